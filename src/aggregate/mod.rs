@@ -1,0 +1,136 @@
+//! Aggregate functions: columnar accumulators for many groups at once.
+//!
+//! An [`Aggregate`] is one SQL function, one file; [`AGGREGATES`] lists them all. It makes [`Accumulator`]s, which hold the
+//! state of groups `0..n` as columns. Results do not depend on the order of rows, on how rows were split into batches, or
+//! on which accumulator of several was merged into which; approximate functions say so in their name.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use arrow_array::ArrayRef;
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{DataType, SortOptions};
+use datafusion_common::ScalarValue;
+
+/// Every aggregate function of the language.
+pub const AGGREGATES: &[&dyn Aggregate] = &[];
+
+/// Why a call of an aggregate function was refused, at planning time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AggregateError {
+    /// The arguments do not fit.
+    #[error("{function} does not take ({given}); {remedy}")]
+    Arguments {
+        /// The function.
+        function: &'static str,
+        /// The types given.
+        given: String,
+        /// What would do.
+        remedy: String,
+    },
+}
+
+/// A SQL aggregate function.
+pub trait Aggregate: Send + Sync + Debug {
+    /// Its SQL name, upper case.
+    fn name(&self) -> &'static str;
+
+    /// Other names it answers to.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// One line: signature and meaning; for an approximate one its error.
+    fn help(&self) -> &'static str;
+
+    /// Whether rows have an order for it: by the call's ORDER BY if it has one, else by event time, then by the row's
+    /// sequence number in its source. Such a call gets the order columns in [`Input::order`].
+    fn ordered(&self) -> bool {
+        false
+    }
+
+    /// How many trailing arguments must be literals (a percentile's fraction, a separator). They come as
+    /// [`Call::literals`], not as columns; a call may leave them out if [`Aggregate::bind`] accepts that.
+    fn literals(&self) -> usize {
+        0
+    }
+
+    /// Checks a call's argument types (the columns only, without literals) and literals. Answers the types the columns
+    /// must be cast to and the type of the result.
+    fn bind(&self, args: &[DataType], literals: &[ScalarValue]) -> Result<Signature, AggregateError>;
+
+    /// State for groups of such a call; `call.args` are the types that [`Aggregate::bind`] answered.
+    fn accumulator(&self, call: &Call) -> Box<dyn Accumulator>;
+}
+
+/// What [`Aggregate::bind`] answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The types that the argument columns are cast to.
+    pub args: Vec<DataType>,
+    /// The type of the result.
+    pub output: DataType,
+}
+
+/// A bound call of an aggregate function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The types of the argument columns.
+    pub args: Vec<DataType>,
+    /// The trailing literals.
+    pub literals: Vec<ScalarValue>,
+    /// The type of the result.
+    pub output: DataType,
+    /// The order columns of an ordered call: type and direction.
+    pub order: Vec<(DataType, SortOptions)>,
+    /// Count equal argument rows of a group once (`COUNT(DISTINCT x)`).
+    pub distinct: bool,
+    /// Whether rows may be taken back: [`Input::diffs`] may be negative and `merge` may be asked for `-1`.
+    pub retracting: bool,
+}
+
+/// Rows for an accumulator: columns of equal length.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The argument columns.
+    pub args: &'a [ArrayRef],
+    /// The order columns of an ordered call.
+    pub order: &'a [ArrayRef],
+    /// Rows for which this is false are passed over (FILTER); `None` is all true.
+    pub keep: Option<&'a BooleanBuffer>,
+    /// How often each row is added or taken back; `None` is `+1` each.
+    pub diffs: Option<&'a [i64]>,
+}
+
+/// The state of one aggregate call for groups `0..n`, as columns.
+///
+/// Promises, each a law of the conformance test:
+/// 1. Updating with two batches equals updating with their concatenation, in any order.
+/// 2. `merge` of parts equals one pass over all rows.
+/// 3. If the call is `retracting`: an update with negated diffs undoes the update, and `merge(.., -1)` undoes
+///    `merge(.., 1)`, as far as `evaluate` can see. The merged accumulator may be of either kind.
+/// 4. A group never updated, or reset, evaluates as SQL says of no rows: 0 for counts, NULL for the rest.
+/// 5. NULL arguments are passed over, as SQL says, except by COUNT(*).
+pub trait Accumulator: Send {
+    /// Makes room for groups `0..groups`; never shrinks.
+    fn resize(&mut self, groups: usize);
+
+    /// Adds rows: row `i` to group `groups[i]`, which is below the size.
+    fn update(&mut self, groups: &[u32], input: &Input<'_>);
+
+    /// Merges group `from[i]` of `other` (made by the same call, up to `retracting`) into group `groups[i]`, `sign` times
+    /// (`1` or `-1`). Groups may repeat.
+    fn merge(&mut self, groups: &[u32], other: &dyn Accumulator, from: &[u32], sign: i64);
+
+    /// The results of these groups, in this order.
+    fn evaluate(&self, groups: &[u32]) -> ArrayRef;
+
+    /// Forgets these groups' rows.
+    fn reset(&mut self, groups: &[u32]);
+
+    /// Memory held, in bytes (an estimate, not below a tenth of the truth).
+    fn bytes(&self) -> usize;
+
+    /// For `merge` to see the other's state.
+    fn as_any(&self) -> &dyn Any;
+}

@@ -1,0 +1,111 @@
+//! The one edge type: a batch of rows, each with how often it is added or taken back, all of one epoch.
+//!
+//! Columns are Arrow arrays. Times are `Timestamp(Millisecond, None)`, text is `Utf8`. The epoch travels with the message
+//! that carries the delta, not in it.
+
+mod operator;
+mod reject;
+mod wire;
+
+use std::sync::{Arc, OnceLock};
+
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_buffer::ScalarBuffer;
+use arrow_schema::{Schema, SchemaRef};
+
+pub use reject::{MAX_REJECT_BYTES, Reject, Rejects};
+
+/// Rows and how often each is added (`> 0`) or taken back (`< 0`).
+///
+/// Invariant: `diffs`, if there, has one entry per row and none is zero.
+#[derive(Clone, Debug)]
+pub struct Delta {
+    batch: RecordBatch,
+    diffs: Option<ScalarBuffer<i64>>,
+}
+
+impl Delta {
+    /// Rows that are added once each.
+    pub fn insert(batch: RecordBatch) -> Delta {
+        Delta { batch, diffs: None }
+    }
+
+    /// Rows with their diffs; `None` is `+1` for each.
+    pub fn new(batch: RecordBatch, diffs: Option<ScalarBuffer<i64>>) -> Delta {
+        debug_assert!(diffs.as_ref().is_none_or(|diffs| diffs.len() == batch.num_rows() && !diffs.contains(&0)));
+        Delta { batch, diffs }
+    }
+
+    /// No rows.
+    pub fn empty(schema: SchemaRef) -> Delta {
+        Delta::insert(RecordBatch::new_empty(schema))
+    }
+
+    /// The rows.
+    pub fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// The diff of each row; `None` is `+1` for each.
+    pub fn diffs(&self) -> Option<&ScalarBuffer<i64>> {
+        self.diffs.as_ref()
+    }
+
+    /// The diff of one row.
+    pub fn diff(&self, row: usize) -> i64 {
+        self.diffs.as_ref().map_or(1, |diffs| diffs[row])
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Apart again.
+    pub fn into_parts(self) -> (RecordBatch, Option<ScalarBuffer<i64>>) {
+        (self.batch, self.diffs)
+    }
+
+    /// The same diffs with other columns (as many rows).
+    pub fn with_batch(&self, batch: RecordBatch) -> Delta {
+        Delta::new(batch, self.diffs.clone())
+    }
+
+    /// The rows at `indices`, in that order.
+    pub fn take(&self, indices: &UInt32Array) -> Delta {
+        let batch = match arrow_select::take::take_record_batch(&self.batch, indices) {
+            Ok(batch) => batch,
+            Err(error) => unreachable!("indices are within the batch: {error}"),
+        };
+        let diffs = self.diffs.as_ref().map(|diffs| indices.values().iter().map(|&row| diffs[row as usize]).collect());
+        Delta { batch, diffs }
+    }
+
+    /// All rows of `deltas`, which share `schema`, one after the other.
+    pub fn concat(schema: &SchemaRef, deltas: &[Delta]) -> Delta {
+        if let [only] = deltas {
+            return only.clone();
+        }
+        let batch = match arrow_select::concat::concat_batches(schema, deltas.iter().map(Delta::batch)) {
+            Ok(batch) => batch,
+            Err(error) => unreachable!("the deltas of one edge share a schema: {error}"),
+        };
+        let diffs = deltas.iter().any(|delta| delta.diffs.is_some()).then(|| {
+            let of = |delta: &Delta| (0..delta.len()).map(|row| delta.diff(row)).collect::<Vec<_>>();
+            deltas.iter().flat_map(of).collect()
+        });
+        Delta { batch, diffs }
+    }
+}
+
+impl Default for Delta {
+    fn default() -> Self {
+        static SCHEMA: OnceLock<SchemaRef> = OnceLock::new();
+        Delta::empty(SCHEMA.get_or_init(|| Arc::new(Schema::empty())).clone())
+    }
+}

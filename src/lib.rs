@@ -1,0 +1,40 @@
+//! Highwater: a streaming analytics engine in one binary. SQL dataflows over event time, incremental on timely
+//! dataflow, served live.
+//!
+//! The rooms, floor by floor. A room imports only from lower floors; `tests/architecture.rs` reads this table.
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | 0 | time options metrics |
+//! | 1 | delta |
+//! | 2 | aggregate format |
+//! | 3 | window reduce session source sink |
+//! | 4 | plan |
+//! | 5 | sql engine |
+//! | 6 | serve |
+//! | 7 | cli |
+//!
+//! The life of an event: a [`source`] reader decodes it, the source's edge gives it an epoch or rejects it as late, a
+//! bounded queue hands it to a worker of the [`engine`], the operators of the [`plan`] ([`window`], [`reduce`],
+//! [`session`]) turn it into changes, and those go, whole epochs at a time, to the view store and the [`sink`]s, from
+//! where [`serve`] shows them.
+
+#![cfg_attr(not(feature = "abomonation"), forbid(unsafe_code))]
+#![cfg_attr(feature = "abomonation", deny(unsafe_code))]
+
+pub mod aggregate;
+pub mod cli;
+pub mod delta;
+pub mod engine;
+pub mod format;
+pub mod metrics;
+pub mod options;
+pub mod plan;
+pub mod reduce;
+pub mod serve;
+pub mod session;
+pub mod sink;
+pub mod source;
+pub mod sql;
+pub mod time;
+pub mod window;

@@ -1,0 +1,8 @@
+//! The `highwater` binary: hands the command line to [`highwater::cli`] and exits with its code.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    highwater::cli::main()
+}

@@ -1,0 +1,251 @@
+//! The relational operators of a dataflow and what is known of their results.
+//!
+//! A [`Dataflow`] is an arena of [`Node`]s, inputs before readers, equal nodes once. Expressions are DataFusion's physical
+//! expressions over the batches of the input node. Nothing here runs: `build` turns the plan into operators on a worker.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, SchemaRef, SortOptions};
+use datafusion_common::ScalarValue;
+use datafusion_physical_expr::PhysicalExpr;
+
+use crate::aggregate::Aggregate;
+use crate::options::Options;
+use crate::sink::SinkSpec;
+use crate::source::SourceSpec;
+
+/// A scalar expression over the columns of a node.
+pub type Scalar = Arc<dyn PhysicalExpr>;
+
+/// Index of a node in [`Dataflow::nodes`].
+pub type NodeId = usize;
+
+/// A planned program.
+#[derive(Clone, Debug, Default)]
+pub struct Dataflow {
+    /// The sources that something reads.
+    pub sources: Vec<SourceSpec>,
+    /// The operators; inputs come before who reads them.
+    pub nodes: Vec<Node>,
+    /// The published views, in the order of the program.
+    pub views: Vec<ViewSpec>,
+    /// The sinks, each with the node it writes and the node's columns it is handed.
+    pub sinks: Vec<SinkPlan>,
+}
+
+/// A sink in a program.
+#[derive(Clone, Debug)]
+pub struct SinkPlan {
+    /// The sink.
+    pub spec: SinkSpec,
+    /// The node whose changes it is handed.
+    pub node: NodeId,
+    /// The node's columns that it is handed, in its order.
+    pub columns: Vec<usize>,
+}
+
+/// A published view.
+#[derive(Clone, Debug)]
+pub struct ViewSpec {
+    /// Its name in SQL.
+    pub name: String,
+    /// The node whose changes it shows.
+    pub node: NodeId,
+    /// The node's columns that are shown, in order; others are the engine's own.
+    pub columns: Vec<usize>,
+    /// The shown columns by name and type.
+    pub schema: SchemaRef,
+    /// Positions within `columns` that identify a row; `None` if the whole row does.
+    pub key: Option<Vec<usize>>,
+    /// The node's column after which (`W >` its value, a time) a row can change only by amendment.
+    pub closes: Option<usize>,
+    /// What it emits.
+    pub emit: Emit,
+    /// The text of its query, as written.
+    pub sql: String,
+    /// The WITH options.
+    pub options: Options,
+}
+
+/// When a windowed or session result is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Emit {
+    /// When it closes, and when a late row amends it.
+    Final,
+    /// At every epoch that changes it.
+    Changes,
+}
+
+/// One operator.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it does.
+    pub op: Op,
+    /// What it reads.
+    pub inputs: Vec<NodeId>,
+    /// Its columns. Names need not be unique: columns are meant by index.
+    pub schema: SchemaRef,
+    /// What is known of its rows.
+    pub facts: Facts,
+}
+
+/// What is known of the rows of a node, for every input.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Facts {
+    /// No row is ever taken back.
+    pub append_only: bool,
+    /// The event-time column.
+    pub time: Option<usize>,
+    /// The column with the row's sequence number in its source.
+    pub sequence: Option<usize>,
+    /// Columns that identify a row.
+    pub key: Option<Vec<usize>>,
+    /// The column (a time) beyond which, `W > value`, the row can change only by amendment.
+    pub closes: Option<usize>,
+    /// Per column: every future change has `value >= W + offset` in ms (NULLs aside), if that is known.
+    pub bounds: Vec<Option<i64>>,
+    /// The windows that columns hold, if they do: which columns are start, end and time of one window.
+    pub window: Option<WindowColumns>,
+}
+
+/// Where a window's columns stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WindowColumns {
+    /// `window_start`, if it is still there.
+    pub start: Option<usize>,
+    /// `window_end`, if it is still there.
+    pub end: Option<usize>,
+    /// `window_time`, if it is still there.
+    pub time: Option<usize>,
+}
+
+/// The relational operators.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Rows of `Dataflow::sources[source]`.
+    Source {
+        /// Which source.
+        source: usize,
+    },
+    /// Keeps the rows for which `filter` is true, then computes `columns`. A row on which an expression fails becomes a
+    /// dead letter with the reason `evaluation`.
+    Map {
+        /// The condition, over the input.
+        filter: Option<Scalar>,
+        /// The columns, over the input.
+        columns: Vec<Scalar>,
+        /// For dead letters: the view or sink that the expressions stand in.
+        owner: String,
+    },
+    /// All rows of all inputs, which have equal schemas.
+    Union,
+    /// Every row once per window that it is in; adds the columns `window_start`, `window_end`, `window_time`.
+    Window {
+        /// The event-time column.
+        time: usize,
+        /// Which windows.
+        window: Window,
+    },
+    /// Groups and aggregates.
+    Reduce(Reduce),
+}
+
+/// Windows of fixed size, all in ms. `start = ts - floor_mod(ts - offset, slide)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Window {
+    /// Side by side.
+    Tumble {
+        /// Length.
+        size: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+    /// Of `size`, one starting every `slide`.
+    Hop {
+        /// Length.
+        size: i64,
+        /// From start to start.
+        slide: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+    /// Growing by `step` up to `size`, then anew.
+    Cumulate {
+        /// Growth.
+        step: i64,
+        /// Full length, a whole multiple of `step`.
+        size: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+}
+
+/// Group and aggregate. Output columns: the keys, then `window_start`, `window_end`, `window_time` if there is a window,
+/// then the aggregates.
+#[derive(Clone, Debug)]
+pub struct Reduce {
+    /// The key columns of the input (without window columns).
+    pub keys: Vec<usize>,
+    /// What bounds a group in time.
+    pub pane: Pane,
+    /// The aggregates.
+    pub aggregates: Vec<AggregateCall>,
+    /// When results are shown; a reduce without a pane always shows changes.
+    pub emit: Emit,
+    /// How long after its end a pane may still be amended, in ms; `None` is forever.
+    pub lateness_ms: Option<i64>,
+    /// Whether the input takes rows back.
+    pub retracting: bool,
+}
+
+/// What bounds a group in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pane {
+    /// Nothing: a group lives as long as the dataflow.
+    Unbounded,
+    /// The windows that a row's event time falls in.
+    Windows {
+        /// The event-time column.
+        time: usize,
+        /// Which windows.
+        window: Window,
+    },
+    /// The window in the row's own columns: it was assigned upstream.
+    Assigned {
+        /// The window's start (`Timestamp(ms)`).
+        start: usize,
+        /// The window's end.
+        end: usize,
+    },
+    /// The session that a row's event time falls in.
+    Session {
+        /// The event-time column.
+        time: usize,
+        /// Rows closer than or exactly this far apart are of one session, in ms.
+        gap: i64,
+        /// Rows for which this boolean column is not true hold the session together but are not aggregated; a session
+        /// without any other row is not shown.
+        keep: Option<usize>,
+    },
+}
+
+/// One aggregate of a [`Reduce`].
+#[derive(Clone, Debug)]
+pub struct AggregateCall {
+    /// The function.
+    pub function: &'static dyn Aggregate,
+    /// The argument columns of the input, already of the types that the function asked for.
+    pub args: Vec<usize>,
+    /// The trailing literals.
+    pub literals: Vec<ScalarValue>,
+    /// The order columns of an ordered function.
+    pub order: Vec<(usize, SortOptions)>,
+    /// Count equal arguments of a group once.
+    pub distinct: bool,
+    /// A boolean column: rows for which it is not true are passed over.
+    pub filter: Option<usize>,
+    /// The type of the result.
+    pub output: DataType,
+    /// The name of the result column.
+    pub name: String,
+}

@@ -1,0 +1,90 @@
+//! Sinks: where results go, one connector a file; [`SINKS`] lists them all. A sink is handed whole epochs, in order.
+
+use std::fmt::Debug;
+
+use arrow_schema::SchemaRef;
+
+use crate::delta::Delta;
+use crate::options::{OptionError, OptionSpec, Options};
+use crate::time::Epoch;
+
+/// Every sink connector.
+pub const SINKS: &[&dyn SinkConnector] = &[];
+
+/// Why a sink could not be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// An option is unknown, missing or wrong.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// Writing failed.
+    #[error("sink '{sink}': {what}: {error}")]
+    Io {
+        /// The sink.
+        sink: String,
+        /// What was being done, with the path.
+        what: String,
+        /// The system's answer.
+        error: std::io::Error,
+    },
+    /// The rows cannot be written so.
+    #[error("sink '{sink}': {what}; {remedy}")]
+    Schema {
+        /// The sink.
+        sink: String,
+        /// What does not fit.
+        what: String,
+        /// What to write instead.
+        remedy: String,
+    },
+}
+
+/// A kind of sink: `'connector' = 'name'`.
+pub trait SinkConnector: Send + Sync + Debug {
+    /// Its name in SQL.
+    fn name(&self) -> &'static str;
+
+    /// One line on what it does.
+    fn help(&self) -> &'static str;
+
+    /// The options it understands besides `connector` and `format`.
+    fn options(&self) -> &'static [OptionSpec];
+
+    /// Checks schema and options without touching the outside.
+    fn check(&self, spec: &SinkSpec) -> Result<(), SinkError>;
+
+    /// How many writers the sink wants in all: one (results are gathered on the first worker of the first process), or
+    /// one a worker (a folder with a part file each).
+    fn per_worker(&self, spec: &SinkSpec) -> bool;
+
+    /// Opens a writer; `part` is the index of the worker it is for (0 if there is one).
+    fn open(&self, spec: &SinkSpec, part: usize) -> Result<Box<dyn Writer>, SinkError>;
+}
+
+/// A sink as planned.
+#[derive(Clone, Debug)]
+pub struct SinkSpec {
+    /// Its name in SQL.
+    pub name: String,
+    /// The connector.
+    pub connector: &'static dyn SinkConnector,
+    /// The WITH options.
+    pub options: Options,
+    /// The columns it is handed.
+    pub schema: SchemaRef,
+    /// Whether rows may be taken back: then `_op` and `_epoch` are written beside the columns.
+    pub retracting: bool,
+}
+
+/// An open sink.
+pub trait Writer: Send {
+    /// Takes all changes of one epoch: consolidated (no row both inserted and retracted, retractions before insertions,
+    /// each in the order of the rows), epochs ascending, never an empty one.
+    fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError>;
+
+    /// Makes all that was written visible to others.
+    fn flush(&mut self) -> Result<(), SinkError>;
+
+    /// Ends the output (a footer, a rename); called once, last.
+    fn close(&mut self) -> Result<(), SinkError>;
+}

@@ -1,0 +1,157 @@
+//! Sources: where rows come from, one connector a file; [`CONNECTORS`] lists them all.
+//!
+//! A connector opens *partitions*: each is one order of rows with a watermark of its own (a file of a folder, a
+//! connection). A [`Reader`] decodes a partition's rows; the [`edge`] then gives every row its epoch or rejects it as
+//! late. What comes out depends on the rows of the partition and on nothing else.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{FieldRef, SchemaRef};
+use datafusion_physical_expr::PhysicalExpr;
+
+use crate::delta::Reject;
+use crate::options::{OptionError, OptionSpec, Options};
+
+/// Every source connector.
+pub const CONNECTORS: &[&dyn Connector] = &[];
+
+/// Why a source could not be opened or read on.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// An option is unknown, missing or wrong.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// Reading or opening failed.
+    #[error("source '{source_name}': {what}: {error}")]
+    Io {
+        /// The source.
+        source_name: String,
+        /// What was being done, with the path or address.
+        what: String,
+        /// The system's answer.
+        error: std::io::Error,
+    },
+    /// The schema or its columns do not fit the connector.
+    #[error("source '{source_name}': {what}; {remedy}")]
+    Schema {
+        /// The source.
+        source_name: String,
+        /// What does not fit.
+        what: String,
+        /// What to write instead.
+        remedy: String,
+    },
+}
+
+/// A kind of source: `'connector' = 'name'`.
+pub trait Connector: Send + Sync + Debug {
+    /// Its name in SQL.
+    fn name(&self) -> &'static str;
+
+    /// One line on what it reads.
+    fn help(&self) -> &'static str;
+
+    /// The options it understands besides [`SOURCE_OPTIONS`].
+    fn options(&self) -> &'static [OptionSpec];
+
+    /// The columns of a table that declares none (`CREATE TABLE bids WITH ('connector' = 'nexmark')`), if it has a schema
+    /// of its own.
+    fn default_columns(&self, _options: &Options) -> Option<Vec<FieldRef>> {
+        None
+    }
+
+    /// Whether rows keep coming as time goes by (ticks and idleness by the clock), or the input is bounded (ticks by row
+    /// count, so that a run repeats byte for byte).
+    fn live(&self, options: &Options) -> bool;
+
+    /// Checks schema and options without touching the outside.
+    fn check(&self, spec: &SourceSpec) -> Result<(), SourceError>;
+
+    /// Opens the partitions, always in the same order.
+    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError>;
+}
+
+/// Options that every source understands.
+pub const SOURCE_OPTIONS: &[OptionSpec] = &[
+    OptionSpec { name: "connector", help: "where rows come from" },
+    OptionSpec { name: "format", help: "how rows are written: json, csv, arrow, parquet" },
+    OptionSpec { name: "lateness", help: "how far behind the watermark a row is still accepted, or 'unbounded' (default 0 s)" },
+    OptionSpec { name: "idle-timeout", help: "after how long without rows a source stops holding the others back (default: never)" },
+    OptionSpec { name: "timestamp.unit", help: "the unit of event times written as numbers: s, ms, us (default ms)" },
+    OptionSpec { name: "max-future-skew", help: "how far ahead of the clock a row of a live source may move the watermark (default 5 min)" },
+];
+
+/// A source as planned: what is declared, and what of it the dataflow needs.
+#[derive(Clone, Debug)]
+pub struct SourceSpec {
+    /// Its name in SQL.
+    pub name: String,
+    /// The connector.
+    pub connector: &'static dyn Connector,
+    /// The WITH options.
+    pub options: Options,
+    /// The declared physical columns, all of them.
+    pub physical: SchemaRef,
+    /// Columns computed from the physical ones (`x AS expr`); the expressions read batches of schema `physical`
+    /// projected to `decode`.
+    pub computed: Vec<(FieldRef, Arc<dyn PhysicalExpr>)>,
+    /// The physical columns to decode (indices into `physical`, ascending): what the plan or a computed column reads.
+    pub decode: Vec<usize>,
+    /// The columns that leave the source, as indices into decoded columns followed by computed ones.
+    pub output: Vec<usize>,
+    /// The event-time column as such an index, with the watermark's bound; `None` if the source declares no watermark.
+    pub time: Option<TimeSpec>,
+    /// Whether a last column, the row's sequence number (`Int64`), leaves the source too: partition << 40 | ordinal.
+    pub sequence: bool,
+    /// The schema of what leaves the source: `output` columns, then the sequence if asked for.
+    pub schema: SchemaRef,
+}
+
+/// `WATERMARK FOR column AS column - bound`, and what the source says of late rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeSpec {
+    /// The event-time column: index into decoded columns followed by computed ones.
+    pub column: usize,
+    /// How much disorder the watermark allows for, in ms.
+    pub bound_ms: i64,
+    /// How far behind the watermark a row is accepted, in ms; `None` is without bound.
+    pub lateness_ms: Option<i64>,
+    /// After how long without rows the source is idle; `None` is never.
+    pub idle_timeout: Option<Duration>,
+    /// How far ahead of the wall clock a row may move the watermark, in ms (live sources).
+    pub max_future_skew_ms: i64,
+}
+
+/// Decoded rows of one partition, in their order, and the rows that could not be decoded.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The columns `decode` of the spec.
+    pub batch: RecordBatch,
+    /// What was not decoded.
+    pub rejects: Vec<Reject>,
+    /// Position of the batch's first record in its partition (line or record number, from 1), for messages.
+    pub position: u64,
+}
+
+/// What a reader has now.
+#[derive(Debug)]
+pub enum Read {
+    /// Rows.
+    Rows(Decoded),
+    /// Nothing yet; ask again after this long at the latest.
+    Wait(Duration),
+    /// The partition has ended.
+    End,
+}
+
+/// One partition being read, on an ingest thread. May block for as long as its input does.
+pub trait Reader: Send {
+    /// The partition's name for messages (`data/a.ndjson`, `stdin`, `nexmark`).
+    fn name(&self) -> &str;
+
+    /// The next rows, up to a few thousand.
+    fn read(&mut self) -> Result<Read, SourceError>;
+}

@@ -1,0 +1,15 @@
+//! Event time, epochs and the one door to the wall clock.
+//!
+//! A time is milliseconds since 1970-01-01T00:00:00Z in an `i64`; arithmetic on times saturates, it never wraps.
+//! Intervals are half-open. A *watermark* is always the exclusive frontier `W`: no accepted row with
+//! `event_time < W - lateness` is still to come.
+
+mod clock;
+mod duration;
+mod epoch;
+mod operator;
+
+pub use clock::{Clock, now_ms};
+pub use duration::{format_duration_ms, format_time_ms, parse_duration_ms};
+pub use epoch::Epoch;
+pub use operator::Unmoved;
