@@ -4,6 +4,11 @@
 //! connection). A [`Reader`] decodes a partition's rows; the [`edge`] then gives every row its epoch or rejects it as
 //! late. What comes out depends on the rows of the partition and on nothing else.
 
+mod edge;
+#[cfg(test)]
+mod edge_tests;
+mod lateness;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +19,9 @@ use datafusion_physical_expr::PhysicalExpr;
 
 use crate::delta::Reject;
 use crate::options::{OptionError, OptionSpec, Options};
+
+pub use edge::{Edge, Step};
+pub use lateness::{EdgeCounts, LatenessHistogram};
 
 /// Every source connector.
 pub const CONNECTORS: &[&dyn Connector] = &[];
@@ -78,10 +86,19 @@ pub trait Connector: Send + Sync + Debug {
 pub const SOURCE_OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "connector", help: "where rows come from" },
     OptionSpec { name: "format", help: "how rows are written: json, csv, arrow, parquet" },
-    OptionSpec { name: "lateness", help: "how far behind the watermark a row is still accepted, or 'unbounded' (default 0 s)" },
-    OptionSpec { name: "idle-timeout", help: "after how long without rows a source stops holding the others back (default: never)" },
+    OptionSpec {
+        name: "lateness",
+        help: "how far behind the watermark a row is still accepted, or 'unbounded' (default 0 s)",
+    },
+    OptionSpec {
+        name: "idle-timeout",
+        help: "after how long without rows a source stops holding the others back (default: never)",
+    },
     OptionSpec { name: "timestamp.unit", help: "the unit of event times written as numbers: s, ms, us (default ms)" },
-    OptionSpec { name: "max-future-skew", help: "how far ahead of the clock a row of a live source may move the watermark (default 5 min)" },
+    OptionSpec {
+        name: "max-future-skew",
+        help: "how far ahead of the clock a row of a live source may move the watermark (default 5 min)",
+    },
 ];
 
 /// A source as planned: what is declared, and what of it the dataflow needs.
@@ -134,6 +151,8 @@ pub struct Decoded {
     pub rejects: Vec<Reject>,
     /// Position of the batch's first record in its partition (line or record number, from 1), for messages.
     pub position: u64,
+    /// Position of each row, if they do not just follow each other (blank lines, records that were not decoded).
+    pub positions: Option<Vec<u64>>,
 }
 
 /// What a reader has now.

@@ -1,0 +1,370 @@
+//! The edge of one partition: gives every row its epoch, or rejects it. Pure: no clock, no thread, no I/O.
+//!
+//! Invariants: what is accepted and at which epoch depends on the partition's rows in their order, never on how they were
+//! batched (and, for live sources, on where the ticks fell). The watermark `W = max(event_time) - bound` never goes back;
+//! a row is accepted iff `event_time >= W - lateness` under the watermark it arrived at. Times are ms, saturating.
+//!
+//! A bounded partition's epoch moves after every `tick_rows` rows of its own order, late ones counted; a live one's only
+//! by [`Edge::tick`]. A batch without a late row passes as slices of itself: nothing is copied.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow_buffer::{BooleanBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, SchemaRef};
+use datafusion_common::DataFusionError;
+
+use super::lateness::EdgeCounts;
+use super::{Decoded, SourceSpec};
+use crate::delta::{Delta, Reject};
+use crate::format;
+use crate::time::Epoch;
+
+/// Accepted rows of one epoch, in the source's output schema.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Where they belong.
+    pub epoch: Epoch,
+    /// The rows, in their order.
+    pub delta: Delta,
+}
+
+/// The state of one partition's edge.
+#[derive(Debug)]
+pub struct Edge {
+    spec: SourceSpec,
+    /// Names of all columns before the choice of `output`, for the content of dead letters.
+    wide: SchemaRef,
+    partition: usize,
+    name: Option<String>,
+    tick_rows: usize,
+    live: bool,
+    epoch: Epoch,
+    watermark: i64,
+    /// Rows of the partition seen so far.
+    ordinal: u64,
+    /// Rows seen since the epoch last moved.
+    in_epoch: usize,
+    counts: EdgeCounts,
+}
+
+/// What a run of rows was found to be by one look over its times.
+struct Run {
+    watermark: i64,
+    max: i64,
+    late: u64,
+    rejected: u64,
+}
+
+impl Edge {
+    /// The edge of one partition. `tick_rows` (at least 1) is where the epochs of a bounded source move.
+    pub fn new(spec: &SourceSpec, partition: usize, tick_rows: usize, live: bool) -> Edge {
+        let decoded = spec.decode.iter().map(|&column| spec.physical.fields()[column].clone());
+        let fields: Vec<_> = decoded.chain(spec.computed.iter().map(|(field, _)| field.clone())).collect();
+        Edge {
+            spec: spec.clone(),
+            wide: Arc::new(arrow_schema::Schema::new(fields)),
+            partition,
+            name: None,
+            tick_rows: tick_rows.max(1),
+            live,
+            epoch: Epoch::MIN,
+            watermark: i64::MIN,
+            ordinal: 0,
+            in_epoch: 0,
+            counts: EdgeCounts::default(),
+        }
+    }
+
+    /// The same, naming the partition (a file, `stdin`) in the positions of dead letters.
+    pub fn named(mut self, partition: &str) -> Edge {
+        self.name = Some(partition.to_owned());
+        self
+    }
+
+    /// The epoch that the next row would be sent at: what the partition's capability may be advanced to now.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The running watermark in ms: `max(event_time) - bound`. At or ahead of `epoch().watermark`.
+    pub fn watermark(&self) -> i64 {
+        self.watermark
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> &EdgeCounts {
+        &self.counts
+    }
+
+    /// For live sources: moves to the new watermark or, if that stands still, to the next tick. Stays where it is if no
+    /// row came since the last move.
+    pub fn tick(&mut self) {
+        if self.in_epoch > 0 {
+            self.advance();
+        }
+    }
+
+    /// Follows the other inputs while idle (W6): rows that it brings later and that are behind them are late.
+    pub fn follow(&mut self, epoch: Epoch) {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.watermark = self.watermark.max(epoch.watermark);
+            self.in_epoch = 0;
+        }
+    }
+
+    /// Ends the partition: it holds nothing back any more (W7).
+    pub fn finish(&mut self) {
+        self.epoch = Epoch::MAX;
+        self.watermark = i64::MAX;
+    }
+
+    /// Takes decoded rows. Appends the accepted ones to `out`, by epoch ascending, the others to `rejects`, in their order
+    /// (those that could not be decoded first). `now_ms` is the wall clock, which only the future guard of live sources reads.
+    pub fn accept(&mut self, decoded: Decoded, now_ms: i64, out: &mut Vec<Step>, rejects: &mut Vec<Reject>) {
+        let Decoded { batch, rejects: undecoded, position, positions } = decoded;
+        self.counts.undecoded += undecoded.len() as u64;
+        rejects.extend(undecoded);
+        let rows = batch.num_rows();
+        if rows == 0 {
+            return;
+        }
+        let at = |row: usize| positions.as_ref().map_or(position + row as u64, |positions| positions[row]);
+        let mut refused: Vec<(usize, Reject)> = Vec::new();
+        let (columns, failed) = self.columns(&batch, |row, detail, content| {
+            refused.push((row, self.reject("evaluation", at(row), detail, content)));
+        });
+        self.counts.evaluation += refused.len() as u64;
+        let mut start = 0;
+        while start < rows {
+            let left = if self.live { rows } else { self.tick_rows - self.in_epoch };
+            let end = rows.min(start.saturating_add(left));
+            self.run(&columns, failed.as_ref(), start..end, now_ms, out, |edge, row, reason, detail| {
+                let content = format::row_as_json(&edge.wide, &columns, row);
+                refused.push((row, edge.reject(reason, at(row), detail, content)));
+            });
+            start = end;
+            if !self.live && self.in_epoch >= self.tick_rows {
+                self.advance();
+            }
+        }
+        refused.sort_by_key(|(row, _)| *row);
+        rejects.extend(refused.into_iter().map(|(_, reject)| reject));
+    }
+
+    fn advance(&mut self) {
+        self.in_epoch = 0;
+        self.epoch = if self.watermark > self.epoch.watermark {
+            Epoch::at(self.watermark)
+        } else {
+            Epoch { watermark: self.epoch.watermark, tick: self.epoch.tick.saturating_add(1) }
+        };
+    }
+
+    fn reject(&self, reason: &'static str, position: u64, detail: String, content: String) -> Reject {
+        let position = match &self.name {
+            Some(name) => format!("{name}:{position}"),
+            None => format!("record {position} of partition {}", self.partition),
+        };
+        Reject { source: self.spec.name.clone(), position, reason, detail, content: Reject::clip(&content) }
+    }
+
+    /// Takes the rows of a range that lies within one epoch (of a bounded source).
+    fn run(
+        &mut self,
+        columns: &[ArrayRef],
+        failed: Option<&BooleanArray>,
+        range: std::ops::Range<usize>,
+        now_ms: i64,
+        out: &mut Vec<Step>,
+        mut refuse: impl FnMut(&Edge, usize, &'static str, String),
+    ) {
+        let rows = range.len();
+        let keep = match self.spec.time {
+            None => {
+                let keep = failed.map(|failed| !failed.slice(range.start, rows).values());
+                self.counts.on_time += keep.as_ref().map_or(rows, BooleanBuffer::count_set_bits) as u64;
+                keep
+            }
+            Some(time) => {
+                let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
+                let plain = failed.is_none() && column.null_count() == 0;
+                match plain.then(|| self.look(&column.values()[range.clone()], now_ms)).flatten() {
+                    Some(run) if run.rejected == 0 => {
+                        self.counts.on_time += rows as u64 - run.late;
+                        self.counts.accepted_late += run.late;
+                        self.watermark = self.watermark.max(run.watermark);
+                        self.counts.max_event_time = self.counts.max_event_time.max(Some(run.max));
+                        None
+                    }
+                    _ => Some(self.each(column, failed, range.clone(), now_ms, &mut refuse)),
+                }
+            }
+        };
+        let kept = keep.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
+        if kept > 0 {
+            let batch = self.output(columns, range, keep);
+            out.push(Step { epoch: self.epoch, delta: Delta::insert(batch) });
+        }
+        self.ordinal += rows as u64;
+        self.in_epoch += rows;
+    }
+
+    /// One tight look over times without NULLs: the watermark after them, and whether all are accepted. `None` if one is
+    /// ahead of the clock. Touches the histogram only if no row is to be rejected.
+    fn look(&mut self, times: &[i64], now_ms: i64) -> Option<Run> {
+        let time = self.spec.time?;
+        let guard = if self.live { now_ms.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
+        let known = self.counts.max_event_time;
+        let mut run = Run { watermark: self.watermark, max: known.unwrap_or(i64::MIN), late: 0, rejected: 0 };
+        let mut disordered = 0_u64;
+        let mut ahead = false;
+        for &event in times {
+            ahead |= event > guard;
+            disordered += u64::from(event < run.max);
+            run.late += u64::from(event < run.watermark);
+            run.rejected += u64::from(is_rejected(event, run.watermark, time.lateness_ms));
+            run.max = run.max.max(event);
+            run.watermark = run.watermark.max(event.saturating_sub(time.bound_ms));
+        }
+        if ahead {
+            return None;
+        }
+        if run.rejected == 0 {
+            self.counts.lateness.add(0, times.len() as u64 - disordered);
+            if disordered > 0 {
+                let mut max = known.unwrap_or(i64::MIN);
+                for &event in times {
+                    if event < max {
+                        self.counts.lateness.add(max.saturating_sub(event), 1);
+                    }
+                    max = max.max(event);
+                }
+            }
+        }
+        Some(run)
+    }
+
+    /// The rules row by row, for runs with NULL, late, failed or future rows. Answers which rows are accepted.
+    fn each(
+        &mut self,
+        column: &arrow_array::TimestampMillisecondArray,
+        failed: Option<&BooleanArray>,
+        range: std::ops::Range<usize>,
+        now_ms: i64,
+        refuse: &mut impl FnMut(&Edge, usize, &'static str, String),
+    ) -> BooleanBuffer {
+        let Some(time) = self.spec.time else { return BooleanBuffer::new_set(range.len()) };
+        let guard = if self.live { now_ms.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
+        BooleanBuffer::collect_bool(range.len(), |offset| {
+            let row = range.start + offset;
+            if failed.is_some_and(|failed| failed.value(row)) {
+                return false;
+            }
+            if column.is_null(row) {
+                self.counts.no_event_time += 1;
+                let name = self.wide.field(time.column).name().clone();
+                refuse(self, row, "no_event_time", format!("the event time '{name}' is NULL"));
+                return false;
+            }
+            let event = column.value(row);
+            let behind = self.counts.max_event_time.map_or(0, |max| max.saturating_sub(event).max(0));
+            self.counts.lateness.add(behind, 1);
+            if is_rejected(event, self.watermark, time.lateness_ms) {
+                self.counts.rejected_late += 1;
+                refuse(self, row, "late", self.watermark.saturating_sub(event).to_string());
+                return false;
+            }
+            *if event < self.watermark { &mut self.counts.accepted_late } else { &mut self.counts.on_time } += 1;
+            if event > guard {
+                self.counts.in_future += 1;
+            } else {
+                self.watermark = self.watermark.max(event.saturating_sub(time.bound_ms));
+                self.counts.max_event_time = self.counts.max_event_time.max(Some(event));
+            }
+            true
+        })
+    }
+
+    /// All columns of a batch, decoded and computed. If an expression fails on the whole, each row is tried alone: the
+    /// second answer then marks the rows that failed, and `refuse` is told of each.
+    fn columns(
+        &self,
+        batch: &RecordBatch,
+        mut refuse: impl FnMut(usize, String, String),
+    ) -> (Vec<ArrayRef>, Option<BooleanArray>) {
+        match self.compute(batch) {
+            Ok(computed) => (batch.columns().iter().cloned().chain(computed).collect(), None),
+            Err(_) => {
+                let mut failed = vec![false; batch.num_rows()];
+                let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); self.spec.computed.len()];
+                for (row, failed) in failed.iter_mut().enumerate() {
+                    let one = batch.slice(row, 1);
+                    let computed = self.compute(&one).unwrap_or_else(|error| {
+                        *failed = true;
+                        let content = format::row_as_json(one.schema_ref(), one.columns(), 0);
+                        refuse(row, error.strip_backtrace(), content);
+                        let null = |(field, _): &(arrow_schema::FieldRef, _)| {
+                            arrow_array::new_null_array(field.data_type(), 1)
+                        };
+                        self.spec.computed.iter().map(null).collect()
+                    });
+                    parts.iter_mut().zip(computed).for_each(|(part, value)| part.push(value));
+                }
+                let joined = parts.iter().map(|parts| {
+                    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+                    match arrow_select::concat::concat(&parts) {
+                        Ok(column) => column,
+                        Err(error) => unreachable!("the parts have one type: {error}"),
+                    }
+                });
+                (batch.columns().iter().cloned().chain(joined).collect(), Some(BooleanArray::from(failed)))
+            }
+        }
+    }
+
+    fn compute(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, DataFusionError> {
+        let evaluate =
+            |(field, expression): &(arrow_schema::FieldRef, Arc<dyn datafusion_physical_expr::PhysicalExpr>)| {
+                let column = expression.evaluate(batch)?.into_array(batch.num_rows())?;
+                Ok(if column.data_type() == field.data_type() {
+                    column
+                } else {
+                    arrow_cast::cast(&column, field.data_type())?
+                })
+            };
+        self.spec.computed.iter().map(evaluate).collect()
+    }
+
+    /// The output columns of a range, without the rows not kept.
+    fn output(&self, columns: &[ArrayRef], range: std::ops::Range<usize>, keep: Option<BooleanBuffer>) -> RecordBatch {
+        let mut chosen: Vec<ArrayRef> =
+            self.spec.output.iter().map(|&column| columns[column].slice(range.start, range.len())).collect();
+        if self.spec.sequence {
+            let first = (self.partition as i64) << 40 | self.ordinal as i64;
+            let numbers: ScalarBuffer<i64> = (first..first + range.len() as i64).collect();
+            chosen.push(Arc::new(Int64Array::new(numbers, None)));
+        }
+        let build = || -> Result<RecordBatch, ArrowError> {
+            let options = RecordBatchOptions::new().with_row_count(Some(range.len()));
+            let batch = RecordBatch::try_new_with_options(self.spec.schema.clone(), chosen, &options)?;
+            match keep {
+                None => Ok(batch),
+                Some(keep) => arrow_select::filter::filter_record_batch(&batch, &BooleanArray::new(keep, None)),
+            }
+        };
+        match build() {
+            Ok(batch) => batch,
+            Err(error) => unreachable!("the source's schema is that of its output columns: {error}"),
+        }
+    }
+}
+
+/// L1: whether a row is too late under the watermark it arrived at.
+#[inline]
+fn is_rejected(event: i64, watermark: i64, lateness_ms: Option<i64>) -> bool {
+    lateness_ms.is_some_and(|lateness| event < watermark.saturating_sub(lateness))
+}

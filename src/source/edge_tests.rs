@@ -1,0 +1,258 @@
+//! The edge against an oracle that takes one row at a time and knows the rules only as SEMANTICS states them.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use datafusion_expr::Operator;
+use datafusion_physical_expr::expressions::{binary, col, lit};
+use proptest::prelude::*;
+
+use super::*;
+use crate::time::Epoch;
+
+#[derive(Debug)]
+struct Nowhere;
+
+impl Connector for Nowhere {
+    fn name(&self) -> &'static str {
+        "nowhere"
+    }
+    fn help(&self) -> &'static str {
+        "for tests"
+    }
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
+    }
+    fn live(&self, _: &Options) -> bool {
+        false
+    }
+    fn check(&self, _: &SourceSpec) -> Result<(), SourceError> {
+        Ok(())
+    }
+    fn open(&self, _: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Columns ts, x and, computed, `100 / x`; out go ts, the quotient and the sequence.
+fn spec(time: Option<TimeSpec>) -> SourceSpec {
+    let ts = Field::new("ts", DataType::Timestamp(TimeUnit::Millisecond, None), true);
+    let x = Field::new("x", DataType::Int64, true);
+    let quotient = Arc::new(Field::new("q", DataType::Int64, true));
+    let physical = Arc::new(Schema::new(vec![ts.clone(), x]));
+    let expression = binary(lit(100_i64), Operator::Divide, col("x", &physical).unwrap(), &physical).unwrap();
+    SourceSpec {
+        name: "s".to_owned(),
+        connector: &Nowhere,
+        options: Options::default(),
+        physical,
+        computed: vec![(quotient.clone(), expression)],
+        decode: vec![0, 1],
+        output: vec![0, 2],
+        time,
+        sequence: true,
+        schema: Arc::new(Schema::new(vec![
+            Arc::new(ts),
+            quotient,
+            Arc::new(Field::new("sequence", DataType::Int64, false)),
+        ])),
+    }
+}
+
+fn decoded(rows: &[(Option<i64>, i64)], position: u64) -> Decoded {
+    let ts: ArrayRef = Arc::new(rows.iter().map(|row| row.0).collect::<TimestampMillisecondArray>());
+    let x: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.1)).collect::<Int64Array>());
+    let batch = RecordBatch::try_from_iter([("ts", ts), ("x", x)]).unwrap();
+    Decoded { batch, rejects: Vec::new(), position, positions: None }
+}
+
+/// (epoch, ts, quotient, sequence)
+type Row = (Epoch, i64, i64, i64);
+
+fn rows(steps: &[Step]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for Step { epoch, delta } in steps {
+        assert!(delta.diffs().is_none() && !delta.is_empty());
+        let ts = delta.batch().column(0).as_primitive::<TimestampMillisecondType>();
+        let quotient = delta.batch().column(1).as_primitive::<Int64Type>();
+        let sequence = delta.batch().column(2).as_primitive::<Int64Type>();
+        rows.extend((0..delta.len()).map(|row| {
+            (*epoch, if ts.is_null(row) { i64::MIN } else { ts.value(row) }, quotient.value(row), sequence.value(row))
+        }));
+    }
+    rows
+}
+
+/// The rules, one row at a time. Rejects as (position, reason, detail if late).
+fn oracle(
+    time: Option<TimeSpec>,
+    input: &[(Option<i64>, i64)],
+    tick_rows: usize,
+) -> (Vec<Row>, Vec<(u64, String)>, Epoch) {
+    let (mut out, mut rejects) = (Vec::new(), Vec::new());
+    let (mut watermark, mut epoch, mut in_epoch) = (i64::MIN, Epoch::MIN, 0);
+    for (index, &(event, x)) in input.iter().enumerate() {
+        let position = index as u64 + 1;
+        let mut accept = |watermark: &mut i64| {
+            if x == 0 {
+                return rejects.push((position, "evaluation".to_owned()));
+            }
+            if let Some(time) = time {
+                let Some(event) = event else { return rejects.push((position, "no_event_time".to_owned())) };
+                let behind = i128::from(*watermark) - i128::from(event);
+                if time.lateness_ms.is_some_and(|lateness| *watermark > i64::MIN && behind > i128::from(lateness)) {
+                    return rejects.push((position, format!("late {}", behind.min(i128::from(i64::MAX)))));
+                }
+                *watermark = (*watermark).max(event.saturating_sub(time.bound_ms));
+            }
+            out.push((epoch, event.unwrap_or(i64::MIN), 100 / x, (3 << 40) + index as i64));
+        };
+        accept(&mut watermark);
+        in_epoch += 1;
+        if in_epoch == tick_rows {
+            in_epoch = 0;
+            epoch = if watermark > epoch.watermark {
+                Epoch::at(watermark)
+            } else {
+                Epoch { tick: epoch.tick + 1, ..epoch }
+            };
+        }
+    }
+    (out, rejects, epoch)
+}
+
+fn event() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![
+        20 => (-50_i64..50).prop_map(Some),
+        2 => (-5000_i64..5000).prop_map(Some),
+        1 => Just(None),
+        1 => prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(-1), Just(0)].prop_map(Some),
+    ]
+}
+
+fn time_spec() -> impl Strategy<Value = Option<TimeSpec>> {
+    let lateness = prop_oneof![Just(None), Just(Some(0)), (0_i64..60).prop_map(Some)];
+    proptest::option::weighted(
+        0.9,
+        (0_i64..30, lateness).prop_map(|(bound_ms, lateness_ms)| TimeSpec {
+            column: 0,
+            bound_ms,
+            lateness_ms,
+            idle_timeout: None,
+            max_future_skew_ms: 1000,
+        }),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn w1_w4_l1_any_split_gives_what_the_rules_say(
+        time in time_spec(),
+        input in proptest::collection::vec((event(), prop_oneof![30 => 1_i64..9, 1 => Just(0_i64)]), 0..200),
+        sizes in proptest::collection::vec(1_usize..40, 1..20),
+        tick_rows in 1_usize..50,
+        rising in any::<bool>(),
+    ) {
+        // In order, apart from the extremes, the fast way is taken.
+        let mut input = input;
+        if rising {
+            input.sort_by_key(|row| row.0);
+            input.retain(|row| row.1 != 0);
+        }
+        let (expected, expected_rejects, expected_epoch) = oracle(time, &input, tick_rows);
+        let mut edge = Edge::new(&spec(time), 3, tick_rows, false);
+        let (mut steps, mut rejects, mut from) = (Vec::new(), Vec::new(), 0);
+        for size in sizes.iter().cycle() {
+            let to = input.len().min(from + size);
+            edge.accept(decoded(&input[from..to], from as u64 + 1), 0, &mut steps, &mut rejects);
+            from = to;
+            if from == input.len() {
+                break;
+            }
+        }
+        prop_assert_eq!(rows(&steps), expected);
+        prop_assert!(steps.windows(2).all(|pair| pair[0].epoch <= pair[1].epoch));
+        let late = |reject: &Reject| if reject.reason == "late" { format!("late {}", reject.detail) } else { reject.reason.to_owned() };
+        let rejects: Vec<(String, String)> = rejects.iter().map(|reject| (reject.position.clone(), late(reject))).collect();
+        let expected_rejects: Vec<(String, String)> =
+            expected_rejects.into_iter().map(|(at, what)| (format!("record {at} of partition 3"), what)).collect();
+        prop_assert_eq!(rejects, expected_rejects);
+        prop_assert_eq!(edge.epoch(), expected_epoch);
+        let counts = edge.counts();
+        prop_assert_eq!(counts.accepted() + counts.rejected(), input.len() as u64);
+        if time.is_some() {
+            prop_assert_eq!(counts.lateness.rows(), counts.accepted() + counts.rejected_late);
+        }
+    }
+}
+
+fn timed(bound_ms: i64, lateness_ms: Option<i64>) -> Option<TimeSpec> {
+    Some(TimeSpec { column: 0, bound_ms, lateness_ms, idle_timeout: None, max_future_skew_ms: 1000 })
+}
+
+#[test]
+fn w9_a_row_ahead_of_the_clock_is_kept_but_moves_nothing() {
+    let mut edge = Edge::new(&spec(timed(0, Some(0))), 0, 1, true);
+    let (mut steps, mut rejects) = (Vec::new(), Vec::new());
+    edge.accept(decoded(&[(Some(10), 1), (Some(2_000), 1), (Some(11), 1)], 1), 500, &mut steps, &mut rejects);
+    assert_eq!(rows(&steps).len(), 3);
+    assert!(rejects.is_empty());
+    assert_eq!((edge.watermark(), edge.counts().in_future, edge.counts().max_event_time), (11, 1, Some(11)));
+    assert_eq!(edge.epoch(), Epoch::MIN, "accept never moves a live edge");
+    edge.tick();
+    assert_eq!(edge.epoch(), Epoch::at(11));
+    edge.tick();
+    assert_eq!(edge.epoch(), Epoch::at(11), "nothing came");
+    edge.accept(decoded(&[(Some(11), 1)], 4), 500, &mut steps, &mut rejects);
+    edge.tick();
+    assert_eq!(edge.epoch(), Epoch { watermark: 11, tick: 1 });
+}
+
+#[test]
+fn w6_who_followed_while_idle_is_late_by_the_others_watermark() {
+    let mut edge = Edge::new(&spec(timed(5, Some(2))), 0, 100, true);
+    let (mut steps, mut rejects) = (Vec::new(), Vec::new());
+    edge.accept(decoded(&[(Some(10), 1)], 1), 1_000, &mut steps, &mut rejects);
+    edge.follow(Epoch { watermark: 50, tick: 3 });
+    edge.follow(Epoch::at(20));
+    assert_eq!(edge.epoch(), Epoch { watermark: 50, tick: 3 }, "it never goes back");
+    edge.accept(
+        decoded(&[(Some(47), 1), (Some(48), 1), (Some(50), 1), (Some(56), 1)], 2),
+        1_000,
+        &mut steps,
+        &mut rejects,
+    );
+    assert_eq!(rejects.len(), 1);
+    assert_eq!(
+        (rejects[0].detail.as_str(), rejects[0].content.as_str()),
+        ("3", r#"{"ts":"1970-01-01T00:00:00.047Z","x":1,"q":100}"#)
+    );
+    assert_eq!((edge.counts().accepted_late, edge.counts().on_time, edge.watermark()), (1, 3, 51));
+    edge.finish();
+    assert_eq!(edge.epoch(), Epoch::MAX);
+}
+
+#[test]
+fn a_batch_without_late_rows_is_not_copied() {
+    let mut spec = spec(timed(5, Some(0)));
+    spec.sequence = false;
+    spec.computed.clear();
+    spec.output = vec![0, 1];
+    spec.schema = spec.physical.clone();
+    let mut edge = Edge::new(&spec, 0, 4, false);
+    let decoded = decoded(&(0..10).map(|row| (Some(row), 1)).collect::<Vec<_>>(), 1);
+    let buffer = decoded.batch.column(0).as_primitive::<TimestampMillisecondType>().values().inner().data_ptr();
+    let mut steps = Vec::new();
+    edge.accept(decoded, 0, &mut steps, &mut Vec::new());
+    assert_eq!(steps.iter().map(|step| step.delta.len()).collect::<Vec<_>>(), [4, 4, 2]);
+    for step in &steps {
+        let column = step.delta.batch().column(0).as_primitive::<TimestampMillisecondType>();
+        assert_eq!(column.values().inner().data_ptr(), buffer);
+    }
+}
