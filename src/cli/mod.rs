@@ -1,6 +1,88 @@
-//! The command line.
+//! The command line: one command a file, each with the flags it takes and a `run` that says how it ended.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage or SQL error. Answers go to stdout, everything else to stderr.
+
+mod completions;
+mod logging;
+mod settings;
+mod tail;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Streaming SQL over event time, in one binary.
+#[derive(Parser, Debug)]
+#[command(name = "highwater", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Follow a view of a running dataflow in the terminal, one JSON object a line
+    Tail(tail::Tail),
+    /// Print the completion script for a shell
+    Completions(completions::Completions),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  highwater run dataflows/sensors.sql           run a dataflow, live on http://127.0.0.1:8080
+  highwater run clicks.sql -w 2 --exit-at-end   over files: end when all is done
+  highwater check clicks.sql                    parse, type and plan only
+  highwater explain clicks.sql pages            what runs for the view 'pages', what it keeps and for how long
+  highwater tail http://127.0.0.1:8080 pages    follow it
+
+Exit codes: 0 done, 1 failed, 2 usage or SQL error.";
+
+/// How a command ended.
+#[derive(Debug)]
+enum Outcome {
+    /// As asked: code 0.
+    Done,
+    /// Not as asked, and why: code 1.
+    Failed(String),
+    /// The command line, a settings file or the SQL is wrong; the text is for stderr as it is: code 2.
+    Usage(String),
+}
+
+impl Outcome {
+    /// The command line or a settings file is wrong.
+    fn usage(reason: impl std::fmt::Display) -> Outcome {
+        Outcome::Usage(format!("error: {reason}\n"))
+    }
+}
 
 /// Runs the command line of the process.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Tail(args) => tail::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    };
+    // Where stderr is closed there is nobody to tell.
+    let mut stderr = std::io::stderr();
+    match outcome {
+        Outcome::Done => ExitCode::SUCCESS,
+        Outcome::Failed(reason) => {
+            let _ = writeln!(stderr, "error: {reason}");
+            ExitCode::from(1)
+        }
+        Outcome::Usage(text) => {
+            let _ = write!(stderr, "{text}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
 }

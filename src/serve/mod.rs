@@ -1,1 +1,4 @@
-//! To be furnished.
+//! The sidecar.
+#![allow(dead_code)]
+mod json;
+mod problem;

@@ -1,0 +1,192 @@
+//! The settings of a run: each is a flag, an environment variable `HIGHWATER_*` and a key of `highwater.toml`, under one
+//! name. Flags win over the environment, the environment over the file, the file over the defaults.
+//!
+//! Invariant: a setting left out everywhere is `None` here; defaults are applied by who uses it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::time::parse_duration_ms;
+
+/// The file with settings, in the working directory.
+pub(super) const FILE: &str = "highwater.toml";
+
+/// Everything that can be set for a run.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct Settings {
+    /// Worker threads per process [default: one per core]
+    #[arg(short = 'w', long, env = "HIGHWATER_WORKERS", value_name = "N")]
+    pub(super) workers: Option<usize>,
+
+    /// Processes of the cluster; start each with the same files and its own --process [default: 1]
+    #[arg(short = 'n', long, env = "HIGHWATER_PROCESSES", value_name = "N")]
+    pub(super) processes: Option<usize>,
+
+    /// Which of the processes this one is, from 0 [default: 0]
+    #[arg(short = 'p', long, env = "HIGHWATER_PROCESS", value_name = "I")]
+    pub(super) process: Option<usize>,
+
+    /// File with one HOST:PORT a line, one for each process [default: localhost:2101, localhost:2102, ...]
+    #[arg(long, env = "HIGHWATER_HOSTFILE", value_name = "FILE")]
+    pub(super) hostfile: Option<PathBuf>,
+
+    /// Where to serve views, metrics and the first page [default: 127.0.0.1:8080, for process I the port 8080 + I]
+    #[arg(long, env = "HIGHWATER_LISTEN", value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Serve nothing
+    #[arg(long, env = "HIGHWATER_NO_SERVE", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_name = "BOOL")]
+    pub(super) no_serve: Option<bool>,
+
+    /// How often live sources show new data between moves of the watermark [default: 10ms]
+    #[arg(long, env = "HIGHWATER_TICK", value_name = "DURATION")]
+    pub(super) tick: Option<Pace>,
+
+    /// After how many rows bounded sources do so [default: 8192]
+    #[arg(long, env = "HIGHWATER_TICK_ROWS", value_name = "ROWS")]
+    pub(super) tick_rows: Option<u64>,
+
+    /// End with code 0 when every source has ended, all windows are closed and all sinks flushed
+    #[arg(long, env = "HIGHWATER_EXIT_AT_END", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_name = "BOOL")]
+    pub(super) exit_at_end: Option<bool>,
+
+    /// On Ctrl-C or SIGTERM close open windows first
+    #[arg(long, env = "HIGHWATER_DRAIN", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_name = "BOOL")]
+    pub(super) drain: Option<bool>,
+
+    /// How log lines are written to stderr; what is logged is set by RUST_LOG [default: text]
+    #[arg(long, env = "HIGHWATER_LOG_FORMAT", value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A duration as people write it, above zero, in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Pace(pub(super) u64);
+
+impl FromStr for Pace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Pace, String> {
+        match u64::try_from(parse_duration_ms(text)?) {
+            Ok(ms) if ms > 0 => Ok(Pace(ms)),
+            _ => Err("the shortest tick is 1 ms".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for Pace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Pace, String> {
+        text.parse()
+    }
+}
+
+impl Settings {
+    /// The settings of the file, if it is there.
+    pub(super) fn read(path: &Path) -> Result<Settings, String> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// These, and where one is left out, the other's.
+    pub(super) fn or(self, other: Settings) -> Settings {
+        Settings {
+            workers: self.workers.or(other.workers),
+            processes: self.processes.or(other.processes),
+            process: self.process.or(other.process),
+            hostfile: self.hostfile.or(other.hostfile),
+            listen: self.listen.or(other.listen),
+            no_serve: self.no_serve.or(other.no_serve),
+            tick: self.tick.or(other.tick),
+            tick_rows: self.tick_rows.or(other.tick_rows),
+            exit_at_end: self.exit_at_end.or(other.exit_at_end),
+            drain: self.drain.or(other.drain),
+            log_format: self.log_format.or(other.log_format),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn flags(line: &str) -> Settings {
+        Line::try_parse_from(std::iter::once("x").chain(line.split_whitespace())).unwrap().settings
+    }
+
+    #[test]
+    fn every_setting_has_the_same_name_as_flag_variable_and_key() {
+        for arg in Line::command().get_arguments().filter(|arg| arg.get_id() != "help") {
+            let flag = arg.get_long().unwrap();
+            let variable = format!("HIGHWATER_{}", flag.to_uppercase().replace('-', "_"));
+            assert_eq!(arg.get_env().unwrap().to_str(), Some(variable.as_str()));
+            let unknown = toml::from_str::<Settings>(&format!("{flag} = []")).unwrap_err().to_string();
+            assert!(!unknown.contains("unknown field"), "{flag} is no key of the file: {unknown}");
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file: Settings = toml::from_str(
+            "workers = 3\nlisten = '127.0.0.1:9'\ntick = '20 ms'\ndrain = true\nno-serve = true\nlog-format = 'json'",
+        )
+        .unwrap();
+        let merged = flags("-w 2 --no-serve=false --tick-rows 5").or(file);
+        let expected = Settings {
+            workers: Some(2),
+            listen: Some("127.0.0.1:9".parse().unwrap()),
+            tick: Some(Pace(20)),
+            tick_rows: Some(5),
+            drain: Some(true),
+            no_serve: Some(false),
+            log_format: Some(LogFormat::Json),
+            ..Settings::default()
+        };
+        assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn a_wrong_key_or_value_names_itself() {
+        let refused = |text: &str| toml::from_str::<Settings>(text).unwrap_err().to_string();
+        assert!(refused("worker = 3").contains("unknown field `worker`"));
+        assert!(refused("tick = '5'").contains("not a duration"));
+        assert!("0 ms".parse::<Pace>().is_err());
+    }
+
+    #[test]
+    fn no_file_is_no_settings() {
+        assert_eq!(Settings::read(Path::new("/nowhere/highwater.toml")), Ok(Settings::default()));
+    }
+}

@@ -1,0 +1,64 @@
+//! Errors as RFC 9457 problems: `application/problem+json` with `type`, `title`, `status`, `detail`, and for a name that
+//! does not exist the names that do.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// A refusal, as the caller sees it.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    known: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<&'a [String]>,
+}
+
+impl Problem {
+    /// The request itself is wrong; `detail` says what and what would do.
+    pub(super) fn bad_request(detail: impl Into<String>) -> Problem {
+        Problem { status: StatusCode::BAD_REQUEST, detail: detail.into(), known: None }
+    }
+
+    /// There is no such `kind` (`view`, `source`); there are `known`.
+    pub(super) fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
+        let known: Vec<String> = known.map(str::to_owned).collect();
+        let there = match known.as_slice() {
+            [] => format!("this dataflow has no {kind}s"),
+            names => format!("there are: {}", names.join(", ")),
+        };
+        Problem {
+            status: StatusCode::NOT_FOUND,
+            detail: format!("there is no {kind} '{name}'; {there}"),
+            known: Some(known),
+        }
+    }
+
+    /// Any other status.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { status, detail: detail.into(), known: None }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Body {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            known: self.known.as_deref(),
+        };
+        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
+    }
+}
