@@ -5,6 +5,8 @@
 
 mod operator;
 mod reject;
+#[cfg(feature = "abomonation")]
+mod trusted;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
@@ -12,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{Schema, SchemaRef};
+use bytes::Bytes;
 
 pub use reject::{MAX_REJECT_BYTES, Reject, Rejects};
 
@@ -22,18 +25,20 @@ pub use reject::{MAX_REJECT_BYTES, Reject, Rejects};
 pub struct Delta {
     batch: RecordBatch,
     diffs: Option<ScalarBuffer<i64>>,
+    /// The wire form between two calls of the transport; see `wire`.
+    encoded: OnceLock<Bytes>,
 }
 
 impl Delta {
     /// Rows that are added once each.
     pub fn insert(batch: RecordBatch) -> Delta {
-        Delta { batch, diffs: None }
+        Delta::new(batch, None)
     }
 
     /// Rows with their diffs; `None` is `+1` for each.
     pub fn new(batch: RecordBatch, diffs: Option<ScalarBuffer<i64>>) -> Delta {
         debug_assert!(diffs.as_ref().is_none_or(|diffs| diffs.len() == batch.num_rows() && !diffs.contains(&0)));
-        Delta { batch, diffs }
+        Delta { batch, diffs, encoded: OnceLock::new() }
     }
 
     /// No rows.
@@ -83,7 +88,7 @@ impl Delta {
             Err(error) => unreachable!("indices are within the batch: {error}"),
         };
         let diffs = self.diffs.as_ref().map(|diffs| indices.values().iter().map(|&row| diffs[row as usize]).collect());
-        Delta { batch, diffs }
+        Delta::new(batch, diffs)
     }
 
     /// All rows of `deltas`, which share `schema`, one after the other.
@@ -99,7 +104,7 @@ impl Delta {
             let of = |delta: &Delta| (0..delta.len()).map(|row| delta.diff(row)).collect::<Vec<_>>();
             deltas.iter().flat_map(of).collect()
         });
-        Delta { batch, diffs }
+        Delta::new(batch, diffs)
     }
 }
 

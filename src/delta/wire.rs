@@ -1,48 +1,80 @@
-//! The wire form of a [`Delta`] between processes: an Arrow IPC stream of one batch, the diffs as a last column.
+//! The wire form of a [`Delta`] between processes.
 //!
-//! This is the one seam: `length` (exact, a multiple of 8), `encode`, `decode`. A peer that sends bytes that are no delta
-//! is a broken cluster: decoding panics, and the process ends with the message.
+//! This is the one seam: [`length`] (exact, a multiple of 8), [`encode`], [`decode`]. The default form is an Arrow IPC
+//! stream of one batch with the diffs as a last column; the feature `abomonation` adds a form for trusted processes that
+//! is taken where every column is of fixed width. Bytes that are no delta mean a broken cluster: decoding panics, and the
+//! process ends with the message.
+//!
+//! timely asks for the length before the bytes, and Arrow IPC knows its length only once written. The bytes are therefore
+//! kept in the delta from the one call to the other.
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+use bytes::Bytes;
 
 use super::Delta;
 
 /// The name of the last column on the wire.
 const DIFFS: &str = "__diff";
 
-/// Exact length of the wire form, padded to a multiple of 8.
+/// The first byte of a message: which form follows. Seven bytes of padding keep what follows aligned.
+const ARROW_IPC: u8 = 1;
+#[cfg(feature = "abomonation")]
+const ABOMONATION: u8 = 2;
+
+/// Exact length of the wire form, a multiple of 8.
 pub(super) fn length(delta: &Delta) -> usize {
-    bytes(delta).len()
+    delta.encoded.get_or_init(|| bytes(delta)).len()
 }
 
 /// Writes the wire form.
 pub(super) fn encode<W: std::io::Write>(delta: &Delta, writer: &mut W) {
-    if let Err(error) = writer.write_all(&bytes(delta)) {
+    if let Err(error) = writer.write_all(delta.encoded.get_or_init(|| bytes(delta))) {
         panic!("the buffer to a peer refused a delta: {error}");
     }
 }
 
 /// Reads the wire form.
 pub(super) fn decode(bytes: &[u8]) -> Delta {
-    match read(bytes) {
+    let read = match bytes.first() {
+        Some(&ARROW_IPC) => read(&bytes[8..]).map_err(|error| error.to_string()),
+        #[cfg(feature = "abomonation")]
+        Some(&ABOMONATION) => super::trusted::decode(&bytes[8..]),
+        other => Err(format!("it begins with {other:?}; are all processes built with the same features?")),
+    };
+    match read {
         Ok(delta) => delta,
         Err(error) => panic!("a peer sent bytes that are no delta: {error}"),
     }
 }
 
-fn bytes(delta: &Delta) -> Vec<u8> {
+fn bytes(delta: &Delta) -> Bytes {
+    #[cfg(feature = "abomonation")]
+    if let Some(bytes) = super::trusted::encode(delta, &head(ABOMONATION)) {
+        return padded(bytes);
+    }
     match write(delta) {
-        Ok(bytes) => bytes,
+        Ok(bytes) => padded(bytes),
         Err(error) => panic!("a delta cannot be written as Arrow IPC: {error}"),
     }
 }
 
-fn write(delta: &Delta) -> Result<Vec<u8>, arrow_schema::ArrowError> {
+fn head(form: u8) -> [u8; 8] {
+    [form, 0, 0, 0, 0, 0, 0, 0]
+}
+
+fn padded(mut bytes: Vec<u8>) -> Bytes {
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    Bytes::from(bytes)
+}
+
+fn write(delta: &Delta) -> Result<Vec<u8>, ArrowError> {
     let batch = match delta.diffs() {
         None => delta.batch().clone(),
         Some(diffs) => {
@@ -53,16 +85,14 @@ fn write(delta: &Delta) -> Result<Vec<u8>, arrow_schema::ArrowError> {
             RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?
         }
     };
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    let mut writer = StreamWriter::try_new(head(ARROW_IPC).to_vec(), &batch.schema())?;
     writer.write(&batch)?;
     writer.finish()?;
-    let mut bytes = writer.into_inner()?;
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
-    Ok(bytes)
+    writer.into_inner()
 }
 
-fn read(bytes: &[u8]) -> Result<Delta, arrow_schema::ArrowError> {
-    let nothing = || arrow_schema::ArrowError::IpcError("no batch".to_owned());
+fn read(bytes: &[u8]) -> Result<Delta, ArrowError> {
+    let nothing = || ArrowError::IpcError("no batch".to_owned());
     let batch = StreamReader::try_new(bytes, None)?.next().ok_or_else(nothing)??;
     let last = batch.num_columns().wrapping_sub(1);
     match batch.schema().fields().last() {
@@ -72,5 +102,57 @@ fn read(bytes: &[u8]) -> Result<Delta, arrow_schema::ArrowError> {
             Ok(Delta::new(batch.project(&columns)?, Some(diffs)))
         }
         _ => Ok(Delta::insert(batch)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow_array::{Float64Array, StringArray, TimestampMillisecondArray};
+
+    fn fixed() -> RecordBatch {
+        RecordBatch::try_from_iter([
+            ("key", Arc::new(Int64Array::from(vec![Some(1), None, Some(-3)])) as ArrayRef),
+            ("at", Arc::new(TimestampMillisecondArray::from(vec![-1, 0, i64::MAX])) as ArrayRef),
+            ("value", Arc::new(Float64Array::from(vec![f64::NAN, -0.0, 1.5])) as ArrayRef),
+        ])
+        .unwrap()
+    }
+
+    fn round_trip(delta: &Delta) {
+        let mut bytes = Vec::new();
+        let length = length(delta);
+        encode(delta, &mut bytes);
+        assert_eq!(bytes.len(), length);
+        assert_eq!(length % 8, 0);
+        let back = decode(&bytes);
+        assert_eq!(format!("{:?}", back.batch()), format!("{:?}", delta.batch()));
+        assert_eq!(back.diffs(), delta.diffs());
+    }
+
+    #[test]
+    fn a_delta_comes_back_as_it_was() {
+        let text = RecordBatch::try_from_iter([(
+            "name",
+            Arc::new(StringArray::from(vec![Some("a"), None, Some("ü")])) as ArrayRef,
+        )]);
+        for batch in [fixed(), text.unwrap(), fixed().slice(1, 2), fixed().slice(0, 0)] {
+            round_trip(&Delta::insert(batch.clone()));
+            let diffs = (0..batch.num_rows() as i64).map(|row| row * 2 - 1).collect();
+            round_trip(&Delta::new(batch, Some(diffs)));
+        }
+    }
+
+    #[cfg(feature = "abomonation")]
+    #[test]
+    fn fixed_width_columns_take_the_trusted_form() {
+        assert_eq!(bytes(&Delta::insert(fixed()))[0], ABOMONATION);
+    }
+
+    #[test]
+    #[should_panic(expected = "no delta")]
+    fn foreign_bytes_are_refused() {
+        decode(&[9; 64]);
     }
 }
