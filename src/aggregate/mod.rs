@@ -4,6 +4,20 @@
 //! state of groups `0..n` as columns. Results do not depend on the order of rows, on how rows were split into batches, or
 //! on which accumulator of several was merged into which; approximate functions say so in their name.
 
+mod avg;
+mod count;
+mod exact;
+mod extremum;
+mod multiset;
+mod native;
+mod rounding;
+mod rows;
+mod sum;
+mod total;
+mod visit;
+mod whole;
+mod wide;
+
 use std::any::Any;
 use std::fmt::Debug;
 
@@ -13,7 +27,21 @@ use arrow_schema::{DataType, SortOptions};
 use datafusion_common::ScalarValue;
 
 /// Every aggregate function of the language.
-pub const AGGREGATES: &[&dyn Aggregate] = &[];
+pub const AGGREGATES: &[&dyn Aggregate] = &[&count::Count, &sum::Sum, &avg::Avg, &extremum::Min, &extremum::Max];
+
+/// The aggregate function that answers to `name`, in any case.
+pub fn find(name: &str) -> Option<&'static dyn Aggregate> {
+    let answers = |function: &&dyn Aggregate| {
+        function.name().eq_ignore_ascii_case(name)
+            || function.aliases().iter().any(|alias| alias.eq_ignore_ascii_case(name))
+    };
+    AGGREGATES.iter().copied().find(answers)
+}
+
+/// State for groups of such a call, DISTINCT heeded: this, not [`Aggregate::accumulator`], is what operators ask.
+pub fn accumulator(function: &'static dyn Aggregate, call: &Call) -> Box<dyn Accumulator> {
+    function.accumulator(call)
+}
 
 /// Why a call of an aggregate function was refused, at planning time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +56,14 @@ pub enum AggregateError {
         /// What would do.
         remedy: String,
     },
+}
+
+impl AggregateError {
+    /// The arguments of a call of `function` do not fit.
+    pub fn arguments(function: &dyn Aggregate, given: &[DataType], remedy: &str) -> AggregateError {
+        let given = given.iter().map(DataType::to_string).collect::<Vec<_>>().join(", ");
+        AggregateError::Arguments { function: function.name(), given, remedy: remedy.to_owned() }
+    }
 }
 
 /// A SQL aggregate function.
@@ -53,6 +89,17 @@ pub trait Aggregate: Send + Sync + Debug {
     /// [`Call::literals`], not as columns; a call may leave them out if [`Aggregate::bind`] accepts that.
     fn literals(&self) -> usize {
         0
+    }
+
+    /// Whether equal rows count once anyway, so that DISTINCT changes nothing.
+    fn idempotent(&self) -> bool {
+        false
+    }
+
+    /// Whether an accumulator of a retracting call can take back (`merge` with `-1`), and so also take in, groups of one
+    /// that was made with `retracting: false`. If not, whoever combines parts must make them all retracting.
+    fn unmerges(&self) -> bool {
+        true
     }
 
     /// Checks a call's argument types (the columns only, without literals) and literals. Answers the types the columns

@@ -1,0 +1,61 @@
+//! AVG: the exact sum divided by the count, rounded once.
+
+use arrow_array::types::{Decimal128Type, Float64Type};
+use arrow_schema::DataType;
+use datafusion_common::ScalarValue;
+
+use super::exact::Exact;
+use super::sum::{held, number};
+use super::total::Totals;
+use super::whole::{Scaled, Whole};
+use super::{Accumulator, Aggregate, AggregateError, Call, Signature};
+
+/// The function.
+#[derive(Debug)]
+pub(super) struct Avg;
+
+/// Decimal places that the mean of decimals has more than they.
+const PLACES: i8 = 4;
+
+impl Aggregate for Avg {
+    fn name(&self) -> &'static str {
+        "AVG"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["MEAN"]
+    }
+
+    fn help(&self) -> &'static str {
+        "`AVG(x)`: exact mean, rounded once. Integers and floats give DOUBLE, DECIMAL(p, s) gives DECIMAL(p + 4, s + 4), \
+         at most 38 digits, rounded half away from zero"
+    }
+
+    fn bind(&self, args: &[DataType], _literals: &[ScalarValue]) -> Result<Signature, AggregateError> {
+        let [arg] = args else { return Err(AggregateError::arguments(self, args, "give it one number")) };
+        match number(arg) {
+            Some(DataType::Decimal128(precision, scale)) => Ok(Signature {
+                args: vec![DataType::Decimal128(precision, scale)],
+                output: DataType::Decimal128((precision + PLACES as u8).min(38), (scale + PLACES).min(38)),
+            }),
+            Some(number) => Ok(Signature { args: vec![number], output: DataType::Float64 }),
+            None => Err(AggregateError::arguments(self, args, "it averages numbers: CAST the argument to one")),
+        }
+    }
+
+    fn accumulator(&self, call: &Call) -> Box<dyn Accumulator> {
+        let output = &call.output;
+        match (&call.args[0], output) {
+            (DataType::Decimal128(_, from), &DataType::Decimal128(digits, to)) => {
+                let places = (to - from).max(0) as u32;
+                Totals::<Scaled, Decimal128Type, _>::boxed(output, move |sum: &Scaled, count| {
+                    held(sum.mean(count, places, digits))
+                })
+            }
+            (DataType::Int64, _) => {
+                Totals::<Whole, Float64Type, _>::boxed(output, |sum: &Whole, count| Some(sum.mean(count)))
+            }
+            _ => Totals::<Exact, Float64Type, _>::boxed(output, |sum: &Exact, count| Some(sum.mean(count))),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! COUNT: rows, or rows without NULL among the arguments. 8 bytes a group.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array};
+use arrow_schema::DataType;
+use datafusion_common::ScalarValue;
+
+use super::rows::argument_nulls;
+use super::visit::each;
+use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
+
+/// The function.
+#[derive(Debug)]
+pub(super) struct Count;
+
+impl Aggregate for Count {
+    fn name(&self) -> &'static str {
+        "COUNT"
+    }
+
+    fn help(&self) -> &'static str {
+        "`COUNT(*)`: number of rows; `COUNT(x, ...)`: of rows in which no argument is NULL; \
+         `COUNT(DISTINCT x, ...)`: of different such rows, exact. BIGINT"
+    }
+
+    fn bind(&self, args: &[DataType], _literals: &[ScalarValue]) -> Result<Signature, AggregateError> {
+        Ok(Signature { args: args.to_vec(), output: DataType::Int64 })
+    }
+
+    fn accumulator(&self, _call: &Call) -> Box<dyn Accumulator> {
+        Box::new(Counts(Vec::new()))
+    }
+}
+
+/// By group.
+struct Counts(Vec<i64>);
+
+impl Accumulator for Counts {
+    fn resize(&mut self, groups: usize) {
+        self.0.resize(groups.max(self.0.len()), 0);
+    }
+
+    fn update(&mut self, groups: &[u32], input: &Input<'_>) {
+        let nulls = argument_nulls(input.args);
+        let counts = self.0.as_mut_slice();
+        each(groups, input, nulls.as_ref(), |_, group, diff| counts[group] += diff);
+    }
+
+    fn merge(&mut self, groups: &[u32], other: &dyn Accumulator, from: &[u32], sign: i64) {
+        let Some(other) = other.as_any().downcast_ref::<Self>() else { unreachable!("made by the same call") };
+        for (&group, &from) in groups.iter().zip(from) {
+            self.0[group as usize] += sign * other.0[from as usize];
+        }
+    }
+
+    fn evaluate(&self, groups: &[u32]) -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(groups.iter().map(|&group| self.0[group as usize])))
+    }
+
+    fn reset(&mut self, groups: &[u32]) {
+        groups.iter().for_each(|&group| self.0[group as usize] = 0);
+    }
+
+    fn bytes(&self) -> usize {
+        8 * self.0.capacity()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
