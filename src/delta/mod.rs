@@ -7,7 +7,7 @@ mod operator;
 mod reject;
 #[cfg(feature = "abomonation")]
 mod trusted;
-mod wire;
+pub mod wire;
 
 use std::sync::{Arc, OnceLock};
 

@@ -13,7 +13,7 @@ impl Accountable for Delta {
 
 impl ContainerBytes for Delta {
     fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
-        wire::decode(&bytes)
+        wire::from_bytes(&bytes)
     }
 
     fn length_in_bytes(&self) -> usize {

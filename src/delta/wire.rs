@@ -1,6 +1,6 @@
 //! The wire form of a [`Delta`] between processes.
 //!
-//! This is the one seam: [`length`] (exact, a multiple of 8), [`encode`], [`decode`]. The default form is an Arrow IPC
+//! This is the one seam: [`to_bytes`] and [`from_bytes`]. The default form is an Arrow IPC
 //! stream of one batch with the diffs as a last column; the feature `abomonation` adds a form for trusted processes that
 //! is taken where every column is of fixed width. Bytes that are no delta mean a broken cluster: decoding panics, and the
 //! process ends with the message.
@@ -28,20 +28,35 @@ const ARROW_IPC: u8 = 1;
 #[cfg(feature = "abomonation")]
 const ABOMONATION: u8 = 2;
 
-/// Exact length of the wire form, a multiple of 8.
-pub(super) fn length(delta: &Delta) -> usize {
-    delta.encoded.get_or_init(|| bytes(delta)).len()
+/// A wire form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// An Arrow IPC stream: any column, checked when read.
+    ArrowIpc,
+    /// Memory as it lies: fixed-width columns, trusted peers only.
+    #[cfg(feature = "abomonation")]
+    Abomonation,
 }
 
-/// Writes the wire form.
-pub(super) fn encode<W: std::io::Write>(delta: &Delta, writer: &mut W) {
-    if let Err(error) = writer.write_all(delta.encoded.get_or_init(|| bytes(delta))) {
-        panic!("the buffer to a peer refused a delta: {error}");
-    }
+/// A delta in a given form, its length a multiple of 8; `None` if the form cannot hold its columns.
+pub fn to_bytes(delta: &Delta, form: Form) -> Option<Bytes> {
+    let mut bytes = match form {
+        Form::ArrowIpc => match write(delta) {
+            Ok(bytes) => bytes,
+            Err(error) => panic!("a delta cannot be written as Arrow IPC: {error}"),
+        },
+        #[cfg(feature = "abomonation")]
+        Form::Abomonation => super::trusted::encode(delta, &head(ABOMONATION))?,
+    };
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    Some(Bytes::from(bytes))
 }
 
-/// Reads the wire form.
-pub(super) fn decode(bytes: &[u8]) -> Delta {
+/// The delta in bytes of any form.
+///
+/// # Panics
+/// If they are no delta.
+pub fn from_bytes(bytes: &[u8]) -> Delta {
     let read = match bytes.first() {
         Some(&ARROW_IPC) => read(&bytes[8..]).map_err(|error| error.to_string()),
         #[cfg(feature = "abomonation")]
@@ -54,24 +69,30 @@ pub(super) fn decode(bytes: &[u8]) -> Delta {
     }
 }
 
-fn bytes(delta: &Delta) -> Bytes {
-    #[cfg(feature = "abomonation")]
-    if let Some(bytes) = super::trusted::encode(delta, &head(ABOMONATION)) {
-        return padded(bytes);
+/// Exact length of the wire form, a multiple of 8.
+pub(super) fn length(delta: &Delta) -> usize {
+    encoded(delta).len()
+}
+
+/// Writes the wire form.
+pub(super) fn encode<W: std::io::Write>(delta: &Delta, writer: &mut W) {
+    if let Err(error) = writer.write_all(encoded(delta)) {
+        panic!("the buffer to a peer refused a delta: {error}");
     }
-    match write(delta) {
-        Ok(bytes) => padded(bytes),
-        Err(error) => panic!("a delta cannot be written as Arrow IPC: {error}"),
-    }
+}
+
+fn encoded(delta: &Delta) -> &Bytes {
+    delta.encoded.get_or_init(|| {
+        #[cfg(feature = "abomonation")]
+        if let Some(bytes) = to_bytes(delta, Form::Abomonation) {
+            return bytes;
+        }
+        to_bytes(delta, Form::ArrowIpc).unwrap_or_default()
+    })
 }
 
 fn head(form: u8) -> [u8; 8] {
     [form, 0, 0, 0, 0, 0, 0, 0]
-}
-
-fn padded(mut bytes: Vec<u8>) -> Bytes {
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
-    Bytes::from(bytes)
 }
 
 fn write(delta: &Delta) -> Result<Vec<u8>, ArrowError> {
@@ -126,7 +147,7 @@ mod tests {
         encode(delta, &mut bytes);
         assert_eq!(bytes.len(), length);
         assert_eq!(length % 8, 0);
-        let back = decode(&bytes);
+        let back = from_bytes(&bytes);
         assert_eq!(format!("{:?}", back.batch()), format!("{:?}", delta.batch()));
         assert_eq!(back.diffs(), delta.diffs());
     }
@@ -147,12 +168,12 @@ mod tests {
     #[cfg(feature = "abomonation")]
     #[test]
     fn fixed_width_columns_take_the_trusted_form() {
-        assert_eq!(bytes(&Delta::insert(fixed()))[0], ABOMONATION);
+        assert_eq!(encoded(&Delta::insert(fixed()))[0], ABOMONATION);
     }
 
     #[test]
     #[should_panic(expected = "no delta")]
     fn foreign_bytes_are_refused() {
-        decode(&[9; 64]);
+        from_bytes(&[9; 64]);
     }
 }
