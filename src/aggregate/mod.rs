@@ -6,6 +6,7 @@
 
 mod avg;
 mod count;
+mod emit;
 mod exact;
 mod extremum;
 mod multiset;
@@ -25,6 +26,8 @@ use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, SortOptions};
 use datafusion_common::ScalarValue;
+
+pub use emit::Emit;
 
 /// Every aggregate function of the language.
 pub const AGGREGATES: &[&dyn Aggregate] = &[&count::Count, &sum::Sum, &avg::Avg, &extremum::Min, &extremum::Max];

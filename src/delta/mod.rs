@@ -5,18 +5,22 @@
 
 mod operator;
 mod reject;
+mod stateful;
 #[cfg(feature = "abomonation")]
 mod trusted;
 pub mod wire;
+pub mod words;
 
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::{RecordBatch, UInt32Array};
+use arrow_array::{RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
+pub use operator::{Gather, Route, Spread, by_columns, stateful, stateless, to_worker};
 pub use reject::{MAX_REJECT_BYTES, Reject, Rejects};
+pub use stateful::Stateful;
 
 /// Rows and how often each is added (`> 0`) or taken back (`< 0`).
 ///
@@ -83,12 +87,21 @@ impl Delta {
 
     /// The rows at `indices`, in that order.
     pub fn take(&self, indices: &UInt32Array) -> Delta {
-        let batch = match arrow_select::take::take_record_batch(&self.batch, indices) {
-            Ok(batch) => batch,
-            Err(error) => unreachable!("indices are within the batch: {error}"),
-        };
+        let columns = self.batch.columns().iter().map(|column| arrow_select::take::take(column, indices, None));
+        let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+        let batch = columns.collect::<Result<_, _>>();
+        let batch =
+            match batch.and_then(|taken| RecordBatch::try_new_with_options(self.batch.schema(), taken, &options)) {
+                Ok(batch) => batch,
+                Err(error) => unreachable!("indices are within the batch: {error}"),
+            };
         let diffs = self.diffs.as_ref().map(|diffs| indices.values().iter().map(|&row| diffs[row as usize]).collect());
         Delta::new(batch, diffs)
+    }
+
+    /// `rows` rows from `start` on, without copying.
+    pub fn slice(&self, start: usize, rows: usize) -> Delta {
+        Delta::new(self.batch.slice(start, rows), self.diffs.as_ref().map(|diffs| diffs.slice(start, rows)))
     }
 
     /// All rows of `deltas`, which share `schema`, one after the other.

@@ -1,9 +1,26 @@
-//! [`Delta`] as a timely container: how it is counted, how it crosses processes, how it is routed to workers.
+//! [`Delta`] as a timely container: how it is counted, how it crosses processes, how it is routed to workers; and the
+//! shell that runs a [`Stateful`].
+//!
+//! Invariant of routing: rows with equal keys reach the same worker, whatever batch, worker or process they come from.
 
+use std::collections::BTreeMap;
+
+use arrow_array::UInt32Array;
 use timely::Accountable;
-use timely::dataflow::channels::ContainerBytes;
+use timely::communication::Push;
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::channels::pushers::exchange::Distributor;
+use timely::dataflow::channels::{ContainerBytes, Message};
+use timely::dataflow::operators::{Capability, Operator};
 
-use super::{Delta, wire};
+use super::words::hash_rows;
+use super::{Delta, Stateful, wire};
+use crate::time::Epoch;
+
+/// Rows gathered for a peer before they are sent, unless the epoch ends before.
+const ROWS_PER_MESSAGE: usize = 4096;
 
 impl Accountable for Delta {
     fn record_count(&self) -> i64 {
@@ -23,4 +40,177 @@ impl ContainerBytes for Delta {
     fn into_bytes<W: std::io::Write>(&self, writer: &mut W) {
         wire::encode(self, writer);
     }
+}
+
+/// How rows travel to the workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// They stay where they are.
+    Stay,
+    /// By the hash of these columns; of no columns: all to one worker.
+    Columns(Vec<usize>),
+}
+
+/// Routes rows by the hash of `columns` (NULLs are equal). One worker: nothing is split.
+pub fn by_columns(columns: Vec<usize>) -> DistributorPact<Box<dyn FnOnce(usize) -> Spread>> {
+    DistributorPact(Box::new(move |peers| Spread { columns, buffers: (0..peers).map(|_| (0, Vec::new())).collect() }))
+}
+
+/// Routes all rows to the worker of that index.
+pub fn to_worker(index: usize) -> DistributorPact<Box<dyn FnOnce(usize) -> Gather>> {
+    DistributorPact(Box::new(move |_| Gather(index)))
+}
+
+/// Splits batches by key, for [`by_columns`].
+#[derive(Debug)]
+pub struct Spread {
+    columns: Vec<usize>,
+    /// Per peer: the rows and how many they are.
+    buffers: Vec<(usize, Vec<Delta>)>,
+}
+
+impl Spread {
+    /// The rows for each peer: one `take` puts them side by side, then each peer gets a slice.
+    fn split(&self, delta: Delta) -> Vec<(usize, Delta)> {
+        let (rows, peers) = (delta.len(), self.buffers.len());
+        if self.columns.is_empty() {
+            return vec![(0, delta)];
+        }
+        let keys: Vec<_> = self.columns.iter().map(|&column| delta.batch().column(column).clone()).collect();
+        let peer_of: Vec<u32> = hash_rows(&keys, rows).into_iter().map(|hash| peer(hash, peers)).collect();
+        let mut starts = vec![0; peers + 1];
+        peer_of.iter().for_each(|&peer| starts[peer as usize + 1] += 1);
+        (0..peers).for_each(|peer| starts[peer + 1] += starts[peer]);
+        if let Some(all) = (0..peers).find(|&peer| starts[peer + 1] - starts[peer] == rows) {
+            return vec![(all, delta)];
+        }
+        let (mut order, mut next) = (vec![0u32; rows], starts.clone());
+        for (row, &peer) in peer_of.iter().enumerate() {
+            order[next[peer as usize]] = row as u32;
+            next[peer as usize] += 1;
+        }
+        let sorted = delta.take(&UInt32Array::from(order));
+        let part = |peer: usize| (peer, sorted.slice(starts[peer], starts[peer + 1] - starts[peer]));
+        (0..peers).map(part).filter(|(_, part)| !part.is_empty()).collect()
+    }
+}
+
+/// Which worker a hash belongs to: bits 30 to 43, which neither slot nor tag of a table of fewer than 2^30 groups uses.
+fn peer(hash: u64, peers: usize) -> u32 {
+    ((u128::from(hash.rotate_left(20)) * peers as u128) >> 64) as u32
+}
+
+impl Distributor<Delta> for Spread {
+    fn partition<T: Clone, P: Push<Message<T, Delta>>>(&mut self, container: &mut Delta, time: &T, pushers: &mut [P]) {
+        for (peer, part) in self.split(std::mem::take(container)) {
+            let (rows, parts) = &mut self.buffers[peer];
+            *rows += part.len();
+            parts.push(part);
+            if *rows >= ROWS_PER_MESSAGE {
+                send(std::mem::take(&mut self.buffers[peer]).1, time, &mut pushers[peer]);
+            }
+        }
+    }
+
+    fn flush<T: Clone, P: Push<Message<T, Delta>>>(&mut self, time: &T, pushers: &mut [P]) {
+        for (buffer, pusher) in self.buffers.iter_mut().zip(pushers) {
+            send(std::mem::take(buffer).1, time, pusher);
+        }
+    }
+}
+
+fn send<T: Clone, P: Push<Message<T, Delta>>>(parts: Vec<Delta>, time: &T, pusher: &mut P) {
+    if let Some(first) = parts.first() {
+        let mut whole = Delta::concat(&first.batch().schema(), &parts);
+        Message::push_at(&mut whole, time.clone(), pusher);
+    }
+}
+
+/// Sends everything to one worker, for [`to_worker`].
+#[derive(Debug)]
+pub struct Gather(usize);
+
+impl Distributor<Delta> for Gather {
+    fn partition<T: Clone, P: Push<Message<T, Delta>>>(&mut self, container: &mut Delta, time: &T, pushers: &mut [P]) {
+        let index = self.0 % pushers.len();
+        Message::push_at(container, time.clone(), &mut pushers[index]);
+    }
+
+    fn flush<T: Clone, P: Push<Message<T, Delta>>>(&mut self, _: &T, _: &mut [P]) {}
+}
+
+/// Changes each delta on its own, where it is.
+pub fn stateless<'s, F>(input: Stream<'s, Epoch, Delta>, name: &str, mut change: F) -> Stream<'s, Epoch, Delta>
+where
+    F: FnMut(Delta) -> Vec<Delta> + 'static,
+{
+    input.unary::<NoopBuilder<Delta>, _, _, _>(Pipeline, name, |_, _| {
+        move |input, output| {
+            input.for_each_time(|time, deltas| {
+                let mut session = output.session_with_builder(&time);
+                let changed = deltas.map(std::mem::take).flat_map(&mut change);
+                changed.filter(|delta| !delta.is_empty()).for_each(|mut delta| session.give_container(&mut delta));
+            });
+        }
+    })
+}
+
+/// Runs a [`Stateful`] over a stream: stages rows per epoch, applies whole epochs in order, closes deadlines in between.
+///
+/// One capability is held, at the earliest deadline.
+pub fn stateful<'s, S>(input: Stream<'s, Epoch, Delta>, route: Route, name: &str, state: S) -> Stream<'s, Epoch, Delta>
+where
+    S: Stateful + 'static,
+{
+    match route {
+        Route::Stay => run(input, Pipeline, name, state),
+        Route::Columns(columns) => run(input, by_columns(columns), name, state),
+    }
+}
+
+fn run<'s, S, P>(input: Stream<'s, Epoch, Delta>, pact: P, name: &str, mut state: S) -> Stream<'s, Epoch, Delta>
+where
+    S: Stateful + 'static,
+    P: timely::dataflow::channels::pact::ParallelizationContract<Epoch, Delta>,
+{
+    input.unary_frontier::<NoopBuilder<Delta>, _, _, _>(pact, name, move |initial, _| {
+        drop(initial);
+        let mut staged: BTreeMap<Epoch, (Capability<Epoch>, Vec<Delta>)> = BTreeMap::new();
+        let mut held: Option<Capability<Epoch>> = None;
+        move |(input, frontier), output| {
+            input.for_each_time(|time, deltas| {
+                let (_, rows) = staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Vec::new()));
+                rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
+            });
+            loop {
+                let epoch = staged.keys().next().copied().filter(|epoch| !frontier.less_equal(epoch));
+                let due = state.deadline().filter(|due| !frontier.less_than(&Epoch::at(*due)));
+                let (now, changes) = match (epoch, due) {
+                    (Some(epoch), due) if due.is_none_or(|due| epoch < Epoch::at(due)) => {
+                        let Some((capability, rows)) = staged.remove(&epoch) else { unreachable!("it was just found") };
+                        let changes = state.apply(epoch, rows);
+                        (capability, changes)
+                    }
+                    (_, Some(due)) => {
+                        let Some(capability) = held.take() else { unreachable!("a deadline has its capability") };
+                        let changes = state.close(due);
+                        (capability, changes)
+                    }
+                    _ => break,
+                };
+                let mut session = output.session_with_builder(&now);
+                changes
+                    .into_iter()
+                    .filter(|delta| !delta.is_empty())
+                    .for_each(|mut delta| session.give_container(&mut delta));
+                drop(session);
+                // Whatever was held is at or before the next deadline, or `now` is.
+                held = state.deadline().map(Epoch::at).map(|next| match held.take() {
+                    Some(earlier) if *earlier.time() <= next => earlier.delayed(&next),
+                    _ => now.delayed(&next),
+                });
+            }
+            state.expire(frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark));
+        }
+    })
 }

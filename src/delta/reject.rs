@@ -2,6 +2,9 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
+use arrow_array::RecordBatch;
+use arrow_json::LineDelimitedWriter;
+
 /// How much of a rejected row is kept, in bytes.
 pub const MAX_REJECT_BYTES: usize = 1024;
 
@@ -40,6 +43,18 @@ impl Rejects {
     pub fn channel() -> (Rejects, Receiver<Reject>) {
         let (sender, receiver) = std::sync::mpsc::channel();
         (Rejects(sender), receiver)
+    }
+
+    /// Hands in a decoded row, as JSON; `owner` is the view or sink that could not take it.
+    pub fn row(&self, owner: &str, reason: &'static str, detail: &str, batch: &RecordBatch, row: usize) {
+        let mut writer = LineDelimitedWriter::new(Vec::new());
+        let written = writer.write(&batch.slice(row, 1)).and_then(|()| writer.finish());
+        let content = match written {
+            Ok(()) => Reject::clip(String::from_utf8_lossy(&writer.into_inner()).trim_end()),
+            Err(error) => format!("a row that JSON cannot show: {error}"),
+        };
+        let (source, position) = (owner.to_owned(), format!("{owner}: a derived row"));
+        self.report(Reject { source, position, reason, detail: detail.to_owned(), content });
     }
 
     /// Hands one in. If nobody listens any more the engine is stopping.

@@ -3,6 +3,9 @@
 //! A [`Dataflow`] is an arena of [`Node`]s, inputs before readers, equal nodes once. Expressions are DataFusion's physical
 //! expressions over the batches of the input node. Nothing here runs: `build` turns the plan into operators on a worker.
 
+pub mod build;
+mod map;
+
 use std::sync::Arc;
 
 use arrow_schema::{DataType, SchemaRef, SortOptions};
@@ -13,6 +16,9 @@ use crate::aggregate::Aggregate;
 use crate::options::Options;
 use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
+
+pub use crate::aggregate::Emit;
+pub use crate::window::Window;
 
 /// A scalar expression over the columns of a node.
 pub type Scalar = Arc<dyn PhysicalExpr>;
@@ -65,15 +71,6 @@ pub struct ViewSpec {
     pub sql: String,
     /// The WITH options.
     pub options: Options,
-}
-
-/// When a windowed or session result is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Emit {
-    /// When it closes, and when a late row amends it.
-    Final,
-    /// At every epoch that changes it.
-    Changes,
 }
 
 /// One operator.
@@ -148,36 +145,6 @@ pub enum Op {
     },
     /// Groups and aggregates.
     Reduce(Reduce),
-}
-
-/// Windows of fixed size, all in ms. `start = ts - floor_mod(ts - offset, slide)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Window {
-    /// Side by side.
-    Tumble {
-        /// Length.
-        size: i64,
-        /// Shift of the grid.
-        offset: i64,
-    },
-    /// Of `size`, one starting every `slide`.
-    Hop {
-        /// Length.
-        size: i64,
-        /// From start to start.
-        slide: i64,
-        /// Shift of the grid.
-        offset: i64,
-    },
-    /// Growing by `step` up to `size`, then anew.
-    Cumulate {
-        /// Growth.
-        step: i64,
-        /// Full length, a whole multiple of `step`.
-        size: i64,
-        /// Shift of the grid.
-        offset: i64,
-    },
 }
 
 /// Group and aggregate. Output columns: the keys, then `window_start`, `window_end`, `window_time` if there is a window,

@@ -1,1 +1,148 @@
-//! To be furnished.
+//! Windows of fixed size: which windows a time falls in, and the reduce over them.
+//!
+//! All times are ms, windows are half-open, arithmetic saturates. A window is made of *slices*: side by side, of
+//! [`Window::slice_ms`], every row of a slice is in the same windows.
+
+mod assign;
+
+pub use assign::assign;
+
+/// Windows of fixed size, all in ms. `start = ts - floor_mod(ts - offset, slide)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Window {
+    /// Side by side.
+    Tumble {
+        /// Length.
+        size: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+    /// Of `size`, one starting every `slide`.
+    Hop {
+        /// Length.
+        size: i64,
+        /// From start to start.
+        slide: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+    /// Growing by `step` up to `size`, then anew.
+    Cumulate {
+        /// Growth.
+        step: i64,
+        /// Full length, a whole multiple of `step`.
+        size: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+}
+
+impl Window {
+    /// Length of a slice.
+    pub fn slice_ms(&self) -> i64 {
+        match *self {
+            Window::Tumble { size, .. } => size,
+            Window::Hop { size, slide, .. } => gcd(size, slide),
+            Window::Cumulate { step, .. } => step,
+        }
+    }
+
+    /// Length of the longest window.
+    pub fn size_ms(&self) -> i64 {
+        match *self {
+            Window::Tumble { size, .. } | Window::Hop { size, .. } | Window::Cumulate { size, .. } => size,
+        }
+    }
+
+    /// Shift of the grid.
+    pub fn offset_ms(&self) -> i64 {
+        match *self {
+            Window::Tumble { offset, .. } | Window::Hop { offset, .. } | Window::Cumulate { offset, .. } => offset,
+        }
+    }
+
+    /// Where the slice of a time starts.
+    pub fn slice_start(&self, time: i64) -> i64 {
+        floor(time, self.slice_ms(), self.offset_ms())
+    }
+
+    /// The windows that hold a time (or the slice that starts there), as `(start, end)`, ends ascending.
+    pub fn over(&self, time: i64) -> impl Iterator<Item = (i64, i64)> + use<> {
+        // The last start and end, how many windows, and by how much start and end differ from one to the next.
+        let (start, end, count, start_step, end_step) = match *self {
+            Window::Tumble { size, offset } => {
+                let start = floor(time, size, offset);
+                (start, start.saturating_add(size), 1, 0, 0)
+            }
+            Window::Hop { size, slide, offset } => {
+                let start = floor(time, slide, offset);
+                let room = size.saturating_sub(time.saturating_sub(start));
+                let count = if room > 0 { (room - 1) / slide + 1 } else { 0 };
+                (start, start.saturating_add(size), count, slide, slide)
+            }
+            Window::Cumulate { step, size, offset } => {
+                let (start, slice) = (floor(time, size, offset), floor(time, step, offset));
+                let before = slice.saturating_sub(start) / step;
+                (start, start.saturating_add(size), size / step - before, 0, step)
+            }
+        };
+        let back = move |from: i64, step: i64, k: i64| from.saturating_sub(step.saturating_mul(k));
+        (0..count).rev().map(move |k| (back(start, start_step, k), back(end, end_step, k)))
+    }
+}
+
+/// The largest `offset + k * size` that is not above `time`.
+fn floor(time: i64, size: i64, offset: i64) -> i64 {
+    time.saturating_sub(time.saturating_sub(offset).rem_euclid(size))
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_those_of_the_definition() {
+        let windows = [
+            Window::Tumble { size: 10, offset: 3 },
+            Window::Hop { size: 10, slide: 4, offset: -1 },
+            Window::Hop { size: 3, slide: 7, offset: 2 },
+            Window::Hop { size: 12, slide: 3, offset: 0 },
+            Window::Cumulate { step: 5, size: 20, offset: 1 },
+        ];
+        for window in windows {
+            for time in -50..50 {
+                let expected: Vec<(i64, i64)> = match window {
+                    Window::Tumble { size, offset } => {
+                        (-20..20).map(|k| (offset + k * size, offset + (k + 1) * size)).collect::<Vec<_>>()
+                    }
+                    Window::Hop { size, slide, offset } => {
+                        (-60..60).map(|k| (offset + k * slide, offset + k * slide + size)).collect()
+                    }
+                    Window::Cumulate { step, size, offset } => {
+                        let cycles = (-20..20).map(|k| offset + k * size);
+                        cycles.flat_map(|c| (1..=size / step).map(move |n| (c, c + n * step))).collect()
+                    }
+                }
+                .into_iter()
+                .filter(|(start, end)| *start <= time && time < *end)
+                .collect();
+                assert_eq!(window.over(time).collect::<Vec<_>>(), expected, "{window:?} at {time}");
+                assert_eq!(window.over(window.slice_start(time)).collect::<Vec<_>>(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_times_saturate() {
+        for time in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
+            for window in [Window::Tumble { size: 1000, offset: 7 }, Window::Hop { size: 1000, slide: 100, offset: -7 }]
+            {
+                assert!(window.over(time).all(|(start, end)| start <= end));
+            }
+        }
+    }
+}

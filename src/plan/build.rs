@@ -1,0 +1,83 @@
+//! The plan as operators on a worker. The shells are in `delta/operator.rs`; what is here only wires them up.
+
+use std::sync::Arc;
+
+use timely::dataflow::operators::core::Concatenate;
+use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::{Scope, Stream};
+
+use super::map::Map;
+use super::{Dataflow, Node, NodeId, Op};
+use crate::delta::{Delta, Rejects, stateless};
+use crate::time::Epoch;
+use crate::window::assign;
+
+/// Builds the operators that views and sinks need; answers one stream per node, in the order of the plan. The stream of a
+/// node that nobody needs is empty.
+///
+/// `sources` are the streams of `plan.sources`, in their order. Every worker must build the same plan.
+pub fn build<'s>(
+    scope: Scope<'s, Epoch>,
+    plan: &Dataflow,
+    sources: Vec<Stream<'s, Epoch, Delta>>,
+    rejects: &Rejects,
+) -> Vec<Stream<'s, Epoch, Delta>> {
+    let needed = needed(plan);
+    let mut streams: Vec<Stream<'s, Epoch, Delta>> = Vec::with_capacity(plan.nodes.len());
+    for (id, node) in plan.nodes.iter().enumerate() {
+        let stream = match needed[id] {
+            true => operator(scope, plan, node, &sources, &streams, rejects),
+            false => empty(scope),
+        };
+        streams.push(stream);
+    }
+    streams
+}
+
+/// Which nodes a view or sink reads, directly or not.
+fn needed(plan: &Dataflow) -> Vec<bool> {
+    let mut needed = vec![false; plan.nodes.len()];
+    let roots = plan.views.iter().map(|view| view.node).chain(plan.sinks.iter().map(|sink| sink.node));
+    roots.for_each(|node| needed[node] = true);
+    for (id, node) in plan.nodes.iter().enumerate().rev() {
+        if needed[id] {
+            node.inputs.iter().for_each(|&input| needed[input] = true);
+        }
+    }
+    needed
+}
+
+fn operator<'s>(
+    scope: Scope<'s, Epoch>,
+    plan: &Dataflow,
+    node: &Node,
+    sources: &[Stream<'s, Epoch, Delta>],
+    built: &[Stream<'s, Epoch, Delta>],
+    rejects: &Rejects,
+) -> Stream<'s, Epoch, Delta> {
+    let input = |position: usize| -> (NodeId, Stream<'s, Epoch, Delta>) {
+        let id = node.inputs[position];
+        (id, built[id].clone())
+    };
+    match &node.op {
+        Op::Source { source } => sources[*source].clone(),
+        Op::Union => scope.concatenate((0..node.inputs.len()).map(|position| input(position).1)),
+        Op::Map { filter, columns, owner } => {
+            let (from, stream) = input(0);
+            let from = &plan.nodes[from].schema;
+            let map = Map::new(filter.clone(), columns.clone(), from, node.schema.clone(), owner, rejects);
+            stateless(stream, "Map", move |delta| map.apply(delta))
+        }
+        Op::Window { time, window } => {
+            let (time, window, schema, rejects) = (*time, *window, Arc::clone(&node.schema), rejects.clone());
+            stateless(input(0).1, "Window", move |delta| {
+                let (rows, timeless) = assign(&delta, time, &window, &schema);
+                timeless.into_iter().for_each(|row| {
+                    rejects.row("window", "no_event_time", "the event time is NULL", delta.batch(), row)
+                });
+                rows
+            })
+        }
+        Op::Reduce(_) => unreachable!("reduce is not built yet"),
+    }
+}
