@@ -1,1 +1,245 @@
-//! To be furnished.
+//! The engine: runs a planned [`Dataflow`] on worker threads and processes, from its sources to its views and sinks.
+//!
+//! [`Engine::start`] opens the sources, meets the other processes, opens the sinks and starts the threads; from then on
+//! rows flow: ingest threads read and decode, each partition's edge gives rows their epochs, a queue per source and worker
+//! bounds what waits, the workers run the operators, and what comes out goes, whole epochs at a time, to the view store of
+//! every process and to the sinks. The engine ends when all sources have ended and everything is written, when it is
+//! stopped, or when something fails: a panic or a lost peer ends every thread, with the reason.
+
+mod changes;
+mod cluster;
+mod config;
+mod consolidate;
+mod control;
+mod error;
+mod gather;
+mod ingest;
+mod latency;
+mod operators;
+mod process;
+mod queue;
+mod rows;
+mod sink_writer;
+mod source;
+mod source_operator;
+mod subscription;
+mod view;
+mod views;
+mod worker;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use changes::{EpochChanges, Status};
+pub use config::{BATCH_ROWS, Config, FIRST_PORT};
+pub use control::State;
+pub use error::EngineError;
+pub use operators::OperatorStats;
+pub use source::Source;
+pub use subscription::{Subscription, Update};
+pub use view::{Snapshot, View};
+pub use views::Views;
+
+use crate::delta::{Reject, Rejects};
+use crate::metrics::{Metrics, labels};
+use crate::plan::Dataflow;
+use crate::time::{Clock, now_ms};
+
+/// How a run went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Rows that this process's sources brought.
+    pub rows_received: u64,
+    /// Rows of them that were accepted.
+    pub rows_accepted: u64,
+    /// Rows of them that became dead letters.
+    pub rows_rejected: u64,
+    /// For how long it ran.
+    pub seconds: f64,
+    /// Whether it was stopped before its sources ended.
+    pub stopped: bool,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Rows that this process's sources brought.
+    pub rows: u64,
+    /// The least watermark of its sources in ms; `i64::MIN` before the first, `i64::MAX` after the last.
+    pub watermark: i64,
+    /// For how long it runs.
+    pub seconds: f64,
+}
+
+/// A running dataflow. Dropping it stops it.
+#[derive(Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    dataflow: Dataflow,
+    config: Config,
+    sources: Vec<Arc<Source>>,
+    views: Arc<Views>,
+    metrics: Arc<Metrics>,
+    operators: Arc<operators::Operators>,
+    control: Arc<control::Control>,
+    /// Dead letters of views and sinks.
+    dead: Mutex<VecDeque<Reject>>,
+    stopped: AtomicBool,
+    clock: Clock,
+    /// Seconds of a run that has ended.
+    ended: Mutex<Option<f64>>,
+}
+
+impl Engine {
+    /// Starts a dataflow. Blocks until the sources are open and all processes have met.
+    pub fn start(dataflow: Dataflow, config: Config) -> Result<Engine, EngineError> {
+        process::start(dataflow, config)
+    }
+
+    /// What runs.
+    pub fn dataflow(&self) -> &Dataflow {
+        &self.inner.dataflow
+    }
+
+    /// How it runs.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The published views.
+    pub fn views(&self) -> &Arc<Views> {
+        &self.inner.views
+    }
+
+    /// The sources, in the order of the plan.
+    pub fn sources(&self) -> &[Arc<Source>] {
+        &self.inner.sources
+    }
+
+    /// A source by its name: as written, else without regard to case.
+    pub fn source(&self, name: &str) -> Option<&Arc<Source>> {
+        let exact = self.inner.sources.iter().find(|source| source.name() == name);
+        exact.or_else(|| self.inner.sources.iter().find(|source| source.name().eq_ignore_ascii_case(name)))
+    }
+
+    /// The metrics, as counted; [`Engine::metrics_text`] is for a scrape.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.inner.metrics
+    }
+
+    /// All metrics as OpenMetrics text, gauges as of now.
+    pub fn metrics_text(&self) -> String {
+        self.inner.sources.iter().for_each(|source| source.refresh(now_ms()));
+        for view in self.inner.views.iter() {
+            let open = i64::try_from(view.windows_open()).unwrap_or(i64::MAX);
+            self.inner.metrics.windows_open.get_or_create(&crate::metrics::label("view", view.name())).set(open);
+        }
+        self.inner.metrics.encode()
+    }
+
+    /// What the operators did so far.
+    pub fn operators(&self) -> Vec<OperatorStats> {
+        self.inner.operators.stats()
+    }
+
+    /// Where the engine stands.
+    pub fn state(&self) -> State {
+        self.inner.control.state()
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> Progress {
+        let sources = &self.inner.sources;
+        let rows = sources.iter().map(|source| source.counts()).map(|counts| counts.accepted() + counts.rejected());
+        let watermark = sources.iter().map(|source| source.watermark()).min().unwrap_or(i64::MAX);
+        Progress { rows: rows.sum(), watermark, seconds: self.inner.seconds() }
+    }
+
+    /// The last rows that views and sinks could not take (an expression failed), newest first; those that sources could
+    /// not take are with [`Source::dead_letters`].
+    pub fn dead_letters(&self, limit: usize) -> Vec<Reject> {
+        let dead = self.inner.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        dead.iter().rev().take(limit).cloned().collect()
+    }
+
+    /// A reader of a view's changes from now on.
+    pub fn subscribe(&self, view: &str) -> Option<Subscription> {
+        self.inner.views.get(view).map(View::subscribe)
+    }
+
+    /// Ends the run. With `drain` the sources of this process end as if their input had: what is open closes and is
+    /// written. Without, windows stay open: only what is complete is written (W8). Does not wait.
+    pub fn stop(&self, drain: bool) {
+        if drain {
+            self.inner.control.set(State::Draining);
+            let sources = self.inner.sources.clone();
+            // It waits for those that are pushing rows just now.
+            let drained = ingest::spawn("drain".to_owned(), move || sources.iter().for_each(|source| source.drain()));
+            drained.unwrap_or_else(|error| self.inner.control.fail(error));
+        } else {
+            self.inner.stopped.store(true, Ordering::Release);
+            self.inner.control.stop();
+        }
+    }
+
+    /// Waits for the end of the run: all sources ended, windows closed, sinks written; or it was stopped.
+    pub fn wait(&self) -> Result<Summary, EngineError> {
+        let state = self.inner.control.wait();
+        self.inner.summary(state)
+    }
+
+    /// Waits as [`Engine::wait`] does, for at most `timeout`; `None` if it still runs then.
+    pub fn wait_within(&self, timeout: Duration) -> Option<Result<Summary, EngineError>> {
+        self.inner.control.wait_within(timeout).map(|state| self.inner.summary(state))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.inner.stopped.store(true, Ordering::Release);
+        self.inner.control.stop();
+    }
+}
+
+impl Inner {
+    fn seconds(&self) -> f64 {
+        let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.unwrap_or_else(|| self.clock.elapsed_seconds())
+    }
+
+    fn summary(&self, state: State) -> Result<Summary, EngineError> {
+        if let State::Failed(error) = state {
+            return Err(error);
+        }
+        let counts = self.sources.iter().map(|source| source.counts());
+        let (accepted, rejected) = counts
+            .fold((0, 0), |(accepted, rejected), counts| (accepted + counts.accepted(), rejected + counts.rejected()));
+        Ok(Summary {
+            rows_received: accepted + rejected,
+            rows_accepted: accepted,
+            rows_rejected: rejected,
+            seconds: self.seconds(),
+            stopped: self.stopped.load(Ordering::Acquire),
+        })
+    }
+
+    /// Takes a dead letter of an operator.
+    fn bury(&self, reject: Reject) {
+        if let Some(source) = self.sources.iter().find(|source| source.name() == reject.source) {
+            return source.bury(reject);
+        }
+        let reason = labels(("source", &reject.source), ("reason", reject.reason));
+        self.metrics.dead_letters.get_or_create(&reason).inc();
+        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        dead.push_back(reject);
+        while dead.len() > self.config.dead_letters {
+            dead.pop_front();
+        }
+    }
+}

@@ -19,6 +19,8 @@ impl Epoch {
     pub const MIN: Epoch = Epoch { watermark: i64::MIN, tick: 0 };
     /// The last epoch: where everything closes at the end of input.
     pub const MAX: Epoch = Epoch { watermark: i64::MAX, tick: 0 };
+    /// Behind every epoch that holds data: where the frontier stands when nothing can come any more.
+    pub const END: Epoch = Epoch { watermark: i64::MAX, tick: u64::MAX };
 
     /// The epoch that begins when the watermark reaches `watermark_ms`.
     pub const fn at(watermark_ms: i64) -> Epoch {

@@ -1,0 +1,94 @@
+//! What a view tells: the changes of whole epochs, a ring of the last of them, and the state of a row.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::delta::Delta;
+use crate::time::Epoch;
+
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It may still change: the watermark has not passed the column after which it closes.
+    Open,
+    /// It has closed; only an accepted late row can still change it.
+    Final,
+    /// It was changed after it had closed.
+    Amended,
+}
+
+impl Status {
+    /// Its name on every surface.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Status::Open => "open",
+            Status::Final => "final",
+            Status::Amended => "amended",
+        }
+    }
+}
+
+/// All changes of one epoch of a view, netted, retractions before insertions, each in the order of the rows.
+#[derive(Clone, Debug)]
+pub struct EpochChanges {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The changes, in the view's columns.
+    pub delta: Delta,
+    /// Per change the version of its row: a key's first row is 1, each replacement is one higher. A retraction carries
+    /// the version it takes back.
+    pub versions: Vec<u64>,
+    /// Per change where the row stood at this epoch.
+    pub statuses: Vec<Status>,
+    /// Per change when its row closes, in ms; `i64::MAX` is never.
+    pub(super) closes: Vec<i64>,
+    /// Per change the row's bytes, as the view's codec writes them.
+    pub(super) rows: Vec<Box<[u8]>>,
+}
+
+impl EpochChanges {
+    /// Number of changes.
+    pub fn len(&self) -> usize {
+        self.delta.len()
+    }
+
+    /// Whether there is no change.
+    pub fn is_empty(&self) -> bool {
+        self.delta.is_empty()
+    }
+}
+
+/// The last epochs with changes, whole ones, bounded in epochs and rows.
+#[derive(Debug)]
+pub(super) struct Ring {
+    epochs: VecDeque<Arc<EpochChanges>>,
+    rows: usize,
+    max_epochs: usize,
+    max_rows: usize,
+    /// The last epoch that made room; all changes after it are still here.
+    gone: Option<Epoch>,
+}
+
+impl Ring {
+    pub(super) fn new(max_epochs: usize, max_rows: usize) -> Ring {
+        Ring { epochs: VecDeque::new(), rows: 0, max_epochs: max_epochs.max(1), max_rows, gone: None }
+    }
+
+    /// Takes the next epoch; the oldest ones make room. The newest stays, however large it is.
+    pub(super) fn push(&mut self, changes: Arc<EpochChanges>) {
+        self.rows += changes.len();
+        self.epochs.push_back(changes);
+        while self.epochs.len() > self.max_epochs || (self.rows > self.max_rows && self.epochs.len() > 1) {
+            if let Some(oldest) = self.epochs.pop_front() {
+                self.rows -= oldest.len();
+                self.gone = Some(oldest.epoch);
+            }
+        }
+    }
+
+    /// The changes at `from` or later, in order; `None` if some are gone.
+    pub(super) fn since(&self, from: Epoch) -> Option<Vec<Arc<EpochChanges>>> {
+        let start = self.epochs.partition_point(|changes| changes.epoch < from);
+        self.gone.is_none_or(|gone| from > gone).then(|| self.epochs.range(start..).cloned().collect())
+    }
+}

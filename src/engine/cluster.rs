@@ -1,0 +1,304 @@
+//! How the processes of a cluster find each other, and how one notices that another is gone.
+//!
+//! Process `i` connects to all before it and is connected to by all after it. Each connection begins with a greeting: a
+//! word of ours, the process's index, and what must be equal everywhere (workers per process, a fingerprint of the plan).
+//! A connection whose thread dies of a panic is a peer that is gone: timely's threads panic when a stream breaks off, and
+//! end quietly after a goodbye.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use timely::communication::allocator::zero_copy::stream::Stream;
+
+use super::config::Config;
+use super::control::Control;
+use super::error::EngineError;
+
+/// The first bytes of a connection: a name and the version of the greeting.
+const WORD: [u8; 8] = *b"hiwater1";
+
+/// How long between two attempts to reach a peer.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// How long a peer may take to greet.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// A connection to a peer that tells when its thread panics.
+pub(super) struct Peer {
+    stream: TcpStream,
+    index: usize,
+    address: String,
+    process: usize,
+    control: Arc<Control>,
+    /// Set when the peer has said goodbye: the thread that reads has ended well.
+    left: Arc<AtomicBool>,
+    /// Whether this is the handle that is read.
+    reading: bool,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            if !self.control.stopping() {
+                let address = self.address.clone();
+                self.control.fail(EngineError::PeerGone { peer: self.index, address, process: self.process });
+            }
+        } else if self.reading {
+            self.left.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Read for Peer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reading = true;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Peer {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Stream for Peer {
+    fn try_clone(&self) -> io::Result<Self> {
+        let (control, left) = (self.control.clone(), self.left.clone());
+        let stream = self.stream.try_clone()?;
+        let address = self.address.clone();
+        Ok(Peer { stream, index: self.index, address, process: self.process, control, left, reading: false })
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.stream.set_nonblocking(nonblocking)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.stream.shutdown(how)
+    }
+}
+
+/// What all processes must have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Agreement {
+    /// Workers per process.
+    pub(super) workers: u64,
+    /// Of the plan and what of the configuration decides on results.
+    pub(super) fingerprint: u64,
+}
+
+/// Connects to all other processes; the place of this one stays empty. Waits for at most `config.connect_timeout`.
+pub(super) fn connect(
+    config: &Config,
+    agreement: Agreement,
+    control: &Arc<Control>,
+) -> Result<Vec<Option<Peer>>, EngineError> {
+    let me = config.process;
+    let deadline = Instant::now() + config.connect_timeout;
+    let listener = listen(&config.addresses[me], me)?;
+    let mut streams: Vec<Option<TcpStream>> = (0..config.processes()).map(|_| None).collect();
+    // Those after us come to us while we go to those before us.
+    let search = Search { config, agreement, deadline, over: AtomicBool::new(false) };
+    std::thread::scope(|scope| {
+        let (earlier, later) = streams.split_at_mut(me);
+        let waiting = scope.spawn(|| search.settle(search.accept(&listener, &mut later[1..])));
+        let reached = search.settle(earlier.iter_mut().enumerate().try_for_each(|(peer, stream)| {
+            *stream = Some(search.reach(peer)?);
+            Ok(())
+        }));
+        match waiting.join() {
+            // Whoever gave up first knows why.
+            Ok(accepted) => reached.and(accepted),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })?;
+    let peers = streams.into_iter().enumerate().map(|(index, stream)| {
+        let address = config.addresses[index].clone();
+        let left = Arc::new(AtomicBool::new(false));
+        stream.map(|stream| Peer {
+            stream,
+            index,
+            address,
+            process: me,
+            control: control.clone(),
+            left,
+            reading: false,
+        })
+    });
+    Ok(peers.collect())
+}
+
+/// Tells of each peer whether it has said goodbye.
+pub(super) fn goodbyes(peers: &[Option<Peer>]) -> Vec<(usize, Arc<AtomicBool>)> {
+    peers.iter().flatten().map(|peer| (peer.index, peer.left.clone())).collect()
+}
+
+/// Second handles on the connections, to break them off.
+pub(super) fn handles(peers: &[Option<Peer>]) -> Vec<TcpStream> {
+    peers.iter().flatten().filter_map(|peer| peer.stream.try_clone().ok()).collect()
+}
+
+fn failure(process: usize, what: String) -> EngineError {
+    EngineError::Connect { process, what }
+}
+
+fn listen(address: &str, me: usize) -> Result<TcpListener, EngineError> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|error| {
+        failure(me, format!("cannot listen on {address}: {error}; free the port or write another one in the hostfile"))
+    })
+}
+
+/// The search for the peers, from both ends.
+struct Search<'a> {
+    config: &'a Config,
+    agreement: Agreement,
+    deadline: Instant,
+    /// One end gave up: the other need not wait.
+    over: AtomicBool,
+}
+
+impl Search<'_> {
+    fn settle(&self, result: Result<(), EngineError>) -> Result<(), EngineError> {
+        if result.is_err() {
+            self.over.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    fn ended(&self) -> bool {
+        self.over.load(Ordering::Acquire) || Instant::now() >= self.deadline
+    }
+
+    fn reach(&self, peer: usize) -> Result<TcpStream, EngineError> {
+        let Search { config, agreement, .. } = *self;
+        let address = &config.addresses[peer];
+        loop {
+            let attempt = address.to_socket_addrs().and_then(|mut found| {
+                let first = found.next().ok_or_else(|| io::Error::other("the name has no address"))?;
+                // A name may have several addresses, of which one answers.
+                std::iter::once(first).chain(found).fold(Err(io::ErrorKind::NotFound.into()), |found, address| {
+                    found.or_else(|_| TcpStream::connect_timeout(&address, GREETING))
+                })
+            });
+            match attempt {
+                Ok(mut stream) => {
+                    let greeted = stream.set_nodelay(true).and_then(|()| greet(&mut stream, config.process, agreement));
+                    let answer = greeted.and_then(|()| hear(&mut stream));
+                    return match answer {
+                        Ok((_, theirs)) => agree(peer, agreement, theirs).map(|()| stream),
+                        Err(error) => Err(failure(
+                            peer,
+                            format!(
+                                "what listens on {address} is not a process of this cluster ({error}); check the hostfile"
+                            ),
+                        )),
+                    };
+                }
+                Err(error) if self.ended() => {
+                    let seconds = config.connect_timeout.as_secs();
+                    return Err(failure(
+                        peer,
+                        format!(
+                            "not reached on {address} within {seconds} s ({error}); start it with -p {peer}, or check the hostfile"
+                        ),
+                    ));
+                }
+                Err(_) => std::thread::sleep(RETRY),
+            }
+        }
+    }
+
+    fn accept(&self, listener: &TcpListener, later: &mut [Option<TcpStream>]) -> Result<(), EngineError> {
+        let Search { config, agreement, .. } = *self;
+        let me = config.process;
+        while let Some(missing) = later.iter().position(Option::is_none) {
+            match listener.accept() {
+                Ok((mut stream, from)) => {
+                    let heard = stream
+                        .set_nonblocking(false)
+                        .and_then(|()| stream.set_nodelay(true))
+                        .and_then(|()| hear(&mut stream));
+                    // Whoever does not greet as we do is not of this cluster: a scanner, a browser.
+                    let Ok((peer, theirs)) = heard else { continue };
+                    let place = peer.checked_sub(me + 1).and_then(|place| later.get_mut(place));
+                    let Some(place) = place.filter(|place| place.is_none()) else {
+                        let processes = config.processes();
+                        return Err(failure(
+                            peer,
+                            format!(
+                                "a process at {from} says it is process {peer} of the {processes}, which is taken; give each its own -p"
+                            ),
+                        ));
+                    };
+                    greet(&mut stream, me, agreement)
+                        .map_err(|error| failure(peer, format!("left while greeting: {error}")))?;
+                    agree(peer, agreement, theirs)?;
+                    *place = Some(stream);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.ended() {
+                        let peer = me + 1 + missing;
+                        let (seconds, address) = (config.connect_timeout.as_secs(), &config.addresses[peer]);
+                        return Err(failure(
+                            peer,
+                            format!(
+                                "it ({address}) did not connect within {seconds} s; start it with -p {peer}, or check the hostfile"
+                            ),
+                        ));
+                    }
+                    std::thread::sleep(RETRY);
+                }
+                Err(error) => return Err(failure(me, format!("cannot take connections: {error}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn agree(peer: usize, ours: Agreement, theirs: Agreement) -> Result<(), EngineError> {
+    match () {
+        () if ours.workers != theirs.workers => {
+            let (ours, theirs) = (ours.workers, theirs.workers);
+            Err(failure(peer, format!("it has {theirs} workers, this one {ours}; give every process the same -w")))
+        }
+        () if ours != theirs => Err(failure(
+            peer,
+            "it runs another dataflow or other ticks; give every process the same files and flags".to_owned(),
+        )),
+        () => Ok(()),
+    }
+}
+
+fn greet(stream: &mut TcpStream, me: usize, agreement: Agreement) -> io::Result<()> {
+    let mut greeting = WORD.to_vec();
+    for number in [me as u64, agreement.workers, agreement.fingerprint] {
+        greeting.extend(number.to_be_bytes());
+    }
+    stream.write_all(&greeting)
+}
+
+fn hear(stream: &mut TcpStream) -> io::Result<(usize, Agreement)> {
+    let mut greeting = [[0; 8]; 4];
+    stream.set_read_timeout(Some(GREETING))?;
+    for part in &mut greeting {
+        stream.read_exact(part)?;
+    }
+    stream.set_read_timeout(None)?;
+    if greeting[0] != WORD {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it greets otherwise"));
+    }
+    let [_, me, workers, fingerprint] = greeting.map(u64::from_be_bytes);
+    Ok((me as usize, Agreement { workers, fingerprint }))
+}

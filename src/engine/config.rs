@@ -1,0 +1,132 @@
+//! How an engine runs: workers, processes, ticks, the sizes of its buffers. Durations in ms, sizes in rows or bytes.
+
+use std::time::Duration;
+
+/// The first port of a cluster on one machine without a hostfile; process `i` listens on `FIRST_PORT + i`.
+pub const FIRST_PORT: u16 = 2101;
+
+/// How an engine runs. [`Config::default`] is one process with a worker per core.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Worker threads of this process, at least 1. Every process of a cluster must have as many.
+    pub workers: usize,
+    /// Which process of the cluster this is, from 0.
+    pub process: usize,
+    /// The addresses (`host:port`) of all processes, in order; empty or one is a single process.
+    pub addresses: Vec<String>,
+    /// For how long to wait for the other processes at the start.
+    pub connect_timeout: Duration,
+    /// How often a live source's open epoch ends while rows come, in ms.
+    pub tick_ms: u64,
+    /// After how many rows of a partition a bounded source's epoch ends.
+    pub tick_rows: usize,
+    /// How many rows may wait in one queue (each source has a queue per worker) before the source is held back.
+    pub queue_rows: usize,
+    /// How many bytes may wait in one queue.
+    pub queue_bytes: usize,
+    /// How many batches of [`BATCH_ROWS`] rows a worker takes from one source before it waits for the operators.
+    pub lag_batches: usize,
+    /// Whether published views are kept for readers; without, only sinks get results.
+    pub views: bool,
+    /// How many epochs of changes a view remembers for subscribers.
+    pub ring_epochs: usize,
+    /// How many changed rows a view remembers for subscribers.
+    pub ring_rows: usize,
+    /// How many rows a view keeps (its option `max-rows` overrides): closed rows, oldest first, make room.
+    pub view_rows: usize,
+    /// How many dead letters a source remembers.
+    pub dead_letters: usize,
+}
+
+/// How many rows make a full batch.
+pub const BATCH_ROWS: usize = 8192;
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            process: 0,
+            addresses: Vec::new(),
+            connect_timeout: Duration::from_secs(60),
+            tick_ms: 10,
+            tick_rows: BATCH_ROWS,
+            queue_rows: 16 * BATCH_ROWS,
+            queue_bytes: 64 << 20,
+            lag_batches: 64,
+            views: true,
+            ring_epochs: 4096,
+            ring_rows: 1 << 20,
+            view_rows: 1_000_000,
+            dead_letters: 1000,
+        }
+    }
+}
+
+impl Config {
+    /// The addresses of `processes` processes on this machine.
+    pub fn localhost(processes: usize) -> Vec<String> {
+        (0..processes).map(|process| format!("localhost:{}", usize::from(FIRST_PORT) + process)).collect()
+    }
+
+    /// The addresses in a hostfile's text: one `host:port` a line, blank lines and `#` comments aside; the first
+    /// `processes` of them.
+    pub fn hostfile(text: &str, processes: usize) -> Result<Vec<String>, String> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let addresses: Vec<String> = lines.take(processes).map(str::to_owned).collect();
+        if addresses.len() < processes {
+            let found = addresses.len();
+            return Err(format!(
+                "the hostfile has {found} addresses, but there are {processes} processes: add the missing lines (host:port)"
+            ));
+        }
+        match addresses.iter().find(|address| !address.contains(':')) {
+            Some(address) => Err(format!("'{address}' in the hostfile has no port: write host:port")),
+            None => Ok(addresses),
+        }
+    }
+
+    /// How many processes there are.
+    pub fn processes(&self) -> usize {
+        self.addresses.len().max(1)
+    }
+
+    /// Refuses what cannot run.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.workers == 0 {
+            return Err("there must be at least 1 worker: write -w 1 or more".to_owned());
+        }
+        let processes = self.processes();
+        if self.process >= processes {
+            let last = processes - 1;
+            return Err(format!("there is no process {} among {processes}: write -p 0 to -p {last}", self.process));
+        }
+        for (name, value) in [("tick", self.tick_ms), ("tick-rows", self.tick_rows as u64)] {
+            if value == 0 {
+                return Err(format!("{name} must be at least 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostfile_names_a_port_for_each_process() {
+        let text = "# the cluster\nalpha:1\n\n beta:2 \ngamma:3\n";
+        assert_eq!(Config::hostfile(text, 2).unwrap(), ["alpha:1", "beta:2"]);
+        assert!(Config::hostfile(text, 4).unwrap_err().contains("3 addresses"));
+        assert!(Config::hostfile("alpha", 1).unwrap_err().contains("host:port"));
+    }
+
+    #[test]
+    fn what_cannot_run_is_refused() {
+        assert!(Config::default().check().is_ok());
+        assert!(Config { workers: 0, ..Config::default() }.check().is_err());
+        assert!(Config { process: 2, addresses: Config::localhost(2), ..Config::default() }.check().is_err());
+        assert!(Config { tick_ms: 0, ..Config::default() }.check().is_err());
+    }
+}

@@ -1,0 +1,170 @@
+//! What all threads of an engine share to run, stop, drain and fail together.
+//!
+//! Invariant: the first failure is kept, and from then on every thread of the engine ends: workers are woken, queues
+//! closed, sleepers called.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
+
+use super::error::EngineError;
+
+/// Where an engine stands.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// Operators are being built.
+    Starting,
+    /// Rows flow.
+    Running,
+    /// Sources take no more rows; what is open closes.
+    Draining,
+    /// It ended: sources ended or it was stopped, sinks are flushed.
+    Done,
+    /// It failed.
+    Failed(EngineError),
+}
+
+impl State {
+    /// Its name on every surface.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Starting => "starting",
+            State::Running => "running",
+            State::Draining => "draining",
+            State::Done => "done",
+            State::Failed(_) => "failed",
+        }
+    }
+
+    /// Whether nothing moves any more.
+    pub fn ended(&self) -> bool {
+        matches!(self, State::Done | State::Failed(_))
+    }
+}
+
+type Waker = Box<dyn Fn() + Send>;
+
+/// The shared controls.
+#[derive(Default)]
+pub(super) struct Control {
+    state: Mutex<Option<State>>,
+    changed: Condvar,
+    stopping: AtomicBool,
+    failure: Mutex<Option<EngineError>>,
+    workers: Mutex<Vec<Thread>>,
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Control {
+    pub(super) fn new() -> Arc<Control> {
+        Arc::new(Control::default())
+    }
+
+    pub(super) fn state(&self) -> State {
+        lock(&self.state).clone().unwrap_or(State::Starting)
+    }
+
+    /// Moves on, unless the engine has ended.
+    pub(super) fn set(&self, state: State) {
+        let mut now = lock(&self.state);
+        if !now.as_ref().is_some_and(State::ended) {
+            *now = Some(state);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Moves from `Starting` to `Running`.
+    pub(super) fn running(&self) {
+        let mut now = lock(&self.state);
+        if now.is_none() {
+            *now = Some(State::Running);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Blocks until the engine has ended.
+    pub(super) fn wait(&self) -> State {
+        let now = lock(&self.state);
+        let ended = self.changed.wait_while(now, |now| !now.as_ref().is_some_and(State::ended));
+        ended.unwrap_or_else(PoisonError::into_inner).clone().unwrap_or(State::Done)
+    }
+
+    /// Blocks until the engine has ended, for at most `timeout`; `None` if it still runs then.
+    pub(super) fn wait_within(&self, timeout: Duration) -> Option<State> {
+        let now = lock(&self.state);
+        let waiting = self.changed.wait_timeout_while(now, timeout, |now| !now.as_ref().is_some_and(State::ended));
+        let (now, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        now.clone().filter(State::ended)
+    }
+
+    /// Sleeps, unless or until the engine stops.
+    pub(super) fn sleep(&self, duration: Duration) {
+        let now = lock(&self.state);
+        drop(self.changed.wait_timeout_while(now, duration, |_| !self.stopping()));
+    }
+
+    /// Whether all threads are to end without waiting for more.
+    pub(super) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// All threads are to end.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        drop(lock(&self.state));
+        self.changed.notify_all();
+        lock(&self.wakers).iter().for_each(|wake| wake());
+        lock(&self.workers).iter().for_each(Thread::unpark);
+    }
+
+    /// All threads are to end, because of this; the first failure is the one that is told.
+    pub(super) fn fail(&self, error: EngineError) {
+        let mut failure = lock(&self.failure);
+        if failure.is_none() {
+            tracing::error!("{error}");
+            *failure = Some(error);
+        }
+        drop(failure);
+        self.stop();
+    }
+
+    /// Why the engine is failing, if it is.
+    pub(super) fn failure(&self) -> Option<EngineError> {
+        lock(&self.failure).clone()
+    }
+
+    /// The calling thread is a worker: it is woken when the engine stops.
+    pub(super) fn register_worker(&self) {
+        lock(&self.workers).push(std::thread::current());
+    }
+
+    /// Called when the engine stops.
+    pub(super) fn on_stop(&self, wake: impl Fn() + Send + 'static) {
+        lock(&self.wakers).push(Box::new(wake));
+    }
+
+    /// Runs a thread's work; a panic in it fails the engine with the thread's name.
+    pub(super) fn guard<R>(&self, thread: &str, process: usize, work: impl FnOnce() -> R) -> Option<R> {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+            Ok(result) => Some(result),
+            Err(payload) => {
+                let text = payload.downcast_ref::<String>().cloned();
+                let message = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                let message = message.unwrap_or_else(|| "no message".to_owned());
+                self.fail(EngineError::Panic { thread: thread.to_owned(), process, message });
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why an engine did not start, or failed while running.
+
+use crate::sink::SinkError;
+use crate::source::SourceError;
+
+/// Why an engine did not start, or failed while running. Cloned to everyone who waits for it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The configuration cannot run.
+    #[error("{0}")]
+    Config(String),
+    /// A source could not be opened or read on.
+    #[error("{0}")]
+    Source(std::sync::Arc<SourceError>),
+    /// A sink could not be opened or written.
+    #[error("{0}")]
+    Sink(std::sync::Arc<SinkError>),
+    /// The dataflow has something that the engine cannot run.
+    #[error("{what}: {remedy}")]
+    Dataflow {
+        /// What it is.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The cluster did not come together.
+    #[error("process {process} of the cluster: {what}")]
+    Connect {
+        /// The process that it was about.
+        process: usize,
+        /// What went wrong, with its address, and what to do.
+        what: String,
+    },
+    /// A thread of the engine panicked: a bug.
+    #[error("{thread} of process {process} panicked: {message}; the process stops")]
+    Panic {
+        /// The thread.
+        thread: String,
+        /// The process.
+        process: usize,
+        /// The panic's message and place.
+        message: String,
+    },
+    /// Another process of the cluster is gone.
+    #[error("peer process {peer} ({address}) is gone; process {process} stops: restart the cluster")]
+    PeerGone {
+        /// The process that is gone.
+        peer: usize,
+        /// Its address.
+        address: String,
+        /// This process.
+        process: usize,
+    },
+}
+
+impl From<SourceError> for EngineError {
+    fn from(error: SourceError) -> Self {
+        EngineError::Source(std::sync::Arc::new(error))
+    }
+}
+
+impl From<SinkError> for EngineError {
+    fn from(error: SinkError) -> Self {
+        EngineError::Sink(std::sync::Arc::new(error))
+    }
+}

@@ -1,0 +1,126 @@
+//! The threads that read: per source a pool that runs its partitions' readers, and one ticker for all live partitions.
+//!
+//! A bounded source is read by as many threads as there are cores, a live one by one thread per partition, since any of
+//! them may wait for its input. The threads may sit in a read that never returns, so nothing waits for them to end.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::control::Control;
+use super::error::EngineError;
+use super::source::Source;
+use crate::source::{Read, Reader};
+use crate::time::{Epoch, now_ms};
+
+/// 2025-01-01: where ticks of the clock are counted from, so that their count stays short.
+const TICK_ZERO_MS: i64 = 1_735_689_600_000;
+
+type Work = Arc<Mutex<VecDeque<(usize, Box<dyn Reader>)>>>;
+
+/// Starts the readers of one source; `readers[i]` reads partition `i` of the process.
+pub(super) fn start(
+    source: &Arc<Source>,
+    readers: Vec<Box<dyn Reader>>,
+    control: &Arc<Control>,
+    process: usize,
+) -> Result<(), EngineError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if source.live() { readers.len() } else { readers.len().min(cores) };
+    let work: Work = Arc::new(Mutex::new(readers.into_iter().enumerate().collect()));
+    for thread in 0..threads {
+        let (source, control, work) = (source.clone(), control.clone(), work.clone());
+        let name = format!("source {}:{thread}", source.name());
+        spawn(name.clone(), move || {
+            control.guard(&name, process, || {
+                let next = || work.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                while let Some((partition, reader)) = next() {
+                    if let Err(error) = read(&source, partition, reader, &control) {
+                        return control.fail(error);
+                    }
+                }
+            });
+        })?;
+    }
+    Ok(())
+}
+
+/// Starts a thread of the engine.
+pub(super) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
+    let spawned = std::thread::Builder::new().name(name.clone()).spawn(run);
+    spawned.map(drop).map_err(|error| EngineError::Config(format!("no thread for {name}: {error}")))
+}
+
+fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control: &Control) -> Result<(), EngineError> {
+    loop {
+        if control.stopping() || source.partition_watermark(partition).is_none() {
+            return Ok(());
+        }
+        match reader.read()? {
+            Read::Wait(pause) => control.sleep(pause),
+            Read::Rows(decoded) => {
+                if source.accept(partition, decoded).is_err() {
+                    return Ok(());
+                }
+            }
+            Read::End => {
+                source.finish(partition);
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Starts the ticker, if there is a live source. `alone` says that there is no other process that could wait for a tick.
+pub(super) fn start_ticker(
+    sources: &[Arc<Source>],
+    tick_ms: u64,
+    alone: bool,
+    control: &Arc<Control>,
+    process: usize,
+) -> Result<(), EngineError> {
+    if !sources.iter().any(|source| source.live()) {
+        return Ok(());
+    }
+    let (sources, control) = (sources.to_vec(), control.clone());
+    spawn("ticker".to_owned(), move || {
+        control.guard("ticker", process, || {
+            while !control.stopping() && !sources.iter().all(|source| source.ended()) {
+                control.sleep(Duration::from_millis(tick_ms));
+                tick(&sources, tick_ms, alone);
+            }
+        });
+    })
+}
+
+/// One tick: open epochs with rows end, idle partitions follow the others.
+fn tick(sources: &[Arc<Source>], tick_ms: u64, alone: bool) {
+    let count = now_ms().saturating_sub(TICK_ZERO_MS).max(0) as u64 / tick_ms;
+    let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
+    let live = || sources.iter().filter(|source| source.live());
+    if dirty || !alone {
+        // Within one watermark no live partition is to hold another back, so all go to the same tick.
+        for source in live() {
+            (0..source.partition_count()).for_each(|partition| source.tick(partition, Some(count)));
+        }
+    }
+    if let Some(watermark) = busy_watermark(sources) {
+        for source in live() {
+            for partition in (0..source.partition_count()).filter(|&partition| source.idle(partition)) {
+                if source.partition_watermark(partition).is_some_and(|own| own < watermark) {
+                    source.follow(partition, Epoch { watermark, tick: count });
+                }
+            }
+        }
+    }
+}
+
+/// The least watermark of the partitions that are not idle; `None` if all are.
+fn busy_watermark(sources: &[Arc<Source>]) -> Option<i64> {
+    let watermarks = sources.iter().flat_map(|source| {
+        let busy = (0..source.partition_count()).filter(|&partition| !source.idle(partition));
+        busy.filter_map(|partition| source.partition_watermark(partition))
+    });
+    watermarks.min()
+}

@@ -1,0 +1,177 @@
+//! What timely logs of its operators, added up: rows in and out, time spent. All workers of the process together.
+//!
+//! Cost: two events per scheduling and one per message, added up in the worker and handed to the shared counters whenever
+//! timely flushes its log.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
+use timely::worker::Worker;
+
+use crate::metrics::{Metrics, Seconds, label, labels};
+
+/// What one operator did so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperatorStats {
+    /// Where it stands in the dataflow.
+    pub address: Vec<usize>,
+    /// Its name.
+    pub name: String,
+    /// The addresses of the operators it reads.
+    pub inputs: Vec<Vec<usize>>,
+    /// Rows it took.
+    pub rows_in: u64,
+    /// Rows it sent.
+    pub rows_out: u64,
+    /// Seconds spent in it, all workers together.
+    pub busy_seconds: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Handles {
+    name: String,
+    inputs: Vec<Vec<usize>>,
+    rows_in: u64,
+    rows_out: u64,
+    busy: Duration,
+    rows_in_total: Counter,
+    rows_out_total: Counter,
+    busy_total: Seconds,
+}
+
+/// The operators of a process.
+#[derive(Debug)]
+pub(super) struct Operators {
+    by_address: Mutex<BTreeMap<Vec<usize>, Handles>>,
+    metrics: Arc<Metrics>,
+}
+
+/// What one worker knows of its ids, and what is not handed over yet.
+#[derive(Default)]
+struct Local {
+    addresses: HashMap<usize, Vec<usize>>,
+    /// Per channel: who sends, who reads.
+    channels: HashMap<usize, (Vec<usize>, Vec<usize>)>,
+    started: HashMap<usize, Duration>,
+    busy: HashMap<usize, Duration>,
+    rows: HashMap<(usize, bool), u64>,
+}
+
+impl Operators {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Arc<Operators> {
+        Arc::new(Operators { by_address: Mutex::default(), metrics })
+    }
+
+    /// Listens to a worker's log. To be called before its dataflows are built.
+    pub(super) fn listen(self: &Arc<Operators>, worker: &Worker) {
+        let operators = self.clone();
+        let mut local = Local::default();
+        if let Some(mut log) = worker.log_register() {
+            log.insert::<TimelyEventBuilder, _>("timely", move |_, events| match events {
+                Some(events) => events.drain(..).for_each(|(at, event)| operators.note(&mut local, at, event)),
+                None => operators.add(&mut local),
+            });
+        }
+    }
+
+    fn note(&self, local: &mut Local, at: Duration, event: TimelyEvent) {
+        match event {
+            // A single step is the dataflow as a whole.
+            TimelyEvent::Operates(operator) if operator.addr.len() > 1 => {
+                self.introduce(&operator.addr, &operator.name);
+                local.addresses.insert(operator.id, operator.addr);
+            }
+            TimelyEvent::Channels(channel) => {
+                let place = |(index, _): (usize, usize)| {
+                    let mut address = channel.scope_addr.clone();
+                    address.push(index);
+                    address
+                };
+                let (from, to) = (place(channel.source), place(channel.target));
+                let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(handles) = operators.get_mut(&to).filter(|handles| !handles.inputs.contains(&from)) {
+                    handles.inputs.push(from.clone());
+                }
+                drop(operators);
+                local.channels.insert(channel.id, (from, to));
+            }
+            TimelyEvent::Messages(message) => {
+                *local.rows.entry((message.channel, message.is_send)).or_insert(0) +=
+                    message.record_count.max(0) as u64;
+            }
+            TimelyEvent::Schedule(schedule) if local.addresses.contains_key(&schedule.id) => {
+                match schedule.start_stop {
+                    StartStop::Start => {
+                        local.started.insert(schedule.id, at);
+                    }
+                    StartStop::Stop => {
+                        if let Some(start) = local.started.remove(&schedule.id) {
+                            *local.busy.entry(schedule.id).or_default() += at.saturating_sub(start);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn introduce(&self, address: &[usize], name: &str) {
+        let rows = |direction| labels(("operator", name), ("direction", direction));
+        let handles = || Handles {
+            name: name.to_owned(),
+            inputs: Vec::new(),
+            rows_in: 0,
+            rows_out: 0,
+            busy: Duration::ZERO,
+            rows_in_total: self.metrics.operator_rows.get_or_create_owned(&rows("in")),
+            rows_out_total: self.metrics.operator_rows.get_or_create_owned(&rows("out")),
+            busy_total: self.metrics.operator_busy_seconds.get_or_create_owned(&label("operator", name)),
+        };
+        let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        operators.entry(address.to_vec()).or_insert_with(handles);
+    }
+
+    fn add(&self, local: &mut Local) {
+        if local.busy.is_empty() && local.rows.is_empty() {
+            return;
+        }
+        let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, busy) in local.busy.drain() {
+            if let Some(handles) = local.addresses.get(&id).and_then(|address| operators.get_mut(address)) {
+                handles.busy += busy;
+                handles.busy_total.inc_by(busy.as_secs_f64());
+            }
+        }
+        for ((channel, sent), rows) in local.rows.drain() {
+            let Some((from, to)) = local.channels.get(&channel) else { continue };
+            match operators.get_mut(if sent { from } else { to }) {
+                Some(handles) if sent => {
+                    handles.rows_out += rows;
+                    handles.rows_out_total.inc_by(rows);
+                }
+                Some(handles) => {
+                    handles.rows_in += rows;
+                    handles.rows_in_total.inc_by(rows);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// What all operators did so far, by address.
+    pub(super) fn stats(&self) -> Vec<OperatorStats> {
+        let operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let stats = operators.iter().map(|(address, handles)| OperatorStats {
+            address: address.clone(),
+            name: handles.name.clone(),
+            inputs: handles.inputs.clone(),
+            rows_in: handles.rows_in,
+            rows_out: handles.rows_out,
+            busy_seconds: handles.busy.as_secs_f64(),
+        });
+        stats.collect()
+    }
+}

@@ -1,0 +1,292 @@
+//! Starting and ending the threads of a process: workers, readers, sinks, the connections to the peers, and the supervisor
+//! that sees them out.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use timely::WorkerConfig;
+use timely::communication::allocator::zero_copy::initialize::{CommsGuard, initialize_networking_from_sockets};
+use timely::communication::allocator::{Allocator, AllocatorBuilder, ProcessBuilder};
+use timely::communication::{Config as Communication, Hooks, WorkerGuards, initialize_from};
+use timely::worker::{ProgressMode, Worker};
+
+use super::cluster::{self, Agreement};
+use super::latency::Latency;
+use super::operators::Operators;
+use super::rows::{Closing, Limits};
+use super::sink_writer::{self, SinkThread, ToSink};
+use super::source::Parts;
+use super::worker::{Work, run};
+use super::*;
+use crate::options::OptionError;
+use crate::plan::ViewSpec;
+use crate::source::Reader;
+
+/// How long a peer that has said goodbye may be ahead of this process before that counts as a stop.
+const GOODBYE_MS: u64 = 2000;
+
+/// How long to wait for the peers' goodbyes at the end.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+type Readers = Vec<Box<dyn Reader>>;
+
+pub(super) fn start(dataflow: Dataflow, config: Config) -> Result<Engine, EngineError> {
+    config.check().map_err(EngineError::Config)?;
+    let control = control::Control::new();
+    let metrics = Arc::new(Metrics::new());
+    let operators = Operators::new(metrics.clone());
+    let latency = Arc::new(Latency::new(metrics.ingest_to_visible_seconds.clone()));
+    let views = Arc::new(Views::new(match config.views {
+        true => dataflow.views.iter().map(|spec| view(&dataflow, spec, &config)).collect::<Result<_, _>>()?,
+        false => Vec::new(),
+    }));
+    let (sources, readers) = open_sources(&dataflow, &config, &metrics, &latency)?;
+    let peers = Peers::meet(&dataflow, &config, &control)?;
+    let (sinks, threads) = open_sinks(&dataflow, &config, &control)?;
+    let (rejects, rejected) = Rejects::channel();
+    let inner = Arc::new(Inner {
+        dataflow: dataflow.clone(),
+        config: config.clone(),
+        sources: sources.clone(),
+        views: views.clone(),
+        metrics: metrics.clone(),
+        operators: operators.clone(),
+        control: control.clone(),
+        dead: Mutex::default(),
+        stopped: AtomicBool::new(false),
+        clock: Clock::start(),
+        ended: Mutex::default(),
+    });
+    let burier = inner.clone();
+    ingest::spawn("rejects".to_owned(), move || rejected.iter().for_each(|reject| burier.bury(reject)))?;
+    let alone = config.processes() == 1;
+    let process = config.process;
+    let Peers { builders, guard, sockets, goodbyes } = peers;
+    let sinks = Mutex::new(sinks);
+    let ticks = config.tick_ms;
+    let work = Work { dataflow, config, sources, views, sinks, rejects, control, operators, latency, metrics };
+    let work = Arc::new(work);
+    let (queues, control) = (work.sources.clone(), work.control.clone());
+    control.on_stop(move || queues.iter().for_each(|source| source.close()));
+    let shared = work.clone();
+    let workers = initialize_from(builders, Box::new(()), move |allocator| work_as(allocator, &shared));
+    let workers = workers.map_err(|error| EngineError::Config(format!("no threads for the workers: {error}")))?;
+    for (source, readers) in work.sources.iter().zip(readers) {
+        ingest::start(source, readers, &control, process)?;
+    }
+    ingest::start_ticker(&work.sources, ticks, alone, &control, process)?;
+    // What the workers share, and with it the ends of the sinks' queues, goes with the last of them.
+    drop(work);
+    let supervisor =
+        Supervisor { inner: inner.clone(), workers: Some(workers), sinks: threads, guard, sockets, goodbyes };
+    ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
+    Ok(Engine { inner })
+}
+
+/// The life of a worker thread.
+fn work_as(allocator: Allocator, work: &Work) {
+    let (process, index) = (work.config.process, allocator.index() - work.config.process * work.config.workers);
+    work.control.guard(&format!("worker {index}"), process, || {
+        let settings = WorkerConfig::default().progress_mode(ProgressMode::Demand);
+        run(&mut Worker::new(settings, allocator, Some(Instant::now())), work);
+    });
+}
+
+/// A view's store.
+fn view(dataflow: &Dataflow, spec: &ViewSpec, config: &Config) -> Result<Arc<View>, EngineError> {
+    let options = |error: OptionError| EngineError::Dataflow {
+        what: format!("view '{}': {error}", spec.name),
+        remedy: "correct the option".to_owned(),
+    };
+    let node = &dataflow.nodes[spec.node];
+    let limits = Limits {
+        closing: match spec.closes {
+            Some(column) => Closing::Column(column),
+            None if node.facts.append_only => Closing::Born,
+            None => Closing::Never,
+        },
+        rows: spec.options.parse("max-rows", "a number of rows").map_err(options)?.unwrap_or(config.view_rows),
+        retention_ms: spec.options.duration_ms("retention").map_err(options)?,
+        ring_epochs: config.ring_epochs,
+        ring_rows: config.ring_rows,
+    };
+    View::new(spec.clone(), &node.schema, limits).map(Arc::new)
+}
+
+type Opened = (Vec<Arc<Source>>, Vec<Readers>);
+
+/// Opens all sources; keeps the partitions of this process.
+fn open_sources(
+    dataflow: &Dataflow,
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    latency: &Arc<Latency>,
+) -> Result<Opened, EngineError> {
+    let (mut sources, mut all) = (Vec::new(), Vec::new());
+    for spec in &dataflow.sources {
+        let opened = spec.connector.open(spec)?.into_iter().enumerate();
+        let ours = opened.filter(|(partition, _)| partition % config.processes() == config.process);
+        let (mut partitions, mut readers): (Vec<_>, Readers) = (Vec::new(), Vec::new());
+        for (partition, reader) in ours {
+            partitions.push((partition, reader.name().to_owned()));
+            readers.push(reader);
+        }
+        let (metrics, latency) = (metrics.clone(), latency.clone());
+        sources.push(Arc::new(Source::new(Parts { spec: spec.clone(), partitions, config, metrics, latency })));
+        all.push(readers);
+    }
+    Ok((sources, all))
+}
+
+type Sinks = (Vec<Vec<Option<ToSink>>>, Vec<SinkThread>);
+
+/// Opens what this process writes of all sinks: per sink and worker the way in, and the threads.
+fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Control>) -> Result<Sinks, EngineError> {
+    let (mut ways, mut threads) = (Vec::new(), Vec::new());
+    for plan in &dataflow.sinks {
+        let per_worker = plan.spec.connector.per_worker(&plan.spec);
+        let mut ways_in = Vec::new();
+        for worker in 0..config.workers {
+            let index = config.process * config.workers + worker;
+            if !per_worker && index != 0 {
+                ways_in.push(None);
+                continue;
+            }
+            let (way, opened) = sink_writer::open(plan, index)?;
+            ways_in.push(Some(way));
+            threads.push(opened.start(control, config.process)?);
+        }
+        ways.push(ways_in);
+    }
+    Ok((ways, threads))
+}
+
+/// The other processes, and what the workers talk to them through.
+struct Peers {
+    builders: Vec<AllocatorBuilder>,
+    guard: Option<CommsGuard>,
+    sockets: Vec<TcpStream>,
+    goodbyes: Vec<(usize, Arc<AtomicBool>)>,
+}
+
+impl Peers {
+    fn meet(dataflow: &Dataflow, config: &Config, control: &Arc<control::Control>) -> Result<Peers, EngineError> {
+        if config.processes() == 1 {
+            let communication = match config.workers {
+                1 => Communication::Thread,
+                workers => Communication::Process(workers),
+            };
+            let (builders, _) = communication.try_build().map_err(EngineError::Config)?;
+            return Ok(Peers { builders, guard: None, sockets: Vec::new(), goodbyes: Vec::new() });
+        }
+        quiet_connections();
+        let agreement = Agreement { workers: config.workers as u64, fingerprint: fingerprint(dataflow, config) };
+        let peers = cluster::connect(config, agreement, control)?;
+        let (sockets, goodbyes) = (cluster::handles(&peers), cluster::goodbyes(&peers));
+        let hooks = Hooks::default();
+        let inside = ProcessBuilder::new_typed_vector(config.workers, hooks.refill.clone(), None);
+        let started = initialize_networking_from_sockets(inside, peers, config.process, config.workers, hooks);
+        let (builders, guard) = started.map_err(|error| EngineError::Connect {
+            process: config.process,
+            what: format!("no threads for the connections: {error}"),
+        })?;
+        let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+        Ok(Peers { builders, guard: Some(guard), sockets, goodbyes })
+    }
+}
+
+/// A connection that breaks off is told in one sentence; timely's panic about it would say the same less well.
+fn quiet_connections() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let connection = std::thread::current()
+                .name()
+                .is_some_and(|name| name.starts_with("timely:send") || name.starts_with("timely:recv"));
+            if !connection {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// A number that differs if the processes would not compute the same.
+fn fingerprint(dataflow: &Dataflow, config: &Config) -> u64 {
+    use std::hash::BuildHasher;
+    let mut text = format!("{} {} {}", env!("CARGO_PKG_VERSION"), config.tick_rows, config.views);
+    for source in &dataflow.sources {
+        text += &format!("\n{} {:?} {}", source.name, source.options, source.schema);
+    }
+    for node in &dataflow.nodes {
+        text += &format!("\n{:?} {}", node.inputs, node.schema);
+    }
+    for view in &dataflow.views {
+        text += &format!("\n{} {}", view.name, view.sql);
+    }
+    for sink in &dataflow.sinks {
+        text += &format!("\n{} {:?}", sink.spec.name, sink.spec.options);
+    }
+    foldhash::quality::FixedState::with_seed(0).hash_one(text)
+}
+
+/// Sees the threads out.
+struct Supervisor {
+    inner: Arc<Inner>,
+    workers: Option<WorkerGuards<()>>,
+    sinks: Vec<SinkThread>,
+    guard: Option<CommsGuard>,
+    sockets: Vec<TcpStream>,
+    goodbyes: Vec<(usize, Arc<AtomicBool>)>,
+}
+
+impl Supervisor {
+    fn run(mut self) {
+        if !self.goodbyes.is_empty() {
+            self.watch_peers();
+        }
+        // A panic in one was told by its guard.
+        self.workers.take().map(WorkerGuards::join);
+        let control = self.inner.control.clone();
+        self.sinks.drain(..).for_each(SinkThread::join);
+        self.part();
+        *self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.inner.clock.elapsed_seconds());
+        control.set(control.failure().map_or(State::Done, State::Failed));
+        control.stop();
+    }
+
+    /// Until the workers have ended: a peer that said goodbye long before this process is complete was stopped.
+    fn watch_peers(&self) {
+        let control = &self.inner.control;
+        let mut ahead: Option<Clock> = None;
+        let workers = || self.workers.iter().flat_map(WorkerGuards::guards);
+        while !workers().all(JoinHandle::is_finished) && !control.stopping() {
+            std::thread::sleep(Duration::from_millis(10));
+            let Some((peer, _)) = self.goodbyes.iter().find(|(_, left)| left.load(Ordering::Acquire)) else { continue };
+            if ahead.get_or_insert_with(Clock::start).elapsed_ms() > GOODBYE_MS {
+                tracing::warn!("peer process {peer} was stopped; process {} stops too", self.inner.config.process);
+                self.inner.stopped.store(true, Ordering::Release);
+                control.stop();
+            }
+        }
+    }
+
+    /// Says goodbye to the peers and hears theirs; after a failure just breaks off.
+    fn part(&mut self) {
+        let Some(guard) = self.guard.take() else { return };
+        let failed = self.inner.control.failure().is_some();
+        let farewell = std::thread::spawn(move || {
+            // It panics if one of its threads did, which was told.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(guard)));
+        });
+        let clock = Clock::start();
+        let patience = if failed { 0 } else { FAREWELL.as_millis() as u64 };
+        while !farewell.is_finished() && clock.elapsed_ms() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.sockets.iter().for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
+    }
+}

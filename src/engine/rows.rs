@@ -1,0 +1,367 @@
+//! The rows of a view: a bag ordered by key and then by row, with versions and closing times, and the ring of changes.
+//!
+//! Memory: each row is kept once, as its encoded bytes, which begin with those of its key. Closed rows, oldest closing time
+//! first, make room when there are more rows than [`Limits`] allow; their later retraction finds nothing and is passed on
+//! all the same. Times are ms, saturating.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
+
+use super::changes::{EpochChanges, Ring, Status};
+use super::consolidate::{Netted, RowCodec};
+use crate::time::Epoch;
+
+/// When a row closes for good.
+pub(super) const NEVER: i64 = i64::MAX;
+/// The closing time of rows that never change.
+const ALWAYS: i64 = i64::MIN;
+
+/// Where the closing times of a view's rows come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// Rows are never taken back: each is final at once.
+    Born,
+    /// Nothing closes a row.
+    Never,
+    /// A column of the rows (a time): it closes when the watermark passes it.
+    Column(usize),
+}
+
+/// What a view may keep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Where closing times come from.
+    pub(super) closing: Closing,
+    /// How many rows; only closed ones make room.
+    pub(super) rows: usize,
+    /// How far behind the watermark a closed row is kept, in ms; `None` is forever.
+    pub(super) retention_ms: Option<i64>,
+    /// How many epochs of changes.
+    pub(super) ring_epochs: usize,
+    /// How many rows of changes.
+    pub(super) ring_rows: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    count: i64,
+    version: u64,
+    amended: bool,
+    closes: i64,
+}
+
+/// One row as a reader sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) bytes: Box<[u8]>,
+    pub(super) version: u64,
+    amended: bool,
+    closes: i64,
+}
+
+impl Shown {
+    pub(super) fn status(&self, as_of: Epoch) -> Status {
+        status(self.closes, self.amended, as_of)
+    }
+}
+
+fn status(closes: i64, amended: bool, at: Epoch) -> Status {
+    match () {
+        () if amended => Status::Amended,
+        () if closes == ALWAYS || at.watermark > closes || at == Epoch::END => Status::Final,
+        () => Status::Open,
+    }
+}
+
+/// The rows and the ring.
+#[derive(Debug)]
+pub(super) struct Rows {
+    rows: BTreeMap<Box<[u8]>, Kept>,
+    /// Rows, equal ones counted each.
+    len: usize,
+    as_of: Epoch,
+    ring: Ring,
+    /// Closing times of the rows and how many distinct rows have each.
+    closing: BTreeMap<i64, usize>,
+    limits: Limits,
+    evicted: u64,
+}
+
+impl Rows {
+    pub(super) fn new(limits: Limits) -> Rows {
+        Rows {
+            rows: BTreeMap::new(),
+            len: 0,
+            as_of: Epoch::MIN,
+            ring: Ring::new(limits.ring_epochs, limits.ring_rows),
+            closing: BTreeMap::new(),
+            limits,
+            evicted: 0,
+        }
+    }
+
+    pub(super) fn as_of(&self) -> Epoch {
+        self.as_of
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    pub(super) fn windows_open(&self) -> usize {
+        self.closing.range((Bound::Included(self.as_of.watermark), Bound::Excluded(NEVER))).count()
+    }
+
+    /// The changes at `from` or later; `None` if some are gone.
+    pub(super) fn since(&self, from: Epoch) -> Option<Vec<Arc<EpochChanges>>> {
+        self.ring.since(from)
+    }
+
+    /// Takes an epoch's netted changes.
+    pub(super) fn apply(&mut self, epoch: Epoch, netted: Netted, codec: &RowCodec, shown: &SchemaRef) {
+        let Netted { delta, rows, retractions } = netted;
+        let closes = self.closes(delta.batch());
+        let keys = (retractions > 0).then(|| codec.keys(delta.batch())).flatten();
+        let key = |row: usize| keys.as_ref().map(|keys| keys.row(row).data());
+        let mut replaced: HashMap<&[u8], Kept, foldhash::fast::FixedState> = HashMap::default();
+        let (mut versions, mut statuses) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for (row, bytes) in rows.iter().enumerate() {
+            let diff = delta.diff(row);
+            let kept = if row < retractions {
+                let before = self.take(bytes, -diff);
+                let kept = before.unwrap_or(Kept { count: 0, version: 1, amended: false, closes: closes[row] });
+                if let Some(key) = key(row) {
+                    replaced.insert(key, kept);
+                }
+                kept
+            } else {
+                let before = key(row).and_then(|key| replaced.get(key));
+                let late = closes[row] != ALWAYS && epoch.watermark > closes[row];
+                let fresh = Kept { count: diff, version: 1, amended: false, closes: closes[row] };
+                let kept = before.map_or(fresh, |old| Kept {
+                    version: old.version + 1,
+                    amended: late || old.amended,
+                    ..fresh
+                });
+                self.put(bytes, kept)
+            };
+            versions.push(kept.version);
+            statuses.push(status(kept.closes, kept.amended, epoch));
+        }
+        drop(replaced);
+        let columns: Vec<usize> = (0..shown.fields().len()).collect();
+        let delta = delta.with_batch(relabel(delta.batch(), &columns, shown));
+        self.ring.push(Arc::new(EpochChanges { epoch, delta, versions, statuses, closes, rows }));
+    }
+
+    /// Everything before `as_of` is in.
+    pub(super) fn advance(&mut self, as_of: Epoch) {
+        self.as_of = as_of;
+        let Some((&oldest, _)) = self.closing.first_key_value() else { return };
+        if let Some(retention) = self.limits.retention_ms {
+            let kept = as_of.watermark.saturating_sub(retention);
+            // Not at every step: a pass looks at every row.
+            if as_of.watermark < i64::MAX && oldest < kept.saturating_sub(retention / 8) {
+                self.evict(kept.saturating_sub(1));
+            }
+        }
+        if self.len > self.limits.rows {
+            let mut surplus = self.len - self.limits.rows / 10 * 9;
+            let mut bound = None;
+            for (&closes, &count) in self.closing.range(..as_of.watermark) {
+                bound = Some(closes);
+                surplus = surplus.saturating_sub(count);
+                if surplus == 0 {
+                    break;
+                }
+            }
+            bound.into_iter().for_each(|bound| self.evict(bound));
+        }
+    }
+
+    fn evict(&mut self, bound: i64) {
+        let mut gone = 0;
+        self.rows.retain(|_, kept| {
+            let stays = kept.closes > bound;
+            gone += if stays { 0 } else { kept.count };
+            stays
+        });
+        self.closing = self.closing.split_off(&bound.saturating_add(1));
+        self.len -= gone as usize;
+        self.evicted += gone as u64;
+    }
+
+    /// Rows after a place, with the place where the next page begins if there are more.
+    pub(super) fn page(&self, after: Option<&[u8]>, limit: usize) -> (Vec<Shown>, Option<Vec<u8>>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page: Vec<Shown> = Vec::new();
+        for (bytes, kept) in self.rows.range::<[u8], _>((from, Bound::Unbounded)) {
+            if page.len() >= limit.max(1) {
+                let last = page.last().map(|row| row.bytes.to_vec());
+                return (page, last);
+            }
+            show(bytes, kept, &mut page);
+        }
+        (page, None)
+    }
+
+    /// The rows as they were at an earlier epoch: the ring's changes since, undone from the last to the first.
+    pub(super) fn at(&self, epoch: Epoch) -> Option<Vec<Shown>> {
+        if epoch > self.as_of {
+            return None;
+        }
+        let changes = self.ring.since(epoch)?;
+        if changes.is_empty() {
+            return Some(self.page(None, usize::MAX).0);
+        }
+        let mut rows = self.rows.clone();
+        for changes in changes.iter().rev() {
+            for row in (0..changes.len()).rev() {
+                let bytes = &changes.rows[row];
+                let diff = changes.delta.diff(row);
+                let (version, closes) = (changes.versions[row], changes.closes[row]);
+                let amended = changes.statuses[row] == Status::Amended;
+                let kept = rows.entry(bytes.clone()).or_insert(Kept { count: 0, version, amended, closes });
+                kept.count -= diff;
+                if kept.count == 0 {
+                    rows.remove(bytes);
+                }
+            }
+        }
+        let mut shown = Vec::new();
+        rows.iter().for_each(|(bytes, kept)| show(bytes, kept, &mut shown));
+        Some(shown)
+    }
+
+    /// The rows whose closing time lies in `[from, to)`.
+    pub(super) fn closed_between(&self, from: i64, to: i64) -> Vec<Shown> {
+        let mut shown = Vec::new();
+        if from < to && self.closing.range(from..to).next().is_some() {
+            for (bytes, kept) in &self.rows {
+                if (from..to).contains(&kept.closes) {
+                    show(bytes, kept, &mut shown);
+                }
+            }
+        }
+        shown
+    }
+
+    fn closes(&self, batch: &RecordBatch) -> Vec<i64> {
+        match self.limits.closing {
+            Closing::Born => vec![ALWAYS; batch.num_rows()],
+            Closing::Never => vec![NEVER; batch.num_rows()],
+            Closing::Column(column) => {
+                let times = batch.column(column).as_primitive::<TimestampMillisecondType>();
+                (0..times.len()).map(|row| if times.is_null(row) { NEVER } else { times.value(row) }).collect()
+            }
+        }
+    }
+
+    /// Takes back a row that is there; answers what it was. A row that is not there made room for others.
+    fn take(&mut self, bytes: &[u8], count: i64) -> Option<Kept> {
+        let kept = self.rows.get_mut(bytes)?;
+        let before = *kept;
+        let taken = count.min(kept.count);
+        kept.count -= taken;
+        self.len -= taken as usize;
+        if kept.count == 0 {
+            self.rows.remove(bytes);
+            if let Some(rows) = self.closing.get_mut(&before.closes) {
+                *rows -= 1;
+                if *rows == 0 {
+                    self.closing.remove(&before.closes);
+                }
+            }
+        }
+        Some(before)
+    }
+
+    fn put(&mut self, bytes: &[u8], kept: Kept) -> Kept {
+        self.len += kept.count as usize;
+        if let Some(there) = self.rows.get_mut(bytes) {
+            there.count += kept.count;
+            return *there;
+        }
+        self.rows.insert(bytes.into(), kept);
+        if matches!(self.limits.closing, Closing::Column(_)) {
+            *self.closing.entry(kept.closes).or_insert(0) += 1;
+        }
+        kept
+    }
+}
+
+fn show(bytes: &[u8], kept: &Kept, out: &mut Vec<Shown>) {
+    let Kept { count, version, amended, closes } = *kept;
+    out.extend((0..count).map(|_| Shown { bytes: bytes.into(), version, amended, closes }));
+}
+
+/// The columns at `columns` under the names of `schema`, whose types are theirs.
+pub(super) fn relabel(batch: &RecordBatch, columns: &[usize], schema: &SchemaRef) -> RecordBatch {
+    let chosen: Vec<ArrayRef> = columns.iter().map(|&column| batch.column(column).clone()).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let named = |schema: &SchemaRef, chosen| RecordBatch::try_new_with_options(schema.clone(), chosen, &options);
+    // A plan may promise that a column has no NULL and be wrong: the rows are still shown.
+    let nullable = || -> SchemaRef {
+        let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    };
+    match named(schema, Vec::clone(&chosen)).or_else(|_| named(&nullable(), chosen)) {
+        Ok(batch) => batch,
+        Err(error) => unreachable!("the chosen columns have the types of the schema: {error}"),
+    }
+}
+
+/// Merges the changes of ascending epochs: what is left of them, at the last epoch.
+pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Option<EpochChanges> {
+    let last = changes.last()?;
+    // Net per row; the first retraction and the last insertion of a row say what it was and what it is.
+    let mut netted: BTreeMap<&[u8], (i64, [Option<(usize, usize)>; 2])> = BTreeMap::new();
+    for (epoch, changes) in changes.iter().enumerate() {
+        for (row, bytes) in changes.rows.iter().enumerate() {
+            let (net, places) = netted.entry(bytes).or_insert((0, [None, None]));
+            let diff = changes.delta.diff(row);
+            *net += diff;
+            if diff > 0 {
+                places[1] = Some((epoch, row));
+            } else if places[0].is_none() {
+                places[0] = Some((epoch, row));
+            }
+        }
+    }
+    let mut left: Vec<(i64, &[u8], (usize, usize))> = Vec::new();
+    for (bytes, (net, places)) in netted {
+        let place = if net > 0 { places[1] } else { places[0] };
+        if let Some(place) = place.filter(|_| net != 0) {
+            left.push((net, bytes, place));
+        }
+    }
+    left.sort_by_key(|(net, _, _)| *net > 0);
+    if left.is_empty() {
+        return None;
+    }
+    let batches: Vec<&RecordBatch> = changes.iter().map(|changes| changes.delta.batch()).collect();
+    let places: Vec<(usize, usize)> = left.iter().map(|(_, _, place)| *place).collect();
+    let batch = match arrow_select::interleave::interleave_record_batch(&batches, &places) {
+        Ok(batch) => relabel(&batch, &(0..schema.fields().len()).collect::<Vec<_>>(), schema),
+        Err(error) => unreachable!("the changes of one view share a schema: {error}"),
+    };
+    let of = |(epoch, row): (usize, usize)| (&changes[epoch], row);
+    Some(EpochChanges {
+        epoch: last.epoch,
+        delta: crate::delta::Delta::new(batch, Some(left.iter().map(|(net, _, _)| *net).collect())),
+        versions: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.versions[row]).collect(),
+        statuses: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.statuses[row]).collect(),
+        closes: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.closes[row]).collect(),
+        rows: left.iter().map(|(_, bytes, _)| (*bytes).into()).collect(),
+    })
+}

@@ -1,0 +1,343 @@
+//! A source while it runs: its partitions in this process, their edges, the queues to the workers, what was counted.
+//!
+//! Invariants: what a partition pushes is in its own order, under its own lock; rows are dealt to the workers in turn, moves
+//! and ends go to all of them. A partition that has ended pushes nothing more.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use prometheus_client::metrics::counter::Counter;
+
+use super::latency::Latency;
+use super::queue::{Closed, Queue};
+use crate::delta::Reject;
+use crate::metrics::{Label, Level, Metrics, Seconds, label, labels};
+use crate::source::{Decoded, Edge, EdgeCounts, SourceSpec, Step};
+use crate::time::{Clock, Epoch, now_ms};
+
+/// A source while it runs.
+#[derive(Debug)]
+pub struct Source {
+    spec: SourceSpec,
+    live: bool,
+    partitions: Vec<Partition>,
+    queues: Vec<Queue>,
+    /// The next worker that is dealt rows.
+    turn: AtomicUsize,
+    /// Rows came since the last tick.
+    pub(super) dirty: AtomicBool,
+    dead: Mutex<VecDeque<Reject>>,
+    dead_limit: usize,
+    clock: Clock,
+    latency: Arc<Latency>,
+    metrics: SourceMetrics,
+}
+
+#[derive(Debug)]
+struct SourceMetrics {
+    all: Arc<Metrics>,
+    label: Label,
+    received: Counter,
+    accepted_late: Counter,
+    rejected_late: Counter,
+    backpressure: Seconds,
+    watermark: Level,
+}
+
+/// One partition while it is read.
+#[derive(Debug)]
+pub(super) struct Partition {
+    name: String,
+    state: Mutex<Reading>,
+    counts: Mutex<EdgeCounts>,
+    watermark: AtomicI64,
+    ended: AtomicBool,
+    /// When rows came last, in ms of the source's clock.
+    last_rows_ms: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Reading {
+    edge: Edge,
+    /// How far the workers were told.
+    told: Epoch,
+    ended: bool,
+    steps: Vec<Step>,
+    rejects: Vec<Reject>,
+}
+
+/// What a source is made of.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) spec: SourceSpec,
+    /// The partitions of this process: index in the source and name.
+    pub(super) partitions: Vec<(usize, String)>,
+    pub(super) config: &'a super::Config,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) latency: Arc<Latency>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Source {
+    pub(super) fn new(parts: Parts<'_>) -> Source {
+        let Parts { spec, partitions, config, metrics, latency } = parts;
+        let live = spec.connector.live(&spec.options);
+        let partitions = partitions.into_iter().map(|(index, name)| {
+            let edge = Edge::new(&spec, index, config.tick_rows, live).named(&name);
+            let told = edge.epoch();
+            Partition {
+                name,
+                state: Mutex::new(Reading { edge, told, ended: false, steps: Vec::new(), rejects: Vec::new() }),
+                counts: Mutex::default(),
+                watermark: AtomicI64::new(i64::MIN),
+                ended: AtomicBool::new(false),
+                last_rows_ms: AtomicU64::new(0),
+            }
+        });
+        let partitions = partitions.collect();
+        let label = label("source", &spec.name);
+        let late = |outcome| labels(("source", &spec.name), ("outcome", outcome));
+        let source = SourceMetrics {
+            received: metrics.events_received.get_or_create_owned(&label),
+            accepted_late: metrics.events_late.get_or_create_owned(&late("accepted")),
+            rejected_late: metrics.events_late.get_or_create_owned(&late("rejected")),
+            backpressure: metrics.backpressure_seconds.get_or_create_owned(&label),
+            watermark: metrics.watermark_timestamp_seconds.get_or_create_owned(&label),
+            all: metrics,
+            label,
+        };
+        Source {
+            live,
+            partitions,
+            queues: (0..config.workers).map(|_| Queue::new(config.queue_rows, config.queue_bytes)).collect(),
+            turn: AtomicUsize::new(0),
+            dirty: AtomicBool::new(false),
+            dead: Mutex::default(),
+            dead_limit: config.dead_letters,
+            clock: Clock::start(),
+            latency,
+            metrics: source,
+            spec,
+        }
+    }
+
+    /// What was planned.
+    pub fn spec(&self) -> &SourceSpec {
+        &self.spec
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Whether rows keep coming as time goes by.
+    pub fn live(&self) -> bool {
+        self.live
+    }
+
+    /// What was counted at the edges of this process's partitions.
+    pub fn counts(&self) -> EdgeCounts {
+        let mut all = EdgeCounts::default();
+        self.partitions.iter().for_each(|partition| all.merge(&lock(&partition.counts)));
+        all
+    }
+
+    /// The watermark in ms: the least of the partitions that have not ended; `i64::MIN` before the first, `i64::MAX` when
+    /// all have ended (or are in other processes).
+    pub fn watermark(&self) -> i64 {
+        let live = self.partitions.iter().filter(|partition| !partition.has_ended());
+        live.map(|partition| partition.watermark.load(Ordering::Relaxed)).min().unwrap_or(i64::MAX)
+    }
+
+    /// Whether all its partitions in this process have ended.
+    pub fn ended(&self) -> bool {
+        self.partitions.iter().all(Partition::has_ended)
+    }
+
+    /// The names of its partitions in this process.
+    pub fn partitions(&self) -> impl Iterator<Item = &str> {
+        self.partitions.iter().map(|partition| partition.name.as_str())
+    }
+
+    /// Rows waiting for the workers.
+    pub fn buffered_rows(&self) -> usize {
+        self.queues.iter().map(Queue::rows).sum()
+    }
+
+    /// How many rows may wait for the workers.
+    pub fn capacity_rows(&self) -> usize {
+        self.queues.iter().map(Queue::capacity).sum()
+    }
+
+    /// The last dead letters, newest first, `limit` at most.
+    pub fn dead_letters(&self, limit: usize) -> Vec<Reject> {
+        lock(&self.dead).iter().rev().take(limit).cloned().collect()
+    }
+
+    pub(super) fn partition_count(&self) -> usize {
+        self.partitions.len()
+    }
+
+    pub(super) fn queue(&self, worker: usize) -> &Queue {
+        &self.queues[worker]
+    }
+
+    /// Takes decoded rows of a partition; waits while the workers are behind.
+    pub(super) fn accept(&self, index: usize, decoded: Decoded) -> Result<(), Closed> {
+        let partition = &self.partitions[index];
+        partition.last_rows_ms.store(self.clock.elapsed_ms(), Ordering::Relaxed);
+        let mut reading = lock(&partition.state);
+        let Reading { edge, told, ended, steps, rejects } = &mut *reading;
+        if *ended {
+            return Ok(());
+        }
+        edge.accept(decoded, now_ms(), steps, rejects);
+        self.count(partition, edge.counts());
+        rejects.drain(..).for_each(|reject| self.bury(reject));
+        for Step { epoch, delta } in steps.drain(..) {
+            self.latency.sent(epoch);
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.queues.len();
+            let waited = self.queues[turn].push_rows(index, epoch, delta)?;
+            if !waited.is_zero() {
+                self.metrics.backpressure.inc_by(waited.as_secs_f64());
+            }
+        }
+        self.dirty.store(true, Ordering::Release);
+        self.tell(index, edge.epoch(), told);
+        Ok(())
+    }
+
+    /// Tells all workers how far a partition is, if that is news.
+    fn tell(&self, index: usize, epoch: Epoch, told: &mut Epoch) {
+        if epoch > *told {
+            *told = epoch;
+            self.partitions[index].watermark.store(epoch.watermark, Ordering::Relaxed);
+            self.queues.iter().for_each(|queue| queue.advance(index, epoch));
+            self.metrics.watermark.set(seconds(self.watermark()));
+        }
+    }
+
+    /// Ends a partition, once.
+    pub(super) fn finish(&self, index: usize) {
+        let partition = &self.partitions[index];
+        let mut reading = lock(&partition.state);
+        if !reading.ended {
+            reading.ended = true;
+            reading.edge.finish();
+            partition.ended.store(true, Ordering::Release);
+            self.queues.iter().for_each(|queue| queue.end(index));
+            self.metrics.watermark.set(seconds(self.watermark()));
+        }
+    }
+
+    /// Ends all partitions: what they bring later is not taken.
+    pub(super) fn drain(&self) {
+        (0..self.partitions.len()).for_each(|index| self.finish(index));
+    }
+
+    /// Moves what came since the last tick on its way: a step of the clock for one partition. `tick` is the count of the
+    /// clock's ticks, the same for all partitions, so that none holds another back within one watermark.
+    pub(super) fn tick(&self, index: usize, tick: Option<u64>) {
+        self.step(index, |edge| {
+            edge.tick();
+            if let Some(tick) = tick {
+                let watermark = edge.epoch().watermark;
+                edge.follow(Epoch { watermark, tick });
+            }
+        });
+    }
+
+    /// W6: an idle partition goes where the others are.
+    pub(super) fn follow(&self, index: usize, epoch: Epoch) {
+        self.step(index, |edge| edge.follow(epoch));
+    }
+
+    fn step(&self, index: usize, step: impl FnOnce(&mut Edge)) {
+        // Whoever holds the lock is pushing rows: it tells of the moves itself.
+        let mut reading = match self.partitions[index].state.try_lock() {
+            Ok(reading) => reading,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let Reading { edge, told, ended, .. } = &mut *reading;
+        if !*ended {
+            step(edge);
+            let epoch = edge.epoch();
+            self.tell(index, epoch, told);
+        }
+    }
+
+    /// The watermark of a partition; `None` once it has ended.
+    pub(super) fn partition_watermark(&self, index: usize) -> Option<i64> {
+        let partition = &self.partitions[index];
+        (!partition.has_ended()).then(|| partition.watermark.load(Ordering::Relaxed))
+    }
+
+    /// Whether a partition brought no row for the source's idle timeout. Without a watermark a live source never has
+    /// anything to wait for: it always follows.
+    pub(super) fn idle(&self, index: usize) -> bool {
+        let Some(time) = &self.spec.time else { return self.live };
+        let since = self.clock.elapsed_ms().saturating_sub(self.partitions[index].last_rows_ms.load(Ordering::Relaxed));
+        self.live && time.idle_timeout.is_some_and(|timeout| u128::from(since) >= timeout.as_millis())
+    }
+
+    fn count(&self, partition: &Partition, now: &EdgeCounts) {
+        let mut before = lock(&partition.counts);
+        let (new, old) = (now.accepted() + now.rejected(), before.accepted() + before.rejected());
+        self.metrics.received.inc_by(new - old);
+        self.metrics.accepted_late.inc_by(now.accepted_late - before.accepted_late);
+        self.metrics.rejected_late.inc_by(now.rejected_late - before.rejected_late);
+        before.clone_from(now);
+    }
+
+    /// Keeps a dead letter and counts it.
+    pub(super) fn bury(&self, reject: Reject) {
+        let reason = labels(("source", &self.spec.name), ("reason", reject.reason));
+        self.metrics.all.dead_letters.get_or_create(&reason).inc();
+        let mut dead = lock(&self.dead);
+        if dead.len() >= self.dead_limit {
+            dead.pop_front();
+        }
+        if self.dead_limit > 0 {
+            dead.push_back(reject);
+        }
+    }
+
+    /// Brings the gauges up to date for a scrape.
+    pub(super) fn refresh(&self, now_ms: i64) {
+        let SourceMetrics { all, label, .. } = &self.metrics;
+        all.input_buffer_rows.get_or_create(label).set(self.buffered_rows() as i64);
+        all.input_buffer_capacity_rows.get_or_create(label).set(self.capacity_rows() as i64);
+        let watermark = self.watermark();
+        self.metrics.watermark.set(seconds(watermark));
+        if self.spec.time.is_some() && watermark != i64::MIN && watermark != i64::MAX {
+            let lag = now_ms.saturating_sub(watermark) as f64 / 1e3;
+            all.watermark_lag_seconds.get_or_create(label).set(lag);
+        }
+    }
+
+    /// Nobody reads any more.
+    pub(super) fn close(&self) {
+        self.queues.iter().for_each(Queue::close);
+    }
+}
+
+impl Partition {
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+}
+
+/// A watermark in seconds, the ends of time as infinities.
+fn seconds(watermark: i64) -> f64 {
+    match watermark {
+        i64::MIN => f64::NEG_INFINITY,
+        i64::MAX => f64::INFINITY,
+        ms => ms as f64 / 1e3,
+    }
+}

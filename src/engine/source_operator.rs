@@ -1,0 +1,152 @@
+//! The operator that brings a source's rows into the dataflow: one per source and worker.
+//!
+//! It holds one capability per partition of the process, from the first epoch on; a move downgrades it, the partition's end
+//! drops it. The frontier, the least of all capabilities, is thereby the watermark (W5, W7, W11). A process without
+//! partitions of the source holds nothing back.
+//!
+//! Bounded lag: it stops taking rows while more than [`Lag::limit`] rows that it sent at epochs that all inputs have passed
+//! are still on their way to views and sinks. Epochs that some input still holds open do not count, they could not arrive:
+//! whatever the inputs' watermarks, everything that counts arrives, so no input waits for another here.
+//!
+//! A push source, which partitions join and leave at run time, needs one capability more that follows the others, from
+//! which a new partition's is split off; it is not built yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::{Scope, Stream};
+
+use super::config::BATCH_ROWS;
+use super::queue::Item;
+use super::source::Source;
+use crate::delta::Delta;
+use crate::time::Epoch;
+
+/// Rows taken before the operators downstream get their turn.
+const ROWS_PER_TURN: usize = 4 * BATCH_ROWS;
+
+/// How soon a source that waits for the operators looks again.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// How far the dataflow is, as this worker knows it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Probes {
+    /// Behind the sources: what every input has passed.
+    pub(super) inputs: Handle<Epoch>,
+    /// Behind the views and sinks: what has arrived.
+    pub(super) outputs: Handle<Epoch>,
+}
+
+/// Rows on their way.
+struct Lag {
+    probes: Probes,
+    sent: BTreeMap<Epoch, usize>,
+    limit: usize,
+}
+
+impl Lag {
+    fn sent(&mut self, epoch: Epoch, rows: usize) {
+        *self.sent.entry(epoch).or_insert(0) += rows;
+    }
+
+    /// Whether the operators have enough to do.
+    fn full(&mut self) -> bool {
+        while let Some(first) = self.sent.first_entry().filter(|first| !self.probes.outputs.less_equal(first.key())) {
+            first.remove();
+        }
+        let due = self.sent.iter().take_while(|(epoch, _)| !self.probes.inputs.less_equal(epoch));
+        due.map(|(_, rows)| rows).sum::<usize>() > self.limit
+    }
+}
+
+/// The stream of a source's rows on this worker, whose index among the process's workers is `worker`.
+pub(super) fn source<'s>(
+    scope: Scope<'s, Epoch>,
+    source: &Arc<Source>,
+    worker: usize,
+    probes: &Probes,
+    lag_batches: usize,
+) -> Stream<'s, Epoch, Delta> {
+    let mut builder = OperatorBuilder::new(format!("Source {}", source.name()), scope);
+    let address = builder.operator_info().address;
+    let activator = scope.worker().activator_for(address.clone());
+    let (output, stream) = builder.new_output::<Delta>();
+    let mut output = OutputBuilder::<_, NoopBuilder<Delta>>::from(output);
+    source.queue(worker).set_worker(scope.worker().sync_activator_for(address.to_vec()));
+    activator.activate();
+    let source = source.clone();
+    let mut lag = Lag { probes: probes.clone(), sent: BTreeMap::new(), limit: lag_batches * BATCH_ROWS };
+    builder.build(move |mut minted| {
+        let first = minted.pop();
+        let mut held: Vec<Option<Capability<Epoch>>> = vec![first; source.partition_count()];
+        let mut items = Vec::new();
+        move |_| {
+            if lag.full() {
+                activator.activate_after(RETRY);
+                return;
+            }
+            let more = source.queue(worker).take(ROWS_PER_TURN, &mut items);
+            let mut output = output.activate();
+            let mut together = Together::default();
+            for item in items.drain(..) {
+                match item {
+                    Item::Rows { epoch, partition, delta } => {
+                        // A partition that has ended brings nothing: its end is behind its rows.
+                        let Some(capability) = &held[partition] else { continue };
+                        lag.sent(epoch, delta.len());
+                        if let Some((capability, mut rows)) = together.add(capability.delayed(&epoch), delta) {
+                            output.session_with_builder(&capability).give_container(&mut rows);
+                        }
+                    }
+                    Item::Advance { partition, epoch } => {
+                        if let Some(capability) = &mut held[partition] {
+                            capability.downgrade(&epoch);
+                        }
+                    }
+                    Item::End { partition } => held[partition] = None,
+                }
+            }
+            if let Some((capability, mut rows)) = together.rest() {
+                output.session_with_builder(&capability).give_container(&mut rows);
+            }
+            if more {
+                activator.activate();
+            }
+        }
+    });
+    stream
+}
+
+/// Small batches of one epoch that follow each other become one.
+#[derive(Default)]
+struct Together {
+    capability: Option<Capability<Epoch>>,
+    deltas: Vec<Delta>,
+    rows: usize,
+}
+
+impl Together {
+    /// Takes rows; answers those that wait for no more.
+    fn add(&mut self, capability: Capability<Epoch>, delta: Delta) -> Option<(Capability<Epoch>, Delta)> {
+        let same = self.capability.as_ref().is_some_and(|waiting| waiting.time() == capability.time());
+        let ready = if same && self.rows + delta.len() <= BATCH_ROWS { None } else { self.rest() };
+        self.rows += delta.len();
+        self.deltas.push(delta);
+        self.capability = Some(capability);
+        ready
+    }
+
+    fn rest(&mut self) -> Option<(Capability<Epoch>, Delta)> {
+        let capability = self.capability.take()?;
+        let deltas = std::mem::take(&mut self.deltas);
+        self.rows = 0;
+        let schema = deltas.first()?.batch().schema();
+        Some((capability, Delta::concat(&schema, &deltas)))
+    }
+}

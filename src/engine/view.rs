@@ -1,0 +1,217 @@
+//! A published view: its rows now, the last epochs of changes, and how far it is. Written by one worker of the process,
+//! an epoch at a time; read by anyone.
+//!
+//! Invariant: rows and ring change together, under one lock, when the frontier passes an epoch: a reader sees whole epochs,
+//! and a snapshot at `a` plus the changes in `[a, b)` is the snapshot at `b` (rows that made room for others aside).
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Field, Schema, SchemaRef};
+use tokio::sync::watch;
+
+use super::changes::{EpochChanges, Status};
+use super::consolidate::{Netted, RowCodec};
+use super::error::EngineError;
+use super::rows::{self, Closing, Limits, Rows};
+use super::subscription::Subscription;
+use crate::plan::ViewSpec;
+use crate::time::Epoch;
+
+/// Rows of a view at one epoch, by key and then by row.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// All changes before this epoch are in, none after it.
+    pub as_of: Epoch,
+    /// The rows, in the view's columns.
+    pub batch: RecordBatch,
+    /// Per row how often its key's row was replaced, from 1.
+    pub versions: Vec<u64>,
+    /// Per row where it stands.
+    pub statuses: Vec<Status>,
+    /// Where the next page begins, if there are more rows: hand it back to [`View::page`].
+    pub next: Option<Vec<u8>>,
+}
+
+/// A published view.
+#[derive(Debug)]
+pub struct View {
+    spec: ViewSpec,
+    schema: SchemaRef,
+    columns: Vec<usize>,
+    codec: RowCodec,
+    content: RwLock<Rows>,
+    watch: watch::Sender<Epoch>,
+    moved: (Mutex<()>, Condvar),
+}
+
+impl View {
+    /// An empty view of the node with the schema `node`.
+    pub(super) fn new(spec: ViewSpec, node: &SchemaRef, limits: Limits) -> Result<View, EngineError> {
+        let key = spec.key.clone().unwrap_or_default();
+        let shown = spec.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let mut fields: Vec<Field> = shown.collect();
+        let schema = Arc::new(Schema::new(fields.clone()));
+        let mut columns = spec.columns.clone();
+        let mut limits = limits;
+        if let Closing::Column(closes) = limits.closing {
+            // The closing time may be a column that is not shown; then it is kept behind those that are.
+            let place = columns.iter().position(|&column| column == closes).unwrap_or_else(|| {
+                columns.push(closes);
+                fields.push(Field::new("closes", node.field(closes).data_type().clone(), true));
+                columns.len() - 1
+            });
+            limits.closing = Closing::Column(place);
+        }
+        let codec = RowCodec::new(Arc::new(Schema::new(fields)), &key).map_err(|error| EngineError::Dataflow {
+            what: format!("view '{}' cannot be published: {error}", spec.name),
+            remedy: "leave out or cast the column whose type has no order".to_owned(),
+        })?;
+        let (watch, _) = watch::channel(Epoch::MIN);
+        let content = RwLock::new(Rows::new(limits));
+        Ok(View { spec, schema, columns, codec, content, watch, moved: (Mutex::new(()), Condvar::new()) })
+    }
+
+    /// The node's columns that it keeps, in its order.
+    pub(super) fn columns(&self) -> Vec<usize> {
+        self.columns.clone()
+    }
+
+    /// What was planned.
+    pub fn spec(&self) -> &ViewSpec {
+        &self.spec
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Its columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// How far it is: all changes before this epoch are in.
+    pub fn as_of(&self) -> Epoch {
+        self.read().as_of()
+    }
+
+    /// How many rows it has.
+    pub fn row_count(&self) -> usize {
+        self.read().len()
+    }
+
+    /// How many closed rows made room for others so far.
+    pub fn evicted(&self) -> u64 {
+        self.read().evicted()
+    }
+
+    /// How many closing times of its rows are still ahead of the watermark.
+    pub fn windows_open(&self) -> usize {
+        self.read().windows_open()
+    }
+
+    /// Told of every move of [`View::as_of`].
+    pub fn watch(&self) -> watch::Receiver<Epoch> {
+        self.watch.subscribe()
+    }
+
+    /// Waits until the view is past `epoch`, at most `timeout`; answers how far it is then.
+    pub fn wait_past(&self, epoch: Epoch, timeout: Duration) -> Epoch {
+        let (lock, moved) = &self.moved;
+        let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = moved.wait_timeout_while(guard, timeout, |()| self.as_of() <= epoch);
+        drop(waited);
+        self.as_of()
+    }
+
+    /// All rows.
+    pub fn snapshot(&self) -> Snapshot {
+        self.page(None, usize::MAX)
+    }
+
+    /// Rows after the place that an earlier page named, about `limit` of them (equal rows stay together).
+    pub fn page(&self, after: Option<&[u8]>, limit: usize) -> Snapshot {
+        let content = self.read();
+        let (rows, next) = content.page(after, limit);
+        let as_of = content.as_of();
+        drop(content);
+        Snapshot { next, ..self.shown(as_of, &rows) }
+    }
+
+    /// All rows as they were when the view was at `epoch`, if that is not past and the ring still reaches it.
+    pub fn snapshot_at(&self, epoch: Epoch) -> Option<Snapshot> {
+        let rows = self.read().at(epoch)?;
+        Some(self.shown(epoch, &rows))
+    }
+
+    /// The rows whose closing time the watermark passed on the way from `from` to `to` and that are there now: with
+    /// `emit = final`, what a subscriber is told beside the changes of closed rows.
+    pub fn closed_between(&self, from: Epoch, to: Epoch) -> Snapshot {
+        let content = self.read();
+        let rows = content.closed_between(from.watermark, to.watermark);
+        let as_of = content.as_of();
+        drop(content);
+        self.shown(as_of, &rows)
+    }
+
+    /// The changes at `from` or later and how far the view is; `None` if some of them are gone from the ring.
+    pub fn changes_since(&self, from: Epoch) -> Option<(Vec<Arc<EpochChanges>>, Epoch)> {
+        let content = self.read();
+        Some((content.since(from)?, content.as_of()))
+    }
+
+    /// A reader of the view's changes from now on; ask it for a snapshot first.
+    pub fn subscribe(self: &Arc<View>) -> Subscription {
+        Subscription::new(self.clone(), self.as_of())
+    }
+
+    /// A reader of the view's changes at `from` or later.
+    pub fn resume(self: &Arc<View>, from: Epoch) -> Subscription {
+        Subscription::new(self.clone(), from)
+    }
+
+    /// Merges changes of ascending epochs into one set with the last epoch, for a reader that lags: rows that came and
+    /// went are gone, statuses and versions are the latest.
+    pub fn compact(&self, changes: &[Arc<EpochChanges>]) -> Option<EpochChanges> {
+        rows::compact(changes, &self.schema)
+    }
+
+    /// The codec that nets and encodes its rows.
+    pub(super) fn codec(&self) -> &RowCodec {
+        &self.codec
+    }
+
+    /// Takes the netted changes of whole epochs, in order, and moves on: everything before `as_of` is in.
+    pub(super) fn publish(&self, epochs: Vec<(Epoch, Netted)>, as_of: Epoch) {
+        let mut content = self.write();
+        for (epoch, netted) in epochs {
+            content.apply(epoch, netted, &self.codec, &self.schema);
+        }
+        content.advance(as_of);
+        drop(content);
+        self.watch.send_replace(as_of);
+        let held = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.moved.1.notify_all();
+        drop(held);
+    }
+
+    fn shown(&self, as_of: Epoch, rows: &[rows::Shown]) -> Snapshot {
+        let all = self.codec.decode(rows.iter().map(|row| row.bytes.as_ref()));
+        let columns: Vec<usize> = (0..self.schema().fields().len()).collect();
+        let batch = rows::relabel(&all, &columns, &self.schema);
+        let versions = rows.iter().map(|row| row.version).collect();
+        let statuses = rows.iter().map(|row| row.status(as_of)).collect();
+        Snapshot { as_of, batch, versions, statuses, next: None }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Rows> {
+        self.content.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Rows> {
+        self.content.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,124 @@
+//! What one worker thread does: builds the dataflow, then steps it and parks while there is nothing to do.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use timely::dataflow::Scope;
+use timely::worker::Worker;
+
+use super::config::Config;
+use super::consolidate::Netted;
+use super::control::Control;
+use super::gather::{Collect, gather, keep};
+use super::latency::Latency;
+use super::operators::Operators;
+use super::rows::relabel;
+use super::sink_writer::ToSink;
+use super::source::Source;
+use super::source_operator::{Probes, source};
+use super::view::View;
+use super::views::Views;
+use crate::delta::{Delta, Rejects};
+use crate::metrics::{Metrics, labels};
+use crate::plan::Dataflow;
+use crate::plan::build::build;
+use crate::time::Epoch;
+
+/// A worker looks around at least this often.
+const PARK: Duration = Duration::from_millis(100);
+
+/// What the workers of a process share.
+pub(super) struct Work {
+    pub(super) dataflow: Dataflow,
+    pub(super) config: Config,
+    pub(super) sources: Vec<Arc<Source>>,
+    pub(super) views: Arc<Views>,
+    /// Per sink and worker of this process: where its changes go, if it writes there.
+    pub(super) sinks: Mutex<Vec<Vec<Option<ToSink>>>>,
+    pub(super) rejects: Rejects,
+    pub(super) control: Arc<Control>,
+    pub(super) operators: Arc<Operators>,
+    pub(super) latency: Arc<Latency>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Runs until the dataflow is complete or the engine stops.
+pub(super) fn run(worker: &mut Worker, work: &Work) {
+    work.control.register_worker();
+    work.operators.listen(worker);
+    worker.dataflow_named("highwater", |scope| assemble(scope, work));
+    work.control.running();
+    while worker.has_dataflows() && !work.control.stopping() {
+        worker.step_or_park(Some(PARK));
+    }
+    worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
+}
+
+fn assemble(scope: Scope<'_, Epoch>, work: &Work) {
+    use timely::dataflow::operators::Probe;
+    let Work { dataflow, config, .. } = work;
+    let (index, probes) = (scope.index(), Probes::default());
+    let (first, local) = (config.process * config.workers, index - config.process * config.workers);
+    let inputs = work
+        .sources
+        .iter()
+        .map(|input| source(scope, input, local, &probes, config.lag_batches).probe_with(&probes.inputs));
+    let streams = build(scope, dataflow, inputs.collect(), &work.rejects);
+    for (place, sink) in dataflow.sinks.iter().enumerate() {
+        let name = format!("Sink {}", sink.spec.name);
+        let mut sinks = work.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        let to_sink = sinks[place][local].take().map(|to_sink| Box::new(to_sink) as Box<dyn Collect>);
+        drop(sinks);
+        let stream = streams[sink.node].clone();
+        match (sink.spec.connector.per_worker(&sink.spec), to_sink) {
+            (true, Some(to_sink)) => keep(stream, &name, to_sink, &probes.outputs),
+            (_, to_sink) => gather(stream, &name, 0, to_sink, &probes.outputs),
+        }
+    }
+    for view in work.views.iter() {
+        let name = format!("View {}", view.name());
+        // Every process has a copy, on its first worker.
+        for process in 0..config.processes() {
+            let target = process * config.workers;
+            let collect = (index == target && index == first).then(|| {
+                let latency = work.latency.clone();
+                Box::new(ToView::new(view.clone(), work.views.clone(), latency, &work.metrics)) as Box<dyn Collect>
+            });
+            gather(streams[view.spec().node].clone(), &name, target, collect, &probes.outputs);
+        }
+    }
+}
+
+/// Hands a view its changes.
+struct ToView {
+    view: Arc<View>,
+    views: Arc<Views>,
+    columns: Vec<usize>,
+    latency: Arc<Latency>,
+    inserted: prometheus_client::metrics::counter::Counter,
+    retracted: prometheus_client::metrics::counter::Counter,
+}
+
+impl ToView {
+    fn new(view: Arc<View>, views: Arc<Views>, latency: Arc<Latency>, metrics: &Metrics) -> ToView {
+        let emitted = |kind| metrics.rows_emitted.get_or_create_owned(&labels(("view", view.name()), ("kind", kind)));
+        let (inserted, retracted) = (emitted("insert"), emitted("retract"));
+        ToView { columns: view.columns(), view, views, latency, inserted, retracted }
+    }
+}
+
+impl Collect for ToView {
+    fn collect(&mut self, epochs: Vec<(Epoch, Vec<Delta>)>, as_of: Epoch) {
+        let codec = self.view.codec();
+        let net = |(epoch, deltas): (Epoch, Vec<Delta>)| {
+            let kept = |delta: &Delta| delta.with_batch(relabel(delta.batch(), &self.columns, codec.schema()));
+            let netted = codec.net(&deltas.iter().map(kept).collect::<Vec<_>>(), true)?;
+            self.inserted.inc_by((netted.delta.len() - netted.retractions) as u64);
+            self.retracted.inc_by(netted.retractions as u64);
+            Some((epoch, netted))
+        };
+        let netted: Vec<(Epoch, Netted)> = epochs.into_iter().filter_map(net).collect();
+        self.view.publish(netted, as_of);
+        self.latency.visible(self.views.as_of());
+    }
+}
