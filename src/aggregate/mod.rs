@@ -5,15 +5,23 @@
 //! on which accumulator of several was merged into which; approximate functions say so in their name.
 
 mod avg;
+mod changes;
 mod count;
 mod emit;
 mod exact;
 mod extremum;
+mod grouping;
+mod keys;
+mod keys_bytes;
+mod keys_words;
 mod multiset;
 mod native;
 mod rounding;
 mod rows;
+mod states;
 mod sum;
+mod table;
+mod terms;
 mod total;
 mod visit;
 mod whole;
@@ -27,7 +35,13 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, SortOptions};
 use datafusion_common::ScalarValue;
 
+pub use changes::{Changes, differing, window_columns};
 pub use emit::Emit;
+pub use grouping::{GroupCall, Grouping, Role};
+pub use keys::Keys;
+pub use states::States;
+pub use table::{GroupTable, Middle, Part};
+pub use terms::Terms;
 
 /// Every aggregate function of the language.
 pub const AGGREGATES: &[&dyn Aggregate] = &[&count::Count, &sum::Sum, &avg::Avg, &extremum::Min, &extremum::Max];

@@ -7,10 +7,12 @@ use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::{Scope, Stream};
 
 use super::map::Map;
-use super::{Dataflow, Node, NodeId, Op};
-use crate::delta::{Delta, Rejects, stateless};
+use super::{Dataflow, Node, NodeId, Op, Pane, Reduce};
+use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
+use crate::delta::{Delta, Rejects, Route, stateful, stateless};
+use crate::reduce::Groups;
 use crate::time::Epoch;
-use crate::window::assign;
+use crate::window::{Panes, Slices, Source, Window, assign};
 
 /// Builds the operators that views and sinks need; answers one stream per node, in the order of the plan. The stream of a
 /// node that nobody needs is empty.
@@ -78,6 +80,69 @@ fn operator<'s>(
                 rows
             })
         }
-        Op::Reduce(_) => unreachable!("reduce is not built yet"),
+        Op::Reduce(reduce) => {
+            let (from, stream) = input(0);
+            grouped(stream, &plan.nodes[from], node, reduce, rejects)
+        }
+    }
+}
+
+fn grouped<'s>(
+    input: Stream<'s, Epoch, Delta>,
+    from: &Node,
+    node: &Node,
+    reduce: &Reduce,
+    rejects: &Rejects,
+) -> Stream<'s, Epoch, Delta> {
+    let route = Route::Columns(reduce.keys.clone());
+    // How far behind the watermark on-time values of a time column are.
+    let behind = |column: usize| from.facts.bounds.get(column).copied().flatten().unwrap_or(0).saturating_neg();
+    let terms = |delay_ms: i64| Terms {
+        grouping: grouping(from, reduce),
+        schema: Arc::clone(&node.schema),
+        emit: reduce.emit,
+        lateness_ms: reduce.lateness_ms,
+        delay_ms,
+        rejects: rejects.clone(),
+    };
+    match reduce.pane {
+        Pane::Unbounded => stateful(input, route, "Reduce", Groups::new(terms(0))),
+        Pane::Windows { time, window } => match (window, reduce.emit) {
+            (Window::Hop { .. } | Window::Cumulate { .. }, Emit::Final) => {
+                stateful(input, route, "WindowReduce", Slices::new(terms(behind(time)), time, window))
+            }
+            _ => stateful(input, route, "WindowReduce", Panes::new(terms(behind(time)), Source::Time { time, window })),
+        },
+        // A window is complete when its end can no longer come: W > end, not W >= end.
+        Pane::Assigned { start, end } => {
+            let terms = terms(behind(end).saturating_add(1));
+            stateful(input, route, "WindowReduce", Panes::new(terms, Source::Columns { start, end }))
+        }
+        Pane::Session { .. } => unreachable!("sessions are not built yet"),
+    }
+}
+
+/// What a reduce groups and computes, with the types of its input.
+fn grouping(from: &Node, reduce: &Reduce) -> Grouping {
+    let data_type = |&column: &usize| from.schema.field(column).data_type().clone();
+    let aggregate = |aggregate: &super::AggregateCall| GroupCall {
+        function: aggregate.function,
+        call: Call {
+            args: aggregate.args.iter().map(data_type).collect(),
+            literals: aggregate.literals.clone(),
+            output: aggregate.output.clone(),
+            order: aggregate.order.iter().map(|(column, options)| (data_type(column), *options)).collect(),
+            distinct: aggregate.distinct,
+            retracting: reduce.retracting,
+        },
+        args: aggregate.args.clone(),
+        order: aggregate.order.iter().map(|(column, _)| *column).collect(),
+        filter: aggregate.filter,
+    };
+    Grouping {
+        keys: reduce.keys.clone(),
+        key_types: reduce.keys.iter().map(data_type).collect(),
+        aggregates: reduce.aggregates.iter().map(aggregate).collect(),
+        retracting: reduce.retracting,
     }
 }

@@ -4,8 +4,13 @@
 //! [`Window::slice_ms`], every row of a slice is in the same windows.
 
 mod assign;
+mod panes;
+mod slices;
+mod split;
 
 pub use assign::assign;
+pub use panes::{Panes, Source};
+pub use slices::Slices;
 
 /// Windows of fixed size, all in ms. `start = ts - floor_mod(ts - offset, slide)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +69,15 @@ impl Window {
     /// Where the slice of a time starts.
     pub fn slice_start(&self, time: i64) -> i64 {
         floor(time, self.slice_ms(), self.offset_ms())
+    }
+
+    /// The end of the last window that holds a slice.
+    pub fn last_end(&self, slice: i64) -> i64 {
+        match *self {
+            Window::Tumble { size, .. } => slice.saturating_add(size),
+            Window::Hop { size, slide, offset } => floor(slice, slide, offset).saturating_add(size),
+            Window::Cumulate { size, offset, .. } => floor(slice, size, offset).saturating_add(size),
+        }
     }
 
     /// The windows that hold a time (or the slice that starts there), as `(start, end)`, ends ascending.
@@ -132,6 +146,9 @@ mod tests {
                 .collect();
                 assert_eq!(window.over(time).collect::<Vec<_>>(), expected, "{window:?} at {time}");
                 assert_eq!(window.over(window.slice_start(time)).collect::<Vec<_>>(), expected);
+                if let Some((_, end)) = expected.last() {
+                    assert_eq!(window.last_end(window.slice_start(time)), *end);
+                }
             }
         }
     }

@@ -1,0 +1,107 @@
+//! The rows that an operator takes back and inserts, gathered into deltas of a good size.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMillisecondArray};
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{SchemaRef, SortOptions};
+
+use crate::delta::Delta;
+
+/// Most rows of a delta.
+const MOST: usize = 8192;
+/// Deltas of fewer rows are put together.
+const FEW: usize = 1024;
+
+/// Changes of one epoch.
+#[derive(Debug)]
+pub struct Changes {
+    schema: SchemaRef,
+    /// Each with its diff for all rows.
+    blocks: Vec<(RecordBatch, i64)>,
+}
+
+impl Changes {
+    /// None yet, of rows of this schema.
+    pub fn new(schema: &SchemaRef) -> Changes {
+        Changes { schema: schema.clone(), blocks: Vec::new() }
+    }
+
+    /// Rows that appear.
+    pub fn insert(&mut self, columns: Vec<ArrayRef>, rows: usize) {
+        self.push(columns, rows, 1);
+    }
+
+    /// Rows that go.
+    pub fn retract(&mut self, columns: Vec<ArrayRef>, rows: usize) {
+        self.push(columns, rows, -1);
+    }
+
+    fn push(&mut self, columns: Vec<ArrayRef>, rows: usize, diff: i64) {
+        if rows > 0 {
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            match RecordBatch::try_new_with_options(self.schema.clone(), columns, &options) {
+                Ok(batch) => self.blocks.push((batch, diff)),
+                Err(error) => unreachable!("a grouped result has the planned schema: {error}"),
+            }
+        }
+    }
+
+    /// As deltas of up to 8192 rows; retractions first.
+    pub fn finish(mut self) -> Vec<Delta> {
+        self.blocks.sort_by_key(|(_, diff)| *diff);
+        let (mut deltas, mut few, mut rows) = (Vec::new(), Vec::new(), 0);
+        for (batch, diff) in self.blocks {
+            let diffs = |rows: usize| (diff != 1).then(|| vec![diff; rows].into());
+            if batch.num_rows() >= FEW {
+                let parts = (0..batch.num_rows())
+                    .step_by(MOST)
+                    .map(|start| batch.slice(start, MOST.min(batch.num_rows() - start)));
+                deltas.extend(parts.map(|part| Delta::new(part.clone(), diffs(part.num_rows()))));
+                continue;
+            }
+            rows += batch.num_rows();
+            let diffs = diffs(batch.num_rows());
+            few.push(Delta::new(batch, diffs));
+            if rows >= MOST - FEW {
+                deltas.push(Delta::concat(&self.schema, &std::mem::take(&mut few)));
+                rows = 0;
+            }
+        }
+        if !few.is_empty() {
+            deltas.push(Delta::concat(&self.schema, &few));
+        }
+        deltas
+    }
+}
+
+/// The columns `window_start`, `window_end` and `window_time = window_end - 1` of rows that are all of one window.
+pub fn window_columns((start, end): (i64, i64), rows: usize) -> [ArrayRef; 3] {
+    [start, end, end.saturating_sub(1)]
+        .map(|time| Arc::new(TimestampMillisecondArray::from_value(time, rows)) as ArrayRef)
+}
+
+/// Which rows differ in some column, NULLs being equal; `None` if all do.
+pub fn differing(old: &[ArrayRef], new: &[ArrayRef], rows: usize) -> Option<BooleanArray> {
+    let mut same = BooleanBuffer::new_set(rows);
+    for (old, new) in old.iter().zip(new) {
+        same = &same & &equal(old, new);
+        if same.count_set_bits() == 0 {
+            return None;
+        }
+    }
+    (rows > 0).then(|| BooleanArray::new(!&same, None))
+}
+
+fn equal(old: &ArrayRef, new: &ArrayRef) -> BooleanBuffer {
+    if !old.data_type().is_nested()
+        && let Ok(equal) = arrow_ord::cmp::not_distinct(old, new)
+    {
+        return equal.values().clone();
+    }
+    match arrow_ord::ord::make_comparator(old, new, SortOptions::default()) {
+        Ok(compare) => BooleanBuffer::collect_bool(old.len(), |row| compare(row, row).is_eq()),
+        // What cannot be compared is shown again: more changes, the same result.
+        Err(_) => BooleanBuffer::new_unset(old.len()),
+    }
+}

@@ -1,0 +1,128 @@
+//! The accumulators of a set of groups, side by side, and how many rows each group has.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+
+use super::{Accumulator, Call, GroupCall, Grouping, Input, Role, accumulator};
+use crate::delta::Delta;
+
+/// The state of groups `0..n`, without their keys.
+pub struct States {
+    accumulators: Vec<Box<dyn Accumulator>>,
+    inputs: Vec<Columns>,
+    /// Rows per group, if they are counted: of retracting input, or the parts merged in.
+    rows: Option<Vec<i64>>,
+    size: usize,
+}
+
+/// The input columns of one aggregate.
+#[derive(Clone, Debug)]
+struct Columns {
+    args: Vec<usize>,
+    order: Vec<usize>,
+    filter: Option<usize>,
+}
+
+impl States {
+    /// No groups yet.
+    pub fn new(grouping: &Grouping, role: Role) -> States {
+        let made = grouping.aggregates.iter().map(|aggregate| {
+            let call = Call { retracting: role.retracting(grouping, aggregate), ..aggregate.call.clone() };
+            accumulator(aggregate.function, &call)
+        });
+        let columns = |a: &GroupCall| Columns { args: a.args.clone(), order: a.order.clone(), filter: a.filter };
+        States {
+            accumulators: made.collect(),
+            inputs: grouping.aggregates.iter().map(columns).collect(),
+            rows: (grouping.retracting || role == Role::Sum).then(Vec::new),
+            size: 0,
+        }
+    }
+
+    /// Makes room for groups `0..groups`.
+    pub fn resize(&mut self, groups: usize) {
+        if groups > self.size {
+            self.size = groups;
+            self.accumulators.iter_mut().for_each(|accumulator| accumulator.resize(groups));
+            if let Some(rows) = &mut self.rows {
+                rows.resize(groups, 0);
+            }
+        }
+    }
+
+    /// Adds rows: row `i` of `delta` to group `groups[i]`.
+    pub fn update(&mut self, groups: &[u32], delta: &Delta) {
+        let diffs = delta.diffs().map(|diffs| &diffs[..]);
+        let column = |&index: &usize| delta.batch().column(index).clone();
+        for (accumulator, Columns { args, order, filter }) in self.accumulators.iter_mut().zip(&self.inputs) {
+            let (args, order): (Vec<ArrayRef>, Vec<ArrayRef>) =
+                (args.iter().map(column).collect(), order.iter().map(column).collect());
+            let keep = filter.map(|filter| {
+                let keep = delta.batch().column(filter).as_boolean();
+                match keep.nulls() {
+                    None => keep.values().clone(),
+                    Some(nulls) => keep.values() & nulls.inner(),
+                }
+            });
+            accumulator.update(groups, &Input { args: &args, order: &order, keep: keep.as_ref(), diffs });
+        }
+        match (&mut self.rows, diffs) {
+            (None, _) => {}
+            (Some(rows), None) => groups.iter().for_each(|&group| rows[group as usize] += 1),
+            (Some(rows), Some(diffs)) => {
+                groups.iter().zip(diffs).for_each(|(&group, diff)| rows[group as usize] += diff)
+            }
+        }
+    }
+
+    /// Merges group `from[i]` of `other` into group `groups[i]`, `sign` times (1 or -1). A part whose rows are not counted
+    /// counts as one row a group.
+    pub fn merge(&mut self, groups: &[u32], other: &States, from: &[u32], sign: i64) {
+        for (accumulator, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            accumulator.merge(groups, other.as_ref(), from, sign);
+        }
+        if let Some(rows) = &mut self.rows {
+            let weight = |from: u32| other.rows.as_ref().map_or(1, |rows| rows[from as usize]);
+            groups.iter().zip(from).for_each(|(&group, &from)| rows[group as usize] += sign * weight(from));
+        }
+    }
+
+    /// Merges groups of this very set, each `from` into its `into`, and forgets the `from`s. No `into` is a `from`.
+    pub fn merge_within(&mut self, grouping: &Grouping, role: Role, into: &[u32], from: &[u32]) {
+        let mut aside = States::new(grouping, role);
+        let places: Vec<u32> = (0..from.len() as u32).collect();
+        aside.resize(places.len());
+        aside.merge(&places, self, from, 1);
+        self.merge(into, &aside, &places, 1);
+        self.reset(from);
+    }
+
+    /// The rows of a group, if they are counted.
+    pub fn rows(&self, group: u32) -> Option<i64> {
+        self.rows.as_ref().map(|rows| rows[group as usize])
+    }
+
+    /// Whether rows are counted.
+    pub fn counted(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// The result columns of these groups.
+    pub fn evaluate(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        self.accumulators.iter().map(|accumulator| accumulator.evaluate(groups)).collect()
+    }
+
+    /// Forgets the rows of these groups.
+    pub fn reset(&mut self, groups: &[u32]) {
+        self.accumulators.iter_mut().for_each(|accumulator| accumulator.reset(groups));
+        if let Some(rows) = &mut self.rows {
+            groups.iter().for_each(|&group| rows[group as usize] = 0);
+        }
+    }
+
+    /// Memory held, in bytes, about.
+    pub fn bytes(&self) -> usize {
+        let rows = self.rows.as_ref().map_or(0, |rows| rows.capacity() * 8);
+        self.accumulators.iter().map(|accumulator| accumulator.bytes()).sum::<usize>() + rows
+    }
+}

@@ -1,0 +1,61 @@
+//! What a grouped operator owes: what it groups, when rows are shown, how long they may be amended.
+
+use arrow_schema::SchemaRef;
+
+use super::{Emit, Grouping};
+use crate::delta::{Delta, Rejects};
+use crate::time::Epoch;
+
+/// The terms of a grouped operator.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// What it groups and computes.
+    pub grouping: Grouping,
+    /// Its result: keys, window columns if there are windows, aggregates.
+    pub schema: SchemaRef,
+    /// When rows are shown.
+    pub emit: Emit,
+    /// How long a closed window may be amended, in ms; `None` is forever.
+    pub lateness_ms: Option<i64>,
+    /// How far behind the watermark the input's event times may be without being late, in ms: a window closes when
+    /// `W >= window_end + delay`. 0 for rows of a source; more if windows are chained.
+    pub delay_ms: i64,
+    /// Where rows go that come after their window is gone, or have no event time.
+    pub rejects: Rejects,
+}
+
+impl Terms {
+    /// The watermark at which a window with this end closes.
+    pub fn deadline(&self, end: i64) -> i64 {
+        end.saturating_add(self.delay_ms)
+    }
+
+    /// Whether such a window is closed for rows of this epoch.
+    pub fn closed(&self, end: i64, epoch: Epoch) -> bool {
+        Epoch::at(self.deadline(end)) <= epoch
+    }
+
+    /// Whether the rows of such a window are out when rows of this epoch come.
+    pub fn shown(&self, end: i64, epoch: Epoch) -> bool {
+        self.emit == Emit::Changes || self.closed(end, epoch)
+    }
+
+    /// Whether such a window can no longer be amended at this watermark.
+    pub fn expired(&self, end: i64, watermark: i64) -> bool {
+        self.lateness_ms.is_some_and(|lateness| watermark >= self.deadline(end).saturating_add(lateness))
+    }
+
+    /// Hands in rows that came after their window was gone.
+    pub fn reject_late(&self, rows: &Delta, end: i64, watermark: i64) {
+        let detail =
+            format!("{} ms after its window was closed for good", watermark.saturating_sub(self.deadline(end)));
+        (0..rows.len()).for_each(|row| self.rejects.row("window", "late", &detail, rows.batch(), row));
+    }
+
+    /// Hands in the rows without event time.
+    pub fn reject_timeless(&self, rows: &Delta, which: &[usize]) {
+        which
+            .iter()
+            .for_each(|&row| self.rejects.row("window", "no_event_time", "the event time is NULL", rows.batch(), row));
+    }
+}

@@ -1,0 +1,183 @@
+//! One table per window: tumbling windows, windows assigned upstream, and overlapping windows that show every change.
+//!
+//! Invariant: `open` holds windows whose rows are not out yet, `shown` those whose rows are. Overlapping windows share the
+//! work of a slice: its rows are aggregated once per epoch, then merged into each window that holds it.
+
+use std::collections::BTreeMap;
+
+use super::{Window, split};
+use crate::aggregate::{Changes, Emit, GroupTable, Part, Role, Terms, window_columns};
+use crate::delta::{Delta, Stateful};
+use crate::time::Epoch;
+
+/// Where a row's window is found.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// By its event time.
+    Time {
+        /// The event-time column.
+        time: usize,
+        /// Which windows.
+        window: Window,
+    },
+    /// In its own columns.
+    Columns {
+        /// `window_start`.
+        start: usize,
+        /// `window_end`.
+        end: usize,
+    },
+}
+
+/// `(end, start)`: windows close in the order of their ends.
+type Pane = (i64, i64);
+
+/// The state machine.
+pub struct Panes {
+    terms: Terms,
+    source: Source,
+    open: BTreeMap<Pane, GroupTable>,
+    shown: BTreeMap<Pane, GroupTable>,
+}
+
+impl Panes {
+    /// No windows yet.
+    pub fn new(terms: Terms, source: Source) -> Panes {
+        Panes { terms, source, open: BTreeMap::new(), shown: BTreeMap::new() }
+    }
+
+    /// How many groups are held.
+    pub fn groups(&self) -> usize {
+        self.open.values().chain(self.shown.values()).map(GroupTable::len).sum()
+    }
+
+    /// The rows of the epoch by window, for windows that do not overlap.
+    fn split(&self, input: Vec<Delta>) -> BTreeMap<Pane, Vec<Delta>> {
+        let mut panes: BTreeMap<Pane, Vec<Delta>> = BTreeMap::new();
+        for delta in input {
+            match self.source {
+                Source::Time { time, window } => {
+                    let parts = split::by_slice(&self.timed(delta, &[time]), time, &window).into_iter();
+                    parts.for_each(|(start, part)| {
+                        let end = start.saturating_add(window.size_ms());
+                        panes.entry((end, start)).or_default().push(part);
+                    });
+                }
+                Source::Columns { start, end } => {
+                    let parts = split::by_window(&self.timed(delta, &[start, end]), start, end).into_iter();
+                    parts.for_each(|(pane, part)| panes.entry(pane).or_default().push(part));
+                }
+            }
+        }
+        panes
+    }
+
+    fn timed(&self, delta: Delta, columns: &[usize]) -> Delta {
+        let (with, without) = split::with_times(delta.clone(), columns);
+        self.terms.reject_timeless(&delta, &without);
+        with
+    }
+
+    /// Adds parts to a window, and tells what changes if its rows are out.
+    fn add(&mut self, pane: Pane, parts: &[Part<'_>], epoch: Epoch, changes: &mut Changes) {
+        let (end, start) = pane;
+        let new = || GroupTable::new(&self.terms.grouping, Role::Whole);
+        let tables = if self.terms.shown(end, epoch) { &mut self.shown } else { &mut self.open };
+        let table = tables.entry(pane).or_insert_with(new);
+        if self.terms.shown(end, epoch) {
+            table.amend(parts, &|rows| window_columns((start, end), rows).to_vec(), changes);
+        } else {
+            table.add(parts);
+        }
+        if table.is_empty() {
+            tables.remove(&pane);
+        }
+    }
+
+    fn apply_overlapping(
+        &mut self,
+        epoch: Epoch,
+        input: Vec<Delta>,
+        time: usize,
+        window: Window,
+        changes: &mut Changes,
+    ) {
+        let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
+        for delta in input {
+            for (slice, part) in split::by_slice(&self.timed(delta, &[time]), time, &window) {
+                slices.entry(slice).or_default().push(part);
+            }
+        }
+        let merge = !self.terms.grouping.retracting;
+        let mut tables: BTreeMap<i64, GroupTable> = BTreeMap::new();
+        let mut panes: BTreeMap<Pane, Vec<i64>> = BTreeMap::new();
+        for (&slice, rows) in &slices {
+            let held: Vec<_> =
+                window.over(slice).filter(|(_, end)| !self.terms.expired(*end, epoch.watermark)).collect();
+            match (window.over(slice).last(), &held[..]) {
+                (Some((_, end)), []) => rows.iter().for_each(|rows| self.terms.reject_late(rows, end, epoch.watermark)),
+                (_, held) if merge && held.len() > 1 => {
+                    let mut table = GroupTable::new(&self.terms.grouping, Role::Whole);
+                    table.add(&rows.iter().map(Part::Rows).collect::<Vec<_>>());
+                    tables.insert(slice, table);
+                }
+                _ => {}
+            }
+            held.into_iter().for_each(|(start, end)| panes.entry((end, start)).or_default().push(slice));
+        }
+        for (pane, held) in panes {
+            let mut parts = Vec::new();
+            for slice in &held {
+                match tables.get(slice) {
+                    Some(table) => parts.push(Part::Table(table)),
+                    None => parts.extend(slices[slice].iter().map(Part::Rows)),
+                }
+            }
+            self.add(pane, &parts, epoch, changes);
+        }
+    }
+}
+
+impl Stateful for Panes {
+    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+        let mut changes = Changes::new(&self.terms.schema);
+        match self.source {
+            Source::Time { time, window } if !matches!(window, Window::Tumble { .. }) => {
+                self.apply_overlapping(epoch, input, time, window, &mut changes);
+            }
+            _ => {
+                for ((end, start), rows) in self.split(input) {
+                    if self.terms.expired(end, epoch.watermark) {
+                        rows.iter().for_each(|rows| self.terms.reject_late(rows, end, epoch.watermark));
+                    } else {
+                        self.add((end, start), &rows.iter().map(Part::Rows).collect::<Vec<_>>(), epoch, &mut changes);
+                    }
+                }
+            }
+        }
+        changes.finish()
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.open.keys().next().map(|(end, _)| self.terms.deadline(*end))
+    }
+
+    fn close(&mut self, deadline: i64) -> Vec<Delta> {
+        debug_assert!(self.terms.emit == Emit::Final, "windows that show every change have nothing left to show");
+        let mut changes = Changes::new(&self.terms.schema);
+        while let Some(first) = self.open.first_entry().filter(|first| self.terms.deadline(first.key().0) <= deadline) {
+            let ((end, start), table) = first.remove_entry();
+            table.show(&|rows| window_columns((start, end), rows).to_vec(), &mut changes);
+            if !self.terms.expired(end, deadline) {
+                self.shown.insert((end, start), table);
+            }
+        }
+        changes.finish()
+    }
+
+    fn expire(&mut self, watermark: i64) {
+        while let Some(first) = self.shown.first_entry().filter(|first| self.terms.expired(first.key().0, watermark)) {
+            first.remove();
+        }
+    }
+}

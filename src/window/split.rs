@@ -1,0 +1,83 @@
+//! Splitting batches by slice or by window: no copy if a batch is of one, else one `take` that puts them side by side.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, UInt32Array};
+
+use super::Window;
+use crate::delta::Delta;
+
+/// The rows of each slice (by its start), starts ascending, rows in their order. No time may be NULL.
+pub(super) fn by_slice(delta: &Delta, time: usize, window: &Window) -> Vec<(i64, Delta)> {
+    let times = times(delta, time);
+    let (least, most) =
+        times.iter().fold((i64::MAX, i64::MIN), |(least, most), &time| (least.min(time), most.max(time)));
+    let (first, last) = (window.slice_start(least), window.slice_start(most));
+    if first == last {
+        return vec![(first, delta.clone())];
+    }
+    let (size, span) = (window.slice_ms() as u64, most.wrapping_sub(first) as u64);
+    let slices = (span / size) as usize + 1;
+    if slices > 4 * times.len() {
+        return sorted(delta, |row| window.slice_start(times[row]));
+    }
+    // A counting sort. Most batches span less than 2^32 ms, and a division of 32 bits costs a third.
+    let slice_of: Vec<u32> = match (u32::try_from(size), u32::try_from(span)) {
+        (Ok(size), Ok(_)) => times.iter().map(|time| time.wrapping_sub(first) as u32 / size).collect(),
+        _ => times.iter().map(|time| (time.wrapping_sub(first) as u64 / size) as u32).collect(),
+    };
+    let mut next = vec![0u32; slices + 1];
+    slice_of.iter().for_each(|&slice| next[slice as usize + 1] += 1);
+    (0..slices).for_each(|slice| next[slice + 1] += next[slice]);
+    let starts = next.clone();
+    let mut order = vec![0u32; times.len()];
+    for (row, &slice) in slice_of.iter().enumerate() {
+        order[next[slice as usize] as usize] = row as u32;
+        next[slice as usize] += 1;
+    }
+    let sorted = delta.take(&UInt32Array::from(order));
+    let filled = (0..slices).filter(|&slice| starts[slice + 1] > starts[slice]);
+    let part = |slice: usize| sorted.slice(starts[slice] as usize, (starts[slice + 1] - starts[slice]) as usize);
+    filled.map(|slice| (window.slice_start(times_at(&part(slice), time)), part(slice))).collect()
+}
+
+/// The rows of each window `(end, start)`, ascending, the window being in the rows' columns. None may be NULL.
+pub(super) fn by_window(delta: &Delta, start: usize, end: usize) -> Vec<((i64, i64), Delta)> {
+    let (starts, ends) = (times(delta, start), times(delta, end));
+    match (starts.first(), ends.first()) {
+        (Some(&start), Some(&end)) if starts.iter().all(|s| *s == start) && ends.iter().all(|e| *e == end) => {
+            vec![((end, start), delta.clone())]
+        }
+        _ => sorted(delta, |row| (ends[row], starts[row])),
+    }
+}
+
+/// The rows of `delta` that have a time in these columns, and which have not.
+pub(super) fn with_times(delta: Delta, columns: &[usize]) -> (Delta, Vec<usize>) {
+    if columns.iter().all(|&column| delta.batch().column(column).null_count() == 0) {
+        return (delta, Vec::new());
+    }
+    let valid = |row: &usize| columns.iter().all(|&column| delta.batch().column(column).is_valid(*row));
+    let (with, without): (Vec<usize>, Vec<usize>) = (0..delta.len()).partition(valid);
+    (delta.take(&with.into_iter().map(|row| row as u32).collect::<Vec<_>>().into()), without)
+}
+
+fn sorted<K: Ord + Copy>(delta: &Delta, key: impl Fn(usize) -> K) -> Vec<(K, Delta)> {
+    let mut order: Vec<u32> = (0..delta.len() as u32).collect();
+    order.sort_by_key(|&row| key(row as usize));
+    let sorted = delta.take(&UInt32Array::from(order.clone()));
+    let (mut parts, mut start) = (Vec::new(), 0);
+    for run in order.chunk_by(|&a, &b| key(a as usize) == key(b as usize)) {
+        parts.push((key(run[0] as usize), sorted.slice(start, run.len())));
+        start += run.len();
+    }
+    parts
+}
+
+fn times(delta: &Delta, column: usize) -> &[i64] {
+    delta.batch().column(column).as_primitive::<TimestampMillisecondType>().values()
+}
+
+fn times_at(delta: &Delta, column: usize) -> i64 {
+    times(delta, column)[0]
+}
