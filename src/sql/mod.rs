@@ -1,1 +1,11 @@
-//! To be furnished.
+//! SQL text to a plan.
+
+mod column_type;
+mod ddl;
+mod error;
+mod interval;
+mod setting;
+mod statement;
+mod token;
+
+pub use error::SqlError;

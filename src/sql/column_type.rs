@@ -1,0 +1,265 @@
+//! SQL types to Arrow types, in column definitions (by hand, on tokens) and in casts (from the parser's types).
+//!
+//! One type a meaning: every TIMESTAMP is `Timestamp(ms)`, every text `Utf8`, every TIME `Time32(ms)`.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
+use datafusion_common::{Result, plan_err};
+use datafusion_expr::planner::TypePlanner;
+use datafusion_sql::sqlparser::ast;
+use datafusion_sql::sqlparser::tokenizer::Token;
+
+use super::error::{Problem, through};
+use super::token::Cursor;
+
+/// The one type of a time.
+pub(super) const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+
+/// Type names of one or two words with their types; parameters in parentheses are read and have no meaning for them.
+const SIMPLE: &[(&[&str], DataType)] = &[
+    (&["STRING", "TEXT", "VARCHAR", "CHAR", "CHARACTER VARYING", "CHARACTER"], DataType::Utf8),
+    (&["BOOLEAN", "BOOL"], DataType::Boolean),
+    (&["BYTES", "VARBINARY", "BINARY", "BYTEA"], DataType::Binary),
+    (&["TINYINT"], DataType::Int8),
+    (&["SMALLINT"], DataType::Int16),
+    (&["INT", "INTEGER"], DataType::Int32),
+    (&["BIGINT"], DataType::Int64),
+    (&["FLOAT", "REAL"], DataType::Float32),
+    (&["DOUBLE PRECISION", "DOUBLE"], DataType::Float64),
+    (&["DATE"], DataType::Date32),
+    (&["TIME"], DataType::Time32(TimeUnit::Millisecond)),
+    (&["TIMESTAMP_LTZ", "TIMESTAMP", "DATETIME"], TIME),
+];
+
+/// What `DECIMAL` without numbers means, as in Flink.
+const DECIMAL: DataType = DataType::Decimal128(10, 0);
+
+/// Reads a type and whether NULL is allowed.
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(DataType, bool), Problem> {
+    let data_type = parse_type(cursor)?;
+    if cursor.eat_words(&["NOT", "NULL"]) {
+        return Ok((data_type, false));
+    }
+    cursor.eat_word("NULL");
+    Ok((data_type, true))
+}
+
+fn parse_type(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
+    let start = cursor.span();
+    for (names, data_type) in SIMPLE {
+        for name in *names {
+            let words: Vec<&str> = name.split(' ').collect();
+            if cursor.eat_words(&words) {
+                skip_parameters(cursor)?;
+                if *data_type == TIME || *name == "TIME" {
+                    read_time_zone(cursor)?;
+                }
+                return Ok(data_type.clone());
+            }
+        }
+    }
+    let name = cursor.name("a type")?;
+    match name.value.to_ascii_uppercase().as_str() {
+        "DECIMAL" | "NUMERIC" | "DEC" => decimal(cursor),
+        "ROW" | "STRUCT" => Ok(DataType::Struct(fields(cursor)?)),
+        "ARRAY" => {
+            cursor.expect(&Token::Lt)?;
+            let (item, nullable) = parse(cursor)?;
+            cursor.expect_gt()?;
+            Ok(DataType::List(Arc::new(Field::new("item", item, nullable))))
+        }
+        "MAP" | "MULTISET" => Err(Problem::at(start, format!("the type {} is not supported", name.value))
+            .hint("declare a ROW with the fields you need, or an ARRAY<ROW<`key` STRING, `value` STRING>>")),
+        _ => Err(Problem::at(start, format!("'{}' is not a type", name.value)).hint(
+            "types are STRING, VARCHAR, CHAR, BOOLEAN, BYTES, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, \
+             DECIMAL(p, s), DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3), ROW<...>, ARRAY<...>",
+        )),
+    }
+}
+
+fn skip_parameters(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
+    if cursor.eat(&Token::LParen) {
+        cursor.number("a length or precision")?;
+        cursor.expect(&Token::RParen)?;
+    }
+    Ok(())
+}
+
+fn read_time_zone(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
+    let start = cursor.span();
+    let local = cursor.eat_words(&["WITH", "LOCAL", "TIME", "ZONE"]);
+    if !local && !cursor.eat_words(&["WITHOUT", "TIME", "ZONE"]) && cursor.eat_words(&["WITH", "TIME", "ZONE"]) {
+        return Err(Problem::at(through(start, cursor.last_span()), "times do not carry a time zone of their own")
+            .hint("write TIMESTAMP(3), or TIMESTAMP_LTZ(3): a time that is read with an offset is kept in UTC"));
+    }
+    Ok(())
+}
+
+fn decimal(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
+    if !cursor.eat(&Token::LParen) {
+        return Ok(DECIMAL);
+    }
+    let start = cursor.span();
+    let precision = cursor.number("a precision")?;
+    let scale = if cursor.eat(&Token::Comma) { cursor.number("a scale")? } else { 0 };
+    cursor.expect(&Token::RParen)?;
+    decimal_of(precision, scale as i64).map_err(|message| Problem::at(start, message))
+}
+
+fn decimal_of(precision: u64, scale: i64) -> std::result::Result<DataType, String> {
+    let refuse =
+        || format!("DECIMAL({precision}, {scale}) is out of range: the precision is 1 to 38, the scale 0 to that");
+    match (u8::try_from(precision), i8::try_from(scale)) {
+        (Ok(p @ 1..=38), Ok(s)) if s >= 0 && s as u8 <= p => Ok(DataType::Decimal128(p, s)),
+        _ => Err(refuse()),
+    }
+}
+
+/// `<a INT, b STRING>`, also `<a: INT>` and `(a INT)`.
+fn fields(cursor: &mut Cursor<'_>) -> Result<Fields, Problem> {
+    let round = cursor.eat(&Token::LParen);
+    if !round {
+        cursor.expect(&Token::Lt)?;
+    }
+    let mut fields: Vec<Field> = Vec::new();
+    loop {
+        let name = cursor.name("a field name")?;
+        cursor.eat(&Token::Colon);
+        if fields.iter().any(|field| field.name().eq_ignore_ascii_case(&name.value)) {
+            return Err(Problem::at(name.span, format!("the field '{}' is there twice", name.value)));
+        }
+        let (data_type, nullable) = parse(cursor)?;
+        if let Token::SingleQuotedString(_) = cursor.peek() {
+            cursor.next();
+        }
+        fields.push(Field::new(name.value, data_type, nullable));
+        if !cursor.eat(&Token::Comma) {
+            break;
+        }
+    }
+    if round {
+        cursor.expect(&Token::RParen)?
+    } else {
+        cursor.expect_gt()?
+    }
+    Ok(fields.into())
+}
+
+/// Types in casts and typed literals, where they differ from DataFusion's.
+#[derive(Debug)]
+pub(super) struct CastTypes;
+
+impl TypePlanner for CastTypes {
+    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
+        Ok(cast_type(sql_type)?.map(|data_type| Arc::new(Field::new("", data_type, true))))
+    }
+}
+
+fn cast_type(sql_type: &ast::DataType) -> Result<Option<DataType>> {
+    use ast::DataType as Sql;
+    Ok(Some(match sql_type {
+        Sql::Timestamp(_, ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone) | Sql::Datetime(_) => TIME,
+        Sql::Time(_, _) => DataType::Time32(TimeUnit::Millisecond),
+        Sql::Decimal(info) | Sql::Numeric(info) | Sql::Dec(info) => match info {
+            ast::ExactNumberInfo::None => DECIMAL,
+            ast::ExactNumberInfo::Precision(p) => known(decimal_of(*p, 0))?,
+            ast::ExactNumberInfo::PrecisionAndScale(p, s) => known(decimal_of(*p, *s))?,
+        },
+        Sql::Varbinary(_) | Sql::Binary(_) | Sql::Bytes(_) => DataType::Binary,
+        Sql::String(_) | Sql::Char(_) | Sql::Character(_) | Sql::CharacterVarying(_) => DataType::Utf8,
+        Sql::Custom(name, _) => match name.to_string().to_ascii_uppercase().as_str() {
+            "TIMESTAMP_LTZ" => TIME,
+            "STRING" => DataType::Utf8,
+            "BYTES" => DataType::Binary,
+            other => return plan_err!("'{other}' is not a type"),
+        },
+        _ => return Ok(None),
+    }))
+}
+
+fn known(found: std::result::Result<DataType, String>) -> Result<DataType> {
+    found.or_else(|message| plan_err!("{message}"))
+}
+
+/// The type that a column of a result has for whoever reads it: one type a meaning.
+pub(super) fn plain(data_type: &DataType) -> DataType {
+    let field = |field: &FieldRef| {
+        let item = Field::new(field.name(), plain(field.data_type()), field.is_nullable());
+        Arc::new(item)
+    };
+    match data_type {
+        DataType::Timestamp(_, _) => TIME,
+        DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => DataType::Utf8,
+        DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
+        DataType::Time32(_) | DataType::Time64(_) => DataType::Time32(TimeUnit::Millisecond),
+        DataType::Date64 => DataType::Date32,
+        DataType::Dictionary(_, value) => plain(value),
+        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) => {
+            DataType::List(field(item))
+        }
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::token::statements;
+    use super::*;
+
+    fn read(text: &str) -> Result<(DataType, bool), Problem> {
+        let tokens = statements(text).unwrap().remove(0);
+        let mut cursor = Cursor::new(&tokens);
+        let found = parse(&mut cursor)?;
+        assert!(cursor.done(), "{text}: {:?} is left", cursor.peek());
+        Ok(found)
+    }
+
+    #[test]
+    fn types_have_flinks_names() {
+        let field = |name: &str, t: DataType| Field::new(name, t, true);
+        let inner = DataType::Struct(vec![field("c", DataType::Int32)].into());
+        let outer = DataType::Struct(vec![field("a", DataType::Int64), field("b", inner.clone())].into());
+        for (text, expected) in [
+            ("VARCHAR(255)", DataType::Utf8),
+            ("string", DataType::Utf8),
+            ("CHARACTER VARYING(3)", DataType::Utf8),
+            ("DOUBLE PRECISION", DataType::Float64),
+            ("FLOAT", DataType::Float32),
+            ("DECIMAL(23, 3)", DataType::Decimal128(23, 3)),
+            ("NUMERIC", DECIMAL),
+            ("TIMESTAMP(3)", TIME),
+            ("TIMESTAMP", TIME),
+            ("TIMESTAMP(3) WITH LOCAL TIME ZONE", TIME),
+            ("TIMESTAMP_LTZ(3)", TIME),
+            ("TIMESTAMP(6) WITHOUT TIME ZONE", TIME),
+            ("DATE", DataType::Date32),
+            ("TIME(3)", DataType::Time32(TimeUnit::Millisecond)),
+            ("BYTES", DataType::Binary),
+            ("ROW<a BIGINT, b ROW<c INT>>", outer.clone()),
+            ("STRUCT<a: BIGINT, b: STRUCT<c: INT>>", outer.clone()),
+            ("ROW(a BIGINT, b ROW(c INT))", outer),
+            ("ARRAY<ROW<c INT>>", DataType::List(Arc::new(field("item", inner)))),
+        ] {
+            assert_eq!(read(text).unwrap(), (expected, true), "{text}");
+        }
+        assert_eq!(read("INT NOT NULL").unwrap(), (DataType::Int32, false));
+    }
+
+    #[test]
+    fn what_is_no_type_is_refused_with_a_hint() {
+        for (text, says) in [
+            ("MAP<STRING, INT>", "MAP is not supported"),
+            ("INTT", "'INTT' is not a type"),
+            ("DECIMAL(99, 2)", "DECIMAL(99, 2) is out of range"),
+            ("TIMESTAMP WITH TIME ZONE", "time zone"),
+            ("ROW<a INT, A INT>", "there twice"),
+            ("ARRAY<INT", "expected '>'"),
+        ] {
+            let problem = read(text).unwrap_err();
+            assert!(problem.message.contains(says), "{text}: {problem:?}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What is wrong with a program, and where: file, line, column, the text underlined, a hint.
+//!
+//! Lines and columns count from 1, columns in characters. Inside the room a [`Problem`] is a place in a statement; it
+//! becomes a [`SqlError`] once the file is known.
+
+use std::fmt;
+
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+/// One error of a SQL program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlError {
+    /// The file, as it was named.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// Column in characters, from 1.
+    pub column: u64,
+    /// How many characters of that line are meant, at least 1.
+    pub length: u64,
+    /// The line's text.
+    pub text: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}:{}:{}: error: {}", self.file, self.line, self.column, self.message)?;
+        let number = self.line.to_string();
+        writeln!(f, "{number} | {}", self.text)?;
+        // Tabs stay tabs, so that the marks stand below what they mean.
+        let before = self.text.chars().take(self.column.saturating_sub(1) as usize);
+        let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        write!(f, "{} | {indent}{}", " ".repeat(number.len()), "^".repeat(self.length.max(1) as usize))?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+/// An error at a place of the statement at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) span: Span,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn at(span: Span, message: impl Into<String>) -> Problem {
+        Problem { span, message: message.into(), hint: None }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Problem {
+        Problem { hint: Some(hint.into()), ..self }
+    }
+
+    /// The error in its file; a place that is not known becomes `fallback`.
+    pub(super) fn in_file(self, file: &str, text: &str, fallback: Span) -> SqlError {
+        let span = if self.span.start.line == 0 { fallback } else { self.span };
+        let line = span.start.line.max(1);
+        let column = span.start.column.max(1);
+        let source = text.lines().nth(line as usize - 1).unwrap_or("").to_owned();
+        let room = (source.chars().count() as u64 + 1).saturating_sub(column).max(1);
+        let length = if span.end.line == line { span.end.column.saturating_sub(column) } else { room };
+        SqlError {
+            file: file.to_owned(),
+            line,
+            column,
+            length: length.clamp(1, room),
+            text: source,
+            message: self.message,
+            hint: self.hint,
+        }
+    }
+}
+
+/// A span from the start of one to the end of another.
+pub(super) fn through(from: Span, to: Span) -> Span {
+    Span { start: from.start, end: to.end }
+}
+
+/// `near` and then the rest of `names` that resemble `wanted`, for a hint: nearest first, at most three.
+pub(super) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let wanted = wanted.to_lowercase();
+    let mut near: Vec<(usize, &str)> = names
+        .into_iter()
+        .map(|name| (distance(&wanted, &name.to_lowercase()), name))
+        .filter(|(far, name)| far * 2 <= wanted.chars().count().max(name.chars().count()))
+        .collect();
+    near.sort();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// «did you mean a, b?», or else the list of all names.
+pub(super) fn suggest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>, what: &str) -> Option<String> {
+    let names: Vec<&str> = names.into_iter().collect();
+    let near = nearest(wanted, names.iter().copied());
+    match (near.is_empty(), names.is_empty()) {
+        (false, _) => Some(format!("did you mean {}?", near.join(", "))),
+        (true, false) => {
+            let shown = names.iter().take(20).copied().collect::<Vec<_>>().join(", ");
+            let more = if names.len() > 20 { ", ..." } else { "" };
+            Some(format!("{what}: {shown}{more}"))
+        }
+        (true, true) => None,
+    }
+}
+
+/// The edit distance of two words.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(from != *to)).min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion_sql::sqlparser::tokenizer::Location;
+
+    use super::*;
+
+    #[test]
+    fn an_error_shows_its_place() {
+        let span = Span { start: Location { line: 2, column: 8 }, end: Location { line: 2, column: 13 } };
+        let error = Problem::at(span, "no column 'prise'").hint("did you mean price?");
+        let shown = error.in_file("q.sql", "-- x\nSELECT prise FROM bids", Span::empty()).to_string();
+        let expected = "q.sql:2:8: error: no column 'prise'\n2 | SELECT prise FROM bids\n  |        ^^^^^\nhint: did you mean price?";
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_place_past_the_line_stays_in_it() {
+        let span = Span { start: Location { line: 1, column: 3 }, end: Location { line: 9, column: 1 } };
+        let error = Problem::at(span, "x").in_file("q.sql", "abcd\nefg", Span::empty());
+        assert_eq!((error.column, error.length), (3, 2));
+        let error = Problem::at(Span::empty(), "x").in_file("q.sql", "", Span::empty());
+        assert_eq!((error.line, error.column, error.length), (1, 1, 1));
+    }
+
+    #[test]
+    fn near_names_come_nearest_first() {
+        assert_eq!(nearest("prise", ["auction", "price", "prize", "bidder"]), ["price", "prize"]);
+        assert_eq!(suggest("zzz", ["a", "b"], "it has"), Some("it has: a, b".to_owned()));
+        assert_eq!(suggest("zzz", [], "it has"), None);
+    }
+}
