@@ -3,6 +3,7 @@
 mod column_type;
 mod ddl;
 mod error;
+pub mod functions;
 mod interval;
 mod setting;
 mod statement;

@@ -1,0 +1,320 @@
+//! What a scalar function of ours is: a name, the argument types it takes, and a loop over columns.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{
+    Array, ArrayAccessor, ArrayRef, Int64Array, StringArray, TimestampMillisecondArray, builder::StringBuilder,
+};
+use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
+use datafusion_common::{Result, ScalarValue, plan_err};
+use datafusion_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+/// The type of an argument or result, as users see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `Utf8`; any text fits.
+    Text,
+    /// `Int64`; any whole number fits.
+    Int,
+    /// `Boolean`.
+    Bool,
+    /// `Timestamp(ms)`; any timestamp or date fits.
+    Time,
+}
+
+impl Kind {
+    pub(super) fn data_type(self) -> DataType {
+        match self {
+            Kind::Text => DataType::Utf8,
+            Kind::Int => DataType::Int64,
+            Kind::Bool => DataType::Boolean,
+            Kind::Time => DataType::Timestamp(TimeUnit::Millisecond, None),
+        }
+    }
+
+    fn fits(self, given: &DataType) -> bool {
+        given.is_null()
+            || match self {
+                Kind::Text => given.is_string(),
+                Kind::Int => given.is_integer(),
+                Kind::Bool => *given == DataType::Boolean,
+                Kind::Time => matches!(given, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64),
+            }
+    }
+
+    fn sql(self) -> &'static str {
+        match self {
+            Kind::Text => "VARCHAR",
+            Kind::Int => "BIGINT",
+            Kind::Bool => "BOOLEAN",
+            Kind::Time => "TIMESTAMP",
+        }
+    }
+}
+
+/// Checks the constant arguments of a call when it is planned; a column's place holds `None`.
+pub(super) type Check = fn(&[Option<&str>]) -> Result<()>;
+
+/// One way to call a function.
+#[derive(Debug)]
+pub(super) struct Form {
+    args: &'static [Kind],
+    output: Kind,
+    check: Option<Check>,
+    eval: fn(&Args) -> Result<ArrayRef>,
+}
+
+impl Form {
+    pub(super) const fn new(args: &'static [Kind], output: Kind, eval: fn(&Args) -> Result<ArrayRef>) -> Form {
+        Form { args, output, check: None, eval }
+    }
+
+    /// Constant text arguments are checked when the call is planned.
+    pub(super) const fn checked(self, check: Check) -> Form {
+        Form { check: Some(check), ..self }
+    }
+
+    fn fits(&self, given: &[DataType]) -> bool {
+        given.len() == self.args.len() && self.args.iter().zip(given).all(|(kind, given)| kind.fits(given))
+    }
+}
+
+/// A function of ours.
+#[derive(Debug)]
+pub(super) struct Function {
+    /// Its name, lower case.
+    pub(super) name: &'static str,
+    /// Other names.
+    pub(super) aliases: &'static [&'static str],
+    /// The ways to call it; the first that fits is meant.
+    pub(super) forms: &'static [Form],
+}
+
+impl Function {
+    pub(super) fn udf(&'static self) -> ScalarUDF {
+        ScalarUDF::new_from_impl(Udf {
+            function: self,
+            aliases: self.aliases.iter().map(|&alias| alias.to_owned()).collect(),
+            signature: Signature::user_defined(Volatility::Immutable),
+        })
+    }
+
+    fn form(&self, given: &[DataType]) -> Result<&Form> {
+        if let Some(form) = self.forms.iter().find(|form| form.fits(given)) {
+            return Ok(form);
+        }
+        let name = self.name.to_ascii_uppercase();
+        let list = |form: &Form| form.args.iter().map(|kind| kind.sql()).collect::<Vec<_>>().join(", ");
+        let forms: Vec<String> = self.forms.iter().map(|form| format!("{name}({})", list(form))).collect();
+        let given: Vec<String> = given.iter().map(DataType::to_string).collect();
+        plan_err!("{name} does not take ({}); write {}", given.join(", "), forms.join(" or "))
+    }
+}
+
+#[derive(Debug)]
+struct Udf {
+    function: &'static Function,
+    aliases: Vec<String>,
+    signature: Signature,
+}
+
+impl PartialEq for Udf {
+    fn eq(&self, other: &Self) -> bool {
+        self.function.name == other.function.name
+    }
+}
+
+impl Eq for Udf {}
+
+impl Hash for Udf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.function.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Udf {
+    fn name(&self) -> &str {
+        self.function.name
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        let form = self.function.form(given)?;
+        Ok(form.args.iter().map(|kind| kind.data_type()).collect())
+    }
+
+    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
+        Ok(self.function.form(given)?.output.data_type())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let given: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let form = self.function.form(&given)?;
+        if let Some(check) = form.check {
+            let constants: Vec<Option<&str>> = args
+                .scalar_arguments
+                .iter()
+                .map(|scalar| scalar.and_then(|scalar| scalar.try_as_str().flatten()))
+                .collect();
+            check(&constants)?;
+        }
+        Ok(Arc::new(Field::new(self.function.name, form.output.data_type(), true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let given: Vec<DataType> = args.args.iter().map(ColumnarValue::data_type).collect();
+        let form = self.function.form(&given)?;
+        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let args = Args::new(&args.args, if constant { 1 } else { args.number_rows })?;
+        let result = (form.eval)(&args)?;
+        if constant { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(result.into()) }
+    }
+}
+
+/// The arguments of a call: columns, or constants as a column of one row.
+pub(super) struct Args {
+    columns: Vec<(ArrayRef, usize)>,
+    /// How many rows the result has.
+    pub(super) rows: usize,
+}
+
+impl Args {
+    fn new(args: &[ColumnarValue], rows: usize) -> Result<Args> {
+        let column = |arg: &ColumnarValue| match arg {
+            ColumnarValue::Array(array) => Ok((array.clone(), 1)),
+            ColumnarValue::Scalar(scalar) => Ok((scalar.to_array()?, 0)),
+        };
+        Ok(Args { columns: args.iter().map(column).collect::<Result<_>>()?, rows })
+    }
+
+    /// How many arguments there are.
+    pub(super) fn count(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// A text argument.
+    pub(super) fn text(&self, index: usize) -> Column<'_, StringArray> {
+        let (array, step) = &self.columns[index];
+        Column { array: array.as_string::<i32>(), step: *step }
+    }
+
+    /// A whole-number argument.
+    pub(super) fn int(&self, index: usize) -> Column<'_, Int64Array> {
+        let (array, step) = &self.columns[index];
+        Column { array: array.as_primitive::<Int64Type>(), step: *step }
+    }
+
+    /// A time argument, in ms.
+    pub(super) fn time(&self, index: usize) -> Column<'_, TimestampMillisecondArray> {
+        let (array, step) = &self.columns[index];
+        Column { array: array.as_primitive::<TimestampMillisecondType>(), step: *step }
+    }
+
+    /// A text column, row by row: `write` appends to the text it is given, or answers `None` for NULL.
+    pub(super) fn texts(&self, mut write: impl FnMut(usize, &mut String) -> Option<()>) -> ArrayRef {
+        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
+        let mut buffer = String::new();
+        for row in 0..self.rows {
+            buffer.clear();
+            match write(row, &mut buffer) {
+                Some(()) => builder.append_value(&buffer),
+                None => builder.append_null(),
+            }
+        }
+        Arc::new(builder.finish())
+    }
+
+    /// A text column of pieces of the arguments, row by row.
+    pub(super) fn slices<'a>(&self, mut piece: impl FnMut(usize) -> Option<&'a str>) -> ArrayRef {
+        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
+        (0..self.rows).for_each(|row| builder.append_option(piece(row)));
+        Arc::new(builder.finish())
+    }
+
+    /// A whole-number column, row by row.
+    pub(super) fn ints(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
+        Arc::new((0..self.rows).map(value).collect::<Int64Array>())
+    }
+
+    /// A time column in ms, row by row.
+    pub(super) fn times(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
+        Arc::new((0..self.rows).map(value).collect::<TimestampMillisecondArray>())
+    }
+
+    /// A boolean column, row by row.
+    pub(super) fn bools(&self, value: impl FnMut(usize) -> Option<bool>) -> ArrayRef {
+        Arc::new((0..self.rows).map(value).collect::<arrow_array::BooleanArray>())
+    }
+}
+
+/// One argument by row; a constant is the same in all.
+#[derive(Clone, Copy)]
+pub(super) struct Column<'a, A> {
+    array: &'a A,
+    step: usize,
+}
+
+impl<'a, A: Array> Column<'a, A>
+where
+    &'a A: ArrayAccessor,
+{
+    /// The value in a row.
+    pub(super) fn get(&self, row: usize) -> Option<<&'a A as ArrayAccessor>::Item> {
+        let row = row * self.step;
+        self.array.is_valid(row).then(|| self.array.value(row))
+    }
+
+    /// The value, if it is the same in all rows.
+    pub(super) fn constant(&self) -> Option<Option<<&'a A as ArrayAccessor>::Item>> {
+        (self.step == 0).then(|| self.get(0))
+    }
+
+    /// The column, one value a row.
+    pub(super) fn whole(&self) -> Option<&'a A> {
+        (self.step == 1).then_some(self.array)
+    }
+}
+
+/// Calls a function by name as a plan would: coerced, then evaluated over columns (`rows` of them) and constants.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) fn call(name: &str, args: Vec<ColumnarValue>, rows: usize) -> Result<ArrayRef> {
+    let called = |udf: &Arc<ScalarUDF>| udf.name() == name || udf.aliases().iter().any(|alias| alias == name);
+    let udf = super::all().into_iter().rev().find(called).unwrap();
+    let types: Vec<DataType> = args.iter().map(ColumnarValue::data_type).collect();
+    let types = udf.coerce_types(&types)?;
+    let args: Vec<ColumnarValue> =
+        args.into_iter().zip(&types).map(|(arg, to)| arg.cast_to(to, None)).collect::<Result<_>>()?;
+    let scalars: Vec<Option<&ScalarValue>> = args
+        .iter()
+        .map(|arg| match arg {
+            ColumnarValue::Scalar(scalar) => Some(scalar),
+            ColumnarValue::Array(_) => None,
+        })
+        .collect();
+    let fields: Vec<FieldRef> = types.iter().map(|kind| Arc::new(Field::new("x", kind.clone(), true))).collect();
+    let return_field =
+        udf.return_field_from_args(ReturnFieldArgs { arg_fields: &fields, scalar_arguments: &scalars })?;
+    let result = udf.invoke_with_args(ScalarFunctionArgs {
+        args: args.clone(),
+        arg_fields: fields,
+        number_rows: rows,
+        return_field: return_field.clone(),
+        config_options: Arc::default(),
+    })?;
+    let result = result.into_array(rows)?;
+    assert_eq!(result.data_type(), return_field.data_type());
+    Ok(result)
+}
