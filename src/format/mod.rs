@@ -1,23 +1,264 @@
-//! Formats: bytes to rows and back, one file each. Decoding gives rows and rejects, never a failure.
+//! Formats: bytes to rows and back, one file each; [`FORMATS`] lists them all.
+//!
+//! Decoding gives rows and [`Fault`]s, never a failure: a bad row leaves its neighbours alone. Text formats are cut into
+//! chunks of whole records, which decoders on several threads take in parallel; the reader puts the parts in order again.
 
+mod arrow;
+mod blocks;
+mod cells;
+mod csv;
+mod json;
+mod number;
+mod parquet;
+#[cfg(test)]
+mod tests;
+mod timestamp;
+
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 
-/// One row as a JSON object, for messages and dead letters: NULLs are left out, times are RFC 3339. Slow.
-pub fn row_as_json(schema: &SchemaRef, columns: &[ArrayRef], row: usize) -> String {
-    let columns = columns.iter().map(|column| column.slice(row, 1)).collect::<Vec<_>>();
-    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(1));
-    let nullable = schema.fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true)));
-    let schema = Arc::new(arrow_schema::Schema::new(nullable.collect::<Vec<_>>()));
-    let write = || -> Result<String, arrow_schema::ArrowError> {
-        let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
-        let builder = arrow_json::WriterBuilder::new().with_timestamp_format("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned());
-        let mut writer = builder.build::<_, arrow_json::writer::LineDelimited>(Vec::new());
-        writer.write(&batch)?;
-        writer.finish()?;
-        Ok(String::from_utf8_lossy(&writer.into_inner()).trim_end().to_owned())
-    };
-    write().unwrap_or_else(|error| format!("(not shown: {error})"))
+use crate::options::{OptionError, OptionSpec, Options};
+
+pub use json::row_as_json;
+pub use timestamp::TimeUnit;
+
+/// Every format.
+pub const FORMATS: &[&dyn Format] = &[&json::Json, &csv::Csv, &arrow::Arrow, &parquet::Parquet];
+
+/// Options of decoding in any format.
+pub const DECODING_OPTIONS: &[OptionSpec] = &[OptionSpec {
+    name: "max-row-bytes",
+    help: "the longest row in a text format, in bytes (default 1048576); a longer one becomes a dead letter",
+}];
+
+/// Why a format cannot read or write such columns.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// An option is unknown, missing or wrong.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The columns do not fit.
+    #[error("{what}; {remedy}")]
+    Schema {
+        /// What does not fit.
+        what: String,
+        /// What to write instead.
+        remedy: String,
+    },
+}
+
+/// A way to write rows as bytes: `'format' = 'name'`.
+pub trait Format: Send + Sync + Debug {
+    /// Its name in SQL.
+    fn name(&self) -> &'static str;
+
+    /// One line on what it reads and writes.
+    fn help(&self) -> &'static str;
+
+    /// File extensions it is known by, lower case, without the dot.
+    fn extensions(&self) -> &'static [&'static str];
+
+    /// The options it understands.
+    fn options(&self) -> &'static [OptionSpec];
+
+    /// How such columns are decoded.
+    fn decoding(&self, layout: &Layout, options: &Options) -> Result<Decoding, FormatError>;
+
+    /// Writes rows of `schema`.
+    fn encoder(&self, schema: &SchemaRef, options: &Options) -> Result<Box<dyn Encoder>, FormatError>;
+}
+
+/// The format of that name.
+pub fn find(name: &str) -> Option<&'static dyn Format> {
+    FORMATS.iter().copied().find(|format| format.name().eq_ignore_ascii_case(name))
+}
+
+/// The format that the option `format` names or, without it, the extension of a path.
+pub fn choose(options: &Options, path: &str) -> Result<&'static dyn Format, FormatError> {
+    let words: Vec<(&str, &'static dyn Format)> = FORMATS.iter().map(|format| (format.name(), *format)).collect();
+    if let Some(format) = options.one_of("format", &words)? {
+        return Ok(format);
+    }
+    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    let known = |format: &&&dyn Format| format.extensions().contains(&extension.as_str());
+    FORMATS.iter().find(known).copied().ok_or_else(|| FormatError::Schema {
+        what: format!("the format of '{path}' cannot be told from its name"),
+        remedy: format!("add 'format' = one of {}", words.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")),
+    })
+}
+
+/// What is to be decoded.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// All columns as declared.
+    pub physical: SchemaRef,
+    /// The columns wanted, as indices into `physical`, ascending.
+    pub decode: Vec<usize>,
+    /// The columns wanted.
+    pub wanted: SchemaRef,
+    /// The unit of times written as numbers.
+    pub unit: TimeUnit,
+    /// The longest row in bytes.
+    pub max_row_bytes: usize,
+}
+
+impl Layout {
+    /// The layout of a source, with `timestamp.unit` and `max-row-bytes` from its options.
+    pub fn new(physical: &SchemaRef, decode: &[usize], options: &Options) -> Result<Layout, FormatError> {
+        let fields: Vec<_> = decode.iter().map(|&column| physical.fields()[column].clone()).collect();
+        let max_row_bytes = options.parse::<usize>("max-row-bytes", "a number of bytes")?.unwrap_or(1 << 20);
+        if !(1..=1 << 28).contains(&max_row_bytes) {
+            return Err(FormatError::Option(OptionError::Invalid {
+                name: "max-row-bytes".to_owned(),
+                value: max_row_bytes.to_string(),
+                reason: "write a number of bytes between 1 and 268435456".to_owned(),
+            }));
+        }
+        Ok(Layout {
+            physical: physical.clone(),
+            decode: decode.to_vec(),
+            wanted: Arc::new(Schema::new(fields)),
+            unit: options.one_of("timestamp.unit", TimeUnit::WORDS)?.unwrap_or_default(),
+            max_row_bytes,
+        })
+    }
+}
+
+/// The two kinds of formats, by how they are read.
+#[derive(Clone, Debug)]
+pub enum Decoding {
+    /// Records one after another, which may be cut apart.
+    Text(Arc<dyn TextDecoding>),
+    /// Columns in blocks, read from a file as a whole.
+    Blocks(Arc<dyn BlockDecoding>),
+}
+
+/// A row that was not decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its number among the records (lines) of its part, from 0.
+    pub record: u64,
+    /// `malformed` or `oversized`.
+    pub reason: &'static str,
+    /// What is wrong with it.
+    pub detail: String,
+    /// The row as it came, cut to what is kept.
+    pub content: String,
+}
+
+/// The rows of one chunk.
+#[derive(Debug)]
+pub struct Part {
+    /// The rows, in the wanted columns.
+    pub batch: RecordBatch,
+    /// The number of each row among the records of the part, if they are not just 0, 1, 2, ...
+    pub numbers: Option<Vec<u64>>,
+    /// How many records (lines, blank ones too) the chunk held.
+    pub records: u64,
+    /// What was not decoded.
+    pub faults: Vec<Fault>,
+}
+
+/// A text format, ready to read inputs of one layout.
+pub trait TextDecoding: Send + Sync + Debug {
+    /// Looks at the first bytes of an input, with its whole first line if that is not longer than the longest row.
+    fn begin(&self, head: &[u8]) -> Beginning;
+}
+
+/// What the first bytes of an input say.
+#[derive(Debug)]
+pub struct Beginning {
+    /// How many of them are not records: a byte order mark, a header.
+    pub skip: usize,
+    /// How many lines that is, for positions.
+    pub lines: u64,
+    /// What is wrong with the header.
+    pub faults: Vec<Fault>,
+    /// How to read on.
+    pub records: Arc<dyn Records>,
+}
+
+/// How the records of one input are read.
+pub trait Records: Send + Sync + Debug {
+    /// The length of the longest run of whole records at the start of `bytes`, each with its end; 0 if there is none.
+    fn cut(&self, bytes: &[u8]) -> usize;
+
+    /// A decoder with room of its own, for one thread.
+    fn decoder(&self) -> Box<dyn Decoder>;
+}
+
+/// Decodes chunks, in any order.
+pub trait Decoder: Send {
+    /// Decodes a chunk of whole records that ends with a newline.
+    fn decode(&mut self, chunk: &[u8]) -> Part;
+}
+
+/// A format of blocks, ready to read inputs of one layout.
+pub trait BlockDecoding: Send + Sync + Debug {
+    /// Opens an input. The parts come in order; an `Err` ends the input and says why.
+    fn open(&self, input: Input) -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String>;
+}
+
+/// Where bytes come from.
+pub enum Input {
+    /// A file that can be read anywhere.
+    File(std::fs::File),
+    /// Bytes that come once.
+    Stream(Box<dyn std::io::Read + Send>),
+}
+
+/// Writes batches of one schema.
+pub trait Encoder: Send {
+    /// Appends a batch to `out`; a format of blocks may hold rows back until [`Encoder::finish`].
+    fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError>;
+
+    /// Appends what ends the output.
+    fn finish(&mut self, _out: &mut Vec<u8>) -> Result<(), FormatError> {
+        Ok(())
+    }
+
+    /// Whether rows can be read by others as soon as they are written.
+    fn in_rows(&self) -> bool {
+        true
+    }
+}
+
+/// Decodes all of `bytes`, one message of a text format.
+pub fn decode_text(decoding: &dyn TextDecoding, mut bytes: Vec<u8>) -> Part {
+    let beginning = decoding.begin(&bytes);
+    if bytes.last().is_some_and(|last| *last != b'\n') {
+        bytes.push(b'\n');
+    }
+    let mut part = beginning.records.decoder().decode(&bytes[beginning.skip..]);
+    part.numbers.iter_mut().flatten().for_each(|number| *number += beginning.lines);
+    part.faults.iter_mut().for_each(|fault| fault.record += beginning.lines);
+    if beginning.lines > 0 && part.numbers.is_none() {
+        part.numbers = Some((0..part.batch.num_rows() as u64).map(|row| row + beginning.lines).collect());
+    }
+    part.records += beginning.lines;
+    part.faults.splice(0..0, beginning.faults);
+    part
+}
+
+/// Columns as a batch of the wanted schema.
+fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+}
+
+/// The refusal of a column's type.
+fn refuse_type(format: &str, field: &arrow_schema::Field) -> FormatError {
+    FormatError::Schema {
+        what: format!("format '{format}' cannot hold column '{}' of type {}", field.name(), field.data_type()),
+        remedy: "declare it as VARCHAR, a number, BOOLEAN, TIMESTAMP(3), DATE, ROW or ARRAY".to_owned(),
+    }
+}
+
+/// The first bytes of a record, as text, for a fault.
+fn clip(record: &[u8]) -> String {
+    let end = record.len().min(crate::delta::MAX_REJECT_BYTES + 4);
+    crate::delta::Reject::clip(&String::from_utf8_lossy(&record[..end]))
 }

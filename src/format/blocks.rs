@@ -1,0 +1,103 @@
+//! Batches of a file's own schema as batches of the wanted one: columns by name, cast to the declared types.
+//!
+//! A value that does not fit its declared type makes its row a fault; the other rows of the batch live.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
+
+use super::{Fault, Layout, Part, batch, row_as_json};
+
+/// How the columns of one file become those wanted.
+pub(super) struct Adapter {
+    wanted: SchemaRef,
+    columns: Vec<usize>,
+}
+
+impl Adapter {
+    /// Finds every wanted column in a file's schema.
+    pub(super) fn new(layout: &Layout, found: &SchemaRef) -> Result<Adapter, String> {
+        let names = || found.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
+        let find = |field: &arrow_schema::FieldRef| {
+            let column = found
+                .index_of(field.name())
+                .map_err(|_| format!("it has no column '{}'; it has {}", field.name(), names()))?;
+            let (from, to) = (found.field(column).data_type(), field.data_type());
+            if !can_cast_types(from, to) {
+                return Err(format!("column '{}' is {from} there and declared {to}: declare it so", field.name()));
+            }
+            Ok(column)
+        };
+        Ok(Adapter {
+            wanted: layout.wanted.clone(),
+            columns: layout.wanted.fields().iter().map(find).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The rows of a batch.
+    pub(super) fn part(&mut self, found: &RecordBatch) -> Result<Part, String> {
+        let rows = found.num_rows();
+        let mut bad: Option<Vec<Option<String>>> = None;
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (&column, field) in self.columns.iter().zip(self.wanted.fields()) {
+            let from = found.column(column);
+            let to = cast(from, field.data_type())?;
+            let refused = |row: usize| {
+                (to.is_null(row) && from.is_valid(row)).then(|| format!("does not fit {}", field.data_type())).or_else(
+                    || (!field.is_nullable() && to.is_null(row)).then(|| "is NULL, and declared NOT NULL".to_owned()),
+                )
+            };
+            if to.null_count() > from.null_count() || (!field.is_nullable() && to.null_count() > 0) {
+                let bad = bad.get_or_insert_with(|| vec![None; rows]);
+                for (row, bad) in bad.iter_mut().enumerate() {
+                    let what = || refused(row).map(|what| format!("column '{}' {what}", field.name()));
+                    *bad = bad.take().or_else(what);
+                }
+            }
+            columns.push(to);
+        }
+        let Some(bad) = bad else {
+            let batch = batch(&self.wanted, columns, rows).map_err(|error| error.to_string())?;
+            return Ok(Part { batch, numbers: None, records: rows as u64, faults: Vec::new() });
+        };
+        let keep: BooleanArray = bad.iter().map(|bad| Some(bad.is_none())).collect();
+        let filter = |column: &ArrayRef| arrow_select::filter::filter(column, &keep).map_err(|error| error.to_string());
+        let columns = columns.iter().map(filter).collect::<Result<Vec<_>, _>>()?;
+        let numbers: Vec<u64> = (0..rows as u64).filter(|&row| bad[row as usize].is_none()).collect();
+        let content = |row: usize| row_as_json(found.schema_ref(), found.columns(), row);
+        let fault = |(row, bad): (usize, Option<String>)| {
+            let detail = bad?;
+            let content = crate::delta::Reject::clip(&content(row));
+            Some(Fault { record: row as u64, reason: "malformed", detail, content })
+        };
+        let faults = bad.into_iter().enumerate().filter_map(fault).collect();
+        let batch = batch(&self.wanted, columns, numbers.len()).map_err(|error| error.to_string())?;
+        Ok(Part { batch, numbers: Some(numbers), records: rows as u64, faults })
+    }
+}
+
+/// Casts; what does not fit becomes NULL. Times round down, as everywhere.
+fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
+    if column.data_type() == to {
+        return Ok(column.clone());
+    }
+    const MS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+    let finer = match column.data_type() {
+        DataType::Timestamp(TimeUnit::Microsecond, _) if *to == MS => 1000,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) if *to == MS => 1_000_000,
+        _ => 0,
+    };
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let cast =
+        |column: &ArrayRef, to: &DataType| cast_with_options(column, to, &options).map_err(|error| error.to_string());
+    if finer == 0 {
+        return cast(column, to);
+    }
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Int64Type, TimestampMillisecondType};
+    let integers = cast(column, &DataType::Int64)?;
+    let ms = integers.as_primitive::<Int64Type>().unary::<_, TimestampMillisecondType>(|value| value.div_euclid(finer));
+    Ok(Arc::new(ms))
+}

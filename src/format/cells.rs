@@ -1,0 +1,281 @@
+//! Columns being filled value by value from text, for the decoders of text formats.
+//!
+//! Invariant: a row that turns out bad is taken back by [`Cells::truncate`]; the columns then are as before it.
+
+use std::sync::Arc;
+
+use arrow_array::types::{Decimal128Type, DecimalType};
+use arrow_array::*;
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{DataType, FieldRef, Fields, TimeUnit as ArrowUnit};
+
+use super::number;
+use super::timestamp::{TimeUnit, read_date, read_time};
+
+/// One column being filled.
+#[derive(Debug)]
+pub(super) struct Cells {
+    pub(super) values: Values,
+    nulls: NullBufferBuilder,
+}
+
+/// The values of a column; a NULL has a placeholder in each.
+#[derive(Debug)]
+pub(super) enum Values {
+    /// Integers of any width up to 64 bits, with the type's range.
+    Int { values: Vec<i64>, kind: DataType, min: i64, max: i64 },
+    /// Floats; `single` for 32 bits.
+    Float { values: Vec<f64>, single: bool },
+    /// Times in ms.
+    Time { values: Vec<i64>, unit: TimeUnit },
+    /// Days.
+    Date(Vec<i32>),
+    /// Fixed-point numbers.
+    Decimal { values: Vec<i128>, precision: u8, scale: i8 },
+    /// Truth values.
+    Bool(BooleanBufferBuilder),
+    /// Text.
+    Text { bytes: Vec<u8>, offsets: Vec<i32> },
+    /// Nested rows.
+    Row { fields: Fields, cells: Vec<Cells> },
+    /// Lists.
+    List { item: FieldRef, cells: Box<Cells>, offsets: Vec<i32> },
+}
+
+impl Cells {
+    /// An empty column of a type; numbers read as times are of `unit`. `None` if text formats do not know the type.
+    pub(super) fn new(kind: &DataType, unit: TimeUnit) -> Option<Cells> {
+        let int = |min, max| Values::Int { values: Vec::new(), kind: kind.clone(), min, max };
+        let values = match kind {
+            DataType::Int8 => int(i8::MIN.into(), i8::MAX.into()),
+            DataType::Int16 => int(i16::MIN.into(), i16::MAX.into()),
+            DataType::Int32 => int(i32::MIN.into(), i32::MAX.into()),
+            DataType::Int64 => int(i64::MIN, i64::MAX),
+            DataType::UInt8 => int(0, u8::MAX.into()),
+            DataType::UInt16 => int(0, u16::MAX.into()),
+            DataType::UInt32 => int(0, u32::MAX.into()),
+            DataType::Float32 | DataType::Float64 => {
+                Values::Float { values: Vec::new(), single: *kind == DataType::Float32 }
+            }
+            DataType::Timestamp(ArrowUnit::Millisecond, None) => Values::Time { values: Vec::new(), unit },
+            DataType::Date32 => Values::Date(Vec::new()),
+            DataType::Decimal128(precision, scale) => {
+                Values::Decimal { values: Vec::new(), precision: *precision, scale: *scale }
+            }
+            DataType::Boolean => Values::Bool(BooleanBufferBuilder::new(0)),
+            DataType::Utf8 => Values::Text { bytes: Vec::new(), offsets: vec![0] },
+            DataType::Struct(fields) => {
+                let cells = fields.iter().map(|field| Cells::new(field.data_type(), unit)).collect::<Option<_>>()?;
+                Values::Row { fields: fields.clone(), cells }
+            }
+            DataType::List(item) => Values::List {
+                item: item.clone(),
+                cells: Box::new(Cells::new(item.data_type(), unit)?),
+                offsets: vec![0],
+            },
+            _ => return None,
+        };
+        Some(Cells { values, nulls: NullBufferBuilder::new(0) })
+    }
+
+    /// Number of values.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.nulls.len()
+    }
+
+    /// Says that the last value pushed into `values` is one.
+    #[inline]
+    pub(super) fn pushed(&mut self) {
+        self.nulls.append_non_null();
+    }
+
+    /// Adds a NULL.
+    pub(super) fn push_null(&mut self) {
+        match &mut self.values {
+            Values::Int { values, .. } | Values::Time { values, .. } => values.push(0),
+            Values::Float { values, .. } => values.push(0.0),
+            Values::Date(values) => values.push(0),
+            Values::Decimal { values, .. } => values.push(0),
+            Values::Bool(values) => values.append(false),
+            Values::Text { bytes, offsets } => offsets.push(bytes.len() as i32),
+            Values::Row { cells, .. } => cells.iter_mut().for_each(Cells::push_null),
+            Values::List { cells, offsets, .. } => offsets.push(cells.len() as i32),
+        }
+        self.nulls.append_null();
+    }
+
+    /// Takes back all but the first `len` values, and what was begun of a further one.
+    pub(super) fn truncate(&mut self, len: usize) {
+        match &mut self.values {
+            Values::Int { values, .. } | Values::Time { values, .. } => values.truncate(len),
+            Values::Float { values, .. } => values.truncate(len),
+            Values::Date(values) => values.truncate(len),
+            Values::Decimal { values, .. } => values.truncate(len),
+            Values::Bool(values) => values.truncate(len),
+            Values::Text { bytes, offsets } => {
+                offsets.truncate(len + 1);
+                bytes.truncate(offsets[len] as usize);
+            }
+            Values::Row { cells, .. } => cells.iter_mut().for_each(|cells| cells.truncate(len)),
+            Values::List { cells, offsets, .. } => {
+                offsets.truncate(len + 1);
+                cells.truncate(offsets[len] as usize);
+            }
+        }
+        self.nulls.truncate(len);
+    }
+
+    /// The bytes of text that the column may still take before its 32-bit offsets end.
+    pub(super) fn fits(&self, more: usize) -> bool {
+        match &self.values {
+            Values::Text { bytes, .. } => bytes.len() + more <= i32::MAX as usize,
+            Values::Row { cells, .. } => cells.iter().all(|cells| cells.fits(more)),
+            Values::List { cells, .. } => cells.len() + more <= i32::MAX as usize && cells.fits(more),
+            _ => true,
+        }
+    }
+
+    /// What a value of this column is called in messages.
+    pub(super) fn expects(&self) -> &'static str {
+        match &self.values {
+            Values::Int { .. } => "a whole number of its width",
+            Values::Float { .. } => "a number",
+            Values::Time { .. } => "a time (RFC 3339, 'yyyy-MM-dd HH:mm:ss' or a number of 'timestamp.unit')",
+            Values::Date(_) => "a date (yyyy-MM-dd)",
+            Values::Decimal { .. } => "a number within its precision",
+            Values::Bool(_) => "true or false",
+            Values::Text { .. } => "text",
+            Values::Row { .. } => "an object",
+            Values::List { .. } => "an array",
+        }
+    }
+
+    /// Adds a value from text without quotes; false (and nothing added) if it is none of this column's.
+    pub(super) fn push_text(&mut self, text: &[u8]) -> bool {
+        let number = |text: &[u8]| {
+            let text = text.trim_ascii();
+            number::scan(text).filter(|(_, length)| *length == text.len()).map(|(number, _)| number)
+        };
+        let fits = match &mut self.values {
+            Values::Int { values, min, max, .. } => number(text)
+                .and_then(number::Number::to_i64)
+                .filter(|value| (*min..=*max).contains(value))
+                .map(|value| values.push(value)),
+            Values::Float { values, single } => match (number(text), text.trim_ascii()) {
+                (Some(number), text) => Some(float(number, text, *single)),
+                (None, b"NaN") => Some(f64::NAN),
+                (None, b"Infinity" | b"inf") => Some(f64::INFINITY),
+                (None, b"-Infinity" | b"-inf") => Some(f64::NEG_INFINITY),
+                _ => None,
+            }
+            .map(|value| values.push(value)),
+            Values::Time { values, unit } => read_time(text, *unit).map(|value| values.push(value)),
+            Values::Date(values) => read_date(text).map(|value| values.push(value)),
+            Values::Decimal { values, precision, scale } => number(text)
+                .and_then(|_| decimal(text.trim_ascii(), *precision, *scale))
+                .map(|value| values.push(value)),
+            Values::Bool(values) => match text.trim_ascii() {
+                text if text.eq_ignore_ascii_case(b"true") => Some(true),
+                text if text.eq_ignore_ascii_case(b"false") => Some(false),
+                _ => None,
+            }
+            .map(|value| values.append(value)),
+            Values::Text { bytes, offsets } => {
+                bytes.extend_from_slice(text);
+                offsets.push(bytes.len() as i32);
+                Some(())
+            }
+            Values::Row { .. } | Values::List { .. } => None,
+        };
+        if fits.is_some() {
+            self.pushed();
+        }
+        fits.is_some()
+    }
+
+    /// Ends the column and begins anew. `None` if its text is not UTF-8.
+    pub(super) fn finish(&mut self) -> Option<ArrayRef> {
+        let rows = self.nulls.len();
+        let nulls = self.nulls.finish();
+        fn narrow<T: ArrowPrimitiveType>(
+            values: Vec<i64>,
+            nulls: Option<NullBuffer>,
+            to: impl Fn(i64) -> T::Native,
+        ) -> ArrayRef {
+            let values: ScalarBuffer<T::Native> = values.into_iter().map(to).collect();
+            Arc::new(PrimitiveArray::<T>::new(values, nulls))
+        }
+        use arrow_array::types::*;
+        Some(match &mut self.values {
+            Values::Int { values, kind, .. } => {
+                let values = again(values);
+                match kind {
+                    DataType::Int8 => narrow::<Int8Type>(values, nulls, |value| value as i8),
+                    DataType::Int16 => narrow::<Int16Type>(values, nulls, |value| value as i16),
+                    DataType::Int32 => narrow::<Int32Type>(values, nulls, |value| value as i32),
+                    DataType::UInt8 => narrow::<UInt8Type>(values, nulls, |value| value as u8),
+                    DataType::UInt16 => narrow::<UInt16Type>(values, nulls, |value| value as u16),
+                    DataType::UInt32 => narrow::<UInt32Type>(values, nulls, |value| value as u32),
+                    _ => Arc::new(Int64Array::new(values.into(), nulls)),
+                }
+            }
+            Values::Float { values, single: false } => Arc::new(Float64Array::new(again(values).into(), nulls)),
+            Values::Float { values, single: true } => {
+                let values: ScalarBuffer<f32> = again(values).into_iter().map(|value| value as f32).collect();
+                Arc::new(Float32Array::new(values, nulls))
+            }
+            Values::Time { values, .. } => Arc::new(TimestampMillisecondArray::new(again(values).into(), nulls)),
+            Values::Date(values) => Arc::new(Date32Array::new(again(values).into(), nulls)),
+            Values::Decimal { values, precision, scale } => {
+                let array = Decimal128Array::new(again(values).into(), nulls);
+                Arc::new(array.with_precision_and_scale(*precision, *scale).ok()?)
+            }
+            Values::Bool(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Values::Text { bytes, offsets } => {
+                let offsets = OffsetBuffer::new(restart(offsets).into());
+                Arc::new(StringArray::try_new(offsets, Buffer::from_vec(again(bytes)), nulls).ok()?)
+            }
+            Values::Row { fields, cells } => {
+                let columns = cells.iter_mut().map(Cells::finish).collect::<Option<Vec<_>>>()?;
+                Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, rows).ok()?)
+            }
+            Values::List { item, cells, offsets } => {
+                let offsets = OffsetBuffer::new(restart(offsets).into());
+                Arc::new(ListArray::try_new(item.clone(), offsets, cells.finish()?, nulls).ok()?)
+            }
+        })
+    }
+}
+
+/// The values, leaving room for as many again.
+fn again<T>(values: &mut Vec<T>) -> Vec<T> {
+    let room = Vec::with_capacity(values.len() + values.len() / 8);
+    std::mem::replace(values, room)
+}
+
+/// The offsets, leaving the first of the next.
+fn restart(offsets: &mut Vec<i32>) -> Vec<i32> {
+    let taken = again(offsets);
+    offsets.push(0);
+    taken
+}
+
+/// The nearest float of the column's width.
+#[inline]
+pub(super) fn float(number: number::Number, text: &[u8], single: bool) -> f64 {
+    if single {
+        // Rounding a 64-bit float once more could miss the nearest 32-bit one.
+        std::str::from_utf8(text).ok().and_then(|text| text.parse::<f32>().ok()).map_or(f64::NAN, f64::from)
+    } else {
+        number.to_f64(text)
+    }
+}
+
+/// A fixed-point number, if it is within the precision.
+pub(super) fn decimal(text: &[u8], precision: u8, scale: i8) -> Option<i128> {
+    let text = std::str::from_utf8(text).ok()?;
+    let value = arrow_cast::parse::parse_decimal::<Decimal128Type>(text, precision, scale).ok()?;
+    Decimal128Type::validate_decimal_precision(value, precision, scale).ok()?;
+    Some(value)
+}

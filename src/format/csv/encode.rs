@@ -1,0 +1,113 @@
+//! The CSV encoder: a header line, then a line a row; fields are quoted where they must be.
+
+use std::io::Write;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Float32Type, Float64Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, RecordBatch};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
+
+use super::super::json::not_finite;
+use super::super::timestamp::{write_date_of, write_time};
+use super::super::{Encoder, FormatError};
+use super::Dialect;
+
+/// Writes one line a row, and the header before the first.
+pub(super) struct CsvEncoder {
+    schema: SchemaRef,
+    dialect: Dialect,
+    begun: bool,
+}
+
+impl CsvEncoder {
+    pub(super) fn new(schema: SchemaRef, dialect: Dialect) -> CsvEncoder {
+        CsvEncoder { schema, dialect, begun: false }
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.begun, true) || !self.dialect.header {
+            return;
+        }
+        for (index, field) in self.schema.fields().iter().enumerate() {
+            if index > 0 {
+                out.push(self.dialect.delimiter);
+            }
+            self.text(field.name().as_bytes(), out);
+        }
+        out.push(b'\n');
+    }
+
+    /// A field of text: quoted if it holds what would end it, is empty, or would be read as NULL.
+    fn text(&self, text: &[u8], out: &mut Vec<u8>) {
+        let special = |byte: &u8| matches!(byte, b'"' | b'\n' | b'\r') || *byte == self.dialect.delimiter;
+        if !text.is_empty() && !text.iter().any(special) && self.dialect.null.as_deref() != Some(text) {
+            return out.extend_from_slice(text);
+        }
+        out.push(b'"');
+        for byte in text {
+            out.push(*byte);
+            if *byte == b'"' {
+                out.push(b'"');
+            }
+        }
+        out.push(b'"');
+    }
+
+    fn cell(&self, column: &dyn Array, shown: &ArrayFormatter<'_>, row: usize, out: &mut Vec<u8>) {
+        if column.is_null(row) {
+            return out.extend_from_slice(self.dialect.null.as_deref().unwrap_or_default());
+        }
+        let float = |value: f64, text: String, out: &mut Vec<u8>| match value.is_finite() {
+            true => out.extend_from_slice(text.as_bytes()),
+            false => out.extend_from_slice(not_finite(value).as_bytes()),
+        };
+        match column.data_type() {
+            DataType::Utf8 => self.text(column.as_string::<i32>().value(row).as_bytes(), out),
+            DataType::Int64 => {
+                // Writing to memory does not fail.
+                let _ = write!(out, "{}", column.as_primitive::<Int64Type>().value(row));
+            }
+            DataType::Float64 => {
+                let value = column.as_primitive::<Float64Type>().value(row);
+                float(value, format!("{value:?}"), out);
+            }
+            DataType::Float32 => {
+                let value = column.as_primitive::<Float32Type>().value(row);
+                float(value.into(), format!("{value:?}"), out);
+            }
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                write_time(column.as_primitive::<TimestampMillisecondType>().value(row), out);
+            }
+            DataType::Date32 => write_date_of(column.as_primitive::<Date32Type>().value(row).into(), out),
+            _ => self.text(shown.value(row).to_string().as_bytes(), out),
+        }
+    }
+}
+
+impl Encoder for CsvEncoder {
+    fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        self.begin(out);
+        let options = FormatOptions::new();
+        let shown = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
+        let shown = shown.collect::<Result<Vec<_>, _>>().map_err(|error| FormatError::Schema {
+            what: format!("a column cannot be shown: {error}"),
+            remedy: "cast it to VARCHAR".to_owned(),
+        })?;
+        for row in 0..batch.num_rows() {
+            for (index, column) in batch.columns().iter().enumerate() {
+                if index > 0 {
+                    out.push(self.dialect.delimiter);
+                }
+                self.cell(column.as_ref(), &shown[index], row, out);
+            }
+            out.push(b'\n');
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        self.begin(out);
+        Ok(())
+    }
+}

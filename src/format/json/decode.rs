@@ -1,0 +1,383 @@
+//! The JSON decoder: one pass over the text, values straight into columns.
+//!
+//! Keys of one input mostly come in one order, so each key is first compared with the one that stood at its place in the
+//! object before; only if it differs is it looked up. A bad record is taken back and becomes a fault.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_schema::{DataType, Fields};
+
+use super::super::cells::{Cells, Values, decimal, float};
+use super::super::{Decoder, Fault, Layout, Part, batch, clip};
+use super::Shape;
+use super::cursor::{Bad, Cursor, Problem, between_elements, element_end};
+
+/// How many places of an object are remembered.
+const REMEMBERED: usize = 1024;
+
+/// What is known of a column's objects, beside its cells.
+enum Known {
+    Leaf,
+    Row(Object),
+    List(Box<Known>),
+}
+
+impl Known {
+    fn of(kind: &DataType) -> Known {
+        match kind {
+            DataType::Struct(fields) => Known::Row(Object::new(fields)),
+            DataType::List(item) => Known::List(Box::new(Known::of(item.data_type()))),
+            _ => Known::Leaf,
+        }
+    }
+}
+
+/// The keys of an object.
+struct Object {
+    fields: Fields,
+    known: Vec<Known>,
+    places: Vec<Place>,
+}
+
+/// The key that last stood at a place: from its opening quote to the colon, and the column it means.
+#[derive(Default)]
+struct Place {
+    raw: Vec<u8>,
+    column: Option<usize>,
+}
+
+impl Object {
+    fn new(fields: &Fields) -> Object {
+        let known = fields.iter().map(|field| Known::of(field.data_type())).collect();
+        Object { fields: fields.clone(), known, places: Vec::new() }
+    }
+}
+
+/// A decoder with its columns.
+pub(super) struct JsonDecoder {
+    layout: Arc<Layout>,
+    shape: Shape,
+    object: Object,
+    cells: Vec<Cells>,
+    scratch: Vec<u8>,
+}
+
+impl JsonDecoder {
+    /// A decoder of a layout whose types were checked.
+    pub(super) fn new(layout: Arc<Layout>, shape: Shape) -> JsonDecoder {
+        let object = Object::new(layout.wanted.fields());
+        let cells =
+            layout.wanted.fields().iter().filter_map(|field| Cells::new(field.data_type(), layout.unit)).collect();
+        JsonDecoder { layout, shape, object, cells, scratch: Vec::new() }
+    }
+
+    /// Decodes the record at the cursor; true if it is whole, else the reason and what is wrong.
+    fn record(&mut self, cursor: &mut Cursor<'_>, row: usize, checked: bool) -> Result<(), (&'static str, String)> {
+        let malformed = |detail: String| ("malformed", detail);
+        if !checked {
+            let end = self.end(cursor);
+            if let Err(error) = std::str::from_utf8(&cursor.bytes[cursor.at..end]) {
+                return Err(malformed(format!("not UTF-8 from byte {} on", error.valid_up_to() + 1)));
+            }
+        }
+        let problem = |bad: Bad| {
+            let Problem { what, mut path } = *bad;
+            path.reverse();
+            malformed(if path.is_empty() { what } else { format!("column '{}': {what}", path.join(".")) })
+        };
+        if cursor.peek() != b'{' {
+            return cursor.bad("an object").map_err(problem);
+        }
+        object(cursor, &mut self.object, &mut self.cells, row, &mut self.scratch).map_err(problem)?;
+        cursor.space();
+        if self.shape == Shape::Lines && cursor.peek() != b'\n' {
+            return cursor.bad("the end of the line").map_err(problem);
+        }
+        let length = cursor.at - cursor.start;
+        if length > self.layout.max_row_bytes {
+            return Err(("oversized", format!("{length} bytes; 'max-row-bytes' is {}", self.layout.max_row_bytes)));
+        }
+        if !self.cells.iter().all(|cells| cells.fits(length)) {
+            return Err(("oversized", "the text of one batch is over 2 GiB; give shorter chunks".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The end of the record that begins at the cursor: its newline, or behind its last byte.
+    fn end(&self, cursor: &Cursor<'_>) -> usize {
+        let length = cursor.bytes.len();
+        match self.shape {
+            Shape::Lines => memchr::memchr(b'\n', &cursor.bytes[cursor.at..]).map_or(length, |end| cursor.at + end),
+            Shape::Elements => element_end(cursor.bytes, cursor.start).unwrap_or(length),
+        }
+    }
+}
+
+impl Decoder for JsonDecoder {
+    fn decode(&mut self, chunk: &[u8]) -> Part {
+        let checked = std::str::from_utf8(chunk).is_ok();
+        let newlines = self.shape == Shape::Elements;
+        let mut cursor = Cursor { bytes: chunk, at: 0, newlines, start: 0 };
+        let (mut rows, mut records) = (0_usize, 0_u64);
+        let mut numbers: Option<Vec<u64>> = None;
+        let mut faults = Vec::new();
+        loop {
+            match self.shape {
+                Shape::Elements => cursor.at = between_elements(chunk, cursor.at),
+                Shape::Lines => cursor.space(),
+            }
+            if cursor.at >= chunk.len() {
+                break;
+            }
+            cursor.start = cursor.at;
+            if cursor.peek() == b'\n' {
+                // A blank line: nothing, but it counts.
+                numbers.get_or_insert_with(|| (0..rows as u64).collect());
+            } else if let Err((reason, detail)) = self.record(&mut cursor, rows, checked) {
+                numbers.get_or_insert_with(|| (0..rows as u64).collect());
+                self.cells.iter_mut().for_each(|cells| cells.truncate(rows));
+                cursor.at = if newlines { cursor.start } else { cursor.at };
+                let end = self.end(&cursor);
+                let text = chunk[cursor.start..end].trim_ascii_end();
+                let (reason, detail) = match text.len() {
+                    length if length > self.layout.max_row_bytes => {
+                        ("oversized", format!("{length} bytes; 'max-row-bytes' is {}", self.layout.max_row_bytes))
+                    }
+                    _ => (reason, detail),
+                };
+                faults.push(Fault { record: records, reason, detail, content: clip(text) });
+                cursor.at = end;
+            } else {
+                if let Some(numbers) = &mut numbers {
+                    numbers.push(records);
+                }
+                rows += 1;
+            }
+            records += 1;
+            cursor.at += usize::from(!newlines);
+        }
+        let finish = |cells: &mut Cells| -> ArrayRef {
+            match cells.finish() {
+                Some(column) => column,
+                None => unreachable!("the text of every accepted record was checked to be UTF-8"),
+            }
+        };
+        let columns = self.cells.iter_mut().map(finish).collect();
+        let batch = match batch(&self.layout.wanted, columns, rows) {
+            Ok(batch) => batch,
+            Err(error) => unreachable!("cells are made by the schema, NULLs refused where it says: {error}"),
+        };
+        Part { batch, numbers, records, faults }
+    }
+}
+
+/// Decodes the object at the cursor into row `row` of its columns.
+fn object(
+    cursor: &mut Cursor<'_>,
+    keys: &mut Object,
+    cells: &mut [Cells],
+    row: usize,
+    scratch: &mut Vec<u8>,
+) -> Result<(), Bad> {
+    cursor.expect(b'{', "an object")?;
+    cursor.space();
+    let mut given = 0;
+    if cursor.peek() == b'}' {
+        cursor.at += 1;
+    } else {
+        let mut place = 0;
+        loop {
+            match key(cursor, keys, place, scratch)? {
+                None => {
+                    cursor.space();
+                    cursor.skip(0)?;
+                }
+                Some(column) => {
+                    cursor.space();
+                    let values = &mut cells[column];
+                    if values.len() > row {
+                        values.truncate(row);
+                    } else {
+                        given += 1;
+                    }
+                    let field = &keys.fields[column];
+                    value(cursor, &mut keys.known[column], values, scratch, field.is_nullable()).map_err(
+                        |mut bad| {
+                            bad.path.push(field.name().clone());
+                            bad
+                        },
+                    )?;
+                }
+            }
+            if cursor.closes(b'}', "',' or '}'")? {
+                break;
+            }
+            place += 1;
+        }
+    }
+    if given < cells.len() {
+        for (cells, field) in cells.iter_mut().zip(&keys.fields) {
+            if cells.len() == row {
+                if !field.is_nullable() {
+                    let what = "is missing, and declared NOT NULL".to_owned();
+                    return Err(Box::new(Problem { what, path: vec![field.name().clone()] }));
+                }
+                cells.push_null();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Passes a key and its colon; the column it means.
+#[inline(always)]
+fn key(cursor: &mut Cursor<'_>, keys: &mut Object, place: usize, scratch: &mut Vec<u8>) -> Result<Option<usize>, Bad> {
+    if let Some(known) = keys.places.get(place) {
+        let rest = &cursor.bytes[cursor.at..];
+        if rest.starts_with(&known.raw) {
+            cursor.at += known.raw.len();
+            return Ok(known.column);
+        }
+    }
+    other_key(cursor, keys, place, scratch)
+}
+
+/// Looks a key up and remembers it.
+fn other_key(
+    cursor: &mut Cursor<'_>,
+    keys: &mut Object,
+    place: usize,
+    scratch: &mut Vec<u8>,
+) -> Result<Option<usize>, Bad> {
+    let start = cursor.at;
+    let (mut name, escaped) = cursor.string()?;
+    if escaped {
+        scratch.clear();
+        cursor.unescape(name, scratch)?;
+        name = scratch;
+    }
+    let column = keys.fields.iter().position(|field| field.name().as_bytes() == name);
+    cursor.space();
+    cursor.expect(b':', "':'")?;
+    if place < REMEMBERED {
+        if place >= keys.places.len() {
+            keys.places.resize_with(place + 1, Place::default);
+        }
+        let known = &mut keys.places[place];
+        known.raw.clear();
+        known.raw.extend_from_slice(&cursor.bytes[start..cursor.at]);
+        known.column = column;
+    }
+    Ok(column)
+}
+
+/// Decodes the value at the cursor as the next of a column.
+#[inline]
+fn value(
+    cursor: &mut Cursor<'_>,
+    known: &mut Known,
+    cells: &mut Cells,
+    scratch: &mut Vec<u8>,
+    nullable: bool,
+) -> Result<(), Bad> {
+    let start = cursor.at;
+    let first = cursor.peek();
+    let row = cells.len();
+    let wrong = |cursor: &mut Cursor<'_>, cells: &Cells| {
+        cursor.at = start;
+        cursor.bad(cells.expects())
+    };
+    match first {
+        b'n' => {
+            cursor.literal("null")?;
+            if !nullable {
+                cursor.at = start;
+                return cursor.bad("a value, since it is declared NOT NULL");
+            }
+            cells.push_null();
+            return Ok(());
+        }
+        b'"' => {
+            let (text, escaped) = cursor.string()?;
+            if let Values::Text { bytes, offsets } = &mut cells.values {
+                if escaped {
+                    cursor.unescape(text, bytes)?;
+                } else {
+                    bytes.extend_from_slice(text);
+                }
+                offsets.push(bytes.len() as i32);
+            } else {
+                let text = if escaped {
+                    scratch.clear();
+                    cursor.unescape(text, scratch)?;
+                    scratch.as_slice()
+                } else {
+                    text
+                };
+                return if cells.push_text(text) { Ok(()) } else { wrong(cursor, cells) };
+            }
+        }
+        _ => match (&mut cells.values, known) {
+            (Values::Int { values, min, max, .. }, _) => {
+                match cursor.number().ok().and_then(|(number, _)| number.to_i64()) {
+                    Some(value) if (*min..=*max).contains(&value) => values.push(value),
+                    _ => return wrong(cursor, cells),
+                }
+            }
+            (Values::Float { values, single }, _) => match cursor.number() {
+                Ok((number, text)) => values.push(float(number, text, *single)),
+                Err(_) => return wrong(cursor, cells),
+            },
+            (Values::Time { values, unit }, _) => match cursor.number().ok().and_then(|(number, _)| unit.to_ms(number))
+            {
+                Some(ms) => values.push(ms),
+                None => return wrong(cursor, cells),
+            },
+            (Values::Decimal { values, precision, scale }, _) => {
+                match cursor.number().ok().and_then(|(_, text)| decimal(text, *precision, *scale)) {
+                    Some(value) => values.push(value),
+                    None => return wrong(cursor, cells),
+                }
+            }
+            (Values::Bool(values), _) => match first {
+                b't' => {
+                    cursor.literal("true")?;
+                    values.append(true);
+                }
+                b'f' => {
+                    cursor.literal("false")?;
+                    values.append(false);
+                }
+                _ => return wrong(cursor, cells),
+            },
+            (Values::Text { bytes, offsets }, _) => {
+                cursor.skip(0)?;
+                bytes.extend_from_slice(&cursor.bytes[start..cursor.at]);
+                offsets.push(bytes.len() as i32);
+            }
+            (Values::Row { cells: members, .. }, Known::Row(keys)) if first == b'{' => {
+                object(cursor, keys, members, row, scratch)?;
+            }
+            (Values::List { cells: items, offsets, item }, Known::List(known)) if first == b'[' => {
+                let nullable = item.is_nullable();
+                cursor.at += 1;
+                cursor.space();
+                if cursor.peek() == b']' {
+                    cursor.at += 1;
+                } else {
+                    loop {
+                        value(cursor, known, items, scratch, nullable)?;
+                        if cursor.closes(b']', "',' or ']'")? {
+                            break;
+                        }
+                    }
+                }
+                offsets.push(items.len() as i32);
+            }
+            _ => return wrong(cursor, cells),
+        },
+    }
+    cells.pushed();
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! JSON: objects one a line (NDJSON), or one array of objects. Only the wanted columns become values; the rest is
+//! checked and passed over.
+//!
+//! Decisions: of a key that is repeated the last value counts. Missing and `null` are NULL. Text is accepted where a
+//! number, a truth value or a time is meant, if it reads as one; numbers and truth values, and nested values as they
+//! stand, are accepted as VARCHAR. NaN and the infinities are written as `"NaN"`, `"Infinity"`, `"-Infinity"`, and read back.
+
+mod cursor;
+mod decode;
+mod encode;
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+
+use super::{Beginning, Decoder, Decoding, Encoder, Format, FormatError, Layout, Records, TextDecoding, refuse_type};
+use crate::options::{OptionSpec, Options};
+
+pub(super) use encode::not_finite;
+pub use encode::row_as_json;
+
+/// The format `json`.
+#[derive(Debug)]
+pub(super) struct Json;
+
+impl Format for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn help(&self) -> &'static str {
+        "one object a line, or an array of objects; writes one object a line"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["json", "ndjson", "jsonl"]
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
+    }
+
+    fn decoding(&self, layout: &Layout, _: &Options) -> Result<Decoding, FormatError> {
+        for field in layout.wanted.fields() {
+            if super::cells::Cells::new(field.data_type(), layout.unit).is_none() {
+                return Err(refuse_type(self.name(), field));
+            }
+        }
+        Ok(Decoding::Text(Arc::new(JsonDecoding { layout: Arc::new(layout.clone()) })))
+    }
+
+    fn encoder(&self, schema: &SchemaRef, _: &Options) -> Result<Box<dyn Encoder>, FormatError> {
+        Ok(Box::new(encode::JsonEncoder::new(schema)?))
+    }
+}
+
+#[derive(Debug)]
+struct JsonDecoding {
+    layout: Arc<Layout>,
+}
+
+/// How the objects of an input stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// One a line.
+    Lines,
+    /// Elements of an array.
+    Elements,
+}
+
+#[derive(Debug)]
+struct JsonRecords {
+    layout: Arc<Layout>,
+    shape: Shape,
+}
+
+impl TextDecoding for JsonDecoding {
+    fn begin(&self, head: &[u8]) -> Beginning {
+        let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+        let mut shape = Shape::Lines;
+        if let Some(first) = head[skip..].iter().position(|byte| !byte.is_ascii_whitespace())
+            && head[skip + first] == b'['
+        {
+            shape = Shape::Elements;
+            skip += first + 1;
+        }
+        let records = Arc::new(JsonRecords { layout: self.layout.clone(), shape });
+        Beginning { skip, lines: 0, faults: Vec::new(), records }
+    }
+}
+
+impl Records for JsonRecords {
+    fn cut(&self, bytes: &[u8]) -> usize {
+        match self.shape {
+            Shape::Lines => memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1),
+            Shape::Elements => cursor::cut_elements(bytes),
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(decode::JsonDecoder::new(self.layout.clone(), self.shape))
+    }
+}
