@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, Int64Array};
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
 
-use super::rows::argument_nulls;
+use super::rows::{argument_nulls, bind};
 use super::visit::each;
 use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
 
@@ -26,7 +26,7 @@ impl Aggregate for Count {
     }
 
     fn bind(&self, args: &[DataType], _literals: &[ScalarValue]) -> Result<Signature, AggregateError> {
-        Ok(Signature { args: args.to_vec(), output: DataType::Int64 })
+        Ok(Signature { args: bind(self, args, None)?, output: DataType::Int64 })
     }
 
     fn accumulator(&self, _call: &Call) -> Box<dyn Accumulator> {
@@ -43,7 +43,7 @@ impl Accumulator for Counts {
     }
 
     fn update(&mut self, groups: &[u32], input: &Input<'_>) {
-        let nulls = argument_nulls(input.args);
+        let nulls = argument_nulls(input);
         let counts = self.0.as_mut_slice();
         each(groups, input, nulls.as_ref(), |_, group, diff| counts[group] += diff);
     }

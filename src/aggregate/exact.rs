@@ -65,14 +65,19 @@ impl Exact {
             return self.add_special(value * value, times);
         }
         let (mantissa, exponent) = parts(value);
+        self.add_square_of(mantissa, exponent, times);
+    }
+
+    /// Adds `(mantissa * 2^exponent)^2`, `times` times.
+    #[inline]
+    pub(super) fn add_square_of(&mut self, mantissa: i64, exponent: i32, times: i64) {
         let square = i128::from(mantissa) * i128::from(mantissa);
         if times.unsigned_abs() == 1 {
             self.add_scaled(square * i128::from(times), 2 * exponent);
         } else {
-            // In two halves of 53 bits, each of which fits when multiplied.
-            let (low, high) = (square & ((1 << 53) - 1), square >> 53);
-            self.add_scaled(low * i128::from(times), 2 * exponent);
-            self.add_scaled(high * i128::from(times), 2 * exponent + 53);
+            // In two halves, each of which fits when multiplied.
+            self.add_scaled(i128::from(square as u64) * i128::from(times), 2 * exponent);
+            self.add_scaled((square >> 64) * i128::from(times), 2 * exponent + 64);
         }
     }
 

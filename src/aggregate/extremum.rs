@@ -8,9 +8,9 @@ use arrow_buffer::ArrowNativeType;
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
 
+use super::foremost::Foremost;
 use super::multiset::Multiset;
 use super::native::{Native, by_native, column, is_native, natives};
-use super::rows::Foremost;
 use super::visit::each;
 use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
 
@@ -31,7 +31,7 @@ impl Aggregate for Min {
         "`MIN(x)`: least value, of the type of x: numbers, text, booleans, dates, times. NaN is greater than any number"
     }
 
-    fn idempotent(&self) -> bool {
+    fn heeds_distinct(&self) -> bool {
         true
     }
 
@@ -53,7 +53,7 @@ impl Aggregate for Max {
         "`MAX(x)`: greatest value, of the type of x: numbers, text, booleans, dates, times. NaN is greater than any number"
     }
 
-    fn idempotent(&self) -> bool {
+    fn heeds_distinct(&self) -> bool {
         true
     }
 
@@ -77,7 +77,7 @@ fn bind(function: &dyn Aggregate, args: &[DataType]) -> Result<Signature, Aggreg
 }
 
 fn accumulator<const MAX: bool>(call: &Call) -> Box<dyn Accumulator> {
-    by_native!(&call.output, N => Box::new(Extremum::<N, MAX>::new(call)), Box::new(Foremost::of_text(call, MAX)))
+    by_native!(&call.output, N => Box::new(Extremum::<N, MAX>::new(call)), Foremost::boxed(call, MAX))
 }
 
 /// The state: by group, the extreme value so far, or all values.

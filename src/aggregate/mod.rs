@@ -4,25 +4,44 @@
 //! state of groups `0..n` as columns. Results do not depend on the order of rows, on how rows were split into batches, or
 //! on which accumulator of several was merged into which; approximate functions say so in their name.
 
+mod approx_distinct;
+mod approx_percentile;
+mod array_agg;
 mod avg;
+mod bag;
+mod boolean;
 mod changes;
 mod count;
+mod distinct;
 mod emit;
 mod exact;
 mod extremum;
+mod first_last;
+mod foremost;
+mod gather;
 mod grouping;
+mod identity;
 mod keys;
 mod keys_bytes;
 mod keys_words;
+#[cfg(test)]
+mod laws;
 mod multiset;
 mod native;
+#[cfg(test)]
+mod oracle;
+mod percentile;
+mod quantile;
 mod rounding;
 mod rows;
+mod seeded;
 mod states;
+mod string_agg;
 mod sum;
 mod table;
 mod terms;
 mod total;
+mod variance;
 mod visit;
 mod whole;
 mod wide;
@@ -44,7 +63,27 @@ pub use table::{GroupTable, Middle, Part};
 pub use terms::Terms;
 
 /// Every aggregate function of the language.
-pub const AGGREGATES: &[&dyn Aggregate] = &[&count::Count, &sum::Sum, &avg::Avg, &extremum::Min, &extremum::Max];
+pub const AGGREGATES: &[&dyn Aggregate] = &[
+    &count::Count,
+    &sum::Sum,
+    &avg::Avg,
+    &extremum::Min,
+    &extremum::Max,
+    &variance::VAR_POP,
+    &variance::VAR_SAMP,
+    &variance::STDDEV_POP,
+    &variance::STDDEV_SAMP,
+    &percentile::Median,
+    &percentile::Percentile,
+    &approx_percentile::ApproxPercentile,
+    &approx_distinct::ApproxCountDistinct,
+    &first_last::FirstValue,
+    &first_last::LastValue,
+    &array_agg::ArrayAgg,
+    &string_agg::StringAgg,
+    &boolean::BoolAnd,
+    &boolean::BoolOr,
+];
 
 /// The aggregate function that answers to `name`, in any case.
 pub fn find(name: &str) -> Option<&'static dyn Aggregate> {
@@ -57,7 +96,10 @@ pub fn find(name: &str) -> Option<&'static dyn Aggregate> {
 
 /// State for groups of such a call, DISTINCT heeded: this, not [`Aggregate::accumulator`], is what operators ask.
 pub fn accumulator(function: &'static dyn Aggregate, call: &Call) -> Box<dyn Accumulator> {
-    function.accumulator(call)
+    match call.distinct && !function.heeds_distinct() {
+        true => distinct::boxed(function, call),
+        false => function.accumulator(call),
+    }
 }
 
 /// Why a call of an aggregate function was refused, at planning time.
@@ -108,8 +150,9 @@ pub trait Aggregate: Send + Sync + Debug {
         0
     }
 
-    /// Whether equal rows count once anyway, so that DISTINCT changes nothing.
-    fn idempotent(&self) -> bool {
+    /// Whether its accumulators heed [`Call::distinct`] themselves, or equal rows count once anyway. If not, DISTINCT is
+    /// put around them.
+    fn heeds_distinct(&self) -> bool {
         false
     }
 

@@ -1,232 +1,208 @@
-//! Rows as bytes whose order is that of the columns: text as itself, other columns by `arrow-row`; and the accumulator
-//! that keeps the first or last of them: MIN and MAX of text, FIRST_VALUE and LAST_VALUE.
+//! Rows as bytes whose order is that of their columns: text as itself, other columns by `arrow-row`.
+//!
+//! A [`Row`] has the order columns' bytes first, then the arguments'. Both parts are prefix-free, so comparing the whole
+//! compares the parts in turn. All NaN become one, the greatest number; `-0.0` becomes `0.0`.
 
-use std::any::Any;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, StringArray, cast::AsArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_buffer::NullBuffer;
 use arrow_row::{RowConverter, Rows, SortField};
-use arrow_schema::{DataType, SortOptions};
+use arrow_schema::DataType;
 
-use super::multiset::Multiset;
-use super::visit::each;
-use super::{Accumulator, Call, Input};
+use super::native::Native;
+use super::{Aggregate, AggregateError, Call, Input};
 
-/// A row's bytes.
-pub(super) type Bytes = Box<[u8]>;
+/// The bytes of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    bytes: Box<[u8]>,
+    split: u32,
+}
 
-/// How rows become bytes and back.
-pub(super) enum Codec {
-    /// One text column.
-    Text,
-    /// The order columns, then the argument columns.
-    Rows(RowConverter),
+impl Ord for Row {
+    fn cmp(&self, other: &Row) -> Ordering {
+        self.bytes.cmp(&other.bytes)
+    }
+}
+
+impl PartialOrd for Row {
+    fn partial_cmp(&self, other: &Row) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Row {
+    /// The order columns' bytes.
+    pub(super) fn order(&self) -> &[u8] {
+        &self.bytes[..self.split as usize]
+    }
+
+    /// The arguments' bytes.
+    pub(super) fn value(&self) -> &[u8] {
+        &self.bytes[self.split as usize..]
+    }
+
+    /// Becomes another row; keeps the memory if that has as many bytes.
+    pub(super) fn set(&mut self, (order, value): (&[u8], &[u8])) {
+        if self.bytes.len() == order.len() + value.len() {
+            self.bytes[..order.len()].copy_from_slice(order);
+            self.bytes[order.len()..].copy_from_slice(value);
+            self.split = order.len() as u32;
+        } else {
+            *self = Row::from((order, value));
+        }
+    }
+
+    /// Heap memory, in bytes; small blocks take 16 more.
+    pub(super) fn heap(&self) -> usize {
+        self.bytes.len() + 16
+    }
+}
+
+impl From<(&[u8], &[u8])> for Row {
+    fn from((order, value): (&[u8], &[u8])) -> Row {
+        Row { bytes: [order, value].concat().into(), split: order.len() as u32 }
+    }
+}
+
+/// How the arguments of a call become bytes and back.
+#[derive(Debug)]
+pub(super) struct Codec {
+    order: Option<RowConverter>,
+    // None: one text column.
+    values: Option<RowConverter>,
+    args: Vec<DataType>,
 }
 
 /// The bytes of a batch's rows.
-pub(super) enum Encoded<'a> {
-    /// Of [`Codec::Text`].
-    Text(&'a StringArray),
-    /// Of [`Codec::Rows`].
+pub(super) struct Encoded {
+    order: Option<Rows>,
+    values: Values,
+}
+
+enum Values {
+    Text(StringArray),
     Rows(Rows),
 }
 
-impl Encoded<'_> {
-    /// One row.
+impl Encoded {
+    /// One row: the order columns' and the arguments' bytes.
     #[inline(always)]
-    pub(super) fn row(&self, row: usize) -> &[u8] {
-        match self {
-            Encoded::Text(text) => text.value(row).as_bytes(),
-            Encoded::Rows(rows) => rows.row(row).data(),
-        }
+    pub(super) fn row(&self, row: usize) -> (&[u8], &[u8]) {
+        let order = self.order.as_ref().map_or(&[][..], |order| order.row(row).data());
+        let value = match &self.values {
+            Values::Text(text) => text.value(row).as_bytes(),
+            Values::Rows(rows) => rows.row(row).data(),
+        };
+        (order, value)
+    }
+}
+
+fn converter(fields: Vec<SortField>) -> RowConverter {
+    match RowConverter::new(fields) {
+        Ok(converter) => converter,
+        Err(error) => unreachable!("bind admits only types that have a row form: {error}"),
+    }
+}
+
+fn convert(converter: &RowConverter, columns: &[ArrayRef]) -> Rows {
+    match converter.convert_columns(columns) {
+        Ok(rows) => rows,
+        Err(error) => unreachable!("the columns have the call's types: {error}"),
     }
 }
 
 impl Codec {
-    /// For the order columns and arguments of a call.
-    pub(super) fn ordered(call: &Call) -> Codec {
-        let order = call.order.iter().map(|(of, options)| SortField::new_with_options(of.clone(), *options));
-        let fields = order.chain(call.args.iter().map(|of| SortField::new(of.clone())));
-        match RowConverter::new(fields.collect()) {
-            Ok(converter) => Codec::Rows(converter),
-            Err(error) => unreachable!("bind admits only types that have a row form: {error}"),
-        }
+    /// For the arguments of a call, its order columns left out.
+    pub(super) fn plain(call: &Call) -> Codec {
+        let fields = || call.args.iter().map(|of| SortField::new(of.clone())).collect();
+        let values = (call.args != [DataType::Utf8]).then(|| converter(fields()));
+        Codec { order: None, values, args: call.args.clone() }
     }
 
-    /// Whether columns of this type have a row form.
-    pub(super) fn supports(data_type: &DataType) -> bool {
-        RowConverter::supports_fields(&[SortField::new_with_options(data_type.clone(), SortOptions::default())])
+    /// For the order columns and arguments of a call.
+    pub(super) fn ordered(call: &Call) -> Codec {
+        let fields = call.order.iter().map(|(of, options)| SortField::new_with_options(of.clone(), *options)).collect();
+        let order = (!call.order.is_empty()).then(|| converter(fields));
+        Codec { order, ..Codec::plain(call) }
     }
 
     /// The bytes of rows.
-    pub(super) fn encode<'a>(&self, input: &Input<'a>) -> Encoded<'a> {
-        match self {
-            Codec::Text => Encoded::Text(input.args[0].as_string()),
-            Codec::Rows(converter) => {
-                let columns: Vec<ArrayRef> = input.order.iter().chain(input.args).cloned().collect();
-                match converter.convert_columns(&columns) {
-                    Ok(rows) => Encoded::Rows(rows),
-                    Err(error) => unreachable!("the columns have the call's types: {error}"),
-                }
-            }
+    pub(super) fn encode(&self, order: &[ArrayRef], args: &[ArrayRef]) -> Encoded {
+        Encoded {
+            order: self.order.as_ref().map(|converter| convert(converter, &canonical(order))),
+            values: match &self.values {
+                None => Values::Text(args[0].as_string().clone()),
+                Some(converter) => Values::Rows(convert(converter, &canonical(args))),
+            },
         }
     }
 
-    /// The last column of rows; NULL for `None`.
-    pub(super) fn decode<'a>(&self, rows: impl Iterator<Item = Option<&'a [u8]>>, output: &DataType) -> ArrayRef {
-        match self {
-            Codec::Text => Arc::new(StringArray::from_iter(rows.map(|row| {
-                row.map(|row| match std::str::from_utf8(row) {
-                    Ok(text) => text,
-                    Err(error) => unreachable!("it was text: {error}"),
-                })
-            }))),
-            Codec::Rows(converter) => {
-                let rows: Vec<Option<&[u8]>> = rows.collect();
-                let parser = converter.parser();
-                let columns = match converter.convert_rows(rows.iter().flatten().map(|row| parser.parse(row))) {
-                    Ok(columns) => columns,
-                    Err(error) => unreachable!("the rows are of this converter: {error}"),
-                };
-                let Some(values) = columns.last() else { unreachable!("a call has an argument") };
-                debug_assert_eq!(values.data_type(), output);
-                let mut at = 0;
-                let places = rows.iter().map(|row| {
-                    row.map(|_| {
-                        at += 1;
-                        at - 1
-                    })
-                });
-                match arrow_select::take::take(values, &arrow_array::UInt64Array::from_iter(places), None) {
-                    Ok(values) => values,
-                    Err(error) => unreachable!("places are within: {error}"),
-                }
+    /// The argument columns of values' bytes.
+    pub(super) fn decode<'a>(&self, values: impl Iterator<Item = &'a [u8]>) -> Vec<ArrayRef> {
+        let Some(converter) = &self.values else {
+            let text = values.map(|value| match std::str::from_utf8(value) {
+                Ok(text) => text,
+                Err(error) => unreachable!("it was text: {error}"),
+            });
+            return vec![Arc::new(StringArray::from_iter_values(text))];
+        };
+        let parser = converter.parser();
+        match converter.convert_rows(values.map(|value| parser.parse(value))) {
+            Ok(columns) => {
+                debug_assert!(columns.iter().map(|column| column.data_type()).eq(&self.args));
+                columns
             }
+            Err(error) => unreachable!("the rows are of this converter: {error}"),
         }
     }
 }
 
-/// The rows that NULL arguments leave.
-pub(super) fn argument_nulls(args: &[ArrayRef]) -> Option<NullBuffer> {
-    args.iter().fold(None, |nulls: Option<NullBuffer>, column| {
+/// The types that rows of these arguments are kept in, if each has one and there are `exactly` that many.
+pub(super) fn bind(
+    function: &dyn Aggregate,
+    args: &[DataType],
+    exactly: Option<usize>,
+) -> Result<Vec<DataType>, AggregateError> {
+    if exactly.is_some_and(|exactly| exactly != args.len()) {
+        return Err(AggregateError::arguments(function, args, "give it one column"));
+    }
+    let plain = |data_type: &DataType| match data_type {
+        DataType::Dictionary(_, value) => DataType::clone(value),
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        other => other.clone(),
+    };
+    let plain: Vec<DataType> = args.iter().map(plain).collect();
+    let fields: Vec<SortField> = plain.iter().map(|of| SortField::new(of.clone())).collect();
+    match RowConverter::supports_fields(&fields) {
+        true => Ok(plain),
+        false => Err(AggregateError::arguments(function, args, "give it columns of other types: these have no order")),
+    }
+}
+
+/// The rows in which no argument is NULL.
+pub(super) fn argument_nulls(input: &Input<'_>) -> Option<NullBuffer> {
+    input.args.iter().fold(None, |nulls: Option<NullBuffer>, column| {
         NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref())
     })
 }
 
-enum State {
-    Best(Vec<Option<Vec<u8>>>),
-    All(Vec<Multiset<Bytes>>),
-}
-
-/// Keeps the first or the last row of a group; when retracting all of them.
-pub(super) struct Foremost {
-    codec: Codec,
-    last: bool,
-    output: DataType,
-    state: State,
-}
-
-impl Foremost {
-    /// The least or greatest text.
-    pub(super) fn of_text(call: &Call, last: bool) -> Foremost {
-        Foremost::new(Codec::Text, call, last)
-    }
-
-    fn new(codec: Codec, call: &Call, last: bool) -> Foremost {
-        let state = if call.retracting { State::All(Vec::new()) } else { State::Best(Vec::new()) };
-        Foremost { codec, last, output: call.output.clone(), state }
-    }
-
-    fn result(&self, group: usize) -> Option<&[u8]> {
-        match &self.state {
-            State::Best(best) => best[group].as_deref(),
-            State::All(sets) if self.last => sets[group].last().map(|row| &**row),
-            State::All(sets) => sets[group].first().map(|row| &**row),
-        }
-    }
-}
-
-/// Puts `row` in if it comes before the best, or after if `last`. Keeps the memory.
-#[inline(always)]
-fn offer(best: &mut Option<Vec<u8>>, row: &[u8], last: bool) {
-    match best {
-        None => *best = Some(row.to_vec()),
-        Some(best) if (if last { row > best.as_slice() } else { row < best.as_slice() }) => {
-            best.clear();
-            best.extend_from_slice(row);
-        }
-        Some(_) => {}
-    }
-}
-
-impl Accumulator for Foremost {
-    fn resize(&mut self, groups: usize) {
-        match &mut self.state {
-            State::Best(best) => best.resize(groups.max(best.len()), None),
-            State::All(sets) => sets.resize_with(groups.max(sets.len()), Multiset::default),
-        }
-    }
-
-    fn update(&mut self, groups: &[u32], input: &Input<'_>) {
-        let rows = self.codec.encode(input);
-        let (nulls, last) = (argument_nulls(input.args), self.last);
-        match &mut self.state {
-            State::Best(best) => {
-                each(groups, input, nulls.as_ref(), |row, group, _| offer(&mut best[group], rows.row(row), last));
+/// The same columns with one NaN and one zero, so that equal values have equal bytes.
+fn canonical(columns: &[ArrayRef]) -> Vec<ArrayRef> {
+    let column = |column: &ArrayRef| -> ArrayRef {
+        match column.data_type() {
+            DataType::Float64 => {
+                Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| f64::native(value.key())))
             }
-            State::All(sets) => {
-                each(groups, input, nulls.as_ref(), |row, group, diff| sets[group].add(rows.row(row).into(), diff));
+            DataType::Float32 => {
+                Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| f32::native(value.key())))
             }
+            _ => column.clone(),
         }
-    }
-
-    fn merge(&mut self, groups: &[u32], other: &dyn Accumulator, from: &[u32], sign: i64) {
-        let Some(other) = other.as_any().downcast_ref::<Self>() else { unreachable!("made by the same call") };
-        for (group, from) in groups.iter().zip(from).map(|(&group, &from)| (group as usize, from as usize)) {
-            match (&mut self.state, &other.state) {
-                (State::All(sets), State::All(others)) => {
-                    others[from].counts().for_each(|(row, count)| sets[group].add(row.clone(), sign * count));
-                }
-                (State::All(sets), State::Best(best)) => {
-                    if let Some(row) = &best[from] {
-                        sets[group].add(row.as_slice().into(), sign);
-                    }
-                }
-                (State::Best(best), _) => {
-                    if let Some(row) = other.result(from) {
-                        offer(&mut best[group], row, self.last);
-                    }
-                }
-            }
-        }
-    }
-
-    fn evaluate(&self, groups: &[u32]) -> ArrayRef {
-        self.codec.decode(groups.iter().map(|&group| self.result(group as usize)), &self.output)
-    }
-
-    fn reset(&mut self, groups: &[u32]) {
-        match &mut self.state {
-            State::Best(best) => groups.iter().for_each(|&group| best[group as usize] = None),
-            State::All(sets) => groups.iter().for_each(|&group| sets[group as usize] = Multiset::default()),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match &self.state {
-            State::Best(best) => {
-                let rows: usize = best.iter().flatten().map(Vec::capacity).sum();
-                best.capacity() * size_of::<Option<Vec<u8>>>() + rows
-            }
-            State::All(sets) => {
-                let trees = |set: &Multiset<Bytes>| set.bytes() + set.counts().map(|(row, _)| row.len()).sum::<usize>();
-                sets.capacity() * size_of::<Multiset<Bytes>>() + sets.iter().map(trees).sum::<usize>()
-            }
-        }
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
+    };
+    columns.iter().map(column).collect()
 }

@@ -1,0 +1,149 @@
+//! Keeps all rows of a group, by order columns and then value: ARRAY_AGG and STRING_AGG. With DISTINCT a value shows where
+//! it comes first; without retraction, only that row of it is kept.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, ListArray, StringArray, UInt64Array, cast::AsArray};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_schema::DataType;
+use hashbrown::HashSet;
+
+use super::bag::Bag;
+use super::rows::{Codec, Row, argument_nulls};
+use super::seeded::Seeded;
+use super::visit::each;
+use super::{Accumulator, Call, Input};
+
+/// What becomes of the rows.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    /// A list.
+    List,
+    /// Text, with this between the rows.
+    Joined(String),
+}
+
+/// The accumulator.
+pub(super) struct Gather {
+    codec: Codec,
+    shape: Shape,
+    output: DataType,
+    distinct: bool,
+    retracting: bool,
+    // Settled when read.
+    groups: RefCell<Vec<Bag<Row>>>,
+}
+
+impl Gather {
+    /// No groups yet.
+    pub(super) fn boxed(call: &Call, shape: Shape) -> Box<dyn Accumulator> {
+        Box::new(Gather {
+            codec: Codec::ordered(call),
+            shape,
+            output: call.output.clone(),
+            distinct: call.distinct,
+            retracting: call.retracting,
+            groups: RefCell::default(),
+        })
+    }
+}
+
+/// Settles a group; with `thin` only the first row of each value is kept.
+fn settle(bag: &mut Bag<Row>, thin: bool) {
+    bag.settle();
+    if thin {
+        let mut seen = HashSet::with_hasher(Seeded);
+        bag.retain(|row| seen.insert(row.value().to_vec()));
+    }
+}
+
+impl Accumulator for Gather {
+    fn resize(&mut self, groups: usize) {
+        let state = self.groups.get_mut();
+        state.resize_with(groups.max(state.len()), Bag::default);
+    }
+
+    fn update(&mut self, groups: &[u32], input: &Input<'_>) {
+        let (rows, nulls) = (self.codec.encode(input.order, input.args), argument_nulls(input));
+        let (thin, state) = (self.distinct && !self.retracting, self.groups.get_mut());
+        each(groups, input, nulls.as_ref(), |row, group, diff| {
+            let bag = &mut state[group];
+            if bag.add(rows.row(row).into(), diff) {
+                settle(bag, thin);
+            }
+        });
+    }
+
+    fn merge(&mut self, groups: &[u32], other: &dyn Accumulator, from: &[u32], sign: i64) {
+        let Some(other) = other.as_any().downcast_ref::<Self>() else { unreachable!("made by the same call") };
+        let (thin, state) = (self.distinct && !self.retracting, self.groups.get_mut());
+        let mut others = other.groups.borrow_mut();
+        for (&group, &from) in groups.iter().zip(from) {
+            // What a thinned part is taken in as must be what it is taken out as.
+            settle(&mut others[from as usize], other.distinct && !other.retracting);
+            let bag = &mut state[group as usize];
+            for (row, count) in others[from as usize].entries() {
+                if bag.add(row.clone(), sign * count) {
+                    settle(bag, thin);
+                }
+            }
+        }
+    }
+
+    fn evaluate(&self, groups: &[u32]) -> ArrayRef {
+        let mut state = self.groups.borrow_mut();
+        groups.iter().for_each(|&group| state[group as usize].settle());
+        let (mut values, mut places, mut lengths): (Vec<&[u8]>, Vec<u64>, Vec<usize>) = Default::default();
+        for &group in groups {
+            let (before, mut seen) = (places.len(), HashSet::with_hasher(Seeded));
+            for (row, count) in state[group as usize].iter() {
+                if self.distinct && !seen.insert(row.value()) {
+                    continue;
+                }
+                let times = if self.distinct { 1 } else { count as usize };
+                places.extend(std::iter::repeat_n(values.len() as u64, times));
+                values.push(row.value());
+            }
+            lengths.push(places.len() - before);
+        }
+        let column = self.codec.decode(values.into_iter()).swap_remove(0);
+        let column = match arrow_select::take::take(&column, &UInt64Array::from(places), None) {
+            Ok(column) => column,
+            Err(error) => unreachable!("the places are within: {error}"),
+        };
+        let nulls: NullBuffer = lengths.iter().map(|&length| length > 0).collect();
+        match (&self.shape, &self.output) {
+            (Shape::List, DataType::List(field)) => {
+                let offsets = OffsetBuffer::from_lengths(lengths);
+                Arc::new(ListArray::new(field.clone(), offsets, column, Some(nulls)))
+            }
+            (Shape::Joined(between), _) => {
+                let (text, mut at) = (column.as_string::<i32>(), 0);
+                let join = |length: usize| {
+                    let rows: Vec<&str> = (at..at + length).map(|row| text.value(row)).collect();
+                    at += length;
+                    (length > 0).then(|| rows.join(between))
+                };
+                Arc::new(lengths.into_iter().map(join).collect::<StringArray>())
+            }
+            (Shape::List, other) => unreachable!("bind answered a list, not {other}"),
+        }
+    }
+
+    fn reset(&mut self, groups: &[u32]) {
+        let state = self.groups.get_mut();
+        groups.iter().for_each(|&group| state[group as usize] = Bag::default());
+    }
+
+    fn bytes(&self) -> usize {
+        let state = self.groups.borrow();
+        let rows = |bag: &Bag<Row>| bag.bytes() + bag.entries().map(|(row, _)| row.heap()).sum::<usize>();
+        state.capacity() * size_of::<Bag<Row>>() + state.iter().map(rows).sum::<usize>()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
