@@ -12,6 +12,7 @@ mod config;
 mod consolidate;
 mod control;
 mod error;
+mod extend;
 mod gather;
 mod ingest;
 mod latency;
@@ -36,6 +37,7 @@ pub use changes::{EpochChanges, Status};
 pub use config::{BATCH_ROWS, Config, FIRST_PORT};
 pub use control::State;
 pub use error::EngineError;
+pub use extend::Built;
 pub use operators::OperatorStats;
 pub use source::Source;
 pub use subscription::{Subscription, Update};
@@ -99,7 +101,15 @@ struct Inner {
 impl Engine {
     /// Starts a dataflow. Blocks until the sources are open and all processes have met.
     pub fn start(dataflow: Dataflow, config: Config) -> Result<Engine, EngineError> {
-        process::start(dataflow, config)
+        process::start(dataflow, config, None)
+    }
+
+    /// Starts a dataflow and, on every worker, operators of the caller's own over its published views.
+    pub fn start_with<F>(dataflow: Dataflow, config: Config, extend: F) -> Result<Engine, EngineError>
+    where
+        F: for<'s, 'a> Fn(&Built<'s, 'a>) + Send + Sync + 'static,
+    {
+        process::start(dataflow, config, Some(Arc::new(extend)))
     }
 
     /// What runs.

@@ -14,6 +14,7 @@ use timely::communication::{Config as Communication, Hooks, WorkerGuards, initia
 use timely::worker::{ProgressMode, Worker};
 
 use super::cluster::{self, Agreement};
+use super::extend::Extend;
 use super::latency::Latency;
 use super::operators::Operators;
 use super::rows::{Closing, Limits};
@@ -33,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 
 type Readers = Vec<Box<dyn Reader>>;
 
-pub(super) fn start(dataflow: Dataflow, config: Config) -> Result<Engine, EngineError> {
+pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Extend>>) -> Result<Engine, EngineError> {
     config.check().map_err(EngineError::Config)?;
     let control = control::Control::new();
     let metrics = Arc::new(Metrics::new());
@@ -67,7 +68,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config) -> Result<Engine, Engine
     let Peers { builders, guard, sockets, goodbyes } = peers;
     let sinks = Mutex::new(sinks);
     let ticks = config.tick_ms;
-    let work = Work { dataflow, config, sources, views, sinks, rejects, control, operators, latency, metrics };
+    let work = Work { dataflow, config, sources, views, sinks, rejects, control, operators, latency, metrics, extend };
     let work = Arc::new(work);
     let (queues, control) = (work.sources.clone(), work.control.clone());
     control.on_stop(move || queues.iter().for_each(|source| source.close()));

@@ -9,6 +9,7 @@ use timely::worker::Worker;
 use super::config::Config;
 use super::consolidate::Netted;
 use super::control::Control;
+use super::extend::{Built, Extend};
 use super::gather::{Collect, gather, keep};
 use super::latency::Latency;
 use super::operators::Operators;
@@ -40,6 +41,8 @@ pub(super) struct Work {
     pub(super) operators: Arc<Operators>,
     pub(super) latency: Arc<Latency>,
     pub(super) metrics: Arc<Metrics>,
+    /// What the embedder builds on every worker.
+    pub(super) extend: Option<Arc<Extend>>,
 }
 
 /// Runs until the dataflow is complete or the engine stops.
@@ -64,6 +67,9 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) {
         .iter()
         .map(|input| source(scope, input, local, &probes, config.lag_batches).probe_with(&probes.inputs));
     let streams = build(scope, dataflow, inputs.collect(), &work.rejects);
+    if let Some(extend) = &work.extend {
+        extend(&Built { scope, dataflow, streams: &streams, probes: &probes });
+    }
     for (place, sink) in dataflow.sinks.iter().enumerate() {
         let name = format!("Sink {}", sink.spec.name);
         let mut sinks = work.sinks.lock().unwrap_or_else(PoisonError::into_inner);
