@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMillisecondArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{SchemaRef, SortOptions};
+use arrow_select::filter::filter;
 
 use crate::delta::Delta;
 
@@ -35,6 +36,16 @@ impl Changes {
     /// Rows that go.
     pub fn retract(&mut self, columns: Vec<ArrayRef>, rows: usize) {
         self.push(columns, rows, -1);
+    }
+
+    /// Rows whose values change from `old` to `new` while the columns before them, `fixed`, stay. Equal ones are passed over.
+    pub fn replace(&mut self, fixed: Vec<ArrayRef>, old: Vec<ArrayRef>, new: Vec<ArrayRef>, rows: usize) {
+        let (fixed, old, new, rows) = match differing(&old, &new, rows) {
+            None => (fixed, old, new, rows),
+            Some(differ) => (only(&fixed, &differ), only(&old, &differ), only(&new, &differ), differ.true_count()),
+        };
+        self.retract(fixed.iter().cloned().chain(old).collect(), rows);
+        self.insert(fixed.into_iter().chain(new).collect(), rows);
     }
 
     fn push(&mut self, columns: Vec<ArrayRef>, rows: usize, diff: i64) {
@@ -82,15 +93,19 @@ pub fn window_columns((start, end): (i64, i64), rows: usize) -> [ArrayRef; 3] {
 }
 
 /// Which rows differ in some column, NULLs being equal; `None` if all do.
-pub fn differing(old: &[ArrayRef], new: &[ArrayRef], rows: usize) -> Option<BooleanArray> {
+fn differing(old: &[ArrayRef], new: &[ArrayRef], rows: usize) -> Option<BooleanArray> {
     let mut same = BooleanBuffer::new_set(rows);
     for (old, new) in old.iter().zip(new) {
         same = &same & &equal(old, new);
-        if same.count_set_bits() == 0 {
-            return None;
-        }
     }
-    (rows > 0).then(|| BooleanArray::new(!&same, None))
+    (same.count_set_bits() > 0).then(|| BooleanArray::new(!&same, None))
+}
+
+fn only(columns: &[ArrayRef], rows: &BooleanArray) -> Vec<ArrayRef> {
+    match columns.iter().map(|column| filter(column, rows)).collect() {
+        Ok(columns) => columns,
+        Err(error) => unreachable!("the filter is as long as the columns: {error}"),
+    }
 }
 
 fn equal(old: &ArrayRef, new: &ArrayRef) -> BooleanBuffer {

@@ -54,12 +54,12 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, SortOptions};
 use datafusion_common::ScalarValue;
 
-pub use changes::{Changes, differing, window_columns};
+pub use changes::{Changes, window_columns};
 pub use emit::Emit;
 pub use grouping::{GroupCall, Grouping, Role};
 pub use keys::Keys;
 pub use states::States;
-pub use table::{GroupTable, Middle, Part};
+pub use table::{GroupTable, Middle, Part, pick};
 pub use terms::Terms;
 
 /// Every aggregate function of the language.

@@ -3,10 +3,9 @@
 //! A group's row exists while the group has rows. In a table that does not count rows (append-only input) a group has rows
 //! from its first on, and nothing is ever removed.
 
-use arrow_array::{ArrayRef, BooleanArray, UInt32Array};
-use arrow_select::{filter::filter, take::take};
+use arrow_array::{ArrayRef, UInt32Array};
+use arrow_select::take::take;
 
-use super::changes::differing;
 use super::{Changes, Grouping, Keys, Role, States};
 use crate::delta::Delta;
 
@@ -89,21 +88,8 @@ impl GroupTable {
             old = stay.iter().map(|&i| old[i as usize]).collect();
         }
         // Rows that change.
-        let new_values = self.states.evaluate(&old);
-        match differing(&old_values, &new_values, old.len()) {
-            None if !new_values.is_empty() => {
-                let keys = self.keys.columns(&old);
-                changes.retract(row(keys.clone(), middle(old.len()), old_values), old.len());
-                changes.insert(row(keys, middle(old.len()), new_values), old.len());
-            }
-            Some(differ) if differ.true_count() > 0 => {
-                let rows = differ.true_count();
-                let keys = only(&self.keys.columns(&old), &differ);
-                changes.retract(row(keys.clone(), middle(rows), only(&old_values, &differ)), rows);
-                changes.insert(row(keys, middle(rows), only(&new_values, &differ)), rows);
-            }
-            _ => {}
-        }
+        let fixed = row(self.keys.columns(&old), middle(old.len()), Vec::new());
+        changes.replace(fixed, old_values, self.states.evaluate(&old), old.len());
         // Rows that come.
         let come: Vec<u32> = fresh.into_iter().filter(|&group| there(self, group)).collect();
         changes.insert(self.row(&come, middle, self.states.evaluate(&come)), come.len());
@@ -213,21 +199,12 @@ fn row(mut keys: Vec<ArrayRef>, middle: Vec<ArrayRef>, values: Vec<ArrayRef>) ->
     keys
 }
 
-fn pick(columns: &[ArrayRef], rows: &[u32]) -> Vec<ArrayRef> {
+/// The rows of these columns at `rows`, in that order.
+pub fn pick(columns: &[ArrayRef], rows: &[u32]) -> Vec<ArrayRef> {
     let rows = UInt32Array::from(rows.to_vec());
     let picked = columns.iter().map(|column| take(column, &rows, None));
     match picked.collect() {
         Ok(columns) => columns,
         Err(error) => unreachable!("the rows are within the columns: {error}"),
-    }
-}
-
-fn only(columns: &[ArrayRef], rows: &BooleanArray) -> Vec<ArrayRef> {
-    if rows.true_count() == rows.len() {
-        return columns.to_vec();
-    }
-    match columns.iter().map(|column| filter(column, rows)).collect() {
-        Ok(columns) => columns,
-        Err(error) => unreachable!("the filter is as long as the columns: {error}"),
     }
 }

@@ -52,10 +52,11 @@ impl Terms {
         (0..rows.len()).for_each(|row| self.rejects.row("window", "late", &detail, rows.batch(), row));
     }
 
-    /// Hands in the rows without event time.
-    pub fn reject_timeless(&self, rows: &Delta, which: &[usize]) {
-        which
-            .iter()
-            .for_each(|&row| self.rejects.row("window", "no_event_time", "the event time is NULL", rows.batch(), row));
+    /// The rows that have a time in all of these columns; the others are handed in as rejects.
+    pub fn timed(&self, rows: &Delta, columns: &[usize]) -> Delta {
+        let (timed, timeless) = rows.without_nulls(columns);
+        let reject = |row| self.rejects.row("window", "no_event_time", "the event time is NULL", rows.batch(), row);
+        timeless.into_iter().for_each(reject);
+        timed
     }
 }

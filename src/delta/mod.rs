@@ -13,7 +13,7 @@ pub mod words;
 
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::{RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_array::{Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
@@ -102,6 +102,16 @@ impl Delta {
     /// `rows` rows from `start` on, without copying.
     pub fn slice(&self, start: usize, rows: usize) -> Delta {
         Delta::new(self.batch.slice(start, rows), self.diffs.as_ref().map(|diffs| diffs.slice(start, rows)))
+    }
+
+    /// The rows without NULL in any of these columns, and which rows were left out.
+    pub fn without_nulls(&self, columns: &[usize]) -> (Delta, Vec<usize>) {
+        if columns.iter().all(|&column| self.batch.column(column).null_count() == 0) {
+            return (self.clone(), Vec::new());
+        }
+        let valid = |row: &usize| columns.iter().all(|&column| self.batch.column(column).is_valid(*row));
+        let (with, without): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(valid);
+        (self.take(&with.into_iter().map(|row| row as u32).collect::<Vec<_>>().into()), without)
     }
 
     /// All rows of `deltas`, which share `schema`, one after the other.

@@ -11,6 +11,7 @@ use super::{Dataflow, Node, NodeId, Op, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
 use crate::delta::{Delta, Rejects, Route, stateful, stateless};
 use crate::reduce::Groups;
+use crate::session::{PointSessions, Sessions};
 use crate::time::Epoch;
 use crate::window::{Panes, Slices, Source, Window, assign};
 
@@ -118,7 +119,14 @@ fn grouped<'s>(
             let terms = terms(behind(end).saturating_add(1));
             stateful(input, route, "WindowReduce", Panes::new(terms, Source::Columns { start, end }))
         }
-        Pane::Session { .. } => unreachable!("sessions are not built yet"),
+        // A row at the end of a session still belongs to it, so it is complete when W > end.
+        Pane::Session { time, gap, keep } => {
+            let terms = terms(behind(time).saturating_add(1));
+            match reduce.retracting {
+                false => stateful(input, route, "Session", Sessions::new(terms, time, gap, keep)),
+                true => stateful(input, route, "Session", PointSessions::new(terms, time, gap, keep)),
+            }
+        }
     }
 }
 

@@ -57,25 +57,19 @@ impl Panes {
         for delta in input {
             match self.source {
                 Source::Time { time, window } => {
-                    let parts = split::by_slice(&self.timed(delta, &[time]), time, &window).into_iter();
+                    let parts = split::by_slice(&self.terms.timed(&delta, &[time]), time, &window).into_iter();
                     parts.for_each(|(start, part)| {
                         let end = start.saturating_add(window.size_ms());
                         panes.entry((end, start)).or_default().push(part);
                     });
                 }
                 Source::Columns { start, end } => {
-                    let parts = split::by_window(&self.timed(delta, &[start, end]), start, end).into_iter();
+                    let parts = split::by_window(&self.terms.timed(&delta, &[start, end]), start, end).into_iter();
                     parts.for_each(|(pane, part)| panes.entry(pane).or_default().push(part));
                 }
             }
         }
         panes
-    }
-
-    fn timed(&self, delta: Delta, columns: &[usize]) -> Delta {
-        let (with, without) = split::with_times(delta.clone(), columns);
-        self.terms.reject_timeless(&delta, &without);
-        with
     }
 
     /// Adds parts to a window, and tells what changes if its rows are out.
@@ -104,7 +98,7 @@ impl Panes {
     ) {
         let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
         for delta in input {
-            for (slice, part) in split::by_slice(&self.timed(delta, &[time]), time, &window) {
+            for (slice, part) in split::by_slice(&self.terms.timed(&delta, &[time]), time, &window) {
                 slices.entry(slice).or_default().push(part);
             }
         }

@@ -84,9 +84,7 @@ impl Stateful for Slices {
         self.now = epoch;
         let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
         for delta in input {
-            let (timed, timeless) = split::with_times(delta.clone(), &[self.time]);
-            self.terms.reject_timeless(&delta, &timeless);
-            for (slice, part) in split::by_slice(&timed, self.time, &self.window) {
+            for (slice, part) in split::by_slice(&self.terms.timed(&delta, &[self.time]), self.time, &self.window) {
                 slices.entry(slice).or_default().push(part);
             }
         }

@@ -1,8 +1,8 @@
 //! Splitting batches by slice or by window: no copy if a batch is of one, else one `take` that puts them side by side.
 
+use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, UInt32Array};
 
 use super::Window;
 use crate::delta::Delta;
@@ -50,16 +50,6 @@ pub(super) fn by_window(delta: &Delta, start: usize, end: usize) -> Vec<((i64, i
         }
         _ => sorted(delta, |row| (ends[row], starts[row])),
     }
-}
-
-/// The rows of `delta` that have a time in these columns, and which have not.
-pub(super) fn with_times(delta: Delta, columns: &[usize]) -> (Delta, Vec<usize>) {
-    if columns.iter().all(|&column| delta.batch().column(column).null_count() == 0) {
-        return (delta, Vec::new());
-    }
-    let valid = |row: &usize| columns.iter().all(|&column| delta.batch().column(column).is_valid(*row));
-    let (with, without): (Vec<usize>, Vec<usize>) = (0..delta.len()).partition(valid);
-    (delta.take(&with.into_iter().map(|row| row as u32).collect::<Vec<_>>().into()), without)
 }
 
 fn sorted<K: Ord + Copy>(delta: &Delta, key: impl Fn(usize) -> K) -> Vec<(K, Delta)> {

@@ -1,0 +1,394 @@
+//! Sessions of append-only input: merged as rows arrive.
+//!
+//! Per key a list of sessions, the latest first. Invariants: sessions of a key neither overlap nor touch; the rows that are
+//! out are exactly the sessions with a kept row that [`Terms::shown`] holds for; every session that must close or be freed
+//! some day has an entry in a heap, at or before that time, and is looked at again when the entry comes up.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
+
+use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms};
+use crate::delta::{Delta, Stateful};
+use crate::time::Epoch;
+
+/// No session.
+const NONE: u32 = u32::MAX;
+
+/// A session, at its place in the slab; its aggregates are the group of that number.
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    start: i64,
+    end: i64,
+    key: u32,
+    /// The next earlier session of the key.
+    next: u32,
+    /// The session it was merged into.
+    into: u32,
+    /// The epochs, by number, that made it and that changed it last.
+    born: u32,
+    touched: u32,
+    /// Whether a row of it is aggregated.
+    kept: bool,
+    /// Whether `closing` and `expiring` have an entry of it.
+    closing: bool,
+    expiring: bool,
+}
+
+/// What a session was before the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Before {
+    session: u32,
+    start: i64,
+    end: i64,
+}
+
+/// The state machine.
+pub struct Sessions {
+    terms: Terms,
+    time: usize,
+    gap: i64,
+    keep: Option<usize>,
+    keys: Keys,
+    states: States,
+    sessions: Vec<Session>,
+    free: Vec<u32>,
+    /// By key: its latest session.
+    heads: Vec<u32>,
+    /// Sessions whose rows are not out, by a time not after their deadline.
+    closing: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Sessions whose rows are out, by a time not after their expiry.
+    expiring: BinaryHeap<Reverse<(i64, u32)>>,
+    epochs: u32,
+}
+
+/// What an epoch has done to the sessions so far.
+#[derive(Default)]
+struct Effects {
+    touched: Vec<u32>,
+    /// Touched sessions whose rows were out.
+    before: Vec<Before>,
+    /// Sessions merged into others.
+    merged: Vec<u32>,
+}
+
+impl Sessions {
+    /// No sessions yet. `keep` is the column that says which rows are aggregated. The `delay_ms` of the terms must be at
+    /// least 1, see the module.
+    pub fn new(terms: Terms, time: usize, gap: i64, keep: Option<usize>) -> Sessions {
+        Sessions {
+            time,
+            gap,
+            keep,
+            keys: Keys::new(&terms.grouping.key_types),
+            states: States::new(&terms.grouping, Role::Whole),
+            sessions: Vec::new(),
+            free: Vec::new(),
+            heads: Vec::new(),
+            closing: BinaryHeap::new(),
+            expiring: BinaryHeap::new(),
+            epochs: 0,
+            terms,
+        }
+    }
+
+    /// How many sessions are held.
+    pub fn groups(&self) -> usize {
+        self.sessions.len() - self.free.len()
+    }
+
+    /// The session that a row of this key belongs to now; `NONE` if its session would be gone already.
+    #[inline]
+    fn place(&mut self, key: u32, time: i64, kept: bool, epoch: Epoch, effects: &mut Effects) -> u32 {
+        let reach = time.saturating_add(self.gap);
+        let (mut later, mut at) = (NONE, self.heads[key as usize]);
+        while at != NONE && self.sessions[at as usize].start > reach {
+            (later, at) = (at, self.sessions[at as usize].next);
+        }
+        if at == NONE || self.sessions[at as usize].end < time {
+            if self.terms.expired(reach, epoch.watermark) {
+                return NONE;
+            }
+            let new = Session {
+                start: time,
+                end: reach,
+                key,
+                next: at,
+                into: NONE,
+                born: self.epochs,
+                touched: self.epochs,
+                kept,
+                closing: false,
+                expiring: false,
+            };
+            let place = self.insert(new);
+            match later {
+                NONE => self.heads[key as usize] = place,
+                later => self.sessions[later as usize].next = place,
+            }
+            effects.touched.push(place);
+            return place;
+        }
+        self.touch(at, epoch, effects);
+        let session = &mut self.sessions[at as usize];
+        (session.start, session.end, session.kept) =
+            (session.start.min(time), session.end.max(reach), session.kept | kept);
+        // The row may bridge the gap to the session before.
+        while let Some(&earlier) = self.sessions.get(self.sessions[at as usize].next as usize)
+            && earlier.end >= self.sessions[at as usize].start
+        {
+            let gone = self.sessions[at as usize].next;
+            self.touch(gone, epoch, effects);
+            self.sessions[gone as usize].into = at;
+            effects.merged.push(gone);
+            let session = &mut self.sessions[at as usize];
+            (session.start, session.next, session.kept) = (earlier.start, earlier.next, session.kept | earlier.kept);
+        }
+        at
+    }
+
+    /// Notes that an epoch changes a session, and what it was before.
+    #[inline]
+    fn touch(&mut self, session: u32, epoch: Epoch, effects: &mut Effects) {
+        let Session { start, end, kept, touched, .. } = &mut self.sessions[session as usize];
+        if *touched != self.epochs {
+            *touched = self.epochs;
+            effects.touched.push(session);
+            if *kept && self.terms.shown(*end, epoch) {
+                effects.before.push(Before { session, start: *start, end: *end });
+            }
+        }
+    }
+
+    /// Rows with the sessions they belong to now; rows that hold a session together only are left out.
+    fn place_all(&mut self, rows: &Delta, epoch: Epoch, effects: &mut Effects) -> (Delta, Vec<u32>) {
+        let rows = self.terms.timed(rows, &[self.time]);
+        let columns: Vec<ArrayRef> =
+            self.terms.grouping.keys.iter().map(|&column| rows.batch().column(column).clone()).collect();
+        let mut keys = Vec::new();
+        self.keys.intern(&columns, rows.len(), &mut keys);
+        self.heads.resize(self.heads.len().max(self.keys.end()), NONE);
+        let keep = self.keep.map(|column| rows.batch().column(column).as_boolean());
+        let kept = |row: usize| keep.is_none_or(|keep| keep.is_valid(row) && keep.value(row));
+        let times = rows.batch().column(self.time).as_primitive::<TimestampMillisecondType>().values();
+        let each = times.iter().zip(&keys).enumerate();
+        let places: Vec<u32> =
+            each.map(|(row, (&time, &key))| self.place(key, time, kept(row), epoch, effects)).collect();
+        if keep.is_none() && !places.contains(&NONE) {
+            return (rows, places);
+        }
+        for row in (0..rows.len()).filter(|&row| places[row] == NONE) {
+            self.terms.reject_late(&rows.slice(row, 1), times[row].saturating_add(self.gap), epoch.watermark);
+            if self.heads[keys[row] as usize] == NONE && keys[..row].iter().all(|key| *key != keys[row]) {
+                self.keys.remove(&[keys[row]]);
+            }
+        }
+        let chosen: Vec<u32> =
+            (0..rows.len()).filter(|&row| places[row] != NONE && kept(row)).map(|row| row as u32).collect();
+        let places = chosen.iter().map(|&row| places[row as usize]).collect();
+        (rows.take(&UInt32Array::from(chosen)), places)
+    }
+
+    /// The session that a session has become.
+    fn root(&self, mut session: u32) -> u32 {
+        while self.sessions[session as usize].into != NONE {
+            session = self.sessions[session as usize].into;
+        }
+        session
+    }
+
+    /// Key and window columns of these sessions, with these bounds.
+    fn fixed(&self, sessions: impl Iterator<Item = Before>) -> Vec<ArrayRef> {
+        let sessions: Vec<Before> = sessions.collect();
+        let keys: Vec<u32> = sessions.iter().map(|before| self.sessions[before.session as usize].key).collect();
+        let time = |time: fn(&Before) -> i64| -> ArrayRef {
+            Arc::new(TimestampMillisecondArray::from_iter_values(sessions.iter().map(time)))
+        };
+        let mut columns = self.keys.columns(&keys);
+        columns.extend([time(|s| s.start), time(|s| s.end), time(|s| s.end.saturating_sub(1))]);
+        columns
+    }
+
+    fn show(&self, sessions: &[u32], changes: &mut Changes) {
+        let mut columns = self.fixed(sessions.iter().map(|&session| self.bounds(session)));
+        columns.extend(self.states.evaluate(sessions));
+        changes.insert(columns, sessions.len());
+    }
+
+    fn bounds(&self, session: u32) -> Before {
+        let Session { start, end, .. } = self.sessions[session as usize];
+        Before { session, start, end }
+    }
+
+    /// Sees to it that a session is looked at when it closes or expires.
+    fn schedule(&mut self, place: u32, epoch: Epoch) {
+        let session = &mut self.sessions[place as usize];
+        let deadline = self.terms.deadline(session.end);
+        if self.terms.emit == Emit::Final && !self.terms.closed(session.end, epoch) {
+            if !std::mem::replace(&mut session.closing, true) {
+                self.closing.push(Reverse((deadline, place)));
+            }
+        } else if let Some(lateness) = self.terms.lateness_ms
+            && !std::mem::replace(&mut session.expiring, true)
+        {
+            self.expiring.push(Reverse((deadline.saturating_add(lateness), place)));
+        }
+    }
+
+    /// Takes a place in the slab.
+    fn insert(&mut self, session: Session) -> u32 {
+        match self.free.pop() {
+            Some(place) => {
+                self.sessions[place as usize] = session;
+                place
+            }
+            None => {
+                self.sessions.push(session);
+                (self.sessions.len() - 1) as u32
+            }
+        }
+    }
+
+    /// Gives the place of a session free that is in no list any more, once no entry points to it.
+    fn vacate(&mut self, place: u32) {
+        let session = &self.sessions[place as usize];
+        if !session.closing && !session.expiring {
+            self.free.push(place);
+        }
+    }
+
+    /// Forgets sessions.
+    fn remove(&mut self, places: &[u32]) {
+        self.states.reset(places);
+        for &place in places {
+            let Session { key, next, .. } = self.sessions[place as usize];
+            let mut at = self.heads[key as usize];
+            if at == place {
+                self.heads[key as usize] = next;
+            } else {
+                while self.sessions[at as usize].next != place {
+                    at = self.sessions[at as usize].next;
+                }
+                self.sessions[at as usize].next = next;
+            }
+            if self.heads[key as usize] == NONE {
+                self.keys.remove(&[key]);
+            }
+            self.sessions[place as usize].into = place;
+            self.vacate(place);
+        }
+    }
+
+    /// Gives memory back when nothing is held.
+    fn shrink(&mut self) {
+        if self.groups() == 0 {
+            self.states = States::new(&self.terms.grouping, Role::Whole);
+            (self.sessions, self.free, self.heads) = Default::default();
+        }
+    }
+}
+
+impl Stateful for Sessions {
+    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+        self.expire(epoch.watermark);
+        self.epochs = self.epochs.wrapping_add(1);
+        let mut effects = Effects::default();
+        let mut placed: Vec<(Delta, Vec<u32>)> =
+            input.iter().map(|rows| self.place_all(rows, epoch, &mut effects)).collect();
+        let Effects { touched, before, merged } = effects;
+        if !merged.is_empty() {
+            placed.iter_mut().flat_map(|(_, places)| places).for_each(|place| *place = self.root(*place));
+        }
+
+        // `before` is in the order of `touched`.
+        let out = |place: u32| {
+            let session = &self.sessions[place as usize];
+            session.into == NONE && session.kept && self.terms.shown(session.end, epoch)
+        };
+        let stays = |before: &Before| out(before.session) && self.bounds(before.session) == *before;
+        let (stay, go): (Vec<Before>, Vec<Before>) = before.into_iter().partition(stays);
+        let mut staying = stay.iter().peekable();
+        let is_new = |place: &u32| staying.next_if(|before| before.session == *place).is_none();
+        let come: Vec<u32> = touched.iter().copied().filter(is_new).filter(|&place| out(place)).collect();
+        let [stay_places, go_places] =
+            [&stay, &go].map(|list| list.iter().map(|before| before.session).collect::<Vec<_>>());
+        let [old, gone] = [&stay_places, &go_places].map(|places| self.states.evaluate(places));
+
+        self.states.resize(self.sessions.len());
+        placed.iter().for_each(|(rows, places)| self.states.update(places, rows));
+        let with_state: Vec<u32> =
+            merged.iter().copied().filter(|&place| self.sessions[place as usize].born != self.epochs).collect();
+        if !with_state.is_empty() {
+            let into: Vec<u32> = with_state.iter().map(|&place| self.root(place)).collect();
+            self.states.merge_within(&self.terms.grouping, Role::Whole, &into, &with_state);
+        }
+
+        let mut changes = Changes::new(&self.terms.schema);
+        let rows = go.len();
+        changes.retract(self.fixed(go.into_iter()).into_iter().chain(gone).collect(), rows);
+        let rows = stay.len();
+        changes.replace(self.fixed(stay.into_iter()), old, self.states.evaluate(&stay_places), rows);
+        self.show(&come, &mut changes);
+        for place in touched {
+            if self.sessions[place as usize].into == NONE {
+                self.schedule(place, epoch);
+            }
+        }
+        merged.into_iter().for_each(|place| self.vacate(place));
+        changes.finish()
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.closing.peek().map(|Reverse((time, _))| *time)
+    }
+
+    fn close(&mut self, deadline: i64) -> Vec<Delta> {
+        let (epoch, mut closed) = (Epoch::at(deadline), Vec::new());
+        while let Some(place) = pop_due(&mut self.closing, deadline) {
+            let session = &mut self.sessions[place as usize];
+            session.closing = false;
+            if session.into != NONE {
+                self.vacate(place);
+            } else if self.terms.closed(session.end, epoch) {
+                closed.push(place);
+            } else {
+                self.schedule(place, epoch);
+            }
+        }
+        let mut changes = Changes::new(&self.terms.schema);
+        let kept: Vec<u32> = closed.iter().copied().filter(|&place| self.sessions[place as usize].kept).collect();
+        self.show(&kept, &mut changes);
+        let over = |place: &u32| self.terms.expired(self.sessions[*place as usize].end, deadline);
+        let (over, amendable): (Vec<u32>, Vec<u32>) = closed.into_iter().partition(over);
+        self.remove(&over);
+        amendable.into_iter().for_each(|place| self.schedule(place, epoch));
+        self.shrink();
+        changes.finish()
+    }
+
+    fn expire(&mut self, watermark: i64) {
+        let mut over = Vec::new();
+        while let Some(place) = pop_due(&mut self.expiring, watermark) {
+            let session = &mut self.sessions[place as usize];
+            session.expiring = false;
+            if session.into != NONE {
+                self.vacate(place);
+            } else if self.terms.expired(session.end, watermark) {
+                over.push(place);
+            } else {
+                self.schedule(place, Epoch::at(watermark));
+            }
+        }
+        self.remove(&over);
+        self.shrink();
+    }
+}
+
+fn pop_due(heap: &mut BinaryHeap<Reverse<(i64, u32)>>, time: i64) -> Option<u32> {
+    let due = heap.peek().is_some_and(|Reverse((due, _))| *due <= time);
+    due.then(|| heap.pop()).flatten().map(|Reverse((_, place))| place)
+}
