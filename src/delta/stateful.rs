@@ -25,6 +25,9 @@ pub trait Stateful {
         Vec::new()
     }
 
+    /// How many groups (sessions, points) are held.
+    fn held(&self) -> usize;
+
     /// No row of an epoch below `watermark` will be applied any more: frees what only such rows could need.
     fn expire(&mut self, _watermark: i64) {}
 }

@@ -19,14 +19,13 @@ impl Groups {
         let table = GroupTable::new(&terms.grouping, Role::Whole);
         Groups { terms, table }
     }
-
-    /// How many groups are held.
-    pub fn groups(&self) -> usize {
-        self.table.len()
-    }
 }
 
 impl Stateful for Groups {
+    fn held(&self) -> usize {
+        self.table.len()
+    }
+
     fn apply(&mut self, _epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         let mut changes = Changes::new(&self.terms.schema);
         self.table.amend(&input.iter().map(Part::Rows).collect::<Vec<_>>(), &|_| Vec::new(), &mut changes);

@@ -96,11 +96,6 @@ impl Sessions {
         }
     }
 
-    /// How many sessions are held.
-    pub fn groups(&self) -> usize {
-        self.sessions.len() - self.free.len()
-    }
-
     /// The session that a row of this key belongs to now; `NONE` if its session would be gone already.
     #[inline]
     fn place(&mut self, key: u32, time: i64, kept: bool, epoch: Epoch, effects: &mut Effects) -> u32 {
@@ -285,7 +280,7 @@ impl Sessions {
 
     /// Gives memory back when nothing is held.
     fn shrink(&mut self) {
-        if self.groups() == 0 {
+        if self.held() == 0 {
             self.states = States::new(&self.terms.grouping, Role::Whole);
             (self.sessions, self.free, self.heads) = Default::default();
         }
@@ -293,6 +288,10 @@ impl Sessions {
 }
 
 impl Stateful for Sessions {
+    fn held(&self) -> usize {
+        self.sessions.len() - self.free.len()
+    }
+
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         self.expire(epoch.watermark);
         self.epochs = self.epochs.wrapping_add(1);

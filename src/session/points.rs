@@ -69,11 +69,6 @@ impl PointSessions {
         }
     }
 
-    /// How many points are held.
-    pub fn groups(&self) -> usize {
-        self.points.len()
-    }
-
     /// The sessions of a key, ascending.
     fn runs(&self, key: u32) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
@@ -188,6 +183,10 @@ impl PointSessions {
 }
 
 impl Stateful for PointSessions {
+    fn held(&self) -> usize {
+        self.points.len()
+    }
+
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         self.expire(epoch.watermark);
         let rows: Vec<Delta> = input.iter().map(|rows| self.terms.timed(rows, &[self.time])).collect();

@@ -46,11 +46,6 @@ impl Panes {
         Panes { terms, source, open: BTreeMap::new(), shown: BTreeMap::new() }
     }
 
-    /// How many groups are held.
-    pub fn groups(&self) -> usize {
-        self.open.values().chain(self.shown.values()).map(GroupTable::len).sum()
-    }
-
     /// The rows of the epoch by window, for windows that do not overlap.
     fn split(&self, input: Vec<Delta>) -> BTreeMap<Pane, Vec<Delta>> {
         let mut panes: BTreeMap<Pane, Vec<Delta>> = BTreeMap::new();
@@ -133,6 +128,10 @@ impl Panes {
 }
 
 impl Stateful for Panes {
+    fn held(&self) -> usize {
+        self.open.values().chain(self.shown.values()).map(GroupTable::len).sum()
+    }
+
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         let mut changes = Changes::new(&self.terms.schema);
         match self.source {

@@ -37,12 +37,6 @@ impl Slices {
         Slices { terms, time, window, slices, sum, summed: i64::MIN..i64::MIN, closed, now: Epoch::MIN, next: None }
     }
 
-    /// How many groups are held.
-    pub fn groups(&self) -> usize {
-        let closed = self.closed.values().map(|(_, table)| table);
-        self.slices.values().chain(closed).map(GroupTable::len).sum::<usize>() + self.sum.len()
-    }
-
     fn hops(&self) -> bool {
         matches!(self.window, Window::Hop { .. })
     }
@@ -80,6 +74,11 @@ fn sum_role(window: &Window) -> Role {
 }
 
 impl Stateful for Slices {
+    fn held(&self) -> usize {
+        let closed = self.closed.values().map(|(_, table)| table);
+        self.slices.values().chain(closed).map(GroupTable::len).sum::<usize>() + self.sum.len()
+    }
+
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         self.now = epoch;
         let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
