@@ -4,6 +4,10 @@
 //! expressions over the batches of the input node. Nothing here runs: `build` turns the plan into operators on a worker.
 
 pub mod build;
+mod check;
+mod explain;
+#[cfg(test)]
+mod explain_tests;
 mod map;
 
 use std::sync::Arc;
@@ -17,6 +21,8 @@ use crate::options::Options;
 use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 
+pub use self::check::{Warning, check};
+pub use self::explain::explain;
 pub use crate::aggregate::Emit;
 pub use crate::window::Window;
 

@@ -1,0 +1,127 @@
+//! What is legal but may surprise: state that grows without end, windows that wait for a silent source, work multiplied.
+
+use std::fmt;
+
+use super::explain::state;
+use super::{Dataflow, NodeId, Op, Pane, Reduce, Window};
+
+/// From how many windows a row is in on, copying it into each is worth a word.
+const MANY_COPIES: i64 = 100;
+
+/// Something to know before running a dataflow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Warning {
+    /// The view, sink or source that it is about.
+    pub subject: String,
+    /// What will happen.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.subject, self.message, self.remedy)
+    }
+}
+
+/// All warnings on a plan, each once, sorted by what they are about.
+pub fn check(plan: &Dataflow) -> Vec<Warning> {
+    let views = plan.views.iter().map(|view| (format!("view {}", view.name), view.node));
+    let sinks = plan.sinks.iter().map(|sink| (format!("sink {}", sink.spec.name), sink.node));
+    let mut warnings = Vec::new();
+    for (subject, root) in views.chain(sinks) {
+        for node in below(plan, root) {
+            let warn = |(message, remedy)| Warning { subject: subject.clone(), message, remedy };
+            match &plan.nodes[node].op {
+                Op::Reduce(reduce) => {
+                    warnings.extend(growth(plan, node, reduce).map(warn));
+                    if reduce.pane != Pane::Unbounded {
+                        warnings.extend(waiting(plan, node));
+                    }
+                }
+                Op::Window { window, .. } => warnings.extend(copies(window).map(warn)),
+                Op::Source { .. } | Op::Map { .. } | Op::Union => {}
+            }
+        }
+    }
+    warnings.sort();
+    warnings.dedup();
+    warnings
+}
+
+/// The node and all it reads, directly or not, inputs first.
+fn below(plan: &Dataflow, root: NodeId) -> Vec<NodeId> {
+    let mut reached = vec![false; plan.nodes.len()];
+    let mut open = vec![root];
+    while let Some(node) = open.pop() {
+        if !std::mem::replace(&mut reached[node], true) {
+            open.extend(&plan.nodes[node].inputs);
+        }
+    }
+    (0..plan.nodes.len()).filter(|&node| reached[node]).collect()
+}
+
+fn growth(plan: &Dataflow, node: NodeId, reduce: &Reduce) -> Option<(String, &'static str)> {
+    let input = &plan.nodes[*plan.nodes[node].inputs.first()?].schema;
+    let names = |columns: &[usize]| {
+        columns.iter().map(|&column| input.field(column).name().as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let window = "aggregate over a window (TUMBLE, HOP, CUMULATE, SESSION), or group by a value with few kinds";
+    match reduce.pane {
+        Pane::Unbounded if !reduce.keys.is_empty() => {
+            Some((format!("its state by {} {}", names(&reduce.keys), state(reduce)), window))
+        }
+        Pane::Unbounded => {
+            // One group: it grows only if an aggregate keeps every value it saw.
+            let keeps = reduce.aggregates.iter().find(|call| call.distinct || call.function.ordered())?;
+            Some((format!("{} keeps every value it ever saw", keeps.name), window))
+        }
+        _ if reduce.lateness_ms.is_none() => Some((
+            format!("its state is {}", state(reduce)),
+            "give the source a lateness it can live with, like '1 hour'",
+        )),
+        _ => None,
+    }
+}
+
+/// Live sources without idle timeout that can hold a windowed result back while others move on.
+fn waiting(plan: &Dataflow, node: NodeId) -> Vec<Warning> {
+    let sources: Vec<usize> = below(plan, node)
+        .into_iter()
+        .filter_map(|node| match plan.nodes[node].op {
+            Op::Source { source } => Some(source),
+            _ => None,
+        })
+        .collect();
+    let mut warnings = Vec::new();
+    for spec in sources.iter().filter_map(|&source| plan.sources.get(source)) {
+        let live = spec.connector.live(&spec.options);
+        match spec.time {
+            None => warnings.push(Warning {
+                subject: format!("source {}", spec.name),
+                message: "it has no watermark, so windows over it close only when it ends".to_owned(),
+                remedy: "declare WATERMARK FOR ts AS ts - INTERVAL '5' SECOND",
+            }),
+            Some(time) if live && time.idle_timeout.is_none() && sources.len() > 1 => warnings.push(Warning {
+                subject: format!("source {}", spec.name),
+                message: "while it is silent, windows that also read other sources stay open".to_owned(),
+                remedy: "give it an 'idle-timeout', like '10 s'",
+            }),
+            Some(_) => {}
+        }
+    }
+    warnings
+}
+
+fn copies(window: &Window) -> Option<(String, &'static str)> {
+    let copies = match *window {
+        Window::Tumble { .. } => 1,
+        Window::Hop { size, slide, .. } => size / slide.max(1),
+        Window::Cumulate { step, size, .. } => size / step.max(1),
+    };
+    (copies >= MANY_COPIES).then(|| {
+        let message = format!("every row is copied into the {copies} windows it is in");
+        (message, "group by the window right away: then rows are aggregated once per slide")
+    })
+}

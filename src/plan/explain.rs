@@ -1,0 +1,284 @@
+//! The plan as text: a tree, each operator a line of what it does and a line of what is known of its rows, results above
+//! inputs. The text depends on the plan alone, so tests hold on to it.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Write};
+
+use arrow_schema::{DataType, Schema, TimeUnit};
+use datafusion_physical_expr::expressions::{Column, Literal};
+
+use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, Window};
+use crate::source::SourceSpec;
+use crate::time::format_duration_ms;
+
+/// The operator trees of all views and sinks, or of the one named `view`; a name that is not there explains nothing.
+///
+/// An operator that several read is drawn once and referred to by its number.
+pub fn explain(plan: &Dataflow, view: Option<&str>) -> String {
+    let wanted = |name: &str| view.is_none_or(|view| view == name);
+    let mut tree = Tree { plan, out: String::new(), readers: readers(plan, wanted), numbers: BTreeMap::new() };
+    for spec in plan.views.iter().filter(|spec| wanted(&spec.name)) {
+        let emits = match spec.emit {
+            Emit::Final => "emit final",
+            Emit::Changes => "emit changes",
+        };
+        tree.root("view", &spec.name, &spec.schema, &spec.columns, emits, spec.node);
+    }
+    for sink in plan.sinks.iter().filter(|sink| wanted(&sink.spec.name)) {
+        let writes = if sink.spec.retracting { "with _op and _epoch" } else { "insertions only" };
+        let kind = format!("sink ({})", sink.spec.connector.name());
+        tree.root(&kind, &sink.spec.name, &sink.spec.schema, &sink.columns, writes, sink.node);
+    }
+    tree.out
+}
+
+/// How often each node is read by what the wanted views and sinks need.
+fn readers(plan: &Dataflow, wanted: impl Fn(&str) -> bool) -> Vec<usize> {
+    let mut readers = vec![0; plan.nodes.len()];
+    let views = plan.views.iter().filter(|view| wanted(&view.name)).map(|view| view.node);
+    let sinks = plan.sinks.iter().filter(|sink| wanted(&sink.spec.name)).map(|sink| sink.node);
+    views.chain(sinks).for_each(|node| readers[node] += 1);
+    for id in (0..plan.nodes.len()).rev() {
+        if readers[id] > 0 {
+            plan.nodes[id].inputs.iter().for_each(|&input| readers[input] += 1);
+        }
+    }
+    readers
+}
+
+struct Tree<'a> {
+    plan: &'a Dataflow,
+    out: String,
+    readers: Vec<usize>,
+    /// The numbers of operators that several read, once drawn.
+    numbers: BTreeMap<NodeId, usize>,
+}
+
+impl Tree<'_> {
+    fn root(&mut self, kind: &str, name: &str, schema: &Schema, columns: &[usize], how: &str, node: NodeId) {
+        if !self.out.is_empty() {
+            self.out.push('\n');
+        }
+        let columns = schema
+            .fields()
+            .iter()
+            .zip(columns)
+            .map(|(field, _)| format!("{} {}", field.name(), sql_type(field.data_type())));
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        self.line(0, format_args!("{kind} {name} ({columns}) {how}"));
+        self.node(node, 1);
+    }
+
+    fn line(&mut self, depth: usize, text: impl Display) {
+        let _ = writeln!(self.out, "{:indent$}{text}", "", indent = depth * 2);
+    }
+
+    fn node(&mut self, id: NodeId, depth: usize) {
+        if let Some(number) = self.numbers.get(&id) {
+            let number = *number;
+            return self.line(depth, format_args!("#{number}, as above"));
+        }
+        let mut label = String::new();
+        if self.readers[id] > 1 {
+            let number = self.numbers.len() + 1;
+            self.numbers.insert(id, number);
+            label = format!("#{number} ");
+        }
+        let node = &self.plan.nodes[id];
+        let input = node.inputs.first().map(|&input| &self.plan.nodes[input]);
+        self.line(depth, format_args!("{label}{}", operator(self.plan, node, input)));
+        self.line(depth, format_args!("| {}", facts(self.plan, node, input)));
+        for &input in &node.inputs {
+            self.node(input, depth + 1);
+        }
+    }
+}
+
+/// What an operator does.
+fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
+    let of = |index: usize| input.map_or_else(|| format!("#{index}"), |input| column(&input.schema, index));
+    match &node.op {
+        Op::Source { source } => plan.sources.get(*source).map_or_else(String::new, source_line),
+        Op::Map { filter, columns, .. } => {
+            let shown = columns.iter().zip(node.schema.fields()).map(|(expr, field)| {
+                let same = expr.downcast_ref::<Column>().is_some_and(|column| column.name() == field.name());
+                if same { field.name().clone() } else { format!("{} = {}", field.name(), Sql(expr)) }
+            });
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            let filter = filter.as_ref().map(|filter| format!(" where {}", Sql(filter))).unwrap_or_default();
+            format!("map {shown}{filter}")
+        }
+        Op::Union => format!("union of {}", node.inputs.len()),
+        Op::Window { time, window } => format!("window {}", window_text(&of(*time), window)),
+        Op::Reduce(reduce) => reduce_line(reduce, of),
+    }
+}
+
+fn source_line(spec: &SourceSpec) -> String {
+    let columns: Vec<&str> = spec.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    format!("source {} ({}): {}", spec.name, spec.connector.name(), columns.join(", "))
+}
+
+fn reduce_line(reduce: &Reduce, of: impl Fn(usize) -> String) -> String {
+    let mut text = String::from("reduce");
+    if !reduce.keys.is_empty() {
+        let keys: Vec<String> = reduce.keys.iter().map(|&key| of(key)).collect();
+        let _ = write!(text, " by {}", keys.join(", "));
+    }
+    match reduce.pane {
+        Pane::Unbounded => {}
+        Pane::Windows { time, ref window } => drop(write!(text, " over {}", window_text(&of(time), window))),
+        Pane::Assigned { start, end } => drop(write!(text, " per window {}..{}", of(start), of(end))),
+        Pane::Session { time, gap, keep } => {
+            let keep = keep.map(|keep| format!(" of rows where {}", of(keep))).unwrap_or_default();
+            let _ = write!(text, " over session({}, gap {}){keep}", of(time), format_duration_ms(gap));
+        }
+    }
+    let calls: Vec<String> = reduce.aggregates.iter().map(|call| aggregate(call, &of)).collect();
+    if !calls.is_empty() {
+        let _ = write!(text, ": {}", calls.join(", "));
+    }
+    text
+}
+
+fn aggregate(call: &AggregateCall, of: impl Fn(usize) -> String) -> String {
+    let literals = call.literals.iter().map(ToString::to_string);
+    let args: Vec<String> = call.args.iter().map(|&arg| of(arg)).chain(literals).collect();
+    let args = if args.is_empty() { "*".to_owned() } else { args.join(", ") };
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let order: Vec<String> =
+        call.order.iter().map(|(index, options)| of(*index) + if options.descending { " DESC" } else { "" }).collect();
+    let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
+    let filter = call.filter.map(|filter| format!(" where {}", of(filter))).unwrap_or_default();
+    format!("{} = {}({distinct}{args}{order}){filter}", call.name, call.function.name())
+}
+
+/// What is known of the rows, what is held for how long, where rows go.
+fn facts(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
+    let name = |index: usize| column(&node.schema, index);
+    let mut parts = vec![if node.facts.append_only { "append-only".to_owned() } else { "retracting".to_owned() }];
+    if let Op::Source { source } = node.op
+        && let Some(spec) = plan.sources.get(source)
+    {
+        parts.push(watermark(spec));
+    }
+    if let Some(time) = node.facts.time {
+        parts.push(format!("time {}", name(time)));
+    }
+    let bounded: Vec<String> = (node.facts.bounds.iter().enumerate())
+        .filter_map(|(index, offset)| Some(format!("{} >= {}", name(index), shifted(*offset.as_ref()?))))
+        .collect();
+    if !bounded.is_empty() {
+        parts.push(format!("every new {}", bounded.join(", ")));
+    }
+    if let Some(key) = &node.facts.key {
+        let key: Vec<String> = key.iter().map(|&index| name(index)).collect();
+        parts.push(if key.is_empty() { "one row".to_owned() } else { format!("key {}", key.join(", ")) });
+    }
+    if let Some(closes) = node.facts.closes {
+        parts.push(format!("final after {}", name(closes)));
+    }
+    if let (Op::Reduce(reduce), Some(input)) = (&node.op, input) {
+        let keys: Vec<String> = reduce.keys.iter().map(|&key| column(&input.schema, key)).collect();
+        let to = if keys.is_empty() { "one worker".to_owned() } else { keys.join(", ") };
+        parts.push(format!("exchange by {to}").replace("by one", "to one"));
+        if reduce.pane != Pane::Unbounded {
+            parts.push(match reduce.emit {
+                Emit::Final => "emits when closed".to_owned(),
+                Emit::Changes => "emits changes".to_owned(),
+            });
+        }
+        parts.push(format!("state: {}", state(reduce)));
+    }
+    parts.join(" | ")
+}
+
+fn watermark(spec: &SourceSpec) -> String {
+    let Some(time) = spec.time else { return "no watermark".to_owned() };
+    let lateness = match time.lateness_ms {
+        Some(0) => String::new(),
+        Some(ms) => format!(", rows accepted {} late", format_duration_ms(ms)),
+        None => ", rows accepted however late".to_owned(),
+    };
+    let idle = time.idle_timeout.map(|idle| {
+        format!(", idle after {}", format_duration_ms(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX)))
+    });
+    let bound = format_duration_ms(time.bound_ms);
+    format!("watermark {bound} behind{lateness}{}", idle.unwrap_or_default())
+}
+
+/// What a reduce holds, and until when.
+pub(super) fn state(reduce: &Reduce) -> String {
+    let what = match reduce.pane {
+        Pane::Unbounded if reduce.keys.is_empty() => return "one group".to_owned(),
+        Pane::Unbounded => return "grows with the keys, never freed".to_owned(),
+        Pane::Windows { .. } | Pane::Assigned { .. } => "windows",
+        Pane::Session { .. } => "sessions",
+    };
+    match reduce.lateness_ms {
+        Some(0) => format!("open {what}, freed at window_end"),
+        Some(ms) => format!("open {what}, freed at window_end + {}", format_duration_ms(ms)),
+        None => format!("all {what}, never freed: lateness is unbounded"),
+    }
+}
+
+fn window_text(time: &str, window: &Window) -> String {
+    let (text, offset) = match *window {
+        Window::Tumble { size, offset } => (format!("tumble({time}, {}", format_duration_ms(size)), offset),
+        Window::Hop { size, slide, offset } => {
+            (format!("hop({time}, {} every {}", format_duration_ms(size), format_duration_ms(slide)), offset)
+        }
+        Window::Cumulate { step, size, offset } => {
+            (format!("cumulate({time}, {} by {}", format_duration_ms(size), format_duration_ms(step)), offset)
+        }
+    };
+    let offset = if offset == 0 { String::new() } else { format!(", offset {}", format_duration_ms(offset)) };
+    format!("{text}{offset})")
+}
+
+fn shifted(offset: i64) -> String {
+    match offset {
+        0 => "W".to_owned(),
+        1.. => format!("W + {}", format_duration_ms(offset)),
+        _ => format!("W - {}", format_duration_ms(offset.saturating_neg())),
+    }
+}
+
+fn column(schema: &Schema, index: usize) -> String {
+    schema.fields().get(index).map_or_else(|| format!("#{index}"), |field| field.name().clone())
+}
+
+/// A type as SQL writes it.
+fn sql_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 => "VARCHAR".to_owned(),
+        DataType::Boolean => "BOOLEAN".to_owned(),
+        DataType::Int8 => "TINYINT".to_owned(),
+        DataType::Int16 => "SMALLINT".to_owned(),
+        DataType::Int32 => "INT".to_owned(),
+        DataType::Int64 => "BIGINT".to_owned(),
+        DataType::Float32 => "FLOAT".to_owned(),
+        DataType::Float64 => "DOUBLE".to_owned(),
+        DataType::Date32 => "DATE".to_owned(),
+        DataType::Timestamp(TimeUnit::Millisecond, None) => "TIMESTAMP(3)".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
+        DataType::List(item) => format!("ARRAY<{}>", sql_type(item.data_type())),
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| format!("{} {}", field.name(), sql_type(field.data_type())));
+            format!("ROW<{}>", fields.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// An expression as SQL writes it, columns by name.
+struct Sql<'a>(&'a Scalar);
+
+impl Display for Sql<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.downcast_ref::<Literal>() {
+            Some(literal) => write!(f, "{}", literal.value()),
+            None => self.0.fmt_sql(f),
+        }
+    }
+}
