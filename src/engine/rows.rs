@@ -169,9 +169,12 @@ impl Rows {
         self.as_of = as_of;
         let Some((&oldest, _)) = self.closing.first_key_value() else { return };
         if let Some(retention) = self.limits.retention_ms {
-            let kept = as_of.watermark.saturating_sub(retention);
+            // At the end of everything the latest closing time stands in for the watermark.
+            let latest = self.closing.range(..NEVER).next_back().map_or(NEVER, |(&closes, _)| closes);
+            let now = if as_of.watermark == i64::MAX { latest } else { as_of.watermark };
+            let kept = now.saturating_sub(retention);
             // Not at every step: a pass looks at every row.
-            if as_of.watermark < i64::MAX && oldest < kept.saturating_sub(retention / 8) {
+            if oldest < kept.saturating_sub(retention / 8) {
                 self.evict(kept.saturating_sub(1));
             }
         }

@@ -1,0 +1,442 @@
+//! The numbered rules that the engine itself answers for: whose watermark holds whom (W5-W8, W11), what readers of views
+//! see (C1-C3), and that workers and processes do not show in results (C4). Plus: nothing is lost under backpressure.
+#![allow(clippy::unwrap_used)]
+
+mod script;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use highwater::engine::{Config, Engine, Status, Update};
+use highwater::plan::Emit;
+use highwater::time::Epoch;
+use script::*;
+
+fn watermark(engine: &Engine, view: &str) -> i64 {
+    engine.views().get(view).unwrap().as_of().watermark
+}
+
+/// The rows of a view as text, sorted.
+fn rows(engine: &Engine, view: &str) -> Vec<String> {
+    let snapshot = engine.views().get(view).unwrap().snapshot();
+    (0..snapshot.batch.num_rows()).map(|row| line(&snapshot.batch, row)).collect()
+}
+
+fn live(partitions: Vec<Vec<Act>>) -> Script {
+    Script { partitions, live: true }
+}
+
+fn bounded(partitions: Vec<Vec<Act>>) -> Script {
+    Script { partitions, live: false }
+}
+
+#[test]
+fn w5_the_watermark_is_the_least_of_the_live_inputs() {
+    let (gate_a, gate_b) = (gate(), gate());
+    let mut program = Program::default();
+    let fast = vec![Act::Rows(vec![(1, 1_000, 1)]), Act::Hang];
+    let slow = vec![Act::Rows(vec![(1, 300, 1)]), Act::Gate(gate_a), Act::Rows(vec![(1, 700, 1)]), Act::Hang];
+    let a = program.source("a", live(vec![fast, slow]), STRICT);
+    let other = vec![Act::Rows(vec![(2, 500, 1)]), Act::Gate(gate_b), Act::Rows(vec![(2, 900, 1)]), Act::Hang];
+    let b = program.source("b", live(vec![other]), STRICT);
+    let both = program.union(vec![a, b]);
+    let engine = program.view("alone", a).view("both", both).start(2);
+    eventually("the least of two partitions", || watermark(&engine, "alone") == 300);
+    eventually("the least of two sources", || watermark(&engine, "both") == 300);
+    open(gate_a);
+    eventually("the slow partition has moved", || watermark(&engine, "alone") == 700);
+    eventually("now the other source is the slow one", || watermark(&engine, "both") == 500);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!((watermark(&engine, "alone"), watermark(&engine, "both")), (700, 500));
+    open(gate_b);
+    eventually("the other source has moved", || watermark(&engine, "both") == 700);
+    assert_eq!(engine.sources()[0].watermark(), 700);
+}
+
+#[test]
+fn w6_an_idle_input_follows_the_others_and_is_late_when_it_comes_back() {
+    let (gate_a, gate_b) = (gate(), gate());
+    let timing = Timing { idle: Some(Duration::from_millis(60)), ..STRICT };
+    let mut program = Program::default();
+    let busy = (0..400).flat_map(|n| [Act::Rows(vec![(1, n * 10, 1)]), Act::Pause(Duration::from_millis(5))]);
+    let busy: Vec<Act> = busy.chain([Act::Gate(gate_a), Act::Hang]).collect();
+    let idle =
+        vec![Act::Rows(vec![(2, 5, 1)]), Act::Gate(gate_b), Act::Rows(vec![(2, 6, 1), (2, 9_000, 1)]), Act::Hang];
+    let a = program.source("a", live(vec![busy]), timing);
+    let b = program.source("b", live(vec![idle]), timing);
+    let both = program.union(vec![a, b]);
+    let windows = program.tumble(both, 1_000, Emit::Final, Some(0));
+    let engine = program.view("windows", windows).start(2);
+    eventually("windows close though b is idle", || rows(&engine, "windows").len() >= 3);
+    let held = watermark(&engine, "windows");
+    assert!(held >= 1_000, "{held}");
+    open(gate_b);
+    eventually("the row behind the others is late", || engine.sources()[1].counts().rejected_late == 1);
+    let letters = engine.sources()[1].dead_letters(10);
+    assert_eq!((letters.len(), letters[0].reason), (1, "late"));
+    // Then all are idle: nobody to follow, the watermark stays.
+    eventually("a has brought all", || engine.sources()[0].counts().on_time == 400);
+    std::thread::sleep(Duration::from_millis(200));
+    let kept = watermark(&engine, "windows");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(watermark(&engine, "windows"), kept);
+    assert!(kept < i64::MAX);
+}
+
+#[test]
+fn w7_the_end_of_all_inputs_closes_everything() {
+    let sink = unique("w7");
+    let mut program = Program::default();
+    let a = program.source("a", bounded(vec![vec![Act::Rows(vec![(1, 100, 1)])], vec![]]), STRICT);
+    let b = program.source("b", bounded(vec![vec![Act::Rows(vec![(1, 90_000, 1)])]]), STRICT);
+    let both = program.union(vec![a, b]);
+    let windows = program.tumble(both, 1_000, Emit::Final, Some(0));
+    let engine = program.view("windows", windows).sink(&sink, windows).start(2);
+    let summary = engine.wait().unwrap();
+    assert_eq!((summary.rows_accepted, summary.rows_rejected, summary.stopped), (2, 0, false));
+    assert_eq!(rows(&engine, "windows").len(), 2);
+    assert_eq!(written(&sink).len(), 2);
+    assert_eq!(closed(&sink), 1);
+    let snapshot = engine.views().get("windows").unwrap().snapshot();
+    assert_eq!(snapshot.as_of, Epoch::END);
+    assert!(snapshot.statuses.iter().all(|status| *status == Status::Final));
+}
+
+#[test]
+fn w8_stopping_leaves_windows_open_and_draining_closes_them() {
+    for drain in [false, true] {
+        let sink = unique("w8");
+        let mut program = Program::default();
+        let script = vec![Act::Rows(vec![(1, 100, 1), (1, 1_500, 2), (1, 1_600, 3)]), Act::Hang];
+        let a = program.source("a", live(vec![script]), STRICT);
+        let windows = program.tumble(a, 1_000, Emit::Final, Some(0));
+        let engine = program.view("windows", windows).sink(&sink, windows).start(2);
+        eventually("the first window has closed", || !rows(&engine, "windows").is_empty());
+        engine.stop(drain);
+        let summary = engine.wait().unwrap();
+        assert_eq!(summary.stopped, !drain);
+        assert_eq!(written(&sink).len(), if drain { 2 } else { 1 }, "drain: {drain}");
+        assert_eq!(closed(&sink), 1, "what was complete is written to its end");
+    }
+}
+
+#[test]
+fn w11_a_partition_that_leaves_releases_its_hold_at_once() {
+    let gate = gate();
+    let mut program = Program::default();
+    let leaving = vec![Act::Rows(vec![(1, 100, 1)]), Act::Gate(gate)];
+    let staying = vec![Act::Rows(vec![(2, 5_000, 1)]), Act::Hang];
+    let a = program.source("a", live(vec![leaving, staying]), STRICT);
+    let engine = program.view("rows", a).start(2);
+    eventually("the first holds", || watermark(&engine, "rows") == 100);
+    open(gate);
+    eventually("it left", || watermark(&engine, "rows") == 5_000);
+}
+
+/// The windows of `(k, ts, v)` rows under one watermark bound, by a plain loop; for one partition.
+fn expected_windows(rows: &[Row], size: i64, bound: i64) -> Vec<String> {
+    let mut watermark = i64::MIN;
+    let mut windows: BTreeMap<(i64, i64), (i64, i64)> = BTreeMap::new();
+    for &(k, ts, v) in rows {
+        if ts >= watermark {
+            let window = windows.entry((k, ts - ts.rem_euclid(size))).or_default();
+            window.0 += 1;
+            window.1 += v;
+        }
+        watermark = watermark.max(ts - bound);
+    }
+    windows.into_iter().map(|((k, start), (count, sum))| format!("{k} {start} {count} {sum}")).collect()
+}
+
+/// The same from a view's rows.
+fn shown_windows(engine: &Engine, view: &str) -> Vec<String> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Int64Type, TimestampMillisecondType};
+    let batch = engine.views().get(view).unwrap().snapshot().batch;
+    let number = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
+    let start = |row: usize| batch.column(1).as_primitive::<TimestampMillisecondType>().value(row);
+    (0..batch.num_rows())
+        .map(|row| format!("{} {} {} {}", number(0, row), start(row), number(4, row), number(5, row)))
+        .collect()
+}
+
+#[test]
+fn c1_c2_every_reader_sees_whole_epochs_and_right_answers_for_a_prefix() {
+    let data = disordered(7, 40_000, 50, 8, 200);
+    for workers in [1, 3] {
+        let gate = gate();
+        let mut program = Program::default();
+        let mut script = vec![Act::Gate(gate)];
+        script.extend(acts(&data, 333));
+        let a = program.source("a", bounded(vec![script]), Timing { bound_ms: 200, ..STRICT });
+        let totals = program.totals(a);
+        let windows = program.tumble(a, 1_000, Emit::Changes, Some(0));
+        let config = Config { workers, tick_rows: 500, ring_epochs: 1 << 20, ring_rows: 1 << 30, ..Config::default() };
+        let engine = program.view("totals", totals).view("windows", windows).start_with(config);
+        // One who follows from the start, one who takes a snapshot now and then.
+        let mut follower = engine.subscribe("totals").unwrap();
+        let mut known: BTreeMap<String, i64> = BTreeMap::new();
+        assert_eq!(follower.snapshot().batch.num_rows(), 0);
+        open(gate);
+        let mut seen = 0;
+        let mut updates = 0;
+        while follower.position() < Epoch::END {
+            let Some(Update::Progress { changes, as_of }) = follower.next_within(Duration::from_secs(20)) else {
+                panic!("the ring holds everything and the run ends");
+            };
+            for epoch in &changes {
+                assert!(epoch.epoch < as_of);
+                for change in lines(&epoch.delta) {
+                    let (diff, row) = change.split_once(' ').unwrap();
+                    let count = known.entry(row.to_owned()).or_insert(0);
+                    *count += diff.parse::<i64>().unwrap();
+                    if *count == 0 {
+                        known.remove(row);
+                    }
+                }
+                // Whole epochs of 500 rows: the total is a prefix of the input.
+                let total: i64 = known.keys().map(|row| row.split(',').nth(1).unwrap().parse::<i64>().unwrap()).sum();
+                assert!(total == 40_000 || total % 500 == 0, "{total} rows are no prefix");
+                assert!(total > seen && known.values().all(|count| *count == 1));
+                seen = total;
+                updates += 1;
+            }
+            let snapshot = engine.views().get("totals").unwrap().snapshot_at(as_of).unwrap();
+            let shown: BTreeSet<String> =
+                (0..snapshot.batch.num_rows()).map(|row| line(&snapshot.batch, row)).collect();
+            assert_eq!(shown, known.keys().cloned().collect(), "snapshot and changes agree at {as_of}");
+        }
+        assert_eq!(seen, 40_000);
+        assert_eq!(updates, 80);
+        engine.wait().unwrap();
+        let mut expected = expected_windows(&data, 1_000, 200);
+        let mut shown = shown_windows(&engine, "windows");
+        expected.sort();
+        shown.sort();
+        assert_eq!(shown, expected);
+    }
+}
+
+#[test]
+fn c1_versions_count_the_replacements_of_a_key() {
+    let gate = gate();
+    let mut program = Program::default();
+    let script = vec![
+        Act::Rows(vec![(1, 10, 1)]),
+        Act::Pause(Duration::from_millis(60)),
+        Act::Rows(vec![(1, 20, 1), (2, 20, 1)]),
+        Act::Pause(Duration::from_millis(60)),
+        Act::Rows(vec![(3, 1_500, 1)]),
+        Act::Pause(Duration::from_millis(60)),
+        Act::Rows(vec![(2, 30, 1)]),
+        Act::Gate(gate),
+    ];
+    let a = program.source("a", live(vec![script]), Timing { lateness_ms: Some(10_000), ..STRICT });
+    let windows = program.tumble(a, 1_000, Emit::Changes, Some(10_000));
+    let engine = program.view("windows", windows).start(2);
+    let view = engine.views().get("windows").unwrap().clone();
+    let state = || {
+        let snapshot = view.snapshot();
+        snapshot.versions.iter().copied().zip(snapshot.statuses.iter().copied()).collect::<Vec<_>>()
+    };
+    let expected = [(2, Status::Final), (2, Status::Amended), (1, Status::Open)];
+    eventually("two replaced, one of them after its end, one open", || state() == expected);
+    open(gate);
+    engine.wait().unwrap();
+    assert_eq!(state(), [(2, Status::Final), (2, Status::Amended), (1, Status::Final)]);
+}
+
+#[test]
+fn c3_views_read_together_are_read_at_one_epoch() {
+    let data = disordered(11, 60_000, 40, 8, 100);
+    let mut program = Program::default();
+    let pauses = acts(&data, 250).into_iter().flat_map(|act| [act, Act::Pause(Duration::from_millis(1))]).collect();
+    let a = program.source("a", bounded(vec![pauses]), Timing { bound_ms: 100, ..STRICT });
+    let totals = program.totals(a);
+    let windows = program.tumble(a, 1_000, Emit::Changes, Some(0));
+    let engine = program.view("totals", totals).view("windows", windows).start_with(Config {
+        workers: 3,
+        tick_rows: 250,
+        ..Config::default()
+    });
+    let views = [engine.views().get("totals").unwrap().clone(), engine.views().get("windows").unwrap().clone()];
+    let counted = |text: String, column: usize| text.split(',').nth(column).unwrap().parse::<i64>().unwrap();
+    let mut different = BTreeSet::new();
+    while !engine.state().ended() {
+        let Some(snapshots) = engine.views().read(&views) else { continue };
+        assert_eq!(snapshots[0].as_of, snapshots[1].as_of);
+        let total = |place: usize, column: usize| -> i64 {
+            let batch = &snapshots[place].batch;
+            (0..batch.num_rows()).map(|row| counted(line(batch, row), column)).sum()
+        };
+        assert_eq!(total(0, 1), total(1, 4), "both count the same rows");
+        different.insert(total(0, 1));
+    }
+    assert!(different.len() > 5, "it was read while it moved: {different:?}");
+}
+
+/// What a bounded run with three partitions writes.
+fn run(data: &[Vec<Row>], workers: usize, batch: usize, emit: Emit) -> Vec<(Epoch, String)> {
+    let sink = unique("c4");
+    let mut program = Program::default();
+    let script = bounded(data.iter().map(|rows| acts(rows, batch)).collect());
+    let a = program.source("a", script, Timing { bound_ms: 50, lateness_ms: Some(100), idle: None });
+    let windows = program.tumble(a, 500, emit, Some(100));
+    let totals = program.totals(a);
+    let totals_sink = format!("{sink}-totals");
+    program.sink(&sink, windows).sink(&totals_sink, totals);
+    program.start_with(Config { workers, tick_rows: 700, ..Config::default() }).wait().unwrap();
+    let mut all = written(&sink);
+    all.extend(written(&totals_sink));
+    all
+}
+
+#[test]
+fn c4_workers_and_batches_do_not_show() {
+    let data: Vec<Vec<Row>> = (0..3).map(|seed| disordered(seed, 6_000 + 500 * seed as usize, 20, 6, 400)).collect();
+    for emit in [Emit::Final, Emit::Changes] {
+        let expected = run(&data, 1, 1_000, emit);
+        assert!(expected.len() > 1_000);
+        for (workers, batch) in [(2, 1_000), (3, 77), (1, 8_192)] {
+            assert!(run(&data, workers, batch, emit) == expected, "{workers} workers, batches of {batch}");
+        }
+    }
+}
+
+/// Free addresses on this machine.
+fn addresses(processes: usize) -> Vec<String> {
+    let taken: Vec<_> = (0..processes).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    taken.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
+}
+
+#[test]
+fn c4_processes_do_not_show() {
+    let data: Vec<Vec<Row>> = (0..3).map(|seed| disordered(seed, 5_000, 20, 6, 400)).collect();
+    let build = |sink: &str| {
+        let mut program = Program::default();
+        let script = bounded(data.iter().map(|rows| acts(rows, 500)).collect());
+        let a = program.source("a", script, Timing { bound_ms: 50, lateness_ms: Some(100), idle: None });
+        let windows = program.tumble(a, 500, Emit::Changes, Some(100));
+        program.view("windows", windows).sink(sink, windows);
+        program
+    };
+    let alone = unique("c4-alone");
+    let engine = build(&alone).start(1);
+    engine.wait().unwrap();
+    let expected = rows(&engine, "windows");
+    for processes in [2, 3] {
+        let (sink, addresses) = (unique("c4-cluster"), addresses(processes));
+        let program = build(&sink);
+        let start = |process: usize| {
+            let config = Config { workers: 2, process, addresses: addresses.clone(), ..Config::default() };
+            program.start_with(Config { tick_rows: 8_192, ..config })
+        };
+        std::thread::scope(|scope| {
+            let start = &start;
+            let running: Vec<_> = (0..processes).map(|process| scope.spawn(move || start(process))).collect();
+            let engines: Vec<_> = running.into_iter().map(|running| running.join().unwrap()).collect();
+            for engine in &engines {
+                engine.wait().unwrap();
+                assert_eq!(rows(engine, "windows"), expected, "every process has the view");
+            }
+        });
+        assert!(written(&sink) == written(&alone), "{processes} processes write what one writes");
+        assert_eq!(closed(&sink), 1);
+    }
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_waits_for_ever_behind_tiny_queues() {
+    // One source is far ahead of the other in event time, and both far more than the queues hold.
+    let ahead: Vec<Row> = (0..60_000).map(|n| (n % 7, 1_000_000 + n, 1)).collect();
+    let behind: Vec<Row> = (0..60_000).map(|n| (n % 7, n, 1)).collect();
+    for workers in [1, 2] {
+        let mut program = Program::default();
+        let a = program.source("ahead", bounded(vec![acts(&ahead, 1_000), acts(&ahead, 1_000)]), STRICT);
+        let slowly = acts(&behind, 1_000).into_iter().flat_map(|act| [act, Act::Pause(Duration::from_millis(1))]);
+        let b = program.source("behind", bounded(vec![slowly.collect()]), STRICT);
+        let both = program.union(vec![a, b]);
+        let totals = program.totals(both);
+        let config = Config {
+            workers,
+            queue_rows: 100,
+            queue_bytes: 4096,
+            lag_batches: 0,
+            tick_rows: 1_000,
+            ..Config::default()
+        };
+        let engine = program.view("totals", totals).start_with(config);
+        let summary = engine.wait_within(Duration::from_secs(60)).expect("it must not hang").unwrap();
+        assert_eq!(summary.rows_accepted, 180_000);
+        let counted: i64 =
+            rows(&engine, "totals").iter().map(|row| row.split(',').nth(1).unwrap().parse::<i64>().unwrap()).sum();
+        assert_eq!(counted, 180_000);
+        let text = engine.metrics_text();
+        let waited =
+            text.lines().find(|line| line.starts_with("highwater_backpressure_seconds_total{source=\"ahead\"}"));
+        assert!(waited.unwrap().split(' ').nth(1).unwrap().parse::<f64>().unwrap() > 0.0, "{waited:?}");
+    }
+}
+
+#[test]
+fn more_partitions_than_readers_do_not_deadlock() {
+    // Partitions not begun yet hold the watermark at its start; those being read must not wait for it.
+    let part: Vec<Row> = (0..20_000).map(|n| (n % 3, n, 1)).collect();
+    let mut program = Program::default();
+    let a = program.source("a", bounded((0..9).map(|_| acts(&part, 1_000)).collect()), STRICT);
+    let windows = program.tumble(a, 1_000, Emit::Final, Some(0));
+    let config = Config { workers: 2, queue_rows: 500, lag_batches: 0, tick_rows: 500, ..Config::default() };
+    let engine = program.view("windows", windows).start_with(config);
+    engine.wait_within(Duration::from_secs(60)).expect("it must not hang").unwrap();
+    assert_eq!(rows(&engine, "windows").len(), 3 * 20);
+}
+
+#[test]
+fn a_panic_ends_the_engine_with_its_message() {
+    let mut program = Program::default();
+    let a = program.source("a", live(vec![vec![Act::Hang], vec![Act::Panic]]), STRICT);
+    let engine = program.view("rows", a).start(2);
+    let error = engine.wait_within(Duration::from_secs(10)).expect("it must not hang").unwrap_err();
+    assert!(error.to_string().contains("the script says so"), "{error}");
+}
+
+#[test]
+fn a_failing_sink_ends_the_engine_with_its_message() {
+    let mut program = Program::default();
+    let a = program.source("a", live(vec![vec![Act::Rows(vec![(1, 1, 1), (1, 100, 1)]), Act::Hang]]), STRICT);
+    let engine = program.sink(&unique("failing"), a).start(2);
+    let error = engine.wait_within(Duration::from_secs(10)).expect("it must not hang").unwrap_err();
+    assert!(error.to_string().contains("no space left"), "{error}");
+}
+
+#[test]
+fn a_peer_that_never_comes_is_named() {
+    let mut program = Program::default();
+    let a = program.source("a", live(vec![vec![Act::Hang]]), STRICT);
+    program.view("rows", a);
+    for process in 0..2 {
+        let connect_timeout = Duration::from_millis(200);
+        let config = Config { process, addresses: addresses(2), connect_timeout, ..Config::default() };
+        let other = config.addresses[1 - process].clone();
+        let message = highwater::engine::Engine::start(program.0.clone(), config).unwrap_err().to_string();
+        assert!(message.contains(&format!("process {}", 1 - process)) && message.contains(&other), "{message}");
+    }
+}
+
+#[test]
+fn a_view_keeps_its_limits_by_letting_closed_rows_go() {
+    let data: Vec<Row> = (0..20_000).map(|n| (n % 10, n, 1)).collect();
+    let mut program = Program::default();
+    let a = program.source("a", bounded(vec![acts(&data, 500)]), STRICT);
+    let windows = program.tumble(a, 100, Emit::Final, Some(0));
+    program.view_with("few", windows, &[("max-rows", "300")]).view_with("recent", windows, &[("retention", "2 s")]);
+    let engine = program.start_with(Config { workers: 2, tick_rows: 500, ..Config::default() });
+    engine.wait().unwrap();
+    let few = engine.views().get("few").unwrap();
+    assert!(few.row_count() <= 300 && few.row_count() >= 200, "{}", few.row_count());
+    assert_eq!(few.row_count() as u64 + few.evicted(), 2_000);
+    let newest = rows(&engine, "few").iter().any(|row| row.contains("1970-01-01T00:00:19.900"));
+    assert!(newest, "the oldest go first");
+    let recent = engine.views().get("recent").unwrap().row_count();
+    assert!((200..=400).contains(&recent), "{recent}");
+}
