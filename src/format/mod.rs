@@ -22,7 +22,7 @@ use arrow_schema::{Schema, SchemaRef};
 
 use crate::options::{OptionError, OptionSpec, Options};
 
-pub use json::row_as_json;
+pub use json::{JsonRows, NotFinite, row_as_json};
 pub use timestamp::TimeUnit;
 
 /// Every format.

@@ -1,14 +1,14 @@
 //! The JSON encoder: one object a line, every column in its place, NULL as `null`.
 //!
 //! Times are RFC 3339 with milliseconds and `Z`; floats the shortest text that reads back as the same; NaN and the
-//! infinities are text, since JSON has no number for them.
+//! infinities are text (or null, see [`NotFinite`]), since JSON has no number for them.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::NullBuffer;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{DataType, Field, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, FieldRef, Fields, SchemaRef, TimeUnit};
 
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError, refuse_type};
@@ -29,7 +29,7 @@ impl JsonEncoder {
 
 impl Encoder for JsonEncoder {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let row_writer = Members::new(batch.schema_ref().fields(), batch.columns());
+        let row_writer = JsonRows::new(batch.schema_ref().fields(), batch.columns(), NotFinite::Text);
         for row in 0..batch.num_rows() {
             row_writer.write(row, out);
             out.push(b'\n');
@@ -41,32 +41,49 @@ impl Encoder for JsonEncoder {
 /// One row as a JSON object, for messages and dead letters. Slow: sets up for one row.
 pub fn row_as_json(schema: &SchemaRef, columns: &[ArrayRef], row: usize) -> String {
     let mut out = Vec::new();
-    Members::new(schema.fields(), columns).write(row, &mut out);
+    JsonRows::new(schema.fields(), columns, NotFinite::Text).write(row, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The members of an object: each with `,"name":` ready to be copied.
-struct Members<'a>(Vec<(Vec<u8>, Cell<'a>)>);
+/// What stands for a float that JSON has no number for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFinite {
+    /// `"NaN"`, `"Infinity"`, `"-Infinity"`: reads back as it was.
+    Text,
+    /// `null`: the column holds numbers or nothing.
+    Null,
+}
 
-impl<'a> Members<'a> {
-    fn new(fields: &arrow_schema::Fields, columns: &'a [ArrayRef]) -> Members<'a> {
-        let member = |(index, (field, column)): (usize, (&std::sync::Arc<Field>, &'a ArrayRef))| {
+/// Rows as objects: each column's name ready to be copied, its type looked at once. Cost: a branch a cell.
+pub struct JsonRows<'a>(Vec<(Vec<u8>, Cell<'a>)>);
+
+impl<'a> JsonRows<'a> {
+    /// For rows whose columns are `fields`.
+    pub fn new(fields: &Fields, columns: &'a [ArrayRef], not_finite: NotFinite) -> JsonRows<'a> {
+        let member = |(index, (field, column)): (usize, (&FieldRef, &'a ArrayRef))| {
             let mut name = if index == 0 { Vec::new() } else { vec![b','] };
             write_text(field.name(), &mut name);
             name.push(b':');
-            (name, Cell::new(column))
+            (name, Cell::new(column, not_finite))
         };
-        Members(fields.iter().zip(columns).enumerate().map(member).collect())
+        JsonRows(fields.iter().zip(columns).enumerate().map(member).collect())
     }
 
+    /// Appends a row as an object.
     #[inline]
-    fn write(&self, row: usize, out: &mut Vec<u8>) {
+    pub fn write(&self, row: usize, out: &mut Vec<u8>) {
         out.push(b'{');
+        self.write_members(row, out);
+        out.push(b'}');
+    }
+
+    /// Appends a row's members, for an object that has others too.
+    #[inline]
+    pub fn write_members(&self, row: usize, out: &mut Vec<u8>) {
         for (name, cell) in &self.0 {
             out.extend_from_slice(name);
             cell.write(row, out);
         }
-        out.push(b'}');
     }
 }
 
@@ -85,13 +102,13 @@ enum Values<'a> {
     UInt16(&'a [u16]),
     UInt32(&'a [u32]),
     UInt64(&'a [u64]),
-    Float32(&'a [f32]),
-    Float64(&'a [f64]),
+    Float32(&'a [f32], NotFinite),
+    Float64(&'a [f64], NotFinite),
     Time(&'a [i64]),
     Date(&'a [i32]),
     Bool(&'a arrow_array::BooleanArray),
     Text(&'a arrow_array::StringArray),
-    Row(Members<'a>),
+    Row(JsonRows<'a>),
     List(&'a [i32], Box<Cell<'a>>),
     /// A fixed-point number as it is shown.
     Shown(ArrayFormatter<'a>),
@@ -102,7 +119,7 @@ enum Values<'a> {
 }
 
 impl<'a> Cell<'a> {
-    fn new(column: &'a ArrayRef) -> Cell<'a> {
+    fn new(column: &'a ArrayRef, not_finite: NotFinite) -> Cell<'a> {
         let column = column.as_ref();
         const OPTIONS: FormatOptions<'static> = FormatOptions::new();
         let values = match column.data_type() {
@@ -114,18 +131,18 @@ impl<'a> Cell<'a> {
             DataType::UInt16 => Values::UInt16(column.as_primitive::<UInt16Type>().values()),
             DataType::UInt32 => Values::UInt32(column.as_primitive::<UInt32Type>().values()),
             DataType::UInt64 => Values::UInt64(column.as_primitive::<UInt64Type>().values()),
-            DataType::Float32 => Values::Float32(column.as_primitive::<Float32Type>().values()),
-            DataType::Float64 => Values::Float64(column.as_primitive::<Float64Type>().values()),
+            DataType::Float32 => Values::Float32(column.as_primitive::<Float32Type>().values(), not_finite),
+            DataType::Float64 => Values::Float64(column.as_primitive::<Float64Type>().values(), not_finite),
             DataType::Timestamp(TimeUnit::Millisecond, _) => {
                 Values::Time(column.as_primitive::<TimestampMillisecondType>().values())
             }
             DataType::Date32 => Values::Date(column.as_primitive::<Date32Type>().values()),
             DataType::Boolean => Values::Bool(column.as_boolean()),
             DataType::Utf8 => Values::Text(column.as_string()),
-            DataType::Struct(fields) => Values::Row(Members::new(fields, column.as_struct().columns())),
+            DataType::Struct(fields) => Values::Row(JsonRows::new(fields, column.as_struct().columns(), not_finite)),
             DataType::List(_) => {
                 let list = column.as_list::<i32>();
-                Values::List(list.value_offsets(), Box::new(Cell::new(list.values())))
+                Values::List(list.value_offsets(), Box::new(Cell::new(list.values(), not_finite)))
             }
             kind => match ArrayFormatter::try_new(column, &OPTIONS) {
                 Ok(shown) if matches!(kind, DataType::Decimal128(..) | DataType::Decimal256(..)) => {
@@ -152,14 +169,11 @@ impl<'a> Cell<'a> {
             Values::UInt16(values) => write_value(&values[row], out),
             Values::UInt32(values) => write_value(&values[row], out),
             Values::UInt64(values) => write_value(&values[row], out),
-            Values::Float32(values) => match values[row] {
-                value if value.is_finite() => write_value(&value, out),
-                value => write_value(not_finite(value.into()), out),
-            },
-            Values::Float64(values) => match values[row] {
-                value if value.is_finite() => write_value(&value, out),
-                value => write_value(not_finite(value), out),
-            },
+            Values::Float32(values, _) if values[row].is_finite() => write_value(&values[row], out),
+            Values::Float64(values, _) if values[row].is_finite() => write_value(&values[row], out),
+            Values::Float32(_, NotFinite::Null) | Values::Float64(_, NotFinite::Null) => out.extend_from_slice(b"null"),
+            Values::Float32(values, NotFinite::Text) => write_value(not_finite(values[row].into()), out),
+            Values::Float64(values, NotFinite::Text) => write_value(not_finite(values[row]), out),
             Values::Time(values) => {
                 out.push(b'"');
                 write_time(values[row], out);

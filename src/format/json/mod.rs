@@ -17,7 +17,7 @@ use super::{Beginning, Decoder, Decoding, Encoder, Format, FormatError, Layout, 
 use crate::options::{OptionSpec, Options};
 
 pub(super) use encode::not_finite;
-pub use encode::row_as_json;
+pub use encode::{JsonRows, NotFinite, row_as_json};
 
 /// The format `json`.
 #[derive(Debug)]
