@@ -4,10 +4,17 @@
 //! connection). A [`Reader`] decodes a partition's rows; the [`edge`] then gives every row its epoch or rejects it as
 //! late. What comes out depends on the rows of the partition and on nothing else.
 
+mod chunks;
 mod edge;
 #[cfg(test)]
 mod edge_tests;
+mod filesystem;
 mod lateness;
+mod partition;
+mod stdin;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -24,7 +31,7 @@ pub use edge::{Edge, Step};
 pub use lateness::{EdgeCounts, LatenessHistogram};
 
 /// Every source connector.
-pub const CONNECTORS: &[&dyn Connector] = &[];
+pub const CONNECTORS: &[&dyn Connector] = &[&filesystem::Filesystem, &stdin::Stdin];
 
 /// Why a source could not be opened or read on.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,229 @@
+//! `filesystem`: a file, the files of a folder, or those that a pattern matches; one partition a file, by path.
+//!
+//! Bounded: what is there when the dataflow starts. Hidden files (`.x`, `_x`) of a folder or pattern are passed over.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::partition::Position;
+use super::text::{TextInput, TextReader};
+use super::{Connector, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
+use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Part};
+use crate::options::{OptionError, OptionSpec, Options};
+
+/// The connector `filesystem`.
+#[derive(Debug)]
+pub(super) struct Filesystem;
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec { name: "path", help: "a file, a folder, or a pattern with * and ?" },
+    OptionSpec {
+        name: "decode-threads",
+        help: "how many threads decode one file of a text format (default: one a core)",
+    },
+    OptionSpec { name: "max-row-bytes", help: format::DECODING_OPTIONS[0].help },
+    OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
+];
+
+impl Connector for Filesystem {
+    fn name(&self) -> &'static str {
+        "filesystem"
+    }
+
+    fn help(&self) -> &'static str {
+        "reads a file, a folder or a pattern of files: JSON, CSV, Arrow or Parquet"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn live(&self, _: &Options) -> bool {
+        false
+    }
+
+    fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
+        let path = path(spec)?;
+        check_options(spec, self.options(), Some(path))?;
+        threads(&spec.options)?;
+        match format::choose(&spec.options, path) {
+            Ok(format) => decoding(spec, format).map(drop),
+            // A folder's or pattern's files each tell their own format, once they are there.
+            Err(_) if spec.options.get("format").is_none() && path.ends_with(['/', '*']) => layout(spec).map(drop),
+            Err(_) if spec.options.get("format").is_none() && !path.contains('.') => layout(spec).map(drop),
+            Err(error) => Err(refuse(spec, error)),
+        }
+    }
+
+    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+        self.check(spec)?;
+        let files = files(path(spec)?).map_err(|error| failed(spec, error))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads(&spec.options)?.unwrap_or_else(|| cores.div_ceil(files.len().max(1)));
+        let reader = |file: PathBuf| -> Result<Box<dyn Reader>, SourceError> {
+            let name = file.display().to_string();
+            let format = format::choose(&spec.options, &name).map_err(|error| refuse(spec, error))?;
+            let decoding = decoding(spec, format)?;
+            let layout = layout(spec)?;
+            // Opened when it is read: a folder may hold more files than may be open at once.
+            Ok(Box::new(FileReader {
+                path: file,
+                position: Some(Position::new(&spec.name, &name)),
+                name,
+                decoding,
+                layout,
+                threads,
+                open: None,
+            }))
+        };
+        files.into_iter().map(reader).collect()
+    }
+}
+
+fn path(spec: &SourceSpec) -> Result<&str, SourceError> {
+    Ok(spec.options.required("path", &format!("source '{}'", spec.name), OPTIONS[0].help)?)
+}
+
+fn threads(options: &Options) -> Result<Option<usize>, OptionError> {
+    let threads = options.parse::<usize>("decode-threads", "a number of threads")?;
+    match threads {
+        Some(threads) if !(1..=256).contains(&threads) => Err(OptionError::Invalid {
+            name: "decode-threads".to_owned(),
+            value: threads.to_string(),
+            reason: "write a number from 1 to 256".to_owned(),
+        }),
+        threads => Ok(threads),
+    }
+}
+
+/// Refuses options that neither sources, the connector nor a format knows.
+pub(super) fn check_options(spec: &SourceSpec, own: &[OptionSpec], path: Option<&str>) -> Result<(), SourceError> {
+    let owner = format!("source '{}' ({})", spec.name, spec.connector.name());
+    // The prefixes of formats are spelled out, and only those of the format at hand.
+    let own: Vec<OptionSpec> = own.iter().filter(|option| !option.name.ends_with(".*")).copied().collect();
+    let chosen = format::choose(&spec.options, path.unwrap_or("")).ok();
+    let formats: Vec<&[OptionSpec]> = match chosen {
+        Some(format) => vec![format.options()],
+        None => format::FORMATS.iter().map(|format| format.options()).collect(),
+    };
+    let known: Vec<&[OptionSpec]> = [SOURCE_OPTIONS, &own].into_iter().chain(formats).collect();
+    Ok(spec.options.check(&owner, &known)?)
+}
+
+/// A format's refusal as the source's.
+pub(super) fn refuse(spec: &SourceSpec, error: FormatError) -> SourceError {
+    match error {
+        FormatError::Option(error) => SourceError::Option(error),
+        FormatError::Schema { what, remedy } => SourceError::Schema { source_name: spec.name.clone(), what, remedy },
+    }
+}
+
+/// What a source asks of a format.
+pub(super) fn layout(spec: &SourceSpec) -> Result<Layout, SourceError> {
+    Layout::new(&spec.physical, &spec.decode, &spec.options).map_err(|error| refuse(spec, error))
+}
+
+/// How a format decodes a source.
+pub(super) fn decoding(spec: &SourceSpec, format: &dyn Format) -> Result<Decoding, SourceError> {
+    format.decoding(&layout(spec)?, &spec.options).map_err(|error| refuse(spec, error))
+}
+
+fn failed(spec: &SourceSpec, error: io::Error) -> SourceError {
+    let path = spec.options.get("path").unwrap_or_default();
+    SourceError::Io { source_name: spec.name.clone(), what: format!("looking for '{path}'"), error }
+}
+
+/// The files meant by a path, sorted.
+fn files(path: &str) -> io::Result<Vec<PathBuf>> {
+    let hidden = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
+    let mut files: Vec<PathBuf> = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let entries = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
+            let files = entries.collect::<io::Result<Vec<_>>>()?;
+            files.into_iter().filter(|file| file.is_file() && !hidden(file)).collect()
+        }
+        Ok(_) => return Ok(vec![PathBuf::from(path)]),
+        Err(error) if !path.contains(['*', '?', '[']) => return Err(error),
+        Err(_) => {
+            let matches = glob::glob(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            matches.filter_map(Result::ok).filter(|file| file.is_file() && !hidden(file)).collect()
+        }
+    };
+    if files.is_empty() {
+        let what = "no file there; paths are relative to the working directory";
+        return Err(io::Error::new(io::ErrorKind::NotFound, what));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// One file.
+struct FileReader {
+    path: PathBuf,
+    name: String,
+    /// Here until the file is opened.
+    position: Option<Position>,
+    decoding: Decoding,
+    layout: Layout,
+    threads: usize,
+    open: Option<Box<dyn Reader>>,
+}
+
+impl Reader for FileReader {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read(&mut self) -> Result<Read, SourceError> {
+        if let Some(open) = &mut self.open {
+            return open.read();
+        }
+        let Some(position) = self.position.take() else { return Ok(Read::End) };
+        let file = File::open(&self.path).map_err(|error| position.failed("opening", error))?;
+        let open: Box<dyn Reader> = match &self.decoding {
+            Decoding::Text(decoding) => {
+                let decoding = decoding.clone();
+                let layout = self.layout.clone();
+                let text = TextInput { input: Box::new(file), decoding, layout, threads: self.threads, live: false };
+                let name = self.name.clone();
+                let failed = |error| Position::new("", &name).failed("reading", error);
+                Box::new(TextReader::start(text, position).map_err(failed)?)
+            }
+            Decoding::Blocks(decoding) => {
+                let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
+                let parts = decoding.open(Input::File(file)).map_err(bad)?;
+                Box::new(BlockReader { parts, position })
+            }
+        };
+        self.open.insert(open).read()
+    }
+}
+
+/// A file of blocks.
+pub(super) struct BlockReader {
+    pub(super) parts: Box<dyn Iterator<Item = Result<Part, String>> + Send>,
+    pub(super) position: Position,
+}
+
+impl Reader for BlockReader {
+    fn name(&self) -> &str {
+        self.position.name()
+    }
+
+    fn read(&mut self) -> Result<Read, SourceError> {
+        loop {
+            match self.parts.next() {
+                None => return Ok(Read::End),
+                Some(Err(error)) => {
+                    return Err(self.position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error)));
+                }
+                Some(Ok(part)) => {
+                    if let Some(decoded) = self.position.place(part) {
+                        return Ok(Read::Rows(decoded));
+                    }
+                }
+            }
+        }
+    }
+}

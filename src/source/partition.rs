@@ -1,0 +1,55 @@
+//! What the readers of files share: where in its partition a record stands, and how that is said.
+
+use std::io;
+
+use super::{Decoded, SourceError};
+use crate::delta::Reject;
+use crate::format::Part;
+
+/// The place reached in one partition.
+pub(super) struct Position {
+    source: String,
+    name: String,
+    /// Records (lines) so far.
+    records: u64,
+}
+
+impl Position {
+    pub(super) fn new(source: &str, name: &str) -> Position {
+        Position { source: source.to_owned(), name: name.to_owned(), records: 0 }
+    }
+
+    /// The partition's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The failure to do something with the partition.
+    pub(super) fn failed(&self, doing: &str, error: io::Error) -> SourceError {
+        SourceError::Io { source_name: self.source.clone(), what: format!("{doing} {}", self.name), error }
+    }
+
+    /// Says where a part's records stand in the partition; `None` if it holds neither rows nor rejects.
+    pub(super) fn place(&mut self, part: Part) -> Option<Decoded> {
+        let first = self.records + 1;
+        self.records += part.records;
+        if part.batch.num_rows() == 0 && part.faults.is_empty() {
+            return None;
+        }
+        let reject = |fault: crate::format::Fault| Reject {
+            source: self.source.clone(),
+            position: format!("{}:{}", self.name, first + fault.record),
+            reason: fault.reason,
+            detail: fault.detail,
+            content: fault.content,
+        };
+        let mut positions = part.numbers;
+        positions.iter_mut().flatten().for_each(|number| *number += first);
+        Some(Decoded {
+            batch: part.batch,
+            rejects: part.faults.into_iter().map(reject).collect(),
+            position: first,
+            positions,
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Reads one text input: chunks are decoded on several threads and come back in their order.
+//!
+//! Invariants: rows and rejects are those of one thread, whatever the number of threads. At most about four chunks a
+//! thread are held. The threads end when the reader is dropped or the input is.
+
+use std::io::{self, Read as _};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::chunks::{Chunk, Chunks};
+use super::partition::Position;
+use super::{Read, Reader, SourceError};
+use crate::format::{Decoder, Layout, Part, TextDecoding};
+
+/// How much a decoder is handed at a time.
+const CHUNK_BYTES: usize = 1 << 20;
+/// How much a live input is asked for at a time.
+const EAGER_BYTES: usize = 64 << 10;
+/// How long a live reader waits for rows before it answers that there are none.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// A text input and how it is read.
+pub(super) struct TextInput {
+    pub(super) input: Box<dyn io::Read + Send>,
+    pub(super) decoding: Arc<dyn TextDecoding>,
+    pub(super) layout: Layout,
+    /// Threads that decode, beside the one that reads.
+    pub(super) threads: usize,
+    /// Rows are wanted as they come, not by the chunk.
+    pub(super) live: bool,
+}
+
+/// Work in the order of the input, given to decoder `n % threads`.
+type Result<T> = std::result::Result<T, io::Error>;
+
+/// The reader of a text input.
+pub(super) struct TextReader {
+    position: Position,
+    live: bool,
+    how: How,
+}
+
+enum How {
+    /// On the calling thread.
+    Here { chunks: Box<Chunks>, decoder: Option<Box<dyn Decoder>>, layout: Layout, buffer: Vec<u8> },
+    /// On threads: one output each, taken in turn.
+    Threads { outputs: Vec<Receiver<Result<Part>>>, turn: usize },
+}
+
+impl TextReader {
+    /// Starts to read. A bounded input that fits one chunk is read on the calling thread.
+    pub(super) fn start(mut text: TextInput, position: Position) -> io::Result<TextReader> {
+        let live = text.live;
+        let mut head = Vec::new();
+        if !live {
+            (&mut text.input).take(CHUNK_BYTES as u64).read_to_end(&mut head)?;
+        }
+        let short = !live && head.len() < CHUNK_BYTES;
+        let input = Box::new(io::Cursor::new(head).chain(text.input));
+        let size = if live { EAGER_BYTES } else { CHUNK_BYTES };
+        let chunks = Chunks::new(input, text.decoding, text.layout.max_row_bytes, size, live);
+        let how = if short || (text.threads <= 1 && !live) {
+            How::Here { chunks: Box::new(chunks), decoder: None, layout: text.layout, buffer: Vec::new() }
+        } else {
+            let outputs = threads(chunks, text.layout, text.threads.max(1), position.name())?;
+            How::Threads { outputs, turn: 0 }
+        };
+        Ok(TextReader { position, live, how })
+    }
+}
+
+impl Reader for TextReader {
+    fn name(&self) -> &str {
+        self.position.name()
+    }
+
+    fn read(&mut self) -> std::result::Result<Read, SourceError> {
+        loop {
+            let part = match &mut self.how {
+                How::Here { chunks, decoder, layout, buffer } => match chunks.next(std::mem::take(buffer)) {
+                    Err(error) => return Err(self.position.failed("reading", error)),
+                    Ok(None) => return Ok(Read::End),
+                    Ok(Some(chunk)) => {
+                        let (part, used) = decode(chunk, chunks, decoder, layout);
+                        *buffer = used;
+                        part
+                    }
+                },
+                How::Threads { outputs, turn } => {
+                    let output = &outputs[*turn % outputs.len()];
+                    let part = match output.recv_timeout(PATIENCE) {
+                        Err(RecvTimeoutError::Timeout) if self.live => return Ok(Read::Wait(Duration::ZERO)),
+                        Err(RecvTimeoutError::Timeout) => continue,
+                        Err(RecvTimeoutError::Disconnected) => return Ok(Read::End),
+                        Ok(Err(error)) => return Err(self.position.failed("reading", error)),
+                        Ok(Ok(part)) => part,
+                    };
+                    *turn += 1;
+                    part
+                }
+            };
+            if let Some(decoded) = self.position.place(part) {
+                return Ok(Read::Rows(decoded));
+            }
+        }
+    }
+}
+
+/// Decodes a chunk; also gives its buffer back.
+fn decode(chunk: Chunk, chunks: &Chunks, decoder: &mut Option<Box<dyn Decoder>>, layout: &Layout) -> (Part, Vec<u8>) {
+    match (chunk, chunks.records()) {
+        (Chunk::Records(bytes), Some(records)) => {
+            let part = decoder.get_or_insert_with(|| records.decoder()).decode(&bytes);
+            (part, bytes)
+        }
+        (Chunk::Records(_), None) => unreachable!("records come after what says how they are read"),
+        (Chunk::Skipped { lines, faults }, _) => (skipped(layout, lines, faults), Vec::new()),
+    }
+}
+
+fn skipped(layout: &Layout, lines: u64, faults: Vec<crate::format::Fault>) -> Part {
+    Part { batch: RecordBatch::new_empty(layout.wanted.clone()), numbers: None, records: lines, faults }
+}
+
+/// Starts one thread that cuts and `count` that decode; answers their outputs.
+fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::Result<Vec<Receiver<Result<Part>>>> {
+    let spawn = |role: String, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(role).spawn(run).map(drop);
+    let (give_back, old) = bounded::<Vec<u8>>(4 * count);
+    let mut inputs: Vec<Sender<Result<Work>>> = Vec::new();
+    let mut outputs = Vec::new();
+    for index in 0..count {
+        let (input, work) = bounded::<Result<Work>>(1);
+        let (done, output) = bounded::<Result<Part>>(2);
+        let give_back = give_back.clone();
+        spawn(format!("decode {name}:{index}"), Box::new(move || decode_all(&work, &done, &give_back)))?;
+        inputs.push(input);
+        outputs.push(output);
+    }
+    let cut = move || {
+        for turn in 0.. {
+            let next = chunks.next(old.try_recv().unwrap_or_default());
+            let failed = next.is_err();
+            let work = match next.transpose() {
+                None => return,
+                Some(Err(error)) => Err(error),
+                Some(Ok(Chunk::Skipped { lines, faults })) => Ok(Work::Done(skipped(&layout, lines, faults))),
+                Some(Ok(Chunk::Records(bytes))) => match chunks.records() {
+                    Some(records) => Ok(Work::Decode(bytes, records.clone())),
+                    None => unreachable!("records come after what says how they are read"),
+                },
+            };
+            if inputs[turn % count].send(work).is_err() || failed {
+                return;
+            }
+        }
+    };
+    spawn(format!("read {name}"), Box::new(cut))?;
+    Ok(outputs)
+}
+
+/// What a decoding thread is handed.
+enum Work {
+    Decode(Vec<u8>, Arc<dyn crate::format::Records>),
+    Done(Part),
+}
+
+fn decode_all(work: &Receiver<Result<Work>>, done: &Sender<Result<Part>>, give_back: &Sender<Vec<u8>>) {
+    let mut decoder = None;
+    for work in work {
+        let part = work.map(|work| match work {
+            Work::Done(part) => part,
+            Work::Decode(bytes, records) => {
+                let part = decoder.get_or_insert_with(|| records.decoder()).decode(&bytes);
+                // If enough are lying there already it is dropped.
+                let _ = give_back.try_send(bytes);
+                part
+            }
+        });
+        if done.send(part).is_err() {
+            return;
+        }
+    }
+}
