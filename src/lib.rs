@@ -5,8 +5,8 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | time options metrics |
-//! | 1 | delta |
+//! | 0 | time metrics |
+//! | 1 | options delta |
 //! | 2 | aggregate format |
 //! | 3 | window reduce session source sink |
 //! | 4 | plan |

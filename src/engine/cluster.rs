@@ -9,13 +9,14 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use timely::communication::allocator::zero_copy::stream::Stream;
 
 use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
+use crate::time::Clock;
 
 /// The first bytes of a connection: a name and the version of the greeting.
 const WORD: [u8; 8] = *b"hiwater1";
@@ -102,11 +103,10 @@ pub(super) fn connect(
     control: &Arc<Control>,
 ) -> Result<Vec<Option<Peer>>, EngineError> {
     let me = config.process;
-    let deadline = Instant::now() + config.connect_timeout;
     let listener = listen(&config.addresses[me], me)?;
     let mut streams: Vec<Option<TcpStream>> = (0..config.processes()).map(|_| None).collect();
     // Those after us come to us while we go to those before us.
-    let search = Search { config, agreement, deadline, over: AtomicBool::new(false) };
+    let search = Search { config, agreement, since: Clock::start(), over: AtomicBool::new(false) };
     std::thread::scope(|scope| {
         let (earlier, later) = streams.split_at_mut(me);
         let waiting = scope.spawn(|| search.settle(search.accept(&listener, &mut later[1..])));
@@ -164,7 +164,7 @@ fn listen(address: &str, me: usize) -> Result<TcpListener, EngineError> {
 struct Search<'a> {
     config: &'a Config,
     agreement: Agreement,
-    deadline: Instant,
+    since: Clock,
     /// One end gave up: the other need not wait.
     over: AtomicBool,
 }
@@ -178,7 +178,7 @@ impl Search<'_> {
     }
 
     fn ended(&self) -> bool {
-        self.over.load(Ordering::Acquire) || Instant::now() >= self.deadline
+        self.over.load(Ordering::Acquire) || self.since.elapsed() >= self.config.connect_timeout
     }
 
     fn reach(&self, peer: usize) -> Result<TcpStream, EngineError> {

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use timely::WorkerConfig;
 use timely::communication::allocator::zero_copy::initialize::{CommsGuard, initialize_networking_from_sockets};
@@ -25,6 +25,7 @@ use super::*;
 use crate::options::OptionError;
 use crate::plan::ViewSpec;
 use crate::source::Reader;
+use crate::time::Clock;
 
 /// How long a peer that has said goodbye may be ahead of this process before that counts as a stop.
 const GOODBYE_MS: u64 = 2000;
@@ -92,7 +93,7 @@ fn work_as(allocator: Allocator, work: &Work) {
     let (process, index) = (work.config.process, allocator.index() - work.config.process * work.config.workers);
     work.control.guard(&format!("worker {index}"), process, || {
         let settings = WorkerConfig::default().progress_mode(ProgressMode::Demand);
-        run(&mut Worker::new(settings, allocator, Some(Instant::now())), work);
+        run(&mut Worker::new(settings, allocator, Some(Clock::start().started())), work);
     });
 }
 

@@ -5,12 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use timely::scheduling::SyncActivator;
 
 use crate::delta::Delta;
-use crate::time::Epoch;
+use crate::time::{Clock, Epoch};
 
 /// What a source tells a worker. `partition` is an index among the partitions of the process.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Queue {
         let mut waiting = self.lock();
         let mut waited = Duration::ZERO;
         if full(&waiting) {
-            let start = Instant::now();
+            let start = Clock::start();
             while full(&waiting) && !waiting.closed {
                 waiting = self.space.wait(waiting).unwrap_or_else(PoisonError::into_inner);
             }

@@ -8,6 +8,8 @@ mod blocks;
 mod cells;
 mod csv;
 mod json;
+#[cfg(test)]
+mod json_oracle;
 mod number;
 mod parquet;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Every form of statement, and every refusal with its place and hint.
 
-use super::super::ddl::ColumnKind;
-use super::super::token::{slice, statements};
 use super::*;
+use crate::sql::ddl::ColumnKind;
+use crate::sql::token::{slice, statements};
 
 fn read(text: &str) -> Result<Statement, Problem> {
     parse(&statements(text).unwrap().remove(0))

@@ -1,7 +1,7 @@
 //! The one door to the wall clock. No operator goes through it: only sources (idle timeout, future guard, ticks), the
 //! pace of generators and the measures of what a person waits for.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The wall clock, in ms since 1970 UTC.
 pub fn now_ms() -> i64 {
@@ -19,6 +19,16 @@ impl Clock {
     /// Starts at zero now.
     pub fn start() -> Clock {
         Clock(Instant::now())
+    }
+
+    /// The moment it was started, for libraries that want one.
+    pub fn started(&self) -> Instant {
+        self.0
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 
     /// Milliseconds since the start.

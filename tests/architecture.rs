@@ -1,0 +1,258 @@
+//! The house rules that a compiler does not check: which room may import which, where timely, differential and tokio are
+//! named, who reads the clock, how files are called, opened and how long they are.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest file, in lines.
+const MAX_LINES: usize = 500;
+/// Names that say nothing.
+const NAMELESS: &[&str] = &["util", "utils", "common", "helper", "helpers", "types", "misc", "manager", "managers"];
+
+struct Source {
+    /// Relative to the repository root, with `/`.
+    path: String,
+    /// Relative to `src/`.
+    module: Vec<String>,
+    text: String,
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        &self.module[0]
+    }
+
+    /// The lines of code with their numbers, comments taken off.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, uncommented(line)))
+    }
+}
+
+fn uncommented(line: &str) -> &str {
+    let trimmed = line.trim_start();
+    if trimmed.starts_with("//") {
+        return "";
+    }
+    line.find(" //").map_or(line, |at| &line[..at])
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/")
+}
+
+/// The files of the rooms; `lib.rs` and `main.rs` belong to none.
+fn sources() -> Vec<Source> {
+    let sources = rust_files("src").into_iter().map(|path| {
+        let relative = relative(&path);
+        let module = relative.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+        let module = module.split('/').map(str::to_owned).collect();
+        Source { module, text: fs::read_to_string(&path).unwrap(), path: relative }
+    });
+    sources.filter(|source| !["src/lib.rs", "src/main.rs"].contains(&source.path.as_str())).collect()
+}
+
+/// Room to floor, from the table at the head of `lib.rs`.
+fn floors() -> BTreeMap<String, usize> {
+    let text = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("//! | ")?.strip_suffix(" |")?.split_once(" | "));
+    let rooms = rows.filter_map(|(floor, rooms)| Some((floor.parse::<usize>().ok()?, rooms)));
+    rooms.flat_map(|(floor, rooms)| rooms.split_whitespace().map(move |room| (room.to_owned(), floor))).collect()
+}
+
+/// The rooms that a line of code names after `crate::`, also in a braced list.
+fn rooms_named(line: &str) -> Vec<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut rooms = Vec::new();
+    for (at, _) in line.match_indices("crate::") {
+        let after = &line[at + "crate::".len()..];
+        match after.strip_prefix('{') {
+            None => rooms.push(word(after)),
+            Some(list) => {
+                let mut depth = 0;
+                let mut start = 0;
+                for (at, c) in list.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => {
+                            rooms.push(word(list[start..at].trim_start()));
+                            break;
+                        }
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => {
+                            rooms.push(word(list[start..at].trim_start()));
+                            start = at + 1;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    rooms
+}
+
+fn names(line: &str, word: &str) -> bool {
+    let of_a_word = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word)
+        .any(|(at, _)| !line[..at].ends_with(of_a_word) && !line[at + word.len()..].starts_with(of_a_word))
+}
+
+fn assert_none(problems: &[String]) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
+fn every_room_has_a_floor_and_every_floor_its_rooms() {
+    let floors = floors();
+    let sources = sources();
+    let mut problems = Vec::new();
+    for source in &sources {
+        if !floors.contains_key(source.room()) {
+            problems.push(format!("{}: room '{}' is not in the table of src/lib.rs", source.path, source.room()));
+        }
+    }
+    for room in floors.keys().filter(|room| !sources.iter().any(|source| source.room() == room.as_str())) {
+        problems.push(format!("src/lib.rs: room '{room}' of the table has no files"));
+    }
+    assert!(floors.len() >= 10, "the table of src/lib.rs was not read: {floors:?}");
+    assert_none(&problems);
+}
+
+#[test]
+fn rooms_import_only_from_lower_floors() {
+    let floors = floors();
+    let mut problems = Vec::new();
+    for source in sources() {
+        let own = floors.get(source.room()).copied().unwrap_or(0);
+        for (number, line) in source.code() {
+            for room in rooms_named(line).into_iter().filter(|room| room != source.room()) {
+                match floors.get(&room) {
+                    Some(floor) if *floor < own => {}
+                    Some(floor) => problems.push(format!(
+                        "{}:{number}: '{}' (floor {own}) imports '{room}' (floor {floor})",
+                        source.path,
+                        source.room()
+                    )),
+                    None => problems.push(format!("{}:{number}: 'crate::{room}' is no room", source.path)),
+                }
+            }
+            // A module within a file is indented and has one more `super` to go.
+            let indented = usize::from(line.starts_with(' '));
+            let supers = line.matches("super::").count();
+            if line.contains(&"super::".repeat(source.module.len() + indented))
+                && supers >= source.module.len() + indented
+            {
+                problems.push(format!("{}:{number}: leaves its room by super::; write crate::", source.path));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn timely_differential_and_tokio_stay_in_their_places() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        let dataflow = source.module.iter().any(|part| part == "operator")
+            || source.room() == "engine"
+            || (source.room() == "plan" && source.module.get(1).is_some_and(|part| part.starts_with("build")));
+        let asynchronous = ["source", "sink", "engine", "serve", "cli"].contains(&source.room());
+        for (number, line) in source.code() {
+            if !dataflow && (names(line, "timely") || names(line, "differential_dataflow")) {
+                problems.push(format!(
+                    "{}:{number}: names timely or differential outside an operator: {line}",
+                    source.path
+                ));
+            }
+            if !asynchronous && (names(line, "tokio") || names(line, "tokio_stream")) {
+                problems.push(format!("{}:{number}: names tokio in a room without it: {line}", source.path));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn only_the_clock_reads_the_clock() {
+    let mut problems = Vec::new();
+    for source in sources().iter().filter(|source| source.path != "src/time/clock.rs") {
+        for (number, line) in source.code() {
+            if ["SystemTime", "Instant::now", "Utc::now", "Local::now"].iter().any(|clock| line.contains(clock)) {
+                problems.push(format!(
+                    "{}:{number}: reads the clock; go through time::Clock or time::now_ms: {line}",
+                    source.path
+                ));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn files_say_what_they_are_and_stay_short() {
+    let mut problems = Vec::new();
+    for path in ["src", "tests", "benches", "examples"].into_iter().flat_map(rust_files) {
+        let text = fs::read_to_string(&path).unwrap();
+        let (name, stem) = (relative(&path), path.file_stem().unwrap().to_string_lossy().to_lowercase());
+        if !text.starts_with("//!") {
+            problems.push(format!("{name}: does not open with what it is (//!)"));
+        }
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            problems.push(format!("{name}: {lines} lines, the limit is {MAX_LINES}: split it by what it does"));
+        }
+        let folder_names = name.split('/').map(|part| part.trim_end_matches(".rs"));
+        if NAMELESS.contains(&stem.as_str()) || folder_names.into_iter().any(|part| NAMELESS.contains(&part)) {
+            problems.push(format!("{name}: the name says nothing; name it after what it does"));
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn the_map_shows_every_room() {
+    let mut problems = Vec::new();
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for room in floors().keys() {
+        if ![format!("`{room}/`"), format!("`{room}.rs`")].iter().any(|name| text.contains(name)) {
+            problems.push(format!("ARCHITECTURE.md: says nothing of `{room}/`"));
+        }
+    }
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    if !readme.contains("ARCHITECTURE.md") {
+        problems.push("README.md: does not lead to ARCHITECTURE.md".to_owned());
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn the_reading_of_imports_is_right() {
+    assert_eq!(rooms_named("use crate::{delta::{Delta, Reject}, time::Epoch, plan};"), ["delta", "time", "plan"]);
+    assert_eq!(rooms_named("fn f(x: crate::time::Epoch, y: crate::plan::Node)"), ["time", "plan"]);
+    assert_eq!(uncommented("let url = \"http://x\"; // crate::cli"), "let url = \"http://x\";");
+    assert!(names("use timely::x;", "timely") && !names("untimely timely_x", "timely"));
+}
