@@ -1,12 +1,52 @@
-//! SQL text to a plan.
+//! SQL text to a plan: statements read by hand ([`statement`], [`ddl`]), queries planned by DataFusion's planner and lowered
+//! to the operators of [`crate::plan`] ([`lower`]).
+//!
+//! Inside, names are lower case and compared without case; what is shown keeps the spelling of the program. Every error
+//! has its place in a file. Nothing here reads files or clocks.
 
+mod aggregate_call;
+mod catalog;
 mod column_type;
+mod context;
 mod ddl;
+mod diagnose;
 mod error;
 pub mod functions;
+mod group_window;
 mod interval;
+mod lower;
+mod names;
+mod program;
+mod prune;
+mod query;
+mod refuse;
 mod setting;
+mod sinks;
+mod source_draft;
 mod statement;
+mod syntax;
+mod table_function;
 mod token;
+mod window_call;
+mod window_node;
 
+pub use catalog::Catalog;
 pub use error::SqlError;
+pub use program::{Compiled, Warning};
+
+use crate::plan::Dataflow;
+
+/// Plans a program, given as files by name with their text, read one after the other. Relative paths in options are left
+/// as they are. All independent errors are answered, in the order of the statements.
+pub fn plan(files: &[(String, String)], catalog: &Catalog) -> Result<Dataflow, Vec<SqlError>> {
+    compile(files, catalog).map(|compiled| compiled.dataflow)
+}
+
+/// Plans a program like [`plan`], with warnings about what is odd.
+pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled, Vec<SqlError>> {
+    program::Program::new(files, catalog).compile()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod plan_tests;

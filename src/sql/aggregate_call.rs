@@ -1,0 +1,196 @@
+//! Aggregate functions as the planner sees them: [`Aggregate`]s with their trailing literals bound, types by
+//! [`Aggregate::bind`]. They only plan; accumulators are made by the operators.
+
+use std::any::Any;
+use std::hash::{Hash, Hasher};
+
+use arrow_schema::DataType;
+use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
+use datafusion_expr::expr::{self, AggregateFunctionParams, NullTreatment};
+use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr};
+use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility, lit};
+
+use crate::aggregate::Aggregate;
+
+/// An aggregate function, the literals of its call with it.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) function: &'static dyn Aggregate,
+    pub(super) literals: Vec<ScalarValue>,
+    name: String,
+    signature: Signature,
+}
+
+impl Bound {
+    /// The planner's form of a function, without literals.
+    pub(super) fn udf(function: &'static dyn Aggregate) -> AggregateUDF {
+        Bound::with(function, Vec::new())
+    }
+
+    fn with(function: &'static dyn Aggregate, literals: Vec<ScalarValue>) -> AggregateUDF {
+        AggregateUDF::new_from_impl(Bound {
+            function,
+            literals,
+            name: function.name().to_lowercase(),
+            signature: Signature::user_defined(Volatility::Immutable),
+        })
+    }
+
+    /// The function behind the planner's form.
+    pub(super) fn of(udf: &AggregateUDF) -> Option<&Bound> {
+        (udf.inner().as_ref() as &dyn Any).downcast_ref()
+    }
+
+    fn bind(&self, args: &[DataType]) -> Result<crate::aggregate::Signature> {
+        self.function.bind(args, &self.literals).or_else(|error| plan_err!("{error}"))
+    }
+
+    /// A name with the literals in it, so that calls that differ in them only are apart.
+    fn with_literals(&self, name: String) -> String {
+        if self.literals.is_empty() { name } else { format!("{name}{:?}", self.literals) }
+    }
+}
+
+impl PartialEq for Bound {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.literals) == (&other.name, &other.literals)
+    }
+}
+
+impl Eq for Bound {}
+
+impl Hash for Bound {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.name, &self.literals).hash(state);
+    }
+}
+
+impl AggregateUDFImpl for Bound {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
+        let mut name = format!("{}(", self.name);
+        if params.distinct {
+            name.push_str("distinct ");
+        }
+        name.push_str(&params.args.iter().map(|arg| arg.schema_name().to_string()).collect::<Vec<_>>().join(","));
+        name.push(')');
+        if let Some(filter) = &params.filter {
+            name.push_str(&format!(" filter {}", filter.schema_name()));
+        }
+        if !params.order_by.is_empty() {
+            name.push_str(&format!(" order {:?}", params.order_by));
+        }
+        Ok(self.with_literals(name))
+    }
+
+    fn return_type(&self, args: &[DataType]) -> Result<DataType> {
+        Ok(self.bind(args)?.output)
+    }
+
+    fn coerce_types(&self, args: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(self.bind(args)?.args)
+    }
+
+    fn supports_null_handling_clause(&self) -> bool {
+        true
+    }
+
+    fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        not_impl_err!("accumulators are made by the operators")
+    }
+
+    fn state_fields(&self, _: StateFieldsArgs<'_>) -> Result<Vec<arrow_schema::FieldRef>> {
+        not_impl_err!("accumulators are made by the operators")
+    }
+}
+
+/// `GROUPING(a, b)`: which of the keys a row is not grouped by. The planner computes it from the grouping id.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Grouping {
+    signature: Signature,
+}
+
+impl Grouping {
+    pub(super) fn udf() -> AggregateUDF {
+        AggregateUDF::new_from_impl(Grouping { signature: Signature::variadic_any(Volatility::Immutable) })
+    }
+}
+
+impl AggregateUDFImpl for Grouping {
+    fn name(&self) -> &str {
+        "grouping"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int32)
+    }
+
+    fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        not_impl_err!("GROUPING is computed from the grouping id")
+    }
+}
+
+/// Binds the trailing literals of aggregate calls.
+#[derive(Debug)]
+pub(super) struct BindLiterals;
+
+impl ExprPlanner for BindLiterals {
+    fn plan_aggregate(&self, mut call: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
+        let Some(bound) = Bound::of(&call.func) else { return Ok(PlannerResult::Original(call)) };
+        let function = bound.function;
+        if call.null_treatment == Some(NullTreatment::RespectNulls) {
+            return plan_err!("'{}' passes over NULL; RESPECT NULLS is not supported", function.name());
+        }
+        #[expect(deprecated)]
+        let is_wildcard = |arg: &Expr| matches!(arg, Expr::Wildcard { .. });
+        if function.name() == "COUNT" && (call.args.is_empty() || call.args.iter().all(is_wildcard)) {
+            call.args = vec![lit(1_i64)];
+        }
+        if let Some(wildcard) = call.args.iter().find(|arg| is_wildcard(arg)) {
+            return plan_err!("'{}' does not take {wildcard}: name a column", function.name());
+        }
+        let mut literals = Vec::new();
+        while literals.len() < function.literals() && call.args.len() > 1 {
+            let Some(value) = call.args.last().and_then(literal) else { break };
+            literals.push(value);
+            call.args.pop();
+        }
+        literals.reverse();
+        let order_by = if function.ordered() { call.order_by } else { Vec::new() };
+        Ok(PlannerResult::Planned(Expr::AggregateFunction(expr::AggregateFunction::new_udf(
+            Bound::with(function, literals).into(),
+            call.args,
+            call.distinct,
+            call.filter,
+            order_by,
+            None,
+        ))))
+    }
+}
+
+/// The value of a literal, negated ones included.
+fn literal(expr: &Expr) -> Option<ScalarValue> {
+    match expr {
+        Expr::Literal(value, _) => Some(value.clone()),
+        Expr::Negative(inner) => literal(inner)?.arithmetic_negate().ok(),
+        _ => None,
+    }
+}
+
+/// Whether a call counts rows: the argument is a literal that is not NULL.
+pub(super) fn counts_rows(bound: &Bound, distinct: bool, args: &[Expr]) -> bool {
+    let constant = |arg: &Expr| matches!(arg, Expr::Literal(value, _) if !value.is_null());
+    bound.function.name() == "COUNT" && !distinct && args.iter().all(constant)
+}

@@ -1,0 +1,208 @@
+//! What the planner asks: relations, functions, options. Names come in lower case; relations keep the columns' names in
+//! lower case too, fields inside of ROWs keep their spelling and are found without case.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{DFSchema, Result, ScalarValue, TableReference, plan_err};
+use datafusion_expr::planner::{
+    ContextProvider, ExprPlanner, PlannerResult, RawFieldAccessExpr, RelationPlanner, TypePlanner,
+};
+use datafusion_expr::{
+    AggregateUDF, Expr, ExprSchemable, GetFieldAccess, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF, lit,
+};
+
+use super::aggregate_call::{BindLiterals, Bound, Grouping};
+use super::catalog::Catalog;
+use super::column_type::CastTypes;
+use super::diagnose::NO_RELATION;
+use super::window_call::WindowCalls;
+
+/// A relation of the program as the planner scans it.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    /// Which relation.
+    pub(super) relation: usize,
+    schema: SchemaRef,
+}
+
+impl TableSource for Scanned {
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+}
+
+/// The planner's view of the program so far.
+pub(super) struct Context {
+    relations: HashMap<String, Arc<Scanned>>,
+    scalars: HashMap<String, Arc<ScalarUDF>>,
+    aggregates: HashMap<String, Arc<AggregateUDF>>,
+    options: ConfigOptions,
+    expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    relation_planners: Vec<Arc<dyn RelationPlanner>>,
+}
+
+impl Context {
+    pub(super) fn new(catalog: &Catalog) -> Context {
+        let mut options = ConfigOptions::default();
+        options.sql_parser.enable_ident_normalization = false;
+        options.sql_parser.map_string_types_to_utf8view = false;
+        options.sql_parser.collect_spans = true;
+        // As in Flink: NULL is below every value.
+        options.sql_parser.default_null_ordering = "nulls_min".to_owned();
+        let mut scalars = HashMap::new();
+        for function in catalog.functions() {
+            for name in std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)) {
+                scalars.insert(name.to_lowercase(), Arc::clone(function));
+            }
+        }
+        let mut aggregates = HashMap::from([("grouping".to_owned(), Arc::new(Grouping::udf()))]);
+        for function in catalog.aggregates() {
+            let udf = Arc::new(Bound::udf(*function));
+            for name in std::iter::once(&function.name()).chain(function.aliases()) {
+                aggregates.insert(name.to_lowercase(), Arc::clone(&udf));
+            }
+        }
+        let own: [Arc<dyn ExprPlanner>; 2] = [Arc::new(BindLiterals), Arc::new(FieldsWithoutCase)];
+        let expr_planners = own.into_iter().chain(super::functions::planners()).collect();
+        let relation_planners: Vec<Arc<dyn RelationPlanner>> = vec![Arc::new(WindowCalls)];
+        Context { relations: HashMap::new(), scalars, aggregates, options, expr_planners, relation_planners }
+    }
+
+    /// Makes a relation known.
+    pub(super) fn add(&mut self, name: String, relation: usize, schema: SchemaRef) {
+        self.relations.insert(name, Arc::new(Scanned { relation, schema }));
+    }
+
+    /// The names of all functions, for hints.
+    pub(super) fn function_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.scalars.keys().chain(self.aggregates.keys()).cloned().collect();
+        names.sort();
+        names
+    }
+}
+
+impl ContextProvider for Context {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        match self.relations.get(name.table()) {
+            Some(found) => Ok(Arc::clone(found) as Arc<dyn TableSource>),
+            None => plan_err!("{NO_RELATION}{}", name.table()),
+        }
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.expr_planners
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &self.relation_planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(CastTypes))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.scalars.get(&name.to_lowercase()).cloned()
+    }
+
+    fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.aggregates.get(&name.to_lowercase()).cloned()
+    }
+
+    fn get_window_meta(&self, _: &str) -> Option<Arc<WindowUDF>> {
+        None
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        &self.options
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.function_names()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.aggregates.keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Fields of ROW columns, found without case: `bid.dateTime`, `bid['dateTime']`.
+#[derive(Debug)]
+struct FieldsWithoutCase;
+
+impl FieldsWithoutCase {
+    /// The field's own spelling and its type.
+    fn find(data_type: &DataType, name: &str) -> Result<FieldRef> {
+        let DataType::Struct(fields) = data_type else {
+            return plan_err!("'{name}' is looked for in a value of type {data_type}, which has no fields");
+        };
+        let found = fields.iter().find(|field| field.name() == name);
+        match found.or_else(|| fields.iter().find(|field| field.name().eq_ignore_ascii_case(name))) {
+            Some(field) => Ok(FieldRef::clone(field)),
+            None => {
+                let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+                plan_err!("there is no field '{name}'; the fields are {}", names.join(", "))
+            }
+        }
+    }
+
+    fn get(expr: Expr, field: &str) -> Expr {
+        datafusion_functions::core::get_field().call(vec![expr, lit(ScalarValue::Utf8(Some(field.to_owned())))])
+    }
+}
+
+impl ExprPlanner for FieldsWithoutCase {
+    fn plan_compound_identifier(
+        &self,
+        field: &Field,
+        qualifier: Option<&TableReference>,
+        nested: &[String],
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        let mut expr = Expr::Column(datafusion_common::Column::from((qualifier, &Arc::new(field.clone()))));
+        let mut data_type = field.data_type().clone();
+        for name in nested {
+            // The planner passes over errors here: what is not found is left for it to say.
+            let Ok(found) = FieldsWithoutCase::find(&data_type, name) else {
+                expr = FieldsWithoutCase::get(expr, name);
+                continue;
+            };
+            data_type = found.data_type().clone();
+            expr = FieldsWithoutCase::get(expr, found.name());
+        }
+        Ok(PlannerResult::Planned(expr))
+    }
+
+    fn plan_field_access(
+        &self,
+        access: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        let RawFieldAccessExpr { field_access, expr } = access;
+        match &field_access {
+            GetFieldAccess::NamedStructField { name: ScalarValue::Utf8(Some(name)) } => {
+                let found = FieldsWithoutCase::find(&expr.get_type(schema)?, name)?;
+                Ok(PlannerResult::Planned(FieldsWithoutCase::get(expr, found.name())))
+            }
+            _ => Ok(PlannerResult::Original(RawFieldAccessExpr { field_access, expr })),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Errors of the parser and the planner to problems with a place and a hint.
+
+use datafusion_common::{Column, DataFusionError, SchemaError};
+use datafusion_sql::sqlparser::parser::ParserError;
+use datafusion_sql::sqlparser::tokenizer::{Location, Span, TokenWithSpan};
+
+use super::error::{Problem, suggest};
+use super::names::place_of;
+
+/// A problem as an error of the planner, on its way through it.
+pub(super) fn placed(problem: Problem) -> DataFusionError {
+    DataFusionError::External(Box::new(problem))
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// What messages may speak of.
+pub(super) struct Known<'a> {
+    /// The statement's query.
+    pub(super) tokens: &'a [TokenWithSpan],
+    /// The relations that exist so far, with those of the whole program.
+    pub(super) relations: &'a [String],
+    pub(super) functions: &'a [String],
+}
+
+/// The problems that an error of the planner stands for.
+pub(super) fn problems(error: DataFusionError, known: &Known<'_>) -> Vec<Problem> {
+    let mut found = Vec::new();
+    collect(error, None, known, &mut found);
+    found
+}
+
+fn collect(error: DataFusionError, span: Option<Span>, known: &Known<'_>, found: &mut Vec<Problem>) {
+    match error {
+        DataFusionError::Collection(errors) => {
+            for error in errors {
+                collect(error, span, known, found);
+            }
+        }
+        DataFusionError::Context(_, inner) => collect(*inner, span, known, found),
+        DataFusionError::Diagnostic(diagnostic, inner) => {
+            let here = diagnostic.span.map(|span| Span {
+                start: Location { line: span.start.line, column: span.start.column },
+                end: Location { line: span.end.line, column: span.end.column },
+            });
+            collect(*inner, here.or(span), known, found);
+        }
+        DataFusionError::External(inner) => match inner.downcast::<Problem>() {
+            Ok(problem) => found.push(*problem),
+            Err(other) => found.push(Problem::at(Span::empty(), other.to_string())),
+        },
+        DataFusionError::SchemaError(error, _) => found.push(schema(*error, span, known)),
+        DataFusionError::SQL(error, _) => found.push(syntax(&error)),
+        DataFusionError::Plan(message)
+        | DataFusionError::NotImplemented(message)
+        | DataFusionError::Execution(message)
+        | DataFusionError::Internal(message) => found.push(plain(&message, span, known)),
+        other => found.push(plain(&other.strip_backtrace(), span, known)),
+    }
+}
+
+/// A parser's error; its message ends in the place.
+pub(super) fn syntax(error: &ParserError) -> Problem {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
+        ParserError::RecursionLimitExceeded => "the query is nested too deeply".to_owned(),
+    };
+    let place = |text: &str| -> Option<(String, Location)> {
+        let (message, place) = text.rsplit_once(" at Line: ")?;
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((message.to_owned(), Location { line: line.parse().ok()?, column: column.trim().parse().ok()? }))
+    };
+    match place(&message) {
+        Some((message, start)) => {
+            let end = Location { line: start.line, column: start.column + found_length(&message) };
+            let message = message.strip_prefix("Expected: ").map_or(message.clone(), |rest| format!("expected {rest}"));
+            Problem::at(Span { start, end }, message)
+        }
+        None => Problem::at(Span::empty(), message),
+    }
+}
+
+/// The length of the token that a message says was found.
+fn found_length(message: &str) -> u64 {
+    message.rsplit_once("found: ").map_or(1, |(_, token)| token.chars().count() as u64)
+}
+
+fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem {
+    let place = |name: &str| span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let names: Vec<&str> =
+                valid_fields.iter().map(|field| field.name.as_str()).filter(|name| !name.starts_with("__")).collect();
+            let span = field.spans.first().map_or_else(|| place(&field.name), from_planner);
+            let problem = Problem::at(span, format!("there is no column '{}'", shown(&field)));
+            Problem { hint: suggest(&field.name, names, "the columns are"), ..problem }
+        }
+        SchemaError::AmbiguousReference { field } => {
+            Problem::at(place(&field.name), format!("'{}' is ambiguous", field.name))
+                .hint("write the table before it: t.column")
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Problem::at(place(&name), format!("the column '{name}' is there twice"))
+                .hint("name one of them: AS other_name")
+        }
+    }
+}
+
+fn shown(field: &Column) -> String {
+    match &field.relation {
+        Some(relation) => format!("{relation}.{}", field.name),
+        None => field.name.clone(),
+    }
+}
+
+/// A place as the planner writes it.
+pub(super) fn from_planner(span: datafusion_common::Span) -> Span {
+    Span {
+        start: Location { line: span.start.line, column: span.start.column },
+        end: Location { line: span.end.line, column: span.end.column },
+    }
+}
+
+/// A message without structure: known ones are put in our words, the place is looked for in the statement.
+fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
+    let message = message.split("\n\nbacktrace").next().unwrap_or(message).trim();
+    let quoted: Vec<&str> = message.split(['\'', '"', '`']).skip(1).step_by(2).collect();
+    let located = || {
+        let word = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_') && !text.is_empty();
+        let by_quote = quoted.iter().copied().filter(word).find_map(|name| place_of(known.tokens, name));
+        // A function's error often shows the call, `sum(Utf8)`; or a column, `t.price`.
+        let words = message.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| w.len() > 2);
+        by_quote.or_else(|| {
+            words.filter(|w| known.functions.iter().any(|f| f == *w)).find_map(|w| place_of(known.tokens, w))
+        })
+    };
+    if let Some(name) = message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
+        let span = span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+        let hint = super::error::nearest(name, known.functions.iter().map(String::as_str));
+        let problem = Problem::at(span, format!("there is no function '{name}'"));
+        return if hint.is_empty() { problem } else { problem.hint(format!("did you mean {}?", hint.join(", "))) };
+    }
+    if let Some(name) = message.strip_prefix(NO_RELATION) {
+        let span = span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+        let problem = Problem::at(span, format!("there is no source, table or view '{name}'"));
+        let hint = suggest(name, known.relations.iter().map(String::as_str), "there are");
+        return Problem { hint, ..problem };
+    }
+    let first = message.split(". Candidate functions").next().unwrap_or(message);
+    let span = span.or_else(located).unwrap_or_else(Span::empty);
+    Problem::at(span, first.trim_start_matches("Error during planning: ").to_owned())
+}
+
+/// How the catalog says that a relation does not exist.
+pub(super) const NO_RELATION: &str = "no relation ";

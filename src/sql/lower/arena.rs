@@ -1,0 +1,170 @@
+//! The nodes of the plan while it grows: equal nodes are the same node, whoever asks for them.
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+use datafusion_common::Result;
+
+use super::bounds::bound;
+use super::scalar::as_column;
+use crate::plan::{AggregateCall, Emit, Facts, Node, NodeId, Op, Reduce, Scalar};
+
+/// What lowering knows of a node besides its facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::sql) struct Known {
+    /// How far behind the watermark rows are accepted, in ms; `None` is without bound, or there is no event time. The
+    /// bounds of the node's facts have this in them.
+    pub(in crate::sql) lateness_ms: Option<i64>,
+    /// Whether `window_start` alone tells the window.
+    pub(in crate::sql) by_start: bool,
+    /// Whether `window_end` alone tells the window.
+    pub(in crate::sql) by_end: bool,
+    /// Whether every row closes some day: only an amendment changes it from then on.
+    pub(in crate::sql) closes: bool,
+    /// What the windows below emit, if there are any.
+    pub(in crate::sql) emits: Option<Emit>,
+}
+
+/// The nodes, inputs first.
+#[derive(Debug, Default)]
+pub(in crate::sql) struct Arena {
+    pub(in crate::sql) nodes: Vec<Node>,
+    known: Vec<Known>,
+}
+
+impl Arena {
+    /// The node that is equal to this one, or this one.
+    pub(super) fn add(&mut self, node: Node, known: Known) -> NodeId {
+        let found = (0..self.nodes.len()).find(|&id| {
+            let other = &self.nodes[id];
+            other.inputs == node.inputs
+                && self.known[id] == known
+                && same(&other.op, &node.op)
+                && other.schema == node.schema
+        });
+        found.unwrap_or_else(|| {
+            self.nodes.push(node);
+            self.known.push(known);
+            self.nodes.len() - 1
+        })
+    }
+
+    pub(in crate::sql) fn facts(&self, id: NodeId) -> &Facts {
+        &self.nodes[id].facts
+    }
+
+    pub(in crate::sql) fn known(&self, id: NodeId) -> Known {
+        self.known[id]
+    }
+
+    pub(in crate::sql) fn schema(&self, id: NodeId) -> &SchemaRef {
+        &self.nodes[id].schema
+    }
+
+    /// Where the key of a node stands among some of its columns, if all of it is there. A window stands for itself by any of
+    /// its columns that tells it.
+    pub(in crate::sql) fn key_among(&self, id: NodeId, columns: &[usize]) -> Option<Vec<usize>> {
+        let (facts, known) = (self.facts(id), self.known(id));
+        let stand_ins = |column: usize| -> Vec<usize> {
+            let Some(window) = facts.window.filter(|window| window.end == Some(column)) else { return vec![column] };
+            let start = window.start.filter(|_| known.by_start && known.by_end);
+            [window.end, window.time, start].into_iter().flatten().collect()
+        };
+        let place =
+            |column: usize| stand_ins(column).into_iter().find_map(|column| columns.iter().position(|&c| c == column));
+        facts.key.as_ref()?.iter().map(|&column| place(column)).collect()
+    }
+
+    pub(super) fn width(&self, id: NodeId) -> usize {
+        self.nodes[id].schema.fields().len()
+    }
+
+    /// A Map that keeps all columns of `input` in their places and adds `computed` behind them.
+    pub(super) fn extend(
+        &mut self,
+        input: NodeId,
+        filter: Option<Scalar>,
+        computed: Vec<Scalar>,
+        owner: &str,
+    ) -> Result<NodeId> {
+        let schema = Arc::clone(self.schema(input));
+        let mut columns: Vec<Scalar> = (0..schema.fields().len()).map(|i| super::scalar::column(&schema, i)).collect();
+        let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let mut facts = self.facts(input).clone();
+        for (at, expr) in computed.iter().enumerate() {
+            fields.push(Field::new(format!("__computed{at}"), expr.data_type(&schema)?, true));
+            let bound = bound(expr, &self.facts(input).bounds);
+            facts.bounds.push(bound);
+        }
+        columns.extend(computed);
+        let op = Op::Map { filter, columns, owner: owner.to_owned() };
+        let node = Node { op, inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts };
+        Ok(self.add(node, self.known(input)))
+    }
+
+    /// A Map to exactly these columns, under these names and types, nullable.
+    pub(super) fn project(
+        &mut self,
+        input: NodeId,
+        filter: Option<Scalar>,
+        columns: Vec<(String, Scalar)>,
+        owner: &str,
+    ) -> Result<NodeId> {
+        let schema = Arc::clone(self.schema(input));
+        let fields = columns.iter().map(|(name, expr)| Ok(Field::new(name, expr.data_type(&schema)?, true)));
+        let fields = fields.collect::<Result<Vec<_>>>()?;
+        let from = self.facts(input);
+        let place = |column: usize| columns.iter().position(|(_, expr)| as_column(expr) == Some(column));
+        let facts = Facts {
+            bounds: columns.iter().map(|(_, expr)| bound(expr, &from.bounds)).collect(),
+            ..moved(from, &place)
+        };
+        let columns = columns.into_iter().map(|(_, expr)| expr).collect();
+        let op = Op::Map { filter, columns, owner: owner.to_owned() };
+        Ok(self.add(Node { op, inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts }, self.known(input)))
+    }
+}
+
+/// Facts of columns that have moved to other places, or gone. Bounds are left empty.
+pub(in crate::sql) fn moved(facts: &Facts, place: &dyn Fn(usize) -> Option<usize>) -> Facts {
+    let at = |column: Option<usize>| column.and_then(place);
+    Facts {
+        append_only: facts.append_only,
+        time: at(facts.time),
+        sequence: at(facts.sequence),
+        key: facts.key.as_ref().and_then(|key| key.iter().map(|&column| place(column)).collect()),
+        closes: at(facts.closes),
+        bounds: Vec::new(),
+        window: facts.window.and_then(|window| {
+            let window =
+                crate::plan::WindowColumns { start: at(window.start), end: at(window.end), time: at(window.time) };
+            (window.start.is_some() || window.end.is_some() || window.time.is_some()).then_some(window)
+        }),
+    }
+}
+
+/// Whether two operators do the same. Who owns a Map does not matter.
+fn same(a: &Op, b: &Op) -> bool {
+    match (a, b) {
+        (Op::Source { source: a }, Op::Source { source: b }) => a == b,
+        (Op::Map { filter: f, columns: c, .. }, Op::Map { filter: g, columns: d, .. }) => f == g && c == d,
+        (Op::Union, Op::Union) => true,
+        (Op::Window { time: t, window: w }, Op::Window { time: u, window: v }) => (t, w) == (u, v),
+        (Op::Reduce(a), Op::Reduce(b)) => same_reduce(a, b),
+        _ => false,
+    }
+}
+
+fn same_reduce(a: &Reduce, b: &Reduce) -> bool {
+    let head = |r: &Reduce| (r.keys.clone(), r.pane, r.emit, r.lateness_ms, r.retracting);
+    head(a) == head(b)
+        && a.aggregates.len() == b.aggregates.len()
+        && a.aggregates.iter().zip(&b.aggregates).all(same_call)
+}
+
+fn same_call((a, b): (&AggregateCall, &AggregateCall)) -> bool {
+    let name = |call: &AggregateCall| call.function.name();
+    name(a) == name(b)
+        && (&a.args, &a.literals, &a.order, a.distinct, a.filter, &a.output)
+            == (&b.args, &b.literals, &b.order, b.distinct, b.filter, &b.output)
+}

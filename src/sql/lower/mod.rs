@@ -1,0 +1,139 @@
+//! From logical plans to nodes: relations gather filters, projections and windows, groupings make them run.
+
+mod arena;
+mod bounds;
+mod grouping;
+mod reduce;
+mod relation;
+mod scalar;
+mod union;
+
+use datafusion_common::{DataFusionError, Result};
+use datafusion_expr::{Distinct, LogicalPlan};
+
+use super::context::Scanned;
+use super::diagnose::placed;
+use super::error::Problem;
+use super::window_node::{WindowKind, WindowNode};
+use crate::plan::Emit;
+
+pub(super) use arena::{Arena, Known, moved};
+pub(super) use relation::{Pending, Relation};
+pub(super) use scalar::{as_column, cast_to, column, columns_of, physical, substitute};
+
+/// Lowers the queries of a program into one arena.
+pub(super) struct Lowering<'a> {
+    pub(super) arena: &'a mut Arena,
+    /// The relations of the program, by their numbers.
+    pub(super) relations: &'a [Relation],
+    /// The view or sink at hand, for dead letters.
+    pub(super) owner: String,
+}
+
+impl Lowering<'_> {
+    /// A query's rows. `emit` is for its topmost windows; those below them show what is final.
+    pub(super) fn lower(&mut self, plan: &LogicalPlan, emit: Option<Emit>) -> Result<Relation> {
+        match plan {
+            LogicalPlan::TableScan(scan) => match scan.source.downcast_ref::<Scanned>() {
+                Some(scanned) if scan.filters.is_empty() && scan.fetch.is_none() && scan.projection.is_none() => {
+                    Ok(self.relations[scanned.relation].clone())
+                }
+                _ => Err(internal("a scan of something else")),
+            },
+            LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input, emit),
+            LogicalPlan::Projection(projection) => {
+                let input = self.lower(&projection.input, emit)?;
+                let schema = projection.input.schema();
+                let exprs = projection.expr.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
+                let (relation, columns) = self.over(input, exprs)?;
+                Ok(Relation { columns, ..relation })
+            }
+            LogicalPlan::Filter(filter) => {
+                let input = self.lower(&filter.input, emit)?;
+                let predicate = physical(&filter.predicate, filter.input.schema())?;
+                let (mut relation, mut added) = self.over(input, vec![predicate])?;
+                if let Some(predicate) = added.pop() {
+                    relation.filter.extend(scalar::conjuncts(&predicate));
+                }
+                Ok(relation)
+            }
+            LogicalPlan::Union(union) => self.union(union, emit),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, emit),
+            LogicalPlan::Distinct(Distinct::All(_)) => Err(internal("DISTINCT that is not a grouping")),
+            LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
+                Some(node) => self.window(node, emit),
+                None => Err(internal("an unknown extension")),
+            },
+            other => Err(refused(other)),
+        }
+    }
+
+    /// Puts rows in windows, symbolically.
+    fn window(&mut self, node: &WindowNode, emit: Option<Emit>) -> Result<Relation> {
+        let mut relation = self.lower(&node.input, emit)?;
+        let session = matches!(node.kind, WindowKind::Session { .. });
+        if relation.pending.is_some() {
+            relation = self.run(relation)?;
+        } else if session {
+            // A filter below a session is not one behind it.
+            relation = self.settle(relation)?;
+        }
+        let schema = node.input.schema();
+        let time = substitute(physical(&node.time, schema)?, &|i| relation.columns[i].clone())?;
+        let facts = self.arena.facts(relation.node);
+        let Some(time) = as_column(&time).filter(|&column| facts.time == Some(column)) else {
+            return Err(placed(self.not_event_time(node, &relation)));
+        };
+        let partition =
+            node.partition.iter().map(|expr| substitute(physical(expr, schema)?, &|i| relation.columns[i].clone()));
+        let partition = partition.collect::<Result<Vec<_>>>()?;
+        let mut columns: Vec<_> = node.kept.iter().map(|&i| relation.columns[i].clone()).collect();
+        columns.extend(relation::window_columns(self.arena.width(relation.node)));
+        let pending = Some(Pending { time, kind: node.kind, partition, place: node.place });
+        Ok(Relation { pending, columns, ..relation })
+    }
+
+    /// Why a column is not the event time, with the one that is.
+    fn not_event_time(&self, node: &WindowNode, relation: &Relation) -> Problem {
+        let name = match &node.time {
+            datafusion_expr::Expr::Column(column) => column.name.clone(),
+            other => other.to_string(),
+        };
+        let facts = self.arena.facts(relation.node);
+        let shown =
+            facts.time.and_then(|time| relation.columns.iter().position(|column| as_column(column) == Some(time)));
+        let problem = Problem::at(node.place, format!("'{name}' is not the event-time column"));
+        match (shown, facts.time) {
+            (Some(at), _) => problem.hint(format!("the event-time column is '{}'", node.input.schema().field(at).name())),
+            (None, Some(_)) => problem.hint("select the event-time column (or window_time) in the query below"),
+            (None, None) => problem.hint(
+                "declare it in the source: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND; behind a window it is window_time",
+            ),
+        }
+    }
+}
+
+fn internal(what: &str) -> DataFusionError {
+    DataFusionError::Internal(format!("the planner came upon {what}"))
+}
+
+/// What has no operator. Most of it is refused with its place before planning; this is the net below.
+fn refused(plan: &LogicalPlan) -> DataFusionError {
+    let (what, hint) = match plan {
+        LogicalPlan::Join(_) => (
+            "joins are not supported yet",
+            "a UNION ALL of both streams and a GROUP BY of the key brings their rows together",
+        ),
+        LogicalPlan::Sort(_) => {
+            ("ORDER BY has no meaning for a result that keeps changing", "leave it out and order when you read")
+        }
+        LogicalPlan::Limit(_) => ("LIMIT is not supported", "leave it out and limit when you read"),
+        LogicalPlan::Window(_) => ("OVER is not supported yet", "group by a window: TABLE(TUMBLE(...))"),
+        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
+            ("a result follows a stream", "read a source: SELECT ... FROM source")
+        }
+        LogicalPlan::Unnest(_) => ("UNNEST is not supported yet", "take single elements: items[1]"),
+        _ => ("this query is not supported", "write SELECT, FROM, WHERE, GROUP BY, HAVING and UNION ALL"),
+    };
+    placed(Problem::at(datafusion_sql::sqlparser::tokenizer::Span::empty(), what).hint(hint))
+}

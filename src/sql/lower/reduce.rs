@@ -1,0 +1,442 @@
+//! Groupings: which pane bounds the groups, what the keys and aggregates read, and what is known of the result.
+//!
+//! Pending windows whose columns are keys are taken in ([`Pane::Windows`], [`Pane::Session`]); windows that have been
+//! assigned upstream, and keys that cannot fall behind the watermark, bound the groups too ([`Pane::Assigned`]).
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SortOptions};
+use datafusion_common::{Result, ScalarValue};
+use datafusion_expr::expr::AggregateFunction;
+use datafusion_expr::{Aggregate, Expr};
+use datafusion_physical_expr::expressions::Literal;
+
+use super::super::aggregate_call::{Bound, counts_rows};
+use super::super::column_type::TIME;
+use super::super::diagnose::placed;
+use super::super::error::Problem;
+use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
+use super::arena::Known;
+use super::relation::{by_start, window_bounds};
+use super::scalar::{as_column, cast_to, column, columns_of, physical, substitute};
+use super::{Lowering, Relation, grouping, internal};
+use crate::aggregate::Aggregate as Function;
+use crate::plan::{AggregateCall, Emit, Facts, Node, NodeId, Op, Pane, Reduce, Scalar, WindowColumns};
+
+/// An aggregate call whose columns are places in a list of expressions.
+struct Call {
+    function: &'static dyn Function,
+    args: Vec<usize>,
+    literals: Vec<ScalarValue>,
+    order: Vec<(usize, SortOptions)>,
+    distinct: bool,
+    filter: Option<usize>,
+    name: String,
+}
+
+/// What a grouping will be: its pane, where its keys' values come out, what remains to be filtered behind it.
+struct Shape {
+    pane: Pane,
+    /// Key columns of the input, without window columns.
+    keys: Vec<usize>,
+    /// Per key of the query, its value over the result's columns.
+    values: Vec<Value>,
+    /// Conditions over the pending windows' columns, by the place of `window_start`.
+    behind: Vec<Scalar>,
+    /// Whether the pane is a window that was written as one.
+    window: bool,
+    /// The place of `window_start` among the columns that `values` and `behind` read.
+    start: usize,
+}
+
+/// Where a key's value comes out.
+enum Value {
+    /// The `n`-th key.
+    Key(usize),
+    /// A column of the window: 0, 1, 2 for start, end, time.
+    Window(usize),
+    /// Computed from the window's columns.
+    Computed(Scalar),
+}
+
+impl Lowering<'_> {
+    /// A grouping's rows. `emit` is what was written, if anything was.
+    pub(super) fn aggregate(&mut self, aggregate: &Aggregate, emit: Option<Emit>) -> Result<Relation> {
+        let (relation, bounded) = self.grouped(aggregate, emit, emit)?;
+        // EMIT speaks of the topmost windows only.
+        if bounded && emit.is_some() { Ok(self.grouped(aggregate, None, emit)?.0) } else { Ok(relation) }
+    }
+
+    fn grouped(&mut self, aggregate: &Aggregate, below: Option<Emit>, emit: Option<Emit>) -> Result<(Relation, bool)> {
+        let input = self.lower(&aggregate.input, below)?;
+        let schema = aggregate.input.schema();
+        let sets = grouping::sets(aggregate)?;
+        let keys = sets.as_ref().map_or(&aggregate.group_expr, |sets| &sets.keys);
+        let mut exprs = keys.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
+        let key_count = exprs.len();
+        let mut calls = Vec::new();
+        for (expr, field) in aggregate
+            .aggr_expr
+            .iter()
+            .zip(aggregate.schema.fields().iter().skip(key_count + usize::from(sets.is_some())))
+        {
+            let Expr::AggregateFunction(function) = expr.clone().unalias_nested().data else {
+                return Err(internal("an aggregate that is no call"));
+            };
+            calls.push(call(&function, schema, field.name().clone(), &mut exprs)?);
+        }
+        let (mut relation, exprs) = self.over(input, exprs)?;
+        let mut key_count = key_count;
+        match &sets {
+            None => relation.columns = exprs,
+            Some(sets) => {
+                let (keys, rest) = exprs.split_at(key_count);
+                relation = self.expand(relation, sets, keys.to_vec(), rest.to_vec())?;
+                key_count += 1;
+                for call in &mut calls {
+                    let places = call.args.iter_mut().chain(call.order.iter_mut().map(|(at, _)| at));
+                    places.chain(call.filter.iter_mut()).for_each(|at| *at += 1);
+                }
+            }
+        }
+        self.reduce(relation, key_count, calls, emit)
+    }
+
+    /// The reduce over a relation whose first columns are the keys and whose others are what the calls read.
+    fn reduce(
+        &mut self,
+        mut relation: Relation,
+        key_count: usize,
+        calls: Vec<Call>,
+        emit: Option<Emit>,
+    ) -> Result<(Relation, bool)> {
+        let (node, places, shape) = match self.fuse(&mut relation, key_count)? {
+            Some(fused) => fused,
+            None => {
+                let relation = self.run(relation)?;
+                let places = Lowering::places(&relation);
+                let shape = self.shape(relation.node, &places[..key_count]);
+                (relation.node, places, shape)
+            }
+        };
+        let bounded = !matches!(shape.pane, Pane::Unbounded);
+        let default = if shape.window { Emit::Final } else { Emit::Changes };
+        let emit = if bounded { emit.unwrap_or(default) } else { Emit::Changes };
+        let facts = self.arena.facts(node);
+        let schema = Arc::clone(self.arena.schema(node));
+        let mut aggregates = Vec::new();
+        for call in calls {
+            let types: Vec<DataType> =
+                call.args.iter().map(|&at| schema.field(places[at]).data_type().clone()).collect();
+            let signature = call.function.bind(&types, &call.literals);
+            let signature = signature.or_else(|error| datafusion_common::plan_err!("{error}"))?;
+            if signature.args != types {
+                return Err(internal("an argument of another type than the function takes"));
+            }
+            let mut order: Vec<(usize, SortOptions)> =
+                call.order.iter().map(|(at, options)| (places[*at], *options)).collect();
+            if call.function.ordered() {
+                // Ties go by event time, then by the row's number.
+                order.extend(
+                    [facts.time, facts.sequence].into_iter().flatten().map(|column| (column, SortOptions::default())),
+                );
+            }
+            aggregates.push(AggregateCall {
+                function: call.function,
+                args: call.args.iter().map(|&at| places[at]).collect(),
+                literals: call.literals,
+                order,
+                distinct: call.distinct,
+                filter: call.filter.map(|at| places[at]),
+                output: signature.output,
+                name: call.name,
+            });
+        }
+        let known = self.arena.known(node);
+        let lateness_ms = if bounded { known.lateness_ms } else { None };
+        let reduce = Reduce {
+            keys: shape.keys,
+            pane: shape.pane,
+            aggregates,
+            emit,
+            lateness_ms,
+            retracting: !facts.append_only,
+        };
+        let first = reduce.keys.len();
+        let out = self.result(node, reduce, known, shape.window);
+        let schema = Arc::clone(self.arena.schema(out));
+        let window = |c: usize| column(&schema, first + c);
+        let aggregates_at = first + if bounded { 3 } else { 0 };
+        let over = |expr: Scalar| substitute(expr, &|index| window(index.saturating_sub(shape.start)));
+        let mut columns = Vec::new();
+        for value in shape.values {
+            columns.push(match value {
+                Value::Key(at) => column(&schema, at),
+                Value::Window(c) => window(c),
+                Value::Computed(expr) => over(expr)?,
+            });
+        }
+        columns.extend((aggregates_at..schema.fields().len()).map(|at| column(&schema, at)));
+        let filter = shape.behind.into_iter().map(over).collect::<Result<_>>()?;
+        Ok((Relation { node: out, pending: None, filter, columns }, bounded))
+    }
+
+    /// Takes pending windows into the grouping, if its keys tell the window and nothing else reads the windows' columns.
+    fn fuse(&mut self, relation: &mut Relation, key_count: usize) -> Result<Option<(NodeId, Vec<usize>, Shape)>> {
+        let Some(pending) = relation.pending.clone() else { return Ok(None) };
+        let width = self.arena.width(relation.node);
+        let window_of = |expr: &Scalar| as_column(expr).and_then(|index| index.checked_sub(width));
+        let reads = |expr: &Scalar| columns_of(expr).last().is_some_and(|&last| last >= width);
+        let only_windows = |expr: &Scalar| reads(expr) && columns_of(expr).first().is_some_and(|&first| first >= width);
+        let tells = |c: usize| match pending.kind {
+            WindowKind::Fixed(window) => c > 0 || by_start(window),
+            WindowKind::Session { .. } => true,
+        };
+        let (keys, rest) = relation.columns.split_at(key_count);
+        let told = keys.iter().filter_map(window_of).any(tells);
+        let apart = keys.iter().all(|key| !reads(key) || only_windows(key)) && !rest.iter().any(reads);
+        let (behind, below): (Vec<Scalar>, Vec<Scalar>) = relation.filter.iter().cloned().partition(reads);
+        let session = match pending.kind {
+            WindowKind::Session { gap } => Some(gap),
+            WindowKind::Fixed(_) => None,
+        };
+        if !told || !apart || !behind.iter().all(only_windows) {
+            return match session {
+                None => Ok(None),
+                Some(_) => Err(placed(Problem::at(pending.place, "a session is known only when it is grouped").hint(
+                    "group by its PARTITION BY keys, window_start and window_end, and read the windows' columns only behind that",
+                ))),
+            };
+        }
+        let plain: Vec<Scalar> = keys.iter().filter(|key| !reads(key)).cloned().collect();
+        if session.is_some() {
+            let same = |a: &[Scalar], b: &[Scalar]| a.iter().all(|expr| expr.is::<Literal>() || b.contains(expr));
+            if !same(&plain, &pending.partition) || !same(&pending.partition, &plain) {
+                return Err(placed(Problem::at(pending.place, "the keys of GROUP BY are not those that the sessions are apart by").hint(
+                    "name the same keys in both: SESSION(TABLE t PARTITION BY key, DESCRIPTOR(ts), gap) ... GROUP BY key, window_start, window_end",
+                )));
+            }
+        }
+        // What is filtered behind a session still holds it together.
+        let keep = match session {
+            Some(_) if !below.is_empty() => datafusion_physical_expr::conjunction_opt(below.clone()),
+            _ => None,
+        };
+        let values = keys
+            .iter()
+            .scan(0, |next, key| {
+                Some(match (window_of(key), reads(key)) {
+                    (Some(c), _) => Value::Window(c),
+                    (None, true) => Value::Computed(Arc::clone(key)),
+                    (None, false) => {
+                        *next += 1;
+                        Value::Key(*next - 1)
+                    }
+                })
+            })
+            .collect();
+        // All that is read, in the node's columns; the keys that the windows give have no place of their own.
+        let time = column(self.arena.schema(relation.node), pending.time);
+        let mut columns: Vec<Scalar> =
+            keys.iter().map(|key| if reads(key) { Arc::clone(&time) } else { Arc::clone(key) }).collect();
+        columns.extend(rest.iter().cloned());
+        columns.extend(keep.clone());
+        let filter = if session.is_some() { Vec::new() } else { below };
+        let settled = self.settle(Relation { node: relation.node, pending: None, filter, columns })?;
+        let places = Lowering::places(&settled);
+        let pane = match pending.kind {
+            WindowKind::Fixed(window) => Pane::Windows { time: pending.time, window },
+            WindowKind::Session { gap } => {
+                let keep = keep.and_then(|_| places.last().copied());
+                Pane::Session { time: pending.time, gap, keep }
+            }
+        };
+        let keys = relation.columns[..key_count]
+            .iter()
+            .enumerate()
+            .filter(|(_, key)| !reads(key))
+            .map(|(i, _)| places[i])
+            .collect();
+        Ok(Some((settled.node, places, Shape { pane, keys, values, behind, window: true, start: width })))
+    }
+
+    /// What bounds groups of a node by these columns.
+    fn shape(&self, node: NodeId, keys: &[usize]) -> Shape {
+        let (facts, known) = (self.arena.facts(node), self.arena.known(node));
+        let window = facts.window.unwrap_or(WindowColumns { start: None, end: None, time: None });
+        let is_key = |column: Option<usize>| column.filter(|column| keys.contains(column));
+        let by_end = is_key(window.end).or_else(|| is_key(window.time).and(window.end));
+        let assigned = match (is_key(window.start), by_end) {
+            (Some(start), Some(end)) => Some((start, end)),
+            (None, Some(end)) => Some((window.start.filter(|_| known.by_end).unwrap_or(end), end)),
+            (Some(start), None) => window.end.filter(|_| known.by_start).map(|end| (start, end)),
+            (None, None) => None,
+        };
+        let bounded = || {
+            let time =
+                |&&key: &&usize| facts.bounds[key].is_some() && *self.arena.schema(node).field(key).data_type() == TIME;
+            keys.iter().find(time).map(|&key| (key, key))
+        };
+        let is_window = assigned.is_some();
+        let Some((start, end)) = assigned.or_else(bounded) else {
+            let values = (0..keys.len()).map(Value::Key).collect();
+            return Shape {
+                pane: Pane::Unbounded,
+                keys: keys.to_vec(),
+                values,
+                behind: Vec::new(),
+                window: false,
+                start: 0,
+            };
+        };
+        let mut plain = Vec::new();
+        let mut values = Vec::new();
+        for &key in keys {
+            let place = match key {
+                key if key == start => Some(0),
+                key if key == end => Some(1),
+                key if is_window && Some(key) == window.time => Some(2),
+                _ => None,
+            };
+            values.push(match place {
+                Some(c) => Value::Window(c),
+                None => {
+                    plain.push(key);
+                    Value::Key(plain.len() - 1)
+                }
+            });
+        }
+        Shape {
+            pane: Pane::Assigned { start, end },
+            keys: plain,
+            values,
+            behind: Vec::new(),
+            window: is_window,
+            start: 0,
+        }
+    }
+
+    /// The node of a reduce, with what is known of its rows.
+    fn result(&mut self, input: NodeId, reduce: Reduce, known: Known, is_window: bool) -> NodeId {
+        let from = self.arena.facts(input);
+        let schema = self.arena.schema(input);
+        let mut fields: Vec<Field> =
+            reduce.keys.iter().map(|&key| schema.field(key).clone().with_nullable(true)).collect();
+        let first = fields.len();
+        let bounded = !matches!(reduce.pane, Pane::Unbounded);
+        if bounded {
+            fields.extend(WINDOW_COLUMNS.map(|name| Field::new(name, TIME, true)));
+        }
+        fields.extend(reduce.aggregates.iter().map(|call| Field::new(&call.name, call.output.clone(), true)));
+        let changes = reduce.emit == Emit::Changes;
+        // Rows that are shown as they change come at the epochs of the input; those shown at the end come behind it.
+        let mut bounds: Vec<Option<i64>> =
+            reduce.keys.iter().map(|&key| from.bounds[key].filter(|_| changes)).collect();
+        let minus = |bound: Option<i64>, by: i64| bound.map(|bound| bound.saturating_sub(by));
+        let delayed = |bound: Option<i64>| Some(bound?.saturating_add(known.lateness_ms?) < 0);
+        let (window_bounds, delayed) = match reduce.pane {
+            Pane::Unbounded => ([None; 3], None),
+            Pane::Windows { time, window } => {
+                (window_bounds(window, from.bounds[time], i64::from(!changes)), delayed(from.bounds[time]))
+            }
+            Pane::Session { time, .. } => {
+                // A session that is retracted may have ended at the very row that bridges it.
+                ([None, from.bounds[time], minus(from.bounds[time], 1)], delayed(from.bounds[time]))
+            }
+            Pane::Assigned { start, end } => {
+                // Complete once its end can no longer come: a moment behind its last row.
+                let at_end = minus(from.bounds[end], i64::from(!changes));
+                (
+                    [from.bounds[start].filter(|_| changes), at_end, minus(at_end, 1)],
+                    delayed(minus(from.bounds[end], 1)),
+                )
+            }
+        };
+        if bounded {
+            bounds.extend(window_bounds);
+        }
+        bounds.resize(fields.len(), None);
+        let (start, end, time) = (first, first + 1, first + 2);
+        let known = match reduce.pane {
+            Pane::Windows { window, .. } => Known { by_start: by_start(window), by_end: true, ..known },
+            Pane::Session { .. } => Known { by_start: true, by_end: true, ..known },
+            Pane::Assigned { start, end } => {
+                Known { by_start: known.by_start || start == end, by_end: known.by_end || start == end, ..known }
+            }
+            Pane::Unbounded => Known { by_start: false, by_end: false, ..known },
+        };
+        let known = Known { closes: bounded, emits: Some(reduce.emit), ..known };
+        let window_key = match (bounded, known.by_end) {
+            (false, _) => vec![],
+            (true, true) => vec![end],
+            (true, false) => vec![start, end],
+        };
+        let place = |column: usize| reduce.keys.iter().position(|&key| key == column);
+        let key_time = match reduce.pane {
+            Pane::Assigned { start: column, .. } if Some(column) == from.time => Some(start).filter(|_| changes),
+            _ => from.time.and_then(place).filter(|_| changes),
+        };
+        let facts = Facts {
+            append_only: match reduce.aggregates.is_empty() {
+                true if from.append_only => true,
+                _ => bounded && !changes && known.lateness_ms == Some(0),
+            },
+            time: if is_window { Some(time) } else { key_time },
+            sequence: None,
+            key: Some((0..first).chain(window_key).collect()),
+            closes: match (is_window, delayed) {
+                (true, Some(false)) => Some(time),
+                (true, _) => Some(end),
+                (false, _) => None,
+            },
+            bounds,
+            window: is_window.then_some(WindowColumns { start: Some(start), end: Some(end), time: Some(time) }),
+        };
+        let node = Node { op: Op::Reduce(reduce), inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts };
+        self.arena.add(node, known)
+    }
+}
+
+/// A call, its columns added to `exprs`.
+fn call(
+    function: &AggregateFunction,
+    schema: &datafusion_common::DFSchema,
+    name: String,
+    exprs: &mut Vec<Scalar>,
+) -> Result<Call> {
+    let Some(bound) = Bound::of(&function.func) else {
+        return datafusion_common::plan_err!("'{}' is not an aggregate function here", function.func.name());
+    };
+    let params = &function.params;
+    let mut place = |expr: Scalar| {
+        exprs.push(expr);
+        exprs.len() - 1
+    };
+    let args: &[Expr] = if counts_rows(bound, params.distinct, &params.args) { &[] } else { &params.args };
+    let types =
+        args.iter().map(|arg| datafusion_expr::ExprSchemable::get_type(arg, schema)).collect::<Result<Vec<_>>>()?;
+    let signature =
+        bound.function.bind(&types, &bound.literals).or_else(|error| datafusion_common::plan_err!("{error}"))?;
+    let mut places = Vec::new();
+    for (arg, wanted) in args.iter().zip(&signature.args) {
+        places.push(place(cast_to(physical(arg, schema)?, wanted, schema.as_arrow())?));
+    }
+    let mut order = Vec::new();
+    for sort in &params.order_by {
+        let options = SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first };
+        order.push((place(physical(&sort.expr, schema)?), options));
+    }
+    let filter = match &params.filter {
+        Some(filter) => Some(place(physical(filter, schema)?)),
+        None => None,
+    };
+    Ok(Call {
+        function: bound.function,
+        args: places,
+        literals: bound.literals.clone(),
+        order,
+        distinct: params.distinct,
+        filter,
+        name,
+    })
+}

@@ -1,0 +1,188 @@
+//! A relation on its way to be run: a node, windows its rows are to be put in, a condition, columns.
+//!
+//! Filters, projections and windows only gather here. A Map appears when a computed column is read twice, or when an
+//! operator needs columns ([`Lowering::settle`]); windows stay symbolic until a grouping takes them in.
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema};
+use datafusion_common::Result;
+use datafusion_physical_expr::conjunction_opt;
+use datafusion_physical_expr::expressions::Column;
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+use super::super::column_type::TIME;
+use super::super::diagnose::placed;
+use super::super::error::Problem;
+use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
+use super::Lowering;
+use super::arena::Known;
+use super::scalar::{as_column, columns_of, count_columns, is_free, substitute};
+use crate::plan::{Facts, Node, NodeId, Op, Scalar, Window, WindowColumns};
+
+/// Windows that rows are yet to be put in.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct Pending {
+    /// The node's event-time column.
+    pub(in crate::sql) time: usize,
+    pub(in crate::sql) kind: WindowKind,
+    /// What sessions are apart by, over the node's columns.
+    pub(in crate::sql) partition: Vec<Scalar>,
+    /// Where it was written.
+    pub(in crate::sql) place: Span,
+}
+
+/// Rows as a query describes them. Expressions are over the node's columns; if windows are pending, over those of the
+/// windows too: `window_start` is the column behind the node's last, then `window_end` and `window_time`.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct Relation {
+    pub(in crate::sql) node: NodeId,
+    pub(in crate::sql) pending: Option<Pending>,
+    /// Conjuncts. Below pending windows, unless they read the windows' columns; behind pending sessions.
+    pub(in crate::sql) filter: Vec<Scalar>,
+    pub(in crate::sql) columns: Vec<Scalar>,
+}
+
+/// The window columns as bare columns behind `width` others.
+pub(super) fn window_columns(width: usize) -> [Scalar; 3] {
+    let mut index = width;
+    WINDOW_COLUMNS.map(|name| {
+        index += 1;
+        Arc::new(Column::new(name, index - 1)) as Scalar
+    })
+}
+
+impl Lowering<'_> {
+    /// A source's node as a relation, the row's number in it.
+    pub(in crate::sql) fn source(&mut self, node: Node, known: Known) -> Relation {
+        let node = self.arena.add(node, known);
+        self.all_of(node)
+    }
+
+    /// Some columns of a node.
+    pub(in crate::sql) fn columns_of_node(&self, node: NodeId, columns: &[usize]) -> Relation {
+        let schema = self.arena.schema(node);
+        let columns = columns.iter().map(|&c| super::scalar::column(schema, c)).collect();
+        Relation { node, pending: None, filter: Vec::new(), columns }
+    }
+
+    /// All columns of a node.
+    pub(super) fn all_of(&self, node: NodeId) -> Relation {
+        let schema = self.arena.schema(node);
+        let columns = (0..schema.fields().len()).map(|i| super::scalar::column(schema, i)).collect();
+        Relation { node, pending: None, filter: Vec::new(), columns }
+    }
+
+    /// The relation with expressions over its columns in their place. A computed column that is read more than once is
+    /// computed once, by a Map.
+    pub(super) fn over(&mut self, mut relation: Relation, exprs: Vec<Scalar>) -> Result<(Relation, Vec<Scalar>)> {
+        let mut counts = vec![0; relation.columns.len()];
+        exprs.iter().for_each(|expr| count_columns(expr, &mut counts));
+        let twice = relation.columns.iter().zip(&counts).any(|(column, count)| *count > 1 && !is_free(column));
+        if twice {
+            relation = self.settle(relation)?;
+        }
+        let exprs = exprs.into_iter().map(|expr| substitute(expr, &|i| Arc::clone(&relation.columns[i])));
+        let exprs = exprs.collect::<Result<Vec<_>>>()?;
+        Ok((relation, exprs))
+    }
+
+    /// Computes the computed columns and applies the filter, by a Map below the pending windows. What reads the windows'
+    /// columns, and what filters pending sessions, stays above.
+    pub(in crate::sql) fn settle(&mut self, mut relation: Relation) -> Result<Relation> {
+        let width = self.arena.width(relation.node);
+        let session = matches!(relation.pending, Some(Pending { kind: WindowKind::Session { .. }, .. }));
+        let below = |expr: &Scalar| columns_of(expr).last().is_none_or(|&last| last < width);
+        let (filter, above): (Vec<Scalar>, Vec<Scalar>) =
+            std::mem::take(&mut relation.filter).into_iter().partition(|expr| !session && below(expr));
+        let mut computed: Vec<Scalar> = Vec::new();
+        let mut place = |expr: &Scalar| {
+            let at = computed.iter().position(|other| other == expr).unwrap_or_else(|| {
+                computed.push(Arc::clone(expr));
+                computed.len() - 1
+            });
+            width + at
+        };
+        let places: Vec<Option<usize>> = relation
+            .columns
+            .iter()
+            .map(|column| (as_column(column).is_none() && below(column)).then(|| place(column)))
+            .collect();
+        if filter.is_empty() && computed.is_empty() {
+            relation.filter = above;
+            return Ok(relation);
+        }
+        let added = computed.len();
+        let node = self.arena.extend(relation.node, conjunction_opt(filter), computed, &self.owner)?;
+        let schema = Arc::clone(self.arena.schema(node));
+        let windows = window_columns(width + added);
+        let shifted = |index: usize| match index.checked_sub(width) {
+            Some(window) => Arc::clone(&windows[window]),
+            None => super::scalar::column(&schema, index),
+        };
+        for (column, place) in relation.columns.iter_mut().zip(places) {
+            *column = match place {
+                Some(index) => super::scalar::column(&schema, index),
+                None => substitute(Arc::clone(column), &shifted)?,
+            };
+        }
+        relation.filter = above.into_iter().map(|expr| substitute(expr, &shifted)).collect::<Result<_>>()?;
+        relation.node = node;
+        Ok(relation)
+    }
+
+    /// The relation with its windows assigned, if any are pending, all columns bare and no filter left.
+    pub(in crate::sql) fn run(&mut self, relation: Relation) -> Result<Relation> {
+        let mut relation = self.settle(relation)?;
+        if let Some(pending) = relation.pending.take() {
+            let WindowKind::Fixed(window) = pending.kind else {
+                return Err(placed(Problem::at(pending.place, "a session is known only when it is grouped").hint(
+                    "group by it: GROUP BY key, window_start, window_end, with the same key in SESSION(TABLE t PARTITION BY key, ...)",
+                )));
+            };
+            relation.node = self.assign(relation.node, pending.time, window);
+        }
+        self.settle(relation)
+    }
+
+    /// A node that puts rows in windows.
+    fn assign(&mut self, input: NodeId, time: usize, window: Window) -> NodeId {
+        let width = self.arena.width(input);
+        let mut fields: Vec<Field> =
+            self.arena.schema(input).fields().iter().map(|field| field.as_ref().clone()).collect();
+        fields.extend(WINDOW_COLUMNS.map(|name| Field::new(name, TIME, false)));
+        let from = self.arena.facts(input);
+        let bound = from.bounds[time];
+        let mut bounds = from.bounds.clone();
+        bounds.extend(window_bounds(window, bound, 0));
+        let facts = Facts {
+            time: Some(time),
+            key: from.key.as_ref().map(|key| key.iter().copied().chain([width, width + 1]).collect()),
+            closes: None,
+            bounds,
+            window: Some(WindowColumns { start: Some(width), end: Some(width + 1), time: Some(width + 2) }),
+            ..from.clone()
+        };
+        let known = Known { by_start: by_start(window), by_end: true, ..self.arena.known(input) };
+        let op = Op::Window { time, window };
+        self.arena.add(Node { op, inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts }, known)
+    }
+
+    /// The places of the columns of a relation that has run.
+    pub(super) fn places(relation: &Relation) -> Vec<usize> {
+        relation.columns.iter().filter_map(as_column).collect()
+    }
+}
+
+/// Whether a window of this kind is told by its start alone.
+pub(super) fn by_start(window: Window) -> bool {
+    !matches!(window, Window::Cumulate { .. })
+}
+
+/// The bounds of `window_start`, `window_end` and `window_time` where a row's time has `bound`, if rows of a window can
+/// come `after` its end, in ms.
+pub(super) fn window_bounds(window: Window, bound: Option<i64>, after: i64) -> [Option<i64>; 3] {
+    let end = bound.map(|bound| bound.saturating_add(1).saturating_sub(after));
+    let shift = |by: i64| end.map(|end| end.saturating_sub(by));
+    [shift(window.size_ms()), end, shift(1)]
+}

@@ -1,0 +1,72 @@
+//! Physical expressions: columns are meant by index, never by name.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Schema};
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion_common::{DFSchema, Result};
+use datafusion_expr::Expr;
+use datafusion_expr::execution_props::ExecutionProps;
+use datafusion_physical_expr::create_physical_expr;
+use datafusion_physical_expr::expressions::{CastExpr, Column, Literal};
+use datafusion_physical_expr::utils::collect_columns;
+
+use crate::plan::Scalar;
+
+/// The physical form of an expression over the columns of `schema`.
+pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar> {
+    create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())
+}
+
+/// A column of a node.
+pub(in crate::sql) fn column(schema: &Schema, index: usize) -> Scalar {
+    Arc::new(Column::new(schema.field(index).name(), index))
+}
+
+/// The index of a bare column.
+pub(in crate::sql) fn as_column(expr: &Scalar) -> Option<usize> {
+    expr.downcast_ref::<Column>().map(Column::index)
+}
+
+/// Whether an expression costs nothing: a column or a literal.
+pub(in crate::sql) fn is_free(expr: &Scalar) -> bool {
+    as_column(expr).is_some() || expr.is::<Literal>()
+}
+
+/// The columns that an expression reads.
+pub(in crate::sql) fn columns_of(expr: &Scalar) -> BTreeSet<usize> {
+    collect_columns(expr).into_iter().map(|column| column.index()).collect()
+}
+
+/// How often an expression reads each column, added to `counts`.
+pub(in crate::sql) fn count_columns(expr: &Scalar, counts: &mut [usize]) {
+    if let Some(index) = as_column(expr) {
+        counts[index] += 1;
+    }
+    expr.children().into_iter().for_each(|child| count_columns(child, counts));
+}
+
+/// The expression with every column `i` replaced by `with(i)`.
+pub(in crate::sql) fn substitute(expr: Scalar, with: &dyn Fn(usize) -> Scalar) -> Result<Scalar> {
+    expr.transform_up(|expr| {
+        Ok(match as_column(&expr) {
+            Some(index) => Transformed::yes(with(index)),
+            None => Transformed::no(expr),
+        })
+    })
+    .data()
+}
+
+/// The expression cast to a type, if it is of another one.
+pub(in crate::sql) fn cast_to(expr: Scalar, wanted: &DataType, schema: &Schema) -> Result<Scalar> {
+    if expr.data_type(schema)? == *wanted {
+        return Ok(expr);
+    }
+    Ok(Arc::new(CastExpr::new(expr, wanted.clone(), None)))
+}
+
+/// The conjuncts of a condition.
+pub(in crate::sql) fn conjuncts(expr: &Scalar) -> Vec<Scalar> {
+    datafusion_physical_expr::split_conjunction(expr).into_iter().cloned().collect()
+}

@@ -1,0 +1,123 @@
+//! The names of result columns: what the query calls them, as it spells them.
+//!
+//! A column that has no name gets one: the function's, the field's, or `column` with its position; a second one of the
+//! same name gets `_2`.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use datafusion_sql::sqlparser::ast::{
+    AccessExpr, Expr, FunctionArguments, Ident, Query, Select, SelectItem, Spanned, VisitMut, VisitorMut,
+};
+use datafusion_sql::sqlparser::keywords::Keyword;
+use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+
+use super::refuse::last_part;
+use super::token::is_word;
+
+/// Gives every column of every SELECT a name.
+pub(super) fn name_columns(query: &mut Query) {
+    let _ = query.visit(&mut NameColumns);
+}
+
+struct NameColumns;
+
+impl VisitorMut for NameColumns {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        let written = |item: &SelectItem| match item {
+            SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+            SelectItem::UnnamedExpr(Expr::Identifier(id)) => Some(id.value.clone()),
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(ids)) => ids.last().map(|id| id.value.clone()),
+            _ => None,
+        };
+        let mut taken: HashSet<String> = select.projection.iter().filter_map(written).collect();
+        for (at, item) in select.projection.iter_mut().enumerate() {
+            let SelectItem::UnnamedExpr(expr) = item else { continue };
+            if matches!(expr, Expr::Identifier(_)) {
+                continue;
+            }
+            // A column keeps its name and a field of a ROW gets its own.
+            let base = name_of(expr).unwrap_or_else(|| format!("column{}", at + 1));
+            let compound = matches!(expr, Expr::CompoundIdentifier(_));
+            let mut name = base.clone();
+            let mut number = 2;
+            while !compound && taken.contains(&name) {
+                name = format!("{base}_{number}");
+                number += 1;
+            }
+            taken.insert(name.clone());
+            let span = expr.span();
+            let alias = Ident { value: name, quote_style: None, span };
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn name_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(id) => Some(id.value.clone()),
+        Expr::CompoundIdentifier(ids) => ids.last().map(|id| id.value.clone()),
+        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last()? {
+            AccessExpr::Dot(field) => name_of(field),
+            AccessExpr::Subscript(_) => None,
+        },
+        Expr::Function(function) => match (&function.args, last_part(&function.name)) {
+            (FunctionArguments::Subquery(_), _) => None,
+            (_, name) if name.is_empty() => None,
+            (_, name) => Some(name),
+        },
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => name_of(expr),
+        Expr::Extract { field, .. } => Some(field.to_string().to_lowercase()),
+        Expr::Substring { .. } => Some("substring".to_owned()),
+        Expr::Trim { .. } => Some("trim".to_owned()),
+        Expr::Position { .. } => Some("position".to_owned()),
+        Expr::Case { .. } => Some("case".to_owned()),
+        Expr::Ceil { .. } => Some("ceil".to_owned()),
+        Expr::Floor { .. } => Some("floor".to_owned()),
+        _ => None,
+    }
+}
+
+/// How names are spelled: by the tables read, and, stronger, by the aliases that the query gives itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spellings(HashMap<String, String>);
+
+impl Spellings {
+    /// Takes a declared spelling.
+    pub(super) fn declare(&mut self, name: &str) {
+        self.0.entry(name.to_lowercase()).or_insert_with(|| name.to_owned());
+    }
+
+    /// Takes the spellings of aliases: words after AS, and words that follow an expression.
+    pub(super) fn aliases(&mut self, tokens: &[TokenWithSpan]) {
+        for pair in tokens.windows(2) {
+            let Token::Word(word) = &pair[1].token else { continue };
+            let after = match &pair[0].token {
+                Token::Word(_) if is_word(&pair[0].token, "as") => true,
+                Token::Word(before) => before.quote_style.is_some() && word.keyword == Keyword::NoKeyword,
+                Token::RParen | Token::Number(..) | Token::SingleQuotedString(_) => word.keyword == Keyword::NoKeyword,
+                _ => false,
+            };
+            if after {
+                self.0.insert(word.value.to_lowercase(), word.value.clone());
+            }
+        }
+    }
+
+    /// The name as it is to be shown.
+    pub(super) fn spell(&self, name: &str) -> String {
+        self.0.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    }
+}
+
+/// The place of the first token that is this name, for messages about it.
+pub(super) fn place_of(tokens: &[TokenWithSpan], name: &str) -> Option<Span> {
+    let same = |token: &&TokenWithSpan| match &token.token {
+        Token::Word(word) => word.value.eq_ignore_ascii_case(name) && token.span.start.line > 0,
+        _ => false,
+    };
+    tokens.iter().find(same).map(|token| token.span)
+}

@@ -1,0 +1,262 @@
+//! The last pass: only columns that are needed stay, only nodes that are read, and Maps that move columns only are gone.
+//!
+//! Expressions and facts are put over the columns that are left. A node keeps at least one column.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_schema::{Schema, SchemaRef};
+use datafusion_common::Result;
+
+use super::lower::{as_column, column, columns_of, moved, substitute};
+use crate::plan::{AggregateCall, Node, NodeId, Op, Pane, Reduce, Scalar, SinkPlan, ViewSpec};
+
+/// What is left: the nodes, and per source the columns of its node that are needed, in order.
+pub(super) struct Pruned {
+    pub(super) nodes: Vec<Node>,
+    /// Per source of the program, the columns that leave it; `None` if nothing reads it.
+    pub(super) sources: Vec<Option<Vec<usize>>>,
+}
+
+/// Prunes the nodes to what `views` and `sinks` need, and puts those over the nodes that are left.
+pub(super) fn prune(nodes: &[Node], sources: usize, views: &mut [ViewSpec], sinks: &mut [SinkPlan]) -> Result<Pruned> {
+    let kept = kept(nodes, views, sinks);
+    let mut pruner =
+        Pruner { old: nodes, kept, new: Vec::new(), place: vec![None; nodes.len()], sources: vec![None; sources] };
+    let mut in_union = vec![false; nodes.len()];
+    for node in nodes.iter().filter(|node| matches!(node.op, Op::Union)) {
+        node.inputs.iter().for_each(|&input| in_union[input] = true);
+    }
+    for (id, in_union) in in_union.into_iter().enumerate() {
+        if pruner.kept[id].is_some() {
+            pruner.rebuild(id, in_union)?;
+        }
+    }
+    for view in views {
+        let (node, columns) = pruner.moved_to(view.node, &view.columns);
+        let closes = view.closes.map(|closes| pruner.moved_to(view.node, &[closes]).1[0]);
+        (view.node, view.columns, view.closes) = (node, columns, closes);
+    }
+    for sink in sinks {
+        (sink.node, sink.columns) = pruner.moved_to(sink.node, &sink.columns);
+    }
+    Ok(Pruned { nodes: pruner.new, sources: pruner.sources })
+}
+
+/// Per node, the columns that stay; `None` if nobody reads it.
+fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BTreeSet<usize>>> {
+    let mut kept: Vec<Option<BTreeSet<usize>>> = vec![None; nodes.len()];
+    let need = |kept: &mut Vec<Option<BTreeSet<usize>>>, node: NodeId, columns: &mut dyn Iterator<Item = usize>| {
+        kept[node].get_or_insert_default().extend(columns);
+    };
+    for view in views {
+        need(&mut kept, view.node, &mut view.columns.iter().copied().chain(view.closes));
+    }
+    for sink in sinks {
+        need(&mut kept, sink.node, &mut sink.columns.iter().copied());
+    }
+    for (id, node) in nodes.iter().enumerate().rev() {
+        let Some(mut mine) = kept[id].take() else { continue };
+        if mine.is_empty() {
+            // Rows without columns are not to be had: the cheapest one stays.
+            let bare = |c: &usize| match &node.op {
+                Op::Map { columns, .. } => as_column(&columns[*c]).is_some(),
+                _ => true,
+            };
+            mine.insert(node.facts.time.or_else(|| (0..node.schema.fields().len()).find(bare)).unwrap_or(0));
+        }
+        match &node.op {
+            Op::Source { .. } => {}
+            Op::Map { filter, columns, .. } => {
+                let exprs = mine.iter().map(|&c| &columns[c]).chain(filter);
+                need(&mut kept, node.inputs[0], &mut exprs.flat_map(columns_of));
+            }
+            Op::Union => node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied())),
+            Op::Window { time, .. } => {
+                let width = nodes[node.inputs[0]].schema.fields().len();
+                need(&mut kept, node.inputs[0], &mut mine.iter().copied().filter(|&c| c < width).chain([*time]));
+                mine.extend(width..width + 3);
+            }
+            Op::Reduce(reduce) => {
+                let first = first_aggregate(reduce);
+                let calls = reduce.aggregates.iter().enumerate().filter(|(at, _)| mine.contains(&(first + at)));
+                let read = calls.flat_map(|(_, call)| reads(call));
+                let all: Vec<usize> =
+                    reduce.keys.iter().copied().chain(pane_columns(reduce.pane)).chain(read).collect();
+                need(&mut kept, node.inputs[0], &mut all.into_iter());
+                mine.extend(0..first);
+            }
+        }
+        kept[id] = Some(mine);
+    }
+    kept
+}
+
+fn first_aggregate(reduce: &Reduce) -> usize {
+    reduce.keys.len() + if matches!(reduce.pane, Pane::Unbounded) { 0 } else { 3 }
+}
+
+fn reads(call: &AggregateCall) -> Vec<usize> {
+    call.args.iter().copied().chain(call.order.iter().map(|(column, _)| *column)).chain(call.filter).collect()
+}
+
+fn pane_columns(pane: Pane) -> Vec<usize> {
+    match pane {
+        Pane::Unbounded => vec![],
+        Pane::Windows { time, .. } => vec![time],
+        Pane::Assigned { start, end } => vec![start, end],
+        Pane::Session { time, keep, .. } => std::iter::once(time).chain(keep).collect(),
+    }
+}
+
+struct Pruner<'a> {
+    old: &'a [Node],
+    kept: Vec<Option<BTreeSet<usize>>>,
+    new: Vec<Node>,
+    /// Where a node has gone, and where each of its columns.
+    place: Vec<Option<(NodeId, Vec<Option<usize>>)>>,
+    sources: Vec<Option<Vec<usize>>>,
+}
+
+impl Pruner<'_> {
+    /// Where columns of an old node are now.
+    fn moved_to(&self, node: NodeId, columns: &[usize]) -> (NodeId, Vec<usize>) {
+        let Some((new, places)) = &self.place[node] else { unreachable!("whatever is read was kept") };
+        (*new, columns.iter().filter_map(|&column| places[column]).collect())
+    }
+
+    fn at(&self, node: NodeId, column: usize) -> usize {
+        self.moved_to(node, &[column]).1[0]
+    }
+
+    fn expr(&self, expr: &Scalar, input: NodeId) -> Result<Scalar> {
+        let (new, _) = self.moved_to(input, &[]);
+        let schema = &self.new[new].schema;
+        substitute(Arc::clone(expr), &|index| column(schema, self.at(input, index)))
+    }
+
+    fn rebuild(&mut self, id: NodeId, in_union: bool) -> Result<()> {
+        let node = &self.old[id];
+        let kept: Vec<usize> = self.kept[id].iter().flatten().copied().collect();
+        if let Op::Map { filter: None, columns, .. } = &node.op
+            && !in_union
+            && let Some(from) = kept.iter().map(|&c| as_column(&columns[c])).collect::<Option<Vec<_>>>()
+        {
+            let (new, moved) = self.moved_to(node.inputs[0], &from);
+            let mut places = vec![None; node.schema.fields().len()];
+            kept.iter().zip(moved).for_each(|(&c, at)| places[c] = Some(at));
+            self.place[id] = Some((new, places));
+            return Ok(());
+        }
+        let inputs: Vec<NodeId> = node.inputs.iter().map(|&input| self.moved_to(input, &[]).0).collect();
+        let (op, inputs) = match &node.op {
+            Op::Source { source } => {
+                self.sources[*source] = Some(kept.clone());
+                (node.op.clone(), inputs)
+            }
+            Op::Map { filter, columns, owner } => {
+                let filter = filter.as_ref().map(|filter| self.expr(filter, node.inputs[0])).transpose()?;
+                let columns = kept.iter().map(|&c| self.expr(&columns[c], node.inputs[0])).collect::<Result<_>>()?;
+                (Op::Map { filter, columns, owner: owner.clone() }, inputs)
+            }
+            Op::Union => {
+                let inputs = node.inputs.iter().map(|&input| self.narrowed(input, &kept)).collect();
+                (Op::Union, inputs)
+            }
+            Op::Window { time, window } => {
+                (Op::Window { time: self.at(node.inputs[0], *time), window: *window }, inputs)
+            }
+            Op::Reduce(reduce) => (Op::Reduce(self.reduce(reduce, node.inputs[0], &kept)), inputs),
+        };
+        let kept = match &node.op {
+            // A window's output is its whole input, then its own columns.
+            Op::Window { .. } => {
+                let width = self.old[node.inputs[0]].schema.fields().len();
+                let mut order: Vec<(usize, usize)> = Vec::new();
+                let Some((new, places)) = &self.place[node.inputs[0]] else { unreachable!("the input was rebuilt") };
+                let new_width = self.new[*new].schema.fields().len();
+                order.extend((0..width).filter_map(|c| places[c].map(|at| (at, c))));
+                order.extend((0..3).map(|c| (new_width + c, width + c)));
+                return self.place_window(id, op, inputs, order, new_width + 3);
+            }
+            _ => kept,
+        };
+        let mut places = vec![None; node.schema.fields().len()];
+        kept.iter().enumerate().for_each(|(at, &c)| places[c] = Some(at));
+        let fields = kept.iter().map(|&c| node.schema.field(c).clone()).collect::<Vec<_>>();
+        let mut facts = moved(&node.facts, &|c| places[c]);
+        facts.bounds = kept.iter().map(|&c| node.facts.bounds[c]).collect();
+        self.new.push(Node { op, inputs, schema: Arc::new(Schema::new(fields)), facts });
+        self.place[id] = Some((self.new.len() - 1, places));
+        Ok(())
+    }
+
+    /// A window node: its input's columns may be more than it needs, and in another order.
+    fn place_window(
+        &mut self,
+        id: NodeId,
+        op: Op,
+        inputs: Vec<NodeId>,
+        order: Vec<(usize, usize)>,
+        width: usize,
+    ) -> Result<()> {
+        let node = &self.old[id];
+        let mut places = vec![None; node.schema.fields().len()];
+        order.iter().for_each(|&(at, c)| places[c] = Some(at));
+        let input = &self.new[inputs[0]];
+        let mut fields: Vec<_> = input.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let own = node.schema.fields().len() - 3;
+        fields.extend((own..own + 3).map(|c| node.schema.field(c).clone()));
+        let mut facts = moved(&node.facts, &|c| places[c]);
+        facts.bounds = input.facts.bounds.clone();
+        facts.bounds.extend((own..own + 3).map(|c| node.facts.bounds[c]));
+        debug_assert_eq!(facts.bounds.len(), width);
+        self.new.push(Node { op, inputs, schema: Arc::new(Schema::new(fields)), facts });
+        self.place[id] = Some((self.new.len() - 1, places));
+        Ok(())
+    }
+
+    fn reduce(&self, reduce: &Reduce, input: NodeId, kept: &[usize]) -> Reduce {
+        let at = |column: usize| self.at(input, column);
+        let pane = match reduce.pane {
+            Pane::Unbounded => Pane::Unbounded,
+            Pane::Windows { time, window } => Pane::Windows { time: at(time), window },
+            Pane::Assigned { start, end } => Pane::Assigned { start: at(start), end: at(end) },
+            Pane::Session { time, gap, keep } => Pane::Session { time: at(time), gap, keep: keep.map(at) },
+        };
+        let first = first_aggregate(reduce);
+        let calls = reduce.aggregates.iter().enumerate().filter(|(call, _)| kept.contains(&(first + call)));
+        let call = |call: &AggregateCall| AggregateCall {
+            args: call.args.iter().map(|&c| at(c)).collect(),
+            order: call.order.iter().map(|&(c, options)| (at(c), options)).collect(),
+            filter: call.filter.map(at),
+            ..call.clone()
+        };
+        Reduce {
+            keys: reduce.keys.iter().map(|&key| at(key)).collect(),
+            pane,
+            aggregates: calls.map(|(_, c)| call(c)).collect(),
+            ..reduce.clone()
+        }
+    }
+
+    /// A branch of a union with exactly these of its columns.
+    fn narrowed(&mut self, input: NodeId, kept: &[usize]) -> NodeId {
+        let (new, columns) = self.moved_to(input, kept);
+        let node = &self.new[new];
+        if columns.iter().copied().eq(0..node.schema.fields().len()) {
+            return new;
+        }
+        let owner = match &node.op {
+            Op::Map { owner, .. } => owner.clone(),
+            _ => String::new(),
+        };
+        let exprs = columns.iter().map(|&c| column(&node.schema, c)).collect();
+        let schema: SchemaRef =
+            Arc::new(Schema::new(columns.iter().map(|&c| node.schema.field(c).clone()).collect::<Vec<_>>()));
+        let mut facts = moved(&node.facts, &|c| columns.iter().position(|&column| column == c));
+        facts.bounds = columns.iter().map(|&c| node.facts.bounds[c]).collect();
+        self.new.push(Node { op: Op::Map { filter: None, columns: exprs, owner }, inputs: vec![new], schema, facts });
+        self.new.len() - 1
+    }
+}

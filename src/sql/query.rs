@@ -1,0 +1,139 @@
+//! A query from tokens to an optimised logical plan.
+//!
+//! The optimiser's rules are those that are safe on streams and that lowering wants: types and constants, DISTINCT as a
+//! grouping, filters below what they do not depend on, common expressions once. Rules that count rows, order them, or
+//! answer without reading are left out.
+
+use std::sync::Arc;
+
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{DFSchema, DataFusionError};
+use datafusion_expr::planner::ContextProvider;
+use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
+use datafusion_optimizer::analyzer::Analyzer;
+use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion_optimizer::optimize_unions::OptimizeUnions;
+use datafusion_optimizer::push_down_filter::PushDownFilter;
+use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
+use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion_optimizer::{Optimizer, OptimizerContext};
+use datafusion_sql::planner::{NullOrdering, ParserOptions, SqlToRel};
+use datafusion_sql::sqlparser::ast::{self, Query, Statement};
+use datafusion_sql::sqlparser::parser::Parser;
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::column_type::plain;
+use super::context::Context;
+use super::diagnose::syntax as syntax_problem;
+use super::error::Problem;
+use super::token::DIALECT;
+use super::{functions, group_window, names, refuse, syntax, table_function};
+
+/// Parses a query and rewrites what the planner does not read.
+pub(super) fn parse(tokens: &[TokenWithSpan]) -> Result<Query, Problem> {
+    let prepared = table_function::prepare(tokens);
+    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
+    let mut query = parser.parse_query().map_err(|error| syntax_problem(&error))?;
+    rest(&parser)?;
+    refuse::check(&query)?;
+    names::name_columns(&mut query);
+    functions::rewrite_calls(&mut query);
+    syntax::rewrite(&mut query)?;
+    group_window::rewrite(&mut query)?;
+    Ok(*query)
+}
+
+/// Parses an expression over a table's columns (a computed column).
+pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem> {
+    let prepared = table_function::prepare(tokens);
+    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
+    let mut expr = parser.parse_expr().map_err(|error| syntax_problem(&error))?;
+    rest(&parser)?;
+    refuse::check_expr(&expr)?;
+    functions::rewrite_calls(&mut expr);
+    syntax::rewrite_expr(&mut expr)?;
+    Ok(expr)
+}
+
+/// Nothing is left behind a query.
+fn rest(parser: &Parser<'_>) -> Result<(), Problem> {
+    let token = parser.peek_token();
+    match token.token {
+        Token::EOF => Ok(()),
+        other => Err(Problem::at(token.span, format!("expected the end of the query, found '{other}'"))),
+    }
+}
+
+/// Plans a query: checked, typed, optimised. Its columns have plain types.
+pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataFusionError> {
+    let planner = SqlToRel::new_with_options(context, parser_options());
+    let plan = planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+    let plan = analyze(plan, context.options())?;
+    let optimizer = Optimizer::with_rules(vec![
+        Arc::new(OptimizeUnions::new()),
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+    ]);
+    // Without a start time nothing that reads a clock folds to a constant.
+    let config = OptimizerContext::new_with_config_options(Arc::new(context.options().clone()))
+        .without_query_execution_start_time()
+        .with_skip_failing_rules(false);
+    optimizer.optimize(with_plain_types(plan)?, &config, |_, _| {})
+}
+
+/// Plans an expression over a table's columns.
+pub(super) fn plan_expr(context: &Context, expr: ast::Expr, schema: &DFSchema) -> Result<Expr, DataFusionError> {
+    let planner = SqlToRel::new_with_options(context, parser_options());
+    let expr = planner.sql_to_expr(expr, schema, &mut Default::default())?;
+    // Types are settled as in a query over the table.
+    let input = LogicalPlanBuilder::empty(false).build()?;
+    let LogicalPlan::EmptyRelation(mut empty) = input else {
+        return Err(DataFusionError::Internal("an empty relation".to_owned()));
+    };
+    empty.schema = Arc::new(schema.clone());
+    let plan =
+        LogicalPlanBuilder::from(LogicalPlan::EmptyRelation(empty)).project([expr.alias("computed")])?.build()?;
+    let plan = analyze(plan, context.options())?;
+    let typed = with_plain_types(plan)?;
+    let mut exprs = typed.expressions();
+    if let LogicalPlan::Projection(outer) = &typed
+        && let LogicalPlan::Projection(inner) = outer.input.as_ref()
+    {
+        // A cast was put on top: over the expression itself.
+        exprs = vec![cast(inner.expr[0].clone().unalias(), outer.schema.field(0).data_type().clone())];
+    }
+    exprs.pop().map(Expr::unalias).ok_or_else(|| DataFusionError::Internal("one expression".to_owned()))
+}
+
+fn parser_options() -> ParserOptions {
+    ParserOptions::new()
+        .with_enable_ident_normalization(false)
+        .with_map_string_types_to_utf8view(false)
+        .with_collect_spans(true)
+        .with_default_null_ordering(NullOrdering::NullsMin)
+}
+
+fn analyze(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan, DataFusionError> {
+    Analyzer::new().execute_and_check(plan, options, |_, _| {})
+}
+
+/// Casts the columns of a result to the types that readers know.
+fn with_plain_types(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    let schema = Arc::clone(plan.schema());
+    if schema.fields().iter().all(|field| plain(field.data_type()) == *field.data_type()) {
+        return Ok(plan);
+    }
+    let exprs = schema.iter().map(|(qualifier, field)| {
+        let column = Expr::Column(datafusion_common::Column::from((qualifier, field)));
+        let wanted = plain(field.data_type());
+        match wanted == *field.data_type() {
+            true => Ok(column),
+            false => Ok(column.cast_to(&wanted, &schema)?.alias_qualified(qualifier.cloned(), field.name())),
+        }
+    });
+    let exprs = exprs.collect::<Result<Vec<_>, DataFusionError>>()?;
+    LogicalPlanBuilder::from(plan).project(exprs)?.build()
+}

@@ -1,0 +1,288 @@
+//! What queries of other systems have and this one has not, refused where it stands, with what to write instead.
+//!
+//! The planner below passes over several clauses in silence; they are refused here too.
+
+use std::ops::ControlFlow;
+
+use datafusion_sql::sqlparser::ast::{
+    Distinct, Expr, Function, FunctionArguments, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SetExpr,
+    SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor,
+};
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+use super::error::Problem;
+use super::functions::REFUSED;
+
+/// Functions that read a clock under other names than those of [`REFUSED`].
+const CLOCKS: &[&str] = &[
+    "getdate",
+    "sysdate",
+    "clock_timestamp",
+    "transaction_timestamp",
+    "tumble_proctime",
+    "hop_proctime",
+    "session_proctime",
+];
+
+/// Refuses the first thing in a query that is not supported.
+pub(super) fn check(query: &Query) -> Result<(), Problem> {
+    match query.visit(&mut Refuse) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(problem) => Err(problem),
+    }
+}
+
+/// Refuses what is not supported in an expression by itself (a computed column).
+pub(super) fn check_expr(expr: &Expr) -> Result<(), Problem> {
+    match expr.visit(&mut Refuse) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(problem) => Err(problem),
+    }
+}
+
+struct Refuse;
+
+type Flow = ControlFlow<Problem>;
+
+fn refuse(span: Span, message: &str, hint: &str) -> Flow {
+    ControlFlow::Break(Problem::at(span, message).hint(hint))
+}
+
+/// The last part of a name.
+pub(super) fn last_part(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map_or_else(String::new, |id| id.value.to_lowercase())
+}
+
+impl Visitor for Refuse {
+    type Break = Problem;
+
+    fn pre_visit_query(&mut self, query: &Query) -> Flow {
+        if let Some(order_by) = &query.order_by {
+            return refuse(
+                order_by.span(),
+                "ORDER BY has no meaning for a result that keeps changing",
+                "leave it out and order when you read: GET /api/v1/views/NAME/rows?order=-column",
+            );
+        }
+        let limit = query.limit_clause.as_ref().map(Spanned::span).or(query.fetch.as_ref().map(Spanned::span));
+        if let Some(span) = limit {
+            return refuse(
+                span,
+                "LIMIT is not supported: which rows are first changes with every row",
+                "leave it out and limit when you read: GET /api/v1/views/NAME/rows?limit=10&order=-column",
+            );
+        }
+        if let Some(with) = query.with.as_ref().filter(|with| with.recursive) {
+            return refuse(
+                with.span(),
+                "WITH RECURSIVE is not supported",
+                "take the view as a differential collection and iterate there",
+            );
+        }
+        let clause = !query.locks.is_empty()
+            || query.for_clause.is_some()
+            || query.settings.is_some()
+            || query.format_clause.is_some()
+            || !query.pipe_operators.is_empty();
+        if clause {
+            return refuse(query.span(), "FOR, SETTINGS, FORMAT and |> are not supported", "leave the clause out");
+        }
+        self.set_expr(&query.body)
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> Flow {
+        if let Some(Distinct::On(exprs)) = &select.distinct {
+            let span = Span::union_iter(exprs.iter().map(Spanned::span));
+            return refuse(
+                span,
+                "DISTINCT ON is not supported",
+                "write FIRST_VALUE(x) or LAST_VALUE(x) ... GROUP BY key",
+            );
+        }
+        if let Some(qualify) = &select.qualify {
+            return refuse(
+                qualify.span(),
+                "QUALIFY and ranking are not supported yet",
+                "MAX or MIN with GROUP BY gives the best row's value",
+            );
+        }
+        if let GroupByExpr::All(_) = &select.group_by {
+            return refuse(select.span(), "GROUP BY ALL is not supported", "write the columns out");
+        }
+        if let GroupByExpr::Expressions(_, modifiers) = &select.group_by
+            && !modifiers.is_empty()
+        {
+            return refuse(
+                select.group_by.span(),
+                "GROUP BY ... WITH is not supported",
+                "write GROUP BY ROLLUP (a, b) or CUBE (a, b)",
+            );
+        }
+        for joined in select.from.iter().flat_map(|from| &from.joins) {
+            return refuse(joined.relation.span(), "joins are not supported yet", JOINS);
+        }
+        if let [_, second, ..] = select.from.as_slice() {
+            return refuse(second.relation.span(), "joins are not supported yet", JOINS);
+        }
+        if select.from.is_empty() {
+            return refuse(
+                select.span(),
+                "a query without FROM has no stream to follow",
+                "read a source: SELECT ... FROM source",
+            );
+        }
+        let clause = select.top.is_some()
+            || select.into.is_some()
+            || select.exclude.is_some()
+            || select.prewhere.is_some()
+            || select.value_table_mode.is_some()
+            || select.select_modifiers.is_some()
+            || !select.lateral_views.is_empty()
+            || !select.connect_by.is_empty()
+            || !select.cluster_by.is_empty()
+            || !select.distribute_by.is_empty()
+            || !select.sort_by.is_empty()
+            || select.flavor != SelectFlavor::Standard;
+        if clause {
+            return refuse(
+                select.span(),
+                "a clause of this SELECT is not supported",
+                "write SELECT, FROM, WHERE, GROUP BY and HAVING only",
+            );
+        }
+        Flow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Flow {
+        let span = factor.span();
+        match factor {
+            TableFactor::Table { version: Some(_), .. } => {
+                refuse(span, "FOR SYSTEM_TIME AS OF is not supported yet", "lookups in tables come with joins")
+            }
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                refuse(span, "TABLESAMPLE is not supported", "filter on a hash of a column: WHERE MOD(id, 10) = 0")
+            }
+            TableFactor::Table { with_hints, partitions, index_hints, json_path, with_ordinality, .. }
+                if !with_hints.is_empty()
+                    || !partitions.is_empty()
+                    || !index_hints.is_empty()
+                    || json_path.is_some()
+                    || *with_ordinality =>
+            {
+                refuse(span, "hints on tables are not supported", "leave them out")
+            }
+            TableFactor::Table { name, args: None, .. } if name.0.len() > 1 => refuse(
+                span,
+                "names are not qualified: there is one catalog and one database",
+                "write the last part of the name only",
+            ),
+            TableFactor::Derived { lateral: true, .. } | TableFactor::Function { lateral: true, .. } => {
+                refuse(span, "LATERAL is not supported yet", JOINS)
+            }
+            TableFactor::UNNEST { .. } => refuse(span, "UNNEST is not supported yet", UNNEST),
+            TableFactor::MatchRecognize { .. } => refuse(
+                span,
+                "MATCH_RECOGNIZE is not supported yet",
+                "SESSION windows with FIRST_VALUE and LAST_VALUE cover many patterns",
+            ),
+            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
+                refuse(span, "PIVOT is not supported", "write SUM(x) FILTER (WHERE kind = 'a') AS a, ...")
+            }
+            TableFactor::Table { .. } | TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => {
+                Flow::Continue(())
+            }
+            _ => refuse(
+                span,
+                "this is not supported in FROM",
+                "read a source, a view, a subquery or a window: TABLE(TUMBLE(...))",
+            ),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> Flow {
+        match expr {
+            Expr::Function(function) => self.function(function),
+            Expr::InSubquery { .. } | Expr::Exists { .. } => {
+                refuse(expr.span(), "IN (SELECT ...) and EXISTS are not supported yet", "they come with joins")
+            }
+            Expr::Subquery(_) => {
+                refuse(expr.span(), "a subquery as a value is not supported yet", "it comes with joins")
+            }
+            Expr::AnyOp { .. } | Expr::AllOp { .. } => {
+                refuse(expr.span(), "ANY and ALL are not supported", "write IN (a, b, c), or compare one by one")
+            }
+            _ => Flow::Continue(()),
+        }
+    }
+}
+
+const JOINS: &str = "a UNION ALL of both streams and a GROUP BY of the key brings their rows together";
+const UNNEST: &str = "take single elements: items[1]";
+
+impl Refuse {
+    fn set_expr(&self, body: &SetExpr) -> Flow {
+        match body {
+            SetExpr::SetOperation { op: SetOperator::Union, left, right, set_quantifier } => {
+                if matches!(
+                    set_quantifier,
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+                ) {
+                    return refuse(
+                        right.span(),
+                        "UNION BY NAME is not supported",
+                        "write the columns in the same order",
+                    );
+                }
+                self.set_expr(left)?;
+                self.set_expr(right)
+            }
+            SetExpr::SetOperation { op, right, .. } => {
+                let message = format!("{op} is not supported yet");
+                refuse(
+                    right.span(),
+                    &message,
+                    "UNION ALL and a GROUP BY of all columns with COUNT(*) FILTER tell the sides apart",
+                )
+            }
+            SetExpr::Values(values) => {
+                let span = Span::union_iter(values.rows.iter().flat_map(|row| row.content.iter().map(Spanned::span)));
+                refuse(
+                    span,
+                    "VALUES is not supported: a result follows a stream",
+                    "put the rows into a file and read it with 'connector' = 'filesystem'",
+                )
+            }
+            SetExpr::Select(_) | SetExpr::Query(_) => Flow::Continue(()),
+            other => refuse(other.span(), "this is not a query", "write SELECT ... FROM ..."),
+        }
+    }
+
+    fn function(&self, function: &Function) -> Flow {
+        let name = last_part(&function.name);
+        let span = function.name.span();
+        if function.over.is_some() {
+            return refuse(
+                span,
+                "OVER is not supported yet",
+                "group by a window instead: TABLE(TUMBLE(...)), HOP for sliding ones; MAX/MIN/FIRST_VALUE with GROUP BY for the best row",
+            );
+        }
+        let shown = name.to_uppercase();
+        if let Some((_, hint)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+            return refuse(span, &format!("{shown} is not to be had"), hint);
+        }
+        let no_arguments = match &function.args {
+            FunctionArguments::None => true,
+            FunctionArguments::List(list) => list.args.is_empty(),
+            FunctionArguments::Subquery(_) => false,
+        };
+        if CLOCKS.contains(&name.as_str()) || (name == "unix_timestamp" && no_arguments) {
+            let message = format!("{shown} reads a clock, and results depend on event time only");
+            return refuse(span, &message, "use the event-time column, or window_start and window_end of a window");
+        }
+        if name == "unnest" {
+            return refuse(span, "UNNEST is not supported yet", UNNEST);
+        }
+        Flow::Continue(())
+    }
+}

@@ -1,0 +1,281 @@
+//! What writes: `CREATE SINK ... AS` and `INSERT INTO`. Several INSERTs into one table are one sink with all their rows.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef, Schema};
+use datafusion_common::ScalarValue;
+use datafusion_physical_expr::expressions::Literal;
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+use super::ddl::{ColumnKind, Table};
+use super::error::{Problem, suggest};
+use super::lower::{Relation, cast_to};
+use super::program::{Planned, Program};
+use super::source_draft::{option_problem, options_of};
+use super::statement::{Insert, OptionPair, Sink};
+use super::token::Name;
+use crate::options::{OptionSpec, Options};
+use crate::plan::{NodeId, Scalar, SinkPlan};
+use crate::sink::{SinkConnector, SinkSpec};
+
+/// The options that every sink understands.
+const SINK_OPTIONS: &[OptionSpec] = &[
+    OptionSpec { name: "connector", help: "where rows go" },
+    OptionSpec { name: "format", help: "how rows are written: json, csv, parquet" },
+];
+
+/// A sink until all that writes to it is known.
+pub(super) struct SinkDraft {
+    /// As a table, for messages about options.
+    table: Table,
+    connector: &'static dyn SinkConnector,
+    options: Options,
+    schema: Arc<Schema>,
+    /// What writes to it: nodes with the places of their columns.
+    inputs: Vec<(NodeId, Vec<usize>)>,
+}
+
+impl SinkDraft {
+    pub(super) fn key(&self) -> String {
+        self.table.name.key()
+    }
+}
+
+impl Program<'_> {
+    /// `CREATE SINK name WITH (...) AS query`.
+    pub(super) fn sink(&mut self, sink: Sink) -> Result<(), Vec<Problem>> {
+        let table = Table {
+            source: false,
+            name: sink.name.clone(),
+            if_not_exists: sink.if_not_exists,
+            columns: Vec::new(),
+            watermark: None,
+            primary_key: Vec::new(),
+            options: sink.options.clone(),
+        };
+        let connector = self.sink_connector(&sink.options, &sink.name)?;
+        let Some(Planned { relation, names }) = self.query(&sink.query, &sink.name.value)? else { return Ok(()) };
+        let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
+        let input = self.run(relation, &sink.name.value, &sink.query.tokens)?;
+        self.check_emit(&sink.query, input.0)?;
+        let fields: Vec<FieldRef> =
+            names.into_iter().zip(types).map(|(name, t)| Arc::new(Field::new(name, t, true))).collect();
+        let options = options_of(&sink.options);
+        self.push_sink(SinkDraft {
+            table,
+            connector,
+            options,
+            schema: Arc::new(Schema::new(fields)),
+            inputs: vec![input],
+        })
+    }
+
+    /// `INSERT INTO table query`.
+    pub(super) fn insert(&mut self, insert: Insert) -> Result<(), Vec<Problem>> {
+        let name = &insert.table;
+        let Some((_, table)) = self.tables.get(&name.key()).cloned() else {
+            let problem = Problem::at(name.span, format!("there is no table '{}' to insert into", name.value));
+            let names: Vec<&str> = self.tables.values().map(|(_, table)| table.name.value.as_str()).collect();
+            let hint = suggest(&name.value, names, "the tables are");
+            return Err(vec![Problem { hint, ..problem }]);
+        };
+        if table.source {
+            return Err(vec![
+                Problem::at(name.span, format!("'{}' is a source, and sources are read", name.value))
+                    .hint("declare it with CREATE TABLE, or write CREATE SINK name WITH (...) AS SELECT ..."),
+            ]);
+        }
+        if table.option("connector").is_none() {
+            return Err(vec![
+                Problem::at(
+                    name.span,
+                    format!("'{}' is a reference table: its rows are changed over REST", name.value),
+                )
+                .hint("a table with a connector is written to: WITH ('connector' = 'filesystem', ...)"),
+            ]);
+        }
+        let connector = self.sink_connector(&table.options, name)?;
+        let Some(Planned { relation, names }) = self.query(&insert.query, &name.value)? else { return Ok(()) };
+        let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
+        let fields = declared(&table, &names, &types)?;
+        let relation = self.fitted(relation, &insert, &fields, &names, &types)?;
+        let input = self.run(relation, &name.value, &insert.query.tokens)?;
+        self.check_emit(&insert.query, input.0)?;
+        let key = table.name.key();
+        if let Some(sink) = self.sinks.iter_mut().find(|sink| sink.key() == key) {
+            sink.inputs.push(input);
+            return Ok(());
+        }
+        let options = options_of(&table.options);
+        self.push_sink(SinkDraft {
+            table,
+            connector,
+            options,
+            schema: Arc::new(Schema::new(fields)),
+            inputs: vec![input],
+        })
+    }
+
+    fn sink_connector(&self, options: &[OptionPair], name: &Name) -> Result<&'static dyn SinkConnector, Vec<Problem>> {
+        let Some(option) = options.iter().find(|pair| pair.name.key() == "connector") else {
+            return Err(vec![
+                Problem::at(name.span, format!("the sink '{}' has no connector", name.value))
+                    .hint("write WITH ('connector' = 'filesystem', 'path' = '...', 'format' = 'json'), or 'print'"),
+            ]);
+        };
+        self.catalog.sink(&option.value.value).ok_or_else(|| {
+            let wanted = &option.value.value;
+            let message = match self.catalog.connector(wanted) {
+                Some(_) => format!("the connector '{wanted}' is read only"),
+                None => format!("there is no connector '{wanted}'"),
+            };
+            let hint = suggest(wanted, self.catalog.sink_names(), "the sinks are");
+            vec![Problem { hint, ..Problem::at(option.value.span, message) }]
+        })
+    }
+
+    /// The query's columns as the table declares them.
+    fn fitted(
+        &self,
+        relation: Relation,
+        insert: &Insert,
+        fields: &[FieldRef],
+        names: &[String],
+        types: &[DataType],
+    ) -> Result<Relation, Vec<Problem>> {
+        let span = insert.query.tokens.first().map_or(insert.table.span, |token| token.span);
+        let wanted = if insert.columns.is_empty() { fields.len() } else { insert.columns.len() };
+        if wanted != names.len() {
+            let message = format!("'{}' takes {wanted} columns, the query has {}", insert.table.value, names.len());
+            let hint =
+                format!("the columns are {}", fields.iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(", "));
+            return Err(vec![Problem::at(span, message).hint(hint)]);
+        }
+        let mut sources: Vec<Option<usize>> = vec![None; fields.len()];
+        for at in 0..wanted {
+            let to = match insert.columns.get(at) {
+                None => at,
+                Some(name) => {
+                    fields.iter().position(|field| field.name().eq_ignore_ascii_case(&name.value)).ok_or_else(|| {
+                        let problem =
+                            Problem::at(name.span, format!("'{}' has no column '{}'", insert.table.value, name.value));
+                        let hint = suggest(&name.value, fields.iter().map(|f| f.name().as_str()), "the columns are");
+                        vec![Problem { hint, ..problem }]
+                    })?
+                }
+            };
+            sources[to] = Some(at);
+        }
+        let schema = self.schema_of(&relation);
+        let mut columns = Vec::new();
+        for (field, source) in fields.iter().zip(sources) {
+            let internal = |error: datafusion_common::DataFusionError| vec![Problem::at(span, error.strip_backtrace())];
+            columns.push(match source {
+                Some(at) if !fits(&types[at], field.data_type()) => {
+                    let message = format!(
+                        "column '{}' is of type {}, and the query's '{}' of type {}",
+                        field.name(),
+                        field.data_type(),
+                        names[at],
+                        types[at]
+                    );
+                    let place = super::names::place_of(&insert.query.tokens, &names[at]).unwrap_or(span);
+                    return Err(vec![Problem::at(place, message).hint(format!("write CAST({} AS ...)", names[at]))]);
+                }
+                Some(at) => cast_to(Arc::clone(&relation.columns[at]), field.data_type(), &schema).map_err(internal)?,
+                None => {
+                    let null = ScalarValue::try_from(field.data_type()).map_err(internal)?;
+                    Arc::new(Literal::new(null)) as Scalar
+                }
+            });
+        }
+        Ok(Relation { columns, ..relation })
+    }
+
+    fn schema_of(&self, relation: &Relation) -> Schema {
+        let mut fields: Vec<FieldRef> = self.arena().schema(relation.node).fields().iter().cloned().collect();
+        let window = |name: &str| Arc::new(Field::new(name, super::column_type::TIME, true));
+        fields.extend(super::window_node::WINDOW_COLUMNS.map(window));
+        Schema::new(fields)
+    }
+
+    fn push_sink(&mut self, draft: SinkDraft) -> Result<(), Vec<Problem>> {
+        let spec = self.spec(&draft, draft.inputs[0].0);
+        let known = [SINK_OPTIONS, draft.connector.options()];
+        let refuse = |error| vec![option_problem(error, &draft.table.options, &known, &draft.table)];
+        let owner = format!("the sink '{}'", draft.connector.name());
+        draft.options.check(&owner, &known).map_err(refuse)?;
+        draft.connector.check(&spec).map_err(|error| match error {
+            crate::sink::SinkError::Option(error) => refuse(error),
+            crate::sink::SinkError::Schema { what, remedy, .. } => {
+                vec![Problem::at(draft.table.name.span, what).hint(remedy)]
+            }
+            other => vec![Problem::at(draft.table.name.span, other.to_string())],
+        })?;
+        self.sinks.push(draft);
+        Ok(())
+    }
+
+    fn spec(&self, draft: &SinkDraft, node: NodeId) -> SinkSpec {
+        SinkSpec {
+            name: draft.table.name.value.clone(),
+            connector: draft.connector,
+            options: draft.options.clone(),
+            schema: Arc::clone(&draft.schema),
+            retracting: !self.arena().facts(node).append_only,
+        }
+    }
+
+    /// The sinks with all that writes to them.
+    pub(super) fn finish_sinks(&mut self) -> Vec<SinkPlan> {
+        let drafts = std::mem::take(&mut self.sinks);
+        let mut plans = Vec::new();
+        for draft in &drafts {
+            let (node, columns) = match draft.inputs.as_slice() {
+                [one] => one.clone(),
+                several => self.all_into(draft, several),
+            };
+            plans.push(SinkPlan { spec: self.spec(draft, node), node, columns });
+        }
+        self.sinks = drafts;
+        plans
+    }
+
+    fn all_into(&mut self, draft: &SinkDraft, inputs: &[(NodeId, Vec<usize>)]) -> (NodeId, Vec<usize>) {
+        let types: Vec<(String, DataType)> =
+            draft.schema.fields().iter().map(|f| (f.name().clone(), f.data_type().clone())).collect();
+        let mut lowering = self.lowering(&draft.table.name.value);
+        let branches = inputs.iter().map(|(node, columns)| lowering.columns_of_node(*node, columns)).collect();
+        let Ok(node) = lowering.concat(branches, &types) else { unreachable!("columns of a node always have types") };
+        (node, (0..types.len()).collect())
+    }
+}
+
+/// The columns that a table declares for writing; a table without any takes the query's.
+fn declared(table: &Table, names: &[String], types: &[DataType]) -> Result<Vec<FieldRef>, Vec<Problem>> {
+    let mut fields: Vec<FieldRef> = Vec::new();
+    for column in &table.columns {
+        if let ColumnKind::Physical(data_type, _) = &column.kind {
+            fields.push(Arc::new(Field::new(&column.name.value, data_type.clone(), true)));
+        }
+    }
+    if fields.is_empty() {
+        fields.extend(names.iter().zip(types).map(|(name, t)| Arc::new(Field::new(name, t.clone(), true))));
+    }
+    Ok(fields)
+}
+
+/// Whether a value goes into a column as it is, or as the same value in another type of its kind.
+fn fits(from: &DataType, to: &DataType) -> bool {
+    let temporal = |t: &DataType| matches!(t, DataType::Timestamp(..) | DataType::Date32);
+    match (from, to) {
+        (from, to) if from == to => true,
+        (from, to) if from.is_numeric() && to.is_numeric() => true,
+        (from, to) if temporal(from) && temporal(to) => true,
+        (DataType::Struct(from), DataType::Struct(to)) => {
+            from.len() == to.len() && from.iter().zip(to).all(|(from, to)| fits(from.data_type(), to.data_type()))
+        }
+        (DataType::List(from), DataType::List(to)) => fits(from.data_type(), to.data_type()),
+        _ => false,
+    }
+}

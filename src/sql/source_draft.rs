@@ -1,0 +1,289 @@
+//! A declared source until the plan knows which of its columns are needed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion_common::{DFSchema, Result};
+
+use super::column_type::TIME;
+use super::context::Context;
+use super::ddl::{ColumnKind, Table};
+use super::diagnose::{Known as Names, problems};
+use super::error::{Problem, suggest};
+use super::lower::{Known, columns_of, physical, substitute};
+use super::query;
+use super::statement::OptionPair;
+use crate::options::{OptionError, OptionSpec, Options};
+use crate::plan::{Facts, Node, Op, Scalar};
+use crate::source::{Connector, SOURCE_OPTIONS, SourceSpec, TimeSpec};
+
+/// How far ahead of the clock a live source's row may move the watermark, unless it says otherwise.
+const MAX_FUTURE_SKEW_MS: i64 = 300_000;
+
+/// The name of the engine's own column with the row's number.
+const SEQUENCE: &str = "__sequence";
+
+/// A source as declared.
+#[derive(Clone, Debug)]
+pub(super) struct SourceDraft {
+    pub(super) table: Table,
+    connector: &'static dyn Connector,
+    options: Options,
+    physical: Vec<FieldRef>,
+    computed: Vec<(FieldRef, Scalar)>,
+    /// The columns in the order of the declaration.
+    columns: Vec<Origin>,
+    time: Option<(usize, i64)>,
+    lateness_ms: Option<i64>,
+    idle_timeout: Option<Duration>,
+    max_future_skew_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Physical(usize),
+    Computed(usize),
+}
+
+/// The options of a statement.
+pub(super) fn options_of(pairs: &[OptionPair]) -> Options {
+    pairs.iter().map(|pair| (pair.name.value.clone(), pair.value.value.clone())).collect()
+}
+
+/// A refused option, at its place.
+pub(super) fn option_problem(
+    error: OptionError,
+    pairs: &[OptionPair],
+    known: &[&[OptionSpec]],
+    fallback: &Table,
+) -> Problem {
+    let find = |name: &str| pairs.iter().find(|pair| pair.name.value.eq_ignore_ascii_case(name));
+    let names = known.iter().flat_map(|specs| specs.iter()).map(|spec| spec.name);
+    match &error {
+        OptionError::Unknown { name, owner, .. } => {
+            let span = find(name).map_or(fallback.name.span, |pair| pair.name.span);
+            let problem = Problem::at(span, format!("unknown option '{name}' for {owner}"));
+            Problem { hint: suggest(name, names, "the options are"), ..problem }
+        }
+        OptionError::Missing { name, owner, help } => {
+            Problem::at(fallback.name.span, format!("{owner} needs the option '{name}'"))
+                .hint(format!("'{name}' = '...': {help}"))
+        }
+        OptionError::Invalid { name, value, reason } => {
+            let span = find(name).map_or(fallback.name.span, |pair| pair.value.span);
+            Problem::at(span, format!("option '{name}' = '{value}': {reason}"))
+        }
+    }
+}
+
+impl SourceDraft {
+    /// Reads a declaration.
+    pub(super) fn read(
+        table: Table,
+        connector: &'static dyn Connector,
+        context: &Context,
+    ) -> Result<SourceDraft, Vec<Problem>> {
+        let one = |problem: Problem| vec![problem];
+        let options = options_of(&table.options);
+        let refuse = |error: OptionError| one(option_problem(error, &table.options, &[], &table));
+        let lateness_ms = match options.get("lateness") {
+            Some(word) if word.trim().eq_ignore_ascii_case("unbounded") => None,
+            _ => Some(options.duration_ms("lateness").map_err(refuse)?.unwrap_or(0)),
+        };
+        let idle_ms = options.duration_ms("idle-timeout").map_err(refuse)?;
+        let max_future_skew_ms = options.duration_ms("max-future-skew").map_err(refuse)?.unwrap_or(MAX_FUTURE_SKEW_MS);
+        let mut physical_fields: Vec<FieldRef> = Vec::new();
+        let mut columns = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        if !table.columns.iter().any(|column| matches!(column.kind, ColumnKind::Physical(..))) {
+            let fields = connector.default_columns(&options).ok_or_else(|| {
+                let message = format!("the source '{}' has no columns", table.name.value);
+                one(Problem::at(table.name.span, message)
+                    .hint("declare them: CREATE SOURCE name (column TYPE, ...) WITH (...)"))
+            })?;
+            for field in fields {
+                columns.push(Origin::Physical(physical_fields.len()));
+                names.push(field.name().clone());
+                physical_fields.push(field);
+            }
+        }
+        for column in &table.columns {
+            if let ColumnKind::Physical(data_type, nullable) = &column.kind {
+                physical_fields.push(Arc::new(Field::new(&column.name.value, data_type.clone(), *nullable)));
+            }
+        }
+        let schema =
+            lower_names(&physical_fields).map_err(|error| one(Problem::at(table.name.span, error.to_string())))?;
+        let mut computed = Vec::new();
+        let mut next = 0;
+        let mut found = Vec::new();
+        for column in &table.columns {
+            names.push(column.name.value.clone());
+            match &column.kind {
+                ColumnKind::Physical(..) => {
+                    columns.push(Origin::Physical(next));
+                    next += 1;
+                }
+                ColumnKind::Computed(tokens) => {
+                    let functions = context.function_names();
+                    let known = Names { tokens, relations: &[], functions: &functions };
+                    let planned = query::parse_expr(tokens).map_err(one).and_then(|expr| {
+                        let expr = query::plan_expr(context, expr, &schema).and_then(|expr| physical(&expr, &schema));
+                        let typed = expr.and_then(|expr| Ok((expr.data_type(schema.as_arrow())?, expr)));
+                        typed.map_err(|error| problems(error, &known))
+                    });
+                    match planned {
+                        Ok((data_type, expr)) => {
+                            columns.push(Origin::Computed(computed.len()));
+                            computed.push((Arc::new(Field::new(&column.name.value, data_type, true)), expr));
+                        }
+                        Err(problems) => found.extend(problems),
+                    }
+                }
+            }
+        }
+        if !found.is_empty() {
+            return Err(found);
+        }
+        let time = match &table.watermark {
+            None => None,
+            Some(watermark) => {
+                let Some(at) = names.iter().position(|name| name.eq_ignore_ascii_case(&watermark.column.value)) else {
+                    let problem =
+                        Problem::at(watermark.column.span, format!("there is no column '{}'", watermark.column.value));
+                    let hint = suggest(&watermark.column.value, names.iter().map(String::as_str), "the columns are");
+                    return Err(one(Problem { hint, ..problem }));
+                };
+                let data_type = match columns[at] {
+                    Origin::Physical(i) => physical_fields[i].data_type(),
+                    Origin::Computed(i) => computed[i].0.data_type(),
+                };
+                if *data_type != TIME {
+                    let message =
+                        format!("the event-time column '{}' is of type {data_type}, not TIMESTAMP(3)", names[at]);
+                    return Err(one(Problem::at(watermark.column.span, message)
+                        .hint("compute one: ts AS TO_TIMESTAMP_LTZ(millis, 3), WATERMARK FOR ts AS ts")));
+                }
+                Some((at, watermark.bound_ms))
+            }
+        };
+        let idle_timeout = idle_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+        Ok(SourceDraft {
+            table,
+            connector,
+            options,
+            physical: physical_fields,
+            computed,
+            columns,
+            time,
+            lateness_ms,
+            idle_timeout,
+            max_future_skew_ms,
+        })
+    }
+
+    /// The columns by their declared names, without the engine's own.
+    pub(super) fn fields(&self) -> Vec<FieldRef> {
+        let field = |origin: &Origin| match origin {
+            Origin::Physical(i) => Arc::clone(&self.physical[*i]),
+            Origin::Computed(i) => Arc::clone(&self.computed[*i].0),
+        };
+        self.columns.iter().map(field).collect()
+    }
+
+    /// The node of the source, all columns and the row's number, and what is known of it.
+    pub(super) fn node(&self, source: usize) -> (Node, Known) {
+        let mut fields: Vec<FieldRef> = self.fields();
+        fields.push(Arc::new(Field::new(SEQUENCE, DataType::Int64, false)));
+        let mut bounds = vec![None; fields.len()];
+        let lateness_ms = self.time.and(self.lateness_ms);
+        if let Some((at, _)) = self.time {
+            bounds[at] = lateness_ms.map(i64::saturating_neg);
+        }
+        let facts = Facts {
+            append_only: true,
+            time: self.time.map(|(at, _)| at),
+            sequence: Some(self.columns.len()),
+            bounds,
+            ..Facts::default()
+        };
+        let node = Node { op: Op::Source { source }, inputs: Vec::new(), schema: Arc::new(Schema::new(fields)), facts };
+        (node, Known { lateness_ms, ..Known::default() })
+    }
+
+    /// The source with exactly these columns of its node.
+    pub(super) fn finish(&self, kept: &[usize]) -> Result<SourceSpec, Problem> {
+        let origins: Vec<Origin> = kept.iter().filter_map(|&c| self.columns.get(c)).copied().collect();
+        let time = self.time.map(|(at, bound_ms)| (self.columns[at], bound_ms));
+        let used = |origin: Origin| origins.contains(&origin) || time.is_some_and(|(at, _)| at == origin);
+        let computed: Vec<usize> = (0..self.computed.len()).filter(|&i| used(Origin::Computed(i))).collect();
+        let read = |i: usize| computed.iter().any(|&c| columns_of(&self.computed[c].1).contains(&i));
+        let mut decode: Vec<usize> =
+            (0..self.physical.len()).filter(|&i| used(Origin::Physical(i)) || read(i)).collect();
+        if decode.is_empty() {
+            decode.push(0);
+        }
+        let decoded = |i: usize| decode.iter().position(|&d| d == i).unwrap_or(0);
+        let place = |origin: Origin| match origin {
+            Origin::Physical(i) => decoded(i),
+            Origin::Computed(i) => decode.len() + computed.iter().position(|&c| c == i).unwrap_or(0),
+        };
+        let batch = Schema::new(decode.iter().map(|&i| Arc::clone(&self.physical[i])).collect::<Vec<_>>());
+        let over = |expr: &Scalar| substitute(Arc::clone(expr), &|i| super::lower::column(&batch, decoded(i)));
+        let exprs = computed.iter().map(|&i| Ok((Arc::clone(&self.computed[i].0), over(&self.computed[i].1)?)));
+        let exprs = exprs.collect::<Result<Vec<_>>>().map_err(|error| self.problem(error.to_string()))?;
+        let all = self.fields();
+        let sequence = kept.last() == Some(&self.columns.len());
+        let mut fields: Vec<FieldRef> = kept.iter().filter_map(|&c| all.get(c)).cloned().collect();
+        if sequence {
+            fields.push(Arc::new(Field::new(SEQUENCE, DataType::Int64, false)));
+        }
+        let spec = SourceSpec {
+            name: self.table.name.value.clone(),
+            connector: self.connector,
+            options: self.options.clone(),
+            physical: Arc::new(Schema::new(self.physical.clone())),
+            computed: exprs,
+            output: origins.iter().map(|&origin| place(origin)).collect(),
+            time: time.map(|(origin, bound_ms)| TimeSpec {
+                column: place(origin),
+                bound_ms,
+                lateness_ms: self.lateness_ms,
+                idle_timeout: self.idle_timeout,
+                max_future_skew_ms: self.max_future_skew_ms,
+            }),
+            decode,
+            sequence,
+            schema: Arc::new(Schema::new(fields)) as SchemaRef,
+        };
+        self.check(&spec)?;
+        Ok(spec)
+    }
+
+    /// Whether connector and options fit.
+    fn check(&self, spec: &SourceSpec) -> Result<(), Problem> {
+        let known = [SOURCE_OPTIONS, self.connector.options()];
+        let owner = format!("the connector '{}'", self.connector.name());
+        self.options
+            .check(&owner, &known)
+            .map_err(|error| option_problem(error, &self.table.options, &known, &self.table))?;
+        self.connector.check(spec).map_err(|error| match error {
+            crate::source::SourceError::Option(error) => {
+                option_problem(error, &self.table.options, &known, &self.table)
+            }
+            crate::source::SourceError::Schema { what, remedy, .. } => self.problem(what).hint(remedy),
+            other => self.problem(other.to_string()),
+        })
+    }
+
+    fn problem(&self, message: String) -> Problem {
+        Problem::at(self.table.name.span, message)
+    }
+}
+
+/// A schema with the names in lower case.
+pub(super) fn lower_names(fields: &[FieldRef]) -> Result<DFSchema> {
+    let lower = fields.iter().map(|field| field.as_ref().clone().with_name(field.name().to_lowercase()));
+    DFSchema::try_from(Schema::new(lower.collect::<Vec<_>>()))
+}

@@ -1,0 +1,99 @@
+//! Forms of expressions that the planner does not read, rewritten to ones that it does.
+
+use std::ops::ControlFlow;
+
+use datafusion_sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Interval, Query, Spanned,
+    Value, ValueWithSpan, VisitMut, visit_expressions_mut,
+};
+
+use super::error::Problem;
+use super::interval;
+use super::refuse::last_part;
+
+/// Rewrites the expressions of a query.
+pub(super) fn rewrite(query: &mut Query) -> Result<(), Problem> {
+    rewrite_all(query)
+}
+
+/// Rewrites one expression.
+pub(super) fn rewrite_expr(expr: &mut Expr) -> Result<(), Problem> {
+    rewrite_all(expr)
+}
+
+fn rewrite_all<V: VisitMut>(tree: &mut V) -> Result<(), Problem> {
+    let flow = visit_expressions_mut(tree, |expr| {
+        let done = match expr {
+            Expr::Interval(literal) => plain_interval(literal),
+            Expr::Function(function) => plain_function(function),
+            _ => Ok(()),
+        };
+        match done {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(problem) => ControlFlow::Break(problem),
+        }
+    });
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(problem) => Err(problem),
+    }
+}
+
+/// An interval literal as `'n months m nanoseconds'`, exactly.
+fn plain_interval(literal: &mut Interval) -> Result<(), Problem> {
+    let span = literal.value.span();
+    let Some(duration) = interval::of_literal(literal) else {
+        return Err(Problem::at(span, "an interval is a literal").hint("multiply one: n * INTERVAL '1' SECOND"));
+    };
+    let duration = duration.map_err(|message| Problem::at(span, message))?;
+    let text = match (duration.months, duration.nanos % 1_000_000) {
+        (0, 0) => format!("{} milliseconds", duration.nanos / 1_000_000),
+        (0, _) => format!("{} nanoseconds", duration.nanos),
+        (months, _) => format!("{months} months {} nanoseconds", duration.nanos),
+    };
+    let value = ValueWithSpan { value: Value::SingleQuotedString(text), span };
+    *literal = Interval {
+        value: Box::new(Expr::Value(value)),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    };
+    Ok(())
+}
+
+/// `f(x) WITHIN GROUP (ORDER BY y)`: percentiles take `y` as their first argument, others are ordered by it.
+fn plain_function(function: &mut Function) -> Result<(), Problem> {
+    let name = last_part(&function.name);
+    let span = function.name.span();
+    let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
+    for clause in &list.clauses {
+        let refused = match clause {
+            FunctionArgumentClause::OrderBy(_) | FunctionArgumentClause::IgnoreOrRespectNulls(_) => continue,
+            FunctionArgumentClause::Limit(_) => "LIMIT",
+            FunctionArgumentClause::OnOverflow(_) => "ON OVERFLOW",
+            FunctionArgumentClause::Having(_) => "HAVING",
+            FunctionArgumentClause::Separator(_) => "SEPARATOR",
+            _ => "this clause",
+        };
+        return Err(Problem::at(span, format!("{refused} inside of {} is not supported", name.to_uppercase()))
+            .hint("leave it out"));
+    }
+    if function.within_group.is_empty() {
+        return Ok(());
+    }
+    let within = std::mem::take(&mut function.within_group);
+    if name.contains("percentile") || name.contains("quantile") || name == "median" || name == "mode" {
+        let [order] = within.as_slice() else {
+            return Err(Problem::at(span, "WITHIN GROUP orders by one expression here"));
+        };
+        if order.options.asc == Some(false) {
+            return Err(Problem::at(span, format!("{} counts from the smallest value", name.to_uppercase()))
+                .hint("leave DESC out and ask for 1 minus the fraction"));
+        }
+        list.args.insert(0, FunctionArg::Unnamed(FunctionArgExpr::Expr(order.expr.clone())));
+    } else {
+        list.clauses.push(FunctionArgumentClause::OrderBy(within));
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The logical node of a window table function: the input's columns, then `window_start`, `window_end`, `window_time`.
+//!
+//! Columns of the input by these names (of an inner window) are hidden by the new ones.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow_schema::Field;
+use datafusion_common::{DFSchema, DFSchemaRef, Result, internal_err};
+use datafusion_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+use super::column_type::TIME;
+use crate::plan::Window;
+
+/// The columns that a window adds.
+pub(super) const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
+
+/// Which windows, in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::sql) enum WindowKind {
+    /// Windows of fixed size.
+    Fixed(Window),
+    /// Sessions.
+    Session {
+        /// The gap that ends one.
+        gap: i64,
+    },
+}
+
+/// A window table function over a relation.
+#[derive(Clone, Debug)]
+pub(super) struct WindowNode {
+    pub(super) input: LogicalPlan,
+    pub(super) kind: WindowKind,
+    /// The event-time column.
+    pub(super) time: Expr,
+    /// What sessions are apart by.
+    pub(super) partition: Vec<Expr>,
+    /// The input's columns that are not hidden.
+    pub(super) kept: Vec<usize>,
+    /// Where the event-time column was written.
+    pub(super) place: Span,
+    schema: DFSchemaRef,
+}
+
+impl WindowNode {
+    pub(super) fn new(
+        input: LogicalPlan,
+        kind: WindowKind,
+        time: Expr,
+        partition: Vec<Expr>,
+        place: Span,
+    ) -> Result<Self> {
+        let hidden = |name: &str| WINDOW_COLUMNS.contains(&name);
+        let kept: Vec<usize> = input
+            .schema()
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| !hidden(field.name()))
+            .map(|(i, _)| i)
+            .collect();
+        let mut fields: Vec<_> = kept
+            .iter()
+            .map(|&i| {
+                let (qualifier, field) = input.schema().qualified_field(i);
+                (qualifier.cloned(), Arc::clone(field))
+            })
+            .collect();
+        fields.extend(WINDOW_COLUMNS.map(|name| (None, Arc::new(Field::new(name, TIME, false)))));
+        let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
+        Ok(WindowNode { input, kind, time, partition, kept, place, schema })
+    }
+}
+
+impl PartialEq for WindowNode {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.input, self.kind, &self.time, &self.partition)
+            == (&other.input, other.kind, &other.time, &other.partition)
+    }
+}
+
+impl Eq for WindowNode {}
+
+impl Hash for WindowNode {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.input, self.kind, &self.time, &self.partition).hash(state);
+    }
+}
+
+impl PartialOrd for WindowNode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self == other).then_some(Ordering::Equal)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for WindowNode {
+    fn name(&self) -> &str {
+        "Window"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        std::iter::once(&self.time).chain(&self.partition).cloned().collect()
+    }
+
+    fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+        let all = matches!(self.kind, WindowKind::Session { .. });
+        let names = self.schema.fields().iter().map(|field| field.name().clone());
+        names.filter(|name| all || WINDOW_COLUMNS.contains(&name.as_str())).collect()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Window: {:?} of {}", self.kind, self.time)
+    }
+
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let (mut exprs, mut inputs) = (exprs.into_iter(), inputs.into_iter());
+        match (exprs.next(), inputs.next()) {
+            (Some(time), Some(input)) => WindowNode::new(input, self.kind, time, exprs.collect(), self.place),
+            _ => internal_err!("a window has an input and a time"),
+        }
+    }
+}
