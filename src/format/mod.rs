@@ -228,6 +228,11 @@ pub trait Encoder: Send {
     }
 }
 
+/// Reads a time as the formats do, in ms: RFC 3339, `yyyy-MM-dd HH:mm:ss`, a date, or a number of ms.
+pub fn read_time(text: &str) -> Option<i64> {
+    timestamp::read_time(text.as_bytes(), TimeUnit::Milliseconds)
+}
+
 /// Decodes all of `bytes`, one message of a text format.
 pub fn decode_text(decoding: &dyn TextDecoding, mut bytes: Vec<u8>) -> Part {
     let beginning = decoding.begin(&bytes);

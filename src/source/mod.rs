@@ -5,12 +5,18 @@
 //! late. What comes out depends on the rows of the partition and on nothing else.
 
 mod chunks;
+mod datagen;
 mod edge;
 #[cfg(test)]
 mod edge_tests;
 mod filesystem;
+mod generated;
+#[cfg(test)]
+mod generator_tests;
 mod lateness;
+mod nexmark;
 mod partition;
+mod random;
 mod stdin;
 #[cfg(test)]
 mod tests;
@@ -31,7 +37,8 @@ pub use edge::{Edge, Step};
 pub use lateness::{EdgeCounts, LatenessHistogram};
 
 /// Every source connector.
-pub const CONNECTORS: &[&dyn Connector] = &[&filesystem::Filesystem, &stdin::Stdin];
+pub const CONNECTORS: &[&dyn Connector] =
+    &[&filesystem::Filesystem, &stdin::Stdin, &datagen::Datagen, &nexmark::Nexmark];
 
 /// Why a source could not be opened or read on.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,238 @@
+//! `datagen`: rows at random, by column as Flink's connector of that name does, or of a ready `kind`: sensor, user and
+//! system events, or a mix of them. Deterministic by `seed` if bounded (`number-of-rows`, or a sequence that ends).
+//!
+//! Row `n` happens at `start + n / rate` (live: now), less a delay: up to `disorder` for all, and beyond it for a share of
+//! `late-rate`. Times are ms.
+
+mod field;
+mod ready;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{FieldRef, Schema, SchemaRef};
+
+use self::field::Maker;
+use super::generated::{Turn, Turns};
+use super::nexmark::partitions;
+use super::random::Stream;
+use super::{Connector, Decoded, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
+use crate::format::read_time;
+use crate::options::{OptionError, OptionSpec, Options};
+use crate::time::now_ms;
+
+/// The connector `datagen`.
+#[derive(Debug)]
+pub(super) struct Datagen;
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "kind",
+        help: "ready columns: sensor, user, system, or mixed (60, 25 and 15 % of them, with a column type)",
+    },
+    OptionSpec { name: "rows-per-second", help: "the pace of a live source, and of event time (default 10000)" },
+    OptionSpec { name: "number-of-rows", help: "how many rows there are (default: rows keep coming)" },
+    OptionSpec { name: "seed", help: "another seed gives other rows (default 0)" },
+    OptionSpec { name: "start", help: "event time of the first row if bounded (default 2026-01-01T00:00:00Z)" },
+    OptionSpec { name: "disorder", help: "how far event times are out of order, as a duration (default 0 s)" },
+    OptionSpec { name: "late-rate", help: "the share of rows that come later than disorder, 0 to 1 (default 0)" },
+    OptionSpec { name: "keys", help: "how many sensors, users and hosts the ready kinds have (default 1000)" },
+    OptionSpec { name: "partitions", help: "how many threads make rows (default 1)" },
+    OptionSpec {
+        name: "fields.*",
+        help: "fields.X.kind = random | sequence, fields.X.min, .max, .length, .start, .end, .null-rate, .max-past of column X",
+    },
+];
+
+impl Connector for Datagen {
+    fn name(&self) -> &'static str {
+        "datagen"
+    }
+
+    fn help(&self) -> &'static str {
+        "generates rows: random or counting columns, or ready sensor, user and system events"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn default_columns(&self, options: &Options) -> Option<Vec<FieldRef>> {
+        ready::kind(options).ok()?.map(ready::columns)
+    }
+
+    fn live(&self, options: &Options) -> bool {
+        !matches!(rows(options), Ok(Some(_)))
+    }
+
+    fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
+        let owner = format!("source '{}' (datagen)", spec.name);
+        spec.options.check(&owner, &[SOURCE_OPTIONS, OPTIONS])?;
+        partitions(&spec.options)?;
+        Plan::new(spec).map(drop)
+    }
+
+    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+        self.check(spec)?;
+        let partitions = partitions(&spec.options)?;
+        let rows = rows(&spec.options)?;
+        let rate = rate(&spec.options)?;
+        let reader = |partition| -> Result<Box<dyn Reader>, SourceError> {
+            let name = if partitions == 1 { "datagen".to_owned() } else { format!("datagen-{partition}") };
+            Ok(Box::new(DatagenReader {
+                name,
+                plan: Plan::new(spec)?,
+                turns: Turns::new(rows, rate, partition, partitions),
+                made: 0,
+            }))
+        };
+        (0..partitions).map(reader).collect()
+    }
+}
+
+fn invalid(name: &str, value: &str, reason: &str) -> OptionError {
+    OptionError::Invalid { name: name.to_owned(), value: value.to_owned(), reason: reason.to_owned() }
+}
+
+/// How many rows there are in all, if they end.
+fn rows(options: &Options) -> Result<Option<u64>, OptionError> {
+    let number = options.parse::<u64>("number-of-rows", "a number of rows")?;
+    Ok(field::shortest_sequence(options)?.into_iter().chain(number).min())
+}
+
+fn rate(options: &Options) -> Result<f64, OptionError> {
+    let rate = options.parse::<f64>("rows-per-second", "a number")?.unwrap_or(10_000.0);
+    if rate.is_finite() && rate > 0.0 && rate <= 1e12 {
+        return Ok(rate);
+    }
+    Err(invalid(
+        "rows-per-second",
+        options.get("rows-per-second").unwrap_or_default(),
+        "write a number above 0, up to 1e12",
+    ))
+}
+
+/// The event time that a bounded generator begins at, in ms.
+pub(super) fn start(options: &Options) -> Result<i64, OptionError> {
+    /// 2026-01-01T00:00:00Z.
+    const DEFAULT_START_MS: i64 = 1_767_225_600_000;
+    let Some(text) = options.get("start") else { return Ok(DEFAULT_START_MS) };
+    read_time(text).ok_or_else(|| invalid("start", text, "write a time like 2026-01-01T00:00:00Z"))
+}
+
+/// When rows happen.
+#[derive(Debug)]
+struct Times {
+    /// The time of row 0.
+    start_ms: i64,
+    rate: f64,
+    disorder_ms: i64,
+    late_rate: f64,
+    delay: Stream,
+    late: Stream,
+}
+
+impl Times {
+    fn new(options: &Options, seed: u64) -> Result<Times, OptionError> {
+        let late_rate = options.parse::<f64>("late-rate", "a share from 0 to 1")?.unwrap_or(0.0);
+        if !(0.0..=1.0).contains(&late_rate) {
+            return Err(invalid(
+                "late-rate",
+                options.get("late-rate").unwrap_or_default(),
+                "write a share from 0 to 1",
+            ));
+        }
+        Ok(Times {
+            start_ms: if rows(options)?.is_some() { start(options)? } else { now_ms() },
+            rate: rate(options)?,
+            disorder_ms: options.duration_ms("disorder")?.unwrap_or(0),
+            late_rate,
+            delay: Stream::new(seed, "delay"),
+            late: Stream::new(seed, "late"),
+        })
+    }
+
+    /// The event time of row `n` in ms. A late row is behind by the disorder, and by up to ten times it (at least 10 s) more.
+    fn of(&self, n: u64) -> i64 {
+        let mut time = self.start_ms.saturating_add((n as f64 / self.rate * 1000.0) as i64);
+        if self.disorder_ms > 0 {
+            time = time.saturating_sub(self.delay.below(n, self.disorder_ms as u64 + 1) as i64);
+        }
+        if self.late_rate > 0.0 && self.late.unit(n) < self.late_rate {
+            let more = self.disorder_ms.saturating_mul(10).max(10_000) as u64;
+            time = time.saturating_sub(self.disorder_ms).saturating_sub(1 + self.late.below(n ^ 1 << 63, more) as i64);
+        }
+        time
+    }
+}
+
+/// What rows are made of: one maker a wanted column.
+struct Plan {
+    times: Times,
+    makers: Vec<Maker>,
+    schema: SchemaRef,
+}
+
+impl Plan {
+    fn new(spec: &SourceSpec) -> Result<Plan, SourceError> {
+        let seed = spec.options.parse::<u64>("seed", "a whole number")?.unwrap_or(0);
+        let kind = ready::kind(&spec.options)?;
+        let keys = spec.options.parse::<u64>("keys", "a whole number")?.unwrap_or(1000);
+        if !(1..=1 << 32).contains(&keys) {
+            return Err(invalid("keys", &keys.to_string(), "write a number from 1 to 4294967296").into());
+        }
+        let refuse = |(what, remedy)| SourceError::Schema { source_name: spec.name.clone(), what, remedy };
+        let columns = || spec.physical.fields().iter();
+        field::check_names(&spec.options, columns().map(|field| field.name().as_str()), kind.is_some())?;
+        // Every declared column is checked, also those that nothing reads.
+        let make = |field: &FieldRef| -> Result<Maker, SourceError> {
+            match kind {
+                Some(kind) => ready::maker(kind, field, seed, keys).map_err(refuse),
+                None => Maker::new(field, &spec.options, seed)?.map_err(refuse),
+            }
+        };
+        let mut makers = columns().map(make).map(|maker| maker.map(Some)).collect::<Result<Vec<_>, _>>()?;
+        let fields: Vec<_> = spec.decode.iter().map(|&column| spec.physical.fields()[column].clone()).collect();
+        Ok(Plan {
+            times: Times::new(&spec.options, seed)?,
+            makers: spec.decode.iter().filter_map(|&column| makers[column].take()).collect(),
+            schema: Arc::new(Schema::new(fields)),
+        })
+    }
+
+    fn batch(&self, rows: std::ops::Range<u64>) -> RecordBatch {
+        let times: Vec<i64> = rows.clone().map(|row| self.times.of(row)).collect();
+        let columns: Vec<ArrayRef> = self.makers.iter().map(|maker| maker.column(rows.clone(), &times)).collect();
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(times.len()));
+        match RecordBatch::try_new_with_options(self.schema.clone(), columns, &options) {
+            Ok(batch) => batch,
+            Err(error) => unreachable!("makers are chosen by the schema: {error}"),
+        }
+    }
+}
+
+/// One partition.
+struct DatagenReader {
+    name: String,
+    plan: Plan,
+    turns: Turns,
+    made: u64,
+}
+
+impl Reader for DatagenReader {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read(&mut self) -> Result<Read, SourceError> {
+        match self.turns.next() {
+            Turn::End => Ok(Read::End),
+            Turn::Wait(pause) => Ok(Read::Wait(pause)),
+            Turn::Rows(rows) => {
+                let position = self.made + 1;
+                self.made += rows.end - rows.start;
+                Ok(Read::Rows(Decoded { batch: self.plan.batch(rows), rejects: Vec::new(), position, positions: None }))
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What generators share: which rows a partition makes next, at what pace, and texts in bulk.
+//!
+//! Bounded generators run as fast as they can; live ones make row `n` when `n / rate` seconds have passed. Row numbers go
+//! to partitions block by block in turn, so any number of partitions makes the same rows.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{ArrayRef, StringArray};
+use arrow_buffer::{Buffer, OffsetBuffer};
+
+use crate::time::Clock;
+
+/// Rows of a batch, at most.
+pub(super) const BATCH_ROWS: u64 = 8192;
+
+/// The rows that one partition makes.
+#[derive(Debug)]
+pub(super) struct Turns {
+    next: u64,
+    end: Option<u64>,
+    partition: u64,
+    partitions: u64,
+    /// Live: rows a second, since the clock was started.
+    pace: Option<(Clock, f64)>,
+}
+
+/// What is to be done next.
+pub(super) enum Turn {
+    Rows(Range<u64>),
+    Wait(Duration),
+    End,
+}
+
+impl Turns {
+    /// All rows below `end`; without an end at `rate` rows a second.
+    pub(super) fn new(end: Option<u64>, rate: f64, partition: u64, partitions: u64) -> Turns {
+        let pace = end.is_none().then(|| (Clock::start(), rate));
+        Turns { next: partition * BATCH_ROWS, end, partition, partitions, pace }
+    }
+
+    /// The next rows of this partition.
+    pub(super) fn next(&mut self) -> Turn {
+        debug_assert_eq!(self.next / BATCH_ROWS % self.partitions, self.partition);
+        let block_end = (self.next / BATCH_ROWS + 1) * BATCH_ROWS;
+        let mut end = block_end.min(self.end.unwrap_or(u64::MAX));
+        if let Some((clock, rate)) = &self.pace {
+            end = end.min((clock.elapsed_seconds() * rate) as u64);
+            if end <= self.next {
+                let missing = (self.next + 1) as f64 / rate - clock.elapsed_seconds();
+                return Turn::Wait(Duration::from_secs_f64(missing.clamp(0.001, 0.1)));
+            }
+        } else if end <= self.next {
+            return Turn::End;
+        }
+        let rows = self.next..end;
+        self.next = if end == block_end { block_end + (self.partitions - 1) * BATCH_ROWS } else { end };
+        Turn::Rows(rows)
+    }
+}
+
+/// A text column: `write` appends one row's text to the buffer.
+pub(super) fn texts(rows: usize, room: usize, mut write: impl FnMut(usize, &mut Vec<u8>)) -> ArrayRef {
+    let mut bytes = Vec::with_capacity(rows * room);
+    let mut offsets = Vec::with_capacity(rows + 1);
+    offsets.push(0_i32);
+    for row in 0..rows {
+        write(row, &mut bytes);
+        offsets.push(bytes.len() as i32);
+    }
+    match StringArray::try_new(OffsetBuffer::new(offsets.into()), Buffer::from_vec(bytes), None) {
+        Ok(column) => Arc::new(column),
+        Err(error) => unreachable!("generators write ASCII: {error}"),
+    }
+}
+
+/// Appends a number in decimal digits, at least `width` of them.
+pub(super) fn digits(mut number: u64, width: usize, out: &mut Vec<u8>) {
+    let mut text = [b'0'; 20];
+    let mut start = text.len();
+    while number > 0 || text.len() - start < width.max(1) {
+        start -= 1;
+        text[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    out.extend_from_slice(&text[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_partitions_makes_every_row_once() {
+        for (end, partitions) in [(0, 1), (1, 3), (8192, 1), (100_000, 1), (100_000, 4), (3 * 8192, 3)] {
+            let mut rows: Vec<u64> = Vec::new();
+            for partition in 0..partitions {
+                let mut turns = Turns::new(Some(end), 1.0, partition, partitions);
+                while let Turn::Rows(range) = turns.next() {
+                    rows.extend(range);
+                }
+            }
+            rows.sort_unstable();
+            assert!(rows.into_iter().eq(0..end), "{end} {partitions}");
+        }
+    }
+}
