@@ -1,5 +1,12 @@
 //! Sinks: where results go, one connector a file; [`SINKS`] lists them all. A sink is handed whole epochs, in order.
 
+mod blackhole;
+mod changes;
+mod filesystem;
+mod print;
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Debug;
 
 use arrow_schema::SchemaRef;
@@ -9,7 +16,7 @@ use crate::options::{OptionError, OptionSpec, Options};
 use crate::time::Epoch;
 
 /// Every sink connector.
-pub const SINKS: &[&dyn SinkConnector] = &[];
+pub const SINKS: &[&dyn SinkConnector] = &[&filesystem::Filesystem, &print::Print, &blackhole::Blackhole];
 
 /// Why a sink could not be opened or written.
 #[derive(Debug, thiserror::Error)]

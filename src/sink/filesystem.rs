@@ -1,0 +1,130 @@
+//! `filesystem`: one file, or, if the path ends in `/`, a folder with a file `part-N` for each worker.
+//!
+//! Invariant: the file grows by whole epochs. A file that was there is replaced when the sink opens. In formats of lines
+//! an epoch can be read once it is flushed; Parquet once the sink is closed.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use arrow_schema::SchemaRef;
+
+use super::{SinkConnector, SinkError, SinkSpec, Writer, changes};
+use crate::delta::Delta;
+use crate::format::{self, Encoder, Format, FormatError};
+use crate::options::OptionSpec;
+use crate::time::Epoch;
+
+/// Bytes that are gathered before they go to the file unasked.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The connector `filesystem`.
+#[derive(Debug)]
+pub(super) struct Filesystem;
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec { name: "path", help: "the file to write or, ending in /, a folder for a part file a worker" },
+    OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
+];
+
+impl SinkConnector for Filesystem {
+    fn name(&self) -> &'static str {
+        "filesystem"
+    }
+
+    fn help(&self) -> &'static str {
+        "writes a file, or a folder of part files: JSON, CSV, Arrow or Parquet"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn check(&self, spec: &SinkSpec) -> Result<(), SinkError> {
+        let format = format_of(spec)?;
+        changes::check(spec, &[&OPTIONS[..1], format.options()])?;
+        format.encoder(&changes::schema(spec), &spec.options).map_err(|error| refuse(spec, error)).map(drop)
+    }
+
+    fn per_worker(&self, spec: &SinkSpec) -> bool {
+        spec.options.get("path").is_some_and(|path| path.ends_with('/'))
+    }
+
+    fn open(&self, spec: &SinkSpec, part: usize) -> Result<Box<dyn Writer>, SinkError> {
+        self.check(spec)?;
+        let format = format_of(spec)?;
+        let mut path = PathBuf::from(path(spec)?);
+        if self.per_worker(spec) {
+            path.push(format!("part-{part}.{}", format.extensions().first().unwrap_or(&"out")));
+        }
+        let failed = |what: &str, path: &Path, error| SinkError::Io {
+            sink: spec.name.clone(),
+            what: format!("{what} {}", path.display()),
+            error,
+        };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| failed("making the folder", parent, error))?;
+        }
+        let file = File::create(&path).map_err(|error| failed("creating", &path, error))?;
+        let schema = changes::schema(spec);
+        let encoder = format.encoder(&schema, &spec.options).map_err(|error| refuse(spec, error))?;
+        Ok(Box::new(FileWriter { spec: spec.clone(), schema, encoder, path, file, buffer: Vec::new() }))
+    }
+}
+
+fn path(spec: &SinkSpec) -> Result<&str, SinkError> {
+    Ok(spec.options.required("path", &format!("sink '{}'", spec.name), OPTIONS[0].help)?)
+}
+
+/// The format named, or that of the path's extension, or JSON for a folder.
+fn format_of(spec: &SinkSpec) -> Result<&'static dyn Format, SinkError> {
+    let path = path(spec)?;
+    let path = if path.ends_with('/') { "part.json" } else { path };
+    format::choose(&spec.options, path).map_err(|error| refuse(spec, error))
+}
+
+/// A format's refusal as the sink's.
+pub(super) fn refuse(spec: &SinkSpec, error: FormatError) -> SinkError {
+    match error {
+        FormatError::Option(error) => SinkError::Option(error),
+        FormatError::Schema { what, remedy } => SinkError::Schema { sink: spec.name.clone(), what, remedy },
+    }
+}
+
+struct FileWriter {
+    spec: SinkSpec,
+    schema: SchemaRef,
+    encoder: Box<dyn Encoder>,
+    path: PathBuf,
+    file: File,
+    buffer: Vec<u8>,
+}
+
+impl FileWriter {
+    fn write_out(&mut self) -> Result<(), SinkError> {
+        let written = self.file.write_all(&self.buffer);
+        self.buffer.clear();
+        written.map_err(|error| SinkError::Io {
+            sink: self.spec.name.clone(),
+            what: format!("writing {}", self.path.display()),
+            error,
+        })
+    }
+}
+
+impl Writer for FileWriter {
+    fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError> {
+        let rows = changes::rows(&self.spec, &self.schema, epoch, changes)?;
+        self.encoder.encode(&rows, &mut self.buffer).map_err(|error| refuse(&self.spec, error))?;
+        if self.buffer.len() >= BUFFER_BYTES { self.write_out() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        if self.buffer.is_empty() || !self.encoder.in_rows() { Ok(()) } else { self.write_out() }
+    }
+
+    fn close(&mut self) -> Result<(), SinkError> {
+        self.encoder.finish(&mut self.buffer).map_err(|error| refuse(&self.spec, error))?;
+        self.write_out()
+    }
+}

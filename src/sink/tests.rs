@@ -1,0 +1,125 @@
+//! Laws of every sink, looped over the registry, and what files hold.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+
+use super::*;
+use crate::format;
+
+fn delta(rows: &[(Option<i64>, &str, f64, i64)], diffs: Option<Vec<i64>>) -> Delta {
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        ("n", Arc::new(rows.iter().map(|row| row.0).collect::<Int64Array>()) as arrow_array::ArrayRef, true),
+        ("t", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))) as _, true),
+        ("d", Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.2))) as _, true),
+        ("ts", Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.3))) as _, true),
+    ]);
+    Delta::new(batch.unwrap(), diffs.map(Into::into))
+}
+
+fn spec(connector: &'static dyn SinkConnector, retracting: bool, options: &[(&str, &str)]) -> SinkSpec {
+    SinkSpec {
+        name: "out".to_owned(),
+        connector,
+        options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        schema: delta(&[], None).batch().schema(),
+        retracting,
+    }
+}
+
+#[test]
+fn every_sink_is_documented_and_takes_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.json");
+    let mut names = BTreeSet::new();
+    for sink in SINKS {
+        assert!(names.insert(sink.name()) && !sink.help().is_empty());
+        assert!(sink.options().iter().all(|option| !option.help.is_empty()));
+        let options: &[_] = if sink.name() == "filesystem" { &[("path", path.to_str().unwrap())] } else { &[] };
+        let good = spec(*sink, true, options);
+        sink.check(&good).unwrap();
+        let mut writer = sink.open(&good, 0).unwrap();
+        writer.write(Epoch::at(5), &delta(&[(Some(1), "a", 0.5, 0)], Some(vec![-1]))).unwrap();
+        writer.flush().unwrap();
+        writer.close().unwrap();
+        let unknown: Vec<_> = options.iter().copied().chain([("no-such", "1")]).collect();
+        assert!(
+            sink.check(&spec(*sink, false, &unknown)).unwrap_err().to_string().contains("unknown option 'no-such'")
+        );
+    }
+    let missing = filesystem::Filesystem.check(&spec(&filesystem::Filesystem, false, &[])).unwrap_err();
+    assert!(missing.to_string().contains("needs the option 'path'"), "{missing}");
+    let formats = format::FORMATS.iter().flat_map(|format| format.options());
+    assert!(
+        formats.into_iter().all(|option| option.name.starts_with("csv.")),
+        "declare them in the sinks' options too"
+    );
+}
+
+#[test]
+fn lines_are_whole_epochs_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/er/x.ndjson");
+    let given = spec(&filesystem::Filesystem, false, &[("path", path.to_str().unwrap())]);
+    assert!(!given.connector.per_worker(&given));
+    let mut writer = given.connector.open(&given, 0).unwrap();
+    writer.write(Epoch::at(1), &delta(&[(Some(1), "a\"b", 0.1, -1), (None, "", f64::NAN, 0)], None)).unwrap();
+    writer.flush().unwrap();
+    let first = "{\"n\":1,\"t\":\"a\\\"b\",\"d\":0.1,\"ts\":\"1969-12-31T23:59:59.999Z\"}\n{\"n\":null,\"t\":\"\",\"d\":\"NaN\",\"ts\":\"1970-01-01T00:00:00.000Z\"}\n";
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), first);
+    writer.write(Epoch::at(2), &delta(&[(Some(2), "c", 1e300, 5)], Some(vec![2]))).unwrap();
+    assert!(writer.write(Epoch::at(3), &delta(&[(Some(2), "c", 1e300, 5)], Some(vec![-1]))).is_err());
+    writer.close().unwrap();
+    let second = "{\"n\":2,\"t\":\"c\",\"d\":1e+300,\"ts\":\"1970-01-01T00:00:00.005Z\"}\n".repeat(2);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.replace("1e300", "1e+300"), format!("{first}{second}"));
+}
+
+#[test]
+fn retractions_say_what_and_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    let given = spec(&filesystem::Filesystem, true, &[("path", path.to_str().unwrap()), ("csv.field-delimiter", ";")]);
+    let mut writer = given.connector.open(&given, 0).unwrap();
+    writer.write(Epoch::at(-1), &delta(&[(Some(1), "a", 0.1, 0)], None)).unwrap();
+    writer
+        .write(
+            Epoch { watermark: 7, tick: 3 },
+            &delta(&[(Some(1), "a", 0.1, 0), (Some(2), "", 2.0, 0)], Some(vec![-1, 2])),
+        )
+        .unwrap();
+    writer.close().unwrap();
+    let expected = "_op;_epoch;n;t;d;ts\n\
+        insert;7fffffffffffffff-0000000000;1;a;0.1;1970-01-01T00:00:00.000Z\n\
+        retract;8000000000000007-0000000003;1;a;0.1;1970-01-01T00:00:00.000Z\n\
+        insert;8000000000000007-0000000003;2;\"\";2.0;1970-01-01T00:00:00.000Z\n\
+        insert;8000000000000007-0000000003;2;\"\";2.0;1970-01-01T00:00:00.000Z\n";
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+    let mut clash = given.clone();
+    let fields = vec![arrow_schema::Field::new("_op", arrow_schema::DataType::Int64, true)];
+    clash.schema = Arc::new(arrow_schema::Schema::new(fields));
+    assert!(clash.connector.check(&clash).unwrap_err().to_string().contains("another name with AS"));
+}
+
+#[test]
+fn folders_have_a_part_a_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in format::FORMATS {
+        let path = format!("{}/{}/", folder.path().display(), format.name());
+        let given = spec(&filesystem::Filesystem, false, &[("path", &path), ("format", format.name())]);
+        assert!(given.connector.per_worker(&given));
+        for part in 0..3 {
+            let mut writer = given.connector.open(&given, part).unwrap();
+            if part < 2 {
+                writer.write(Epoch::at(1), &delta(&[(Some(1), "a", 0.1, 0)], None)).unwrap();
+                writer.flush().unwrap();
+            }
+            writer.close().unwrap();
+            let file = format!("{path}part-{part}.{}", format.extensions()[0]);
+            let size = std::fs::metadata(&file).unwrap().len();
+            assert!(size > 0 || (part == 2 && format.name() == "json"), "{file}");
+        }
+    }
+}
