@@ -1,0 +1,173 @@
+//! Rows per second of decoding JSON lines of 218 bytes: the bare decoder in memory on 1 and 2 threads, arrow-json on the
+//! same bytes for comparison, and the `filesystem` source over a file. `cargo bench --bench decode [-- ROWS]`
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use highwater::format::{self, Decoding, Layout, Records};
+use highwater::options::Options;
+use highwater::source::{CONNECTORS, Read, SourceSpec};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Bytes of a row, with its newline.
+const ROW: usize = 218;
+/// Bytes that a decoder takes at a time, about.
+const CHUNK: usize = 1 << 20;
+const RUNS: usize = 5;
+
+fn main() {
+    let rows = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
+    let text = generate(rows);
+    println!("{rows} rows of {ROW} bytes, median of {RUNS} runs, million rows/s");
+    println!(
+        "{:<28} {:>10} {:>10} {:>12} {:>10} {:>10}",
+        "", "1 thread", "2 threads", "arrow-json", "file, 1", "file, 2"
+    );
+    let file = std::env::temp_dir().join(format!("highwater-decode-{}.ndjson", std::process::id()));
+    std::fs::write(&file, &text).expect("the folder for temporary files takes the rows");
+    for (name, columns) in [
+        ("all 9 columns", (0..9).collect::<Vec<_>>()),
+        ("page, duration, ts", vec![2, 4, 8]),
+        ("ts", vec![8]),
+        ("none (count)", vec![]),
+    ] {
+        let layout = Layout::new(&schema(), &columns, &Options::default()).expect("no options are given");
+        let Ok(Decoding::Text(decoding)) =
+            format::find("json").expect("json is a format").decoding(&layout, &Options::default())
+        else {
+            panic!("json is a text format")
+        };
+        let records = decoding.begin(&text).records;
+        let of = |threads| rate(rows, || decode(&records, &text, threads));
+        let arrow = rate(rows, || arrow_json(&layout.wanted, &text));
+        let source = |threads| rate(rows, || read(&file, &columns, threads));
+        println!(
+            "{name:<28} {:>10.2} {:>10.2} {arrow:>12.2} {:>10.2} {:>10.2}",
+            of(1),
+            of(2),
+            source("1"),
+            source("2")
+        );
+    }
+    let _ = std::fs::remove_file(&file);
+}
+
+fn schema() -> SchemaRef {
+    let text = |name| Field::new(name, DataType::Utf8, true);
+    Arc::new(Schema::new(vec![
+        text("user_id"),
+        text("session_id"),
+        text("page"),
+        text("action"),
+        Field::new("duration", DataType::Float64, true),
+        text("country"),
+        Field::new("status", DataType::Int64, true),
+        text("referrer"),
+        Field::new("ts", DataType::Timestamp(TimeUnit::Millisecond, None), true),
+    ]))
+}
+
+fn generate(rows: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(rows * ROW);
+    let actions = ["view", "click", "search", "purchase"];
+    for row in 0..rows {
+        let start = text.len();
+        let bits = (row as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
+        let (second, ms) = (row / 1000 % 60, row % 1000);
+        let written = write!(
+            text,
+            "{{\"user_id\":\"user-{:06}\",\"session_id\":\"s-{:08x}\",\"page\":\"/products/{}\",\"action\":\"{}\",\"duration\":{}.{},\
+             \"country\":\"DE\",\"status\":{},\"ts\":\"2026-01-01T00:00:{second:02}.{ms:03}Z\",\"referrer\":\"",
+            bits % 100_000,
+            bits as u32,
+            bits % 977,
+            actions[(bits % 4) as usize],
+            bits % 900,
+            bits % 1000,
+            200 + bits % 300,
+        );
+        written.expect("memory takes all bytes");
+        let used = text.len() - start;
+        text.extend(b"https://www.example.com/".iter().cycle().take(ROW - used - 3));
+        text.extend_from_slice(b"\"}\n");
+        assert_eq!(text.len() - start, ROW);
+    }
+    text
+}
+
+/// Million rows a second, median; `run` answers how many rows it saw.
+fn rate(rows: usize, run: impl Fn() -> usize) -> f64 {
+    let mut times: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let start = Instant::now();
+            assert_eq!(run(), rows);
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    rows as f64 / times[RUNS / 2] / 1e6
+}
+
+fn decode(records: &Arc<dyn Records>, text: &[u8], threads: usize) -> usize {
+    let chunk = CHUNK / ROW * ROW;
+    let (next, rows) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut decoder = records.decoder();
+                loop {
+                    let start = next.fetch_add(chunk, Ordering::Relaxed);
+                    if start >= text.len() {
+                        return;
+                    }
+                    let part = decoder.decode(&text[start..text.len().min(start + chunk)]);
+                    assert!(part.faults.is_empty());
+                    rows.fetch_add(part.batch.num_rows(), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    rows.into_inner()
+}
+
+/// arrow-json; it takes no empty schema, so a count reads one column.
+fn arrow_json(wanted: &SchemaRef, text: &[u8]) -> usize {
+    let wanted = if wanted.fields().is_empty() {
+        Arc::new(Schema::new(vec![schema().field(6).clone()]))
+    } else {
+        wanted.clone()
+    };
+    let reader = arrow_json::ReaderBuilder::new(wanted).with_batch_size(8192).build(text).expect("the types are known");
+    reader.map(|batch| batch.expect("the rows are good").num_rows()).sum()
+}
+
+fn read(file: &std::path::Path, decode: &[usize], threads: &str) -> usize {
+    let connector =
+        *CONNECTORS.iter().find(|connector| connector.name() == "filesystem").expect("filesystem is a source");
+    let options = [("path", file.to_str().expect("a path in UTF-8")), ("decode-threads", threads)];
+    let wanted = Arc::new(schema().project(decode).expect("the columns are there"));
+    let spec = SourceSpec {
+        name: "bench".to_owned(),
+        connector,
+        options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        physical: schema(),
+        computed: Vec::new(),
+        decode: decode.to_vec(),
+        output: (0..decode.len()).collect(),
+        time: None,
+        sequence: false,
+        schema: wanted,
+    };
+    let mut rows = 0;
+    for reader in &mut connector.open(&spec).expect("the file is there") {
+        while let Read::Rows(decoded) = reader.read().expect("the file can be read") {
+            rows += decoded.batch.num_rows();
+        }
+    }
+    rows
+}
