@@ -8,7 +8,7 @@
 //! | 0 | time metrics |
 //! | 1 | options delta |
 //! | 2 | aggregate format |
-//! | 3 | window reduce session source sink |
+//! | 3 | window reduce session join source sink |
 //! | 4 | plan |
 //! | 5 | sql engine |
 //! | 6 | serve |
@@ -27,6 +27,7 @@ pub mod cli;
 pub mod delta;
 pub mod engine;
 pub mod format;
+pub mod join;
 pub mod metrics;
 pub mod options;
 pub mod plan;

@@ -1,0 +1,246 @@
+//! A row beside the version of another input that was valid at the row's time (`FOR SYSTEM_TIME AS OF`).
+//!
+//! Both inputs are append-only. A row of the right input is a version of its key, valid from its time until the next
+//! one's. A left row waits until the watermark proves that its version is known, and is then answered once; what comes
+//! later rewrites nothing. Of versions with equal key and time the last to come counts.
+//!
+//! Memory: the waiting left rows, and per key the versions that rows to come may ask for, at least the newest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, SchemaRef};
+use datafusion_physical_expr::PhysicalExpr;
+
+use super::Side;
+use super::columns::Columns;
+use super::operator::Paired;
+use super::output::{MOST, Output};
+use crate::aggregate::Keys;
+use crate::delta::{Delta, Rejects};
+use crate::time::Epoch;
+
+/// Stores of fewer rows are not looked through for useless ones.
+const FEW: usize = 1024;
+
+/// A join with the version valid at a row's time. Output columns: left, then right.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    /// The columns that must be equal, left and right, of equal types.
+    pub keys: Vec<(usize, usize)>,
+    /// The time of a left row, and the time from which a right row is valid; both `Timestamp(ms)`.
+    pub times: (usize, usize),
+    /// Left and right rows to come have a time `>= W + offset`, in ms.
+    pub offsets_ms: [i64; 2],
+    /// Whether left rows without a version are shown, beside NULLs.
+    pub outer: bool,
+    /// What else must hold, over the columns left, then right.
+    pub residual: Option<Arc<dyn PhysicalExpr>>,
+    /// For dead letters: the view or sink that the residual stands in.
+    pub owner: String,
+}
+
+/// The state of a [`Lookup`].
+#[derive(Debug)]
+pub struct Versions {
+    lookup: Lookup,
+    types: Vec<DataType>,
+    keys: Keys,
+    /// The rows that wait and the versions.
+    rows: [Columns; 2],
+    /// Per row its key; `None` if a key column is NULL.
+    key: [Vec<Option<u32>>; 2],
+    /// Per left row its time.
+    times: Vec<i64>,
+    /// Left rows by the watermark at which they are answered.
+    waiting: BTreeMap<i64, Vec<u32>>,
+    /// Per key: from when each version is valid, ascending, and its row.
+    versions: Vec<Vec<(i64, u32)>>,
+    output: Output,
+    /// How many rows of each side were of use when that was last counted.
+    useful: [usize; 2],
+    expired: i64,
+}
+
+impl Versions {
+    /// No rows yet. `schema` is that of the result.
+    pub fn new(lookup: Lookup, schema: &SchemaRef, inputs: [&SchemaRef; 2], rejects: &Rejects) -> Versions {
+        let types = inputs.map(|input| input.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>());
+        let key_types: Vec<DataType> = lookup.keys.iter().map(|&(left, _)| types[0][left].clone()).collect();
+        Versions {
+            keys: Keys::new(&key_types),
+            types: key_types,
+            rows: types.map(|types| Columns::new(&types)),
+            key: Default::default(),
+            times: Vec::new(),
+            waiting: BTreeMap::new(),
+            versions: Vec::new(),
+            output: Output::new(schema, inputs, None, lookup.residual.as_ref(), &lookup.owner, rejects),
+            useful: [FEW; 2],
+            expired: i64::MIN,
+            lookup,
+        }
+    }
+
+    /// Number of rows held.
+    pub fn len(&self) -> usize {
+        self.rows.iter().map(Columns::len).sum()
+    }
+
+    /// Whether no row is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Stores rows of a side; answers where they begin.
+    fn store(&mut self, side: Side, delta: &Delta) -> u32 {
+        let first = self.rows[side as usize].len();
+        let column = |&(left, right): &(usize, usize)| if side == Side::Left { left } else { right };
+        let columns: Vec<ArrayRef> =
+            self.lookup.keys.iter().map(|pair| delta.batch().column(column(pair)).clone()).collect();
+        let mut keys = Vec::new();
+        self.keys.intern(&columns, delta.len(), &mut keys);
+        let whole = |row: usize| columns.iter().all(|column| column.is_valid(row));
+        self.key[side as usize].extend(keys.into_iter().enumerate().map(|(row, key)| whole(row).then_some(key)));
+        self.rows[side as usize].append(delta.batch().columns(), delta.len());
+        first as u32
+    }
+
+    fn add_versions(&mut self, delta: &Delta) {
+        let first = self.store(Side::Right, delta);
+        self.versions.resize(self.versions.len().max(self.keys.end()), Vec::new());
+        let times = delta.batch().column(self.lookup.times.1).as_primitive::<TimestampMillisecondType>();
+        for row in (0..delta.len()).filter(|&row| times.is_valid(row)) {
+            let (time, slot) = (times.value(row), first + row as u32);
+            let Some(key) = self.key[1][slot as usize] else { continue };
+            let versions = &mut self.versions[key as usize];
+            let at = versions.partition_point(|(other, _)| *other < time);
+            match versions.get_mut(at) {
+                Some(same) if same.0 == time => same.1 = slot,
+                _ => versions.insert(at, (time, slot)),
+            }
+        }
+    }
+
+    /// Stores left rows; those that need not wait are added to `now`.
+    fn add_rows(&mut self, delta: &Delta, watermark: i64, now: &mut Vec<u32>) {
+        let first = self.store(Side::Left, delta);
+        let times = delta.batch().column(self.lookup.times.0).as_primitive::<TimestampMillisecondType>();
+        for row in 0..delta.len() {
+            let (slot, time) = (first + row as u32, if times.is_null(row) { i64::MIN } else { times.value(row) });
+            self.times.push(time);
+            // Versions up to `time` are known once W + offset > time.
+            let due = time.saturating_sub(self.lookup.offsets_ms[1]).saturating_add(1);
+            match due <= watermark || times.is_null(row) {
+                true => now.push(slot),
+                false => self.waiting.entry(due).or_default().push(slot),
+            }
+        }
+    }
+
+    /// Answers left rows.
+    fn answer(&mut self, slots: &[u32]) {
+        for slots in slots.chunks(MOST) {
+            let mut pairs: [Vec<u32>; 2] = Default::default();
+            for &slot in slots {
+                let time = self.times[slot as usize];
+                let Some(versions) = self.key[0][slot as usize].and_then(|key| self.versions.get(key as usize)) else {
+                    continue;
+                };
+                let after = versions.partition_point(|(from, _)| *from <= time);
+                if after > 0 && time != i64::MIN {
+                    pairs[0].push(slot);
+                    pairs[1].push(versions[after - 1].1);
+                }
+            }
+            let [left, right] = &self.rows;
+            self.output.restrict([left, right], &mut pairs);
+            if self.lookup.outer {
+                // Both ascend in the same order: what was not found is what is left over.
+                let mut found = pairs[0].iter().copied().peekable();
+                let alone: Vec<u32> = slots.iter().copied().filter(|slot| found.next_if_eq(slot).is_none()).collect();
+                let diffs = vec![1; alone.len()];
+                self.output.lone([left, right], Side::Left, &alone, diffs);
+            }
+            self.output.pairs([left, right], [&pairs[0], &pairs[1]], None);
+        }
+    }
+
+    /// Drops the versions that no row to come asks for, then the rows that nothing means.
+    fn free(&mut self) {
+        if self.waiting.is_empty() && self.rows[0].len() > 0 {
+            self.rows[0] = self.rows[0].copy(&[]);
+            self.key[0].clear();
+            self.times.clear();
+        }
+        let ([waiting, versions], [few, some]) = ([self.rows[0].len(), self.rows[1].len()], self.useful);
+        if waiting >= few * 2 || versions >= some * 2 {
+            // Rows to come are at or after this time; those that wait may be before.
+            let first = self.waiting.values().flatten().map(|&slot| self.times[slot as usize]).min();
+            let from = self.expired.saturating_add(self.lookup.offsets_ms[0]).min(first.unwrap_or(i64::MAX));
+            for versions in &mut self.versions {
+                let base = versions.partition_point(|(time, _)| *time <= from).saturating_sub(1);
+                versions.drain(..base);
+            }
+            self.compact();
+        }
+    }
+
+    fn compact(&mut self) {
+        let mut keys = Keys::new(&self.types);
+        let left: Vec<u32> = self.waiting.values().flatten().copied().collect();
+        let right: Vec<u32> = self.versions.iter().flatten().map(|(_, slot)| *slot).collect();
+        let mut versions: Vec<Vec<(i64, u32)>> = Vec::new();
+        for (side, slots) in [&left, &right].into_iter().enumerate() {
+            let old: Vec<Option<u32>> = slots.iter().map(|&slot| self.key[side][slot as usize]).collect();
+            let mut new = keys.intern_from(&self.keys, &old.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
+            self.key[side] = old.iter().map(|key| key.and_then(|_| new.next())).collect();
+            self.rows[side] = self.rows[side].copy(slots);
+        }
+        versions.resize(keys.end(), Vec::new());
+        let mut next = 0..;
+        let from = std::mem::take(&mut self.versions).into_iter().flatten().map(|(time, _)| time);
+        for (time, slot) in from.zip(&mut next) {
+            if let Some(key) = self.key[1][slot] {
+                versions[key as usize].push((time, slot as u32));
+            }
+        }
+        self.times = left.iter().map(|&slot| self.times[slot as usize]).collect();
+        let mut next = 0u32..;
+        self.waiting.values_mut().flatten().zip(&mut next).for_each(|(slot, new)| *slot = new);
+        (self.keys, self.versions) = (keys, versions);
+        self.useful = [left.len().max(FEW), right.len().max(FEW)];
+    }
+}
+
+impl Paired for Versions {
+    fn apply(&mut self, epoch: Epoch, [left, right]: [Vec<Delta>; 2]) -> Vec<Delta> {
+        right.iter().for_each(|delta| self.add_versions(delta));
+        let mut now = Vec::new();
+        left.iter().for_each(|delta| self.add_rows(delta, epoch.watermark, &mut now));
+        self.answer(&now);
+        self.expired = self.expired.max(epoch.watermark);
+        self.free();
+        self.output.finish()
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.waiting.first_key_value().map(|(due, _)| *due)
+    }
+
+    fn close(&mut self, deadline: i64) -> Vec<Delta> {
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() <= deadline) {
+            let slots = entry.remove();
+            self.answer(&slots);
+        }
+        self.output.finish()
+    }
+
+    fn expire(&mut self, watermark: i64) {
+        self.expired = self.expired.max(watermark);
+        self.free();
+    }
+}

@@ -1,0 +1,108 @@
+//! The shell of operators with two inputs: stages both per epoch, applies whole epochs in order, closes deadlines in
+//! between. The same contract as that of one input in `delta/operator.rs`.
+
+use std::collections::BTreeMap;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::ParallelizationContract;
+use timely::dataflow::operators::{Capability, Operator};
+
+use crate::delta::{Delta, by_columns};
+use crate::time::Epoch;
+
+/// A state machine over the epochs of two inputs.
+///
+/// The shell's order of calls: `close(d)` for every deadline `d` with `Epoch::at(d) <= epoch` comes before
+/// `apply(epoch)`, and every `apply` of an epoch before `Epoch::at(d)` comes before `close(d)`.
+pub trait Paired {
+    /// Takes in all rows of one epoch, left and right; answers the changes of that epoch. Epochs ascend.
+    fn apply(&mut self, epoch: Epoch, inputs: [Vec<Delta>; 2]) -> Vec<Delta>;
+
+    /// The watermark at which something is to be answered without further input: above the last epoch applied.
+    fn deadline(&self) -> Option<i64>;
+
+    /// The watermark reached the `deadline`: answers the changes of `Epoch::at(deadline)`.
+    fn close(&mut self, deadline: i64) -> Vec<Delta>;
+
+    /// No row of an epoch below `watermark` will be applied any more: frees what only such rows could need.
+    fn expire(&mut self, watermark: i64);
+}
+
+/// Runs a [`Paired`] over two streams, each routed by the hash of its `keys`.
+///
+/// One capability is held, at the earliest deadline.
+pub fn paired<'s, S>(
+    left: Stream<'s, Epoch, Delta>,
+    right: Stream<'s, Epoch, Delta>,
+    keys: [Vec<usize>; 2],
+    name: &str,
+    state: S,
+) -> Stream<'s, Epoch, Delta>
+where
+    S: Paired + 'static,
+{
+    let [left_keys, right_keys] = keys;
+    run(left, right, by_columns(left_keys), by_columns(right_keys), name, state)
+}
+
+fn run<'s, S, P, Q>(
+    left: Stream<'s, Epoch, Delta>,
+    right: Stream<'s, Epoch, Delta>,
+    left_pact: P,
+    right_pact: Q,
+    name: &str,
+    mut state: S,
+) -> Stream<'s, Epoch, Delta>
+where
+    S: Paired + 'static,
+    P: ParallelizationContract<Epoch, Delta>,
+    Q: ParallelizationContract<Epoch, Delta>,
+{
+    left.binary_frontier::<_, NoopBuilder<Delta>, _, _, _, _>(right, left_pact, right_pact, name, move |initial, _| {
+        drop(initial);
+        let mut staged: BTreeMap<Epoch, (Capability<Epoch>, [Vec<Delta>; 2])> = BTreeMap::new();
+        let mut held: Option<Capability<Epoch>> = None;
+        move |(left, left_frontier), (right, right_frontier), output| {
+            left.for_each_time(|time, deltas| {
+                let (_, [rows, _]) = staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Default::default()));
+                rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
+            });
+            right.for_each_time(|time, deltas| {
+                let (_, [_, rows]) = staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Default::default()));
+                rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
+            });
+            let frontiers = [left_frontier, right_frontier].map(|frontier| frontier.frontier().first().copied());
+            let frontier = frontiers.into_iter().flatten().min();
+            loop {
+                let passed = |epoch: Epoch| frontier.is_none_or(|frontier| epoch < frontier);
+                let reached = |epoch: Epoch| frontier.is_none_or(|frontier| epoch <= frontier);
+                let epoch = staged.keys().next().copied().filter(|&epoch| passed(epoch));
+                let due = state.deadline().filter(|&due| reached(Epoch::at(due)));
+                let (now, changes) = match (epoch, due) {
+                    (Some(epoch), due) if due.is_none_or(|due| epoch < Epoch::at(due)) => {
+                        let Some((capability, rows)) = staged.remove(&epoch) else { unreachable!("it was just found") };
+                        let changes = state.apply(epoch, rows);
+                        (capability, changes)
+                    }
+                    (_, Some(due)) => {
+                        let Some(capability) = held.take() else { unreachable!("a deadline has its capability") };
+                        let changes = state.close(due);
+                        (capability, changes)
+                    }
+                    _ => break,
+                };
+                let mut session = output.session_with_builder(&now);
+                let changes = changes.into_iter().filter(|delta| !delta.is_empty());
+                changes.for_each(|mut delta| session.give_container(&mut delta));
+                drop(session);
+                // Whatever was held is at or before the next deadline, or `now` is.
+                held = state.deadline().map(Epoch::at).map(|next| match held.take() {
+                    Some(earlier) if *earlier.time() <= next => earlier.delayed(&next),
+                    _ => now.delayed(&next),
+                });
+            }
+            state.expire(frontier.map_or(i64::MAX, |epoch| epoch.watermark));
+        }
+    })
+}

@@ -1,0 +1,358 @@
+//! Both sides of a join under their keys: whole epochs of changes in, the changes of the result out, each pair of rows
+//! looked at once an epoch.
+//!
+//! For a pair, with `l`, `r` the rows' numbers: the result changes by `l_new * r_new - l_old * r_old`. All changes of an
+//! epoch are taken in first; then every changed left row walks over all right rows of its key, and every changed right
+//! row over the left rows that did not change. So no pair is shown and taken back within an epoch.
+//!
+//! Cost: one look-up of the key and one link a row, one step a pair. Memory: the live rows, at most twice.
+
+use std::collections::BTreeMap;
+
+use arrow_schema::{DataType, SchemaRef};
+
+use super::columns::Columns;
+use super::output::{MOST, Output};
+use super::side::{NONE, Rows, Shape};
+use super::{Join, Lone, Side};
+use crate::aggregate::Keys;
+use crate::delta::{Delta, Rejects};
+
+/// Tables of fewer rows are not looked through for dead ones.
+const FEW: usize = 1024;
+
+/// The rows of both sides, and what they make.
+#[derive(Debug)]
+pub struct Table {
+    shapes: [Shape; 2],
+    /// The conditions on times: the side of the earlier one, the gap in ms.
+    order: Vec<(Side, i64)>,
+    pairs_shown: bool,
+    /// Left rows are forgotten when their epoch ends.
+    transient: bool,
+    /// The types of the key columns.
+    types: Vec<DataType>,
+    keys: Keys,
+    sides: [Rows; 2],
+    output: Output,
+    /// The rows whose showing waits for their expiry, by that: slots of the left and of the right.
+    waiting: BTreeMap<i64, [Vec<u32>; 2]>,
+    /// Rows that were touched in this epoch and are shown for their own sake: slot, number and partners before.
+    touched: [Vec<(u32, i64, i64)>; 2],
+    /// Per slot: whether it is in `touched`.
+    marked: [Vec<bool>; 2],
+    watermark: i64,
+    /// The latest expiry of any row.
+    last_expiry: i64,
+    /// The table is looked through for dead rows when it has so many rows or the watermark is above.
+    next_size: usize,
+    next_watermark: i64,
+}
+
+impl Table {
+    /// No rows yet. `schema` is that of the result.
+    pub fn new(join: &Join, schema: &SchemaRef, inputs: [&SchemaRef; 2], rejects: &Rejects) -> Table {
+        let shapes = Side::BOTH.map(|side| Shape::new(join, side, inputs[side as usize]));
+        let types: Vec<_> = join.keys.iter().map(|&(left, _)| inputs[0].field(left).data_type().clone()).collect();
+        Table {
+            order: join.order.iter().map(|order| (order.side, order.gap_ms)).collect(),
+            pairs_shown: join.kind.pairs(),
+            keys: Keys::new(&types),
+            types,
+            transient: join.transient,
+            sides: shapes.clone().map(Rows::new),
+            output: Output::new(schema, inputs, join.kind.only(), join.residual.as_ref(), &join.owner, rejects),
+            waiting: BTreeMap::new(),
+            touched: Default::default(),
+            marked: Default::default(),
+            watermark: i64::MIN,
+            last_expiry: i64::MIN,
+            next_size: FEW,
+            next_watermark: i64::MAX,
+            shapes,
+        }
+    }
+
+    /// Takes in all changes of one epoch, left and right; answers the changes of the result. Watermarks never go back.
+    pub fn apply(&mut self, watermark: i64, inputs: [&[Delta]; 2]) -> Vec<Delta> {
+        self.watermark = watermark;
+        for (rows, deltas) in self.sides.iter_mut().zip(inputs) {
+            rows.begin();
+            deltas.iter().for_each(|delta| rows.insert(delta, &mut self.keys));
+            rows.settle();
+        }
+        for (rows, marked) in self.sides.iter().zip(&mut self.marked) {
+            if rows.shape.lone != Lone::Never {
+                marked.resize(rows.len(), false);
+            }
+            let latest = rows.expiry[(rows.fresh as usize).min(rows.expiry.len())..].iter().max();
+            self.last_expiry = self.last_expiry.max(latest.copied().unwrap_or(i64::MIN));
+        }
+        for side in Side::BOTH {
+            self.touch_changed(side);
+        }
+        self.meet();
+        for side in Side::BOTH {
+            self.show(side);
+        }
+        self.sides.iter_mut().for_each(Rows::end);
+        if self.transient {
+            self.sides[0] = Rows::new(self.shapes[0].clone());
+            self.marked[0].clear();
+        }
+        self.free();
+        self.output.finish()
+    }
+
+    /// The watermark at which rows are shown because they expired.
+    pub fn deadline(&self) -> Option<i64> {
+        self.waiting.first_key_value().map(|(expiry, _)| expiry.saturating_add(1))
+    }
+
+    /// Shows the rows that expired before `deadline` without a partner.
+    pub fn close(&mut self, deadline: i64) -> Vec<Delta> {
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().saturating_add(1) <= deadline) {
+            let (expiry, slots) = entry.remove_entry();
+            for (side, slots) in Side::BOTH.into_iter().zip(slots) {
+                let rows = &self.sides[side as usize];
+                let alone = |&slot: &u32| {
+                    rows.expiry[slot as usize] == expiry && rows.partners[slot as usize] <= 0 && rows.count(slot) != 0
+                };
+                let slots: Vec<u32> = slots.into_iter().filter(alone).collect();
+                let diffs = slots.iter().map(|&slot| rows.count(slot)).collect();
+                self.output.lone(columns(&self.sides), side, &slots, diffs);
+            }
+        }
+        self.watermark = self.watermark.max(deadline);
+        self.output.finish()
+    }
+
+    /// Frees what no row of an epoch at or above `watermark` can need; `close` was called for all deadlines until then.
+    pub fn expire(&mut self, watermark: i64) {
+        self.watermark = self.watermark.max(watermark);
+        self.free();
+    }
+
+    /// Number of rows held.
+    pub fn len(&self) -> usize {
+        self.sides.iter().map(Rows::len).sum()
+    }
+
+    /// Whether no row is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Memory held, in bytes, about.
+    pub fn bytes(&self) -> usize {
+        self.keys.bytes() + self.sides.iter().map(Rows::bytes).sum::<usize>()
+    }
+
+    /// Finds every pair of which a row changes.
+    fn meet(&mut self) {
+        let mut pairs: [Vec<u32>; 2] = [Vec::with_capacity(MOST), Vec::with_capacity(MOST)];
+        let sides = if self.transient { &Side::BOTH[..1] } else { &Side::BOTH[..] };
+        for &side in sides {
+            let changed = std::mem::take(&mut self.sides[side as usize].changed);
+            for &slot in &changed {
+                let key = self.sides[side as usize].key[slot as usize];
+                if key == NONE {
+                    continue;
+                }
+                let ([left, right], order, watermark) = (&mut self.sides, &self.order, self.watermark);
+                let [mine, theirs] = &mut pairs;
+                match side {
+                    Side::Left => right.walk(
+                        key,
+                        |right, other| fits(order, left, slot, right, other),
+                        watermark,
+                        |other| {
+                            mine.push(slot);
+                            theirs.push(other);
+                        },
+                    ),
+                    Side::Right => left.walk(
+                        key,
+                        |left, other| left.change(other) == 0 && fits(order, left, other, right, slot),
+                        watermark,
+                        |other| {
+                            mine.push(other);
+                            theirs.push(slot);
+                        },
+                    ),
+                }
+                if pairs[0].len() >= MOST {
+                    self.take_pairs(&mut pairs);
+                }
+            }
+            self.sides[side as usize].changed = changed;
+        }
+        self.take_pairs(&mut pairs);
+    }
+
+    /// Counts partners and shows pairs; leaves `pairs` empty.
+    fn take_pairs(&mut self, pairs: &mut [Vec<u32>; 2]) {
+        self.output.restrict(columns(&self.sides), pairs);
+        for side in Side::BOTH {
+            self.count_partners(side, pairs);
+        }
+        if self.pairs_shown {
+            let [left, right] = &self.sides;
+            if left.counted() || right.counted() {
+                let mut diffs = Vec::with_capacity(pairs[0].len());
+                let mut shown: [Vec<u32>; 2] = Default::default();
+                for (&l, &r) in pairs[0].iter().zip(&pairs[1]) {
+                    let (new_l, new_r) = (left.count(l), right.count(r));
+                    let diff = new_l * new_r - (new_l - left.change(l)) * (new_r - right.change(r));
+                    if diff != 0 {
+                        diffs.push(diff);
+                        shown[0].push(l);
+                        shown[1].push(r);
+                    }
+                }
+                let diffs = diffs.iter().any(|diff| *diff != 1).then_some(diffs);
+                self.output.pairs(columns(&self.sides), [&shown[0], &shown[1]], diffs);
+            } else {
+                self.output.pairs(columns(&self.sides), [&pairs[0], &pairs[1]], None);
+            }
+        }
+        pairs.iter_mut().for_each(Vec::clear);
+    }
+
+    fn count_partners(&mut self, side: Side, pairs: &[Vec<u32>; 2]) {
+        if self.sides[side as usize].shape.lone == Lone::Never {
+            return;
+        }
+        for (&slot, &other) in pairs[side as usize].iter().zip(&pairs[side.other() as usize]) {
+            let others = &self.sides[side.other() as usize];
+            let fresh = slot >= self.sides[side as usize].fresh;
+            let more = if fresh { others.count(other) } else { others.change(other) };
+            if more != 0 {
+                self.touch(side, slot);
+                self.sides[side as usize].partners[slot as usize] += more;
+            }
+        }
+    }
+
+    fn touch_changed(&mut self, side: Side) {
+        if self.sides[side as usize].shape.lone != Lone::Never {
+            for i in 0..self.sides[side as usize].changed.len() {
+                self.touch(side, self.sides[side as usize].changed[i]);
+            }
+        }
+    }
+
+    /// Notes how a row was before this epoch.
+    #[inline]
+    fn touch(&mut self, side: Side, slot: u32) {
+        let (rows, marked) = (&self.sides[side as usize], &mut self.marked[side as usize][slot as usize]);
+        if !std::mem::replace(marked, true) {
+            let before = rows.count(slot) - rows.change(slot);
+            self.touched[side as usize].push((slot, before, rows.partners[slot as usize]));
+        }
+    }
+
+    /// Shows how the rows that were touched change for their own sake.
+    fn show(&mut self, side: Side) {
+        let (mut slots, mut diffs) = (Vec::new(), Vec::new());
+        let rows = &self.sides[side as usize];
+        for (slot, count, partners) in self.touched[side as usize].drain(..) {
+            self.marked[side as usize][slot as usize] = false;
+            if rows.shape.deferred && rows.expiry[slot as usize].saturating_add(1) > self.watermark {
+                if slot >= rows.fresh && rows.count(slot) != 0 {
+                    let waiting = self.waiting.entry(rows.expiry[slot as usize]).or_default();
+                    waiting[side as usize].push(slot);
+                }
+                continue;
+            }
+            let shown = |count: i64, partners: i64| match rows.shape.lone {
+                Lone::Matched if partners > 0 => count,
+                Lone::Unmatched if partners <= 0 => count,
+                _ => 0,
+            };
+            let diff = shown(rows.count(slot), rows.partners[slot as usize]) - shown(count, partners);
+            if diff != 0 {
+                slots.push(slot);
+                diffs.push(diff);
+            }
+        }
+        self.output.lone(columns(&self.sides), side, &slots, diffs);
+    }
+
+    /// Frees dead rows: all at once if all are, otherwise when half of them may be.
+    fn free(&mut self) {
+        let bounded = self.shapes.iter().all(|shape| shape.is_bounded());
+        if bounded && self.watermark > self.last_expiry && !self.is_empty() {
+            self.clear();
+        } else if self.len() >= self.next_size || (self.watermark > self.next_watermark && self.len() >= FEW) {
+            self.compact();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.keys = Keys::new(&self.types);
+        self.sides = self.shapes.clone().map(Rows::new);
+        self.marked = Default::default();
+        (self.last_expiry, self.next_size, self.next_watermark) = (i64::MIN, FEW, i64::MAX);
+    }
+
+    /// Copies the live rows if they are half of all or fewer.
+    fn compact(&mut self) {
+        let live = [0, 1].map(|side: usize| self.sides[side].live(self.watermark));
+        let left: usize = live.iter().map(Vec::len).sum();
+        if left * 2 <= self.len() {
+            let mut keys = Keys::new(&self.types);
+            for (rows, live) in self.sides.iter_mut().zip(&live) {
+                let old: Vec<u32> = live.iter().map(|&slot| rows.key[slot as usize]).collect();
+                let keyed: Vec<u32> = old.iter().copied().filter(|&key| key != NONE).collect();
+                let mut new = keys.intern_from(&self.keys, &keyed).into_iter();
+                let number = |&key: &u32| if key == NONE { NONE } else { new.next().unwrap_or(NONE) };
+                let numbers = old.iter().map(number).collect();
+                rows.rebuild(live, numbers, keys.end());
+            }
+            self.keys = keys;
+            self.rewait();
+        }
+        // Half of the rows of today will be dead when the watermark is above the median of their expiries.
+        let mut expiries: Vec<i64> = self.sides.iter().flat_map(|rows| rows.expiry.iter().copied()).collect();
+        let middle = self.len() / 2;
+        self.next_watermark = match middle < expiries.len() {
+            true => *expiries.select_nth_unstable(middle).1,
+            false => i64::MAX,
+        };
+        self.next_size = (self.len() * 2).max(FEW);
+    }
+
+    /// The slots that wait, after they got other numbers.
+    fn rewait(&mut self) {
+        for side in Side::BOTH {
+            let rows = &self.sides[side as usize];
+            self.marked[side as usize] = match rows.shape.lone {
+                Lone::Never => Vec::new(),
+                _ => vec![false; rows.len()],
+            };
+        }
+        if self.shapes.iter().any(|shape| shape.deferred) {
+            self.waiting.clear();
+            for (side, rows) in self.sides.iter().enumerate().filter(|(_, rows)| rows.shape.deferred) {
+                for (slot, expiry) in rows.expiry.iter().enumerate() {
+                    self.waiting.entry(*expiry).or_default()[side].push(slot as u32);
+                }
+            }
+        }
+    }
+}
+
+fn columns([left, right]: &[Rows; 2]) -> [&Columns; 2] {
+    [&left.columns, &right.columns]
+}
+
+/// Whether two rows meet the conditions on times.
+#[inline]
+fn fits(order: &[(Side, i64)], left: &Rows, l: u32, right: &Rows, r: u32) -> bool {
+    order.iter().enumerate().all(|(i, (earlier, gap_ms))| {
+        let (l, r) = (left.time(i, l), right.time(i, r));
+        let (earlier, later) = if *earlier == Side::Left { (l, r) } else { (r, l) };
+        earlier != i64::MIN && later != i64::MIN && earlier.saturating_add(*gap_ms) <= later
+    })
+}
