@@ -51,10 +51,12 @@ impl Band {
             return None;
         }
         let upper = |lower: &&TimeOrder| {
-            let matches = |o: &&TimeOrder| o.side == Side::Right && (o.later, o.earlier) == (lower.earlier, lower.later);
+            let matches =
+                |o: &&TimeOrder| o.side == Side::Right && (o.later, o.earlier) == (lower.earlier, lower.later);
             join.order.iter().find(matches).map(|upper| (**lower, *upper))
         };
-        let (lower, upper) = join.order.iter().filter(|order| order.side == Side::Left).find_map(|order| upper(&order))?;
+        let (lower, upper) =
+            join.order.iter().filter(|order| order.side == Side::Left).find_map(|order| upper(&order))?;
         let width = 0i64.checked_sub(upper.gap_ms)?.checked_sub(lower.gap_ms)?.max(0);
         let length = width.checked_mul(2)?.max(SHORTEST_MS);
         let repeated = if unmatched[0] { Side::Right } else { Side::Left };

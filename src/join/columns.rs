@@ -131,7 +131,8 @@ impl Column {
             Values::Text(spans) => {
                 let text = column.as_string::<i32>();
                 spans.ends.reserve(text.len());
-                (0..text.len()).for_each(|row| spans.push(if text.is_null(row) { &[] } else { text.value(row).as_bytes() }));
+                (0..text.len())
+                    .for_each(|row| spans.push(if text.is_null(row) { &[] } else { text.value(row).as_bytes() }));
             }
             Values::Rows(converter, spans) => match converter.convert_columns(std::slice::from_ref(column)) {
                 Ok(rows) => rows.iter().for_each(|row| spans.push(row.data())),

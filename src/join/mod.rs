@@ -180,7 +180,10 @@ impl Join {
 
     /// Whether rows of a side that have no partner wait for their expiry.
     pub fn deferred(&self, side: Side) -> bool {
-        !self.transient && self.emit == Emit::Final && self.kind.unmatched(side) && !self.expiry[side as usize].is_empty()
+        !self.transient
+            && self.emit == Emit::Final
+            && self.kind.unmatched(side)
+            && !self.expiry[side as usize].is_empty()
     }
 
     /// Whether the result takes rows back.
@@ -197,8 +200,7 @@ impl Join {
             let after_ms = 0i64.saturating_sub(offset).saturating_sub(order.gap_ms);
             Some(Expiry { column: order.later, after_ms })
         };
-        let mut expiry: Vec<Expiry> =
-            orders.iter().filter(|order| order.side != side).filter_map(frees).collect();
+        let mut expiry: Vec<Expiry> = orders.iter().filter(|order| order.side != side).filter_map(frees).collect();
         expiry.sort_by_key(|e| (e.column, e.after_ms));
         expiry.dedup_by_key(|e| e.column);
         expiry

@@ -9,8 +9,8 @@ use datafusion_common::DataFusionError;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::utils::collect_columns;
 
-use super::columns::Columns;
 use super::Side;
+use super::columns::Columns;
 use crate::delta::{Delta, Rejects};
 
 /// Most rows of a delta, and of a batch on which the residual is evaluated.

@@ -256,7 +256,13 @@ impl Rows {
 
     /// Calls `meet` with every live row of a key whose times fit those of `slot` in `other`; drops dead ones.
     #[inline]
-    pub(super) fn walk(&mut self, key: u32, fits: impl Fn(&Rows, u32) -> bool, watermark: i64, mut meet: impl FnMut(u32)) {
+    pub(super) fn walk(
+        &mut self,
+        key: u32,
+        fits: impl Fn(&Rows, u32) -> bool,
+        watermark: i64,
+        mut meet: impl FnMut(u32),
+    ) {
         let (mut before, mut at) = (NONE, self.heads.get(key as usize).copied().unwrap_or(NONE));
         while at != NONE {
             let next = self.next[at as usize];

@@ -89,11 +89,8 @@ struct Case {
 
 impl Case {
     fn join(&self) -> Join {
-        let residual: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(
-            Arc::new(Column::new("v", 4)),
-            Operator::LtEq,
-            Arc::new(Column::new("v", 9)),
-        ));
+        let residual: Arc<dyn PhysicalExpr> =
+            Arc::new(BinaryExpr::new(Arc::new(Column::new("v", 4)), Operator::LtEq, Arc::new(Column::new("v", 9))));
         let bounds = [None, Some(-LATENESS), None, None, None];
         let orders = self.bound.orders();
         Join {
@@ -384,7 +381,8 @@ fn long_courses() {
         let emit = if random(2) == 0 { Emit::Final } else { Emit::Changes };
         let case = Case { kind, bound, emit, retracting, residual: false, nulls_equal: false, shape: 1 };
         let mut rows = |n: u64| -> Vec<(Option<u8>, i16, u8, u8)> {
-            let row = |_| (Some(random(200) as u8), random(160) as i16 - LATENESS as i16, random(100) as u8, random(4) as u8);
+            let row =
+                |_| (Some(random(200) as u8), random(160) as i16 - LATENESS as i16, random(100) as u8, random(4) as u8);
             (0..n).map(row).collect()
         };
         let steps: Vec<Step> = (0..12)

@@ -10,6 +10,7 @@ use super::map::Map;
 use super::{Dataflow, Node, NodeId, Op, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
 use crate::delta::{Delta, Rejects, Route, stateful, stateless};
+use crate::join::{Buckets, Side, Versions, paired};
 use crate::reduce::Groups;
 use crate::session::{PointSessions, Sessions};
 use crate::time::Epoch;
@@ -84,6 +85,18 @@ fn operator<'s>(
         Op::Reduce(reduce) => {
             let (from, stream) = input(0);
             grouped(stream, &plan.nodes[from], node, reduce, rejects)
+        }
+        Op::Join(join) => {
+            let ((left, lefts), (right, rights)) = (input(0), input(1));
+            let inputs = [left, right].map(|input| &plan.nodes[input].schema);
+            let keys = Side::BOTH.map(|side| join.key_columns(side));
+            paired(lefts, rights, keys, "Join", Buckets::new(join.clone(), &node.schema, inputs, rejects))
+        }
+        Op::Lookup(lookup) => {
+            let ((left, lefts), (right, rights)) = (input(0), input(1));
+            let inputs = [left, right].map(|input| &plan.nodes[input].schema);
+            let keys = lookup.keys.iter().copied().unzip::<_, _, Vec<_>, Vec<_>>().into();
+            paired(lefts, rights, keys, "Lookup", Versions::new(lookup.clone(), &node.schema, inputs, rejects))
         }
     }
 }

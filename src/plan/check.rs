@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::explain::state;
 use super::{Dataflow, NodeId, Op, Pane, Reduce, Window};
+use crate::join::{Join, Side};
 
 /// From how many windows a row is in on, copying it into each is worth a word.
 const MANY_COPIES: i64 = 100;
@@ -41,6 +42,8 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                     }
                 }
                 Op::Window { window, .. } => warnings.extend(copies(window).map(warn)),
+                Op::Join(join) => warnings.extend(keeps(join).map(warn)),
+                Op::Lookup(_) => {}
                 Op::Source { .. } | Op::Map { .. } | Op::Union => {}
             }
         }
@@ -83,6 +86,21 @@ fn growth(plan: &Dataflow, node: NodeId, reduce: &Reduce) -> Option<(String, &'s
         )),
         _ => None,
     }
+}
+
+/// Sides of a join whose rows nothing frees.
+fn keeps(join: &Join) -> Option<(String, &'static str)> {
+    let [left, right] =
+        Side::BOTH.map(|side| join.expiry[side as usize].is_empty() && !(join.transient && side == Side::Left));
+    let which = match (left, right) {
+        (true, true) => "both sides",
+        (true, false) => "its left side",
+        (false, true) => "its right side",
+        (false, false) => return None,
+    };
+    let remedy = "bound the times of both sides against each other, like b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR, \
+                  or join windows on window_start and window_end";
+    Some((format!("a join keeps every row of {which}"), remedy))
 }
 
 /// Live sources without idle timeout that can hold a windowed result back while others move on.

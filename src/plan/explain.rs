@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Write};
 use arrow_schema::{DataType, Schema, TimeUnit};
 use datafusion_physical_expr::expressions::{Column, Literal};
 
+use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, Window};
 use crate::source::SourceSpec;
 use crate::time::format_duration_ms;
@@ -111,7 +112,14 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Union => format!("union of {}", node.inputs.len()),
         Op::Window { time, window } => format!("window {}", window_text(&of(*time), window)),
         Op::Reduce(reduce) => reduce_line(reduce, of),
+        Op::Join(join) => join_line(join, schemas(plan, node)),
+        Op::Lookup(lookup) => lookup_line(lookup, schemas(plan, node)),
     }
+}
+
+/// The schemas of both inputs.
+fn schemas<'a>(plan: &'a Dataflow, node: &Node) -> [&'a Schema; 2] {
+    [0, 1].map(|input: usize| plan.nodes[node.inputs[input]].schema.as_ref())
 }
 
 fn source_line(spec: &SourceSpec) -> String {
@@ -190,6 +198,11 @@ fn facts(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         }
         parts.push(format!("state: {}", state(reduce)));
     }
+    match &node.op {
+        Op::Join(join) => parts.extend(join_state(join, schemas(plan, node))),
+        Op::Lookup(lookup) => parts.extend(lookup_state(lookup, schemas(plan, node))),
+        _ => {}
+    }
     parts.join(" | ")
 }
 
@@ -244,7 +257,7 @@ fn shifted(offset: i64) -> String {
     }
 }
 
-fn column(schema: &Schema, index: usize) -> String {
+pub(super) fn column(schema: &Schema, index: usize) -> String {
     schema.fields().get(index).map_or_else(|| format!("#{index}"), |field| field.name().clone())
 }
 
@@ -272,7 +285,7 @@ fn sql_type(data_type: &DataType) -> String {
 }
 
 /// An expression as SQL writes it, columns by name.
-struct Sql<'a>(&'a Scalar);
+pub(super) struct Sql<'a>(pub(super) &'a Scalar);
 
 impl Display for Sql<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,8 +6,10 @@
 pub mod build;
 mod check;
 mod explain;
+mod explain_join;
 #[cfg(test)]
 mod explain_tests;
+pub mod join;
 mod map;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::source::SourceSpec;
 pub use self::check::{Warning, check};
 pub use self::explain::explain;
 pub use crate::aggregate::Emit;
+pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
 pub use crate::window::Window;
 
 /// A scalar expression over the columns of a node.
@@ -151,6 +154,10 @@ pub enum Op {
     },
     /// Groups and aggregates.
     Reduce(Reduce),
+    /// Pairs of rows of two inputs, or rows that have or lack a partner.
+    Join(Join),
+    /// Rows beside the version of the second input that was valid at their time.
+    Lookup(Lookup),
 }
 
 /// Group and aggregate. Output columns: the keys, then `window_start`, `window_end`, `window_time` if there is a window,
