@@ -440,3 +440,60 @@ fn a_view_keeps_its_limits_by_letting_closed_rows_go() {
     let recent = engine.views().get("recent").unwrap().row_count();
     assert!((200..=400).contains(&recent), "{recent}");
 }
+
+/// Starts a program as several processes of one cluster, all in this one.
+fn start_cluster(program: &Program, processes: usize, workers: usize) -> Vec<Engine> {
+    let addresses = addresses(processes);
+    let start = |process: usize| {
+        program.start_with(Config { workers, process, addresses: addresses.clone(), ..Config::default() })
+    };
+    std::thread::scope(|scope| {
+        let start = &start;
+        let running: Vec<_> = (0..processes).map(|process| scope.spawn(move || start(process))).collect();
+        running.into_iter().map(|running| running.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn w6_an_idle_input_of_one_process_follows_those_of_another() {
+    let timing = Timing { idle: Some(Duration::from_millis(60)), ..STRICT };
+    let busy = (0..400).flat_map(|n| [Act::Rows(vec![(1, n * 10, 1)]), Act::Pause(Duration::from_millis(5))]);
+    let busy: Vec<Act> = busy.chain([Act::Hang]).collect();
+    let mut program = Program::default();
+    let a = program.source("a", live(vec![busy, vec![Act::Rows(vec![(2, 5, 1)]), Act::Hang]]), timing);
+    program.view("rows", a);
+    let engines = start_cluster(&program, 2, 1);
+    for engine in &engines {
+        eventually("the watermark moves though process 1 is idle", || watermark(engine, "rows") >= 1_000);
+    }
+    engines.iter().for_each(|engine| engine.stop(true));
+    engines.iter().for_each(|engine| assert!(!engine.wait().unwrap().stopped));
+}
+
+#[test]
+fn a_panic_in_one_process_fails_the_others() {
+    let gate = gate();
+    let mut program = Program::default();
+    let a = program.source("a", live(vec![vec![Act::Hang], vec![Act::Gate(gate), Act::Panic]]), STRICT);
+    program.view("rows", a);
+    let engines = start_cluster(&program, 2, 1);
+    open(gate);
+    let fate = |process: usize| engines[process].wait_within(Duration::from_secs(10)).expect("it must not hang");
+    let (other, own) = (fate(0).unwrap_err().to_string(), fate(1).unwrap_err().to_string());
+    assert!(own.contains("the script says so"), "{own}");
+    assert!(other.contains("peer process 1") && other.contains("is gone"), "{other}");
+}
+
+#[test]
+fn stopping_one_process_stops_the_others_without_an_error() {
+    let sink = unique("stop");
+    let mut program = Program::default();
+    let a = program.source("a", live(vec![vec![Act::Rows(vec![(1, 1, 1)]), Act::Hang], vec![Act::Hang]]), STRICT);
+    program.view("rows", a).sink(&sink, a);
+    let engines = start_cluster(&program, 2, 1);
+    engines[1].stop(false);
+    for engine in &engines {
+        assert!(engine.wait_within(Duration::from_secs(15)).expect("it must not hang").unwrap().stopped);
+    }
+    assert_eq!(closed(&sink), 1);
+}

@@ -52,8 +52,10 @@ pub(super) struct Control {
     changed: Condvar,
     stopping: AtomicBool,
     failure: Mutex<Option<EngineError>>,
-    workers: Mutex<Vec<Thread>>,
+    /// The worker threads, and how many have ended.
+    workers: Mutex<(Vec<Thread>, usize)>,
     wakers: Mutex<Vec<Waker>>,
+    breakers: Mutex<Vec<Waker>>,
 }
 
 impl std::fmt::Debug for Control {
@@ -125,7 +127,13 @@ impl Control {
         drop(lock(&self.state));
         self.changed.notify_all();
         lock(&self.wakers).iter().for_each(|wake| wake());
-        lock(&self.workers).iter().for_each(Thread::unpark);
+        lock(&self.workers).0.iter().for_each(Thread::unpark);
+    }
+
+    /// The calling thread is panicking or failing: breaks off what would tell others that all is well.
+    pub(super) fn break_off(&self) {
+        self.stopping.store(true, Ordering::Release);
+        lock(&self.breakers).iter().for_each(|break_off| break_off());
     }
 
     /// All threads are to end, because of this; the first failure is the one that is told.
@@ -136,6 +144,7 @@ impl Control {
             *failure = Some(error);
         }
         drop(failure);
+        self.break_off();
         self.stop();
     }
 
@@ -146,12 +155,32 @@ impl Control {
 
     /// The calling thread is a worker: it is woken when the engine stops.
     pub(super) fn register_worker(&self) {
-        lock(&self.workers).push(std::thread::current());
+        lock(&self.workers).0.push(std::thread::current());
+    }
+
+    /// A worker thread ends, well or not.
+    pub(super) fn worker_ended(&self) {
+        lock(&self.workers).1 += 1;
+        drop(lock(&self.state));
+        self.changed.notify_all();
+    }
+
+    /// Waits until as many worker threads have ended, at most `timeout`; whether they have.
+    pub(super) fn workers_ended(&self, workers: usize, timeout: Duration) -> bool {
+        let ended = || lock(&self.workers).1 >= workers;
+        let waiting = self.changed.wait_timeout_while(lock(&self.state), timeout, |_| !ended());
+        drop(waiting);
+        ended()
     }
 
     /// Called when the engine stops.
     pub(super) fn on_stop(&self, wake: impl Fn() + Send + 'static) {
         lock(&self.wakers).push(Box::new(wake));
+    }
+
+    /// Called when the engine fails, before any thread learns of it.
+    pub(super) fn on_failure(&self, break_off: impl Fn() + Send + 'static) {
+        lock(&self.breakers).push(Box::new(break_off));
     }
 
     /// Runs a thread's work; a panic in it fails the engine with the thread's name.
@@ -165,6 +194,17 @@ impl Control {
                 self.fail(EngineError::Panic { thread: thread.to_owned(), process, message });
                 None
             }
+        }
+    }
+}
+
+/// Held by a thread whose end by panic must not look like a good end: dropped before what it is declared after.
+pub(super) struct Alarm<'a>(pub(super) &'a Control);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.break_off();
         }
     }
 }

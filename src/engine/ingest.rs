@@ -8,8 +8,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
+use super::gossip::Gossip;
 use super::source::Source;
 use crate::source::{Read, Reader};
 use crate::time::{Epoch, now_ms};
@@ -72,40 +74,44 @@ fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control:
     }
 }
 
-/// Starts the ticker, if there is a live source. `alone` says that there is no other process that could wait for a tick.
+/// Starts the ticker, if there is a live source. With other processes in a cluster `gossip` tells of theirs.
 pub(super) fn start_ticker(
     sources: &[Arc<Source>],
-    tick_ms: u64,
-    alone: bool,
+    config: &Config,
+    gossip: Option<Arc<Gossip>>,
     control: &Arc<Control>,
-    process: usize,
 ) -> Result<(), EngineError> {
     if !sources.iter().any(|source| source.live()) {
+        gossip.iter().for_each(|gossip| gossip.end());
         return Ok(());
     }
     let (sources, control) = (sources.to_vec(), control.clone());
+    let (tick_ms, process) = (config.tick_ms, config.process);
     spawn("ticker".to_owned(), move || {
         control.guard("ticker", process, || {
             while !control.stopping() && !sources.iter().all(|source| source.ended()) {
                 control.sleep(Duration::from_millis(tick_ms));
-                tick(&sources, tick_ms, alone);
+                tick(&sources, tick_ms, gossip.as_deref());
             }
+            gossip.iter().for_each(|gossip| gossip.end());
         });
     })
 }
 
 /// One tick: open epochs with rows end, idle partitions follow the others.
-fn tick(sources: &[Arc<Source>], tick_ms: u64, alone: bool) {
+fn tick(sources: &[Arc<Source>], tick_ms: u64, gossip: Option<&Gossip>) {
     let count = now_ms().saturating_sub(TICK_ZERO_MS).max(0) as u64 / tick_ms;
     let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
     let live = || sources.iter().filter(|source| source.live());
-    if dirty || !alone {
-        // Within one watermark no live partition is to hold another back, so all go to the same tick.
+    if dirty || gossip.is_some() {
+        // Within one watermark no live partition is to hold another back, so all go to the same tick; what other
+        // processes wait for is not known here.
         for source in live() {
             (0..source.partition_count()).for_each(|partition| source.tick(partition, Some(count)));
         }
     }
-    if let Some(watermark) = busy_watermark(sources) {
+    let busy = busy_watermark(sources);
+    if let Some(watermark) = gossip.map_or(busy, |gossip| gossip.exchange(busy)) {
         for source in live() {
             for partition in (0..source.partition_count()).filter(|&partition| source.idle(partition)) {
                 if source.partition_watermark(partition).is_some_and(|own| own < watermark) {

@@ -14,6 +14,7 @@ mod control;
 mod error;
 mod extend;
 mod gather;
+mod gossip;
 mod ingest;
 mod latency;
 mod operators;

@@ -4,7 +4,6 @@
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use timely::WorkerConfig;
@@ -14,7 +13,9 @@ use timely::communication::{Config as Communication, Hooks, WorkerGuards, initia
 use timely::worker::{ProgressMode, Worker};
 
 use super::cluster::{self, Agreement};
+use super::control::Alarm;
 use super::extend::Extend;
+use super::gossip::Gossip;
 use super::latency::Latency;
 use super::operators::Operators;
 use super::rows::{Closing, Limits};
@@ -31,7 +32,10 @@ use crate::time::Clock;
 const GOODBYE_MS: u64 = 2000;
 
 /// How long to wait for the peers' goodbyes at the end.
-const FAREWELL: Duration = Duration::from_secs(10);
+const FAREWELL_MS: u64 = 10_000;
+
+/// How long the workers may take to end after a failure.
+const GRACE_MS: u64 = 2000;
 
 type Readers = Vec<Box<dyn Reader>>;
 
@@ -64,26 +68,25 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     });
     let burier = inner.clone();
     ingest::spawn("rejects".to_owned(), move || rejected.iter().for_each(|reject| burier.bury(reject)))?;
-    let alone = config.processes() == 1;
-    let process = config.process;
     let Peers { builders, guard, sockets, goodbyes } = peers;
+    let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config)));
     let sinks = Mutex::new(sinks);
-    let ticks = config.tick_ms;
-    let work = Work { dataflow, config, sources, views, sinks, rejects, control, operators, latency, metrics, extend };
-    let work = Arc::new(work);
-    let (queues, control) = (work.sources.clone(), work.control.clone());
+    let queues = sources.clone();
     control.on_stop(move || queues.iter().for_each(|source| source.close()));
-    let shared = work.clone();
-    let workers = initialize_from(builders, Box::new(()), move |allocator| work_as(allocator, &shared));
-    let workers = workers.map_err(|error| EngineError::Config(format!("no threads for the workers: {error}")))?;
-    for (source, readers) in work.sources.iter().zip(readers) {
-        ingest::start(source, readers, &control, process)?;
-    }
-    ingest::start_ticker(&work.sources, ticks, alone, &control, process)?;
+    control.on_failure(move || break_off(&sockets));
+    let shared = (control.clone(), sources.clone(), config.clone(), gossip.clone());
+    let work =
+        Work { dataflow, config, sources, views, sinks, rejects, control, operators, latency, metrics, extend, gossip };
+    let work = Arc::new(work);
+    let (control, sources, config, gossip) = shared;
     // What the workers share, and with it the ends of the sinks' queues, goes with the last of them.
-    drop(work);
-    let supervisor =
-        Supervisor { inner: inner.clone(), workers: Some(workers), sinks: threads, guard, sockets, goodbyes };
+    let workers = initialize_from(builders, Box::new(()), move |allocator| work_as(allocator, &work));
+    let workers = workers.map_err(|error| EngineError::Config(format!("no threads for the workers: {error}")))?;
+    for (source, readers) in sources.iter().zip(readers) {
+        ingest::start(source, readers, &control, config.process)?;
+    }
+    ingest::start_ticker(&sources, &config, gossip, &control)?;
+    let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, guard, goodbyes };
     ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
     Ok(Engine { inner })
 }
@@ -93,8 +96,11 @@ fn work_as(allocator: Allocator, work: &Work) {
     let (process, index) = (work.config.process, allocator.index() - work.config.process * work.config.workers);
     work.control.guard(&format!("worker {index}"), process, || {
         let settings = WorkerConfig::default().progress_mode(ProgressMode::Demand);
-        run(&mut Worker::new(settings, allocator, Some(Clock::start().started())), work);
+        let mut worker = Worker::new(settings, allocator, Some(Clock::start().started()));
+        let _alarm = Alarm(&work.control);
+        run(&mut worker, work);
     });
+    work.control.worker_ended();
 }
 
 /// A view's store.
@@ -235,60 +241,64 @@ fn fingerprint(dataflow: &Dataflow, config: &Config) -> u64 {
     foldhash::quality::FixedState::with_seed(0).hash_one(text)
 }
 
+/// Ends the connections at once: no goodbye.
+fn break_off(sockets: &[TcpStream]) {
+    // One that is closed already needs no closing.
+    sockets.iter().for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
+}
+
 /// Sees the threads out.
 struct Supervisor {
     inner: Arc<Inner>,
-    workers: Option<WorkerGuards<()>>,
+    workers: WorkerGuards<()>,
     sinks: Vec<SinkThread>,
     guard: Option<CommsGuard>,
-    sockets: Vec<TcpStream>,
     goodbyes: Vec<(usize, Arc<AtomicBool>)>,
 }
 
 impl Supervisor {
-    fn run(mut self) {
-        if !self.goodbyes.is_empty() {
-            self.watch_peers();
-        }
-        // A panic in one was told by its guard.
-        self.workers.take().map(WorkerGuards::join);
-        let control = self.inner.control.clone();
-        self.sinks.drain(..).for_each(SinkThread::join);
-        self.part();
-        *self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.inner.clock.elapsed_seconds());
-        control.set(control.failure().map_or(State::Done, State::Failed));
-        control.stop();
-    }
-
-    /// Until the workers have ended: a peer that said goodbye long before this process is complete was stopped.
-    fn watch_peers(&self) {
-        let control = &self.inner.control;
-        let mut ahead: Option<Clock> = None;
-        let workers = || self.workers.iter().flat_map(WorkerGuards::guards);
-        while !workers().all(JoinHandle::is_finished) && !control.stopping() {
-            std::thread::sleep(Duration::from_millis(10));
-            let Some((peer, _)) = self.goodbyes.iter().find(|(_, left)| left.load(Ordering::Acquire)) else { continue };
+    fn run(self) {
+        let Supervisor { inner, workers, sinks, guard, goodbyes } = self;
+        let control = inner.control.clone();
+        let many = inner.config.workers;
+        let pause = if goodbyes.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(10) };
+        let (mut ahead, mut failing): (Option<Clock>, Option<Clock>) = (None, None);
+        while !control.workers_ended(many, pause) {
+            if control.failure().is_some() && failing.get_or_insert_with(Clock::start).elapsed_ms() > GRACE_MS {
+                break;
+            }
+            // A peer that said goodbye long before this process is complete was stopped.
+            let left = goodbyes.iter().find(|(_, left)| left.load(Ordering::Acquire));
+            let Some((peer, _)) = left.filter(|_| !control.stopping()) else { continue };
             if ahead.get_or_insert_with(Clock::start).elapsed_ms() > GOODBYE_MS {
-                tracing::warn!("peer process {peer} was stopped; process {} stops too", self.inner.config.process);
-                self.inner.stopped.store(true, Ordering::Release);
+                tracing::warn!("peer process {peer} was stopped; process {} stops too", inner.config.process);
+                inner.stopped.store(true, Ordering::Release);
                 control.stop();
             }
         }
-    }
-
-    /// Says goodbye to the peers and hears theirs; after a failure just breaks off.
-    fn part(&mut self) {
-        let Some(guard) = self.guard.take() else { return };
-        let failed = self.inner.control.failure().is_some();
-        let farewell = std::thread::spawn(move || {
-            // It panics if one of its threads did, which was told.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(guard)));
-        });
-        let clock = Clock::start();
-        let patience = if failed { 0 } else { FAREWELL.as_millis() as u64 };
-        while !farewell.is_finished() && clock.elapsed_ms() < patience {
-            std::thread::sleep(Duration::from_millis(1));
+        if control.failure().is_none() {
+            // A panic in one was told by its guard, and is a failure.
+            workers.join();
+            sinks.into_iter().for_each(SinkThread::join);
+            guard.into_iter().for_each(farewell);
+        } else {
+            // Some thread may be stuck: nobody waits for it.
+            std::mem::forget((workers, guard));
         }
-        self.sockets.iter().for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
+        *inner.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner.clock.elapsed_seconds());
+        control.set(control.failure().map_or(State::Done, State::Failed));
+        control.stop();
+    }
+}
+
+/// Says goodbye to the peers and hears theirs; does not wait for ever.
+fn farewell(guard: CommsGuard) {
+    let parting = std::thread::spawn(move || {
+        // It panics if one of its threads did, which was told.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(guard)));
+    });
+    let clock = Clock::start();
+    while !parting.is_finished() && clock.elapsed_ms() < FAREWELL_MS {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -11,6 +11,7 @@ use super::consolidate::Netted;
 use super::control::Control;
 use super::extend::{Built, Extend};
 use super::gather::{Collect, gather, keep};
+use super::gossip::Gossip;
 use super::latency::Latency;
 use super::operators::Operators;
 use super::rows::relabel;
@@ -43,6 +44,8 @@ pub(super) struct Work {
     pub(super) metrics: Arc<Metrics>,
     /// What the embedder builds on every worker.
     pub(super) extend: Option<Arc<Extend>>,
+    /// With other processes: what they tell of their inputs.
+    pub(super) gossip: Option<Arc<Gossip>>,
 }
 
 /// Runs until the dataflow is complete or the engine stops.
@@ -50,6 +53,7 @@ pub(super) fn run(worker: &mut Worker, work: &Work) {
     work.control.register_worker();
     work.operators.listen(worker);
     worker.dataflow_named("highwater", |scope| assemble(scope, work));
+    work.gossip.iter().for_each(|gossip| gossip.build(worker, &work.config));
     work.control.running();
     while worker.has_dataflows() && !work.control.stopping() {
         worker.step_or_park(Some(PARK));
