@@ -18,6 +18,7 @@ mod lower;
 mod names;
 mod program;
 mod prune;
+mod prune_join;
 mod query;
 mod refuse;
 mod setting;

@@ -109,6 +109,8 @@ pub(super) fn shape(plan: &Dataflow) -> String {
             Op::Union => "union".to_owned(),
             Op::Window { time, window } => format!("window #{time} {window:?}"),
             Op::Reduce(reduce) => reduce_shape(reduce),
+            Op::Join(join) => format!("{:?} join on {:?}", join.kind, join.keys),
+            Op::Lookup(lookup) => format!("lookup on {:?}", lookup.keys),
         };
         let inputs = node.inputs.iter().map(|i| format!("{i}")).collect::<Vec<_>>().join(",");
         let _ = writeln!(out, "{id} [{inputs}] {what} ({names}){}", if node.facts.append_only { "" } else { " ±" });

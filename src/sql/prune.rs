@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use datafusion_common::Result;
+use datafusion_physical_expr::expressions::Column;
 
 use super::lower::{as_column, column, columns_of, moved, substitute};
+use super::prune_join::{needed, output, rebuilt};
 use crate::plan::{AggregateCall, Node, NodeId, Op, Pane, Reduce, Scalar, SinkPlan, ViewSpec};
 
 /// What is left: the nodes, and per source the columns of its node that are needed, in order.
@@ -85,6 +87,14 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
                     reduce.keys.iter().copied().chain(pane_columns(reduce.pane)).chain(read).collect();
                 need(&mut kept, node.inputs[0], &mut all.into_iter());
                 mine.extend(0..first);
+            }
+            Op::Join(_) | Op::Lookup(_) => {
+                let width = nodes[node.inputs[0]].schema.fields().len();
+                let Some(sides) = needed(&node.op, &mine, width) else { unreachable!("it has two inputs") };
+                for (&input, side) in node.inputs.iter().zip(&sides) {
+                    need(&mut kept, input, &mut side.iter().copied());
+                }
+                mine = output(&node.op, &sides, width);
             }
         }
         kept[id] = Some(mine);
@@ -167,6 +177,7 @@ impl Pruner<'_> {
                 (Op::Window { time: self.at(node.inputs[0], *time), window: *window }, inputs)
             }
             Op::Reduce(reduce) => (Op::Reduce(self.reduce(reduce, node.inputs[0], &kept)), inputs),
+            Op::Join(_) | Op::Lookup(_) => self.paired(node, &kept)?,
         };
         let kept = match &node.op {
             // A window's output is its whole input, then its own columns.
@@ -238,6 +249,23 @@ impl Pruner<'_> {
             aggregates: calls.map(|(_, c)| call(c)).collect(),
             ..reduce.clone()
         }
+    }
+
+    /// An operator with two inputs, and those with exactly the columns that it needs: it keeps their rows.
+    fn paired(&mut self, node: &Node, kept: &[usize]) -> Result<(Op, Vec<NodeId>)> {
+        let width = self.old[node.inputs[0]].schema.fields().len();
+        let Some(sides) = needed(&node.op, &kept.iter().copied().collect(), width) else {
+            unreachable!("it has two inputs")
+        };
+        let narrow = |(&input, side): (&NodeId, &BTreeSet<usize>)| {
+            self.narrowed(input, &side.iter().copied().collect::<Vec<_>>())
+        };
+        let inputs: Vec<NodeId> = node.inputs.iter().zip(&sides).map(narrow).collect();
+        let column = |index: usize| match index.checked_sub(sides[0].len()) {
+            Some(right) => Arc::new(Column::new(self.new[inputs[1]].schema.field(right).name(), index)) as Scalar,
+            None => column(&self.new[inputs[0]].schema, index),
+        };
+        Ok((rebuilt(&node.op, &sides, width, &column)?, inputs))
     }
 
     /// A branch of a union with exactly these of its columns.

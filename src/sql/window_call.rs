@@ -93,7 +93,10 @@ impl Call {
                     named.push((name.to_string().to_lowercase(), expr.clone()));
                 }
                 other => {
-                    return Err(wrong(other.span(), format!("'{other}' is not an argument of {}", name.to_uppercase())));
+                    return Err(wrong(
+                        other.span(),
+                        format!("'{other}' is not an argument of {}", name.to_uppercase()),
+                    ));
                 }
             }
         }
