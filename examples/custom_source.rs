@@ -103,7 +103,7 @@ impl Reader for Samples {
         let columns = self.decode.iter().map(|&column| all[column].clone()).collect();
         let batch = RecordBatch::try_new(self.decoded.clone(), columns).unwrap_or_else(|_| unreachable!("as declared"));
         (self.left, self.next_ms, self.read) = (self.left - 1, self.next_ms + self.every_ms, self.read + 1);
-        Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position: self.read }))
+        Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position: self.read, positions: None }))
     }
 }
 

@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::start_with(dataflow, Config { workers: 2, ..Config::default() }, move |built| {
         let Some(edges) = built.collection("edges", edge) else { return };
         let both = edges.flat_map(|(end, from, to)| [((end, from), (end, to)), ((end, to), (end, from))]);
-        let nodes = both.clone().map(|(node, _)| (node, node.1)).distinct();
+        let nodes = both.clone().map(|(node, _)| (node, node.1)).distinct_core::<i64>();
         let found = found.clone();
         let labels = propagate(both, nodes).inspect(move |((node, label), _epoch, diff): &(_, Epoch, i64)| {
             let (end, _account): (i64, i64) = *node;
