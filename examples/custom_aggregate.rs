@@ -102,7 +102,8 @@ impl Accumulator for Xors {
 }
 
 const PROGRAM: &str = "
-    CREATE SOURCE bids WITH ('connector' = 'nexmark', 'table' = 'bid', 'events.num' = '50000');
+    CREATE SOURCE bids (WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND)
+    WITH ('connector' = 'nexmark', 'table' = 'bid', 'events.num' = '50000');
 
     CREATE SINK checksums WITH ('connector' = 'print') AS
     SELECT window_start, COUNT(*) AS bids, BIT_XOR(auction) AS checksum

@@ -10,7 +10,8 @@ use highwater::sql::{Catalog, plan};
 use highwater::time::{Epoch, format_time_ms};
 
 const PROGRAM: &str = "
-    CREATE SOURCE sensors WITH ('connector' = 'datagen', 'kind' = 'sensor', 'number-of-rows' = '20000',
+    CREATE SOURCE sensors (WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+    WITH ('connector' = 'datagen', 'kind' = 'sensor', 'number-of-rows' = '20000',
                                 'rows-per-second' = '500', 'seed' = '7');
 
     CREATE MATERIALIZED VIEW per_kind AS
