@@ -1,0 +1,14 @@
+-- Nexmark q22, url directories: the parts of the url's path.
+--
+--   highwater run dataflows/nexmark/q22.sql --exit-at-end --no-serve
+--
+-- The sink takes the result and forgets it; write 'print' for 'blackhole' to see it.
+
+CREATE TABLE bid (
+  WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND
+) WITH ('connector' = 'nexmark', 'table' = 'bid', 'events.num' = '1000000');
+
+CREATE SINK q22 WITH ('connector' = 'blackhole') AS
+SELECT auction, bidder, price, channel,
+       SPLIT_INDEX(url, '/', 3) AS dir1, SPLIT_INDEX(url, '/', 4) AS dir2, SPLIT_INDEX(url, '/', 5) AS dir3
+FROM bid;

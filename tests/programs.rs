@@ -1,0 +1,33 @@
+//! Every program in `dataflows/` plans.
+
+use std::path::{Path, PathBuf};
+
+use highwater::sql::{Catalog, plan};
+
+fn programs(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            programs(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "sql") {
+            into.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_program_plans() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    programs(&root.join("dataflows"), &mut files);
+    assert!(files.len() >= 12, "the programs are where they should be: {files:?}");
+    let mut errors = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a program");
+        match plan(&[(file.display().to_string(), text)], &Catalog::new()) {
+            Ok(dataflow) => assert!(!dataflow.views.is_empty() || !dataflow.sinks.is_empty(), "{file:?} shows nothing"),
+            Err(refused) => errors.extend(refused.iter().map(ToString::to_string)),
+        }
+    }
+    assert!(errors.is_empty(), "{}", errors.join("\n\n"));
+}
