@@ -28,6 +28,9 @@ impl Status {
     }
 }
 
+/// See [`EpochChanges::identity`].
+pub(super) type Identity<'a> = (&'a [u8], u64, bool);
+
 /// All changes of one epoch of a view, netted, retractions before insertions, each in the order of the rows.
 #[derive(Clone, Debug)]
 pub struct EpochChanges {
@@ -50,6 +53,12 @@ impl EpochChanges {
     /// Number of changes.
     pub fn len(&self) -> usize {
         self.delta.len()
+    }
+
+    /// What tells a change's row from others of the view: its bytes, its version, whether it was amended. What was inserted
+    /// as such is retracted as such.
+    pub(super) fn identity(&self, row: usize) -> Identity<'_> {
+        (&self.rows[row], self.versions[row], self.statuses[row] == Status::Amended)
     }
 
     /// Whether there is no change.

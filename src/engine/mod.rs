@@ -24,6 +24,9 @@ mod rows;
 mod sink_writer;
 mod source;
 mod source_operator;
+mod step;
+#[cfg(test)]
+mod step_tests;
 mod subscription;
 mod view;
 mod views;
@@ -41,6 +44,7 @@ pub use error::EngineError;
 pub use extend::Built;
 pub use operators::OperatorStats;
 pub use source::Source;
+pub use step::{Place, Step, Told};
 pub use subscription::{Subscription, Update};
 pub use view::{Snapshot, View};
 pub use views::Views;

@@ -13,7 +13,7 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 
-use super::changes::{EpochChanges, Ring, Status};
+use super::changes::{EpochChanges, Identity, Ring, Status};
 use super::consolidate::{Netted, RowCodec};
 use crate::time::Epoch;
 
@@ -66,9 +66,29 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    pub(super) fn identity(&self) -> Identity<'_> {
+        (&self.bytes, self.version, self.amended)
+    }
+
+    /// The row of a change.
+    pub(super) fn of(changes: &EpochChanges, row: usize) -> Shown {
+        let amended = changes.statuses[row] == Status::Amended;
+        Shown { bytes: changes.rows[row].clone(), version: changes.versions[row], amended, closes: changes.closes[row] }
+    }
+
     pub(super) fn status(&self, as_of: Epoch) -> Status {
         status(self.closes, self.amended, as_of)
     }
+}
+
+/// Whether a row with this closing time is open at `at`, unless it was amended.
+pub(super) fn open_at(closes: i64, at: Epoch) -> bool {
+    status(closes, false, at) == Status::Open
+}
+
+/// Whether a row with this closing time is open at `from` and closed at `to`, unless it was amended.
+pub(super) fn closes_between(closes: i64, from: Epoch, to: Epoch) -> bool {
+    open_at(closes, from) && !open_at(closes, to)
 }
 
 fn status(closes: i64, amended: bool, at: Epoch) -> Status {
@@ -246,14 +266,16 @@ impl Rows {
         Some(shown)
     }
 
-    /// The rows whose closing time lies in `[from, to)`.
-    pub(super) fn closed_between(&self, from: i64, to: i64) -> Vec<Shown> {
+    /// The rows whose closing time the watermark passes between two epochs.
+    pub(super) fn closed_between(&self, from: Epoch, to: Epoch) -> Vec<Shown> {
         let mut shown = Vec::new();
-        if from < to && self.closing.range(from..to).next().is_some() {
-            for (bytes, kept) in &self.rows {
-                if (from..to).contains(&kept.closes) {
-                    show(bytes, kept, &mut shown);
-                }
+        let passes = |closes| closes_between(closes, from, to);
+        // Rows that nothing closes close with the dataflow.
+        let none =
+            to != Epoch::END && self.closing.range(from.watermark..).next().is_none_or(|(&first, _)| !passes(first));
+        if !none {
+            for (bytes, kept) in self.rows.iter().filter(|(_, kept)| passes(kept.closes)) {
+                show(bytes, kept, &mut shown);
             }
         }
         shown
@@ -327,11 +349,11 @@ pub(super) fn relabel(batch: &RecordBatch, columns: &[usize], schema: &SchemaRef
 /// Merges the changes of ascending epochs: what is left of them, at the last epoch.
 pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Option<EpochChanges> {
     let last = changes.last()?;
-    // Net per row; the first retraction and the last insertion of a row say what it was and what it is.
-    let mut netted: BTreeMap<&[u8], (i64, [Option<(usize, usize)>; 2])> = BTreeMap::new();
+    // Net per row; the first retraction and the last insertion say what it was and what it is.
+    let mut netted: BTreeMap<Identity<'_>, (i64, [Option<(usize, usize)>; 2])> = BTreeMap::new();
     for (epoch, changes) in changes.iter().enumerate() {
-        for (row, bytes) in changes.rows.iter().enumerate() {
-            let (net, places) = netted.entry(bytes).or_insert((0, [None, None]));
+        for row in 0..changes.len() {
+            let (net, places) = netted.entry(changes.identity(row)).or_insert((0, [None, None]));
             let diff = changes.delta.diff(row);
             *net += diff;
             if diff > 0 {
@@ -342,7 +364,7 @@ pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Opti
         }
     }
     let mut left: Vec<(i64, &[u8], (usize, usize))> = Vec::new();
-    for (bytes, (net, places)) in netted {
+    for ((bytes, ..), (net, places)) in netted {
         let place = if net > 0 { places[1] } else { places[0] };
         if let Some(place) = place.filter(|_| net != 0) {
             left.push((net, bytes, place));

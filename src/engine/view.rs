@@ -147,16 +147,6 @@ impl View {
         Some(self.shown(epoch, &rows))
     }
 
-    /// The rows whose closing time the watermark passed on the way from `from` to `to` and that are there now: with
-    /// `emit = final`, what a subscriber is told beside the changes of closed rows.
-    pub fn closed_between(&self, from: Epoch, to: Epoch) -> Snapshot {
-        let content = self.read();
-        let rows = content.closed_between(from.watermark, to.watermark);
-        let as_of = content.as_of();
-        drop(content);
-        self.shown(as_of, &rows)
-    }
-
     /// The changes at `from` or later and how far the view is; `None` if some of them are gone from the ring.
     pub fn changes_since(&self, from: Epoch) -> Option<(Vec<Arc<EpochChanges>>, Epoch)> {
         let content = self.read();
@@ -198,7 +188,15 @@ impl View {
         drop(held);
     }
 
-    fn shown(&self, as_of: Epoch, rows: &[rows::Shown]) -> Snapshot {
+    /// The changes at `from` or later, the rows whose closing time the watermark passes on the way to `to` (or as far as
+    /// the view is) as they are now, and that end of the way; `None` if some changes are gone.
+    pub(super) fn way(&self, from: Epoch, to: Epoch) -> Option<(Vec<Arc<EpochChanges>>, Vec<rows::Shown>, Epoch)> {
+        let content = self.read();
+        let to = to.min(content.as_of());
+        Some((content.since(from)?, content.closed_between(from, to), to))
+    }
+
+    pub(super) fn shown(&self, as_of: Epoch, rows: &[rows::Shown]) -> Snapshot {
         let all = self.codec.decode(rows.iter().map(|row| row.bytes.as_ref()));
         let columns: Vec<usize> = (0..self.schema().fields().len()).collect();
         let batch = rows::relabel(&all, &columns, &self.schema);
