@@ -1,0 +1,37 @@
+//! `GET /api/aggregates/{view}?limit=`: the newest rows of a view, as the first design named them.
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::App;
+use super::problem::Problem;
+use super::view_rows::{limit, newest};
+use super::views::find;
+
+/// Rows of an answer if `limit` is not given.
+const LIMIT: usize = 100;
+
+/// The newest rows.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/api/aggregates/{view}", get(aggregates))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    limit: Option<String>,
+}
+
+async fn aggregates(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let view = find(&app, &name)?.clone();
+    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    newest(view, asked.limit.as_deref().map_or(Ok(LIMIT), limit)?).await
+}

@@ -1,0 +1,98 @@
+//! `GET /api/v1/dataflow`: the plan, and the operators that run it with what they did so far.
+//!
+//! `nodes` are the plan: each names its inputs by `id`. `operators` are what runs, all workers of this process together:
+//! rows in and out, seconds busy; each names its inputs by `id` too. A plan's node may be several operators.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::App;
+use super::columns::{Column, columns};
+use crate::engine::OperatorStats;
+use crate::plan::{Dataflow, Node, Op};
+
+/// The graph.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/api/v1/dataflow", get(dataflow))
+}
+
+#[derive(Serialize)]
+struct Graph {
+    nodes: Vec<PlanNode>,
+    views: Vec<Output>,
+    sinks: Vec<Output>,
+    operators: Vec<Operator>,
+}
+
+#[derive(Serialize)]
+struct PlanNode {
+    id: usize,
+    op: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    inputs: Vec<usize>,
+    append_only: bool,
+    columns: Vec<Column>,
+}
+
+#[derive(Serialize)]
+struct Output {
+    name: String,
+    node: usize,
+}
+
+#[derive(Serialize)]
+struct Operator {
+    id: String,
+    name: String,
+    inputs: Vec<String>,
+    rows_in: u64,
+    rows_out: u64,
+    busy_seconds: f64,
+}
+
+async fn dataflow(State(app): State<App>) -> Json<Graph> {
+    let plan = app.engine.dataflow();
+    let node = |(id, node): (usize, &Node)| PlanNode {
+        id,
+        op: word(&node.op),
+        source: source(plan, &node.op),
+        inputs: node.inputs.clone(),
+        append_only: node.facts.append_only,
+        columns: columns(&node.schema),
+    };
+    let id = |address: &Vec<usize>| address.iter().map(usize::to_string).collect::<Vec<_>>().join(".");
+    let operator = |stats: OperatorStats| Operator {
+        id: id(&stats.address),
+        inputs: stats.inputs.iter().map(id).collect(),
+        name: stats.name,
+        rows_in: stats.rows_in,
+        rows_out: stats.rows_out,
+        busy_seconds: stats.busy_seconds,
+    };
+    Json(Graph {
+        nodes: plan.nodes.iter().enumerate().map(node).collect(),
+        views: plan.views.iter().map(|view| Output { name: view.name.clone(), node: view.node }).collect(),
+        sinks: plan.sinks.iter().map(|sink| Output { name: sink.spec.name.clone(), node: sink.node }).collect(),
+        operators: app.engine.operators().into_iter().map(operator).collect(),
+    })
+}
+
+fn word(op: &Op) -> &'static str {
+    match op {
+        Op::Source { .. } => "source",
+        Op::Map { .. } => "map",
+        Op::Union => "union",
+        Op::Window { .. } => "window",
+        Op::Reduce(_) => "reduce",
+    }
+}
+
+fn source(plan: &Dataflow, op: &Op) -> Option<String> {
+    match op {
+        Op::Source { source } => plan.sources.get(*source).map(|source| source.name.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,90 @@
+//! Probes: `/livez` (the process works), `/readyz` (it shows results), `/health` (a summary by component).
+//!
+//! An engine that failed is neither live nor ready; one whose sources have all ended is both.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::App;
+use super::as_of::AsOf;
+use super::problem::Problem;
+use super::sources::status;
+use crate::engine::{Source, State as Engine, View};
+
+/// The probes.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/health", get(health))
+}
+
+async fn livez(State(app): State<App>) -> Response {
+    match app.engine.state() {
+        Engine::Failed(error) => unavailable(format!("the engine failed: {error}")),
+        _ => "ok\n".into_response(),
+    }
+}
+
+async fn readyz(State(app): State<App>) -> Response {
+    match app.engine.state() {
+        Engine::Failed(error) => unavailable(format!("the engine failed: {error}")),
+        Engine::Starting => unavailable("the engine is starting".to_owned()),
+        _ => "ok\n".into_response(),
+    }
+}
+
+fn unavailable(detail: String) -> Response {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+    engine: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    sources: Vec<SourceHealth>,
+    views: Vec<ViewHealth>,
+}
+
+#[derive(Serialize)]
+struct SourceHealth {
+    name: String,
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct ViewHealth {
+    name: String,
+    rows: usize,
+    as_of: AsOf,
+}
+
+async fn health(State(app): State<App>) -> Response {
+    let state = app.engine.state();
+    let error = match &state {
+        Engine::Failed(error) => Some(error.to_string()),
+        _ => None,
+    };
+    let view = |view: &Arc<View>| ViewHealth {
+        name: view.name().to_owned(),
+        rows: view.row_count(),
+        as_of: view.as_of().into(),
+    };
+    let source = |source: &Arc<Source>| SourceHealth { name: source.name().to_owned(), status: status(source) };
+    let answer = Health {
+        status: if error.is_some() { "failed" } else { "ok" },
+        version: env!("CARGO_PKG_VERSION"),
+        engine: state.name(),
+        sources: app.engine.sources().iter().map(source).collect(),
+        views: app.engine.views().iter().map(view).collect(),
+        error,
+    };
+    let code = if answer.error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (code, Json(answer)).into_response()
+}

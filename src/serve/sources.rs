@@ -1,0 +1,197 @@
+//! `GET /api/v1/sources`, `/sources/{source}`, `/sources/{source}/dead-letters`: what comes in, and what was not accepted.
+//!
+//! Counts are those of this process. Times in ms; `late_by` is how far rows were behind the latest event time before
+//! them: a watermark with the bound at `p99_ms` would have found 99 % of the rows on time.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use super::columns::{Column, columns};
+use super::problem::Problem;
+use super::view_rows::limit;
+use crate::delta::Reject;
+use crate::engine::Source;
+use crate::time::format_time_ms;
+
+/// Dead letters of an answer if `limit` is not given.
+const LETTERS: usize = 100;
+
+/// The sources.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/sources", get(list))
+        .route("/api/v1/sources/{source}", get(one))
+        .route("/api/v1/sources/{source}/dead-letters", get(dead_letters))
+}
+
+#[derive(Serialize)]
+struct List {
+    sources: Vec<About>,
+}
+
+#[derive(Serialize)]
+struct About {
+    name: String,
+    connector: &'static str,
+    /// `live`, `bounded` or `ended`.
+    status: &'static str,
+    columns: Vec<Column>,
+    /// What the watermark of the source says; null without one.
+    event_time: Option<EventTime>,
+    partitions: Vec<String>,
+    rows: Rows,
+    buffer: Buffer,
+}
+
+#[derive(Serialize)]
+struct EventTime {
+    column: String,
+    bound_ms: i64,
+    /// Null is without bound.
+    lateness_ms: Option<i64>,
+    idle_timeout_ms: Option<u64>,
+    watermark: String,
+    watermark_ms: Option<i64>,
+    late_by: LateBy,
+}
+
+#[derive(Serialize)]
+struct LateBy {
+    p99_ms: i64,
+    p999_ms: i64,
+    /// Upper bounds and how many rows are within, those without rows left out.
+    buckets: Vec<LateBucket>,
+}
+
+#[derive(Serialize)]
+struct LateBucket {
+    /// Null is without bound.
+    up_to_ms: Option<i64>,
+    rows: u64,
+}
+
+#[derive(Serialize)]
+struct Rows {
+    received: u64,
+    accepted: u64,
+    on_time: u64,
+    accepted_late: u64,
+    rejected_late: u64,
+    no_event_time: u64,
+    undecoded: u64,
+}
+
+#[derive(Serialize)]
+struct Buffer {
+    rows: usize,
+    capacity_rows: usize,
+}
+
+/// `live`, `bounded` or `ended`.
+pub(super) fn status(source: &Source) -> &'static str {
+    match () {
+        () if source.ended() => "ended",
+        () if source.live() => "live",
+        () => "bounded",
+    }
+}
+
+impl About {
+    fn of(source: &Source) -> About {
+        let (spec, counts, watermark) = (source.spec(), source.counts(), source.watermark());
+        let histogram = &counts.lateness;
+        let bucket = |(bound, rows): (i64, u64)| LateBucket { up_to_ms: (bound < i64::MAX).then_some(bound), rows };
+        let name = |column: usize| match spec.decode.get(column) {
+            Some(&physical) => spec.physical.field(physical).name().clone(),
+            None => {
+                spec.computed.get(column - spec.decode.len()).map_or(String::new(), |(field, _)| field.name().clone())
+            }
+        };
+        About {
+            name: spec.name.clone(),
+            connector: spec.connector.name(),
+            status: status(source),
+            columns: columns(&spec.physical),
+            event_time: spec.time.map(|time| EventTime {
+                column: name(time.column),
+                bound_ms: time.bound_ms,
+                lateness_ms: time.lateness_ms,
+                idle_timeout_ms: time.idle_timeout.map(|idle| u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)),
+                watermark: format_time_ms(watermark),
+                watermark_ms: (watermark != i64::MIN && watermark != i64::MAX).then_some(watermark),
+                late_by: LateBy {
+                    p99_ms: histogram.bound_ms(0.99),
+                    p999_ms: histogram.bound_ms(0.999),
+                    buckets: histogram.buckets().filter(|(_, rows)| *rows > 0).map(bucket).collect(),
+                },
+            }),
+            partitions: source.partitions().map(str::to_owned).collect(),
+            rows: Rows {
+                received: counts.accepted() + counts.rejected(),
+                accepted: counts.accepted(),
+                on_time: counts.on_time,
+                accepted_late: counts.accepted_late,
+                rejected_late: counts.rejected_late,
+                no_event_time: counts.no_event_time,
+                undecoded: counts.undecoded,
+            },
+            buffer: Buffer { rows: source.buffered_rows(), capacity_rows: source.capacity_rows() },
+        }
+    }
+}
+
+async fn list(State(app): State<App>) -> Json<List> {
+    Json(List { sources: app.engine.sources().iter().map(|source| About::of(source)).collect() })
+}
+
+async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<About>, Problem> {
+    Ok(Json(About::of(find(&app, &name)?)))
+}
+
+fn find<'a>(app: &'a App, name: &str) -> Result<&'a Source, Problem> {
+    let known = || app.engine.sources().iter().map(|source| source.name());
+    app.engine.source(name).map(AsRef::as_ref).ok_or_else(|| Problem::unknown("source", name, known()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    limit: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Letters {
+    source: String,
+    /// All that there ever were; the last of them are kept.
+    total: u64,
+    /// Newest first.
+    dead_letters: Vec<Letter>,
+}
+
+#[derive(Serialize)]
+struct Letter {
+    position: String,
+    reason: &'static str,
+    detail: String,
+    content: String,
+}
+
+async fn dead_letters(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Json<Letters>, Problem> {
+    let source = find(&app, &name)?;
+    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let limit = asked.limit.as_deref().map_or(Ok(LETTERS), limit)?;
+    let letter = |Reject { position, reason, detail, content, .. }| Letter { position, reason, detail, content };
+    Ok(Json(Letters {
+        source: source.name().to_owned(),
+        total: source.counts().rejected(),
+        dead_letters: source.dead_letters(limit).into_iter().map(letter).collect(),
+    }))
+}

@@ -1,0 +1,166 @@
+//! `GET /api/v1/stats`: totals, rates, buffers, at a glance. `/stream/metrics` sends the same every second as server-sent
+//! events; `/api/stats` is its first name.
+//!
+//! Counts are those of this process; a rate is that of the last [`SPAN`] seconds.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::Event;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::App;
+use super::as_of::AsOf;
+use super::json;
+use super::stream::{Events, events};
+use crate::engine::Engine;
+use crate::time::Clock;
+
+/// Over how many seconds a rate is taken.
+const SPAN: usize = 5;
+
+/// The statistics.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/stats", get(stats))
+        .route("/api/stats", get(stats))
+        .route("/stream/metrics", get(stream))
+}
+
+#[derive(Serialize)]
+struct Stats {
+    state: &'static str,
+    /// Every source has ended and everything is shown.
+    finished: bool,
+    seconds: f64,
+    /// What every view has reached.
+    as_of: AsOf,
+    rows_received: u64,
+    rows_accepted: u64,
+    /// Rows behind the watermark, accepted or not.
+    rows_late: u64,
+    dead_letters: u64,
+    rows_per_second: f64,
+    sources: Vec<SourceStats>,
+    views: Vec<ViewStats>,
+    sse_clients: i64,
+}
+
+#[derive(Serialize)]
+struct SourceStats {
+    name: String,
+    rows_received: u64,
+    watermark: String,
+    buffer_rows: usize,
+    buffer_capacity_rows: usize,
+}
+
+#[derive(Serialize)]
+struct ViewStats {
+    name: String,
+    rows: usize,
+    windows_open: usize,
+    as_of: AsOf,
+}
+
+impl Stats {
+    fn of(app: &App) -> Stats {
+        let engine = &app.engine;
+        let counts: Vec<_> = engine.sources().iter().map(|source| source.counts()).collect();
+        let sum = |of: fn(&crate::source::EdgeCounts) -> u64| counts.iter().map(of).sum::<u64>();
+        let source = |(source, counts): (&Arc<crate::engine::Source>, &crate::source::EdgeCounts)| SourceStats {
+            name: source.name().to_owned(),
+            rows_received: counts.accepted() + counts.rejected(),
+            watermark: crate::time::format_time_ms(source.watermark()),
+            buffer_rows: source.buffered_rows(),
+            buffer_capacity_rows: source.capacity_rows(),
+        };
+        let view = |view: &Arc<crate::engine::View>| ViewStats {
+            name: view.name().to_owned(),
+            rows: view.row_count(),
+            windows_open: view.windows_open(),
+            as_of: view.as_of().into(),
+        };
+        let state = engine.state();
+        Stats {
+            state: state.name(),
+            finished: matches!(state, crate::engine::State::Done),
+            seconds: engine.progress().seconds,
+            as_of: engine.views().as_of().into(),
+            rows_received: sum(|counts| counts.accepted() + counts.rejected()),
+            rows_accepted: sum(|counts| counts.accepted()),
+            rows_late: sum(|counts| counts.accepted_late + counts.rejected_late),
+            dead_letters: sum(|counts| counts.rejected()),
+            rows_per_second: app.rates.rows_per_second(),
+            sources: engine.sources().iter().zip(&counts).map(source).collect(),
+            views: engine.views().iter().map(view).collect(),
+            sse_clients: engine.metrics().sse_clients.get(),
+        }
+    }
+}
+
+async fn stats(State(app): State<App>) -> Json<Stats> {
+    Json(Stats::of(&app))
+}
+
+async fn stream(State(app): State<App>) -> Events {
+    let (out, receiver) = mpsc::channel(1);
+    let mut closing = app.closing.clone();
+    tokio::spawn(async move {
+        let send = async {
+            loop {
+                let event = Event::default().event("stats").data(json::object(&Stats::of(&app)));
+                if out.send(event).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            () = send => {}
+            () = out.closed() => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
+    });
+    events(receiver)
+}
+
+/// Rows received at the last few seconds.
+#[derive(Debug)]
+pub(super) struct Rates {
+    clock: Clock,
+    seen: Mutex<VecDeque<(f64, u64)>>,
+}
+
+impl Rates {
+    pub(super) fn new() -> Rates {
+        Rates { clock: Clock::start(), seen: Mutex::new(VecDeque::from([(0.0, 0)])) }
+    }
+
+    /// Looks once a second; never ends.
+    pub(super) async fn watch(&self, engine: &Engine) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.push_back((self.clock.elapsed_seconds(), engine.progress().rows));
+            if seen.len() > SPAN + 1 {
+                seen.pop_front();
+            }
+        }
+    }
+
+    fn rows_per_second(&self) -> f64 {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match (seen.front(), seen.back()) {
+            (Some((from, before)), Some((to, after))) if to > from => {
+                after.saturating_sub(*before) as f64 / (to - from)
+            }
+            _ => 0.0,
+        }
+    }
+}

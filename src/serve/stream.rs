@@ -1,0 +1,322 @@
+//! `GET /api/v1/views/{view}/stream`, `/api/v1/stream?views=a,b`: views as server-sent events.
+//!
+//! A reader gets a `snapshot` of each view, then per epoch the `delta` of each view that changed, then `progress`: all of
+//! this is told. Several views go forward together, as far as the slowest (`align=false`: each for itself, with its own
+//! `progress`). `emit=final` leaves out what is open, `snapshot=false` begins with the changes from now on, `every=100ms`
+//! tells at most so often. `Last-Event-ID` takes up where a connection broke; if the changes since are gone, `reset` and
+//! new snapshots follow.
+//!
+//! A reader that does not keep up holds nothing back: it is told the changes of many epochs merged into one. Cost per
+//! reader: one task, and the encoding of its events.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::routing::get;
+use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::App;
+use super::problem::Problem;
+use super::views::find;
+use super::{stream_event, stream_id};
+use crate::engine::{Place, Snapshot, Step, View};
+use crate::time::{Epoch, parse_duration_ms};
+
+/// After how long without an event a comment shows that the connection lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How many events may wait for a slow reader.
+const WAITING: usize = 16;
+/// More epochs than this at once are merged.
+const MERGE_OVER: usize = 64;
+/// `every` is at most this long.
+const EVERY_MAX_MS: i64 = 60_000;
+
+/// The streams of views.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/api/v1/views/{view}/stream", get(one)).route("/api/v1/stream", get(many))
+}
+
+/// A stream of events, as an answer.
+pub(super) type Events = Sse<axum::response::sse::KeepAliveStream<EventStream>>;
+type EventStream = tokio_stream::adapters::Map<ReceiverStream<Event>, fn(Event) -> Result<Event, Infallible>>;
+
+/// Events that another task sends, with heartbeats between them.
+pub(super) fn events(receiver: mpsc::Receiver<Event>) -> Events {
+    let events = ReceiverStream::new(receiver).map(Ok as fn(Event) -> Result<Event, Infallible>);
+    Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("hb"))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Asked {
+    views: Option<String>,
+    emit: Option<String>,
+    snapshot: Option<bool>,
+    align: Option<bool>,
+    every: Option<String>,
+}
+
+type AskedQuery = Result<Query<Asked>, QueryRejection>;
+
+async fn one(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    query: AskedQuery,
+    headers: HeaderMap,
+) -> Result<Events, Problem> {
+    let views = vec![find(&app, &name)?.clone()];
+    start(app, views, &read(query)?, &headers)
+}
+
+async fn many(State(app): State<App>, query: AskedQuery, headers: HeaderMap) -> Result<Events, Problem> {
+    let asked = read(query)?;
+    let views = match asked.views.as_deref() {
+        None | Some("") => app.engine.views().iter().cloned().collect(),
+        Some(names) => names.split(',').map(|name| find(&app, name).cloned()).collect::<Result<Vec<_>, _>>()?,
+    };
+    start(app, views, &asked, &headers)
+}
+
+fn read(query: AskedQuery) -> Result<Asked, Problem> {
+    query.map(|Query(asked)| asked).map_err(|error| Problem::bad_request(error.body_text()))
+}
+
+fn start(app: App, views: Vec<Arc<View>>, asked: &Asked, headers: &HeaderMap) -> Result<Events, Problem> {
+    let only_final = match asked.emit.as_deref() {
+        None | Some("changes") => false,
+        Some("final") => true,
+        Some(other) => return Err(Problem::bad_request(format!("emit={other}: write changes or final"))),
+    };
+    let every = match asked.every.as_deref().map(parse_duration_ms).transpose() {
+        Ok(every) => every.unwrap_or(0),
+        Err(reason) => return Err(Problem::bad_request(format!("every: {reason}"))),
+    };
+    if every > EVERY_MAX_MS {
+        return Err(Problem::bad_request(format!("every: at most {EVERY_MAX_MS} ms")));
+    }
+    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+    let begin = match (last_id, asked.snapshot) {
+        (Some(id), _) => Begin::Resume(id.to_owned()),
+        (None, Some(false)) => Begin::Now,
+        (None, _) => Begin::Snapshot,
+    };
+    let (out, receiver) = mpsc::channel(WAITING);
+    let reader = Reader {
+        aligned: views.len() < 2 || asked.align.unwrap_or(true),
+        places: Vec::new(),
+        watches: views.iter().map(|view| view.watch()).collect(),
+        every: Duration::from_millis(every.unsigned_abs()),
+        views,
+        only_final,
+        out,
+        app,
+    };
+    tokio::spawn(reader.run(begin));
+    Ok(events(receiver))
+}
+
+/// Where a stream begins.
+enum Begin {
+    Snapshot,
+    Now,
+    Resume(String),
+}
+
+/// Why a stream ends: the reader is gone, or the engine is.
+struct End;
+
+impl<T> From<mpsc::error::SendError<T>> for End {
+    fn from(_: mpsc::error::SendError<T>) -> End {
+        End
+    }
+}
+
+struct Reader {
+    app: App,
+    views: Vec<Arc<View>>,
+    watches: Vec<watch::Receiver<Epoch>>,
+    /// Where the reader is, by view.
+    places: Vec<Place>,
+    only_final: bool,
+    aligned: bool,
+    every: Duration,
+    out: mpsc::Sender<Event>,
+}
+
+impl Reader {
+    async fn run(mut self, begin: Begin) {
+        let metrics = self.app.engine.metrics().clone();
+        metrics.sse_clients.inc();
+        let (out, mut closing) = (self.out.clone(), self.app.closing.clone());
+        tokio::select! {
+            _ = self.follow(begin) => {}
+            () = out.closed() => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
+        metrics.sse_clients.dec();
+    }
+
+    async fn follow(&mut self, begin: Begin) -> Result<(), End> {
+        match begin {
+            Begin::Snapshot => self.snapshot().await?,
+            Begin::Now => {
+                self.places = self.views.iter().map(|view| view.as_of().into()).collect();
+                if self.aligned {
+                    let least = self.places.iter().map(|place| place.next).min().unwrap_or(Epoch::END);
+                    self.places.fill(least.into());
+                }
+                self.progress().await?;
+            }
+            Begin::Resume(id) => match stream_id::read(self.app.run, self.views.len(), &id) {
+                Some(places) if places.iter().zip(&self.views).all(|(place, view)| place.next <= view.as_of()) => {
+                    self.places = places;
+                }
+                _ => self.reset("the Last-Event-ID is not of this run of the server, or of another request").await?,
+            },
+        }
+        loop {
+            self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
+            match self.steps() {
+                None => self.reset("the changes since then are gone").await?,
+                Some(steps) if steps.iter().any(Option::is_some) => self.tell(steps).await?,
+                Some(_) => {
+                    moved(&mut self.watches).await?;
+                    tokio::time::sleep(self.every).await;
+                }
+            }
+        }
+    }
+
+    async fn send(&self, event: Event) -> Result<(), End> {
+        Ok(self.out.send(event.id(stream_id::write(self.app.run, &self.places))).await?)
+    }
+
+    async fn reset(&mut self, reason: &str) -> Result<(), End> {
+        self.out.send(stream_event::reset(reason).id(stream_id::nothing(self.app.run))).await?;
+        self.snapshot().await
+    }
+
+    /// Tells the rows of all views, and goes on from there.
+    async fn snapshot(&mut self) -> Result<(), End> {
+        let mut snapshots = self.read().await;
+        self.places = snapshots.iter().map(|snapshot| snapshot.as_of.into()).collect();
+        snapshots.reverse();
+        for view in 0..self.views.len() {
+            let Some(snapshot) = snapshots.pop() else { break };
+            let (shown, only_final) = (self.views[view].clone(), self.only_final);
+            let encode = move || stream_event::snapshot(&shown, &snapshot, only_final);
+            let event = tokio::task::spawn_blocking(encode).await.map_err(|_| End)?;
+            if snapshots.is_empty() {
+                self.send(event).await?;
+            } else {
+                self.out.send(event.id(stream_id::nothing(self.app.run))).await?;
+            }
+        }
+        self.progress().await
+    }
+
+    /// The rows of all views, at one epoch if they go together.
+    async fn read(&self) -> Vec<Snapshot> {
+        if !self.aligned {
+            return self.views.iter().map(|view| view.snapshot()).collect();
+        }
+        loop {
+            match self.app.engine.views().read(&self.views) {
+                Some(snapshots) => return snapshots,
+                // The fastest view's ring does not reach back to the slowest view: it may catch up.
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    async fn progress(&self) -> Result<(), End> {
+        if self.aligned {
+            let as_of = self.places.iter().map(|place| place.closed).min().unwrap_or(Epoch::END);
+            return self.send(stream_event::progress(None, as_of)).await;
+        }
+        for (view, place) in self.views.iter().zip(&self.places) {
+            self.send(stream_event::progress(Some(view), place.closed)).await?;
+        }
+        Ok(())
+    }
+
+    /// What is new, by view; `None` if it is gone.
+    fn steps(&self) -> Option<Vec<Option<Step>>> {
+        let ends: Vec<Epoch> = self.views.iter().map(|view| view.as_of()).collect();
+        let least = ends.iter().copied().min().unwrap_or(Epoch::END);
+        let merge_over = if self.every.is_zero() { MERGE_OVER } else { 1 };
+        let step = |(view, place): (usize, &Place)| {
+            let to = if self.aligned { least } else { ends[view] };
+            if to <= place.closed {
+                return Some(None);
+            }
+            self.views[view].step(*place, to, merge_over).map(Some)
+        };
+        self.places.iter().enumerate().map(step).collect()
+    }
+
+    async fn tell(&mut self, steps: Vec<Option<Step>>) -> Result<(), End> {
+        let mut order: Vec<(Epoch, usize, usize)> = Vec::new();
+        for (view, step) in steps.iter().enumerate() {
+            let Some(step) = step else { continue };
+            order.extend(step.told.iter().enumerate().map(|(at, told)| (told.changes.epoch, view, at)));
+            if step.merged {
+                self.app.engine.metrics().sse_compacted.inc();
+            }
+        }
+        order.sort_unstable();
+        for (epoch, view, at) in order {
+            let Some(step) = &steps[view] else { continue };
+            let next = Epoch { tick: epoch.tick.saturating_add(1), ..epoch };
+            let event = stream_event::delta(&self.views[view], &step.told[at], next, self.only_final);
+            let closed = if step.closes { self.places[view].closed } else { next };
+            self.places[view] = Place { closed, next, merged: step.merged };
+            if let Some(event) = event {
+                self.send(event).await?;
+            }
+        }
+        for (view, step) in steps.iter().enumerate() {
+            let Some(step) = step else { continue };
+            self.places[view] = step.to.into();
+            if let Some(event) = stream_event::closed(&self.views[view], &step.closed, self.only_final) {
+                self.send(event).await?;
+            }
+        }
+        if self.aligned {
+            return self.progress().await;
+        }
+        for (view, step) in self.views.iter().zip(&steps) {
+            if let Some(step) = step {
+                self.send(stream_event::progress(Some(view), step.to)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits until any of the views moved.
+async fn moved(watches: &mut [watch::Receiver<Epoch>]) -> Result<(), End> {
+    type Wait<'a> = Pin<Box<dyn Future<Output = Result<(), watch::error::RecvError>> + Send + 'a>>;
+    let mut waits: Vec<Wait<'_>> = watches.iter_mut().map(|watch| Box::pin(watch.changed()) as Wait<'_>).collect();
+    let moved = poll_fn(|context| {
+        let ready = |wait: &mut Wait<'_>| match wait.as_mut().poll(context) {
+            Poll::Ready(moved) => Some(moved),
+            Poll::Pending => None,
+        };
+        waits.iter_mut().find_map(ready).map_or(Poll::Pending, Poll::Ready)
+    });
+    // An error says that the engine is gone.
+    moved.await.map_err(|_| End)
+}

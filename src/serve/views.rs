@@ -1,0 +1,77 @@
+//! `GET /api/v1/views`, `/api/v1/views/{view}`: what is published, and how far it is.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::App;
+use super::as_of::AsOf;
+use super::columns::{Column, columns};
+use super::problem::Problem;
+use crate::engine::View;
+use crate::plan::Emit;
+
+/// The catalog of views.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/api/v1/views", get(list)).route("/api/v1/views/{view}", get(one))
+}
+
+#[derive(Serialize)]
+struct List {
+    views: Vec<About>,
+}
+
+/// A view and how far it is.
+#[derive(Serialize)]
+struct About {
+    name: String,
+    emit: &'static str,
+    columns: Vec<Column>,
+    /// The columns that identify a row; null if only the whole row does.
+    key: Option<Vec<String>>,
+    rows: usize,
+    /// Closing times still ahead of the watermark.
+    windows_open: usize,
+    /// Closed rows that made room for others.
+    evicted: u64,
+    as_of: AsOf,
+    sql: String,
+}
+
+impl About {
+    fn of(view: &View) -> About {
+        let spec = view.spec();
+        let name = |&column: &usize| view.schema().field(column).name().clone();
+        About {
+            name: spec.name.clone(),
+            emit: match spec.emit {
+                Emit::Final => "final",
+                Emit::Changes => "changes",
+            },
+            columns: columns(view.schema()),
+            key: spec.key.as_ref().map(|key| key.iter().map(name).collect()),
+            rows: view.row_count(),
+            windows_open: view.windows_open(),
+            evicted: view.evicted(),
+            as_of: view.as_of().into(),
+            sql: spec.sql.clone(),
+        }
+    }
+}
+
+async fn list(State(app): State<App>) -> Json<List> {
+    Json(List { views: app.engine.views().iter().map(|view| About::of(view)).collect() })
+}
+
+async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<About>, Problem> {
+    Ok(Json(About::of(find(&app, &name)?)))
+}
+
+/// A view by its name, or the refusal that names those that exist.
+pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<&'a Arc<View>, Problem> {
+    let views = app.engine.views();
+    views.get(name).ok_or_else(|| Problem::unknown("view", name, views.iter().map(|view| view.name())))
+}
