@@ -33,6 +33,13 @@ pub fn explain(plan: &Dataflow, view: Option<&str>) -> String {
     tree.out
 }
 
+/// One operator: what it does, and what is known of its rows.
+pub fn describe(plan: &Dataflow, id: NodeId) -> [String; 2] {
+    let node = &plan.nodes[id];
+    let input = node.inputs.first().map(|&input| &plan.nodes[input]);
+    [operator(plan, node, input), facts(plan, node, input)]
+}
+
 /// How often each node is read by what the wanted views and sinks need.
 fn readers(plan: &Dataflow, wanted: impl Fn(&str) -> bool) -> Vec<usize> {
     let mut readers = vec![0; plan.nodes.len()];
@@ -85,11 +92,10 @@ impl Tree<'_> {
             self.numbers.insert(id, number);
             label = format!("#{number} ");
         }
-        let node = &self.plan.nodes[id];
-        let input = node.inputs.first().map(|&input| &self.plan.nodes[input]);
-        self.line(depth, format_args!("{label}{}", operator(self.plan, node, input)));
-        self.line(depth, format_args!("| {}", facts(self.plan, node, input)));
-        for &input in &node.inputs {
+        let [does, known] = describe(self.plan, id);
+        self.line(depth, format_args!("{label}{does}"));
+        self.line(depth, format_args!("| {known}"));
+        for &input in &self.plan.nodes[id].inputs {
             self.node(input, depth + 1);
         }
     }
@@ -261,8 +267,8 @@ pub(super) fn column(schema: &Schema, index: usize) -> String {
     schema.fields().get(index).map_or_else(|| format!("#{index}"), |field| field.name().clone())
 }
 
-/// A type as SQL writes it.
-fn sql_type(data_type: &DataType) -> String {
+/// A type as SQL writes it; one that SQL has no word for keeps Arrow's.
+pub fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 => "VARCHAR".to_owned(),
         DataType::Boolean => "BOOLEAN".to_owned(),

@@ -24,7 +24,7 @@ use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 
 pub use self::check::{Warning, check};
-pub use self::explain::explain;
+pub use self::explain::{describe, explain, sql_type};
 pub use crate::aggregate::Emit;
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
 pub use crate::window::Window;

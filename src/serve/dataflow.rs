@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::App;
 use super::columns::{Column, columns};
 use crate::engine::OperatorStats;
-use crate::plan::{Dataflow, Node, Op};
+use crate::plan::{Node, describe};
 
 /// The graph.
 pub(super) fn routes() -> Router<App> {
@@ -29,9 +29,10 @@ struct Graph {
 #[derive(Serialize)]
 struct PlanNode {
     id: usize,
-    op: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
+    /// What it does.
+    does: String,
+    /// What is known of its rows, and what it keeps for how long.
+    known: String,
     inputs: Vec<usize>,
     append_only: bool,
     columns: Vec<Column>,
@@ -55,13 +56,16 @@ struct Operator {
 
 async fn dataflow(State(app): State<App>) -> Json<Graph> {
     let plan = app.engine.dataflow();
-    let node = |(id, node): (usize, &Node)| PlanNode {
-        id,
-        op: word(&node.op),
-        source: source(plan, &node.op),
-        inputs: node.inputs.clone(),
-        append_only: node.facts.append_only,
-        columns: columns(&node.schema),
+    let node = |(id, node): (usize, &Node)| {
+        let [does, known] = describe(plan, id);
+        PlanNode {
+            id,
+            does,
+            known,
+            inputs: node.inputs.clone(),
+            append_only: node.facts.append_only,
+            columns: columns(&node.schema),
+        }
     };
     let id = |address: &Vec<usize>| address.iter().map(usize::to_string).collect::<Vec<_>>().join(".");
     let operator = |stats: OperatorStats| Operator {
@@ -78,21 +82,4 @@ async fn dataflow(State(app): State<App>) -> Json<Graph> {
         sinks: plan.sinks.iter().map(|sink| Output { name: sink.spec.name.clone(), node: sink.node }).collect(),
         operators: app.engine.operators().into_iter().map(operator).collect(),
     })
-}
-
-fn word(op: &Op) -> &'static str {
-    match op {
-        Op::Source { .. } => "source",
-        Op::Map { .. } => "map",
-        Op::Union => "union",
-        Op::Window { .. } => "window",
-        Op::Reduce(_) => "reduce",
-    }
-}
-
-fn source(plan: &Dataflow, op: &Op) -> Option<String> {
-    match op {
-        Op::Source { source } => plan.sources.get(*source).map(|source| source.name.clone()),
-        _ => None,
-    }
 }
