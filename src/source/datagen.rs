@@ -13,10 +13,10 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 
 use self::field::Maker;
-use super::generated::{Turn, Turns};
+use super::generated::{Turn, Turns, check_options};
 use super::nexmark::partitions;
 use super::random::Stream;
-use super::{Connector, Decoded, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
+use super::{Connector, Decoded, Read, Reader, SourceError, SourceSpec};
 use crate::format::read_time;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::time::now_ms;
@@ -66,8 +66,7 @@ impl Connector for Datagen {
     }
 
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
-        let owner = format!("source '{}' (datagen)", spec.name);
-        spec.options.check(&owner, &[SOURCE_OPTIONS, OPTIONS])?;
+        check_options(spec, OPTIONS)?;
         partitions(&spec.options)?;
         Plan::new(spec).map(drop)
     }

@@ -10,7 +10,16 @@ use std::time::Duration;
 use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer};
 
+use super::{SOURCE_OPTIONS, SourceSpec};
+use crate::options::{OptionError, OptionSpec};
 use crate::time::Clock;
+
+/// Refuses options that generators do not read: also those of sources that concern how rows are written.
+pub(super) fn check_options(spec: &SourceSpec, own: &[OptionSpec]) -> Result<(), OptionError> {
+    let written = |option: &&OptionSpec| !matches!(option.name, "format" | "timestamp.unit");
+    let shared: Vec<OptionSpec> = SOURCE_OPTIONS.iter().filter(written).copied().collect();
+    spec.options.check(&format!("source '{}' ({})", spec.name, spec.connector.name()), &[&shared, own])
+}
 
 /// Rows of a batch, at most.
 pub(super) const BATCH_ROWS: u64 = 8192;

@@ -15,8 +15,8 @@ use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
 
 use self::columns::{Column, MS};
 use self::generator::{Generator, Kind, Rows};
-use super::generated::{Turn, Turns};
-use super::{Connector, Decoded, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
+use super::generated::{Turn, Turns, check_options};
+use super::{Connector, Decoded, Read, Reader, SourceError, SourceSpec};
 use crate::options::{OptionError, OptionSpec, Options};
 
 /// The connector `nexmark`.
@@ -84,8 +84,7 @@ impl Connector for Nexmark {
     }
 
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
-        let owner = format!("source '{}' (nexmark)", spec.name);
-        spec.options.check(&owner, &[SOURCE_OPTIONS, OPTIONS])?;
+        check_options(spec, OPTIONS)?;
         Generator::new(&spec.options)?;
         partitions(&spec.options)?;
         Plan::new(spec).map(drop)

@@ -44,7 +44,31 @@ struct Object {
 #[derive(Default)]
 struct Place {
     raw: Vec<u8>,
+    /// The first 16 bytes of `raw` and which of them there are: most keys are compared in one step.
+    head: u128,
+    mask: u128,
     column: Option<usize>,
+}
+
+impl Place {
+    fn remember(&mut self, raw: &[u8], column: Option<usize>) {
+        self.raw.clear();
+        self.raw.extend_from_slice(raw);
+        self.column = column;
+        let mut head = [0; 16];
+        let length = raw.len().min(16);
+        head[..length].copy_from_slice(&raw[..length]);
+        self.head = u128::from_le_bytes(head);
+        self.mask = u128::MAX >> (128 - 8 * length);
+    }
+
+    #[inline(always)]
+    fn stands_at(&self, text: &[u8]) -> bool {
+        match text.first_chunk::<16>() {
+            Some(chunk) if self.raw.len() <= 16 => u128::from_le_bytes(*chunk) & self.mask == self.head,
+            _ => text.starts_with(&self.raw),
+        }
+    }
 }
 
 impl Object {
@@ -235,7 +259,7 @@ fn object(
 fn key(cursor: &mut Cursor<'_>, keys: &mut Object, place: usize, scratch: &mut Vec<u8>) -> Result<Option<usize>, Bad> {
     if let Some(known) = keys.places.get(place) {
         let rest = &cursor.bytes[cursor.at..];
-        if rest.starts_with(&known.raw) {
+        if !known.raw.is_empty() && known.stands_at(rest) {
             cursor.at += known.raw.len();
             return Ok(known.column);
         }
@@ -264,10 +288,7 @@ fn other_key(
         if place >= keys.places.len() {
             keys.places.resize_with(place + 1, Place::default);
         }
-        let known = &mut keys.places[place];
-        known.raw.clear();
-        known.raw.extend_from_slice(&cursor.bytes[start..cursor.at]);
-        known.column = column;
+        keys.places[place].remember(&cursor.bytes[start..cursor.at], column);
     }
     Ok(column)
 }
