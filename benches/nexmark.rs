@@ -99,9 +99,8 @@ fn run(arguments: &Arguments) {
         _ => std::fs::read_to_string(Path::new(FOLDER).join(format!("{query}.sql"))).expect("a query of the folder"),
     };
     let text = text.replace("'events.num' = '1000000'", &format!("'events.num' = '{}'", arguments.events));
-    let dataflow = plan(&[(query.clone(), text)], &Catalog::new()).unwrap_or_else(|errors| {
-        panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    });
+    let dataflow = plan(&[(query.clone(), text)], &Catalog::new())
+        .unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
     let config = Config { workers: arguments.workers, ..Config::default() };
     let summary = Engine::start(dataflow, config).and_then(|engine| engine.wait()).expect("the run ends");
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");

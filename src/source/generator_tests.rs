@@ -45,7 +45,8 @@ fn time(batch: &RecordBatch, name: &str) -> Vec<i64> {
 
 #[test]
 fn bounded_generators_repeat_and_seeds_differ() {
-    let cases: &[(&'static dyn Connector, &[(&str, &str)])] = &[
+    type Case = (&'static dyn Connector, &'static [(&'static str, &'static str)]);
+    let cases: &[Case] = &[
         (&Datagen, &[("kind", "mixed"), ("number-of-rows", "20000"), ("disorder", "2 s"), ("late-rate", "0.01")]),
         (&Nexmark, &[("events.num", "20000")]),
         (&Nexmark, &[("events.num", "20000"), ("table", "auction")]),

@@ -28,8 +28,11 @@ pub(super) fn spec(connector: &'static dyn Connector, columns: &[FieldRef], opti
     }
 }
 
+/// Rows as JSON with their positions, and rejects.
+type Drained = (Vec<(u64, String)>, Vec<Reject>);
+
 /// All that a partition holds: rows as JSON with their positions, and rejects.
-pub(super) fn drain(reader: &mut dyn Reader) -> (Vec<(u64, String)>, Vec<Reject>) {
+pub(super) fn drain(reader: &mut dyn Reader) -> Drained {
     let (mut rows, mut rejects) = (Vec::new(), Vec::new());
     loop {
         match reader.read().unwrap() {
@@ -85,7 +88,7 @@ fn options_of_formats_are_known_where_formats_are_read() {
     }
 }
 
-fn read_files(path: &std::path::Path, more: &[(&str, &str)]) -> Vec<(Vec<(u64, String)>, Vec<Reject>)> {
+fn read_files(path: &std::path::Path, more: &[(&str, &str)]) -> Vec<Drained> {
     let mut options = vec![("connector", "filesystem"), ("path", path.to_str().unwrap())];
     options.extend_from_slice(more);
     let spec = spec(&filesystem::Filesystem, &n_and_t(), &options);

@@ -34,7 +34,6 @@ pub(super) struct TextInput {
     pub(super) live: bool,
 }
 
-/// Work in the order of the input, given to decoder `n % threads`.
 type Result<T> = std::result::Result<T, io::Error>;
 
 /// The reader of a text input.
@@ -126,7 +125,8 @@ fn skipped(layout: &Layout, lines: u64, faults: Vec<crate::format::Fault>) -> Pa
     Part { batch: RecordBatch::new_empty(layout.wanted.clone()), numbers: None, records: lines, faults }
 }
 
-/// Starts one thread that cuts and `count` that decode; answers their outputs.
+/// Starts one thread that cuts and `count` that decode; answers their outputs. Chunk `n` goes to decoder `n % count`, so
+/// that taking the outputs in turn gives the order of the input.
 fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::Result<Vec<Receiver<Result<Part>>>> {
     let spawn = |role: String, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(role).spawn(run).map(drop);
     let (give_back, old) = bounded::<Vec<u8>>(4 * count);
