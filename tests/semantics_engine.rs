@@ -7,7 +7,7 @@ mod script;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use highwater::engine::{Config, Engine, Status, Update};
+use highwater::engine::{Config, Engine, State, Status, Update};
 use highwater::plan::Emit;
 use highwater::time::Epoch;
 use script::*;
@@ -496,4 +496,25 @@ fn stopping_one_process_stops_the_others_without_an_error() {
         assert!(engine.wait_within(Duration::from_secs(15)).expect("it must not hang").unwrap().stopped);
     }
     assert_eq!(closed(&sink), 1);
+}
+
+#[test]
+fn operators_tell_what_they_took_sent_and_hold() {
+    let mut program = Program::default();
+    let keys: Vec<Row> = (0..50).map(|key| (key, 100, 1)).collect();
+    let a = program.source("a", live(vec![vec![Act::Rows(keys), Act::Hang]]), STRICT);
+    let windows = program.tumble(a, 1_000, Emit::Changes, Some(0));
+    let engine = program.view("windows", windows).start(2);
+    eventually("the dataflow is built", || matches!(engine.state(), State::Running));
+    let stats = |name: &str| engine.operators().into_iter().find(|operator| operator.name == name).unwrap();
+    eventually("the open groups are told", || stats("WindowReduce").state_rows == 50);
+    eventually("rows in and out", || {
+        let (reduce, source) = (stats("WindowReduce"), stats("Source a"));
+        (reduce.rows_in, reduce.rows_out, source.rows_out) == (50, 50, 50)
+    });
+    assert!(stats("WindowReduce").busy_seconds > 0.0);
+    assert!(engine.metrics_text().contains("highwater_state_rows{operator=\"WindowReduce #"));
+    engine.stop(true);
+    engine.wait().unwrap();
+    assert_eq!(stats("WindowReduce").state_rows, 0, "what is closed is freed");
 }

@@ -4,16 +4,20 @@
 //! Invariant of routing: rows with equal keys reach the same worker, whatever batch, worker or process they come from.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use arrow_array::UInt32Array;
 use timely::Accountable;
 use timely::communication::Push;
-use timely::container::NoopBuilder;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message};
+use timely::dataflow::operators::generic::OperatorInfo;
 use timely::dataflow::operators::{Capability, Operator};
+use timely::logging_core::Logger;
+use timely::worker::Worker;
 
 use super::words::hash_rows;
 use super::{Delta, Stateful, wire};
@@ -173,8 +177,10 @@ where
     S: Stateful + 'static,
     P: timely::dataflow::channels::pact::ParallelizationContract<Epoch, Delta>,
 {
-    input.unary_frontier::<NoopBuilder<Delta>, _, _, _>(pact, name, move |initial, _| {
+    let worker = input.scope().worker().clone();
+    input.unary_frontier::<NoopBuilder<Delta>, _, _, _>(pact, name, move |initial, info| {
         drop(initial);
+        let mut meter = Meter::new(&worker, &info);
         let mut staged: BTreeMap<Epoch, (Capability<Epoch>, Vec<Delta>)> = BTreeMap::new();
         let mut held: Option<Capability<Epoch>> = None;
         move |(input, frontier), output| {
@@ -211,6 +217,53 @@ where
                 });
             }
             state.expire(frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark));
+            meter.tell(state.held(), 0);
         }
     })
+}
+
+/// The name of the log that operators tell in what they hold; whoever listens to it gets [`Held`] events.
+pub const STATE_LOG: &str = "highwater/state";
+
+/// The builder of [`STATE_LOG`].
+pub type StateLog = CapacityContainerBuilder<Vec<(Duration, Held)>>;
+
+/// What an operator holds on this worker now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The operator's identifier in timely's log.
+    pub operator: usize,
+    /// Groups, sessions, rows.
+    pub rows: usize,
+    /// Bytes, 0 if they are not known.
+    pub bytes: usize,
+}
+
+/// An operator's way to tell what it holds. Costs nothing while nobody listens or nothing changes.
+pub struct Meter {
+    log: Option<Logger<StateLog>>,
+    last: Held,
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter").field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
+impl Meter {
+    /// For the operator that `info` is of.
+    pub fn new(worker: &Worker, info: &OperatorInfo) -> Meter {
+        let last = Held { operator: info.global_id, rows: 0, bytes: 0 };
+        Meter { log: worker.logger_for::<StateLog>(STATE_LOG), last }
+    }
+
+    /// Tells what is held now, if that is news.
+    pub fn tell(&mut self, rows: usize, bytes: usize) {
+        let now = Held { rows, bytes, ..self.last };
+        if let Some(log) = self.log.as_ref().filter(|_| now != self.last) {
+            log.log(now);
+            self.last = now;
+        }
+    }
 }

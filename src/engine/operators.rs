@@ -1,9 +1,12 @@
-//! What timely logs of its operators, added up: rows in and out, time spent. All workers of the process together.
+//! What timely logs of its operators, added up: rows in and out, time spent, and what they say they hold. All workers of
+//! the process together.
 //!
 //! Cost: two events per scheduling and one per message, added up in the worker and handed to the shared counters whenever
 //! timely flushes its log.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +14,8 @@ use prometheus_client::metrics::counter::Counter;
 use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
-use crate::metrics::{Metrics, Seconds, label, labels};
+use crate::delta::{Held, STATE_LOG, StateLog};
+use crate::metrics::{Label, Metrics, Seconds, label, labels};
 
 /// What one operator did so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +32,10 @@ pub struct OperatorStats {
     pub rows_out: u64,
     /// Seconds spent in it, all workers together.
     pub busy_seconds: f64,
+    /// Groups, sessions or rows that it holds, all workers together.
+    pub state_rows: usize,
+    /// Bytes of them, as far as operators know.
+    pub state_bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +48,10 @@ struct Handles {
     rows_in_total: Counter,
     rows_out_total: Counter,
     busy_total: Seconds,
+    /// Per worker what it holds: rows and bytes.
+    held: BTreeMap<usize, (usize, usize)>,
+    /// Its name among the metrics.
+    label: Label,
 }
 
 /// The operators of a process.
@@ -52,12 +64,20 @@ pub(super) struct Operators {
 /// What one worker knows of its ids, and what is not handed over yet.
 #[derive(Default)]
 struct Local {
-    addresses: HashMap<usize, Vec<usize>>,
+    /// Shared with the listener to what operators hold.
+    addresses: Rc<RefCell<HashMap<usize, Vec<usize>>>>,
     /// Per channel: who sends, who reads.
     channels: HashMap<usize, (Vec<usize>, Vec<usize>)>,
     started: HashMap<usize, Duration>,
     busy: HashMap<usize, Duration>,
     rows: HashMap<(usize, bool), u64>,
+}
+
+impl Handles {
+    /// Rows and bytes held by all workers together.
+    fn held(&self) -> (usize, usize) {
+        self.held.values().fold((0, 0), |all, held| (all.0 + held.0, all.1 + held.1))
+    }
 }
 
 impl Operators {
@@ -67,9 +87,14 @@ impl Operators {
 
     /// Listens to a worker's log. To be called before its dataflows are built.
     pub(super) fn listen(self: &Arc<Operators>, worker: &Worker) {
-        let operators = self.clone();
+        let (operators, states) = (self.clone(), self.clone());
         let mut local = Local::default();
+        let (addresses, index) = (local.addresses.clone(), worker.index());
         if let Some(mut log) = worker.log_register() {
+            log.insert::<StateLog, _>(STATE_LOG, move |_, events| {
+                let events = events.iter_mut().flat_map(|events| events.drain(..));
+                events.for_each(|(_, held)| states.hold(&addresses.borrow(), index, held));
+            });
             log.insert::<TimelyEventBuilder, _>("timely", move |_, events| match events {
                 Some(events) => events.drain(..).for_each(|(at, event)| operators.note(&mut local, at, event)),
                 None => operators.add(&mut local),
@@ -82,7 +107,7 @@ impl Operators {
             // A single step is the dataflow as a whole.
             TimelyEvent::Operates(operator) if operator.addr.len() > 1 => {
                 self.introduce(&operator.addr, &operator.name);
-                local.addresses.insert(operator.id, operator.addr);
+                local.addresses.borrow_mut().insert(operator.id, operator.addr);
             }
             TimelyEvent::Channels(channel) => {
                 let place = |(index, _): (usize, usize)| {
@@ -102,7 +127,7 @@ impl Operators {
                 *local.rows.entry((message.channel, message.is_send)).or_insert(0) +=
                     message.record_count.max(0) as u64;
             }
-            TimelyEvent::Schedule(schedule) if local.addresses.contains_key(&schedule.id) => {
+            TimelyEvent::Schedule(schedule) if local.addresses.borrow().contains_key(&schedule.id) => {
                 match schedule.start_stop {
                     StartStop::Start => {
                         local.started.insert(schedule.id, at);
@@ -118,8 +143,22 @@ impl Operators {
         }
     }
 
+    /// Takes what an operator holds on one worker.
+    fn hold(&self, addresses: &HashMap<usize, Vec<usize>>, worker: usize, held: Held) {
+        let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(handles) = addresses.get(&held.operator).and_then(|address| operators.get_mut(address)) else {
+            return;
+        };
+        handles.held.insert(worker, (held.rows, held.bytes));
+        let (rows, bytes) = handles.held();
+        self.metrics.state_rows.get_or_create(&handles.label).set(i64::try_from(rows).unwrap_or(i64::MAX));
+        self.metrics.state_bytes.get_or_create(&handles.label).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     fn introduce(&self, address: &[usize], name: &str) {
-        let rows = |direction| labels(("operator", name), ("direction", direction));
+        // Several operators may have one name; the last step of the address tells them apart.
+        let unique = format!("{name} #{}", address.last().copied().unwrap_or_default());
+        let rows = |direction| labels(("operator", unique.as_str()), ("direction", direction));
         let handles = || Handles {
             name: name.to_owned(),
             inputs: Vec::new(),
@@ -128,7 +167,9 @@ impl Operators {
             busy: Duration::ZERO,
             rows_in_total: self.metrics.operator_rows.get_or_create_owned(&rows("in")),
             rows_out_total: self.metrics.operator_rows.get_or_create_owned(&rows("out")),
-            busy_total: self.metrics.operator_busy_seconds.get_or_create_owned(&label("operator", name)),
+            busy_total: self.metrics.operator_busy_seconds.get_or_create_owned(&label("operator", &unique)),
+            held: BTreeMap::new(),
+            label: label("operator", &unique),
         };
         let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         operators.entry(address.to_vec()).or_insert_with(handles);
@@ -140,7 +181,8 @@ impl Operators {
         }
         let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, busy) in local.busy.drain() {
-            if let Some(handles) = local.addresses.get(&id).and_then(|address| operators.get_mut(address)) {
+            let addresses = local.addresses.borrow();
+            if let Some(handles) = addresses.get(&id).and_then(|address| operators.get_mut(address)) {
                 handles.busy += busy;
                 handles.busy_total.inc_by(busy.as_secs_f64());
             }
@@ -171,6 +213,8 @@ impl Operators {
             rows_in: handles.rows_in,
             rows_out: handles.rows_out,
             busy_seconds: handles.busy.as_secs_f64(),
+            state_rows: handles.held().0,
+            state_bytes: handles.held().1,
         });
         stats.collect()
     }
