@@ -109,8 +109,11 @@ fn grouped<'s>(
     rejects: &Rejects,
 ) -> Stream<'s, Epoch, Delta> {
     let route = Route::Columns(reduce.keys.clone());
-    // How far behind the watermark on-time values of a time column are.
-    let behind = |column: usize| from.facts.bounds.get(column).copied().flatten().unwrap_or(0).saturating_neg();
+    // How far behind the watermark on-time values of a time column are: the bounds have the lateness in them.
+    let behind = |column: usize| {
+        let bound = from.facts.bounds.get(column).copied().flatten();
+        bound.map_or(0, |bound| bound.saturating_neg().saturating_sub(reduce.lateness_ms.unwrap_or(0)))
+    };
     let terms = |delay_ms: i64| Terms {
         grouping: grouping(from, reduce),
         schema: Arc::clone(&node.schema),

@@ -51,3 +51,6 @@ pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod plan_tests;
+
+#[cfg(test)]
+mod nexmark_tests;

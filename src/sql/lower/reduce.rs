@@ -340,8 +340,9 @@ impl Lowering<'_> {
                 (window_bounds(window, from.bounds[time], i64::from(!changes)), delayed(from.bounds[time]))
             }
             Pane::Session { time, .. } => {
-                // A session that is retracted may have ended at the very row that bridges it.
-                ([None, from.bounds[time], minus(from.bounds[time], 1)], delayed(from.bounds[time]))
+                // A row at the end of a session still belongs to it, and retracts it: it closes a moment behind that.
+                let at_end = minus(from.bounds[time], i64::from(!changes));
+                ([None, at_end, minus(at_end, 1)], Some(true))
             }
             Pane::Assigned { start, end } => {
                 // Complete once its end can no longer come: a moment behind its last row.
