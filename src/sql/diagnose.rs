@@ -56,7 +56,7 @@ fn collect(error: DataFusionError, span: Option<Span>, known: &Known<'_>, found:
             Err(other) => found.push(Problem::at(Span::empty(), other.to_string())),
         },
         DataFusionError::SchemaError(error, _) => found.push(schema(*error, span, known)),
-        DataFusionError::SQL(error, _) => found.push(syntax(&error)),
+        DataFusionError::SQL(error, _) => found.push(syntax(&error, known.tokens)),
         DataFusionError::Plan(message)
         | DataFusionError::NotImplemented(message)
         | DataFusionError::Execution(message)
@@ -65,8 +65,8 @@ fn collect(error: DataFusionError, span: Option<Span>, known: &Known<'_>, found:
     }
 }
 
-/// A parser's error; its message ends in the place.
-pub(super) fn syntax(error: &ParserError) -> Problem {
+/// A parser's error; its message ends in the place, or the place is the end of what was parsed.
+pub(super) fn syntax(error: &ParserError, tokens: &[TokenWithSpan]) -> Problem {
     let message = match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
         ParserError::RecursionLimitExceeded => "the query is nested too deeply".to_owned(),
@@ -82,7 +82,13 @@ pub(super) fn syntax(error: &ParserError) -> Problem {
             let message = message.strip_prefix("Expected: ").map_or(message.clone(), |rest| format!("expected {rest}"));
             Problem::at(Span { start, end }, message)
         }
-        None => Problem::at(Span::empty(), message),
+        None => {
+            let end =
+                tokens.last().map_or_else(Span::empty, |token| Span { start: token.span.end, end: token.span.end });
+            let message = message.replace("found: EOF", "found the end");
+            let message = message.strip_prefix("Expected: ").map_or(message.clone(), |rest| format!("expected {rest}"));
+            Problem::at(end, message)
+        }
     }
 }
 
@@ -151,6 +157,11 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         let problem = Problem::at(span, format!("there is no source, table or view '{name}'"));
         let hint = suggest(name, known.relations.iter().map(String::as_str), "there are");
         return Problem { hint, ..problem };
+    }
+    if message.starts_with("Aggregate functions are not allowed in the WHERE clause") {
+        let span = place_of(known.tokens, "where").unwrap_or_else(Span::empty);
+        return Problem::at(span, "WHERE stands before the grouping and has no aggregates")
+            .hint("write the condition in HAVING, behind GROUP BY");
     }
     let first = message.split(". Candidate functions").next().unwrap_or(message);
     let span = span.or_else(located).unwrap_or_else(Span::empty);

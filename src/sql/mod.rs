@@ -20,6 +20,7 @@ mod program;
 mod prune;
 mod prune_join;
 mod query;
+mod reading;
 mod refuse;
 mod setting;
 mod sinks;
@@ -54,3 +55,7 @@ mod plan_tests;
 
 #[cfg(test)]
 mod nexmark_tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod refusal_tests;

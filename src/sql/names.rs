@@ -7,32 +7,49 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArguments, Ident, Query, Select, SelectItem, Spanned, VisitMut, VisitorMut,
+    AccessExpr, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Spanned, VisitMut, VisitorMut,
 };
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
+use super::error::Problem;
 use super::refuse::last_part;
 use super::token::is_word;
 
-/// Gives every column of every SELECT a name.
-pub(super) fn name_columns(query: &mut Query) {
-    let _ = query.visit(&mut NameColumns);
+/// Gives every column of every SELECT a name; a name that is written twice is refused.
+pub(super) fn name_columns(query: &mut Query) -> Result<(), Problem> {
+    match query.visit(&mut NameColumns) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(problem) => Err(problem),
+    }
 }
 
 struct NameColumns;
 
 impl VisitorMut for NameColumns {
-    type Break = ();
+    type Break = Problem;
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        let written = |item: &SelectItem| match item {
-            SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
-            SelectItem::UnnamedExpr(Expr::Identifier(id)) => Some(id.value.clone()),
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(ids)) => ids.last().map(|id| id.value.clone()),
-            _ => None,
-        };
-        let mut taken: HashSet<String> = select.projection.iter().filter_map(written).collect();
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Problem> {
+        // Behind UNION the names of the first SELECT count.
+        let mut body = query.body.as_ref();
+        while let SetExpr::SetOperation { left, .. } = body {
+            body = left;
+        }
+        let mut seen: HashSet<&str> = HashSet::new();
+        for item in body.as_select().iter().flat_map(|select| &select.projection) {
+            if let Some(id) = written(item)
+                && !seen.insert(&id.value)
+            {
+                let problem = Problem::at(id.span, format!("the column '{}' is there twice", id.value));
+                return ControlFlow::Break(problem.hint("name one of them: AS other_name"));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Problem> {
+        let mut taken: HashSet<String> =
+            select.projection.iter().filter_map(written).map(|id| id.value.clone()).collect();
         for (at, item) in select.projection.iter_mut().enumerate() {
             let SelectItem::UnnamedExpr(expr) = item else { continue };
             if matches!(expr, Expr::Identifier(_)) {
@@ -53,6 +70,16 @@ impl VisitorMut for NameColumns {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// The name that a column of a SELECT is written with.
+fn written(item: &SelectItem) -> Option<&Ident> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias),
+        SelectItem::UnnamedExpr(Expr::Identifier(id)) => Some(id),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(ids)) => ids.last(),
+        _ => None,
     }
 }
 

@@ -97,7 +97,6 @@ fn every_query_plans_with_the_columns_it_names() {
         let plan = planned(&program(&[name]));
         assert_eq!(plan.views.len(), 1, "{name}");
         let view = &plan.views[0];
-        println!("{name}: {:?} key {:?} closes {:?}\n{}", view.schema.fields().iter().map(|f| f.name()).collect::<Vec<_>>(), view.key, view.closes, shape(&plan));
         assert_eq!(view.columns.len(), view.schema.fields().len(), "{name}");
         let node = &plan.nodes[view.node];
         for (column, field) in view.columns.iter().zip(view.schema.fields()) {
@@ -113,6 +112,7 @@ fn all_queries_share_one_source_and_one_view_of_bids() {
     let found = shape(&plan);
     let filtered = found.lines().filter(|line| line.contains("where event_type@0 = 2")).count();
     assert_eq!(filtered, 1, "{found}");
-    let read: Vec<&str> = plan.sources[0].decode.iter().map(|&i| plan.sources[0].physical.field(i).name().as_str()).collect();
+    let read: Vec<&str> =
+        plan.sources[0].decode.iter().map(|&i| plan.sources[0].physical.field(i).name().as_str()).collect();
     assert_eq!(read, ["event_type", "person", "auction", "bid"]);
 }

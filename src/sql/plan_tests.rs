@@ -159,10 +159,7 @@ pub(super) fn becomes(sql: &str, expected: &[&str]) {
 fn filters_and_projections_are_one_map_and_read_what_they_need() {
     becomes(
         "CREATE MATERIALIZED VIEW v AS SELECT auction, price * 2 AS p2 FROM bid WHERE price > 10",
-        &[
-            "0 [] source bid (auction price)",
-            "1 [0] map where price@1 > 10 -> auction@0, price@1 * 2 (auction __computed0)",
-        ],
+        &["0 [] source bid (auction price)", "1 [0] map where price@1 > 10 -> auction@0, price@1 * 2 (auction p2)"],
     );
 }
 
@@ -199,9 +196,305 @@ fn sessions_are_filtered_before_in_one_form_and_after_in_the_other() {
          WHERE price > 3 GROUP BY bidder, window_start, window_end",
         &[
             "0 [] source bid (bidder price dateTime)",
-            "1 [0] map -> bidder@0, dateTime@2, price@1 > 3 (bidder dateTime __computed0)",
+            "1 [0] map -> bidder@0, dateTime@2, price@1 > 3 (bidder dateTime __keep)",
             "2 [1] reduce [0] session 10000 of #1 keep Some(2) Final late Some(0) COUNT([]) \
              (bidder window_start window_end window_time count(Int64(1)))",
         ],
     );
+}
+
+#[test]
+fn hop_and_cumulate_keep_flinks_order_of_arguments() {
+    for (call, window) in [
+        (
+            "HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND)",
+            "Hop { size: 10000, slide: 2000, offset: 0 }",
+        ),
+        (
+            "CUMULATE(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND)",
+            "Cumulate { step: 2000, size: 10000, offset: 0 }",
+        ),
+        (
+            "TUMBLE(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '1' DAY, INTERVAL '-8' HOUR)",
+            "Tumble { size: 86400000, offset: -28800000 }",
+        ),
+        (
+            "TUMBLE(DATA => TABLE bid, TIMECOL => DESCRIPTOR(`dateTime`), SIZE => INTERVAL '1:30' MINUTE TO SECOND)",
+            "Tumble { size: 90000, offset: 0 }",
+        ),
+    ] {
+        let sql = format!(
+            "{BID}CREATE MATERIALIZED VIEW v AS SELECT window_end, COUNT(*) AS n FROM TABLE({call}) GROUP BY window_end"
+        );
+        let found = shape(&planned(&sql));
+        assert!(found.contains(&format!("reduce [] {window} of #0 Final")), "{call}\n{found}");
+    }
+    let plain = planned(&format!(
+        "{BID}CREATE MATERIALIZED VIEW v AS SELECT window_end, COUNT(*) AS n FROM tumble(bid, dateTime, INTERVAL '10 seconds') t GROUP BY t.window_end"
+    ));
+    assert!(shape(&plain).contains("Tumble { size: 10000, offset: 0 }"));
+}
+
+#[test]
+fn a_window_told_by_its_start_only_is_taken_in_unless_it_grows() {
+    let sql = |call: &str| {
+        format!(
+            "{BID}CREATE MATERIALIZED VIEW v AS SELECT window_start, COUNT(*) AS n FROM TABLE({call}) GROUP BY window_start"
+        )
+    };
+    let tumble = shape(&planned(&sql("TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '10' SECOND)")));
+    assert!(tumble.contains("reduce [] Tumble"), "{tumble}");
+    // Several windows of CUMULATE share a start: they are one group, bounded by what the start can no longer be.
+    let cumulate =
+        shape(&planned(&sql("CUMULATE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '2' SECOND, INTERVAL '10' SECOND)")));
+    assert!(
+        cumulate.contains("window #0 Cumulate") && cumulate.contains("reduce [] assigned #1 #1 Changes"),
+        "{cumulate}"
+    );
+}
+
+#[test]
+fn what_reads_the_windows_columns_keeps_them_in_the_rows() {
+    becomes(
+        "CREATE MATERIALIZED VIEW v AS SELECT bidder, window_start, dateTime FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '10' SECOND)) WHERE price > 5 AND window_start > TIMESTAMP '2020-01-01 00:00:00'",
+        &[
+            "0 [] source bid (bidder price dateTime)",
+            "1 [0] map where price@1 > 5 -> bidder@0, dateTime@2 (bidder dateTime)",
+            "2 [1] window #1 Tumble { size: 10000, offset: 0 } (bidder dateTime window_start window_end window_time)",
+            "3 [2] map where window_start@2 > 1577836800000 -> bidder@0, dateTime@1, window_start@2 (bidder dateTime window_start)",
+        ],
+    );
+}
+
+#[test]
+fn conditions_on_the_window_come_behind_its_grouping() {
+    becomes(
+        "CREATE MATERIALIZED VIEW v AS SELECT window_start, bidder, MAX(price) AS m
+         FROM TABLE(HOP(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
+         WHERE window_start > TIMESTAMP '2020-01-01 00:00:00' GROUP BY window_start, window_end, bidder",
+        &[
+            "0 [] source bid (bidder price dateTime)",
+            "1 [0] reduce [0] Hop { size: 10000, slide: 2000, offset: 0 } of #2 Final late Some(0) MAX([1]) (bidder window_start window_end window_time max(bid.price))",
+            "2 [1] map where window_start@1 > 1577836800000 -> bidder@0, window_start@1, window_time@3, max(bid.price)@4 (bidder window_start window_time max(bid.price))",
+        ],
+    );
+}
+
+#[test]
+fn a_view_read_twice_runs_once_and_equal_groupings_are_one() {
+    let plan = planned(&format!(
+        "{BID}CREATE VIEW dear AS SELECT bidder, price, dateTime FROM bid WHERE price > 100;
+         CREATE MATERIALIZED VIEW a AS SELECT bidder, COUNT(*) AS n FROM dear GROUP BY bidder;
+         CREATE MATERIALIZED VIEW b AS SELECT bidder, COUNT(*) AS number FROM dear d GROUP BY d.bidder;
+         CREATE MATERIALIZED VIEW c AS SELECT MAX(n) AS m FROM a;"
+    ));
+    let found = shape(&plan);
+    assert_eq!(found.lines().count(), 4, "{found}");
+    assert_eq!(plan.views[0].node, plan.views[1].node);
+    assert_eq!(plan.views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert!(found.contains("3 [2] reduce [] MAX([1])"), "{found}");
+}
+
+#[test]
+fn facts_of_a_windowed_result() {
+    let source = "CREATE SOURCE s (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)";
+    for (lateness, bound, append_only) in
+        [("0 s", Some(0), true), ("1 min", Some(-60_000), false), ("unbounded", None, false)]
+    {
+        let plan = planned(&format!(
+            "{source} WITH ('connector' = 'memory', 'lateness' = '{lateness}');
+             CREATE MATERIALIZED VIEW v AS SELECT k, window_start, window_end, COUNT(*) AS n
+             FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end"
+        ));
+        assert_eq!(plan.nodes[0].facts.bounds, [None, bound], "{lateness}");
+        let facts = &plan.nodes[1].facts;
+        assert_eq!(facts.append_only, append_only, "{lateness}");
+        assert_eq!((facts.time, facts.closes, facts.key.clone()), (Some(3), Some(3), Some(vec![0, 2])), "{lateness}");
+        // On time a window's row comes when W is its end; late ones as much later as rows may be late.
+        assert_eq!(facts.bounds, [None, bound.map(|b| b - 10_000), bound, bound.map(|b| b - 1), None], "{lateness}");
+        let view = &plan.views[0];
+        assert_eq!((view.key.clone(), view.closes, view.emit), (Some(vec![0, 2]), Some(3), crate::plan::Emit::Final));
+    }
+}
+
+#[test]
+fn windows_are_chained_over_window_time() {
+    let plan = planned(&format!(
+        "{BID}CREATE VIEW w AS SELECT bidder, window_start, window_end, window_time, COUNT(*) AS n
+           FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '10' SECOND)) GROUP BY bidder, window_start, window_end, window_time;
+         CREATE MATERIALIZED VIEW hours AS SELECT window_start, window_end, MAX(n) AS m
+           FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(window_time), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;
+         CREATE MATERIALIZED VIEW same AS SELECT window_end, MAX(n) AS m FROM w GROUP BY window_start, window_end EMIT CHANGES;"
+    ));
+    let found = shape(&plan);
+    let lines: Vec<&str> = found.lines().collect();
+    assert!(
+        lines[2].contains("[1] reduce [] Tumble { size: 3600000, offset: 0 } of #3 Final late Some(0) MAX([4])"),
+        "{found}"
+    );
+    assert!(lines[3].contains("[1] reduce [] assigned #1 #2 Changes late Some(0) MAX([4])"), "{found}");
+}
+
+#[test]
+fn emit_speaks_of_the_topmost_windows() {
+    let plan = planned(&format!(
+        "{BID}CREATE MATERIALIZED VIEW v AS SELECT window_end, MAX(n) AS m FROM (
+           SELECT bidder, window_start, window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '10' SECOND))
+           GROUP BY bidder, window_start, window_end) t GROUP BY window_start, window_end EMIT CHANGES"
+    ));
+    let found = shape(&plan);
+    assert_eq!(found.lines().count(), 3, "{found}");
+    assert!(found.contains("Tumble { size: 10000, offset: 0 } of #1 Final"), "{found}");
+    assert!(found.contains("assigned #1 #2 Changes"), "{found}");
+    assert_eq!(plan.views[0].emit, crate::plan::Emit::Changes);
+    // Over rows that are taken back the upper grouping takes them back too.
+    let plan = planned(&format!(
+        "{BID}CREATE VIEW w AS SELECT bidder, window_start, window_end, COUNT(*) AS n
+           FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '10' SECOND)) GROUP BY bidder, window_start, window_end EMIT CHANGES;
+         CREATE MATERIALIZED VIEW v AS SELECT window_end, MAX(n) AS m FROM w GROUP BY window_start, window_end"
+    ));
+    let Op::Reduce(upper) = &plan.nodes[2].op else { panic!() };
+    assert!(upper.retracting && upper.emit == crate::plan::Emit::Final);
+    assert!(plan.nodes[2].facts.append_only);
+}
+
+#[test]
+fn ordered_aggregates_go_by_event_time_and_row_even_if_the_query_below_drops_them() {
+    let aggregates = crate::aggregate::AGGREGATES.iter().filter(|function| function.ordered());
+    for function in aggregates {
+        let name = function.name();
+        let separator = if function.literals() > 0 { ", ','" } else { "" };
+        let plan = planned(&format!(
+            "{BID}CREATE MATERIALIZED VIEW v AS SELECT bidder, {name}(channel{separator}) AS x, {name}(channel{separator} ORDER BY price DESC) AS y
+             FROM (SELECT bidder, channel, price FROM bid) t GROUP BY bidder"
+        ));
+        let Op::Reduce(reduce) = &plan.nodes[1].op else { panic!("{}", shape(&plan)) };
+        let names = |call: usize| {
+            reduce.aggregates[call]
+                .order
+                .iter()
+                .map(|(c, _)| plan.nodes[0].schema.field(*c).name().as_str())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(0), ["dateTime", "__sequence"], "{name}");
+        assert_eq!(names(1), ["price", "dateTime", "__sequence"], "{name}");
+        assert!(plan.sources[0].sequence);
+    }
+}
+
+#[test]
+fn grouping_sets_are_a_union_below_one_grouping() {
+    let plan = planned(&format!(
+        "{BID}CREATE MATERIALIZED VIEW v AS SELECT bidder, channel, window_end, GROUPING(bidder, channel) AS g, SUM(price) AS s
+         FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '10' SECOND))
+         GROUP BY window_start, window_end, GROUPING SETS ((bidder, channel), (channel), ())"
+    ));
+    let found = shape(&plan);
+    let maps: Vec<&str> = found.lines().filter(|line| line.contains("map ->") && line.contains("[0]")).collect();
+    assert_eq!(maps.len(), 3, "{found}");
+    assert!(maps[0].contains("-> bidder@0, channel@2, price@1, 0, dateTime@3"), "{found}");
+    assert!(maps[2].contains("-> NULL, NULL, price@1, 3, dateTime@3"), "{found}");
+    assert!(found.contains("reduce [0, 1, 3] Tumble { size: 10000, offset: 0 } of #4 Final"), "{found}");
+    for (grouping, sets) in
+        [("ROLLUP (bidder, channel)", 3), ("CUBE (bidder, channel)", 4), ("GROUPING SETS ((bidder), (bidder), ())", 3)]
+    {
+        let plan =
+            planned(&format!("{BID}CREATE MATERIALIZED VIEW v AS SELECT COUNT(*) AS n FROM bid GROUP BY {grouping}"));
+        let union = plan.nodes.iter().find(|node| matches!(node.op, Op::Union)).unwrap();
+        assert_eq!(union.inputs.len(), sets, "{grouping}");
+    }
+}
+
+#[test]
+fn distinct_and_union() {
+    let plan = planned(&format!(
+        "{BID}CREATE MATERIALIZED VIEW v AS SELECT DISTINCT bidder FROM (SELECT bidder FROM bid UNION ALL SELECT auction FROM bid) t;
+         CREATE MATERIALIZED VIEW w AS SELECT bidder FROM bid UNION SELECT auction FROM bid;"
+    ));
+    assert_eq!(plan.views[0].node, plan.views[1].node, "{}", shape(&plan));
+    assert!(plan.nodes[plan.views[0].node].facts.append_only);
+    let plan = planned(&format!(
+        "{BID}CREATE VIEW u AS SELECT bidder AS k, `dateTime` AS ts FROM bid UNION ALL SELECT auction, `dateTime` + INTERVAL '0' SECOND FROM bid;
+         CREATE MATERIALIZED VIEW v AS SELECT k FROM u"
+    ));
+    assert!(plan.views[0].closes.is_none());
+}
+
+#[test]
+fn names_are_found_without_case_and_keep_their_spelling() {
+    let plan = planned(
+        "CREATE TABLE T (`User Id` INT, Body ROW<`firstName` STRING, n ROW<X INT>>, Ts TIMESTAMP(3), WATERMARK FOR ts AS TS) WITH ('connector' = 'memory');
+         CREATE MATERIALIZED VIEW V AS SELECT `user id`, body.FIRSTNAME, t.body.n.x AS `Deep One`, COUNT(*) AS Total, count(*), SUM(body.n.X) + 1
+         FROM t GROUP BY `USER ID`, Body.firstname, body.N.x",
+    );
+    let names: Vec<&str> = plan.views[0].schema.fields().iter().map(|f| f.name().as_str()).collect();
+    assert_eq!(names, ["User Id", "firstName", "Deep One", "Total", "count", "column6"]);
+    let plan = planned(&format!(
+        "{BID}CREATE MATERIALIZED VIEW V (A, b) AS SELECT * FROM (SELECT datetime, AUCTION FROM Bid) x"
+    ));
+    let names: Vec<&str> = plan.views[0].schema.fields().iter().map(|f| f.name().as_str()).collect();
+    assert_eq!(names, ["A", "b"]);
+    let plan =
+        planned(&format!("{BID}CREATE MATERIALIZED VIEW V AS SELECT * FROM (SELECT datetime, AUCTION FROM Bid) x"));
+    let names: Vec<&str> = plan.views[0].schema.fields().iter().map(|f| f.name().as_str()).collect();
+    assert_eq!(names, ["dateTime", "auction"]);
+}
+
+#[test]
+fn sources_decode_what_is_needed() {
+    let plan = planned(
+        "CREATE TABLE t (a INT, ms BIGINT, c STRING, d AS a + 1, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts) WITH ('connector' = 'memory');
+         CREATE MATERIALIZED VIEW v AS SELECT d, c FROM t",
+    );
+    let source = &plan.sources[0];
+    assert_eq!(source.decode, [0, 1, 2]);
+    assert_eq!(source.computed.iter().map(|(f, _)| f.name().as_str()).collect::<Vec<_>>(), ["d", "ts"]);
+    assert_eq!(source.computed[0].1.to_string(), "CAST(a@0 AS Int64) + 1");
+    assert_eq!(source.output, [2, 3], "c, then d: columns keep the order of the declaration");
+    assert_eq!(source.schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), ["c", "d"]);
+    assert_eq!(source.time.map(|time| (time.column, time.bound_ms)), Some((4, 0)));
+    let own = planned(
+        "CREATE TABLE t (WATERMARK FOR ts AS ts) WITH ('connector' = 'memory', 'rows' = '1'); CREATE MATERIALIZED VIEW v AS SELECT id FROM t",
+    );
+    assert_eq!(own.views[0].schema.field(0).name(), "Id");
+    assert_eq!(own.sources[0].decode, [0, 1]);
+    let empty = planned(
+        "CREATE TABLE t (a INT) WITH ('connector' = 'memory'); CREATE MATERIALIZED VIEW v AS SELECT COUNT(*) AS n FROM t",
+    );
+    assert_eq!((empty.sources[0].decode.clone(), empty.sources[0].output.clone()), (vec![0], vec![0]));
+}
+
+#[test]
+fn inserts_fit_the_table_and_several_are_one_sink() {
+    let plan = planned(&format!(
+        "{BID}CREATE TABLE o (id BIGINT, `when` TIMESTAMP(3), note STRING) WITH ('connector' = 'nowhere');
+         BEGIN STATEMENT SET;
+         INSERT INTO o SELECT auction, dateTime, channel FROM bid;
+         INSERT INTO o (note, id) SELECT channel, CAST(price AS INT) FROM bid WHERE price > 1;
+         END;
+         CREATE SINK s WITH ('connector' = 'nowhere') AS SELECT COUNT(*) AS n FROM bid;"
+    ));
+    assert_eq!(plan.sinks.len(), 2);
+    let names = |at: usize| plan.sinks[at].spec.schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>();
+    assert_eq!((names(0), names(1)), (vec!["id", "when", "note"], vec!["n"]));
+    assert!(matches!(plan.nodes[plan.sinks[0].node].op, Op::Union));
+    assert!(!plan.sinks[0].spec.retracting && plan.sinks[1].spec.retracting);
+    for (at, sink) in plan.sinks.iter().enumerate() {
+        for (column, field) in sink.columns.iter().zip(sink.spec.schema.fields()) {
+            assert_eq!(plan.nodes[sink.node].schema.field(*column).data_type(), field.data_type(), "{at}");
+        }
+    }
+}
+
+#[test]
+fn what_nothing_reads_is_warned_of() {
+    let compiled = compiled(&format!(
+        "{BID}CREATE VIEW v AS SELECT auction FROM bid; CREATE TABLE u (a INT) WITH ('connector' = 'memory')"
+    ))
+    .unwrap();
+    let said: Vec<String> = compiled.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 2);
+    assert!(said[0].starts_with("q.sql:1:15: warning: the source 'bid' is not read"), "{}", said[0]);
+    assert!(said[1].contains("nothing reads the source 'u'"), "{}", said[1]);
+    assert!(compiled.dataflow.sources.is_empty() && compiled.dataflow.nodes.is_empty());
 }

@@ -31,12 +31,13 @@ use super::{functions, group_window, names, refuse, syntax, table_function};
 
 /// Parses a query and rewrites what the planner does not read.
 pub(super) fn parse(tokens: &[TokenWithSpan]) -> Result<Query, Problem> {
+    refuse::check_tokens(tokens)?;
     let prepared = table_function::prepare(tokens);
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
-    let mut query = parser.parse_query().map_err(|error| syntax_problem(&error))?;
+    let mut query = parser.parse_query().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
     refuse::check(&query)?;
-    names::name_columns(&mut query);
+    names::name_columns(&mut query)?;
     functions::rewrite_calls(&mut query);
     syntax::rewrite(&mut query)?;
     group_window::rewrite(&mut query)?;
@@ -47,7 +48,7 @@ pub(super) fn parse(tokens: &[TokenWithSpan]) -> Result<Query, Problem> {
 pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem> {
     let prepared = table_function::prepare(tokens);
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
-    let mut expr = parser.parse_expr().map_err(|error| syntax_problem(&error))?;
+    let mut expr = parser.parse_expr().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
     refuse::check_expr(&expr)?;
     functions::rewrite_calls(&mut expr);

@@ -8,10 +8,11 @@ use datafusion_sql::sqlparser::ast::{
     Distinct, Expr, Function, FunctionArguments, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SetExpr,
     SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor,
 };
-use datafusion_sql::sqlparser::tokenizer::Span;
+use datafusion_sql::sqlparser::tokenizer::{Span, TokenWithSpan};
 
 use super::error::Problem;
 use super::functions::REFUSED;
+use super::token::{is_word, span_of};
 
 /// Functions that read a clock under other names than those of [`REFUSED`].
 const CLOCKS: &[&str] = &[
@@ -23,6 +24,16 @@ const CLOCKS: &[&str] = &[
     "hop_proctime",
     "session_proctime",
 ];
+
+/// Refuses what the parser would stumble over.
+pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
+    let lookup = |pair: &&[TokenWithSpan]| is_word(&pair[0].token, "for") && is_word(&pair[1].token, "system_time");
+    match tokens.windows(2).find(lookup) {
+        None => Ok(()),
+        Some(pair) => Err(Problem::at(span_of(pair), "FOR SYSTEM_TIME AS OF is not supported yet")
+            .hint("lookups in tables come with joins")),
+    }
+}
 
 /// Refuses the first thing in a query that is not supported.
 pub(super) fn check(query: &Query) -> Result<(), Problem> {

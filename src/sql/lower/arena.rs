@@ -37,10 +37,7 @@ impl Arena {
     pub(super) fn add(&mut self, node: Node, known: Known) -> NodeId {
         let found = (0..self.nodes.len()).find(|&id| {
             let other = &self.nodes[id];
-            other.inputs == node.inputs
-                && self.known[id] == known
-                && same(&other.op, &node.op)
-                && other.schema == node.schema
+            other.inputs == node.inputs && self.known[id] == known && same(&other.op, &node.op)
         });
         found.unwrap_or_else(|| {
             self.nodes.push(node);
@@ -84,19 +81,19 @@ impl Arena {
         &mut self,
         input: NodeId,
         filter: Option<Scalar>,
-        computed: Vec<Scalar>,
+        computed: Vec<(String, Scalar)>,
         owner: &str,
     ) -> Result<NodeId> {
         let schema = Arc::clone(self.schema(input));
         let mut columns: Vec<Scalar> = (0..schema.fields().len()).map(|i| super::scalar::column(&schema, i)).collect();
         let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
         let mut facts = self.facts(input).clone();
-        for (at, expr) in computed.iter().enumerate() {
-            fields.push(Field::new(format!("__computed{at}"), expr.data_type(&schema)?, true));
+        for (name, expr) in &computed {
+            fields.push(Field::new(name, expr.data_type(&schema)?, true));
             let bound = bound(expr, &self.facts(input).bounds);
             facts.bounds.push(bound);
         }
-        columns.extend(computed);
+        columns.extend(computed.into_iter().map(|(_, expr)| expr));
         let op = Op::Map { filter, columns, owner: owner.to_owned() };
         let node = Node { op, inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts };
         Ok(self.add(node, self.known(input)))

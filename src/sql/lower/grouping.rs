@@ -12,6 +12,9 @@ use super::scalar::{column, columns_of};
 use super::{Lowering, Relation, internal};
 use crate::plan::Scalar;
 
+/// The name of the column with the set's id.
+const GROUPING_ID: &str = Aggregate::INTERNAL_GROUPING_ID;
+
 /// The sets of a grouping.
 pub(super) struct Sets {
     /// All keys, once each.
@@ -55,15 +58,10 @@ pub(super) fn sets(aggregate: &Aggregate) -> Result<Option<Sets>> {
 }
 
 impl Lowering<'_> {
-    /// The relation with a column per key and one for the id, in that order, behind which `rest` stands unchanged. Keys of
-    /// all sets that are the windows' columns stay with the windows.
-    pub(super) fn expand(
-        &mut self,
-        mut relation: Relation,
-        sets: &Sets,
-        keys: Vec<Scalar>,
-        rest: Vec<Scalar>,
-    ) -> Result<Relation> {
+    /// A relation whose first columns are the keys, with one for the id behind them. Keys of all sets that are the windows'
+    /// columns stay with the windows.
+    pub(super) fn expand(&mut self, mut relation: Relation, sets: &Sets) -> Result<Relation> {
+        let (keys, rest) = relation.columns.split_at(sets.keys.len());
         let always = |key: usize| sets.members.iter().all(|has| has[key]);
         let width = self.arena.width(relation.node);
         let reads_window = |expr: &Scalar| columns_of(expr).last().is_some_and(|&last| last >= width);
@@ -72,7 +70,6 @@ impl Lowering<'_> {
             || rest.iter().any(reads_window)
             || relation.filter.iter().any(reads_window)
             || relation.pending.as_ref().is_some_and(|pending| !pending.partition.is_empty());
-        relation.columns = keys.into_iter().chain(rest).collect();
         relation = if windows_elsewhere { self.run(relation)? } else { self.settle(relation)? };
         let width = self.arena.width(relation.node);
         let schema = Arc::clone(self.arena.schema(relation.node));
@@ -83,6 +80,11 @@ impl Lowering<'_> {
             n,
             sets.ids.iter().map(|id| (id >> n) as usize).max().unwrap_or(0),
         );
+        let mut types = Vec::new();
+        for &i in &shown {
+            types.push((relation.names[i].clone(), relation.columns[i].data_type(&schema)?));
+        }
+        types.push((GROUPING_ID.to_owned(), id_type.clone()));
         let mut branches = Vec::new();
         for (has, id) in sets.members.iter().zip(&sets.ids) {
             let mut columns = Vec::new();
@@ -94,13 +96,15 @@ impl Lowering<'_> {
                 });
             }
             columns.push(Arc::new(Literal::new(ScalarValue::UInt64(Some(*id)).cast_to(&id_type)?)));
-            branches.push(Relation { node: relation.node, pending: None, filter: relation.filter.clone(), columns });
+            let names = types.iter().map(|(name, _)| name.clone()).collect();
+            branches.push(Relation {
+                node: relation.node,
+                pending: None,
+                filter: relation.filter.clone(),
+                columns,
+                names,
+            });
         }
-        let mut types = Vec::new();
-        for (at, &i) in shown.iter().enumerate() {
-            types.push((format!("__grouped{at}"), relation.columns[i].data_type(&schema)?));
-        }
-        types.push(("__grouping_id".to_owned(), id_type));
         // The union carries the event time along: pending windows go by it.
         let union = self.concat(branches, &types)?;
         let schema = Arc::clone(self.arena.schema(union));
@@ -128,6 +132,8 @@ impl Lowering<'_> {
         if columns.len() == n {
             columns.push(column(&schema, shown.len()));
         }
-        Ok(Relation { node: union, pending, filter: Vec::new(), columns })
+        let mut names = relation.names;
+        names.insert(n, GROUPING_ID.to_owned());
+        Ok(Relation { node: union, pending, filter: Vec::new(), columns, names })
     }
 }

@@ -14,7 +14,7 @@ use datafusion_expr::{Distinct, LogicalPlan};
 use super::context::Scanned;
 use super::diagnose::placed;
 use super::error::Problem;
-use super::window_node::{WindowKind, WindowNode};
+use super::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
 use crate::plan::Emit;
 
 pub(super) use arena::{Arena, Known, moved};
@@ -46,7 +46,8 @@ impl Lowering<'_> {
                 let schema = projection.input.schema();
                 let exprs = projection.expr.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
                 let (relation, columns) = self.over(input, exprs)?;
-                Ok(Relation { columns, ..relation })
+                let names = projection.schema.fields().iter().map(|field| field.name().clone()).collect();
+                Ok(Relation { columns, names, ..relation })
             }
             LogicalPlan::Filter(filter) => {
                 let input = self.lower(&filter.input, emit)?;
@@ -89,8 +90,10 @@ impl Lowering<'_> {
         let partition = partition.collect::<Result<Vec<_>>>()?;
         let mut columns: Vec<_> = node.kept.iter().map(|&i| relation.columns[i].clone()).collect();
         columns.extend(relation::window_columns(self.arena.width(relation.node)));
+        let mut names: Vec<String> = node.kept.iter().map(|&i| relation.names[i].clone()).collect();
+        names.extend(WINDOW_COLUMNS.map(str::to_owned));
         let pending = Some(Pending { time, kind: node.kind, partition, place: node.place });
-        Ok(Relation { pending, columns, ..relation })
+        Ok(Relation { pending, columns, names, ..relation })
     }
 
     /// Why a column is not the event time, with the one that is.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SortOptions};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::expr::AggregateFunction;
-use datafusion_expr::{Aggregate, Expr};
+use datafusion_expr::{Aggregate, Expr, ExprSchemable};
 use datafusion_physical_expr::expressions::Literal;
 
 use super::super::aggregate_call::{Bound, counts_rows};
@@ -74,6 +74,7 @@ impl Lowering<'_> {
         let keys = sets.as_ref().map_or(&aggregate.group_expr, |sets| &sets.keys);
         let mut exprs = keys.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
         let key_count = exprs.len();
+        let mut names: Vec<String> = aggregate.schema.fields()[..key_count].iter().map(|f| f.name().clone()).collect();
         let mut calls = Vec::new();
         for (expr, field) in aggregate
             .aggr_expr
@@ -83,15 +84,15 @@ impl Lowering<'_> {
             let Expr::AggregateFunction(function) = expr.clone().unalias_nested().data else {
                 return Err(internal("an aggregate that is no call"));
             };
-            calls.push(call(&function, schema, field.name().clone(), &mut exprs)?);
+            calls.push(call(&function, schema, field.name().clone(), &mut exprs, &mut names)?);
         }
         let (mut relation, exprs) = self.over(input, exprs)?;
         let mut key_count = key_count;
         match &sets {
-            None => relation.columns = exprs,
+            None => (relation.columns, relation.names) = (exprs, names),
             Some(sets) => {
-                let (keys, rest) = exprs.split_at(key_count);
-                relation = self.expand(relation, sets, keys.to_vec(), rest.to_vec())?;
+                (relation.columns, relation.names) = (exprs, names);
+                relation = self.expand(relation, sets)?;
                 key_count += 1;
                 for call in &mut calls {
                     let places = call.args.iter_mut().chain(call.order.iter_mut().map(|(at, _)| at));
@@ -113,7 +114,7 @@ impl Lowering<'_> {
         let (node, places, shape) = match self.fuse(&mut relation, key_count)? {
             Some(fused) => fused,
             None => {
-                let relation = self.run(relation)?;
+                relation = self.run(relation)?;
                 let places = Lowering::places(&relation);
                 let shape = self.shape(relation.node, &places[..key_count]);
                 (relation.node, places, shape)
@@ -169,6 +170,8 @@ impl Lowering<'_> {
         let aggregates_at = first + if bounded { 3 } else { 0 };
         let over = |expr: Scalar| substitute(expr, &|index| window(index.saturating_sub(shape.start)));
         let mut columns = Vec::new();
+        let mut names = relation.names;
+        names.truncate(key_count);
         for value in shape.values {
             columns.push(match value {
                 Value::Key(at) => column(&schema, at),
@@ -178,7 +181,8 @@ impl Lowering<'_> {
         }
         columns.extend((aggregates_at..schema.fields().len()).map(|at| column(&schema, at)));
         let filter = shape.behind.into_iter().map(over).collect::<Result<_>>()?;
-        Ok((Relation { node: out, pending: None, filter, columns }, bounded))
+        names.extend(schema.fields()[aggregates_at..].iter().map(|field| field.name().clone()));
+        Ok((Relation { node: out, pending: None, filter, columns, names }, bounded))
     }
 
     /// Takes pending windows into the grouping, if its keys tell the window and nothing else reads the windows' columns.
@@ -241,8 +245,10 @@ impl Lowering<'_> {
             keys.iter().map(|key| if reads(key) { Arc::clone(&time) } else { Arc::clone(key) }).collect();
         columns.extend(rest.iter().cloned());
         columns.extend(keep.clone());
+        let mut names = relation.names.clone();
+        names.push("__keep".to_owned());
         let filter = if session.is_some() { Vec::new() } else { below };
-        let settled = self.settle(Relation { node: relation.node, pending: None, filter, columns })?;
+        let settled = self.settle(Relation { node: relation.node, pending: None, filter, columns, names })?;
         let places = Lowering::places(&settled);
         let pane = match pending.kind {
             WindowKind::Fixed(window) => Pane::Windows { time: pending.time, window },
@@ -335,21 +341,22 @@ impl Lowering<'_> {
         let minus = |bound: Option<i64>, by: i64| bound.map(|bound| bound.saturating_sub(by));
         let delayed = |bound: Option<i64>| Some(bound?.saturating_add(known.lateness_ms?) < 0);
         let (window_bounds, delayed) = match reduce.pane {
-            Pane::Unbounded => ([None; 3], None),
-            Pane::Windows { time, window } => {
-                (window_bounds(window, from.bounds[time], i64::from(!changes)), delayed(from.bounds[time]))
-            }
+            Pane::Unbounded => ([None; 3], false),
+            Pane::Windows { time, window } => (
+                window_bounds(window, from.bounds[time], i64::from(!changes)),
+                delayed(from.bounds[time]).unwrap_or(false),
+            ),
             Pane::Session { time, .. } => {
                 // A row at the end of a session still belongs to it, and retracts it: it closes a moment behind that.
                 let at_end = minus(from.bounds[time], i64::from(!changes));
-                ([None, at_end, minus(at_end, 1)], Some(true))
+                ([None, at_end, minus(at_end, 1)], true)
             }
             Pane::Assigned { start, end } => {
                 // Complete once its end can no longer come: a moment behind its last row.
                 let at_end = minus(from.bounds[end], i64::from(!changes));
                 (
                     [from.bounds[start].filter(|_| changes), at_end, minus(at_end, 1)],
-                    delayed(minus(from.bounds[end], 1)),
+                    delayed(minus(from.bounds[end], 1)).unwrap_or(true),
                 )
             }
         };
@@ -386,7 +393,7 @@ impl Lowering<'_> {
             sequence: None,
             key: Some((0..first).chain(window_key).collect()),
             closes: match (is_window, delayed) {
-                (true, Some(false)) => Some(time),
+                (true, false) => Some(time),
                 (true, _) => Some(end),
                 (false, _) => None,
             },
@@ -398,46 +405,42 @@ impl Lowering<'_> {
     }
 }
 
-/// A call, its columns added to `exprs`.
+/// A call, its columns added to `exprs`, their names to `names`.
 fn call(
     function: &AggregateFunction,
     schema: &datafusion_common::DFSchema,
     name: String,
     exprs: &mut Vec<Scalar>,
+    names: &mut Vec<String>,
 ) -> Result<Call> {
     let Some(bound) = Bound::of(&function.func) else {
         return datafusion_common::plan_err!("'{}' is not an aggregate function here", function.func.name());
     };
     let params = &function.params;
-    let mut place = |expr: Scalar| {
-        exprs.push(expr);
-        exprs.len() - 1
+    let mut place = |expr: &Expr, wanted: Option<&DataType>| -> Result<usize> {
+        let scalar = physical(expr, schema)?;
+        exprs.push(match wanted {
+            Some(wanted) => cast_to(scalar, wanted, schema.as_arrow())?,
+            None => scalar,
+        });
+        names.push(expr.schema_name().to_string());
+        Ok(exprs.len() - 1)
     };
     let args: &[Expr] = if counts_rows(bound, params.distinct, &params.args) { &[] } else { &params.args };
-    let types =
-        args.iter().map(|arg| datafusion_expr::ExprSchemable::get_type(arg, schema)).collect::<Result<Vec<_>>>()?;
-    let signature =
-        bound.function.bind(&types, &bound.literals).or_else(|error| datafusion_common::plan_err!("{error}"))?;
-    let mut places = Vec::new();
-    for (arg, wanted) in args.iter().zip(&signature.args) {
-        places.push(place(cast_to(physical(arg, schema)?, wanted, schema.as_arrow())?));
-    }
+    let types = args.iter().map(|arg| arg.get_type(schema)).collect::<Result<Vec<_>>>()?;
+    let signature = bound.function.bind(&types, &bound.literals);
+    let signature = signature.or_else(|error| datafusion_common::plan_err!("{error}"))?;
+    let arg = |(arg, wanted): (&Expr, &DataType)| place(arg, Some(wanted));
+    let args = args.iter().zip(&signature.args).map(arg).collect::<Result<Vec<_>>>()?;
     let mut order = Vec::new();
     for sort in &params.order_by {
         let options = SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first };
-        order.push((place(physical(&sort.expr, schema)?), options));
+        order.push((place(&sort.expr, None)?, options));
     }
     let filter = match &params.filter {
-        Some(filter) => Some(place(physical(filter, schema)?)),
+        Some(filter) => Some(place(filter, None)?),
         None => None,
     };
-    Ok(Call {
-        function: bound.function,
-        args: places,
-        literals: bound.literals.clone(),
-        order,
-        distinct: params.distinct,
-        filter,
-        name,
-    })
+    let literals = bound.literals.clone();
+    Ok(Call { function: bound.function, args, literals, order, distinct: params.distinct, filter, name })
 }

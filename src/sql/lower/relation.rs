@@ -41,6 +41,8 @@ pub(in crate::sql) struct Relation {
     /// Conjuncts. Below pending windows, unless they read the windows' columns; behind pending sessions.
     pub(in crate::sql) filter: Vec<Scalar>,
     pub(in crate::sql) columns: Vec<Scalar>,
+    /// The columns' names, for those who read a plan.
+    pub(in crate::sql) names: Vec<String>,
 }
 
 /// The window columns as bare columns behind `width` others.
@@ -62,15 +64,15 @@ impl Lowering<'_> {
     /// Some columns of a node.
     pub(in crate::sql) fn columns_of_node(&self, node: NodeId, columns: &[usize]) -> Relation {
         let schema = self.arena.schema(node);
+        let names = columns.iter().map(|&c| schema.field(c).name().clone()).collect();
         let columns = columns.iter().map(|&c| super::scalar::column(schema, c)).collect();
-        Relation { node, pending: None, filter: Vec::new(), columns }
+        Relation { node, pending: None, filter: Vec::new(), columns, names }
     }
 
     /// All columns of a node.
     pub(super) fn all_of(&self, node: NodeId) -> Relation {
-        let schema = self.arena.schema(node);
-        let columns = (0..schema.fields().len()).map(|i| super::scalar::column(schema, i)).collect();
-        Relation { node, pending: None, filter: Vec::new(), columns }
+        let all: Vec<usize> = (0..self.arena.width(node)).collect();
+        self.columns_of_node(node, &all)
     }
 
     /// The relation with expressions over its columns in their place. A computed column that is read more than once is
@@ -95,10 +97,10 @@ impl Lowering<'_> {
         let below = |expr: &Scalar| columns_of(expr).last().is_none_or(|&last| last < width);
         let (filter, above): (Vec<Scalar>, Vec<Scalar>) =
             std::mem::take(&mut relation.filter).into_iter().partition(|expr| !session && below(expr));
-        let mut computed: Vec<Scalar> = Vec::new();
-        let mut place = |expr: &Scalar| {
-            let at = computed.iter().position(|other| other == expr).unwrap_or_else(|| {
-                computed.push(Arc::clone(expr));
+        let mut computed: Vec<(String, Scalar)> = Vec::new();
+        let mut place = |expr: &Scalar, name: &str| {
+            let at = computed.iter().position(|(_, other)| other == expr).unwrap_or_else(|| {
+                computed.push((name.to_owned(), Arc::clone(expr)));
                 computed.len() - 1
             });
             width + at
@@ -106,7 +108,8 @@ impl Lowering<'_> {
         let places: Vec<Option<usize>> = relation
             .columns
             .iter()
-            .map(|column| (as_column(column).is_none() && below(column)).then(|| place(column)))
+            .zip(&relation.names)
+            .map(|(column, name)| (as_column(column).is_none() && below(column)).then(|| place(column, name)))
             .collect();
         if filter.is_empty() && computed.is_empty() {
             relation.filter = above;

@@ -8,7 +8,7 @@ use datafusion_expr::Union;
 use datafusion_physical_expr::conjunction_opt;
 
 use super::arena::Known;
-use super::scalar::{cast_to, column};
+use super::scalar::{as_column, cast_to, column};
 use super::{Lowering, Relation};
 use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar, WindowColumns};
 
@@ -34,6 +34,7 @@ impl Lowering<'_> {
         let node = self.concat(branches, &types)?;
         let mut relation = self.all_of(node);
         relation.columns.truncate(types.len());
+        relation.names.truncate(types.len());
         Ok(relation)
     }
 
@@ -41,7 +42,16 @@ impl Lowering<'_> {
     pub(in crate::sql) fn concat(&mut self, branches: Vec<Relation>, types: &[(String, DataType)]) -> Result<NodeId> {
         let all: Vec<[Option<usize>; 6]> =
             branches.iter().map(|branch| carried(self.arena.facts(branch.node))).collect();
-        let kept: Vec<usize> = (0..CARRIED.len()).filter(|&c| all.iter().all(|carried| carried[c].is_some())).collect();
+        // One that all of them show at the same place is carried there.
+        let shown = |c: usize| {
+            let at =
+                |branch: &Relation, carried: &[Option<usize>; 6], j: usize| as_column(&branch.columns[j]) == carried[c];
+            (0..types.len()).find(|&j| branches.iter().zip(&all).all(|(branch, carried)| at(branch, carried, j)))
+        };
+        let common: Vec<usize> =
+            (0..CARRIED.len()).filter(|&c| all.iter().all(|carried| carried[c].is_some())).collect();
+        let shown: Vec<(usize, usize)> = common.iter().filter_map(|&c| Some((c, shown(c)?))).collect();
+        let kept: Vec<usize> = common.into_iter().filter(|c| !shown.iter().any(|(shown, _)| shown == c)).collect();
         let mut inputs = Vec::new();
         for (branch, carried) in branches.into_iter().zip(&all) {
             let schema = Arc::clone(self.arena.schema(branch.node));
@@ -58,7 +68,10 @@ impl Lowering<'_> {
             }
             inputs.push(self.arena.project(branch.node, conjunction_opt(branch.filter), columns, &self.owner)?);
         }
-        let place = |c: usize| kept.iter().position(|&kept| kept == c).map(|at| types.len() + at);
+        let place = |c: usize| {
+            let shown = shown.iter().find(|(shown, _)| *shown == c).map(|(_, at)| *at);
+            shown.or_else(|| kept.iter().position(|&kept| kept == c).map(|at| types.len() + at))
+        };
         let facts: Vec<&Facts> = inputs.iter().map(|&input| self.arena.facts(input)).collect();
         let width = types.len() + kept.len();
         // A branch's lateness is in its bounds: where lateness differs, the widest of both counts.

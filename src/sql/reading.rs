@@ -1,0 +1,208 @@
+//! Queries of a program: planned against what has been declared so far, lowered into its arena; and the views they make.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_schema::{Field, FieldRef, Schema};
+use datafusion_common::DataFusionError;
+use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+
+use super::diagnose::{Known, problems};
+use super::error::Problem;
+use super::lower::{Arena, Lowering, Relation, as_column};
+use super::names::Spellings;
+use super::program::Program;
+use super::query;
+use super::statement::{Body, View};
+use super::token::{is_word, slice};
+use crate::options::Options;
+use crate::plan::{Emit, NodeId, ViewSpec};
+
+/// A query that has been planned.
+pub(super) struct Planned {
+    pub(super) relation: Relation,
+    /// The columns' names as they are shown.
+    pub(super) names: Vec<String>,
+}
+
+/// The words of a query that may be relations: behind FROM, JOIN, TABLE, a comma or a parenthesis, and no qualifier.
+pub(super) fn relations_in(tokens: &[TokenWithSpan]) -> impl Iterator<Item = String> {
+    (1..tokens.len()).filter_map(|at| {
+        let Token::Word(word) = &tokens[at].token else { return None };
+        let before = &tokens[at - 1].token;
+        let opens = ["from", "join", "table"].iter().any(|word| is_word(before, word));
+        let behind = tokens.get(at + 1).map(|token| &token.token);
+        let qualifies = matches!(behind, Some(Token::Period | Token::LParen));
+        let listed = matches!(before, Token::Comma | Token::LParen | Token::RArrow);
+        ((opens || listed) && !qualifies).then(|| word.value.to_lowercase())
+    })
+}
+
+impl Program<'_> {
+    /// Plans a query for `owner`. What EMIT says goes to its topmost windows.
+    pub(super) fn query(&mut self, body: &Body, owner: &str) -> Result<Option<Planned>, Vec<Problem>> {
+        let mentioned: HashSet<String> = relations_in(&body.tokens).collect();
+        if mentioned.iter().any(|word| self.broken.contains(word) && !self.by_name.contains_key(word)) {
+            return Ok(None);
+        }
+        let parsed = query::parse(&body.tokens).map_err(|problem| vec![problem])?;
+        self.check_readable(&body.tokens, &mentioned)?;
+        let planned = query::plan(&self.context, parsed);
+        let plan = planned.map_err(|error| self.problems(error, &body.tokens))?;
+        let emit = body.emit.map(|(emit, _)| emit);
+        let mut lowering = Lowering { arena: &mut self.arena, relations: &self.relations, owner: owner.to_owned() };
+        let lowered = lowering.lower(&plan, emit);
+        let relation = lowered.map_err(|error| self.problems(error, &body.tokens))?;
+        let mut spellings = Spellings::default();
+        spellings.aliases(&body.tokens);
+        for (key, number) in &self.by_name {
+            if mentioned.contains(key) {
+                self.readable[*number].used = true;
+            }
+        }
+        for readable in self.readable.iter().filter(|readable| mentioned.contains(&readable.name)) {
+            readable.spellings.iter().for_each(|column| spellings.declare(column));
+        }
+        let names: Vec<String> = plan.schema().fields().iter().map(|field| spellings.spell(field.name())).collect();
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].iter().any(|other| other.eq_ignore_ascii_case(name)) {
+                let span = super::names::place_of(&body.tokens, name).unwrap_or_else(Span::empty);
+                return Err(vec![
+                    Problem::at(span, format!("the column '{name}' is there twice"))
+                        .hint("name one of them: AS other_name"),
+                ]);
+            }
+        }
+        Ok(Some(Planned { relation, names }))
+    }
+
+    /// Tables that cannot be read, refused where they stand in FROM.
+    fn check_readable(&self, tokens: &[TokenWithSpan], mentioned: &HashSet<String>) -> Result<(), Vec<Problem>> {
+        for (key, (_, table)) in &self.tables {
+            if !mentioned.contains(key) || self.by_name.contains_key(key) {
+                continue;
+            }
+            // A column may bear the name too: only a word in FROM is the table.
+            let after = |pair: &[TokenWithSpan]| {
+                let name = matches!(&pair[1].token, Token::Word(word) if word.value.to_lowercase() == *key);
+                let from = ["from", "join", "table"].iter().any(|word| is_word(&pair[0].token, word))
+                    || pair[0].token == Token::Comma;
+                (name && from).then_some(pair[1].span)
+            };
+            let Some(span) = tokens.windows(2).find_map(after) else { continue };
+            let name = &table.name.value;
+            return Err(vec![match table.option("connector") {
+                None => Problem::at(span, format!("the reference table '{name}' cannot be read yet"))
+                    .hint("reference tables come with joins; a file can be read as a source: WITH ('connector' = 'filesystem', ...)"),
+                Some(connector) => {
+                    let connector = &connector.value.value;
+                    Problem::at(span, format!("'{name}' is written only: the connector '{connector}' is a sink"))
+                        .hint("write to it: INSERT INTO name SELECT ...")
+                }
+            }]);
+        }
+        Ok(())
+    }
+
+    pub(super) fn problems(&self, error: DataFusionError, tokens: &[TokenWithSpan]) -> Vec<Problem> {
+        let relations: Vec<String> = self.readable.iter().map(|readable| readable.name.clone()).collect();
+        let functions = self.context.function_names();
+        problems(error, &Known { tokens, relations: &relations, functions: &functions })
+    }
+
+    /// The relation with its rows computed: a node and the places of its columns.
+    pub(super) fn run(
+        &mut self,
+        relation: Relation,
+        owner: &str,
+        tokens: &[TokenWithSpan],
+    ) -> Result<(NodeId, Vec<usize>), Vec<Problem>> {
+        let mut lowering = Lowering { arena: &mut self.arena, relations: &self.relations, owner: owner.to_owned() };
+        let run = lowering.run(relation);
+        let relation = run.map_err(|error| self.problems(error, tokens))?;
+        Ok((relation.node, relation.columns.iter().filter_map(as_column).collect()))
+    }
+
+    /// Whether EMIT FINAL stands where nothing is ever final.
+    pub(super) fn check_emit(&self, body: &Body, node: NodeId) -> Result<(), Vec<Problem>> {
+        let Some((Emit::Final, span)) = body.emit else { return Ok(()) };
+        if self.arena.facts(node).append_only || self.arena.known(node).closes {
+            return Ok(());
+        }
+        Err(vec![
+            Problem::at(span, "EMIT FINAL stands where no result is ever final: nothing closes its groups").hint(
+                "group by a window (TABLE(TUMBLE(...)) ... GROUP BY window_start, window_end), or leave EMIT out",
+            ),
+        ])
+    }
+
+    pub(super) fn lowering(&mut self, owner: &str) -> Lowering<'_> {
+        Lowering { arena: &mut self.arena, relations: &self.relations, owner: owner.to_owned() }
+    }
+
+    pub(super) fn arena(&self) -> &Arena {
+        &self.arena
+    }
+
+    /// The types of a relation's columns.
+    pub(super) fn types(&self, relation: &Relation) -> datafusion_common::Result<Vec<arrow_schema::DataType>> {
+        let mut fields: Vec<FieldRef> = self.arena.schema(relation.node).fields().iter().cloned().collect();
+        fields.extend(
+            super::window_node::WINDOW_COLUMNS.map(|name| Arc::new(Field::new(name, super::column_type::TIME, true))),
+        );
+        let schema = Schema::new(fields);
+        relation.columns.iter().map(|column| column.data_type(&schema)).collect()
+    }
+
+    /// `CREATE VIEW`: a relation to read, and a published view if it is materialized.
+    pub(super) fn view(&mut self, view: View) -> Result<(), Vec<Problem>> {
+        if let Some(option) = view.options.first() {
+            return Err(vec![
+                Problem::at(option.name.span, format!("unknown option '{}' for a view", option.name.value))
+                    .hint("views have no options"),
+            ]);
+        }
+        let Some(Planned { relation, mut names }) = self.query(&view.query, &view.name.value)? else {
+            self.broken.insert(view.name.key());
+            return Ok(());
+        };
+        if !view.columns.is_empty() {
+            if view.columns.len() != names.len() {
+                let message = format!("the view names {} columns, its query has {}", view.columns.len(), names.len());
+                return Err(vec![Problem::at(view.columns[0].span, message)]);
+            }
+            names = view.columns.iter().map(|name| name.value.clone()).collect();
+        }
+        let mut relation = relation;
+        let read = self.reads.get(&view.name.key()).copied().unwrap_or(0);
+        // Readers of a view share what it computes. Windows stay open to being taken in by a grouping.
+        if relation.pending.is_none() && (view.materialized || read > 1) {
+            let mut lowering = self.lowering(&view.name.value);
+            let settled = lowering.settle(relation);
+            relation = settled.map_err(|error| self.problems(error, &view.query.tokens))?;
+        }
+        let types = self.types(&relation).map_err(|error| self.problems(error, &view.query.tokens))?;
+        let fields: Vec<FieldRef> =
+            names.iter().zip(types).map(|(name, data_type)| Arc::new(Field::new(name, data_type, true))).collect();
+        if view.materialized {
+            let (node, columns) = self.run(relation.clone(), &view.name.value, &view.query.tokens)?;
+            self.check_emit(&view.query, node)?;
+            let facts = self.arena.facts(node);
+            let (_, text) = &self.files[self.file];
+            self.views.push(ViewSpec {
+                name: view.name.value.clone(),
+                node,
+                schema: Arc::new(Schema::new(fields.clone())),
+                key: self.arena.key_among(node, &columns),
+                closes: facts.closes,
+                columns,
+                emit: self.arena.known(node).emits.unwrap_or(Emit::Changes),
+                sql: slice(text, view.query.span).to_owned(),
+                options: Options::default(),
+            });
+        } else if view.query.emit.is_some_and(|(emit, _)| emit == Emit::Final) && relation.pending.is_none() {
+            self.check_emit(&view.query, relation.node)?;
+        }
+        self.add(&view.name.key(), None, &fields, relation)
+    }
+}

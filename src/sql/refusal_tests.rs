@@ -1,0 +1,323 @@
+//! What is refused: each with its place and what to write instead.
+
+use super::plan_tests::{BID, compiled};
+
+/// A program after the declaration of `bid`, the text that is underlined, a part of the message, a part of the hint.
+const REFUSALS: &[(&str, &str, &str, &str)] = &[
+    // Clauses.
+    ("SELECT auction FROM bid ORDER BY price", "price", "ORDER BY has no meaning", "order when you read"),
+    ("SELECT auction FROM bid LIMIT 3", "3", "LIMIT is not supported", "limit when you read"),
+    ("SELECT auction FROM bid FETCH FIRST 3 ROWS ONLY", "3", "LIMIT is not supported", "limit when you read"),
+    (
+        "SELECT a.auction FROM bid a JOIN bid b ON a.auction = b.auction",
+        "bid b",
+        "joins are not supported yet",
+        "UNION ALL",
+    ),
+    ("SELECT a.auction FROM bid a, bid b", "bid b", "joins are not supported yet", "UNION ALL"),
+    (
+        "SELECT auction FROM bid WHERE auction IN (SELECT auction FROM bid)",
+        "auction IN (SELECT auction FROM bid",
+        "IN (SELECT ...)",
+        "joins",
+    ),
+    ("SELECT auction, (SELECT 1) AS x FROM bid", "", "subquery as a value", "joins"),
+    (
+        "SELECT ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price) AS n FROM bid",
+        "ROW_NUMBER",
+        "OVER is not supported yet",
+        "window",
+    ),
+    ("SELECT auction FROM bid QUALIFY auction > 1", "auction > 1", "QUALIFY", "MAX or MIN"),
+    ("SELECT DISTINCT ON (auction) auction, price FROM bid", "auction", "DISTINCT ON", "FIRST_VALUE"),
+    ("SELECT auction FROM bid EXCEPT SELECT bidder FROM bid", "", "EXCEPT is not supported yet", "COUNT(*) FILTER"),
+    ("SELECT auction FROM bid FOR SYSTEM_TIME AS OF dateTime", "", "SYSTEM_TIME", ""),
+    ("SELECT auction FROM bid TABLESAMPLE (10 PERCENT)", "bid", "TABLESAMPLE", "MOD(id, 10)"),
+    ("SELECT auction FROM bid GROUP BY ALL", "", "GROUP BY ALL", "write the columns out"),
+    ("SELECT auction, COUNT(*) AS n FROM bid GROUP BY auction WITH ROLLUP", "", "GROUP BY ... WITH", "ROLLUP (a, b)"),
+    ("SELECT x FROM UNNEST(ARRAY[1, 2]) AS t (x)", "", "UNNEST is not supported yet", "items[1]"),
+    ("SELECT 1 AS one", "", "without FROM", "SELECT ... FROM source"),
+    ("WITH RECURSIVE r AS (SELECT auction FROM bid) SELECT * FROM r", "", "WITH RECURSIVE", "differential"),
+    // Names.
+    ("SELECT prise FROM bid", "prise", "there is no column 'prise'", "did you mean price"),
+    ("SELECT b.prise FROM bid b", "b.prise", "there is no column 'b.prise'", "did you mean price"),
+    ("SELECT price FROM bidd", "bidd", "there is no source, table or view 'bidd'", "did you mean bid"),
+    ("SELECT price FROM a.bid", "a.bid", "names are not qualified", "last part"),
+    ("SELECT cuont(price) AS n FROM bid", "cuont", "there is no function 'cuont'", "did you mean count"),
+    ("SELECT auction, price AS Auction FROM bid", "Auction", "the column 'auction' is there twice", "AS other_name"),
+    ("SELECT auction, price FROM bid GROUP BY auction", "price", "price", ""),
+    ("SELECT auction FROM bid GROUP BY price", "auction", "auction", ""),
+    ("SELECT auction FROM bid WHERE SUM(price) > 3", "WHERE", "no aggregates", "HAVING"),
+    // Clocks and chance.
+    ("SELECT NOW() AS n FROM bid", "NOW", "NOW is not to be had", "event-time column"),
+    ("SELECT CURRENT_TIMESTAMP AS n FROM bid", "CURRENT_TIMESTAMP", "CURRENT_TIMESTAMP", "event-time column"),
+    ("SELECT PROCTIME() AS n FROM bid", "PROCTIME", "PROCTIME", "WATERMARK"),
+    ("SELECT UNIX_TIMESTAMP() AS n FROM bid", "UNIX_TIMESTAMP", "reads a clock", "event-time column"),
+    ("SELECT RAND() AS n FROM bid", "RAND", "RAND", "MD5"),
+    // Windows.
+    (
+        "SELECT * FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(price), INTERVAL '1' HOUR))",
+        "price",
+        "windows need the event-time column",
+        "WATERMARK FOR",
+    ),
+    (
+        "SELECT * FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(prise), INTERVAL '1' HOUR))",
+        "prise",
+        "there is no column 'prise'",
+        "price",
+    ),
+    (
+        "SELECT * FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '1' MONTH))",
+        "",
+        "differ in length",
+        "TUMBLE",
+    ),
+    ("SELECT * FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '0' SECOND))", "", "above zero", "TUMBLE"),
+    ("SELECT * FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime)))", "TUMBLE", "missing size", "INTERVAL '10' SECOND"),
+    ("SELECT * FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), 10))", "10", "not an interval", "INTERVAL"),
+    (
+        "SELECT * FROM TABLE(CUMULATE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '3' SECOND, INTERVAL '10' SECOND))",
+        "",
+        "whole multiple",
+        "step first",
+    ),
+    (
+        "SELECT * FROM TABLE(TUMBLE(DATA => TABLE bid, TIMECOL => DESCRIPTOR(dateTime), LENGTH => INTERVAL '1' HOUR))",
+        "",
+        "no argument 'length'",
+        "TUMBLE",
+    ),
+    (
+        "SELECT * FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(dateTime), INTERVAL '1' HOUR))",
+        "dateTime",
+        "known only when it is grouped",
+        "GROUP BY",
+    ),
+    (
+        "SELECT auction, COUNT(*) AS n FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(dateTime), INTERVAL '1' HOUR)) GROUP BY auction, window_start, window_end",
+        "dateTime",
+        "not those that the sessions are apart by",
+        "same keys",
+    ),
+    (
+        "SELECT * FROM TABLE(TUMBLE(TABLE bid PARTITION BY bidder, DESCRIPTOR(dateTime), INTERVAL '1' HOUR))",
+        "TUMBLE",
+        "no PARTITION BY",
+        "GROUP BY",
+    ),
+    ("SELECT * FROM TABLE(GENERATE(1, 2))", "", "", ""),
+    (
+        "SELECT TUMBLE_START(dateTime, INTERVAL '1' HOUR) AS s FROM bid",
+        "TUMBLE_START",
+        "without a window in GROUP BY",
+        "GROUP BY TUMBLE",
+    ),
+    (
+        "SELECT TUMBLE_START(dateTime, INTERVAL '2' HOUR) AS s FROM bid GROUP BY TUMBLE(dateTime, INTERVAL '1' HOUR)",
+        "TUMBLE_START",
+        "not of the window in GROUP BY",
+        "arguments of GROUP BY",
+    ),
+    (
+        "SELECT COUNT(*) AS n FROM bid GROUP BY TUMBLE(dateTime, INTERVAL '1' HOUR), HOP(dateTime, INTERVAL '1' HOUR, INTERVAL '2' HOUR)",
+        "HOP",
+        "one window",
+        "window_time",
+    ),
+    // EMIT.
+    (
+        "SELECT auction, COUNT(*) AS n FROM bid GROUP BY auction EMIT FINAL",
+        "EMIT FINAL",
+        "no result is ever final",
+        "group by a window",
+    ),
+    // Syntax.
+    ("SELECT FROM bid WHERE", "", "expected", ""),
+    ("SELECT auction bidder price FROM bid", "price", "expected the end of the query", ""),
+];
+
+#[test]
+fn queries_are_refused_at_their_place() {
+    let mut wrong = Vec::new();
+    for (query, underlined, message, hint) in REFUSALS {
+        let sql = format!("{BID}CREATE MATERIALIZED VIEW v AS\n{query};");
+        let errors = match compiled(&sql) {
+            Err(errors) => errors,
+            Ok(_) => {
+                wrong.push(format!("accepted: {query}"));
+                continue;
+            }
+        };
+        let error = &errors[0];
+        let marked: String = error.text.chars().skip(error.column as usize - 1).take(error.length as usize).collect();
+        let fits = errors.len() == 1
+            && error.message.contains(message)
+            && error.hint.as_deref().unwrap_or("").contains(hint)
+            && (underlined.is_empty() || marked == *underlined)
+            && error.line == 6;
+        if !fits {
+            wrong.push(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Whole programs: the line, the column, a part of the message, a part of the hint.
+const PROGRAMS: &[(&str, u64, u64, &str, &str)] = &[
+    ("CREATE SOURCE s (a INT) WITH ('connector' = 'memry')", 1, 45, "no connector 'memry'", "did you mean memory"),
+    (
+        "CREATE SOURCE s (a INT) WITH ('connector' = 'memory', 'rowz' = '1')",
+        1,
+        55,
+        "unknown option 'rowz'",
+        "did you mean rows",
+    ),
+    ("CREATE SOURCE s (a INT) WITH ('connector' = 'memory', 'lateness' = 'much')", 1, 68, "not a duration", ""),
+    ("CREATE SOURCE s WITH ('connector' = 'memory')", 1, 15, "has no columns", "declare them"),
+    (
+        "CREATE SOURCE s (a INT, WATERMARK FOR a AS a) WITH ('connector' = 'memory')",
+        1,
+        39,
+        "not TIMESTAMP",
+        "TO_TIMESTAMP_LTZ",
+    ),
+    ("CREATE SOURCE s (a INT, WATERMARK FOR b AS b) WITH ('connector' = 'memory')", 1, 39, "no column 'b'", ""),
+    ("CREATE SOURCE s (a INT, b AS c + 1) WITH ('connector' = 'memory')", 1, 30, "no column 'c'", ""),
+    ("CREATE SOURCE s (a INT, b AS NOW()) WITH ('connector' = 'memory')", 1, 30, "NOW", "event-time"),
+    (
+        "CREATE TABLE s (a INT) WITH ('connector' = 'memory');\nCREATE VIEW S AS SELECT 1 FROM s",
+        2,
+        13,
+        "there is a table 'S' already",
+        "without case",
+    ),
+    (
+        "CREATE TABLE r (a INT);\nCREATE MATERIALIZED VIEW v AS SELECT a FROM r",
+        2,
+        45,
+        "reference table 'r' cannot be read yet",
+        "joins",
+    ),
+    (
+        "CREATE TABLE o (a INT) WITH ('connector' = 'nowhere');\nCREATE MATERIALIZED VIEW v AS SELECT a FROM o",
+        2,
+        45,
+        "written only",
+        "INSERT INTO",
+    ),
+    (
+        "CREATE TABLE i (a INT) WITH ('connector' = 'memory');\nINSERT INTO nothere SELECT a FROM i",
+        2,
+        13,
+        "no table 'nothere'",
+        "",
+    ),
+    (
+        "CREATE SOURCE i (a INT) WITH ('connector' = 'memory');\nINSERT INTO i SELECT a FROM i",
+        2,
+        13,
+        "sources are read",
+        "CREATE SINK",
+    ),
+    (
+        "CREATE TABLE i (a INT) WITH ('connector' = 'memory');\nINSERT INTO i SELECT a FROM i",
+        1,
+        44,
+        "read only",
+        "nowhere",
+    ),
+    (
+        "CREATE TABLE i (a INT, b STRING) WITH ('connector' = 'memory');\nCREATE TABLE o (a INT) WITH ('connector' = 'nowhere');\nINSERT INTO o SELECT a, b FROM i",
+        3,
+        15,
+        "takes 1 columns, the query has 2",
+        "the columns are a",
+    ),
+    (
+        "CREATE TABLE i (a INT, b STRING) WITH ('connector' = 'memory');\nCREATE TABLE o (a INT) WITH ('connector' = 'nowhere');\nINSERT INTO o SELECT b FROM i",
+        3,
+        22,
+        "column 'a' is of type Int32",
+        "CAST(b AS",
+    ),
+    (
+        "CREATE TABLE i (a INT) WITH ('connector' = 'memory');\nCREATE SINK o WITH ('connector' = 'nowhere', 'x' = '1') AS SELECT a FROM i",
+        2,
+        46,
+        "unknown option 'x'",
+        "connector",
+    ),
+    (
+        "CREATE TABLE i (a INT) WITH ('connector' = 'memory');\nCREATE VIEW v (x, y) AS SELECT a FROM i",
+        2,
+        16,
+        "names 2 columns, its query has 1",
+        "",
+    ),
+    (
+        "CREATE TABLE i (a INT) WITH ('connector' = 'memory');\nCREATE MATERIALIZED VIEW v WITH ('x' = '1') AS SELECT a FROM i",
+        2,
+        34,
+        "unknown option 'x' for a view",
+        "",
+    ),
+    (
+        "CREATE TABLE i (a INT) WITH ('connector' = 'memory');\nSELECT a FROM i",
+        2,
+        1,
+        "a query on its own",
+        "CREATE MATERIALIZED VIEW",
+    ),
+    (
+        "CREATE TABLE i (a STRING) WITH ('connector' = 'memory');\nCREATE MATERIALIZED VIEW v AS SELECT SUM(a) AS s FROM i",
+        2,
+        38,
+        "SUM does not take (Utf8)",
+        "",
+    ),
+];
+
+#[test]
+fn programs_are_refused_at_their_place() {
+    let mut wrong = Vec::new();
+    for (sql, line, column, message, hint) in PROGRAMS {
+        match compiled(sql) {
+            Ok(_) => wrong.push(format!("accepted: {sql}")),
+            Err(errors) => {
+                let error = &errors[0];
+                let fits = errors.len() == 1
+                    && (error.line, error.column) == (*line, *column)
+                    && error.message.contains(message)
+                    && error.hint.as_deref().unwrap_or("").contains(hint);
+                if !fits {
+                    wrong.push(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn all_independent_errors_are_told_and_consequences_are_not() {
+    let errors = compiled(
+        "CREATE SOURCE s (a INTT) WITH ('connector' = 'memory');
+         CREATE VIEW v AS SELECT a FROM s;
+         CREATE MATERIALIZED VIEW w AS SELECT a FROM v;
+         CREATE SOURCE t (a INT) WITH ('connector' = 'memory');
+         CREATE MATERIALIZED VIEW x AS SELECT b, c, a FROM t;
+         DROP TABLE t;",
+    )
+    .unwrap_err();
+    let said: Vec<(u64, &str)> = errors.iter().map(|error| (error.line, error.message.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            (1, "'INTT' is not a type"),
+            (6, "DROP is not supported"),
+            (5, "there is no column 'b'"),
+            (5, "there is no column 'c'"),
+        ]
+    );
+}
