@@ -17,8 +17,7 @@ use super::reading::relations_in;
 use super::source_draft::{SourceDraft, lower_names};
 use super::statement::{self, Statement, View};
 use super::token::{Name, is_word, span_of, statements};
-use crate::options::Options;
-use crate::plan::{Dataflow, Emit, NodeId, SinkPlan, ViewSpec};
+use crate::plan::{Dataflow, SinkPlan, ViewSpec};
 
 /// A statement with the file it stands in.
 struct Placed {
