@@ -180,3 +180,56 @@ impl<K: Identity> Accumulator for Sketched<K> {
         self
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_schema::DataType;
+
+    use super::super::{Accumulator, Aggregate, Call, Input};
+    use super::ApproxCountDistinct;
+
+    fn add(state: &mut dyn Accumulator, values: impl Iterator<Item = i64>) {
+        let args: Vec<ArrayRef> = vec![Arc::new(Int64Array::from_iter_values(values))];
+        state.resize(1);
+        state.update(&vec![0; args[0].len()], &Input { args: &args, order: &[], keep: None, diffs: None });
+    }
+
+    fn count(state: &dyn Accumulator) -> i64 {
+        state.evaluate(&[0]).as_primitive::<Int64Type>().value(0)
+    }
+
+    /// Up and down, in one piece or merged from seven: through all the sketch's forms.
+    #[test]
+    fn big_counts_are_near_whatever_the_order() {
+        let call = Call {
+            args: vec![DataType::Int64],
+            literals: vec![],
+            output: DataType::Int64,
+            order: vec![],
+            distinct: false,
+            retracting: false,
+        };
+        let new = || ApproxCountDistinct.accumulator(&call);
+        for different in [1i64, 7, 30, 100, 390, 1_000, 5_000, 20_000, 300_000] {
+            let (mut up, mut down, mut merged) = (new(), new(), new());
+            add(&mut *up, 0..different);
+            add(&mut *down, (0..2 * different).rev().map(|value| value % different));
+            merged.resize(1);
+            for part in 0..7 {
+                let mut state = new();
+                add(&mut *state, (0..different).filter(|value| value % 7 == part || value % 11 == part));
+                merged.merge(&[0], &*state, &[0], 1);
+            }
+            let found = count(&*up);
+            assert!((found - different).abs() as f64 <= 0.05 * different as f64, "{found} of {different}");
+            assert_eq!(count(&*down), found);
+            assert_eq!(count(&*merged), found);
+        }
+    }
+}

@@ -30,12 +30,12 @@ impl Default for Exact {
     }
 }
 
+#[inline(always)]
 fn join(low: u64, high: i64) -> i128 {
     (i128::from(high) << 64) | i128::from(low)
 }
 
 /// Signed mantissa and exponent of a finite number.
-#[inline]
 fn parts(value: f64) -> (i64, i32) {
     let bits = value.to_bits();
     let field = (bits >> 52) & 0x7ff;
@@ -46,17 +46,38 @@ fn parts(value: f64) -> (i64, i32) {
 
 impl Exact {
     /// Adds `value`, `times` times.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, value: f64, times: i64) {
+        if times == 1
+            && let Exact::Narrow { low, high, exponent: unit } = self
+        {
+            let field = ((value.to_bits() >> 52) & 0x7ff) as i32;
+            let shift = field.wrapping_sub(*unit).wrapping_sub(1075) as u32;
+            // An ordinary number whose last bit is at most 63 above ours.
+            if shift < 64 && field != 0x7ff && field != 0 {
+                let fraction = (value.to_bits() & ((1 << 52) - 1) | (1 << 52)) as i64;
+                let sign = (value.to_bits() as i64) >> 63;
+                let mantissa = (fraction ^ sign) - sign;
+                let added = join((mantissa as u64) << shift, (mantissa >> 1) >> (63 - shift));
+                if let Some(sum) = join(*low, *high).checked_add(added) {
+                    (*low, *high) = (sum as u64, (sum >> 64) as i64);
+                    return;
+                }
+            }
+        }
+        self.add_any(value, times);
+    }
+
+    #[inline(never)]
+    fn add_any(&mut self, value: f64, times: i64) {
+        if value == 0.0 {
+            return;
+        }
         if !value.is_finite() {
             return self.add_special(value, times);
         }
         let (mantissa, exponent) = parts(value);
-        if times == 1 {
-            self.add_scaled(i128::from(mantissa), exponent);
-        } else {
-            self.add_scaled(i128::from(mantissa) * i128::from(times), exponent);
-        }
+        self.add_scaled(i128::from(mantissa) * i128::from(times), exponent);
     }
 
     /// Adds the square of `value`, `times` times.
@@ -199,6 +220,118 @@ impl Exact {
         match self {
             Exact::Narrow { .. } => 0,
             Exact::Wide(wide) => size_of::<Wide>() + wide.bytes(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::{Exact, parts};
+
+    /// Signed digits by exponent, carried and rounded one bit at a time.
+    fn rounded(digits: &BTreeMap<i32, i128>) -> f64 {
+        let Some((&lowest, _)) = digits.first_key_value() else { return 0.0 };
+        let highest = *digits.last_key_value().unwrap().0;
+        let (mut carry, mut bits) = (0, Vec::new());
+        for exponent in lowest..=highest + 127 {
+            let digit: i128 = digits.get(&exponent).unwrap_or(&0) + carry;
+            bits.push(digit.rem_euclid(2) == 1);
+            carry = digit.div_euclid(2);
+        }
+        if carry < 0 {
+            return -rounded(&digits.iter().map(|(&exponent, &digit)| (exponent, -digit)).collect());
+        }
+        let Some(top) = bits.iter().rposition(|&bit| bit) else { return 0.0 };
+        let bit = |exponent: i32| exponent >= lowest && *bits.get((exponent - lowest) as usize).unwrap_or(&false);
+        let unit = (lowest + top as i32 - 52).max(-1074);
+        let mut kept = (unit..=lowest + top as i32).rev().fold(0u64, |kept, at| kept << 1 | u64::from(bit(at)));
+        let rest = (lowest..unit - 1).any(bit);
+        kept += u64::from(bit(unit - 1) && (rest || kept & 1 == 1));
+        let (step, mut value) = (if unit < 0 { 0.5 } else { 2.0 }, kept as f64);
+        (0..unit.abs()).for_each(|_| value *= step);
+        value
+    }
+
+    fn finite() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            any::<f64>().prop_filter("finite", |value| value.is_finite()),
+            (-1000i32..1000).prop_map(|tenths| f64::from(tenths) * 0.1),
+            (-300i32..300, -9i32..9).prop_map(|(power, digit)| f64::from(digit) * 10f64.powi(power)),
+            (0u32..100, any::<bool>()).prop_map(|(bits, up)| (1.0 + f64::from(bits)) * if up { 1e15 } else { -1e-15 }),
+            Just(f64::MAX),
+            Just(-f64::MAX),
+            Just(5e-324),
+            Just(-0.0),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn sums_are_rounded_once(values in prop::collection::vec((finite(), -3i64..4), 0..60)) {
+            let (mut sum, mut halves, mut digits) = (Exact::default(), [Exact::default(), Exact::default()], BTreeMap::new());
+            for (place, &(value, times)) in values.iter().enumerate() {
+                sum.add(value, times);
+                halves[place % 2].add(value, if place % 2 == 0 { times } else { -times });
+                let (mantissa, exponent) = parts(value);
+                *digits.entry(exponent).or_insert(0) += i128::from(mantissa) * i128::from(times);
+            }
+            prop_assert_eq!(sum.mean(1), rounded(&digits));
+            let [mut even, odd] = halves;
+            even.merge(&odd, -1);
+            prop_assert_eq!(even.mean(1), sum.mean(1));
+            // The wide form agrees with the narrow one.
+            let wide = sum.wide();
+            for count in [1, 2, 3, 10, u64::MAX] {
+                prop_assert_eq!(wide.quotient(&[count]), sum.mean(count));
+            }
+            prop_assert_eq!(wide.quotient(&[6, 35]), wide.quotient(&[210]));
+            prop_assert_eq!(wide.quotient(&[1, 1]), wide.quotient(&[]));
+        }
+
+        #[test]
+        fn squares_are_exact(values in prop::collection::vec((finite(), 1i64..4), 0..40)) {
+            let (mut squares, mut digits) = (Exact::default(), BTreeMap::new());
+            for &(value, times) in &values {
+                squares.add_square(value, times);
+                let (mantissa, exponent) = parts(value);
+                let square = i128::from(mantissa) * i128::from(mantissa);
+                let (low, high) = (square & ((1 << 60) - 1), square >> 60);
+                *digits.entry(2 * exponent).or_insert(0) += low * i128::from(times);
+                *digits.entry(2 * exponent + 60).or_insert(0) += high * i128::from(times);
+            }
+            prop_assert_eq!(squares.mean(1), rounded(&digits));
+            for &(value, times) in &values {
+                squares.add_square(value, -times);
+            }
+            prop_assert_eq!(squares.mean(1), 0.0);
+        }
+    }
+
+    #[test]
+    fn ordinary_numbers_stay_narrow() {
+        let mut sum = Exact::default();
+        for step in 0..100_000 {
+            sum.add(f64::from(step) * 0.01 + 1e-3, 1);
+            sum.add(f64::from(step) * -123.456, 1);
+        }
+        assert!(sum.narrow().is_some());
+        assert_eq!(size_of::<Exact>(), 24);
+    }
+
+    #[test]
+    fn infinities_are_taken_back() {
+        let mut sum = Exact::default();
+        sum.add(0.1, 1);
+        for value in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            sum.add(value, 2);
+            assert!(!sum.mean(1).is_finite());
+            sum.add(value, -2);
+            assert_eq!(sum.mean(1), 0.1);
         }
     }
 }

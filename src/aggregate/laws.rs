@@ -1,6 +1,8 @@
 //! The laws of [`Accumulator`], for every aggregate, argument type, DISTINCT, FILTER and kind of state, on seeded random
 //! rows; and each result against the [`oracle`](super::oracle).
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array, cast::AsArray};

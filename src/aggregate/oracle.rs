@@ -1,5 +1,7 @@
 //! What an aggregate of a list of rows is, computed naively from the list: what the laws compare with.
 
+#![allow(clippy::unwrap_used)]
+
 use std::cmp::Ordering;
 
 use arrow_schema::{DataType, SortOptions};

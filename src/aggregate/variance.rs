@@ -194,3 +194,44 @@ impl Accumulator for Variances {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Moments;
+
+    fn variance(values: &[f64], sample: bool) -> Option<f64> {
+        let mut moments = Moments::default();
+        for &value in values {
+            moments.count += 1;
+            moments.sum.add(value, 1);
+            moments.squares.add_square(value, 1);
+        }
+        moments.variance(sample)
+    }
+
+    #[test]
+    fn nothing_cancels() {
+        assert_eq!(variance(&[4.0, 7.0, 13.0, 16.0].map(|value| value + 1e9), true), Some(30.0));
+        assert_eq!(variance(&[4.0, 7.0, 13.0, 16.0].map(|value| value + 1e15), false), Some(22.5));
+        for value in [0.1, 1e300, 5e-324, -123.456, 1e-200] {
+            assert_eq!(variance(&[value; 7], true), Some(0.0));
+        }
+        // (10^-3 - 10^9)^2 / 4, rounded once.
+        assert_eq!(variance(&[1e-3, 1e9], false), Some(2.499_999_999_995e17));
+        assert_eq!(variance(&[1e200, -1e200], false), Some(f64::INFINITY));
+        assert_eq!(variance(&[1.0], true), None);
+        assert!(variance(&[1.0, f64::INFINITY], true).is_some_and(f64::is_nan));
+    }
+
+    #[test]
+    fn big_integers_do_not_overflow() {
+        let mut moments = Moments::default();
+        for value in [i64::MIN, i64::MAX, i64::MIN, i64::MAX] {
+            moments.count += 1;
+            moments.sum.add_scaled(i128::from(value), 0);
+            moments.squares.add_square_of(value, 0, 1);
+        }
+        // ((2^64 - 1) / 2)^2
+        assert_eq!(moments.variance(false), Some(8.507_059_173_023_462e37));
+    }
+}
