@@ -1,6 +1,20 @@
 //! What a row costs in each aggregate: `Accumulator::update` alone, 8,192 rows a batch, groups at random.
 //!
 //! `cargo bench --bench aggregates` prints rows/s for 1,000 and for 100,000 groups.
+//!
+//! ns of CPU a row on one hyperthread of a 2-core Xeon (2 MiB L2 a core) that was compiling beside it, so upper bounds;
+//! 1,000 and 100,000 groups:
+//!
+//! | | 1 k | 100 k | | 1 k | 100 k |
+//! | --- | --- | --- | --- | --- | --- |
+//! | COUNT(*) | 0.9 | 1.7 | MIN(VARCHAR) | 9 | 93 |
+//! | SUM, AVG of BIGINT | 1.4 | 4 | LAST_VALUE(BIGINT) | 30 | 75 |
+//! | SUM, AVG of DOUBLE | 3.5 | 10 | COUNT(DISTINCT BIGINT) | 29 | 106 |
+//! | SUM of DOUBLE, far apart | 14 | 91 | COUNT(DISTINCT VARCHAR) | 57 | 76 |
+//! | MIN, MAX of BIGINT | 1.2 | 1.7 | MEDIAN(BIGINT) | 30 | 42 |
+//! | MIN, MAX of DOUBLE | 1.8 | 2.0 | APPROX_PERCENTILE(DOUBLE) | 46 | 91 |
+//! | VAR_SAMP(BIGINT) | 10 | 52 | APPROX_COUNT_DISTINCT(BIGINT) | 30 | 91 |
+//! | VAR_SAMP(DOUBLE) | 27 | 87 | ARRAY_AGG(BIGINT) | 220 | 183 |
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 //! MIN and MAX of text. When retracting it keeps all rows, where the row of a part that was merged in counts as one.
 
 use std::any::Any;
+use std::cmp::Ordering;
 
 use arrow_array::{ArrayRef, UInt64Array};
 
@@ -44,7 +45,9 @@ fn offer(best: &mut Option<Row>, (order, value): (&[u8], &[u8]), last: bool) {
     match best {
         None => *best = Some(Row::from((order, value))),
         Some(best) => {
-            let offered = order.cmp(best.order()).then_with(|| value.cmp(best.value()));
+            // Comparing nothing by memcmp at a dangling address costs 100 ns on some machines.
+            let ordered = if order.is_empty() { Ordering::Equal } else { order.cmp(best.order()) };
+            let offered = ordered.then_with(|| value.cmp(best.value()));
             if if last { offered.is_gt() } else { offered.is_lt() } {
                 best.set((order, value));
             }
