@@ -18,9 +18,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
-pub use operator::{
-    Gather, Held, Meter, Route, STATE_LOG, Spread, StateLog, by_columns, stateful, stateless, to_worker,
-};
+pub use operator::{Gather, Held, Meter, STATE_LOG, Spread, StateLog, by_columns, stateful, stateless, to_worker};
 pub use reject::{MAX_REJECT_BYTES, Reject, Rejects};
 pub use stateful::Stateful;
 

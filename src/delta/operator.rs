@@ -11,7 +11,7 @@ use timely::Accountable;
 use timely::communication::Push;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::channels::pact::{DistributorPact, ParallelizationContract, Pipeline};
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::dataflow::operators::generic::OperatorInfo;
@@ -46,16 +46,11 @@ impl ContainerBytes for Delta {
     }
 }
 
-/// How rows travel to the workers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// They stay where they are.
-    Stay,
-    /// By the hash of these columns; of no columns: all to one worker.
-    Columns(Vec<usize>),
-}
-
-/// Routes rows by the hash of `columns` (NULLs are equal). One worker: nothing is split.
+/// Routes rows by the hash of `columns` (NULLs are equal); of no columns: all to the first worker. One
+/// worker: nothing is split.
+///
+/// Small parts are gathered until the sender is done with its session. An `InputHandle` is done when it is advanced: do not
+/// step the worker between `send_batch` and `advance_to`, or timely takes what is gathered for sent.
 pub fn by_columns(columns: Vec<usize>) -> DistributorPact<Box<dyn FnOnce(usize) -> Spread>> {
     DistributorPact(Box::new(move |peers| Spread { columns, buffers: (0..peers).map(|_| (0, Vec::new())).collect() }))
 }
@@ -162,20 +157,14 @@ where
 /// Runs a [`Stateful`] over a stream: stages rows per epoch, applies whole epochs in order, closes deadlines in between.
 ///
 /// One capability is held, at the earliest deadline.
-pub fn stateful<'s, S>(input: Stream<'s, Epoch, Delta>, route: Route, name: &str, state: S) -> Stream<'s, Epoch, Delta>
+pub fn stateful<'s, P>(
+    input: Stream<'s, Epoch, Delta>,
+    pact: P,
+    name: &str,
+    mut state: Box<dyn Stateful>,
+) -> Stream<'s, Epoch, Delta>
 where
-    S: Stateful + 'static,
-{
-    match route {
-        Route::Stay => run(input, Pipeline, name, state),
-        Route::Columns(columns) => run(input, by_columns(columns), name, state),
-    }
-}
-
-fn run<'s, S, P>(input: Stream<'s, Epoch, Delta>, pact: P, name: &str, mut state: S) -> Stream<'s, Epoch, Delta>
-where
-    S: Stateful + 'static,
-    P: timely::dataflow::channels::pact::ParallelizationContract<Epoch, Delta>,
+    P: ParallelizationContract<Epoch, Delta>,
 {
     let worker = input.scope().worker().clone();
     input.unary_frontier::<NoopBuilder<Delta>, _, _, _>(pact, name, move |initial, info| {

@@ -9,7 +9,7 @@ use timely::dataflow::{Scope, Stream};
 use super::map::Map;
 use super::{Dataflow, Node, NodeId, Op, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
-use crate::delta::{Delta, Rejects, Route, stateful, stateless};
+use crate::delta::{Delta, Rejects, Stateful, by_columns, stateful, stateless};
 use crate::join::{Buckets, Side, Versions, paired};
 use crate::reduce::Groups;
 use crate::session::{PointSessions, Sessions};
@@ -84,7 +84,12 @@ fn operator<'s>(
         }
         Op::Reduce(reduce) => {
             let (from, stream) = input(0);
-            grouped(stream, &plan.nodes[from], node, reduce, rejects)
+            let name = match reduce.pane {
+                Pane::Unbounded => "Reduce",
+                Pane::Windows { .. } | Pane::Assigned { .. } => "WindowReduce",
+                Pane::Session { .. } => "Session",
+            };
+            stateful(stream, by_columns(reduce.keys.clone()), name, state(&plan.nodes[from], node, reduce, rejects))
         }
         Op::Join(join) => {
             let ((left, lefts), (right, rights)) = (input(0), input(1));
@@ -101,14 +106,8 @@ fn operator<'s>(
     }
 }
 
-fn grouped<'s>(
-    input: Stream<'s, Epoch, Delta>,
-    from: &Node,
-    node: &Node,
-    reduce: &Reduce,
-    rejects: &Rejects,
-) -> Stream<'s, Epoch, Delta> {
-    let route = Route::Columns(reduce.keys.clone());
+/// The state machine of a reduce: `from` is what it reads, `node` the reduce itself.
+pub fn state(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Box<dyn Stateful> {
     // How far behind the watermark on-time values of a time column are: the bounds have the lateness in them.
     let behind = |column: usize| {
         let bound = from.facts.bounds.get(column).copied().flatten();
@@ -123,24 +122,23 @@ fn grouped<'s>(
         rejects: rejects.clone(),
     };
     match reduce.pane {
-        Pane::Unbounded => stateful(input, route, "Reduce", Groups::new(terms(0))),
+        Pane::Unbounded => Box::new(Groups::new(terms(0))),
         Pane::Windows { time, window } => match (window, reduce.emit) {
             (Window::Hop { .. } | Window::Cumulate { .. }, Emit::Final) => {
-                stateful(input, route, "WindowReduce", Slices::new(terms(behind(time)), time, window))
+                Box::new(Slices::new(terms(behind(time)), time, window))
             }
-            _ => stateful(input, route, "WindowReduce", Panes::new(terms(behind(time)), Source::Time { time, window })),
+            _ => Box::new(Panes::new(terms(behind(time)), Source::Time { time, window })),
         },
         // A window is complete when its end can no longer come: W > end, not W >= end.
         Pane::Assigned { start, end } => {
-            let terms = terms(behind(end).saturating_add(1));
-            stateful(input, route, "WindowReduce", Panes::new(terms, Source::Columns { start, end }))
+            Box::new(Panes::new(terms(behind(end).saturating_add(1)), Source::Columns { start, end }))
         }
         // A row at the end of a session still belongs to it, so it is complete when W > end.
         Pane::Session { time, gap, keep } => {
             let terms = terms(behind(time).saturating_add(1));
             match reduce.retracting {
-                false => stateful(input, route, "Session", Sessions::new(terms, time, gap, keep)),
-                true => stateful(input, route, "Session", PointSessions::new(terms, time, gap, keep)),
+                false => Box::new(Sessions::new(terms, time, gap, keep)),
+                true => Box::new(PointSessions::new(terms, time, gap, keep)),
             }
         }
     }

@@ -162,11 +162,10 @@ impl Stateful for Slices {
             }
             while let Some(first) = self.slices.first_entry().filter(|first| self.window.last_end(*first.key()) <= end)
             {
-                let (slice, table) = first.remove_entry();
+                let table = first.remove();
                 if matches!(self.window, Window::Hop { .. }) {
                     self.sum.merge(&table, -1);
                 }
-                self.summed.start = self.summed.start.max(slice.saturating_add(self.window.slice_ms()));
             }
             if self.slices.is_empty() {
                 (self.sum, self.summed) = (self.sum_table(), i64::MIN..i64::MIN);
