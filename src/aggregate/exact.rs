@@ -108,11 +108,12 @@ impl Exact {
         if let Exact::Narrow { low, high, exponent: unit } = self {
             let shift = exponent.wrapping_sub(*unit);
             let added = mantissa << (shift & 127);
-            if (0..=126).contains(&shift) && added >> shift == mantissa {
-                if let Some(sum) = join(*low, *high).checked_add(added) {
-                    (*low, *high) = (sum as u64, (sum >> 64) as i64);
-                    return;
-                }
+            if (0..=126).contains(&shift)
+                && added >> shift == mantissa
+                && let Some(sum) = join(*low, *high).checked_add(added)
+            {
+                (*low, *high) = (sum as u64, (sum >> 64) as i64);
+                return;
             }
         }
         self.add_apart(mantissa, exponent);

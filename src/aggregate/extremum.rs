@@ -4,7 +4,6 @@
 use std::any::Any;
 
 use arrow_array::{Array, ArrayRef};
-use arrow_buffer::ArrowNativeType;
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
 
@@ -91,7 +90,7 @@ struct Extremum<N: Native, const MAX: bool> {
     output: DataType,
 }
 
-impl<N: Native + ArrowNativeType, const MAX: bool> Extremum<N, MAX> {
+impl<N: Native, const MAX: bool> Extremum<N, MAX> {
     fn new(call: &Call) -> Self {
         let state = match call.retracting {
             true => State::All(Vec::new()),
@@ -118,7 +117,7 @@ fn offer<K: Ord + Copy, const MAX: bool>(best: &mut K, seen: &mut bool, key: K) 
     }
 }
 
-impl<N: Native + ArrowNativeType, const MAX: bool> Accumulator for Extremum<N, MAX> {
+impl<N: Native, const MAX: bool> Accumulator for Extremum<N, MAX> {
     fn resize(&mut self, groups: usize) {
         match &mut self.state {
             State::Best { best, seen } => {

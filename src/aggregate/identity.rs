@@ -4,7 +4,7 @@
 use std::hash::Hash;
 
 use arrow_array::ArrayRef;
-use arrow_buffer::{ArrowNativeType, ScalarBuffer};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 
 use super::native::{Native, column, natives};
@@ -48,7 +48,7 @@ impl<N> Fixed<N> {
     }
 }
 
-impl<N: Native + ArrowNativeType> Identity for Fixed<N> {
+impl<N: Native> Identity for Fixed<N> {
     type Key = N::Key;
     type Probe<'a> = N::Key;
     type Batch = ScalarBuffer<N>;

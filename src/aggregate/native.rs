@@ -7,11 +7,11 @@ use arrow_array::types::{
     UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, cast::AsArray, make_array};
-use arrow_buffer::ScalarBuffer;
+use arrow_buffer::{ArrowNativeType, ScalarBuffer};
 use arrow_schema::DataType;
 
 /// A fixed-width value of an Arrow column.
-pub(super) trait Native: Copy + Send + 'static {
+pub(super) trait Native: ArrowNativeType {
     /// The Arrow type that is nothing but this.
     type Plain: ArrowPrimitiveType<Native = Self>;
     /// The value as an integer of the same order.
@@ -97,10 +97,7 @@ pub(super) fn is_native(data_type: &DataType) -> bool {
 }
 
 /// The values of a column, whatever stands in for NULLs included.
-pub(super) fn natives<N: Native>(array: &dyn Array) -> ScalarBuffer<N>
-where
-    N: arrow_buffer::ArrowNativeType,
-{
+pub(super) fn natives<N: Native>(array: &dyn Array) -> ScalarBuffer<N> {
     if let Some(booleans) = array.as_boolean_opt() {
         return booleans.values().iter().map(|value| N::usize_as(usize::from(value))).collect();
     }
@@ -109,10 +106,7 @@ where
 }
 
 /// A column of `data_type`, whose native type is `N`.
-pub(super) fn column<N: Native>(data_type: &DataType, values: impl Iterator<Item = Option<N>>) -> ArrayRef
-where
-    N: arrow_buffer::ArrowNativeType,
-{
+pub(super) fn column<N: Native>(data_type: &DataType, values: impl Iterator<Item = Option<N>>) -> ArrayRef {
     let plain = PrimitiveArray::<N::Plain>::from_iter(values);
     if *data_type == DataType::Boolean {
         let values = plain.values().iter().map(|value| value.as_usize() != 0).collect();

@@ -114,7 +114,7 @@ pub(super) fn expected(function: &str, call: &Call, rows: &[Row]) -> Expected {
             if values.iter().all(|value| value.abs() < 1e6) { Expected::Near(result, 1e-9) } else { Expected::Unknown }
         }
         "MEDIAN" | "PERCENTILE" | "APPROX_PERCENTILE" => {
-            let mut values: Vec<f64> = values.iter().map(|value| double(value)).collect();
+            let mut values: Vec<f64> = values.iter().map(double).collect();
             values.sort_by(f64::total_cmp);
             let fraction = call.literals.first().map_or(0.5, double);
             let place = fraction * (count - 1) as f64;
