@@ -2,8 +2,13 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or SQL error. Answers go to stdout, everything else to stderr.
 
+mod check;
 mod completions;
+mod explain;
 mod logging;
+mod program;
+mod progress;
+mod run;
 mod settings;
 mod tail;
 
@@ -22,6 +27,12 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run a dataflow, and serve its views until Ctrl-C
+    Run(run::Run),
+    /// Parse, type and plan a program without running it
+    Check(check::Check),
+    /// Show what runs for a view: operators, what is known of their rows, what they keep and for how long
+    Explain(explain::Explain),
     /// Follow a view of a running dataflow in the terminal, one JSON object a line
     Tail(tail::Tail),
     /// Print the completion script for a shell
@@ -59,6 +70,9 @@ impl Outcome {
 /// Runs the command line of the process.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

@@ -350,7 +350,8 @@ pub(super) fn relabel(batch: &RecordBatch, columns: &[usize], schema: &SchemaRef
 pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Option<EpochChanges> {
     let last = changes.last()?;
     // Net per row; the first retraction and the last insertion say what it was and what it is.
-    let mut netted: BTreeMap<Identity<'_>, (i64, [Option<(usize, usize)>; 2])> = BTreeMap::new();
+    type Ends = [Option<(usize, usize)>; 2];
+    let mut netted: BTreeMap<Identity<'_>, (i64, Ends)> = BTreeMap::new();
     for (epoch, changes) in changes.iter().enumerate() {
         for row in 0..changes.len() {
             let (net, places) = netted.entry(changes.identity(row)).or_insert((0, [None, None]));

@@ -196,7 +196,7 @@ fn write_hex(bytes: &[u8]) -> String {
 
 fn read_hex(text: &str) -> Result<Vec<u8>, Problem> {
     let refuse = || Problem::bad_request(format!("cursor={text}: hand back the 'next' of the page before, as it was"));
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return Err(refuse());
     }
     let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| refuse());

@@ -32,6 +32,8 @@ struct About {
     columns: Vec<Column>,
     /// The columns that identify a row; null if only the whole row does.
     key: Option<Vec<String>>,
+    /// Whether the watermark closes its rows.
+    closes: bool,
     rows: usize,
     /// Closing times still ahead of the watermark.
     windows_open: usize,
@@ -53,6 +55,7 @@ impl About {
             },
             columns: columns(view.schema()),
             key: spec.key.as_ref().map(|key| key.iter().map(name).collect()),
+            closes: spec.closes.is_some(),
             rows: view.row_count(),
             windows_open: view.windows_open(),
             evicted: view.evicted(),

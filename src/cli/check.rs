@@ -1,0 +1,33 @@
+//! `highwater check FILE.sql...`: parses, types and plans; nothing is opened or run.
+
+use std::path::PathBuf;
+
+use super::{Outcome, program};
+use crate::plan;
+
+/// What to check.
+#[derive(clap::Args, Debug)]
+pub(super) struct Check {
+    /// The program: files that are read one after the other
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Prints errors and warnings to stderr, and what there is to stdout.
+pub(super) fn run(args: &Check) -> Outcome {
+    let compiled = match program::read(&args.files) {
+        Ok(compiled) => compiled,
+        Err(refused) => return refused,
+    };
+    for warning in &compiled.warnings {
+        eprintln!("{warning}\n");
+    }
+    let dataflow = &compiled.dataflow;
+    for warning in plan::check(dataflow) {
+        eprintln!("warning: {warning}");
+    }
+    let of = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (sources, views) = (of(dataflow.sources.len(), "source"), of(dataflow.views.len(), "published view"));
+    println!("ok: {sources}, {views}, {}", of(dataflow.sinks.len(), "sink"));
+    Outcome::Done
+}

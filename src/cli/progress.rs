@@ -1,0 +1,114 @@
+//! The progress of a run over bounded input: one line on the terminal, rewritten a few times a second.
+//!
+//! Log lines and the progress line share stderr: [`Stderr`] wipes the one before it writes the other.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::engine::{Engine, Progress};
+use crate::time::{Clock, format_time_ms};
+
+/// How often the line is rewritten.
+pub(super) const EVERY: Duration = Duration::from_millis(250);
+
+/// Whether the progress line stands on the terminal just now.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Back to the first column, and nothing in the line.
+const WIPE: &[u8] = b"\r\x1b[K";
+
+/// The progress line of a run.
+#[derive(Debug)]
+pub(super) struct Line {
+    clock: Clock,
+    /// When, and how many rows there were then, about a second ago.
+    before: (f64, u64),
+    rate: f64,
+}
+
+impl Line {
+    /// A line, if somebody sits at the terminal, there is input that ends, and no result is printed there too.
+    pub(super) fn for_run(engine: &Engine) -> Option<Line> {
+        let printed = engine.dataflow().sinks.iter().any(|sink| sink.spec.connector.name() == "print");
+        let in_the_way = printed && std::io::stdout().is_terminal();
+        let bounded = engine.sources().iter().any(|source| !source.live());
+        (std::io::stderr().is_terminal() && bounded && !in_the_way).then(|| Line {
+            clock: Clock::start(),
+            before: (0.0, 0),
+            rate: 0.0,
+        })
+    }
+
+    /// Rewrites it.
+    pub(super) fn draw(&mut self, progress: &Progress) {
+        let now = self.clock.elapsed_seconds();
+        let (then, rows) = self.before;
+        if now - then >= 1.0 || self.rate == 0.0 {
+            self.rate = progress.rows.saturating_sub(rows) as f64 / (now - then).max(0.001);
+            self.before = (now, progress.rows);
+        }
+        let mut line = WIPE.to_vec();
+        line.extend_from_slice(text(progress, self.rate).as_bytes());
+        let _ = std::io::stderr().lock().write_all(&line);
+        SHOWN.store(true, Ordering::Release);
+    }
+}
+
+/// Wipes the line, if it is there.
+pub(super) fn wipe() {
+    if SHOWN.swap(false, Ordering::AcqRel) {
+        let _ = std::io::stderr().lock().write_all(WIPE);
+    }
+}
+
+fn text(progress: &Progress, rate: f64) -> String {
+    let watermark = match progress.watermark {
+        i64::MIN => "none yet".to_owned(),
+        i64::MAX => "at the end".to_owned(),
+        ms => format_time_ms(ms),
+    };
+    format!("{} rows, {} rows/s, watermark {watermark}", grouped(progress.rows), grouped(rate.round() as u64))
+}
+
+/// A number in groups of three digits.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Stderr for log lines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        wipe();
+        std::io::stderr().lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().lock().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_how_far_the_run_is() {
+        let at = |rows, watermark| text(&Progress { rows, watermark, seconds: 2.0 }, 1_234_567.8);
+        assert_eq!(at(0, i64::MIN), "0 rows, 1,234,568 rows/s, watermark none yet");
+        assert_eq!(at(1_000, 1_500), "1,000 rows, 1,234,568 rows/s, watermark 1970-01-01T00:00:01.500Z");
+        assert_eq!(at(999, i64::MAX), "999 rows, 1,234,568 rows/s, watermark at the end");
+        assert_eq!(grouped(12_345_678), "12,345,678");
+    }
+}
