@@ -5,7 +5,7 @@
 
 pub mod build;
 mod check;
-mod explain;
+pub mod explain;
 mod explain_join;
 #[cfg(test)]
 mod explain_tests;

@@ -50,6 +50,8 @@ impl Context {
         options.sql_parser.enable_ident_normalization = false;
         options.sql_parser.map_string_types_to_utf8view = false;
         options.sql_parser.collect_spans = true;
+        // A subquery as a value is a join too.
+        options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
         // As in Flink: NULL is below every value.
         options.sql_parser.default_null_ordering = "nulls_min".to_owned();
         let mut scalars = HashMap::new();

@@ -51,6 +51,8 @@ pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod join_tests;
+#[cfg(test)]
 mod plan_tests;
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use crate::plan::{Expiry, Join, Lookup, Op, Scalar, Side, TimeOrder};
 /// output everything stays that its inputs have. `width` is that of the left input. `None`: not such an operator.
 pub(super) fn needed(op: &Op, mine: &BTreeSet<usize>, width: usize) -> Option<[BTreeSet<usize>; 2]> {
     let mut sides: [BTreeSet<usize>; 2] = Default::default();
-    let split = |sides: &mut [BTreeSet<usize>; 2], column: usize| match column.checked_sub(width) {
-        Some(right) => sides[1].insert(right),
-        None => sides[0].insert(column),
+    let split = |sides: &mut [BTreeSet<usize>; 2], column: usize| {
+        let (side, column) = if column < width { (0, column) } else { (1, column - width) };
+        sides[side].insert(column);
     };
     let (keys, residual) = match op {
         Op::Join(join) => {
@@ -24,14 +24,14 @@ pub(super) fn needed(op: &Op, mine: &BTreeSet<usize>, width: usize) -> Option<[B
             }
             match join.kind.only() {
                 Some(side) => sides[side as usize].extend(mine),
-                None => mine.iter().for_each(|&column| drop(split(&mut sides, column))),
+                None => mine.iter().for_each(|&column| split(&mut sides, column)),
             }
             (&join.keys, &join.residual)
         }
         Op::Lookup(lookup) => {
             sides[0].insert(lookup.times.0);
             sides[1].insert(lookup.times.1);
-            mine.iter().for_each(|&column| drop(split(&mut sides, column)));
+            mine.iter().for_each(|&column| split(&mut sides, column));
             (&lookup.keys, &lookup.residual)
         }
         _ => return None,
@@ -40,9 +40,9 @@ pub(super) fn needed(op: &Op, mine: &BTreeSet<usize>, width: usize) -> Option<[B
         sides[0].insert(left);
         sides[1].insert(right);
     }
-    residual.iter().flat_map(columns_of).for_each(|column| drop(split(&mut sides, column)));
+    residual.iter().flat_map(columns_of).for_each(|column| split(&mut sides, column));
     // Rows without columns are not to be had.
-    sides.iter_mut().filter(|side| side.is_empty()).for_each(|side| drop(side.insert(0)));
+    sides.iter_mut().filter(|side| side.is_empty()).for_each(|side| side.extend([0]));
     Some(sides)
 }
 

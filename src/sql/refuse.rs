@@ -5,8 +5,8 @@
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    Distinct, Expr, Function, FunctionArguments, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SetExpr,
-    SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor,
+    Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select, SelectFlavor,
+    SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor,
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, TokenWithSpan};
 
@@ -130,10 +130,13 @@ impl Visitor for Refuse {
             );
         }
         for joined in select.from.iter().flat_map(|from| &from.joins) {
-            return refuse(joined.relation.span(), "joins are not supported yet", JOINS);
-        }
-        if let [_, second, ..] = select.from.as_slice() {
-            return refuse(second.relation.span(), "joins are not supported yet", JOINS);
+            if !is_join(&joined.join_operator) {
+                return refuse(
+                    joined.relation.span(),
+                    "this kind of join is not supported",
+                    "write [INNER | LEFT | RIGHT | FULL] JOIN t ON condition; EXISTS and NOT EXISTS for semi and anti joins",
+                );
+            }
         }
         if select.from.is_empty() {
             return refuse(
@@ -188,7 +191,7 @@ impl Visitor for Refuse {
                 "write the last part of the name only",
             ),
             TableFactor::Derived { lateral: true, .. } | TableFactor::Function { lateral: true, .. } => {
-                refuse(span, "LATERAL is not supported yet", JOINS)
+                refuse(span, "LATERAL is not supported yet", LATERAL)
             }
             TableFactor::UNNEST { .. } => refuse(span, "UNNEST is not supported yet", UNNEST),
             TableFactor::MatchRecognize { .. } => refuse(
@@ -213,12 +216,11 @@ impl Visitor for Refuse {
     fn pre_visit_expr(&mut self, expr: &Expr) -> Flow {
         match expr {
             Expr::Function(function) => self.function(function),
-            Expr::InSubquery { .. } | Expr::Exists { .. } => {
-                refuse(expr.span(), "IN (SELECT ...) and EXISTS are not supported yet", "they come with joins")
-            }
-            Expr::Subquery(_) => {
-                refuse(expr.span(), "a subquery as a value is not supported yet", "it comes with joins")
-            }
+            Expr::InSubquery { negated: true, .. } => refuse(
+                expr.span(),
+                "NOT IN (SELECT ...) is not supported: one NULL in the subquery empties its result",
+                "write NOT EXISTS (SELECT 1 FROM t WHERE t.x = x), which passes over NULLs",
+            ),
             Expr::AnyOp { .. } | Expr::AllOp { .. } => {
                 refuse(expr.span(), "ANY and ALL are not supported", "write IN (a, b, c), or compare one by one")
             }
@@ -227,7 +229,28 @@ impl Visitor for Refuse {
     }
 }
 
-const JOINS: &str = "a UNION ALL of both streams and a GROUP BY of the key brings their rows together";
+/// Whether a join is one of those that are planned.
+fn is_join(operator: &JoinOperator) -> bool {
+    matches!(
+        operator,
+        JoinOperator::Join(_)
+            | JoinOperator::Inner(_)
+            | JoinOperator::Left(_)
+            | JoinOperator::LeftOuter(_)
+            | JoinOperator::Right(_)
+            | JoinOperator::RightOuter(_)
+            | JoinOperator::FullOuter(_)
+            | JoinOperator::CrossJoin(_)
+            | JoinOperator::Semi(_)
+            | JoinOperator::LeftSemi(_)
+            | JoinOperator::RightSemi(_)
+            | JoinOperator::Anti(_)
+            | JoinOperator::LeftAnti(_)
+            | JoinOperator::RightAnti(_)
+    )
+}
+
+const LATERAL: &str = "join a subquery that reads its own tables, and say in ON how its rows belong to the others";
 const UNNEST: &str = "take single elements: items[1]";
 
 impl Refuse {
@@ -247,13 +270,24 @@ impl Refuse {
                 self.set_expr(left)?;
                 self.set_expr(right)
             }
+            SetExpr::SetOperation {
+                op: op @ (SetOperator::Intersect | SetOperator::Except),
+                left,
+                right,
+                set_quantifier,
+            } => {
+                if !matches!(set_quantifier, SetQuantifier::None | SetQuantifier::Distinct) {
+                    return refuse(
+                        right.span(),
+                        &format!("{op} {set_quantifier} is not supported"),
+                        &format!("write {op}; its rows are distinct"),
+                    );
+                }
+                self.set_expr(left)?;
+                self.set_expr(right)
+            }
             SetExpr::SetOperation { op, right, .. } => {
-                let message = format!("{op} is not supported yet");
-                refuse(
-                    right.span(),
-                    &message,
-                    "UNION ALL and a GROUP BY of all columns with COUNT(*) FILTER tell the sides apart",
-                )
+                refuse(right.span(), &format!("{op} is not supported"), "write EXCEPT")
             }
             SetExpr::Values(values) => {
                 let span = Span::union_iter(values.rows.iter().flat_map(|row| row.content.iter().map(Spanned::span)));

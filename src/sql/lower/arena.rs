@@ -7,7 +7,7 @@ use datafusion_common::Result;
 
 use super::bounds::bound;
 use super::scalar::as_column;
-use crate::plan::{AggregateCall, Emit, Facts, Node, NodeId, Op, Reduce, Scalar};
+use crate::plan::{AggregateCall, Emit, Facts, Join, Node, NodeId, Op, Reduce, Scalar};
 
 /// What lowering knows of a node besides its facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +99,13 @@ impl Arena {
         Ok(self.add(node, self.known(input)))
     }
 
+    /// Says which column is the event time, and its bound.
+    pub(super) fn set_time(&mut self, id: NodeId, time: usize, bound: Option<i64>) {
+        let facts = &mut self.nodes[id].facts;
+        facts.time = Some(time);
+        facts.bounds[time] = bound;
+    }
+
     /// A Map to exactly these columns, under these names and types, nullable.
     pub(super) fn project(
         &mut self,
@@ -148,6 +155,7 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Union, Op::Union) => true,
         (Op::Window { time: t, window: w }, Op::Window { time: u, window: v }) => (t, w) == (u, v),
         (Op::Reduce(a), Op::Reduce(b)) => same_reduce(a, b),
+        (Op::Join(a), Op::Join(b)) => same_join(a, b),
         _ => false,
     }
 }
@@ -157,6 +165,11 @@ fn same_reduce(a: &Reduce, b: &Reduce) -> bool {
     head(a) == head(b)
         && a.aggregates.len() == b.aggregates.len()
         && a.aggregates.iter().zip(&b.aggregates).all(same_call)
+}
+
+fn same_join(a: &Join, b: &Join) -> bool {
+    let head = |j: &Join| (j.kind, j.keys.clone(), j.nulls_equal, j.order.clone(), j.emit, j.transient);
+    head(a) == head(b) && a.expiry == b.expiry && a.retracting == b.retracting && a.residual == b.residual
 }
 
 fn same_call((a, b): (&AggregateCall, &AggregateCall)) -> bool {

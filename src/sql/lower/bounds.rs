@@ -59,7 +59,7 @@ pub(super) fn bound(expr: &Scalar, bounds: &[Option<i64>]) -> Option<i64> {
     Some(bound(&args[1], bounds)?.saturating_sub(step_ms - 1))
 }
 
-fn literal(expr: &Scalar) -> Option<ScalarValue> {
+pub(super) fn literal(expr: &Scalar) -> Option<ScalarValue> {
     expr.downcast_ref::<Literal>().map(|literal| literal.value().clone())
 }
 
@@ -74,6 +74,14 @@ fn interval_ms(value: &ScalarValue) -> Option<i64> {
         }
         ScalarValue::DurationMillisecond(Some(v)) => Some(*v),
         _ => None,
+    }
+}
+
+/// An interval literal of a fixed length that is whole ms.
+pub(super) fn exact_interval_ms(value: &ScalarValue) -> Option<i64> {
+    match value {
+        ScalarValue::IntervalMonthDayNano(Some(v)) if v.nanoseconds % MS != 0 => None,
+        value => interval_ms(value),
     }
 }
 

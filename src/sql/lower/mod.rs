@@ -3,6 +3,7 @@
 mod arena;
 mod bounds;
 mod grouping;
+mod join;
 mod reduce;
 mod relation;
 mod scalar;
@@ -46,6 +47,7 @@ impl Lowering<'_> {
                 let schema = projection.input.schema();
                 let exprs = projection.expr.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
                 let (relation, columns) = self.over(input, exprs)?;
+                let columns = columns.into_iter().map(|expr| self.as_event_time(relation.node, expr)).collect();
                 let names = projection.schema.fields().iter().map(|field| field.name().clone()).collect();
                 Ok(Relation { columns, names, ..relation })
             }
@@ -60,6 +62,7 @@ impl Lowering<'_> {
             }
             LogicalPlan::Union(union) => self.union(union, emit),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, emit),
+            LogicalPlan::Join(join) => self.join(join, emit),
             LogicalPlan::Distinct(Distinct::All(_)) => Err(internal("DISTINCT that is not a grouping")),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(node) => self.window(node, emit),
@@ -82,7 +85,10 @@ impl Lowering<'_> {
         let schema = node.input.schema();
         let time = substitute(physical(&node.time, schema)?, &|i| relation.columns[i].clone())?;
         let facts = self.arena.facts(relation.node);
-        let Some(time) = as_column(&time).filter(|&column| facts.time == Some(column)) else {
+        // Any column that follows the watermark at a known distance is a time to put in windows.
+        let follows =
+            |&column: &usize| facts.time == Some(column) || facts.bounds.get(column).is_some_and(Option::is_some);
+        let Some(time) = as_column(&time).filter(follows) else {
             return Err(placed(self.not_event_time(node, &relation)));
         };
         let partition =
@@ -123,10 +129,6 @@ fn internal(what: &str) -> DataFusionError {
 /// What has no operator. Most of it is refused with its place before planning; this is the net below.
 fn refused(plan: &LogicalPlan) -> DataFusionError {
     let (what, hint) = match plan {
-        LogicalPlan::Join(_) => (
-            "joins are not supported yet",
-            "a UNION ALL of both streams and a GROUP BY of the key brings their rows together",
-        ),
         LogicalPlan::Sort(_) => {
             ("ORDER BY has no meaning for a result that keeps changing", "leave it out and order when you read")
         }

@@ -11,11 +11,22 @@ use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_physical_expr::create_physical_expr;
 use datafusion_physical_expr::expressions::{CastExpr, Column, Literal};
 use datafusion_physical_expr::utils::collect_columns;
+use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::super::diagnose::placed;
+use super::super::error::Problem;
 use crate::plan::Scalar;
+
+/// Where subqueries may stand.
+pub(super) const SUBQUERY: &str =
+    "write IN (SELECT ...) and EXISTS as conditions of WHERE, joined by AND; elsewhere a LEFT JOIN";
 
 /// The physical form of an expression over the columns of `schema`.
 pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar> {
+    if expr.exists(|expr| Ok(matches!(expr, Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_))))? {
+        let what = "a subquery stands where it cannot be made a join";
+        return Err(placed(Problem::at(Span::empty(), what).hint(SUBQUERY)));
+    }
     create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())
 }
 
