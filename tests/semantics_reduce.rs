@@ -1,0 +1,160 @@
+//! Reduce without windows, filter and projection, union, window columns: against an answer from scratch.
+#![allow(clippy::unwrap_used)]
+
+mod oracle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+use datafusion_common::ScalarValue;
+use datafusion_expr::Operator;
+use datafusion_physical_expr::expressions::{binary, col, lit};
+use highwater::aggregate::Emit;
+use highwater::delta::Rejects;
+use highwater::plan::{Dataflow, Facts, Node, Op, Pane, Reduce, Window};
+use highwater::time::Epoch;
+use oracle::{Epochs, Row, Text};
+use proptest::prelude::*;
+
+fn expected(shape: usize, rows: &[&Row]) -> BTreeSet<Text> {
+    let mut groups: BTreeMap<_, Vec<&Row>> = BTreeMap::new();
+    rows.iter().for_each(|row| groups.entry(oracle::key_of(shape, row)).or_default().push(row));
+    groups.values().filter_map(|rows| oracle::answer(shape, None, rows.iter().copied())).collect()
+}
+
+fn unbounded(shape: usize, retracting: bool) -> Reduce {
+    oracle::reduce(shape, Pane::Unbounded, Emit::Changes, None, retracting)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// At every epoch the changes so far are the answer for the rows so far; a row changes at most once an epoch; batches do
+    /// not matter; groups whose rows were all taken back are gone.
+    #[test]
+    fn reduce_equals_the_answer_from_scratch(
+        arrivals in oracle::arrivals(any::<bool>()), shape in 0..oracle::KEY_SHAPES, batch in 1usize..9,
+    ) {
+        let reduce = unbounded(shape, arrivals.retracting);
+        let (epochs, _) = arrivals.accept();
+        let (rejects, _) = Rejects::channel();
+        let outcome = oracle::drive(oracle::state(&reduce, &rejects), &epochs, batch);
+        oracle::check(&outcome.log(), &epochs, &BTreeSet::new(), |rows, _| expected(shape, rows))?;
+        oracle::check_calls(&outcome, oracle::key_columns(shape).len())?;
+        let all: Vec<&Row> = epochs.values().flatten().collect();
+        prop_assert_eq!(outcome.held, expected(shape, &all).len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// A reduce over a reduce that shows every change is right at every epoch, on any number of workers.
+    #[test]
+    fn a_changing_result_can_be_reduced_again(arrivals in oracle::arrivals(any::<bool>()), batch in 1usize..9) {
+        let (epochs, _) = arrivals.accept();
+        let mut plan = oracle::program(&unbounded(1, arrivals.retracting));
+        // How many keys have which count.
+        let mut outer = unbounded(0, true);
+        outer.keys = vec![1];
+        outer.aggregates.truncate(1);
+        let schema = Schema::new(vec![Field::new("n", DataType::Int64, true), Field::new("keys", DataType::Int64, true)]);
+        plan.nodes.push(Node { op: Op::Reduce(outer), inputs: vec![1], schema: Arc::new(schema), facts: Facts::default() });
+        plan.views[0].node = 2;
+        for workers in 1..=3 {
+            let (log, _) = oracle::run(&plan, &epochs, workers, batch);
+            oracle::check(&log, &epochs, &BTreeSet::new(), |rows, _| {
+                let mut counts: BTreeMap<Text, usize> = BTreeMap::new();
+                for row in expected(1, rows) {
+                    *counts.entry(row.split('|').nth(1).unwrap().to_owned()).or_default() += 1;
+                }
+                counts.into_iter().map(|(count, keys)| format!("{count}|{keys}")).collect()
+            })?;
+        }
+    }
+}
+
+fn node(op: Op, inputs: Vec<usize>, columns: &[(&str, DataType)]) -> Node {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect();
+    Node { op, inputs, schema: Arc::new(Schema::new(fields)), facts: Facts::default() }
+}
+
+fn program(nodes: Vec<Node>) -> Dataflow {
+    let mut plan = oracle::program(&unbounded(1, false));
+    plan.nodes.truncate(1);
+    plan.nodes.extend(nodes);
+    plan.views[0].node = plan.nodes.len() - 1;
+    plan
+}
+
+fn row(key: Option<i64>, v: Option<i64>, diff: i64) -> Row {
+    Row { key, ts: 12, v, keep: None, window: (0, 0), diff }
+}
+
+fn rows(log: &oracle::Log) -> Vec<(&str, i64)> {
+    log.values().flatten().map(|(row, diff)| (row.as_str(), *diff)).collect()
+}
+
+#[test]
+fn map_filters_computes_and_rejects_what_cannot_be_computed() {
+    let (input, int) = (oracle::schema(), |n: i64| lit(ScalarValue::Int64(Some(n))));
+    let (k, v) = (col("k", &input).unwrap(), col("v", &input).unwrap());
+    let filter = binary(k.clone(), Operator::Gt, int(0), &input).unwrap();
+    let quotient = binary(int(100), Operator::Divide, v, &input).unwrap();
+    let map = Op::Map { filter: Some(filter), columns: vec![quotient, k, int(7)], owner: "view 'v'".into() };
+    let plan =
+        program(vec![node(map, vec![0], &[("q", DataType::Int64), ("k", DataType::Int64), ("c", DataType::Int64)])]);
+    let mut input =
+        vec![row(Some(1), Some(5), 1), row(Some(2), Some(0), 1), row(Some(0), Some(0), 1), row(None, Some(1), 1)];
+    input.extend([row(Some(3), None, 1), row(Some(4), Some(50), -1), row(Some(5), Some(0), 1)]);
+    let epochs: Epochs = [(Epoch::MIN, input)].into();
+    let (log, rejects) = oracle::run(&plan, &epochs, 1, 100);
+    assert_eq!(rows(&log), [("20|1|7", 1), ("2|4|7", -1), ("|3|7", 1)]);
+    let seen: Vec<_> = rejects.iter().map(|reject| (reject.source.as_str(), reject.reason)).collect();
+    assert_eq!(seen, [("view 'v'", "evaluation"); 2]);
+    assert!(rejects[0].content.contains(r#""k":2"#) && rejects[0].detail.contains("ivide by zero"), "{rejects:?}");
+}
+
+#[test]
+fn rows_without_columns_are_still_rows() {
+    let none = Op::Map { filter: None, columns: vec![], owner: "v".into() };
+    let mut count = unbounded(0, false);
+    count.aggregates.truncate(1);
+    let plan = program(vec![node(none, vec![0], &[]), node(Op::Reduce(count), vec![1], &[("n", DataType::Int64)])]);
+    let epochs: Epochs = [(Epoch::MIN, vec![row(None, None, 1); 5])].into();
+    for workers in 1..=2 {
+        assert_eq!(rows(&oracle::run(&plan, &epochs, workers, 2).0), [("5", 1)]);
+    }
+}
+
+#[test]
+fn union_and_window_columns() {
+    let columns = [("k", DataType::Int64)];
+    let key = || Op::Map { filter: None, columns: vec![col("k", &oracle::schema()).unwrap()], owner: "v".into() };
+    let union = program(vec![
+        node(key(), vec![0], &columns),
+        node(key(), vec![0], &columns),
+        node(Op::Union, vec![1, 2], &columns),
+    ]);
+    let epochs: Epochs = [(Epoch::MIN, vec![row(Some(1), Some(1), 1), row(Some(2), None, 1)])].into();
+    assert_eq!(rows(&oracle::run(&union, &epochs, 2, 1).0), [("1", 2), ("2", 2)]);
+
+    let mut fields = oracle::schema().fields().to_vec();
+    let time = oracle::schema().field(oracle::TS).clone();
+    fields.extend(["a", "b", "c"].map(|name| Arc::new(time.clone().with_name(name))));
+    let window = Window::Hop { size: 10, slide: 5, offset: 0 };
+    let mut windows = node(Op::Window { time: oracle::TS, window }, vec![0], &[]);
+    windows.schema = Arc::new(Schema::new(fields));
+    let (log, _) = oracle::run(&program(vec![windows]), &epochs, 1, 10);
+    assert_eq!(
+        rows(&log),
+        [
+            ("1|t1|12|1||0|0|10|20|19", 1),
+            ("1|t1|12|1||0|0|5|15|14", 1),
+            ("2|t0|12|||0|0|10|20|19", 1),
+            ("2|t0|12|||0|0|5|15|14", 1)
+        ]
+    );
+}
