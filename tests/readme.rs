@@ -1,0 +1,61 @@
+//! The README's tables are the registries' own words. `HIGHWATER_BLESS=1 cargo test --test readme` writes them anew.
+
+use std::fmt::Write;
+
+use highwater::aggregate::AGGREGATES;
+use highwater::options::OptionSpec;
+use highwater::sink::SINKS;
+use highwater::source::{CONNECTORS, SOURCE_OPTIONS};
+
+/// A table's place in the README (between `<!-- name -->` and `<!-- /name -->`) and its text.
+fn tables() -> [(&'static str, String); 4] {
+    let mut aggregates = "| function | what it gives |\n| --- | --- |\n".to_owned();
+    for aggregate in AGGREGATES {
+        let (call, meaning) = aggregate.help().split_once(": ").expect("a call, a colon, its meaning");
+        let aliases = match aggregate.aliases() {
+            [] => String::new(),
+            aliases => format!(" ({})", aliases.join(", ")),
+        };
+        row(&mut aggregates, &[&format!("{call}{aliases}"), meaning]);
+    }
+    let mut sources = "| connector | what it reads | its options |\n| --- | --- | --- |\n".to_owned();
+    for connector in CONNECTORS {
+        row(&mut sources, &[&format!("`{}`", connector.name()), connector.help(), &names(connector.options())]);
+    }
+    let mut options = "| option of every source | meaning |\n| --- | --- |\n".to_owned();
+    for option in SOURCE_OPTIONS {
+        row(&mut options, &[&format!("`{}`", option.name), option.help]);
+    }
+    let mut sinks = "| connector | what it does | its options |\n| --- | --- | --- |\n".to_owned();
+    for connector in SINKS {
+        row(&mut sinks, &[&format!("`{}`", connector.name()), connector.help(), &names(connector.options())]);
+    }
+    [("aggregates", aggregates), ("sources", sources), ("source options", options), ("sinks", sinks)]
+}
+
+fn names(options: &[OptionSpec]) -> String {
+    options.iter().map(|option| format!("`{}`", option.name)).collect::<Vec<_>>().join(", ")
+}
+
+fn row(table: &mut String, cells: &[&str]) {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    writeln!(table, "| {} |", cells.join(" | ")).expect("text grows");
+}
+
+#[test]
+fn the_tables_are_those_of_the_registries() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).expect("the README");
+    let mut fresh = readme.clone();
+    for (name, table) in tables() {
+        let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+        let start = fresh.find(&open).unwrap_or_else(|| panic!("no {open}")) + open.len();
+        let end = fresh.find(&close).unwrap_or_else(|| panic!("no {close}"));
+        fresh.replace_range(start..end, &table);
+    }
+    if std::env::var_os("HIGHWATER_BLESS").is_some() {
+        std::fs::write(path, &fresh).expect("the README can be written");
+    } else {
+        assert!(fresh == readme, "a table of the README is old: HIGHWATER_BLESS=1 cargo test --test readme");
+    }
+}
