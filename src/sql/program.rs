@@ -1,6 +1,6 @@
 //! A program: its statements one after the other, every error of theirs, and the plan if there is none.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_schema::{DataType, FieldRef};
@@ -61,7 +61,7 @@ pub(super) struct Program<'a> {
     pub(super) relations: Vec<Relation>,
     pub(super) by_name: HashMap<String, usize>,
     /// All tables as declared, by name: sinks of INSERT among them.
-    pub(super) tables: HashMap<String, (usize, Table)>,
+    pub(super) tables: BTreeMap<String, (usize, Table)>,
     declared: HashMap<String, &'static str>,
     /// Names whose statement failed: what reads them is not told about it again.
     pub(super) broken: HashSet<String>,
@@ -95,7 +95,7 @@ impl<'a> Program<'a> {
             readable: Vec::new(),
             relations: Vec::new(),
             by_name: HashMap::new(),
-            tables: HashMap::new(),
+            tables: BTreeMap::new(),
             declared: HashMap::new(),
             broken: HashSet::new(),
             reads: HashMap::new(),
@@ -276,7 +276,7 @@ impl<'a> Program<'a> {
         let number = self.relations.len();
         self.context.add(key.to_owned(), number, Arc::clone(schema.inner()));
         self.relations.push(relation);
-        let spellings = fields.iter().flat_map(|field| spellings(field)).collect();
+        let spellings = fields.iter().flat_map(spellings).collect();
         self.readable.push(Readable { name: key.to_owned(), source, spellings, used: false });
         self.by_name.insert(key.to_owned(), number);
         Ok(())

@@ -13,10 +13,15 @@ use super::lower::{Arena, Lowering, Relation, as_column};
 use super::names::Spellings;
 use super::program::Program;
 use super::query;
+use super::source_draft::{option_problem, options_of};
 use super::statement::{Body, View};
 use super::token::{is_word, slice};
-use crate::options::Options;
+use crate::options::{OptionSpec, Options};
 use crate::plan::{Emit, NodeId, ViewSpec};
+
+/// The options of a published view.
+const VIEW_OPTIONS: &[OptionSpec] =
+    &[OptionSpec { name: "max-rows", help: "how many rows are kept: closed ones, oldest first, make room" }];
 
 /// A query that has been planned.
 pub(super) struct Planned {
@@ -156,12 +161,7 @@ impl Program<'_> {
 
     /// `CREATE VIEW`: a relation to read, and a published view if it is materialized.
     pub(super) fn view(&mut self, view: View) -> Result<(), Vec<Problem>> {
-        if let Some(option) = view.options.first() {
-            return Err(vec![
-                Problem::at(option.name.span, format!("unknown option '{}' for a view", option.name.value))
-                    .hint("views have no options"),
-            ]);
-        }
+        let options = view_options(&view)?;
         let Some(Planned { relation, mut names }) = self.query(&view.query, &view.name.value)? else {
             self.broken.insert(view.name.key());
             return Ok(());
@@ -198,11 +198,26 @@ impl Program<'_> {
                 columns,
                 emit: self.arena.known(node).emits.unwrap_or(Emit::Changes),
                 sql: slice(text, view.query.span).to_owned(),
-                options: Options::default(),
+                options,
             });
         } else if view.query.emit.is_some_and(|(emit, _)| emit == Emit::Final) && relation.pending.is_none() {
             self.check_emit(&view.query, relation.node)?;
         }
         self.add(&view.name.key(), None, &fields, relation)
     }
+}
+
+/// The options of a view, checked: only published views have any.
+fn view_options(view: &View) -> Result<Options, Vec<Problem>> {
+    let Some(first) = view.options.first() else { return Ok(Options::default()) };
+    if !view.materialized {
+        let problem = Problem::at(first.name.span, "only a materialized view has options");
+        return Err(vec![problem.hint("write CREATE MATERIALIZED VIEW")]);
+    }
+    let options = options_of(&view.options);
+    let count = options.parse::<u64>("max-rows", "a number of rows");
+    let checked = options.check("a view", &[VIEW_OPTIONS]).and(count);
+    checked
+        .map(|_| options)
+        .map_err(|error| vec![option_problem(error, &view.options, &[VIEW_OPTIONS], view.name.span)])
 }

@@ -254,7 +254,7 @@ const PROGRAMS: &[(&str, u64, u64, &str, &str)] = &[
         2,
         34,
         "unknown option 'x' for a view",
-        "",
+        "max-rows",
     ),
     (
         "CREATE TABLE i (a INT) WITH ('connector' = 'memory');\nSELECT a FROM i",

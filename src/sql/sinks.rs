@@ -203,7 +203,7 @@ impl Program<'_> {
     fn push_sink(&mut self, draft: SinkDraft) -> Result<(), Vec<Problem>> {
         let spec = self.spec(&draft, draft.inputs[0].0);
         let known = [SINK_OPTIONS, draft.connector.options()];
-        let refuse = |error| vec![option_problem(error, &draft.table.options, &known, &draft.table)];
+        let refuse = |error| vec![option_problem(error, &draft.table.options, &known, draft.table.name.span)];
         let owner = format!("the sink '{}'", draft.connector.name());
         draft.options.check(&owner, &known).map_err(refuse)?;
         draft.connector.check(&spec).map_err(|error| match error {

@@ -17,6 +17,7 @@ use super::statement::OptionPair;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::plan::{Facts, Node, Op, Scalar};
 use crate::source::{Connector, SOURCE_OPTIONS, SourceSpec, TimeSpec};
+use datafusion_sql::sqlparser::tokenizer::Span;
 
 /// How far ahead of the clock a live source's row may move the watermark, unless it says otherwise.
 const MAX_FUTURE_SKEW_MS: i64 = 300_000;
@@ -56,22 +57,22 @@ pub(super) fn option_problem(
     error: OptionError,
     pairs: &[OptionPair],
     known: &[&[OptionSpec]],
-    fallback: &Table,
+    fallback: Span,
 ) -> Problem {
     let find = |name: &str| pairs.iter().find(|pair| pair.name.value.eq_ignore_ascii_case(name));
     let names = known.iter().flat_map(|specs| specs.iter()).map(|spec| spec.name);
     match &error {
         OptionError::Unknown { name, owner, .. } => {
-            let span = find(name).map_or(fallback.name.span, |pair| pair.name.span);
+            let span = find(name).map_or(fallback, |pair| pair.name.span);
             let problem = Problem::at(span, format!("unknown option '{name}' for {owner}"));
             Problem { hint: suggest(name, names, "the options are"), ..problem }
         }
         OptionError::Missing { name, owner, help } => {
-            Problem::at(fallback.name.span, format!("{owner} needs the option '{name}'"))
+            Problem::at(fallback, format!("{owner} needs the option '{name}'"))
                 .hint(format!("'{name}' = '...': {help}"))
         }
         OptionError::Invalid { name, value, reason } => {
-            let span = find(name).map_or(fallback.name.span, |pair| pair.value.span);
+            let span = find(name).map_or(fallback, |pair| pair.value.span);
             Problem::at(span, format!("option '{name}' = '{value}': {reason}"))
         }
     }
@@ -86,7 +87,7 @@ impl SourceDraft {
     ) -> Result<SourceDraft, Vec<Problem>> {
         let one = |problem: Problem| vec![problem];
         let options = options_of(&table.options);
-        let refuse = |error: OptionError| one(option_problem(error, &table.options, &[], &table));
+        let refuse = |error: OptionError| one(option_problem(error, &table.options, &[], table.name.span));
         let lateness_ms = match options.get("lateness") {
             Some(word) if word.trim().eq_ignore_ascii_case("unbounded") => None,
             _ => Some(options.duration_ms("lateness").map_err(refuse)?.unwrap_or(0)),
@@ -267,10 +268,10 @@ impl SourceDraft {
         let owner = format!("the connector '{}'", self.connector.name());
         self.options
             .check(&owner, &known)
-            .map_err(|error| option_problem(error, &self.table.options, &known, &self.table))?;
+            .map_err(|error| option_problem(error, &self.table.options, &known, self.table.name.span))?;
         self.connector.check(spec).map_err(|error| match error {
             crate::source::SourceError::Option(error) => {
-                option_problem(error, &self.table.options, &known, &self.table)
+                option_problem(error, &self.table.options, &known, self.table.name.span)
             }
             crate::source::SourceError::Schema { what, remedy, .. } => self.problem(what).hint(remedy),
             other => self.problem(other.to_string()),

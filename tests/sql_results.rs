@@ -1,0 +1,181 @@
+//! From SQL text to rows: small programs over a file, their final state worked out by hand, at one worker and two.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use arrow_cast::display::array_value_to_string;
+use highwater::engine::{Config, Engine};
+use highwater::sql::{Catalog, plan};
+
+/// `k`, `v`, `ts` in ms; out of order within 5 s; one row before 1970, one NULL key.
+const ROWS: &[(&str, i64, i64)] = &[
+    ("\"c\"", 9, -1),
+    ("\"a\"", 1, 1_000),
+    ("\"b\"", 2, 4_000),
+    ("\"a\"", 3, 3_000),
+    ("null", 4, 9_999),
+    ("\"a\"", 5, 10_000),
+    ("\"b\"", 6, 12_000),
+    ("\"a\"", 7, 24_000),
+];
+
+fn final_state(view: &str, program: &str, workers: usize, lateness: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.ndjson");
+    let lines = ROWS.iter().map(|(k, v, ts)| format!("{{\"k\":{k},\"v\":{v},\"ts\":{ts}}}\n"));
+    std::fs::write(&path, lines.collect::<String>()).unwrap();
+    let sql = format!(
+        "CREATE TABLE s (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+         WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json', 'lateness' = '{lateness}');\n{program}",
+        path.display()
+    );
+    let dataflow = match plan(&[("q.sql".to_owned(), sql)], &Catalog::new()) {
+        Ok(dataflow) => dataflow,
+        Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    };
+    let engine = Engine::start(dataflow, Config { workers, tick_rows: 2, ..Config::default() }).unwrap();
+    engine.wait_within(Duration::from_secs(60)).expect("the input ends").unwrap();
+    let rejected = engine.dead_letters(10);
+    assert!(rejected.is_empty(), "{rejected:?}");
+    let batch = engine.views().get(view).unwrap().snapshot().batch;
+    let cell = |row: usize, column: usize| match batch.column(column).is_null(row) {
+        true => "NULL".to_owned(),
+        false => array_value_to_string(batch.column(column), row).unwrap().replace("1970-01-01T00:", ""),
+    };
+    let row = |row: usize| (0..batch.num_columns()).map(|column| cell(row, column)).collect::<Vec<_>>().join(" ");
+    let mut rows: Vec<String> = (0..batch.num_rows()).map(row).collect();
+    rows.sort();
+    rows
+}
+
+#[track_caller]
+fn gives(query: &str, expected: &[&str]) {
+    for workers in [1, 2] {
+        for lateness in ["0 s", "1 min", "unbounded"] {
+            for emit in ["", " EMIT CHANGES"] {
+                let program = format!("CREATE MATERIALIZED VIEW v AS {query}{emit};");
+                let found = final_state("v", &program, workers, lateness);
+                assert_eq!(found, expected, "{query}{emit} at {workers} workers, lateness {lateness}");
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_side_by_side() {
+    gives(
+        "SELECT k, window_start, COUNT(*) AS n, SUM(v) AS s FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+         WHERE v < 7 GROUP BY k, window_start, window_end",
+        &["NULL 00:00 1 4", "a 00:00 2 4", "a 00:10 1 5", "b 00:00 1 2", "b 00:10 1 6"],
+    );
+}
+
+#[test]
+fn windows_that_overlap_and_grow() {
+    gives(
+        "SELECT window_end, COUNT(*) AS n FROM TABLE(HOP(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '20' SECOND))
+         WHERE ts >= TIMESTAMP '1970-01-01 00:00:00' GROUP BY window_end",
+        &["00:10 4", "00:20 6", "00:30 3", "00:40 1"],
+    );
+    gives(
+        "SELECT window_start, MAX(n) AS m, COUNT(*) AS windows FROM (
+           SELECT window_start, window_end, COUNT(*) AS n
+           FROM TABLE(CUMULATE(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '20' SECOND))
+           WHERE v < 7 GROUP BY window_start, window_end) t GROUP BY window_start",
+        &["00:00 6 2"],
+    );
+}
+
+#[test]
+fn sessions_before_and_after_a_filter() {
+    gives(
+        "SELECT k, window_start, window_end, COUNT(*) AS n
+         FROM TABLE(SESSION(TABLE s PARTITION BY k, DESCRIPTOR(ts), INTERVAL '7' SECOND)) WHERE k = 'a'
+         GROUP BY k, window_start, window_end",
+        &["a 00:01 00:17 3", "a 00:24 00:31 1"],
+    );
+    // The row at 3 s holds the session together, though it is not counted.
+    gives(
+        "SELECT k, window_start, window_end, COUNT(*) AS n
+         FROM TABLE(SESSION(TABLE s PARTITION BY k, DESCRIPTOR(ts), INTERVAL '7' SECOND)) WHERE v <> 3 AND k = 'a'
+         GROUP BY k, window_start, window_end",
+        &["a 00:01 00:17 2", "a 00:24 00:31 1"],
+    );
+    // Here it is gone before sessions are made.
+    gives(
+        "SELECT k, SESSION_START(ts, INTERVAL '7' SECOND) AS b, SESSION_END(ts, INTERVAL '7' SECOND) AS e, COUNT(*) AS n
+         FROM s WHERE v <> 3 AND k = 'a' GROUP BY k, SESSION(ts, INTERVAL '7' SECOND)",
+        &["a 00:01 00:08 1", "a 00:10 00:17 1", "a 00:24 00:31 1"],
+    );
+}
+
+#[test]
+fn every_combination_of_keys() {
+    gives(
+        "SELECT k, window_start, GROUPING(k) AS g, SUM(v) AS s FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+         WHERE v BETWEEN 1 AND 4 GROUP BY window_start, window_end, ROLLUP (k)",
+        &["NULL 00:00 0 4", "NULL 00:00 1 10", "a 00:00 0 4", "b 00:00 0 2"],
+    );
+    gives(
+        "SELECT k, v > 4 AS big, COUNT(*) AS n FROM s WHERE k IN ('a', 'b') GROUP BY CUBE (k, v > 4)",
+        &[
+            "NULL NULL 6",
+            "NULL false 3",
+            "NULL true 3",
+            "a NULL 4",
+            "a false 2",
+            "a true 2",
+            "b NULL 2",
+            "b false 1",
+            "b true 1",
+        ],
+    );
+}
+
+#[test]
+fn windows_over_windows() {
+    gives(
+        "SELECT window_start, window_end, SUM(n) AS n, MAX(s) AS m FROM TABLE(TUMBLE(TABLE (
+             SELECT k, window_start, window_end, window_time, COUNT(*) AS n, SUM(v) AS s
+             FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end, window_time
+           ), DESCRIPTOR(window_time), INTERVAL '20' SECOND))
+         WHERE k IS NOT NULL GROUP BY window_start, window_end",
+        &["00:00 00:20 5 6", "00:20 00:40 1 7", "1969-12-31T23:59:40 00:00 1 9"],
+    );
+    gives(
+        "SELECT window_end, COUNT(*) AS keys FROM (
+           SELECT k, window_start, window_end FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+           WHERE v < 9 GROUP BY k, window_start, window_end) t GROUP BY window_start, window_end",
+        &["00:10 3", "00:20 2", "00:30 1"],
+    );
+}
+
+#[test]
+fn unions_of_windows_and_plain_groups() {
+    gives(
+        "SELECT window_end, COUNT(*) AS n FROM (
+           SELECT k, window_start, window_end FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10' SECOND)) WHERE k = 'a'
+           UNION ALL
+           SELECT k, window_start, window_end FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '20' SECOND)) WHERE k = 'b') t
+         GROUP BY window_end",
+        &["00:10 2", "00:20 3", "00:30 1"],
+    );
+    gives(
+        "SELECT date_bin(INTERVAL '10 seconds', ts) AS bin, SUM(v) AS s FROM s WHERE v < 9 GROUP BY 1",
+        &["00:00 10", "00:10 11", "00:20 7"],
+    );
+    gives("SELECT DISTINCT k FROM (SELECT k FROM s UNION ALL SELECT 'd' FROM s) t", &["NULL", "a", "b", "c", "d"]);
+    gives(
+        "SELECT COUNT(*) AS n, COUNT(k) AS k, COUNT(DISTINCT k) AS d, SUM(v) FILTER (WHERE k = 'a') AS a FROM s",
+        &["8 7 3 16"],
+    );
+}
+
+#[test]
+fn first_and_last_go_by_event_time() {
+    gives(
+        "SELECT k, FIRST_VALUE(v) AS f, LAST_VALUE(v) AS l, STRING_AGG(CAST(v AS STRING), '-') AS all_of
+         FROM (SELECT k, v FROM s WHERE k IS NOT NULL) t GROUP BY k",
+        &["a 1 7 1-3-5-7", "b 2 6 2-6", "c 9 9 9"],
+    );
+}
