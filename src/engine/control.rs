@@ -140,7 +140,7 @@ impl Control {
     pub(super) fn fail(&self, error: EngineError) {
         let mut failure = lock(&self.failure);
         if failure.is_none() {
-            tracing::error!("{error}");
+            tracing::debug!("{error}");
             *failure = Some(error);
         }
         drop(failure);

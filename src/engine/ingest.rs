@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::config::Config;
@@ -49,9 +50,9 @@ pub(super) fn start(
 }
 
 /// Starts a thread of the engine.
-pub(super) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
+pub(super) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, EngineError> {
     let spawned = std::thread::Builder::new().name(name.clone()).spawn(run);
-    spawned.map(drop).map_err(|error| EngineError::Config(format!("no thread for {name}: {error}")))
+    spawned.map_err(|error| EngineError::Config(format!("no thread for {name}: {error}")))
 }
 
 fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control: &Control) -> Result<(), EngineError> {
@@ -96,6 +97,7 @@ pub(super) fn start_ticker(
             gossip.iter().for_each(|gossip| gossip.end());
         });
     })
+    .map(drop)
 }
 
 /// One tick: open epochs with rows end, idle partitions follow the others.

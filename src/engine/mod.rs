@@ -196,7 +196,7 @@ impl Engine {
             let sources = self.inner.sources.clone();
             // It waits for those that are pushing rows just now.
             let drained = ingest::spawn("drain".to_owned(), move || sources.iter().for_each(|source| source.drain()));
-            drained.unwrap_or_else(|error| self.inner.control.fail(error));
+            drained.map_or_else(|error| self.inner.control.fail(error), drop);
         } else {
             self.inner.stopped.store(true, Ordering::Release);
             self.inner.control.stop();

@@ -4,6 +4,7 @@
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use timely::WorkerConfig;
@@ -51,7 +52,13 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     }));
     let (sources, readers) = open_sources(&dataflow, &config, &metrics, &latency)?;
     let peers = Peers::meet(&dataflow, &config, &control)?;
-    let (sinks, threads) = open_sinks(&dataflow, &config, &control)?;
+    let (sinks, threads) = match open_sinks(&dataflow, &config, &control) {
+        Ok(opened) => opened,
+        Err(error) => {
+            peers.abandon();
+            return Err(error);
+        }
+    };
     let (rejects, rejected) = Rejects::channel();
     let inner = Arc::new(Inner {
         dataflow: dataflow.clone(),
@@ -67,10 +74,15 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         ended: Mutex::default(),
     });
     let burier = inner.clone();
-    ingest::spawn("rejects".to_owned(), move || rejected.iter().for_each(|reject| burier.bury(reject)))?;
+    let burier = ingest::spawn("rejects".to_owned(), move || rejected.iter().for_each(|reject| burier.bury(reject)))?;
     let Peers { builders, guard, sockets, goodbyes } = peers;
     let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config)));
     let sinks = Mutex::new(sinks);
+    let mut dataflow = dataflow;
+    if !config.views && extend.is_none() {
+        // What only views need is not computed.
+        dataflow.views.clear();
+    }
     let queues = sources.clone();
     control.on_stop(move || queues.iter().for_each(|source| source.close()));
     control.on_failure(move || break_off(&sockets));
@@ -86,7 +98,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         ingest::start(source, readers, &control, config.process)?;
     }
     ingest::start_ticker(&sources, &config, gossip, &control)?;
-    let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, guard, goodbyes };
+    let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, burier, guard, goodbyes };
     ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
     Ok(Engine { inner })
 }
@@ -206,6 +218,15 @@ impl Peers {
     }
 }
 
+impl Peers {
+    /// The start failed here: breaks off, so that the peers do not wait.
+    fn abandon(self) {
+        break_off(&self.sockets);
+        // Its threads wait for workers that never come.
+        std::mem::forget((self.builders, self.guard));
+    }
+}
+
 /// A connection that breaks off is told in one sentence; timely's panic about it would say the same less well.
 fn quiet_connections() {
     static ONCE: Once = Once::new();
@@ -252,13 +273,14 @@ struct Supervisor {
     inner: Arc<Inner>,
     workers: WorkerGuards<()>,
     sinks: Vec<SinkThread>,
+    burier: JoinHandle<()>,
     guard: Option<CommsGuard>,
     goodbyes: Vec<(usize, Arc<AtomicBool>)>,
 }
 
 impl Supervisor {
     fn run(self) {
-        let Supervisor { inner, workers, sinks, guard, goodbyes } = self;
+        let Supervisor { inner, workers, sinks, burier, guard, goodbyes } = self;
         let control = inner.control.clone();
         let many = inner.config.workers;
         let pause = if goodbyes.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(10) };
@@ -280,6 +302,8 @@ impl Supervisor {
             // A panic in one was told by its guard, and is a failure.
             workers.join();
             sinks.into_iter().for_each(SinkThread::join);
+            // Nor does it panic: it only counts.
+            let _ = burier.join();
             guard.into_iter().for_each(farewell);
         } else {
             // Some thread may be stuck: nobody waits for it.

@@ -1,0 +1,127 @@
+//! Real processes over TCP: two and three write what one writes; one is killed and the others end, with a clear message.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Three partitions, so that every process reads.
+fn program(output: &Path, bounded: bool) -> String {
+    let rows = if bounded { "'number-of-rows' = '60000', " } else { "" };
+    format!(
+        "CREATE SOURCE readings (
+           type VARCHAR, sensor_id VARCHAR, `value` DOUBLE, ts TIMESTAMP(3),
+           WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
+         ) WITH ('connector' = 'datagen', 'kind' = 'sensor', {rows}'keys' = '50', 'disorder' = '3 s', 'partitions' = '3',
+                 'rows-per-second' = '5000', 'lateness' = '500 ms');
+         CREATE SINK per_sensor WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json') AS
+         SELECT sensor_id, window_start, COUNT(*) AS readings, AVG(`value`) AS mean, MAX(`value`) AS high
+         FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+         GROUP BY sensor_id, window_start, window_end
+         EMIT CHANGES;",
+        output.display()
+    )
+}
+
+/// A folder with the program and a hostfile of free ports.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(bounded: bool, processes: usize) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("program.sql"), program(&folder.path().join("out.ndjson"), bounded)).unwrap();
+        let taken: Vec<TcpListener> = (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let lines = taken.iter().map(|listener| format!("{}\n", listener.local_addr().unwrap()));
+        fs::write(folder.path().join("hosts"), lines.collect::<String>()).unwrap();
+        Place { folder }
+    }
+
+    fn start(&self, workers: usize, processes: usize, process: usize) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+        command.arg("run").arg(self.folder.path().join("program.sql")).args(["--no-serve", "--exit-at-end"]);
+        command.args(["-w", &workers.to_string(), "--tick-rows", "500"]);
+        if processes > 1 {
+            command.args(["-n", &processes.to_string(), "-p", &process.to_string()]);
+            command.arg("--hostfile").arg(self.folder.path().join("hosts"));
+        }
+        command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn output(&self) -> String {
+        fs::read_to_string(self.folder.path().join("out.ndjson")).unwrap_or_default()
+    }
+}
+
+/// How a process ended, and what it said; it is killed if it has not by then.
+fn ended(mut child: Child, within: Duration) -> (Option<ExitStatus>, String) {
+    let deadline = Instant::now() + within;
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if Instant::now() >= deadline => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (status, said)
+}
+
+fn run(workers: usize, processes: usize) -> String {
+    let place = Place::new(true, processes);
+    let children: Vec<Child> = (0..processes).map(|process| place.start(workers, processes, process)).collect();
+    for (process, child) in children.into_iter().enumerate() {
+        let (status, said) = ended(child, Duration::from_secs(120));
+        assert!(status.is_some_and(|status| status.success()), "process {process}: {status:?}\n{said}");
+    }
+    place.output()
+}
+
+#[test]
+fn c4_two_and_three_processes_write_what_one_writes() {
+    let alone = run(2, 1);
+    assert!(alone.lines().count() > 1_000, "{} lines", alone.lines().count());
+    for (workers, processes) in [(1, 2), (2, 2), (1, 3)] {
+        assert!(run(workers, processes) == alone, "{processes} processes of {workers} workers");
+    }
+}
+
+#[test]
+fn a_killed_process_ends_the_others_with_a_message() {
+    let place = Place::new(false, 3);
+    let mut children: Vec<Child> = (0..3).map(|process| place.start(1, 3, process)).collect();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while place.output().is_empty() {
+        assert!(Instant::now() < deadline, "nothing was written");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut killed = children.remove(1);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    for child in children {
+        let (status, said) = ended(child, Duration::from_secs(10));
+        let status = status.unwrap_or_else(|| panic!("it went on: {said}"));
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("peer process") && said.contains("is gone"), "{said}");
+    }
+}
+
+#[test]
+fn processes_that_do_not_fit_together_refuse_each_other() {
+    let place = Place::new(true, 2);
+    let children = [place.start(1, 2, 0), place.start(2, 2, 1)];
+    for child in children {
+        let (status, said) = ended(child, Duration::from_secs(20));
+        assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
+        assert!(said.contains("the same -w") || said.contains("hostfile"), "{said}");
+    }
+}
