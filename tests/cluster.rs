@@ -13,7 +13,7 @@ fn program(output: &Path, bounded: bool) -> String {
     let rows = if bounded { "'number-of-rows' = '60000', " } else { "" };
     format!(
         "CREATE SOURCE readings (
-           type VARCHAR, sensor_id VARCHAR, `value` DOUBLE, ts TIMESTAMP(3),
+           sensor_id VARCHAR, `value` DOUBLE, ts TIMESTAMP(3),
            WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
          ) WITH ('connector' = 'datagen', 'kind' = 'sensor', {rows}'keys' = '50', 'disorder' = '3 s', 'partitions' = '3',
                  'rows-per-second' = '5000', 'lateness' = '500 ms');
