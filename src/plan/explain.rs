@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 
 use arrow_schema::{DataType, Schema, TimeUnit};
-use datafusion_physical_expr::expressions::{Column, Literal};
+use datafusion_common::ScalarValue;
+use datafusion_physical_expr::ScalarFunctionExpr;
+use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, Window};
 use crate::source::SourceSpec;
-use crate::time::format_duration_ms;
+use crate::time::{format_duration_ms, format_time_ms};
 
 /// The operator trees of all views and sinks, or of the one named `view`; a name that is not there explains nothing.
 ///
@@ -156,7 +158,10 @@ fn reduce_line(reduce: &Reduce, of: impl Fn(usize) -> String) -> String {
 }
 
 fn aggregate(call: &AggregateCall, of: impl Fn(usize) -> String) -> String {
-    let literals = call.literals.iter().map(ToString::to_string);
+    let literals = call.literals.iter().map(|literal| match literal {
+        ScalarValue::Utf8(Some(text)) => format!("'{text}'"),
+        other => other.to_string(),
+    });
     let args: Vec<String> = call.args.iter().map(|&arg| of(arg)).chain(literals).collect();
     let args = if args.is_empty() { "*".to_owned() } else { args.join(", ") };
     let distinct = if call.distinct { "DISTINCT " } else { "" };
@@ -164,7 +169,9 @@ fn aggregate(call: &AggregateCall, of: impl Fn(usize) -> String) -> String {
         call.order.iter().map(|(index, options)| of(*index) + if options.descending { " DESC" } else { "" }).collect();
     let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
     let filter = call.filter.map(|filter| format!(" where {}", of(filter))).unwrap_or_default();
-    format!("{} = {}({distinct}{args}{order}){filter}", call.name, call.function.name())
+    // An aggregate that has no name of its own is called after what it is.
+    let name = if call.name.contains('(') { String::new() } else { format!("{} = ", call.name) };
+    format!("{name}{}({distinct}{args}{order}){filter}", call.function.name())
 }
 
 /// What is known of the rows, what is held for how long, where rows go.
@@ -264,7 +271,12 @@ fn shifted(offset: i64) -> String {
 }
 
 pub(super) fn column(schema: &Schema, index: usize) -> String {
-    schema.fields().get(index).map_or_else(|| format!("#{index}"), |field| field.name().clone())
+    schema.fields().get(index).map_or_else(|| format!("#{index}"), |field| plain(field.name()))
+}
+
+/// A name that the planner made, as SQL would write it.
+fn plain(name: &str) -> String {
+    name.replace("(Int64(1))", "(*)")
 }
 
 /// A type as SQL writes it; one that SQL has no word for keeps Arrow's.
@@ -295,9 +307,34 @@ pub(super) struct Sql<'a>(pub(super) &'a Scalar);
 
 impl Display for Sql<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.downcast_ref::<Literal>() {
-            Some(literal) => write!(f, "{}", literal.value()),
-            None => self.0.fmt_sql(f),
+        if let Some(literal) = self.0.downcast_ref::<Literal>() {
+            return match literal.value() {
+                ScalarValue::Utf8(Some(text)) => write!(f, "'{}'", text.replace('\'', "''")),
+                ScalarValue::TimestampMillisecond(Some(ms), None) => write!(f, "'{}'", format_time_ms(*ms)),
+                other => write!(f, "{other}"),
+            };
         }
+        if let Some(column) = self.0.downcast_ref::<Column>() {
+            return f.write_str(&plain(column.name()));
+        }
+        if let Some(binary) = self.0.downcast_ref::<BinaryExpr>() {
+            // Operators of one rank are read from the left.
+            let rank = binary.op().precedence();
+            let side = |side: &Scalar, least: u8, f: &mut fmt::Formatter<'_>| match side.downcast_ref::<BinaryExpr>() {
+                Some(inner) if inner.op().precedence() < least => write!(f, "({})", Sql(side)),
+                _ => write!(f, "{}", Sql(side)),
+            };
+            side(binary.left(), rank, f)?;
+            write!(f, " {} ", binary.op())?;
+            return side(binary.right(), rank.saturating_add(1), f);
+        }
+        if let Some(call) = self.0.downcast_ref::<ScalarFunctionExpr>() {
+            write!(f, "{}(", call.name())?;
+            for (position, arg) in call.args().iter().enumerate() {
+                write!(f, "{}{}", if position == 0 { "" } else { ", " }, Sql(arg))?;
+            }
+            return f.write_str(")");
+        }
+        self.0.fmt_sql(f)
     }
 }

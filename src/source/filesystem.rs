@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::partition::Position;
-use super::text::{TextInput, TextReader};
+use super::text::{CHUNK_BYTES, TextInput, TextReader};
 use super::{Connector, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
 use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionError, OptionSpec, Options};
@@ -21,6 +21,10 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "decode-threads",
         help: "how many threads decode one file of a text format (default: one a core)",
+    },
+    OptionSpec {
+        name: "decode-bytes",
+        help: "how many bytes of a text format are decoded at a time (default 1048576); results do not depend on it",
     },
     OptionSpec { name: "max-row-bytes", help: format::DECODING_OPTIONS[0].help },
     OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
@@ -47,6 +51,7 @@ impl Connector for Filesystem {
         let path = path(spec)?;
         check_options(spec, self.options(), Some(path))?;
         threads(&spec.options)?;
+        chunk_bytes(&spec.options)?;
         match format::choose(&spec.options, path) {
             Ok(format) => decoding(spec, format).map(drop),
             // A folder's or pattern's files each tell their own format, once they are there.
@@ -61,6 +66,7 @@ impl Connector for Filesystem {
         let files = files(path(spec)?).map_err(|error| failed(spec, error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads(&spec.options)?.unwrap_or_else(|| cores.div_ceil(files.len().max(1)));
+        let chunk_bytes = chunk_bytes(&spec.options)?;
         let reader = |file: PathBuf| -> Result<Box<dyn Reader>, SourceError> {
             let name = file.display().to_string();
             let format = format::choose(&spec.options, &name).map_err(|error| refuse(spec, error))?;
@@ -74,6 +80,7 @@ impl Connector for Filesystem {
                 decoding,
                 layout,
                 threads,
+                chunk_bytes,
                 open: None,
             }))
         };
@@ -83,6 +90,17 @@ impl Connector for Filesystem {
 
 fn path(spec: &SourceSpec) -> Result<&str, SourceError> {
     Ok(spec.options.required("path", &format!("source '{}'", spec.name), OPTIONS[0].help)?)
+}
+
+fn chunk_bytes(options: &Options) -> Result<usize, OptionError> {
+    match options.parse::<usize>("decode-bytes", "a number of bytes")? {
+        Some(0) => Err(OptionError::Invalid {
+            name: "decode-bytes".to_owned(),
+            value: "0".to_owned(),
+            reason: "write 1 or more".to_owned(),
+        }),
+        given => Ok(given.unwrap_or(CHUNK_BYTES)),
+    }
 }
 
 fn threads(options: &Options) -> Result<Option<usize>, OptionError> {
@@ -167,6 +185,7 @@ struct FileReader {
     decoding: Decoding,
     layout: Layout,
     threads: usize,
+    chunk_bytes: usize,
     open: Option<Box<dyn Reader>>,
 }
 
@@ -185,7 +204,8 @@ impl Reader for FileReader {
             Decoding::Text(decoding) => {
                 let decoding = decoding.clone();
                 let layout = self.layout.clone();
-                let text = TextInput { input: Box::new(file), decoding, layout, threads: self.threads, live: false };
+                let (threads, chunk_bytes) = (self.threads, self.chunk_bytes);
+                let text = TextInput { input: Box::new(file), decoding, layout, threads, chunk_bytes, live: false };
                 let name = self.name.clone();
                 let failed = |error| Position::new("", &name).failed("reading", error);
                 Box::new(TextReader::start(text, position).map_err(failed)?)

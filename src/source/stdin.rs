@@ -4,7 +4,7 @@ use std::io;
 
 use super::filesystem::{BlockReader, check_options, decoding, layout, refuse};
 use super::partition::Position;
-use super::text::{TextInput, TextReader};
+use super::text::{CHUNK_BYTES, TextInput, TextReader};
 use super::{Connector, Reader, SourceError, SourceSpec};
 use crate::format::{self, Decoding, Input};
 use crate::options::{OptionSpec, Options};
@@ -68,6 +68,7 @@ impl Connector for Stdin {
                         decoding,
                         layout: layout(spec)?,
                         threads: 1,
+                        chunk_bytes: CHUNK_BYTES,
                         live: self.live(&spec.options),
                     },
                     position,

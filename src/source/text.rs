@@ -16,8 +16,8 @@ use super::partition::Position;
 use super::{Read, Reader, SourceError};
 use crate::format::{Decoder, Layout, Part, TextDecoding};
 
-/// How much a decoder is handed at a time.
-const CHUNK_BYTES: usize = 1 << 20;
+/// How much a decoder is handed at a time, unless told otherwise.
+pub(super) const CHUNK_BYTES: usize = 1 << 20;
 /// How much a live input is asked for at a time.
 const EAGER_BYTES: usize = 64 << 10;
 /// How long a live reader waits for rows before it answers that there are none.
@@ -30,6 +30,8 @@ pub(super) struct TextInput {
     pub(super) layout: Layout,
     /// Threads that decode, beside the one that reads.
     pub(super) threads: usize,
+    /// How much a decoder is handed at a time, in bytes.
+    pub(super) chunk_bytes: usize,
     /// Rows are wanted as they come, not by the chunk.
     pub(super) live: bool,
 }
@@ -56,11 +58,11 @@ impl TextReader {
         let live = text.live;
         let mut head = Vec::new();
         if !live {
-            (&mut text.input).take(CHUNK_BYTES as u64).read_to_end(&mut head)?;
+            (&mut text.input).take(text.chunk_bytes as u64).read_to_end(&mut head)?;
         }
-        let short = !live && head.len() < CHUNK_BYTES;
+        let short = !live && head.len() < text.chunk_bytes;
         let input = Box::new(io::Cursor::new(head).chain(text.input));
-        let size = if live { EAGER_BYTES } else { CHUNK_BYTES };
+        let size = if live { EAGER_BYTES } else { text.chunk_bytes };
         let chunks = Chunks::new(input, text.decoding, text.layout.max_row_bytes, size, live);
         let how = if short || (text.threads <= 1 && !live) {
             How::Here { chunks: Box::new(chunks), decoder: None, layout: text.layout, buffer: Vec::new() }

@@ -165,6 +165,15 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     }
     let first = message.split(". Candidate functions").next().unwrap_or(message);
     let span = span.or_else(located).unwrap_or_else(Span::empty);
+    // What a function of ours says of its arguments stands within what the planner says of that.
+    if let Some((_, own)) = first.split_once("user-defined coercion failed with: ") {
+        let own = own.trim_start_matches("Error during planning: ");
+        let own = own.split(". No function matches").next().unwrap_or(own);
+        return match own.split_once("; write ") {
+            Some((what, remedy)) => Problem::at(span, what).hint(format!("write {remedy}")),
+            None => Problem::at(span, own),
+        };
+    }
     Problem::at(span, first.trim_start_matches("Error during planning: ").to_owned())
 }
 

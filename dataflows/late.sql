@@ -1,0 +1,34 @@
+-- What happens to rows that come late.
+--
+--     cargo run --release -- run dataflows/late.sql --exit-at-end --tick-rows 50
+--     grep -c retract out/readings.ndjson
+--
+-- Meters report every few seconds, but some sit in a cellar and deliver their readings when they have reception again.
+-- The watermark is 3 s behind the newest row, so windows close early and results are prompt. 'lateness' = '1 minute' keeps
+-- what a closed window held for another minute: a row that comes within it amends the window: one `retract` of the old row,
+-- one `insert` of the new, in one epoch (see _op and _epoch in the output). A row later than that is in no result; it is a
+-- dead letter with its lateness, and counted. Try 'unbounded', or '0 s', and count again.
+
+CREATE SOURCE meters (
+  meter VARCHAR, kwh DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '3' SECOND
+) WITH (
+  'connector' = 'filesystem', 'path' = 'dataflows/data/meters.ndjson', 'format' = 'json', 'lateness' = '1 minute'
+);
+
+CREATE MATERIALIZED VIEW readings AS
+SELECT meter, window_start, window_end, COUNT(*) AS readings, SUM(kwh) AS kwh
+FROM TABLE(TUMBLE(TABLE meters, DESCRIPTOR(ts), INTERVAL '20' SECOND))
+GROUP BY meter, window_start, window_end;
+
+-- What is computed from an amended view is amended too: the total takes back what it had counted.
+CREATE MATERIALIZED VIEW total AS
+SELECT window_end, COUNT(*) AS meters, SUM(kwh) AS kwh
+FROM readings
+GROUP BY window_end;
+
+CREATE SINK readings_out WITH ('connector' = 'filesystem', 'path' = 'out/readings.ndjson', 'format' = 'json') AS
+SELECT * FROM readings;
+
+CREATE SINK total_out WITH ('connector' = 'filesystem', 'path' = 'out/total.ndjson', 'format' = 'json') AS
+SELECT * FROM total;

@@ -1,0 +1,39 @@
+-- Visits: rows of one user that are no more than 20 min apart belong together, however many there are.
+--
+--     cargo run --release -- run dataflows/sessions.sql --exit-at-end
+--     head -3 out/visits.ndjson
+--
+-- Nobody says when a visit ends: it has ended when the watermark is 20 min past its last row. Rows come up to 2 min out of
+-- order, so a row may open a visit, extend one, or join two that seemed apart. `visits` shows the result once it is sure;
+-- `watch` shows every step on the way (open `http://127.0.0.1:8080` without --exit-at-end).
+
+CREATE SOURCE steps (
+  user_id VARCHAR, action VARCHAR, amount DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '2' MINUTE
+) WITH ('connector' = 'filesystem', 'path' = 'dataflows/data/steps.ndjson', 'format' = 'json');
+
+CREATE MATERIALIZED VIEW visits AS
+SELECT user_id, window_start AS began, window_end AS ended, window_time,
+  COUNT(*) AS steps, FIRST_VALUE(action) AS first_action, LAST_VALUE(action) AS last_action,
+  STRING_AGG(action, ' > ') AS path, SUM(amount) AS spent
+FROM TABLE(SESSION(TABLE steps PARTITION BY user_id, DESCRIPTOR(ts), INTERVAL '20' MINUTE))
+GROUP BY user_id, window_start, window_end, window_time;
+
+CREATE MATERIALIZED VIEW watch AS
+SELECT user_id, window_start AS began, COUNT(*) AS steps, SUM(amount) AS spent
+FROM TABLE(SESSION(TABLE steps PARTITION BY user_id, DESCRIPTOR(ts), INTERVAL '20' MINUTE))
+GROUP BY user_id, window_start, window_end
+EMIT CHANGES;
+
+-- A window over the sessions: what was bought, by the hour in which the visit ended. window_time, the last millisecond of
+-- a session, is an event time like ts.
+CREATE MATERIALIZED VIEW hourly AS
+SELECT window_start, window_end, COUNT(*) AS visits, COUNT(*) FILTER (WHERE spent > 0) AS buyers, SUM(spent) AS revenue
+FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(window_time), INTERVAL '1' HOUR))
+GROUP BY window_start, window_end;
+
+CREATE SINK visits_out WITH ('connector' = 'filesystem', 'path' = 'out/visits.ndjson', 'format' = 'json') AS
+SELECT user_id, began, ended, steps, first_action, last_action, path, spent FROM visits;
+
+CREATE SINK hourly_out WITH ('connector' = 'filesystem', 'path' = 'out/hourly.ndjson', 'format' = 'json') AS
+SELECT * FROM hourly;

@@ -1,0 +1,10 @@
+-- A late row amends a closed session, or merges two of them.
+CREATE SOURCE clicks (
+  "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'input.ndjson', 'format' = 'json', 'lateness' = '30 s');
+
+CREATE SINK result WITH ('connector' = 'filesystem', 'path' = 'out/result.ndjson', 'format' = 'json') AS
+SELECT "user", window_start, window_end, COUNT(*) AS n, SUM(ms) AS total, MIN(ms) AS low, MAX(ms) AS high, AVG(ms) AS mean
+FROM TABLE(SESSION(TABLE clicks PARTITION BY "user", DESCRIPTOR(ts), INTERVAL '5' SECOND))
+GROUP BY "user", window_start, window_end;

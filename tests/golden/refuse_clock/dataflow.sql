@@ -1,0 +1,8 @@
+-- Functions that read a clock would answer otherwise the next time.
+CREATE SOURCE clicks (
+  "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'input.ndjson', 'format' = 'json');
+
+CREATE SINK result WITH ('connector' = 'filesystem', 'path' = 'out/result.ndjson', 'format' = 'json') AS
+SELECT "user", now() AS at FROM clicks;

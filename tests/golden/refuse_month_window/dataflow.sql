@@ -1,0 +1,10 @@
+-- A month has no fixed length.
+CREATE SOURCE clicks (
+  "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'input.ndjson', 'format' = 'json');
+
+CREATE SINK result WITH ('connector' = 'filesystem', 'path' = 'out/result.ndjson', 'format' = 'json') AS
+SELECT "user", window_start, window_end, COUNT(*) AS n, SUM(ms) AS total, MIN(ms) AS low, MAX(ms) AS high, AVG(ms) AS mean
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MONTH))
+GROUP BY "user", window_start, window_end;

@@ -1,0 +1,8 @@
+-- A connector that does not exist.
+CREATE SOURCE clicks (
+  "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesytem', 'path' = 'input.ndjson', 'format' = 'json');
+
+CREATE SINK result WITH ('connector' = 'filesystem', 'path' = 'out/result.ndjson', 'format' = 'json') AS
+SELECT * FROM clicks;

@@ -1,0 +1,11 @@
+-- Sessions as a function in GROUP BY.
+CREATE SOURCE clicks (
+  "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'input.ndjson', 'format' = 'json');
+
+CREATE SINK result WITH ('connector' = 'filesystem', 'path' = 'out/result.ndjson', 'format' = 'json') AS
+SELECT "user", SESSION_START(ts, INTERVAL '4' SECOND) AS window_start, SESSION_END(ts, INTERVAL '4' SECOND) AS window_end,
+  COUNT(*) AS n, SUM(ms) AS total, MIN(ms) AS low, MAX(ms) AS high, AVG(ms) AS mean
+FROM clicks
+GROUP BY "user", SESSION(ts, INTERVAL '4' SECOND);

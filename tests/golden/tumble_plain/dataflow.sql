@@ -1,0 +1,10 @@
+-- The same windows in the plain form.
+CREATE SOURCE clicks (
+  "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'input.ndjson', 'format' = 'json');
+
+CREATE SINK result WITH ('connector' = 'filesystem', 'path' = 'out/result.ndjson', 'format' = 'json') AS
+SELECT "user", window_start, window_end, COUNT(*) AS n, SUM(ms) AS total, MIN(ms) AS low, MAX(ms) AS high, AVG(ms) AS mean
+FROM TUMBLE(clicks, ts, INTERVAL '10 seconds')
+GROUP BY "user", window_start, window_end;
