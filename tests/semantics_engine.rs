@@ -12,24 +12,6 @@ use highwater::plan::Emit;
 use highwater::time::Epoch;
 use script::*;
 
-fn watermark(engine: &Engine, view: &str) -> i64 {
-    engine.views().get(view).unwrap().as_of().watermark
-}
-
-/// The rows of a view as text, sorted.
-fn rows(engine: &Engine, view: &str) -> Vec<String> {
-    let snapshot = engine.views().get(view).unwrap().snapshot();
-    (0..snapshot.batch.num_rows()).map(|row| line(&snapshot.batch, row)).collect()
-}
-
-fn live(partitions: Vec<Vec<Act>>) -> Script {
-    Script { partitions, live: true }
-}
-
-fn bounded(partitions: Vec<Vec<Act>>) -> Script {
-    Script { partitions, live: false }
-}
-
 #[test]
 fn w5_the_watermark_is_the_least_of_the_live_inputs() {
     let (gate_a, gate_b) = (gate(), gate());
@@ -303,48 +285,6 @@ fn c4_workers_and_batches_do_not_show() {
     }
 }
 
-/// Free addresses on this machine.
-fn addresses(processes: usize) -> Vec<String> {
-    let taken: Vec<_> = (0..processes).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    taken.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
-}
-
-#[test]
-fn c4_processes_do_not_show() {
-    let data: Vec<Vec<Row>> = (0..3).map(|seed| disordered(seed, 5_000, 20, 6, 400)).collect();
-    let build = |sink: &str| {
-        let mut program = Program::default();
-        let script = bounded(data.iter().map(|rows| acts(rows, 500)).collect());
-        let a = program.source("a", script, Timing { bound_ms: 50, lateness_ms: Some(100), idle: None });
-        let windows = program.tumble(a, 500, Emit::Changes, Some(100));
-        program.view("windows", windows).sink(sink, windows);
-        program
-    };
-    let alone = unique("c4-alone");
-    let engine = build(&alone).start(1);
-    engine.wait().unwrap();
-    let expected = rows(&engine, "windows");
-    for processes in [2, 3] {
-        let (sink, addresses) = (unique("c4-cluster"), addresses(processes));
-        let program = build(&sink);
-        let start = |process: usize| {
-            let config = Config { workers: 2, process, addresses: addresses.clone(), ..Config::default() };
-            program.start_with(Config { tick_rows: 8_192, ..config })
-        };
-        std::thread::scope(|scope| {
-            let start = &start;
-            let running: Vec<_> = (0..processes).map(|process| scope.spawn(move || start(process))).collect();
-            let engines: Vec<_> = running.into_iter().map(|running| running.join().unwrap()).collect();
-            for engine in &engines {
-                engine.wait().unwrap();
-                assert_eq!(rows(engine, "windows"), expected, "every process has the view");
-            }
-        });
-        assert!(written(&sink) == written(&alone), "{processes} processes write what one writes");
-        assert_eq!(closed(&sink), 1);
-    }
-}
-
 #[test]
 fn nothing_is_lost_and_nothing_waits_for_ever_behind_tiny_queues() {
     // One source is far ahead of the other in event time, and both far more than the queues hold.
@@ -439,63 +379,6 @@ fn a_view_keeps_its_limits_by_letting_closed_rows_go() {
     assert!(newest, "the oldest go first");
     let recent = engine.views().get("recent").unwrap().row_count();
     assert!((200..=400).contains(&recent), "{recent}");
-}
-
-/// Starts a program as several processes of one cluster, all in this one.
-fn start_cluster(program: &Program, processes: usize, workers: usize) -> Vec<Engine> {
-    let addresses = addresses(processes);
-    let start = |process: usize| {
-        program.start_with(Config { workers, process, addresses: addresses.clone(), ..Config::default() })
-    };
-    std::thread::scope(|scope| {
-        let start = &start;
-        let running: Vec<_> = (0..processes).map(|process| scope.spawn(move || start(process))).collect();
-        running.into_iter().map(|running| running.join().unwrap()).collect()
-    })
-}
-
-#[test]
-fn w6_an_idle_input_of_one_process_follows_those_of_another() {
-    let timing = Timing { idle: Some(Duration::from_millis(60)), ..STRICT };
-    let busy = (0..400).flat_map(|n| [Act::Rows(vec![(1, n * 10, 1)]), Act::Pause(Duration::from_millis(5))]);
-    let busy: Vec<Act> = busy.chain([Act::Hang]).collect();
-    let mut program = Program::default();
-    let a = program.source("a", live(vec![busy, vec![Act::Rows(vec![(2, 5, 1)]), Act::Hang]]), timing);
-    program.view("rows", a);
-    let engines = start_cluster(&program, 2, 1);
-    for engine in &engines {
-        eventually("the watermark moves though process 1 is idle", || watermark(engine, "rows") >= 1_000);
-    }
-    engines.iter().for_each(|engine| engine.stop(true));
-    engines.iter().for_each(|engine| assert!(!engine.wait().unwrap().stopped));
-}
-
-#[test]
-fn a_panic_in_one_process_fails_the_others() {
-    let gate = gate();
-    let mut program = Program::default();
-    let a = program.source("a", live(vec![vec![Act::Hang], vec![Act::Gate(gate), Act::Panic]]), STRICT);
-    program.view("rows", a);
-    let engines = start_cluster(&program, 2, 1);
-    open(gate);
-    let fate = |process: usize| engines[process].wait_within(Duration::from_secs(10)).expect("it must not hang");
-    let (other, own) = (fate(0).unwrap_err().to_string(), fate(1).unwrap_err().to_string());
-    assert!(own.contains("the script says so"), "{own}");
-    assert!(other.contains("peer process 1") && other.contains("is gone"), "{other}");
-}
-
-#[test]
-fn stopping_one_process_stops_the_others_without_an_error() {
-    let sink = unique("stop");
-    let mut program = Program::default();
-    let a = program.source("a", live(vec![vec![Act::Rows(vec![(1, 1, 1)]), Act::Hang], vec![Act::Hang]]), STRICT);
-    program.view("rows", a).sink(&sink, a);
-    let engines = start_cluster(&program, 2, 1);
-    engines[1].stop(false);
-    for engine in &engines {
-        assert!(engine.wait_within(Duration::from_secs(15)).expect("it must not hang").unwrap().stopped);
-    }
-    assert_eq!(closed(&sink), 1);
 }
 
 #[test]

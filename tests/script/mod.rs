@@ -271,7 +271,8 @@ impl Program {
             sequence: false,
             schema: schema(),
         });
-        let facts = Facts { append_only: true, time: Some(1), bounds: vec![None, Some(0), None], ..Facts::default() };
+        let bounds = vec![None, timing.lateness_ms.map(|lateness| -lateness), None];
+        let facts = Facts { append_only: true, time: Some(1), bounds, ..Facts::default() };
         let op = Op::Source { source: self.0.sources.len() - 1 };
         self.node(Node { op, inputs: Vec::new(), schema: schema(), facts })
     }
@@ -417,4 +418,44 @@ pub fn disordered(seed: u64, rows: usize, keys: u64, step_ms: u64, disorder: u64
 /// The rows as acts of `size` rows each.
 pub fn acts(rows: &[Row], size: usize) -> Vec<Act> {
     rows.chunks(size).map(|rows| Act::Rows(rows.to_vec())).collect()
+}
+
+/// How far a view is.
+pub fn watermark(engine: &Engine, view: &str) -> i64 {
+    engine.views().get(view).unwrap().as_of().watermark
+}
+
+/// The rows of a view as text, sorted.
+pub fn rows(engine: &Engine, view: &str) -> Vec<String> {
+    let snapshot = engine.views().get(view).unwrap().snapshot();
+    (0..snapshot.batch.num_rows()).map(|row| line(&snapshot.batch, row)).collect()
+}
+
+/// Partitions of a live source.
+pub fn live(partitions: Vec<Vec<Act>>) -> Script {
+    Script { partitions, live: true }
+}
+
+/// Partitions of a bounded source.
+pub fn bounded(partitions: Vec<Vec<Act>>) -> Script {
+    Script { partitions, live: false }
+}
+
+/// Free addresses on this machine.
+pub fn addresses(processes: usize) -> Vec<String> {
+    let taken: Vec<_> = (0..processes).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    taken.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
+}
+
+/// Starts a program as several processes of one cluster, all in this one.
+pub fn start_cluster(program: &Program, processes: usize, workers: usize) -> Vec<Engine> {
+    let addresses = addresses(processes);
+    let start = |process: usize| {
+        program.start_with(Config { workers, process, addresses: addresses.clone(), ..Config::default() })
+    };
+    std::thread::scope(|scope| {
+        let start = &start;
+        let running: Vec<_> = (0..processes).map(|process| scope.spawn(move || start(process))).collect();
+        running.into_iter().map(|running| running.join().unwrap()).collect()
+    })
 }
