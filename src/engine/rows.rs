@@ -1,8 +1,8 @@
 //! The rows of a view: a bag ordered by key and then by row, with versions and closing times, and the ring of changes.
 //!
 //! Memory: each row is kept once, as its encoded bytes, which begin with those of its key. Closed rows, oldest closing time
-//! first, make room when there are more rows than [`Limits`] allow; their later retraction finds nothing and is passed on
-//! all the same. Times are ms, saturating.
+//! first (of rows that never change: in the order they came), make room when there are more rows than [`Limits`] allow; their
+//! later retraction finds nothing and is passed on all the same. Times are ms, saturating.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -54,6 +54,8 @@ struct Kept {
     version: u64,
     amended: bool,
     closes: i64,
+    /// Counts the rows as they come.
+    serial: u64,
 }
 
 /// One row as a reader sees it.
@@ -111,6 +113,7 @@ pub(super) struct Rows {
     closing: BTreeMap<i64, usize>,
     limits: Limits,
     evicted: u64,
+    serial: u64,
 }
 
 impl Rows {
@@ -123,6 +126,7 @@ impl Rows {
             closing: BTreeMap::new(),
             limits,
             evicted: 0,
+            serial: 0,
         }
     }
 
@@ -159,7 +163,8 @@ impl Rows {
             let diff = delta.diff(row);
             let kept = if row < retractions {
                 let before = self.take(bytes, -diff);
-                let kept = before.unwrap_or(Kept { count: 0, version: 1, amended: false, closes: closes[row] });
+                let kept =
+                    before.unwrap_or(Kept { count: 0, version: 1, amended: false, closes: closes[row], serial: 0 });
                 if let Some(key) = key(row) {
                     replaced.insert(key, kept);
                 }
@@ -167,7 +172,8 @@ impl Rows {
             } else {
                 let before = key(row).and_then(|key| replaced.get(key));
                 let late = closes[row] != ALWAYS && epoch.watermark > closes[row];
-                let fresh = Kept { count: diff, version: 1, amended: false, closes: closes[row] };
+                self.serial += 1;
+                let fresh = Kept { count: diff, version: 1, amended: false, closes: closes[row], serial: self.serial };
                 let kept = before.map_or(fresh, |old| Kept {
                     version: old.version + 1,
                     amended: late || old.amended,
@@ -187,6 +193,12 @@ impl Rows {
     /// Everything before `as_of` is in.
     pub(super) fn advance(&mut self, as_of: Epoch) {
         self.as_of = as_of;
+        if self.limits.closing == Closing::Born && self.len > self.limits.rows {
+            // All are final: the first to come are the first to go.
+            let kept = self.limits.rows as u64 / 10 * 9;
+            let bound = self.serial.saturating_sub(kept);
+            self.evict(|kept| kept.serial > bound);
+        }
         let Some((&oldest, _)) = self.closing.first_key_value() else { return };
         if let Some(retention) = self.limits.retention_ms {
             // At the end of everything the latest closing time stands in for the watermark.
@@ -195,7 +207,7 @@ impl Rows {
             let kept = now.saturating_sub(retention);
             // Not at every step: a pass looks at every row.
             if oldest < kept.saturating_sub(retention / 8) {
-                self.evict(kept.saturating_sub(1));
+                self.evict_closed(kept.saturating_sub(1));
             }
         }
         if self.len > self.limits.rows {
@@ -208,18 +220,23 @@ impl Rows {
                     break;
                 }
             }
-            bound.into_iter().for_each(|bound| self.evict(bound));
+            bound.into_iter().for_each(|bound| self.evict_closed(bound));
         }
     }
 
-    fn evict(&mut self, bound: i64) {
+    /// Lets the rows go that closed at `bound` or before.
+    fn evict_closed(&mut self, bound: i64) {
+        self.evict(|kept| kept.closes > bound);
+        self.closing = self.closing.split_off(&bound.saturating_add(1));
+    }
+
+    fn evict(&mut self, stays: impl Fn(&Kept) -> bool) {
         let mut gone = 0;
         self.rows.retain(|_, kept| {
-            let stays = kept.closes > bound;
+            let stays = stays(kept);
             gone += if stays { 0 } else { kept.count };
             stays
         });
-        self.closing = self.closing.split_off(&bound.saturating_add(1));
         self.len -= gone as usize;
         self.evicted += gone as u64;
     }
@@ -254,7 +271,7 @@ impl Rows {
                 let diff = changes.delta.diff(row);
                 let (version, closes) = (changes.versions[row], changes.closes[row]);
                 let amended = changes.statuses[row] == Status::Amended;
-                let kept = rows.entry(bytes.clone()).or_insert(Kept { count: 0, version, amended, closes });
+                let kept = rows.entry(bytes.clone()).or_insert(Kept { count: 0, version, amended, closes, serial: 0 });
                 kept.count -= diff;
                 if kept.count == 0 {
                     rows.remove(bytes);
@@ -315,6 +332,7 @@ impl Rows {
         self.len += kept.count as usize;
         if let Some(there) = self.rows.get_mut(bytes) {
             there.count += kept.count;
+            there.serial = kept.serial;
             return *there;
         }
         self.rows.insert(bytes.into(), kept);
@@ -326,7 +344,7 @@ impl Rows {
 }
 
 fn show(bytes: &[u8], kept: &Kept, out: &mut Vec<Shown>) {
-    let Kept { count, version, amended, closes } = *kept;
+    let Kept { count, version, amended, closes, .. } = *kept;
     out.extend((0..count).map(|_| Shown { bytes: bytes.into(), version, amended, closes }));
 }
 
