@@ -60,23 +60,28 @@ fn shipped_dataflows_are_duckdbs() {
     compare(&[Path::new("results"), place.path(), &root().join("tests/duckdb/dataflows")]);
 }
 
-/// All queries of `dataflows/nexmark` that have an oracle, in one program over one source, with what the source made in a
-/// file beside them.
+/// All queries of `dataflows/nexmark` that have an oracle, in one program over the same sources, with what those made
+/// in files beside them.
 #[test]
 fn nexmark_is_duckdbs() {
     if !has_duckdb() {
         return;
     }
     let place = tempfile::tempdir().unwrap();
-    ["input", "out"].map(|folder| fs::create_dir_all(place.path().join(folder)).unwrap());
+    for folder in ["input", "out"] {
+        fs::create_dir_all(place.path().join(folder)).unwrap();
+    }
     let events = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
     let sink = |path: &str| format!("'connector' = 'filesystem', 'path' = '{path}.parquet', 'format' = 'parquet'");
-    let mut program = format!(
-        "CREATE TABLE bid (WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND)
-         WITH ('connector' = 'nexmark', 'table' = 'bid', 'events.num' = '{events}', 'out-of-order.group-size' = '100');
-         CREATE SINK bids WITH ({}) AS SELECT * FROM bid;\n",
-        sink("input/bid")
-    );
+    let mut program = String::new();
+    for table in ["person", "auction", "bid"] {
+        let input = sink(&format!("input/{table}"));
+        program.push_str(&format!(
+            "CREATE TABLE {table} (WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND) WITH (
+               'connector' = 'nexmark', 'table' = '{table}', 'events.num' = '{events}', 'out-of-order.group-size' = '100');
+             CREATE SINK {table}s WITH ({input}) AS SELECT * FROM {table};\n"
+        ));
+    }
     let oracles = root().join("tests/duckdb/nexmark");
     for oracle in fs::read_dir(&oracles).unwrap().map(|entry| entry.unwrap().path()) {
         let name = oracle.file_stem().unwrap().to_str().unwrap().to_owned();
