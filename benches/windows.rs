@@ -143,10 +143,11 @@ fn bare(batches: &Batches, size: i64) -> usize {
                 window = times[row].div_euclid(size) * size;
                 current = None;
             }
-            let (table, groups) = match current.take() {
+            let entry: &mut (hashbrown::HashTable<(i64, u32)>, Vec<(i64, i64, i64, i64)>) = match current.take() {
                 Some(table) => table,
                 None => tables.entry(window).or_default(),
             };
+            let (table, groups) = &mut *entry;
             let group = match table.find(hash(keys[row]), |entry| entry.0 == keys[row]) {
                 Some((_, group)) => *group,
                 None => {
@@ -159,7 +160,7 @@ fn bare(batches: &Batches, size: i64) -> usize {
             let (count, sum, least, most) = &mut groups[group as usize];
             (*count, *sum, *least, *most) =
                 (*count + 1, *sum + values[row], (*least).min(values[row]), (*most).max(values[row]));
-            current = Some((table, groups));
+            current = Some(entry);
         }
         while let Some(first) = tables.first_entry().filter(|first| first.key() + size <= watermark) {
             out += std::hint::black_box(first.remove().1).len();

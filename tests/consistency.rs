@@ -176,9 +176,12 @@ fn run(all: &[Transaction], unbounded: bool, processes: usize, workers: usize) -
         .map(|name| std::fs::read_to_string(folder.path().join(format!("{name}.ndjson"))).unwrap())
 }
 
-/// The changes of a file by epoch: the columns as numbers (NULL is none), and +1 or -1.
-fn epochs(text: &str, columns: &[&str]) -> Vec<Vec<(Vec<Option<i64>>, i64)>> {
-    let mut epochs: Vec<(String, Vec<(Vec<Option<i64>>, i64)>)> = Vec::new();
+/// A row of numbers (NULL is none), and +1 or -1.
+type Change = (Vec<Option<i64>>, i64);
+
+/// The changes of a file by epoch, of these columns.
+fn epochs(text: &str, columns: &[&str]) -> Vec<Vec<Change>> {
+    let mut epochs: Vec<(String, Vec<Change>)> = Vec::new();
     for line in text.lines() {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
         let epoch = row["_epoch"].as_str().unwrap().to_owned();

@@ -255,7 +255,7 @@ mod tests {
                     prop_assert_eq!(a, b);
                 }
                 if let (Some(pick), false) = (removals.next(), all.is_empty()) {
-                    let gone: Vec<u32> = all.iter().copied().filter(|group| (*group as usize + pick as usize) % 3 == 0).collect();
+                    let gone: Vec<u32> = all.iter().copied().filter(|group| (*group as usize + pick as usize).is_multiple_of(3)).collect();
                     keys.remove(&gone);
                     gone.iter().for_each(|group| drop(live.remove(group)));
                 }

@@ -185,12 +185,16 @@ impl Search<'_> {
         let Search { config, agreement, .. } = *self;
         let address = &config.addresses[peer];
         loop {
-            let attempt = address.to_socket_addrs().and_then(|mut found| {
-                let first = found.next().ok_or_else(|| io::Error::other("the name has no address"))?;
+            let attempt = address.to_socket_addrs().and_then(|found| {
                 // A name may have several addresses, of which one answers.
-                std::iter::once(first).chain(found).fold(Err(io::ErrorKind::NotFound.into()), |found, address| {
-                    found.or_else(|_| TcpStream::connect_timeout(&address, GREETING))
-                })
+                let mut answer = Err(io::Error::other("the name has no address"));
+                for address in found {
+                    answer = TcpStream::connect_timeout(&address, GREETING);
+                    if answer.is_ok() {
+                        break;
+                    }
+                }
+                answer
             });
             match attempt {
                 Ok(mut stream) => {

@@ -101,7 +101,8 @@ impl RowCodec {
             let whole = || rows.row(left.1 as usize).cmp(&rows.row(right.1 as usize));
             left.0.cmp(&right.0).then_with(whole).then(left.1.cmp(&right.1))
         });
-        let (mut taken, mut added): (Vec<(u32, i64)>, Vec<(u32, i64)>) = (Vec::new(), Vec::new());
+        let mut taken: Vec<(u32, i64)> = Vec::new();
+        let mut added: Vec<(u32, i64)> = Vec::new();
         let mut at = 0;
         while at < sorted.len() {
             let first = sorted[at].1;

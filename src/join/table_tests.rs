@@ -125,7 +125,7 @@ impl Case {
     }
 
     /// The result over all rows so far, at a watermark.
-    fn from_scratch(&self, sides: &[BTreeMap<Row, i64>; 2], watermark: i64) -> BTreeMap<Shown, i64> {
+    fn recomputed(&self, sides: &[BTreeMap<Row, i64>; 2], watermark: i64) -> BTreeMap<Shown, i64> {
         let mut result: BTreeMap<Shown, i64> = BTreeMap::new();
         let mut partners: [BTreeMap<Row, i64>; 2] = Default::default();
         for (l, m) in &sides[0] {
@@ -231,12 +231,15 @@ fn read(kind: JoinKind, deltas: &[Delta], into: &mut BTreeMap<Shown, i64>) -> Ve
     changes
 }
 
+/// A row as drawn.
+type Drawn = (Option<u8>, i16, u8, u8);
+
 /// What arrives in one epoch: by how much the watermark moves; rows as key, lateness, duration, value; and which of the
 /// rows that are there are taken back.
 #[derive(Clone, Debug)]
 struct Step {
     moves: i64,
-    rows: [Vec<(Option<u8>, i16, u8, u8)>; 2],
+    rows: [Vec<Drawn>; 2],
     back: [Vec<u16>; 2],
 }
 
@@ -318,22 +321,20 @@ fn check(case: Case, steps: &[Step]) {
     let append_only = !join.is_retracting();
     let mut state = Buckets::new(join, &both(case.kind), [&schema(), &schema()], &rejects);
     let (mut sides, mut shown): ([BTreeMap<Row, i64>; 2], BTreeMap<Shown, i64>) = Default::default();
-    let mut tick = 0;
-    for (watermark, changes) in epochs(steps, case.retracting) {
-        tick += 1;
+    for (tick, (watermark, changes)) in (1..).zip(epochs(steps, case.retracting)) {
         let epoch = Epoch { watermark, tick };
         let before = shown.clone();
         let early = closed(&mut state, epoch);
         let early = read(case.kind, &early, &mut shown);
         // What was shown because time passed is right for the rows until then.
-        assert_eq!(shown, case.from_scratch(&sides, watermark), "after closing at {watermark}");
+        assert_eq!(shown, case.recomputed(&sides, watermark), "after closing at {watermark}");
         let output = state.apply(epoch, [deltas(&changes[0]), deltas(&changes[1])]);
         let output = read(case.kind, &output, &mut shown);
         for (side, changes) in sides.iter_mut().zip(&changes) {
             changes.iter().for_each(|(row, diff)| *side.entry(*row).or_default() += diff);
             side.retain(|_, n| *n != 0);
         }
-        assert_eq!(shown, case.from_scratch(&sides, watermark), "at {watermark}, before: {before:?}, {output:?}");
+        assert_eq!(shown, case.recomputed(&sides, watermark), "at {watermark}, before: {before:?}, {output:?}");
         // No row comes and goes within an epoch.
         let mut signs: BTreeMap<Shown, i64> = BTreeMap::new();
         for (row, diff) in &output {
@@ -349,7 +350,7 @@ fn check(case: Case, steps: &[Step]) {
     let end = Epoch::at(1_000_000);
     let last = closed(&mut state, end);
     read(case.kind, &last, &mut shown);
-    assert_eq!(shown, case.from_scratch(&sides, end.watermark));
+    assert_eq!(shown, case.recomputed(&sides, end.watermark));
     state.expire(end.watermark);
     assert!(case.bound == Bound::None || state.is_empty(), "{} rows are left", state.len());
 }

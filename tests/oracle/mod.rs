@@ -392,7 +392,9 @@ pub fn run(plan: &Dataflow, epochs: &Epochs, workers: usize, batch: usize) -> (L
             }
             // A step before the epoch's end would count the rows as sent that routing still gathers.
             input.advance_to(Epoch { tick: epoch.tick + 1, ..epoch });
-            (0..me + 1).for_each(|_| drop(worker.step()));
+            for _ in 0..=me {
+                worker.step();
+            }
         }
         input.close();
         while !probe.done() {
