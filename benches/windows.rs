@@ -23,6 +23,9 @@ use timely::dataflow::{InputHandle, ProbeHandle};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What the bare loop keeps of a window: slots by key, and count, sum, least and greatest of each.
+type Bare = (hashbrown::HashTable<(i64, u32)>, Vec<(i64, i64, i64, i64)>);
+
 const BATCH: usize = 8192;
 /// Batches per epoch.
 const EPOCH: usize = 8;
@@ -125,8 +128,7 @@ fn run(batches: &Batches, workers: usize, make: impl Fn() -> Box<dyn Stateful> +
 
 /// The same rows in a loop: one hash table per window, arrays for count, sum, minimum and maximum.
 fn bare(batches: &Batches, size: i64) -> usize {
-    let mut tables: std::collections::BTreeMap<i64, (hashbrown::HashTable<(i64, u32)>, Vec<(i64, i64, i64, i64)>)> =
-        Default::default();
+    let mut tables: std::collections::BTreeMap<i64, Bare> = Default::default();
     let hash = |key: i64| {
         let product = (key as u64 as u128 ^ 0x243f_6a88_85a3_08d3) * 0x9e37_79b9_7f4a_7c15;
         (product as u64) ^ ((product >> 64) as u64)
@@ -143,7 +145,7 @@ fn bare(batches: &Batches, size: i64) -> usize {
                 window = times[row].div_euclid(size) * size;
                 current = None;
             }
-            let entry: &mut (hashbrown::HashTable<(i64, u32)>, Vec<(i64, i64, i64, i64)>) = match current.take() {
+            let entry: &mut Bare = match current.take() {
                 Some(table) => table,
                 None => tables.entry(window).or_default(),
             };
