@@ -27,15 +27,41 @@ const RETRY: Duration = Duration::from_millis(50);
 /// How long a peer may take to greet.
 const GREETING: Duration = Duration::from_secs(5);
 
+/// What is known of a peer.
+#[derive(Debug)]
+pub(super) struct Presence {
+    /// Which process it is.
+    pub(super) index: usize,
+    address: String,
+    /// It has said goodbye: the thread that reads has ended well.
+    left: AtomicBool,
+    /// Its stream has ended, well or not.
+    cut: AtomicBool,
+}
+
+impl Presence {
+    /// Whether it has said goodbye.
+    pub(super) fn left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
+    /// Whether its stream broke off.
+    pub(super) fn lost(&self) -> bool {
+        self.cut.load(Ordering::Acquire) && !self.left()
+    }
+
+    /// What is to be said of that by this process.
+    pub(super) fn gone(&self, process: usize) -> EngineError {
+        EngineError::PeerGone { peer: self.index, address: self.address.clone(), process }
+    }
+}
+
 /// A connection to a peer that tells when its thread panics.
 pub(super) struct Peer {
     stream: TcpStream,
-    index: usize,
-    address: String,
+    presence: Arc<Presence>,
     process: usize,
     control: Arc<Control>,
-    /// Set when the peer has said goodbye: the thread that reads has ended well.
-    left: Arc<AtomicBool>,
     /// Whether this is the handle that is read.
     reading: bool,
 }
@@ -44,11 +70,10 @@ impl Drop for Peer {
     fn drop(&mut self) {
         if std::thread::panicking() {
             if !self.control.stopping() {
-                let address = self.address.clone();
-                self.control.fail(EngineError::PeerGone { peer: self.index, address, process: self.process });
+                self.control.fail(self.presence.gone(self.process));
             }
         } else if self.reading {
-            self.left.store(true, Ordering::Release);
+            self.presence.left.store(true, Ordering::Release);
         }
     }
 }
@@ -56,13 +81,21 @@ impl Drop for Peer {
 impl Read for Peer {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reading = true;
-        self.stream.read(buffer)
+        let read = self.stream.read(buffer);
+        if !matches!(read, Ok(1..)) {
+            self.presence.cut.store(true, Ordering::Release);
+        }
+        read
     }
 }
 
 impl Write for Peer {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.stream.write(buffer)
+        let written = self.stream.write(buffer);
+        if written.is_err() {
+            self.presence.cut.store(true, Ordering::Release);
+        }
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -72,10 +105,8 @@ impl Write for Peer {
 
 impl Stream for Peer {
     fn try_clone(&self) -> io::Result<Self> {
-        let (control, left) = (self.control.clone(), self.left.clone());
-        let stream = self.stream.try_clone()?;
-        let address = self.address.clone();
-        Ok(Peer { stream, index: self.index, address, process: self.process, control, left, reading: false })
+        let (presence, control) = (self.presence.clone(), self.control.clone());
+        Ok(Peer { stream: self.stream.try_clone()?, presence, process: self.process, control, reading: false })
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -122,23 +153,16 @@ pub(super) fn connect(
     })?;
     let peers = streams.into_iter().enumerate().map(|(index, stream)| {
         let address = config.addresses[index].clone();
-        let left = Arc::new(AtomicBool::new(false));
-        stream.map(|stream| Peer {
-            stream,
-            index,
-            address,
-            process: me,
-            control: control.clone(),
-            left,
-            reading: false,
-        })
+        let presence = Presence { index, address, left: AtomicBool::new(false), cut: AtomicBool::new(false) };
+        let (presence, control) = (Arc::new(presence), control.clone());
+        stream.map(|stream| Peer { stream, presence, process: me, control, reading: false })
     });
     Ok(peers.collect())
 }
 
-/// Tells of each peer whether it has said goodbye.
-pub(super) fn goodbyes(peers: &[Option<Peer>]) -> Vec<(usize, Arc<AtomicBool>)> {
-    peers.iter().flatten().map(|peer| (peer.index, peer.left.clone())).collect()
+/// What is known of the peers, from now on.
+pub(super) fn presences(peers: &[Option<Peer>]) -> Vec<Arc<Presence>> {
+    peers.iter().flatten().map(|peer| peer.presence.clone()).collect()
 }
 
 /// Second handles on the connections, to break them off.

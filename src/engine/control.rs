@@ -44,6 +44,7 @@ impl State {
 }
 
 type Waker = Box<dyn Fn() + Send>;
+type Suspect = Box<dyn Fn() -> Option<EngineError> + Send>;
 
 /// The shared controls.
 #[derive(Default)]
@@ -56,6 +57,7 @@ pub(super) struct Control {
     workers: Mutex<(Vec<Thread>, usize)>,
     wakers: Mutex<Vec<Waker>>,
     breakers: Mutex<Vec<Waker>>,
+    suspect: Mutex<Option<Suspect>>,
 }
 
 impl std::fmt::Debug for Control {
@@ -138,14 +140,22 @@ impl Control {
 
     /// All threads are to end, because of this; the first failure is the one that is told.
     pub(super) fn fail(&self, error: EngineError) {
+        self.blame(error);
+        self.break_off();
+        self.stop();
+    }
+
+    fn blame(&self, error: EngineError) {
         let mut failure = lock(&self.failure);
         if failure.is_none() {
             tracing::debug!("{error}");
             *failure = Some(error);
         }
-        drop(failure);
-        self.break_off();
-        self.stop();
+    }
+
+    /// Who is to blame when a worker panics and not the worker itself: it trips over what a lost peer left.
+    pub(super) fn set_suspect(&self, suspect: impl Fn() -> Option<EngineError> + Send + 'static) {
+        *lock(&self.suspect) = Some(Box::new(suspect));
     }
 
     /// Why the engine is failing, if it is.
@@ -204,6 +214,8 @@ pub(super) struct Alarm<'a>(pub(super) &'a Control);
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            let suspect = lock(&self.0.suspect).as_ref().and_then(|suspect| suspect());
+            suspect.into_iter().for_each(|error| self.0.blame(error));
             self.0.break_off();
         }
     }

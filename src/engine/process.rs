@@ -13,7 +13,7 @@ use timely::communication::allocator::{Allocator, AllocatorBuilder, ProcessBuild
 use timely::communication::{Config as Communication, Hooks, WorkerGuards, initialize_from};
 use timely::worker::{ProgressMode, Worker};
 
-use super::cluster::{self, Agreement};
+use super::cluster::{self, Agreement, Presence};
 use super::control::Alarm;
 use super::extend::Extend;
 use super::gossip::Gossip;
@@ -32,7 +32,7 @@ use crate::time::Clock;
 /// How long a peer that has said goodbye may be ahead of this process before that counts as a stop.
 const GOODBYE_MS: u64 = 2000;
 
-/// How long to wait for the peers' goodbyes at the end.
+/// How long to wait for the peers' presences at the end.
 const FAREWELL_MS: u64 = 10_000;
 
 /// How long the workers may take to end after a failure.
@@ -75,7 +75,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     });
     let burier = inner.clone();
     let burier = ingest::spawn("rejects".to_owned(), move || rejected.iter().for_each(|reject| burier.bury(reject)))?;
-    let Peers { builders, guard, sockets, goodbyes } = peers;
+    let Peers { builders, guard, sockets, presences } = peers;
     let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config)));
     let sinks = Mutex::new(sinks);
     let mut dataflow = dataflow;
@@ -86,6 +86,8 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let queues = sources.clone();
     control.on_stop(move || queues.iter().for_each(|source| source.close()));
     control.on_failure(move || break_off(&sockets));
+    let (known, process) = (presences.clone(), config.process);
+    control.set_suspect(move || known.iter().find(|peer| peer.lost()).map(|peer| peer.gone(process)));
     let shared = (control.clone(), sources.clone(), config.clone(), gossip.clone());
     let work =
         Work { dataflow, config, sources, views, sinks, rejects, control, operators, latency, metrics, extend, gossip };
@@ -98,7 +100,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         ingest::start(source, readers, &control, config.process)?;
     }
     ingest::start_ticker(&sources, &config, gossip, &control)?;
-    let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, burier, guard, goodbyes };
+    let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, burier, guard, presences };
     ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
     Ok(Engine { inner })
 }
@@ -189,7 +191,7 @@ struct Peers {
     builders: Vec<AllocatorBuilder>,
     guard: Option<CommsGuard>,
     sockets: Vec<TcpStream>,
-    goodbyes: Vec<(usize, Arc<AtomicBool>)>,
+    presences: Vec<Arc<Presence>>,
 }
 
 impl Peers {
@@ -200,12 +202,12 @@ impl Peers {
                 workers => Communication::Process(workers),
             };
             let (builders, _) = communication.try_build().map_err(EngineError::Config)?;
-            return Ok(Peers { builders, guard: None, sockets: Vec::new(), goodbyes: Vec::new() });
+            return Ok(Peers { builders, guard: None, sockets: Vec::new(), presences: Vec::new() });
         }
         quiet_connections();
         let agreement = Agreement { workers: config.workers as u64, fingerprint: fingerprint(dataflow, config) };
         let peers = cluster::connect(config, agreement, control)?;
-        let (sockets, goodbyes) = (cluster::handles(&peers), cluster::goodbyes(&peers));
+        let (sockets, presences) = (cluster::handles(&peers), cluster::presences(&peers));
         let hooks = Hooks::default();
         let inside = ProcessBuilder::new_typed_vector(config.workers, hooks.refill.clone(), None);
         let started = initialize_networking_from_sockets(inside, peers, config.process, config.workers, hooks);
@@ -214,7 +216,7 @@ impl Peers {
             what: format!("no threads for the connections: {error}"),
         })?;
         let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-        Ok(Peers { builders, guard: Some(guard), sockets, goodbyes })
+        Ok(Peers { builders, guard: Some(guard), sockets, presences })
     }
 }
 
@@ -227,16 +229,17 @@ impl Peers {
     }
 }
 
-/// A connection that breaks off is told in one sentence; timely's panic about it would say the same less well.
+/// A connection that breaks off is told in one sentence; the panics of timely's threads about it, and of the workers that
+/// trip over what they leave, would say the same less well.
 fn quiet_connections() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let connection = std::thread::current()
-                .name()
-                .is_some_and(|name| name.starts_with("timely:send") || name.starts_with("timely:recv"));
-            if !connection {
+            let thread = std::thread::current();
+            let named = |start| thread.name().is_some_and(|name| name.starts_with(start));
+            let poisoned = info.payload().downcast_ref::<&str>().is_some_and(|text| text.starts_with("MergeQueue"));
+            if !(named("timely:send") || named("timely:recv") || named("timely:work") && poisoned) {
                 before(info);
             }
         }));
@@ -275,25 +278,25 @@ struct Supervisor {
     sinks: Vec<SinkThread>,
     burier: JoinHandle<()>,
     guard: Option<CommsGuard>,
-    goodbyes: Vec<(usize, Arc<AtomicBool>)>,
+    presences: Vec<Arc<Presence>>,
 }
 
 impl Supervisor {
     fn run(self) {
-        let Supervisor { inner, workers, sinks, burier, guard, goodbyes } = self;
+        let Supervisor { inner, workers, sinks, burier, guard, presences } = self;
         let control = inner.control.clone();
         let many = inner.config.workers;
-        let pause = if goodbyes.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(10) };
+        let pause = if presences.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(10) };
         let (mut ahead, mut failing): (Option<Clock>, Option<Clock>) = (None, None);
         while !control.workers_ended(many, pause) {
             if control.failure().is_some() && failing.get_or_insert_with(Clock::start).elapsed_ms() > GRACE_MS {
                 break;
             }
             // A peer that said goodbye long before this process is complete was stopped.
-            let left = goodbyes.iter().find(|(_, left)| left.load(Ordering::Acquire));
-            let Some((peer, _)) = left.filter(|_| !control.stopping()) else { continue };
+            let left = presences.iter().find(|peer| peer.left());
+            let Some(peer) = left.filter(|_| !control.stopping()) else { continue };
             if ahead.get_or_insert_with(Clock::start).elapsed_ms() > GOODBYE_MS {
-                tracing::warn!("peer process {peer} was stopped; process {} stops too", inner.config.process);
+                tracing::warn!("peer process {} was stopped; process {} stops too", peer.index, inner.config.process);
                 inner.stopped.store(true, Ordering::Release);
                 control.stop();
             }
