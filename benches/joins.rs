@@ -1,0 +1,256 @@
+//! Joins by themselves: rows/s of both inputs together, pairs, and the most rows held, one worker, rows already in memory.
+//!
+//! `cargo bench --bench joins -- [--rows N] [--runs N] [CASE...]`. Rows are `(key, time, until, value)`; both sides bring
+//! 10 rows a millisecond of event time, in batches of 8192 rows, each its own epoch; the watermark is one second behind.
+//! `differential` is the interval-free join of the same rows in differential dataflow, for comparison: rows of two words,
+//! its own exchange left out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use differential_dataflow::input::Input;
+use highwater::aggregate::Emit;
+use highwater::delta::{Delta, Rejects};
+use highwater::join::{Buckets, Join, JoinKind, Paired, Side, TimeOrder};
+use highwater::plan::Facts;
+use highwater::plan::join::expiry;
+use highwater::time::Epoch;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const BATCH: usize = 8192;
+const KEYS: u64 = 100_000;
+const ROWS_PER_MS: i64 = 10;
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+fn schema() -> SchemaRef {
+    let time = || DataType::Timestamp(TimeUnit::Millisecond, None);
+    Arc::new(Schema::new(vec![
+        Field::new("key", DataType::Int64, true),
+        Field::new("time", time(), true),
+        Field::new("until", time(), true),
+        Field::new("value", DataType::Int64, true),
+    ]))
+}
+
+/// What is joined, and how.
+struct Case {
+    name: &'static str,
+    kind: JoinKind,
+    keys: Vec<(usize, usize)>,
+    order: Vec<TimeOrder>,
+    /// Every row is one that replaces the last of its key.
+    replaces: bool,
+    /// One key has a tenth of all rows.
+    skewed: bool,
+    /// The times are those of windows of ten seconds.
+    windows: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let order = |side, earlier, later, gap_ms| TimeOrder { side, earlier, later, gap_ms };
+    // r.time BETWEEN l.time - 5 s AND l.time + 5 s
+    let interval = || vec![order(Side::Left, 1, 1, -5_000), order(Side::Right, 1, 1, -5_000)];
+    let near = || vec![order(Side::Left, 1, 1, -20), order(Side::Right, 1, 1, -20)];
+    // r.time BETWEEN l.time AND l.until
+    let until = || vec![order(Side::Left, 1, 1, 0), order(Side::Right, 1, 2, 0)];
+    let case = |name, kind, order| Case {
+        name,
+        kind,
+        keys: vec![(0, 0)],
+        order,
+        replaces: false,
+        skewed: false,
+        windows: false,
+    };
+    vec![
+        case("interval", JoinKind::Inner, interval()),
+        case("interval-left", JoinKind::Left, interval()),
+        case("interval-semi", JoinKind::LeftSemi, interval()),
+        Case { skewed: true, ..case("interval-skew", JoinKind::Inner, near()) },
+        case("until", JoinKind::Inner, until()),
+        Case { keys: vec![(0, 0), (1, 1)], windows: true, ..case("window", JoinKind::Inner, vec![]) },
+        case("regular", JoinKind::Inner, vec![]),
+        Case { replaces: true, ..case("changing", JoinKind::Inner, vec![]) },
+        Case { replaces: true, ..case("changing-full", JoinKind::Full, vec![]) },
+    ]
+}
+
+/// The batches of a side, with the watermark behind each.
+fn side(case: &Case, seed: u64, rows: usize, keys: u64) -> Vec<(i64, Delta)> {
+    let mut random = Random(seed);
+    let mut last: Vec<Option<(i64, i64)>> = vec![None; keys as usize];
+    let mut batches = Vec::new();
+    let mut made = 0i64;
+    while (made as usize) < rows {
+        let mut columns: [Vec<i64>; 4] = Default::default();
+        let mut diffs = Vec::new();
+        let mut newest = 0;
+        while columns[0].len() < BATCH {
+            let key = if case.skewed && random.next() % 10 == 0 { 0 } else { random.next() % keys };
+            newest = made / ROWS_PER_MS;
+            let time = newest - (random.next() % 500) as i64;
+            let time = if case.windows { time.div_euclid(10_000) * 10_000 } else { time };
+            let mut push = |time: i64, value: i64, diff: i64| {
+                let until = time + 2_000 + value % 6_000;
+                for (column, value) in columns.iter_mut().zip([key as i64, time, until, value]) {
+                    column.push(value);
+                }
+                diffs.push(diff);
+            };
+            let value = (random.next() % 1_000_000) as i64;
+            if case.replaces {
+                if let Some((time, value)) = last[key as usize].replace((time, value)) {
+                    push(time, value, -1);
+                }
+            }
+            push(time, value, 1);
+            made += 1;
+        }
+        let [key, time, until, value] = columns;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(key)),
+            Arc::new(TimestampMillisecondArray::from(time)),
+            Arc::new(TimestampMillisecondArray::from(until)),
+            Arc::new(Int64Array::from(value)),
+        ];
+        let batch = RecordBatch::try_new(schema(), columns).expect("columns of the schema");
+        let diffs = case.replaces.then(|| diffs.into());
+        // A window is known a while after its end.
+        let behind = if case.windows { 12_000 } else { 1_000 };
+        batches.push((newest - behind, Delta::new(batch, diffs)));
+    }
+    batches
+}
+
+fn run(case: &Case, rows: usize) -> (f64, usize, usize, usize) {
+    let keys = KEYS;
+    let (left, right) = (side(case, 1, rows / 2, keys), side(case, 2, rows / 2, keys));
+    let behind = if case.windows { -9_500 } else { -500 };
+    let bounds = match case.replaces {
+        true => vec![None; 4],
+        false => vec![None, Some(behind + 500 - if case.windows { 0 } else { 500 }), None, None],
+    };
+    let facts = Facts { append_only: !case.replaces, bounds, ..Facts::default() };
+    let join = Join {
+        kind: case.kind,
+        expiry: expiry(&case.keys, &case.order, [&facts, &facts]),
+        keys: case.keys.clone(),
+        nulls_equal: false,
+        order: case.order.clone(),
+        residual: None,
+        emit: Emit::Final,
+        transient: false,
+        retracting: [case.replaces; 2],
+        owner: "bench".to_owned(),
+    };
+    let both = match case.kind.only() {
+        Some(_) => schema(),
+        None => {
+            let fields = schema().fields().iter().chain(schema().fields()).cloned().collect::<Vec<_>>();
+            Arc::new(Schema::new(fields))
+        }
+    };
+    let (rejects, _kept) = Rejects::channel();
+    let mut state = Buckets::new(join, &both, [&schema(), &schema()], &rejects);
+    let total: usize = left.iter().chain(&right).map(|(_, delta)| delta.len()).sum();
+    let (mut pairs, mut most, mut watermark) = (0, 0, i64::MIN);
+    let start = Instant::now();
+    for (tick, ((after, left), (_, right))) in left.into_iter().zip(right).enumerate() {
+        let epoch = Epoch { watermark, tick: tick as u64 };
+        while let Some(due) = state.deadline().filter(|due| Epoch::at(*due) <= epoch) {
+            pairs += state.close(due).iter().map(Delta::len).sum::<usize>();
+        }
+        pairs += state.apply(epoch, [vec![left], vec![right]]).iter().map(Delta::len).sum::<usize>();
+        watermark = watermark.max(after);
+        state.expire(watermark);
+        most = most.max(state.len());
+    }
+    (start.elapsed().as_secs_f64(), total, pairs, most)
+}
+
+/// The same regular join in differential dataflow: rows are `(key, (time, value))` in an arrangement a side.
+fn differential(rows: usize) -> (f64, usize, usize, usize) {
+    let plain = |seed: u64| -> Vec<Vec<(u64, (i64, i64))>> {
+        let mut random = Random(seed);
+        let row = |made: usize, random: &mut Random| {
+            let time = made as i64 / ROWS_PER_MS - (random.next() % 500) as i64;
+            (random.next() % KEYS, (time, (random.next() % 1_000_000) as i64))
+        };
+        (0..rows / 2).step_by(BATCH).map(|at| (at..at + BATCH).map(|made| row(made, &mut random)).collect()).collect()
+    };
+    let (left, right) = (plain(1), plain(2));
+    let total = left.iter().chain(&right).map(Vec::len).sum();
+    let pairs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = pairs.clone();
+    let start = Instant::now();
+    timely::execute(timely::Config::thread(), move |worker| {
+        let (mut lefts, mut rights, probe) = worker.dataflow::<u64, _, _>(|scope| {
+            let (left_input, left) = scope.new_collection::<(u64, (i64, i64)), isize>();
+            let (right_input, right) = scope.new_collection::<(u64, (i64, i64)), isize>();
+            let counted = counted.clone();
+            let joined = left.join(right).inspect_container(move |event| {
+                if let Ok((_, batch)) = event {
+                    counted.fetch_add(batch.len(), std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+            let (probe, _) = joined.probe();
+            (left_input, right_input, probe)
+        });
+        for (tick, (left, right)) in left.iter().zip(&right).enumerate() {
+            left.iter().for_each(|row| lefts.insert(*row));
+            right.iter().for_each(|row| rights.insert(*row));
+            lefts.advance_to(tick as u64 + 1);
+            rights.advance_to(tick as u64 + 1);
+            lefts.flush();
+            rights.flush();
+            while probe.less_than(lefts.time()) {
+                worker.step();
+            }
+        }
+    })
+    .expect("a worker");
+    let pairs = pairs.load(std::sync::atomic::Ordering::Relaxed);
+    (start.elapsed().as_secs_f64(), total, pairs, total)
+}
+
+fn main() {
+    let (mut rows, mut runs, mut names) = (4_000_000usize, 3usize, Vec::new());
+    let mut given = std::env::args().skip(1);
+    while let Some(argument) = given.next() {
+        let mut number = || given.next().and_then(|text| text.parse().ok()).expect("a number after the option");
+        match argument.as_str() {
+            "--rows" => rows = number(),
+            "--runs" => runs = number(),
+            "--bench" => {}
+            name => names.push(name.to_owned()),
+        }
+    }
+    println!("{:<16} {:>10} {:>12} {:>12} {:>12}", "case", "rows", "M rows/s", "changes", "rows held");
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|other| other == name);
+    let report = |name: &str, run: &dyn Fn() -> (f64, usize, usize, usize)| {
+        let mut seen: Vec<_> = (0..runs).map(|_| run()).collect();
+        seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (seconds, rows, pairs, most) = seen[runs / 2];
+        println!("{name:<16} {rows:>10} {:>12.2} {pairs:>12} {most:>12}", rows as f64 / seconds / 1e6);
+    };
+    for case in cases().iter().filter(|case| wanted(case.name)) {
+        report(case.name, &|| run(case, rows));
+    }
+    if wanted("differential") {
+        report("differential", &|| differential(rows));
+    }
+}
