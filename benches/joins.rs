@@ -100,7 +100,7 @@ fn side(case: &Case, seed: u64, rows: usize, keys: u64) -> Vec<(i64, Delta)> {
         let mut diffs = Vec::new();
         let mut newest = 0;
         while columns[0].len() < BATCH {
-            let key = if case.skewed && random.next() % 10 == 0 { 0 } else { random.next() % keys };
+            let key = if case.skewed && random.next().is_multiple_of(10) { 0 } else { random.next() % keys };
             newest = made / ROWS_PER_MS;
             let time = newest - (random.next() % 500) as i64;
             let time = if case.windows { time.div_euclid(10_000) * 10_000 } else { time };
@@ -112,10 +112,10 @@ fn side(case: &Case, seed: u64, rows: usize, keys: u64) -> Vec<(i64, Delta)> {
                 diffs.push(diff);
             };
             let value = (random.next() % 1_000_000) as i64;
-            if case.replaces {
-                if let Some((time, value)) = last[key as usize].replace((time, value)) {
-                    push(time, value, -1);
-                }
+            if case.replaces
+                && let Some((time, value)) = last[key as usize].replace((time, value))
+            {
+                push(time, value, -1);
             }
             push(time, value, 1);
             made += 1;

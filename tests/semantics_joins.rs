@@ -36,7 +36,7 @@ fn rows(rows: &[(i64, i64)]) -> Vec<Delta> {
 fn text(deltas: &[Delta]) -> Vec<String> {
     let cell = |delta: &Delta, column: usize, row: usize| match delta.batch().column(column).is_null(row) {
         true => "-".to_owned(),
-        false if column % 2 == 0 => array_value_to_string(delta.batch().column(column), row).unwrap(),
+        false if column.is_multiple_of(2) => array_value_to_string(delta.batch().column(column), row).unwrap(),
         false => {
             let times = delta.batch().column(column).as_any().downcast_ref::<TimestampMillisecondArray>().unwrap();
             times.value(row).to_string()
