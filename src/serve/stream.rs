@@ -169,6 +169,7 @@ impl Reader {
     }
 
     async fn follow(&mut self, begin: Begin) -> Result<(), End> {
+        let mut resumed = false;
         match begin {
             Begin::Snapshot => self.snapshot().await?,
             Begin::Now => {
@@ -182,6 +183,7 @@ impl Reader {
             Begin::Resume(id) => match stream_id::read(self.app.run, self.views.len(), &id) {
                 Some(places) if places.iter().zip(&self.views).all(|(place, view)| place.next <= view.as_of()) => {
                     self.places = places;
+                    resumed = true;
                 }
                 _ => self.reset("the Last-Event-ID is not of this run of the server, or of another request").await?,
             },
@@ -191,11 +193,14 @@ impl Reader {
             match self.steps() {
                 None => self.reset("the changes since then are gone").await?,
                 Some(steps) if steps.iter().any(Option::is_some) => self.tell(steps).await?,
+                // Where it is, so that a reader that has all of it knows.
+                Some(_) if resumed => self.progress().await?,
                 Some(_) => {
                     moved(&mut self.watches).await?;
                     tokio::time::sleep(self.every).await;
                 }
             }
+            resumed = false;
         }
     }
 

@@ -1,0 +1,540 @@
+//! The sidecar over real sockets: the shape of every answer, refusals, and streams that rebuild what the rows say: from the
+//! start, cut off and resumed anywhere, merged, several views at one epoch.
+#![allow(clippy::unwrap_used)]
+
+mod script;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use highwater::engine::{Config, Engine};
+use highwater::plan::Emit;
+use highwater::serve::serve;
+use highwater::time::Epoch;
+use script::*;
+use serde_json::Value;
+
+/// A served engine; dropping it stops the server and waits for its end.
+struct Server {
+    address: SocketAddr,
+    engine: Arc<Engine>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(engine: Engine) -> Server {
+        let engine = Arc::new(engine);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let served = engine.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                tell.send(listener.local_addr().unwrap()).unwrap();
+                serve(listener, served, async { drop(stopped.await) }).await.unwrap();
+            });
+        });
+        Server { address: told.recv().unwrap(), engine, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn request(&self, head: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(format!("{head}\r\n\r\n").as_bytes()).unwrap();
+        stream
+    }
+
+    /// Status, media type, body.
+    fn call(&self, method: &str, path: &str) -> (u16, String, String) {
+        let mut answer = String::new();
+        self.request(&format!("{method} {path} HTTP/1.0")).read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let kind = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-type: ").map(str::to_owned));
+        (status, kind.unwrap_or_default(), body.to_owned())
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let (status, kind, body) = self.call("GET", path);
+        assert_eq!((status, kind.as_str()), (200, "application/json"), "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    fn stream(&self, path: &str, last_id: &str) -> Stream {
+        let id = if last_id.is_empty() { String::new() } else { format!("\r\nLast-Event-ID: {last_id}") };
+        let mut lines = BufReader::new(self.request(&format!("GET {path} HTTP/1.0{id}"))).lines();
+        assert!(lines.next().unwrap().unwrap().contains(" 200 "));
+        let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+        assert!(head.iter().any(|line| line.to_lowercase() == "content-type: text/event-stream"), "{head:?}");
+        Stream { lines }
+    }
+
+    fn finish(&self) {
+        self.engine.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().unwrap().join();
+        assert!(ended.is_ok() || std::thread::panicking());
+    }
+}
+
+#[derive(Debug)]
+struct Event {
+    name: String,
+    id: String,
+    data: Value,
+}
+
+impl Event {
+    /// Everything is told: nothing will come any more.
+    fn ends(&self) -> bool {
+        self.name == "progress" && self.data["as_of"]["epoch"] == Epoch::END.to_string()
+    }
+}
+
+struct Stream {
+    lines: std::io::Lines<BufReader<TcpStream>>,
+}
+
+impl Stream {
+    fn next(&mut self) -> Option<Event> {
+        let (mut name, mut id, mut data) = (String::new(), String::new(), String::new());
+        loop {
+            let line = self.lines.next()?.unwrap();
+            match line.split_once(": ") {
+                Some(("event", value)) => name = value.to_owned(),
+                Some(("id", value)) => id = value.to_owned(),
+                Some(("data", value)) => data += value,
+                _ if line.is_empty() && !name.is_empty() => {
+                    assert!(!id.is_empty(), "{name} has no id");
+                    return Some(Event { name, id, data: serde_json::from_str(&data).unwrap() });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What a reader holds of each view: row, standing, version, and how often.
+type Held = BTreeMap<String, BTreeMap<(String, String, u64), i64>>;
+
+/// Takes an event as a client does.
+fn take(held: &mut Held, event: &Event) {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    match event.name.as_str() {
+        "snapshot" => {
+            let view = held.entry(text(&event.data["view"])).or_default();
+            view.clear();
+            for row in event.data["rows"].as_array().unwrap() {
+                *view.entry(split(row)).or_insert(0) += 1;
+            }
+        }
+        "delta" => {
+            let view = held.entry(text(&event.data["view"])).or_default();
+            assert!(!event.data["changes"].as_array().unwrap().is_empty());
+            for change in event.data["changes"].as_array().unwrap() {
+                let entry = (change["row"].to_string(), text(&change["status"]), change["version"].as_u64().unwrap());
+                let diff = if change["op"] == "insert" { 1 } else { -1 };
+                let count = view.entry(entry.clone()).or_insert(0);
+                *count += diff;
+                assert!(*count >= 0, "taken back, but never told: {entry:?}");
+                if *count == 0 {
+                    view.remove(&entry);
+                }
+            }
+        }
+        "reset" => held.clear(),
+        other => assert_eq!(other, "progress"),
+    }
+    if event.name != "reset" {
+        assert!(event.data["as_of"]["epoch"].is_string());
+    }
+}
+
+/// A row of an answer as a client keeps it.
+fn split(row: &Value) -> (String, String, u64) {
+    let mut row = row.as_object().unwrap().clone();
+    let status = row.remove("_status").unwrap().as_str().unwrap().to_owned();
+    let version = row.remove("_version").unwrap().as_u64().unwrap();
+    (Value::from(row).to_string(), status, version)
+}
+
+/// What the rows of a view say.
+fn rows(server: &Server, view: &str) -> BTreeMap<(String, String, u64), i64> {
+    let mut held = BTreeMap::new();
+    for row in server.json(&format!("/api/v1/views/{view}/rows?limit=100000"))["rows"].as_array().unwrap() {
+        *held.entry(split(row)).or_insert(0) += 1;
+    }
+    held
+}
+
+const LATE: Timing = Timing { bound_ms: 100, lateness_ms: Some(2_000), idle: None };
+
+/// Two views of out-of-order rows with amendments, behind a gate: windows as they change, totals.
+fn gated(seed: u64, live: bool) -> (Program, usize) {
+    let go = gate();
+    let input = disordered(seed, 3_000, 5, 20, 300);
+    let mut acts = acts(&input, 50);
+    if live {
+        acts = acts.into_iter().flat_map(|act| [act, Act::Pause(Duration::from_millis(4))]).collect();
+    }
+    acts.insert(0, Act::Gate(go));
+    let mut program = Program::default();
+    let source = program.source("events", Script { partitions: vec![acts], live }, LATE);
+    let windows = program.tumble(source, 1_000, Emit::Changes, Some(2_000));
+    let totals = program.totals(source);
+    program.view("windows", windows).view("totals", totals);
+    (program, go)
+}
+
+fn served(program: &Program, workers: usize) -> Server {
+    Server::start(program.start_with(Config { workers, tick_rows: 200, ..Config::default() }))
+}
+
+#[test]
+fn every_answer_has_its_shape() {
+    let (program, go) = gated(1, false);
+    let server = served(&program, 2);
+    assert_eq!(server.json("/api/v1/stats")["finished"], false);
+    open(go);
+    server.finish();
+
+    let views = server.json("/api/v1/views");
+    let names: Vec<&Value> = views["views"].as_array().unwrap().iter().map(|view| &view["name"]).collect();
+    assert_eq!(names, ["windows", "totals"]);
+    let about = server.json("/api/v1/views/windows");
+    assert_eq!(about, views["views"][0]);
+    assert_eq!(about["emit"], "changes");
+    assert_eq!(about["key"], serde_json::json!(["k", "window_start", "window_end"]));
+    assert_eq!(about["columns"][1]["name"], "window_start");
+    assert_eq!(about["columns"][1]["type"], "TIMESTAMP(3)");
+    assert_eq!(about["as_of"]["watermark"], "infinity");
+    assert_eq!(about["as_of"]["watermark_ms"], Value::Null);
+
+    let page = server.json("/api/v1/views/windows/rows?limit=3");
+    assert_eq!(page["view"], "windows");
+    assert_eq!(page["rows"].as_array().unwrap().len(), 3);
+    assert!(page["next"].is_string());
+    let row = &page["rows"][0];
+    assert!(row["window_start"].as_str().unwrap().ends_with(".000Z"), "{row}");
+    assert!(row["count"].is_i64() && row["_version"].is_u64());
+    assert!(["final", "amended"].contains(&row["_status"].as_str().unwrap()));
+    assert_eq!(server.json("/api/v1/views/WINDOWS/rows?limit=3"), page);
+
+    let stats = server.json("/api/v1/stats");
+    assert_eq!((&stats["finished"], &stats["state"]), (&Value::from(true), &Value::from("done")));
+    assert_eq!(stats["rows_received"], 3_000);
+    assert_eq!(stats["rows_accepted"].as_u64().unwrap() + stats["dead_letters"].as_u64().unwrap(), 3_000);
+    assert_eq!(server.json("/api/stats")["rows_received"], 3_000);
+
+    let source = server.json("/api/v1/sources/events");
+    assert_eq!(source, server.json("/api/v1/sources")["sources"][0]);
+    assert_eq!((&source["status"], &source["rows"]["received"]), (&Value::from("ended"), &Value::from(3_000)));
+    assert_eq!(source["event_time"]["column"], "ts");
+    let late = source["rows"]["rejected_late"].as_u64().unwrap();
+    let letters = server.json("/api/v1/sources/events/dead-letters?limit=2");
+    assert_eq!(letters["total"].as_u64().unwrap(), late);
+    assert!(letters["dead_letters"].as_array().unwrap().iter().all(|letter| letter["reason"] == "late"));
+
+    let graph = server.json("/api/v1/dataflow");
+    assert_eq!(graph["nodes"].as_array().unwrap().len(), 3);
+    assert_eq!(graph["nodes"][1]["inputs"], serde_json::json!([0]));
+    assert_eq!(graph["views"][1], serde_json::json!({"name": "totals", "node": 2}));
+    let operators = graph["operators"].as_array().unwrap();
+    assert!(operators.iter().any(|operator| operator["rows_in"].as_u64().unwrap() > 0), "{graph}");
+    let ids: Vec<&Value> = operators.iter().map(|operator| &operator["id"]).collect();
+    assert!(operators.iter().flat_map(|operator| operator["inputs"].as_array().unwrap()).all(|id| ids.contains(&id)));
+
+    assert_eq!(server.json("/health")["status"], "ok");
+    for probe in ["/livez", "/readyz"] {
+        assert_eq!(server.call("GET", probe).2, "ok\n");
+    }
+    let (status, kind, text) = server.call("GET", "/metrics");
+    assert!(status == 200 && kind.starts_with("application/openmetrics-text"), "{status} {kind}");
+    assert!(text.contains("highwater_events_received_total{source=\"events\"} 3000"), "{text}");
+    let (status, kind, page) = server.call("GET", "/");
+    assert!(status == 200 && kind.starts_with("text/html") && page.contains("<title>Highwater</title>"));
+    assert!(!page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org").count());
+
+    let newest = server.json("/api/aggregates/windows?limit=2");
+    let all = server.json("/api/v1/views/windows/rows?order=-window_end&limit=2");
+    assert_eq!((&newest["rows"], newest["rows"].as_array().unwrap().len()), (&all["rows"], 2));
+    let event = server.stream("/stream/metrics", "").lines.map(Result::unwrap).find(|line| line.starts_with("data: "));
+    assert!(event.unwrap().contains("\"rows_received\":3000"));
+}
+
+#[test]
+fn refusals_say_what_would_do() {
+    let (program, go) = gated(2, false);
+    open(go);
+    let server = served(&program, 1);
+    server.finish();
+    for (path, status, detail) in [
+        ("/api/v1/views/nope", 404, "there is no view 'nope'; there are: windows, totals"),
+        ("/api/v1/views/nope/rows", 404, "there are: windows, totals"),
+        ("/api/v1/views/nope/stream", 404, "there are: windows, totals"),
+        ("/api/v1/stream?views=windows,nope", 404, "there are: windows, totals"),
+        ("/api/v1/sources/nope", 404, "there is no source 'nope'; there are: events"),
+        ("/api/v1/sources/nope/dead-letters", 404, "there are: events"),
+        ("/api/v1/views/windows/rows?nope=1", 400, "the view has: k, window_start"),
+        ("/api/v1/views/windows/rows?order=nope", 400, "the view has: k, window_start"),
+        ("/api/v1/views/windows/rows?k=x", 400, "k=x"),
+        ("/api/v1/views/windows/rows?limit=0", 400, "1 to 100000"),
+        ("/api/v1/views/windows/rows?cursor=zz", 400, "cursor=zz"),
+        ("/api/v1/views/windows/stream?emit=all", 400, "changes or final"),
+        ("/api/v1/views/windows/stream?every=5", 400, "not a duration"),
+        ("/api/v1/views/windows/stream?nope=5", 400, "nope"),
+        ("/api/v1/nope", 404, "/api/v1/views"),
+    ] {
+        let (found, kind, body) = server.call("GET", path);
+        assert_eq!((found, kind.as_str()), (status, "application/problem+json"), "{path}: {body}");
+        let problem: Value = serde_json::from_str(&body).unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(detail), "{path}: {problem}");
+        assert_eq!((&problem["status"], &problem["type"]), (&Value::from(status), &Value::from("about:blank")));
+        assert!(problem["title"].is_string());
+    }
+    let (status, kind, _) = server.call("DELETE", "/api/v1/views");
+    assert_eq!((status, kind.as_str()), (405, "application/problem+json"));
+}
+
+#[test]
+fn pages_and_filters_find_every_row_once() {
+    let (program, go) = gated(3, false);
+    open(go);
+    let server = served(&program, 2);
+    server.finish();
+    let all = rows(&server, "windows");
+    for query in
+        ["limit=7", "limit=7&order=-count,k", "limit=1000&order=window_end", "limit=9&k=3", "limit=50&order=-sum&k=2"]
+    {
+        let (mut seen, mut cursor) = (BTreeMap::new(), String::new());
+        loop {
+            let page = server.json(&format!("/api/v1/views/windows/rows?{query}&cursor={cursor}"));
+            for row in page["rows"].as_array().unwrap() {
+                *seen.entry(split(row)).or_insert(0) += 1;
+            }
+            match page["next"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        let key = query.split("&k=").nth(1);
+        let wanted = |row: &str| key.is_none_or(|key| row.contains(&format!("\"k\":{key},")));
+        let expected: BTreeMap<_, _> = all.clone().into_iter().filter(|((row, ..), _)| wanted(row)).collect();
+        assert_eq!(seen, expected, "{query}");
+    }
+    let ordered = server.json("/api/v1/views/windows/rows?order=-count");
+    let counts: Vec<i64> =
+        ordered["rows"].as_array().unwrap().iter().map(|row| row["count"].as_i64().unwrap()).collect();
+    assert!(counts.is_sorted_by(|a, b| a >= b));
+    let end = ordered["rows"][0]["window_end"].as_str().unwrap();
+    let at = server.json(&format!("/api/v1/views/windows/rows?window_end={end}"));
+    assert!(at["rows"].as_array().unwrap().iter().all(|row| row["window_end"] == end));
+}
+
+/// Follows a stream until everything is told.
+fn follow(server: &Server, path: &str, mut each: impl FnMut(&Held, &Event)) -> Held {
+    let (mut stream, mut held) = (server.stream(path, ""), Held::new());
+    loop {
+        let event = stream.next().unwrap();
+        take(&mut held, &event);
+        each(&held, &event);
+        if event.ends() {
+            return held;
+        }
+    }
+}
+
+#[test]
+fn a_stream_rebuilds_the_rows() {
+    let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
+    for (seed, live) in [(4, false), (5, true), (6, false)] {
+        for query in ["", "?every=20ms", "?snapshot=false", "?emit=final", "?emit=final&every=5ms"] {
+            let (program, go) = gated(seed, live);
+            let server = served(&program, 2);
+            let mut begun = false;
+            let held = follow(&server, &format!("/api/v1/views/windows/stream{query}"), |held, event| {
+                if !std::mem::replace(&mut begun, true) {
+                    assert_eq!(event.name, if query.contains("snapshot=false") { "progress" } else { "snapshot" });
+                    open(go);
+                }
+                assert_ne!(event.name, "reset");
+                let open = |(_, status, _): &(String, String, u64)| status == "open";
+                assert!(!query.contains("final") || !held.values().any(|view| view.keys().any(open)));
+            });
+            server.finish();
+            assert_eq!(held["windows"], rows(&server, "windows"), "{seed} {query}");
+            for (_, status, _) in held["windows"].keys() {
+                *statuses.entry(status.clone()).or_insert(0) += 1;
+            }
+        }
+    }
+    assert_eq!(statuses.keys().collect::<Vec<_>>(), ["amended", "final"]);
+}
+
+#[test]
+fn several_views_are_told_at_one_epoch() {
+    let (program, go) = gated(7, true);
+    let server = served(&program, 2);
+    let mut agreed = 0;
+    let held = follow(&server, "/api/v1/stream?views=totals,windows", |held, event| {
+        if event.name != "progress" {
+            return;
+        }
+        open(go);
+        // Rows per key: by the totals, and by all windows.
+        let mut counts: BTreeMap<i64, [i64; 2]> = BTreeMap::new();
+        for (which, view) in ["totals", "windows"].into_iter().enumerate() {
+            for ((row, ..), times) in &held[view] {
+                let row: Value = serde_json::from_str(row).unwrap();
+                counts.entry(row["k"].as_i64().unwrap()).or_default()[which] += row["count"].as_i64().unwrap() * times;
+            }
+        }
+        assert!(counts.values().all(|[totals, windows]| totals == windows), "{counts:?} at {event:?}");
+        agreed += usize::from(!counts.is_empty());
+    });
+    assert!(agreed > 5, "{agreed} progress marks with rows");
+    assert_eq!(held["totals"], rows(&server, "totals"));
+
+    let (program, go) = gated(8, true);
+    let server = served(&program, 1);
+    open(go);
+    let mut stream = server.stream("/api/v1/stream?align=false&every=10ms", "");
+    let (mut held, mut ended) = (Held::new(), BTreeSet::new());
+    while ended.len() < 2 {
+        let event = stream.next().unwrap();
+        take(&mut held, &event);
+        if event.ends() {
+            ended.insert(event.data["view"].to_string());
+        }
+    }
+    for view in ["windows", "totals"] {
+        assert_eq!(held[view], rows(&server, view));
+    }
+}
+
+#[test]
+fn a_stream_that_is_cut_off_anywhere_goes_on_without_gap_or_repeat() {
+    for (seed, path) in [
+        (9, "/api/v1/views/windows/stream"),
+        (10, "/api/v1/stream?views=windows,totals"),
+        (11, "/api/v1/stream?views=windows,totals&align=false&every=3ms"),
+        (12, "/api/v1/views/windows/stream?emit=final"),
+    ] {
+        let (program, go) = gated(seed, true);
+        let server = served(&program, 2);
+        open(go);
+        let mut random = Random(seed);
+        let (mut held, mut last_id) = (Held::new(), String::new());
+        let (mut cuts, mut ended) = (0, BTreeSet::new());
+        while ended.len() < if path.contains("align=false") { 2 } else { 1 } {
+            let mut stream = server.stream(path, &last_id);
+            for _ in 0..=random.below(6) {
+                let event = stream.next().unwrap();
+                assert_ne!(event.name, "reset", "{path} from {last_id}");
+                assert!(
+                    last_id.is_empty() || last_id.ends_with(":-") || event.name != "snapshot",
+                    "{path} from {last_id}"
+                );
+                take(&mut held, &event);
+                let ends = event.ends();
+                if ends {
+                    ended.insert(event.data["view"].to_string());
+                }
+                last_id = event.id;
+                // A first snapshot of several is nothing whole to resume from.
+                while last_id.ends_with(":-") {
+                    let event = stream.next().unwrap();
+                    take(&mut held, &event);
+                    last_id = event.id;
+                }
+                if ends {
+                    break;
+                }
+            }
+            cuts += 1;
+        }
+        assert!(cuts > 3, "{path} was cut off {cuts} times");
+        for (view, held) in &held {
+            let shown = rows(&server, view);
+            assert_eq!(held, &shown, "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_comes_back_too_late_is_reset() {
+    let (program, go) = gated(13, false);
+    let engine = program.start_with(Config { workers: 1, tick_rows: 50, ring_epochs: 4, ..Config::default() });
+    let server = Server::start(engine);
+    let id = server.stream("/api/v1/views/windows/stream", "").next().unwrap().id;
+    open(go);
+    server.finish();
+    for id in [id.as_str(), "0:1.1", "nonsense"] {
+        let mut stream = server.stream("/api/v1/views/windows/stream", id);
+        let (reset, snapshot) = (stream.next().unwrap(), stream.next().unwrap());
+        assert_eq!((reset.name.as_str(), snapshot.name.as_str()), ("reset", "snapshot"), "{id}");
+        assert!(reset.data["reason"].is_string());
+        let mut held = Held::new();
+        take(&mut held, &snapshot);
+        assert_eq!(held["windows"], rows(&server, "windows"));
+    }
+}
+
+#[test]
+fn a_silent_stream_shows_that_it_lives() {
+    let (program, _) = gated(14, true);
+    let server = served(&program, 1);
+    let begun = Instant::now();
+    let mut lines = server.stream("/api/v1/views/windows/stream", "").lines;
+    let beat = lines.find(|line| line.as_ref().unwrap() == ": hb").unwrap().unwrap();
+    assert_eq!(beat, ": hb");
+    let waited = begun.elapsed().as_secs();
+    assert!((14..20).contains(&waited), "{waited} s");
+}
+
+#[test]
+fn open_streams_do_not_hold_up_the_end() {
+    let (program, _) = gated(15, true);
+    let server = served(&program, 1);
+    let mut stream = server.stream("/api/v1/views/windows/stream", "");
+    assert_eq!(stream.next().unwrap().name, "snapshot");
+    assert!(server.call("GET", "/metrics").2.contains("highwater_sse_clients 1"));
+    let begun = Instant::now();
+    drop(server);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    while stream.next().is_some() {}
+}
+
+#[test]
+fn a_reader_that_leaves_is_forgotten() {
+    let (program, _) = gated(16, true);
+    let server = served(&program, 1);
+    let stream = server.stream("/api/v1/views/windows/stream", "");
+    eventually("it is counted", || server.call("GET", "/metrics").2.contains("highwater_sse_clients 1"));
+    drop(stream);
+    eventually("it is not counted any more", || server.call("GET", "/metrics").2.contains("highwater_sse_clients 0"));
+}
+
+#[test]
+fn a_failed_engine_is_not_alive() {
+    let mut program = Program::default();
+    let source = program.source("events", Script { partitions: vec![vec![Act::Panic]], live: true }, STRICT);
+    program.view("all", source);
+    let server = served(&program, 1);
+    assert!(server.engine.wait().is_err());
+    for path in ["/livez", "/readyz", "/health"] {
+        let (status, _, body) = server.call("GET", path);
+        assert_eq!(status, 503, "{path}");
+        assert!(body.contains("the script says so"), "{path}: {body}");
+    }
+}
