@@ -436,7 +436,8 @@ fn a_stream_that_is_cut_off_anywhere_goes_on_without_gap_or_repeat() {
         let mut random = Random(seed);
         let (mut held, mut last_id) = (Held::new(), String::new());
         let (mut cuts, mut ended) = (0, BTreeSet::new());
-        while ended.len() < if path.contains("align=false") { 2 } else { 1 } {
+        let marks = if path.contains("align=false") { 2 } else { 1 };
+        while ended.len() < marks {
             let mut stream = server.stream(path, &last_id);
             for _ in 0..=random.below(6) {
                 let event = stream.next().unwrap();
@@ -446,8 +447,7 @@ fn a_stream_that_is_cut_off_anywhere_goes_on_without_gap_or_repeat() {
                     "{path} from {last_id}"
                 );
                 take(&mut held, &event);
-                let ends = event.ends();
-                if ends {
+                if event.ends() {
                     ended.insert(event.data["view"].to_string());
                 }
                 last_id = event.id;
@@ -457,7 +457,7 @@ fn a_stream_that_is_cut_off_anywhere_goes_on_without_gap_or_repeat() {
                     take(&mut held, &event);
                     last_id = event.id;
                 }
-                if ends {
+                if ended.len() == marks {
                     break;
                 }
             }
