@@ -2,180 +2,17 @@
 //! start, cut off and resumed anywhere, merged, several views at one epoch.
 #![allow(clippy::unwrap_used)]
 
+mod client;
 mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use highwater::engine::{Config, Engine};
+use client::*;
+use highwater::engine::Config;
 use highwater::plan::Emit;
-use highwater::serve::serve;
-use highwater::time::Epoch;
 use script::*;
 use serde_json::Value;
-
-/// A served engine; dropping it stops the server and waits for its end.
-struct Server {
-    address: SocketAddr,
-    engine: Arc<Engine>,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Server {
-    fn start(engine: Engine) -> Server {
-        let engine = Arc::new(engine);
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let (tell, told) = std::sync::mpsc::channel();
-        let served = engine.clone();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
-                serve(listener, served, async { drop(stopped.await) }).await.unwrap();
-            });
-        });
-        Server { address: told.recv().unwrap(), engine, stop: Some(stop), thread: Some(thread) }
-    }
-
-    fn request(&self, head: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream.write_all(format!("{head}\r\n\r\n").as_bytes()).unwrap();
-        stream
-    }
-
-    /// Status, media type, body.
-    fn call(&self, method: &str, path: &str) -> (u16, String, String) {
-        let mut answer = String::new();
-        self.request(&format!("{method} {path} HTTP/1.0")).read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let kind = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-type: ").map(str::to_owned));
-        (status, kind.unwrap_or_default(), body.to_owned())
-    }
-
-    fn json(&self, path: &str) -> Value {
-        let (status, kind, body) = self.call("GET", path);
-        assert_eq!((status, kind.as_str()), (200, "application/json"), "{path}: {body}");
-        serde_json::from_str(&body).unwrap()
-    }
-
-    fn stream(&self, path: &str, last_id: &str) -> Stream {
-        let id = if last_id.is_empty() { String::new() } else { format!("\r\nLast-Event-ID: {last_id}") };
-        let mut lines = BufReader::new(self.request(&format!("GET {path} HTTP/1.0{id}"))).lines();
-        assert!(lines.next().unwrap().unwrap().contains(" 200 "));
-        let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-        assert!(head.iter().any(|line| line.to_lowercase() == "content-type: text/event-stream"), "{head:?}");
-        Stream { lines }
-    }
-
-    fn finish(&self) {
-        self.engine.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let ended = self.thread.take().unwrap().join();
-        assert!(ended.is_ok() || std::thread::panicking());
-    }
-}
-
-#[derive(Debug)]
-struct Event {
-    name: String,
-    id: String,
-    data: Value,
-}
-
-impl Event {
-    /// Everything is told: nothing will come any more.
-    fn ends(&self) -> bool {
-        self.name == "progress" && self.data["as_of"]["epoch"] == Epoch::END.to_string()
-    }
-}
-
-struct Stream {
-    lines: std::io::Lines<BufReader<TcpStream>>,
-}
-
-impl Stream {
-    fn next(&mut self) -> Option<Event> {
-        let (mut name, mut id, mut data) = (String::new(), String::new(), String::new());
-        loop {
-            let line = self.lines.next()?.unwrap();
-            match line.split_once(": ") {
-                Some(("event", value)) => name = value.to_owned(),
-                Some(("id", value)) => id = value.to_owned(),
-                Some(("data", value)) => data += value,
-                _ if line.is_empty() && !name.is_empty() => {
-                    assert!(!id.is_empty(), "{name} has no id");
-                    return Some(Event { name, id, data: serde_json::from_str(&data).unwrap() });
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// What a reader holds of each view: row, standing, version, and how often.
-type Held = BTreeMap<String, BTreeMap<(String, String, u64), i64>>;
-
-/// Takes an event as a client does.
-fn take(held: &mut Held, event: &Event) {
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    match event.name.as_str() {
-        "snapshot" => {
-            let view = held.entry(text(&event.data["view"])).or_default();
-            view.clear();
-            for row in event.data["rows"].as_array().unwrap() {
-                *view.entry(split(row)).or_insert(0) += 1;
-            }
-        }
-        "delta" => {
-            let view = held.entry(text(&event.data["view"])).or_default();
-            assert!(!event.data["changes"].as_array().unwrap().is_empty());
-            for change in event.data["changes"].as_array().unwrap() {
-                let entry = (change["row"].to_string(), text(&change["status"]), change["version"].as_u64().unwrap());
-                let diff = if change["op"] == "insert" { 1 } else { -1 };
-                let count = view.entry(entry.clone()).or_insert(0);
-                *count += diff;
-                assert!(*count >= 0, "taken back, but never told: {entry:?}");
-                if *count == 0 {
-                    view.remove(&entry);
-                }
-            }
-        }
-        "reset" => held.clear(),
-        other => assert_eq!(other, "progress"),
-    }
-    if event.name != "reset" {
-        assert!(event.data["as_of"]["epoch"].is_string());
-    }
-}
-
-/// A row of an answer as a client keeps it.
-fn split(row: &Value) -> (String, String, u64) {
-    let mut row = row.as_object().unwrap().clone();
-    let status = row.remove("_status").unwrap().as_str().unwrap().to_owned();
-    let version = row.remove("_version").unwrap().as_u64().unwrap();
-    (Value::from(row).to_string(), status, version)
-}
-
-/// What the rows of a view say.
-fn rows(server: &Server, view: &str) -> BTreeMap<(String, String, u64), i64> {
-    let mut held = BTreeMap::new();
-    for row in server.json(&format!("/api/v1/views/{view}/rows?limit=100000"))["rows"].as_array().unwrap() {
-        *held.entry(split(row)).or_insert(0) += 1;
-    }
-    held
-}
 
 const LATE: Timing = Timing { bound_ms: 100, lateness_ms: Some(2_000), idle: None };
 
@@ -312,7 +149,7 @@ fn pages_and_filters_find_every_row_once() {
     open(go);
     let server = served(&program, 2);
     server.finish();
-    let all = rows(&server, "windows");
+    let all = rows_of(&server, "windows");
     for query in
         ["limit=7", "limit=7&order=-count,k", "limit=1000&order=window_end", "limit=9&k=3", "limit=50&order=-sum&k=2"]
     {
@@ -372,7 +209,7 @@ fn a_stream_rebuilds_the_rows() {
                 assert!(!query.contains("final") || !held.values().any(|view| view.keys().any(open)));
             });
             server.finish();
-            assert_eq!(held["windows"], rows(&server, "windows"), "{seed} {query}");
+            assert_eq!(held["windows"], rows_of(&server, "windows"), "{seed} {query}");
             for (_, status, _) in held["windows"].keys() {
                 *statuses.entry(status.clone()).or_insert(0) += 1;
             }
@@ -403,7 +240,7 @@ fn several_views_are_told_at_one_epoch() {
         agreed += usize::from(!counts.is_empty());
     });
     assert!(agreed > 5, "{agreed} progress marks with rows");
-    assert_eq!(held["totals"], rows(&server, "totals"));
+    assert_eq!(held["totals"], rows_of(&server, "totals"));
 
     let (program, go) = gated(8, true);
     let server = served(&program, 1);
@@ -418,7 +255,7 @@ fn several_views_are_told_at_one_epoch() {
         }
     }
     for view in ["windows", "totals"] {
-        assert_eq!(held[view], rows(&server, view));
+        assert_eq!(held[view], rows_of(&server, view));
     }
 }
 
@@ -465,7 +302,7 @@ fn a_stream_that_is_cut_off_anywhere_goes_on_without_gap_or_repeat() {
         }
         assert!(cuts > 3, "{path} was cut off {cuts} times");
         for (view, held) in &held {
-            let shown = rows(&server, view);
+            let shown = rows_of(&server, view);
             assert_eq!(held, &shown, "{path}");
         }
     }
@@ -486,7 +323,7 @@ fn a_reader_that_comes_back_too_late_is_reset() {
         assert!(reset.data["reason"].is_string());
         let mut held = Held::new();
         take(&mut held, &snapshot);
-        assert_eq!(held["windows"], rows(&server, "windows"));
+        assert_eq!(held["windows"], rows_of(&server, "windows"));
     }
 }
 
