@@ -37,12 +37,17 @@ impl WordKeys {
         from.iter().map(number).collect()
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, word: u64) -> u32 {
         let hash = hash_word(word);
-        if let Some((_, group)) = self.table.find(hash, |entry| entry.0 == word) {
-            return *group;
+        match self.table.find(hash, |entry| entry.0 == word) {
+            Some((_, group)) => *group,
+            None => self.add(hash, word),
         }
+    }
+
+    #[inline(never)]
+    fn add(&mut self, hash: u64, word: u64) -> u32 {
         let group = self.numbers.take();
         self.table.insert_unique(hash, (word, group), |entry| hash_word(entry.0));
         set(&mut self.words, group, word);
@@ -113,7 +118,7 @@ impl PairKeys {
         let (a, b) = (words::words(first), words::words(second));
         let null = |column: &ArrayRef, row: usize, bit: u8| if column.is_null(row) { bit } else { 0 };
         let nulls = first.null_count() + second.null_count() > 0;
-        for (row, (&a, &b)) in a.iter().zip(&b).enumerate() {
+        for (row, (&a, &b)) in a.iter().zip(b.iter()).enumerate() {
             let nulls = if nulls { null(first, row, 1) | null(second, row, 2) } else { 0 };
             groups.push(self.number(Pair { words: [a, b], nulls }));
         }

@@ -104,9 +104,19 @@ impl GroupTable {
         changes.insert(self.row(&groups, middle, self.states.evaluate(&groups)), groups.len());
     }
 
-    /// Merges a table in or out again (`sign` 1 or -1).
-    pub fn merge(&mut self, other: &GroupTable, sign: i64) {
-        self.merge_groups(other, &other.groups(), sign);
+    /// Merges a table in; answers the groups here of [`GroupTable::groups`] there.
+    pub fn merge(&mut self, other: &GroupTable) -> Vec<u32> {
+        let from = other.groups();
+        let groups = self.keys.intern_from(&other.keys, &from);
+        self.states.resize(self.keys.end());
+        self.states.merge(&groups, &other.states, &from, 1);
+        groups
+    }
+
+    /// Merges a table out again that was merged into these `groups` and has not changed since.
+    pub fn unmerge(&mut self, other: &GroupTable, groups: &[u32]) {
+        self.states.merge(groups, &other.states, &other.groups(), -1);
+        self.release(groups);
     }
 
     /// Merges some groups of a table in or out again (`sign` 1 or -1). Groups without parts left are removed.

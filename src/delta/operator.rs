@@ -23,8 +23,10 @@ use super::words::hash_rows;
 use super::{Delta, Stateful, wire};
 use crate::time::Epoch;
 
-/// Rows gathered for a peer before they are sent, unless the epoch ends before.
+/// Rows gathered for a peer before they are sent, unless the sender is done before.
 const ROWS_PER_MESSAGE: usize = 4096;
+/// A part of so many rows is sent as it is, uncopied, if nothing is gathered.
+const ROWS_ALONE: usize = 1024;
 
 impl Accountable for Delta {
     fn record_count(&self) -> i64 {
@@ -105,7 +107,7 @@ impl Distributor<Delta> for Spread {
             let (rows, parts) = &mut self.buffers[peer];
             *rows += part.len();
             parts.push(part);
-            if *rows >= ROWS_PER_MESSAGE {
+            if *rows >= if parts.len() == 1 { ROWS_ALONE } else { ROWS_PER_MESSAGE } {
                 send(std::mem::take(&mut self.buffers[peer]).1, time, &mut pushers[peer]);
             }
         }

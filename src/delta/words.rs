@@ -3,15 +3,16 @@
 //! Equal SQL values give equal words: `-0.0` is `0.0`, every NaN is one NaN. Hash seeds are fixed, so the same rows take
 //! the same way in every run and on every worker.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::types::{Float32Type, Float64Type, Int64Type, TimestampMillisecondType, UInt64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, make_array, new_empty_array};
 use arrow_buffer::{Buffer, NullBuffer};
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use foldhash::fast::FixedState;
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -46,8 +47,14 @@ pub fn is_word(data_type: &DataType) -> bool {
     }
 }
 
-/// The values of a column for which [`is_word`] holds; the word of a NULL is 0.
-pub fn words(column: &dyn Array) -> Vec<u64> {
+/// The values of a column for which [`is_word`] holds; the word of a NULL is 0. Copied only if they must be.
+pub fn words(column: &ArrayRef) -> Cow<'_, [u64]> {
+    let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+    if nulls.is_none()
+        && let Some(words) = plain(column)
+    {
+        return Cow::Borrowed(words);
+    }
     let mut words: Vec<u64> = match column.data_type() {
         DataType::Boolean => column.as_boolean().values().iter().map(u64::from).collect(),
         DataType::Float32 => column.as_primitive::<Float32Type>().values().iter().map(|v| float32(*v)).collect(),
@@ -64,10 +71,23 @@ pub fn words(column: &dyn Array) -> Vec<u64> {
             }
         }
     };
-    if let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) {
+    if let Some(nulls) = nulls {
         words.iter_mut().zip(nulls.iter()).filter(|(_, valid)| !valid).for_each(|(word, _)| *word = 0);
     }
-    words
+    Cow::Owned(words)
+}
+
+/// The values of the commonest columns of 8 bytes, where they stand.
+fn plain(column: &ArrayRef) -> Option<&[u64]> {
+    let buffer = match column.data_type() {
+        DataType::Int64 => column.as_primitive::<Int64Type>().values().inner(),
+        DataType::UInt64 => column.as_primitive::<UInt64Type>().values().inner(),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            column.as_primitive::<TimestampMillisecondType>().values().inner()
+        }
+        _ => return None,
+    };
+    Some(buffer.typed_data())
 }
 
 /// The column with these words.
@@ -111,8 +131,8 @@ pub fn hash_rows(columns: &[ArrayRef], rows: usize) -> Vec<u64> {
         let valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
         match column.data_type() {
             data_type if is_word(data_type) => {
-                for (row, (hash, word)) in hashes.iter_mut().zip(words(column)).enumerate() {
-                    *hash = mix(*hash, if valid(row) { word } else { NULL });
+                for (row, (hash, word)) in hashes.iter_mut().zip(words(column).iter()).enumerate() {
+                    *hash = mix(*hash, if valid(row) { *word } else { NULL });
                 }
             }
             DataType::Utf8 => {

@@ -4,6 +4,7 @@
 //! time plus the gap (S2), whatever the order of arrival (S5). A row at `window_end` itself still belongs to the session:
 //! on-time rows can change it until `W > window_end`, and that is when it closes.
 
+mod due;
 mod open;
 mod points;
 

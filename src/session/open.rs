@@ -2,16 +2,15 @@
 //!
 //! Per key a list of sessions, the latest first. Invariants: sessions of a key neither overlap nor touch; the rows that are
 //! out are exactly the sessions with a kept row that [`Terms::shown`] holds for; every session that must close or be freed
-//! some day has an entry in a heap, at or before that time, and is looked at again when the entry comes up.
+//! some day is due to be looked at, at that time or before (a session that grew is put off then).
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 
+use super::due::Due;
 use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms};
 use crate::delta::{Delta, Stateful};
 use crate::time::Epoch;
@@ -59,10 +58,10 @@ pub struct Sessions {
     free: Vec<u32>,
     /// By key: its latest session.
     heads: Vec<u32>,
-    /// Sessions whose rows are not out, by a time not after their deadline.
-    closing: BinaryHeap<Reverse<(i64, u32)>>,
-    /// Sessions whose rows are out, by a time not after their expiry.
-    expiring: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Sessions whose rows are not out.
+    closing: Due,
+    /// Sessions whose rows are out.
+    expiring: Due,
     epochs: u32,
 }
 
@@ -89,8 +88,9 @@ impl Sessions {
             sessions: Vec::new(),
             free: Vec::new(),
             heads: Vec::new(),
-            closing: BinaryHeap::new(),
-            expiring: BinaryHeap::new(),
+            closing: Due::new(1),
+            // Memory may be given back a little late.
+            expiring: Due::new((gap / 8).max(1)),
             epochs: 0,
             terms,
         }
@@ -225,12 +225,12 @@ impl Sessions {
         let deadline = self.terms.deadline(session.end);
         if self.terms.emit == Emit::Final && !self.terms.closed(session.end, epoch) {
             if !std::mem::replace(&mut session.closing, true) {
-                self.closing.push(Reverse((deadline, place)));
+                self.closing.push(deadline, place);
             }
         } else if let Some(lateness) = self.terms.lateness_ms
             && !std::mem::replace(&mut session.expiring, true)
         {
-            self.expiring.push(Reverse((deadline.saturating_add(lateness), place)));
+            self.expiring.push(deadline.saturating_add(lateness), place);
         }
     }
 
@@ -342,20 +342,22 @@ impl Stateful for Sessions {
     }
 
     fn deadline(&self) -> Option<i64> {
-        self.closing.peek().map(|Reverse((time, _))| *time)
+        self.closing.first()
     }
 
     fn close(&mut self, deadline: i64) -> Vec<Delta> {
         let (epoch, mut closed) = (Epoch::at(deadline), Vec::new());
-        while let Some(place) = pop_due(&mut self.closing, deadline) {
-            let session = &mut self.sessions[place as usize];
-            session.closing = false;
-            if session.into != NONE {
-                self.vacate(place);
-            } else if self.terms.closed(session.end, epoch) {
-                closed.push(place);
-            } else {
-                self.schedule(place, epoch);
+        while let Some(places) = self.closing.pop(deadline) {
+            for place in places {
+                let session = &mut self.sessions[place as usize];
+                session.closing = false;
+                if session.into != NONE {
+                    self.vacate(place);
+                } else if self.terms.closed(session.end, epoch) {
+                    closed.push(place);
+                } else {
+                    self.schedule(place, epoch);
+                }
             }
         }
         let mut changes = Changes::new(&self.terms.schema);
@@ -371,23 +373,20 @@ impl Stateful for Sessions {
 
     fn expire(&mut self, watermark: i64) {
         let mut over = Vec::new();
-        while let Some(place) = pop_due(&mut self.expiring, watermark) {
-            let session = &mut self.sessions[place as usize];
-            session.expiring = false;
-            if session.into != NONE {
-                self.vacate(place);
-            } else if self.terms.expired(session.end, watermark) {
-                over.push(place);
-            } else {
-                self.schedule(place, Epoch::at(watermark));
+        while let Some(places) = self.expiring.pop(watermark) {
+            for place in places {
+                let session = &mut self.sessions[place as usize];
+                session.expiring = false;
+                if session.into != NONE {
+                    self.vacate(place);
+                } else if self.terms.expired(session.end, watermark) {
+                    over.push(place);
+                } else {
+                    self.schedule(place, Epoch::at(watermark));
+                }
             }
         }
         self.remove(&over);
         self.shrink();
     }
-}
-
-fn pop_due(heap: &mut BinaryHeap<Reverse<(i64, u32)>>, time: i64) -> Option<u32> {
-    let due = heap.peek().is_some_and(|Reverse((due, _))| *due <= time);
-    due.then(|| heap.pop()).flatten().map(|Reverse((_, place))| place)
 }

@@ -82,7 +82,26 @@ impl Window {
 
     /// The windows that hold a time (or the slice that starts there), as `(start, end)`, ends ascending.
     pub fn over(&self, time: i64) -> impl Iterator<Item = (i64, i64)> + use<> {
-        // The last start and end, how many windows, and by how much start and end differ from one to the next.
+        let run = self.run(time);
+        (0..run.count).map(move |k| run.get(k))
+    }
+
+    /// The first of [`Window::over`] whose end is not `closed`; all ends before a closed one are closed too.
+    pub fn first_open(&self, time: i64, closed: impl Fn(i64) -> bool) -> Option<(i64, i64)> {
+        let run = self.run(time);
+        let (mut low, mut high) = (0, run.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if closed(run.get(middle).1) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        (low < run.count).then(|| run.get(low))
+    }
+
+    fn run(&self, time: i64) -> Run {
         let (start, end, count, start_step, end_step) = match *self {
             Window::Tumble { size, offset } => {
                 let start = floor(time, size, offset);
@@ -100,8 +119,25 @@ impl Window {
                 (start, start.saturating_add(size), size / step - before, 0, step)
             }
         };
-        let back = move |from: i64, step: i64, k: i64| from.saturating_sub(step.saturating_mul(k));
-        (0..count).rev().map(move |k| (back(start, start_step, k), back(end, end_step, k)))
+        Run { start, end, count, start_step, end_step }
+    }
+}
+
+/// Windows that follow one another: the last start and end, how many, and by how much start and end differ.
+#[derive(Clone, Copy)]
+struct Run {
+    start: i64,
+    end: i64,
+    count: i64,
+    start_step: i64,
+    end_step: i64,
+}
+
+impl Run {
+    /// The `k`-th window, from the first.
+    fn get(&self, k: i64) -> (i64, i64) {
+        let back = |from: i64, step: i64| from.saturating_sub(step.saturating_mul(self.count - 1 - k));
+        (back(self.start, self.start_step), back(self.end, self.end_step))
     }
 }
 
@@ -146,6 +182,10 @@ mod tests {
                 .collect();
                 assert_eq!(window.over(time).collect::<Vec<_>>(), expected, "{window:?} at {time}");
                 assert_eq!(window.over(window.slice_start(time)).collect::<Vec<_>>(), expected);
+                for now in time - 30..time + 30 {
+                    let first = expected.iter().find(|(_, end)| *end > now).copied();
+                    assert_eq!(window.first_open(time, |end| end <= now), first);
+                }
                 if let Some((_, end)) = expected.last() {
                     assert_eq!(window.last_end(window.slice_start(time)), *end);
                 }

@@ -19,7 +19,7 @@ pub struct Slices {
     terms: Terms,
     time: usize,
     window: Window,
-    slices: BTreeMap<i64, GroupTable>,
+    slices: BTreeMap<i64, Slice>,
     sum: GroupTable,
     summed: std::ops::Range<i64>,
     closed: BTreeMap<i64, (i64, GroupTable)>,
@@ -27,6 +27,13 @@ pub struct Slices {
     now: Epoch,
     /// The first window that is to close, `(start, end)`.
     next: Option<(i64, i64)>,
+}
+
+/// The rows of a slice.
+struct Slice {
+    table: GroupTable,
+    /// The groups in the sum that the table's groups were merged into, if it was and has not changed since.
+    places: Option<Vec<u32>>,
 }
 
 impl Slices {
@@ -47,10 +54,14 @@ impl Slices {
 
     /// Rows of a slice that a window not closed yet holds.
     fn add(&mut self, slice: i64, rows: &[Part<'_>]) {
-        let table = self.slices.entry(slice).or_insert_with(|| slice_table(&self.terms.grouping, &self.window));
+        let new = || Slice { table: slice_table(&self.terms.grouping, &self.window), places: None };
+        let Slice { table, places } = self.slices.entry(slice).or_insert_with(new);
         match (self.summed.contains(&slice), &self.window) {
             (false, _) => table.add(rows),
-            (true, Window::Hop { .. }) => table.add_within(rows, &mut self.sum),
+            (true, Window::Hop { .. }) => {
+                table.add_within(rows, &mut self.sum);
+                *places = None;
+            }
             (true, _) => self.sum.add(rows),
         }
         if table.is_empty() && self.hops() {
@@ -61,7 +72,7 @@ impl Slices {
     /// The first window not closed that holds a slice with rows.
     fn find_next(&self) -> Option<(i64, i64)> {
         let first = *self.slices.keys().next()?;
-        self.window.over(first).find(|(_, end)| !self.terms.closed(*end, self.now))
+        self.window.first_open(first, |end| self.terms.closed(end, self.now))
     }
 }
 
@@ -76,7 +87,8 @@ fn sum_role(window: &Window) -> Role {
 impl Stateful for Slices {
     fn held(&self) -> usize {
         let closed = self.closed.values().map(|(_, table)| table);
-        self.slices.values().chain(closed).map(GroupTable::len).sum::<usize>() + self.sum.len()
+        let slices = self.slices.values().map(|slice| &slice.table);
+        slices.chain(closed).map(GroupTable::len).sum::<usize>() + self.sum.len()
     }
 
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
@@ -148,23 +160,26 @@ impl Stateful for Slices {
                 (self.sum, self.summed) = (self.sum_table(), start..start);
             }
             for (_, slice) in self.slices.range_mut(self.summed.end.max(start)..end) {
-                self.sum.merge(slice, 1);
-                if !matches!(self.window, Window::Hop { .. }) {
-                    *slice = GroupTable::new(&self.terms.grouping, Role::Whole);
+                let places = self.sum.merge(&slice.table);
+                match self.window {
+                    Window::Hop { .. } => slice.places = Some(places),
+                    _ => slice.table = slice_table(&self.terms.grouping, &self.window),
                 }
             }
             self.summed = start..end;
             self.sum.show(&|rows| window_columns((start, end), rows).to_vec(), &mut changes);
             if !self.terms.expired(end, deadline) && !self.sum.is_empty() {
                 let mut kept = self.sum_table();
-                kept.merge(&self.sum, 1);
+                kept.merge(&self.sum);
                 self.closed.insert(end, (start, kept));
             }
             while let Some(first) = self.slices.first_entry().filter(|first| self.window.last_end(*first.key()) <= end)
             {
-                let table = first.remove();
-                if matches!(self.window, Window::Hop { .. }) {
-                    self.sum.merge(&table, -1);
+                let Slice { table, places } = first.remove();
+                match (&self.window, places) {
+                    (Window::Hop { .. }, Some(places)) => self.sum.unmerge(&table, &places),
+                    (Window::Hop { .. }, None) => self.sum.merge_groups(&table, &table.groups(), -1),
+                    _ => {}
                 }
             }
             if self.slices.is_empty() {

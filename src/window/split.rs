@@ -10,19 +10,20 @@ use crate::delta::Delta;
 /// The rows of each slice (by its start), starts ascending, rows in their order. No time may be NULL.
 pub(super) fn by_slice(delta: &Delta, time: usize, window: &Window) -> Vec<(i64, Delta)> {
     let times = times(delta, time);
-    let (least, most) =
-        times.iter().fold((i64::MAX, i64::MIN), |(least, most), &time| (least.min(time), most.max(time)));
-    let (first, last) = (window.slice_start(least), window.slice_start(most));
-    if first == last {
-        return vec![(first, delta.clone())];
+    let Some(&any) = times.first() else { return Vec::new() };
+    if within(times, window.slice_start(any), window.slice_ms()) {
+        return vec![(window.slice_start(any), delta.clone())];
     }
+    let (least, most) = times.iter().fold((any, any), |(least, most), &time| (least.min(time), most.max(time)));
+    let first = window.slice_start(least);
     let (size, span) = (window.slice_ms() as u64, most.wrapping_sub(first) as u64);
     let slices = (span / size) as usize + 1;
     if slices > 4 * times.len() {
         return sorted(delta, |row| window.slice_start(times[row]));
     }
-    // A counting sort. Most batches span less than 2^32 ms, and a division of 32 bits costs a third.
+    // A counting sort. Most batches span two slices, or less than 2^32 ms, and a division of 32 bits costs a third.
     let slice_of: Vec<u32> = match (u32::try_from(size), u32::try_from(span)) {
+        _ if slices == 2 => times.iter().map(|time| u32::from(time.wrapping_sub(first) as u64 >= size)).collect(),
         (Ok(size), Ok(_)) => times.iter().map(|time| time.wrapping_sub(first) as u32 / size).collect(),
         _ => times.iter().map(|time| (time.wrapping_sub(first) as u64 / size) as u32).collect(),
     };
@@ -52,6 +53,16 @@ pub(super) fn by_window(delta: &Delta, start: usize, end: usize) -> Vec<((i64, i
     }
 }
 
+/// Whether all times are in `[start, start + size)`. A difference out of range has its highest bit set, or so has its
+/// complement to the size; one pass without branches finds that out.
+fn within(times: &[i64], start: i64, size: i64) -> bool {
+    let outside = |time: &i64| {
+        let after = time.wrapping_sub(start);
+        after | (size - 1).wrapping_sub(after)
+    };
+    start.checked_add(size).is_some() && times.iter().fold(0, |all, time| all | outside(time)) >= 0
+}
+
 fn sorted<K: Ord + Copy>(delta: &Delta, key: impl Fn(usize) -> K) -> Vec<(K, Delta)> {
     let mut order: Vec<u32> = (0..delta.len() as u32).collect();
     order.sort_by_key(|&row| key(row as usize));
@@ -70,4 +81,20 @@ fn times(delta: &Delta, column: usize) -> &[i64] {
 
 fn times_at(delta: &Delta, column: usize) -> i64 {
     times(delta, column)[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn within_a_slice() {
+        let extremes = [i64::MIN, i64::MIN + 5, -1, 0, 1, 9, 10, 11, i64::MAX - 9, i64::MAX];
+        for start in [i64::MIN, -10, 0, 1, i64::MAX - 10] {
+            for (a, b) in extremes.iter().flat_map(|&a| extremes.map(|b| (a, b))) {
+                let inside = |time: i64| start <= time && i128::from(time) < i128::from(start) + 10;
+                assert_eq!(within(&[a, b], start, 10), inside(a) && inside(b), "{a} {b} from {start}");
+            }
+        }
+    }
 }
