@@ -1,40 +1,26 @@
 //! The group-window form `GROUP BY k, TUMBLE(ts, INTERVAL '1' HOUR)` with `TUMBLE_START(ts, ...)`, rewritten into the
 //! table-function form. WHERE goes below the window, as it stood before the grouping.
 
-use std::ops::ControlFlow;
-
 use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
     ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr, Spanned, TableAlias, TableFactor,
-    TableFunctionArgs, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions, visit_expressions_mut,
+    TableFunctionArgs, TableWithJoins, WildcardAdditionalOptions,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::error::Problem;
 use super::refuse::last_part;
 use super::table_function::{PARTITION_BY, window_function};
+use super::walk::{self, Flow, Part};
 use super::window_node::WINDOW_COLUMNS;
 
 /// Rewrites every SELECT that groups by a window function.
 pub(super) fn rewrite(query: &mut Query) -> Result<(), Problem> {
-    match query.visit(&mut GroupWindows) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(problem) => Err(problem),
-    }
-}
-
-struct GroupWindows;
-
-impl VisitorMut for GroupWindows {
-    type Break = Problem;
-
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Problem> {
-        match rewrite_select(select) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(problem) => ControlFlow::Break(problem),
-        }
-    }
+    walk::query(query, |part| match part {
+        Part::Select(select) => walk::flow(rewrite_select(select)),
+        _ => Flow::Continue(()),
+    })
 }
 
 /// A call of a window function as an expression: `TUMBLE(ts, ...)`.
@@ -93,66 +79,62 @@ fn rewrite_select(select: &mut Select) -> Result<(), Problem> {
         *groups = others.into_iter().chain(columns).collect();
     }
     let given = FunctionArguments::clone(&call.args);
-    let mut replace = |expr: &mut Expr| replace_column(expr, function, &given);
+    let mut replace = |part: Part<'_>| match part {
+        Part::Done(expr) => walk::flow(replace_column(expr, function, &given)),
+        _ => Flow::Continue(()),
+    };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            flow(visit_expressions_mut(expr, &mut replace))?;
+            walk::expr(expr, &mut replace)?;
         }
     }
     if let Some(having) = &mut select.having {
-        flow(visit_expressions_mut(having, &mut replace))?;
+        walk::expr(having, &mut replace)?;
     }
     Ok(())
 }
 
-fn flow(flow: ControlFlow<Problem>) -> Result<(), Problem> {
-    match flow {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(problem) => Err(problem),
-    }
-}
-
 /// `TUMBLE_START(ts, size)` becomes `window_start`, if it speaks of the window that is grouped by.
-fn replace_column(expr: &mut Expr, function: &str, given: &FunctionArguments) -> ControlFlow<Problem> {
-    let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
+fn replace_column(expr: &mut Expr, function: &str, given: &FunctionArguments) -> Result<(), Problem> {
+    let Expr::Function(call) = expr else { return Ok(()) };
     let name = last_part(&call.name);
     let span = call.name.span();
     if let Some((window, column)) = window_column(&name) {
         if window != function || call.args.to_string() != given.to_string() {
             let message = format!("{} is not of the window in GROUP BY", name.to_uppercase());
             let hint = format!("give it the arguments of GROUP BY: {}{given}", name.to_uppercase());
-            return ControlFlow::Break(Problem::at(span, message).hint(hint));
+            return Err(Problem::at(span, message).hint(hint));
         }
         *expr = Expr::Identifier(Ident { value: column.to_owned(), quote_style: None, span });
     } else if window_function(&name).is_some() {
         let hint = format!("write {}_START or {}_END", function.to_uppercase(), function.to_uppercase());
-        return ControlFlow::Break(Problem::at(span, "a window is not a value").hint(hint));
+        return Err(Problem::at(span, "a window is not a value").hint(hint));
     }
-    ControlFlow::Continue(())
+    Ok(())
 }
 
 /// A SELECT without a group window has no window functions in its expressions.
 fn refuse_stray(select: &mut Select) -> Result<(), Problem> {
-    let mut refuse = |expr: &mut Expr| match expr {
-        Expr::Function(call) => {
+    let mut refuse = |part: Part<'_>| match part {
+        Part::Done(Expr::Function(call)) => {
             let name = last_part(&call.name);
             let stray = window_function(&name).is_some() || window_column(&name).is_some();
             if !stray {
-                return ControlFlow::Continue(());
+                return Flow::Continue(());
             }
             let problem =
                 Problem::at(call.name.span(), format!("{} stands without a window in GROUP BY", name.to_uppercase()));
-            ControlFlow::Break(
+            Flow::Break(
                 problem.hint(
                     "write GROUP BY TUMBLE(ts, INTERVAL '10' SECOND), or FROM TABLE(TUMBLE(...)) and window_start",
                 ),
             )
         }
-        _ => ControlFlow::Continue(()),
+        _ => Flow::Continue(()),
     };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            flow(visit_expressions_mut(expr, &mut refuse))?;
+            walk::expr(expr, &mut refuse)?;
         }
     }
     Ok(())

@@ -29,6 +29,7 @@ mod statement;
 mod syntax;
 mod table_function;
 mod token;
+mod walk;
 mod window_call;
 mod window_node;
 

@@ -4,10 +4,9 @@
 //! same name gets `_2`.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Spanned, VisitMut, VisitorMut,
+    AccessExpr, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Spanned,
 };
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -15,61 +14,58 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use super::error::Problem;
 use super::refuse::last_part;
 use super::token::is_word;
+use super::walk::{self, Flow, Part};
 
 /// Gives every column of every SELECT a name; a name that is written twice is refused.
 pub(super) fn name_columns(query: &mut Query) -> Result<(), Problem> {
-    match query.visit(&mut NameColumns) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(problem) => Err(problem),
-    }
+    walk::query(query, |part| match part {
+        Part::Query(query) => walk::flow(refuse_twice(query)),
+        Part::Select(select) => {
+            name_items(select);
+            Flow::Continue(())
+        }
+        _ => Flow::Continue(()),
+    })
 }
 
-struct NameColumns;
-
-impl VisitorMut for NameColumns {
-    type Break = Problem;
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Problem> {
-        // Behind UNION the names of the first SELECT count.
-        let mut body = query.body.as_ref();
-        while let SetExpr::SetOperation { left, .. } = body {
-            body = left;
-        }
-        let mut seen: HashSet<&str> = HashSet::new();
-        for item in body.as_select().iter().flat_map(|select| &select.projection) {
-            if let Some(id) = written(item)
-                && !seen.insert(&id.value)
-            {
-                let problem = Problem::at(id.span, format!("the column '{}' is there twice", id.value));
-                return ControlFlow::Break(problem.hint("name one of them: AS other_name"));
-            }
-        }
-        ControlFlow::Continue(())
+fn refuse_twice(query: &Query) -> Result<(), Problem> {
+    // Behind UNION the names of the first SELECT count.
+    let mut body = query.body.as_ref();
+    while let SetExpr::SetOperation { left, .. } = body {
+        body = left;
     }
-
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Problem> {
-        let mut taken: HashSet<String> =
-            select.projection.iter().filter_map(written).map(|id| id.value.clone()).collect();
-        for (at, item) in select.projection.iter_mut().enumerate() {
-            let SelectItem::UnnamedExpr(expr) = item else { continue };
-            if matches!(expr, Expr::Identifier(_)) {
-                continue;
-            }
-            // A column keeps its name and a field of a ROW gets its own.
-            let base = name_of(expr).unwrap_or_else(|| format!("column{}", at + 1));
-            let compound = matches!(expr, Expr::CompoundIdentifier(_));
-            let mut name = base.clone();
-            let mut number = 2;
-            while !compound && taken.contains(&name) {
-                name = format!("{base}_{number}");
-                number += 1;
-            }
-            taken.insert(name.clone());
-            let span = expr.span();
-            let alias = Ident { value: name, quote_style: None, span };
-            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+    let mut seen: HashSet<&str> = HashSet::new();
+    for item in body.as_select().iter().flat_map(|select| &select.projection) {
+        if let Some(id) = written(item)
+            && !seen.insert(&id.value)
+        {
+            let problem = Problem::at(id.span, format!("the column '{}' is there twice", id.value));
+            return Err(problem.hint("name one of them: AS other_name"));
         }
-        ControlFlow::Continue(())
+    }
+    Ok(())
+}
+
+fn name_items(select: &mut Select) {
+    let mut taken: HashSet<String> = select.projection.iter().filter_map(written).map(|id| id.value.clone()).collect();
+    for (at, item) in select.projection.iter_mut().enumerate() {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        if matches!(expr, Expr::Identifier(_)) {
+            continue;
+        }
+        // A column keeps its name and a field of a ROW gets its own.
+        let base = name_of(expr).unwrap_or_else(|| format!("column{}", at + 1));
+        let compound = matches!(expr, Expr::CompoundIdentifier(_));
+        let mut name = base.clone();
+        let mut number = 2;
+        while !compound && taken.contains(&name) {
+            name = format!("{base}_{number}");
+            number += 1;
+        }
+        taken.insert(name.clone());
+        let span = expr.span();
+        let alias = Ident { value: name, quote_style: None, span };
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
     }
 }
 

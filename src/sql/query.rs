@@ -32,7 +32,7 @@ use super::context::Context;
 use super::diagnose::syntax as syntax_problem;
 use super::error::Problem;
 use super::token::DIALECT;
-use super::{functions, group_window, names, refuse, syntax, table_function};
+use super::{group_window, names, refuse, syntax, table_function, walk};
 
 /// Parses a query and rewrites what the planner does not read.
 pub(super) fn parse(tokens: &[TokenWithSpan]) -> Result<Query, Problem> {
@@ -41,10 +41,9 @@ pub(super) fn parse(tokens: &[TokenWithSpan]) -> Result<Query, Problem> {
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
     let mut query = parser.parse_query().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
-    refuse::check(&query)?;
+    refuse::check(&mut query)?;
     names::name_columns(&mut query)?;
-    functions::rewrite_calls(&mut query);
-    syntax::rewrite(&mut query)?;
+    walk::query(&mut query, syntax::step)?;
     group_window::rewrite(&mut query)?;
     Ok(*query)
 }
@@ -55,9 +54,8 @@ pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem>
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
     let mut expr = parser.parse_expr().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
-    refuse::check_expr(&expr)?;
-    functions::rewrite_calls(&mut expr);
-    syntax::rewrite_expr(&mut expr)?;
+    refuse::check_expr(&mut expr)?;
+    walk::expr(&mut expr, syntax::step)?;
     Ok(expr)
 }
 

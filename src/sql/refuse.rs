@@ -2,17 +2,16 @@
 //!
 //! The planner below passes over several clauses in silence; they are refused here too.
 
-use std::ops::ControlFlow;
-
 use datafusion_sql::sqlparser::ast::{
     Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select, SelectFlavor,
-    SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor,
+    SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, TokenWithSpan};
 
 use super::error::Problem;
 use super::functions::REFUSED;
 use super::token::{is_word, span_of};
+use super::walk::{self, Flow, Part};
 
 /// Functions that read a clock under other names than those of [`REFUSED`].
 const CLOCKS: &[&str] = &[
@@ -36,27 +35,29 @@ pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
 }
 
 /// Refuses the first thing in a query that is not supported.
-pub(super) fn check(query: &Query) -> Result<(), Problem> {
-    match query.visit(&mut Refuse) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(problem) => Err(problem),
-    }
+pub(super) fn check(query: &mut Query) -> Result<(), Problem> {
+    walk::query(query, step)
 }
 
 /// Refuses what is not supported in an expression by itself (a computed column).
-pub(super) fn check_expr(expr: &Expr) -> Result<(), Problem> {
-    match expr.visit(&mut Refuse) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(problem) => Err(problem),
+pub(super) fn check_expr(expr: &mut Expr) -> Result<(), Problem> {
+    walk::expr(expr, step)
+}
+
+fn step(part: Part<'_>) -> Flow {
+    match part {
+        Part::Query(query) => Refuse.query(query),
+        Part::Select(select) => Refuse.select(select),
+        Part::Factor(factor) => Refuse.table_factor(factor),
+        Part::Expr(expr) => Refuse.expr(expr),
+        Part::Done(_) => Flow::Continue(()),
     }
 }
 
 struct Refuse;
 
-type Flow = ControlFlow<Problem>;
-
 fn refuse(span: Span, message: &str, hint: &str) -> Flow {
-    ControlFlow::Break(Problem::at(span, message).hint(hint))
+    Flow::Break(Problem::at(span, message).hint(hint))
 }
 
 /// The last part of a name.
@@ -64,10 +65,8 @@ pub(super) fn last_part(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map_or_else(String::new, |id| id.value.to_lowercase())
 }
 
-impl Visitor for Refuse {
-    type Break = Problem;
-
-    fn pre_visit_query(&mut self, query: &Query) -> Flow {
+impl Refuse {
+    fn query(&self, query: &Query) -> Flow {
         if let Some(order_by) = &query.order_by {
             return refuse(
                 order_by.span(),
@@ -101,7 +100,7 @@ impl Visitor for Refuse {
         self.set_expr(&query.body)
     }
 
-    fn pre_visit_select(&mut self, select: &Select) -> Flow {
+    fn select(&self, select: &Select) -> Flow {
         if let Some(Distinct::On(exprs)) = &select.distinct {
             let span = Span::union_iter(exprs.iter().map(Spanned::span));
             return refuse(
@@ -167,7 +166,7 @@ impl Visitor for Refuse {
         Flow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Flow {
+    fn table_factor(&self, factor: &TableFactor) -> Flow {
         let span = factor.span();
         match factor {
             TableFactor::Table { version: Some(_), .. } => {
@@ -213,7 +212,7 @@ impl Visitor for Refuse {
         }
     }
 
-    fn pre_visit_expr(&mut self, expr: &Expr) -> Flow {
+    fn expr(&self, expr: &Expr) -> Flow {
         match expr {
             Expr::Function(function) => self.function(function),
             Expr::InSubquery { negated: true, .. } => refuse(

@@ -1,42 +1,25 @@
 //! Forms of expressions that the planner does not read, rewritten to ones that it does.
 
-use std::ops::ControlFlow;
-
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Interval, Query, Spanned,
-    Value, ValueWithSpan, VisitMut, visit_expressions_mut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Interval, Spanned, Value,
+    ValueWithSpan,
 };
 
 use super::error::Problem;
+use super::functions;
 use super::interval;
 use super::refuse::last_part;
+use super::walk::{self, Flow, Part};
 
-/// Rewrites the expressions of a query.
-pub(super) fn rewrite(query: &mut Query) -> Result<(), Problem> {
-    rewrite_all(query)
-}
-
-/// Rewrites one expression.
-pub(super) fn rewrite_expr(expr: &mut Expr) -> Result<(), Problem> {
-    rewrite_all(expr)
-}
-
-fn rewrite_all<V: VisitMut>(tree: &mut V) -> Result<(), Problem> {
-    let flow = visit_expressions_mut(tree, |expr| {
-        let done = match expr {
-            Expr::Interval(literal) => plain_interval(literal),
-            Expr::Function(function) => plain_function(function),
-            _ => Ok(()),
-        };
-        match done {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(problem) => ControlFlow::Break(problem),
-        }
-    });
-    match flow {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(problem) => Err(problem),
-    }
+/// Rewrites an expression once its parts are.
+pub(super) fn step(part: Part<'_>) -> Flow {
+    let Part::Done(expr) = part else { return Flow::Continue(()) };
+    functions::rewrite_call(expr);
+    walk::flow(match expr {
+        Expr::Interval(literal) => plain_interval(literal),
+        Expr::Function(function) => plain_function(function),
+        _ => Ok(()),
+    })
 }
 
 /// An interval literal as `'n months m nanoseconds'`, exactly.

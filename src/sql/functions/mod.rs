@@ -25,7 +25,7 @@ use datafusion_expr::ScalarUDF;
 use function::Function;
 
 pub use planner::planners;
-pub use rewrite::rewrite_calls;
+pub use rewrite::rewrite_call;
 
 /// The families, one slice a file.
 const FAMILIES: &[&[Function]] = &[

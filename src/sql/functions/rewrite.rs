@@ -1,32 +1,27 @@
 //! Calls that the SQL planner would not understand as written, made into plain ones in the syntax tree: units of time that
 //! stand as words in an argument list, FLOOR and CEIL of a time to a unit.
 
-use std::ops::ControlFlow;
-
 use datafusion_sql::sqlparser::ast::{
     CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Value, VisitMut, visit_expressions_mut,
+    FunctionArguments, Ident, ObjectName, Value,
 };
 
 /// Functions whose first argument is a unit of time as a bare word.
 const UNIT_FIRST: &[&str] = &["timestampadd", "timestampdiff"];
 
-/// Rewrites every such call in a statement, query or expression: `TIMESTAMPDIFF(HOUR, a, b)` to
-/// `timestampdiff('HOUR', a, b)`, `FLOOR(ts TO HOUR)` to `timestamp_floor('HOUR', ts)`, CEIL likewise.
-pub fn rewrite_calls(tree: &mut impl VisitMut) {
-    let _ = visit_expressions_mut(tree, |expr| {
-        match expr {
-            Expr::Function(function) => unit_word_to_text(function),
-            Expr::Floor { expr: inner, field: CeilFloorKind::DateTimeField(unit) } if is_unit(unit) => {
-                *expr = rounded("timestamp_floor", unit, inner);
-            }
-            Expr::Ceil { expr: inner, field: CeilFloorKind::DateTimeField(unit) } if is_unit(unit) => {
-                *expr = rounded("timestamp_ceil", unit, inner);
-            }
-            _ => {}
+/// Rewrites such a call: `TIMESTAMPDIFF(HOUR, a, b)` to `timestampdiff('HOUR', a, b)`, `FLOOR(ts TO HOUR)` to
+/// `timestamp_floor('HOUR', ts)`, CEIL likewise. Every other expression stays as it is.
+pub fn rewrite_call(expr: &mut Expr) {
+    match expr {
+        Expr::Function(function) => unit_word_to_text(function),
+        Expr::Floor { expr: inner, field: CeilFloorKind::DateTimeField(unit) } if is_unit(unit) => {
+            *expr = rounded("timestamp_floor", unit, inner);
         }
-        ControlFlow::<()>::Continue(())
-    });
+        Expr::Ceil { expr: inner, field: CeilFloorKind::DateTimeField(unit) } if is_unit(unit) => {
+            *expr = rounded("timestamp_ceil", unit, inner);
+        }
+        _ => {}
+    }
 }
 
 fn is_unit(unit: &DateTimeField) -> bool {
@@ -77,21 +72,21 @@ mod tests {
     use super::*;
 
     fn rewritten(sql: &str) -> String {
-        let mut statements = Parser::parse_sql(&GenericDialect {}, sql).unwrap();
-        rewrite_calls(&mut statements);
-        statements[0].to_string()
+        let mut expr = Parser::new(&GenericDialect {}).try_with_sql(sql).unwrap().parse_expr().unwrap();
+        rewrite_call(&mut expr);
+        expr.to_string()
     }
 
     #[test]
     fn units_become_text() {
-        assert_eq!(rewritten("SELECT TimestampDiff(HOUR, a, b) FROM t"), "SELECT TimestampDiff('HOUR', a, b) FROM t");
-        assert_eq!(
-            rewritten("SELECT FLOOR(TIMESTAMPADD(DAY, 1, ts) TO HOUR), CEIL(x), FLOOR(ts TO DAY)"),
-            "SELECT timestamp_floor('HOUR', TIMESTAMPADD('DAY', 1, ts)), CEIL(x), timestamp_floor('DAY', ts)"
-        );
-        assert_eq!(
-            rewritten("SELECT CEIL(ts TO MINUTE), f(HOUR, a)"),
-            "SELECT timestamp_ceil('MINUTE', ts), f(HOUR, a)"
-        );
+        for (written, plain) in [
+            ("TimestampDiff(HOUR, a, b)", "TimestampDiff('HOUR', a, b)"),
+            ("FLOOR(ts TO HOUR)", "timestamp_floor('HOUR', ts)"),
+            ("CEIL(ts TO MINUTE)", "timestamp_ceil('MINUTE', ts)"),
+            ("CEIL(x)", "CEIL(x)"),
+            ("f(HOUR, a)", "f(HOUR, a)"),
+        ] {
+            assert_eq!(rewritten(written), plain);
+        }
     }
 }
