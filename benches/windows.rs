@@ -81,7 +81,7 @@ fn terms(calls: &[(&str, usize)], emit: Emit) -> Terms {
     fields.extend(aggregates.iter().map(|aggregate| Field::new("a", aggregate.call.output.clone(), true)));
     let grouping = Grouping { keys: vec![0], key_types: vec![DataType::Int64], aggregates, retracting: false };
     let schema = Arc::new(Schema::new(fields));
-    Terms { grouping, schema, emit, lateness_ms: Some(0), delay_ms: 0, rejects: Rejects::channel().0 }
+    Terms { grouping, schema, emit, lateness_ms: Some(0), delay_ms: 0, grace_ms: 0, rejects: Rejects::channel().0 }
 }
 
 /// What a run took: until the last row had been worked on, without the windows that only the end of input closes.
@@ -258,7 +258,7 @@ fn main() {
             let name = format!("sessions, gap {gap} ms, EMIT {emit:?}, {keys} keys");
             report(only, &name, rows.len() * BATCH, || {
                 run(&rows, 1, move || {
-                    let terms = Terms { delay_ms: 1, ..terms(&four[..2], emit) };
+                    let terms = Terms { grace_ms: 1, ..terms(&four[..2], emit) };
                     Box::new(Sessions::new(terms, TS, gap, None))
                 })
             });

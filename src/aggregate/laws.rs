@@ -290,7 +290,7 @@ fn results_are_those_of_the_oracle() {
 }
 
 #[test]
-fn law_1_neither_batches_nor_order_matter() {
+fn law_1_b9_neither_batches_nor_order_matter() {
     for_all(|case, rows, random| {
         let whole = results(&*case.of(rows, case.call.retracting));
         let (shuffled, cut) = (random.shuffled(rows.len()), random.below(rows.len() + 1));
@@ -303,7 +303,7 @@ fn law_1_neither_batches_nor_order_matter() {
 }
 
 #[test]
-fn law_2_merged_parts_are_the_whole() {
+fn law_2_b9_merged_parts_are_the_whole() {
     for_all(|case, rows, random| {
         let whole = results(&*case.of(rows, case.call.retracting));
         let parts: Vec<usize> = (0..rows.len()).map(|_| random.below(3)).collect();

@@ -20,6 +20,9 @@ pub struct Terms {
     /// How far behind the watermark the input's event times may be without being late, in ms: a window closes when
     /// `W >= window_end + delay`. 0 for rows of a source; more if windows are chained.
     pub delay_ms: i64,
+    /// How much longer than its lateness a closed window is kept, in ms: 1 where a row at `window_end` belongs to it and may
+    /// come on time when it is closed already.
+    pub grace_ms: i64,
     /// Where rows go that come after their window is gone, or have no event time.
     pub rejects: Rejects,
 }
@@ -42,7 +45,12 @@ impl Terms {
 
     /// Whether such a window can no longer be amended at this watermark.
     pub fn expired(&self, end: i64, watermark: i64) -> bool {
-        self.lateness_ms.is_some_and(|lateness| watermark >= self.deadline(end).saturating_add(lateness))
+        self.expiry(end).is_some_and(|expiry| watermark >= expiry)
+    }
+
+    /// The watermark at which such a window can no longer be amended; `None` is never.
+    pub fn expiry(&self, end: i64) -> Option<i64> {
+        Some(self.deadline(end).saturating_add(self.lateness_ms?).saturating_add(self.grace_ms))
     }
 
     /// Hands in rows that came after their window was gone.

@@ -111,31 +111,33 @@ pub fn state(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Bo
     // How far behind the watermark on-time values of a time column are: the bounds have the lateness in them.
     let behind = |column: usize| {
         let bound = from.facts.bounds.get(column).copied().flatten();
-        bound.map_or(0, |bound| bound.saturating_neg().saturating_sub(reduce.lateness_ms.unwrap_or(0)))
+        bound.map_or(0, |bound| bound.saturating_neg().saturating_sub(reduce.lateness_ms.unwrap_or(0)).max(0))
     };
-    let terms = |delay_ms: i64| Terms {
+    let terms = |delay_ms: i64, grace_ms: i64| Terms {
         grouping: grouping(from, reduce),
         schema: Arc::clone(&node.schema),
         emit: reduce.emit,
         lateness_ms: reduce.lateness_ms,
         delay_ms,
+        grace_ms,
         rejects: rejects.clone(),
     };
     match reduce.pane {
-        Pane::Unbounded => Box::new(Groups::new(terms(0))),
+        Pane::Unbounded => Box::new(Groups::new(terms(0, 0))),
         Pane::Windows { time, window } => match (window, reduce.emit) {
             (Window::Hop { .. } | Window::Cumulate { .. }, Emit::Final) => {
-                Box::new(Slices::new(terms(behind(time)), time, window))
+                Box::new(Slices::new(terms(behind(time), 0), time, window))
             }
-            _ => Box::new(Panes::new(terms(behind(time)), Source::Time { time, window })),
+            _ => Box::new(Panes::new(terms(behind(time), 0), Source::Time { time, window })),
         },
         // A window is complete when its end can no longer come: W > end, not W >= end.
         Pane::Assigned { start, end } => {
-            Box::new(Panes::new(terms(behind(end).saturating_add(1)), Source::Columns { start, end }))
+            Box::new(Panes::new(terms(behind(end).saturating_add(1), 0), Source::Columns { start, end }))
         }
-        // A row at the end of a session still belongs to it, so it is complete when W > end.
+        // A row at the end of a session still belongs to it: it amends it, or the session waits for it.
         Pane::Session { time, gap, keep } => {
-            let terms = terms(behind(time).saturating_add(1));
+            let waits = i64::from(!reduce.amends());
+            let terms = terms(behind(time).saturating_add(waits), 1 - waits);
             match reduce.retracting {
                 false => Box::new(Sessions::new(terms, time, gap, keep)),
                 true => Box::new(PointSessions::new(terms, time, gap, keep)),

@@ -178,6 +178,13 @@ pub struct Reduce {
     pub retracting: bool,
 }
 
+impl Reduce {
+    /// Whether rows that are out may be taken back.
+    pub fn amends(&self) -> bool {
+        self.emit == Emit::Changes || self.lateness_ms != Some(0)
+    }
+}
+
 /// What bounds a group in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pane {

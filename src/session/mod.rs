@@ -1,8 +1,10 @@
 //! Sessions: windows that grow with the rows that fall in them.
 //!
 //! A row opens `[ts, ts + gap)`; windows of one key that overlap or touch are one (S1), so `window_end` is the last row's
-//! time plus the gap (S2), whatever the order of arrival (S5). A row at `window_end` itself still belongs to the session:
-//! on-time rows can change it until `W > window_end`, and that is when it closes.
+//! time plus the gap (S2), whatever the order of arrival (S5). A session closes when `W >= window_end` (S4). A row at
+//! `window_end` itself is then still on time and of the session: it amends it, so a session is kept until
+//! `W > window_end + lateness`. Where nothing may be taken back (EMIT FINAL, no lateness) a session closes when that row can
+//! no longer come, at `W > window_end`.
 
 mod due;
 mod open;

@@ -76,8 +76,7 @@ struct Effects {
 }
 
 impl Sessions {
-    /// No sessions yet. `keep` is the column that says which rows are aggregated. The `delay_ms` of the terms must be at
-    /// least 1, see the module.
+    /// No sessions yet. `keep` is the column that says which rows are aggregated.
     pub fn new(terms: Terms, time: usize, gap: i64, keep: Option<usize>) -> Sessions {
         Sessions {
             time,
@@ -227,10 +226,10 @@ impl Sessions {
             if !std::mem::replace(&mut session.closing, true) {
                 self.closing.push(deadline, place);
             }
-        } else if let Some(lateness) = self.terms.lateness_ms
+        } else if let Some(expiry) = self.terms.expiry(session.end)
             && !std::mem::replace(&mut session.expiring, true)
         {
-            self.expiring.push(deadline.saturating_add(lateness), place);
+            self.expiring.push(expiry, place);
         }
     }
 

@@ -121,8 +121,8 @@ impl PointSessions {
             if self.terms.emit == Emit::Final && !self.terms.closed(run.end, epoch) {
                 self.closing.insert((deadline, key));
             }
-            if let Some(lateness) = self.terms.lateness_ms {
-                self.expiring.insert((deadline.saturating_add(lateness), key));
+            if let Some(expiry) = self.terms.expiry(run.end) {
+                self.expiring.insert((expiry, key));
             }
         }
     }

@@ -196,6 +196,62 @@ fn timed(bound_ms: i64, lateness_ms: Option<i64>) -> Option<TimeSpec> {
     Some(TimeSpec { column: 0, bound_ms, lateness_ms, idle_timeout: None, max_future_skew_ms: 1000 })
 }
 
+/// What comes out of a bounded edge that is handed these rows one by one: accepted times, rejects, the watermark after each.
+fn one_by_one(time: Option<TimeSpec>, input: &[(Option<i64>, i64)]) -> (Vec<i64>, Vec<Reject>, Vec<i64>) {
+    let mut edge = Edge::new(&spec(time), 0, 1, false);
+    let (mut steps, mut rejects, mut watermarks) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, row) in input.iter().enumerate() {
+        edge.accept(decoded(&[*row], index as u64 + 1), 0, &mut steps, &mut rejects);
+        watermarks.push(edge.watermark());
+    }
+    (rows(&steps).iter().map(|row| row.1).collect(), rejects, watermarks)
+}
+
+#[test]
+fn w1_a_row_at_the_watermark_is_on_time() {
+    let (accepted, rejects, watermarks) = one_by_one(timed(5, Some(0)), &[(Some(10), 1), (Some(5), 1), (Some(4), 1)]);
+    assert_eq!((accepted, watermarks), (vec![10, 5], vec![5, 5, 5]));
+    assert_eq!((rejects[0].reason, rejects[0].detail.as_str()), ("late", "1"));
+}
+
+#[test]
+fn w2_the_first_watermark_is_minus_infinity_and_rows_before_1970_are_ordinary() {
+    assert_eq!(Edge::new(&spec(timed(5, Some(0))), 0, 1, false).watermark(), i64::MIN);
+    let early = -86_400_000;
+    let (accepted, rejects, watermarks) = one_by_one(timed(5, Some(0)), &[(Some(early), 1), (Some(early + 3), 1)]);
+    assert_eq!((accepted, watermarks), (vec![early, early + 3], vec![early - 5, early - 2]));
+    assert!(rejects.is_empty());
+}
+
+#[test]
+fn w3_a_watermark_never_goes_back() {
+    let times = [3, 50, -20, 49, 51, i64::MIN, 40, 60].map(|ts| (Some(ts), 1));
+    let (_, _, watermarks) = one_by_one(timed(0, None), &times);
+    assert_eq!(watermarks, [3, 50, 50, 50, 51, 51, 51, 60]);
+}
+
+#[test]
+fn w10_a_row_without_event_time_is_a_dead_letter_and_its_neighbours_pass() {
+    let (accepted, rejects, watermarks) = one_by_one(timed(0, Some(0)), &[(Some(1), 1), (None, 2), (Some(2), 1)]);
+    assert_eq!((accepted, watermarks), (vec![1, 2], vec![1, 1, 2]));
+    assert_eq!(rejects.len(), 1);
+    assert_eq!((rejects[0].reason, rejects[0].detail.as_str()), ("no_event_time", "the event time 'ts' is NULL"));
+    assert_eq!(rejects[0].position, "record 2 of partition 0");
+}
+
+#[test]
+fn l2_a_rejected_row_is_a_dead_letter_with_its_lateness_and_is_counted() {
+    let mut edge = Edge::new(&spec(timed(0, Some(10))), 0, 8, false);
+    let (mut steps, mut rejects) = (Vec::new(), Vec::new());
+    edge.accept(decoded(&[(Some(100), 1), (Some(90), 1), (Some(89), 7)], 1), 0, &mut steps, &mut rejects);
+    assert_eq!(rows(&steps).iter().map(|row| row.1).collect::<Vec<_>>(), [100, 90]);
+    assert_eq!((rejects.len(), rejects[0].reason, rejects[0].detail.as_str()), (1, "late", "11"));
+    assert_eq!(rejects[0].source, "s");
+    assert!(rejects[0].content.contains(r#""x":7"#), "{}", rejects[0].content);
+    let counts = edge.counts();
+    assert_eq!((counts.on_time, counts.accepted_late, counts.rejected_late), (1, 1, 1));
+}
+
 #[test]
 fn w9_a_row_ahead_of_the_clock_is_kept_but_moves_nothing() {
     let mut edge = Edge::new(&spec(timed(0, Some(0))), 0, 1, true);

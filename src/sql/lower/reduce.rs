@@ -340,20 +340,24 @@ impl Lowering<'_> {
             reduce.keys.iter().map(|&key| from.bounds[key].filter(|_| changes)).collect();
         let minus = |bound: Option<i64>, by: i64| bound.map(|bound| bound.saturating_sub(by));
         let delayed = |bound: Option<i64>| Some(bound?.saturating_add(known.lateness_ms?) < 0);
+        // A window never closes before its end, even where its rows are known to be ahead of the watermark.
+        let behind = |column: usize| match (from.bounds[column], known.lateness_ms) {
+            (Some(bound), Some(lateness)) if !changes => Some(bound.min(lateness.saturating_neg())),
+            (bound, _) => bound,
+        };
         let (window_bounds, delayed) = match reduce.pane {
             Pane::Unbounded => ([None; 3], false),
-            Pane::Windows { time, window } => (
-                window_bounds(window, from.bounds[time], i64::from(!changes)),
-                delayed(from.bounds[time]).unwrap_or(false),
-            ),
+            Pane::Windows { time, window } => {
+                (window_bounds(window, behind(time), i64::from(!changes)), delayed(from.bounds[time]).unwrap_or(false))
+            }
             Pane::Session { time, .. } => {
-                // A row at the end of a session still belongs to it, and retracts it: it closes a moment behind that.
-                let at_end = minus(from.bounds[time], i64::from(!changes));
-                ([None, at_end, minus(at_end, 1)], true)
+                // A row at the end of a session amends it, or else the session closes a moment behind that.
+                let at_end = minus(behind(time), i64::from(!reduce.amends()));
+                ([None, at_end, minus(at_end, 1)], !reduce.amends() || delayed(from.bounds[time]).unwrap_or(false))
             }
             Pane::Assigned { start, end } => {
                 // Complete once its end can no longer come: a moment behind its last row.
-                let at_end = minus(from.bounds[end], i64::from(!changes));
+                let at_end = minus(behind(end), i64::from(!changes));
                 (
                     [from.bounds[start].filter(|_| changes), at_end, minus(at_end, 1)],
                     delayed(minus(from.bounds[end], 1)).unwrap_or(true),
@@ -386,7 +390,8 @@ impl Lowering<'_> {
         };
         let facts = Facts {
             append_only: match reduce.aggregates.is_empty() {
-                true if from.append_only => true,
+                // Without aggregates a window's row never changes; a session's does, as it grows.
+                true if from.append_only && !matches!(reduce.pane, Pane::Session { .. }) => true,
                 _ => bounded && !changes && known.lateness_ms == Some(0),
             },
             time: if is_window { Some(time) } else { key_time },
