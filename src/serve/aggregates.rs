@@ -1,6 +1,5 @@
 //! `GET /api/aggregates/{view}?limit=`: the newest rows of a view, as the first design named them.
 
-use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -9,6 +8,7 @@ use serde::Deserialize;
 
 use super::App;
 use super::problem::Problem;
+use super::route::{Answer, Route, query};
 use super::view_rows::{limit, newest};
 use super::views::find;
 
@@ -16,9 +16,10 @@ use super::views::find;
 const LIMIT: usize = 100;
 
 /// The newest rows.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/aggregates/{view}", get(aggregates))
-}
+pub(super) const ROUTES: &[Route] =
+    &[Route::get("/api/aggregates/{view}", "The newest rows of a view", || get(aggregates))
+        .takes(&[query("limit", "integer", "How many rows; 100 if not given")])
+        .answers(&[Answer::json("Rows")])];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,20 +3,29 @@
 //! `nodes` are the plan: each names its inputs by `id`. `operators` are what runs, all workers of this process together:
 //! rows in and out, seconds busy; each names its inputs by `id` too. A plan's node may be several operators.
 
+use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 
 use super::App;
 use super::columns::{Column, columns};
+use super::route::{Answer, Route, Shape};
 use crate::engine::OperatorStats;
 use crate::plan::{Node, describe};
 
 /// The graph.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/dataflow", get(dataflow))
-}
+pub(super) const ROUTES: &[Route] =
+    &[Route::get("/api/v1/dataflow", "The plan, and the operators that run it", || get(dataflow))
+        .answers(&[Answer::json("Dataflow")])];
+
+/// What it answers with.
+pub(super) const SHAPES: &[Shape] = &[
+    ("Dataflow", "nodes:[DataflowNode] views:[DataflowOutput] sinks:[DataflowOutput] operators:[Operator]"),
+    ("DataflowNode", "id:integer does:string known:string inputs:[integer] append_only:boolean columns:[Column]"),
+    ("DataflowOutput", "name:string node:integer"),
+    ("Operator", "id:string name:string inputs:[string] rows_in:integer rows_out:integer busy_seconds:number"),
+];
 
 #[derive(Serialize)]
 struct Graph {

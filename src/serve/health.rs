@@ -4,23 +4,40 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 
 use super::App;
 use super::as_of::AsOf;
 use super::problem::Problem;
+use super::role::Role;
+use super::route::{Answer, Route, Shape};
 use super::sources::status;
 use crate::engine::{Source, State as Engine, View};
 
 /// The probes.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/health", get(health))
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/livez", "Whether the process works", || get(livez))
+        .role(Role::Open)
+        .answers(&[Answer::text("text/plain")]),
+    Route::get("/readyz", "Whether it shows results", || get(readyz))
+        .role(Role::Open)
+        .answers(&[Answer::text("text/plain")]),
+    Route::get("/health", "A summary by component", || get(health))
+        .role(Role::Open)
+        .answers(&[Answer::json("Health"), Answer::of(503, "application/json", "Health")]),
+];
+
+/// What they answer with.
+pub(super) const SHAPES: &[Shape] = &[
+    ("Health", "status:string version:string engine:string error:string* sources:[SourceHealth] views:[ViewHealth]"),
+    ("SourceHealth", "name:string status:string"),
+    ("ViewHealth", "name:string rows:integer as_of:AsOf"),
+];
 
 async fn livez(State(app): State<App>) -> Response {
     match app.engine.state() {

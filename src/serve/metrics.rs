@@ -1,18 +1,17 @@
 //! `GET /metrics`: everything Prometheus wants to know.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::App;
+use super::route::{Answer, Route};
 use crate::metrics::CONTENT_TYPE;
 
 /// The exposition.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/metrics", get(metrics))
-}
+pub(super) const ROUTES: &[Route] = &[Route::get("/metrics", "Every metric, for Prometheus", || get(metrics))
+    .answers(&[Answer::text("application/openmetrics-text")])];
 
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.engine.metrics_text())

@@ -1,7 +1,7 @@
 //! The sidecar: views, streams, sources, metrics and the first page of one engine, over HTTP on tokio.
 //!
-//! One family of endpoints a file, each with its `routes()`; [`router`] puts them together, so a new one is a file and a
-//! line. Answers are JSON, refusals RFC 9457 problems. Nothing here changes the engine: it reads views and counters, and
+//! One family of endpoints a file, each with its `ROUTES` and the `SHAPES` of its answers; the lists here make the router
+//! and `/openapi.json`, so a new one is a file and a line. Answers are JSON, refusals RFC 9457 problems. Nothing here changes the engine: it reads views and counters, and
 //! a slow reader costs memory of its own and nothing else. Bind to the loopback unless the network is trusted: there is no
 //! authentication.
 
@@ -12,8 +12,11 @@ mod dataflow;
 mod health;
 mod json;
 mod metrics;
+mod openapi;
 mod page;
 mod problem;
+mod role;
+mod route;
 mod sources;
 mod stats;
 mod stream;
@@ -33,6 +36,7 @@ use tokio::sync::watch;
 use crate::engine::Engine;
 use crate::time::now_ms;
 use problem::Problem;
+use route::{Route, Shape};
 
 /// What every endpoint knows.
 #[derive(Clone)]
@@ -67,18 +71,36 @@ pub async fn serve(
     }
 }
 
+/// Every call, by family.
+const ROUTES: &[&[Route]] = &[
+    aggregates::ROUTES,
+    dataflow::ROUTES,
+    health::ROUTES,
+    metrics::ROUTES,
+    openapi::DESCRIPTION,
+    page::ROUTES,
+    sources::ROUTES,
+    stats::ROUTES,
+    stream::ROUTES,
+    view_rows::ROUTES,
+    views::ROUTES,
+];
+
+/// The shapes of their answers.
+const SHAPES: &[&[Shape]] = &[
+    openapi::COMMON,
+    dataflow::SHAPES,
+    health::SHAPES,
+    sources::SHAPES,
+    stats::SHAPES,
+    view_rows::SHAPES,
+    views::SHAPES,
+];
+
 fn router(app: App) -> Router {
-    Router::new()
-        .merge(aggregates::routes())
-        .merge(dataflow::routes())
-        .merge(health::routes())
-        .merge(metrics::routes())
-        .merge(page::routes())
-        .merge(sources::routes())
-        .merge(stats::routes())
-        .merge(stream::routes())
-        .merge(view_rows::routes())
-        .merge(views::routes())
+    let add = |router: Router<App>, route: &Route| router.route(route.path, (route.serve)());
+    openapi::routes()
+        .fold(Router::new(), add)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

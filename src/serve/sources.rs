@@ -3,15 +3,16 @@
 //! Counts are those of this process. Times in ms; `late_by` is how far rows were behind the latest event time before
 //! them: a watermark with the bound at `p99_ms` would have found 99 % of the rows on time.
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::columns::{Column, columns};
 use super::problem::Problem;
+use super::route::{Answer, Route, Shape, query};
 use super::view_rows::limit;
 use crate::delta::Reject;
 use crate::engine::Source;
@@ -21,12 +22,41 @@ use crate::time::format_time_ms;
 const LETTERS: usize = 100;
 
 /// The sources.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/sources", get(list))
-        .route("/api/v1/sources/{source}", get(one))
-        .route("/api/v1/sources/{source}/dead-letters", get(dead_letters))
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/api/v1/sources", "Every source", || get(list)).answers(&[Answer::json("Sources")]),
+    Route::get("/api/v1/sources/{source}", "A source: columns, counts, watermark, lateness", || get(one))
+        .answers(&[Answer::json("Source")]),
+    Route::get("/api/v1/sources/{source}/dead-letters", "Rows that were not accepted, newest first", || {
+        get(dead_letters)
+    })
+    .takes(&[query("limit", "integer", "How many; 100 if not given")])
+    .answers(&[Answer::json("DeadLetters")]),
+];
+
+/// What they answer with.
+pub(super) const SHAPES: &[Shape] = &[
+    ("Sources", "sources:[Source]"),
+    (
+        "Source",
+        "name:string connector:string status:string columns:[Column] event_time:EventTime? partitions:[string] \
+         rows:SourceRows buffer:Buffer",
+    ),
+    (
+        "EventTime",
+        "column:string bound_ms:integer lateness_ms:integer? idle_timeout_ms:integer? watermark:string \
+         watermark_ms:integer? late_by:LateBy",
+    ),
+    ("LateBy", "p99_ms:integer p999_ms:integer buckets:[LateBucket]"),
+    ("LateBucket", "up_to_ms:integer? rows:integer"),
+    (
+        "SourceRows",
+        "received:integer accepted:integer on_time:integer accepted_late:integer rejected_late:integer \
+         no_event_time:integer undecoded:integer",
+    ),
+    ("Buffer", "rows:integer capacity_rows:integer"),
+    ("DeadLetters", "source:string total:integer dead_letters:[DeadLetter]"),
+    ("DeadLetter", "position:string reason:string detail:string content:string"),
+];
 
 #[derive(Serialize)]
 struct List {

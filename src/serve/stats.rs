@@ -7,16 +7,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::sse::Event;
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::App;
 use super::as_of::AsOf;
 use super::json;
+use super::route::{Answer, Route, Shape};
 use super::stream::{Events, events};
 use crate::engine::Engine;
 use crate::time::Clock;
@@ -25,12 +26,27 @@ use crate::time::Clock;
 const SPAN: usize = 5;
 
 /// The statistics.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/stats", get(stats))
-        .route("/api/stats", get(stats))
-        .route("/stream/metrics", get(stream))
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/api/v1/stats", "Totals, rates, buffers", || get(stats)).answers(&[Answer::json("Stats")]),
+    Route::get("/api/stats", "The same, by its first name", || get(stats)).answers(&[Answer::json("Stats")]),
+    Route::get("/stream/metrics", "The same every second, as server-sent events", || get(stream))
+        .answers(&[Answer::text("text/event-stream")]),
+];
+
+/// What they answer with.
+pub(super) const SHAPES: &[Shape] = &[
+    (
+        "Stats",
+        "state:string finished:boolean seconds:number as_of:AsOf rows_received:integer rows_accepted:integer \
+         rows_late:integer dead_letters:integer rows_per_second:number sources:[SourceStats] views:[ViewStats] \
+         sse_clients:integer",
+    ),
+    (
+        "SourceStats",
+        "name:string rows_received:integer watermark:string buffer_rows:integer buffer_capacity_rows:integer",
+    ),
+    ("ViewStats", "name:string rows:integer windows_open:integer as_of:AsOf"),
+];
 
 #[derive(Serialize)]
 struct Stats {

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
@@ -29,6 +28,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::App;
 use super::problem::Problem;
+use super::route::{Answer, Parameter, Route, header, query};
 use super::views::find;
 use super::{stream_event, stream_id};
 use crate::engine::{Place, Snapshot, Step, View};
@@ -44,9 +44,21 @@ const MERGE_OVER: usize = 64;
 const EVERY_MAX_MS: i64 = 60_000;
 
 /// The streams of views.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/views/{view}/stream", get(one)).route("/api/v1/stream", get(many))
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/api/v1/views/{view}/stream", "The changes of a view, as server-sent events", || get(one))
+        .takes(&[EMIT, SNAPSHOT, EVERY, LAST_ID])
+        .answers(&[Answer::text("text/event-stream")]),
+    Route::get("/api/v1/stream", "The changes of several views, epoch by epoch", || get(many))
+        .takes(&[VIEWS, EMIT, SNAPSHOT, ALIGN, EVERY, LAST_ID])
+        .answers(&[Answer::text("text/event-stream")]),
+];
+
+const VIEWS: Parameter = query("views", "string", "Their names, with commas between; all if not given");
+const EMIT: Parameter = query("emit", "string", "`changes` (default) or `final`: leave out what is open");
+const SNAPSHOT: Parameter = query("snapshot", "boolean", "`false`: begin with the changes from now on");
+const ALIGN: Parameter = query("align", "boolean", "`false`: each view goes forward by itself");
+const EVERY: Parameter = query("every", "string", "A duration: tell at most so often");
+const LAST_ID: Parameter = header("Last-Event-ID", "Take up after this event");
 
 /// A stream of events, as an answer.
 pub(super) type Events = Sse<axum::response::sse::KeepAliveStream<EventStream>>;

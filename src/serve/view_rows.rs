@@ -14,7 +14,6 @@ use arrow_buffer::BooleanBuffer;
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, DataType, FieldRef, SchemaRef, SortOptions};
-use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -25,6 +24,7 @@ use super::App;
 use super::as_of::AsOf;
 use super::json;
 use super::problem::Problem;
+use super::route::{Answer, Route, Shape, query};
 use super::views::find;
 use crate::engine::{Snapshot, View};
 
@@ -34,9 +34,19 @@ const LIMIT: usize = 1000;
 const LIMIT_MAX: usize = 100_000;
 
 /// The rows of a view.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/views/{view}/rows", get(rows))
-}
+pub(super) const ROUTES: &[Route] =
+    &[Route::get("/api/v1/views/{view}/rows", "The rows of a view as of now", || get(rows))
+        .takes(&[
+            query("limit", "integer", "Rows of a page; 1000 if not given"),
+            query("cursor", "string", "The `next` of the page before"),
+            query("order", "string", "Columns with commas between, `-` before one that descends"),
+            query("", "string", "Rows equal to this in the column; `null` for NULL"),
+        ])
+        .answers(&[Answer::json("Rows")])];
+
+/// What it answers with; a row has the columns of the view besides.
+pub(super) const SHAPES: &[Shape] =
+    &[("Rows", "view:string as_of:AsOf rows:[Row] next:string?"), ("Row", "_status:string _version:integer ...")];
 
 async fn rows(
     State(app): State<App>,

@@ -2,22 +2,35 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 
 use super::App;
 use super::as_of::AsOf;
 use super::columns::{Column, columns};
 use super::problem::Problem;
+use super::route::{Answer, Route, Shape};
 use crate::engine::View;
 use crate::plan::Emit;
 
 /// The catalog of views.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/views", get(list)).route("/api/v1/views/{view}", get(one))
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/api/v1/views", "Every view", || get(list)).answers(&[Answer::json("Views")]),
+    Route::get("/api/v1/views/{view}", "A view: columns, emit mode, rows, how far it is", || get(one))
+        .answers(&[Answer::json("View")]),
+];
+
+/// What they answer with.
+pub(super) const SHAPES: &[Shape] = &[
+    ("Views", "views:[View]"),
+    (
+        "View",
+        "name:string emit:string columns:[Column] key:[string]? closes:boolean rows:integer windows_open:integer \
+         evicted:integer as_of:AsOf sql:string",
+    ),
+];
 
 #[derive(Serialize)]
 struct List {
