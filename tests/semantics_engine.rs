@@ -404,6 +404,8 @@ fn operators_tell_what_they_took_sent_and_hold() {
     eventually("the dataflow is built", || matches!(engine.state(), State::Running));
     let stats = |name: &str| engine.operators().into_iter().find(|operator| operator.name == name).unwrap();
     eventually("the open groups are told", || stats("WindowReduce").state_rows == 50);
+    let bytes = stats("WindowReduce").state_bytes;
+    assert!((50 * 24..1 << 20).contains(&bytes), "{bytes} bytes");
     eventually("rows in and out", || {
         let (reduce, source) = (stats("WindowReduce"), stats("Source a"));
         (reduce.rows_in, reduce.rows_out, source.rows_out) == (50, 50, 50)
@@ -412,5 +414,6 @@ fn operators_tell_what_they_took_sent_and_hold() {
     assert!(engine.metrics_text().contains("highwater_state_rows{operator=\"WindowReduce #"));
     engine.stop(true);
     engine.wait().unwrap();
-    assert_eq!(stats("WindowReduce").state_rows, 0, "what is closed is freed");
+    let ended = stats("WindowReduce");
+    assert_eq!((ended.state_rows, ended.state_bytes), (0, 0), "what is closed is freed");
 }

@@ -223,6 +223,7 @@ fn a_million_keys() {
         let mut shown: usize =
             state.apply(Epoch::MIN, rows.chunks(8192).map(oracle::delta).collect()).iter().map(|d| d.len()).sum();
         assert_eq!(state.held(), 1_000_000);
+        assert!((100..1_000).contains(&(state.bytes() / state.held())), "{} bytes", state.bytes());
         while let Some(due) = state.deadline() {
             shown += state.close(due).iter().map(|delta| delta.len()).sum::<usize>();
         }

@@ -179,12 +179,14 @@ where
                 let (_, rows) = staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Vec::new()));
                 rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
             });
+            let mut worked = 0;
             loop {
                 let epoch = staged.keys().next().copied().filter(|epoch| !frontier.less_equal(epoch));
                 let due = state.deadline().filter(|due| !frontier.less_than(&Epoch::at(*due)));
                 let (now, changes) = match (epoch, due) {
                     (Some(epoch), due) if due.is_none_or(|due| epoch < Epoch::at(due)) => {
                         let Some((capability, rows)) = staged.remove(&epoch) else { unreachable!("it was just found") };
+                        worked += rows.iter().map(Delta::len).sum::<usize>();
                         let changes = state.apply(epoch, rows);
                         (capability, changes)
                     }
@@ -208,7 +210,7 @@ where
                 });
             }
             state.expire(frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark));
-            meter.tell(state.held(), 0);
+            meter.tell(worked, state.held(), || state.bytes());
         }
     })
 }
@@ -226,15 +228,27 @@ pub struct Held {
     pub operator: usize,
     /// Groups, sessions, rows.
     pub rows: usize,
-    /// Bytes, 0 if they are not known.
+    /// Bytes, about.
     pub bytes: usize,
 }
 
 /// An operator's way to tell what it holds. Costs nothing while nobody listens or nothing changes.
+///
+/// Bytes are counted anew when the rows held are an eighth more or fewer, and when so many rows were taken that, at
+/// [`LEAST_BYTES`] each, the bytes may have doubled: so counting costs a few instructions a row, however large the state is.
 pub struct Meter {
     log: Option<Logger<StateLog>>,
     last: Held,
+    /// Rows held when the bytes were counted, and rows taken since.
+    counted: usize,
+    worked: usize,
 }
+
+/// What a row adds to a state at least, as [`Meter`] assumes.
+const LEAST_BYTES: usize = 16;
+
+/// States so small are counted every time.
+const SMALL_BYTES: usize = 64 << 10;
 
 impl std::fmt::Debug for Meter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -246,13 +260,23 @@ impl Meter {
     /// For the operator that `info` is of.
     pub fn new(worker: &Worker, info: &OperatorInfo) -> Meter {
         let last = Held { operator: info.global_id, rows: 0, bytes: 0 };
-        Meter { log: worker.logger_for::<StateLog>(STATE_LOG), last }
+        Meter { log: worker.logger_for::<StateLog>(STATE_LOG), last, counted: 0, worked: 0 }
     }
 
-    /// Tells what is held now, if that is news.
-    pub fn tell(&mut self, rows: usize, bytes: usize) {
-        let now = Held { rows, bytes, ..self.last };
-        if let Some(log) = self.log.as_ref().filter(|_| now != self.last) {
+    /// Tells what is held after `worked` more rows were taken, if that is news.
+    pub fn tell(&mut self, worked: usize, rows: usize, bytes: impl FnOnce() -> usize) {
+        let Some(log) = &self.log else { return };
+        if worked == 0 && rows == self.last.rows {
+            return;
+        }
+        self.worked = self.worked.saturating_add(worked);
+        let moved = rows.abs_diff(self.counted) > self.counted / 8;
+        let grown = self.last.bytes < SMALL_BYTES || self.worked.saturating_mul(LEAST_BYTES) >= self.last.bytes;
+        let mut now = Held { rows, ..self.last };
+        if moved || grown {
+            (now.bytes, self.counted, self.worked) = (bytes(), rows, 0);
+        }
+        if now != self.last {
             log.log(now);
             self.last = now;
         }

@@ -28,6 +28,9 @@ pub trait Stateful {
     /// How many groups (sessions, points) are held.
     fn held(&self) -> usize;
 
+    /// Memory held, in bytes, about. May cost as much as the state is large: it is not asked at every call.
+    fn bytes(&self) -> usize;
+
     /// No row of an epoch below `watermark` will be applied any more: frees what only such rows could need.
     fn expire(&mut self, _watermark: i64) {}
 }

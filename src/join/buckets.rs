@@ -129,11 +129,6 @@ impl Buckets {
         self.len() == 0
     }
 
-    /// Memory held, in bytes, about.
-    pub fn bytes(&self) -> usize {
-        self.tables.values().map(Table::bytes).sum()
-    }
-
     fn table(&mut self, bucket: i64) -> &mut Table {
         let Buckets { join, schema, inputs: [left, right], rejects, tables, .. } = self;
         tables.entry(bucket).or_insert_with(|| Table::new(join, schema, [left, right], rejects))
@@ -179,5 +174,13 @@ impl Paired for Buckets {
             table.expire(watermark);
             !table.is_empty()
         });
+    }
+
+    fn held(&self) -> usize {
+        self.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.tables.values().map(Table::bytes).sum()
     }
 }

@@ -243,4 +243,17 @@ impl Paired for Versions {
         self.expired = self.expired.max(watermark);
         self.free();
     }
+
+    fn held(&self) -> usize {
+        self.len()
+    }
+
+    fn bytes(&self) -> usize {
+        let keys = self.key.iter().map(|keys| keys.capacity() * size_of::<Option<u32>>()).sum::<usize>();
+        let waiting = |slots: &Vec<u32>| slots.capacity() * 4 + size_of::<(i64, Vec<u32>)>();
+        let versions = |of: &Vec<(i64, u32)>| of.capacity() * 16 + size_of::<Vec<(i64, u32)>>();
+        let lists = self.waiting.values().map(waiting).chain(self.versions.iter().map(versions)).sum::<usize>();
+        let rows = self.rows.iter().map(Columns::bytes).sum::<usize>();
+        rows + keys + lists + self.times.capacity() * 8 + self.keys.bytes()
+    }
 }

@@ -8,7 +8,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::ParallelizationContract;
 use timely::dataflow::operators::{Capability, Operator};
 
-use crate::delta::{Delta, by_columns};
+use crate::delta::{Delta, Meter, by_columns};
 use crate::time::Epoch;
 
 /// A state machine over the epochs of two inputs.
@@ -27,6 +27,12 @@ pub trait Paired {
 
     /// No row of an epoch below `watermark` will be applied any more: frees what only such rows could need.
     fn expire(&mut self, watermark: i64);
+
+    /// How many rows are held.
+    fn held(&self) -> usize;
+
+    /// Memory held, in bytes, about.
+    fn bytes(&self) -> usize;
 }
 
 /// Runs a [`Paired`] over two streams, each routed by the hash of its `keys`.
@@ -59,50 +65,65 @@ where
     P: ParallelizationContract<Epoch, Delta>,
     Q: ParallelizationContract<Epoch, Delta>,
 {
-    left.binary_frontier::<_, NoopBuilder<Delta>, _, _, _, _>(right, left_pact, right_pact, name, move |initial, _| {
-        drop(initial);
-        let mut staged: BTreeMap<Epoch, (Capability<Epoch>, [Vec<Delta>; 2])> = BTreeMap::new();
-        let mut held: Option<Capability<Epoch>> = None;
-        move |(left, left_frontier), (right, right_frontier), output| {
-            left.for_each_time(|time, deltas| {
-                let (_, [rows, _]) = staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Default::default()));
-                rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
-            });
-            right.for_each_time(|time, deltas| {
-                let (_, [_, rows]) = staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Default::default()));
-                rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
-            });
-            let frontiers = [left_frontier, right_frontier].map(|frontier| frontier.frontier().first().copied());
-            let frontier = frontiers.into_iter().flatten().min();
-            loop {
-                let passed = |epoch: Epoch| frontier.is_none_or(|frontier| epoch < frontier);
-                let reached = |epoch: Epoch| frontier.is_none_or(|frontier| epoch <= frontier);
-                let epoch = staged.keys().next().copied().filter(|&epoch| passed(epoch));
-                let due = state.deadline().filter(|&due| reached(Epoch::at(due)));
-                let (now, changes) = match (epoch, due) {
-                    (Some(epoch), due) if due.is_none_or(|due| epoch < Epoch::at(due)) => {
-                        let Some((capability, rows)) = staged.remove(&epoch) else { unreachable!("it was just found") };
-                        let changes = state.apply(epoch, rows);
-                        (capability, changes)
-                    }
-                    (_, Some(due)) => {
-                        let Some(capability) = held.take() else { unreachable!("a deadline has its capability") };
-                        let changes = state.close(due);
-                        (capability, changes)
-                    }
-                    _ => break,
-                };
-                let mut session = output.session_with_builder(&now);
-                let changes = changes.into_iter().filter(|delta| !delta.is_empty());
-                changes.for_each(|mut delta| session.give_container(&mut delta));
-                drop(session);
-                // Whatever was held is at or before the next deadline, or `now` is.
-                held = state.deadline().map(Epoch::at).map(|next| match held.take() {
-                    Some(earlier) if *earlier.time() <= next => earlier.delayed(&next),
-                    _ => now.delayed(&next),
+    let worker = left.scope().worker().clone();
+    left.binary_frontier::<_, NoopBuilder<Delta>, _, _, _, _>(
+        right,
+        left_pact,
+        right_pact,
+        name,
+        move |initial, info| {
+            drop(initial);
+            let mut meter = Meter::new(&worker, &info);
+            let mut staged: BTreeMap<Epoch, (Capability<Epoch>, [Vec<Delta>; 2])> = BTreeMap::new();
+            let mut held: Option<Capability<Epoch>> = None;
+            move |(left, left_frontier), (right, right_frontier), output| {
+                left.for_each_time(|time, deltas| {
+                    let (_, [rows, _]) =
+                        staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Default::default()));
+                    rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
                 });
+                right.for_each_time(|time, deltas| {
+                    let (_, [_, rows]) =
+                        staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Default::default()));
+                    rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
+                });
+                let frontiers = [left_frontier, right_frontier].map(|frontier| frontier.frontier().first().copied());
+                let frontier = frontiers.into_iter().flatten().min();
+                let mut worked = 0;
+                loop {
+                    let passed = |epoch: Epoch| frontier.is_none_or(|frontier| epoch < frontier);
+                    let reached = |epoch: Epoch| frontier.is_none_or(|frontier| epoch <= frontier);
+                    let epoch = staged.keys().next().copied().filter(|&epoch| passed(epoch));
+                    let due = state.deadline().filter(|&due| reached(Epoch::at(due)));
+                    let (now, changes) = match (epoch, due) {
+                        (Some(epoch), due) if due.is_none_or(|due| epoch < Epoch::at(due)) => {
+                            let Some((capability, rows)) = staged.remove(&epoch) else {
+                                unreachable!("it was just found")
+                            };
+                            worked += rows.iter().flatten().map(Delta::len).sum::<usize>();
+                            let changes = state.apply(epoch, rows);
+                            (capability, changes)
+                        }
+                        (_, Some(due)) => {
+                            let Some(capability) = held.take() else { unreachable!("a deadline has its capability") };
+                            let changes = state.close(due);
+                            (capability, changes)
+                        }
+                        _ => break,
+                    };
+                    let mut session = output.session_with_builder(&now);
+                    let changes = changes.into_iter().filter(|delta| !delta.is_empty());
+                    changes.for_each(|mut delta| session.give_container(&mut delta));
+                    drop(session);
+                    // Whatever was held is at or before the next deadline, or `now` is.
+                    held = state.deadline().map(Epoch::at).map(|next| match held.take() {
+                        Some(earlier) if *earlier.time() <= next => earlier.delayed(&next),
+                        _ => now.delayed(&next),
+                    });
+                }
+                state.expire(frontier.map_or(i64::MAX, |epoch| epoch.watermark));
+                meter.tell(worked, state.held(), || state.bytes());
             }
-            state.expire(frontier.map_or(i64::MAX, |epoch| epoch.watermark));
-        }
-    })
+        },
+    )
 }

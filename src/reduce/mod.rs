@@ -26,6 +26,10 @@ impl Stateful for Groups {
         self.table.len()
     }
 
+    fn bytes(&self) -> usize {
+        self.table.bytes()
+    }
+
     fn apply(&mut self, _epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         let mut changes = Changes::new(&self.terms.schema);
         self.table.amend(&input.iter().map(Part::Rows).collect::<Vec<_>>(), &|_| Vec::new(), &mut changes);

@@ -25,6 +25,11 @@ impl Due {
         self.slots.entry(slot).or_default().push(place);
     }
 
+    /// Memory held, in bytes, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.values().map(|places| places.capacity() * 4 + size_of::<(i64, Vec<u32>)>()).sum()
+    }
+
     /// The earliest slot.
     pub(super) fn first(&self) -> Option<i64> {
         self.slots.keys().next().copied()

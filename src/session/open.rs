@@ -291,6 +291,11 @@ impl Stateful for Sessions {
         self.sessions.len() - self.free.len()
     }
 
+    fn bytes(&self) -> usize {
+        let slab = self.sessions.capacity() * size_of::<Session>() + (self.free.capacity() + self.heads.capacity()) * 4;
+        slab + self.keys.bytes() + self.states.bytes() + self.closing.bytes() + self.expiring.bytes()
+    }
+
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         self.expire(epoch.watermark);
         self.epochs = self.epochs.wrapping_add(1);

@@ -187,6 +187,13 @@ impl Stateful for PointSessions {
         self.points.len()
     }
 
+    fn bytes(&self) -> usize {
+        // Nodes of trees are about two thirds full.
+        let points = self.points.len() * size_of::<((u32, i64), Point)>() * 3 / 2;
+        let entries = (self.closing.len() + self.expiring.len()) * size_of::<(i64, u32)>() * 3 / 2;
+        points + entries + self.free.capacity() * 4 + self.keys.bytes() + self.states.bytes()
+    }
+
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         self.expire(epoch.watermark);
         let rows: Vec<Delta> = input.iter().map(|rows| self.terms.timed(rows, &[self.time])).collect();

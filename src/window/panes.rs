@@ -132,6 +132,11 @@ impl Stateful for Panes {
         self.open.values().chain(self.shown.values()).map(GroupTable::len).sum()
     }
 
+    fn bytes(&self) -> usize {
+        let tables = self.open.values().chain(self.shown.values());
+        tables.map(|table| table.bytes() + size_of::<(Pane, GroupTable)>()).sum()
+    }
+
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         let mut changes = Changes::new(&self.terms.schema);
         match self.source {

@@ -91,6 +91,13 @@ impl Stateful for Slices {
         slices.chain(closed).map(GroupTable::len).sum::<usize>() + self.sum.len()
     }
 
+    fn bytes(&self) -> usize {
+        let places = |slice: &Slice| slice.places.as_ref().map_or(0, |places| places.capacity() * 4);
+        let slices = self.slices.values().map(|slice| slice.table.bytes() + places(slice) + size_of::<(i64, Slice)>());
+        let closed = self.closed.values().map(|(_, table)| table.bytes() + size_of::<(i64, i64, GroupTable)>());
+        slices.chain(closed).sum::<usize>() + self.sum.bytes()
+    }
+
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
         self.now = epoch;
         let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
