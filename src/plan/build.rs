@@ -11,6 +11,7 @@ use super::{Dataflow, Node, NodeId, Op, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
 use crate::delta::{Delta, Rejects, Stateful, by_columns, stateful, stateless};
 use crate::join::{Buckets, Side, Versions, paired};
+use crate::rank::{Rank, Top};
 use crate::reduce::Groups;
 use crate::session::{PointSessions, Sessions};
 use crate::time::Epoch;
@@ -103,16 +104,41 @@ fn operator<'s>(
             let keys = lookup.keys.iter().copied().unzip::<_, _, Vec<_>, Vec<_>>().into();
             paired(lefts, rights, keys, "Lookup", Versions::new(lookup.clone(), &node.schema, inputs, rejects))
         }
+        Op::Rank(rank) => {
+            let (from, stream) = input(0);
+            let (from, pact) = (&plan.nodes[from], by_columns(rank.exchange()));
+            stateful(stream, pact, "Rank", Box::new(top(from, node, rank, rejects)))
+        }
     }
+}
+
+/// How far behind the watermark on-time values of a time column are: the bounds have the lateness in them.
+fn behind(from: &Node, column: usize, lateness_ms: Option<i64>) -> i64 {
+    let bound = from.facts.bounds.get(column).copied().flatten();
+    bound.map_or(0, |bound| bound.saturating_neg().saturating_sub(lateness_ms.unwrap_or(0)))
+}
+
+/// The state machine of a ranking: `from` is what it reads, `node` the ranking itself.
+pub fn top(from: &Node, node: &Node, rank: &Rank, rejects: &Rejects) -> Top {
+    let key_types = rank.keys.iter().map(|&key| from.schema.field(key).data_type().clone()).collect();
+    let grouping = Grouping { keys: rank.keys.clone(), key_types, aggregates: Vec::new(), retracting: rank.retracting };
+    // A window is complete when its end can no longer come: W > end, not W >= end.
+    let delay_ms = rank.window.map_or(0, |(_, end)| behind(from, end, rank.lateness_ms).saturating_add(1).max(0));
+    let terms = Terms {
+        grouping,
+        schema: Arc::clone(&node.schema),
+        emit: rank.emit,
+        lateness_ms: rank.lateness_ms,
+        delay_ms,
+        grace_ms: 0,
+        rejects: rejects.clone(),
+    };
+    Top::new(terms, rank.clone(), &from.schema)
 }
 
 /// The state machine of a reduce: `from` is what it reads, `node` the reduce itself.
 pub fn state(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Box<dyn Stateful> {
-    // How far behind the watermark on-time values of a time column are: the bounds have the lateness in them.
-    let behind = |column: usize| {
-        let bound = from.facts.bounds.get(column).copied().flatten();
-        bound.map_or(0, |bound| bound.saturating_neg().saturating_sub(reduce.lateness_ms.unwrap_or(0)).max(0))
-    };
+    let behind = |column: usize| behind(from, column, reduce.lateness_ms).max(0);
     let terms = |delay_ms: i64, grace_ms: i64| Terms {
         grouping: grouping(from, reduce),
         schema: Arc::clone(&node.schema),

@@ -5,6 +5,7 @@ use std::fmt;
 use super::explain::state;
 use super::{Dataflow, NodeId, Op, Pane, Reduce, Window};
 use crate::join::{Join, Side};
+use crate::rank::Rank;
 
 /// From how many windows a row is in on, copying it into each is worth a word.
 const MANY_COPIES: i64 = 100;
@@ -44,6 +45,12 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 Op::Window { window, .. } => warnings.extend(copies(window).map(warn)),
                 Op::Join(join) => warnings.extend(keeps(join).map(warn)),
                 Op::Lookup(_) => {}
+                Op::Rank(rank) => {
+                    warnings.extend(ranked(plan, node, rank).map(warn));
+                    if rank.window.is_some() {
+                        warnings.extend(waiting(plan, node));
+                    }
+                }
                 Op::Source { .. } | Op::Map { .. } | Op::Union => {}
             }
         }
@@ -85,6 +92,25 @@ fn growth(plan: &Dataflow, node: NodeId, reduce: &Reduce) -> Option<(String, &'s
             "give the source a lateness it can live with, like '1 hour'",
         )),
         _ => None,
+    }
+}
+
+/// A ranking that keeps rows without end.
+fn ranked(plan: &Dataflow, node: NodeId, rank: &Rank) -> Option<(String, &'static str)> {
+    let input = &plan.nodes[*plan.nodes[node].inputs.first()?].schema;
+    let keys: Vec<&str> = rank.keys.iter().map(|&key| input.field(key).name().as_str()).collect();
+    let lateness = "give the source a lateness it can live with, like '1 hour'";
+    let window = "rank within a window: PARTITION BY window_start, window_end, ...";
+    match (rank.window.is_some(), rank.retracting, keys.as_slice()) {
+        (true, ..) => rank
+            .lateness_ms
+            .is_none()
+            .then(|| ("a ranking keeps every window: lateness is unbounded".to_owned(), lateness)),
+        (false, true, _) => Some(("a ranking of rows that may be taken back keeps all of them".to_owned(), window)),
+        (false, false, []) => None,
+        (false, false, keys) => {
+            Some((format!("a ranking keeps its first rows of each {} for ever", keys.join(", ")), window))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
+use super::explain_rank::{rank_line, rank_state};
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, Window};
 use crate::source::SourceSpec;
 use crate::time::{format_duration_ms, format_time_ms};
@@ -122,6 +123,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Reduce(reduce) => reduce_line(reduce, of),
         Op::Join(join) => join_line(join, schemas(plan, node)),
         Op::Lookup(lookup) => lookup_line(lookup, schemas(plan, node)),
+        Op::Rank(rank) => rank_line(rank, of),
     }
 }
 
@@ -214,6 +216,9 @@ fn facts(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
     match &node.op {
         Op::Join(join) => parts.extend(join_state(join, schemas(plan, node))),
         Op::Lookup(lookup) => parts.extend(lookup_state(lookup, schemas(plan, node))),
+        Op::Rank(rank) => {
+            parts.extend(rank_state(rank, |index| input.map_or_else(String::new, |input| column(&input.schema, index))))
+        }
         _ => {}
     }
     parts.join(" | ")

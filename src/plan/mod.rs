@@ -7,6 +7,7 @@ pub mod build;
 mod check;
 pub mod explain;
 mod explain_join;
+mod explain_rank;
 #[cfg(test)]
 mod explain_tests;
 pub mod join;
@@ -27,6 +28,7 @@ pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain, sql_type};
 pub use crate::aggregate::Emit;
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
+pub use crate::rank::{Numbering, Rank};
 pub use crate::window::Window;
 
 /// A scalar expression over the columns of a node.
@@ -158,6 +160,8 @@ pub enum Op {
     Join(Join),
     /// Rows beside the version of the second input that was valid at their time.
     Lookup(Lookup),
+    /// The first rows of each partition.
+    Rank(Rank),
 }
 
 /// Group and aggregate. Output columns: the keys, then `window_start`, `window_end`, `window_time` if there is a window,

@@ -18,6 +18,7 @@ use super::aggregate_call::{BindLiterals, Bound, Grouping};
 use super::catalog::Catalog;
 use super::column_type::CastTypes;
 use super::diagnose::NO_RELATION;
+use super::rank_call::RankCall;
 use super::window_call::WindowCalls;
 
 /// A relation of the program as the planner scans it.
@@ -118,8 +119,8 @@ impl ContextProvider for Context {
         self.aggregates.get(&name.to_lowercase()).cloned()
     }
 
-    fn get_window_meta(&self, _: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        RankCall::named(&name.to_lowercase()).map(|call| Arc::new(WindowUDF::new_from_impl(call)))
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
@@ -143,7 +144,7 @@ impl ContextProvider for Context {
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        RankCall::names().map(str::to_owned).collect()
     }
 }
 

@@ -20,6 +20,7 @@ mod program;
 mod prune;
 mod prune_join;
 mod query;
+mod rank_call;
 mod reading;
 mod refuse;
 mod setting;

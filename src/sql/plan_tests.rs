@@ -111,6 +111,7 @@ pub(super) fn shape(plan: &Dataflow) -> String {
             Op::Reduce(reduce) => reduce_shape(reduce),
             Op::Join(join) => format!("{:?} join on {:?}", join.kind, join.keys),
             Op::Lookup(lookup) => format!("lookup on {:?}", lookup.keys),
+            Op::Rank(rank) => format!("rank by {:?}", rank.keys),
         };
         let inputs = node.inputs.iter().map(|i| format!("{i}")).collect::<Vec<_>>().join(",");
         let _ = writeln!(out, "{id} [{inputs}] {what} ({names}){}", if node.facts.append_only { "" } else { " ±" });

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef, SortOptions};
 use datafusion_common::Result;
 use datafusion_physical_expr::expressions::Column;
 
 use super::lower::{as_column, column, columns_of, moved, substitute};
 use super::prune_join::{needed, output, rebuilt};
-use crate::plan::{AggregateCall, Node, NodeId, Op, Pane, Reduce, Scalar, SinkPlan, ViewSpec};
+use crate::plan::{AggregateCall, Node, NodeId, Op, Pane, Rank, Reduce, Scalar, SinkPlan, ViewSpec};
 
 /// What is left: the nodes, and per source the columns of its node that are needed, in order.
 pub(super) struct Pruned {
@@ -88,6 +88,16 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
                 need(&mut kept, node.inputs[0], &mut all.into_iter());
                 mine.extend(0..first);
             }
+            Op::Rank(rank) => {
+                let width = nodes[node.inputs[0]].schema.fields().len();
+                let mut input: BTreeSet<usize> = mine.iter().copied().filter(|&c| c < width).collect();
+                input.extend(rank_reads(rank));
+                if input.is_empty() {
+                    input.insert(0);
+                }
+                need(&mut kept, node.inputs[0], &mut input.iter().copied());
+                mine.extend(input);
+            }
             Op::Join(_) | Op::Lookup(_) => {
                 let width = nodes[node.inputs[0]].schema.fields().len();
                 let Some(sides) = needed(&node.op, &mine, width) else { unreachable!("it has two inputs") };
@@ -117,6 +127,12 @@ fn pane_columns(pane: Pane) -> Vec<usize> {
         Pane::Assigned { start, end } => vec![start, end],
         Pane::Session { time, keep, .. } => std::iter::once(time).chain(keep).collect(),
     }
+}
+
+fn rank_reads(rank: &Rank) -> impl Iterator<Item = usize> {
+    let window = rank.window.into_iter().flat_map(|(start, end)| [start, end]);
+    let order = rank.order.iter().chain(&rank.ties).map(|(column, _)| *column);
+    rank.keys.iter().copied().chain(window).chain(order)
 }
 
 struct Pruner<'a> {
@@ -177,6 +193,23 @@ impl Pruner<'_> {
                 (Op::Window { time: self.at(node.inputs[0], *time), window: *window }, inputs)
             }
             Op::Reduce(reduce) => (Op::Reduce(self.reduce(reduce, node.inputs[0], &kept)), inputs),
+            Op::Rank(rank) => {
+                let width = self.old[node.inputs[0]].schema.fields().len();
+                let (own, numbers): (Vec<usize>, Vec<usize>) = kept.iter().partition(|&&c| c < width);
+                // It keeps rows: of exactly these columns.
+                let input = self.narrowed(node.inputs[0], &own);
+                let at = |column: usize| own.partition_point(|&c| c < column);
+                let moved = |columns: &[(usize, SortOptions)]| columns.iter().map(|&(c, how)| (at(c), how)).collect();
+                let rank = Rank {
+                    keys: rank.keys.iter().map(|&key| at(key)).collect(),
+                    window: rank.window.map(|(start, end)| (at(start), at(end))),
+                    order: moved(&rank.order),
+                    ties: moved(&rank.ties),
+                    numbers: numbers.iter().map(|number| rank.numbers[number - width]).collect(),
+                    ..rank.clone()
+                };
+                (Op::Rank(rank), vec![input])
+            }
             Op::Join(_) | Op::Lookup(_) => self.paired(node, &kept)?,
         };
         let kept = match &node.op {

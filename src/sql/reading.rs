@@ -152,6 +152,10 @@ impl Program<'_> {
     /// The types of a relation's columns.
     pub(super) fn types(&self, relation: &Relation) -> datafusion_common::Result<Vec<arrow_schema::DataType>> {
         let mut fields: Vec<FieldRef> = self.arena.schema(relation.node).fields().iter().cloned().collect();
+        if relation.ranked.is_some() {
+            let number = || Arc::new(Field::new("number", arrow_schema::DataType::Int64, false));
+            fields.extend(relation.columns.iter().map(|_| number()));
+        }
         fields.extend(
             super::window_node::WINDOW_COLUMNS.map(|name| Arc::new(Field::new(name, super::column_type::TIME, true))),
         );
@@ -176,7 +180,10 @@ impl Program<'_> {
         let mut relation = relation;
         let read = self.reads.get(&view.name.key()).copied().unwrap_or(0);
         // Readers of a view share what it computes. Windows stay open to being taken in by a grouping.
-        if relation.pending.is_none() && (view.materialized || read > 1) {
+        if relation.pending.is_none()
+            && (relation.ranked.is_none() || view.materialized)
+            && (view.materialized || read > 1)
+        {
             let mut lowering = self.lowering(&view.name.value);
             let settled = lowering.settle(relation);
             relation = settled.map_err(|error| self.problems(error, &view.query.tokens))?;

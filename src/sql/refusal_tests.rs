@@ -6,8 +6,8 @@ use super::plan_tests::{BID, compiled};
 const REFUSALS: &[(&str, &str, &str, &str)] = &[
     // Clauses.
     ("SELECT auction FROM bid ORDER BY price", "price", "ORDER BY has no meaning", "order when you read"),
-    ("SELECT auction FROM bid LIMIT 3", "3", "LIMIT is not supported", "limit when you read"),
-    ("SELECT auction FROM bid FETCH FIRST 3 ROWS ONLY", "3", "LIMIT is not supported", "limit when you read"),
+    ("SELECT auction FROM bid LIMIT 3", "3", "without an order", "ORDER BY x LIMIT n"),
+    ("SELECT auction FROM bid FETCH FIRST 3 ROWS ONLY", "3", "without an order", "limit when you read"),
     (
         "SELECT a.auction FROM bid a ASOF JOIN bid b MATCH_CONDITION (a.price >= b.price)",
         "",
@@ -18,11 +18,22 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     ("SELECT auction, (SELECT 1) AS x FROM bid", "SELECT 1", "without FROM", "SELECT ... FROM source"),
     (
         "SELECT ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price) AS n FROM bid",
-        "ROW_NUMBER",
-        "OVER is not supported yet",
-        "window",
+        "price",
+        "a ranking needs a bound",
+        "WHERE rn <= 10",
     ),
-    ("SELECT auction FROM bid QUALIFY auction > 1", "auction > 1", "QUALIFY", "MAX or MIN"),
+    (
+        "SELECT auction FROM bid QUALIFY ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price) > 3",
+        "price",
+        "a ranking needs a bound",
+        "WHERE rn <= 10",
+    ),
+    (
+        "SELECT auction FROM bid QUALIFY RANK() OVER (PARTITION BY auction) = 1",
+        "auction",
+        "a ranking needs an order",
+        "ORDER BY x",
+    ),
     ("SELECT DISTINCT ON (auction) auction, price FROM bid", "auction", "DISTINCT ON", "FIRST_VALUE"),
     ("SELECT auction FROM bid EXCEPT ALL SELECT bidder FROM bid", "", "EXCEPT ALL is not supported", "write EXCEPT"),
     ("SELECT auction FROM bid FOR SYSTEM_TIME AS OF dateTime", "", "SYSTEM_TIME", ""),

@@ -67,19 +67,21 @@ pub(super) fn last_part(name: &ObjectName) -> String {
 
 impl Refuse {
     fn query(&self, query: &Query) -> Flow {
-        if let Some(order_by) = &query.order_by {
+        let limited = query.limit_clause.is_some();
+        if let Some(order_by) = query.order_by.as_ref().filter(|_| !limited) {
             return refuse(
                 order_by.span(),
                 "ORDER BY has no meaning for a result that keeps changing",
-                "leave it out and order when you read: GET /api/v1/views/NAME/rows?order=-column",
+                "add LIMIT n for the first n rows, or leave it out and order when you read: GET /api/v1/views/NAME/rows?order=-column",
             );
         }
-        let limit = query.limit_clause.as_ref().map(Spanned::span).or(query.fetch.as_ref().map(Spanned::span));
+        let unordered = query.limit_clause.as_ref().filter(|_| query.order_by.is_none()).map(Spanned::span);
+        let limit = unordered.or(query.fetch.as_ref().map(Spanned::span));
         if let Some(span) = limit {
             return refuse(
                 span,
-                "LIMIT is not supported: which rows are first changes with every row",
-                "leave it out and limit when you read: GET /api/v1/views/NAME/rows?limit=10&order=-column",
+                "without an order no rows are the first",
+                "write ORDER BY x LIMIT n, or limit when you read: GET /api/v1/views/NAME/rows?limit=10&order=-column",
             );
         }
         if let Some(with) = query.with.as_ref().filter(|with| with.recursive) {
@@ -107,13 +109,6 @@ impl Refuse {
                 span,
                 "DISTINCT ON is not supported",
                 "write FIRST_VALUE(x) or LAST_VALUE(x) ... GROUP BY key",
-            );
-        }
-        if let Some(qualify) = &select.qualify {
-            return refuse(
-                qualify.span(),
-                "QUALIFY and ranking are not supported yet",
-                "MAX or MIN with GROUP BY gives the best row's value",
             );
         }
         if let GroupByExpr::All(_) = &select.group_by {
@@ -304,13 +299,6 @@ impl Refuse {
     fn function(&self, function: &Function) -> Flow {
         let name = last_part(&function.name);
         let span = function.name.span();
-        if function.over.is_some() {
-            return refuse(
-                span,
-                "OVER is not supported yet",
-                "group by a window instead: TABLE(TUMBLE(...)), HOP for sliding ones; MAX/MIN/FIRST_VALUE with GROUP BY for the best row",
-            );
-        }
         let shown = name.to_uppercase();
         if let Some((_, hint)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
             return refuse(span, &format!("{shown} is not to be had"), hint);

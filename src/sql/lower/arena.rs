@@ -156,6 +156,7 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Window { time: t, window: w }, Op::Window { time: u, window: v }) => (t, w) == (u, v),
         (Op::Reduce(a), Op::Reduce(b)) => same_reduce(a, b),
         (Op::Join(a), Op::Join(b)) => same_join(a, b),
+        (Op::Rank(a), Op::Rank(b)) => a == b,
         _ => false,
     }
 }

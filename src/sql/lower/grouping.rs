@@ -100,6 +100,7 @@ impl Lowering<'_> {
             branches.push(Relation {
                 node: relation.node,
                 pending: None,
+                ranked: None,
                 filter: relation.filter.clone(),
                 columns,
                 names,
@@ -134,6 +135,6 @@ impl Lowering<'_> {
         }
         let mut names = relation.names;
         names.insert(n, GROUPING_ID.to_owned());
-        Ok(Relation { node: union, pending, filter: Vec::new(), columns, names })
+        Ok(Relation { node: union, pending, ranked: None, filter: Vec::new(), columns, names })
     }
 }

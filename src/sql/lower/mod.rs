@@ -4,6 +4,7 @@ mod arena;
 mod bounds;
 mod grouping;
 mod join;
+mod rank;
 mod reduce;
 mod relation;
 mod scalar;
@@ -58,11 +59,13 @@ impl Lowering<'_> {
                 if let Some(predicate) = added.pop() {
                     relation.filter.extend(scalar::conjuncts(&predicate));
                 }
-                Ok(relation)
+                self.bounded(relation)
             }
             LogicalPlan::Union(union) => self.union(union, emit),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, emit),
             LogicalPlan::Join(join) => self.join(join, emit),
+            LogicalPlan::Window(window) => self.ranked(window, emit),
+            LogicalPlan::Limit(limit) => self.first_rows(limit, emit),
             LogicalPlan::Distinct(Distinct::All(_)) => Err(internal("DISTINCT that is not a grouping")),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(node) => self.window(node, emit),
@@ -76,7 +79,7 @@ impl Lowering<'_> {
     fn window(&mut self, node: &WindowNode, emit: Option<Emit>) -> Result<Relation> {
         let mut relation = self.lower(&node.input, emit)?;
         let session = matches!(node.kind, WindowKind::Session { .. });
-        if relation.pending.is_some() {
+        if relation.pending.is_some() || relation.ranked.is_some() {
             relation = self.run(relation)?;
         } else if session {
             // A filter below a session is not one behind it.
@@ -132,8 +135,6 @@ fn refused(plan: &LogicalPlan) -> DataFusionError {
         LogicalPlan::Sort(_) => {
             ("ORDER BY has no meaning for a result that keeps changing", "leave it out and order when you read")
         }
-        LogicalPlan::Limit(_) => ("LIMIT is not supported", "leave it out and limit when you read"),
-        LogicalPlan::Window(_) => ("OVER is not supported yet", "group by a window: TABLE(TUMBLE(...))"),
         LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
             ("a result follows a stream", "read a source: SELECT ... FROM source")
         }

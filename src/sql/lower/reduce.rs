@@ -35,16 +35,16 @@ struct Call {
 }
 
 /// What a grouping will be: its pane, where its keys' values come out, what remains to be filtered behind it.
-struct Shape {
-    pane: Pane,
+pub(super) struct Shape {
+    pub(super) pane: Pane,
     /// Key columns of the input, without window columns.
-    keys: Vec<usize>,
+    pub(super) keys: Vec<usize>,
     /// Per key of the query, its value over the result's columns.
     values: Vec<Value>,
     /// Conditions over the pending windows' columns, by the place of `window_start`.
     behind: Vec<Scalar>,
     /// Whether the pane is a window that was written as one.
-    window: bool,
+    pub(super) window: bool,
     /// The place of `window_start` among the columns that `values` and `behind` read.
     start: usize,
 }
@@ -182,7 +182,7 @@ impl Lowering<'_> {
         columns.extend((aggregates_at..schema.fields().len()).map(|at| column(&schema, at)));
         let filter = shape.behind.into_iter().map(over).collect::<Result<_>>()?;
         names.extend(schema.fields()[aggregates_at..].iter().map(|field| field.name().clone()));
-        Ok((Relation { node: out, pending: None, filter, columns, names }, bounded))
+        Ok((Relation { node: out, pending: None, ranked: None, filter, columns, names }, bounded))
     }
 
     /// Takes pending windows into the grouping, if its keys tell the window and nothing else reads the windows' columns.
@@ -248,7 +248,8 @@ impl Lowering<'_> {
         let mut names = relation.names.clone();
         names.push("__keep".to_owned());
         let filter = if session.is_some() { Vec::new() } else { below };
-        let settled = self.settle(Relation { node: relation.node, pending: None, filter, columns, names })?;
+        let settled =
+            self.settle(Relation { node: relation.node, pending: None, ranked: None, filter, columns, names })?;
         let places = Lowering::places(&settled);
         let pane = match pending.kind {
             WindowKind::Fixed(window) => Pane::Windows { time: pending.time, window },
@@ -267,7 +268,7 @@ impl Lowering<'_> {
     }
 
     /// What bounds groups of a node by these columns.
-    fn shape(&self, node: NodeId, keys: &[usize]) -> Shape {
+    pub(super) fn shape(&self, node: NodeId, keys: &[usize]) -> Shape {
         let (facts, known) = (self.arena.facts(node), self.arena.known(node));
         let window = facts.window.unwrap_or(WindowColumns { start: None, end: None, time: None });
         let is_key = |column: Option<usize>| column.filter(|column| keys.contains(column));

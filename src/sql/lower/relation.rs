@@ -17,6 +17,7 @@ use super::super::error::Problem;
 use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
 use super::Lowering;
 use super::arena::Known;
+use super::rank::{Ranked, unbounded};
 use super::scalar::{as_column, columns_of, count_columns, is_free, substitute};
 use crate::plan::{Facts, Node, NodeId, Op, Scalar, Window, WindowColumns};
 
@@ -33,11 +34,14 @@ pub(in crate::sql) struct Pending {
 }
 
 /// Rows as a query describes them. Expressions are over the node's columns; if windows are pending, over those of the
-/// windows too: `window_start` is the column behind the node's last, then `window_end` and `window_time`.
+/// windows too: `window_start` is the column behind the node's last, then `window_end` and `window_time`. Of a ranking
+/// whose bound is yet to come the numbers stand there; then nothing is filtered below it.
 #[derive(Clone, Debug)]
 pub(in crate::sql) struct Relation {
     pub(in crate::sql) node: NodeId,
     pub(in crate::sql) pending: Option<Pending>,
+    /// A ranking whose bound is yet to come.
+    pub(in crate::sql) ranked: Option<Ranked>,
     /// Conjuncts. Below pending windows, unless they read the windows' columns; behind pending sessions.
     pub(in crate::sql) filter: Vec<Scalar>,
     pub(in crate::sql) columns: Vec<Scalar>,
@@ -66,7 +70,7 @@ impl Lowering<'_> {
         let schema = self.arena.schema(node);
         let names = columns.iter().map(|&c| schema.field(c).name().clone()).collect();
         let columns = columns.iter().map(|&c| super::scalar::column(schema, c)).collect();
-        Relation { node, pending: None, filter: Vec::new(), columns, names }
+        Relation { node, pending: None, ranked: None, filter: Vec::new(), columns, names }
     }
 
     /// All columns of a node.
@@ -92,6 +96,9 @@ impl Lowering<'_> {
     /// Computes the computed columns and applies the filter, by a Map below the pending windows. What reads the windows'
     /// columns, and what filters pending sessions, stays above.
     pub(in crate::sql) fn settle(&mut self, mut relation: Relation) -> Result<Relation> {
+        if let Some(ranked) = &relation.ranked {
+            return Err(unbounded(ranked));
+        }
         let width = self.arena.width(relation.node);
         let session = matches!(relation.pending, Some(Pending { kind: WindowKind::Session { .. }, .. }));
         let below = |expr: &Scalar| columns_of(expr).last().is_none_or(|&last| last < width);

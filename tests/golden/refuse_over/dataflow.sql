@@ -1,4 +1,4 @@
--- Ranking is not there yet, and says so where it stands.
+-- A ranking that nothing bounds would renumber every row again and again.
 CREATE SOURCE clicks (
   user_id VARCHAR, page VARCHAR, ts TIMESTAMP(3),
   WATERMARK FOR ts AS ts - INTERVAL '5' SECOND

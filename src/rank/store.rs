@@ -1,0 +1,253 @@
+//! The rows that partitions hold, in the batches they came in, beside the bytes that they are ordered by.
+//!
+//! An [`Entry`] is a row of a batch. A batch lives while a row of it is held; when most rows of the batches are no longer
+//! held, those that are move together ([`Store::compact`]), so memory stays within about twice of what is held.
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_row::{RowConverter, Rows, SortField};
+use arrow_schema::SchemaRef;
+use arrow_select::interleave::interleave;
+
+use super::Rank;
+use crate::delta::words::normalise;
+
+/// Rows of a batch made by moving rows together.
+const ROWS: usize = 8192;
+/// A batch of fewer rows is small, and so many small ones are put together.
+const SMALL: usize = 256;
+const MANY: usize = 1024;
+
+/// A row: the batch's number in the upper half, the row's in the lower.
+pub(super) type Entry = u64;
+
+/// A row of a batch.
+pub(super) fn entry(chunk: u32, row: usize) -> Entry {
+    u64::from(chunk) << 32 | row as u64
+}
+
+fn parts(entry: Entry) -> (usize, usize) {
+    ((entry >> 32) as usize, (entry & u64::from(u32::MAX)) as usize)
+}
+
+#[derive(Debug)]
+struct Chunk {
+    batch: RecordBatch,
+    /// Bytes of the order, its ties, and all else unless those tell rows apart.
+    order: Rows,
+    /// Bytes of the order alone, if they are asked for.
+    peers: Option<Rows>,
+    held: usize,
+}
+
+impl Chunk {
+    fn small(&self) -> bool {
+        self.batch.num_rows() < SMALL
+    }
+
+    fn wasteful(&self) -> bool {
+        self.small() || self.held * 2 < self.batch.num_rows()
+    }
+}
+
+/// The rows.
+#[derive(Debug)]
+pub(super) struct Store {
+    schema: SchemaRef,
+    columns: Vec<usize>,
+    order: RowConverter,
+    peers: Option<(usize, RowConverter)>,
+    chunks: Vec<Option<Chunk>>,
+    free: Vec<u32>,
+    held: usize,
+    rows: usize,
+    small: usize,
+}
+
+impl Store {
+    /// Of rows of this schema.
+    pub(super) fn new(rank: &Rank, schema: &SchemaRef) -> Store {
+        let written: Vec<_> = rank.order.iter().chain(&rank.ties).copied().collect();
+        let complete = rank.unique && !rank.retracting;
+        let rest = (0..schema.fields().len()).filter(|&c| !complete && !written.iter().any(|(at, _)| *at == c));
+        let all: Vec<_> = written.iter().copied().chain(rest.map(|c| (c, Default::default()))).collect();
+        let converter = |columns: &[(usize, arrow_schema::SortOptions)]| {
+            let field =
+                |&(c, options): &(usize, _)| SortField::new_with_options(schema.field(c).data_type().clone(), options);
+            match RowConverter::new(columns.iter().map(field).collect()) {
+                Ok(converter) => converter,
+                Err(error) => unreachable!("the planner refuses columns that have no order: {error}"),
+            }
+        };
+        Store {
+            schema: schema.clone(),
+            columns: all.iter().map(|(c, _)| *c).collect(),
+            order: converter(&all),
+            peers: rank.has_peers().then(|| (rank.order.len(), converter(&rank.order))),
+            chunks: Vec::new(),
+            free: Vec::new(),
+            held: 0,
+            rows: 0,
+            small: 0,
+        }
+    }
+
+    /// Takes a batch in; answers its number. No row of it is held yet.
+    pub(super) fn add(&mut self, batch: RecordBatch) -> u32 {
+        let chunk = self.chunk(batch);
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.chunks.push(None);
+            (self.chunks.len() - 1) as u32
+        });
+        self.put(number, chunk);
+        number
+    }
+
+    fn put(&mut self, number: u32, chunk: Chunk) {
+        self.rows += chunk.batch.num_rows();
+        self.small += usize::from(chunk.small());
+        self.chunks[number as usize] = Some(chunk);
+    }
+
+    fn chunk(&self, batch: RecordBatch) -> Chunk {
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|&c| normalise(batch.column(c))).collect();
+        let convert = |converter: &RowConverter, columns: &[ArrayRef]| match converter.convert_columns(columns) {
+            Ok(rows) => rows,
+            Err(error) => unreachable!("the columns have the planned types: {error}"),
+        };
+        let order = match columns.is_empty() {
+            // No order and no columns: all rows are equal.
+            true => self.order.empty_rows(0, 0),
+            false => convert(&self.order, &columns),
+        };
+        let peers = self.peers.as_ref().map(|(width, converter)| convert(converter, &columns[..*width]));
+        Chunk { batch, order, peers, held: 0 }
+    }
+
+    fn at(&self, entry: Entry) -> (&Chunk, usize) {
+        let (chunk, row) = parts(entry);
+        match &self.chunks[chunk] {
+            Some(chunk) => (chunk, row),
+            None => unreachable!("a batch lives while its rows are held"),
+        }
+    }
+
+    /// The bytes that a row is ordered by; equal for equal rows only.
+    #[inline]
+    pub(super) fn key(&self, entry: Entry) -> &[u8] {
+        let (chunk, row) = self.at(entry);
+        if chunk.order.num_rows() == 0 { &[] } else { chunk.order.row(row).data() }
+    }
+
+    /// The bytes of a row's order value; they were asked for.
+    pub(super) fn peer(&self, entry: Entry) -> &[u8] {
+        let (chunk, row) = self.at(entry);
+        chunk.peers.as_ref().map_or(&[], |peers| peers.row(row).data())
+    }
+
+    /// Holds a row once more.
+    pub(super) fn hold(&mut self, entry: Entry) {
+        self.held += 1;
+        if let Some(chunk) = &mut self.chunks[parts(entry).0] {
+            chunk.held += 1;
+        }
+    }
+
+    /// Holds a row once less, and forgets its batch if it was the last.
+    pub(super) fn release(&mut self, entry: Entry) {
+        self.held -= 1;
+        let number = parts(entry).0;
+        if let Some(chunk) = &mut self.chunks[number] {
+            chunk.held -= 1;
+        }
+        self.sweep(number as u32);
+    }
+
+    /// Forgets a batch of which no row is held.
+    pub(super) fn sweep(&mut self, number: u32) {
+        if self.chunks[number as usize].as_ref().is_some_and(|chunk| chunk.held == 0) {
+            self.drop_chunk(number);
+            self.free.push(number);
+        }
+    }
+
+    fn drop_chunk(&mut self, number: u32) {
+        if let Some(chunk) = self.chunks[number as usize].take() {
+            self.rows -= chunk.batch.num_rows();
+            self.small -= usize::from(chunk.small());
+        }
+    }
+
+    /// How many rows are held.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Memory held, in bytes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let column = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_default();
+        let chunk = |chunk: &Chunk| {
+            let rows = chunk.order.size() + chunk.peers.as_ref().map_or(0, Rows::size);
+            chunk.batch.columns().iter().map(column).sum::<usize>() + rows
+        };
+        self.chunks.iter().flatten().map(chunk).sum()
+    }
+
+    /// Whether rows should move together.
+    pub(super) fn wasteful(&self) -> bool {
+        self.rows > 2 * self.held + 8 * ROWS || self.small > MANY
+    }
+
+    /// Moves the rows of mostly unused batches together; `entries` are all that are held.
+    pub(super) fn compact<'a>(&mut self, entries: impl Iterator<Item = &'a mut Entry>) {
+        let victims: Vec<bool> = self.chunks.iter().map(|chunk| chunk.as_ref().is_some_and(Chunk::wasteful)).collect();
+        let mut moved: Vec<Entry> = Vec::new();
+        let first = self.chunks.len();
+        for entry_at in entries.filter(|entry| victims[parts(**entry).0]) {
+            let to = moved.len();
+            moved.push(std::mem::replace(entry_at, entry((first + to / ROWS) as u32, to % ROWS)));
+        }
+        for rows in moved.chunks(ROWS) {
+            let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+            let batch = match RecordBatch::try_new_with_options(self.schema.clone(), self.columns(rows), &options) {
+                Ok(batch) => batch,
+                Err(error) => unreachable!("rows of the store have its schema: {error}"),
+            };
+            let chunk = Chunk { held: rows.len(), ..self.chunk(batch) };
+            self.chunks.push(None);
+            self.put((self.chunks.len() - 1) as u32, chunk);
+        }
+        for number in victims.iter().enumerate().filter(|(_, victim)| **victim).map(|(number, _)| number as u32) {
+            self.drop_chunk(number);
+            self.free.push(number);
+        }
+    }
+
+    /// The columns of these rows, in this order.
+    pub(super) fn columns(&self, entries: &[Entry]) -> Vec<ArrayRef> {
+        let mut place = vec![u32::MAX; self.chunks.len()];
+        let mut used: Vec<&Chunk> = Vec::new();
+        let indices: Vec<(usize, usize)> = entries
+            .iter()
+            .map(|&entry| {
+                let (chunk, row) = self.at(entry);
+                let place = &mut place[parts(entry).0];
+                if *place == u32::MAX {
+                    *place = used.len() as u32;
+                    used.push(chunk);
+                }
+                (*place as usize, row)
+            })
+            .collect();
+        let column = |c: usize| {
+            let arrays: Vec<&dyn Array> = used.iter().map(|chunk| chunk.batch.column(c).as_ref()).collect();
+            match interleave(&arrays, &indices) {
+                Ok(column) => column,
+                Err(error) => unreachable!("the rows are within their batches: {error}"),
+            }
+        };
+        if entries.is_empty() {
+            return RecordBatch::new_empty(self.schema.clone()).columns().to_vec();
+        }
+        (0..self.schema.fields().len()).map(column).collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! The ranking functions as the planner sees them. They only plan.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef};
+use datafusion_common::{Result, not_impl_err};
+use datafusion_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
+use datafusion_expr::{PartitionEvaluator, Signature, Volatility, WindowUDF, WindowUDFImpl};
+
+use crate::plan::Numbering;
+
+/// The ranking functions by name.
+const RANKINGS: &[(&str, Numbering)] =
+    &[("row_number", Numbering::Row), ("rank", Numbering::Rank), ("dense_rank", Numbering::Dense)];
+
+/// A ranking function.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct RankCall {
+    pub(super) name: &'static str,
+    pub(super) numbering: Numbering,
+    signature: Signature,
+}
+
+impl RankCall {
+    /// The function of that name, in lower case.
+    pub(super) fn named(name: &str) -> Option<RankCall> {
+        let (name, numbering) = RANKINGS.iter().find(|(known, _)| *known == name)?;
+        Some(RankCall { name, numbering: *numbering, signature: Signature::nullary(Volatility::Immutable) })
+    }
+
+    /// All names.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        RANKINGS.iter().map(|(name, _)| *name)
+    }
+
+    /// The function behind the planner's form.
+    pub(super) fn of(udf: &WindowUDF) -> Option<&RankCall> {
+        (udf.inner().as_ref() as &dyn Any).downcast_ref()
+    }
+}
+
+impl WindowUDFImpl for RankCall {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn partition_evaluator(&self, _: PartitionEvaluatorArgs<'_>) -> Result<Box<dyn PartitionEvaluator>> {
+        not_impl_err!("ranking is done by an operator")
+    }
+
+    fn field(&self, args: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
+        Ok(Arc::new(Field::new(args.name(), DataType::Int64, false)))
+    }
+}
