@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use highwater::aggregate::AGGREGATES;
 use highwater::options::OptionSpec;
+use highwater::serve::LIMITS;
 use highwater::sink::SINKS;
 use highwater::source::{CONNECTORS, SOURCE_OPTIONS};
 
 /// A table's place in the README (between `<!-- name -->` and `<!-- /name -->`) and its text.
-fn tables() -> [(&'static str, String); 4] {
+fn tables() -> [(&'static str, String); 5] {
     let mut aggregates = "| function | what it gives |\n| --- | --- |\n".to_owned();
     for aggregate in AGGREGATES {
         let (call, meaning) = aggregate.help().split_once(": ").expect("a call, a colon, its meaning");
@@ -30,7 +31,17 @@ fn tables() -> [(&'static str, String); 4] {
     for connector in SINKS {
         row(&mut sinks, &[&format!("`{}`", connector.name()), connector.help(), &names(connector.options())]);
     }
-    [("aggregates", aggregates), ("sources", sources), ("source options", options), ("sinks", sinks)]
+    let mut limits = "| limit | default | what it bounds |\n| --- | --- | --- |\n".to_owned();
+    for spec in LIMITS {
+        row(&mut limits, &[&format!("`{}`", spec.name), &spec.show(spec.default), spec.help]);
+    }
+    [
+        ("limits", limits),
+        ("aggregates", aggregates),
+        ("sources", sources),
+        ("source options", options),
+        ("sinks", sinks),
+    ]
 }
 
 fn names(options: &[OptionSpec]) -> String {

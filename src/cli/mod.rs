@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or SQL error. Answers go to stdout, everything else to stderr.
 
+mod access;
 mod check;
 mod completions;
 mod explain;

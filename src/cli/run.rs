@@ -12,10 +12,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
+use super::access::access;
 use super::progress::{self, Line, grouped};
 use super::settings::{FILE, LogFormat, Settings};
 use super::{Outcome, logging, program};
 use crate::engine::{Config, Engine, EngineError, Summary};
+use crate::serve::Access;
 use crate::{plan, serve};
 
 /// The port of the first process, if none is given.
@@ -55,7 +57,11 @@ fn start(args: Run) -> Result<(), Outcome> {
     // Before anything runs: a port that is taken is found out at once.
     let listener = match settings.no_serve.unwrap_or(false) {
         true => None,
-        false => Some(runtime.block_on(bind(&settings, config.process))?),
+        false => {
+            let address = address(&settings, config.process);
+            let access = access(&settings, address).map_err(Outcome::usage)?;
+            Some((runtime.block_on(bind(address))?, access))
+        }
     };
     let engine = Engine::start(compiled.dataflow, config).map_err(|error| match error {
         EngineError::Config(reason) => Outcome::usage(reason),
@@ -88,9 +94,12 @@ fn config(settings: &Settings) -> Result<Config, String> {
     })
 }
 
-async fn bind(settings: &Settings, process: usize) -> Result<TcpListener, Outcome> {
+fn address(settings: &Settings, process: usize) -> SocketAddr {
     let port = PORT.saturating_add(u16::try_from(process).unwrap_or(u16::MAX));
-    let address = settings.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    settings.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Outcome> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
             Outcome::Failed(format!("{address} is in use: choose another with --listen ADDR, or --no-serve"))
@@ -100,16 +109,24 @@ async fn bind(settings: &Settings, process: usize) -> Result<TcpListener, Outcom
 }
 
 /// Follows a run to its end, and serves it meanwhile.
-async fn follow(engine: Arc<Engine>, listener: Option<TcpListener>, settings: &Settings) -> Result<(), String> {
+async fn follow(
+    engine: Arc<Engine>,
+    listener: Option<(TcpListener, Access)>,
+    settings: &Settings,
+) -> Result<(), String> {
     let mut signals = signals().map_err(|error| format!("signals: {error}"))?;
     let serving = listener.is_some();
     let (close, closed) = oneshot::channel::<()>();
-    let server = listener.map(|listener| {
+    let server = listener.map(|(listener, access)| {
         if let Ok(address) = listener.local_addr() {
-            tracing::info!("serving http://{address}");
+            tracing::info!("serving {}://{address}", if access.tls.is_some() { "https" } else { "http" });
+            if access.tokens.is_none() && !address.ip().is_loopback() {
+                tracing::warn!("everyone who reaches {address} may see and send everything");
+            }
         }
+        tracing::debug!("limits: {}", access.limits);
         let stop = async { drop(closed.await) };
-        tokio::spawn(serve::serve(listener, engine.clone(), stop))
+        tokio::spawn(serve::serve(listener, engine.clone(), access, stop))
     });
 
     let summary = ended(&engine, &mut signals, settings.drain.unwrap_or(false)).await;

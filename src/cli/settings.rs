@@ -10,6 +10,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use crate::serve::Limits;
 use crate::time::parse_duration_ms;
 
 /// The file with settings, in the working directory.
@@ -38,6 +39,33 @@ pub(super) struct Settings {
     /// Where to serve views, metrics and the first page [default: 127.0.0.1:8080, for process I the port 8080 + I]
     #[arg(long, env = "HIGHWATER_LISTEN", value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
+
+    /// File of tokens that callers need, lines of NAME ROLES TOKEN [EXPIRES]; roles are read, ingest, admin. More may
+    /// stand in HIGHWATER_TOKENS [default: none, for the loopback only]
+    #[arg(long, visible_alias = "tokens", env = "HIGHWATER_TOKENS_FILE", value_name = "FILE")]
+    #[serde(alias = "tokens")]
+    pub(super) tokens_file: Option<PathBuf>,
+
+    /// Serve beyond the loopback without tokens
+    #[arg(long, env = "HIGHWATER_INSECURE", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_name = "BOOL")]
+    pub(super) insecure: Option<bool>,
+
+    /// PEM file with the server's certificate and those that vouch for it; serves https
+    #[arg(long, env = "HIGHWATER_TLS_CERT", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// PEM file with the key of the certificate
+    #[arg(long, env = "HIGHWATER_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+
+    /// Origins whose pages may call the server, with commas between; * for all [default: its own]
+    #[arg(long, env = "HIGHWATER_ALLOW_ORIGINS", value_name = "ORIGINS")]
+    pub(super) allow_origins: Option<String>,
+
+    /// What a client may ask for at most, like body=4MiB,connections=100; the README lists all
+    #[arg(long, env = "HIGHWATER_LIMITS", value_name = "NAME=VALUE,...")]
+    pub(super) limits: Option<Limits>,
 
     /// Serve nothing
     #[arg(long, env = "HIGHWATER_NO_SERVE", num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -119,6 +147,15 @@ impl Settings {
             process: self.process.or(other.process),
             hostfile: self.hostfile.or(other.hostfile),
             listen: self.listen.or(other.listen),
+            tokens_file: self.tokens_file.or(other.tokens_file),
+            insecure: self.insecure.or(other.insecure),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            allow_origins: self.allow_origins.or(other.allow_origins),
+            limits: match (self.limits, other.limits) {
+                (Some(limits), Some(others)) => Some(limits.or(&others)),
+                (limits, others) => limits.or(others),
+            },
             no_serve: self.no_serve.or(other.no_serve),
             tick: self.tick.or(other.tick),
             tick_rows: self.tick_rows.or(other.tick_rows),
@@ -160,10 +197,11 @@ mod tests {
     #[test]
     fn flags_win_over_the_file() {
         let file: Settings = toml::from_str(
-            "workers = 3\nlisten = '127.0.0.1:9'\ntick = '20 ms'\ndrain = true\nno-serve = true\nlog-format = 'json'",
+            "workers = 3\nlisten = '127.0.0.1:9'\ntick = '20 ms'\ndrain = true\nno-serve = true\nlog-format = 'json'\n\
+             tokens = 'a'\n[limits]\nbody = 7\nhead-time = '5s'",
         )
         .unwrap();
-        let merged = flags("-w 2 --no-serve=false --tick-rows 5").or(file);
+        let merged = flags("-w 2 --no-serve=false --tick-rows 5 --limits body=1KiB").or(file);
         let expected = Settings {
             workers: Some(2),
             listen: Some("127.0.0.1:9".parse().unwrap()),
@@ -172,6 +210,8 @@ mod tests {
             drain: Some(true),
             no_serve: Some(false),
             log_format: Some(LogFormat::Json),
+            tokens_file: Some("a".into()),
+            limits: Some("body=1KiB,head-time=5s".parse().unwrap()),
             ..Settings::default()
         };
         assert_eq!(merged, expected);

@@ -2,17 +2,26 @@
 //!
 //! One family of endpoints a file, each with its `ROUTES` and the `SHAPES` of its answers; the lists here make the router
 //! and `/openapi.json`, so a new one is a file and a line. Answers are JSON, refusals RFC 9457 problems. Nothing here changes the engine: it reads views and counters, and
-//! a slow reader costs memory of its own and nothing else. Bind to the loopback unless the network is trusted: there is no
-//! authentication.
+//! a slow reader costs memory of its own and nothing else.
 
+//! The way of a request: [`connection`] takes it in, [`around`] gives it an id and bounds, [`access`] lets it through to
+//! its route if its token has the role.
+
+mod access;
 mod aggregates;
+mod around;
 mod as_of;
+mod body;
 mod columns;
+mod compress;
+mod connection;
 mod dataflow;
 mod health;
 mod json;
+mod limits;
 mod metrics;
 mod openapi;
+mod origin;
 mod page;
 mod problem;
 mod role;
@@ -22,16 +31,26 @@ mod stats;
 mod stream;
 mod stream_event;
 mod stream_id;
+mod throttle;
+mod tls;
+mod tokens;
 mod view_rows;
 mod views;
 
 use std::future::Future;
 use std::sync::Arc;
 
+pub use access::Access;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
+pub use limits::{LIMITS, Limit, LimitSpec, Limits, Unit};
+pub use origin::Origins;
+pub use tls::Tls;
+pub use tokens::Tokens;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::engine::Engine;
 use crate::time::now_ms;
@@ -43,6 +62,10 @@ use route::{Route, Shape};
 struct App {
     engine: Arc<Engine>,
     rates: Arc<stats::Rates>,
+    access: Arc<Access>,
+    throttle: Arc<Option<throttle::Throttle>>,
+    /// Room for streams.
+    subscribers: Arc<Semaphore>,
     /// Tells this run of the server from others, in the ids of stream events.
     run: u64,
     /// True once the server ends: streams end too.
@@ -55,19 +78,32 @@ struct App {
 pub async fn serve(
     listener: TcpListener,
     engine: Arc<Engine>,
+    access: Access,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (close, closing) = watch::channel(false);
     let rates = Arc::new(stats::Rates::new());
-    let app = App { engine: engine.clone(), rates: rates.clone(), run: now_ms().unsigned_abs(), closing };
+    let subscribers = access.limits.size(Limit::Subscribers).min(Semaphore::MAX_PERMITS);
+    let app = App {
+        engine: engine.clone(),
+        rates: rates.clone(),
+        throttle: Arc::new(throttle::Throttle::new(access.limits.get(Limit::Requests))),
+        subscribers: Arc::new(Semaphore::new(subscribers)),
+        access: Arc::new(access),
+        run: now_ms().unsigned_abs(),
+        closing: closing.clone(),
+    };
+    let access = app.access.clone();
+    let server = connection::serve(listener, &access, router(app), closing);
     let stopped = async move {
         stop.await;
         close.send_replace(true);
+        std::future::pending().await
     };
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(stopped);
     tokio::select! {
         result = server => result,
         () = rates.watch(&engine) => Ok(()),
+        () = stopped => Ok(()),
     }
 }
 
@@ -98,11 +134,17 @@ const SHAPES: &[&[Shape]] = &[
 ];
 
 fn router(app: App) -> Router {
-    let add = |router: Router<App>, route: &Route| router.route(route.path, (route.serve)());
+    let add = |router: Router<App>, route: &Route| {
+        let guard = from_fn_with_state((app.clone(), route.role), access::guard);
+        router.route(route.path, (route.serve)().route_layer(guard))
+    };
     openapi::routes()
         .fold(Router::new(), add)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        // The limit of bodies is ours.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(app.clone(), around::around))
         .with_state(app)
 }
 

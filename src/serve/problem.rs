@@ -1,10 +1,15 @@
 //! Errors as RFC 9457 problems: `application/problem+json` with `type`, `title`, `status`, `detail`, and for a name that
-//! does not exist the names that do.
+//! does not exist the names that do; `request_id` is that of the request, as in the log.
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+
+tokio::task_local! {
+    /// The id of the request that is being answered.
+    pub(super) static REQUEST: String;
+}
 
 /// A refusal, as the caller sees it.
 #[derive(Debug)]
@@ -12,6 +17,7 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     known: Option<Vec<String>>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 #[derive(Serialize)]
@@ -22,12 +28,14 @@ struct Body<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 impl Problem {
     /// The request itself is wrong; `detail` says what and what would do.
     pub(super) fn bad_request(detail: impl Into<String>) -> Problem {
-        Problem { status: StatusCode::BAD_REQUEST, detail: detail.into(), known: None }
+        Problem { status: StatusCode::BAD_REQUEST, detail: detail.into(), known: None, header: None }
     }
 
     /// There is no such `kind` (`view`, `source`); there are `known`.
@@ -41,12 +49,18 @@ impl Problem {
             status: StatusCode::NOT_FOUND,
             detail: format!("there is no {kind} '{name}'; {there}"),
             known: Some(known),
+            header: None,
         }
     }
 
     /// Any other status.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), known: None }
+        Problem { status, detail: detail.into(), known: None, header: None }
+    }
+
+    /// With a header.
+    pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Problem {
+        Problem { header: Some((name, value)), ..self }
     }
 }
 
@@ -58,7 +72,13 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             known: self.known.as_deref(),
+            request_id: REQUEST.try_with(String::clone).ok(),
         };
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, kind, Json(body)).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
     }
 }

@@ -18,17 +18,17 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::get;
 use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::App;
 use super::problem::Problem;
-use super::route::{Answer, Parameter, Route, header, query};
+use super::route::{self, Answer, Parameter, Route, query};
 use super::views::find;
 use super::{stream_event, stream_id};
 use crate::engine::{Place, Snapshot, Step, View};
@@ -58,7 +58,7 @@ const EMIT: Parameter = query("emit", "string", "`changes` (default) or `final`:
 const SNAPSHOT: Parameter = query("snapshot", "boolean", "`false`: begin with the changes from now on");
 const ALIGN: Parameter = query("align", "boolean", "`false`: each view goes forward by itself");
 const EVERY: Parameter = query("every", "string", "A duration: tell at most so often");
-const LAST_ID: Parameter = header("Last-Event-ID", "Take up after this event");
+const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this event");
 
 /// A stream of events, as an answer.
 pub(super) type Events = Sse<axum::response::sse::KeepAliveStream<EventStream>>;
@@ -124,6 +124,11 @@ fn start(app: App, views: Vec<Arc<View>>, asked: &Asked, headers: &HeaderMap) ->
         (None, Some(false)) => Begin::Now,
         (None, _) => Begin::Snapshot,
     };
+    let Ok(place) = app.subscribers.clone().try_acquire_owned() else {
+        let detail = "too many streams are open; come back later, or raise the limit 'subscribers'";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        return Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("5")));
+    };
     let (out, receiver) = mpsc::channel(WAITING);
     let reader = Reader {
         aligned: views.len() < 2 || asked.align.unwrap_or(true),
@@ -134,6 +139,7 @@ fn start(app: App, views: Vec<Arc<View>>, asked: &Asked, headers: &HeaderMap) ->
         only_final,
         out,
         app,
+        _place: place,
     };
     tokio::spawn(reader.run(begin));
     Ok(events(receiver))
@@ -165,6 +171,8 @@ struct Reader {
     aligned: bool,
     every: Duration,
     out: mpsc::Sender<Event>,
+    /// One of those that may read at a time.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Reader {

@@ -1,6 +1,6 @@
 //! A server with an engine behind it, and the clients that read it: plain requests, and streams of events.
 
-#![allow(unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater::engine::Engine;
-use highwater::serve::serve;
+use highwater::serve::{Access, serve};
 use highwater::time::Epoch;
 use serde_json::Value;
 
@@ -23,6 +23,10 @@ pub struct Server {
 
 impl Server {
     pub fn start(engine: Engine) -> Server {
+        Server::start_with(engine, Access::default())
+    }
+
+    pub fn start_with(engine: Engine, access: Access) -> Server {
         let engine = Arc::new(engine);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
@@ -32,7 +36,7 @@ impl Server {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
-                serve(listener, served, async { drop(stopped.await) }).await.unwrap();
+                serve(listener, served, access, async { drop(stopped.await) }).await.unwrap();
             });
         });
         Server { address: told.recv().unwrap(), engine, stop: Some(stop), thread: Some(thread) }
@@ -53,6 +57,16 @@ impl Server {
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let kind = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-type: ").map(str::to_owned));
         (status, kind.unwrap_or_default(), body.to_owned())
+    }
+
+    /// The whole answer to a head: status, head in lower case, body.
+    pub fn answer(&self, head: &str) -> (u16, String, String) {
+        let mut answer = Vec::new();
+        self.request(head).read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).unwrap_or("0").parse().unwrap();
+        (status, head.to_lowercase(), body.to_owned())
     }
 
     pub fn json(&self, path: &str) -> Value {

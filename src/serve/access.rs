@@ -1,0 +1,88 @@
+//! Who may call what: the settings of it, and the guard before every route.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::limits::Limits;
+use super::origin::{self, Origins};
+use super::problem::Problem;
+use super::role::Role;
+use super::tls::Tls;
+use super::tokens::{Refusal, Tokens};
+use crate::engine;
+use crate::time::now_ms;
+
+/// How a server may be reached. The default asks for nothing: for the loopback only.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Who may call what; `None` is everyone everything.
+    pub tokens: Option<Tokens>,
+    /// Which web pages may.
+    pub origins: Origins,
+    /// Encryption.
+    pub tls: Option<Tls>,
+    /// What a client may ask for at most.
+    pub limits: Limits,
+}
+
+/// The token that came with a request, in its extensions.
+#[derive(Clone, Default)]
+pub(super) struct Sent(pub(super) Option<String>);
+
+/// Lets those through that have the route's role.
+pub(super) async fn guard(State((app, role)): State<(App, Role)>, request: Request, next: Next) -> Response {
+    match admit(&app, role, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn admit(app: &App, role: Role, request: &Request) -> Result<(), Problem> {
+    if role == Role::Open {
+        return Ok(());
+    }
+    let upgrades = request.headers().contains_key(header::UPGRADE);
+    if upgrades || !matches!(*request.method(), Method::GET | Method::HEAD) {
+        origin::check(request.headers(), &app.access.origins)?;
+    }
+    if let Some(tokens) = &app.access.tokens {
+        let sent = request.extensions().get::<Sent>().and_then(|sent| sent.0.as_deref());
+        let name = tokens.check(sent, role, now_ms()).map_err(|refusal| refused(&refusal, role))?;
+        tracing::trace!(token = name, "admitted");
+    }
+    if role == Role::Ingest && !matches!(app.engine.state(), engine::State::Starting | engine::State::Running) {
+        let detail = format!("the engine takes no more events: it is {}", app.engine.state().name());
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        return Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("5")));
+    }
+    Ok(())
+}
+
+fn refused(refusal: &Refusal, role: Role) -> Problem {
+    let (status, detail, challenge) = match refusal {
+        Refusal::Missing => (
+            StatusCode::UNAUTHORIZED,
+            "send a token: 'Authorization: Bearer TOKEN', or for a stream '?access_token=TOKEN'".to_owned(),
+            "Bearer realm=\"highwater\"",
+        ),
+        Refusal::Wrong => (
+            StatusCode::UNAUTHORIZED,
+            "there is no such token".to_owned(),
+            "Bearer realm=\"highwater\", error=\"invalid_token\"",
+        ),
+        Refusal::Expired(name) => (
+            StatusCode::UNAUTHORIZED,
+            format!("the token '{name}' is past its end"),
+            "Bearer realm=\"highwater\", error=\"invalid_token\"",
+        ),
+        Refusal::Role(name) => (
+            StatusCode::FORBIDDEN,
+            format!("the token '{name}' has not the role '{}'", role.name()),
+            "Bearer realm=\"highwater\", error=\"insufficient_scope\"",
+        ),
+    };
+    Problem::new(status, detail).with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}

@@ -1,0 +1,239 @@
+//! What is the same for every request: its id, the token that came with it, the bounds of its body and of its client, the
+//! problem that every refusal becomes, the headers of every answer, and one line of the log.
+//!
+//! A token in the query is taken out before anyone sees it: it is in no log and no other error.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::access::Sent;
+use super::body::{Bounded, Broke, Note};
+use super::compress::{Coding, compress};
+use super::connection::Peer;
+use super::limits::Limit;
+use super::problem::{self, Problem};
+use crate::time::Clock;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longer ids of clients are not taken.
+const ID_CHARS: usize = 128;
+/// As much of a refusal that is no problem yet becomes its detail.
+const DETAIL_BYTES: usize = 4096;
+
+/// The layer around all routes.
+pub(super) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let clock = Clock::start();
+    let id = request_id(&app, request.headers());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let coding = Coding::asked(request.headers());
+    let shared = app.access.origins.shared(request.headers());
+    let sent = take_token(&mut request);
+    request.extensions_mut().insert(Sent(sent));
+
+    let answer = async {
+        match bound(&app, request, shared.is_some()) {
+            Err(early) => early,
+            Ok((request, note)) => {
+                let response = next.run(request).await;
+                as_problem(response, note.read(), &app).await
+            }
+        }
+    };
+    let mut response = compress(problem::REQUEST.scope(id.clone(), answer).await, coding).await;
+
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if app.access.origins.any() {
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+    if let Some((name, origin)) = shared {
+        headers.insert(name, origin);
+        let shown = HeaderValue::from_static("x-request-id, retry-after");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+    }
+    let (status, ms) = (response.status().as_u16(), clock.elapsed_ms());
+    match status {
+        500.. => tracing::info!(request_id = id, %method, path, status, ms, "request"),
+        _ => tracing::debug!(request_id = id, %method, path, status, ms, "request"),
+    }
+    response
+}
+
+/// That of the client, if it is one, or a new one.
+fn request_id(app: &App, headers: &HeaderMap) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    match given {
+        Some(id) if (1..=ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            id.to_owned()
+        }
+        _ => format!("{:x}-{:x}", app.run, NEXT.fetch_add(1, Ordering::Relaxed)),
+    }
+}
+
+/// The token of the header, or of the query of a GET, which browsers' streams cannot do without.
+fn take_token(request: &mut Request) -> Option<String> {
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = header.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    let in_query = match request.uri().query() {
+        Some(query) if query.contains("access_token") => {
+            let (token, rest) = split_query(query);
+            let path = request.uri().path();
+            let without = if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") };
+            *request.uri_mut() = without.parse::<Uri>().unwrap_or_default();
+            token.filter(|_| request.method() == Method::GET)
+        }
+        _ => None,
+    };
+    bearer.or(in_query)
+}
+
+/// The `access_token` of a query, and what stands beside it.
+fn split_query(query: &str) -> (Option<String>, String) {
+    let (mut token, mut rest) = (None, String::new());
+    for part in query.split('&') {
+        match part.strip_prefix("access_token=") {
+            Some(value) => token = Some(percent_decoded(value)),
+            None if part == "access_token" => {}
+            None => {
+                let and = if rest.is_empty() { "" } else { "&" };
+                let _ = write!(rest, "{and}{part}");
+            }
+        }
+    }
+    (token, rest)
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match (first, hex) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            (b'+', _) => {
+                bytes.push(b' ');
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The request within its bounds, or the answer if it needs no more.
+#[allow(clippy::result_large_err, reason = "the answer is sent at once")]
+fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), Response> {
+    let limits = &app.access.limits;
+    if let (Some(throttle), Some(Peer(address))) = (app.throttle.as_ref(), request.extensions().get::<Peer>())
+        && let Err(seconds) = throttle.take(*address)
+    {
+        let detail = format!("{address} sends more than {} requests a second", limits.get(Limit::Requests));
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+        return Err(problem.with(header::RETRY_AFTER, HeaderValue::from(seconds)).into_response());
+    }
+    if request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        if shared {
+            return Err(preflight());
+        }
+        let detail = "pages of this origin may not call; allow them with --allow-origins";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail).into_response());
+    }
+    let note = Note::default();
+    if request.body().is_end_stream() {
+        return Ok((request, note));
+    }
+    let length = limits.get(Limit::Body);
+    if request.body().size_hint().lower() > length {
+        return Err(broken(Broke::Length, app).into_response());
+    }
+    let patience = limits.time(Limit::BodyTime);
+    let request = request.map(|body| Body::new(Bounded::new(body, length, patience, note.clone())));
+    Ok((request, note))
+}
+
+fn preflight() -> Response {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, content-encoding, last-event-id, x-request-id",
+        ),
+        (header::ACCESS_CONTROL_MAX_AGE, "600"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+fn broken(broke: Broke, app: &App) -> Problem {
+    let limits = &app.access.limits;
+    match broke {
+        Broke::Length => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "a body may have {} bytes; send less at a time, or raise the limit 'body'",
+                limits.get(Limit::Body)
+            ),
+        ),
+        Broke::Time => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("nothing of the body came for {} ms", limits.get(Limit::BodyTime)),
+        ),
+    }
+}
+
+/// Any refusal as a problem.
+async fn as_problem(response: Response, broke: Option<Broke>, app: &App) -> Response {
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    if let Some(broke) = broke.filter(|_| refused) {
+        return broken(broke, app).into_response();
+    }
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !refused || !(kind.is_empty() || kind.starts_with("text/plain")) {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let text = to_bytes(body, DETAIL_BYTES).await.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+    let detail = text.ok().filter(|text| !text.is_empty());
+    let detail = detail.unwrap_or_else(|| head.status.canonical_reason().unwrap_or("refused").to_owned());
+    let mut problem = Problem::new(head.status, detail).into_response();
+    for (name, value) in &head.headers {
+        if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+            problem.headers_mut().append(name, value.clone());
+        }
+    }
+    problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_leave_the_query() {
+        let split = |query| split_query(query);
+        assert_eq!(split("a=1&access_token=x%2By&b=2"), (Some("x+y".into()), "a=1&b=2".into()));
+        assert_eq!(split("access_token="), (Some(String::new()), String::new()));
+        assert_eq!(split("no_access_token=1"), (None, "no_access_token=1".into()));
+        assert_eq!(percent_decoded("%zz%4"), "%zz%4");
+    }
+}
