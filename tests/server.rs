@@ -83,13 +83,22 @@ fn every_answer_has_its_shape() {
     assert!(letters["dead_letters"].as_array().unwrap().iter().all(|letter| letter["reason"] == "late"));
 
     let graph = server.json("/api/v1/dataflow");
-    assert_eq!(graph["nodes"].as_array().unwrap().len(), 3);
+    let nodes = graph["nodes"].as_array().unwrap();
+    let kinds: Vec<&str> = nodes.iter().map(|node| node["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds[..3], ["source", "reduce", "reduce"], "{graph}");
+    assert_eq!(kinds[3..], ["view", "view"], "{graph}");
     assert_eq!(graph["nodes"][1]["inputs"], serde_json::json!([0]));
     assert_eq!(graph["views"][1], serde_json::json!({"name": "totals", "node": 2}));
-    let operators = graph["operators"].as_array().unwrap();
-    assert!(operators.iter().any(|operator| operator["rows_in"].as_u64().unwrap() > 0), "{graph}");
-    let ids: Vec<&Value> = operators.iter().map(|operator| &operator["id"]).collect();
-    assert!(operators.iter().flat_map(|operator| operator["inputs"].as_array().unwrap()).all(|id| ids.contains(&id)));
+    assert!(graph["edges"].as_array().unwrap().contains(&serde_json::json!({"from": 2, "to": 4})), "{graph}");
+    let of = |node: usize, what: &str| nodes[node][what].as_u64().unwrap();
+    assert_eq!((of(0, "rows_in"), of(0, "rows_out")), (3_000, 3_000 - late), "what two read is sent once");
+    assert_eq!((of(1, "rows_in"), of(2, "rows_in")), (3_000 - late, 3_000 - late));
+    assert_eq!((of(3, "rows_in"), of(4, "rows_in")), (of(1, "rows_out"), of(2, "rows_out")));
+    // Windows are closed and freed; totals are kept for ever.
+    assert_eq!((of(1, "state_rows"), of(1, "state_bytes")), (0, 0));
+    assert!(of(2, "state_rows") == of(4, "state_rows") && of(2, "state_bytes") >= 16 * of(2, "state_rows"), "{graph}");
+    assert!(nodes.iter().all(|node| node["watermark"] == "infinity" && node["watermark_ms"] == Value::Null), "{graph}");
+    assert!(nodes[..3].iter().all(|node| node["busy_seconds"].as_f64().unwrap() > 0.0), "{graph}");
 
     assert_eq!(server.json("/health")["status"], "ok");
     for probe in ["/livez", "/readyz"] {

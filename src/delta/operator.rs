@@ -209,8 +209,9 @@ where
                     _ => now.delayed(&next),
                 });
             }
-            state.expire(frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark));
-            meter.tell(worked, state.held(), || state.bytes());
+            let watermark = frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark);
+            state.expire(watermark);
+            meter.tell(watermark, worked, state.held(), || state.bytes());
         }
     })
 }
@@ -230,6 +231,8 @@ pub struct Held {
     pub rows: usize,
     /// Bytes, about.
     pub bytes: usize,
+    /// The watermark of its inputs, in ms.
+    pub watermark: i64,
 }
 
 /// An operator's way to tell what it holds. Costs nothing while nobody listens or nothing changes.
@@ -259,21 +262,21 @@ impl std::fmt::Debug for Meter {
 impl Meter {
     /// For the operator that `info` is of.
     pub fn new(worker: &Worker, info: &OperatorInfo) -> Meter {
-        let last = Held { operator: info.global_id, rows: 0, bytes: 0 };
+        let last = Held { operator: info.global_id, rows: 0, bytes: 0, watermark: i64::MIN };
         Meter { log: worker.logger_for::<StateLog>(STATE_LOG), last, counted: 0, worked: 0 }
     }
 
-    /// Tells what is held after `worked` more rows were taken, if that is news.
-    pub fn tell(&mut self, worked: usize, rows: usize, bytes: impl FnOnce() -> usize) {
+    /// Tells what is held at this watermark, after `worked` more rows were taken, if that is news.
+    pub fn tell(&mut self, watermark: i64, worked: usize, rows: usize, bytes: impl FnOnce() -> usize) {
         let Some(log) = &self.log else { return };
-        if worked == 0 && rows == self.last.rows {
+        if worked == 0 && rows == self.last.rows && watermark == self.last.watermark {
             return;
         }
         self.worked = self.worked.saturating_add(worked);
         let moved = rows.abs_diff(self.counted) > self.counted / 8;
         let grown = self.last.bytes < SMALL_BYTES || self.worked.saturating_mul(LEAST_BYTES) >= self.last.bytes;
-        let mut now = Held { rows, ..self.last };
-        if moved || grown {
+        let mut now = Held { rows, watermark, ..self.last };
+        if moved || grown && worked > 0 {
             (now.bytes, self.counted, self.worked) = (bytes(), rows, 0);
         }
         if now != self.last {

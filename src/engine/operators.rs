@@ -1,5 +1,7 @@
 //! What timely logs of its operators, added up: rows in and out, time spent, and what they say they hold. All workers of
-//! the process together.
+//! the process together. Each belongs to a node of the plan, or to a view or sink by its name.
+//!
+//! Rows that several operators read are sent once: of an operator's channels that with the most rows counts.
 //!
 //! Cost: two events per scheduling and one per message, added up in the worker and handed to the shared counters whenever
 //! timely flushes its log.
@@ -16,6 +18,7 @@ use timely::worker::Worker;
 
 use crate::delta::{Held, STATE_LOG, StateLog};
 use crate::metrics::{Label, Metrics, Seconds, label, labels};
+use crate::plan::NodeId;
 
 /// What one operator did so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,8 @@ pub struct OperatorStats {
     pub address: Vec<usize>,
     /// Its name.
     pub name: String,
+    /// The node of the plan that it is, or is a part of.
+    pub node: Option<NodeId>,
     /// The addresses of the operators it reads.
     pub inputs: Vec<Vec<usize>>,
     /// Rows it took.
@@ -34,8 +39,10 @@ pub struct OperatorStats {
     pub busy_seconds: f64,
     /// Groups, sessions or rows that it holds, all workers together.
     pub state_rows: usize,
-    /// Bytes of them, as far as operators know.
+    /// Bytes of them, about.
     pub state_bytes: usize,
+    /// The watermark of its inputs, the least of all workers, in ms; `None` if it keeps nothing.
+    pub watermark: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,12 +51,14 @@ struct Handles {
     inputs: Vec<Vec<usize>>,
     rows_in: u64,
     rows_out: u64,
+    /// Rows sent by channel; who reads one channel has seen all of them.
+    sent: BTreeMap<usize, u64>,
     busy: Duration,
     rows_in_total: Counter,
     rows_out_total: Counter,
     busy_total: Seconds,
-    /// Per worker what it holds: rows and bytes.
-    held: BTreeMap<usize, (usize, usize)>,
+    /// Per worker what it holds.
+    held: BTreeMap<usize, Held>,
     /// Its name among the metrics.
     label: Label,
 }
@@ -58,6 +67,8 @@ struct Handles {
 #[derive(Debug)]
 pub(super) struct Operators {
     by_address: Mutex<BTreeMap<Vec<usize>, Handles>>,
+    /// The last operator of each node of the plan, if it has one: a node's operators stand side by side.
+    nodes: Mutex<BTreeMap<Vec<usize>, NodeId>>,
     metrics: Arc<Metrics>,
 }
 
@@ -76,13 +87,19 @@ struct Local {
 impl Handles {
     /// Rows and bytes held by all workers together.
     fn held(&self) -> (usize, usize) {
-        self.held.values().fold((0, 0), |all, held| (all.0 + held.0, all.1 + held.1))
+        self.held.values().fold((0, 0), |all, held| (all.0 + held.rows, all.1 + held.bytes))
     }
 }
 
 impl Operators {
     pub(super) fn new(metrics: Arc<Metrics>) -> Arc<Operators> {
-        Arc::new(Operators { by_address: Mutex::default(), metrics })
+        Arc::new(Operators { by_address: Mutex::default(), nodes: Mutex::default(), metrics })
+    }
+
+    /// The last operator of each node, by its index in the scope at this address. The same on every worker.
+    pub(super) fn attribute(&self, scope: &[usize], last: impl Iterator<Item = usize>) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.extend(last.enumerate().map(|(node, index)| ([scope, &[index]].concat(), node)));
     }
 
     /// Listens to a worker's log. To be called before its dataflows are built.
@@ -149,7 +166,7 @@ impl Operators {
         let Some(handles) = addresses.get(&held.operator).and_then(|address| operators.get_mut(address)) else {
             return;
         };
-        handles.held.insert(worker, (held.rows, held.bytes));
+        handles.held.insert(worker, held);
         let (rows, bytes) = handles.held();
         self.metrics.state_rows.get_or_create(&handles.label).set(i64::try_from(rows).unwrap_or(i64::MAX));
         self.metrics.state_bytes.get_or_create(&handles.label).set(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -164,6 +181,7 @@ impl Operators {
             inputs: Vec::new(),
             rows_in: 0,
             rows_out: 0,
+            sent: BTreeMap::new(),
             busy: Duration::ZERO,
             rows_in_total: self.metrics.operator_rows.get_or_create_owned(&rows("in")),
             rows_out_total: self.metrics.operator_rows.get_or_create_owned(&rows("out")),
@@ -191,8 +209,11 @@ impl Operators {
             let Some((from, to)) = local.channels.get(&channel) else { continue };
             match operators.get_mut(if sent { from } else { to }) {
                 Some(handles) if sent => {
-                    handles.rows_out += rows;
-                    handles.rows_out_total.inc_by(rows);
+                    let of_channel = handles.sent.entry(channel).or_insert(0);
+                    *of_channel += rows;
+                    let more = of_channel.saturating_sub(handles.rows_out);
+                    handles.rows_out += more;
+                    handles.rows_out_total.inc_by(more);
                 }
                 Some(handles) => {
                     handles.rows_in += rows;
@@ -206,15 +227,23 @@ impl Operators {
     /// What all operators did so far, by address.
     pub(super) fn stats(&self) -> Vec<OperatorStats> {
         let operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        // The next operator that is a node's last, of the same scope.
+        let node_of = |address: &Vec<usize>| {
+            let (last, node) = nodes.range(address.clone()..).next()?;
+            (last.len() == address.len() && last[..last.len() - 1] == address[..last.len() - 1]).then_some(*node)
+        };
         let stats = operators.iter().map(|(address, handles)| OperatorStats {
             address: address.clone(),
             name: handles.name.clone(),
+            node: node_of(address),
             inputs: handles.inputs.clone(),
             rows_in: handles.rows_in,
             rows_out: handles.rows_out,
             busy_seconds: handles.busy.as_secs_f64(),
             state_rows: handles.held().0,
             state_bytes: handles.held().1,
+            watermark: handles.held.values().map(|held| held.watermark).min(),
         });
         stats.collect()
     }

@@ -71,6 +71,7 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) {
         .iter()
         .map(|input| source(scope, input, local, &probes, config.lag_batches).probe_with(&probes.inputs));
     let streams = build(scope, dataflow, inputs.collect(), &work.rejects);
+    work.operators.attribute(&scope.addr(), streams.iter().map(|stream| stream.name().node));
     if let Some(extend) = &work.extend {
         extend(&Built { scope, dataflow, streams: &streams, probes: &probes });
     }

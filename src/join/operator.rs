@@ -121,8 +121,9 @@ where
                         _ => now.delayed(&next),
                     });
                 }
-                state.expire(frontier.map_or(i64::MAX, |epoch| epoch.watermark));
-                meter.tell(worked, state.held(), || state.bytes());
+                let watermark = frontier.map_or(i64::MAX, |epoch| epoch.watermark);
+                state.expire(watermark);
+                meter.tell(watermark, worked, state.held(), || state.bytes());
             }
         },
     )

@@ -1,8 +1,13 @@
-//! `GET /api/v1/dataflow`: the plan, and the operators that run it with what they did so far.
+//! `GET /api/v1/dataflow`: the graph of operators: the plan's nodes, then the published views and the sinks, each with what
+//! it did so far and what it keeps now.
 //!
-//! `nodes` are the plan: each names its inputs by `id`. `operators` are what runs, all workers of this process together:
-//! rows in and out, seconds busy; each names its inputs by `id` too. A plan's node may be several operators.
+//! Counts are of this process, all its workers together; rows go in and out as changes, retractions too. A node may be
+//! several operators of timely's: they are added up.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::{Schema, SchemaRef};
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
@@ -11,33 +16,47 @@ use serde::Serialize;
 use super::App;
 use super::columns::{Column, columns};
 use super::route::{Answer, Route, Shape};
-use crate::engine::OperatorStats;
-use crate::plan::{Node, describe};
+use crate::engine::{Engine, OperatorStats};
+use crate::plan::{Op, describe};
+use crate::time::format_time_ms;
 
 /// The graph.
-pub(super) const ROUTES: &[Route] =
-    &[Route::get("/api/v1/dataflow", "The plan, and the operators that run it", || get(dataflow))
-        .answers(&[Answer::json("Dataflow")])];
+pub(super) const ROUTES: &[Route] = &[Route::get(
+    "/api/v1/dataflow",
+    "The graph of operators: what each does, did and keeps, and how far it is",
+    || get(dataflow),
+)
+.answers(&[Answer::json("Dataflow")])];
 
 /// What it answers with.
 pub(super) const SHAPES: &[Shape] = &[
-    ("Dataflow", "nodes:[DataflowNode] views:[DataflowOutput] sinks:[DataflowOutput] operators:[Operator]"),
-    ("DataflowNode", "id:integer does:string known:string inputs:[integer] append_only:boolean columns:[Column]"),
+    ("Dataflow", "nodes:[DataflowNode] edges:[DataflowEdge] views:[DataflowOutput] sinks:[DataflowOutput]"),
+    (
+        "DataflowNode",
+        "id:integer kind:string name:string? does:string known:string inputs:[integer] append_only:boolean \
+         columns:[Column] rows_in:integer rows_out:integer busy_seconds:number state_rows:integer state_bytes:integer? \
+         watermark:string watermark_ms:integer?",
+    ),
+    ("DataflowEdge", "from:integer to:integer"),
     ("DataflowOutput", "name:string node:integer"),
-    ("Operator", "id:string name:string inputs:[string] rows_in:integer rows_out:integer busy_seconds:number"),
 ];
 
 #[derive(Serialize)]
 struct Graph {
-    nodes: Vec<PlanNode>,
+    nodes: Vec<GraphNode>,
+    edges: Vec<Edge>,
+    /// The nodes that views and sinks show.
     views: Vec<Output>,
     sinks: Vec<Output>,
-    operators: Vec<Operator>,
 }
 
 #[derive(Serialize)]
-struct PlanNode {
+struct GraphNode {
     id: usize,
+    /// `source`, `map`, `reduce`, ..., `view`, `sink`.
+    kind: String,
+    /// Of a source, view or sink.
+    name: Option<String>,
     /// What it does.
     does: String,
     /// What is known of its rows, and what it keeps for how long.
@@ -45,6 +64,37 @@ struct PlanNode {
     inputs: Vec<usize>,
     append_only: bool,
     columns: Vec<Column>,
+    #[serde(flatten)]
+    done: Done,
+    #[serde(flatten)]
+    reached: Reached,
+}
+
+/// How far a node is.
+#[derive(Serialize, Clone, Debug)]
+struct Reached {
+    watermark: String,
+    watermark_ms: Option<i64>,
+    #[serde(skip)]
+    at: i64,
+}
+
+/// What a node did and keeps.
+#[derive(Serialize, Clone, Debug)]
+struct Done {
+    rows_in: u64,
+    rows_out: u64,
+    busy_seconds: f64,
+    /// Groups, sessions, rows.
+    state_rows: usize,
+    /// About; null if nobody counts.
+    state_bytes: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Edge {
+    from: usize,
+    to: usize,
 }
 
 #[derive(Serialize)]
@@ -53,42 +103,100 @@ struct Output {
     node: usize,
 }
 
-#[derive(Serialize)]
-struct Operator {
-    id: String,
-    name: String,
-    inputs: Vec<String>,
-    rows_in: u64,
-    rows_out: u64,
-    busy_seconds: f64,
-}
-
 async fn dataflow(State(app): State<App>) -> Json<Graph> {
     let plan = app.engine.dataflow();
-    let node = |(id, node): (usize, &Node)| {
+    let nodes = nodes(&app.engine);
+    let to = |node: &GraphNode| node.inputs.iter().map(|&from| Edge { from, to: node.id }).collect::<Vec<_>>();
+    Json(Graph {
+        edges: nodes.iter().flat_map(to).collect(),
+        nodes,
+        views: plan.views.iter().map(|view| Output { name: view.name.clone(), node: view.node }).collect(),
+        sinks: plan.sinks.iter().map(|sink| Output { name: sink.spec.name.clone(), node: sink.node }).collect(),
+    })
+}
+
+fn nodes(engine: &Engine) -> Vec<GraphNode> {
+    let plan = engine.dataflow();
+    let operators = engine.operators();
+    let mut nodes: Vec<GraphNode> = Vec::new();
+    for (id, node) in plan.nodes.iter().enumerate() {
+        let of: Vec<&OperatorStats> = operators.iter().filter(|operator| operator.node == Some(id)).collect();
+        let (mut done, told) = (Done::of(&of), of.iter().filter_map(|operator| operator.watermark).min());
+        let spec = match node.op {
+            Op::Source { source } => plan.sources.get(source),
+            _ => None,
+        };
+        let source = spec.and_then(|spec| engine.source(&spec.name));
+        if let Some(counts) = source.map(|source| source.counts()) {
+            done.rows_in = counts.accepted() + counts.rejected();
+        }
+        // What keeps nothing is as far as what it reads.
+        let inputs = node.inputs.iter().filter_map(|&input| nodes.get(input)).map(|input| input.reached.at);
+        let watermark = source.map(|source| source.watermark()).or(told).or(inputs.min()).unwrap_or(i64::MIN);
         let [does, known] = describe(plan, id);
-        PlanNode {
+        nodes.push(GraphNode {
             id,
+            kind: does.split(' ').next().unwrap_or_default().to_owned(),
+            name: spec.map(|spec| spec.name.clone()),
             does,
             known,
             inputs: node.inputs.clone(),
             append_only: node.facts.append_only,
             columns: columns(&node.schema),
+            done,
+            reached: watermark.into(),
+        });
+    }
+    let end = |id: usize, kind: &str, name: &str, input: usize, shown: &SchemaRef, done: Done, at: i64| GraphNode {
+        id,
+        kind: kind.to_owned(),
+        name: Some(name.to_owned()),
+        does: format!("{kind} {name}"),
+        known: String::new(),
+        inputs: vec![input],
+        append_only: plan.nodes[input].facts.append_only,
+        columns: columns(shown),
+        done,
+        reached: at.into(),
+    };
+    for view in engine.views().iter() {
+        let (spec, of) = (view.spec(), named(&operators, &format!("View {}", view.name())));
+        let done = Done { state_rows: view.row_count(), state_bytes: None, ..Done::of(&of) };
+        let at = view.as_of().watermark;
+        nodes.push(end(nodes.len(), "view", view.name(), spec.node, &spec.schema, done, at));
+    }
+    for sink in &plan.sinks {
+        let done = Done::of(&named(&operators, &format!("Sink {}", sink.spec.name)));
+        let schema = &plan.nodes[sink.node].schema;
+        let shown = sink.columns.iter().map(|&column| schema.field(column).clone()).collect::<Vec<_>>();
+        let at = nodes[sink.node].reached.at;
+        nodes.push(end(nodes.len(), "sink", &sink.spec.name, sink.node, &Arc::new(Schema::new(shown)), done, at));
+    }
+    nodes
+}
+
+fn named<'a>(operators: &'a [OperatorStats], name: &str) -> Vec<&'a OperatorStats> {
+    operators.iter().filter(|operator| operator.name == name).collect()
+}
+
+impl Done {
+    /// Operators that stand side by side as one: what comes in from outside, what goes out at the end.
+    fn of(operators: &[&OperatorStats]) -> Done {
+        let by_address: BTreeMap<_, _> = operators.iter().map(|operator| (&operator.address, *operator)).collect();
+        let from_outside = |operator: &&&OperatorStats| operator.inputs.iter().all(|at| !by_address.contains_key(at));
+        Done {
+            rows_in: operators.iter().filter(from_outside).map(|operator| operator.rows_in).sum(),
+            rows_out: by_address.values().next_back().map_or(0, |operator| operator.rows_out),
+            busy_seconds: operators.iter().map(|operator| operator.busy_seconds).sum(),
+            state_rows: operators.iter().map(|operator| operator.state_rows).sum(),
+            state_bytes: Some(operators.iter().map(|operator| operator.state_bytes).sum()),
         }
-    };
-    let id = |address: &Vec<usize>| address.iter().map(usize::to_string).collect::<Vec<_>>().join(".");
-    let operator = |stats: OperatorStats| Operator {
-        id: id(&stats.address),
-        inputs: stats.inputs.iter().map(id).collect(),
-        name: stats.name,
-        rows_in: stats.rows_in,
-        rows_out: stats.rows_out,
-        busy_seconds: stats.busy_seconds,
-    };
-    Json(Graph {
-        nodes: plan.nodes.iter().enumerate().map(node).collect(),
-        views: plan.views.iter().map(|view| Output { name: view.name.clone(), node: view.node }).collect(),
-        sinks: plan.sinks.iter().map(|sink| Output { name: sink.spec.name.clone(), node: sink.node }).collect(),
-        operators: app.engine.operators().into_iter().map(operator).collect(),
-    })
+    }
+}
+
+impl From<i64> for Reached {
+    fn from(at: i64) -> Reached {
+        let finite = at != i64::MIN && at != i64::MAX;
+        Reached { watermark: format_time_ms(at), watermark_ms: finite.then_some(at), at }
+    }
 }
