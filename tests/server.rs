@@ -70,6 +70,9 @@ fn every_answer_has_its_shape() {
     let stats = server.json("/api/v1/stats");
     assert_eq!((&stats["finished"], &stats["state"]), (&Value::from(true), &Value::from("done")));
     assert_eq!(stats["rows_received"], 3_000);
+    let latency = |what: &str| stats["ingest_to_visible"][what].as_f64().unwrap();
+    assert!(latency("epochs") >= 2.0 && latency("p50_seconds") > 0.0, "{stats}");
+    assert!(latency("p50_seconds") <= latency("p99_seconds") && latency("p99_seconds") <= latency("max_seconds"));
     assert_eq!(stats["rows_accepted"].as_u64().unwrap() + stats["dead_letters"].as_u64().unwrap(), 3_000);
     assert_eq!(server.json("/api/stats")["rows_received"], 3_000);
 

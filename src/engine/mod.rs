@@ -42,6 +42,7 @@ pub use config::{BATCH_ROWS, Config, FIRST_PORT};
 pub use control::State;
 pub use error::EngineError;
 pub use extend::Built;
+pub use latency::Visibility;
 pub use operators::OperatorStats;
 pub use source::Source;
 pub use step::{Place, Step, Told};
@@ -94,6 +95,7 @@ struct Inner {
     views: Arc<Views>,
     metrics: Arc<Metrics>,
     operators: Arc<operators::Operators>,
+    latency: Arc<latency::Latency>,
     control: Arc<control::Control>,
     /// Dead letters of views and sinks.
     dead: Mutex<VecDeque<Reject>>,
@@ -161,6 +163,11 @@ impl Engine {
     /// What the operators did so far.
     pub fn operators(&self) -> Vec<OperatorStats> {
         self.inner.operators.stats()
+    }
+
+    /// How long the last epochs took from their first row's decoding to being visible in all views; `None` before the first.
+    pub fn visibility(&self) -> Option<Visibility> {
+        self.inner.latency.recent()
     }
 
     /// Where the engine stands.

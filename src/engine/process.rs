@@ -67,6 +67,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         views: views.clone(),
         metrics: metrics.clone(),
         operators: operators.clone(),
+        latency: latency.clone(),
         control: control.clone(),
         dead: Mutex::default(),
         stopped: AtomicBool::new(false),

@@ -1,4 +1,4 @@
-//! `GET /api/v1/stats`: totals, rates, buffers, at a glance. `/stream/metrics` sends the same every second as server-sent
+//! `GET /api/v1/stats`: totals, rates, buffers, latency, at a glance. `/stream/metrics` sends the same every second as server-sent
 //! events; `/api/stats` is its first name.
 //!
 //! Counts are those of this process; a rate is that of the last [`SPAN`] seconds.
@@ -38,9 +38,10 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "Stats",
         "state:string finished:boolean seconds:number as_of:AsOf rows_received:integer rows_accepted:integer \
-         rows_late:integer dead_letters:integer rows_per_second:number sources:[SourceStats] views:[ViewStats] \
-         sse_clients:integer",
+         rows_late:integer dead_letters:integer rows_per_second:number ingest_to_visible:Latency? \
+         sources:[SourceStats] views:[ViewStats] sse_clients:integer",
     ),
+    ("Latency", "epochs:integer p50_seconds:number p99_seconds:number max_seconds:number"),
     (
         "SourceStats",
         "name:string rows_received:integer watermark:string buffer_rows:integer buffer_capacity_rows:integer",
@@ -62,9 +63,19 @@ struct Stats {
     rows_late: u64,
     dead_letters: u64,
     rows_per_second: f64,
+    /// Of the last few thousand epochs; null before the first.
+    ingest_to_visible: Option<Latency>,
     sources: Vec<SourceStats>,
     views: Vec<ViewStats>,
     sse_clients: i64,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    epochs: usize,
+    p50_seconds: f64,
+    p99_seconds: f64,
+    max_seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -113,6 +124,12 @@ impl Stats {
             rows_late: sum(|counts| counts.accepted_late + counts.rejected_late),
             dead_letters: sum(|counts| counts.rejected()),
             rows_per_second: app.rates.rows_per_second(),
+            ingest_to_visible: engine.visibility().map(|last| Latency {
+                epochs: last.epochs,
+                p50_seconds: last.p50_seconds,
+                p99_seconds: last.p99_seconds,
+                max_seconds: last.max_seconds,
+            }),
             sources: engine.sources().iter().zip(&counts).map(source).collect(),
             views: engine.views().iter().map(view).collect(),
             sse_clients: engine.metrics().sse_clients.get(),
