@@ -110,8 +110,7 @@ pub(super) fn shape(plan: &Dataflow) -> String {
             Op::Window { time, window } => format!("window #{time} {window:?}"),
             Op::Reduce(reduce) => reduce_shape(reduce),
             Op::Join(join) => format!("{:?} join on {:?}", join.kind, join.keys),
-            Op::Lookup(lookup) => format!("lookup on {:?}", lookup.keys),
-            Op::Rank(rank) => format!("rank by {:?}", rank.keys),
+            other => format!("{other:?}").split('(').next().unwrap_or_default().to_lowercase(),
         };
         let inputs = node.inputs.iter().map(|i| format!("{i}")).collect::<Vec<_>>().join(",");
         let _ = writeln!(out, "{id} [{inputs}] {what} ({names}){}", if node.facts.append_only { "" } else { " ±" });
