@@ -53,7 +53,8 @@ GROUP BY user_id, window_start, window_end
 EMIT CHANGES;
 
 -- A view over a view: the sites where a thermometer read more than 60 degrees, as soon as a window of sensors_10s shows it.
-CREATE MATERIALIZED VIEW too_hot AS
+-- The dashboard lists its rows as alerts.
+CREATE MATERIALIZED VIEW too_hot WITH ('alert' = 'high') AS
 SELECT location, window_end, mean, high
 FROM sensors_10s
 WHERE kind = 'temperature' AND high > 60;

@@ -36,7 +36,7 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_HOSTFILE", value_name = "FILE")]
     pub(super) hostfile: Option<PathBuf>,
 
-    /// Where to serve views, metrics and the first page [default: 127.0.0.1:8080, for process I the port 8080 + I]
+    /// Where to serve views, metrics and the dashboard [default: 127.0.0.1:8080, for process I the port 8080 + I]
     #[arg(long, env = "HIGHWATER_LISTEN", value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
 

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::App;
 use super::columns::{Column, columns};
+use super::json;
 use super::route::{Answer, Route, Shape};
 use crate::engine::{Engine, OperatorStats};
 use crate::plan::{Op, describe};
@@ -103,16 +104,25 @@ struct Output {
     node: usize,
 }
 
+/// The answer, as text.
+pub(super) fn text(app: &App) -> String {
+    json::object(&graph(app))
+}
+
 async fn dataflow(State(app): State<App>) -> Json<Graph> {
+    Json(graph(&app))
+}
+
+fn graph(app: &App) -> Graph {
     let plan = app.engine.dataflow();
     let nodes = nodes(&app.engine);
     let to = |node: &GraphNode| node.inputs.iter().map(|&from| Edge { from, to: node.id }).collect::<Vec<_>>();
-    Json(Graph {
+    Graph {
         edges: nodes.iter().flat_map(to).collect(),
         nodes,
         views: plan.views.iter().map(|view| Output { name: view.name.clone(), node: view.node }).collect(),
         sinks: plan.sinks.iter().map(|sink| Output { name: sink.spec.name.clone(), node: sink.node }).collect(),
-    })
+    }
 }
 
 fn nodes(engine: &Engine) -> Vec<GraphNode> {

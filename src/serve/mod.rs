@@ -1,4 +1,4 @@
-//! The sidecar: views, streams, sources, metrics and the first page of one engine, over HTTP on tokio.
+//! The sidecar: views, streams, sources, metrics and the dashboard of one engine, over HTTP on tokio.
 //!
 //! One family of endpoints a file, each with its `ROUTES` and the `SHAPES` of its answers; the lists here make the router
 //! and `/openapi.json`, so a new one is a file and a line. Answers are JSON, refusals RFC 9457 problems. Nothing here changes the engine: it reads views and counters, and
@@ -15,6 +15,7 @@ mod body;
 mod columns;
 mod compress;
 mod connection;
+mod dashboard;
 mod dataflow;
 mod health;
 mod json;
@@ -22,7 +23,6 @@ mod limits;
 mod metrics;
 mod openapi;
 mod origin;
-mod page;
 mod problem;
 mod role;
 mod route;
@@ -110,11 +110,11 @@ pub async fn serve(
 /// Every call, by family.
 const ROUTES: &[&[Route]] = &[
     aggregates::ROUTES,
+    dashboard::ROUTES,
     dataflow::ROUTES,
     health::ROUTES,
     metrics::ROUTES,
     openapi::DESCRIPTION,
-    page::ROUTES,
     sources::ROUTES,
     stats::ROUTES,
     stream::ROUTES,

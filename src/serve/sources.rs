@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::columns::{Column, columns};
+use super::json;
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::limit;
@@ -174,8 +175,19 @@ impl About {
     }
 }
 
+impl List {
+    fn of(app: &App) -> List {
+        List { sources: app.engine.sources().iter().map(|source| About::of(source)).collect() }
+    }
+}
+
+/// The answer, as text.
+pub(super) fn text(app: &App) -> String {
+    json::object(&List::of(app))
+}
+
 async fn list(State(app): State<App>) -> Json<List> {
-    Json(List { sources: app.engine.sources().iter().map(|source| About::of(source)).collect() })
+    Json(List::of(&app))
 }
 
 async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<About>, Problem> {

@@ -137,6 +137,11 @@ impl Stats {
     }
 }
 
+/// The answer, as text.
+pub(super) fn text(app: &App) -> String {
+    json::object(&Stats::of(app))
+}
+
 async fn stats(State(app): State<App>) -> Json<Stats> {
     Json(Stats::of(&app))
 }
@@ -147,7 +152,7 @@ async fn stream(State(app): State<App>) -> Events {
     tokio::spawn(async move {
         let send = async {
             loop {
-                let event = Event::default().event("stats").data(json::object(&Stats::of(&app)));
+                let event = Event::default().event("stats").data(text(&app));
                 if out.send(event).await.is_err() {
                     return;
                 }

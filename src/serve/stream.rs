@@ -3,8 +3,9 @@
 //! A reader gets a `snapshot` of each view, then per epoch the `delta` of each view that changed, then `progress`: all of
 //! this is told. Several views go forward together, as far as the slowest (`align=false`: each for itself, with its own
 //! `progress`). `emit=final` leaves out what is open, `snapshot=false` begins with the changes from now on, `every=100ms`
-//! tells at most so often. `Last-Event-ID` takes up where a connection broke; if the changes since are gone, `reset` and
-//! new snapshots follow.
+//! tells at most so often. `with=stats,sources,dataflow` adds the answers of those calls, each as an event of its name,
+//! now and every second: one connection is enough for a page. `Last-Event-ID` takes up where a connection broke; if the
+//! changes since are gone, `reset` and new snapshots follow.
 //!
 //! A reader that does not keep up holds nothing back: it is told the changes of many epochs merged into one. Cost per
 //! reader: one task, and the encoding of its events.
@@ -30,9 +31,9 @@ use super::App;
 use super::problem::Problem;
 use super::route::{self, Answer, Parameter, Route, query};
 use super::views::find;
-use super::{stream_event, stream_id};
+use super::{dataflow, sources, stats, stream_event, stream_id};
 use crate::engine::{Place, Snapshot, Step, View};
-use crate::time::{Epoch, parse_duration_ms};
+use crate::time::{Clock, Epoch, parse_duration_ms};
 
 /// After how long without an event a comment shows that the connection lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -43,13 +44,29 @@ const MERGE_OVER: usize = 64;
 /// `every` is at most this long.
 const EVERY_MAX_MS: i64 = 60_000;
 
+/// How often what `with` names is told.
+const EXTRA_EVERY: Duration = Duration::from_secs(1);
+
+/// What `with` can name.
+const EXTRAS: &[Extra] = &[
+    Extra { name: "stats", text: stats::text },
+    Extra { name: "sources", text: sources::text },
+    Extra { name: "dataflow", text: dataflow::text },
+];
+
+/// The answer of another call, told among the events.
+struct Extra {
+    name: &'static str,
+    text: fn(&App) -> String,
+}
+
 /// The streams of views.
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/api/v1/views/{view}/stream", "The changes of a view, as server-sent events", || get(one))
-        .takes(&[EMIT, SNAPSHOT, EVERY, LAST_ID])
+        .takes(&[EMIT, SNAPSHOT, EVERY, WITH, LAST_ID])
         .answers(&[Answer::text("text/event-stream")]),
     Route::get("/api/v1/stream", "The changes of several views, epoch by epoch", || get(many))
-        .takes(&[VIEWS, EMIT, SNAPSHOT, ALIGN, EVERY, LAST_ID])
+        .takes(&[VIEWS, EMIT, SNAPSHOT, ALIGN, EVERY, WITH, LAST_ID])
         .answers(&[Answer::text("text/event-stream")]),
 ];
 
@@ -58,6 +75,8 @@ const EMIT: Parameter = query("emit", "string", "`changes` (default) or `final`:
 const SNAPSHOT: Parameter = query("snapshot", "boolean", "`false`: begin with the changes from now on");
 const ALIGN: Parameter = query("align", "boolean", "`false`: each view goes forward by itself");
 const EVERY: Parameter = query("every", "string", "A duration: tell at most so often");
+const WITH: Parameter =
+    query("with", "string", "Names of `stats`, `sources`, `dataflow`: their answers too, every second");
 const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this event");
 
 /// A stream of events, as an answer.
@@ -78,6 +97,7 @@ struct Asked {
     snapshot: Option<bool>,
     align: Option<bool>,
     every: Option<String>,
+    with: Option<String>,
 }
 
 type AskedQuery = Result<Query<Asked>, QueryRejection>;
@@ -118,6 +138,13 @@ fn start(app: App, views: Vec<Arc<View>>, asked: &Asked, headers: &HeaderMap) ->
     if every > EVERY_MAX_MS {
         return Err(Problem::bad_request(format!("every: at most {EVERY_MAX_MS} ms")));
     }
+    let names = asked.with.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    let extras = names.map(|name| {
+        let known = || EXTRAS.iter().map(|extra| extra.name).collect::<Vec<_>>().join(", ");
+        let found = EXTRAS.iter().find(|extra| extra.name == name);
+        found.ok_or_else(|| Problem::bad_request(format!("with={name}: write some of {}", known())))
+    });
+    let extras = extras.collect::<Result<Vec<_>, _>>()?;
     let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     let begin = match (last_id, asked.snapshot) {
         (Some(id), _) => Begin::Resume(id.to_owned()),
@@ -137,6 +164,9 @@ fn start(app: App, views: Vec<Arc<View>>, asked: &Asked, headers: &HeaderMap) ->
         every: Duration::from_millis(every.unsigned_abs()),
         views,
         only_final,
+        extras,
+        clock: Clock::start(),
+        extras_due: Duration::ZERO,
         out,
         app,
         _place: place,
@@ -170,6 +200,11 @@ struct Reader {
     only_final: bool,
     aligned: bool,
     every: Duration,
+    extras: Vec<&'static Extra>,
+    /// Since the reader came.
+    clock: Clock,
+    /// When they are told next, by the clock.
+    extras_due: Duration,
     out: mpsc::Sender<Event>,
     /// One of those that may read at a time.
     _place: OwnedSemaphorePermit,
@@ -209,15 +244,30 @@ impl Reader {
             },
         }
         loop {
+            let now = self.clock.elapsed();
+            if !self.extras.is_empty() && self.extras_due <= now {
+                self.extras_due = now + EXTRA_EVERY;
+                for extra in &self.extras {
+                    self.send(Event::default().event(extra.name).data((extra.text)(&self.app))).await?;
+                }
+            }
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
             match self.steps() {
                 None => self.reset("the changes since then are gone").await?,
                 Some(steps) if steps.iter().any(Option::is_some) => self.tell(steps).await?,
                 // Where it is, so that a reader that has all of it knows.
                 Some(_) if resumed => self.progress().await?,
-                Some(_) => {
+                Some(_) if self.extras.is_empty() => {
                     moved(&mut self.watches).await?;
                     tokio::time::sleep(self.every).await;
+                }
+                Some(_) => {
+                    let pause = self.extras_due.saturating_sub(now);
+                    let moved = tokio::time::timeout(pause, moved(&mut self.watches)).await;
+                    if let Ok(moved) = moved {
+                        moved?;
+                        tokio::time::sleep(self.every).await;
+                    }
                 }
             }
             resumed = false;

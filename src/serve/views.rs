@@ -28,7 +28,7 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "View",
         "name:string emit:string columns:[Column] key:[string]? closes:boolean rows:integer windows_open:integer \
-         evicted:integer as_of:AsOf sql:string",
+         evicted:integer as_of:AsOf alert:string? sql:string",
     ),
 ];
 
@@ -53,6 +53,8 @@ struct About {
     /// Closed rows that made room for others.
     evicted: u64,
     as_of: AsOf,
+    /// How bad it is that a row is there: the view's option `alert`; null for a view that is no alert.
+    alert: Option<String>,
     sql: String,
 }
 
@@ -73,6 +75,7 @@ impl About {
             windows_open: view.windows_open(),
             evicted: view.evicted(),
             as_of: view.as_of().into(),
+            alert: spec.options.get("alert").map(|severity| severity.trim().to_ascii_lowercase()),
             sql: spec.sql.clone(),
         }
     }

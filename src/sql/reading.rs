@@ -20,8 +20,13 @@ use crate::options::{OptionSpec, Options};
 use crate::plan::{Emit, NodeId, ViewSpec};
 
 /// The options of a published view.
-const VIEW_OPTIONS: &[OptionSpec] =
-    &[OptionSpec { name: "max-rows", help: "how many rows are kept: closed ones, oldest first, make room" }];
+const VIEW_OPTIONS: &[OptionSpec] = &[
+    OptionSpec { name: "max-rows", help: "how many rows are kept: closed ones, oldest first, make room" },
+    OptionSpec { name: "alert", help: "its rows are alerts of this severity: info, low, medium, high or critical" },
+];
+
+/// How bad an alert can be.
+const SEVERITIES: &[(&str, ())] = &[("info", ()), ("low", ()), ("medium", ()), ("high", ()), ("critical", ())];
 
 /// A query that has been planned.
 pub(super) struct Planned {
@@ -223,7 +228,8 @@ fn view_options(view: &View) -> Result<Options, Vec<Problem>> {
     }
     let options = options_of(&view.options);
     let count = options.parse::<u64>("max-rows", "a number of rows");
-    let checked = options.check("a view", &[VIEW_OPTIONS]).and(count);
+    let severity = options.one_of("alert", SEVERITIES);
+    let checked = options.check("a view", &[VIEW_OPTIONS]).and(count.map(|_| ())).and(severity.map(|_| ()));
     checked
         .map(|_| options)
         .map_err(|error| vec![option_problem(error, &view.options, &[VIEW_OPTIONS], view.name.span)])

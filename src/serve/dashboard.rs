@@ -1,0 +1,132 @@
+//! The dashboard: one page at `/` and what it loads from `/assets/`, all in the binary.
+//!
+//! [`ASSETS`] is the registry: a new file is a line there. Browsers ask again each time (`no-cache`) and are told that
+//! nothing changed by the `ETag`, a hash of the bytes. The page may load nothing but this and talk to nobody but its server.
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use sha2::{Digest, Sha256};
+
+use super::problem::Problem;
+use super::role::Role;
+use super::route::{Answer, Route};
+
+/// What the page may do.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A file of the dashboard.
+struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    bytes: &'static [u8],
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// All files; the first is the page itself.
+const ASSETS: &[Asset] = &[
+    Asset { name: "index.html", kind: HTML, bytes: include_bytes!("dashboard/index.html") },
+    Asset { name: "style.css", kind: CSS, bytes: include_bytes!("dashboard/style.css") },
+    Asset { name: "app.js", kind: SCRIPT, bytes: include_bytes!("dashboard/app.js") },
+    Asset { name: "dom.js", kind: SCRIPT, bytes: include_bytes!("dashboard/dom.js") },
+    Asset { name: "text.js", kind: SCRIPT, bytes: include_bytes!("dashboard/text.js") },
+    Asset { name: "store.js", kind: SCRIPT, bytes: include_bytes!("dashboard/store.js") },
+    Asset { name: "chart.js", kind: SCRIPT, bytes: include_bytes!("dashboard/chart.js") },
+    Asset { name: "live.js", kind: SCRIPT, bytes: include_bytes!("dashboard/live.js") },
+    Asset { name: "views.js", kind: SCRIPT, bytes: include_bytes!("dashboard/views.js") },
+    Asset { name: "time.js", kind: SCRIPT, bytes: include_bytes!("dashboard/time.js") },
+    Asset { name: "flow.js", kind: SCRIPT, bytes: include_bytes!("dashboard/flow.js") },
+    Asset { name: "alerts.js", kind: SCRIPT, bytes: include_bytes!("dashboard/alerts.js") },
+    Asset { name: "tables.js", kind: SCRIPT, bytes: include_bytes!("dashboard/tables.js") },
+    Asset { name: "icon.svg", kind: "image/svg+xml", bytes: include_bytes!("dashboard/icon.svg") },
+    // uPlot 1.6.32, https://github.com/leeoniya/uPlot, MIT.
+    Asset { name: "uplot.js", kind: SCRIPT, bytes: include_bytes!("dashboard/uplot.js") },
+    Asset { name: "uplot.css", kind: CSS, bytes: include_bytes!("dashboard/uplot.css") },
+    Asset { name: "uplot.LICENSE", kind: "text/plain", bytes: include_bytes!("dashboard/uplot.LICENSE") },
+];
+
+/// The hash of each asset, quoted.
+static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| ASSETS.iter().map(tag).collect());
+
+fn tag(asset: &Asset) -> String {
+    let hash = Sha256::digest(asset.bytes);
+    let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// `GET /` and `GET /assets/{name}`.
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/", "The dashboard", || get(page)).role(Role::Open).answers(&[Answer::text("text/html")]),
+    Route::get("/assets/{name}", "A file of the dashboard", || get(asset))
+        .role(Role::Open)
+        .answers(&[Answer::text("text/javascript")]),
+];
+
+async fn page(headers: HeaderMap) -> Response {
+    answer(0, &headers)
+}
+
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    match ASSETS.iter().position(|asset| asset.name == name) {
+        Some(at) => Ok(answer(at, &headers)),
+        None => Err(Problem::unknown("asset", &name, ASSETS.iter().map(|asset| asset.name))),
+    }
+}
+
+fn answer(at: usize, headers: &HeaderMap) -> Response {
+    let (asset, tag) = (&ASSETS[at], TAGS[at].as_str());
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let fresh = known.is_some_and(|tags| tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag));
+    let head = [
+        (header::CONTENT_TYPE, asset.kind),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::ETAG, tag),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    match fresh {
+        true => (StatusCode::NOT_MODIFIED, head).into_response(),
+        false => (head, asset.bytes).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of the whole page at most.
+    const WEIGHT_MAX: usize = 250 * 1024;
+
+    #[test]
+    fn the_page_is_light_and_whole() {
+        let weight: usize = ASSETS.iter().map(|asset| asset.bytes.len()).sum();
+        assert!(weight <= WEIGHT_MAX, "{weight} bytes");
+        let named = |name: &str| ASSETS.iter().any(|asset| asset.name == name);
+        for asset in ASSETS {
+            let text = String::from_utf8_lossy(asset.bytes);
+            for (before, end) in [("\"/assets/", '"'), ("from \"./", '"')] {
+                for name in text.split(before).skip(1).filter_map(|rest| rest.split(end).next()) {
+                    assert!(named(name), "{} loads {name}, which is not there", asset.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_known_tag_is_not_sent_again() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(answer(1, &headers).status(), StatusCode::OK);
+        let Ok(tags) = format!("W/\"0\", {}", TAGS[1]).parse() else { unreachable!("hex in quotes") };
+        headers.insert(header::IF_NONE_MATCH, tags);
+        assert_eq!(answer(1, &headers).status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(answer(2, &headers).status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,130 @@
+// Lines over time, drawn by uPlot, with what uPlot does not know: open points are hollow, amended ones have a ring, and a
+// line marks the watermark. Times are shown in UTC. The legend is ours: it shows the values under the cursor.
+/* global uPlot */
+
+import { colour, list, make, mark, set } from "./dom.js";
+import { compact, clock } from "./text.js";
+
+const charts = new Set();
+/** How far the labels of a time axis may be apart, in seconds. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000, 31536000];
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => recolour());
+export function recolour() { for (const chart of charts) { chart.plot?.destroy(); chart.plot = null; chart.draw() } }
+
+const utc = seconds => { const date = new Date(seconds * 1000); return new Date(date.getTime() + date.getTimezoneOffset() * 60_000) };
+
+export class Lines {
+  /** `options`: `height`, `format` of values, `label` for who cannot see it, `legend` (default true), `zero` (it is always shown), `least` seconds, `spark` (nothing but the line). */
+  constructor(parent, options) {
+    this.options = { height: 200, format: compact, legend: true, ...options };
+    this.box = parent.appendChild(make("div", { class: options.spark ? "spark" : "chart", role: "img", "aria-label": options.label }));
+    if (this.options.legend && !options.spark) this.legend = parent.appendChild(make("ul", { class: "legend" }));
+    new ResizeObserver(() => {
+      if (this.plot && this.box.clientWidth > 0) this.plot.setSize(this.size()); else this.draw();
+    }).observe(this.box);
+    charts.add(this);
+  }
+  size() { return { width: Math.max(40, this.box.clientWidth), height: this.options.height } }
+  /** `series`: `{ label, colour, values, statuses?, dash?, fill?, width? }`, all as long as `x` (seconds). */
+  show(x, series, extra = {}) { Object.assign(this, { x, series, extra }); this.draw() }
+  draw() {
+    if (!this.x || this.box.clientWidth === 0) return;
+    const shape = JSON.stringify(this.series.map(one => [one.label, one.colour, one.dash, one.fill, one.width]));
+    const data = [this.x, ...this.series.map(one => one.values)];
+    if (!this.plot || this.shape !== shape) {
+      this.plot?.destroy(); this.shape = shape;
+      this.plot = new uPlot(this.setup(), data, this.box);
+    } else this.plot.setData(data);
+    this.legendOf(null);
+  }
+  setup() {
+    const { spark, format } = this.options, grid = { stroke: colour("line"), width: 1 }, font = "11px " + colour("sans");
+    const axis = { stroke: colour("soft"), font, grid, ticks: { show: false } };
+    const series = this.series.map(one => ({
+      label: one.label, stroke: colour(one.colour), width: one.width ?? 1.75, dash: one.dash,
+      fill: one.fill ? colour(one.colour) + "22" : undefined, points: { show: false }, spanGaps: Boolean(one.statuses),
+    }));
+    return {
+      ...this.size(), padding: spark ? [2, 0, 2, 0] : [8, 26, 0, 0], legend: { show: false }, tzDate: utc,
+      cursor: { show: !spark, y: false, drag: { x: false, y: false }, points: { size: 6 } },
+      scales: { x: { time: true, range: (plot, min, max) => [Math.min(min ?? 0, (max ?? 1) - (this.options.least ?? 1)), max ?? 1] }, y: { range: (plot, min, max) => this.range(min, max) } },
+      axes: spark ? [{ show: false }, { show: false }] : [
+        { ...axis, grid: { show: false }, size: 26, space: 80, incrs: STEPS, values: (plot, splits, axis, space, step) => splits.map(at => step >= 86400 ? new Date(at * 1000).toISOString().slice(5, 10) : step >= 60 ? clock(at * 1000).slice(0, 5) : clock(at * 1000)) },
+        { ...axis, size: (plot, values) => 14 + 6.5 * Math.max(3, ...(values ?? [""]).map(value => value.length)), values: (plot, splits) => splits.map(format), space: 36 },
+      ],
+      series: [{}, ...series],
+      hooks: spark ? {} : { draw: [plot => this.marks(plot)], setCursor: [plot => this.legendOf(plot.cursor.idx ?? null)] },
+    };
+  }
+  range(min, max) {
+    if (min === null || min === undefined) return [0, 1];
+    // Zero is shown where it is not far, or asked for: lengths can then be compared.
+    const low = min >= 0 && (this.options.zero || min < 0.6 * max) ? 0 : min, high = max <= 0 && max > 0.6 * min ? 0 : max, pad = (high - low || Math.abs(high) || 1) * 0.08;
+    return [low === 0 ? 0 : low - pad, high === 0 && low < 0 ? 0 : high + pad];
+  }
+  marks(plot) {
+    const context = plot.ctx, ratio = devicePixelRatio, { left, top, width, height } = plot.bbox;
+    context.save();
+    context.beginPath(); context.rect(left, top - 6 * ratio, width + 8 * ratio, height + 12 * ratio); context.clip();
+    const watermark = this.extra.watermark;
+    if (watermark !== undefined && watermark !== null) {
+      const x = Math.round(plot.valToPos(watermark, "x", true));
+      if (x > left && x < left + width) {
+        context.fillStyle = colour("accent") + "14"; context.fillRect(x, top, left + width - x, height);
+        context.strokeStyle = colour("accent"); context.lineWidth = ratio; context.setLineDash([3 * ratio, 3 * ratio]);
+        context.beginPath(); context.moveTo(x, top); context.lineTo(x, top + height); context.stroke(); context.setLineDash([]);
+      }
+    }
+    this.series.forEach((one, at) => {
+      if (!one.statuses || plot.series[at + 1].show === false) return;
+      context.strokeStyle = colour(one.colour); context.lineWidth = 1.5 * ratio;
+      one.statuses.forEach((status, i) => {
+        if (!status || one.values[i] === null || one.values[i] === undefined) return;
+        const x = plot.valToPos(this.x[i], "x", true), y = plot.valToPos(one.values[i], "y", true);
+        context.beginPath(); context.arc(x, y, (status === "final" ? 1.8 : 3.2) * ratio, 0, 7);
+        context.fillStyle = status === "open" ? colour("surface") : colour(one.colour); context.fill();
+        if (status === "open") context.stroke();
+        if (status === "amended") { context.beginPath(); context.arc(x, y, 5.5 * ratio, 0, 7); context.stroke() }
+      });
+    });
+    context.restore();
+  }
+  legendOf(index) {
+    if (!this.legend) return;
+    const last = values => { for (let i = values.length - 1; i >= 0; i--) if (values[i] !== null && values[i] !== undefined) return values[i]; return null };
+    list(this.legend, this.series, one => one.label, one => {
+      const item = make("li", {}, make("i", { "aria-hidden": "true" }), make("span"), make("b"));
+      return item;
+    }, (item, one) => {
+      if (item.children[0].hue !== one.colour) { item.children[0].hue = one.colour; item.children[0].style.background = `var(--${one.colour})` }
+      set(item.children[1], one.label);
+      const value = index === null ? last(one.values) : one.values[index];
+      set(item.children[2], value === null || value === undefined ? "–" : this.options.format(value));
+    });
+  }
+  label(text) { mark(this.box, "aria-label", text) }
+  remove() { this.plot?.destroy(); charts.delete(this); this.box.remove(); this.legend?.remove() }
+}
+
+/** Horizontal bars: `rows` of `{ name, value, text, status? }`. */
+export function bars(parent, rows) {
+  const most = Math.max(...rows.map(row => Math.abs(row.value ?? 0)), 0) || 1;
+  list(parent, rows, row => row.name, () => make("li", {}, make("span", { class: "name" }), make("span", { class: "bar", "aria-hidden": "true" }, make("i")), make("b")), (item, row) => {
+    const [name, bar, value] = item.children;
+    set(name, row.name); mark(name, "title", row.name); set(value, row.text);
+    mark(bar.firstChild, "class", row.status ?? "final");
+    const width = (100 * Math.abs(row.value ?? 0) / most).toFixed(2) + "%";
+    if (bar.firstChild.width !== width) { bar.firstChild.width = width; bar.firstChild.style.width = width }
+  });
+}
+
+/** Vertical bars: `bins` of `{ label, value, title, tone? }`, with a height in percent of the highest. */
+export function columns(parent, bins) {
+  const most = Math.max(...bins.map(bin => bin.value), 0) || 1;
+  list(parent, bins, bin => bin.label, () => make("div", {}, make("i"), make("span")), (item, bin) => {
+    const height = bin.value > 0 ? Math.max(1.5, 100 * bin.value / most).toFixed(1) + "%" : "0";
+    mark(item, "title", bin.title); mark(item, "class", bin.tone);
+    if (item.height !== height) { item.height = height; item.firstChild.style.height = height }
+    set(item.lastChild, bin.label);
+  });
+}

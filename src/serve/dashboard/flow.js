@@ -1,0 +1,119 @@
+// The operator graph: plan nodes in layers from sources to views, edges as thick as rows flow, each node with its rates,
+// how busy it is, what it keeps, and where its watermark is. The busiest operator and a stalled source stand out.
+
+import { list, make, mark, set } from "./dom.js";
+import { store } from "./store.js";
+import { compact, count, percent, rate, span } from "./text.js";
+
+export const title = "Dataflow";
+const W = 216, H = 84, GAP_X = 64, GAP_Y = 18;
+let svg = null, shape = "", nodes = new Map(), edges = [], detail = null, picked = null, body = null, words = null, box = null;
+
+export function mount(root) {
+  svg = make("svg", { class: "graph", role: "group", "aria-label": "Operators" });
+  box = make("div", { class: "scroll graphbox", tabindex: "0", role: "region", "aria-label": "Operator graph" }, svg);
+  words = make("p", { class: "note" });
+  detail = make("div", { class: "detail", "aria-live": "off" });
+  body = make("tbody");
+  root.append(make("h1", { class: "unseen" }, "Dataflow"), make("section", { class: "card", "aria-label": "Graph" }, words, box, detail),
+    make("section", { class: "card", "aria-label": "Operators" }, make("h2", {}, "Operators, busiest first"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Operators as a table" },
+      make("table", {}, make("thead", {}, make("tr", {}, ...[["operator"], ["busy", "n"], ["rows/s in", "n"], ["rows/s out", "n"], ["rows in", "n"], ["rows out", "n"], ["state rows", "n"], ["state bytes", "n"], ["watermark", "n"]].map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
+}
+
+/** Nodes by id: those of the plan, then views and sinks. */
+function build(flow) {
+  return new Map(flow.nodes.map(node => {
+    const head = node.does.split(/:| (?=where )/)[0].replace(/^\w+\s*/, "");
+    return [node.id, {
+      key: node.id, kind: node.kind, name: node.name ?? head, does: node.does, known: node.known, inputs: node.inputs, source: node.kind === "source" ? node.name : null,
+      rate: node.rate, rateOut: node.rateOut, busy: node.busy, rowsIn: node.rows_in, rowsOut: node.rows_out, stateRows: node.state_rows, stateBytes: node.state_bytes, watermark: node.watermark_ms, watermarkText: node.watermark,
+    }];
+  }));
+}
+
+function layers(all) {
+  const depth = new Map();
+  const deep = key => { if (!depth.has(key)) depth.set(key, 1 + Math.max(-1, ...all.get(key).inputs.filter(input => all.has(input)).map(deep))); return depth.get(key) };
+  for (const key of all.keys()) deep(key);
+  // Outputs stand right behind what they show; sources right before who reads them first.
+  const columns = [];
+  for (const key of all.keys()) (columns[depth.get(key)] ??= []).push(key);
+  const place = new Map();
+  columns.forEach((column, x) => {
+    if (x > 0) {
+      const middle = key => { const rows = all.get(key).inputs.map(input => place.get(input)?.[1] ?? 0); return rows.reduce((a, b) => a + b, 0) / (rows.length || 1) };
+      column.sort((a, b) => middle(a) - middle(b));
+    }
+    column.forEach((key, y) => place.set(key, [x, y]));
+  });
+  return { place, wide: columns.length, tall: Math.max(1, ...columns.map(column => column.length)), columns };
+}
+
+function lay(all) {
+  const { place, wide, tall, columns } = layers(all);
+  const width = wide * (W + GAP_X) - GAP_X + 4, height = tall * (H + GAP_Y) - GAP_Y + 4;
+  // A graph that is a little too wide is drawn a little smaller; beyond that it scrolls.
+  const scale = Math.max(0.75, Math.min(1, (box.clientWidth - 32) / width));
+  for (const [name, value] of [["viewBox", `0 0 ${width} ${height}`], ["width", width * scale], ["height", height * scale]]) mark(svg, name, value);
+  svg.replaceChildren(); nodes = new Map(); edges = [];
+  const spot = key => { const [x, y] = place.get(key), free = (tall - columns[x].length) * (H + GAP_Y) / 2; return [2 + x * (W + GAP_X), 2 + free + y * (H + GAP_Y)] };
+  const lines = svg.appendChild(make("g", { class: "edges", "aria-hidden": "true" }));
+  for (const one of all.values()) for (const input of one.inputs) {
+    if (!place.has(input)) continue;
+    const [x1, y1] = spot(input), [x2, y2] = spot(one.key), a = x1 + W, b = y1 + H / 2, c = x2, d = y2 + H / 2, bend = Math.max(24, (c - a) / 2);
+    edges.push([input, one.key, lines.appendChild(make("path", { d: `M${a} ${b}C${a + bend} ${b} ${c - bend} ${d} ${c} ${d}` }))]);
+  }
+  for (const one of all.values()) {
+    const [x, y] = spot(one.key);
+    const text = (cls, dx, dy, anchor) => make("text", { class: cls, x: dx, y: dy, "text-anchor": anchor });
+    const element = make("g", { class: "node " + one.kind, transform: `translate(${x} ${y})`, tabindex: "0", role: "button", onclick: () => choose(one.key), onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(one.key) } } },
+      make("rect", { class: "body", width: W, height: H, rx: 8 }), make("rect", { class: "busy", x: 0, y: H - 4, width: 0, height: 4 }));
+    const parts = { kind: text("kind", 12, 20), busy: text("value", W - 12, 20, "end"), name: text("name", 12, 40), rate: text("value", 12, 64), state: text("value", W - 12, 64, "end") };
+    element.append(...Object.values(parts)); Object.assign(element, { parts, bar: element.children[1] });
+    nodes.set(one.key, svg.appendChild(element));
+  }
+}
+
+const fit = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
+const kindOf = one => one.kind === "reduce" ? (/session\(/.test(one.does) ? "session" : /tumble|hop|cumulate/.test(one.does) ? "window" : "reduce") : one.kind;
+const stalled = one => { const source = store.sources.find(source => source.name === one.source); return Boolean(source) && source.status === "live" && one.rate === 0 };
+
+let latest = new Map();
+export function draw(changed) {
+  if (!changed.has("flow") || !store.flow) return;
+  const all = latest = build(store.flow), next = JSON.stringify([...all.values()].map(one => [one.key, one.inputs]));
+  if (next !== shape) { shape = next; lay(all) }
+  let busiest = null, most = 1, stuck = null;
+  for (const one of all.values()) { if (one.busy !== null && (!busiest || one.busy > busiest.busy)) busiest = one; most = Math.max(most, one.rateOut ?? 0); if (stalled(one)) stuck = one }
+  for (const one of all.values()) {
+    const element = nodes.get(one.key), { parts } = element;
+    const mood = stalled(one) ? "stalled" : one.busy >= 0.8 ? "hot" : one === busiest && one.busy > 0.2 ? "warm" : "";
+    mark(element, "class", `node ${one.kind} ${mood}${picked === one.key ? " picked" : ""}`);
+    set(parts.kind, kindOf(one)); set(parts.name, fit(one.name, 25));
+    set(parts.busy, one.busy === null ? "" : percent(Math.min(1, one.busy)));
+    set(parts.rate, stalled(one) ? "no rows" : one.rate === null ? "" : `${rate(one.rate)} rows/s`);
+    set(parts.state, one.stateRows ? `${compact(one.stateRows)} kept` : "");
+    mark(element.bar, "width", (W * Math.min(1, one.busy ?? 0)).toFixed(1));
+  }
+  for (const [from, to, path] of edges) {
+    const flow = all.get(from)?.rateOut ?? 0;
+    mark(path, "stroke-width", (1 + 5 * Math.sqrt(flow / most)).toFixed(1)); mark(path, "class", flow > 0 ? "flowing" : null);
+  }
+  set(words, (busiest?.busy > 0 ? `Busiest: ${kindOf(busiest)} ${fit(busiest.name, 40)} at ${percent(Math.min(1, busiest.busy))} of a core.` : "Nothing is busy.") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
+  list(body, [...all.values()].sort((a, b) => (b.busy ?? 0) - (a.busy ?? 0) || (b.rowsIn ?? 0) - (a.rowsIn ?? 0)), one => one.key, one => make("tr", {}, make("th", { scope: "row" }), ...Array.from({ length: 8 }, () => make("td", { class: "n" }))), (row, one) => {
+    const cells = row.children, known = (value, show) => value === null || value === undefined ? "–" : show(value);
+    set(cells[0], fit(`${kindOf(one)} ${one.name}`, 60)); mark(cells[0], "title", one.does);
+    set(cells[1], known(one.busy, busy => percent(Math.min(1, busy)))); set(cells[2], known(one.rate, rate)); set(cells[3], known(one.rateOut, rate));
+    set(cells[4], known(one.rowsIn, count)); set(cells[5], known(one.rowsOut, count)); set(cells[6], known(one.stateRows || null, count)); set(cells[7], known(one.stateBytes || null, compact));
+    set(cells[8], one.watermark !== null && one.watermark !== undefined ? new Date(one.watermark).toISOString().slice(11, 21) : one.watermarkText === "infinity" ? "end" : "–");
+  });
+  if (picked) describe();
+}
+
+function choose(key) { picked = picked === key ? null : key; for (const [other, element] of nodes) element.classList.toggle("picked", other === picked); describe() }
+function describe() {
+  const one = latest.get(picked);
+  if (!one) { if (detail.shown) { detail.replaceChildren(); detail.shown = "" } return }
+  const shown = one.key; if (detail.shown === shown) return; detail.shown = shown;
+  detail.replaceChildren(make("h3", {}, `${kindOf(one)} ${fit(one.name, 60)}`), make("p", {}, one.does), make("ul", {}, ...one.known.split(" | ").filter(Boolean).map(text => make("li", {}, text))));
+}

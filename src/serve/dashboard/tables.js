@@ -1,0 +1,97 @@
+// Reference tables, edited in place: a row is saved as a whole, takes effect at one epoch, and the views follow.
+
+import { list, make, mark, say, set } from "./dom.js";
+import { ask, store, touch } from "./store.js";
+import { count, isNumber } from "./text.js";
+
+export const title = "Tables";
+const SHOWN = 500;
+let cards = null, none = null, tables = null, asked = -Infinity, loading = false, known = null;
+
+export function mount(root) {
+  cards = make("div", { class: "stack" }); none = make("p", { class: "empty" }, "This dataflow has no reference table: CREATE TABLE name (key VARCHAR PRIMARY KEY, …) without a connector makes one.");
+  none.hidden = true;
+  root.append(make("h1", { class: "unseen" }, "Reference tables"), cards, none);
+}
+
+export function draw() { if (performance.now() - asked > 2000) load() }
+
+async function load() {
+  if (loading) return;
+  loading = true; asked = performance.now();
+  try {
+    known ??= "/api/v1/tables" in (await ask("/openapi.json")).paths;
+    const found = known ? await ask("/api/v1/tables") : { tables: [] };
+    tables = await Promise.all(found.tables.map(async table => ({ ...table, list: (await ask(`${path(table)}?limit=${SHOWN}`)).rows })));
+  } catch (error) { if (error.status === 404) tables = []; else if (error.status !== undefined) tables ??= [] }
+  loading = false;
+  if (!tables) return;
+  none.hidden = tables.length > 0;
+  list(cards, tables, table => table.name, card, show);
+}
+
+const path = table => `/api/v1/tables/${encodeURIComponent(table.name)}/rows`;
+const json = (method, body) => ({ method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+const keyOf = (table, row) => JSON.stringify(table.key.map(name => row[name]));
+
+function card(table) {
+  const element = make("section", { class: "card", "aria-label": "Table " + table.name });
+  element.note = make("p", { class: "note" }); element.body = make("tbody"); element.foot = make("tbody"); element.wrong = make("p", { role: "alert" });
+  const heads = table.columns.map(c => make("th", { scope: "col", class: isNumber(c.type) ? "n" : "", title: c.type }, c.name + (table.key.includes(c.name) ? " (key)" : "")));
+  element.append(make("div", { class: "head" }, make("h1", {}, table.name), element.note),
+    make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Rows of " + table.name }, make("table", {}, make("thead", {}, make("tr", {}, ...heads, make("th", { scope: "col" }, make("span", { class: "unseen" }, "change")))), element.body, element.foot)), element.wrong);
+  element.foot.append(line(element, table, null));
+  return element;
+}
+
+/** A row of inputs; without a row, the one that adds. */
+function line(element, table, row) {
+  const tr = make("tr"), inputs = new Map();
+  tr.row = row; tr.inputs = inputs;
+  const dirty = () => { tr.touched = true; save.disabled = false };
+  const send = async () => {
+    if (await change(element, table, json("POST", [read(table, inputs)]), row ? "Saved." : "Added.")) { tr.touched = false; if (row) save.disabled = true; else for (const input of inputs.values()) input.value = "" }
+  };
+  const save = make("button", { type: "button", class: row ? null : "main", disabled: Boolean(row), onclick: send }, row ? "Save" : "Add");
+  for (const c of table.columns) {
+    const key = table.key.includes(c.name);
+    const input = make("input", { class: isNumber(c.type) ? "n" : "", inputmode: isNumber(c.type) ? "decimal" : null, "aria-label": `${c.name}${row ? " of " + table.key.map(name => row[name]).join(", ") : " of a new row"}`, readonly: key && Boolean(row), placeholder: row ? "NULL" : c.name, oninput: dirty, onkeydown: event => { if (event.key === "Enter") send() } });
+    inputs.set(c.name, input); tr.append(make("td", { class: isNumber(c.type) ? "n" : "" }, input));
+  }
+  const remove = row && make("button", { type: "button", "aria-label": "Delete " + table.key.map(name => row[name]).join(", "), onclick: () => change(element, table, json("DELETE", [Object.fromEntries(table.key.map(name => [name, tr.row[name]]))]), "Deleted.") }, "Delete");
+  tr.append(make("td", {}, make("div", { class: "tools" }, save, remove)));
+  return tr;
+}
+
+function read(table, inputs) {
+  const row = {};
+  for (const c of table.columns) {
+    const text = inputs.get(c.name).value.trim();
+    row[c.name] = text === "" ? null : isNumber(c.type) && Number.isFinite(Number(text)) ? Number(text) : c.type === "BOOLEAN" ? text === "true" : text;
+  }
+  return row;
+}
+
+async function change(element, table, init, done) {
+  try {
+    await ask(path(table), init);
+    set(element.wrong, done); mark(element.wrong, "class", "fine"); say(done);
+    asked = -Infinity; touch("tables"); await load();
+    return true;
+  } catch (error) {
+    set(element.wrong, error.message); mark(element.wrong, "class", "wrong");
+    return false;
+  }
+}
+
+function show(element, table) {
+  set(element.note, `${count(table.rows)} ${table.rows === 1 ? "row" : "rows"}` + (table.rows > SHOWN ? `, the first ${SHOWN} shown` : ""));
+  list(element.body, table.list, row => keyOf(table, row), row => line(element, table, row), (tr, row) => {
+    tr.row = row;
+    if (tr.touched) return;
+    for (const [name, input] of tr.inputs) {
+      const text = row[name] === null || row[name] === undefined ? "" : String(row[name]);
+      if (input.value !== text && input !== document.activeElement) input.value = text;
+    }
+  });
+}
