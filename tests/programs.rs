@@ -1,7 +1,8 @@
-//! Every program in `dataflows/` plans.
+//! Every program in `dataflows/` plans; those that are shown around plan without a warning.
 
 use std::path::{Path, PathBuf};
 
+use highwater::plan::check;
 use highwater::sql::{Catalog, plan};
 
 fn programs(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -25,7 +26,11 @@ fn every_program_plans() {
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a program");
         match plan(&[(file.display().to_string(), text)], &Catalog::new()) {
-            Ok(dataflow) => assert!(!dataflow.views.is_empty() || !dataflow.sinks.is_empty(), "{file:?} shows nothing"),
+            Ok(dataflow) => {
+                assert!(!dataflow.views.is_empty() || !dataflow.sinks.is_empty(), "{file:?} shows nothing");
+                let story = file.parent().is_some_and(|folder| folder.ends_with("dataflows"));
+                assert!(!story || check(&dataflow).is_empty(), "{file:?}: {:?}", check(&dataflow));
+            }
             Err(refused) => errors.extend(refused.iter().map(ToString::to_string)),
         }
     }

@@ -118,6 +118,39 @@ fn map_filters_computes_and_rejects_what_cannot_be_computed() {
 }
 
 #[test]
+fn a_condition_that_excludes_a_row_spares_it_the_next() {
+    let (input, int) = (oracle::schema(), |n: i64| lit(ScalarValue::Int64(Some(n))));
+    let (k, v) = (col("k", &input).unwrap(), col("v", &input).unwrap());
+    let not_zero = binary(v.clone(), Operator::NotEq, int(0), &input).unwrap();
+    let quotient = binary(int(100), Operator::Divide, v.clone(), &input).unwrap();
+    let more = binary(quotient, Operator::Gt, int(10), &input).unwrap();
+    let odd =
+        binary(binary(int(7), Operator::Divide, k.clone(), &input).unwrap(), Operator::Gt, int(0), &input).unwrap();
+    let filter = [not_zero, more, odd].into_iter().reduce(|a, b| binary(a, Operator::And, b, &input).unwrap()).unwrap();
+    let map = Op::Map { filter: Some(filter), columns: vec![k, v], owner: "v".into() };
+    let plan = program(vec![node(map, vec![0], &[("k", DataType::Int64), ("v", DataType::Int64)])]);
+    // Half of them zero: NULL and zero are excluded before they divide, `7 / k` fails for those that are left with k = 0.
+    let rows_in: Vec<Row> = (0..200)
+        .map(|n| row(Some(n % 5), [Some(0), Some(n % 9 + 1), None, Some(0), Some(20)][n as usize % 5 * 7 % 5], 1))
+        .chain([row(Some(0), Some(3), 1), row(Some(0), Some(0), 1), row(Some(0), Some(50), 1)])
+        .collect();
+    let passes = |row: &&Row| row.v.is_some_and(|v| v != 0 && 100 / v > 10) && row.key != Some(0);
+    let mut expected: BTreeMap<String, i64> = BTreeMap::new();
+    for row in rows_in.iter().filter(passes).filter(|row| 7 / row.key.unwrap() > 0) {
+        *expected.entry(format!("{}|{}", row.key.unwrap(), row.v.unwrap())).or_default() += 1;
+    }
+    let failing =
+        rows_in.iter().filter(|row| row.key == Some(0) && row.v.is_some_and(|v| v != 0 && 100 / v > 10)).count();
+    assert!(failing >= 1 && expected.len() > 5, "{failing} {expected:?}");
+    for batch in [1, 7, 1000] {
+        let (log, rejects) = oracle::run(&plan, &[(Epoch::MIN, rows_in.clone())].into(), 1, batch);
+        let found: BTreeMap<String, i64> = log.values().flatten().map(|(row, n)| (row.clone(), *n)).collect();
+        assert_eq!((found, rejects.len()), (expected.clone(), failing), "batches of {batch}");
+        assert!(rejects.iter().all(|reject| reject.content.contains(r#""k":0"#)), "{rejects:?}");
+    }
+}
+
+#[test]
 fn rows_without_columns_are_still_rows() {
     let none = Op::Map { filter: None, columns: vec![], owner: "v".into() };
     let mut count = unbounded(0, false);

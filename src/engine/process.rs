@@ -171,6 +171,7 @@ fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Contr
     let (mut ways, mut threads) = (Vec::new(), Vec::new());
     for plan in &dataflow.sinks {
         let per_worker = plan.spec.connector.per_worker(&plan.spec);
+        plan.spec.connector.prepare(&plan.spec, config.processes() * config.workers)?;
         let mut ways_in = Vec::new();
         for worker in 0..config.workers {
             let index = config.process * config.workers + worker;

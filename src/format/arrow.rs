@@ -10,7 +10,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
 
-use super::blocks::Adapter;
+use super::blocks::{Adapter, lost, next_batch};
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionSpec, Options};
 
@@ -54,9 +54,24 @@ impl BlockDecoding for ArrowDecoding {
     fn open(&self, input: Input) -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
         let stream =
             |stream: Box<dyn Read + Send>| -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
-                let whole = StreamReader::try_new(stream, None).map_err(|error| not_arrow(&error.to_string()))?;
+                let mut whole = StreamReader::try_new(stream, None).map_err(|error| not_arrow(&error.to_string()))?;
                 let mut adapter = Adapter::new(&self.layout, &whole.schema())?;
-                Ok(Box::new(whole.map(move |batch| adapter.part(&batch.map_err(|error| error.to_string())?))))
+                let (layout, mut torn, mut blocks) = (self.layout.clone(), false, 0);
+                Ok(Box::new(std::iter::from_fn(move || {
+                    // Where the next block begins is known from the one before.
+                    let next = if torn { None } else { next_batch(&mut whole) };
+                    blocks += 1;
+                    next.map(|batch| {
+                        batch.map_or_else(
+                            |error| {
+                                torn = true;
+                                let detail = format!("from its block {blocks} on the stream cannot be read: {error}");
+                                Ok(lost(&layout, 1, detail))
+                            },
+                            |batch| adapter.part(&batch),
+                        )
+                    })
+                })))
             };
         match input {
             Input::Stream(bytes) => stream(bytes),
@@ -67,9 +82,14 @@ impl BlockDecoding for ArrowDecoding {
                 if !begins_as_file(&mut file).map_err(|error| error.to_string())? {
                     return stream(Box::new(BufReader::with_capacity(1 << 20, file)));
                 }
-                let whole = FileReader::try_new(file, None).map_err(|error| not_arrow(&error.to_string()))?;
+                let mut whole = FileReader::try_new(file, None).map_err(|error| not_arrow(&error.to_string()))?;
                 let mut adapter = Adapter::new(&self.layout, &whole.schema())?;
-                Ok(Box::new(whole.map(move |batch| adapter.part(&batch.map_err(|error| error.to_string())?))))
+                let (layout, blocks) = (self.layout.clone(), whole.num_batches());
+                Ok(Box::new((1..=blocks).map_while(move |block| {
+                    let next = next_batch(&mut whole)?;
+                    let detail = |error| format!("block {block} of {blocks} cannot be read: {error}");
+                    Some(next.map_or_else(|error| Ok(lost(&layout, 1, detail(error))), |batch| adapter.part(&batch)))
+                })))
             }
         }
     }

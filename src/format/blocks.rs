@@ -1,6 +1,7 @@
 //! Batches of a file's own schema as batches of the wanted one: columns by name, cast to the declared types.
 //!
-//! A value that does not fit its declared type makes its row a fault; the other rows of the batch live.
+//! A value that does not fit its declared type makes its row a fault; the other rows of the batch live. A block that cannot
+//! be read at all is one fault; what comes behind it is read, if it can be found.
 
 use std::sync::Arc;
 
@@ -9,6 +10,22 @@ use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 
 use super::{Fault, Layout, Part, batch, row_as_json};
+
+/// What is handed on of a block that cannot be read: a fault, in the place of `records` rows.
+pub(super) fn lost(layout: &Layout, records: u64, detail: String) -> Part {
+    let fault = Fault { record: 0, reason: "malformed", detail, content: String::new() };
+    Part { batch: RecordBatch::new_empty(layout.wanted.clone()), numbers: None, records, faults: vec![fault] }
+}
+
+/// The next batch of a reader that others wrote: on damaged bytes it may fail, or even panic.
+pub(super) fn next_batch<E: std::fmt::Display>(
+    reader: &mut impl Iterator<Item = Result<RecordBatch, E>>,
+) -> Option<Result<RecordBatch, String>> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| reader.next())) {
+        Ok(next) => next.map(|batch| batch.map_err(|error| error.to_string())),
+        Err(_) => Some(Err("its bytes make no sense".to_owned())),
+    }
+}
 
 /// How the columns of one file become those wanted.
 pub(super) struct Adapter {

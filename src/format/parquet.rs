@@ -1,16 +1,20 @@
-//! Parquet: reads only the wanted columns; writes a row group every 128 Ki rows, and the footer when it ends.
+//! Parquet: reads only the wanted columns, row group by row group; writes a row group every 128 Ki rows, and the footer when
+//! it ends.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::arrow::arrow_writer::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::blocks::Adapter;
+use super::blocks::{Adapter, lost, next_batch};
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionSpec, Options};
 
@@ -69,18 +73,80 @@ impl BlockDecoding for ParquetDecoding {
         if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
             return Ok(Box::new(std::iter::empty()));
         }
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| format!("not Parquet: {error}"))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default());
+        let metadata = metadata.map_err(|error| format!("not Parquet: {error}"))?;
         let names = self.layout.wanted.fields().iter().map(|field| field.name().as_str());
-        let known = builder.schema().clone();
+        let known = metadata.schema().clone();
         let roots: Vec<usize> = names.filter_map(|name| known.index_of(name).ok()).collect();
         // The adapter names the columns that are not there.
         Adapter::new(&self.layout, &known)?;
-        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-        let reader =
-            builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(|error| error.to_string())?;
-        let mut adapter = Adapter::new(&self.layout, &arrow_array::RecordBatchReader::schema(&reader))?;
-        Ok(Box::new(reader.map(move |batch| adapter.part(&batch.map_err(|error| error.to_string())?))))
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        Ok(Box::new(Groups { file, metadata, mask, layout: self.layout.clone(), next: 0, open: None }))
+    }
+}
+
+/// The row groups of a file, one after the other: one that is damaged does not keep the next from being read.
+struct Groups {
+    file: File,
+    metadata: ArrowReaderMetadata,
+    mask: ProjectionMask,
+    layout: Layout,
+    /// The next group to open.
+    next: usize,
+    open: Option<Group>,
+}
+
+/// The row group being read.
+struct Group {
+    reader: ParquetRecordBatchReader,
+    adapter: Adapter,
+    /// Rows that are still to come.
+    left: u64,
+}
+
+impl Groups {
+    fn open(&self, group: usize, rows: u64) -> Result<Group, String> {
+        let file = self.file.try_clone().map_err(|error| error.to_string())?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let builder = builder.with_projection(self.mask.clone()).with_batch_size(BATCH_ROWS);
+        let reader = builder.with_row_groups(vec![group]).build().map_err(|error| error.to_string())?;
+        let adapter = Adapter::new(&self.layout, &arrow_array::RecordBatchReader::schema(&reader))?;
+        Ok(Group { reader, adapter, left: rows })
+    }
+
+    fn lost(&mut self, rows: u64, error: &str) -> Part {
+        self.open = None;
+        let (group, groups) = (self.next, self.metadata.metadata().num_row_groups());
+        lost(&self.layout, rows, format!("{rows} rows of row group {group} of {groups} cannot be read: {error}"))
+    }
+}
+
+impl Iterator for Groups {
+    type Item = Result<Part, String>;
+
+    fn next(&mut self) -> Option<Result<Part, String>> {
+        loop {
+            let Some(group) = &mut self.open else {
+                let (group, groups) = (self.next, self.metadata.metadata().row_groups());
+                let rows = u64::try_from(groups.get(group)?.num_rows()).unwrap_or(0);
+                self.next += 1;
+                match self.open(group, rows) {
+                    Ok(opened) => self.open = Some(opened),
+                    Err(error) => return Some(Ok(self.lost(rows, &error))),
+                }
+                continue;
+            };
+            let left = group.left;
+            match next_batch(&mut group.reader) {
+                Some(Ok(batch)) => {
+                    group.left = left.saturating_sub(batch.num_rows() as u64);
+                    return Some(group.adapter.part(&batch));
+                }
+                Some(Err(error)) => return Some(Ok(self.lost(left, &error))),
+                None if left > 0 => return Some(Ok(self.lost(left, "they are not there"))),
+                None => self.open = None,
+            }
+        }
     }
 }
 

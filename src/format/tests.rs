@@ -395,3 +395,76 @@ fn a_block_value_that_does_not_fit_costs_its_row_only() {
         assert_eq!(parts[0].numbers, Some(vec![0, 2]));
     }
 }
+
+/// Five blocks of 1000 rows: the Arrow file and stream forms, and Parquet.
+fn five_blocks(form: &str) -> (SchemaRef, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let batch = random_batch(9, 5000, false);
+    let parts = (0..5).map(|part| batch.slice(part * 1000, 1000));
+    match form {
+        "file" => {
+            let mut writer = arrow_ipc::writer::FileWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+            parts.for_each(|part| writer.write(&part).unwrap());
+            writer.finish().unwrap();
+        }
+        "stream" => {
+            let mut writer = arrow_ipc::writer::StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+            parts.for_each(|part| writer.write(&part).unwrap());
+            writer.finish().unwrap();
+        }
+        _ => {
+            let mut writer = ::parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+            parts.for_each(|part| {
+                writer.write(&part).unwrap();
+                writer.flush().unwrap();
+            });
+            writer.close().unwrap();
+        }
+    }
+    (batch.schema(), bytes)
+}
+
+#[test]
+fn a_damaged_block_is_told_and_the_others_are_read() {
+    for (form, format) in [("file", "arrow"), ("stream", "arrow"), ("parquet", "parquet")] {
+        let (schema, good) = five_blocks(form);
+        let all: Vec<usize> = (0..schema.fields().len()).collect();
+        let layout = Layout::new(&schema, &all, &Options::default()).unwrap();
+        let Decoding::Blocks(blocks) = find(format).unwrap().decoding(&layout, &Options::default()).unwrap() else {
+            panic!("a format of blocks")
+        };
+        let (mut told, mut state) = (0, 7u64);
+        for round in 0..300 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (mut bytes, at) = (good.clone(), (state >> 20) as usize % good.len());
+            let end = good.len().min(at + 1 + round % 40);
+            if round % 10 == 9 && form == "stream" {
+                bytes.truncate(at);
+            } else {
+                bytes[at..end].fill(if round % 2 == 0 { 0xff } else { (state >> 8) as u8 });
+            }
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes).unwrap();
+            file.rewind().unwrap();
+            // Where schema or index are damaged the file is refused as a whole.
+            let Ok(Ok(parts)) =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| blocks.open(Input::File(file))))
+            else {
+                continue;
+            };
+            let parts: Vec<Part> = parts.take(50).map_while(Result::ok).collect();
+            let rows: usize = parts.iter().map(|part| part.batch.num_rows()).sum();
+            let lost: Vec<&Fault> =
+                parts.iter().flat_map(|part| &part.faults).filter(|f| f.content.is_empty()).collect();
+            told += lost.len();
+            assert!(parts.len() < 50, "{form}: it ends");
+            match form {
+                "parquet" => assert_eq!(parts.iter().map(|part| part.records).sum::<u64>(), 5000, "{form} {at}"),
+                "file" if lost.len() == 1 => assert!(rows >= 3900, "{form} {at}: {rows} rows"),
+                _ => {}
+            }
+            assert!(lost.iter().all(|fault| fault.detail.contains("cannot be read")), "{lost:?}");
+        }
+        assert!(told > 10, "{form}: only {told} were noticed");
+    }
+}

@@ -1,7 +1,8 @@
 //! `filesystem`: one file, or, if the path ends in `/`, a folder with a file `part-N` for each worker.
 //!
-//! Invariant: the file grows by whole epochs. A file that was there is replaced when the sink opens. In formats of lines
-//! an epoch can be read once it is flushed; Parquet once the sink is closed.
+//! Invariant: the file grows by whole epochs. A file that was there is replaced when the sink opens, and part files of
+//! earlier runs go that this run will not write: a folder holds one run. In formats of lines an epoch can be read once it is
+//! flushed; Parquet once the sink is closed.
 
 use std::fs::File;
 use std::io::Write;
@@ -50,12 +51,46 @@ impl SinkConnector for Filesystem {
         spec.options.get("path").is_some_and(|path| path.ends_with('/'))
     }
 
+    fn prepare(&self, spec: &SinkSpec, parts: usize) -> Result<(), SinkError> {
+        if !self.per_worker(spec) {
+            return Ok(());
+        }
+        let (folder, ours) = (Path::new(path(spec)?), extension(format_of(spec)?));
+        let failed = |what: &str, path: &Path, error| SinkError::Io {
+            sink: spec.name.clone(),
+            what: format!("{what} {}", path.display()),
+            error,
+        };
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|error| failed("reading the folder", folder, error))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| failed("reading the folder", folder, error))?.path();
+            let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let Some((number, kind)) = name.strip_prefix("part-").and_then(|rest| rest.split_once('.')) else {
+                continue;
+            };
+            let old = number.parse::<usize>().is_ok_and(|number| number >= parts || kind != ours);
+            if old && format::FORMATS.iter().any(|format| extension(*format) == kind) {
+                match std::fs::remove_file(&entry) {
+                    // Another process of the cluster was faster.
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(failed("removing a part of an earlier run,", &entry, error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn open(&self, spec: &SinkSpec, part: usize) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
         let format = format_of(spec)?;
         let mut path = PathBuf::from(path(spec)?);
         if self.per_worker(spec) {
-            path.push(format!("part-{part}.{}", format.extensions().first().unwrap_or(&"out")));
+            path.push(format!("part-{part}.{}", extension(format)));
         }
         let failed = |what: &str, path: &Path, error| SinkError::Io {
             sink: spec.name.clone(),
@@ -70,6 +105,11 @@ impl SinkConnector for Filesystem {
         let encoder = format.encoder(&schema, &spec.options).map_err(|error| refuse(spec, error))?;
         Ok(Box::new(FileWriter { spec: spec.clone(), schema, encoder, path, file, buffer: Vec::new() }))
     }
+}
+
+/// How the name of a part file ends.
+fn extension(format: &dyn Format) -> &'static str {
+    format.extensions().first().unwrap_or(&"out")
 }
 
 fn path(spec: &SinkSpec) -> Result<&str, SinkError> {

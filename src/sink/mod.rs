@@ -64,6 +64,11 @@ pub trait SinkConnector: Send + Sync + Debug {
     /// one a worker (a folder with a part file each).
     fn per_worker(&self, spec: &SinkSpec) -> bool;
 
+    /// Clears the way for a run with writers `0..parts`. Every process calls it before any writer of its own is opened.
+    fn prepare(&self, _spec: &SinkSpec, _parts: usize) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Opens a writer; `part` is the index of the worker it is for (0 if there is one).
     fn open(&self, spec: &SinkSpec, part: usize) -> Result<Box<dyn Writer>, SinkError>;
 }

@@ -123,3 +123,33 @@ fn folders_have_a_part_a_worker() {
         }
     }
 }
+
+#[test]
+fn a_folder_holds_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let there = || -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(&out)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let run = |parts: usize, format: &str| {
+        let path = format!("{}/", out.display());
+        let spec = spec(&filesystem::Filesystem, false, &[("path", &path), ("format", format)]);
+        spec.connector.prepare(&spec, parts).unwrap();
+        for part in 0..parts {
+            spec.connector.open(&spec, part).unwrap().close().unwrap();
+        }
+    };
+    run(3, "json");
+    assert_eq!(there(), ["part-0.json", "part-1.json", "part-2.json"]);
+    // What the sink did not write stays.
+    ["part-x.json", "part-7.txt", "notes.json"].iter().for_each(|name| std::fs::write(out.join(name), "").unwrap());
+    run(1, "json");
+    assert_eq!(there(), ["notes.json", "part-0.json", "part-7.txt", "part-x.json"]);
+    run(2, "csv");
+    assert_eq!(there(), ["notes.json", "part-0.csv", "part-1.csv", "part-7.txt", "part-x.json"]);
+}
