@@ -8,7 +8,7 @@
 //! | 0 | time metrics |
 //! | 1 | options delta |
 //! | 2 | aggregate format |
-//! | 3 | window reduce session join rank source sink |
+//! | 3 | window reduce session join rank table source sink |
 //! | 4 | plan |
 //! | 5 | sql engine |
 //! | 6 | serve |
@@ -38,5 +38,6 @@ pub mod session;
 pub mod sink;
 pub mod source;
 pub mod sql;
+pub mod table;
 pub mod time;
 pub mod window;

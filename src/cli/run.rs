@@ -90,6 +90,7 @@ fn config(settings: &Settings) -> Result<Config, String> {
         tick_ms: settings.tick.map_or(defaults.tick_ms, |tick| tick.0),
         tick_rows: settings.tick_rows.map_or(defaults.tick_rows, |rows| usize::try_from(rows).unwrap_or(usize::MAX)),
         views: !settings.no_serve.unwrap_or(false),
+        tables_linger: !settings.no_serve.unwrap_or(false) && !settings.exit_at_end.unwrap_or(false),
         ..defaults
     })
 }

@@ -28,6 +28,8 @@ pub struct Config {
     pub lag_batches: usize,
     /// Whether published views are kept for readers; without, only sinks get results.
     pub views: bool,
+    /// Whether reference tables can be changed on when all sources have ended; without, the run ends with its sources.
+    pub tables_linger: bool,
     /// How many epochs of changes a view remembers for subscribers.
     pub ring_epochs: usize,
     /// How many changed rows a view remembers for subscribers.
@@ -54,6 +56,7 @@ impl Default for Config {
             queue_bytes: 64 << 20,
             lag_batches: 64,
             views: true,
+            tables_linger: false,
             ring_epochs: 4096,
             ring_rows: 1 << 20,
             view_rows: 1_000_000,

@@ -14,6 +14,7 @@ use super::control::Control;
 use super::error::EngineError;
 use super::gossip::Gossip;
 use super::source::Source;
+use super::table::Table;
 use crate::source::{Read, Reader};
 use crate::time::{Epoch, now_ms};
 
@@ -78,6 +79,7 @@ fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control:
 /// Starts the ticker, if there is a live source. With other processes in a cluster `gossip` tells of theirs.
 pub(super) fn start_ticker(
     sources: &[Arc<Source>],
+    tables: &[Arc<Table>],
     config: &Config,
     gossip: Option<Arc<Gossip>>,
     control: &Arc<Control>,
@@ -86,13 +88,13 @@ pub(super) fn start_ticker(
         gossip.iter().for_each(|gossip| gossip.end());
         return Ok(());
     }
-    let (sources, control) = (sources.to_vec(), control.clone());
+    let (sources, tables, control) = (sources.to_vec(), tables.to_vec(), control.clone());
     let (tick_ms, process) = (config.tick_ms, config.process);
     spawn("ticker".to_owned(), move || {
         control.guard("ticker", process, || {
             while !control.stopping() && !sources.iter().all(|source| source.ended()) {
                 control.sleep(Duration::from_millis(tick_ms));
-                tick(&sources, tick_ms, gossip.as_deref());
+                tick(&sources, &tables, tick_ms, gossip.as_deref());
             }
             gossip.iter().for_each(|gossip| gossip.end());
         });
@@ -101,9 +103,11 @@ pub(super) fn start_ticker(
 }
 
 /// One tick: open epochs with rows end, idle partitions follow the others.
-fn tick(sources: &[Arc<Source>], tick_ms: u64, gossip: Option<&Gossip>) {
+fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Option<&Gossip>) {
     let count = now_ms().saturating_sub(TICK_ZERO_MS).max(0) as u64 / tick_ms;
     let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
+    // A change of a table is complete when the streams have passed its epoch.
+    let dirty = dirty || tables.iter().any(|table| table.waiting.load(Ordering::Acquire));
     let live = || sources.iter().filter(|source| source.live());
     if dirty || gossip.is_some() {
         // Within one watermark no live partition is to hold another back, so all go to the same tick; what other

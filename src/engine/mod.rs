@@ -28,6 +28,8 @@ mod step;
 #[cfg(test)]
 mod step_tests;
 mod subscription;
+mod table;
+mod table_operator;
 mod view;
 mod views;
 mod worker;
@@ -47,6 +49,7 @@ pub use operators::OperatorStats;
 pub use source::Source;
 pub use step::{Place, Step, Told};
 pub use subscription::{Subscription, Update};
+pub use table::{Ended, Table};
 pub use view::{Snapshot, View};
 pub use views::Views;
 
@@ -92,6 +95,7 @@ struct Inner {
     dataflow: Dataflow,
     config: Config,
     sources: Vec<Arc<Source>>,
+    tables: Vec<Arc<Table>>,
     views: Arc<Views>,
     metrics: Arc<Metrics>,
     operators: Arc<operators::Operators>,
@@ -143,6 +147,17 @@ impl Engine {
     pub fn source(&self, name: &str) -> Option<&Arc<Source>> {
         let exact = self.inner.sources.iter().find(|source| source.name() == name);
         exact.or_else(|| self.inner.sources.iter().find(|source| source.name().eq_ignore_ascii_case(name)))
+    }
+
+    /// The reference tables, in the order of the program.
+    pub fn tables(&self) -> &[Arc<Table>] {
+        &self.inner.tables
+    }
+
+    /// A reference table by its name: as written, else without regard to case.
+    pub fn table(&self, name: &str) -> Option<&Arc<Table>> {
+        let exact = self.inner.tables.iter().find(|table| table.name() == name);
+        exact.or_else(|| self.inner.tables.iter().find(|table| table.name().eq_ignore_ascii_case(name)))
     }
 
     /// The metrics, as counted; [`Engine::metrics_text`] is for a scrape.
@@ -201,6 +216,7 @@ impl Engine {
         if drain {
             self.inner.control.set(State::Draining);
             let sources = self.inner.sources.clone();
+            self.inner.tables.iter().for_each(|table| table.drain());
             // It waits for those that are pushing rows just now.
             let drained = ingest::spawn("drain".to_owned(), move || sources.iter().for_each(|source| source.drain()));
             drained.map_or_else(|error| self.inner.control.fail(error), drop);

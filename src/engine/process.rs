@@ -25,7 +25,7 @@ use super::source::Parts;
 use super::worker::{Work, run};
 use super::*;
 use crate::options::OptionError;
-use crate::plan::ViewSpec;
+use crate::plan::{TableSpec, ViewSpec};
 use crate::source::Reader;
 use crate::time::Clock;
 
@@ -51,6 +51,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         false => Vec::new(),
     }));
     let (sources, readers) = open_sources(&dataflow, &config, &metrics, &latency)?;
+    let tables = open_tables(&dataflow, &config, &views)?;
     let peers = Peers::meet(&dataflow, &config, &control)?;
     let (sinks, threads) = match open_sinks(&dataflow, &config, &control) {
         Ok(opened) => opened,
@@ -64,6 +65,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         dataflow: dataflow.clone(),
         config: config.clone(),
         sources: sources.clone(),
+        tables: tables.clone(),
         views: views.clone(),
         metrics: metrics.clone(),
         operators: operators.clone(),
@@ -84,23 +86,39 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         // What only views need is not computed.
         dataflow.views.clear();
     }
-    let queues = sources.clone();
-    control.on_stop(move || queues.iter().for_each(|source| source.close()));
+    let (queues, requests) = (sources.clone(), tables.clone());
+    control.on_stop(move || {
+        queues.iter().for_each(|source| source.close());
+        requests.iter().for_each(|table| table.close());
+    });
     control.on_failure(move || break_off(&sockets));
     let (known, process) = (presences.clone(), config.process);
     control.set_suspect(move || known.iter().find(|peer| peer.lost()).map(|peer| peer.gone(process)));
-    let shared = (control.clone(), sources.clone(), config.clone(), gossip.clone());
-    let work =
-        Work { dataflow, config, sources, views, sinks, rejects, control, operators, latency, metrics, extend, gossip };
+    let shared = (control.clone(), sources.clone(), tables.clone(), config.clone(), gossip.clone());
+    let work = Work {
+        dataflow,
+        config,
+        sources,
+        tables,
+        views,
+        sinks,
+        rejects,
+        control,
+        operators,
+        latency,
+        metrics,
+        extend,
+        gossip,
+    };
     let work = Arc::new(work);
-    let (control, sources, config, gossip) = shared;
+    let (control, sources, tables, config, gossip) = shared;
     // What the workers share, and with it the ends of the sinks' queues, goes with the last of them.
     let workers = initialize_from(builders, Box::new(()), move |allocator| work_as(allocator, &work));
     let workers = workers.map_err(|error| EngineError::Config(format!("no threads for the workers: {error}")))?;
     for (source, readers) in sources.iter().zip(readers) {
         ingest::start(source, readers, &control, config.process)?;
     }
-    ingest::start_ticker(&sources, &config, gossip, &control)?;
+    ingest::start_ticker(&sources, &tables, &config, gossip, &control)?;
     let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, burier, guard, presences };
     ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
     Ok(Engine { inner })
@@ -162,6 +180,22 @@ fn open_sources(
         all.push(readers);
     }
     Ok((sources, all))
+}
+
+/// Opens the reference tables, each with a store of its rows.
+fn open_tables(dataflow: &Dataflow, config: &Config, views: &Arc<Views>) -> Result<Vec<Arc<Table>>, EngineError> {
+    let open = |spec: &TableSpec| {
+        let limits = Limits {
+            closing: Closing::Never,
+            rows: usize::MAX,
+            retention_ms: None,
+            ring_epochs: config.ring_epochs,
+            ring_rows: config.ring_rows,
+        };
+        let view = View::new(spec.view.clone(), &dataflow.nodes[spec.view.node].schema, limits).map(Arc::new)?;
+        Table::open(spec.clone(), view, views.clone(), config.process, config.tables_linger).map(Arc::new)
+    };
+    dataflow.tables.iter().map(open).collect()
 }
 
 type Sinks = (Vec<Vec<Option<ToSink>>>, Vec<SinkThread>);
@@ -254,6 +288,9 @@ fn fingerprint(dataflow: &Dataflow, config: &Config) -> u64 {
     let mut text = format!("{} {} {}", env!("CARGO_PKG_VERSION"), config.tick_rows, config.views);
     for source in &dataflow.sources {
         text += &format!("\n{} {:?} {}", source.name, source.options, source.schema);
+    }
+    for table in &dataflow.tables {
+        text += &format!("\n{} {} {:?}", table.name(), table.view.schema, table.key());
     }
     for node in &dataflow.nodes {
         text += &format!("\n{:?} {}", node.inputs, node.schema);

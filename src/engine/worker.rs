@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use timely::dataflow::Scope;
+use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
 
 use super::config::Config;
@@ -18,6 +18,8 @@ use super::rows::relabel;
 use super::sink_writer::ToSink;
 use super::source::Source;
 use super::source_operator::{Probes, source};
+use super::table::Table;
+use super::table_operator::{Inlet, requests, tide};
 use super::view::View;
 use super::views::Views;
 use crate::delta::{Delta, Rejects};
@@ -34,6 +36,7 @@ pub(super) struct Work {
     pub(super) dataflow: Dataflow,
     pub(super) config: Config,
     pub(super) sources: Vec<Arc<Source>>,
+    pub(super) tables: Vec<Arc<Table>>,
     pub(super) views: Arc<Views>,
     /// Per sink and worker of this process: where its changes go, if it writes there.
     pub(super) sinks: Mutex<Vec<Vec<Option<ToSink>>>>,
@@ -70,7 +73,16 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) {
         .sources
         .iter()
         .map(|input| source(scope, input, local, &probes, config.lag_batches).probe_with(&probes.inputs));
-    let streams = build(scope, dataflow, inputs.collect(), &work.rejects);
+    let mut inputs: Vec<Stream<'_, Epoch, Delta>> = inputs.collect();
+    if !work.tables.is_empty() {
+        let tide = tide(scope, &inputs);
+        let tick = (config.processes() > 1).then(|| Duration::from_millis(config.tick_ms));
+        for table in &work.tables {
+            let inlet = Inlet { first: index == first, tick };
+            inputs.push(requests(tide.clone(), table, inlet).probe_with(&probes.inputs));
+        }
+    }
+    let streams = build(scope, dataflow, inputs, &work.rejects);
     work.operators.attribute(&scope.addr(), streams.iter().map(|stream| stream.name().node));
     if let Some(extend) = &work.extend {
         extend(&Built { scope, dataflow, streams: &streams, probes: &probes });
@@ -86,7 +98,7 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) {
             (_, to_sink) => gather(stream, &name, 0, to_sink, &probes.outputs),
         }
     }
-    for view in work.views.iter() {
+    for view in work.views.iter().chain(work.tables.iter().map(|table| table.rows())) {
         let name = format!("View {}", view.name());
         // Every process has a copy, on its first worker.
         for process in 0..config.processes() {

@@ -14,13 +14,15 @@ use crate::join::{Buckets, Side, Versions, paired};
 use crate::rank::{Rank, Top};
 use crate::reduce::Groups;
 use crate::session::{PointSessions, Sessions};
+use crate::table::Contents;
 use crate::time::Epoch;
 use crate::window::{Panes, Slices, Source, Window, assign};
 
 /// Builds the operators that views and sinks need; answers one stream per node, in the order of the plan. The stream of a
 /// node that nobody needs is empty.
 ///
-/// `sources` are the streams of `plan.sources`, in their order. Every worker must build the same plan.
+/// `sources` are the streams of `plan.sources`, in their order, then the requests for each of `plan.tables`. Every worker
+/// must build the same plan.
 pub fn build<'s>(
     scope: Scope<'s, Epoch>,
     plan: &Dataflow,
@@ -39,11 +41,11 @@ pub fn build<'s>(
     streams
 }
 
-/// Which nodes a view or sink reads, directly or not.
+/// Which nodes a view, a sink or the store of a table reads, directly or not.
 fn needed(plan: &Dataflow) -> Vec<bool> {
     let mut needed = vec![false; plan.nodes.len()];
     let roots = plan.views.iter().map(|view| view.node).chain(plan.sinks.iter().map(|sink| sink.node));
-    roots.for_each(|node| needed[node] = true);
+    roots.chain(plan.tables.iter().map(|table| table.view.node)).for_each(|node| needed[node] = true);
     for (id, node) in plan.nodes.iter().enumerate().rev() {
         if needed[id] {
             node.inputs.iter().for_each(|&input| needed[input] = true);
@@ -66,6 +68,15 @@ fn operator<'s>(
     };
     match &node.op {
         Op::Source { source } => sources[*source].clone(),
+        Op::Table { table } => {
+            let spec = &plan.tables[*table];
+            let contents = match Contents::new(&node.schema, spec.key()) {
+                Ok(contents) => Box::new(contents),
+                Err(error) => unreachable!("the planner takes tables whose types have an order: {error}"),
+            };
+            let requests = sources[plan.sources.len() + table].clone();
+            stateful(requests, by_columns(Vec::new()), &format!("Table {}", spec.name()), contents)
+        }
         Op::Union => scope.concatenate((0..node.inputs.len()).map(|position| input(position).1)),
         Op::Map { filter, columns, owner } => {
             let (from, stream) = input(0);

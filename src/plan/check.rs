@@ -51,7 +51,7 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                         warnings.extend(waiting(plan, node));
                     }
                 }
-                Op::Source { .. } | Op::Map { .. } | Op::Union => {}
+                Op::Source { .. } | Op::Table { .. } | Op::Map { .. } | Op::Union => {}
             }
         }
     }

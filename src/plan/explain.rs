@@ -11,7 +11,7 @@ use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
 use super::explain_rank::{rank_line, rank_state};
-use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, Window};
+use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, TableSpec, Window};
 use crate::source::SourceSpec;
 use crate::time::{format_duration_ms, format_time_ms};
 
@@ -109,6 +109,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
     let of = |index: usize| input.map_or_else(|| format!("#{index}"), |input| column(&input.schema, index));
     match &node.op {
         Op::Source { source } => plan.sources.get(*source).map_or_else(String::new, source_line),
+        Op::Table { table } => plan.tables.get(*table).map_or_else(String::new, table_line),
         Op::Map { filter, columns, .. } => {
             let shown = columns.iter().zip(node.schema.fields()).map(|(expr, field)| {
                 let same = expr.downcast_ref::<Column>().is_some_and(|column| column.name() == field.name());
@@ -135,6 +136,11 @@ fn schemas<'a>(plan: &'a Dataflow, node: &Node) -> [&'a Schema; 2] {
 fn source_line(spec: &SourceSpec) -> String {
     let columns: Vec<&str> = spec.schema.fields().iter().map(|field| field.name().as_str()).collect();
     format!("source {} ({}): {}", spec.name, spec.connector.name(), columns.join(", "))
+}
+
+fn table_line(spec: &TableSpec) -> String {
+    let columns: Vec<&str> = spec.view.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    format!("table {} (changed over REST): {}", spec.name(), columns.join(", "))
 }
 
 fn reduce_line(reduce: &Reduce, of: impl Fn(usize) -> String) -> String {

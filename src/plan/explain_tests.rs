@@ -216,7 +216,7 @@ fn plan() -> Dataflow {
         node: 6,
         columns: vec![0, 1],
     }];
-    Dataflow { sources: vec![clicks, taps], nodes, views, sinks }
+    Dataflow { sources: vec![clicks, taps], nodes, views, sinks, ..Dataflow::default() }
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub type NodeId = usize;
 pub struct Dataflow {
     /// The sources that something reads.
     pub sources: Vec<SourceSpec>,
+    /// The reference tables.
+    pub tables: Vec<TableSpec>,
     /// The operators; inputs come before who reads them.
     pub nodes: Vec<Node>,
     /// The published views, in the order of the program.
@@ -59,6 +61,27 @@ pub struct SinkPlan {
     pub node: NodeId,
     /// The node's columns that it is handed, in its order.
     pub columns: Vec<usize>,
+}
+
+/// A reference table: rows by primary key that requests change while the dataflow runs.
+#[derive(Clone, Debug)]
+pub struct TableSpec {
+    /// Its rows as they are shown: the name, the node, all columns, the primary key.
+    pub view: ViewSpec,
+    /// What it holds at the start, if that is read from files.
+    pub initial: Option<SourceSpec>,
+}
+
+impl TableSpec {
+    /// Its name in SQL.
+    pub fn name(&self) -> &str {
+        &self.view.name
+    }
+
+    /// The columns of its primary key.
+    pub fn key(&self) -> &[usize] {
+        self.view.key.as_deref().unwrap_or_default()
+    }
 }
 
 /// A published view.
@@ -134,6 +157,11 @@ pub enum Op {
     Source {
         /// Which source.
         source: usize,
+    },
+    /// Rows of `Dataflow::tables[table]`, taken back and added as requests change them.
+    Table {
+        /// Which table.
+        table: usize,
     },
     /// Keeps the rows for which `filter` is true, then computes `columns`. A row on which an expression fails becomes a
     /// dead letter with the reason `evaluation`.

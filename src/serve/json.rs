@@ -14,6 +14,18 @@ pub(super) fn writer(batch: &RecordBatch) -> JsonRows<'_> {
 
 /// The array of a snapshot's rows at `picks`, each with `_status` and `_version` after its columns.
 pub(super) fn rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>) -> String {
+    array(snapshot, picks, |row, out| {
+        let (status, version) = (snapshot.statuses[row].name(), snapshot.versions[row]);
+        out.extend_from_slice(format!(r#","_status":"{status}","_version":{version}"#).as_bytes());
+    })
+}
+
+/// The array of a snapshot's rows at `picks`, their columns only.
+pub(super) fn bare_rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>) -> String {
+    array(snapshot, picks, |_, _| {})
+}
+
+fn array(snapshot: &Snapshot, picks: impl Iterator<Item = usize>, mut more: impl FnMut(usize, &mut Vec<u8>)) -> String {
     let writer = writer(&snapshot.batch);
     let mut out = vec![b'['];
     for row in picks {
@@ -22,8 +34,8 @@ pub(super) fn rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>) -> S
         }
         out.push(b'{');
         writer.write_members(row, &mut out);
-        let (status, version) = (snapshot.statuses[row].name(), snapshot.versions[row]);
-        out.extend_from_slice(format!(r#","_status":"{status}","_version":{version}}}"#).as_bytes());
+        more(row, &mut out);
+        out.push(b'}');
     }
     out.push(b']');
     into_text(out)

@@ -1,8 +1,8 @@
 //! The sidecar: views, streams, sources, metrics and the dashboard of one engine, over HTTP on tokio.
 //!
 //! One family of endpoints a file, each with its `ROUTES` and the `SHAPES` of its answers; the lists here make the router
-//! and `/openapi.json`, so a new one is a file and a line. Answers are JSON, refusals RFC 9457 problems. Nothing here changes the engine: it reads views and counters, and
-//! a slow reader costs memory of its own and nothing else.
+//! and `/openapi.json`, so a new one is a file and a line. Answers are JSON, refusals RFC 9457 problems. What is read costs
+//! the engine nothing: a slow reader costs memory of its own.
 
 //! The way of a request: [`connection`] takes it in, [`around`] gives it an id and bounds, [`access`] lets it through to
 //! its route if its token has the role.
@@ -31,6 +31,7 @@ mod stats;
 mod stream;
 mod stream_event;
 mod stream_id;
+mod tables;
 mod throttle;
 mod tls;
 mod tokens;
@@ -118,6 +119,7 @@ const ROUTES: &[&[Route]] = &[
     sources::ROUTES,
     stats::ROUTES,
     stream::ROUTES,
+    tables::ROUTES,
     view_rows::ROUTES,
     views::ROUTES,
 ];
@@ -129,6 +131,7 @@ const SHAPES: &[&[Shape]] = &[
     health::SHAPES,
     sources::SHAPES,
     stats::SHAPES,
+    tables::SHAPES,
     view_rows::SHAPES,
     views::SHAPES,
 ];

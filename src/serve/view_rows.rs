@@ -24,7 +24,7 @@ use super::App;
 use super::as_of::AsOf;
 use super::json;
 use super::problem::Problem;
-use super::route::{Answer, Route, Shape, query};
+use super::route::{Answer, Parameter, Route, Shape, query};
 use super::views::find;
 use crate::engine::{Snapshot, View};
 
@@ -36,13 +36,16 @@ const LIMIT_MAX: usize = 100_000;
 /// The rows of a view.
 pub(super) const ROUTES: &[Route] =
     &[Route::get("/api/v1/views/{view}/rows", "The rows of a view as of now", || get(rows))
-        .takes(&[
-            query("limit", "integer", "Rows of a page; 1000 if not given"),
-            query("cursor", "string", "The `next` of the page before"),
-            query("order", "string", "Columns with commas between, `-` before one that descends"),
-            query("", "string", "Rows equal to this in the column; `null` for NULL"),
-        ])
+        .takes(PARAMETERS)
         .answers(&[Answer::json("Rows")])];
+
+/// What callers choose rows by.
+pub(super) const PARAMETERS: &[Parameter] = &[
+    query("limit", "integer", "Rows of a page; 1000 if not given"),
+    query("cursor", "string", "The `next` of the page before"),
+    query("order", "string", "Columns with commas between, `-` before one that descends"),
+    query("", "string", "Rows equal to this in the column; `null` for NULL"),
+];
 
 /// What it answers with; a row has the columns of the view besides.
 pub(super) const SHAPES: &[Shape] =
@@ -55,8 +58,21 @@ async fn rows(
 ) -> Result<Response, Problem> {
     let view = find(&app, &name)?.clone();
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let asked = Asked::read(&query, view.schema())?;
-    answer(view, asked).await
+    let asked = Asked::read(&query, view.schema(), "view")?;
+    answer(view, asked, Kind::View).await
+}
+
+/// The rows of a reference table: as those of a view, without their standing.
+pub(super) async fn of_table(rows: Arc<View>, query: &[(String, String)]) -> Result<Response, Problem> {
+    let asked = Asked::read(query, rows.schema(), "table")?;
+    answer(rows, asked, Kind::Table).await
+}
+
+/// Whose rows are asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    View,
+    Table,
 }
 
 /// The newest rows: by the last of the view's times that ends something (`window_end`), descending; without one, by key.
@@ -65,21 +81,24 @@ pub(super) async fn newest(view: Arc<View>, limit: usize) -> Result<Response, Pr
     let times = || (0..).zip(view.schema().fields()).filter(|(_, field)| is_time(field));
     let end = times().find(|(_, field)| field.name().ends_with("_end")).or_else(|| times().last());
     let order = end.map(|(column, _)| (column, true)).into_iter().collect();
-    answer(view, Asked { limit, cursor: None, order, equal: Vec::new() }).await
+    answer(view, Asked { limit, cursor: None, order, equal: Vec::new() }, Kind::View).await
 }
 
-async fn answer(view: Arc<View>, asked: Asked) -> Result<Response, Problem> {
-    match tokio::task::spawn_blocking(move || body(&view, &asked)).await {
+async fn answer(view: Arc<View>, asked: Asked, kind: Kind) -> Result<Response, Problem> {
+    match tokio::task::spawn_blocking(move || body(&view, &asked, kind)).await {
         Ok(body) => Ok(([(header::CONTENT_TYPE, "application/json")], body?).into_response()),
         Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
 }
 
-fn body(view: &View, asked: &Asked) -> Result<String, Problem> {
+fn body(view: &View, asked: &Asked, kind: Kind) -> Result<String, Problem> {
     let Page { snapshot, picks, next } = page(view, asked)?;
     let (name, as_of) = (json::text(view.name()), json::object(&AsOf::from(snapshot.as_of)));
-    let rows = json::rows(&snapshot, picks.into_iter());
-    Ok(format!(r#"{{"view":{name},"as_of":{as_of},"rows":{rows},"next":{}}}"#, json::object(&next)))
+    let (word, rows) = match kind {
+        Kind::View => ("view", json::rows(&snapshot, picks.into_iter())),
+        Kind::Table => ("table", json::bare_rows(&snapshot, picks.into_iter())),
+    };
+    Ok(format!(r#"{{"{word}":{name},"as_of":{as_of},"rows":{rows},"next":{}}}"#, json::object(&next)))
 }
 
 /// What a caller wants to see.
@@ -94,12 +113,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(query: &[(String, String)], schema: &SchemaRef) -> Result<Asked, Problem> {
+    fn read(query: &[(String, String)], schema: &SchemaRef, what: &str) -> Result<Asked, Problem> {
         let mut asked = Asked { limit: LIMIT, cursor: None, order: Vec::new(), equal: Vec::new() };
         let column = |name: &str| {
             schema.index_of(name).map_err(|_| {
                 let known = schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
-                Problem::bad_request(format!("there is no column '{name}'; the view has: {known}"))
+                Problem::bad_request(format!("there is no column '{name}'; the {what} has: {known}"))
             })
         };
         for (name, value) in query {
@@ -237,7 +256,7 @@ mod tests {
 
     fn asked(query: &[(&str, &str)]) -> Result<Asked, Problem> {
         let query: Vec<_> = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Asked::read(&query, &batch().schema())
+        Asked::read(&query, &batch().schema(), "view")
     }
 
     fn picked(query: &[(&str, &str)]) -> Vec<usize> {

@@ -28,6 +28,7 @@ mod sinks;
 mod source_draft;
 mod statement;
 mod syntax;
+mod table_draft;
 mod table_function;
 mod token;
 mod walk;

@@ -16,8 +16,9 @@ use super::prune::prune;
 use super::reading::relations_in;
 use super::source_draft::{SourceDraft, lower_names};
 use super::statement::{self, Statement, View};
+use super::table_draft::TableDraft;
 use super::token::{Name, is_word, span_of, statements};
-use crate::plan::{Dataflow, SinkPlan, ViewSpec};
+use crate::plan::{Dataflow, NodeId, SinkPlan, TableSpec, ViewSpec};
 
 /// A statement with the file it stands in.
 struct Placed {
@@ -57,6 +58,8 @@ pub(super) struct Program<'a> {
     pub(super) arena: Arena,
     pub(super) sources: Vec<SourceDraft>,
     source_files: Vec<usize>,
+    /// The reference tables, with their nodes.
+    references: Vec<(TableDraft, NodeId)>,
     pub(super) readable: Vec<Readable>,
     pub(super) relations: Vec<Relation>,
     pub(super) by_name: HashMap<String, usize>,
@@ -92,6 +95,7 @@ impl<'a> Program<'a> {
             arena: Arena::default(),
             sources: Vec::new(),
             source_files: Vec::new(),
+            references: Vec::new(),
             readable: Vec::new(),
             relations: Vec::new(),
             by_name: HashMap::new(),
@@ -227,7 +231,13 @@ impl<'a> Program<'a> {
         }
         let key = table.name.key();
         self.tables.insert(key.clone(), (self.file, table.clone()));
-        let Some(connector) = table.option("connector") else { return Ok(()) };
+        let Some(connector) = table.option("connector") else {
+            let declared = self.reference(table);
+            if declared.is_err() {
+                self.broken.insert(key);
+            }
+            return declared;
+        };
         let Some(found) = self.catalog.connector(&connector.value.value) else {
             if !table.source && self.catalog.sink(&connector.value.value).is_some() {
                 return Ok(());
@@ -250,6 +260,18 @@ impl<'a> Program<'a> {
         self.sources.push(draft);
         self.source_files.push(self.file);
         self.add(&key, Some(self.sources.len() - 1), &fields, relation)
+    }
+
+    /// A table that is changed over REST.
+    fn reference(&mut self, table: Table) -> Result<(), Vec<Problem>> {
+        let key = table.name.key();
+        let draft = TableDraft::read(self, table, &self.context)?;
+        let (node, known) = draft.node(self.references.len());
+        let mut lowering = Lowering { arena: &mut self.arena, relations: &[], owner: String::new() };
+        let relation = lowering.source(node, known);
+        let fields = draft.fields().to_vec();
+        self.references.push((draft, relation.node));
+        self.add(&key, None, &fields, relation)
     }
 
     /// No such connector, and those that there are.
@@ -288,6 +310,10 @@ impl<'a> Program<'a> {
         }
         let mut sinks: Vec<SinkPlan> = self.finish_sinks();
         let mut views = std::mem::take(&mut self.views);
+        // The stores of tables read whole rows.
+        let mut tables: Vec<TableSpec> = self.references.iter().map(|(draft, node)| draft.finish(*node)).collect();
+        let published = views.len();
+        views.extend(tables.iter().map(|table| table.view.clone()));
         let pruned = match prune(&self.arena.nodes, self.sources.len(), &mut views, &mut sinks) {
             Ok(pruned) => pruned,
             Err(error) => {
@@ -296,6 +322,9 @@ impl<'a> Program<'a> {
                 return Err(self.errors);
             }
         };
+        for (table, view) in tables.iter_mut().zip(views.drain(published..)) {
+            table.view = view;
+        }
         let mut nodes = pruned.nodes;
         let mut specs = Vec::new();
         let mut number = vec![0; self.sources.len()];
@@ -336,7 +365,7 @@ impl<'a> Program<'a> {
             }
         }
         if self.errors.is_empty() {
-            Ok(Compiled { dataflow: Dataflow { sources: specs, nodes, views, sinks }, warnings })
+            Ok(Compiled { dataflow: Dataflow { sources: specs, tables, nodes, views, sinks }, warnings })
         } else {
             Err(self.errors)
         }

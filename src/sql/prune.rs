@@ -69,6 +69,8 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
         }
         match &node.op {
             Op::Source { .. } => {}
+            // Requests are for whole rows.
+            Op::Table { .. } => mine.extend(0..node.schema.fields().len()),
             Op::Map { filter, columns, .. } => {
                 let exprs = mine.iter().map(|&c| &columns[c]).chain(filter);
                 need(&mut kept, node.inputs[0], &mut exprs.flat_map(columns_of));
@@ -180,6 +182,7 @@ impl Pruner<'_> {
                 self.sources[*source] = Some(kept.clone());
                 (node.op.clone(), inputs)
             }
+            Op::Table { .. } => (node.op.clone(), inputs),
             Op::Map { filter, columns, owner } => {
                 let filter = filter.as_ref().map(|filter| self.expr(filter, node.inputs[0])).transpose()?;
                 let columns = kept.iter().map(|&c| self.expr(&columns[c], node.inputs[0])).collect::<Result<_>>()?;

@@ -151,6 +151,7 @@ pub(in crate::sql) fn moved(facts: &Facts, place: &dyn Fn(usize) -> Option<usize
 fn same(a: &Op, b: &Op) -> bool {
     match (a, b) {
         (Op::Source { source: a }, Op::Source { source: b }) => a == b,
+        (Op::Table { table: a }, Op::Table { table: b }) => a == b,
         (Op::Map { filter: f, columns: c, .. }, Op::Map { filter: g, columns: d, .. }) => f == g && c == d,
         (Op::Union, Op::Union) => true,
         (Op::Window { time: t, window: w }, Op::Window { time: u, window: v }) => (t, w) == (u, v),

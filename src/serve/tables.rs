@@ -1,0 +1,377 @@
+//! `/api/v1/tables`: reference tables and their rows; `/api/v1/tables/{table}/rows`: GET lists them as those of a view are
+//! listed, POST puts rows in (in the place of those with their keys), PUT replaces all of them, DELETE takes rows out by
+//! their keys (`?key=value`, or in the body). `POST /api/rules` is POST for the table `rules`.
+//!
+//! A body is one object, an array of objects, or objects one after another. A request takes effect as a whole, at one epoch,
+//! which the answer names: `{"epoch": "..."}`; when it comes, the views show the change. If anything is wrong with any row,
+//! nothing is changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{Array, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_schema::{Schema, SchemaRef};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::App;
+use super::as_of::AsOf;
+use super::columns::{Column, columns};
+use super::problem::Problem;
+use super::role::Role;
+use super::route::{Answer, Method, Route, Shape, query};
+use super::view_rows;
+use crate::engine::Table;
+use crate::format::{self, Decoding, Layout};
+use crate::table::Change;
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 << 20;
+/// How many wrong rows an answer names.
+const MAX_FAULTS: usize = 5;
+/// For how long an answer waits until the views show the change.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const ROWS: &str = "/api/v1/tables/{table}/rows";
+const JSON: &[&str] = &["application/json"];
+const CHANGED: &[Answer] = &[Answer::json("Changed")];
+
+/// Reference tables.
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/api/v1/tables", "The reference tables", || get(list)).answers(&[Answer::json("Tables")]),
+    Route::get("/api/v1/tables/{table}", "A reference table", || get(one)).answers(&[Answer::json("Table")]),
+    Route::get(ROWS, "The rows of a reference table as of now", || get(rows))
+        .takes(view_rows::PARAMETERS)
+        .answers(&[Answer::json("TableRows")]),
+    change_of(Method::Post, ROWS, "Puts rows in, in the place of those with their keys", || limited(post(upsert))),
+    change_of(Method::Put, ROWS, "Replaces all rows", || limited(put(replace))),
+    change_of(Method::Delete, ROWS, "Takes rows out by their keys, in the body or one in the query", || {
+        limited(delete(take_out))
+    })
+    .body(&[])
+    .takes(&[query("", "string", "The key, column by column")]),
+    change_of(Method::Post, "/api/rules", "Puts rows into the table `rules`", || limited(post(rules))),
+];
+
+/// What they answer with; rows have the columns of the table.
+pub(super) const SHAPES: &[Shape] = &[
+    ("Tables", "tables:[Table]"),
+    ("Table", "name:string columns:[Column] key:[string] rows:integer as_of:AsOf"),
+    ("TableRows", "table:string as_of:AsOf rows:[any] next:string?"),
+    ("Changed", "epoch:string"),
+];
+
+const fn change_of(
+    method: Method,
+    path: &'static str,
+    summary: &'static str,
+    serve: fn() -> MethodRouter<App>,
+) -> Route {
+    Route::of(method, path, Role::Admin, summary, serve).body(JSON).answers(CHANGED)
+}
+
+fn limited(router: MethodRouter<App>) -> MethodRouter<App> {
+    router.layer(DefaultBodyLimit::max(MAX_BODY)).layer(middleware::from_fn(small_enough))
+}
+
+/// Refuses a body that says it is too large before it is read.
+async fn small_enough(request: Request, next: Next) -> Result<Response, Problem> {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match length.is_none_or(|length: u64| length <= MAX_BODY as u64) {
+        true => Ok(next.run(request).await),
+        false => Err(too_large()),
+    }
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the body is larger than {MAX_BODY} bytes; send it in parts");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+#[derive(Serialize)]
+struct List {
+    tables: Vec<About>,
+}
+
+#[derive(Serialize)]
+struct About {
+    name: String,
+    columns: Vec<Column>,
+    /// The columns of the primary key.
+    key: Vec<String>,
+    rows: usize,
+    as_of: AsOf,
+}
+
+impl About {
+    fn of(table: &Table) -> About {
+        let schema = &table.spec().view.schema;
+        About {
+            name: table.name().to_owned(),
+            columns: columns(schema),
+            key: table.spec().key().iter().map(|&column| schema.field(column).name().clone()).collect(),
+            rows: table.rows().row_count(),
+            as_of: table.rows().as_of().into(),
+        }
+    }
+}
+
+/// What a change is answered with.
+#[derive(Serialize)]
+struct Changed {
+    epoch: String,
+}
+
+type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
+type Body = Result<Bytes, BytesRejection>;
+
+async fn list(State(app): State<App>) -> Json<List> {
+    Json(List { tables: app.engine.tables().iter().map(|table| About::of(table)).collect() })
+}
+
+async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<About>, Problem> {
+    Ok(Json(About::of(find(&app, &name)?)))
+}
+
+async fn rows(State(app): State<App>, Path(name): Path<String>, query: Asked) -> Result<Response, Problem> {
+    let table = find(&app, &name)?;
+    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    view_rows::of_table(table.rows().clone(), &query).await
+}
+
+async fn upsert(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Changed>, Problem> {
+    let table = find(&app, &name)?;
+    put_in(table, &headers, body).await
+}
+
+async fn rules(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Json<Changed>, Problem> {
+    let Some(table) = app.engine.table("rules") else {
+        let remedy = "declare one: CREATE TABLE rules (name VARCHAR PRIMARY KEY, ...)";
+        return Err(Problem::new(StatusCode::NOT_FOUND, format!("this dataflow has no table 'rules'; {remedy}")));
+    };
+    put_in(table, &headers, body).await
+}
+
+async fn put_in(table: &Arc<Table>, headers: &HeaderMap, body: Body) -> Result<Json<Changed>, Problem> {
+    let objects = objects(headers, body)?;
+    if objects.is_empty() {
+        return Err(Problem::bad_request("the body has no row: write an object or an array of objects"));
+    }
+    let rows = read(table, &objects, false)?;
+    change(table, Change::Upsert(rows)).await
+}
+
+async fn replace(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Changed>, Problem> {
+    let table = find(&app, &name)?;
+    let bytes = body.as_ref().map_or(0, Bytes::len);
+    let objects = objects(&headers, body)?;
+    if objects.is_empty() && bytes == 0 {
+        return Err(Problem::bad_request("the body is empty: write all rows as an array of objects, [] for none"));
+    }
+    let rows = read(table, &objects, false)?;
+    change(table, Change::Replace(rows)).await
+}
+
+async fn take_out(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    query: Asked,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Changed>, Problem> {
+    let table = find(&app, &name)?;
+    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let mut objects = objects(&headers, body)?;
+    if !query.is_empty() {
+        let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
+        if let Some(twice) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
+        {
+            return Err(Problem::bad_request(format!("'{twice}' is there twice: write one row's key")));
+        }
+        if !objects.is_empty() {
+            return Err(Problem::bad_request("the key is in the query and in the body: write it once"));
+        }
+        objects.push(query.into_iter().map(|(name, value)| (name, Value::from(value))).collect());
+    }
+    if objects.is_empty() {
+        let example = key_names(table).iter().map(|name| format!("{name}=...")).collect::<Vec<_>>().join("&");
+        return Err(Problem::bad_request(format!(
+            "which rows? Write their keys: ?{example}, or objects in the body; PUT [] takes all rows out"
+        )));
+    }
+    let keys = read(table, &objects, true)?;
+    change(table, Change::Delete(keys)).await
+}
+
+/// Makes the change, and waits until the views show it.
+async fn change(table: &Arc<Table>, change: Change) -> Result<Json<Changed>, Problem> {
+    let table = table.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let epoch = table.change(&change)?;
+        table.wait_for(epoch, PATIENCE);
+        Ok(epoch)
+    });
+    match made.await {
+        Ok(Ok(epoch)) => Ok(Json(Changed { epoch: epoch.to_string() })),
+        Ok(Err(crate::engine::Ended)) => {
+            let detail = "the run has ended, and with it the table: nothing was changed";
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
+        Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+    }
+}
+
+fn find<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Table>, Problem> {
+    let known = || app.engine.tables().iter().map(|table| table.name());
+    app.engine.table(name).ok_or_else(|| Problem::unknown("table", name, known()))
+}
+
+fn key_names(table: &Table) -> Vec<&str> {
+    let schema = &table.spec().view.schema;
+    table.spec().key().iter().map(|&column| schema.field(column).name().as_str()).collect()
+}
+
+type Object = serde_json::Map<String, Value>;
+
+/// The objects of a body.
+fn objects(headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Problem> {
+    let body = body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        status => Problem::new(status, error.body_text()),
+    })?;
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    // What curl sends if it is told nothing is not meant as a form.
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let json = kind.is_empty() || kind.contains("json") || kind.starts_with("text/plain") || kind.contains("form-url");
+    if !body.is_empty() && !json {
+        let detail = format!("rows of tables are read as JSON, not as '{kind}'; send Content-Type: application/json");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let mut objects = Vec::new();
+    let mut take = |value: Value| match value {
+        Value::Object(object) => {
+            objects.push(object);
+            Ok(())
+        }
+        other => {
+            let row = objects.len() + 1;
+            Err(Problem::bad_request(format!("row {row} is {other}, not an object; nothing was changed")))
+        }
+    };
+    for value in serde_json::Deserializer::from_slice(&body).into_iter::<Value>() {
+        match value
+            .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}; nothing was changed")))?
+        {
+            Value::Array(values) => values.into_iter().try_for_each(&mut take)?,
+            value => take(value)?,
+        }
+    }
+    Ok(objects)
+}
+
+/// Objects as rows of the table; of `keys_only` those of the other columns are NULL.
+fn read(table: &Table, objects: &[Object], keys_only: bool) -> Result<RecordBatch, Problem> {
+    let schema = &table.spec().view.schema;
+    let refuse = |row: usize, reason: String| Problem::bad_request(format!("row {row}: {reason}; nothing was changed"));
+    let spelled = |name: &str| {
+        let exact = schema.fields().iter().position(|field| field.name() == name);
+        exact.or_else(|| schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(name)))
+    };
+    let mut text = Vec::new();
+    for (row, object) in objects.iter().enumerate() {
+        let mut known = Object::new();
+        for (name, value) in object {
+            let Some(column) = spelled(name) else {
+                let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+                let reason = format!("'{}' has no column '{name}'; it has: {}", table.name(), names.join(", "));
+                return Err(refuse(row + 1, reason));
+            };
+            known.insert(schema.field(column).name().clone(), value.clone());
+        }
+        text.extend_from_slice(Value::Object(known).to_string().as_bytes());
+        text.push(b'\n');
+    }
+    let wanted: Vec<usize> = match keys_only {
+        true => {
+            let mut key = table.spec().key().to_vec();
+            key.sort_unstable();
+            key
+        }
+        false => (0..schema.fields().len()).collect(),
+    };
+    let decoded = decode(schema, &wanted, text).map_err(|detail| match detail {
+        Wrong::Rows(rows) => {
+            let shown: Vec<String> =
+                rows.iter().take(MAX_FAULTS).map(|(row, reason)| format!("row {row}: {reason}")).collect();
+            let more = rows.len().saturating_sub(MAX_FAULTS);
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            Problem::bad_request(format!("{}{more}; nothing was changed", shown.join("; ")))
+        }
+        Wrong::Table(detail) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+    })?;
+    for (at, &column) in wanted.iter().enumerate() {
+        let field = schema.field(column);
+        let missing = (!field.is_nullable()).then(|| (0..objects.len()).find(|&row| decoded.column(at).is_null(row)));
+        if let Some(row) = missing.flatten() {
+            let why = match table.spec().key().contains(&column) {
+                true => "is part of the primary key",
+                false => "is NOT NULL",
+            };
+            return Err(refuse(row + 1, format!("'{}' {why} and has no value", field.name())));
+        }
+    }
+    let columns = (0..schema.fields().len()).map(|column| match wanted.binary_search(&column) {
+        Ok(at) => decoded.column(at).clone(),
+        Err(_) => new_null_array(schema.field(column).data_type(), objects.len()),
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(objects.len()));
+    RecordBatch::try_new_with_options(nullable(schema), columns.collect(), &options)
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+/// The same columns, all nullable: what may be missing is found out by itself.
+fn nullable(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Why rows were not read.
+enum Wrong {
+    /// These are wrong, from 1.
+    Rows(Vec<(u64, String)>),
+    /// The table is.
+    Table(String),
+}
+
+fn decode(schema: &SchemaRef, wanted: &[usize], text: Vec<u8>) -> Result<RecordBatch, Wrong> {
+    let options = [("max-row-bytes".to_owned(), MAX_BODY.to_string())].into_iter().collect();
+    let table = |error: format::FormatError| Wrong::Table(error.to_string());
+    let layout = Layout::new(&nullable(schema), wanted, &options).map_err(table)?;
+    let Some(json) = format::find("json") else { return Err(Wrong::Table("there is no format 'json'".to_owned())) };
+    let Decoding::Text(decoding) = json.decoding(&layout, &options).map_err(table)? else {
+        return Err(Wrong::Table("JSON is a text format".to_owned()));
+    };
+    let part = format::decode_text(decoding.as_ref(), text);
+    match part.faults.is_empty() {
+        true => Ok(part.batch),
+        false => Err(Wrong::Rows(part.faults.into_iter().map(|fault| (fault.record + 1, fault.detail)).collect())),
+    }
+}
