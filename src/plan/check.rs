@@ -43,7 +43,7 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                     }
                 }
                 Op::Window { window, .. } => warnings.extend(copies(window).map(warn)),
-                Op::Join(join) => warnings.extend(keeps(join).map(warn)),
+                Op::Join(join) => warnings.extend(keeps(plan, node, join).map(warn)),
                 Op::Lookup(_) => {}
                 Op::Rank(rank) => {
                     warnings.extend(ranked(plan, node, rank).map(warn));
@@ -115,9 +115,18 @@ fn ranked(plan: &Dataflow, node: NodeId, rank: &Rank) -> Option<(String, &'stati
 }
 
 /// Sides of a join whose rows nothing frees.
-fn keeps(join: &Join) -> Option<(String, &'static str)> {
-    let [left, right] =
-        Side::BOTH.map(|side| join.expiry[side as usize].is_empty() && !(join.transient && side == Side::Left));
+fn keeps(plan: &Dataflow, node: NodeId, join: &Join) -> Option<(String, &'static str)> {
+    // A reference table is as large as it is.
+    let is_table = |side: Side| {
+        let mut input = &plan.nodes[plan.nodes[node].inputs[side as usize]];
+        while let Op::Map { .. } = input.op {
+            input = &plan.nodes[input.inputs[0]];
+        }
+        matches!(input.op, Op::Table { .. })
+    };
+    let [left, right] = Side::BOTH.map(|side| {
+        join.expiry[side as usize].is_empty() && !(join.transient && side == Side::Left) && !is_table(side)
+    });
     let which = match (left, right) {
         (true, true) => "both sides",
         (true, false) => "its left side",

@@ -61,6 +61,8 @@ impl Context {
                 scalars.insert(name.to_lowercase(), Arc::clone(function));
             }
         }
+        let as_of = super::as_of::udf();
+        scalars.insert(as_of.name().to_owned(), Arc::new(as_of));
         let mut aggregates = HashMap::from([("grouping".to_owned(), Arc::new(Grouping::udf()))]);
         for function in catalog.aggregates() {
             let udf = Arc::new(Bound::udf(*function));
@@ -81,7 +83,8 @@ impl Context {
 
     /// The names of all functions, for hints.
     pub(super) fn function_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.scalars.keys().chain(self.aggregates.keys()).cloned().collect();
+        let all = self.scalars.keys().chain(self.aggregates.keys());
+        let mut names: Vec<String> = all.filter(|name| !name.starts_with("__")).cloned().collect();
         names.sort();
         names
     }

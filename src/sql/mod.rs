@@ -5,6 +5,7 @@
 //! has its place in a file. Nothing here reads files or clocks.
 
 mod aggregate_call;
+mod as_of;
 mod catalog;
 mod column_type;
 mod context;
@@ -30,6 +31,8 @@ mod statement;
 mod syntax;
 mod table_draft;
 mod table_function;
+#[cfg(test)]
+mod table_tests;
 mod token;
 mod walk;
 mod window_call;

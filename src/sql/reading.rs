@@ -55,7 +55,11 @@ impl Program<'_> {
         if mentioned.iter().any(|word| self.broken.contains(word) && !self.by_name.contains_key(word)) {
             return Ok(None);
         }
-        let parsed = query::parse(&body.tokens).map_err(|problem| vec![problem])?;
+        let key = |name: &str| {
+            let (_, table) = self.tables.get(name)?;
+            Some(table.primary_key.iter().map(|column| column.value.to_lowercase()).collect())
+        };
+        let parsed = query::parse(&body.tokens, &key).map_err(|problem| vec![problem])?;
         self.check_readable(&body.tokens, &mentioned)?;
         let planned = query::plan(&self.context, parsed);
         let plan = planned.map_err(|error| self.problems(error, &body.tokens))?;
@@ -102,8 +106,8 @@ impl Program<'_> {
             let Some(span) = tokens.windows(2).find_map(after) else { continue };
             let name = &table.name.value;
             return Err(vec![match table.option("connector") {
-                None => Problem::at(span, format!("the reference table '{name}' cannot be read yet"))
-                    .hint("reference tables come with joins; a file can be read as a source: WITH ('connector' = 'filesystem', ...)"),
+                None => Problem::at(span, format!("the table '{name}' cannot be read here"))
+                    .hint("declare it before what reads it"),
                 Some(connector) => {
                     let connector = &connector.value.value;
                     Problem::at(span, format!("'{name}' is written only: the connector '{connector}' is a sink"))

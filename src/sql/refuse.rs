@@ -6,11 +6,10 @@ use datafusion_sql::sqlparser::ast::{
     Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select, SelectFlavor,
     SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
 };
-use datafusion_sql::sqlparser::tokenizer::{Span, TokenWithSpan};
+use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::error::Problem;
 use super::functions::REFUSED;
-use super::token::{is_word, span_of};
 use super::walk::{self, Flow, Part};
 
 /// Functions that read a clock under other names than those of [`REFUSED`].
@@ -23,16 +22,6 @@ const CLOCKS: &[&str] = &[
     "hop_proctime",
     "session_proctime",
 ];
-
-/// Refuses what the parser would stumble over.
-pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
-    let lookup = |pair: &&[TokenWithSpan]| is_word(&pair[0].token, "for") && is_word(&pair[1].token, "system_time");
-    match tokens.windows(2).find(lookup) {
-        None => Ok(()),
-        Some(pair) => Err(Problem::at(span_of(pair), "FOR SYSTEM_TIME AS OF is not supported yet")
-            .hint("lookups in tables come with joins")),
-    }
-}
 
 /// Refuses the first thing in a query that is not supported.
 pub(super) fn check(query: &mut Query) -> Result<(), Problem> {
@@ -165,7 +154,7 @@ impl Refuse {
         let span = factor.span();
         match factor {
             TableFactor::Table { version: Some(_), .. } => {
-                refuse(span, "FOR SYSTEM_TIME AS OF is not supported yet", "lookups in tables come with joins")
+                refuse(span, "versions of tables are not read so", "write JOIN t FOR SYSTEM_TIME AS OF s.ts ON ...")
             }
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
                 refuse(span, "TABLESAMPLE is not supported", "filter on a hash of a column: WHERE MOD(id, 10) = 0")

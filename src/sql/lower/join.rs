@@ -14,11 +14,13 @@ use datafusion_physical_expr::conjunction_opt;
 use datafusion_physical_expr::expressions::{BinaryExpr, CaseExpr, Column};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::super::as_of::marker;
 use super::super::column_type::TIME;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::arena::Known;
 use super::bounds::{exact_interval_ms, literal};
+use super::lookup::{AsOf, LookupDraft};
 use super::scalar::{SUBQUERY, as_column, column, columns_of, conjuncts, physical, substitute};
 use super::{Lowering, Relation, internal};
 use crate::plan::join::{expiry, join_facts};
@@ -56,10 +58,16 @@ impl Lowering<'_> {
             keys.push((place(&mut exprs[0], l), place(&mut exprs[1], r)));
         }
         let (mut orders, mut residual) = (Vec::new(), Vec::new());
+        let mut as_of: Option<AsOf> = None;
         if let Some(filter) = &join.filter {
             let schema: DFSchema = inputs[0].schema().join(inputs[1].schema())?;
-            for conjunct in conjuncts(&physical(filter, &schema)?) {
-                match time_order(&conjunct, widths[0], &schema)? {
+            let filter = conjuncts(&physical(filter, &schema)?);
+            if let Some(marker) = filter.iter().find_map(marker) {
+                as_of = Some(AsOf::read(marker, &mut exprs, widths[0], &schema)?);
+            }
+            for conjunct in filter.into_iter().filter(|conjunct| marker(conjunct).is_none()) {
+                let order = if as_of.is_some() { None } else { time_order(&conjunct, widths[0], &schema)? };
+                match order {
                     Some((side, earlier, later, gap_ms)) => {
                         let earlier = place(&mut exprs[side as usize], earlier);
                         let later = place(&mut exprs[side.other() as usize], later);
@@ -72,7 +80,10 @@ impl Lowering<'_> {
         let mut nodes = [0; 2];
         let mut places: [Vec<usize>; 2] = Default::default();
         for (side, exprs) in exprs.into_iter().enumerate() {
-            let relation = self.lower(inputs[side], emit)?;
+            let mut relation = self.lower(inputs[side], emit)?;
+            if let Some(as_of) = as_of.as_mut().filter(|_| side == 1) {
+                self.versions(&mut relation, as_of)?;
+            }
             let (relation, columns) = self.over(relation, exprs)?;
             let mut names: Vec<String> = inputs[side].schema().fields().iter().map(|f| f.name().clone()).collect();
             names.resize(columns.len(), "key".to_owned());
@@ -97,6 +108,21 @@ impl Lowering<'_> {
             })
             .collect();
         let keys: Vec<(usize, usize)> = keys.iter().map(|&(l, r)| (places[0][l], places[1][r])).collect();
+        let shown: Vec<usize> = match kind.only() {
+            Some(side) => places[side as usize][..widths[side as usize]].to_vec(),
+            None => {
+                let right = places[1][..widths[1]].iter().map(|place| left_width + place);
+                places[0][..widths[0]].iter().copied().chain(right).collect()
+            }
+        };
+        let residual = residual.transpose()?;
+        if let Some(as_of) = as_of {
+            let time = places[0][as_of.time];
+            let table_key = as_of.keys.iter().map(|&at| places[1][at]).collect();
+            let lookup = LookupDraft { kind, nodes, keys, time, table_key, residual, versions: as_of };
+            let node = self.lookup(lookup)?;
+            return Ok(self.columns_of_node(node, &shown));
+        }
         let facts = nodes.map(|node| self.arena.facts(node));
         let join = Join {
             kind,
@@ -104,18 +130,11 @@ impl Lowering<'_> {
             keys,
             nulls_equal: join.null_equality == NullEquality::NullEqualsNull,
             order,
-            residual: residual.transpose()?,
+            residual,
             emit: emit.unwrap_or(Emit::Final),
             transient: false,
             retracting: facts.map(|facts| !facts.append_only),
             owner: self.owner.clone(),
-        };
-        let shown: Vec<usize> = match kind.only() {
-            Some(side) => places[side as usize][..widths[side as usize]].to_vec(),
-            None => {
-                let right = places[1][..widths[1]].iter().map(|place| left_width + place);
-                places[0][..widths[0]].iter().copied().chain(right).collect()
-            }
         };
         let node = self.add_join(join, nodes)?;
         Ok(self.columns_of_node(node, &shown))
@@ -144,13 +163,13 @@ impl Lowering<'_> {
     }
 
     /// The columns of both nodes.
-    fn both(&self, nodes: [NodeId; 2]) -> Schema {
+    pub(super) fn both(&self, nodes: [NodeId; 2]) -> Schema {
         let fields = nodes.iter().flat_map(|&node| self.arena.schema(node).fields().iter());
         Schema::new(fields.map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>())
     }
 
     /// The node of a join, with the later event time of both sides behind its columns if both have one.
-    fn add_join(&mut self, join: Join, nodes: [NodeId; 2]) -> Result<NodeId> {
+    pub(super) fn add_join(&mut self, join: Join, nodes: [NodeId; 2]) -> Result<NodeId> {
         let schema = match join.kind.only() {
             Some(side) => Arc::clone(self.arena.schema(nodes[side as usize])),
             None => Arc::new(self.both(nodes)),
@@ -192,6 +211,10 @@ impl Lowering<'_> {
 
     fn known_of(&self, join: &Join, nodes: [NodeId; 2], facts: &Facts) -> Known {
         let [left, right] = nodes.map(|node| self.arena.known(node));
+        if join.transient {
+            // Nothing but a left row ever makes a row.
+            return left;
+        }
         if let Some(side) = join.kind.only() {
             let mut known = self.arena.known(nodes[side as usize]);
             known.lateness_ms = left.lateness_ms.zip(right.lateness_ms).map(|(a, b)| a.max(b));
@@ -236,7 +259,7 @@ fn kind(join: &datafusion_expr::Join) -> Result<JoinKind> {
 }
 
 /// Where an expression stands in a list, added if it is not there.
-fn place(exprs: &mut Vec<Scalar>, expr: Scalar) -> usize {
+pub(super) fn place(exprs: &mut Vec<Scalar>, expr: Scalar) -> usize {
     if let Some(at) = exprs.iter().position(|other| **other == *expr) {
         return at;
     }

@@ -4,6 +4,7 @@ mod arena;
 mod bounds;
 mod grouping;
 mod join;
+mod lookup;
 mod rank;
 mod reduce;
 mod relation;
@@ -55,6 +56,9 @@ impl Lowering<'_> {
             LogicalPlan::Filter(filter) => {
                 let input = self.lower(&filter.input, emit)?;
                 let predicate = physical(&filter.predicate, filter.input.schema())?;
+                if scalar::conjuncts(&predicate).iter().any(|conjunct| super::as_of::marker(conjunct).is_some()) {
+                    return Err(internal("FOR SYSTEM_TIME AS OF apart from its join"));
+                }
                 let (mut relation, mut added) = self.over(input, vec![predicate])?;
                 if let Some(predicate) = added.pop() {
                     relation.filter.extend(scalar::conjuncts(&predicate));
