@@ -1,6 +1,8 @@
 //! `JOIN t FOR SYSTEM_TIME AS OF s.ts ON ...`, which the planner would pass over in silence: carried through it as a
-//! conjunct of the join's condition, `__as_of(s.ts, t.key, ...)`, with the columns of the table's primary key. It reads both
-//! sides, so it stays with its join; lowering takes it out again ([`marker`]).
+//! conjunct of the join's condition, `__as_of(s.ts, number, t.key, ...)`, with the columns of the table's primary key. It
+//! reads both sides, so it ends up in the condition of their join, wherever the optimiser moves it on the way; copies that the
+//! optimiser infers for one side say nothing. Lowering takes it out again ([`marker`]) and sees that none was lost, by their
+//! numbers.
 
 use arrow_schema::DataType;
 use datafusion_common::{Result, internal_err};
@@ -8,7 +10,8 @@ use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImp
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    JoinConstraint, JoinOperator, ObjectName, Query, Select, Spanned, TableFactor, TableFunctionArgs,
+    JoinConstraint, JoinOperator, ObjectName, Query, Select, Spanned, TableFactor, TableFunctionArgs, Value,
+    ValueWithSpan,
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
@@ -68,10 +71,12 @@ fn no_keyword() -> datafusion_sql::sqlparser::keywords::Keyword {
     datafusion_sql::sqlparser::keywords::Keyword::NoKeyword
 }
 
-/// Puts the marker into the conditions of joins. `key` answers the primary key of a table that it knows, perhaps empty.
-pub(super) fn rewrite(query: &mut Query, key: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<(), Problem> {
+/// Puts markers into the conditions of joins, and answers how many. `key` answers the primary key of a table that it
+/// knows, perhaps empty.
+pub(super) fn rewrite(query: &mut Query, key: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<usize, Problem> {
+    let mut count = 0;
     walk::query(query, |part| match part {
-        Part::Select(select) => walk::flow(select_joins(select, key)),
+        Part::Select(select) => walk::flow(select_joins(select, key, &mut count)),
         Part::Factor(factor) => match time_of(factor) {
             // Those behind JOIN are gone by now.
             Some((_, span)) => Flow::Break(
@@ -81,7 +86,8 @@ pub(super) fn rewrite(query: &mut Query, key: &dyn Fn(&str) -> Option<Vec<String
             None => Flow::Continue(()),
         },
         _ => Flow::Continue(()),
-    })
+    })?;
+    Ok(count)
 }
 
 /// The time that a table is read as of, with its place.
@@ -97,7 +103,11 @@ fn time_of(factor: &TableFactor) -> Option<(Expr, Span)> {
     }
 }
 
-fn select_joins(select: &mut Select, key: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<(), Problem> {
+fn select_joins(
+    select: &mut Select,
+    key: &dyn Fn(&str) -> Option<Vec<String>>,
+    count: &mut usize,
+) -> Result<(), Problem> {
     for joined in select.from.iter_mut().flat_map(|from| &mut from.joins) {
         let Some((time, span)) = time_of(&joined.relation) else { continue };
         let TableFactor::Table { name, alias, args, .. } = &mut joined.relation else { continue };
@@ -126,7 +136,9 @@ fn select_joins(select: &mut Select, key: &dyn Fn(&str) -> Option<Vec<String>>) 
             return Err(Problem::at(span, "a join AS OF a time says ON what").hint(FORM));
         };
         let column = |key: &String| Expr::CompoundIdentifier(vec![Ident::new(&qualifier), Ident::new(key)]);
-        let marker = call(std::iter::once(time).chain(keys.iter().map(column)).collect());
+        let number = Expr::Value(ValueWithSpan { value: Value::Number(count.to_string(), false), span });
+        *count += 1;
+        let marker = call([time, number].into_iter().chain(keys.iter().map(column)).collect());
         let written = std::mem::replace(condition, Expr::Nested(Box::new(marker.clone())));
         *condition = Expr::BinaryOp {
             left: Box::new(Expr::Nested(Box::new(written))),
@@ -151,16 +163,16 @@ fn call(args: Vec<Expr>) -> Expr {
     })
 }
 
-/// The time and the key columns of a marker, if that is what a conjunct is.
-pub(super) fn marker(conjunct: &Scalar) -> Option<(Scalar, Vec<Scalar>)> {
+/// The time, the number and the key columns of a marker, if that is what a conjunct is.
+pub(super) fn marker(conjunct: &Scalar) -> Option<(Scalar, String, Vec<Scalar>)> {
     let function = conjunct.downcast_ref::<ScalarFunctionExpr>().filter(|function| function.fun().name() == NAME)?;
-    let (time, keys) = function.args().split_first()?;
-    Some((time.clone(), keys.to_vec()))
+    let [time, number, keys @ ..] = function.args() else { return None };
+    Some((time.clone(), number.to_string(), keys.to_vec()))
 }
 
 /// The marker as the planner sees it.
 pub(super) fn udf() -> ScalarUDF {
-    ScalarUDF::new_from_impl(Marker { signature: Signature::variadic_any(Volatility::Volatile) })
+    ScalarUDF::new_from_impl(Marker { signature: Signature::variadic_any(Volatility::Immutable) })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -254,7 +254,8 @@ impl<'a> Program<'a> {
         };
         let (node, known) = draft.node(self.sources.len());
         let fields = draft.fields();
-        let mut lowering = Lowering { arena: &mut self.arena, relations: &[], owner: String::new() };
+        let mut lowering =
+            Lowering { arena: &mut self.arena, relations: &[], owner: String::new(), versions: Default::default() };
         let mut relation = lowering.source(node, known);
         relation.columns.truncate(fields.len());
         self.sources.push(draft);
@@ -267,7 +268,8 @@ impl<'a> Program<'a> {
         let key = table.name.key();
         let draft = TableDraft::read(self, table, &self.context)?;
         let (node, known) = draft.node(self.references.len());
-        let mut lowering = Lowering { arena: &mut self.arena, relations: &[], owner: String::new() };
+        let mut lowering =
+            Lowering { arena: &mut self.arena, relations: &[], owner: String::new(), versions: Default::default() };
         let relation = lowering.source(node, known);
         let fields = draft.fields().to_vec();
         self.references.push((draft, relation.node));

@@ -34,18 +34,22 @@ use super::error::Problem;
 use super::token::DIALECT;
 use super::{as_of, group_window, names, refuse, syntax, table_function, walk};
 
-/// Parses a query and rewrites what the planner does not read. `key` answers the primary key of a table that it knows.
-pub(super) fn parse(tokens: &[TokenWithSpan], key: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<Query, Problem> {
+/// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
+/// answers the primary key of a table that it knows.
+pub(super) fn parse(
+    tokens: &[TokenWithSpan],
+    key: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Result<(Query, usize), Problem> {
     let prepared = as_of::prepare(table_function::prepare(tokens))?;
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
     let mut query = parser.parse_query().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
-    as_of::rewrite(&mut query, key)?;
+    let versions = as_of::rewrite(&mut query, key)?;
     refuse::check(&mut query)?;
     names::name_columns(&mut query)?;
     walk::query(&mut query, syntax::step)?;
     group_window::rewrite(&mut query)?;
-    Ok(*query)
+    Ok((*query, versions))
 }
 
 /// Parses an expression over a table's columns (a computed column).

@@ -59,14 +59,26 @@ impl Program<'_> {
             let (_, table) = self.tables.get(name)?;
             Some(table.primary_key.iter().map(|column| column.value.to_lowercase()).collect())
         };
-        let parsed = query::parse(&body.tokens, &key).map_err(|problem| vec![problem])?;
+        let (parsed, versions) = query::parse(&body.tokens, &key).map_err(|problem| vec![problem])?;
         self.check_readable(&body.tokens, &mentioned)?;
         let planned = query::plan(&self.context, parsed);
         let plan = planned.map_err(|error| self.problems(error, &body.tokens))?;
         let emit = body.emit.map(|(emit, _)| emit);
-        let mut lowering = Lowering { arena: &mut self.arena, relations: &self.relations, owner: owner.to_owned() };
+        let mut lowering = Lowering {
+            arena: &mut self.arena,
+            relations: &self.relations,
+            owner: owner.to_owned(),
+            versions: Default::default(),
+        };
         let lowered = lowering.lower(&plan, emit);
+        let found = lowering.versions.len();
         let relation = lowered.map_err(|error| self.problems(error, &body.tokens))?;
+        if found != versions {
+            let at = body.tokens.iter().find(|token| is_word(&token.token, "system_time"));
+            let span = at.map_or_else(Span::empty, |token| token.span);
+            let problem = Problem::at(span, "FOR SYSTEM_TIME AS OF cannot be planned in this query");
+            return Err(vec![problem.hint("put the join into a view of its own")]);
+        }
         let mut spellings = Spellings::default();
         spellings.aliases(&body.tokens);
         for (key, number) in &self.by_name {
@@ -131,7 +143,12 @@ impl Program<'_> {
         owner: &str,
         tokens: &[TokenWithSpan],
     ) -> Result<(NodeId, Vec<usize>), Vec<Problem>> {
-        let mut lowering = Lowering { arena: &mut self.arena, relations: &self.relations, owner: owner.to_owned() };
+        let mut lowering = Lowering {
+            arena: &mut self.arena,
+            relations: &self.relations,
+            owner: owner.to_owned(),
+            versions: Default::default(),
+        };
         let run = lowering.run(relation);
         let relation = run.map_err(|error| self.problems(error, tokens))?;
         Ok((relation.node, relation.columns.iter().filter_map(as_column).collect()))
@@ -151,7 +168,12 @@ impl Program<'_> {
     }
 
     pub(super) fn lowering(&mut self, owner: &str) -> Lowering<'_> {
-        Lowering { arena: &mut self.arena, relations: &self.relations, owner: owner.to_owned() }
+        Lowering {
+            arena: &mut self.arena,
+            relations: &self.relations,
+            owner: owner.to_owned(),
+            versions: Default::default(),
+        }
     }
 
     pub(super) fn arena(&self) -> &Arena {

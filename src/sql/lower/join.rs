@@ -62,8 +62,9 @@ impl Lowering<'_> {
         if let Some(filter) = &join.filter {
             let schema: DFSchema = inputs[0].schema().join(inputs[1].schema())?;
             let filter = conjuncts(&physical(filter, &schema)?);
-            if let Some(marker) = filter.iter().find_map(marker) {
-                as_of = Some(AsOf::read(marker, &mut exprs, widths[0], &schema)?);
+            if let Some((time, number, keys)) = filter.iter().find_map(marker) {
+                as_of = Some(AsOf::read((time, keys), &mut exprs, widths[0], &schema)?);
+                self.versions.insert(number);
             }
             for conjunct in filter.into_iter().filter(|conjunct| marker(conjunct).is_none()) {
                 let order = if as_of.is_some() { None } else { time_order(&conjunct, widths[0], &schema)? };

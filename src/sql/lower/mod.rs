@@ -11,6 +11,8 @@ mod relation;
 mod scalar;
 mod union;
 
+use std::collections::BTreeSet;
+
 use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::{Distinct, LogicalPlan};
 
@@ -18,7 +20,7 @@ use super::context::Scanned;
 use super::diagnose::placed;
 use super::error::Problem;
 use super::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
-use crate::plan::Emit;
+use crate::plan::{Emit, Scalar};
 
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use relation::{Pending, Relation};
@@ -31,6 +33,8 @@ pub(super) struct Lowering<'a> {
     pub(super) relations: &'a [Relation],
     /// The view or sink at hand, for dead letters.
     pub(super) owner: String,
+    /// The markers of joins `FOR SYSTEM_TIME AS OF` that were lowered, by their numbers.
+    pub(super) versions: BTreeSet<String>,
 }
 
 impl Lowering<'_> {
@@ -56,12 +60,10 @@ impl Lowering<'_> {
             LogicalPlan::Filter(filter) => {
                 let input = self.lower(&filter.input, emit)?;
                 let predicate = physical(&filter.predicate, filter.input.schema())?;
-                if scalar::conjuncts(&predicate).iter().any(|conjunct| super::as_of::marker(conjunct).is_some()) {
-                    return Err(internal("FOR SYSTEM_TIME AS OF apart from its join"));
-                }
                 let (mut relation, mut added) = self.over(input, vec![predicate])?;
                 if let Some(predicate) = added.pop() {
-                    relation.filter.extend(scalar::conjuncts(&predicate));
+                    let inferred = |conjunct: &Scalar| super::as_of::marker(conjunct).is_some();
+                    relation.filter.extend(scalar::conjuncts(&predicate).into_iter().filter(|c| !inferred(c)));
                 }
                 self.bounded(relation)
             }
