@@ -14,9 +14,8 @@ use arrow_schema::{Schema, SchemaRef};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use serde::Serialize;
@@ -33,8 +32,8 @@ use crate::engine::Table;
 use crate::format::{self, Decoding, Layout};
 use crate::table::Change;
 
-/// The largest body, in bytes.
-const MAX_BODY: usize = 16 << 20;
+/// The longest row, in bytes: bodies are bounded before.
+const MAX_ROW: usize = 1 << 28;
 /// How many wrong rows an answer names.
 const MAX_FAULTS: usize = 5;
 /// For how long an answer waits until the views show the change.
@@ -51,14 +50,14 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get(ROWS, "The rows of a reference table as of now", || get(rows))
         .takes(view_rows::PARAMETERS)
         .answers(&[Answer::json("TableRows")]),
-    change_of(Method::Post, ROWS, "Puts rows in, in the place of those with their keys", || limited(post(upsert))),
-    change_of(Method::Put, ROWS, "Replaces all rows", || limited(put(replace))),
+    change_of(Method::Post, ROWS, "Puts rows in, in the place of those with their keys", || post(upsert)),
+    change_of(Method::Put, ROWS, "Replaces all rows", || put(replace)),
     change_of(Method::Delete, ROWS, "Takes rows out by their keys, in the body or one in the query", || {
-        limited(delete(take_out))
+        delete(take_out)
     })
     .body(&[])
     .takes(&[query("", "string", "The key, column by column")]),
-    change_of(Method::Post, "/api/rules", "Puts rows into the table `rules`", || limited(post(rules))),
+    change_of(Method::Post, "/api/rules", "Puts rows into the table `rules`", || post(rules)),
 ];
 
 /// What they answer with; rows have the columns of the table.
@@ -76,24 +75,6 @@ const fn change_of(
     serve: fn() -> MethodRouter<App>,
 ) -> Route {
     Route::of(method, path, Role::Admin, summary, serve).body(JSON).answers(CHANGED)
-}
-
-fn limited(router: MethodRouter<App>) -> MethodRouter<App> {
-    router.layer(DefaultBodyLimit::max(MAX_BODY)).layer(middleware::from_fn(small_enough))
-}
-
-/// Refuses a body that says it is too large before it is read.
-async fn small_enough(request: Request, next: Next) -> Result<Response, Problem> {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    match length.is_none_or(|length: u64| length <= MAX_BODY as u64) {
-        true => Ok(next.run(request).await),
-        false => Err(too_large()),
-    }
-}
-
-fn too_large() -> Problem {
-    let detail = format!("the body is larger than {MAX_BODY} bytes; send it in parts");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
 #[derive(Serialize)]
@@ -253,10 +234,7 @@ type Object = serde_json::Map<String, Value>;
 
 /// The objects of a body.
 fn objects(headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Problem> {
-    let body = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        status => Problem::new(status, error.body_text()),
-    })?;
+    let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // What curl sends if it is told nothing is not meant as a form.
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -362,7 +340,7 @@ enum Wrong {
 }
 
 fn decode(schema: &SchemaRef, wanted: &[usize], text: Vec<u8>) -> Result<RecordBatch, Wrong> {
-    let options = [("max-row-bytes".to_owned(), MAX_BODY.to_string())].into_iter().collect();
+    let options = [("max-row-bytes".to_owned(), MAX_ROW.to_string())].into_iter().collect();
     let table = |error: format::FormatError| Wrong::Table(error.to_string());
     let layout = Layout::new(&nullable(schema), wanted, &options).map_err(table)?;
     let Some(json) = format::find("json") else { return Err(Wrong::Table("there is no format 'json'".to_owned())) };

@@ -1,8 +1,7 @@
 //! What programs become: the nodes, one a line, and what is known of them.
 
-use std::fmt::Write as _;
-
 use arrow_schema::FieldRef;
+use std::fmt::Write as _;
 
 use super::*;
 use crate::options::{OptionSpec, Options};
