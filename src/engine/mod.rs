@@ -20,6 +20,7 @@ mod latency;
 mod operators;
 mod process;
 mod queue;
+mod row_index;
 mod rows;
 mod sink_writer;
 mod source;
@@ -221,6 +222,7 @@ impl Engine {
             let drained = ingest::spawn("drain".to_owned(), move || sources.iter().for_each(|source| source.drain()));
             drained.map_or_else(|error| self.inner.control.fail(error), drop);
         } else {
+            self.inner.control.set(State::Draining);
             self.inner.stopped.store(true, Ordering::Release);
             self.inner.control.stop();
         }

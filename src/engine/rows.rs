@@ -11,10 +11,11 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 
 use super::changes::{EpochChanges, Identity, Ring, Status};
 use super::consolidate::{Netted, RowCodec};
+use super::row_index::{INDEXES, RowIndex};
 use crate::time::Epoch;
 
 /// When a row closes for good.
@@ -114,6 +115,7 @@ pub(super) struct Rows {
     limits: Limits,
     evicted: u64,
     serial: u64,
+    indexes: Vec<RowIndex>,
 }
 
 impl Rows {
@@ -127,6 +129,7 @@ impl Rows {
             limits,
             evicted: 0,
             serial: 0,
+            indexes: Vec::new(),
         }
     }
 
@@ -185,6 +188,9 @@ impl Rows {
             statuses.push(status(kept.closes, kept.amended, epoch));
         }
         drop(replaced);
+        let (there, bytes) = (&self.rows, || rows.iter().map(AsRef::as_ref));
+        self.indexes.iter_mut().for_each(|index| index.update(delta.batch(), bytes(), |row| there.contains_key(row)));
+        self.indexes.retain(RowIndex::worth_keeping);
         let columns: Vec<usize> = (0..shown.fields().len()).collect();
         let delta = delta.with_batch(relabel(delta.batch(), &columns, shown));
         self.ring.push(Arc::new(EpochChanges { epoch, delta, versions, statuses, closes, rows }));
@@ -231,7 +237,7 @@ impl Rows {
     }
 
     fn evict(&mut self, stays: impl Fn(&Kept) -> bool) {
-        let mut gone = 0;
+        let (mut gone, before) = (0, self.rows.len());
         self.rows.retain(|_, kept| {
             let stays = stays(kept);
             gone += if stays { 0 } else { kept.count };
@@ -239,6 +245,33 @@ impl Rows {
         });
         self.len -= gone as usize;
         self.evicted += gone as u64;
+        let fewer = before - self.rows.len();
+        self.indexes.iter_mut().for_each(|index| index.evicted(fewer));
+    }
+
+    /// The rows whose column may have the one value; `None` without an index of the column.
+    pub(super) fn matching(&self, column: usize, value: &ArrayRef) -> Option<Vec<Shown>> {
+        let index = self.indexes.iter().find(|index| index.column() == column)?;
+        let mut shown = Vec::new();
+        let there = index.find(value).filter_map(|bytes| self.rows.get_key_value(bytes));
+        there.for_each(|(bytes, kept)| show(bytes, kept, &mut shown));
+        Some(shown)
+    }
+
+    /// Makes the index of a column, in place of the first if there are many.
+    pub(super) fn index(&mut self, column: usize, codec: &RowCodec) -> Result<(), ArrowError> {
+        if self.indexes.iter().any(|index| index.column() == column) {
+            return Ok(());
+        }
+        let bytes = || self.rows.keys().map(AsRef::as_ref);
+        let batch = codec.decode(bytes());
+        let mut index = RowIndex::new(column, &batch)?;
+        index.update(&batch, bytes(), |_| true);
+        if self.indexes.len() >= INDEXES {
+            self.indexes.remove(0);
+        }
+        self.indexes.push(index);
+        Ok(())
     }
 
     /// Rows after a place, with the place where the next page begins if there are more.

@@ -17,10 +17,10 @@ use crate::delta::Delta;
 use crate::plan::{Emit, ViewSpec};
 use crate::time::Epoch;
 
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (mixed ^ (mixed >> 31)) % bound
@@ -28,7 +28,7 @@ impl Random {
 }
 
 /// `(k, window_end, v)`.
-type Row = (i64, i64, i64);
+pub(super) type Row = (i64, i64, i64);
 
 fn schema() -> SchemaRef {
     let time = DataType::Timestamp(TimeUnit::Millisecond, None);
@@ -39,7 +39,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-fn delta(changes: &[(Row, i64)]) -> Delta {
+pub(super) fn delta(changes: &[(Row, i64)]) -> Delta {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(changes.iter().map(|(row, _)| row.0))),
         Arc::new(TimestampMillisecondArray::from_iter_values(changes.iter().map(|(row, _)| row.1))),
@@ -50,6 +50,11 @@ fn delta(changes: &[(Row, i64)]) -> Delta {
 }
 
 fn view(closing: Closing, key: Option<Vec<usize>>) -> View {
+    view_of(closing, key, usize::MAX)
+}
+
+/// A view of at most so many rows.
+pub(super) fn view_of(closing: Closing, key: Option<Vec<usize>>, rows: usize) -> View {
     let spec = ViewSpec {
         name: "v".to_owned(),
         node: 0,
@@ -61,15 +66,14 @@ fn view(closing: Closing, key: Option<Vec<usize>>) -> View {
         sql: String::new(),
         options: Default::default(),
     };
-    let limits =
-        Limits { closing, rows: usize::MAX, retention_ms: None, ring_epochs: usize::MAX, ring_rows: usize::MAX };
+    let limits = Limits { closing, rows, retention_ms: None, ring_epochs: usize::MAX, ring_rows: usize::MAX };
     View::new(spec, &schema(), limits).unwrap()
 }
 
 /// What a reader holds: row, standing and version, and how often.
 type Held = BTreeMap<(String, &'static str, u64), i64>;
 
-fn line(batch: &RecordBatch, row: usize) -> String {
+pub(super) fn line(batch: &RecordBatch, row: usize) -> String {
     let cell = |column: &Arc<dyn Array>| array_value_to_string(column, row).unwrap();
     batch.columns().iter().map(cell).collect::<Vec<_>>().join(",")
 }

@@ -7,8 +7,8 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use tokio::sync::watch;
 
 use super::changes::{EpochChanges, Status};
@@ -139,6 +139,21 @@ impl View {
         let as_of = content.as_of();
         drop(content);
         Snapshot { next, ..self.shown(as_of, &rows) }
+    }
+
+    /// The rows whose `column` is equal to the one value of `value` (of the column's type), and perhaps a few others: the
+    /// caller compares. Cost: the rows found, once the first question for a column has made its index.
+    pub fn matching(&self, column: usize, value: &ArrayRef) -> Result<Snapshot, ArrowError> {
+        loop {
+            let content = self.read();
+            if let Some(rows) = content.matching(column, value) {
+                let as_of = content.as_of();
+                drop(content);
+                return Ok(self.shown(as_of, &rows));
+            }
+            drop(content);
+            self.write().index(column, &self.codec)?;
+        }
     }
 
     /// All rows as they were when the view was at `epoch`, if that is not past and the ring still reaches it.

@@ -1,6 +1,6 @@
 //! Probes: `/livez` (the process works), `/readyz` (it shows results), `/health` (a summary by component).
 //!
-//! An engine that failed is neither live nor ready; one whose sources have all ended is both.
+//! An engine that failed is neither live nor ready; one that is ending is not ready; one whose sources have all ended is both.
 
 use std::sync::Arc;
 
@@ -50,6 +50,7 @@ async fn readyz(State(app): State<App>) -> Response {
     match app.engine.state() {
         Engine::Failed(error) => unavailable(format!("the engine failed: {error}")),
         Engine::Starting => unavailable("the engine is starting".to_owned()),
+        Engine::Draining => unavailable("the engine takes no more rows and ends".to_owned()),
         _ => "ok\n".into_response(),
     }
 }

@@ -3,7 +3,7 @@
 //! One family of endpoints a file, each with its `ROUTES` and the `SHAPES` of its answers; the lists here make the router
 //! and `/openapi.json`, so a new one is a file and a line. Answers are JSON, refusals RFC 9457 problems. What is read costs
 //! the engine nothing: a slow reader costs memory of its own.
-
+//!
 //! The way of a request: [`connection`] takes it in, [`around`] gives it an id and bounds, [`access`] lets it through to
 //! its route if its token has the role.
 
@@ -26,6 +26,7 @@ mod origin;
 mod problem;
 mod role;
 mod route;
+mod rows_together;
 mod sources;
 mod stats;
 mod stream;
@@ -116,6 +117,7 @@ const ROUTES: &[&[Route]] = &[
     health::ROUTES,
     metrics::ROUTES,
     openapi::DESCRIPTION,
+    rows_together::ROUTES,
     sources::ROUTES,
     stats::ROUTES,
     stream::ROUTES,
@@ -129,6 +131,7 @@ const SHAPES: &[&[Shape]] = &[
     openapi::COMMON,
     dataflow::SHAPES,
     health::SHAPES,
+    rows_together::SHAPES,
     sources::SHAPES,
     stats::SHAPES,
     tables::SHAPES,

@@ -5,7 +5,8 @@
 //! right while the view changes: no row that stays is left out or shown twice. Rows that are equal in every column come
 //! on one page, which may therefore be a little longer than asked for.
 //!
-//! Cost: by key, the page; by another order or with a filter, a pass over the view.
+//! Cost: by key, the page; with a filter, the rows that the first of its columns finds (by an index, made when the column is
+//! first asked for); by another order, or for NULL, a pass over the view.
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use super::views::find;
 use crate::engine::{Snapshot, View};
 
 /// Rows of a page if `limit` is not given.
-const LIMIT: usize = 1000;
+pub(super) const LIMIT: usize = 1000;
 /// Rows of a page at most.
 const LIMIT_MAX: usize = 100_000;
 
@@ -159,9 +160,31 @@ fn page(view: &View, asked: &Asked) -> Result<Page, Problem> {
         let next = snapshot.next.take().map(|next| write_hex(&next));
         return Ok(Page { picks: (0..snapshot.batch.num_rows()).collect(), snapshot, next });
     }
-    let snapshot = view.snapshot();
+    let snapshot = candidates(view, asked)?;
     let (picks, next) = pick(&snapshot.batch, asked, cursor.as_deref())?;
     Ok(Page { snapshot, picks, next: next.map(|next| write_hex(&next)) })
+}
+
+/// All rows, or by the index of the first column that has to equal something those that may.
+fn candidates(view: &View, asked: &Asked) -> Result<Snapshot, Problem> {
+    // `null` may be the text and NULL.
+    let Some((column, value)) = asked.equal.iter().find(|(_, value)| value != "null") else {
+        return Ok(view.snapshot());
+    };
+    let field = view.schema().field(*column);
+    let wanted = constant(value, field.data_type()).map_err(|error| unlike(field.name(), value, &error))?;
+    view.matching(*column, &wanted).map_err(|error| unlike(field.name(), value, &error))
+}
+
+/// A column of one value.
+fn constant(value: &str, kind: &DataType) -> Result<ArrayRef, ArrowError> {
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
+    cast_with_options(&text, kind, &strict)
+}
+
+fn unlike(name: &str, value: &str, error: &ArrowError) -> Problem {
+    Problem::bad_request(format!("{name}={value}: {error}"))
 }
 
 /// The rows that are asked for, in order, and the sort key of the last if there are more.
@@ -209,10 +232,8 @@ fn equal(column: &ArrayRef, name: &str, value: &str) -> Result<BooleanBuffer, Pr
     if value == "null" && !is_text {
         return Ok(nulls());
     }
-    let refuse = |error: ArrowError| Problem::bad_request(format!("{name}={value}: {error}"));
-    let strict = CastOptions { safe: false, ..CastOptions::default() };
-    let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
-    let wanted = Scalar::new(cast_with_options(&text, column.data_type(), &strict).map_err(refuse)?);
+    let refuse = |error: ArrowError| unlike(name, value, &error);
+    let wanted = Scalar::new(constant(value, column.data_type()).map_err(refuse)?);
     let equal: BooleanArray = arrow_ord::cmp::eq(column, &wanted).map_err(refuse)?;
     let (values, validity) = equal.into_parts();
     let equal = validity.map_or(values.clone(), |validity| &values & validity.inner());

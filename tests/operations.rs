@@ -1,0 +1,286 @@
+//! What an operator holds on to: the description is true and valid, the metrics have their names and labels, several views
+//! are read at one epoch, and many readers of one view miss nothing, whatever one of them does.
+#![allow(clippy::unwrap_used)]
+
+mod client;
+mod script;
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use client::*;
+use highwater::engine::Config;
+use highwater::plan::Emit;
+use highwater::serve::Access;
+use script::*;
+use serde_json::Value;
+
+const TIMING: Timing = Timing { bound_ms: 100, lateness_ms: Some(500), idle: None };
+
+/// Windows and totals of out-of-order rows, some too late.
+fn program(rows: usize, live: bool) -> Program {
+    let mut program = Program::default();
+    let mut acts = acts(&disordered(9, rows, 5, 20, 900), 50);
+    if live {
+        acts = acts.into_iter().flat_map(|act| [act, Act::Pause(Duration::from_millis(4))]).collect();
+    }
+    let source = program.source("events", Script { partitions: vec![acts], live }, TIMING);
+    let windows = program.tumble(source, 1_000, Emit::Changes, Some(500));
+    let totals = program.totals(source);
+    program.view("windows", windows).view("totals", totals).sink(&unique("out"), windows);
+    program
+}
+
+fn document(server: &Server) -> Value {
+    serde_json::from_str(&server.call("GET", "/openapi.json").2).unwrap()
+}
+
+/// What of a value is not as its schema says; objects have no members that the schema does not name.
+fn unlike(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return unlike(document, document.pointer(&reference[1..]).unwrap(), value, place);
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        let all: Vec<_> = any.iter().map(|schema| unlike(document, schema, value, place)).collect();
+        return all.into_iter().min_by_key(Vec::len).unwrap();
+    }
+    let kinds: Vec<&str> = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().map(|kind| kind.as_str().unwrap()).collect(),
+        Value::String(kind) => vec![kind],
+        _ => return Vec::new(),
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    if !kinds.contains(&kind) && !(kind == "integer" && kinds.contains(&"number")) {
+        return vec![format!("{place} is {kind}, not {kinds:?}")];
+    }
+    let mut found = Vec::new();
+    for (at, value) in value.as_array().into_iter().flatten().enumerate() {
+        found.extend(unlike(document, &schema["items"], value, &format!("{place}[{at}]")));
+    }
+    if let Some(members) = value.as_object() {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !members.contains_key(name) {
+                found.push(format!("{place} has no {name}"));
+            }
+        }
+        for (name, value) in members {
+            match schema["properties"].get(name) {
+                Some(schema) => found.extend(unlike(document, schema, value, &format!("{place}.{name}"))),
+                None if schema["additionalProperties"] == false => found.push(format!("{place}.{name} is not told of")),
+                None => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_description_is_true() {
+    let server = Server::start(program(3_000, false).start(2));
+    server.finish();
+    let document = document(&server);
+    let (mut checked, mut streams) = (0, 0);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(operation) = item.get("get") else { continue };
+        let place = path.replace("{view}", "windows").replace("{source}", "events");
+        if place.contains('{') {
+            continue;
+        }
+        let content = operation["responses"]["200"]["content"].as_object();
+        let Some((media, about)) = content.and_then(|content| content.iter().next()) else { continue };
+        if media == "text/event-stream" {
+            streams += 1;
+            server.stream(&place, "");
+            continue;
+        }
+        let (status, kind, body) = server.call("GET", &place);
+        assert!(status == 200 && kind.starts_with(media.as_str()), "{path}: {status} {kind}");
+        if media == "application/json" {
+            let value: Value = serde_json::from_str(&body).unwrap();
+            let found = unlike(&document, &about["schema"], &value, "answer");
+            assert!(found.is_empty(), "{path}: {found:#?}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 10 && streams >= 3, "{checked} answers, {streams} streams");
+    let (_, _, refusal) = server.call("GET", "/api/v1/views/nope");
+    let problem = unlike(
+        &document,
+        &document["components"]["schemas"]["Problem"],
+        &serde_json::from_str(&refusal).unwrap(),
+        "problem",
+    );
+    assert!(problem.is_empty(), "{problem:?}");
+}
+
+/// Needs `python3` with `openapi-spec-validator`; without it says so and passes, unless `CI` is set.
+#[test]
+fn the_description_is_valid() {
+    let server = Server::start(program(100, false).start(1));
+    let found = Command::new("python3").args(["-c", "import openapi_spec_validator"]).output();
+    if !found.is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "pip install openapi-spec-validator");
+        eprintln!("skipped: python3 has no openapi-spec-validator (pip install openapi-spec-validator)");
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), document(&server).to_string()).unwrap();
+    let check = "import json, sys; from openapi_spec_validator import OpenAPIV31SpecValidator as V; \
+                 errors = list(V(json.load(open(sys.argv[1]))).iter_errors()); \
+                 [print(error) for error in errors]; sys.exit(bool(errors))";
+    let output = Command::new("python3").args(["-c", check]).arg(file.path()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn every_metric_of_the_contract_is_there_with_its_labels() {
+    let mut acts = acts(&disordered(9, 3_000, 5, 20, 900), 50);
+    acts.push(Act::Hang);
+    let mut program = Program::default();
+    let source = program.source("events", live(vec![acts]), TIMING);
+    let windows = program.tumble(source, 1_000, Emit::Changes, Some(500));
+    program.view("windows", windows);
+    let server = Server::start(program.start(2));
+    eventually("all is received", || server.json("/api/v1/stats")["rows_received"] == 3_000);
+    eventually("windows close", || server.json("/api/v1/views/windows/rows?limit=1")["rows"][0]["_status"] != "open");
+    std::thread::sleep(Duration::from_millis(300));
+    let _stream = server.stream("/api/v1/views/windows/stream", "");
+    let (_, _, text) = server.call("GET", "/metrics");
+    for (name, labels) in [
+        ("highwater_events_received_total", "source=\"events\""),
+        ("highwater_events_late_total", "source=\"events\",outcome="),
+        ("highwater_dead_letters_total", "source=\"events\",reason=\"late\""),
+        ("highwater_watermark_timestamp_seconds", "source=\"events\""),
+        ("highwater_watermark_lag_seconds", "source=\"events\""),
+        ("highwater_ingest_to_visible_seconds_bucket", "le="),
+        ("highwater_ingest_to_visible_seconds_count", ""),
+        ("highwater_ingest_to_visible_seconds_sum", ""),
+        ("highwater_input_buffer_rows", "source=\"events\""),
+        ("highwater_input_buffer_capacity_rows", "source=\"events\""),
+        ("highwater_backpressure_seconds_total", "source=\"events\""),
+        ("highwater_windows_open", "view=\"windows\""),
+        ("highwater_rows_emitted_total", "view=\"windows\",kind=\"insert\""),
+        ("highwater_rows_emitted_total", "view=\"windows\",kind=\"retract\""),
+        ("highwater_operator_rows_total", "direction=\"in\""),
+        ("highwater_operator_rows_total", "direction=\"out\""),
+        ("highwater_operator_busy_seconds_total", "operator="),
+        ("highwater_state_rows", "operator="),
+        ("highwater_state_bytes", "operator="),
+        ("highwater_sse_clients", ""),
+        ("highwater_sse_compacted_total", ""),
+        ("highwater_build_info", "version="),
+        ("highwater_build_info", "commit="),
+        ("process_cpu_seconds_total", ""),
+        ("process_resident_memory_bytes", ""),
+        ("process_virtual_memory_bytes", ""),
+        ("process_open_fds", ""),
+        ("process_max_fds", ""),
+        ("process_start_time_seconds", ""),
+        ("process_threads", ""),
+    ] {
+        let is = |line: &str| {
+            let (key, value) = line.rsplit_once(' ').unwrap_or((line, ""));
+            let (found, of) = key.split_once('{').unwrap_or((key, ""));
+            found == name && of.contains(labels) && value.parse::<f64>().is_ok()
+        };
+        assert!(text.lines().any(is), "no {name}{{{labels}}} in:\n{text}");
+    }
+}
+
+#[test]
+fn views_that_are_read_together_are_of_one_epoch() {
+    let server = Server::start(program(6_000, true).start_with(Config { tick_ms: 1, ..Config::default() }));
+    let number = |row: &Value, name: &str| row[name].as_i64().unwrap();
+    let (mut seen, mut between) = (0, 0);
+    loop {
+        let ended = server.engine.state().ended();
+        let both = server.json("/api/v1/rows?views=windows,totals&limit=100000");
+        let mut counts: [BTreeMap<i64, i64>; 2] = Default::default();
+        for (counts, view) in counts.iter_mut().zip(both["views"].as_array().unwrap()) {
+            assert_eq!(view["complete"], true);
+            for row in view["rows"].as_array().unwrap() {
+                *counts.entry(number(row, "k")).or_insert(0) += number(row, "count");
+            }
+        }
+        assert_eq!(counts[0], counts[1], "of {}", both["as_of"]);
+        let rows = counts[0].values().sum::<i64>();
+        between += i32::from(rows != seen && !ended);
+        seen = rows;
+        if rows > 5_000 || ended {
+            break;
+        }
+    }
+    assert!(between > 3, "the views were hardly looked at while they changed: {between}");
+    assert_eq!(server.call("GET", "/api/v1/rows?views=nope").0, 404);
+    assert_eq!(server.call("GET", "/api/v1/rows?limit=0").0, 400);
+}
+
+/// In a debug build a fifth of them.
+const READERS: usize = if cfg!(debug_assertions) { 200 } else { 1_000 };
+
+#[test]
+fn many_readers_miss_nothing() {
+    let go = gate();
+    // A hundred keys: every tick changes about a hundred rows.
+    let input = disordered(3, 10_000, 100, 5, 50);
+    let mut all = vec![Act::Gate(go)];
+    all.extend(acts(&input, 100).into_iter().flat_map(|act| [act, Act::Pause(Duration::from_millis(10))]));
+    let mut program = Program::default();
+    let source = program.source("events", Script { partitions: vec![all], live: true }, TIMING);
+    let totals = program.totals(source);
+    program.view("totals", totals);
+    let access = Access { limits: "connections=5000,subscribers=5000".parse().unwrap(), ..Access::default() };
+    let server = Server::start_with(program.start(1), access);
+    let stuck: Vec<_> = (0..3).map(|_| server.request("GET /api/v1/views/totals/stream HTTP/1.0")).collect();
+    let streams: Vec<Stream> = (0..READERS).map(|_| server.stream("/api/v1/views/totals/stream", "")).collect();
+    open(go);
+    let readers: Vec<_> = streams
+        .into_iter()
+        .map(|mut stream| {
+            std::thread::Builder::new()
+                .stack_size(256 << 10)
+                .spawn(move || {
+                    let (mut held, mut deltas) = (Held::new(), 0);
+                    loop {
+                        let event = stream.next().expect("the stream goes on");
+                        assert_ne!(event.name, "reset");
+                        deltas += usize::from(event.name == "delta");
+                        take(&mut held, &event);
+                        if event.ends() {
+                            break;
+                        }
+                    }
+                    (held, deltas)
+                })
+                .unwrap()
+        })
+        .collect();
+    server.finish();
+    let rows = rows_of(&server, "totals");
+    assert_eq!(rows.len(), 100);
+    let mut deltas = Vec::new();
+    for reader in readers {
+        let (held, told) = reader.join().unwrap();
+        assert_eq!(held["totals"], rows);
+        deltas.push(told);
+    }
+    assert!(deltas.iter().all(|&told| told >= 1));
+    let memory = server.call("GET", "/metrics").2;
+    println!("{READERS} readers, {} to {} deltas each", deltas.iter().min().unwrap(), deltas.iter().max().unwrap());
+    println!("{}", memory.lines().find(|line| line.starts_with("process_resident_memory_bytes")).unwrap());
+    drop(stuck);
+}
