@@ -273,7 +273,15 @@ fn tls_serves_an_independent_client() {
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout"])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-keyout",
+        ])
         .args([&key, Path::new("-out"), &cert])
         .output()
         .unwrap();
@@ -298,6 +306,26 @@ fn tls_serves_an_independent_client() {
     let (worked, said) = curl(&["--cacert", ca, "--tls-max", "1.2"]);
     assert!(worked && said.ends_with("\n401 0"), "{said}");
     assert!(!curl(&[]).0, "a certificate that nobody vouches for was taken");
+    // Our own client: with the certificate and the token it follows, without either it says why not.
+    let tail = |args: &[&str]| {
+        let url = format!("https://{}", server.address);
+        let mut command = highwater(folder.path(), &["tail", &url, "windows"]);
+        let mut child = command.args(args).env_remove("RUST_LOG").spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut said = String::new();
+        if line.is_empty() {
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        (line, said)
+    };
+    let (line, said) = tail(&["--ca", ca, "--token", "reader-reader-reader"]);
+    assert!(line.starts_with("{\"_op\":\"insert\""), "{line}{said}");
+    assert!(tail(&["--ca", ca]).1.contains("Authorization: Bearer"), "{:?}", tail(&["--ca", ca]));
+    let refused = tail(&["--token", "reader-reader-reader"]).1;
+    assert!(refused.contains("certificate"), "{refused}");
     // Plain HTTP gets nothing.
     let mut plain = server.request("GET /livez HTTP/1.0");
     let mut heard = Vec::new();
