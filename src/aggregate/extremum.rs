@@ -1,5 +1,6 @@
 //! MIN and MAX. NaN is the greatest number, as in Flink and PostgreSQL. Without retraction a group keeps one value; with it an
-//! ordered multiset, where the value of a part that was merged in counts as one element.
+//! ordered multiset, where the value of a part that was merged in counts as one element; and of parts that come and go by
+//! time a monotonic queue.
 
 use std::any::Any;
 
@@ -10,6 +11,7 @@ use datafusion_common::ScalarValue;
 use super::foremost::Foremost;
 use super::multiset::Multiset;
 use super::native::{Native, by_native, column, is_native, natives};
+use super::stairs::Stairs;
 use super::visit::each;
 use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
 
@@ -79,14 +81,15 @@ fn accumulator<const MAX: bool>(call: &Call) -> Box<dyn Accumulator> {
     by_native!(&call.output, N => Box::new(Extremum::<N, MAX>::new(call)), Foremost::boxed(call, MAX))
 }
 
-/// The state: by group, the extreme value so far, or all values.
-enum State<K> {
+/// The state: by group, the extreme value so far, all values, or those of the parts (`part` is the one spoken of).
+enum State<K, const MAX: bool> {
     Best { best: Vec<K>, seen: Vec<bool> },
     All(Vec<Multiset<K>>),
+    Parts { stairs: Vec<Stairs<K, MAX>>, part: i64 },
 }
 
 struct Extremum<N: Native, const MAX: bool> {
-    state: State<N::Key>,
+    state: State<N::Key, MAX>,
     output: DataType,
 }
 
@@ -104,6 +107,7 @@ impl<N: Native, const MAX: bool> Extremum<N, MAX> {
             State::Best { best, seen } => seen[group].then(|| best[group]),
             State::All(sets) if MAX => sets[group].last().copied(),
             State::All(sets) => sets[group].first().copied(),
+            State::Parts { stairs, .. } => stairs[group].best(),
         }
     }
 }
@@ -125,6 +129,7 @@ impl<N: Native, const MAX: bool> Accumulator for Extremum<N, MAX> {
                 seen.resize(groups.max(seen.len()), false);
             }
             State::All(sets) => sets.resize_with(groups.max(sets.len()), Multiset::default),
+            State::Parts { stairs, .. } => stairs.resize_with(groups.max(stairs.len()), Stairs::default),
         }
     }
 
@@ -136,6 +141,18 @@ impl<N: Native, const MAX: bool> Accumulator for Extremum<N, MAX> {
                 offer::<_, MAX>(&mut best[group], &mut seen[group], values[row].key());
             }),
             State::All(sets) => each(groups, input, nulls, |row, group, diff| sets[group].add(values[row].key(), diff)),
+            State::Parts { .. } => unreachable!("parts are merged in, not rows"),
+        }
+    }
+
+    fn at(&mut self, time: i64) {
+        match &mut self.state {
+            State::Parts { part, .. } => *part = time,
+            State::All(sets) => {
+                let stairs = sets.iter().map(|_| Stairs::default()).collect();
+                self.state = State::Parts { stairs, part: time };
+            }
+            State::Best { .. } => unreachable!("what parts are merged out of is retracting"),
         }
     }
 
@@ -146,9 +163,15 @@ impl<N: Native, const MAX: bool> Accumulator for Extremum<N, MAX> {
                 (State::All(sets), State::All(others)) => {
                     others[from].counts().for_each(|(key, count)| sets[group].add(*key, sign * count));
                 }
-                (State::All(sets), State::Best { best, seen }) => {
-                    if seen[from] {
-                        sets[group].add(best[from], sign);
+                (State::All(sets), _) => {
+                    if let Some(key) = other.result(from) {
+                        sets[group].add(key, sign);
+                    }
+                }
+                (State::Parts { stairs, part }, _) if sign < 0 => stairs[group].go(*part),
+                (State::Parts { stairs, part }, _) => {
+                    if let Some(key) = other.result(from) {
+                        stairs[group].come(*part, key);
                     }
                 }
                 (State::Best { best, seen }, _) => {
@@ -168,6 +191,7 @@ impl<N: Native, const MAX: bool> Accumulator for Extremum<N, MAX> {
         match &mut self.state {
             State::Best { seen, .. } => groups.iter().for_each(|&group| seen[group as usize] = false),
             State::All(sets) => groups.iter().for_each(|&group| sets[group as usize] = Multiset::default()),
+            State::Parts { stairs, .. } => groups.iter().for_each(|&group| stairs[group as usize] = Stairs::default()),
         }
     }
 
@@ -177,6 +201,10 @@ impl<N: Native, const MAX: bool> Accumulator for Extremum<N, MAX> {
             State::All(sets) => {
                 let trees: usize = sets.iter().map(Multiset::bytes).sum();
                 sets.capacity() * size_of::<Multiset<N::Key>>() + trees
+            }
+            State::Parts { stairs, .. } => {
+                let queues: usize = stairs.iter().map(Stairs::bytes).sum();
+                stairs.capacity() * size_of::<Stairs<N::Key, MAX>>() + queues
             }
         }
     }

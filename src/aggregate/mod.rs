@@ -35,6 +35,7 @@ mod quantile;
 mod rounding;
 mod rows;
 mod seeded;
+mod stairs;
 mod states;
 mod string_agg;
 mod sum;
@@ -224,6 +225,11 @@ pub trait Accumulator: Send {
 
     /// Adds rows: row `i` to group `groups[i]`, which is below the size.
     fn update(&mut self, groups: &[u32], input: &Input<'_>);
+
+    /// Says that merges from now on speak of the part (the slice) at that time, that parts go in the order of their times,
+    /// and that a part between others goes only to come again with more rows. Called while no group has anything, or as
+    /// before. Who gains nothing by knowing it passes over it.
+    fn at(&mut self, _time: i64) {}
 
     /// Merges group `from[i]` of `other` (made by the same call, up to `retracting`) into group `groups[i]`, `sign` times
     /// (`1` or `-1`). Groups may repeat.

@@ -75,6 +75,11 @@ impl States {
         }
     }
 
+    /// Says which part merges speak of from now on; see [`Accumulator::at`].
+    pub fn at(&mut self, time: i64) {
+        self.accumulators.iter_mut().for_each(|accumulator| accumulator.at(time));
+    }
+
     /// Merges group `from[i]` of `other` into group `groups[i]`, `sign` times (1 or -1). A part whose rows are not counted
     /// counts as one row a group.
     pub fn merge(&mut self, groups: &[u32], other: &States, from: &[u32], sign: i64) {

@@ -104,6 +104,11 @@ impl GroupTable {
         changes.insert(self.row(&groups, middle, self.states.evaluate(&groups)), groups.len());
     }
 
+    /// Says which part merges speak of from now on; see [`Accumulator::at`](super::Accumulator::at).
+    pub fn at(&mut self, time: i64) {
+        self.states.at(time);
+    }
+
     /// Merges a table in; answers the groups here of [`GroupTable::groups`] there.
     pub fn merge(&mut self, other: &GroupTable) -> Vec<u32> {
         let from = other.groups();

@@ -59,6 +59,7 @@ impl Slices {
         match (self.summed.contains(&slice), &self.window) {
             (false, _) => table.add(rows),
             (true, Window::Hop { .. }) => {
+                speak_of(&mut self.sum, &self.terms, slice);
                 table.add_within(rows, &mut self.sum);
                 *places = None;
             }
@@ -73,6 +74,13 @@ impl Slices {
     fn find_next(&self) -> Option<(i64, i64)> {
         let first = *self.slices.keys().next()?;
         self.window.first_open(first, |end| self.terms.closed(end, self.now))
+    }
+}
+
+/// Says which slice is merged into the sum or out of it. A slice of retracting rows may change in any way.
+fn speak_of(sum: &mut GroupTable, terms: &Terms, slice: i64) {
+    if !terms.grouping.retracting {
+        sum.at(slice);
     }
 }
 
@@ -161,12 +169,16 @@ impl Stateful for Slices {
 
     fn close(&mut self, deadline: i64) -> Vec<Delta> {
         self.now = Epoch::at(deadline);
+        let hops = self.hops();
         let mut changes = Changes::new(&self.terms.schema);
         while let Some((start, end)) = self.next.filter(|(_, end)| self.terms.deadline(*end) <= deadline) {
             if self.summed.start != start && !self.hops() {
                 (self.sum, self.summed) = (self.sum_table(), start..start);
             }
-            for (_, slice) in self.slices.range_mut(self.summed.end.max(start)..end) {
+            for (&time, slice) in self.slices.range_mut(self.summed.end.max(start)..end) {
+                if hops {
+                    speak_of(&mut self.sum, &self.terms, time);
+                }
                 let places = self.sum.merge(&slice.table);
                 match self.window {
                     Window::Hop { .. } => slice.places = Some(places),
@@ -182,7 +194,10 @@ impl Stateful for Slices {
             }
             while let Some(first) = self.slices.first_entry().filter(|first| self.window.last_end(*first.key()) <= end)
             {
-                let Slice { table, places } = first.remove();
+                let (time, Slice { table, places }) = first.remove_entry();
+                if hops {
+                    speak_of(&mut self.sum, &self.terms, time);
+                }
                 match (&self.window, places) {
                     (Window::Hop { .. }, Some(places)) => self.sum.unmerge(&table, &places),
                     (Window::Hop { .. }, None) => self.sum.merge_groups(&table, &table.groups(), -1),
