@@ -1,0 +1,3 @@
+-- accepted: clicks = input.ndjson, ts, 5000, 0
+
+SELECT c."user", c.page, c.ts, u.score FROM clicks c JOIN read_csv('users.csv', columns={'id': 'VARCHAR', 'plan': 'VARCHAR', 'score': 'BIGINT'}) u ON c."user" = u.id WHERE u."plan" = 'paid'
