@@ -305,6 +305,64 @@ fn a_table_outlives_its_streams_if_it_is_to() {
     }
 }
 
+const AS_OF: &str = "
+    CREATE SOURCE clicks (k BIGINT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+      WITH ('connector' = 'feed', 'feed' = '$', 'lateness' = 'unbounded');
+    CREATE TABLE thresholds (k BIGINT PRIMARY KEY, slow BIGINT);
+    CREATE MATERIALIZED VIEW judged AS
+      SELECT c.k, c.v, t.slow FROM clicks c LEFT JOIN thresholds FOR SYSTEM_TIME AS OF c.ts AS t ON c.k = t.k;
+    CREATE MATERIALIZED VIEW slow AS
+      SELECT c.k, c.v, t.slow FROM clicks c JOIN thresholds FOR SYSTEM_TIME AS OF c.ts AS t ON c.k = t.k AND c.v > t.slow;";
+
+#[test]
+fn j4_a_row_sees_the_table_of_its_arrival_and_no_later_change_rewrites_it() {
+    for workers in [1, 2] {
+        let feed = Feed::new();
+        let server = served(AS_OF, &feed, workers);
+        let path = "/api/v1/tables/thresholds/rows";
+        let (mut table, mut judged, mut slow) = (BTreeMap::<i64, i64>::new(), BTreeMap::new(), BTreeMap::new());
+        let mut total = 0;
+        for round in 0..40i64 {
+            // The rows have arrived when the view shows them: changes after that do not concern them.
+            let rows: Vec<(i64, i64, i64)> =
+                (0..25).map(|n| (n % 9, (n * 37 + round * 11) % 100, 1_000 * round - 40 * n)).collect();
+            total += rows.len() as i64;
+            for (k, v, _) in &rows {
+                let found = table.get(k).copied();
+                *judged.entry(json!({"k": k, "v": v, "slow": found}).to_string()).or_insert(0) += 1;
+                if let Some(most) = found.filter(|most| v > most) {
+                    *slow.entry(json!({"k": k, "v": v, "slow": most}).to_string()).or_insert(0) += 1;
+                }
+            }
+            feed.push(rows);
+            eventually(|| plain(&server, "judged").values().sum::<i64>() == total);
+            let key = round % 7;
+            match round % 3 {
+                0 => {
+                    table.insert(key, round);
+                    changed(&server, "POST", path, &json!({"k": key, "slow": round}).to_string());
+                }
+                1 => {
+                    table.remove(&key);
+                    changed(&server, "DELETE", &format!("{path}?k={key}"), "");
+                }
+                _ => {
+                    table = (0..4).map(|k| (k, 3 * round + k)).collect();
+                    let all = table.iter().map(|(k, slow)| json!({"k": k, "slow": slow})).collect::<Vec<_>>();
+                    changed(&server, "PUT", path, &Value::from(all).to_string());
+                }
+            }
+            assert_eq!(plain(&server, "judged"), judged, "after round {round}");
+            assert_eq!(plain(&server, "slow"), slow, "after round {round}");
+        }
+        // Nothing was ever taken back.
+        assert!(server.call("GET", "/metrics").2.lines().all(|line| {
+            let of_join = line.contains("rows_emitted") && (line.contains("judged") || line.contains("slow"));
+            !(of_join && line.contains("retract")) || line.ends_with(" 0")
+        }));
+    }
+}
+
 fn eventually(mut happens: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !happens() {

@@ -115,7 +115,7 @@ fn what_has_no_versions_is_refused() {
             "TIMESTAMP(3)",
         ),
         (
-            join("JOIN users FOR SYSTEM_TIME AS OF b.`dateTime` AS u", "b.bidder < u.id"),
+            join("JOIN rates FOR SYSTEM_TIME AS OF b.`dateTime` AS r", "b.price < r.rate"),
             "needs equal keys",
             "ON s.key = t.key",
         ),

@@ -90,12 +90,6 @@ impl Lowering<'_> {
         if !matches!(kind, JoinKind::Inner | JoinKind::Left) {
             return refuse("FOR SYSTEM_TIME AS OF stands behind JOIN or LEFT JOIN only", "write LEFT JOIN");
         }
-        if keys.is_empty() {
-            return refuse(
-                "a join AS OF a time needs equal keys",
-                "write ON s.key = t.key, with all columns of the table's primary key",
-            );
-        }
         let [left, right] = nodes.map(|node| self.arena.facts(node).clone());
         if !left.append_only {
             return refuse(
@@ -118,6 +112,12 @@ impl Lowering<'_> {
                 owner,
             };
             return self.add_join(join, nodes);
+        }
+        if keys.is_empty() {
+            return refuse(
+                "a join AS OF a time needs equal keys",
+                "write ON s.key = t.key, with all columns of the table's primary key",
+            );
         }
         let by_key = keys.iter().all(|(_, right)| table_key.contains(right))
             && table_key.iter().all(|column| keys.iter().any(|(_, right)| right == column));
