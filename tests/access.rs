@@ -55,7 +55,8 @@ fn every_route_asks_for_its_role() {
             let role = operation["x-role"].as_str().unwrap_or("open");
             roles.insert(role);
             let place = path.replace("{view}", "windows").replace("{source}", "events");
-            let place = place.split('{').next().unwrap().to_owned();
+            let part = |part: &str| if part.starts_with('{') { "x".to_owned() } else { part.to_owned() };
+            let place = place.split('/').map(part).collect::<Vec<_>>().join("/");
             let ask = |query: &str, header: &str| {
                 let head = format!("{} {place}{query} HTTP/1.0\r\nContent-Length: 0{header}", method.to_uppercase());
                 let status = status(&server, &head);
@@ -87,7 +88,7 @@ fn every_route_asks_for_its_role() {
             }
         }
     }
-    assert!(roles.contains("read") && roles.contains("open"), "{roles:?}");
+    assert!(["open", "read", "admin"].iter().all(|role| roles.contains(role)), "{roles:?}");
     let (_, head, body) = server.answer("GET /api/v1/views HTTP/1.0");
     assert!(head.contains("www-authenticate: bearer"), "{head}");
     assert!(body.contains("Authorization: Bearer"), "{body}");
@@ -197,6 +198,21 @@ fn limits_hold() {
     assert_eq!(server.answer(&long).0, 431);
     drop(stream);
     eventually("the stream's place is free", || status(&server, "GET /api/v1/views/windows/stream HTTP/1.0") == 200);
+
+    let server = limited("body=1KiB,body-time=300ms");
+    let post = "POST /api/rules HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nConnection: close";
+    let sent = |head: &str, parts: &[&str]| {
+        let mut stream = server.request(&format!("{post}\r\n{head}"));
+        parts.iter().for_each(|part| stream.write_all(part.as_bytes()).unwrap());
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap_or("0").parse::<u16>().unwrap()
+    };
+    assert_eq!(sent("Content-Length: 100", &["{\"id\": 1"]), 408, "a sender that stops");
+    assert_eq!(sent("Content-Length: 2000", &[]), 413, "told beforehand");
+    let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
+    assert_eq!(sent("Transfer-Encoding: chunked", &[&chunk, &chunk, "0\r\n\r\n"]), 413, "found out on the way");
+    assert_eq!(sent("Content-Length: 2", &["{}"]), 404, "there is no such table");
 
     let server = limited("requests=5");
     let answers: Vec<u16> = (0..20).map(|_| server.call("GET", "/livez").0).collect();
