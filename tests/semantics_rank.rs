@@ -161,7 +161,7 @@ fn numbers() -> impl Strategy<Value = Vec<Numbering>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     /// At every epoch the changes so far are the answer for the rows so far; nothing is taken back and inserted unchanged;
     /// append-only input keeps no more than can be shown.

@@ -7,11 +7,11 @@ use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::{Scope, Stream};
 
 use super::map::Map;
-use super::{Dataflow, Node, NodeId, Op, Pane, Reduce};
+use super::{AggregateCall, Dataflow, Node, NodeId, Op, Over, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
 use crate::delta::{Delta, Rejects, Stateful, by_columns, stateful, stateless};
 use crate::join::{Buckets, Side, Versions, paired};
-use crate::rank::{Rank, Top};
+use crate::rank::{Rank, Rolling, RollingOrder, Top};
 use crate::reduce::Groups;
 use crate::session::{PointSessions, Sessions};
 use crate::table::Contents;
@@ -120,6 +120,11 @@ fn operator<'s>(
             let (from, pact) = (&plan.nodes[from], by_columns(rank.exchange()));
             stateful(stream, pact, "Rank", Box::new(top(from, node, rank, rejects)))
         }
+        Op::Over(over) => {
+            let (from, stream) = input(0);
+            let pact = by_columns(over.keys.clone());
+            stateful(stream, pact, "Over", Box::new(rolling(&plan.nodes[from], node, over, rejects)))
+        }
     }
 }
 
@@ -145,6 +150,23 @@ pub fn top(from: &Node, node: &Node, rank: &Rank, rejects: &Rejects) -> Top {
         rejects: rejects.clone(),
     };
     Top::new(terms, rank.clone(), &from.schema)
+}
+
+/// The state machine of aggregates over frames: `from` is what it reads, `node` the operator itself.
+pub fn rolling(from: &Node, node: &Node, over: &Over, rejects: &Rejects) -> Rolling {
+    let time = over.order.first().map_or(0, |(column, _)| *column);
+    let terms = Terms {
+        grouping: groups(from, &over.keys, &over.aggregates, true),
+        schema: Arc::clone(&node.schema),
+        emit: Emit::Final,
+        lateness_ms: over.lateness_ms,
+        // A row is answered when no other of its time can come: W > time, not W >= time.
+        delay_ms: behind(from, time, over.lateness_ms).saturating_add(1).max(0),
+        grace_ms: 0,
+        rejects: rejects.clone(),
+    };
+    let order = RollingOrder { columns: over.order.clone(), ties: over.ties.clone() };
+    Rolling::new(terms, order, over.frame, &from.schema)
 }
 
 /// The state machine of a reduce: `from` is what it reads, `node` the reduce itself.
@@ -185,8 +207,12 @@ pub fn state(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Bo
 
 /// What a reduce groups and computes, with the types of its input.
 fn grouping(from: &Node, reduce: &Reduce) -> Grouping {
+    groups(from, &reduce.keys, &reduce.aggregates, reduce.retracting)
+}
+
+fn groups(from: &Node, keys: &[usize], aggregates: &[AggregateCall], retracting: bool) -> Grouping {
     let data_type = |&column: &usize| from.schema.field(column).data_type().clone();
-    let aggregate = |aggregate: &super::AggregateCall| GroupCall {
+    let aggregate = |aggregate: &AggregateCall| GroupCall {
         function: aggregate.function,
         call: Call {
             args: aggregate.args.iter().map(data_type).collect(),
@@ -194,16 +220,16 @@ fn grouping(from: &Node, reduce: &Reduce) -> Grouping {
             output: aggregate.output.clone(),
             order: aggregate.order.iter().map(|(column, options)| (data_type(column), *options)).collect(),
             distinct: aggregate.distinct,
-            retracting: reduce.retracting,
+            retracting,
         },
         args: aggregate.args.clone(),
         order: aggregate.order.iter().map(|(column, _)| *column).collect(),
         filter: aggregate.filter,
     };
     Grouping {
-        keys: reduce.keys.clone(),
-        key_types: reduce.keys.iter().map(data_type).collect(),
-        aggregates: reduce.aggregates.iter().map(aggregate).collect(),
-        retracting: reduce.retracting,
+        keys: keys.to_vec(),
+        key_types: keys.iter().map(data_type).collect(),
+        aggregates: aggregates.iter().map(aggregate).collect(),
+        retracting,
     }
 }

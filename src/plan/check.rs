@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::explain::state;
-use super::{Dataflow, NodeId, Op, Pane, Reduce, Window};
+use super::{Dataflow, Frame, NodeId, Op, Over, Pane, Reduce, Window};
 use crate::join::{Join, Side};
 use crate::rank::Rank;
 
@@ -45,6 +45,10 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 Op::Window { window, .. } => warnings.extend(copies(window).map(warn)),
                 Op::Join(join) => warnings.extend(keeps(plan, node, join).map(warn)),
                 Op::Lookup(_) => {}
+                Op::Over(over) => {
+                    warnings.extend(rolling(plan, node, over).map(warn));
+                    warnings.extend(waiting(plan, node));
+                }
                 Op::Rank(rank) => {
                     warnings.extend(ranked(plan, node, rank).map(warn));
                     if rank.window.is_some() {
@@ -91,6 +95,26 @@ fn growth(plan: &Dataflow, node: NodeId, reduce: &Reduce) -> Option<(String, &'s
             format!("its state is {}", state(reduce)),
             "give the source a lateness it can live with, like '1 hour'",
         )),
+        _ => None,
+    }
+}
+
+/// Aggregates over frames that keep rows without end.
+fn rolling(plan: &Dataflow, node: NodeId, over: &Over) -> Option<(String, &'static str)> {
+    let input = &plan.nodes[*plan.nodes[node].inputs.first()?].schema;
+    let keys: Vec<&str> = over.keys.iter().map(|&key| input.field(key).name().as_str()).collect();
+    let range = "give the frame a bound, like RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW";
+    match (over.frame, over.lateness_ms, keys.as_slice()) {
+        (Frame::Rows { from: u64::MAX, .. } | Frame::Range { from_ms: i64::MAX, .. }, ..) => {
+            Some(("a frame without bound keeps every row".to_owned(), range))
+        }
+        (_, None, _) => Some((
+            "a frame keeps every row: lateness is unbounded".to_owned(),
+            "give the source a lateness it can live with, like '1 hour'",
+        )),
+        (Frame::Rows { .. }, _, [_, ..]) => {
+            Some((format!("a frame of ROWS keeps the last rows of each {} for ever", keys.join(", ")), range))
+        }
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
-use super::explain_rank::{rank_line, rank_state};
+use super::explain_rank::{over_line, over_state, rank_line, rank_state};
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, TableSpec, Window};
 use crate::source::SourceSpec;
 use crate::time::{format_duration_ms, format_time_ms};
@@ -125,6 +125,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Join(join) => join_line(join, schemas(plan, node)),
         Op::Lookup(lookup) => lookup_line(lookup, schemas(plan, node)),
         Op::Rank(rank) => rank_line(rank, of),
+        Op::Over(over) => over_line(over, of),
     }
 }
 
@@ -165,7 +166,7 @@ fn reduce_line(reduce: &Reduce, of: impl Fn(usize) -> String) -> String {
     text
 }
 
-fn aggregate(call: &AggregateCall, of: impl Fn(usize) -> String) -> String {
+pub(super) fn aggregate(call: &AggregateCall, of: impl Fn(usize) -> String) -> String {
     let literals = call.literals.iter().map(|literal| match literal {
         ScalarValue::Utf8(Some(text)) => format!("'{text}'"),
         other => other.to_string(),
@@ -219,12 +220,12 @@ fn facts(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         }
         parts.push(format!("state: {}", state(reduce)));
     }
+    let of = |index: usize| input.map_or_else(String::new, |input| column(&input.schema, index));
     match &node.op {
+        Op::Over(over) => parts.extend(over_state(over, of)),
         Op::Join(join) => parts.extend(join_state(join, schemas(plan, node))),
         Op::Lookup(lookup) => parts.extend(lookup_state(lookup, schemas(plan, node))),
-        Op::Rank(rank) => {
-            parts.extend(rank_state(rank, |index| input.map_or_else(String::new, |input| column(&input.schema, index))))
-        }
+        Op::Rank(rank) => parts.extend(rank_state(rank, of)),
         _ => {}
     }
     parts.join(" | ")

@@ -1,5 +1,7 @@
-//! Rankings as text.
+//! Rankings and frames as text.
 
+use super::explain::aggregate;
+use super::{Frame, Over};
 use crate::aggregate::Emit;
 use crate::rank::{Numbering, Rank};
 use crate::time::format_duration_ms;
@@ -68,4 +70,49 @@ pub(super) fn rank_state(rank: &Rank, of: impl Fn(usize) -> String) -> Vec<Strin
         None => format!("state: {what} of all windows, never freed: lateness is unbounded"),
     });
     parts
+}
+
+/// What aggregates over frames do.
+pub(super) fn over_line(over: &Over, of: impl Fn(usize) -> String) -> String {
+    let calls: Vec<String> = over.aggregates.iter().map(|call| aggregate(call, &of)).collect();
+    let rows = |count: u64| match count {
+        0 => "current row".to_owned(),
+        u64::MAX => "unbounded".to_owned(),
+        count => format!("{count} before"),
+    };
+    let range = |ms: i64| match ms {
+        0 => "current row".to_owned(),
+        i64::MAX => "unbounded".to_owned(),
+        ms => format!("{} before", format_duration_ms(ms)),
+    };
+    let frame = match over.frame {
+        Frame::Rows { from, to } => format!("rows from {} to {}", rows(from), rows(to)),
+        Frame::Range { from_ms, to_ms } => format!("range from {} to {}", range(from_ms), range(to_ms)),
+    };
+    let order: Vec<String> =
+        over.order.iter().map(|(column, how)| of(*column) + if how.descending { " DESC" } else { "" }).collect();
+    let keys: Vec<String> = over.keys.iter().map(|&key| of(key)).collect();
+    let per = if keys.is_empty() { String::new() } else { format!(" per {}", keys.join(", ")) };
+    format!("over {frame} in order of {}{per}: {}", order.join(", "), calls.join(", "))
+}
+
+/// How the rows of frames travel and how long they are kept.
+pub(super) fn over_state(over: &Over, of: impl Fn(usize) -> String) -> Vec<String> {
+    let by = over.keys.iter().map(|&key| of(key)).collect::<Vec<_>>().join(", ");
+    let time = over.order.first().map_or_else(String::new, |(column, _)| of(*column));
+    let late = match over.lateness_ms {
+        None | Some(0) => String::new(),
+        Some(ms) => format!(" + {}", format_duration_ms(ms)),
+    };
+    let freed = match over.frame {
+        _ if over.lateness_ms.is_none() => "never freed: lateness is unbounded".to_owned(),
+        Frame::Rows { from: u64::MAX, .. } | Frame::Range { from_ms: i64::MAX, .. } => "never freed".to_owned(),
+        Frame::Rows { from, .. } => format!("the last {from} per key never freed"),
+        Frame::Range { from_ms, .. } => format!("freed after {time} + {}{late}", format_duration_ms(from_ms)),
+    };
+    vec![
+        if by.is_empty() { "exchange to one worker".to_owned() } else { format!("exchange by {by}") },
+        format!("emits after {time}"),
+        format!("state: rows, {freed}"),
+    ]
 }

@@ -49,7 +49,7 @@ pub fn join_facts(join: &Join, inputs: [&Facts; 2]) -> Facts {
             JoinKind::Right if equal(left.closes, right.closes) => right.closes.map(moved),
             _ => None,
         },
-        bounds: Side::BOTH.into_iter().flat_map(|side| side_bounds(join, side, inputs)).collect(),
+        bounds: pair_bounds(join, inputs),
         window: match join.kind {
             JoinKind::Inner | JoinKind::Left => window.map(|(left, _)| left),
             JoinKind::Right => window.map(|(_, right)| moved_window(right)),
@@ -73,6 +73,23 @@ fn key(join: &Join, left: &Facts, right: &Facts) -> Option<Vec<usize>> {
         JoinKind::Inner | JoinKind::Right if covered(Side::Left, &left) => Some(moved),
         _ => Some(left.into_iter().chain(moved).collect()),
     }
+}
+
+/// The bounds of the columns of pairs. Of an inner join every row satisfies the conditions: what a bounded time is not
+/// above of is bounded too.
+fn pair_bounds(join: &Join, inputs: [&Facts; 2]) -> Vec<Option<i64>> {
+    let width = inputs[0].bounds.len();
+    let mut bounds: Vec<Option<i64>> =
+        Side::BOTH.into_iter().flat_map(|side| side_bounds(join, side, inputs)).collect();
+    let place = |side: Side, column: usize| if side == Side::Left { column } else { column + width };
+    if join.kind == JoinKind::Inner {
+        for order in orders(&join.keys, &join.order) {
+            let implied = bounds[place(order.side, order.earlier)].map(|bound| bound.saturating_add(order.gap_ms));
+            let later = &mut bounds[place(order.side.other(), order.later)];
+            *later = implied.max(*later);
+        }
+    }
+    bounds
 }
 
 /// The bounds of a side's columns in the result: a row appears when it comes, when a partner comes, or when it expires.

@@ -28,7 +28,7 @@ pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain, sql_type};
 pub use crate::aggregate::Emit;
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
-pub use crate::rank::{Numbering, Rank};
+pub use crate::rank::{Frame, Numbering, Rank};
 pub use crate::window::Window;
 
 /// A scalar expression over the columns of a node.
@@ -190,6 +190,8 @@ pub enum Op {
     Lookup(Lookup),
     /// The first rows of each partition.
     Rank(Rank),
+    /// Aggregates over the rows before each row.
+    Over(Over),
 }
 
 /// Group and aggregate. Output columns: the keys, then `window_start`, `window_end`, `window_time` if there is a window,
@@ -215,6 +217,24 @@ impl Reduce {
     pub fn amends(&self) -> bool {
         self.emit == Emit::Changes || self.lateness_ms != Some(0)
     }
+}
+
+/// Aggregates over frames of the rows before each row, in order of event time. Output columns: those of the input, then the
+/// aggregates.
+#[derive(Clone, Debug)]
+pub struct Over {
+    /// The partition columns.
+    pub keys: Vec<usize>,
+    /// The order; its first column is a time that follows the watermark, ascending.
+    pub order: Vec<(usize, SortOptions)>,
+    /// What breaks its ties, before all other columns.
+    pub ties: Vec<(usize, SortOptions)>,
+    /// Which rows.
+    pub frame: Frame,
+    /// The aggregates.
+    pub aggregates: Vec<AggregateCall>,
+    /// How late rows may come and amend, in ms; `None` is without bound.
+    pub lateness_ms: Option<i64>,
 }
 
 /// What bounds a group in time.

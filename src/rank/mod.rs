@@ -7,6 +7,8 @@
 
 mod list;
 mod partitions;
+mod roll;
+mod rolling;
 mod store;
 mod top;
 
@@ -14,6 +16,10 @@ use arrow_schema::SortOptions;
 
 use crate::aggregate::Emit;
 
+use store::Order;
+
+pub use roll::Frame;
+pub use rolling::{Rolling, RollingOrder};
 pub use top::Top;
 
 /// How rows of a partition are numbered, from 1.
@@ -61,6 +67,16 @@ impl Rank {
     pub fn exchange(&self) -> Vec<usize> {
         let window = self.window.map(|(_, end)| end).filter(|_| self.keys.is_empty());
         self.keys.iter().copied().chain(window).collect()
+    }
+
+    fn total_order(&self) -> Order {
+        Order {
+            columns: self.order.clone(),
+            ties: self.ties.clone(),
+            // A row that is taken back is found by all its columns.
+            complete: self.unique && !self.retracting,
+            peers: self.has_peers(),
+        }
     }
 
     /// Whether rows of one order value have to be told from others.

@@ -61,7 +61,7 @@ impl Partitions {
             rank: rank.clone(),
             keys: Keys::new(&types),
             lists: Vec::new(),
-            store: Store::new(rank, schema),
+            store: Store::new(schema, &rank.total_order()),
             seen: Vec::new(),
             calls: 0,
         }

@@ -3,12 +3,13 @@
 //! An [`Entry`] is a row of a batch. A batch lives while a row of it is held; when most rows of the batches are no longer
 //! held, those that are move together ([`Store::compact`]), so memory stays within about twice of what is held.
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_row::{RowConverter, Rows, SortField};
-use arrow_schema::SchemaRef;
+use arrow_schema::{SchemaRef, SortOptions};
 use arrow_select::interleave::interleave;
 
-use super::Rank;
 use crate::delta::words::normalise;
 
 /// Rows of a batch made by moving rows together.
@@ -16,6 +17,19 @@ const ROWS: usize = 8192;
 /// A batch of fewer rows is small, and so many small ones are put together.
 const SMALL: usize = 256;
 const MANY: usize = 1024;
+
+/// How rows are ordered.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    /// As written.
+    pub(super) columns: Vec<(usize, SortOptions)>,
+    /// What breaks ties.
+    pub(super) ties: Vec<(usize, SortOptions)>,
+    /// Whether both tell all rows apart, or need not.
+    pub(super) complete: bool,
+    /// Whether rows of one order value have to be told from others.
+    pub(super) peers: bool,
+}
 
 /// A row: the batch's number in the upper half, the row's in the lower.
 pub(super) type Entry = u64;
@@ -64,15 +78,15 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Of rows of this schema.
-    pub(super) fn new(rank: &Rank, schema: &SchemaRef) -> Store {
-        let written: Vec<_> = rank.order.iter().chain(&rank.ties).copied().collect();
-        let complete = rank.unique && !rank.retracting;
-        let rest = (0..schema.fields().len()).filter(|&c| !complete && !written.iter().any(|(at, _)| *at == c));
-        let all: Vec<_> = written.iter().copied().chain(rest.map(|c| (c, Default::default()))).collect();
-        let converter = |columns: &[(usize, arrow_schema::SortOptions)]| {
-            let field =
-                |&(c, options): &(usize, _)| SortField::new_with_options(schema.field(c).data_type().clone(), options);
+    /// Of rows of this schema, ordered by these columns and then, unless those tell all rows apart, by all others.
+    pub(super) fn new(schema: &SchemaRef, order: &Order) -> Store {
+        let written = || order.columns.iter().chain(&order.ties).copied();
+        let rest = (0..schema.fields().len()).filter(|&c| !order.complete && !written().any(|(at, _)| at == c));
+        let all: Vec<_> = written().chain(rest.map(|c| (c, SortOptions::default()))).collect();
+        let converter = |columns: &[(usize, SortOptions)]| {
+            let field = |&(c, options): &(usize, SortOptions)| {
+                SortField::new_with_options(schema.field(c).data_type().clone(), options)
+            };
             match RowConverter::new(columns.iter().map(field).collect()) {
                 Ok(converter) => converter,
                 Err(error) => unreachable!("the planner refuses columns that have no order: {error}"),
@@ -82,7 +96,7 @@ impl Store {
             schema: schema.clone(),
             columns: all.iter().map(|(c, _)| *c).collect(),
             order: converter(&all),
-            peers: rank.has_peers().then(|| (rank.order.len(), converter(&rank.order))),
+            peers: order.peers.then(|| (order.columns.len(), converter(&order.columns))),
             chunks: Vec::new(),
             free: Vec::new(),
             held: 0,
@@ -224,30 +238,46 @@ impl Store {
 
     /// The columns of these rows, in this order.
     pub(super) fn columns(&self, entries: &[Entry]) -> Vec<ArrayRef> {
-        let mut place = vec![u32::MAX; self.chunks.len()];
-        let mut used: Vec<&Chunk> = Vec::new();
+        self.some_columns(entries, &(0..self.schema.fields().len()).collect::<Vec<_>>())
+    }
+
+    /// Some columns of these rows.
+    pub(super) fn some_columns(&self, entries: &[Entry], columns: &[usize]) -> Vec<ArrayRef> {
+        if entries.is_empty() {
+            return columns.iter().map(|&c| new_empty_array(self.schema.field(c).data_type())).collect();
+        }
+        let mut used: Vec<usize> = entries.iter().map(|&entry| parts(entry).0).collect();
+        used.sort_unstable();
+        used.dedup();
+        let place = |chunk: usize| used.partition_point(|&other| other < chunk);
+        let mut last = (used[0], 0);
         let indices: Vec<(usize, usize)> = entries
             .iter()
             .map(|&entry| {
-                let (chunk, row) = self.at(entry);
-                let place = &mut place[parts(entry).0];
-                if *place == u32::MAX {
-                    *place = used.len() as u32;
-                    used.push(chunk);
+                let (chunk, row) = parts(entry);
+                if chunk != last.0 {
+                    last = (chunk, place(chunk));
                 }
-                (*place as usize, row)
+                (last.1, row)
             })
             .collect();
-        let column = |c: usize| {
-            let arrays: Vec<&dyn Array> = used.iter().map(|chunk| chunk.batch.column(c).as_ref()).collect();
+        let column = |&c: &usize| {
+            let arrays: Vec<&dyn Array> = used
+                .iter()
+                .filter_map(|&chunk| self.chunks[chunk].as_ref())
+                .map(|chunk| chunk.batch.column(c).as_ref())
+                .collect();
             match interleave(&arrays, &indices) {
                 Ok(column) => column,
                 Err(error) => unreachable!("the rows are within their batches: {error}"),
             }
         };
-        if entries.is_empty() {
-            return RecordBatch::new_empty(self.schema.clone()).columns().to_vec();
-        }
-        (0..self.schema.fields().len()).map(column).collect()
+        columns.iter().map(column).collect()
+    }
+
+    /// The time in a column of a row; it is not NULL.
+    pub(super) fn time(&self, entry: Entry, column: usize) -> i64 {
+        let (chunk, row) = self.at(entry);
+        chunk.batch.column(column).as_primitive::<TimestampMillisecondType>().value(row)
     }
 }

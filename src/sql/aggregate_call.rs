@@ -8,8 +8,10 @@ use arrow_schema::DataType;
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::expr::{self, AggregateFunctionParams, NullTreatment};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr};
-use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility, lit};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr};
+use datafusion_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility, WindowFunctionDefinition, lit,
+};
 
 use crate::aggregate::Aggregate;
 
@@ -147,37 +149,59 @@ impl AggregateUDFImpl for Grouping {
 pub(super) struct BindLiterals;
 
 impl ExprPlanner for BindLiterals {
-    fn plan_aggregate(&self, mut call: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
+    fn plan_aggregate(&self, call: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
         let Some(bound) = Bound::of(&call.func) else { return Ok(PlannerResult::Original(call)) };
-        let function = bound.function;
-        if call.null_treatment == Some(NullTreatment::RespectNulls) {
-            return plan_err!("'{}' passes over NULL; RESPECT NULLS is not supported", function.name());
-        }
-        #[expect(deprecated)]
-        let is_wildcard = |arg: &Expr| matches!(arg, Expr::Wildcard { .. });
-        if function.name() == "COUNT" && (call.args.is_empty() || call.args.iter().all(is_wildcard)) {
-            call.args = vec![lit(1_i64)];
-        }
-        if let Some(wildcard) = call.args.iter().find(|arg| is_wildcard(arg)) {
-            return plan_err!("'{}' does not take {wildcard}: name a column", function.name());
-        }
-        let mut literals = Vec::new();
-        while literals.len() < function.literals() && call.args.len() > 1 {
-            let Some(value) = call.args.last().and_then(literal) else { break };
-            literals.push(value);
-            call.args.pop();
-        }
-        literals.reverse();
+        let (function, args) = (bound.function, call.args);
+        let (func, args) = bind_literals(function, args, call.null_treatment)?;
         let order_by = if function.ordered() { call.order_by } else { Vec::new() };
         Ok(PlannerResult::Planned(Expr::AggregateFunction(expr::AggregateFunction::new_udf(
-            Bound::with(function, literals).into(),
-            call.args,
+            func.into(),
+            args,
             call.distinct,
             call.filter,
             order_by,
             None,
         ))))
     }
+
+    fn plan_window(&self, mut call: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
+        let WindowFunctionDefinition::AggregateUDF(udf) = &call.func_def else {
+            return Ok(PlannerResult::Original(call));
+        };
+        let Some(bound) = Bound::of(udf) else { return Ok(PlannerResult::Original(call)) };
+        let (func, args) = bind_literals(bound.function, call.args, call.null_treatment)?;
+        call.func_def = WindowFunctionDefinition::AggregateUDF(func.into());
+        call.args = args;
+        call.null_treatment = None;
+        Ok(PlannerResult::Original(call))
+    }
+}
+
+/// A function with the trailing literals of a call bound, and the arguments that are left.
+fn bind_literals(
+    function: &'static dyn Aggregate,
+    mut args: Vec<Expr>,
+    nulls: Option<NullTreatment>,
+) -> Result<(AggregateUDF, Vec<Expr>)> {
+    if nulls == Some(NullTreatment::RespectNulls) {
+        return plan_err!("'{}' passes over NULL; RESPECT NULLS is not supported", function.name());
+    }
+    #[expect(deprecated)]
+    let is_wildcard = |arg: &Expr| matches!(arg, Expr::Wildcard { .. });
+    if function.name() == "COUNT" && (args.is_empty() || args.iter().all(is_wildcard)) {
+        args = vec![lit(1_i64)];
+    }
+    if let Some(wildcard) = args.iter().find(|arg| is_wildcard(arg)) {
+        return plan_err!("'{}' does not take {wildcard}: name a column", function.name());
+    }
+    let mut literals = Vec::new();
+    while literals.len() < function.literals() && args.len() > 1 {
+        let Some(value) = args.last().and_then(literal) else { break };
+        literals.push(value);
+        args.pop();
+    }
+    literals.reverse();
+    Ok((Bound::with(function, literals), args))
 }
 
 /// The value of a literal, negated ones included.

@@ -18,7 +18,7 @@ use super::aggregate_call::{BindLiterals, Bound, Grouping};
 use super::catalog::Catalog;
 use super::column_type::CastTypes;
 use super::diagnose::NO_RELATION;
-use super::rank_call::RankCall;
+use super::rank_call::{RankCall, ShiftCall};
 use super::window_call::WindowCalls;
 
 /// A relation of the program as the planner scans it.
@@ -123,7 +123,9 @@ impl ContextProvider for Context {
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        RankCall::named(&name.to_lowercase()).map(|call| Arc::new(WindowUDF::new_from_impl(call)))
+        let name = name.to_lowercase();
+        let ranking = RankCall::named(&name).map(WindowUDF::new_from_impl);
+        ranking.or_else(|| ShiftCall::named(&name).map(WindowUDF::new_from_impl)).map(Arc::new)
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {

@@ -11,7 +11,7 @@ use datafusion_physical_expr::expressions::Column;
 
 use super::lower::{as_column, column, columns_of, moved, substitute};
 use super::prune_join::{needed, output, rebuilt};
-use crate::plan::{AggregateCall, Node, NodeId, Op, Pane, Rank, Reduce, Scalar, SinkPlan, ViewSpec};
+use crate::plan::{AggregateCall, Node, NodeId, Op, Over, Pane, Rank, Reduce, Scalar, SinkPlan, ViewSpec};
 
 /// What is left: the nodes, and per source the columns of its node that are needed, in order.
 pub(super) struct Pruned {
@@ -100,6 +100,15 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
                 need(&mut kept, node.inputs[0], &mut input.iter().copied());
                 mine.extend(input);
             }
+            Op::Over(over) => {
+                let width = nodes[node.inputs[0]].schema.fields().len();
+                let mut input: BTreeSet<usize> = mine.iter().copied().filter(|&c| c < width).collect();
+                let calls = over.aggregates.iter().enumerate().filter(|(at, _)| mine.contains(&(width + at)));
+                input.extend(calls.flat_map(|(_, call)| reads(call)));
+                input.extend(over.keys.iter().chain(over.order.iter().chain(&over.ties).map(|(column, _)| column)));
+                need(&mut kept, node.inputs[0], &mut input.iter().copied());
+                mine.extend(input);
+            }
             Op::Join(_) | Op::Lookup(_) => {
                 let width = nodes[node.inputs[0]].schema.fields().len();
                 let Some(sides) = needed(&node.op, &mine, width) else { unreachable!("it has two inputs") };
@@ -128,6 +137,16 @@ fn pane_columns(pane: Pane) -> Vec<usize> {
         Pane::Windows { time, .. } => vec![time],
         Pane::Assigned { start, end } => vec![start, end],
         Pane::Session { time, keep, .. } => std::iter::once(time).chain(keep).collect(),
+    }
+}
+
+/// A call whose columns have moved.
+fn moved_call(call: &AggregateCall, at: &dyn Fn(usize) -> usize) -> AggregateCall {
+    AggregateCall {
+        args: call.args.iter().map(|&c| at(c)).collect(),
+        order: call.order.iter().map(|&(c, options)| (at(c), options)).collect(),
+        filter: call.filter.map(at),
+        ..call.clone()
     }
 }
 
@@ -213,6 +232,23 @@ impl Pruner<'_> {
                 };
                 (Op::Rank(rank), vec![input])
             }
+            Op::Over(over) => {
+                let width = self.old[node.inputs[0]].schema.fields().len();
+                let (own, calls): (Vec<usize>, Vec<usize>) = kept.iter().partition(|&&c| c < width);
+                // It keeps rows: of exactly these columns.
+                let input = self.narrowed(node.inputs[0], &own);
+                let at = |column: usize| own.partition_point(|&c| c < column);
+                let moved = |columns: &[(usize, SortOptions)]| columns.iter().map(|&(c, how)| (at(c), how)).collect();
+                let call = |call: &usize| moved_call(&over.aggregates[call - width], &at);
+                let over = Over {
+                    keys: over.keys.iter().map(|&key| at(key)).collect(),
+                    order: moved(&over.order),
+                    ties: moved(&over.ties),
+                    aggregates: calls.iter().map(call).collect(),
+                    ..over.clone()
+                };
+                (Op::Over(over), vec![input])
+            }
             Op::Join(_) | Op::Lookup(_) => self.paired(node, &kept)?,
         };
         let kept = match &node.op {
@@ -273,16 +309,10 @@ impl Pruner<'_> {
         };
         let first = first_aggregate(reduce);
         let calls = reduce.aggregates.iter().enumerate().filter(|(call, _)| kept.contains(&(first + call)));
-        let call = |call: &AggregateCall| AggregateCall {
-            args: call.args.iter().map(|&c| at(c)).collect(),
-            order: call.order.iter().map(|&(c, options)| (at(c), options)).collect(),
-            filter: call.filter.map(at),
-            ..call.clone()
-        };
         Reduce {
             keys: reduce.keys.iter().map(|&key| at(key)).collect(),
             pane,
-            aggregates: calls.map(|(_, c)| call(c)).collect(),
+            aggregates: calls.map(|(_, call)| moved_call(call, &at)).collect(),
             ..reduce.clone()
         }
     }

@@ -1,4 +1,4 @@
-//! The ranking functions as the planner sees them. They only plan.
+//! The functions that have a meaning only OVER rows, rankings and shifts, as the planner sees them. They only plan.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -55,5 +55,49 @@ impl WindowUDFImpl for RankCall {
 
     fn field(&self, args: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
         Ok(Arc::new(Field::new(args.name(), DataType::Int64, false)))
+    }
+}
+
+/// `LAG` and `LEAD`: a value of another row.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct ShiftCall {
+    /// Whether of a row before.
+    pub(super) back: bool,
+    signature: Signature,
+}
+
+impl ShiftCall {
+    /// The function of that name, in lower case.
+    pub(super) fn named(name: &str) -> Option<ShiftCall> {
+        let back = match name {
+            "lag" => true,
+            "lead" => false,
+            _ => return None,
+        };
+        Some(ShiftCall { back, signature: Signature::variadic_any(Volatility::Immutable) })
+    }
+
+    /// The function behind the planner's form.
+    pub(super) fn of(udf: &WindowUDF) -> Option<&ShiftCall> {
+        (udf.inner().as_ref() as &dyn Any).downcast_ref()
+    }
+}
+
+impl WindowUDFImpl for ShiftCall {
+    fn name(&self) -> &str {
+        if self.back { "lag" } else { "lead" }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn partition_evaluator(&self, _: PartitionEvaluatorArgs<'_>) -> Result<Box<dyn PartitionEvaluator>> {
+        not_impl_err!("frames are an operator's")
+    }
+
+    fn field(&self, args: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
+        let data_type = args.input_fields().first().map_or(DataType::Null, |field| field.data_type().clone());
+        Ok(Arc::new(Field::new(args.name(), data_type, true)))
     }
 }

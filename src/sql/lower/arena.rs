@@ -7,7 +7,7 @@ use datafusion_common::Result;
 
 use super::bounds::bound;
 use super::scalar::as_column;
-use crate::plan::{AggregateCall, Emit, Facts, Join, Node, NodeId, Op, Reduce, Scalar};
+use crate::plan::{AggregateCall, Emit, Facts, Join, Node, NodeId, Op, Over, Reduce, Scalar};
 
 /// What lowering knows of a node besides its facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,12 +158,20 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Reduce(a), Op::Reduce(b)) => same_reduce(a, b),
         (Op::Join(a), Op::Join(b)) => same_join(a, b),
         (Op::Rank(a), Op::Rank(b)) => a == b,
+        (Op::Over(a), Op::Over(b)) => same_over(a, b),
         _ => false,
     }
 }
 
 fn same_reduce(a: &Reduce, b: &Reduce) -> bool {
     let head = |r: &Reduce| (r.keys.clone(), r.pane, r.emit, r.lateness_ms, r.retracting);
+    head(a) == head(b)
+        && a.aggregates.len() == b.aggregates.len()
+        && a.aggregates.iter().zip(&b.aggregates).all(same_call)
+}
+
+fn same_over(a: &Over, b: &Over) -> bool {
+    let head = |o: &Over| (o.keys.clone(), o.order.clone(), o.ties.clone(), o.frame, o.lateness_ms);
     head(a) == head(b)
         && a.aggregates.len() == b.aggregates.len()
         && a.aggregates.iter().zip(&b.aggregates).all(same_call)

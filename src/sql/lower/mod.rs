@@ -5,6 +5,7 @@ mod bounds;
 mod grouping;
 mod join;
 mod lookup;
+mod over;
 mod rank;
 mod reduce;
 mod relation;
@@ -70,7 +71,7 @@ impl Lowering<'_> {
             LogicalPlan::Union(union) => self.union(union, emit),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, emit),
             LogicalPlan::Join(join) => self.join(join, emit),
-            LogicalPlan::Window(window) => self.ranked(window, emit),
+            LogicalPlan::Window(window) => self.over_rows(window, emit),
             LogicalPlan::Limit(limit) => self.first_rows(limit, emit),
             LogicalPlan::Distinct(Distinct::All(_)) => Err(internal("DISTINCT that is not a grouping")),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {

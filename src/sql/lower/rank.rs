@@ -51,24 +51,23 @@ struct Bounds {
 }
 
 impl Lowering<'_> {
-    /// Numbers rows within their partitions. `emit` is for the topmost windows.
-    pub(super) fn ranked(&mut self, window: &Window, emit: Option<Emit>) -> Result<Relation> {
+    /// Window functions: rankings, or aggregates over frames.
+    pub(super) fn over_rows(&mut self, window: &Window, emit: Option<Emit>) -> Result<Relation> {
         let mut numbers = Vec::new();
         let mut shared: Option<WindowFunctionParams> = None;
+        let mut other = None;
         for expr in &window.window_expr {
             let Expr::WindowFunction(function) = expr.clone().unalias_nested().data else {
                 return Err(internal("a window function that is no call"));
             };
             let place = place_of(&function.params);
-            let numbering = match &function.fun {
-                WindowFunctionDefinition::WindowUDF(udf) => RankCall::of(udf).map(|call| (call.numbering, call.name)),
+            let ranking = match &function.fun {
+                WindowFunctionDefinition::WindowUDF(udf) => RankCall::of(udf),
                 WindowFunctionDefinition::AggregateUDF(_) => None,
             };
-            let Some(numbering) = numbering else {
-                return Err(placed(
-                    Problem::at(place, "aggregates OVER a frame are not supported yet")
-                        .hint("group by a window instead: TABLE(TUMBLE(...)), HOP for sliding ones"),
-                ));
+            let Some(ranking) = ranking else {
+                other = Some(place);
+                continue;
             };
             let same = |other: &WindowFunctionParams| {
                 (&other.partition_by, &other.order_by) == (&function.params.partition_by, &function.params.order_by)
@@ -79,8 +78,17 @@ impl Lowering<'_> {
                         .hint("write each in a subquery of its own, with its bound"),
                 ));
             }
-            numbers.push((numbering.0, numbering.1.to_owned()));
+            numbers.push((ranking.numbering, ranking.name.to_owned()));
             shared = Some(function.params.clone());
+        }
+        if let Some(place) = other {
+            if shared.is_some() {
+                return Err(placed(
+                    Problem::at(place, "a ranking and an aggregate OVER stand in one SELECT")
+                        .hint("write one of them in a subquery"),
+                ));
+            }
+            return self.rolled(window, emit);
         }
         let Some(params) = shared else { return Err(internal("no window function")) };
         let place = place_of(&params);
@@ -237,7 +245,7 @@ impl Lowering<'_> {
 
 /// What breaks ties of an order: event time, then the row's number in its source (J5). A row that is the last by its event
 /// time is the last by its number too.
-fn ties(order: &[(usize, SortOptions)], facts: &Facts) -> Vec<(usize, SortOptions)> {
+pub(super) fn ties(order: &[(usize, SortOptions)], facts: &Facts) -> Vec<(usize, SortOptions)> {
     let by_time = order.iter().find(|(column, _)| Some(*column) == facts.time);
     let time = facts.time.filter(|_| by_time.is_none()).map(|time| (time, SortOptions::default()));
     let descending = by_time.is_some_and(|(_, options)| options.descending);
@@ -322,7 +330,7 @@ fn narrow(conjunct: &Scalar, at: usize, bounds: &mut Bounds) -> bool {
 }
 
 /// Where a window function's order or partition is written.
-fn place_of(params: &WindowFunctionParams) -> Span {
+pub(super) fn place_of(params: &WindowFunctionParams) -> Span {
     let exprs = params.order_by.iter().map(|sort| &sort.expr).chain(&params.partition_by);
     let span = |expr: &Expr| match expr {
         Expr::Column(column) => column.spans.first().map(|span| from_planner(span)),

@@ -24,14 +24,46 @@ use crate::aggregate::Aggregate as Function;
 use crate::plan::{AggregateCall, Emit, Facts, Node, NodeId, Op, Pane, Reduce, Scalar, WindowColumns};
 
 /// An aggregate call whose columns are places in a list of expressions.
-struct Call {
-    function: &'static dyn Function,
+pub(super) struct Call {
+    pub(super) function: &'static dyn Function,
     args: Vec<usize>,
     literals: Vec<ScalarValue>,
     order: Vec<(usize, SortOptions)>,
     distinct: bool,
     filter: Option<usize>,
     name: String,
+}
+
+impl Call {
+    /// The call over columns of `schema`: those that the places have become. `ties` order an ordered function further.
+    pub(super) fn over(
+        self,
+        places: &[usize],
+        schema: &Schema,
+        ties: &[(usize, SortOptions)],
+    ) -> Result<AggregateCall> {
+        let types: Vec<DataType> = self.args.iter().map(|&at| schema.field(places[at]).data_type().clone()).collect();
+        let signature = self.function.bind(&types, &self.literals);
+        let signature = signature.or_else(|error| datafusion_common::plan_err!("{error}"))?;
+        if signature.args != types {
+            return Err(internal("an argument of another type than the function takes"));
+        }
+        let mut order: Vec<(usize, SortOptions)> =
+            self.order.iter().map(|(at, options)| (places[*at], *options)).collect();
+        if self.function.ordered() {
+            order.extend(ties);
+        }
+        Ok(AggregateCall {
+            function: self.function,
+            args: self.args.iter().map(|&at| places[at]).collect(),
+            literals: self.literals,
+            order,
+            distinct: self.distinct,
+            filter: self.filter.map(|at| places[at]),
+            output: signature.output,
+            name: self.name,
+        })
+    }
 }
 
 /// What a grouping will be: its pane, where its keys' values come out, what remains to be filtered behind it.
@@ -127,31 +159,10 @@ impl Lowering<'_> {
         let schema = Arc::clone(self.arena.schema(node));
         let mut aggregates = Vec::new();
         for call in calls {
-            let types: Vec<DataType> =
-                call.args.iter().map(|&at| schema.field(places[at]).data_type().clone()).collect();
-            let signature = call.function.bind(&types, &call.literals);
-            let signature = signature.or_else(|error| datafusion_common::plan_err!("{error}"))?;
-            if signature.args != types {
-                return Err(internal("an argument of another type than the function takes"));
-            }
-            let mut order: Vec<(usize, SortOptions)> =
-                call.order.iter().map(|(at, options)| (places[*at], *options)).collect();
-            if call.function.ordered() {
-                // Ties go by event time, then by the row's number.
-                order.extend(
-                    [facts.time, facts.sequence].into_iter().flatten().map(|column| (column, SortOptions::default())),
-                );
-            }
-            aggregates.push(AggregateCall {
-                function: call.function,
-                args: call.args.iter().map(|&at| places[at]).collect(),
-                literals: call.literals,
-                order,
-                distinct: call.distinct,
-                filter: call.filter.map(|at| places[at]),
-                output: signature.output,
-                name: call.name,
-            });
+            // Ties go by event time, then by the row's number.
+            let ties = [facts.time, facts.sequence].into_iter().flatten();
+            let ties: Vec<_> = ties.map(|column| (column, SortOptions::default())).collect();
+            aggregates.push(call.over(&places, &schema, &ties)?);
         }
         let known = self.arena.known(node);
         let lateness_ms = if bounded { known.lateness_ms } else { None };
@@ -412,7 +423,7 @@ impl Lowering<'_> {
 }
 
 /// A call, its columns added to `exprs`, their names to `names`.
-fn call(
+pub(super) fn call(
     function: &AggregateFunction,
     schema: &datafusion_common::DFSchema,
     name: String,
