@@ -200,6 +200,9 @@ impl Rolling {
     /// Looks at a partition again when its last row may have left all frames.
     fn watch(&mut self, group: u32) {
         let Frame::Range { from_ms, .. } = self.calls.frame else { return };
+        if from_ms == i64::MAX {
+            return;
+        }
         let part = &mut self.parts[group as usize];
         let (Some(&last), Some(lateness), false) = (part.rows.back(), self.terms.lateness_ms, part.watched) else {
             return;
@@ -333,12 +336,11 @@ impl Stateful for Rolling {
     }
 
     fn expire(&mut self, watermark: i64) {
-        while let Some(first) = self.leaving.first_entry().filter(|first| *first.key() <= watermark) {
-            for group in first.remove() {
-                self.parts[group as usize].watched = false;
-                if !self.parts[group as usize].rows.is_empty() {
-                    self.trim(group, watermark);
-                }
+        let later = self.leaving.split_off(&watermark.saturating_add(1));
+        for group in std::mem::replace(&mut self.leaving, later).into_values().flatten() {
+            self.parts[group as usize].watched = false;
+            if !self.parts[group as usize].rows.is_empty() {
+                self.trim(group, watermark);
             }
         }
     }
