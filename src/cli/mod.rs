@@ -6,6 +6,9 @@ mod access;
 mod check;
 mod completions;
 mod explain;
+mod generate;
+mod http;
+mod load;
 mod logging;
 mod program;
 mod progress;
@@ -36,6 +39,10 @@ enum Command {
     Explain(explain::Explain),
     /// Follow a view of a running dataflow in the terminal, one JSON object a line
     Tail(tail::Tail),
+    /// Generate rows: to a file, stdout or a running server, at a steady or changing rate
+    Generate(generate::Generate),
+    /// Push a running server from many clients, and measure what it takes and how long that takes
+    Load(load::Load),
     /// Print the completion script for a shell
     Completions(completions::Completions),
 }
@@ -47,6 +54,7 @@ Examples:
   highwater check clicks.sql                    parse, type and plan only
   highwater explain clicks.sql pages            what runs for the view 'pages', what it keeps and for how long
   highwater tail http://127.0.0.1:8080 pages    follow it
+  highwater generate mixed --count 1000000 --fast --to events.ndjson
 
 Exit codes: 0 done, 1 failed, 2 usage or SQL error.";
 
@@ -75,6 +83,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Tail(args) => tail::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     // Where stderr is closed there is nobody to tell.

@@ -143,9 +143,52 @@ async function aRestartLeavesItRight(browser) {
   await server.stop();
 }
 
+async function aThresholdEditedChangesTheAlerts(browser) {
+  const server = await new Server("limits.sql", await freePort()).start();
+  const { page, seen } = await open(browser, server);
+  await stateIs(page, "live");
+  const standing = kind => page.$$eval(".alerts li:not(.struck) .what", (items, kind) => items.filter(item => item.textContent.includes(kind)).length, kind);
+  const stands = async (kind, wanted) => {
+    await section(page, "alerts");
+    for (let tries = 0; await standing(kind) !== wanted; tries++) { assert.ok(tries < 100, `${kind}: ${wanted} alerts are wanted`); await page.waitForTimeout(100) }
+  };
+  await stands("pressure", 0);
+  await section(page, "tables");
+  await page.getByLabel("kind of a new row").fill("pressure");
+  await page.getByLabel("most of a new row").fill("1");
+  await page.getByRole("button", { name: "Add" }).click();
+  await page.getByLabel("most of pressure").waitFor();
+  assert.deepEqual((await server.json("/api/v1/tables/limits/rows")).rows.map(row => [row.kind, row.most]), [["pressure", 1]]);
+  await stands("pressure", 1);
+  await section(page, "tables");
+  await page.getByLabel("most of pressure").fill("1000000");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").first().waitFor();
+  await stands("pressure", 0);
+  assert.equal(await page.$$eval(".alerts li.struck", items => items.length) > 0, true, "what was taken back stays, struck");
+  assert.deepEqual((await server.json("/api/v1/views/too_high/rows")).rows, []);
+  await section(page, "tables");
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => axe.run(document));
+  assert.deepEqual(violations.filter(found => ["serious", "critical"].includes(found.impact)).map(found => [found.id, found.nodes[0].html]), []);
+  await page.getByLabel("most of pressure").fill("high");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.locator(".wrong").first().waitFor();
+  await page.getByRole("button", { name: "Delete pressure" }).click();
+  await page.getByText("Deleted.").first().waitFor();
+  assert.deepEqual((await server.json("/api/v1/tables/limits/rows")).rows, []);
+  // The value that was refused on purpose is told in the console too.
+  assert.deepEqual(seen.errors.filter(error => !error.includes("400")), []);
+  assert.deepEqual(seen.outside, []);
+  console.log("tables: a row added, changed, refused, deleted; the alerts followed");
+  await page.context().close();
+  await server.stop();
+}
+
 const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
 try {
   await numbersAreThoseOfTheApi(browser);
+  await aThresholdEditedChangesTheAlerts(browser);
   await aRestartLeavesItRight(browser);
 } catch (error) {
   console.error(error);

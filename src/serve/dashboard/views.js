@@ -16,7 +16,7 @@ const BARS = 14;
 const BINS = 24;
 
 const part = {};
-let view = null, drawn = 0, fresh = true, asked = 0;
+let view = null, drawn = 0, fresh = true, asked = 0, owed = false;
 const wish = { filter: "", paused: false, chart: {}, value: {}, order: null };
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -47,7 +47,7 @@ export function mount(root) {
   part.plot = new Lines(part.lines, { height: 260, label: "Chart" });
 }
 
-function now() { drawn = 0; fresh = true; touch("views") }
+function now() { drawn = 0; fresh = true; owed = false; touch("views") }
 
 export function go(name) {
   const next = store.views.get(name) ?? (name ? null : view) ?? [...store.views.values()][0] ?? null;
@@ -57,7 +57,7 @@ export function go(name) {
 let wanted = "";
 
 function choose(next) {
-  view = next; wish.order = null; fresh = true; drawn = 0;
+  view = next; wish.order = null; fresh = true; drawn = 0; owed = false;
   part.body.replaceChildren(); part.body.held = new Map(); part.head.replaceChildren();
   part.filter.value = ""; wish.filter = "";
   set(part.name, view.name);
@@ -111,13 +111,15 @@ export function draw(changed) {
 
   const keys = view.key.filter(name => { const c = view.columns.find(c => c.name === name); return c && !c.time }), label = labelOf(view.info.key ? keys : view.columns.filter(c => !c.time && !isNumber(c.type)).map(c => c.name));
   const fits = wish.filter ? row => label(row).toLowerCase().includes(wish.filter) : null;
+  // The rows in one frame, the chart in the next: neither waits for the other.
+  if (owed) { owed = false; if (!part.chart.hidden) chart(fits, label); return }
   const { rows, fitting } = view.top(SHOWN, fits, wish.order);
   table(rows);
   const total = view.total;
   part.empty.hidden = rows.length > 0; part.scroll.hidden = rows.length === 0;
   set(part.empty, total > 0 ? "No row fits the filter." : store.finished ? "No rows." : "No rows yet.");
   set(part.total, fitting === 0 ? "" : (fitting > rows.length || fits ? `${count(rows.length)} of ` : "") + `${count(fits ? fitting : total)} ${total === 1 ? "row" : "rows"}` + (fits ? ` that fit, of ${count(total)}` : "") + (wish.order ? "" : view.newest ? ", newest first" : ""));
-  if (!part.chart.hidden) chart(fits, label);
+  if (fresh) { if (!part.chart.hidden) chart(fits, label) } else { owed = true; touch("views") }
   fresh = false;
 }
 
@@ -198,10 +200,11 @@ function longest(entries, label, value) {
 }
 
 function spread(entries, value) {
-  const values = [];
-  for (const { row } of entries) if (typeof row[value] === "number") values.push(row[value]);
+  const numbers = [];
+  for (const { row } of entries) if (typeof row[value] === "number") numbers.push(row[value]);
+  const values = Float64Array.from(numbers);
   if (values.length === 0) { columns(part.bins, []); set(part.says, ""); return }
-  values.sort((a, b) => a - b);
+  values.sort();
   const at = share => values[Math.min(values.length - 1, Math.floor(share * values.length))];
   // The highest hundredth is one bin: a few far off do not flatten the rest.
   const low = values[0], high = values.length > 200 ? at(0.99) : values.at(-1), integers = values.every(Number.isInteger);

@@ -1,0 +1,109 @@
+//! Where rows go: a file, stdout, or a server's source over HTTP.
+//!
+//! A server that is full says so; then the same rows are sent again after the pause that it names. Nothing is left out.
+
+use std::fs::File;
+use std::io::{BufWriter, ErrorKind, Write};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use crate::cli::Outcome;
+use crate::cli::http::{Client, Reach, percent_encode};
+use crate::format::{self, Encoder, FORMATS};
+use crate::options::Options;
+
+/// Formats that go over HTTP, and what they are called there.
+const MEDIA: &[(&str, &str)] =
+    &[("json", "application/x-ndjson"), ("csv", "text/csv"), ("msgpack", "application/msgpack")];
+
+/// What was sent, and what a server said of it.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) rows: u64,
+    pub(super) accepted: u64,
+    pub(super) rejected: u64,
+}
+
+/// Where rows go.
+pub(super) struct Outlet {
+    encoder: Box<dyn Encoder>,
+    bytes: Vec<u8>,
+    to: To,
+}
+
+enum To {
+    Writer(Box<dyn Write>),
+    Http { client: Client, path: String, media: &'static str },
+}
+
+impl Outlet {
+    /// Opens it; a server is asked when the first rows are sent.
+    pub(super) fn open(
+        to: &str,
+        reach: &Reach,
+        source: Option<&str>,
+        format: &str,
+        schema: &SchemaRef,
+    ) -> Result<Outlet, Outcome> {
+        let Some(found) = format::find(format) else {
+            let known = FORMATS.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+            return Err(Outcome::usage(format!("--format {format}: write one of {known}")));
+        };
+        let encoder = found.encoder(schema, &Options::default()).map_err(Outcome::usage)?;
+        let to = if to.starts_with("http://") || to.starts_with("https://") {
+            let source = source.ok_or_else(|| Outcome::usage("which source? Write --source NAME"))?;
+            let Some(media) = MEDIA.iter().find(|(name, _)| *name == found.name()).map(|(_, media)| *media) else {
+                return Err(Outcome::usage(format!("--format {format}: a server is sent rows, as json or csv")));
+            };
+            let target = reach.target(to).map_err(Outcome::usage)?;
+            let path = format!("/api/v1/sources/{}/events", percent_encode(source));
+            To::Http { client: Client::new(target), path, media }
+        } else if to == "-" {
+            To::Writer(Box::new(BufWriter::new(std::io::stdout().lock())))
+        } else {
+            let file = File::create(to).map_err(|error| Outcome::Failed(format!("{to}: {error}")))?;
+            To::Writer(Box::new(BufWriter::new(file)))
+        };
+        Ok(Outlet { encoder, bytes: Vec::new(), to })
+    }
+
+    /// Sends rows; false if nobody takes them any more.
+    pub(super) fn send(&mut self, batch: &RecordBatch, sent: &mut Sent) -> Result<bool, String> {
+        self.bytes.clear();
+        self.encoder.encode(batch, &mut self.bytes).map_err(|error| error.to_string())?;
+        sent.rows += batch.num_rows() as u64;
+        self.write(sent)
+    }
+
+    /// Writes what ends the output.
+    pub(super) fn finish(&mut self, sent: &mut Sent) -> Result<(), String> {
+        self.bytes.clear();
+        self.encoder.finish(&mut self.bytes).map_err(|error| error.to_string())?;
+        self.write(sent).map(drop)
+    }
+
+    fn write(&mut self, sent: &mut Sent) -> Result<bool, String> {
+        match &mut self.to {
+            To::Writer(writer) => match writer.write_all(&self.bytes).and_then(|()| writer.flush()) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+                Err(error) => Err(error.to_string()),
+            },
+            To::Http { .. } if self.bytes.is_empty() => Ok(true),
+            To::Http { client, path, media } => loop {
+                let answer = client.post(path, media, &self.bytes)?;
+                match answer.status {
+                    200..300 => {
+                        sent.accepted += answer.count("accepted");
+                        sent.rejected += answer.count("rejected");
+                        return Ok(true);
+                    }
+                    429 | 503 => std::thread::sleep(answer.retry_after.unwrap_or(Duration::from_millis(100))),
+                    _ => return Err(answer.reason()),
+                }
+            },
+        }
+    }
+}

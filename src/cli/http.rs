@@ -1,0 +1,273 @@
+//! What commands that talk to a server need of HTTP: addresses, connections (TLS or not), and a client that keeps its
+//! connection for one request after another. HTTP/1.1, bodies with a length.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where systems keep the certificates they trust.
+const SYSTEM_CERTIFICATES: &[&str] =
+    &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// How a server is reached.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(super) struct Reach {
+    /// The token to send, if the server asks for one
+    #[arg(long, env = "HIGHWATER_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// For https://: PEM file with the certificates to trust [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+impl Reach {
+    /// The server at an address.
+    pub(super) fn target(&self, url: &str) -> Result<Target, String> {
+        let address = Address::parse(url)?;
+        if self.token.as_deref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err("the token holds what no token can: spaces, or letters beyond ASCII".to_owned());
+        }
+        let tls = address.secure.then(|| tls(self.ca.as_deref())).transpose()?;
+        Ok(Target { address, tls, token: self.token.clone() })
+    }
+}
+
+/// What to connect to, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) address: Address,
+    tls: Option<Arc<ClientConfig>>,
+    pub(super) token: Option<String>,
+}
+
+/// A connection, encrypted or not.
+pub(super) trait Connection: Read + Write + Send {}
+impl<C: Read + Write + Send> Connection for C {}
+
+impl Target {
+    /// Connects; a read that takes longer than `patience` fails.
+    pub(super) fn connect(&self, patience: Duration) -> Result<Box<dyn Connection>, String> {
+        let broken = |error: std::io::Error| format!("{}: {error}", self.address.host);
+        let stream = TcpStream::connect(&self.address.host).map_err(broken)?;
+        stream.set_nodelay(true).map_err(broken)?;
+        stream.set_read_timeout(Some(patience)).map_err(broken)?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let host = &self.address.host;
+        let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name).trim_matches(['[', ']']);
+        let name = ServerName::try_from(name.to_owned()).map_err(|error| format!("{host}: {error}"))?;
+        let session = ClientConnection::new(tls.clone(), name).map_err(|error| format!("{host}: {error}"))?;
+        Ok(Box::new(StreamOwned::new(session, stream)))
+    }
+}
+
+/// Trust in the certificates of a file, or of the system.
+fn tls(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    let known = SYSTEM_CERTIFICATES.iter().map(Path::new).find(|path| path.exists());
+    let path = ca.or(known).ok_or("no certificates to trust are found: name a file with --ca")?;
+    let mut roots = RootCertStore::empty();
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    roots.add_parsable_certificates(read.filter_map(Result::ok));
+    if roots.is_empty() {
+        return Err(format!("{} holds no certificate in PEM form", path.display()));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS: {error}"))?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// `host:port`.
+    pub(super) host: String,
+    /// What stands before `/api`, if the server is behind a proxy.
+    pub(super) path: String,
+    /// Whether it speaks TLS.
+    secure: bool,
+}
+
+impl Address {
+    fn parse(url: &str) -> Result<Address, String> {
+        let (secure, rest) = match url.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, url.strip_prefix("http://").unwrap_or(url)),
+        };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let port_given = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        match host {
+            "" => Err(format!("'{url}' names no host; write http://HOST:PORT")),
+            _ => Ok(Address {
+                host: if port_given { host.to_owned() } else { format!("{host}:{}", if secure { 443 } else { 80 }) },
+                path: match path.trim_end_matches('/') {
+                    "" => String::new(),
+                    path => format!("/{path}"),
+                },
+                secure,
+            }),
+        }
+    }
+}
+
+/// A path segment as it stands in a URL.
+pub(super) fn percent_encode(segment: &str) -> String {
+    segment.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out += &format!("%{byte:02X}");
+        }
+        out
+    })
+}
+
+/// One answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// A number of the body; 0 if it is not there.
+    pub(super) fn count(&self, name: &str) -> u64 {
+        self.json()[name].as_u64().unwrap_or(0)
+    }
+
+    /// Why a request was refused.
+    pub(super) fn reason(&self) -> String {
+        match self.json()["detail"].as_str() {
+            Some(detail) => detail.to_owned(),
+            None => format!("the server answered {}", self.status),
+        }
+    }
+}
+
+/// Requests over one connection, made anew when it breaks.
+pub(super) struct Client {
+    target: Target,
+    stream: Option<BufReader<Box<dyn Connection>>>,
+}
+
+impl Client {
+    pub(super) fn new(target: Target) -> Client {
+        Client { target, stream: None }
+    }
+
+    /// POSTs a body.
+    pub(super) fn post(&mut self, path: &str, media: &str, body: &[u8]) -> Result<Reply, String> {
+        self.call("POST", path, media, body)
+    }
+
+    /// GETs a path.
+    pub(super) fn get(&mut self, path: &str) -> Result<Reply, String> {
+        self.call("GET", path, "", &[])
+    }
+
+    fn call(&mut self, method: &str, path: &str, media: &str, body: &[u8]) -> Result<Reply, String> {
+        let kind = if media.is_empty() { String::new() } else { format!("Content-Type: {media}\r\n") };
+        let token =
+            self.target.token.as_ref().map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
+        let (Address { host, path: base, .. }, length) = (&self.target.address, body.len());
+        let head = format!("{method} {base}{path} HTTP/1.1\r\nHost: {host}\r\n{token}{kind}Content-Length: {length}");
+        let mut request = format!("{head}\r\n\r\n").into_bytes();
+        request.extend_from_slice(body);
+        let called = self.exchange(&request);
+        if called.is_err() {
+            self.stream = None;
+        }
+        called
+    }
+
+    fn exchange(&mut self, request: &[u8]) -> Result<Reply, String> {
+        let broken = |error: std::io::Error| format!("{}: {error}", self.target.address.host);
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(BufReader::new(self.target.connect(PATIENCE)?)),
+        };
+        stream.get_mut().write_all(request).map_err(broken)?;
+        stream.get_mut().flush().map_err(broken)?;
+        let (reply, keep) = read(stream).map_err(broken)?;
+        if !keep {
+            self.stream = None;
+        }
+        Ok(reply)
+    }
+}
+
+/// One answer, and whether the connection can be used again.
+fn read(stream: &mut impl BufRead) -> std::io::Result<(Reply, bool)> {
+    let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| wrong("the connection was closed without an answer"))?;
+    let (mut length, mut retry_after, mut keep) = (0, None, line.starts_with("HTTP/1.1"));
+    loop {
+        line.clear();
+        stream.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let value = value.trim();
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().map_err(|_| wrong("an answer without a length"))?,
+            "retry-after" => retry_after = value.parse().ok().map(Duration::from_secs_f64),
+            "connection" if value.eq_ignore_ascii_case("close") => keep = false,
+            "transfer-encoding" => return Err(wrong("an answer in chunks")),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok((Reply { status, retry_after, body }, keep))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let of = |url| Address::parse(url).map(|address| (address.host, address.path));
+        assert_eq!(of("http://a:1"), Ok(("a:1".into(), String::new())));
+        assert_eq!(of("a:1/"), Ok(("a:1".into(), String::new())));
+        assert_eq!(of("http://a/b/c/"), Ok(("a:80".into(), "/b/c".into())));
+        assert_eq!(of("http://[::1]:8080"), Ok(("[::1]:8080".into(), String::new())));
+        assert_eq!(of("https://a"), Ok(("a:443".into(), String::new())));
+        assert!(of("https://").is_err() && of("http://").is_err());
+    }
+
+    #[test]
+    fn names_in_urls() {
+        assert_eq!(percent_encode("a b/ü"), "a%20b%2F%C3%BC");
+    }
+
+    #[test]
+    fn answers_are_read_one_after_another() {
+        let text = "HTTP/1.1 202 Accepted\r\nContent-Length: 14\r\n\r\n{\"accepted\":3}HTTP/1.1 429 x\r\nretry-after: 1\r\n\
+                    connection: close\r\ncontent-length: 0\r\n\r\n";
+        let mut bytes = text.as_bytes();
+        let (first, keep) = read(&mut bytes).unwrap();
+        assert_eq!((first.status, first.count("accepted"), first.count("rejected"), keep), (202, 3, 0, true));
+        let (second, keep) = read(&mut bytes).unwrap();
+        assert_eq!((second.status, second.retry_after, keep), (429, Some(Duration::from_secs(1)), false));
+        assert!(read(&mut bytes).is_err());
+    }
+}

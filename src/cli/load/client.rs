@@ -1,0 +1,174 @@
+//! One client: sends its rows when they are due, message by message, over one connection; and the watchers that ask when
+//! what was sent is visible.
+//!
+//! Every row sent is counted exactly once: acknowledged (`202`: accepted or rejected by the server), turned away (`429`,
+//! `503`), or failed (anything else). A message that is turned away is not sent again: the next is due.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::measure::Latencies;
+use crate::cli::Outcome;
+use crate::cli::generate::pattern::Schedule;
+use crate::cli::generate::rows::Rows;
+use crate::cli::http::{self, Target, percent_encode};
+use crate::format::{self, Encoder};
+use crate::options::Options;
+use crate::time::Clock;
+
+/// A client asks to watch a message at most so often, in seconds.
+const SAMPLE_EVERY: f64 = 0.1;
+/// How often a watcher asks.
+const ASK_EVERY: Duration = Duration::from_millis(2);
+/// After this long a watcher gives up, in seconds.
+const GIVE_UP: f64 = 30.0;
+
+/// What became of the rows of a client.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) sent: u64,
+    /// Taken by the server, in answers of 202.
+    pub(super) accepted: u64,
+    /// Refused by it row by row, in the same answers.
+    pub(super) rejected: u64,
+    /// Turned away because it is full.
+    pub(super) turned_away: u64,
+    /// In requests that were refused, or that had no answer.
+    pub(super) failed: u64,
+    /// From when a row was due until it was acknowledged.
+    pub(super) latencies: Latencies,
+    /// Why the first failed.
+    pub(super) reason: Option<String>,
+}
+
+/// A message to watch: its token, and when its first row was due.
+pub(super) type Watch = (String, f64);
+
+pub(super) struct Client {
+    http: http::Client,
+    path: String,
+    rows: Rows,
+    schedule: Schedule,
+    count: u64,
+    batch: usize,
+    encoder: Box<dyn Encoder>,
+}
+
+impl Client {
+    pub(super) fn new(
+        target: Target,
+        source: &str,
+        rows: Rows,
+        schedule: Schedule,
+        count: u64,
+        batch: usize,
+    ) -> Result<Client, Outcome> {
+        let Some(json) = format::find("json") else { return Err(Outcome::usage("there is no format 'json'")) };
+        let encoder = json.encoder(rows.schema(), &Options::default()).map_err(Outcome::usage)?;
+        let path = format!("/api/v1/sources/{}/events", percent_encode(source));
+        Ok(Client { http: http::Client::new(target), path, rows, schedule, count, batch, encoder })
+    }
+
+    /// Sends all rows; the first is due `offset` seconds after the clock was started.
+    pub(super) fn run(mut self, clock: Clock, offset: f64, tokens: &Sender<Watch>) -> Sent {
+        let mut sent = Sent::default();
+        let (mut body, mut watched) = (Vec::new(), f64::NEG_INFINITY);
+        while self.rows.next() < self.count {
+            let first = self.rows.next();
+            let most = usize::try_from(self.count - first).unwrap_or(self.batch).min(self.batch);
+            let Some(batch) = self.rows.take(most, &self.schedule) else { break };
+            body.clear();
+            let rows = batch.num_rows() as u64;
+            let due = |row: u64| offset + self.schedule.time_of(row);
+            // A message is due when its last row is.
+            let pause = due(first + rows - 1) - clock.elapsed_seconds();
+            if pause > 0.0 {
+                std::thread::sleep(Duration::from_secs_f64(pause));
+            }
+            sent.sent += rows;
+            let encoded = self.encoder.encode(&batch, &mut body).map_err(|error| error.to_string());
+            let answer = encoded.and_then(|()| self.http.post(&self.path, "application/x-ndjson", &body));
+            let now = clock.elapsed_seconds();
+            match answer {
+                Ok(answer) if answer.status == 202 || answer.status == 200 => {
+                    let told = answer.json();
+                    let rejected = told["rejected"].as_u64().unwrap_or(0).min(rows);
+                    let accepted = told["accepted"].as_u64().unwrap_or(rows - rejected).min(rows - rejected);
+                    sent.accepted += accepted;
+                    sent.rejected += rejected;
+                    // Rows that the answer leaves out are lost.
+                    sent.failed += rows - accepted - rejected;
+                    if accepted + rejected < rows {
+                        sent.reason.get_or_insert_with(|| "an answer does not account for every row".to_owned());
+                    }
+                    (first..first + rows).for_each(|row| sent.latencies.add(now - due(row)));
+                    if let (Some(token), true) = (told["token"].as_str(), now - watched >= SAMPLE_EVERY) {
+                        watched = now;
+                        let _ = tokens.try_send((token.to_owned(), due(first)));
+                    }
+                }
+                Ok(answer) if matches!(answer.status, 429 | 503) => sent.turned_away += rows,
+                Ok(answer) => {
+                    sent.failed += rows;
+                    sent.reason.get_or_insert_with(|| answer.reason());
+                }
+                Err(reason) => {
+                    sent.failed += rows;
+                    sent.reason.get_or_insert(reason);
+                }
+            }
+        }
+        sent
+    }
+}
+
+/// What watchers saw.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// From when a message's first row was due until every view showed it.
+    pub(super) latencies: Latencies,
+    /// Messages that were not visible in the end.
+    pub(super) missing: u64,
+}
+
+/// Asks when messages are visible.
+pub(super) struct Watcher {
+    http: http::Client,
+    clock: Clock,
+}
+
+impl Watcher {
+    pub(super) fn new(target: Target, clock: Clock) -> Watcher {
+        Watcher { http: http::Client::new(target), clock }
+    }
+
+    /// One message after the other.
+    pub(super) fn run(mut self, waiting: &Receiver<Watch>, seen: &Mutex<Seen>) {
+        for (token, due) in waiting {
+            let visible = self.watch(&token);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match visible {
+                Some(at) => seen.latencies.add(at - due),
+                None => seen.missing += 1,
+            }
+        }
+    }
+
+    fn watch(&mut self, token: &str) -> Option<f64> {
+        let (path, end) =
+            (format!("/api/v1/completion/{}", percent_encode(token)), self.clock.elapsed_seconds() + GIVE_UP);
+        while self.clock.elapsed_seconds() < end {
+            let answer = self.http.get(&path).ok()?;
+            if answer.status != 200 {
+                return None;
+            }
+            if answer.json()["complete"] == true {
+                return Some(self.clock.elapsed_seconds());
+            }
+            std::thread::sleep(ASK_EVERY);
+        }
+        None
+    }
+}
