@@ -235,6 +235,44 @@ fn w8_a_signal_leaves_windows_open_and_drain_closes_them() {
 }
 
 #[test]
+fn w6_a_silent_source_holds_nothing_back_and_is_late_when_it_comes_back() {
+    let program = "CREATE SOURCE busy (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+        WITH ('connector' = 'datagen', 'rows-per-second' = '500', 'fields.k.min' = '1', 'fields.k.max' = '1');
+        CREATE SOURCE t (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+        WITH ('connector' = 'stdin', 'format' = 'json', 'idle-timeout' = '300 ms', 'lateness' = '30 s');
+        CREATE VIEW both AS SELECT k, ts FROM busy UNION ALL SELECT k, ts FROM t;
+        CREATE MATERIALIZED VIEW counts AS SELECT k, window_start, window_end, COUNT(*) AS n
+        FROM TABLE(TUMBLE(TABLE both, DESCRIPTOR(ts), INTERVAL '1' SECOND)) GROUP BY k, window_start, window_end;";
+    let folder = folder(program);
+    let mut command = command(folder.path(), &["run", "p.sql", "--listen", "127.0.0.1:0"]);
+    command.stdin(Stdio::piped());
+    let mut run = Running::start(command);
+    let address = served_at(&mut run);
+    let mut stdin = run.child.stdin.take().unwrap();
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let end = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < end, "never: {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // Its one row holds the watermark of all until it counts as idle. (On a slow machine it counted as that before, too.)
+    let row = |ms: u128| format!("{{\"k\":2,\"ts\":{ms}}}\n");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    stdin.write_all(row(now).as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    let rows = || get(&address, "/api/v1/views/counts/rows?limit=1000");
+    until("windows close though it is silent", &|| rows().matches("\"_status\":\"final\"").count() >= 3);
+    until("the row that it brought in time is there", &|| rows().contains("\"k\":2"));
+    stdin.write_all(row(now - 3_600_000).as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    let letters = || get(&address, "/api/v1/sources/t/dead-letters");
+    until("the row behind the others is late", &|| letters().contains("\"reason\":\"late\""));
+    run.signal("-TERM");
+    assert_eq!(run.ends().code(), Some(0));
+}
+
+#[test]
 fn a_bounded_run_can_be_stopped_in_the_middle() {
     let folder = folder(&LIVE.replace("{}", "'number-of-rows' = '100000000000'"));
     let mut run = Running::start(command(folder.path(), &["run", "p.sql", "--listen", "127.0.0.1:0", "--exit-at-end"]));

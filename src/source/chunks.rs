@@ -24,6 +24,8 @@ pub(super) struct Chunks {
     records: Option<Arc<dyn Records>>,
     /// What was read behind the last chunk.
     tail: Vec<u8>,
+    /// Whether the tail may hold whole records: they wait for no more input.
+    whole: bool,
     /// How much is read at a time.
     size: usize,
     /// Hand on what there is rather than fill a chunk.
@@ -47,6 +49,7 @@ impl Chunks {
             decoding,
             records: None,
             tail: Vec::new(),
+            whole: false,
             size,
             eager,
             max_row_bytes,
@@ -64,8 +67,11 @@ impl Chunks {
     pub(super) fn next(&mut self, mut buffer: Vec<u8>) -> io::Result<Option<Chunk>> {
         buffer.clear();
         buffer.append(&mut self.tail);
+        let mut enough = std::mem::take(&mut self.whole);
         loop {
-            self.fill(&mut buffer)?;
+            if !std::mem::take(&mut enough) {
+                self.fill(&mut buffer)?;
+            }
             if self.skipping {
                 match memchr::memchr(b'\n', &buffer) {
                     None if self.ended => return Ok(None),
@@ -86,7 +92,7 @@ impl Chunks {
                 let beginning = self.decoding.begin(&buffer);
                 buffer.drain(..beginning.skip);
                 self.records = Some(beginning.records);
-                self.tail = buffer;
+                (self.tail, self.whole) = (buffer, true);
                 if beginning.lines == 0 && beginning.faults.is_empty() {
                     return self.next(Vec::new());
                 }
