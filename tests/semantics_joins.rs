@@ -126,6 +126,7 @@ fn j4_a_row_sees_the_version_valid_at_its_time() {
     let lookup = Lookup {
         keys: vec![(0, 0)],
         times: (1, 1),
+        sequence: None,
         offsets_ms: [0, 0],
         outer: true,
         residual: None,

@@ -2,7 +2,8 @@
 //!
 //! Both inputs are append-only. A row of the right input is a version of its key, valid from its time until the next
 //! one's. A left row waits until the watermark proves that its version is known, and is then answered once; what comes
-//! later rewrites nothing. Of versions with equal key and time the last to come counts.
+//! later rewrites nothing. Of versions with equal key and time the one with the later sequence
+//! number counts, so that it does not matter in which order workers hear of them.
 //!
 //! Memory: the waiting left rows, and per key the versions that rows to come may ask for, at least the newest.
 
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
@@ -33,6 +34,8 @@ pub struct Lookup {
     pub keys: Vec<(usize, usize)>,
     /// The time of a left row, and the time from which a right row is valid; both `Timestamp(ms)`.
     pub times: (usize, usize),
+    /// The sequence number of a right row in its source (`Int64`); without it the last to come counts.
+    pub sequence: Option<usize>,
     /// Left and right rows to come have a time `>= W + offset`, in ms.
     pub offsets_ms: [i64; 2],
     /// Whether left rows without a version are shown, beside NULLs.
@@ -41,6 +44,16 @@ pub struct Lookup {
     pub residual: Option<Arc<dyn PhysicalExpr>>,
     /// For dead letters: the view or sink that the residual stands in.
     pub owner: String,
+}
+
+/// A version of a key.
+#[derive(Clone, Copy, Debug)]
+struct Version {
+    /// From when it is valid, in ms.
+    from: i64,
+    sequence: i64,
+    /// Its row.
+    slot: u32,
 }
 
 /// The state of a [`Lookup`].
@@ -57,8 +70,8 @@ pub struct Versions {
     times: Vec<i64>,
     /// Left rows by the watermark at which they are answered.
     waiting: BTreeMap<i64, Vec<u32>>,
-    /// Per key: from when each version is valid, ascending, and its row.
-    versions: Vec<Vec<(i64, u32)>>,
+    /// Per key the versions, by when they begin.
+    versions: Vec<Vec<Version>>,
     output: Output,
     /// How many rows of each side were of use when that was last counted.
     useful: [usize; 2],
@@ -113,14 +126,21 @@ impl Versions {
         let first = self.store(Side::Right, delta);
         self.versions.resize(self.versions.len().max(self.keys.end()), Vec::new());
         let times = delta.batch().column(self.lookup.times.1).as_primitive::<TimestampMillisecondType>();
+        let sequence =
+            self.lookup.sequence.map(|column| delta.batch().column(column).as_primitive::<Int64Type>().values());
         for row in (0..delta.len()).filter(|&row| times.is_valid(row)) {
-            let (time, slot) = (times.value(row), first + row as u32);
+            let (from, slot) = (times.value(row), first + row as u32);
             let Some(key) = self.key[1][slot as usize] else { continue };
             let versions = &mut self.versions[key as usize];
-            let at = versions.partition_point(|(other, _)| *other < time);
+            let new = Version { from, sequence: sequence.map_or(0, |sequence| sequence[row]), slot };
+            let at = versions.partition_point(|other| other.from < from);
             match versions.get_mut(at) {
-                Some(same) if same.0 == time => same.1 = slot,
-                _ => versions.insert(at, (time, slot)),
+                Some(same) if same.from == from => {
+                    if same.sequence <= new.sequence {
+                        *same = new;
+                    }
+                }
+                _ => versions.insert(at, new),
             }
         }
     }
@@ -150,10 +170,10 @@ impl Versions {
                 let Some(versions) = self.key[0][slot as usize].and_then(|key| self.versions.get(key as usize)) else {
                     continue;
                 };
-                let after = versions.partition_point(|(from, _)| *from <= time);
+                let after = versions.partition_point(|version| version.from <= time);
                 if after > 0 && time != i64::MIN {
                     pairs[0].push(slot);
-                    pairs[1].push(versions[after - 1].1);
+                    pairs[1].push(versions[after - 1].slot);
                 }
             }
             let [left, right] = &self.rows;
@@ -182,7 +202,7 @@ impl Versions {
             let first = self.waiting.values().flatten().map(|&slot| self.times[slot as usize]).min();
             let from = self.expired.saturating_add(self.lookup.offsets_ms[0]).min(first.unwrap_or(i64::MAX));
             for versions in &mut self.versions {
-                let base = versions.partition_point(|(time, _)| *time <= from).saturating_sub(1);
+                let base = versions.partition_point(|version| version.from <= from).saturating_sub(1);
                 versions.drain(..base);
             }
             self.compact();
@@ -192,8 +212,8 @@ impl Versions {
     fn compact(&mut self) {
         let mut keys = Keys::new(&self.types);
         let left: Vec<u32> = self.waiting.values().flatten().copied().collect();
-        let right: Vec<u32> = self.versions.iter().flatten().map(|(_, slot)| *slot).collect();
-        let mut versions: Vec<Vec<(i64, u32)>> = Vec::new();
+        let right: Vec<u32> = self.versions.iter().flatten().map(|version| version.slot).collect();
+        let mut versions: Vec<Vec<Version>> = Vec::new();
         for (side, slots) in [&left, &right].into_iter().enumerate() {
             let old: Vec<Option<u32>> = slots.iter().map(|&slot| self.key[side][slot as usize]).collect();
             let mut new = keys.intern_from(&self.keys, &old.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
@@ -202,10 +222,10 @@ impl Versions {
         }
         versions.resize(keys.end(), Vec::new());
         let mut next = 0..;
-        let from = std::mem::take(&mut self.versions).into_iter().flatten().map(|(time, _)| time);
-        for (time, slot) in from.zip(&mut next) {
+        let old = std::mem::take(&mut self.versions).into_iter().flatten();
+        for (version, slot) in old.zip(&mut next) {
             if let Some(key) = self.key[1][slot] {
-                versions[key as usize].push((time, slot as u32));
+                versions[key as usize].push(Version { slot: slot as u32, ..version });
             }
         }
         self.times = left.iter().map(|&slot| self.times[slot as usize]).collect();
@@ -251,7 +271,7 @@ impl Paired for Versions {
     fn bytes(&self) -> usize {
         let keys = self.key.iter().map(|keys| keys.capacity() * size_of::<Option<u32>>()).sum::<usize>();
         let waiting = |slots: &Vec<u32>| slots.capacity() * 4 + size_of::<(i64, Vec<u32>)>();
-        let versions = |of: &Vec<(i64, u32)>| of.capacity() * 16 + size_of::<Vec<(i64, u32)>>();
+        let versions = |of: &Vec<Version>| of.capacity() * size_of::<Version>() + size_of::<Vec<Version>>();
         let lists = self.waiting.values().map(waiting).chain(self.versions.iter().map(versions)).sum::<usize>();
         let rows = self.rows.iter().map(Columns::bytes).sum::<usize>();
         rows + keys + lists + self.times.capacity() * 8 + self.keys.bytes()

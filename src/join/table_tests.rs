@@ -414,7 +414,9 @@ proptest! {
 
     /// Every left row beside the version that was valid at its time, once, when the watermark proves it.
     #[test]
-    fn lookups_are_those_of_the_definition(steps in steps(4), outer in any::<bool>(), residual in any::<bool>()) {
+    fn lookups_are_those_of_the_definition(
+        steps in steps(4), outer in any::<bool>(), residual in any::<bool>(), numbered in any::<bool>(),
+    ) {
         let case = Case {
             kind: JoinKind::Inner, bound: Bound::None, emit: Emit::Final, retracting: [false; 2], residual,
             nulls_equal: false, shape: 1,
@@ -422,6 +424,8 @@ proptest! {
         let lookup = Lookup {
             keys: vec![(0, 0)],
             times: (1, 1),
+            // The values stand for numbers in the source.
+            sequence: numbered.then_some(4),
             offsets_ms: [-LATENESS, -LATENESS],
             outer,
             residual: case.join().residual,
@@ -443,8 +447,8 @@ proptest! {
             let mut expected: BTreeMap<Shown, i64> = BTreeMap::new();
             for l in sides[0].iter().filter(|l| l.1.is_none_or(|time| time < watermark - LATENESS)) {
                 let earlier = |r: &&Row| r.0 == l.0 && l.0.is_some() && r.1.zip(l.1).is_some_and(|(y, x)| y <= x);
-                // The last of the latest.
-                let version = sides[1].iter().filter(earlier).max_by_key(|r| r.1);
+                // Of the latest the one with the highest number, without numbers the last.
+                let version = sides[1].iter().filter(earlier).max_by_key(|r| (r.1, if numbered { r.3 } else { 0 }));
                 match version.filter(|r| !residual || l.3 <= r.3) {
                     Some(r) => *expected.entry((Some(*l), Some(*r))).or_default() += 1,
                     None if outer => *expected.entry((Some(*l), None)).or_default() += 1,

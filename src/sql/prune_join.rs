@@ -31,6 +31,7 @@ pub(super) fn needed(op: &Op, mine: &BTreeSet<usize>, width: usize) -> Option<[B
         Op::Lookup(lookup) => {
             sides[0].insert(lookup.times.0);
             sides[1].insert(lookup.times.1);
+            sides[1].extend(lookup.sequence);
             mine.iter().for_each(|&column| split(&mut sides, column));
             (&lookup.keys, &lookup.residual)
         }
@@ -88,6 +89,7 @@ pub(super) fn rebuilt(
         Op::Lookup(lookup) => Op::Lookup(Lookup {
             keys: keys(&lookup.keys),
             times: (at(Side::Left, lookup.times.0), at(Side::Right, lookup.times.1)),
+            sequence: lookup.sequence.map(|column| at(Side::Right, column)),
             residual: residual(&lookup.residual)?,
             ..lookup.clone()
         }),

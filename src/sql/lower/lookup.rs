@@ -148,6 +148,7 @@ impl Lowering<'_> {
         let lookup = Lookup {
             keys,
             times: (time, from),
+            sequence: right.sequence,
             offsets_ms: [left_bound, right_bound],
             outer: kind == JoinKind::Left,
             residual,
