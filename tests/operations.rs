@@ -59,7 +59,7 @@ fn unlike(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    if !kinds.contains(&kind) && !(kind == "integer" && kinds.contains(&"number")) {
+    if !(kinds.contains(&kind) || kind == "integer" && kinds.contains(&"number")) {
         return vec![format!("{place} is {kind}, not {kinds:?}")];
     }
     let mut found = Vec::new();

@@ -192,7 +192,7 @@ fn bad_start(files: &SourceSpec, error: impl std::fmt::Display) -> EngineError {
 fn read_all(files: &SourceSpec) -> Result<Vec<RecordBatch>, EngineError> {
     let mut batches = Vec::new();
     for (partition, mut reader) in files.connector.open(files)?.into_iter().enumerate() {
-        let mut edge = Edge::new(files, partition, usize::MAX, false).named(&reader.name().to_owned());
+        let mut edge = Edge::new(files, partition, usize::MAX, false).named(reader.name());
         loop {
             match reader.read()? {
                 Read::End => break,

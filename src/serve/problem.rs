@@ -17,7 +17,8 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     known: Option<Vec<String>>,
-    header: Option<(HeaderName, HeaderValue)>,
+    /// Boxed: few have one, and every call hands a refusal or an answer up.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 #[derive(Serialize)]
@@ -60,7 +61,7 @@ impl Problem {
 
     /// With a header.
     pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Problem {
-        Problem { header: Some((name, value)), ..self }
+        Problem { header: Some(Box::new((name, value))), ..self }
     }
 }
 
@@ -76,7 +77,7 @@ impl IntoResponse for Problem {
         };
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, Json(body)).into_response();
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = self.header.map(|header| *header) {
             response.headers_mut().insert(name, value);
         }
         response

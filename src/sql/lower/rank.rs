@@ -333,7 +333,7 @@ fn narrow(conjunct: &Scalar, at: usize, bounds: &mut Bounds) -> bool {
 pub(super) fn place_of(params: &WindowFunctionParams) -> Span {
     let exprs = params.order_by.iter().map(|sort| &sort.expr).chain(&params.partition_by);
     let span = |expr: &Expr| match expr {
-        Expr::Column(column) => column.spans.first().map(|span| from_planner(span)),
+        Expr::Column(column) => column.spans.first().map(from_planner),
         _ => None,
     };
     exprs.filter_map(span).next().unwrap_or_else(Span::empty)
