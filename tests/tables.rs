@@ -6,6 +6,9 @@ mod client;
 mod feed;
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use client::*;
@@ -15,18 +18,23 @@ use serde_json::{Value, json};
 
 /// Status, body.
 fn send(server: &Server, method: &str, path: &str, body: &str) -> (u16, Value) {
+    ask(server.address, method, path, body).unwrap()
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<(u16, Value)> {
     let length = body.len();
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let head = format!("{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}");
-    let mut stream = server.request(&head);
-    std::io::Write::write_all(&mut stream, body.as_bytes()).unwrap();
+    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes())?;
     let mut answer = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     if status >= 400 {
         assert!(head.to_lowercase().contains("application/problem+json"), "{head}");
     }
-    (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}")))
+    Ok((status, serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"))))
 }
 
 /// Makes a change; answers its epoch.
@@ -361,6 +369,69 @@ fn j4_a_row_sees_the_table_of_its_arrival_and_no_later_change_rewrites_it() {
             !(of_join && line.contains("retract")) || line.ends_with(" 0")
         }));
     }
+}
+
+/// A process that is killed when it is done with.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_change_at_any_process_is_made_everywhere_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+        CREATE SOURCE readings (sensor_id VARCHAR, `value` DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+          WITH ('connector' = 'datagen', 'kind' = 'sensor', 'rows-per-second' = '200', 'keys' = '20');
+        CREATE TABLE names (sensor_id VARCHAR PRIMARY KEY, name VARCHAR);
+        CREATE MATERIALIZED VIEW named AS SELECT name, COUNT(*) AS n FROM names GROUP BY name;
+        CREATE MATERIALIZED VIEW readings_of AS
+          SELECT t.name, COUNT(*) AS n FROM readings r JOIN names t ON r.sensor_id = t.sensor_id GROUP BY t.name;";
+    std::fs::write(folder.path().join("program.sql"), program).unwrap();
+    let taken: Vec<TcpListener> = (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<SocketAddr> = taken.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    std::fs::write(folder.path().join("hosts"), format!("{}\n{}\n", ports[0], ports[1])).unwrap();
+    drop(taken);
+    let start = |process: usize| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+        command.arg("run").arg(folder.path().join("program.sql")).args(["-w", "1", "-n", "2"]);
+        command.args(["-p", &process.to_string(), "--listen", &ports[2 + process].to_string()]);
+        command.arg("--hostfile").arg(folder.path().join("hosts"));
+        command.env("RUST_LOG", "off").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().unwrap())
+    };
+    let _running = [start(0), start(1)];
+    let at = |process: usize, method: &str, path: &str, body: &str| ask(ports[2 + process], method, path, body);
+    let rows = |process: usize, path: &str| {
+        at(process, "GET", path, "").map_or(Value::Null, |answer| answer.1["rows"].clone())
+    };
+    let table = "/api/v1/tables/names/rows";
+    eventually(|| (0..2).all(|process| rows(process, table).is_array()));
+    for round in 0..12 {
+        let process = round % 2;
+        let key = format!("sensor-{:04}", round % 5);
+        let (status, answer) = match round {
+            7 => at(process, "DELETE", &format!("{table}?sensor_id={key}"), ""),
+            _ => at(process, "POST", table, &json!({"sensor_id": key, "name": format!("n{}", round % 3)}).to_string()),
+        }
+        .unwrap();
+        assert_eq!(status, 200, "{answer}");
+        // The process that was asked shows it when it answers, the other one soon.
+        let here = rows(process, table);
+        eventually(|| rows(1 - process, table) == here);
+        eventually(|| rows(0, "/api/v1/views/named/rows") == rows(1, "/api/v1/views/named/rows"));
+    }
+    // Rounds 10, 11, (7: gone), 8, 9 were the last for the five keys.
+    let left: Vec<(String, String)> = (rows(1, table).as_array().unwrap().iter())
+        .map(|row| (row["sensor_id"].as_str().unwrap().to_owned(), row["name"].as_str().unwrap().to_owned()))
+        .collect();
+    let expected = [("sensor-0000", "n1"), ("sensor-0001", "n2"), ("sensor-0003", "n2"), ("sensor-0004", "n0")];
+    assert_eq!(left, expected.map(|(key, name)| (key.to_owned(), name.to_owned())));
+    eventually(|| rows(0, "/api/v1/views/readings_of/rows").as_array().is_some_and(|rows| rows.len() == 3));
 }
 
 fn eventually(mut happens: impl FnMut() -> bool) {
