@@ -29,6 +29,12 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
         "WHERE rn <= 10",
     ),
     (
+        "SELECT LEAD(price) OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid",
+        "dateTime",
+        "rows that are yet to come",
+        "LAG(x)",
+    ),
+    (
         "SELECT auction FROM bid QUALIFY RANK() OVER (PARTITION BY auction) = 1",
         "auction",
         "a ranking needs an order",
