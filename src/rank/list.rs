@@ -10,7 +10,7 @@ const BLOCK: usize = 512;
 
 /// A sorted list. Most partitions have one row: it needs no memory of its own.
 #[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "most lists have one entry: two words a list, not three")]
+#[allow(clippy::box_collection, reason = "most lists have one entry: two words a list, not three")]
 pub(super) enum List {
     #[default]
     Empty,
