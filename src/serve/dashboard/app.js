@@ -28,7 +28,7 @@ function route() {
   const next = sections[name] ? name : "live";
   if (shown !== next) {
     for (const [key, root] of Object.entries(roots)) { root.box.hidden = key !== next; mark(root.link, "aria-current", key === next ? "page" : null) }
-    roots[next].link.scrollIntoView({ block: "nearest", inline: "nearest" });
+    roots[next].link.scrollIntoView({ block: "nearest", inline: "center" });
     shown = next; scrollTo(0, 0);
     document.title = next === "live" ? "Highwater" : sections[next].title + " · Highwater";
   }
