@@ -13,7 +13,7 @@
 
 CREATE SOURCE events (
   user_id BIGINT, roll BIGINT, elsewhere BIGINT, amount DOUBLE, ts TIMESTAMP(3),
-  place AS CASE WHEN roll = 0 THEN elsewhere ELSE MOD(user_id, 40) END,
+  place AS CASE WHEN roll = 0 THEN elsewhere ELSE user_id % 40 END,
   WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
 ) WITH (
   'connector' = 'datagen', 'rows-per-second' = '500', 'idle-timeout' = '5 s',
