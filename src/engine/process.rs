@@ -19,6 +19,7 @@ use super::extend::Extend;
 use super::gossip::Gossip;
 use super::latency::Latency;
 use super::operators::Operators;
+use super::push::Inbox;
 use super::rows::{Closing, Limits};
 use super::sink_writer::{self, SinkThread, ToSink};
 use super::source::Parts;
@@ -26,7 +27,7 @@ use super::worker::{Work, run};
 use super::*;
 use crate::options::OptionError;
 use crate::plan::{TableSpec, ViewSpec};
-use crate::source::Reader;
+use crate::source::{Intake, Reader};
 use crate::time::Clock;
 
 /// How long a peer that has said goodbye may be ahead of this process before that counts as a stop.
@@ -171,12 +172,18 @@ fn open_sources(
         let opened = spec.connector.open(spec)?.into_iter().enumerate();
         let ours = opened.filter(|(partition, _)| partition % config.processes() == config.process);
         let (mut partitions, mut readers): (Vec<_>, Readers) = (Vec::new(), Vec::new());
+        let mut inbox = None;
+        if let Some(room) = spec.connector.pushed(spec)? {
+            partitions.push((config.process, spec.connector.name().to_owned()));
+            inbox = Some(Inbox::new(Intake::new(spec)?, room));
+        }
         for (partition, reader) in ours {
             partitions.push((partition, reader.name().to_owned()));
             readers.push(reader);
         }
         let (metrics, latency) = (metrics.clone(), latency.clone());
-        sources.push(Arc::new(Source::new(Parts { spec: spec.clone(), partitions, config, metrics, latency })));
+        let parts = Parts { spec: spec.clone(), partitions, config, metrics, latency, inbox };
+        sources.push(Arc::new(Source::new(parts)));
         all.push(readers);
     }
     Ok((sources, all))

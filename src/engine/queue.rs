@@ -151,6 +151,12 @@ impl Queue {
         self.lock().rows
     }
 
+    /// Rows and bytes waiting.
+    pub(super) fn filled(&self) -> (usize, usize) {
+        let waiting = self.lock();
+        (waiting.rows, waiting.bytes)
+    }
+
     /// How many rows may wait.
     pub(super) fn capacity(&self) -> usize {
         self.max_rows

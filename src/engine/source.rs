@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use prometheus_client::metrics::counter::Counter;
 
 use super::latency::Latency;
+use super::push::{Inbox, Pushed};
 use super::queue::{Closed, Queue};
 use crate::delta::Reject;
+use crate::format::Part;
 use crate::metrics::{Label, Level, Metrics, Seconds, label, labels};
-use crate::source::{Decoded, Edge, EdgeCounts, SourceSpec, Step};
+use crate::source::{Decoded, Edge, EdgeCounts, Position, SourceSpec, Step};
 use crate::time::{Clock, Epoch, now_ms};
 
 /// A source while it runs.
@@ -23,6 +25,10 @@ pub struct Source {
     live: bool,
     partitions: Vec<Partition>,
     queues: Vec<Queue>,
+    /// Of a source that clients push to.
+    pub(super) inbox: Option<Inbox>,
+    /// Whether other processes may bring the rows of a pushed source.
+    clustered: bool,
     /// The next worker that is dealt rows.
     turn: AtomicUsize,
     /// Rows came since the last tick.
@@ -65,6 +71,8 @@ struct Reading {
     ended: bool,
     steps: Vec<Step>,
     rejects: Vec<Reject>,
+    /// Where the next pushed record stands.
+    place: Position,
 }
 
 /// What a source is made of.
@@ -76,6 +84,7 @@ pub(super) struct Parts<'a> {
     pub(super) config: &'a super::Config,
     pub(super) metrics: Arc<Metrics>,
     pub(super) latency: Arc<Latency>,
+    pub(super) inbox: Option<Inbox>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -84,14 +93,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Source {
     pub(super) fn new(parts: Parts<'_>) -> Source {
-        let Parts { spec, partitions, config, metrics, latency } = parts;
+        let Parts { spec, partitions, config, metrics, latency, inbox } = parts;
         let live = spec.connector.live(&spec.options);
         let partitions = partitions.into_iter().map(|(index, name)| {
             let edge = Edge::new(&spec, index, config.tick_rows, live).named(&name);
             let told = edge.epoch();
+            let place = Position::new(&spec.name, &name);
+            let reading = Reading { edge, told, ended: false, steps: Vec::new(), rejects: Vec::new(), place };
             Partition {
                 name,
-                state: Mutex::new(Reading { edge, told, ended: false, steps: Vec::new(), rejects: Vec::new() }),
+                state: Mutex::new(reading),
                 counts: Mutex::default(),
                 watermark: AtomicI64::new(i64::MIN),
                 ended: AtomicBool::new(false),
@@ -110,10 +121,15 @@ impl Source {
             all: metrics,
             label,
         };
+        // Who pushes never waits: the inbox bounds what the queues of a pushed source hold.
+        let (rows, bytes) =
+            inbox.as_ref().map_or((config.queue_rows, config.queue_bytes), |_| (usize::MAX, usize::MAX));
         Source {
             live,
             partitions,
-            queues: (0..config.workers).map(|_| Queue::new(config.queue_rows, config.queue_bytes)).collect(),
+            queues: (0..config.workers).map(|_| Queue::new(rows, bytes)).collect(),
+            inbox,
+            clustered: config.processes() > 1,
             turn: AtomicUsize::new(0),
             dirty: AtomicBool::new(false),
             dead: Mutex::default(),
@@ -171,7 +187,19 @@ impl Source {
 
     /// How many rows may wait for the workers.
     pub fn capacity_rows(&self) -> usize {
-        self.queues.iter().map(Queue::capacity).sum()
+        match &self.inbox {
+            Some(inbox) => inbox.rows,
+            None => self.queues.iter().map(Queue::capacity).sum(),
+        }
+    }
+
+    /// Rows and bytes waiting for the workers.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let add = |(rows, bytes), queue: &Queue| {
+            let (more_rows, more_bytes) = queue.filled();
+            (rows + more_rows, bytes + more_bytes)
+        };
+        self.queues.iter().fold((0, 0), add)
     }
 
     /// The last dead letters, newest first, `limit` at most.
@@ -191,14 +219,55 @@ impl Source {
     pub(super) fn accept(&self, index: usize, decoded: Decoded) -> Result<(), Closed> {
         let partition = &self.partitions[index];
         partition.last_rows_ms.store(self.clock.elapsed_ms(), Ordering::Relaxed);
+        self.accept_into(index, &mut lock(&partition.state), decoded, |_| ()).map(drop)
+    }
+
+    /// Takes a client's rows, all of them, without waiting.
+    pub(super) fn accept_part(&self, part: Part, pushed: &mut Pushed) -> Result<(), Closed> {
+        let Some(partition) = self.partitions.first() else { return Err(Closed) };
         let mut reading = lock(&partition.state);
-        let Reading { edge, told, ended, steps, rejects } = &mut *reading;
+        if reading.ended {
+            return Err(Closed);
+        }
+        let rows = part.batch.num_rows() as u64;
+        if rows > 0 {
+            partition.last_rows_ms.store(self.clock.elapsed_ms().max(1), Ordering::Relaxed);
+        }
+        let (first, undecoded) = (reading.place.records() + 1, part.faults.len() as u64);
+        let Some(decoded) = reading.place.place(part) else { return Ok(()) };
+        pushed.epoch = self.accept_into(0, &mut reading, decoded, |reject| {
+            // The record's number is what the position ends with.
+            let number = reject.position.rsplit(':').next().and_then(|number| number.parse::<u64>().ok());
+            let reason = match reject.reason {
+                "late" => format!("late: {} ms behind the watermark", reject.detail),
+                reason => format!("{reason}: {}", reject.detail),
+            };
+            pushed.rejected.push((number.map_or(0, |number| number.saturating_sub(first)), reason));
+        })?;
+        pushed.accepted = (rows + undecoded).saturating_sub(pushed.rejected.len() as u64);
+        Ok(())
+    }
+
+    /// Takes rows of a partition at its edge; answers where those of them that were accepted went in.
+    fn accept_into(
+        &self,
+        index: usize,
+        reading: &mut Reading,
+        decoded: Decoded,
+        mut tell: impl FnMut(&Reject),
+    ) -> Result<Option<Epoch>, Closed> {
+        let partition = &self.partitions[index];
+        let Reading { edge, told, ended, steps, rejects, .. } = reading;
         if *ended {
-            return Ok(());
+            return Ok(None);
         }
         edge.accept(decoded, now_ms(), steps, rejects);
         self.count(partition, edge.counts());
-        rejects.drain(..).for_each(|reject| self.bury(reject));
+        rejects.drain(..).for_each(|reject| {
+            tell(&reject);
+            self.bury(reject);
+        });
+        let last = steps.last().map(|step| step.epoch);
         for Step { epoch, delta } in steps.drain(..) {
             self.latency.sent(epoch);
             let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.queues.len();
@@ -209,7 +278,7 @@ impl Source {
         }
         self.dirty.store(true, Ordering::Release);
         self.tell(index, edge.epoch(), told);
-        Ok(())
+        Ok(last)
     }
 
     /// Tells all workers how far a partition is, if that is news.
@@ -282,7 +351,12 @@ impl Source {
     /// anything to wait for: it always follows.
     pub(super) fn idle(&self, index: usize) -> bool {
         let Some(time) = &self.spec.time else { return self.live };
-        let since = self.clock.elapsed_ms().saturating_sub(self.partitions[index].last_rows_ms.load(Ordering::Relaxed));
+        let last = self.partitions[index].last_rows_ms.load(Ordering::Relaxed);
+        if self.clustered && self.inbox.is_some() && last == 0 {
+            // Nobody pushed to this process yet: the rows may all go to another.
+            return true;
+        }
+        let since = self.clock.elapsed_ms().saturating_sub(last);
         self.live && time.idle_timeout.is_some_and(|timeout| u128::from(since) >= timeout.as_millis())
     }
 

@@ -7,9 +7,6 @@
 //! Bounded lag: it stops taking rows while more than [`Lag::limit`] rows that it sent at epochs that all inputs have passed
 //! are still on their way to views and sinks. Epochs that some input still holds open do not count, they could not arrive:
 //! whatever the inputs' watermarks, everything that counts arrives, so no input waits for another here.
-//!
-//! A push source, which partitions join and leave at run time, needs one capability more that follows the others, from
-//! which a new partition's is split off; it is not built yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -18,6 +18,8 @@ mod connection;
 mod dashboard;
 mod dataflow;
 mod health;
+mod ingest;
+mod ingest_ws;
 mod json;
 mod limits;
 mod metrics;
@@ -115,6 +117,8 @@ const ROUTES: &[&[Route]] = &[
     dashboard::ROUTES,
     dataflow::ROUTES,
     health::ROUTES,
+    ingest::ROUTES,
+    ingest_ws::ROUTES,
     metrics::ROUTES,
     openapi::DESCRIPTION,
     rows_together::ROUTES,
@@ -131,6 +135,7 @@ const SHAPES: &[&[Shape]] = &[
     openapi::COMMON,
     dataflow::SHAPES,
     health::SHAPES,
+    ingest::SHAPES,
     rows_together::SHAPES,
     sources::SHAPES,
     stats::SHAPES,

@@ -13,6 +13,8 @@ mod filesystem;
 mod generated;
 #[cfg(test)]
 mod generator_tests;
+mod http;
+mod intake;
 mod lateness;
 mod nexmark;
 mod partition;
@@ -34,11 +36,19 @@ use crate::delta::Reject;
 use crate::options::{OptionError, OptionSpec, Options};
 
 pub use edge::{Edge, Step};
+pub use intake::{Intake, Written};
 pub use lateness::{EdgeCounts, LatenessHistogram};
+pub(crate) use partition::Position;
 
 /// Every source connector.
-pub const CONNECTORS: &[&dyn Connector] =
-    &[&filesystem::Filesystem, &stdin::Stdin, &datagen::Datagen, &nexmark::Nexmark];
+pub const CONNECTORS: &[&dyn Connector] = &[
+    &filesystem::Filesystem,
+    &stdin::Stdin,
+    &http::Http("http"),
+    &http::Http("websocket"),
+    &datagen::Datagen,
+    &nexmark::Nexmark,
+];
 
 /// Why a source could not be opened or read on.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +98,12 @@ pub trait Connector: Send + Sync + Debug {
     /// Whether rows keep coming as time goes by (ticks and idleness by the clock), or the input is bounded (ticks by row
     /// count, so that a run repeats byte for byte).
     fn live(&self, options: &Options) -> bool;
+
+    /// For a source that clients push to, how many rows and bytes of theirs may wait for the workers; such a source has
+    /// one partition a process and nothing that is opened.
+    fn pushed(&self, _spec: &SourceSpec) -> Result<Option<(usize, usize)>, SourceError> {
+        Ok(None)
+    }
 
     /// Checks schema and options without touching the outside.
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError>;

@@ -7,7 +7,8 @@ use crate::delta::Reject;
 use crate::format::Part;
 
 /// The place reached in one partition.
-pub(super) struct Position {
+#[derive(Debug)]
+pub(crate) struct Position {
     source: String,
     name: String,
     /// Records (lines) so far.
@@ -15,22 +16,27 @@ pub(super) struct Position {
 }
 
 impl Position {
-    pub(super) fn new(source: &str, name: &str) -> Position {
+    pub(crate) fn new(source: &str, name: &str) -> Position {
         Position { source: source.to_owned(), name: name.to_owned(), records: 0 }
     }
 
     /// The partition's name.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
+    /// Records (lines) so far.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
     /// The failure to do something with the partition.
-    pub(super) fn failed(&self, doing: &str, error: io::Error) -> SourceError {
+    pub(crate) fn failed(&self, doing: &str, error: io::Error) -> SourceError {
         SourceError::Io { source_name: self.source.clone(), what: format!("{doing} {}", self.name), error }
     }
 
     /// Says where a part's records stand in the partition; `None` if it holds neither rows nor rejects.
-    pub(super) fn place(&mut self, part: Part) -> Option<Decoded> {
+    pub(crate) fn place(&mut self, part: Part) -> Option<Decoded> {
         let first = self.records + 1;
         self.records += part.records;
         if part.batch.num_rows() == 0 && part.faults.is_empty() {

@@ -1,0 +1,96 @@
+//! Rows that clients push into a source: all of a body or nothing, never waiting.
+//!
+//! Invariant: what waits for the workers stays within the source's room (an item larger than that goes in alone); room is
+//! reserved before anything of a body is taken.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::queue::Closed;
+use super::source::Source;
+use crate::format::Part;
+use crate::source::Intake;
+use crate::time::Epoch;
+
+/// What became of pushed rows.
+#[derive(Clone, Debug, Default)]
+pub struct Pushed {
+    /// Rows in the dataflow.
+    pub accepted: u64,
+    /// Those that were not taken: the record's number from 0, and why. Each is a dead letter.
+    pub rejected: Vec<(u64, String)>,
+    /// Where the accepted ones went in; `None` if there are none.
+    pub epoch: Option<Epoch>,
+}
+
+/// Why pushed rows were not taken: none of them was.
+#[derive(Debug)]
+pub enum Refused {
+    /// There is no room now; here they are again.
+    Full(Box<Part>),
+    /// The engine stops.
+    Closed,
+}
+
+/// The room of a pushed source, and what decodes for it.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) intake: Intake,
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+    /// Rows and bytes that are reserved and not in a queue yet.
+    reserved: Mutex<(usize, usize)>,
+}
+
+impl Inbox {
+    pub(super) fn new(intake: Intake, (rows, bytes): (usize, usize)) -> Inbox {
+        Inbox { intake, rows, bytes, reserved: Mutex::default() }
+    }
+}
+
+/// Reserved room; given back when the rows are in the queues.
+struct Reserved<'a>(&'a Inbox, usize, usize);
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut reserved = self.0.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        *reserved = (reserved.0 - self.1, reserved.1 - self.2);
+    }
+}
+
+impl Source {
+    /// What decodes for it, if clients push to it.
+    pub fn intake(&self) -> Option<&Intake> {
+        self.inbox.as_ref().map(|inbox| &inbox.intake)
+    }
+
+    /// Whether there is no room for anything now.
+    pub fn full(&self) -> bool {
+        self.inbox.as_ref().is_some_and(|inbox| {
+            let (rows, bytes) = self.waiting();
+            rows >= inbox.rows || bytes >= inbox.bytes
+        })
+    }
+
+    /// Takes decoded rows of a client, all or none.
+    pub fn push(&self, part: Part) -> Result<Pushed, Refused> {
+        let Some(inbox) = &self.inbox else { return Err(Refused::Closed) };
+        if self.ended() {
+            return Err(Refused::Closed);
+        }
+        let (rows, bytes) = (part.batch.num_rows(), part.batch.get_array_memory_size());
+        let reserved = {
+            let mut reserved = inbox.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+            let (waiting_rows, waiting_bytes) = self.waiting();
+            let (all_rows, all_bytes) = (waiting_rows + reserved.0, waiting_bytes + reserved.1);
+            if all_rows > 0 && (all_rows + rows > inbox.rows || all_bytes + bytes > inbox.bytes) {
+                return Err(Refused::Full(Box::new(part)));
+            }
+            *reserved = (reserved.0 + rows, reserved.1 + bytes);
+            Reserved(inbox, rows, bytes)
+        };
+        let mut pushed = Pushed::default();
+        let taken = self.accept_part(part, &mut pushed).map_err(|Closed| Refused::Closed);
+        drop(reserved);
+        taken.map(|()| pushed)
+    }
+}

@@ -1,0 +1,253 @@
+//! `GET /api/v1/sources/{source}/ws` and `/ws/ingest`: events over a WebSocket. A text frame is one JSON event or an array
+//! of them; every frame is acknowledged by its number on the connection, from 1.
+//!
+//! Frames that have already come are decoded together, a line each, and acknowledged together. When the source has no
+//! room, one frame says so; what was read waits and nothing more is read until it is taken: nothing is lost.
+
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use futures_util::SinkExt;
+use serde::Deserialize;
+use tokio_stream::Stream;
+
+use super::App;
+use super::ingest::find;
+use super::json::text;
+use super::limits::Limit;
+use super::problem::Problem;
+use super::role::Role;
+use super::route::{Answer, Method, Route, query};
+use crate::engine::{Pushed, Refused, Source};
+use crate::format::Part;
+use crate::source::{Intake, Written};
+
+/// Frames and bytes that are decoded together at most.
+const BURST_FRAMES: usize = 4096;
+const BURST_BYTES: usize = 256 << 10;
+/// How soon a source without room is tried again.
+const RETRY: Duration = Duration::from_millis(20);
+
+const UPGRADED: &[Answer] = &[Answer::of(101, "", "")];
+
+/// Events in, frame by frame.
+pub(super) const ROUTES: &[Route] = &[
+    Route::of(Method::Get, "/api/v1/sources/{source}/ws", Role::Ingest, "Sends events over a WebSocket", || get(named))
+        .answers(UPGRADED),
+    Route::of(Method::Get, "/ws/ingest", Role::Ingest, "Sends events to the only source, over a WebSocket", || {
+        get(only)
+    })
+    .takes(&[query("source", "string", "Which source, if there are several")])
+    .answers(UPGRADED),
+];
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+async fn named(State(app): State<App>, Path(name): Path<String>, upgrade: Upgrade) -> Result<Response, Problem> {
+    open(app, name, upgrade)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    source: Option<String>,
+}
+
+async fn only(
+    State(app): State<App>,
+    query: Result<Query<Asked>, QueryRejection>,
+    upgrade: Upgrade,
+) -> Result<Response, Problem> {
+    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let name = match asked.source {
+        Some(name) => name,
+        None => {
+            let pushed = app.engine.sources().iter().filter(|source| source.intake().is_some());
+            let names: Vec<&str> = pushed.map(|source| source.name()).collect();
+            match names.as_slice() {
+                [name] => (*name).to_owned(),
+                [] => return Err(Problem::unknown("source that takes events", "", [].into_iter())),
+                names => {
+                    let detail = format!("several sources take events: add ?source= one of {}", names.join(", "));
+                    return Err(Problem::bad_request(detail));
+                }
+            }
+        }
+    };
+    open(app, name, upgrade)
+}
+
+fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
+    find(&app, &name)?;
+    let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let frame = app.access.limits.size(Limit::Frame);
+    let upgrade = upgrade.max_message_size(frame).max_frame_size(frame);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        if let Ok((source, intake)) = find(&app, &name) {
+            let mut closing = app.closing.clone();
+            let connection = Connection { socket, source, intake, frames: 0, lines: Vec::new(), held: Vec::new() };
+            tokio::select! {
+                _ = connection.run() => {}
+                _ = closing.wait_for(|closing| *closing) => {}
+            }
+        }
+    }))
+}
+
+struct Connection<'a> {
+    socket: WebSocket,
+    source: &'a Source,
+    intake: &'a Intake,
+    /// Frames so far.
+    frames: u64,
+    /// Events that wait to be decoded together, a line each.
+    lines: Vec<u8>,
+    /// The numbers of their frames.
+    held: Vec<u64>,
+}
+
+/// The connection is gone, or the engine stops.
+struct Gone;
+
+impl Connection<'_> {
+    async fn run(mut self) -> Result<(), Gone> {
+        loop {
+            let Some(Ok(mut message)) = self.socket.recv().await else { return Ok(()) };
+            loop {
+                self.take(message).await?;
+                if self.held.len() >= BURST_FRAMES || self.lines.len() >= BURST_BYTES {
+                    break;
+                }
+                // What has come already belongs to the burst.
+                let ready = std::future::poll_fn(|context| {
+                    Poll::Ready(match Pin::new(&mut self.socket).poll_next(context) {
+                        Poll::Ready(next) => Some(next),
+                        Poll::Pending => None,
+                    })
+                });
+                match ready.await {
+                    None => break,
+                    Some(Some(Ok(next))) => message = next,
+                    Some(_) => return self.flush().await,
+                }
+            }
+            self.flush().await?;
+            self.socket.flush().await.map_err(|_| Gone)?;
+        }
+    }
+
+    async fn take(&mut self, message: Message) -> Result<(), Gone> {
+        match message {
+            Message::Text(frame) => {
+                self.frames += 1;
+                let frame = frame.as_str();
+                if frame.trim_ascii_start().starts_with('[') {
+                    self.flush().await?;
+                    return self.array(frame).await;
+                }
+                let start = self.lines.len();
+                self.lines.extend_from_slice(frame.as_bytes());
+                // Between tokens a newline is space; within a string it would be wrong as it stands, and stays so.
+                let inner = &mut self.lines[start..];
+                if memchr::memchr(b'\n', inner).is_some() {
+                    let quoted = serde_json::from_str::<serde::de::IgnoredAny>(frame).is_err();
+                    let stand_in = if quoted { 0 } else { b' ' };
+                    inner.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = stand_in);
+                }
+                self.lines.push(b'\n');
+                self.held.push(self.frames);
+                Ok(())
+            }
+            Message::Binary(_) => {
+                self.frames += 1;
+                self.flush().await?;
+                self.error(self.frames, "binary frames are not read: send JSON as text").await
+            }
+            // Pings are answered below us.
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Close(_) => self.flush().await,
+        }
+    }
+
+    /// Decodes and takes the frames that wait, and acknowledges each.
+    async fn flush(&mut self) -> Result<(), Gone> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let pushed = self.push(self.intake.lines(&self.lines)).await?;
+        let (lines, held) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.held));
+        // Of undecoded rows and late ones the numbers ascend within each kind only.
+        let mut wrong = pushed.rejected;
+        wrong.sort_by_key(|(record, _)| *record);
+        let mut wrong = wrong.into_iter().peekable();
+        let mut text = lines.split(|byte| *byte == b'\n');
+        for (record, seq) in (0..).zip(&held) {
+            let line = text.next().unwrap_or_default();
+            match wrong.next_if(|(number, _)| *number == record) {
+                None if line.trim_ascii().is_empty() => self.error(*seq, "the frame is empty").await?,
+                None => self.acknowledge(*seq, 1, 0).await?,
+                Some((_, reason)) if !readable(line) => self.error(*seq, &reason).await?,
+                Some(_) => self.acknowledge(*seq, 0, 1).await?,
+            }
+        }
+        (self.lines, self.held) = (lines, held);
+        self.lines.clear();
+        self.held.clear();
+        Ok(())
+    }
+
+    async fn array(&mut self, frame: &str) -> Result<(), Gone> {
+        let seq = self.frames;
+        match self.intake.decode(Written::Json, frame.as_bytes()) {
+            Err(reason) => self.error(seq, &reason).await,
+            Ok(part) => {
+                let pushed = self.push(part).await?;
+                self.acknowledge(seq, pushed.accepted, pushed.rejected.len()).await
+            }
+        }
+    }
+
+    /// Takes rows, as soon as there is room.
+    async fn push(&mut self, part: Part) -> Result<Pushed, Gone> {
+        let mut part = Box::new(part);
+        let mut told = false;
+        loop {
+            part = match self.source.push(*part) {
+                Ok(pushed) => return Ok(pushed),
+                Err(Refused::Closed) => return Err(Gone),
+                Err(Refused::Full(part)) => part,
+            };
+            if !std::mem::replace(&mut told, true) {
+                let ms = RETRY.as_millis();
+                self.send(format!(r#"{{"type":"backpressure","retry_after_ms":{ms}}}"#)).await?;
+                self.socket.flush().await.map_err(|_| Gone)?;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn acknowledge(&mut self, seq: u64, accepted: u64, rejected: usize) -> Result<(), Gone> {
+        self.send(format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}}}"#)).await
+    }
+
+    async fn error(&mut self, seq: u64, reason: &str) -> Result<(), Gone> {
+        self.send(format!(r#"{{"type":"error","seq":{seq},"reason":{}}}"#, text(reason))).await
+    }
+
+    /// Sends with the next flush.
+    async fn send(&mut self, frame: String) -> Result<(), Gone> {
+        self.socket.feed(Message::Text(frame.into())).await.map_err(|_| Gone)
+    }
+}
+
+/// Whether a frame is a JSON object, whatever its values.
+fn readable(line: &[u8]) -> bool {
+    line.trim_ascii_start().first() == Some(&b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+}

@@ -1,0 +1,67 @@
+//! `http` and `websocket`: rows that clients push, over either of both. One order of arrival, and one watermark, per
+//! process: the server decodes with an [`super::Intake`] and hands over; nothing is read here.
+
+use super::filesystem::{check_options, refuse};
+use super::{Connector, Intake, Reader, SourceError, SourceSpec};
+use crate::format;
+use crate::options::{OptionSpec, Options};
+
+/// The connector `http`, by one of its names.
+#[derive(Debug)]
+pub(super) struct Http(pub(super) &'static str);
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec { name: "queue-rows", help: "how many rows may wait for the workers; then 429 (default 131072)" },
+    OptionSpec { name: "queue-bytes", help: "how many bytes of columns may wait; then 429 (default 67108864)" },
+    OptionSpec { name: "max-row-bytes", help: format::DECODING_OPTIONS[0].help },
+    OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
+];
+
+/// How many rows and bytes may wait.
+pub(super) fn room(spec: &SourceSpec) -> Result<(usize, usize), SourceError> {
+    let size = |name, default: usize| -> Result<usize, SourceError> {
+        Ok(spec.options.parse::<usize>(name, "a number")?.unwrap_or(default).max(1))
+    };
+    Ok((size("queue-rows", 131_072)?, size("queue-bytes", 64 << 20)?))
+}
+
+impl Connector for Http {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn help(&self) -> &'static str {
+        "takes what clients push: POST /api/v1/sources/NAME/events and WebSocket /api/v1/sources/NAME/ws"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn live(&self, _: &Options) -> bool {
+        true
+    }
+
+    fn pushed(&self, spec: &SourceSpec) -> Result<Option<(usize, usize)>, SourceError> {
+        room(spec).map(Some)
+    }
+
+    fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
+        check_options(spec, self.options(), Some("body.json"))?;
+        let format = format::choose(&spec.options, "body.json").map_err(|error| refuse(spec, error))?;
+        if format.name() == "parquet" {
+            return Err(SourceError::Schema {
+                source_name: spec.name.clone(),
+                what: "Parquet is not read from requests".to_owned(),
+                remedy: "write 'format' = 'json', 'csv' or 'arrow'".to_owned(),
+            });
+        }
+        room(spec)?;
+        Intake::new(spec).map(drop)
+    }
+
+    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+        self.check(spec)?;
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,169 @@
+//! Bodies and frames that clients push, decoded into the columns of one source. Pure: bytes in, rows and faults out.
+//!
+//! Decoders keep their room and go back into a pool, so that a request costs one lock and no decoder of its own.
+
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::filesystem::{layout, refuse};
+use super::{SourceError, SourceSpec};
+use crate::format::{self, BlockDecoding, Decoder, Decoding, Input, Part, Records, TextDecoding};
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// One JSON object, over any number of lines, or an array of them.
+    Json,
+    /// One JSON object a line.
+    Lines,
+    /// CSV.
+    Csv,
+    /// An Arrow IPC stream.
+    Arrow,
+}
+
+/// What decodes for one source.
+#[derive(Debug)]
+pub struct Intake {
+    json: Pool,
+    lines: Pool,
+    /// Why not, if a column has no text form in CSV.
+    csv: Result<Arc<dyn TextDecoding>, String>,
+    arrow: Arc<dyn BlockDecoding>,
+    default: Written,
+}
+
+struct Pool {
+    records: Arc<dyn Records>,
+    free: Mutex<Vec<Box<dyn Decoder>>>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("records", &self.records).finish_non_exhaustive()
+    }
+}
+
+/// How many decoders wait for their next use.
+const KEPT: usize = 16;
+
+impl Pool {
+    fn new(records: Arc<dyn Records>) -> Pool {
+        Pool { records, free: Mutex::default() }
+    }
+
+    fn decode(&self, chunk: &[u8]) -> Part {
+        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = free().pop();
+        let mut decoder = waiting.unwrap_or_else(|| self.records.decoder());
+        let part = decoder.decode(chunk);
+        let mut free = free();
+        if free.len() < KEPT {
+            free.push(decoder);
+        }
+        part
+    }
+}
+
+impl Intake {
+    /// What decodes for this source.
+    pub fn new(spec: &SourceSpec) -> Result<Intake, SourceError> {
+        let layout = layout(spec)?;
+        let of = |name: &str| -> Result<Decoding, SourceError> {
+            let Some(format) = format::find(name) else { unreachable!("{name} is a format") };
+            format.decoding(&layout, &spec.options).map_err(|error| refuse(spec, error))
+        };
+        let (Decoding::Text(json), Decoding::Blocks(arrow)) = (of("json")?, of("arrow")?) else {
+            unreachable!("JSON is text, Arrow is blocks")
+        };
+        let csv = match of("csv") {
+            Ok(Decoding::Text(csv)) => Ok(csv),
+            Ok(Decoding::Blocks(_)) => unreachable!("CSV is text"),
+            Err(SourceError::Option(error)) => return Err(error.into()),
+            Err(error) => Err(error.to_string()),
+        };
+        Ok(Intake {
+            // The inside of an array is also how one object over several lines is read.
+            json: Pool::new(json.begin(b"[").records),
+            lines: Pool::new(json.begin(b"{").records),
+            csv,
+            arrow,
+            default: match spec.options.get("format").map(str::to_ascii_lowercase).as_deref() {
+                Some("csv") => Written::Csv,
+                Some("arrow") => Written::Arrow,
+                _ => Written::Lines,
+            },
+        })
+    }
+
+    /// How a body is written that does not say so.
+    pub fn default_written(&self) -> Written {
+        self.default
+    }
+
+    /// Decodes a whole body; `Err` says why nothing of it can be read. Records are counted from 0.
+    pub fn decode(&self, written: Written, body: &[u8]) -> Result<Part, String> {
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        match written {
+            Written::Lines if first(body) != Some(b'[') => Ok(self.lines.decode(&ended(body))),
+            Written::Json | Written::Lines => {
+                let body = body.trim_ascii();
+                let Some(array) = body.strip_prefix(b"[") else { return Ok(self.json.decode(body)) };
+                let array = array.strip_suffix(b"]").ok_or("the array does not end with ']'")?;
+                Ok(self.json.decode(array))
+            }
+            Written::Csv => {
+                let csv = self.csv.as_ref().map_err(String::clone)?;
+                let beginning = csv.begin(body);
+                if let Some(fault) = beginning.faults.first() {
+                    return Err(format!("the header: {}", fault.detail));
+                }
+                Ok(beginning.records.decoder().decode(&ended(&body[beginning.skip.min(body.len())..])))
+            }
+            Written::Arrow => {
+                let parts = self.arrow.open(Input::Stream(Box::new(Cursor::new(body.to_vec()))))?;
+                let parts = parts.collect::<Result<Vec<Part>, String>>()?;
+                joined(parts)
+            }
+        }
+    }
+
+    /// Decodes lines, one event each, the last with its end: as many records as lines.
+    pub fn lines(&self, text: &[u8]) -> Part {
+        self.lines.decode(text)
+    }
+}
+
+fn first(body: &[u8]) -> Option<u8> {
+    body.iter().find(|byte| !byte.is_ascii_whitespace()).copied()
+}
+
+/// Text that ends with a newline.
+fn ended(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    match text.last() {
+        None | Some(b'\n') => text.into(),
+        _ => [text, b"\n"].concat().into(),
+    }
+}
+
+/// The batches of one stream as one, so that a body is taken or refused as a whole.
+fn joined(parts: Vec<Part>) -> Result<Part, String> {
+    let Some(schema) = parts.first().map(|part| part.batch.schema()) else {
+        return Err("the stream has no batches".to_owned());
+    };
+    let batch = arrow_select::concat::concat_batches(&schema, parts.iter().map(|part| &part.batch));
+    let batch = batch.map_err(|error| error.to_string())?;
+    let (mut numbers, mut faults, mut records) = (Vec::with_capacity(batch.num_rows()), Vec::new(), 0);
+    for part in parts {
+        match part.numbers {
+            Some(own) => numbers.extend(own.into_iter().map(|number| number + records)),
+            None => numbers.extend((0..part.batch.num_rows() as u64).map(|row| row + records)),
+        }
+        faults.extend(part.faults.into_iter().map(|mut fault| {
+            fault.record += records;
+            fault
+        }));
+        records += part.records;
+    }
+    Ok(Part { batch, numbers: Some(numbers), records, faults })
+}
