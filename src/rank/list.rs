@@ -16,7 +16,6 @@ pub(super) enum List {
     Empty,
     One(Entry),
     /// No block is empty.
-    #[allow(clippy::box_collection, reason = "the list is as small as one entry")]
     Blocks(Box<Vec<Vec<Entry>>>),
 }
 
