@@ -254,7 +254,13 @@ impl Reader {
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
             match self.steps() {
                 None => self.reset("the changes since then are gone").await?,
-                Some(steps) if steps.iter().any(Option::is_some) => self.tell(steps).await?,
+                Some(steps) if steps.iter().any(Option::is_some) => {
+                    self.tell(steps).await?;
+                    // A view with nothing new may have been cut off before it told how far it is.
+                    if resumed && !self.aligned {
+                        self.progress().await?;
+                    }
+                }
                 // Where it is, so that a reader that has all of it knows.
                 Some(_) if resumed => self.progress().await?,
                 Some(_) if self.extras.is_empty() => {
