@@ -11,6 +11,7 @@ use super::{AggregateCall, Dataflow, Node, NodeId, Op, Over, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
 use crate::delta::{Delta, Rejects, Stateful, by_columns, stateful, stateless};
 use crate::join::{Buckets, Side, Versions, paired};
+use crate::pattern::{Pattern, Program, Recognise};
 use crate::rank::{Rank, Rolling, RollingOrder, Top};
 use crate::reduce::Groups;
 use crate::session::{PointSessions, Sessions};
@@ -115,6 +116,16 @@ fn operator<'s>(
             let keys = lookup.keys.iter().copied().unzip::<_, _, Vec<_>, Vec<_>>().into();
             paired(lefts, rights, keys, "Lookup", Versions::new(lookup.clone(), &node.schema, inputs, rejects))
         }
+        Op::Pattern(pattern) => {
+            let (from, stream) = input(0);
+            let from = &plan.nodes[from];
+            stateful(
+                stream,
+                by_columns(pattern.keys.clone()),
+                "Pattern",
+                Box::new(recognise(from, node, pattern, rejects)),
+            )
+        }
         Op::Rank(rank) => {
             let (from, stream) = input(0);
             let (from, pact) = (&plan.nodes[from], by_columns(rank.exchange()));
@@ -132,6 +143,13 @@ fn operator<'s>(
 fn behind(from: &Node, column: usize, lateness_ms: Option<i64>) -> i64 {
     let bound = from.facts.bounds.get(column).copied().flatten();
     bound.map_or(0, |bound| bound.saturating_neg().saturating_sub(lateness_ms.unwrap_or(0)))
+}
+
+/// The state machine of a pattern: `from` is what it reads, `node` the pattern itself.
+pub fn recognise(from: &Node, node: &Node, pattern: &Pattern, rejects: &Rejects) -> Recognise {
+    let Some(program) = Program::new(pattern) else { unreachable!("the planner refuses patterns that are too long") };
+    let delay_ms = behind(from, pattern.time, pattern.lateness_ms).max(0);
+    Recognise::new(pattern, program, &from.schema, &node.schema, delay_ms, rejects)
 }
 
 /// The state machine of a ranking: `from` is what it reads, `node` the ranking itself.

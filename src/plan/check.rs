@@ -5,6 +5,7 @@ use std::fmt;
 use super::explain::state;
 use super::{Dataflow, Frame, NodeId, Op, Over, Pane, Reduce, Window};
 use crate::join::{Join, Side};
+use crate::pattern::Pattern;
 use crate::rank::Rank;
 
 /// From how many windows a row is in on, copying it into each is worth a word.
@@ -45,6 +46,10 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 Op::Window { window, .. } => warnings.extend(copies(window).map(warn)),
                 Op::Join(join) => warnings.extend(keeps(plan, node, join).map(warn)),
                 Op::Lookup(_) => {}
+                Op::Pattern(pattern) => {
+                    warnings.extend(matched(plan, node, pattern).into_iter().map(warn));
+                    warnings.extend(waiting(plan, node));
+                }
                 Op::Over(over) => {
                     warnings.extend(rolling(plan, node, over).map(warn));
                     warnings.extend(waiting(plan, node));
@@ -117,6 +122,29 @@ fn rolling(plan: &Dataflow, node: NodeId, over: &Over) -> Option<(String, &'stat
         }
         _ => None,
     }
+}
+
+/// What a pattern keeps without end.
+fn matched(plan: &Dataflow, node: NodeId, pattern: &Pattern) -> Vec<(String, &'static str)> {
+    let mut found = Vec::new();
+    let input = &plan.nodes[plan.nodes[node].inputs[0]].schema;
+    let keys: Vec<&str> = pattern.keys.iter().map(|&key| input.field(key).name().as_str()).collect();
+    if pattern.within_ms.is_none() {
+        let message = "a pattern without WITHIN keeps the rows of a match that never ends".to_owned();
+        found.push((message, "bound it: PATTERN (A B+ C) WITHIN INTERVAL '1' HOUR"));
+    } else if pattern.reach().1 > 0 {
+        let message = "a pattern that looks ahead waits for the next row of its partition, however late it comes";
+        found.push((message.to_owned(), "make the row ahead a variable of the pattern instead of NEXT"));
+    }
+    if pattern.lateness_ms.is_none() {
+        let message = "a pattern keeps every row: lateness is unbounded".to_owned();
+        found.push((message, "give the source a lateness it can live with, like '1 hour'"));
+    }
+    if pattern.remembers_partitions() && !keys.is_empty() {
+        let message = format!("a pattern with PREV or MATCH_NUMBER remembers each {} for ever", keys.join(", "));
+        found.push((message, "partition by a value with few kinds, or make the row before a variable of the pattern"));
+    }
+    found
 }
 
 /// A ranking that keeps rows without end.

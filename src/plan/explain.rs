@@ -10,6 +10,7 @@ use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
+use super::explain_pattern::{pattern_line, pattern_state};
 use super::explain_rank::{over_line, over_state, rank_line, rank_state};
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, TableSpec, Window};
 use crate::source::SourceSpec;
@@ -124,6 +125,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Reduce(reduce) => reduce_line(reduce, of),
         Op::Join(join) => join_line(join, schemas(plan, node)),
         Op::Lookup(lookup) => lookup_line(lookup, schemas(plan, node)),
+        Op::Pattern(pattern) => pattern_line(pattern, of),
         Op::Rank(rank) => rank_line(rank, of),
         Op::Over(over) => over_line(over, of),
     }
@@ -225,6 +227,7 @@ fn facts(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Over(over) => parts.extend(over_state(over, of)),
         Op::Join(join) => parts.extend(join_state(join, schemas(plan, node))),
         Op::Lookup(lookup) => parts.extend(lookup_state(lookup, schemas(plan, node))),
+        Op::Pattern(pattern) => parts.extend(pattern_state(pattern, of)),
         Op::Rank(rank) => parts.extend(rank_state(rank, of)),
         _ => {}
     }

@@ -7,6 +7,7 @@ pub mod build;
 mod check;
 pub mod explain;
 mod explain_join;
+mod explain_pattern;
 mod explain_rank;
 #[cfg(test)]
 mod explain_tests;
@@ -28,6 +29,7 @@ pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain, sql_type};
 pub use crate::aggregate::Emit;
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
+pub use crate::pattern::{Condition, Pattern, Pick, PickAggregate, Place, Shape, Skip, Variable};
 pub use crate::rank::{Frame, Numbering, Rank};
 pub use crate::window::Window;
 
@@ -192,6 +194,8 @@ pub enum Op {
     Rank(Rank),
     /// Aggregates over the rows before each row.
     Over(Over),
+    /// Finds sequences of rows.
+    Pattern(Box<Pattern>),
 }
 
 /// Group and aggregate. Output columns: the keys, then `window_start`, `window_end`, `window_time` if there is a window,

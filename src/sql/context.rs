@@ -18,6 +18,7 @@ use super::aggregate_call::{BindLiterals, Bound, Grouping};
 use super::catalog::Catalog;
 use super::column_type::CastTypes;
 use super::diagnose::NO_RELATION;
+use super::pattern_call::PatternCalls;
 use super::rank_call::{RankCall, ShiftCall};
 use super::window_call::WindowCalls;
 
@@ -72,7 +73,7 @@ impl Context {
         }
         let own: [Arc<dyn ExprPlanner>; 2] = [Arc::new(BindLiterals), Arc::new(FieldsWithoutCase)];
         let expr_planners = own.into_iter().chain(super::functions::planners()).collect();
-        let relation_planners: Vec<Arc<dyn RelationPlanner>> = vec![Arc::new(WindowCalls)];
+        let relation_planners: Vec<Arc<dyn RelationPlanner>> = vec![Arc::new(PatternCalls), Arc::new(WindowCalls)];
         Context { relations: HashMap::new(), scalars, aggregates, options, expr_planners, relation_planners }
     }
 

@@ -90,6 +90,10 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
                 need(&mut kept, node.inputs[0], &mut all.into_iter());
                 mine.extend(0..first);
             }
+            Op::Pattern(pattern) => {
+                need(&mut kept, node.inputs[0], &mut pattern.columns().into_iter());
+                mine.extend(0..node.schema.fields().len());
+            }
             Op::Rank(rank) => {
                 let width = nodes[node.inputs[0]].schema.fields().len();
                 let mut input: BTreeSet<usize> = mine.iter().copied().filter(|&c| c < width).collect();
@@ -215,6 +219,10 @@ impl Pruner<'_> {
                 (Op::Window { time: self.at(node.inputs[0], *time), window: *window }, inputs)
             }
             Op::Reduce(reduce) => (Op::Reduce(self.reduce(reduce, node.inputs[0], &kept)), inputs),
+            Op::Pattern(pattern) => {
+                let moved = pattern.moved(&|column| self.at(node.inputs[0], column));
+                (Op::Pattern(Box::new(moved)), inputs)
+            }
             Op::Rank(rank) => {
                 let width = self.old[node.inputs[0]].schema.fields().len();
                 let (own, numbers): (Vec<usize>, Vec<usize>) = kept.iter().partition(|&&c| c < width);

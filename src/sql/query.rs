@@ -31,6 +31,7 @@ use super::column_type::plain;
 use super::context::Context;
 use super::diagnose::syntax as syntax_problem;
 use super::error::Problem;
+use super::pattern_tokens;
 use super::token::DIALECT;
 use super::{as_of, group_window, names, refuse, syntax, table_function, walk};
 
@@ -40,7 +41,7 @@ pub(super) fn parse(
     tokens: &[TokenWithSpan],
     key: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Result<(Query, usize), Problem> {
-    let prepared = as_of::prepare(table_function::prepare(tokens))?;
+    let prepared = as_of::prepare(pattern_tokens::prepare(table_function::prepare(tokens))?)?;
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
     let mut query = parser.parse_query().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
@@ -101,7 +102,11 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
 pub(super) fn plan_expr(context: &Context, expr: ast::Expr, schema: &DFSchema) -> Result<Expr, DataFusionError> {
     let planner = SqlToRel::new_with_options(context, parser_options());
     let expr = planner.sql_to_expr(expr, schema, &mut Default::default())?;
-    // Types are settled as in a query over the table.
+    typed(expr, schema, context.options())
+}
+
+/// An expression over a table's columns with its types settled, as in a query over the table.
+pub(super) fn typed(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> Result<Expr, DataFusionError> {
     let input = LogicalPlanBuilder::empty(false).build()?;
     let LogicalPlan::EmptyRelation(mut empty) = input else {
         return Err(DataFusionError::Internal("an empty relation".to_owned()));
@@ -109,7 +114,7 @@ pub(super) fn plan_expr(context: &Context, expr: ast::Expr, schema: &DFSchema) -
     empty.schema = Arc::new(schema.clone());
     let plan =
         LogicalPlanBuilder::from(LogicalPlan::EmptyRelation(empty)).project([expr.alias("computed")])?.build()?;
-    let plan = analyze(plan, context.options())?;
+    let plan = analyze(plan, options)?;
     let typed = with_plain_types(plan)?;
     let mut exprs = typed.expressions();
     if let LogicalPlan::Projection(outer) = &typed

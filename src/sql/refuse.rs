@@ -177,17 +177,13 @@ impl Refuse {
                 refuse(span, "LATERAL is not supported yet", LATERAL)
             }
             TableFactor::UNNEST { .. } => refuse(span, "UNNEST is not supported yet", UNNEST),
-            TableFactor::MatchRecognize { .. } => refuse(
-                span,
-                "MATCH_RECOGNIZE is not supported yet",
-                "SESSION windows with FIRST_VALUE and LAST_VALUE cover many patterns",
-            ),
             TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
                 refuse(span, "PIVOT is not supported", "write SUM(x) FILTER (WHERE kind = 'a') AS a, ...")
             }
-            TableFactor::Table { .. } | TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => {
-                Flow::Continue(())
-            }
+            TableFactor::Table { .. }
+            | TableFactor::Derived { .. }
+            | TableFactor::NestedJoin { .. }
+            | TableFactor::MatchRecognize { .. } => Flow::Continue(()),
             _ => refuse(
                 span,
                 "this is not supported in FROM",

@@ -6,6 +6,7 @@ mod grouping;
 mod join;
 mod lookup;
 mod over;
+mod pattern;
 mod rank;
 mod reduce;
 mod relation;
@@ -20,6 +21,7 @@ use datafusion_expr::{Distinct, LogicalPlan};
 use super::context::Scanned;
 use super::diagnose::placed;
 use super::error::Problem;
+use super::pattern_node::PatternNode;
 use super::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
 use crate::plan::{Emit, Scalar};
 
@@ -74,10 +76,14 @@ impl Lowering<'_> {
             LogicalPlan::Window(window) => self.over_rows(window, emit),
             LogicalPlan::Limit(limit) => self.first_rows(limit, emit),
             LogicalPlan::Distinct(Distinct::All(_)) => Err(internal("DISTINCT that is not a grouping")),
-            LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
-                Some(node) => self.window(node, emit),
-                None => Err(internal("an unknown extension")),
-            },
+            LogicalPlan::Extension(extension) => {
+                let node = extension.node.as_any();
+                match (node.downcast_ref::<WindowNode>(), node.downcast_ref::<PatternNode>()) {
+                    (Some(node), _) => self.window(node, emit),
+                    (_, Some(node)) => self.pattern(node, emit),
+                    _ => Err(internal("an unknown extension")),
+                }
+            }
             other => Err(refused(other)),
         }
     }
