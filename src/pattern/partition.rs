@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use hashbrown::HashMap;
+
 use super::store::At;
 
 /// A row.
@@ -154,4 +156,20 @@ impl Partition {
         self.rows.drain(..(keep - self.dropped) as usize);
         self.dropped = keep;
     }
+}
+
+/// What goes and what comes where `undone` was and `fresh` is.
+pub(super) fn differences(undone: Vec<Shown>, fresh: Vec<Shown>, gone: &mut Vec<Shown>, come: &mut Vec<Shown>) {
+    if undone.is_empty() {
+        return come.extend(fresh);
+    }
+    let first = |shown: &Shown| shown.rows.first().map(|(at, _)| *at);
+    let mut old: HashMap<Option<At>, Shown> = undone.iter().map(|shown| (first(shown), shown.clone())).collect();
+    for shown in fresh {
+        match old.get(&first(&shown)) {
+            Some(same) if *same == shown => drop(old.remove(&first(&shown))),
+            _ => come.push(shown),
+        }
+    }
+    gone.extend(undone.into_iter().filter(|shown| old.contains_key(&first(shown))));
 }

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 
 use super::attempt::{Attempt, Horizon, Matcher, Outcome, picked};
 use super::output::{self, Judge, View};
-use super::partition::{Found, Partition, Row, Shown};
+use super::partition::{Found, Partition, Row, Shown, differences};
 use super::store::{At, Store, chosen};
 use super::{Pattern, Pick, Program, Skip};
 use crate::aggregate::{Changes, Keys};
@@ -453,22 +453,6 @@ fn schedule(due: &mut BTreeMap<i64, Vec<u32>>, partition: &mut Partition, group:
         partition.due = Some(time);
         due.entry(time).or_default().push(group);
     }
-}
-
-/// What goes and what comes where `undone` was and `fresh` is.
-fn differences(undone: Vec<Shown>, fresh: Vec<Shown>, gone: &mut Vec<Shown>, come: &mut Vec<Shown>) {
-    if undone.is_empty() {
-        return come.extend(fresh);
-    }
-    let first = |shown: &Shown| shown.rows.first().map(|(at, _)| *at);
-    let mut old: HashMap<Option<At>, Shown> = undone.iter().map(|shown| (first(shown), shown.clone())).collect();
-    for shown in fresh {
-        match old.get(&first(&shown)) {
-            Some(same) if *same == shown => drop(old.remove(&first(&shown))),
-            _ => come.push(shown),
-        }
-    }
-    gone.extend(undone.into_iter().filter(|shown| old.contains_key(&first(shown))));
 }
 
 impl Stateful for Recognise {

@@ -1,6 +1,8 @@
 //! The matcher against an enumeration of all ways to match, in order of preference, over the rows in the end: random
 //! patterns, conditions, rows, lateness and skips; seeded.
 
+mod naive;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use datafusion_expr::Operator;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, lit};
 
+use self::naive::Naive;
 use super::*;
 use crate::delta::{Delta, Rejects, Stateful};
 use crate::time::Epoch;
@@ -138,125 +141,6 @@ impl Random {
             }
         }
         events
-    }
-}
-
-// The answer from scratch.
-
-struct Naive<'a> {
-    case: &'a Case,
-    rows: &'a [Event],
-    /// How many more ways may be enumerated; the answer is not known if none is left.
-    patience: std::cell::Cell<usize>,
-}
-
-impl Naive<'_> {
-    fn holds(&self, start: usize, path: &[usize]) -> bool {
-        let at = start + path.len() - 1;
-        let variable = path[path.len() - 1];
-        let v = self.rows[at].v;
-        let of =
-            |wanted: usize| (0..path.len()).filter(move |&i| path[i] == wanted).map(move |i| self.rows[start + i].v);
-        (self.case.flags[variable] >> v) & 1 == 1
-            && match self.case.asks[variable] {
-                Asks::Nothing => true,
-                Asks::Rises => at > 0 && v > self.rows[at - 1].v,
-                Asks::Below => self.rows.get(at + 1).is_some_and(|next| v < next.v),
-                Asks::NotBelowFirst => of(0).next().is_some_and(|first| v >= first),
-                Asks::SmallSum => (0..path.len()).map(|i| self.rows[start + i].v).sum::<i64>() < 9,
-            }
-    }
-
-    fn within(&self, start: usize, at: usize) -> bool {
-        let end = self.case.within.map(|within| self.rows[start].ts + within);
-        self.rows.get(at).is_some_and(|row| end.is_none_or(|end| row.ts < end))
-    }
-
-    /// All ways to go on after `path`, the preferred first.
-    fn ways(&self, shape: &Shape, start: usize, path: &[usize]) -> Vec<Vec<usize>> {
-        if self.patience.get() == 0 {
-            return vec![];
-        }
-        self.patience.set(self.patience.get() - 1);
-        match shape {
-            Shape::Row(variable) => {
-                let longer: Vec<usize> = path.iter().copied().chain([*variable]).collect();
-                let fits = self.within(start, start + path.len()) && self.holds(start, &longer);
-                if fits { vec![longer] } else { vec![] }
-            }
-            Shape::End => {
-                if self.within(start, start + path.len()) {
-                    vec![]
-                } else {
-                    vec![path.to_vec()]
-                }
-            }
-            Shape::Concat(parts) => parts.iter().fold(vec![path.to_vec()], |ways, part| {
-                ways.iter().flat_map(|way| self.ways(part, start, way)).collect()
-            }),
-            Shape::Either(parts) => parts.iter().flat_map(|part| self.ways(part, start, path)).collect(),
-            Shape::Repeat { body, least, most, reluctant } => {
-                self.repeated(body, (*least, *most), *reluctant, start, path, 0)
-            }
-        }
-    }
-
-    fn repeated(
-        &self,
-        body: &Shape,
-        (least, most): (u32, Option<u32>),
-        reluctant: bool,
-        start: usize,
-        path: &[usize],
-        done: u32,
-    ) -> Vec<Vec<usize>> {
-        let mut more: Vec<Vec<usize>> = Vec::new();
-        if most.is_none_or(|most| done < most) {
-            for way in self.ways(body, start, path) {
-                more.extend(self.repeated(body, (least, most), reluctant, start, &way, done + 1));
-            }
-        }
-        let stop = if done >= least { vec![path.to_vec()] } else { vec![] };
-        if reluctant { [stop, more].concat() } else { [more, stop].concat() }
-    }
-
-    fn text(&self, start: usize, path: &[usize], number: usize) -> Vec<String> {
-        let show = |v: Option<i64>| v.map_or("-".to_owned(), |v| v.to_string());
-        let line = |upto: usize| {
-            let rows = &self.rows[start..start + upto];
-            let a: Vec<i64> = (0..upto).filter(|&i| path[i] == 0).map(|i| rows[i].v).collect();
-            let before = start.checked_sub(1).map(|at| self.rows[at].v);
-            let sum = (!a.is_empty()).then(|| a.iter().sum());
-            let name = path[upto - 1];
-            let values = [Some(rows[0].ts), Some(rows[upto - 1].ts), before, a.last().copied(), Some(upto as i64), sum];
-            let head = match self.case.all {
-                true => vec![rows[upto - 1].key, Some(rows[upto - 1].ts), Some(rows[upto - 1].v)],
-                false => vec![rows[0].key],
-            };
-            let cells: Vec<String> = head.into_iter().chain(values).map(show).collect();
-            format!("{} v{name} {number}", cells.join(" "))
-        };
-        if self.case.all { (1..=path.len()).map(line).collect() } else { vec![line(path.len())] }
-    }
-
-    fn answer(&self) -> Vec<String> {
-        let (mut start, mut number, mut out) = (0, 0, Vec::new());
-        while start < self.rows.len() {
-            let Some(path) = self.ways(&self.case.shape, start, &[]).into_iter().next() else {
-                start += 1;
-                continue;
-            };
-            number += 1;
-            out.extend(self.text(start, &path, number));
-            let next = match self.case.skip {
-                Skip::PastLast => Some(path.len()),
-                Skip::ToNext => Some(1),
-                Skip::ToFirst(variable) => path.iter().position(|&v| v == variable),
-                Skip::ToLast(variable) => path.iter().rposition(|&v| v == variable),
-            };
-            start += next.unwrap_or(1).max(1);
-        }
-        out
     }
 }
 

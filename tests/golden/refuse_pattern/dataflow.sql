@@ -63,7 +63,6 @@ SELECT * FROM quotes MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts
 CREATE SINK wrong_order WITH ('connector' = 'blackhole') AS
 SELECT * FROM quotes MATCH_RECOGNIZE (ORDER BY price MEASURES A.price AS p PATTERN (A) DEFINE A AS price > 1);
 
-CREATE VIEW newest AS SELECT symbol, MAX(ts) AS ts, COUNT(*) AS n FROM quotes GROUP BY symbol;
-
 CREATE SINK retracting WITH ('connector' = 'blackhole') AS
-SELECT * FROM newest MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts MEASURES A.n AS n PATTERN (A) DEFINE A AS n > 1);
+SELECT * FROM (SELECT symbol, MAX(ts) AS ts, COUNT(*) AS n FROM quotes GROUP BY symbol)
+MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts MEASURES A.n AS n PATTERN (A) DEFINE A AS n > 1);
