@@ -21,7 +21,7 @@ use crate::aggregate::{Changes, Keys};
 use crate::delta::{Delta, Rejects, Stateful};
 use crate::time::Epoch;
 
-/// Rows that come between two looks at which rows can go, at least.
+/// Fewest rows between two sweeps.
 const SWEEP_ROWS: usize = 16_384;
 
 /// The state machine of a pattern.
@@ -85,7 +85,6 @@ impl Recognise {
         }
     }
 
-    /// Looks at every call for rows that can go.
     #[cfg(test)]
     pub(super) fn sweep_always(&mut self) {
         self.sweep_at = 0;
@@ -367,7 +366,6 @@ impl Recognise {
         emit(columns, views.len());
     }
 
-    /// Drops the rows that nothing needs any more.
     fn sweep(&mut self, time: i64, ended: bool) {
         if self.program.local != 0 {
             let all: Vec<u32> = (0..self.partitions.len() as u32).collect();
