@@ -443,13 +443,13 @@ fn names_are_found_without_case_and_keep_their_spelling() {
 #[test]
 fn sources_decode_what_is_needed() {
     let plan = planned(
-        "CREATE TABLE t (a INT, ms BIGINT, c STRING, d AS a + 1, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts) WITH ('connector' = 'memory');
+        "CREATE TABLE t (a INT, ms BIGINT, c STRING, d AS MOD(a, 7), ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts) WITH ('connector' = 'memory');
          CREATE MATERIALIZED VIEW v AS SELECT d, c FROM t",
     );
     let source = &plan.sources[0];
     assert_eq!(source.decode, [0, 1, 2]);
     assert_eq!(source.computed.iter().map(|(f, _)| f.name().as_str()).collect::<Vec<_>>(), ["d", "ts"]);
-    assert_eq!(source.computed[0].1.to_string(), "CAST(a@0 AS Int64) + 1");
+    assert_eq!(source.computed[0].1.to_string(), "CAST(a@0 AS Int64) % 7");
     assert_eq!(source.output, [2, 3], "c, then d: columns keep the order of the declaration");
     assert_eq!(source.schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), ["c", "d"]);
     assert_eq!(source.time.map(|time| (time.column, time.bound_ms)), Some((4, 0)));
