@@ -47,7 +47,7 @@ pub(super) struct Shown {
 }
 
 /// The state of one partition.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Partition {
     rows: VecDeque<Row>,
     dropped: u64,
@@ -67,23 +67,6 @@ pub(super) struct Partition {
     pub(super) hopeful: bool,
     /// Whether it is to be looked at in this epoch.
     pub(super) dirty: bool,
-}
-
-impl Default for Partition {
-    fn default() -> Self {
-        Partition {
-            rows: VecDeque::new(),
-            dropped: 0,
-            base: 0,
-            next: 0,
-            found: VecDeque::new(),
-            undone: Vec::new(),
-            numbered: 0,
-            due: None,
-            hopeful: false,
-            dirty: false,
-        }
-    }
 }
 
 impl Partition {
