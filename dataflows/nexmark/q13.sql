@@ -1,0 +1,17 @@
+-- Nexmark q13, bounded side input: each bid beside what a file says of its auction's number, modulo 10,000.
+--
+--   highwater run dataflows/nexmark/q13.sql --exit-at-end --no-serve
+--
+-- The file's rows are there before the first bid, and a bid meets the table as it is when the bid arrives: nothing of the
+-- bids is kept. The sink takes the result and forgets it; write 'print' for 'blackhole' to see it.
+
+CREATE TABLE bid (
+  WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND
+) WITH ('connector' = 'nexmark', 'table' = 'bid', 'events.num' = '1000000');
+
+CREATE TABLE side_input (key BIGINT PRIMARY KEY, `value` VARCHAR)
+WITH ('path' = 'dataflows/nexmark/data/side_input.csv', 'format' = 'csv');
+
+CREATE SINK q13 WITH ('connector' = 'blackhole') AS
+SELECT B.auction, B.bidder, B.price, B.`dateTime`, S.`value`
+FROM bid AS B JOIN side_input FOR SYSTEM_TIME AS OF B.`dateTime` AS S ON MOD(B.auction, 10000) = S.key;
