@@ -17,6 +17,7 @@ mod group_window;
 mod interval;
 mod lower;
 mod names;
+mod not_in;
 mod pattern_call;
 mod pattern_node;
 mod pattern_shape;

@@ -32,6 +32,7 @@ use super::column_type::plain;
 use super::context::Context;
 use super::diagnose::syntax as syntax_problem;
 use super::error::Problem;
+use super::not_in::NotIn;
 use super::pattern_tokens;
 use super::token::DIALECT;
 use super::{as_of, group_window, names, refuse, syntax, table_function, walk};
@@ -82,6 +83,7 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
+        Arc::new(NotIn),
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(ScalarSubqueryToJoin::new()),

@@ -14,7 +14,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
         "this kind of join",
         "LEFT",
     ),
-    ("SELECT auction FROM bid WHERE auction NOT IN (SELECT auction FROM bid)", "", "NOT IN (SELECT ...)", "NOT EXISTS"),
+    ("SELECT auction FROM bid WHERE price > ALL (SELECT price FROM bid)", "", "ANY and ALL", "IN (a, b, c)"),
     ("SELECT auction, (SELECT 1) AS x FROM bid", "SELECT 1", "without FROM", "SELECT ... FROM source"),
     (
         "SELECT ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price) AS n FROM bid",

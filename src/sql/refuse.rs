@@ -3,8 +3,8 @@
 //! The planner below passes over several clauses in silence; they are refused here too.
 
 use datafusion_sql::sqlparser::ast::{
-    Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select, SelectFlavor,
-    SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
+    BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select,
+    SelectFlavor, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -195,14 +195,17 @@ impl Refuse {
     fn expr(&self, expr: &Expr) -> Flow {
         match expr {
             Expr::Function(function) => self.function(function),
-            Expr::InSubquery { negated: true, .. } => refuse(
-                expr.span(),
-                "NOT IN (SELECT ...) is not supported: one NULL in the subquery empties its result",
-                "write NOT EXISTS (SELECT 1 FROM t WHERE t.x = x), which passes over NULLs",
-            ),
-            Expr::AnyOp { .. } | Expr::AllOp { .. } => {
-                refuse(expr.span(), "ANY and ALL are not supported", "write IN (a, b, c), or compare one by one")
+            Expr::AnyOp { compare_op: BinaryOperator::Eq, right, .. }
+            | Expr::AllOp { compare_op: BinaryOperator::NotEq, right, .. }
+                if matches!(right.as_ref(), Expr::Subquery(_)) =>
+            {
+                Flow::Continue(())
             }
+            Expr::AnyOp { .. } | Expr::AllOp { .. } => refuse(
+                expr.span(),
+                "ANY and ALL are supported as = ANY (SELECT ...) and <> ALL (SELECT ...) only",
+                "write IN (a, b, c), or compare one by one",
+            ),
             _ => Flow::Continue(()),
         }
     }

@@ -18,8 +18,20 @@ pub(super) fn step(part: Part<'_>) -> Flow {
     walk::flow(match expr {
         Expr::Interval(literal) => plain_interval(literal),
         Expr::Function(function) => plain_function(function),
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => {
+            membership(expr);
+            Ok(())
+        }
         _ => Ok(()),
     })
+}
+
+/// `x = ANY (SELECT ...)` is IN, `x <> ALL (SELECT ...)` is NOT IN.
+fn membership(expr: &mut Expr) {
+    let (Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. }) = &*expr else { return };
+    let Expr::Subquery(query) = right.as_ref() else { return };
+    let negated = matches!(expr, Expr::AllOp { .. });
+    *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated };
 }
 
 /// An interval literal as `'n months m nanoseconds'`, exactly.

@@ -240,8 +240,8 @@ fn kind(join: &datafusion_expr::Join) -> Result<JoinKind> {
     let refused = |what: &str, hint: &str| Err(placed(Problem::at(Span::empty(), what).hint(hint)));
     if join.null_aware {
         return refused(
-            "NOT IN (SELECT ...) is not supported: one NULL in the subquery empties its result",
-            "write NOT EXISTS (SELECT 1 FROM t WHERE t.x = x), which passes over NULLs",
+            "NOT IN (SELECT ...) is not supported where the subquery reads the rows outside: one NULL empties its result",
+            "write NOT EXISTS (SELECT 1 FROM t WHERE t.x = x AND ...), which passes over NULLs",
         );
     }
     Ok(match join.join_type {

@@ -1,0 +1,43 @@
+-- EXISTS, NOT EXISTS, IN, NOT IN, = ANY, <> ALL and scalar subqueries, over columns with NULLs and rows that come twice. They
+-- follow both sides, so their results take rows back. A NULL in the subquery empties NOT IN; NOT EXISTS passes over it.
+CREATE SOURCE clicks (
+  "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'clicks.ndjson', 'format' = 'json');
+CREATE SOURCE taps (
+  "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'taps.ndjson', 'format' = 'json');
+
+CREATE SINK exists WITH ('connector' = 'filesystem', 'path' = 'out/exists.ndjson', 'format' = 'json') AS
+SELECT c."user", c.page, c.ts FROM clicks c WHERE EXISTS (SELECT 1 FROM taps t WHERE t."user" = c."user" AND t.page = c.page);
+
+CREATE SINK exists_by_order WITH ('connector' = 'filesystem', 'path' = 'out/exists_by_order.ndjson', 'format' = 'json') AS
+SELECT c."user", c.ms FROM clicks c WHERE EXISTS (SELECT 1 FROM taps t WHERE t."user" = c."user" AND t.ms < c.ms);
+
+CREATE SINK not_exists WITH ('connector' = 'filesystem', 'path' = 'out/not_exists.ndjson', 'format' = 'json') AS
+SELECT c."user", c.page, c.ts FROM clicks c WHERE NOT EXISTS (SELECT 1 FROM taps t WHERE t."user" = c."user" AND t.page = c.page);
+
+CREATE SINK within WITH ('connector' = 'filesystem', 'path' = 'out/within.ndjson', 'format' = 'json') AS
+SELECT "user", page, ts FROM clicks WHERE page IN (SELECT page FROM taps WHERE ms > 2);
+
+CREATE SINK any_of WITH ('connector' = 'filesystem', 'path' = 'out/any_of.ndjson', 'format' = 'json') AS
+SELECT "user", ts FROM clicks WHERE "user" = ANY (SELECT "user" FROM taps) AND page IS NOT NULL;
+
+CREATE SINK not_in_nulls WITH ('connector' = 'filesystem', 'path' = 'out/not_in_nulls.ndjson', 'format' = 'json') AS
+SELECT "user", page, ts FROM clicks WHERE "user" NOT IN (SELECT "user" FROM taps WHERE ts >= TIMESTAMP '2026-02-02 02:40:20');
+
+CREATE SINK not_in WITH ('connector' = 'filesystem', 'path' = 'out/not_in.ndjson', 'format' = 'json') AS
+SELECT "user", page, ts FROM clicks WHERE "user" NOT IN (SELECT "user" FROM taps WHERE "user" > 'u2' AND ts >= TIMESTAMP '2026-02-02 02:40:10') AND ms > 1;
+
+CREATE SINK not_in_nothing WITH ('connector' = 'filesystem', 'path' = 'out/not_in_nothing.ndjson', 'format' = 'json') AS
+SELECT "user", page, ts FROM clicks WHERE NOT "user" IN (SELECT "user" FROM taps WHERE ms > 100);
+
+CREATE SINK not_in_counted WITH ('connector' = 'filesystem', 'path' = 'out/not_in_counted.ndjson', 'format' = 'json') AS
+SELECT page, COUNT(*) AS n FROM clicks WHERE LOWER("user") <> ALL (SELECT "user" FROM taps WHERE "user" IS NOT NULL AND ms = 4) GROUP BY page;
+
+CREATE SINK above_mean WITH ('connector' = 'filesystem', 'path' = 'out/above_mean.ndjson', 'format' = 'json') AS
+SELECT "user", ms, ts FROM clicks WHERE ms > (SELECT AVG(ms) FROM taps);
+
+CREATE SINK slowest WITH ('connector' = 'filesystem', 'path' = 'out/slowest.ndjson', 'format' = 'json') AS
+SELECT "user", ms, ts FROM clicks c WHERE ms = (SELECT MAX(ms) FROM clicks d WHERE d."user" = c."user");

@@ -1,0 +1,3 @@
+-- accepted: clicks = clicks.ndjson, ts, 5000, 0
+-- accepted: taps = taps.ndjson, ts, 5000, 0
+SELECT c."user", c.ms FROM clicks c WHERE EXISTS (SELECT 1 FROM taps t WHERE t."user" = c."user" AND t.ms < c.ms)
