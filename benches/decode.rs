@@ -167,6 +167,7 @@ fn read(file: &std::path::Path, decode: &[usize], threads: &str) -> usize {
         decode: decode.to_vec(),
         output: (0..decode.len()).collect(),
         time: None,
+        dedup: None,
         sequence: false,
         schema: wanted,
     };

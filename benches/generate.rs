@@ -55,6 +55,7 @@ fn generate(connector: &str, options: &[(&str, &str)], columns: &[&str], events:
         output: (0..decode.len()).collect(),
         decode,
         time: None,
+        dedup: None,
         sequence: false,
         schema,
     };

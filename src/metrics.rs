@@ -45,6 +45,8 @@ pub struct Metrics {
     pub events_received: Family<Label, Counter>,
     /// Rows behind the watermark: `source`, `outcome` (`accepted`, `rejected`).
     pub events_late: Family<Labels, Counter>,
+    /// Rows whose key was taken before: `source`.
+    pub events_duplicate: Family<Label, Counter>,
     /// Rows that were not accepted: `source`, `reason`.
     pub dead_letters: Family<Labels, Counter>,
     /// The watermark of a source: `source`.
@@ -100,6 +102,7 @@ impl Metrics {
             registry: Registry::default(),
             events_received: Family::default(),
             events_late: Family::default(),
+            events_duplicate: Family::default(),
             dead_letters: Family::default(),
             watermark_timestamp_seconds: Family::default(),
             watermark_lag_seconds: Family::default(),
@@ -124,6 +127,7 @@ impl Metrics {
         let ours = self.registry.sub_registry_with_prefix("highwater");
         ours.register("events_received", "Rows a source brought", self.events_received.clone());
         ours.register("events_late", "Rows behind the watermark", self.events_late.clone());
+        ours.register("events_duplicate", "Rows whose key was taken before", self.events_duplicate.clone());
         ours.register("dead_letters", "Rows not accepted", self.dead_letters.clone());
         let (at, lag) = (self.watermark_timestamp_seconds.clone(), self.watermark_lag_seconds.clone());
         ours.register("watermark_timestamp_seconds", "The watermark of a source", at);

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+#[path = "ingest/duplicates.rs"]
+mod duplicates;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use client::Server;
 use highwater::engine::{Config, Engine};
+use highwater::source::RowLimits;
 use highwater::sql::{Catalog, plan};
 use serde_json::{Value, json};
 
@@ -97,6 +100,9 @@ fn every_form_of_a_body_gives_the_same_rows() {
         ("application/x-ndjson\r\ncontent-encoding: zstd", zstd),
         ("application/cloudevents-batch+json", envelopes.into_bytes()),
         ("application/vnd.apache.arrow.stream", arrow()),
+        ("application/msgpack", objects.iter().flat_map(|object| packed(object)).collect()),
+        ("application/x-msgpack", packed(&format!("[{}]", objects.join(",")))),
+        ("application/vnd.msgpack", stamped()),
     ];
     for (kind, body) in forms {
         let server = pushed();
@@ -110,6 +116,56 @@ fn every_form_of_a_body_gives_the_same_rows() {
     let answer = taken(&server, "application/json", b"{\n \"page\": \"a\",\n \"ms\": 7,\n \"ts\": 1\n}\n");
     complete(&server, &answer);
     assert_eq!(sums(&server), ["a:1:7"]);
+}
+
+/// JSON as MessagePack.
+fn packed(text: &str) -> Vec<u8> {
+    fn pack(value: &Value, out: &mut Vec<u8>) {
+        match value {
+            Value::Null => rmp::encode::write_nil(out).unwrap(),
+            Value::Bool(value) => rmp::encode::write_bool(out, *value).unwrap(),
+            Value::Number(number) => match number.as_i64() {
+                Some(number) => drop(rmp::encode::write_sint(out, number).unwrap()),
+                None => rmp::encode::write_f64(out, number.as_f64().unwrap()).unwrap(),
+            },
+            Value::String(text) => rmp::encode::write_str(out, text).unwrap(),
+            Value::Array(items) => {
+                rmp::encode::write_array_len(out, items.len() as u32).unwrap();
+                items.iter().for_each(|item| pack(item, out));
+            }
+            Value::Object(members) => {
+                rmp::encode::write_map_len(out, members.len() as u32).unwrap();
+                for (name, value) in members {
+                    rmp::encode::write_str(out, name).unwrap();
+                    pack(value, out);
+                }
+            }
+        }
+    }
+    let mut out = Vec::new();
+    pack(&serde_json::from_str(text).unwrap(), &mut out);
+    out
+}
+
+/// The three rows with their times as timestamps, each in another form.
+fn stamped() -> Vec<u8> {
+    let times: [&[u8]; 3] = [
+        &[0xd6, 0xff, 0, 0, 0, 1],
+        &[0xd7, 0xff, 0, 0, 0, 0, 0, 0, 0, 2],
+        &[0xc7, 12, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3],
+    ];
+    let rows = ["a", "b", "a"].iter().zip(1_u8..).zip(times);
+    rows.flat_map(|((page, ms), time)| {
+        let mut row = vec![0x83, 0xa4];
+        row.extend(b"page\xa1");
+        row.extend(page.as_bytes());
+        row.extend(b"\xa2ms");
+        row.push(ms);
+        row.extend(b"\xa2ts");
+        row.extend(time);
+        row
+    })
+    .collect()
 }
 
 fn arrow() -> Vec<u8> {
@@ -180,6 +236,16 @@ fn refusals_say_what_would_do() {
         (EVENTS, "content-type: application/json\r\n", b"[{}", 400, "']'"),
         (EVENTS, "content-type: application/vnd.apache.arrow.stream\r\n", b"xx", 400, "not Arrow"),
         (EVENTS, "content-type: application/cloudevents+json\r\n", b"{", 400, "not CloudEvents"),
+        (
+            EVENTS,
+            "content-type: application/msgpack\r\n",
+            b"\x80\x81\xa4page",
+            400,
+            "the value at byte offset 1 goes on",
+        ),
+        (EVENTS, "content-type: application/msgpack\r\n", b"\x80\x81\xa4page\xc1", 400, "0xc1 at byte offset 7"),
+        (EVENTS, "content-type: application/msgpack\r\n", b"\xdd\xff\xff\xff\xff\x80", 400, "lacks 4294967294"),
+        (EVENTS, "content-type: application/msgpack\r\n", b"\x81\xdb\xff\xff\xff\xffpage", 400, "byte offset 0"),
         (EVENTS, "origin: https://evil.example\r\n", b"{}", 403, "allow"),
     ] {
         let (found, head, problem) = post(&server, path, headers, body);
@@ -307,7 +373,7 @@ fn every_frame_is_acknowledged() {
     socket.text("{\"page\":");
     socket.text("");
     socket.text("{\"page\":\"a\",\"ms\":1}");
-    socket.send(2, b"\x80");
+    socket.send(2, b"\xc1");
     socket.text("{\"page\":\"b\",\"ms\":4,\"ts\":4}");
     let expected = [("ack", 1, 0), ("ack", 1, 0), ("ack", 1, 1), ("error", 0, 0), ("error", 0, 0), ("ack", 0, 1)];
     for (at, (kind, accepted, rejected)) in expected.into_iter().chain([("error", 0, 0), ("ack", 1, 0)]).enumerate() {
@@ -351,4 +417,65 @@ fn a_full_source_holds_a_socket_back_and_loses_nothing() {
         }
     }
     shown(&server, &["a:1500:1500"]);
+}
+
+#[test]
+fn wrong_messages_cost_themselves_only() {
+    let config = Config { workers: 2, pushed_row: RowLimits { bytes: 200, depth: 4 }, ..Config::default() };
+    let server = served("'connector' = 'http'", config);
+    let deep = |depth: usize| {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        format!("{{\"page\":\"d\",\"ms\":1,\"ts\":4,\"x\":{open}1{close}}}")
+    };
+    let rows = [deep(3), deep(4), "7".to_owned(), format!("{{\"page\":\"{}\",\"ts\":4}}", "x".repeat(200))];
+    let mut body: Vec<u8> = rows.iter().flat_map(|row| packed(row)).collect();
+    body.extend(b"\x81\x01\x02");
+    body.extend(b"\x81\xa4page\xa1\xff");
+    body.extend(b"\x81\xa4page\xd4\x05\x00");
+    body.extend(b"\x82\xa4page\xc4\x03abc\xa2ts\x05");
+    let answer = taken(&server, "application/msgpack", &body);
+    assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(2), &json!(6)), "{answer}");
+    let errors: Vec<(u64, &str)> = answer["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["row"].as_u64().unwrap(), error["reason"].as_str().unwrap()))
+        .collect();
+    let told =
+        ["nested more than 4 deep", "an object", "oversized", "a key that is no text", "not UTF-8", "extension type 5"];
+    for ((row, reason), (at, told)) in errors.iter().zip((1..).zip(told)) {
+        assert_eq!(*row, at, "{errors:?}");
+        assert!(reason.contains(told), "{reason}, not {told}");
+    }
+    complete(&server, &answer);
+    assert_eq!(sums(&server), ["YWJj:1:null", "d:1:1"]);
+    // The same limits hold for JSON.
+    let lines = format!("{}\n{}\n{}\n", rows[0], rows[1], rows[3]);
+    let answer = taken(&server, "application/x-ndjson", lines.as_bytes());
+    assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(1), &json!(2)), "{answer}");
+    assert!(answer["errors"][0]["reason"].as_str().unwrap().contains("nested at most 4 deep"), "{answer}");
+}
+
+#[test]
+fn binary_frames_are_messages() {
+    let server = pushed();
+    let mut socket = Socket::open(&server, "/ws/ingest");
+    let event = |n: u64| packed(&format!("{{\"page\":\"a\",\"ms\":{n},\"ts\":5}}"));
+    socket.send(2, &event(1));
+    socket.text("{\"page\":\"a\",\"ms\":2,\"ts\":2}");
+    socket.send(2, &packed("[{\"page\":\"b\",\"ms\":3,\"ts\":3},{\"page\":\"b\",\"ms\":\"x\",\"ts\":3}]"));
+    socket.send(2, &[event(4), event(5)].concat());
+    socket.send(2, &event(6)[..7]);
+    socket.send(2, b"");
+    socket.send(2, b"\x80");
+    socket.send(2, &event(7));
+    let expected = [("ack", 1, 0), ("ack", 1, 0), ("ack", 1, 1), ("ack", 2, 0), ("error", 0, 0), ("error", 0, 0)];
+    for (at, (kind, accepted, rejected)) in expected.into_iter().chain([("ack", 0, 1), ("ack", 1, 0)]).enumerate() {
+        let answer = socket.read();
+        assert_eq!((&answer["type"], &answer["seq"]), (&json!(kind), &json!(at + 1)), "{answer}");
+        if kind == "ack" {
+            assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(accepted), &json!(rejected)), "{answer}");
+        }
+    }
+    shown(&server, &["a:5:19", "b:1:3"]);
 }

@@ -17,7 +17,9 @@ use super::progress::{self, Line, grouped};
 use super::settings::{FILE, LogFormat, Settings};
 use super::{Outcome, logging, program};
 use crate::engine::{Config, Engine, EngineError, Summary};
-use crate::serve::Access;
+use crate::format::MAX_DEPTH;
+use crate::serve::{Access, Limit};
+use crate::source::RowLimits;
 use crate::{plan, serve};
 
 /// The port of the first process, if none is given.
@@ -76,6 +78,7 @@ fn start(args: Run) -> Result<(), Outcome> {
 fn config(settings: &Settings) -> Result<Config, String> {
     let defaults = Config::default();
     let processes = settings.processes.unwrap_or(1);
+    let limits = settings.limits.clone().unwrap_or_default();
     let addresses = match &settings.hostfile {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -91,6 +94,10 @@ fn config(settings: &Settings) -> Result<Config, String> {
         tick_rows: settings.tick_rows.map_or(defaults.tick_rows, |rows| usize::try_from(rows).unwrap_or(usize::MAX)),
         views: !settings.no_serve.unwrap_or(false),
         tables_linger: !settings.no_serve.unwrap_or(false) && !settings.exit_at_end.unwrap_or(false),
+        pushed_row: RowLimits {
+            bytes: limits.size(Limit::Row),
+            depth: u32::try_from(limits.get(Limit::Nesting)).unwrap_or(u32::MAX).min(MAX_DEPTH),
+        },
         ..defaults
     })
 }

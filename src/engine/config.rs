@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::source::RowLimits;
+
 /// The first port of a cluster on one machine without a hostfile; process `i` listens on `FIRST_PORT + i`.
 pub const FIRST_PORT: u16 = 2101;
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub ring_rows: usize,
     /// How many rows a view keeps (its option `max-rows` overrides): closed rows, oldest first, make room.
     pub view_rows: usize,
+    /// How large a row may be that a client pushes.
+    pub pushed_row: RowLimits,
     /// How many dead letters a source remembers.
     pub dead_letters: usize,
 }
@@ -60,6 +64,7 @@ impl Default for Config {
             ring_epochs: 4096,
             ring_rows: 1 << 20,
             view_rows: 1_000_000,
+            pushed_row: RowLimits::default(),
             dead_letters: 1000,
         }
     }

@@ -59,6 +59,7 @@ pub use views::Views;
 use crate::delta::{Reject, Rejects};
 use crate::metrics::{Metrics, labels};
 use crate::plan::Dataflow;
+use crate::source::EdgeCounts;
 use crate::time::{Clock, now_ms};
 
 /// How a run went.
@@ -196,7 +197,7 @@ impl Engine {
     /// How far the run is.
     pub fn progress(&self) -> Progress {
         let sources = &self.inner.sources;
-        let rows = sources.iter().map(|source| source.counts()).map(|counts| counts.accepted() + counts.rejected());
+        let rows = sources.iter().map(|source| source.counts()).map(|counts| counts.received());
         let watermark = sources.iter().map(|source| source.watermark()).min().unwrap_or(i64::MAX);
         Progress { rows: rows.sum(), watermark, seconds: self.inner.seconds() }
     }
@@ -260,12 +261,12 @@ impl Inner {
             return Err(error);
         }
         let counts = self.sources.iter().map(|source| source.counts());
-        let (accepted, rejected) = counts
-            .fold((0, 0), |(accepted, rejected), counts| (accepted + counts.accepted(), rejected + counts.rejected()));
+        let mut all = EdgeCounts::default();
+        counts.for_each(|counts| all.merge(&counts));
         Ok(Summary {
-            rows_received: accepted + rejected,
-            rows_accepted: accepted,
-            rows_rejected: rejected,
+            rows_received: all.received(),
+            rows_accepted: all.accepted(),
+            rows_rejected: all.rejected(),
             seconds: self.seconds(),
             stopped: self.stopped.load(Ordering::Acquire),
         })

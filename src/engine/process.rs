@@ -175,7 +175,7 @@ fn open_sources(
         let mut inbox = None;
         if let Some(room) = spec.connector.pushed(spec)? {
             partitions.push((config.process, spec.connector.name().to_owned()));
-            inbox = Some(Inbox::new(Intake::new(spec)?, room));
+            inbox = Some(Inbox::new(Intake::new(spec, config.pushed_row)?, room));
         }
         for (partition, reader) in ours {
             partitions.push((partition, reader.name().to_owned()));

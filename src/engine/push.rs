@@ -14,8 +14,10 @@ use crate::time::Epoch;
 /// What became of pushed rows.
 #[derive(Clone, Debug, Default)]
 pub struct Pushed {
-    /// Rows in the dataflow.
+    /// Rows in the dataflow, by this push or, duplicates, by one before.
     pub accepted: u64,
+    /// Of them, those whose key was taken before.
+    pub duplicates: u64,
     /// Those that were not taken: the record's number from 0, and why. Each is a dead letter.
     pub rejected: Vec<(u64, String)>,
     /// Where the accepted ones went in; `None` if there are none.

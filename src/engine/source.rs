@@ -47,6 +47,7 @@ struct SourceMetrics {
     received: Counter,
     accepted_late: Counter,
     rejected_late: Counter,
+    duplicates: Counter,
     backpressure: Seconds,
     watermark: Level,
 }
@@ -116,6 +117,7 @@ impl Source {
             received: metrics.events_received.get_or_create_owned(&label),
             accepted_late: metrics.events_late.get_or_create_owned(&late("accepted")),
             rejected_late: metrics.events_late.get_or_create_owned(&late("rejected")),
+            duplicates: metrics.events_duplicate.get_or_create_owned(&label),
             backpressure: metrics.backpressure_seconds.get_or_create_owned(&label),
             watermark: metrics.watermark_timestamp_seconds.get_or_create_owned(&label),
             all: metrics,
@@ -235,6 +237,7 @@ impl Source {
         }
         let (first, undecoded) = (reading.place.records() + 1, part.faults.len() as u64);
         let Some(decoded) = reading.place.place(part) else { return Ok(()) };
+        let before = reading.edge.counts().duplicates;
         pushed.epoch = self.accept_into(0, &mut reading, decoded, |reject| {
             // The record's number is what the position ends with.
             let number = reject.position.rsplit(':').next().and_then(|number| number.parse::<u64>().ok());
@@ -244,6 +247,11 @@ impl Source {
             };
             pushed.rejected.push((number.map_or(0, |number| number.saturating_sub(first)), reason));
         })?;
+        pushed.duplicates = reading.edge.counts().duplicates - before;
+        if pushed.duplicates > 0 {
+            // They are in the result once everything up to now is.
+            pushed.epoch = pushed.epoch.or(Some(reading.edge.epoch()));
+        }
         pushed.accepted = (rows + undecoded).saturating_sub(pushed.rejected.len() as u64);
         Ok(())
     }
@@ -362,8 +370,8 @@ impl Source {
 
     fn count(&self, partition: &Partition, now: &EdgeCounts) {
         let mut before = lock(&partition.counts);
-        let (new, old) = (now.accepted() + now.rejected(), before.accepted() + before.rejected());
-        self.metrics.received.inc_by(new - old);
+        self.metrics.received.inc_by(now.received() - before.received());
+        self.metrics.duplicates.inc_by(now.duplicates - before.duplicates);
         self.metrics.accepted_late.inc_by(now.accepted_late - before.accepted_late);
         self.metrics.rejected_late.inc_by(now.rejected_late - before.rejected_late);
         before.clone_from(now);

@@ -10,6 +10,7 @@ mod csv;
 mod json;
 #[cfg(test)]
 mod json_oracle;
+mod msgpack;
 mod number;
 mod parquet;
 #[cfg(test)]
@@ -25,10 +26,14 @@ use arrow_schema::{Schema, SchemaRef};
 use crate::options::{OptionError, OptionSpec, Options};
 
 pub use json::{JsonRows, NotFinite, row_as_json};
+pub use msgpack::message_as_json;
 pub use timestamp::TimeUnit;
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] = &[&json::Json, &csv::Csv, &arrow::Arrow, &parquet::Parquet];
+pub const FORMATS: &[&dyn Format] = &[&json::Json, &csv::Csv, &msgpack::MsgPack, &arrow::Arrow, &parquet::Parquet];
+
+/// How deep rows may be nested at most: what any stack carries.
+pub const MAX_DEPTH: u32 = 128;
 
 /// Options of decoding in any format.
 pub const DECODING_OPTIONS: &[OptionSpec] = &[OptionSpec {
@@ -105,6 +110,8 @@ pub struct Layout {
     pub unit: TimeUnit,
     /// The longest row in bytes.
     pub max_row_bytes: usize,
+    /// How deep a row may be nested; 1 is a row of plain values.
+    pub max_depth: u32,
 }
 
 impl Layout {
@@ -125,6 +132,7 @@ impl Layout {
             wanted: Arc::new(Schema::new(fields)),
             unit: options.one_of("timestamp.unit", TimeUnit::WORDS)?.unwrap_or_default(),
             max_row_bytes,
+            max_depth: MAX_DEPTH,
         })
     }
 }

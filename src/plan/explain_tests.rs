@@ -80,6 +80,7 @@ fn source(name: &str, time: Option<TimeSpec>) -> SourceSpec {
         decode: vec![0, 1, 2],
         output: vec![0, 1, 2],
         time,
+        dedup: None,
         sequence: false,
         schema,
     }

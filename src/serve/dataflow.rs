@@ -138,7 +138,7 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
         };
         let source = spec.and_then(|spec| engine.source(&spec.name));
         if let Some(counts) = source.map(|source| source.counts()) {
-            done.rows_in = counts.accepted() + counts.rejected();
+            done.rows_in = counts.received();
         }
         // What keeps nothing is as far as what it reads.
         let inputs = node.inputs.iter().filter_map(|&input| nodes.get(input)).map(|input| input.reached.at);

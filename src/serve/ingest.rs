@@ -35,6 +35,7 @@ const KINDS: &[&str] = &[
     "application/json",
     "application/x-ndjson",
     "text/csv",
+    "application/msgpack",
     "application/vnd.apache.arrow.stream",
     "application/cloudevents+json",
     "application/cloudevents-batch+json",
@@ -53,7 +54,7 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// What they answer with.
 pub(super) const SHAPES: &[Shape] = &[
-    ("Taken", "accepted:integer rejected:integer errors:[RowError] token:string"),
+    ("Taken", "accepted:integer duplicates:integer rejected:integer errors:[RowError] token:string"),
     ("RowError", "row:integer reason:string"),
     ("Completion", "complete:boolean"),
 ];
@@ -61,6 +62,8 @@ pub(super) const SHAPES: &[Shape] = &[
 #[derive(Serialize)]
 struct Taken {
     accepted: u64,
+    /// Of the accepted, those that were taken before.
+    duplicates: u64,
     rejected: usize,
     errors: Vec<RowError>,
     token: String,
@@ -102,6 +105,9 @@ fn kind(headers: &HeaderMap, intake: &Intake) -> Result<Kind, Problem> {
             Kind::Plain(Written::Lines)
         }
         "text/csv" => Kind::Plain(Written::Csv),
+        "application/msgpack" | "application/x-msgpack" | "application/vnd.msgpack" => {
+            Kind::Plain(Written::MessagePack)
+        }
         "application/vnd.apache.arrow.stream" => Kind::Plain(Written::Arrow),
         "application/cloudevents+json" | "application/cloudevents-batch+json" => Kind::CloudEvents,
         other => {
@@ -205,6 +211,7 @@ async fn events(
     let pushed = if long && multi { tokio::task::block_in_place(take) } else { take() }?;
     let taken = Taken {
         accepted: pushed.accepted,
+        duplicates: pushed.duplicates,
         rejected: pushed.rejected.len(),
         token: token(&app, &pushed),
         errors: pushed.rejected.into_iter().take(MAX_ERRORS).map(|(row, reason)| RowError { row, reason }).collect(),

@@ -1,5 +1,5 @@
 //! `GET /api/v1/sources/{source}/ws` and `/ws/ingest`: events over a WebSocket. A text frame is one JSON event or an array
-//! of them; every frame is acknowledged by its number on the connection, from 1.
+//! of them, a binary one the same as MessagePack; every frame is acknowledged by its number on the connection, from 1.
 //!
 //! Frames that have already come are decoded together, a line each, and acknowledged together. When the source has no
 //! room, one frame says so; what was read waits and nothing more is read until it is taken: nothing is lost.
@@ -150,7 +150,7 @@ impl Connection<'_> {
                 let frame = frame.as_str();
                 if frame.trim_ascii_start().starts_with('[') {
                     self.flush().await?;
-                    return self.array(frame).await;
+                    return self.several(Written::Json, frame.as_bytes()).await;
                 }
                 let start = self.lines.len();
                 self.lines.extend_from_slice(frame.as_bytes());
@@ -165,10 +165,17 @@ impl Connection<'_> {
                 self.held.push(self.frames);
                 Ok(())
             }
-            Message::Binary(_) => {
+            Message::Binary(frame) => {
                 self.frames += 1;
+                if self.intake.line(&frame, &mut self.lines) {
+                    self.held.push(self.frames);
+                    return Ok(());
+                }
                 self.flush().await?;
-                self.error(self.frames, "binary frames are not read: send JSON as text").await
+                match frame.is_empty() {
+                    true => self.error(self.frames, "the frame is empty").await,
+                    false => self.several(Written::MessagePack, &frame).await,
+                }
             }
             // Pings are answered below us.
             Message::Ping(_) | Message::Pong(_) => Ok(()),
@@ -203,9 +210,10 @@ impl Connection<'_> {
         Ok(())
     }
 
-    async fn array(&mut self, frame: &str) -> Result<(), Gone> {
+    /// Takes a frame of any number of events by itself.
+    async fn several(&mut self, written: Written, frame: &[u8]) -> Result<(), Gone> {
         let seq = self.frames;
-        match self.intake.decode(Written::Json, frame.as_bytes()) {
+        match self.intake.decode(written, frame) {
             Err(reason) => self.error(seq, &reason).await,
             Ok(part) => {
                 let pushed = self.push(part).await?;

@@ -75,7 +75,7 @@ pub const LIMITS: &[LimitSpec] = &[
     spec(Limit::Body, "body", Unit::Bytes, 16 * MIB, 1, "a request's body, as sent and as unpacked; 413 beyond"),
     spec(Limit::Frame, "frame", Unit::Bytes, 4 * MIB, 1, "a WebSocket frame; the connection is closed beyond"),
     spec(Limit::Row, "row", Unit::Bytes, MIB, 1, "one event; a longer one is a dead letter"),
-    spec(Limit::Nesting, "nesting", Unit::Count, 64, 1, "depth of an event; a deeper one is a dead letter"),
+    spec(Limit::Nesting, "nesting", Unit::Count, 64, 1, "depth of an event, up to 128; a deeper one is a dead letter"),
     spec(Limit::Connections, "connections", Unit::Count, 4096, 1, "open connections; 503 beyond"),
     spec(Limit::Subscribers, "subscribers", Unit::Count, 2048, 0, "open streams of views; 503 beyond"),
     spec(Limit::Head, "head", Unit::Bytes, 64 * KIB, 8 * KIB, "a request's line and headers; 431 beyond"),

@@ -52,7 +52,7 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "SourceRows",
         "received:integer accepted:integer on_time:integer accepted_late:integer rejected_late:integer \
-         no_event_time:integer undecoded:integer",
+         no_event_time:integer undecoded:integer duplicates:integer",
     ),
     ("Buffer", "rows:integer capacity_rows:integer"),
     ("DeadLetters", "source:string total:integer dead_letters:[DeadLetter]"),
@@ -114,6 +114,7 @@ struct Rows {
     rejected_late: u64,
     no_event_time: u64,
     undecoded: u64,
+    duplicates: u64,
 }
 
 #[derive(Serialize)]
@@ -162,13 +163,14 @@ impl About {
             }),
             partitions: source.partitions().map(str::to_owned).collect(),
             rows: Rows {
-                received: counts.accepted() + counts.rejected(),
+                received: counts.received(),
                 accepted: counts.accepted(),
                 on_time: counts.on_time,
                 accepted_late: counts.accepted_late,
                 rejected_late: counts.rejected_late,
                 no_event_time: counts.no_event_time,
                 undecoded: counts.undecoded,
+                duplicates: counts.duplicates,
             },
             buffer: Buffer { rows: source.buffered_rows(), capacity_rows: source.capacity_rows() },
         }

@@ -102,7 +102,7 @@ impl Stats {
         let sum = |of: fn(&crate::source::EdgeCounts) -> u64| counts.iter().map(of).sum::<u64>();
         let source = |(source, counts): (&Arc<crate::engine::Source>, &crate::source::EdgeCounts)| SourceStats {
             name: source.name().to_owned(),
-            rows_received: counts.accepted() + counts.rejected(),
+            rows_received: counts.received(),
             watermark: crate::time::format_time_ms(source.watermark()),
             buffer_rows: source.buffered_rows(),
             buffer_capacity_rows: source.capacity_rows(),
@@ -119,7 +119,7 @@ impl Stats {
             finished: matches!(state, crate::engine::State::Done),
             seconds: engine.progress().seconds,
             as_of: engine.views().as_of().into(),
-            rows_received: sum(|counts| counts.accepted() + counts.rejected()),
+            rows_received: sum(|counts| counts.received()),
             rows_accepted: sum(|counts| counts.accepted()),
             rows_late: sum(|counts| counts.accepted_late + counts.rejected_late),
             dead_letters: sum(|counts| counts.rejected()),

@@ -19,7 +19,7 @@ const OWN: [&str; 2] = ["_op", "_epoch"];
 /// The options that every sink understands besides its own.
 const SINK_OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "connector", help: "where rows go" },
-    OptionSpec { name: "format", help: "how rows are written: json, csv, arrow, parquet" },
+    OptionSpec { name: "format", help: "how rows are written: json, csv, msgpack, arrow, parquet" },
 ];
 
 /// Refuses options that neither sinks nor any of `specs` know, and columns that clash with the sink's own.

@@ -34,7 +34,7 @@ impl SinkConnector for Filesystem {
     }
 
     fn help(&self) -> &'static str {
-        "writes a file, or a folder of part files: JSON, CSV, Arrow or Parquet"
+        "writes a file, or a folder of part files: JSON, CSV, MessagePack, Arrow or Parquet"
     }
 
     fn options(&self) -> &'static [OptionSpec] {

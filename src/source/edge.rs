@@ -16,6 +16,7 @@ use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, SchemaRef};
 use datafusion_common::DataFusionError;
 
+use super::dedup::Dedup;
 use super::lateness::EdgeCounts;
 use super::{Decoded, SourceSpec};
 use crate::delta::{Delta, Reject};
@@ -48,6 +49,7 @@ pub struct Edge {
     /// Rows seen since the epoch last moved.
     in_epoch: usize,
     counts: EdgeCounts,
+    dedup: Option<Dedup>,
 }
 
 /// What a run of rows was found to be by one look over its times.
@@ -63,6 +65,7 @@ impl Edge {
     pub fn new(spec: &SourceSpec, partition: usize, tick_rows: usize, live: bool) -> Edge {
         let decoded = spec.decode.iter().map(|&column| spec.physical.fields()[column].clone());
         let fields: Vec<_> = decoded.chain(spec.computed.iter().map(|(field, _)| field.clone())).collect();
+        let dedup = spec.dedup.map(|dedup| Dedup::new(dedup, fields[dedup.column].data_type()));
         Edge {
             spec: spec.clone(),
             wide: Arc::new(arrow_schema::Schema::new(fields)),
@@ -75,6 +78,7 @@ impl Edge {
             ordinal: 0,
             in_epoch: 0,
             counts: EdgeCounts::default(),
+            dedup,
         }
     }
 
@@ -97,6 +101,12 @@ impl Edge {
     /// What was counted so far.
     pub fn counts(&self) -> &EdgeCounts {
         &self.counts
+    }
+
+    /// How many keys are remembered.
+    #[cfg(test)]
+    pub(super) fn keys_kept(&self) -> usize {
+        self.dedup.as_ref().map_or(0, Dedup::len)
     }
 
     /// For live sources: moves to the new watermark or, if that stands still, to the next tick. Stays where it is if no
@@ -191,7 +201,7 @@ impl Edge {
             }
             Some(time) => {
                 let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
-                let plain = failed.is_none() && column.null_count() == 0;
+                let plain = failed.is_none() && column.null_count() == 0 && self.dedup.is_none();
                 match plain.then(|| self.look(&column.values()[range.clone()], now_ms)).flatten() {
                     Some(run) if run.rejected == 0 => {
                         self.counts.on_time += rows as u64 - run.late;
@@ -200,7 +210,7 @@ impl Edge {
                         self.counts.max_event_time = self.counts.max_event_time.max(Some(run.max));
                         None
                     }
-                    _ => Some(self.each(column, failed, range.clone(), now_ms, &mut refuse)),
+                    _ => Some(self.each(columns, failed, range.clone(), now_ms, &mut refuse)),
                 }
             }
         };
@@ -248,10 +258,10 @@ impl Edge {
         Some(run)
     }
 
-    /// The rules row by row, for runs with NULL, late, failed or future rows. Answers which rows are accepted.
+    /// The rules row by row, for runs with NULL, late, failed or future rows, and of sources that know duplicates. Answers which rows are accepted.
     fn each(
         &mut self,
-        column: &arrow_array::TimestampMillisecondArray,
+        columns: &[ArrayRef],
         failed: Option<&BooleanArray>,
         range: std::ops::Range<usize>,
         now_ms: i64,
@@ -259,7 +269,10 @@ impl Edge {
     ) -> BooleanBuffer {
         let Some(time) = self.spec.time else { return BooleanBuffer::new_set(range.len()) };
         let guard = if self.live { now_ms.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
-        BooleanBuffer::collect_bool(range.len(), |offset| {
+        let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
+        let mut dedup = self.dedup.take();
+        let keys = dedup.as_ref().map(|dedup| dedup.keys(columns, range.clone()));
+        let keep = BooleanBuffer::collect_bool(range.len(), |offset| {
             let row = range.start + offset;
             if failed.is_some_and(|failed| failed.value(row)) {
                 return false;
@@ -271,12 +284,23 @@ impl Edge {
                 return false;
             }
             let event = column.value(row);
+            let key = keys.as_ref().and_then(|keys| keys.get(offset));
+            // Before the rules of lateness: what is sent again may be late by now, and is in the result all the same.
+            if let (Some(dedup), Some(key)) = (&dedup, key)
+                && dedup.knows(key, event, self.watermark)
+            {
+                self.counts.duplicates += 1;
+                return false;
+            }
             let behind = self.counts.max_event_time.map_or(0, |max| max.saturating_sub(event).max(0));
             self.counts.lateness.add(behind, 1);
             if is_rejected(event, self.watermark, time.lateness_ms) {
                 self.counts.rejected_late += 1;
                 refuse(self, row, "late", self.watermark.saturating_sub(event).to_string());
                 return false;
+            }
+            if let (Some(dedup), Some(key)) = (&mut dedup, key) {
+                dedup.take(key, event, self.watermark);
             }
             *if event < self.watermark { &mut self.counts.accepted_late } else { &mut self.counts.on_time } += 1;
             if event > guard {
@@ -286,7 +310,9 @@ impl Edge {
                 self.counts.max_event_time = self.counts.max_event_time.max(Some(event));
             }
             true
-        })
+        });
+        self.dedup = dedup;
+        keep
     }
 
     /// All columns of a batch, decoded and computed. If an expression fails on the whole, each row is tried alone: the

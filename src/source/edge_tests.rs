@@ -54,6 +54,7 @@ fn spec(time: Option<TimeSpec>) -> SourceSpec {
         decode: vec![0, 1],
         output: vec![0, 2],
         time,
+        dedup: None,
         sequence: true,
         schema: Arc::new(Schema::new(vec![
             Arc::new(ts),
@@ -311,4 +312,71 @@ fn a_batch_without_late_rows_is_not_copied() {
         let column = step.delta.batch().column(0).as_primitive::<TimestampMillisecondType>();
         assert_eq!(column.values().inner().data_ptr(), buffer);
     }
+}
+
+/// What is taken (row numbers), and how many are duplicates and late: the keys of all rows taken are looked through.
+fn oracle_of_duplicates(time: TimeSpec, horizon_ms: i64, input: &[(Option<i64>, i64)]) -> (Vec<i64>, u64, u64) {
+    let (mut taken, mut keys, mut watermark) = (Vec::new(), Vec::<(i64, i64)>::new(), i64::MIN);
+    let (mut duplicates, mut late) = (0, 0);
+    for (row, &(event, key)) in (0..).zip(input) {
+        let Some(event) = event else { continue };
+        let last = keys.iter().rev().find(|known| known.0 == key);
+        if last.is_some_and(|(_, at)| event.max(watermark) - at < horizon_ms) {
+            duplicates += 1;
+        } else if time.lateness_ms.is_some_and(|lateness| watermark > i64::MIN && watermark - event > lateness) {
+            late += 1;
+        } else {
+            keys.push((key, event.max(watermark)));
+            watermark = watermark.max(event - time.bound_ms);
+            taken.push((3 << 40) + row);
+        }
+    }
+    (taken, duplicates, late)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_split_finds_the_same_duplicates(
+        (bound_ms, lateness_ms) in (0_i64..30, proptest::option::of(0_i64..60)),
+        horizon_ms in 1_i64..80,
+        input in proptest::collection::vec((proptest::option::weighted(0.95, -50_i64..400), 1_i64..30), 0..200),
+        sizes in proptest::collection::vec(1_usize..40, 1..20),
+        rising in any::<bool>(),
+    ) {
+        let mut input = input;
+        if rising {
+            input.sort_by_key(|row| row.0);
+        }
+        let time = timed(bound_ms, lateness_ms).unwrap();
+        let spec = SourceSpec { dedup: Some(DedupSpec { column: 1, horizon_ms }), ..spec(Some(time)) };
+        let mut edge = Edge::new(&spec, 3, 7, false);
+        let (mut steps, mut rejects, mut from) = (Vec::new(), Vec::new(), 0);
+        for size in sizes.iter().cycle() {
+            let to = input.len().min(from + size);
+            edge.accept(decoded(&input[from..to], from as u64 + 1), 0, &mut steps, &mut rejects);
+            from = to;
+            if from == input.len() {
+                break;
+            }
+        }
+        let (taken, duplicates, late) = oracle_of_duplicates(time, horizon_ms, &input);
+        prop_assert_eq!(rows(&steps).into_iter().map(|row| row.3).collect::<Vec<_>>(), taken);
+        let counts = edge.counts();
+        prop_assert_eq!((counts.duplicates, counts.rejected_late), (duplicates, late));
+        prop_assert_eq!(counts.received(), input.len() as u64);
+    }
+}
+
+#[test]
+fn keys_are_kept_for_the_horizon_only() {
+    let spec = SourceSpec { dedup: Some(DedupSpec { column: 1, horizon_ms: 500 }), ..spec(timed(0, Some(0))) };
+    let mut edge = Edge::new(&spec, 0, 100, false);
+    let rows: Vec<_> = (0..100_000).map(|row| (Some(row), row + 1)).collect();
+    for (at, batch) in rows.chunks(1000).enumerate() {
+        edge.accept(decoded(batch, at as u64 * 1000 + 1), 0, &mut Vec::new(), &mut Vec::new());
+        assert!(edge.keys_kept() <= 1024, "{}", edge.keys_kept());
+    }
+    assert_eq!(edge.counts().on_time, 100_000);
 }

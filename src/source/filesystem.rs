@@ -36,7 +36,7 @@ impl Connector for Filesystem {
     }
 
     fn help(&self) -> &'static str {
-        "reads a file, a folder or a pattern of files: JSON, CSV, Arrow or Parquet"
+        "reads a file, a folder or a pattern of files: JSON, CSV, MessagePack, Arrow or Parquet"
     }
 
     fn options(&self) -> &'static [OptionSpec] {

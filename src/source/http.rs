@@ -2,7 +2,7 @@
 //! process: the server decodes with an [`super::Intake`] and hands over; nothing is read here.
 
 use super::filesystem::{check_options, refuse};
-use super::{Connector, Intake, Reader, SourceError, SourceSpec};
+use super::{Connector, Intake, Reader, RowLimits, SourceError, SourceSpec};
 use crate::format;
 use crate::options::{OptionSpec, Options};
 
@@ -13,7 +13,15 @@ pub(super) struct Http(pub(super) &'static str);
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "queue-rows", help: "how many rows may wait for the workers; then 429 (default 131072)" },
     OptionSpec { name: "queue-bytes", help: "how many bytes of columns may wait; then 429 (default 67108864)" },
-    OptionSpec { name: "max-row-bytes", help: format::DECODING_OPTIONS[0].help },
+    OptionSpec {
+        name: "max-row-bytes",
+        help: "the longest row, in bytes of its text (default: the server's limit 'row'); a longer one becomes a dead letter",
+    },
+    OptionSpec {
+        name: "dedup.key",
+        help: "a column: a row whose value there was taken within the horizon counts as a duplicate and is not taken again",
+    },
+    OptionSpec { name: "dedup.horizon", help: "how long a key is known, in event time (default 1 hour)" },
     OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
 ];
 
@@ -53,11 +61,11 @@ impl Connector for Http {
             return Err(SourceError::Schema {
                 source_name: spec.name.clone(),
                 what: "Parquet is not read from requests".to_owned(),
-                remedy: "write 'format' = 'json', 'csv' or 'arrow'".to_owned(),
+                remedy: "write 'format' = 'json', 'csv', 'msgpack' or 'arrow'".to_owned(),
             });
         }
         room(spec)?;
-        Intake::new(spec).map(drop)
+        Intake::new(spec, RowLimits::default()).map(drop)
     }
 
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {

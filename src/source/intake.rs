@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::filesystem::{layout, refuse};
-use super::{SourceError, SourceSpec};
+use super::{RowLimits, SourceError, SourceSpec};
 use crate::format::{self, BlockDecoding, Decoder, Decoding, Input, Part, Records, TextDecoding};
 
 /// How a body is written.
@@ -18,6 +18,8 @@ pub enum Written {
     Lines,
     /// CSV.
     Csv,
+    /// MessagePack.
+    MessagePack,
     /// An Arrow IPC stream.
     Arrow,
 }
@@ -29,7 +31,9 @@ pub struct Intake {
     lines: Pool,
     /// Why not, if a column has no text form in CSV.
     csv: Result<Arc<dyn TextDecoding>, String>,
+    msgpack: Arc<dyn BlockDecoding>,
     arrow: Arc<dyn BlockDecoding>,
+    max_depth: u32,
     default: Written,
 }
 
@@ -67,14 +71,20 @@ impl Pool {
 
 impl Intake {
     /// What decodes for this source.
-    pub fn new(spec: &SourceSpec) -> Result<Intake, SourceError> {
-        let layout = layout(spec)?;
+    pub fn new(spec: &SourceSpec, limits: RowLimits) -> Result<Intake, SourceError> {
+        let mut layout = layout(spec)?;
+        layout.max_depth = limits.depth;
+        if spec.options.get("max-row-bytes").is_none() {
+            layout.max_row_bytes = limits.bytes;
+        }
         let of = |name: &str| -> Result<Decoding, SourceError> {
             let Some(format) = format::find(name) else { unreachable!("{name} is a format") };
             format.decoding(&layout, &spec.options).map_err(|error| refuse(spec, error))
         };
-        let (Decoding::Text(json), Decoding::Blocks(arrow)) = (of("json")?, of("arrow")?) else {
-            unreachable!("JSON is text, Arrow is blocks")
+        let (Decoding::Text(json), Decoding::Blocks(msgpack), Decoding::Blocks(arrow)) =
+            (of("json")?, of("msgpack")?, of("arrow")?)
+        else {
+            unreachable!("JSON is text, MessagePack and Arrow are blocks")
         };
         let csv = match of("csv") {
             Ok(Decoding::Text(csv)) => Ok(csv),
@@ -87,9 +97,12 @@ impl Intake {
             json: Pool::new(json.begin(b"[").records),
             lines: Pool::new(json.begin(b"{").records),
             csv,
+            msgpack,
             arrow,
+            max_depth: limits.depth,
             default: match spec.options.get("format").map(str::to_ascii_lowercase).as_deref() {
                 Some("csv") => Written::Csv,
+                Some("msgpack") => Written::MessagePack,
                 Some("arrow") => Written::Arrow,
                 _ => Written::Lines,
             },
@@ -103,7 +116,8 @@ impl Intake {
 
     /// Decodes a whole body; `Err` says why nothing of it can be read. Records are counted from 0.
     pub fn decode(&self, written: Written, body: &[u8]) -> Result<Part, String> {
-        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        let text = !matches!(written, Written::MessagePack | Written::Arrow);
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").filter(|_| text).unwrap_or(body);
         match written {
             Written::Lines if first(body) != Some(b'[') => Ok(self.lines.decode(&ended(body))),
             Written::Json | Written::Lines => {
@@ -120,12 +134,18 @@ impl Intake {
                 }
                 Ok(beginning.records.decoder().decode(&ended(&body[beginning.skip.min(body.len())..])))
             }
-            Written::Arrow => {
-                let parts = self.arrow.open(Input::Stream(Box::new(Cursor::new(body.to_vec()))))?;
+            Written::MessagePack | Written::Arrow => {
+                let blocks = if written == Written::Arrow { &self.arrow } else { &self.msgpack };
+                let parts = blocks.open(Input::Stream(Box::new(Cursor::new(body.to_vec()))))?;
                 let parts = parts.collect::<Result<Vec<Part>, String>>()?;
                 joined(parts)
             }
         }
+    }
+
+    /// Appends a MessagePack message that is one map as a line, for [`Intake::lines`]; false if it is anything else.
+    pub fn line(&self, message: &[u8], lines: &mut Vec<u8>) -> bool {
+        format::message_as_json(message, self.max_depth, lines)
     }
 
     /// Decodes lines, one event each, the last with its end: as many records as lines.

@@ -97,6 +97,8 @@ pub struct EdgeCounts {
     pub evaluation: u64,
     /// Rows that could not be decoded: dead letters.
     pub undecoded: u64,
+    /// Rows whose key was taken before: not taken again.
+    pub duplicates: u64,
     /// Rows too far ahead of the clock to move the watermark (accepted).
     pub in_future: u64,
     /// The latest event time, those too far ahead aside.
@@ -116,6 +118,11 @@ impl EdgeCounts {
         self.rejected_late + self.no_event_time + self.evaluation + self.undecoded
     }
 
+    /// All rows, whatever became of them.
+    pub fn received(&self) -> u64 {
+        self.accepted() + self.rejected() + self.duplicates
+    }
+
     /// Adds another partition's counts.
     pub fn merge(&mut self, other: &EdgeCounts) {
         self.on_time += other.on_time;
@@ -124,6 +131,7 @@ impl EdgeCounts {
         self.no_event_time += other.no_event_time;
         self.evaluation += other.evaluation;
         self.undecoded += other.undecoded;
+        self.duplicates += other.duplicates;
         self.in_future += other.in_future;
         self.max_event_time = self.max_event_time.max(other.max_event_time);
         self.lateness.merge(&other.lateness);

@@ -6,6 +6,7 @@
 
 mod chunks;
 mod datagen;
+mod dedup;
 mod edge;
 #[cfg(test)]
 mod edge_tests;
@@ -115,7 +116,7 @@ pub trait Connector: Send + Sync + Debug {
 /// Options that every source understands.
 pub const SOURCE_OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "connector", help: "where rows come from" },
-    OptionSpec { name: "format", help: "how rows are written: json, csv, arrow, parquet" },
+    OptionSpec { name: "format", help: "how rows are written: json, csv, msgpack, arrow, parquet" },
     OptionSpec {
         name: "lateness",
         help: "how far behind the watermark a row is still accepted, or 'unbounded' (default 0 s)",
@@ -151,6 +152,8 @@ pub struct SourceSpec {
     pub output: Vec<usize>,
     /// The event-time column as such an index, with the watermark's bound; `None` if the source declares no watermark.
     pub time: Option<TimeSpec>,
+    /// By what duplicates are known, if they are to be; only with `time`.
+    pub dedup: Option<DedupSpec>,
     /// Whether a last column, the row's sequence number (`Int64`), leaves the source too: partition << 40 | ordinal.
     pub sequence: bool,
     /// The schema of what leaves the source: `output` columns, then the sequence if asked for.
@@ -170,6 +173,30 @@ pub struct TimeSpec {
     pub idle_timeout: Option<Duration>,
     /// How far ahead of the wall clock a row may move the watermark, in ms (live sources).
     pub max_future_skew_ms: i64,
+}
+
+/// By what rows that clients send twice are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DedupSpec {
+    /// The key: index into decoded columns followed by computed ones.
+    pub column: usize,
+    /// For how long a key is known, in ms of event time.
+    pub horizon_ms: i64,
+}
+
+/// How large a pushed row may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowLimits {
+    /// Bytes of its text, unless the source says otherwise.
+    pub bytes: usize,
+    /// How deep its values are nested; 1 is a row of plain values.
+    pub depth: u32,
+}
+
+impl Default for RowLimits {
+    fn default() -> Self {
+        RowLimits { bytes: 1 << 20, depth: 64 }
+    }
 }
 
 /// Decoded rows of one partition, in their order, and the rows that could not be decoded.

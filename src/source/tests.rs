@@ -23,6 +23,7 @@ pub(super) fn spec(connector: &'static dyn Connector, columns: &[FieldRef], opti
         decode: (0..columns.len()).collect(),
         output: (0..columns.len()).collect(),
         time: None,
+        dedup: None,
         sequence: false,
         schema,
     }

@@ -16,11 +16,14 @@ use super::query;
 use super::statement::OptionPair;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::plan::{Facts, Node, Op, Scalar};
-use crate::source::{Connector, SOURCE_OPTIONS, SourceSpec, TimeSpec};
+use crate::source::{Connector, DedupSpec, SOURCE_OPTIONS, SourceSpec, TimeSpec};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 /// How far ahead of the clock a live source's row may move the watermark, unless it says otherwise.
 const MAX_FUTURE_SKEW_MS: i64 = 300_000;
+
+/// For how long a key is known, unless the source says otherwise.
+const DEDUP_HORIZON_MS: i64 = 3_600_000;
 
 /// The name of the engine's own column with the row's number.
 const SEQUENCE: &str = "__sequence";
@@ -36,6 +39,8 @@ pub(super) struct SourceDraft {
     /// The columns in the order of the declaration.
     columns: Vec<Origin>,
     time: Option<(usize, i64)>,
+    /// The key that duplicates are known by, and for how long.
+    dedup: Option<(Origin, i64)>,
     lateness_ms: Option<i64>,
     idle_timeout: Option<Duration>,
     max_future_skew_ms: i64,
@@ -169,6 +174,12 @@ impl SourceDraft {
                 Some((at, watermark.bound_ms))
             }
         };
+        let kind = |at: usize| match columns[at] {
+            Origin::Physical(i) => physical_fields[i].data_type(),
+            Origin::Computed(i) => computed[i].0.data_type(),
+        };
+        let dedup = dedup(&options, &names, kind, time.is_some()).map_err(refuse)?;
+        let dedup = dedup.map(|(at, horizon_ms)| (columns[at], horizon_ms));
         let idle_timeout = idle_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
         Ok(SourceDraft {
             table,
@@ -178,6 +189,7 @@ impl SourceDraft {
             computed,
             columns,
             time,
+            dedup,
             lateness_ms,
             idle_timeout,
             max_future_skew_ms,
@@ -217,7 +229,10 @@ impl SourceDraft {
     pub(super) fn finish(&self, kept: &[usize]) -> Result<SourceSpec, Problem> {
         let origins: Vec<Origin> = kept.iter().filter_map(|&c| self.columns.get(c)).copied().collect();
         let time = self.time.map(|(at, bound_ms)| (self.columns[at], bound_ms));
-        let used = |origin: Origin| origins.contains(&origin) || time.is_some_and(|(at, _)| at == origin);
+        let used = |origin: Origin| {
+            let named = |given: Option<(Origin, i64)>| given.is_some_and(|(at, _)| at == origin);
+            origins.contains(&origin) || named(time) || named(self.dedup)
+        };
         let computed: Vec<usize> = (0..self.computed.len()).filter(|&i| used(Origin::Computed(i))).collect();
         let read = |i: usize| computed.iter().any(|&c| columns_of(&self.computed[c].1).contains(&i));
         let mut decode: Vec<usize> =
@@ -254,6 +269,7 @@ impl SourceDraft {
                 idle_timeout: self.idle_timeout,
                 max_future_skew_ms: self.max_future_skew_ms,
             }),
+            dedup: self.dedup.map(|(origin, horizon_ms)| DedupSpec { column: place(origin), horizon_ms }),
             decode,
             sequence,
             schema: Arc::new(Schema::new(fields)) as SchemaRef,
@@ -280,6 +296,45 @@ impl SourceDraft {
 
     fn problem(&self, message: String) -> Problem {
         Problem::at(self.table.name.span, message)
+    }
+}
+
+/// `dedup.key` and `dedup.horizon`: which column by its place, and for how many ms.
+fn dedup<'a>(
+    options: &Options,
+    names: &[String],
+    kind: impl Fn(usize) -> &'a DataType,
+    timed: bool,
+) -> Result<Option<(usize, i64)>, OptionError> {
+    let invalid = |name: &str, value: &str, reason: String| OptionError::Invalid {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        reason,
+    };
+    let horizon_ms = options.duration_ms("dedup.horizon")?;
+    let Some(key) = options.get("dedup.key") else {
+        return match options.get("dedup.horizon") {
+            Some(given) => Err(invalid("dedup.horizon", given, "'dedup.key' is missing: name the column".to_owned())),
+            None => Ok(None),
+        };
+    };
+    let refuse = |reason: String| Err(invalid("dedup.key", key, reason));
+    let Some(at) = names.iter().position(|name| name.eq_ignore_ascii_case(key.trim())) else {
+        return refuse(format!("there is no such column; the columns are {}", names.join(", ")));
+    };
+    if kind(at).is_nested() {
+        return refuse("a key is text, a number, a truth value or a time; choose another column".to_owned());
+    }
+    if !timed {
+        return refuse("the horizon is event time, so the source needs a WATERMARK FOR its time".to_owned());
+    }
+    match horizon_ms.unwrap_or(DEDUP_HORIZON_MS) {
+        ms if ms > 0 => Ok(Some((at, ms))),
+        _ => Err(invalid(
+            "dedup.horizon",
+            options.get("dedup.horizon").unwrap_or_default(),
+            "write more than 0".to_owned(),
+        )),
     }
 }
 

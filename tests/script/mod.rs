@@ -268,6 +268,7 @@ impl Program {
             decode: vec![0, 1, 2],
             output: vec![0, 1, 2],
             time: Some(time),
+            dedup: None,
             sequence: false,
             schema: schema(),
         });

@@ -55,7 +55,9 @@ impl Outlet {
         let to = if to.starts_with("http://") || to.starts_with("https://") {
             let source = source.ok_or_else(|| Outcome::usage("which source? Write --source NAME"))?;
             let Some(media) = MEDIA.iter().find(|(name, _)| *name == found.name()).map(|(_, media)| *media) else {
-                return Err(Outcome::usage(format!("--format {format}: a server is sent rows, as json or csv")));
+                return Err(Outcome::usage(format!(
+                    "--format {format}: a server is sent rows, as json, csv or msgpack"
+                )));
             };
             let target = reach.target(to).map_err(Outcome::usage)?;
             let path = format!("/api/v1/sources/{}/events", percent_encode(source));

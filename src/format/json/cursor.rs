@@ -4,9 +4,6 @@
 
 use super::super::number;
 
-/// How deep values may be nested.
-const MAX_DEPTH: u32 = 128;
-
 /// What is wrong, and with which column.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -25,6 +22,9 @@ pub(super) struct Cursor<'a> {
     pub(super) newlines: bool,
     /// Where the record began, for messages.
     pub(super) start: usize,
+    /// How many objects and arrays are open here, and how many may be.
+    pub(super) depth: u32,
+    pub(super) max_depth: u32,
 }
 
 impl<'a> Cursor<'a> {
@@ -108,7 +108,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes a whole value, checking its syntax.
-    pub(super) fn skip(&mut self, depth: u32) -> Result<(), Bad> {
+    pub(super) fn skip(&mut self) -> Result<(), Bad> {
         match self.peek() {
             b'"' => {
                 let (text, escaped) = self.string()?;
@@ -117,12 +117,11 @@ impl<'a> Cursor<'a> {
             b't' => self.literal("true"),
             b'f' => self.literal("false"),
             b'n' => self.literal("null"),
-            b'{' | b'[' if depth >= MAX_DEPTH => self.bad("values nested at most 128 deep"),
             b'{' => {
-                self.at += 1;
+                self.open()?;
                 self.space();
                 if self.peek() == b'}' {
-                    self.at += 1;
+                    self.close();
                     return Ok(());
                 }
                 loop {
@@ -133,21 +132,21 @@ impl<'a> Cursor<'a> {
                     self.space();
                     self.expect(b':', "':'")?;
                     self.space();
-                    self.skip(depth + 1)?;
+                    self.skip()?;
                     if self.closes(b'}', "',' or '}'")? {
                         return Ok(());
                     }
                 }
             }
             b'[' => {
-                self.at += 1;
+                self.open()?;
                 self.space();
                 if self.peek() == b']' {
-                    self.at += 1;
+                    self.close();
                     return Ok(());
                 }
                 loop {
-                    self.skip(depth + 1)?;
+                    self.skip()?;
                     if self.closes(b']', "',' or ']'")? {
                         return Ok(());
                     }
@@ -167,7 +166,27 @@ impl<'a> Cursor<'a> {
             self.space();
             return Ok(false);
         }
-        self.expect(bracket, expected).map(|()| true)
+        self.expect(bracket, expected)?;
+        self.depth -= 1;
+        Ok(true)
+    }
+
+    /// Passes an opening bracket, if there may be one more.
+    #[inline(always)]
+    pub(super) fn open(&mut self) -> Result<(), Bad> {
+        if self.depth >= self.max_depth {
+            return self.bad(&format!("values nested at most {} deep", self.max_depth));
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Passes a closing bracket.
+    #[inline(always)]
+    pub(super) fn close(&mut self) {
+        self.depth -= 1;
+        self.at += 1;
     }
 
     /// Appends the text that escapes stand for.

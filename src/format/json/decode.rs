@@ -142,7 +142,7 @@ impl Decoder for JsonDecoder {
     fn decode(&mut self, chunk: &[u8]) -> Part {
         let checked = std::str::from_utf8(chunk).is_ok();
         let newlines = self.shape == Shape::Elements;
-        let mut cursor = Cursor { bytes: chunk, at: 0, newlines, start: 0 };
+        let mut cursor = Cursor { bytes: chunk, at: 0, newlines, start: 0, depth: 0, max_depth: self.layout.max_depth };
         let (mut rows, mut records) = (0_usize, 0_u64);
         let mut numbers: Option<Vec<u64>> = None;
         let mut faults = Vec::new();
@@ -155,6 +155,7 @@ impl Decoder for JsonDecoder {
                 break;
             }
             cursor.start = cursor.at;
+            cursor.depth = 0;
             if cursor.peek() == b'\n' {
                 // A blank line: nothing, but it counts.
                 numbers.get_or_insert_with(|| (0..rows as u64).collect());
@@ -196,7 +197,7 @@ impl Decoder for JsonDecoder {
     }
 }
 
-/// Decodes the object at the cursor into row `row` of its columns.
+/// Decodes the object whose bracket is at the cursor into row `row` of its columns.
 fn object(
     cursor: &mut Cursor<'_>,
     keys: &mut Object,
@@ -204,18 +205,18 @@ fn object(
     row: usize,
     scratch: &mut Vec<u8>,
 ) -> Result<(), Bad> {
-    cursor.expect(b'{', "an object")?;
+    cursor.open()?;
     cursor.space();
     let mut given = 0;
     if cursor.peek() == b'}' {
-        cursor.at += 1;
+        cursor.close();
     } else {
         let mut place = 0;
         loop {
             match key(cursor, keys, place, scratch)? {
                 None => {
                     cursor.space();
-                    cursor.skip(0)?;
+                    cursor.skip()?;
                 }
                 Some(column) => {
                     cursor.space();
@@ -373,7 +374,7 @@ fn value(
                 _ => return wrong(cursor, cells),
             },
             (Values::Text { bytes, offsets }, _) => {
-                cursor.skip(0)?;
+                cursor.skip()?;
                 bytes.extend_from_slice(&cursor.bytes[start..cursor.at]);
                 offsets.push(bytes.len() as i32);
             }
@@ -382,10 +383,10 @@ fn value(
             }
             (Values::List { cells: items, offsets, item }, Known::List(known)) if first == b'[' => {
                 let nullable = item.is_nullable();
-                cursor.at += 1;
+                cursor.open()?;
                 cursor.space();
                 if cursor.peek() == b']' {
-                    cursor.at += 1;
+                    cursor.close();
                 } else {
                     loop {
                         value(cursor, known, items, scratch, nullable)?;

@@ -54,6 +54,11 @@ impl Format for Json {
     }
 }
 
+/// A decoder of lines, of a layout whose types were checked.
+pub(super) fn line_decoder(layout: &Arc<Layout>) -> Box<dyn Decoder> {
+    Box::new(decode::JsonDecoder::new(layout.clone(), Shape::Lines))
+}
+
 #[derive(Debug)]
 struct JsonDecoding {
     layout: Arc<Layout>,
