@@ -68,8 +68,9 @@ fn arguments() -> Arguments {
 /// The queries of the folder, in their order.
 fn all() -> Vec<String> {
     let files = std::fs::read_dir(FOLDER).expect("the folder of queries");
-    let stems = files.filter_map(|file| Some(file.ok()?.path().file_stem()?.to_str()?.to_owned()));
-    let mut queries: Vec<String> = stems.collect();
+    let paths = files.filter_map(|file| Some(file.ok()?.path()));
+    let programs = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sql"));
+    let mut queries: Vec<String> = programs.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
     queries.sort_by_key(|query| {
         let digits: String = query.chars().filter(char::is_ascii_digit).collect();
         (digits.parse::<u32>().unwrap_or(0), query.clone())
