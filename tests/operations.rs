@@ -1,5 +1,5 @@
 //! What an operator holds on to: the description is true and valid, the metrics have their names and labels, several views
-//! are read at one epoch, and many readers of one view miss nothing, whatever one of them does.
+//! are read at one epoch.
 #![allow(clippy::unwrap_used)]
 
 mod client;
@@ -12,7 +12,6 @@ use std::time::Duration;
 use client::*;
 use highwater::engine::Config;
 use highwater::plan::Emit;
-use highwater::serve::Access;
 use script::*;
 use serde_json::Value;
 
@@ -227,60 +226,4 @@ fn views_that_are_read_together_are_of_one_epoch() {
     assert!(between > 3, "the views were hardly looked at while they changed: {between}");
     assert_eq!(server.call("GET", "/api/v1/rows?views=nope").0, 404);
     assert_eq!(server.call("GET", "/api/v1/rows?limit=0").0, 400);
-}
-
-/// In a debug build a fifth of them.
-const READERS: usize = if cfg!(debug_assertions) { 200 } else { 1_000 };
-
-#[test]
-fn many_readers_miss_nothing() {
-    let go = gate();
-    // A hundred keys: every tick changes about a hundred rows.
-    let input = disordered(3, 10_000, 100, 5, 50);
-    let mut all = vec![Act::Gate(go)];
-    all.extend(acts(&input, 100).into_iter().flat_map(|act| [act, Act::Pause(Duration::from_millis(10))]));
-    let mut program = Program::default();
-    let source = program.source("events", Script { partitions: vec![all], live: true }, TIMING);
-    let totals = program.totals(source);
-    program.view("totals", totals);
-    let access = Access { limits: "connections=5000,subscribers=5000".parse().unwrap(), ..Access::default() };
-    let server = Server::start_with(program.start(1), access);
-    let stuck: Vec<_> = (0..3).map(|_| server.request("GET /api/v1/views/totals/stream HTTP/1.0")).collect();
-    let streams: Vec<Stream> = (0..READERS).map(|_| server.stream("/api/v1/views/totals/stream", "")).collect();
-    open(go);
-    let readers: Vec<_> = streams
-        .into_iter()
-        .map(|mut stream| {
-            std::thread::Builder::new()
-                .stack_size(256 << 10)
-                .spawn(move || {
-                    let (mut held, mut deltas) = (Held::new(), 0);
-                    loop {
-                        let event = stream.next().expect("the stream goes on");
-                        assert_ne!(event.name, "reset");
-                        deltas += usize::from(event.name == "delta");
-                        take(&mut held, &event);
-                        if event.ends() {
-                            break;
-                        }
-                    }
-                    (held, deltas)
-                })
-                .unwrap()
-        })
-        .collect();
-    server.finish();
-    let rows = rows_of(&server, "totals");
-    assert_eq!(rows.len(), 100);
-    let mut deltas = Vec::new();
-    for reader in readers {
-        let (held, told) = reader.join().unwrap();
-        assert_eq!(held["totals"], rows);
-        deltas.push(told);
-    }
-    assert!(deltas.iter().all(|&told| told >= 1));
-    let memory = server.call("GET", "/metrics").2;
-    println!("{READERS} readers, {} to {} deltas each", deltas.iter().min().unwrap(), deltas.iter().max().unwrap());
-    println!("{}", memory.lines().find(|line| line.starts_with("process_resident_memory_bytes")).unwrap());
-    drop(stuck);
 }

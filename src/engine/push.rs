@@ -67,10 +67,14 @@ impl Source {
 
     /// Whether there is no room for anything now.
     pub fn full(&self) -> bool {
-        self.inbox.as_ref().is_some_and(|inbox| {
+        let full = self.inbox.as_ref().is_some_and(|inbox| {
             let (rows, bytes) = self.waiting();
             rows >= inbox.rows || bytes >= inbox.bytes
-        })
+        });
+        if full {
+            self.wake();
+        }
+        full
     }
 
     /// Takes decoded rows of a client, all or none.
@@ -85,6 +89,7 @@ impl Source {
             let (waiting_rows, waiting_bytes) = self.waiting();
             let (all_rows, all_bytes) = (waiting_rows + reserved.0, waiting_bytes + reserved.1);
             if all_rows > 0 && (all_rows + rows > inbox.rows || all_bytes + bytes > inbox.bytes) {
+                self.wake();
                 return Err(Refused::Full(Box::new(part)));
             }
             *reserved = (reserved.0 + rows, reserved.1 + bytes);

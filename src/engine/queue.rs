@@ -2,6 +2,9 @@
 //!
 //! Who pushes rows waits while the queue is full; progress never waits and is merged with what waits already, so a queue
 //! holds at most one move per partition behind the last rows. An item larger than the bounds goes in alone.
+//!
+//! Rows show when their epoch ends: the worker is woken for a move, an end, a full queue, or a good many rows, not for each
+//! of the few that a client pushes at a time.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,6 +30,9 @@ pub(super) enum Item {
 #[derive(Debug)]
 pub(super) struct Closed;
 
+/// As many rows are worth waking the worker for before their epoch ends.
+const WAKE_ROWS: usize = 2048;
+
 #[derive(Default)]
 struct Waiting {
     items: VecDeque<Item>,
@@ -34,6 +40,18 @@ struct Waiting {
     bytes: usize,
     closed: bool,
     worker: Option<SyncActivator>,
+    /// The worker was woken and has not come yet, or was told that there is more.
+    woken: bool,
+}
+
+impl Waiting {
+    fn wake(&mut self) {
+        if let Some(worker) = self.worker.as_ref().filter(|_| !self.woken) {
+            // A worker that is gone needs no waking.
+            let _ = worker.activate();
+            self.woken = true;
+        }
+    }
 }
 
 /// A bounded queue.
@@ -72,6 +90,7 @@ impl Queue {
         let mut waiting = self.lock();
         let mut waited = Duration::ZERO;
         if full(&waiting) {
+            waiting.wake();
             let start = Clock::start();
             while full(&waiting) && !waiting.closed {
                 waiting = self.space.wait(waiting).unwrap_or_else(PoisonError::into_inner);
@@ -110,11 +129,18 @@ impl Queue {
     }
 
     fn add(&self, mut waiting: MutexGuard<'_, Waiting>, item: Item) {
-        let wake = waiting.items.is_empty();
+        let may_wait = matches!(item, Item::Rows { .. }) && waiting.rows < WAKE_ROWS;
         waiting.items.push_back(item);
-        if let Some(worker) = waiting.worker.as_ref().filter(|_| wake) {
-            // A worker that is gone needs no waking.
-            let _ = worker.activate();
+        if !may_wait {
+            waiting.wake();
+        }
+    }
+
+    /// Wakes the worker for what waits: there is no room for more.
+    pub(super) fn wake(&self) {
+        let mut waiting = self.lock();
+        if !waiting.items.is_empty() {
+            waiting.wake();
         }
     }
 
@@ -134,6 +160,7 @@ impl Queue {
         waiting.rows -= rows;
         waiting.bytes = waiting.bytes.saturating_sub(size);
         let more = !waiting.items.is_empty();
+        waiting.woken = more;
         drop(waiting);
         if rows > 0 {
             self.space.notify_all();

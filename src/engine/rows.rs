@@ -402,7 +402,7 @@ pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Opti
     let last = changes.last()?;
     // Net per row; the first retraction and the last insertion say what it was and what it is.
     type Ends = [Option<(usize, usize)>; 2];
-    let mut netted: BTreeMap<Identity<'_>, (i64, Ends)> = BTreeMap::new();
+    let mut netted: HashMap<Identity<'_>, (i64, Ends), foldhash::fast::FixedState> = HashMap::default();
     for (epoch, changes) in changes.iter().enumerate() {
         for row in 0..changes.len() {
             let (net, places) = netted.entry(changes.identity(row)).or_insert((0, [None, None]));
@@ -415,14 +415,14 @@ pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Opti
             }
         }
     }
-    let mut left: Vec<(i64, &[u8], (usize, usize))> = Vec::new();
-    for ((bytes, ..), (net, places)) in netted {
+    let mut left: Vec<(i64, Identity<'_>, (usize, usize))> = Vec::new();
+    for (identity, (net, places)) in netted {
         let place = if net > 0 { places[1] } else { places[0] };
         if let Some(place) = place.filter(|_| net != 0) {
-            left.push((net, bytes, place));
+            left.push((net, identity, place));
         }
     }
-    left.sort_by_key(|(net, _, _)| *net > 0);
+    left.sort_unstable_by_key(|(net, identity, _)| (*net > 0, *identity));
     if left.is_empty() {
         return None;
     }
@@ -439,6 +439,6 @@ pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Opti
         versions: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.versions[row]).collect(),
         statuses: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.statuses[row]).collect(),
         closes: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.closes[row]).collect(),
-        rows: left.iter().map(|(_, bytes, _)| (*bytes).into()).collect(),
+        rows: left.iter().map(|(_, (bytes, ..), _)| (*bytes).into()).collect(),
     })
 }

@@ -209,6 +209,11 @@ impl Source {
         lock(&self.dead).iter().rev().take(limit).cloned().collect()
     }
 
+    /// Wakes the workers for what waits.
+    pub(super) fn wake(&self) {
+        self.queues.iter().for_each(Queue::wake);
+    }
+
     pub(super) fn partition_count(&self) -> usize {
         self.partitions.len()
     }

@@ -1,0 +1,60 @@
+//! More than the server can take: three times as many rows a second as it was found to take, for as long as asked. What it
+//! does not take it must refuse, its memory must stay bounded, and every row that it said to have taken must be in the result.
+//!
+//! The view matches regular expressions, so that one worker is the bound and the queue before it fills, however fast bodies are read
+//! and decoded.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::clicks::PROGRAM;
+use super::requests::{Load, Sent, push};
+use super::server::Server;
+
+/// Rows by how their user's name is written: costs the worker more than the server pays for reading a row.
+const SLOW: &str = "CREATE MATERIALIZED VIEW slow AS
+SELECT page, window_start, window_end, COUNT(*) AS views,
+       COUNT(DISTINCT REGEXP_REPLACE(user_id, '^([a-z]+)-([0-9]*)([13579])$', '\\\\3-\\\\2-\\\\1')) AS odd,
+       COUNT(DISTINCT REGEXP_REPLACE(user_id, '^([a-z]+)-([0-9]*)([02468])$', '\\\\3-\\\\2-\\\\1')) AS even
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY page, window_start, window_end
+EMIT CHANGES;";
+
+/// How the run went.
+#[derive(Debug)]
+pub struct Overload {
+    /// Rows a second that the server takes when each client waits for its answers and comes back when turned away.
+    pub capacity: f64,
+    pub offered: f64,
+    pub sent: Sent,
+    /// Rows in the result.
+    pub shown: u64,
+    /// Resident memory in MiB: once warm, and its highest afterwards.
+    pub memory_mib: (f64, f64),
+}
+
+/// Measures the capacity for `warm` seconds, then offers `times` as much for `seconds`.
+pub fn run(times: f64, warm: f64, seconds: f64) -> Overload {
+    let server = Server::start(&format!("{}{SLOW}", PROGRAM.replace("{}", ", 'queue-rows' = '65536'")), &["-w", "1"]);
+    let load = Load { threads: 1, connections: 4, rows: 500, rate: None, seconds: warm, since: Duration::ZERO };
+    let first = push(&server, load);
+    let capacity = first.accepted as f64 / first.seconds;
+    let offered = capacity * times;
+    let (warm_mib, done) = (server.memory_mib().0, AtomicBool::new(false));
+    let (sent, highest) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut highest = 0.0_f64;
+            while !done.load(Ordering::Relaxed) {
+                highest = highest.max(server.memory_mib().0);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            highest
+        });
+        let since = Duration::from_secs_f64(first.seconds.ceil());
+        let sent = push(&server, Load { rate: Some(offered), seconds, since, ..load });
+        done.store(true, Ordering::Relaxed);
+        (sent, watch.join().unwrap())
+    });
+    let expected = first.accepted + sent.accepted;
+    let shown = server.settles("slow", "views", expected) - first.accepted;
+    Overload { capacity, offered, sent, shown, memory_mib: (warm_mib, highest) }
+}

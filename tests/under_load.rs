@@ -1,0 +1,54 @@
+//! The server under more than it is used to, as a process of its own: many readers of one view, some of which do not read, and
+//! more rows than it can take. Short forms of what `cargo bench --bench serve -- readers overload` does at full size.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+
+#[path = "../benches/serve/clicks.rs"]
+mod clicks;
+#[path = "../benches/serve/events.rs"]
+mod events;
+#[path = "../benches/serve/overload.rs"]
+mod overload;
+#[path = "../benches/serve/pace.rs"]
+mod pace;
+#[path = "../benches/serve/readers.rs"]
+mod readers;
+#[path = "../benches/serve/requests.rs"]
+mod requests;
+#[path = "../benches/serve/server.rs"]
+mod server;
+#[path = "../benches/serve/sockets.rs"]
+mod sockets;
+
+use readers::Crowd;
+
+/// Readers in a debug build, whose server encodes ten times as slowly.
+const READERS: usize = if cfg!(debug_assertions) { 150 } else { 1_000 };
+
+#[test]
+fn many_readers_miss_nothing_whoever_does_not_read() {
+    let crowd = Crowd { readers: READERS, stuck: 0, ticks: 40, tick_ms: 100 };
+    let mut alone = readers::follow(crowd);
+    let mut beside = readers::follow(Crowd { stuck: 20, ..crowd });
+    for followed in [&alone, &beside] {
+        assert_eq!((followed.wrong, followed.resets), (0, 0));
+        assert_eq!(followed.deltas.len(), READERS);
+        assert!(followed.compared >= READERS as u64, "{} marks were compared", followed.compared);
+        assert!(followed.changes >= 100 * READERS as u64, "{} changes", followed.changes);
+        let (before, peak) = followed.memory_mib;
+        assert!(peak < before + 256.0, "from {before} to {peak} MiB");
+    }
+    // What is due every 100 ms; twice that is noise of a busy machine.
+    let (alone, beside) = (alone.shown.ms(0.5), beside.shown.ms(0.5));
+    assert!(beside < 2.0 * alone + 200.0, "shown after {alone:.0} ms, beside those that do not read {beside:.0} ms");
+}
+
+#[test]
+fn what_is_too_much_is_refused_and_what_is_taken_is_in_the_result() {
+    let found = overload::run(3.0, 1.5, 5.0);
+    let sent = &found.sent;
+    assert_eq!(sent.accepted + sent.refused, sent.sent, "every row is accounted for");
+    assert!(sent.refused > 0 && sent.accepted > 0, "{} taken, {} refused", sent.accepted, sent.refused);
+    assert_eq!(found.shown, sent.accepted, "every row taken is in the result, and no other");
+    let (warm, highest) = found.memory_mib;
+    assert!(highest < warm + 192.0, "from {warm} to {highest} MiB");
+}
