@@ -2,14 +2,17 @@
 //!
 //! A row passes unless some `y` equals its `x`, or some `y` is NULL, or its `x` is NULL and there is any `y` at all. The
 //! last two ask a relation of two rows at most: whether there are values, and whether there are NULLs. That second join
-//! is of all rows, on one worker. Where neither side can be NULL the planner makes one anti join, by key. Correlated
-//! subqueries are left as they are, and refused when they are lowered.
+//! is of all rows, on one worker. Where neither side can be NULL the planner makes one anti join, by key.
+//!
+//! A subquery that reads the row outside has values of its own for each: `NOT EXISTS` of one that is equal, or NULL, or of
+//! any if the row's own is NULL. That is one anti join, by what the subquery compares with the row.
 
 use std::sync::Arc;
 
-use datafusion_common::Result;
-use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_expr::expr::InSubquery;
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion_common::{ExprSchema, Result};
+use datafusion_expr::expr::{Exists, InSubquery};
+use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::utils::{conjunction, split_conjunction};
 use datafusion_expr::{Expr, ExprSchemable, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, ident};
 use datafusion_optimizer::optimizer::ApplyOrder;
@@ -30,14 +33,20 @@ impl OptimizerRule for NotIn {
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Filter(filter) = &plan else { return Ok(Transformed::no(plan)) };
-        let (mut found, mut others) = (Vec::new(), Vec::new());
+        let (mut found, mut others, mut rewritten) = (Vec::new(), Vec::new(), false);
         for conjunct in split_conjunction(&filter.predicate) {
             match conjunct {
-                Expr::InSubquery(within) if taken(within, &filter.input)? => found.push(within.clone()),
+                Expr::InSubquery(within) if asks_three(within, &filter.input)? => match correlated(within) {
+                    false => found.push(within.clone()),
+                    true => {
+                        others.push(absent(within, &filter.input)?);
+                        rewritten = true;
+                    }
+                },
                 other => others.push(other.clone()),
             }
         }
-        if found.is_empty() {
+        if found.is_empty() && !rewritten {
             return Ok(Transformed::no(plan));
         }
         let mut joins = LogicalPlanBuilder::from(Arc::clone(&filter.input));
@@ -53,11 +62,44 @@ impl OptimizerRule for NotIn {
     }
 }
 
-/// Whether it is a NOT IN that asks for three values, of a subquery that stands by itself.
-fn taken(within: &InSubquery, input: &LogicalPlan) -> Result<bool> {
+/// Whether it is a NOT IN that asks for three values, of a row that is not itself outside of another subquery.
+fn asks_three(within: &InSubquery, input: &LogicalPlan) -> Result<bool> {
     let nullable = within.expr.nullable(input.schema())? || within.subquery.subquery.schema().field(0).is_nullable();
     let outer = |expr: &Expr| Ok(matches!(expr, Expr::OuterReferenceColumn(..)));
-    Ok(within.negated && nullable && within.subquery.outer_ref_columns.is_empty() && !within.expr.exists(outer)?)
+    let asks = nullable || correlated(within);
+    Ok(within.negated && asks && !within.expr.exists(outer)?)
+}
+
+/// Whether the subquery reads the row outside.
+fn correlated(within: &InSubquery) -> bool {
+    !within.subquery.outer_ref_columns.is_empty()
+}
+
+/// `NOT EXISTS` of a value that keeps the row from passing.
+fn absent(within: &InSubquery, input: &LogicalPlan) -> Result<Expr> {
+    let Subquery { subquery, outer_ref_columns, spans } = within.subquery.clone();
+    let mut outer = outer_ref_columns;
+    let own = within.expr.as_ref().clone().transform(|expr| match expr {
+        Expr::Column(column) => {
+            let field = Arc::clone(input.schema().field_from_column(&column)?);
+            let read = Expr::OuterReferenceColumn(field, column);
+            outer.push(read.clone());
+            Ok(Transformed::yes(read))
+        }
+        other => Ok(Transformed::no(other)),
+    });
+    let own = own.data()?;
+    let value = Expr::Column(subquery.schema().columns().swap_remove(0));
+    let mut hit = own.clone().eq(value.clone());
+    if subquery.schema().field(0).is_nullable() {
+        hit = hit.or(value.is_null());
+    }
+    if within.expr.nullable(input.schema())? {
+        hit = hit.or(own.is_null());
+    }
+    let values = LogicalPlanBuilder::from(subquery).filter(hit)?.build()?;
+    let subquery = Subquery { subquery: Arc::new(values), outer_ref_columns: outer, spans };
+    Ok(Expr::Exists(Exists { subquery, negated: true }))
 }
 
 fn joined(plan: LogicalPlanBuilder, within: InSubquery, name: &str) -> Result<LogicalPlanBuilder> {
