@@ -8,7 +8,7 @@
 //! | 0 | time metrics |
 //! | 1 | options delta |
 //! | 2 | aggregate format |
-//! | 3 | pattern window reduce session join rank table source sink |
+//! | 3 | pattern window reduce session join rank table recursion source sink |
 //! | 4 | plan |
 //! | 5 | sql engine |
 //! | 6 | serve |
@@ -16,7 +16,7 @@
 //!
 //! The life of an event: a [`source`] reader decodes it, the source's edge gives it an epoch or rejects it as late, a
 //! bounded queue hands it to a worker of the [`engine`], the operators of the [`plan`] ([`window`], [`reduce`],
-//! [`session`], [`join`], [`rank`], [`pattern`]) turn it into changes, and those go, whole epochs at a time, to the view store and the [`sink`]s, from
+//! [`session`], [`join`], [`rank`], [`pattern`], [`recursion`]) turn it into changes, and those go, whole epochs at a time, to the view store and the [`sink`]s, from
 //! where [`serve`] shows them.
 
 #![cfg_attr(not(feature = "abomonation"), forbid(unsafe_code))]
@@ -33,6 +33,7 @@ pub mod options;
 pub mod pattern;
 pub mod plan;
 pub mod rank;
+pub mod recursion;
 pub mod reduce;
 pub mod serve;
 pub mod session;

@@ -54,7 +54,7 @@ fn shipped_dataflows_are_duckdbs() {
     for file in fs::read_dir(root().join("dataflows/data")).unwrap().map(|entry| entry.unwrap()) {
         fs::copy(file.path(), place.path().join("dataflows/data").join(file.file_name())).unwrap();
     }
-    for name in ["clicks", "sessions", "late", "cube", "trending", "top", "spikes"] {
+    for name in ["clicks", "sessions", "late", "cube", "trending", "top", "spikes", "reach"] {
         run(place.path(), &root().join("dataflows").join(name).with_extension("sql"));
     }
     compare(&[Path::new("results"), place.path(), &root().join("tests/duckdb/dataflows")]);

@@ -303,6 +303,34 @@ fn sets_are_those_of_a_plain_loop() {
     assert_eq!(run(&a, &b, query, 2, 10).0, best);
 }
 
+/// Of a row that is there m and n times, the lesser of both and what m is more.
+#[test]
+fn sets_with_all_are_those_of_a_plain_loop() {
+    for (seed, sizes) in [(21, (80, 60)), (22, (60, 120)), (23, (20, 0)), (24, (0, 20))] {
+        let (a, b) = (random_rows(seed, sizes.0), random_rows(seed + 10, sizes.1));
+        let count = |rows: &[Row]| {
+            let mut counts: BTreeMap<(Option<i64>, i64), i64> = BTreeMap::new();
+            rows.iter().for_each(|row| *counts.entry((row.k, row.v)).or_default() += 1);
+            counts
+        };
+        let (m, n) = (count(&a), count(&b));
+        for (operator, times) in
+            [("INTERSECT", i64::min as fn(i64, i64) -> i64), ("EXCEPT", |m: i64, n: i64| (m - n).max(0))]
+        {
+            let left = m
+                .iter()
+                .flat_map(|(row, m)| std::iter::repeat_n(*row, times(*m, n.get(row).copied().unwrap_or(0)) as usize));
+            let query = format!(
+                "SELECT k, COUNT(*) AS n, SUM(v) AS s
+                 FROM (SELECT k, v FROM a {operator} ALL SELECT k, v FROM b) x GROUP BY k"
+            );
+            let (found, bytes) = run(&a, &b, &query, 1, 9);
+            assert_eq!(found, grouped(left), "{query}, seed {seed}");
+            assert_eq!(run(&a, &b, &query, 3, 9), (found, bytes), "{query} at 3 workers");
+        }
+    }
+}
+
 /// Windows joined on their bounds, and windows over the time of a join.
 #[test]
 fn j3_the_event_time_of_a_joined_row_is_the_later_one() {
@@ -394,6 +422,34 @@ fn not_in_is_that_of_a_plain_loop() {
                 let (again, other) = run(&a, &b, &query, workers, 7);
                 assert!(again == found && other == bytes, "{query} at {workers} workers differs");
             }
+        }
+    }
+}
+
+/// A subquery of NOT IN that reads the row outside has other values for each row, NULLs among them.
+#[test]
+fn not_in_of_a_rows_own_values_is_that_of_a_plain_loop() {
+    for (seed, size) in [(15, 30), (16, 6), (17, 0), (18, 60)] {
+        let (a, b) = (random_rows(seed, 50), random_rows(seed + 10, size));
+        let out = |row: &Row, holds: &dyn Fn(&Row) -> bool| {
+            let of: Vec<Option<i64>> = b.iter().filter(|other| holds(other)).map(|other| other.k).collect();
+            of.is_empty() || (row.k.is_some() && of.iter().all(|value| value.is_some() && *value != row.k))
+        };
+        let kept = |holds: &dyn Fn(&Row, &Row) -> bool| {
+            grouped(a.iter().filter(|row| out(row, &|other| holds(row, other))).map(|row| (row.k, row.v)))
+        };
+        for (query, expected) in [
+            ("a.k NOT IN (SELECT b.k FROM b WHERE b.v = a.v)", kept(&|row, other| other.v == row.v)),
+            (
+                "a.k NOT IN (SELECT b.k FROM b WHERE b.v = a.v AND b.ts > a.ts) AND a.v >= 0",
+                kept(&|row, other| other.v == row.v && other.ts > row.ts),
+            ),
+            ("NOT a.k = ANY (SELECT b.k FROM b WHERE b.v > a.v)", kept(&|row, other| other.v > row.v)),
+        ] {
+            let query = format!("SELECT k, COUNT(*) AS n, SUM(v) AS s FROM a WHERE {query} GROUP BY k");
+            let (found, bytes) = run(&a, &b, &query, 1, 7);
+            assert_eq!(found, expected, "{query}, seed {seed}");
+            assert_eq!(run(&a, &b, &query, 3, 7), (found, bytes), "{query} at 3 workers");
         }
     }
 }

@@ -19,7 +19,7 @@ use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
 pub use operator::{Gather, Held, Meter, STATE_LOG, Spread, StateLog, by_columns, stateful, stateless, to_worker};
-pub use reject::{MAX_REJECT_BYTES, Reject, Rejects};
+pub use reject::{Halt, MAX_REJECT_BYTES, Reject, Rejects};
 pub use stateful::Stateful;
 
 /// Rows and how often each is added (`> 0`) or taken back (`< 0`).

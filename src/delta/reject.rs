@@ -1,5 +1,6 @@
 //! Rows that were not accepted: what they were, where they stood, why. A rejected row is data, not a failure.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
 use arrow_array::RecordBatch;
@@ -34,15 +35,46 @@ impl Reject {
     }
 }
 
+/// Why an operator cannot go on: what it came upon, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// What it came upon, with the view and the limit.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
 /// Where operators and sources hand rejects in; whoever serves the dead letters holds the other end.
-#[derive(Clone, Debug)]
-pub struct Rejects(Sender<Reject>);
+#[derive(Clone)]
+pub struct Rejects {
+    rows: Sender<Reject>,
+    halts: Option<Arc<dyn Fn(Halt) + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Rejects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rejects").finish_non_exhaustive()
+    }
+}
 
 impl Rejects {
     /// A way in and the end where they come out.
     pub fn channel() -> (Rejects, Receiver<Reject>) {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        (Rejects(sender), receiver)
+        let (rows, receiver) = std::sync::mpsc::channel();
+        (Rejects { rows, halts: None }, receiver)
+    }
+
+    /// With who stops the engine if an operator cannot go on.
+    pub fn halting(self, halts: impl Fn(Halt) + Send + Sync + 'static) -> Rejects {
+        Rejects { halts: Some(Arc::new(halts)), ..self }
+    }
+
+    /// An operator cannot go on without telling what is wrong: the engine stops. Panics if there is no engine.
+    pub fn halt(&self, halt: Halt) {
+        match &self.halts {
+            Some(halts) => halts(halt),
+            None => panic!("{}: {}", halt.what, halt.remedy),
+        }
     }
 
     /// Hands in a decoded row, as JSON; `owner` is the view or sink that could not take it.
@@ -59,6 +91,6 @@ impl Rejects {
 
     /// Hands one in. If nobody listens any more the engine is stopping.
     pub fn report(&self, reject: Reject) {
-        let _ = self.0.send(reject);
+        let _ = self.rows.send(reject);
     }
 }

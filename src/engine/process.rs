@@ -25,6 +25,7 @@ use super::sink_writer::{self, SinkThread, ToSink};
 use super::source::Parts;
 use super::worker::{Work, run};
 use super::*;
+use crate::delta::Halt;
 use crate::options::OptionError;
 use crate::plan::{TableSpec, ViewSpec};
 use crate::source::{Intake, Reader};
@@ -62,6 +63,8 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         }
     };
     let (rejects, rejected) = Rejects::channel();
+    let stopped = control.clone();
+    let rejects = rejects.halting(move |Halt { what, remedy }| stopped.fail(EngineError::Dataflow { what, remedy }));
     let inner = Arc::new(Inner {
         dataflow: dataflow.clone(),
         config: config.clone(),

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::{Scope, Stream};
 
+use super::build_recursion::looped;
 use super::map::Map;
+use super::recursion::inside;
 use super::{AggregateCall, Dataflow, Node, NodeId, Op, Over, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
 use crate::delta::{Delta, Rejects, Stateful, by_columns, stateful, stateless};
@@ -30,12 +34,14 @@ pub fn build<'s>(
     sources: Vec<Stream<'s, Epoch, Delta>>,
     rejects: &Rejects,
 ) -> Vec<Stream<'s, Epoch, Delta>> {
-    let needed = needed(plan);
+    let (needed, inside) = (needed(plan), inside(&plan.nodes));
     let mut streams: Vec<Stream<'s, Epoch, Delta>> = Vec::with_capacity(plan.nodes.len());
     for (id, node) in plan.nodes.iter().enumerate() {
-        let stream = match needed[id] {
-            true => operator(scope, plan, node, &sources, &streams, rejects),
-            false => empty(scope),
+        let stream = match &node.op {
+            // What stands in a loop is built with it.
+            _ if !needed[id] || inside[id] => empty(scope),
+            Op::Recursion(recursion) => looped(scope, &plan.nodes, &inside, (id, recursion), &streams, rejects),
+            _ => operator(scope, plan, node, &sources, &streams, rejects),
         };
         streams.push(stream);
     }
@@ -84,6 +90,10 @@ fn operator<'s>(
             let from = &plan.nodes[from].schema;
             let map = Map::new(filter.clone(), columns.clone(), from, node.schema.clone(), owner, rejects);
             stateless(stream, "Map", move |delta| map.apply(delta))
+        }
+        Op::Repeat { times } => {
+            let times = *times;
+            stateless(input(0).1, "Repeat", move |delta| vec![repeated(&delta, times)])
         }
         Op::Window { time, window } => {
             let (time, window, schema, rejects) = (*time, *window, Arc::clone(&node.schema), rejects.clone());
@@ -136,7 +146,15 @@ fn operator<'s>(
             let pact = by_columns(over.keys.clone());
             stateful(stream, pact, "Over", Box::new(rolling(&plan.nodes[from], node, over, rejects)))
         }
+        Op::Recursion(_) | Op::Before { .. } => unreachable!("loops are built as a whole"),
     }
+}
+
+/// Every row as often as its column `times` says.
+fn repeated(delta: &Delta, times: usize) -> Delta {
+    let times = delta.batch().column(times).as_primitive::<Int64Type>();
+    let copies = |row: usize| std::iter::repeat_n(row as u32, usize::try_from(times.value(row)).unwrap_or(0));
+    delta.take(&(0..delta.len()).flat_map(copies).collect::<Vec<u32>>().into())
 }
 
 /// How far behind the watermark on-time values of a time column are: the bounds have the lateness in them.

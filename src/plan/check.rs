@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::explain::state;
+use super::recursion::inside;
 use super::{Dataflow, Frame, NodeId, Op, Over, Pane, Reduce, Window};
 use crate::join::{Join, Side};
 use crate::pattern::Pattern;
 use crate::rank::Rank;
+use crate::recursion::Recursion;
 
 /// From how many windows a row is in on, copying it into each is worth a word.
 const MANY_COPIES: i64 = 100;
@@ -33,6 +35,7 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
     let views = plan.views.iter().map(|view| (format!("view {}", view.name), view.node));
     let sinks = plan.sinks.iter().map(|sink| (format!("sink {}", sink.spec.name), sink.node));
     let mut warnings = Vec::new();
+    let inside = inside(&plan.nodes);
     for (subject, root) in views.chain(sinks) {
         for node in below(plan, root) {
             let warn = |(message, remedy)| Warning { subject: subject.clone(), message, remedy };
@@ -44,7 +47,12 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                     }
                 }
                 Op::Window { window, .. } => warnings.extend(copies(window).map(warn)),
+                Op::Join(_) if inside[node] => {}
                 Op::Join(join) => warnings.extend(keeps(plan, node, join).map(warn)),
+                Op::Recursion(recursion) => {
+                    let streams = below(plan, node).iter().any(|&id| matches!(plan.nodes[id].op, Op::Source { .. }));
+                    warnings.extend(recurs(recursion).filter(|_| streams).map(warn));
+                }
                 Op::Lookup(_) => {}
                 Op::Pattern(pattern) => {
                     warnings.extend(matched(plan, node, pattern).into_iter().map(warn));
@@ -60,7 +68,12 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                         warnings.extend(waiting(plan, node));
                     }
                 }
-                Op::Source { .. } | Op::Table { .. } | Op::Map { .. } | Op::Union => {}
+                Op::Source { .. }
+                | Op::Table { .. }
+                | Op::Map { .. }
+                | Op::Union
+                | Op::Repeat { .. }
+                | Op::Before { .. } => {}
             }
         }
     }
@@ -164,6 +177,14 @@ fn ranked(plan: &Dataflow, node: NodeId, rank: &Rank) -> Option<(String, &'stati
             Some((format!("a ranking keeps its first rows of each {} for ever", keys.join(", ")), window))
         }
     }
+}
+
+/// A recursion whose rows nothing frees.
+fn recurs(recursion: &Recursion) -> Option<(String, &'static str)> {
+    let remedy = "put the rows in windows and keep each window to itself: select window_end in both branches, and join \
+                  ON ... AND e.window_end = r.window_end";
+    let message = format!("the recursion '{}' keeps every row that it reads and makes", recursion.name);
+    recursion.expiry.is_none().then_some((message, remedy))
 }
 
 /// Sides of a join whose rows nothing frees.

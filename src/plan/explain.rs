@@ -12,6 +12,7 @@ use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
 use super::explain_pattern::{pattern_line, pattern_state};
 use super::explain_rank::{over_line, over_state, rank_line, rank_state};
+use super::recursion::{inside, recursion_line};
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, TableSpec, Window};
 use crate::source::SourceSpec;
 use crate::time::{format_duration_ms, format_time_ms};
@@ -121,6 +122,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
             format!("map {shown}{filter}")
         }
         Op::Union => format!("union of {}", node.inputs.len()),
+        Op::Repeat { times } => format!("every row as often as {}", of(*times)),
         Op::Window { time, window } => format!("window {}", window_text(&of(*time), window)),
         Op::Reduce(reduce) => reduce_line(reduce, of),
         Op::Join(join) => join_line(join, schemas(plan, node)),
@@ -128,6 +130,8 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Pattern(pattern) => pattern_line(pattern, of),
         Op::Rank(rank) => rank_line(rank, of),
         Op::Over(over) => over_line(over, of),
+        Op::Recursion(recursion) => recursion_line(recursion),
+        Op::Before { name } => format!("rows of {name} of the round before"),
     }
 }
 
@@ -225,7 +229,21 @@ fn facts(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
     let of = |index: usize| input.map_or_else(String::new, |input| column(&input.schema, index));
     match &node.op {
         Op::Over(over) => parts.extend(over_state(over, of)),
+        // What a loop keeps is its recursion's.
+        Op::Join(_) if node.inputs.iter().any(|&input| inside(&plan.nodes)[input]) => {}
         Op::Join(join) => parts.extend(join_state(join, schemas(plan, node))),
+        Op::Recursion(recursion) => parts.push(match recursion.expiry {
+            None => "state: every row that it reads and makes, never freed".to_owned(),
+            Some(expiry) => {
+                let column = column(&node.schema, expiry.column);
+                let after = match expiry.after_ms {
+                    0 => String::new(),
+                    ms if ms < 0 => format!(" - {}", format_duration_ms(ms.saturating_neg())),
+                    ms => format!(" + {}", format_duration_ms(ms)),
+                };
+                format!("state: rows that it reads and makes, freed after {column}{after}")
+            }
+        }),
         Op::Lookup(lookup) => parts.extend(lookup_state(lookup, schemas(plan, node))),
         Op::Pattern(pattern) => parts.extend(pattern_state(pattern, of)),
         Op::Rank(rank) => parts.extend(rank_state(rank, of)),

@@ -4,6 +4,7 @@
 //! expressions over the batches of the input node. Nothing here runs: `build` turns the plan into operators on a worker.
 
 pub mod build;
+mod build_recursion;
 mod check;
 pub mod explain;
 mod explain_join;
@@ -13,6 +14,7 @@ mod explain_rank;
 mod explain_tests;
 pub mod join;
 mod map;
+pub mod recursion;
 
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ pub use crate::aggregate::Emit;
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
 pub use crate::pattern::{Condition, Pattern, Pick, PickAggregate, Place, Shape, Skip, Variable};
 pub use crate::rank::{Frame, Numbering, Rank};
+pub use crate::recursion::{MAX_ROUNDS, Recursion};
 pub use crate::window::Window;
 
 /// A scalar expression over the columns of a node.
@@ -177,6 +180,11 @@ pub enum Op {
     },
     /// All rows of all inputs, which have equal schemas.
     Union,
+    /// Every row as often as its column `times` (a BIGINT) says.
+    Repeat {
+        /// That column.
+        times: usize,
+    },
     /// Every row once per window that it is in; adds the columns `window_start`, `window_end`, `window_time`.
     Window {
         /// The event-time column.
@@ -196,6 +204,14 @@ pub enum Op {
     Over(Over),
     /// Finds sequences of rows.
     Pattern(Box<Pattern>),
+    /// The rows of the first input, and what the second makes of them, round after round. The nodes between it and
+    /// [`Op::Before`] stand in its loop: maps, unions and joins.
+    Recursion(Recursion),
+    /// The rows of the round before, in the loop of the recursion of that name.
+    Before {
+        /// The recursion.
+        name: String,
+    },
 }
 
 /// Group and aggregate. Output columns: the keys, then `window_start`, `window_end`, `window_time` if there is a window,

@@ -36,6 +36,18 @@ impl TableSource for Scanned {
     }
 }
 
+/// The rows of the round before, in the step of a recursion.
+#[derive(Debug)]
+pub(super) struct Before {
+    schema: SchemaRef,
+}
+
+impl TableSource for Before {
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+}
+
 /// The planner's view of the program so far.
 pub(super) struct Context {
     relations: HashMap<String, Arc<Scanned>>,
@@ -97,6 +109,10 @@ impl ContextProvider for Context {
             Some(found) => Ok(Arc::clone(found) as Arc<dyn TableSource>),
             None => plan_err!("{NO_RELATION}{}", name.table()),
         }
+    }
+
+    fn create_cte_work_table(&self, _: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
+        Ok(Arc::new(Before { schema }))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

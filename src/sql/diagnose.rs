@@ -52,7 +52,12 @@ fn collect(error: DataFusionError, span: Option<Span>, known: &Known<'_>, found:
             collect(*inner, here.or(span), known, found);
         }
         DataFusionError::External(inner) => match inner.downcast::<Problem>() {
-            Ok(problem) => found.push(*problem),
+            Ok(problem) => {
+                // What has no place of its own stands where what it quotes does.
+                let quoted = || problem.message.split('\'').nth(1).and_then(|name| place_of(known.tokens, name));
+                let span = if problem.span == Span::empty() { quoted() } else { None };
+                found.push(Problem { span: span.unwrap_or(problem.span), ..*problem });
+            }
             Err(other) => found.push(Problem::at(Span::empty(), other.to_string())),
         },
         DataFusionError::SchemaError(error, _) => found.push(schema(*error, span, known)),

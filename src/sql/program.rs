@@ -18,7 +18,7 @@ use super::source_draft::{SourceDraft, lower_names};
 use super::statement::{self, Statement, View};
 use super::table_draft::TableDraft;
 use super::token::{Name, is_word, span_of, statements};
-use crate::plan::{Dataflow, NodeId, SinkPlan, TableSpec, ViewSpec};
+use crate::plan::{Dataflow, MAX_ROUNDS, NodeId, SinkPlan, TableSpec, ViewSpec};
 
 /// A statement with the file it stands in.
 struct Placed {
@@ -74,6 +74,8 @@ pub(super) struct Program<'a> {
     pub(super) sinks: Vec<super::sinks::SinkDraft>,
     pub(super) errors: Vec<SqlError>,
     pub(super) file: usize,
+    /// How many rounds a recursion may take, from here on.
+    pub(super) max_rounds: u64,
     fallback: Span,
 }
 
@@ -107,6 +109,7 @@ impl<'a> Program<'a> {
             sinks: Vec::new(),
             errors: Vec::new(),
             file: 0,
+            max_rounds: MAX_ROUNDS,
             fallback: Span::empty(),
         }
     }
@@ -186,6 +189,10 @@ impl<'a> Program<'a> {
     fn statement(&mut self, statement: Statement) -> Result<(), Vec<Problem>> {
         match statement {
             Statement::Nothing => Ok(()),
+            Statement::MaxRounds(rounds) => {
+                self.max_rounds = rounds;
+                Ok(())
+            }
             Statement::Table(table) => self.table(table),
             Statement::View(view) => {
                 if !self.declare(&view.name, "view", view.if_not_exists)? {
@@ -254,8 +261,7 @@ impl<'a> Program<'a> {
         };
         let (node, known) = draft.node(self.sources.len());
         let fields = draft.fields();
-        let mut lowering =
-            Lowering { arena: &mut self.arena, relations: &[], owner: String::new(), versions: Default::default() };
+        let mut lowering = Lowering::new(&mut self.arena, &[], "", self.max_rounds);
         let mut relation = lowering.source(node, known);
         relation.columns.truncate(fields.len());
         self.sources.push(draft);
@@ -268,8 +274,7 @@ impl<'a> Program<'a> {
         let key = table.name.key();
         let draft = TableDraft::read(self, table, &self.context)?;
         let (node, known) = draft.node(self.references.len());
-        let mut lowering =
-            Lowering { arena: &mut self.arena, relations: &[], owner: String::new(), versions: Default::default() };
+        let mut lowering = Lowering::new(&mut self.arena, &[], "", self.max_rounds);
         let relation = lowering.source(node, known);
         let fields = draft.fields().to_vec();
         self.references.push((draft, relation.node));

@@ -69,13 +69,21 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
         }
         match &node.op {
             Op::Source { .. } => {}
-            // Requests are for whole rows.
-            Op::Table { .. } => mine.extend(0..node.schema.fields().len()),
+            // Requests are for whole rows, and rounds tell rows apart by all of them.
+            Op::Table { .. } | Op::Before { .. } => mine.extend(0..node.schema.fields().len()),
+            Op::Recursion(_) => {
+                mine.extend(0..node.schema.fields().len());
+                node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied()));
+            }
             Op::Map { filter, columns, .. } => {
                 let exprs = mine.iter().map(|&c| &columns[c]).chain(filter);
                 need(&mut kept, node.inputs[0], &mut exprs.flat_map(columns_of));
             }
             Op::Union => node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied())),
+            Op::Repeat { times } => {
+                mine.insert(*times);
+                need(&mut kept, node.inputs[0], &mut mine.iter().copied());
+            }
             Op::Window { time, .. } => {
                 let width = nodes[node.inputs[0]].schema.fields().len();
                 need(&mut kept, node.inputs[0], &mut mine.iter().copied().filter(|&c| c < width).chain([*time]));
@@ -205,7 +213,11 @@ impl Pruner<'_> {
                 self.sources[*source] = Some(kept.clone());
                 (node.op.clone(), inputs)
             }
-            Op::Table { .. } => (node.op.clone(), inputs),
+            Op::Table { .. } | Op::Before { .. } => (node.op.clone(), inputs),
+            Op::Recursion(_) => {
+                let inputs = node.inputs.iter().map(|&input| self.narrowed(input, &kept)).collect();
+                (node.op.clone(), inputs)
+            }
             Op::Map { filter, columns, owner } => {
                 let filter = filter.as_ref().map(|filter| self.expr(filter, node.inputs[0])).transpose()?;
                 let columns = kept.iter().map(|&c| self.expr(&columns[c], node.inputs[0])).collect::<Result<_>>()?;
@@ -214,6 +226,10 @@ impl Pruner<'_> {
             Op::Union => {
                 let inputs = node.inputs.iter().map(|&input| self.narrowed(input, &kept)).collect();
                 (Op::Union, inputs)
+            }
+            Op::Repeat { times } => {
+                let inputs = vec![self.narrowed(node.inputs[0], &kept)];
+                (Op::Repeat { times: kept.partition_point(|column| column < times) }, inputs)
             }
             Op::Window { time, window } => {
                 (Op::Window { time: self.at(node.inputs[0], *time), window: *window }, inputs)

@@ -35,7 +35,7 @@ use super::error::Problem;
 use super::not_in::NotIn;
 use super::pattern_tokens;
 use super::token::DIALECT;
-use super::{as_of, group_window, names, refuse, syntax, table_function, walk};
+use super::{as_of, group_window, names, refuse, set_all, syntax, table_function, walk};
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
 /// answers the primary key of a table that it knows.
@@ -79,6 +79,10 @@ fn rest(parser: &Parser<'_>) -> Result<(), Problem> {
 pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataFusionError> {
     let planner = SqlToRel::new_with_options(context, parser_options());
     let plan = planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+    let plan = match context.get_aggregate_meta("count") {
+        Some(count) => set_all::rewrite(plan, &count)?,
+        None => plan,
+    };
     let plan = analyze(plan, context.options())?;
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),

@@ -64,12 +64,7 @@ impl Program<'_> {
         let planned = query::plan(&self.context, parsed);
         let plan = planned.map_err(|error| self.problems(error, &body.tokens))?;
         let emit = body.emit.map(|(emit, _)| emit);
-        let mut lowering = Lowering {
-            arena: &mut self.arena,
-            relations: &self.relations,
-            owner: owner.to_owned(),
-            versions: Default::default(),
-        };
+        let mut lowering = self.lowering(owner);
         let lowered = lowering.lower(&plan, emit);
         let found = lowering.versions.len();
         let relation = lowered.map_err(|error| self.problems(error, &body.tokens))?;
@@ -143,12 +138,7 @@ impl Program<'_> {
         owner: &str,
         tokens: &[TokenWithSpan],
     ) -> Result<(NodeId, Vec<usize>), Vec<Problem>> {
-        let mut lowering = Lowering {
-            arena: &mut self.arena,
-            relations: &self.relations,
-            owner: owner.to_owned(),
-            versions: Default::default(),
-        };
+        let mut lowering = self.lowering(owner);
         let run = lowering.run(relation);
         let relation = run.map_err(|error| self.problems(error, tokens))?;
         Ok((relation.node, relation.columns.iter().filter_map(as_column).collect()))
@@ -168,12 +158,7 @@ impl Program<'_> {
     }
 
     pub(super) fn lowering(&mut self, owner: &str) -> Lowering<'_> {
-        Lowering {
-            arena: &mut self.arena,
-            relations: &self.relations,
-            owner: owner.to_owned(),
-            versions: Default::default(),
-        }
+        Lowering::new(&mut self.arena, &self.relations, owner, self.max_rounds)
     }
 
     pub(super) fn arena(&self) -> &Arena {

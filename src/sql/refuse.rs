@@ -10,6 +10,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::error::Problem;
 use super::functions::REFUSED;
+use super::recursive;
 use super::walk::{self, Flow, Part};
 
 /// Functions that read a clock under other names than those of [`REFUSED`].
@@ -35,7 +36,10 @@ pub(super) fn check_expr(expr: &mut Expr) -> Result<(), Problem> {
 
 fn step(part: Part<'_>) -> Flow {
     match part {
-        Part::Query(query) => Refuse.query(query),
+        Part::Query(query) => {
+            Refuse.query(query)?;
+            recursive::check(query)
+        }
         Part::Select(select) => Refuse.select(select),
         Part::Factor(factor) => Refuse.table_factor(factor),
         Part::Expr(expr) => Refuse.expr(expr),
@@ -71,13 +75,6 @@ impl Refuse {
                 span,
                 "without an order no rows are the first",
                 "write ORDER BY x LIMIT n, or limit when you read: GET /api/v1/views/NAME/rows?limit=10&order=-column",
-            );
-        }
-        if let Some(with) = query.with.as_ref().filter(|with| with.recursive) {
-            return refuse(
-                with.span(),
-                "WITH RECURSIVE is not supported",
-                "take the view as a differential collection and iterate there",
             );
         }
         let clause = !query.locks.is_empty()
@@ -258,11 +255,11 @@ impl Refuse {
                 right,
                 set_quantifier,
             } => {
-                if !matches!(set_quantifier, SetQuantifier::None | SetQuantifier::Distinct) {
+                if !matches!(set_quantifier, SetQuantifier::None | SetQuantifier::Distinct | SetQuantifier::All) {
                     return refuse(
                         right.span(),
                         &format!("{op} {set_quantifier} is not supported"),
-                        &format!("write {op}; its rows are distinct"),
+                        "write the columns in the same order, without BY NAME",
                     );
                 }
                 self.set_expr(left)?;

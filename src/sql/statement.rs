@@ -19,6 +19,8 @@ pub(super) enum Statement {
     Sink(Sink),
     /// `INSERT INTO table query`.
     Insert(Insert),
+    /// `SET 'recursion.max-iterations' = 'n'`.
+    MaxRounds(u64),
     /// A statement without meaning here: the brackets of a statement set, a setting of Flink's job.
     Nothing,
 }
@@ -121,7 +123,7 @@ pub(super) fn parse(tokens: &[TokenWithSpan]) -> Result<Statement, Problem> {
         return insert(cursor);
     }
     if cursor.eat_word("SET") {
-        return setting::parse(cursor).map(|()| Statement::Nothing);
+        return setting::parse(cursor).map(|rounds| rounds.map_or(Statement::Nothing, Statement::MaxRounds));
     }
     if cursor.eat_word("END") {
         return if cursor.done() { Ok(Statement::Nothing) } else { Err(cursor.expected("the end of the statement")) };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion_common::Result;
+use datafusion_expr::RecursiveQuery;
 
 use super::bounds::bound;
 use super::scalar::as_column;
@@ -30,6 +31,8 @@ pub(in crate::sql) struct Known {
 pub(in crate::sql) struct Arena {
     pub(in crate::sql) nodes: Vec<Node>,
     known: Vec<Known>,
+    /// The recursions lowered so far: what they emit, their limits of rounds and their nodes.
+    pub(super) recursions: Vec<(RecursiveQuery, Option<Emit>, u64, NodeId)>,
 }
 
 impl Arena {
@@ -154,6 +157,7 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Table { table: a }, Op::Table { table: b }) => a == b,
         (Op::Map { filter: f, columns: c, .. }, Op::Map { filter: g, columns: d, .. }) => f == g && c == d,
         (Op::Union, Op::Union) => true,
+        (Op::Repeat { times: a }, Op::Repeat { times: b }) => a == b,
         (Op::Window { time: t, window: w }, Op::Window { time: u, window: v }) => (t, w) == (u, v),
         (Op::Reduce(a), Op::Reduce(b)) => same_reduce(a, b),
         (Op::Join(a), Op::Join(b)) => same_join(a, b),

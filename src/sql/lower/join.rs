@@ -24,6 +24,7 @@ use super::lookup::{AsOf, LookupDraft};
 use super::scalar::{SUBQUERY, as_column, column, columns_of, conjuncts, physical, substitute};
 use super::{Lowering, Relation, internal};
 use crate::plan::join::{expiry, join_facts};
+use crate::plan::recursion::inside;
 use crate::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar, Side, TimeOrder};
 
 /// A condition on times whose columns are places in the lists of the two sides.
@@ -124,6 +125,14 @@ impl Lowering<'_> {
             let node = self.lookup(lookup)?;
             return Ok(self.columns_of_node(node, &shown));
         }
+        // Within a loop nothing waits: a row without a partner goes on at once.
+        let looped = !self.loops.is_empty() && {
+            let inside = inside(&self.arena.nodes);
+            nodes.iter().any(|&node| inside[node])
+        };
+        // Nor does a join of which no row is shown without a partner: it is the same, whatever its view emits.
+        let waits = Side::BOTH.into_iter().any(|side| kind.unmatched(side));
+        let emit = if looped { Emit::Changes } else { emit.filter(|_| waits).unwrap_or(Emit::Final) };
         let facts = nodes.map(|node| self.arena.facts(node));
         let join = Join {
             kind,
@@ -132,7 +141,7 @@ impl Lowering<'_> {
             nulls_equal: join.null_equality == NullEquality::NullEqualsNull,
             order,
             residual,
-            emit: emit.unwrap_or(Emit::Final),
+            emit,
             transient: false,
             retracting: facts.map(|facts| !facts.append_only),
             owner: self.owner.clone(),

@@ -8,6 +8,7 @@ mod lookup;
 mod over;
 mod pattern;
 mod rank;
+mod recursion;
 mod reduce;
 mod relation;
 mod scalar;
@@ -17,13 +18,15 @@ use std::collections::BTreeSet;
 
 use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::{Distinct, LogicalPlan};
+use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::context::Scanned;
+use super::context::{Before, Scanned};
 use super::diagnose::placed;
 use super::error::Problem;
 use super::pattern_node::PatternNode;
+use super::set_all::RepeatNode;
 use super::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
-use crate::plan::{Emit, Scalar};
+use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar};
 
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use relation::{Pending, Relation};
@@ -38,12 +41,37 @@ pub(super) struct Lowering<'a> {
     pub(super) owner: String,
     /// The markers of joins `FOR SYSTEM_TIME AS OF` that were lowered, by their numbers.
     pub(super) versions: BTreeSet<String>,
+    /// How many rounds a recursion may take.
+    pub(super) max_rounds: u64,
+    /// The recursions whose step is being lowered, innermost last, with the node of the round before.
+    pub(super) loops: Vec<(String, NodeId)>,
+}
+
+impl<'a> Lowering<'a> {
+    /// Lowers into `arena`, for the view or sink `owner`.
+    pub(super) fn new(arena: &'a mut Arena, relations: &'a [Relation], owner: &str, max_rounds: u64) -> Lowering<'a> {
+        Lowering { arena, relations, owner: owner.to_owned(), versions: BTreeSet::new(), max_rounds, loops: Vec::new() }
+    }
 }
 
 impl Lowering<'_> {
     /// A query's rows. `emit` is for its topmost windows; those below them show what is final.
     pub(super) fn lower(&mut self, plan: &LogicalPlan, emit: Option<Emit>) -> Result<Relation> {
         match plan {
+            LogicalPlan::TableScan(scan) if scan.source.is::<Before>() => {
+                let name = scan.table_name.table();
+                match self.loops.iter().rev().find(|(recursion, _)| recursion == name) {
+                    Some((_, before)) => Ok(self.all_of(*before)),
+                    None => {
+                        let problem =
+                            Problem::at(Span::empty(), format!("'{name}' is not read by FROM in its own step"));
+                        Err(placed(problem.hint(format!(
+                            "join it: FROM {name} JOIN t ON ...; a subquery of the step reads other relations"
+                        ))))
+                    }
+                }
+            }
+            LogicalPlan::RecursiveQuery(query) => self.recursion(query, emit),
             LogicalPlan::TableScan(scan) => match scan.source.downcast_ref::<Scanned>() {
                 Some(scanned) if scan.filters.is_empty() && scan.fetch.is_none() && scan.projection.is_none() => {
                     Ok(self.relations[scanned.relation].clone())
@@ -78,6 +106,9 @@ impl Lowering<'_> {
             LogicalPlan::Distinct(Distinct::All(_)) => Err(internal("DISTINCT that is not a grouping")),
             LogicalPlan::Extension(extension) => {
                 let node = extension.node.as_any();
+                if let Some(node) = node.downcast_ref::<RepeatNode>() {
+                    return self.repeat(node, emit);
+                }
                 match (node.downcast_ref::<WindowNode>(), node.downcast_ref::<PatternNode>()) {
                     (Some(node), _) => self.window(node, emit),
                     (_, Some(node)) => self.pattern(node, emit),
@@ -86,6 +117,21 @@ impl Lowering<'_> {
             }
             other => Err(refused(other)),
         }
+    }
+
+    /// Every row as often as its last column says.
+    fn repeat(&mut self, node: &RepeatNode, emit: Option<Emit>) -> Result<Relation> {
+        let input = self.lower(&node.input, emit)?;
+        let mut relation = self.run(input)?;
+        let Some(times) = relation.columns.pop().as_ref().and_then(as_column) else {
+            return Err(internal("a repetition without a number"));
+        };
+        relation.names.pop();
+        let from = &self.arena.nodes[relation.node];
+        let facts = Facts { key: None, sequence: None, ..from.facts.clone() };
+        let node = Node { op: Op::Repeat { times }, inputs: vec![relation.node], schema: from.schema.clone(), facts };
+        let known = self.arena.known(relation.node);
+        Ok(Relation { node: self.arena.add(node, known), ..relation })
     }
 
     /// Puts rows in windows, symbolically.
@@ -154,5 +200,5 @@ fn refused(plan: &LogicalPlan) -> DataFusionError {
         LogicalPlan::Unnest(_) => ("UNNEST is not supported yet", "take single elements: items[1]"),
         _ => ("this query is not supported", "write SELECT, FROM, WHERE, GROUP BY, HAVING and UNION ALL"),
     };
-    placed(Problem::at(datafusion_sql::sqlparser::tokenizer::Span::empty(), what).hint(hint))
+    placed(Problem::at(Span::empty(), what).hint(hint))
 }

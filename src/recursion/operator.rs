@@ -1,0 +1,347 @@
+//! The loop: a differential dataflow scope whose times are an epoch and a round, and the way in and out of it.
+
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use arrow_buffer::ScalarBuffer;
+use arrow_schema::SchemaRef;
+use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::operators::iterate::Variable;
+use differential_dataflow::trace::implementations::ValSpine;
+use differential_dataflow::{AsCollection, VecCollection};
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::{Capability, Operator};
+use timely::dataflow::scope::Iterative;
+use timely::dataflow::{Scope, Stream};
+use timely::order::Product;
+use timely::progress::Timestamp;
+
+use super::codec::{Bytes, Codec};
+use super::{Fading, Meet, Recursion, Rows, Shows, Term};
+use crate::delta::{Delta, Halt, Meter, Rejects, stateful};
+use crate::time::Epoch;
+
+/// An epoch and a round within it.
+type Round = Product<Epoch, u64>;
+/// Changes of rows.
+type Changes<'s, T, D> = VecCollection<'s, T, D, i64>;
+type Builder<D, T> = CapacityContainerBuilder<Vec<(D, T, i64)>>;
+type Index<'s> = Arranged<'s, TraceAgent<ValSpine<Bytes, Bytes, Epoch, i64>>>;
+
+/// A relation that is the same in all rounds.
+pub struct Given<'s> {
+    /// Its changes.
+    pub stream: Stream<'s, Epoch, Delta>,
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Its key columns.
+    pub keys: Vec<usize>,
+    /// Whether NULL keys meet anything.
+    pub nulls_equal: bool,
+    /// The column that has the value by which the recursion's rows expire.
+    pub expires_by: Option<usize>,
+}
+
+impl std::fmt::Debug for Given<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// Runs a recursion from the rows of `start`, which have the columns of `schema`, as the result has.
+pub fn recursion<'s>(
+    scope: Scope<'s, Epoch>,
+    spec: &Recursion,
+    schema: &SchemaRef,
+    start: Stream<'s, Epoch, Delta>,
+    givens: Vec<Given<'s>>,
+    term: Term,
+    rejects: &Rejects,
+) -> Stream<'s, Epoch, Delta> {
+    let expiring = |stream, schema: &SchemaRef, column: Option<usize>| match spec.expiry.zip(column) {
+        None => stream,
+        Some((expiry, column)) => {
+            let fading = Fading::new(super::Expiry { column, ..expiry }, codec(schema));
+            stateful(stream, Pipeline, "Recursion input", Box::new(fading))
+        }
+    };
+    let start = expiring(start, schema, spec.expiry.map(|expiry| expiry.column));
+    let start = entries(start, "Recursion start", codec(schema), |codec, batch| {
+        codec.encode(batch.columns(), batch.num_rows()).into_iter().map(Some).collect()
+    });
+    let index = |given: Given<'s>| {
+        let stream = expiring(given.stream, &given.schema, given.expires_by);
+        let (keys, nulls_equal) = (given.keys.clone(), given.nulls_equal);
+        let key_codec = Codec::of_keys(&given.schema, &keys);
+        let keyed = entries(stream, "Recursion given", codec(&given.schema), move |codec, batch| {
+            let rows = codec.encode(batch.columns(), batch.num_rows());
+            key_codec
+                .keys(batch, &keys, nulls_equal)
+                .into_iter()
+                .zip(rows)
+                .map(|(key, row)| Some((key?, row)))
+                .collect()
+        });
+        keyed.arrange_by_key()
+    };
+    let givens: Vec<Index<'s>> = givens.into_iter().map(index).collect();
+    let (max_rounds, halt) = (spec.max_rounds, too_long(spec));
+    let rejects = rejects.clone();
+    let rows = scope.scoped::<Round, _, _>("Recursion", |rounds| {
+        let (variable, before) = Variable::new(rounds, Product::new(Default::default(), 1));
+        let made = Loop { rounds, before, givens: &givens }.term(term);
+        let all = start.enter(rounds).concat(made);
+        let all = if spec.distinct { all.distinct_core::<i64>() } else { all.consolidate() };
+        let all = limited(all, max_rounds, move || rejects.halt(halt.clone()));
+        variable.set(all.clone());
+        all.leave(scope)
+    });
+    settled(rows, spec, codec(schema))
+}
+
+fn codec(schema: &SchemaRef) -> Codec {
+    match Codec::new(schema) {
+        Ok(codec) => codec,
+        Err(error) => unreachable!("the planner refuses recursion over columns that have no row form: {error}"),
+    }
+}
+
+fn too_long(spec: &Recursion) -> Halt {
+    let Recursion { name, owner, max_rounds, distinct, .. } = spec;
+    let circles = match distinct {
+        true => "",
+        false => "write UNION instead of UNION ALL if its rows can go round in circles, ",
+    };
+    Halt {
+        what: format!("{owner}: WITH RECURSIVE '{name}' still makes rows after {max_rounds} rounds"),
+        remedy: format!(
+            "{circles}bound the rounds in the query (WHERE hops < 20), or raise the limit before it: \
+             SET 'recursion.max-iterations' = '{}'",
+            max_rounds.saturating_mul(10)
+        ),
+    }
+}
+
+/// A stream's changes as a collection of what `record` makes of each row of a batch.
+fn entries<'s, D: Clone + 'static>(
+    stream: Stream<'s, Epoch, Delta>,
+    name: &str,
+    codec: Codec,
+    mut records: impl FnMut(&Codec, &RecordBatch) -> Vec<Option<D>> + 'static,
+) -> Changes<'s, Epoch, D> {
+    let changes = stream.unary::<Builder<D, Epoch>, _, _, _>(Pipeline, name, |_, _| {
+        move |input, output| {
+            input.for_each_time(|time, deltas| {
+                let epoch = *time.time();
+                let mut session = output.session(&time);
+                for delta in deltas {
+                    let records = records(&codec, delta.batch()).into_iter().enumerate();
+                    session.give_iterator(records.filter_map(|(row, d)| Some((d?, epoch, delta.diff(row)))));
+                }
+            });
+        }
+    });
+    changes.as_collection()
+}
+
+/// Changes each batch of rows by `change`; what becomes of a row has its time and diff. `finish` makes records of the rows
+/// and of the bytes that they were, if they are still whole.
+fn each<'s, D, T>(
+    rows: Changes<'s, T, Bytes>,
+    name: &str,
+    from: &SchemaRef,
+    mut change: Rows,
+    mut finish: impl FnMut(&RecordBatch) -> Vec<Option<D>> + 'static,
+) -> Changes<'s, T, D>
+where
+    D: Clone + 'static,
+    T: Timestamp + differential_dataflow::lattice::Lattice,
+{
+    let codec = codec(from);
+    let changes = rows.inner.unary::<Builder<D, T>, _, _, _>(Pipeline, name, |_, _| {
+        move |input, output| {
+            input.for_each_time(|time, updates| {
+                let updates: Vec<(Bytes, T, i64)> = updates.flat_map(std::mem::take).collect();
+                if updates.is_empty() {
+                    return;
+                }
+                let batch = codec.decode(updates.iter().map(|(row, ..)| row.as_slice()));
+                let numbers: ScalarBuffer<i64> = (1..=updates.len() as i64).collect();
+                let mut session = output.session(&time);
+                for changed in change(Delta::new(batch, Some(numbers))) {
+                    let records = finish(changed.batch()).into_iter().enumerate();
+                    session.give_iterator(records.filter_map(|(row, record)| {
+                        let (_, time, diff) = &updates[changed.diff(row) as usize - 1];
+                        Some((record?, time.clone(), *diff))
+                    }));
+                }
+            });
+        }
+    });
+    changes.as_collection()
+}
+
+/// What the operators within the loop are built of.
+struct Loop<'a, 'i, 's> {
+    rounds: Iterative<'i, Epoch, u64>,
+    before: Changes<'i, Round, Bytes>,
+    givens: &'a [Index<'s>],
+}
+
+impl<'i> Loop<'_, 'i, '_> {
+    fn term(&self, term: Term) -> Changes<'i, Round, Bytes> {
+        match term {
+            Term::Before => self.before.clone(),
+            Term::Map { input, from, to, rows } => {
+                let to = codec(&to);
+                let finish = move |batch: &RecordBatch| whole(&to, batch);
+                each(self.term(*input), "Recursion map", &from, rows, finish)
+            }
+            Term::Union(branches) => {
+                let branches: Vec<_> = branches.into_iter().map(|branch| self.term(branch)).collect();
+                differential_dataflow::collection::concatenate(self.rounds, branches)
+            }
+            Term::Meet(meet) => self.meet(*meet),
+        }
+    }
+
+    fn meet(&self, meet: Meet) -> Changes<'i, Round, Bytes> {
+        let Meet { input, schema, given, keys, nulls_equal, given_first, pair, check, shows } = meet;
+        let input = self.term(input);
+        let (key_codec, row_codec) = (Codec::of_keys(&schema, &keys), codec(&schema));
+        let pass: Rows = Box::new(|rows| vec![rows]);
+        let keyed = each(input.clone(), "Recursion keys", &schema, pass, move |batch| {
+            let rows = row_codec.encode(batch.columns(), batch.num_rows());
+            key_codec
+                .keys(batch, &keys, nulls_equal)
+                .into_iter()
+                .zip(rows)
+                .map(|(key, row)| Some((key?, row)))
+                .collect()
+        });
+        let given = self.givens[given].clone().enter(self.rounds);
+        let pairs = keyed.arrange_by_key().join_core(given, move |_, row: &Bytes, other: &Bytes| {
+            let (first, second) = if given_first { (other, row) } else { (row, other) };
+            Some([first.as_slice(), second.as_slice()].concat())
+        });
+        let pairs = match check {
+            None => pairs,
+            Some(check) => {
+                let to = codec(&pair);
+                each(pairs, "Recursion check", &pair, check, move |batch| whole(&to, batch))
+            }
+        };
+        let (width, others) = (schema.fields().len(), pair.fields().len() - schema.fields().len());
+        let part = |pairs: Changes<'i, Round, Bytes>, name, from: usize, width: usize| {
+            let columns: Vec<usize> = (from..from + width).collect();
+            let Ok(of) = pair.project(&columns) else { unreachable!("a pair has the columns of both") };
+            let of = codec(&of.into());
+            let pass: Rows = Box::new(|rows| vec![rows]);
+            each(pairs, name, &pair, pass, move |batch| {
+                of.encode(&batch.columns()[from..from + width], batch.num_rows()).into_iter().map(Some).collect()
+            })
+        };
+        let met =
+            |pairs| part(pairs, "Recursion met", if given_first { others } else { 0 }, width).distinct_core::<i64>();
+        let alone = |pairs| {
+            let rows = input.clone().map(|row| (row, ()));
+            rows.antijoin(met(pairs)).map(|(row, ())| row)
+        };
+        match shows {
+            Shows::Pairs => pairs,
+            Shows::GivenOfPairs => part(pairs, "Recursion given side", if given_first { 0 } else { width }, others),
+            Shows::Met => input.clone().map(|row| (row, ())).semijoin(met(pairs)).map(|(row, ())| row),
+            Shows::Lone => alone(pairs),
+            Shows::PairsAndLone => {
+                let columns: Vec<usize> = if given_first { 0..others } else { width..width + others }.collect();
+                let Ok(of) = pair.project(&columns) else { unreachable!("a pair has the columns of both") };
+                let nulls = codec(&of.into()).nulls();
+                let padded = alone(pairs.clone()).map(move |row| match given_first {
+                    true => [nulls.as_slice(), row.as_slice()].concat(),
+                    false => [row.as_slice(), nulls.as_slice()].concat(),
+                });
+                pairs.concat(padded)
+            }
+        }
+    }
+}
+
+fn whole(codec: &Codec, batch: &RecordBatch) -> Vec<Option<Bytes>> {
+    codec.encode(batch.columns(), batch.num_rows()).into_iter().map(Some).collect()
+}
+
+/// Passes changes on, up to those of round `max`; at the first of a later round it halts the engine, and holds that round
+/// for ever, so that its epoch is never told.
+fn limited<'i>(rows: Changes<'i, Round, Bytes>, max: u64, halt: impl Fn() + 'static) -> Changes<'i, Round, Bytes> {
+    let mut held: Option<Capability<Round>> = None;
+    let changes = rows.inner.unary::<Builder<Bytes, Round>, _, _, _>(Pipeline, "Recursion limit", |_, _| {
+        move |input, output| {
+            input.for_each_time(|time, updates| {
+                let updates: Vec<(Bytes, Round, i64)> = updates.flat_map(std::mem::take).collect();
+                if held.is_none() && updates.iter().any(|(_, round, _)| round.inner > max) {
+                    held = Some(time.retain(0));
+                    halt();
+                }
+                if held.is_none() {
+                    output.session(&time).give_iterator(updates.into_iter());
+                }
+            });
+        }
+    });
+    changes.as_collection()
+}
+
+/// The changes of the result, by whole epochs, netted, in the order of their bytes.
+fn settled<'s>(rows: Changes<'s, Epoch, Bytes>, spec: &Recursion, codec: Codec) -> Stream<'s, Epoch, Delta> {
+    let worker = rows.inner.scope().worker().clone();
+    let expiry = spec.expiry;
+    rows.inner.unary_frontier::<NoopBuilder<Delta>, _, _, _>(Pipeline, "Recursion result", move |initial, info| {
+        drop(initial);
+        let mut meter = Meter::new(&worker, &info);
+        let mut staged: BTreeMap<Epoch, (Capability<Epoch>, Vec<(Bytes, i64)>)> = BTreeMap::new();
+        // What the result holds: rows and bytes.
+        let mut held = (0i64, 0i64);
+        move |(input, frontier), output| {
+            input.for_each_time(|time, updates| {
+                for (row, epoch, diff) in updates.flat_map(std::mem::take) {
+                    // A change may be told before its epoch has come.
+                    let staged = staged.entry(epoch).or_insert_with(|| (time.delayed(&epoch, 0), Vec::new()));
+                    staged.1.push((row, diff));
+                }
+            });
+            let mut worked = 0;
+            while let Some(entry) = staged.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
+                let (epoch, (capability, mut changes)) = entry.remove_entry();
+                worked += changes.len();
+                changes.sort_unstable();
+                changes.dedup_by(|next, kept| {
+                    next.0 == kept.0 && {
+                        kept.1 += next.1;
+                        true
+                    }
+                });
+                changes.retain(|(_, diff)| *diff != 0);
+                for (row, diff) in &changes {
+                    held = (held.0 + diff, held.1 + diff * (row.len() as i64 + 64));
+                }
+                if changes.is_empty() {
+                    continue;
+                }
+                let batch = codec.decode(changes.iter().map(|(row, _)| row.as_slice()));
+                let inserts = changes.iter().all(|(_, diff)| *diff == 1);
+                let diffs = (!inserts).then(|| changes.iter().map(|(_, diff)| *diff).collect());
+                let delta = Delta::new(batch, diffs);
+                let mut delta = match expiry {
+                    None => delta,
+                    Some(expiry) => expiry.alive(epoch, delta),
+                };
+                if !delta.is_empty() {
+                    output.session_with_builder(&capability).give_container(&mut delta);
+                }
+            }
+            let watermark = frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark);
+            meter.tell(watermark, worked, held.0.max(0) as usize, || held.1.max(0) as usize);
+        }
+    })
+}

@@ -1,0 +1,6 @@
+-- accepted: edges = edges.ndjson, ts, 5000, 0
+WITH RECURSIVE reach (src, dst) AS (
+  SELECT src, dst FROM edges
+  UNION
+  SELECT r.src, e.dst FROM reach r JOIN edges e ON e.src = r.dst)
+SELECT a.src, a.dst FROM reach a JOIN reach b ON b.src = a.dst AND b.dst = a.src WHERE a.src <= a.dst
