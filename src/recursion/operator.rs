@@ -27,6 +27,8 @@ type Round = Product<Epoch, u64>;
 /// Changes of rows.
 type Changes<'s, T, D> = VecCollection<'s, T, D, i64>;
 type Builder<D, T> = CapacityContainerBuilder<Vec<(D, T, i64)>>;
+/// What an epoch has brought so far.
+type Staged = (Capability<Epoch>, Vec<(Bytes, i64)>);
 type Index<'s> = Arranged<'s, TraceAgent<ValSpine<Bytes, Bytes, Epoch, i64>>>;
 
 /// A relation that is the same in all rounds.
@@ -299,7 +301,7 @@ fn settled<'s>(rows: Changes<'s, Epoch, Bytes>, spec: &Recursion, codec: Codec) 
     rows.inner.unary_frontier::<NoopBuilder<Delta>, _, _, _>(Pipeline, "Recursion result", move |initial, info| {
         drop(initial);
         let mut meter = Meter::new(&worker, &info);
-        let mut staged: BTreeMap<Epoch, (Capability<Epoch>, Vec<(Bytes, i64)>)> = BTreeMap::new();
+        let mut staged: BTreeMap<Epoch, Staged> = BTreeMap::new();
         // What the result holds: rows and bytes.
         let mut held = (0i64, 0i64);
         move |(input, frontier), output| {
