@@ -26,6 +26,8 @@ use timely::dataflow::{InputHandle, ProbeHandle};
 type Row = (Option<i64>, Option<i64>, i64);
 /// Changes of both inputs in one epoch.
 type Changes = [Vec<(Row, i64)>; 2];
+/// Edges, each once.
+type Pairs = BTreeSet<(Option<i64>, Option<i64>)>;
 /// A multiset of result rows.
 type State = BTreeMap<String, i64>;
 
@@ -173,7 +175,7 @@ fn check(query: &str, epochs: &BTreeMap<Epoch, Changes>, expected: impl Fn(&[BTr
 }
 
 /// The pairs of nodes of which the second is reached from the first.
-fn closure(edges: &BTreeSet<(Option<i64>, Option<i64>)>) -> BTreeSet<(Option<i64>, Option<i64>)> {
+fn closure(edges: &Pairs) -> Pairs {
     let mut all = edges.clone();
     loop {
         let more: Vec<_> = all
@@ -194,7 +196,7 @@ fn show(value: Option<i64>) -> String {
     value.map_or("-".to_owned(), |value| value.to_string())
 }
 
-fn pairs(edges: &BTreeMap<Row, i64>) -> BTreeSet<(Option<i64>, Option<i64>)> {
+fn pairs(edges: &BTreeMap<Row, i64>) -> Pairs {
     edges.keys().map(|&(a, b, _)| (a, b)).collect()
 }
 
@@ -361,7 +363,7 @@ const WINDOWED: &str = "WITH RECURSIVE linked AS (
 
 /// Per window of 4 s, every 2 s, the closure of its edges.
 fn windowed(edges: &BTreeMap<Row, i64>) -> State {
-    let mut windows: BTreeMap<i64, BTreeSet<(Option<i64>, Option<i64>)>> = BTreeMap::new();
+    let mut windows: BTreeMap<i64, Pairs> = BTreeMap::new();
     for &(a, b, ts) in edges.keys() {
         let last = ts - ts.rem_euclid(2_000) + 4_000;
         [last, last - 2_000].into_iter().for_each(|end| windows.entry(end).or_default().extend([(a, b)]));
