@@ -1,5 +1,10 @@
-//! `highwater generate`: the mix, how late rows are, how the rate changes, the same bytes again, and the columns of a program.
+//! `highwater generate`: the mix, waves and anomalies, how late rows are, how the rate changes, the same bytes again, the
+//! columns of a program, and where rows go.
 #![allow(clippy::unwrap_used)]
+
+mod client;
+#[path = "generate/outlets.rs"]
+mod outlets;
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -54,6 +59,75 @@ fn rows_are_as_late_as_asked_for() {
     let share = |more: f64| late.iter().filter(|by| **by > more).count() as f64 / 20_000.0;
     assert!((share(2.01) - 0.05).abs() < 0.01, "{}", share(2.01));
     assert!((share(1.0) - 0.525).abs() < 0.03, "half of the rows are more than 1 s behind: {}", share(1.0));
+}
+
+/// How far each of some rows is behind the time it is sent at, in seconds.
+fn behind(args: &str, count: usize, rate: f64) -> Vec<f64> {
+    let rows = rows(&format!("user --count {count} --rate {rate} {args}"));
+    assert_eq!(rows.len(), count);
+    rows.iter().enumerate().map(|(n, row)| n as f64 / rate - second(row)).collect()
+}
+
+fn share(of: &[f64], test: impl Fn(f64) -> bool) -> f64 {
+    of.iter().filter(|by| test(**by)).count() as f64 / of.len() as f64
+}
+
+#[test]
+fn delays_have_profiles() {
+    let skewed = behind("--disorder 16_s --delays skewed", 20_000, 1000.0);
+    assert!(skewed.iter().all(|by| (-0.002..=16.01).contains(by)));
+    let half = share(&skewed, |by| by <= 1.0);
+    assert!((half - 0.5).abs() < 0.02, "half of the rows are within a sixteenth: {half}");
+    assert!((share(&skewed, |by| by > 12.0) - 0.0694).abs() < 0.01, "and some far off");
+
+    // Of every 20 s the first two come as after an outage.
+    let bursts = behind("--disorder 2_s --delays bursts", 60_000, 1000.0);
+    assert!((share(&bursts, |by| by > 0.002) - 0.1).abs() < 0.002);
+    for (n, by) in bursts.iter().enumerate() {
+        let wanted = (2.0 - n as f64 / 1000.0 % 20.0).max(0.0);
+        assert!((by - wanted).abs() < 0.003, "row {n}: {by} and not {wanted}");
+    }
+
+    let late = behind("--late-rate 0.1 --late-by 3_s", 20_000, 1000.0);
+    assert!((share(&late, |by| by > 0.002) - 0.1).abs() < 0.01);
+    assert!(late.iter().all(|by| *by < 3.01) && late.iter().any(|by| *by > 2.9));
+
+    // Nexmark's rows change places, within groups of the disorder.
+    let bids = rows("bid --count 5000 --rate 1000 --disorder 1_s");
+    let time = |row: &Value| second(&serde_json::json!({ "ts": row["dateTime"] }));
+    let disorder: Vec<f64> = bids.iter().enumerate().map(|(n, row)| (n as f64 / 1000.0 - time(row)).abs()).collect();
+    assert!(disorder.iter().all(|by| *by < 1.1) && share(&disorder, |by| by > 0.1) > 0.5);
+}
+
+/// A linear fit's share of a shape: how high a wave of that shape is in the readings.
+fn height(readings: &[(f64, f64)], shape: impl Fn(f64) -> f64) -> f64 {
+    let mean = readings.iter().map(|(_, value)| value).sum::<f64>() / readings.len() as f64;
+    let with = readings.iter().map(|(at, value)| shape(*at) * (value - mean)).sum::<f64>();
+    with / readings.iter().map(|(at, _)| shape(*at) * shape(*at)).sum::<f64>()
+}
+
+#[test]
+fn sensors_have_daily_and_hourly_waves_noise_and_one_anomaly_in_a_hundred() {
+    // A day, a row every 1.44 s, of one sensor of temperature.
+    let rows = rows("sensor --keys 1 --count 60000 --rate 0.6944444444");
+    let all: Vec<(f64, f64)> = rows.iter().map(|row| (second(row), row["value"].as_f64().unwrap())).collect();
+    let wave = |period: f64| {
+        move |at: f64| {
+            let phase = at % period / period * 2.0;
+            if phase < 1.0 { 4.0 * phase * (1.0 - phase) } else { -4.0 * (phase - 1.0) * (2.0 - phase) }
+        }
+    };
+    let (day, hour) = (wave(86_400.0), wave(3_600.0));
+    let usual = |at: f64| 21.0 + 6.0 * day(at) + 0.5 * hour(at);
+    let far = |(at, value): &&(f64, f64)| (value - usual(*at)).abs() > 5.0;
+    let anomalies = all.iter().filter(far).count() as f64 / all.len() as f64;
+    assert!((anomalies - 0.01).abs() < 0.0015, "one reading in a hundred is far off: {anomalies}");
+    let usual_ones: Vec<(f64, f64)> = all.iter().filter(|one| !far(one)).copied().collect();
+    let (daily, hourly) = (height(&usual_ones, day), height(&usual_ones, hour));
+    assert!((daily - 6.0).abs() < 0.05 && (hourly - 0.5).abs() < 0.05, "{daily} {hourly}");
+    let noise =
+        usual_ones.iter().map(|(at, value)| (value - usual(*at)).powi(2)).sum::<f64>() / usual_ones.len() as f64;
+    assert!((noise.sqrt() - 0.3).abs() < 0.02, "{noise}");
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! `highwater generate`: rows as they would come from outside, to a file, stdout or a running server over HTTP, at a rate that a
-//! pattern changes. Row `n` happens, and is sent, when the pattern has it due.
+//! `highwater generate`: rows as they would come from outside, to a file, stdout or a running server over HTTP or a
+//! WebSocket, at a rate that a pattern changes. Row `n` happens, and is sent, when the pattern has it due.
 //!
 //! What cannot keep the pace falls behind it and says so: nothing is left out.
 
 mod outlet;
 pub(super) mod pattern;
 pub(super) mod rows;
+mod socket;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   highwater generate sensor --count 1000000 --fast --to sensors.ndjson
   highwater generate mixed --rate 20000 --pattern spike --late-rate 0.01 --to http://127.0.0.1:8080 --source events
+  highwater generate sensor --rate 50000 --format msgpack --to ws://127.0.0.1:8080 --source events
   highwater generate --schema clicks.sql --source clicks --duration '1 min' | head
 
 Patterns: steady; ramp, to the rate in 5 min; spike, 5 times for 10 s of each minute; wave, half more and less in 300 s.";
@@ -53,10 +55,10 @@ pub(super) struct Generate {
     /// Do not wait until rows are due: event time passes as fast as the machine makes rows
     #[arg(long)]
     fast: bool,
-    /// A file, '-' for stdout, or http://HOST:PORT (with --source)
+    /// A file, '-' for stdout, http://HOST:PORT (with --source), or ws://HOST:PORT
     #[arg(long, default_value = "-", value_name = "WHERE")]
     to: String,
-    /// How rows are written: any format of a sink
+    /// How rows are written: any format of a sink; json, csv or msgpack over HTTP, json or msgpack over a WebSocket
     #[arg(long, default_value = "json")]
     format: String,
     /// No progress on stderr
@@ -86,7 +88,7 @@ fn generate(args: &Generate) -> Result<Outcome, Outcome> {
     let mut rows = Rows::open(&args.asked, count, args.rate)?;
     let mut outlet = Outlet::open(&args.to, &args.reach, args.asked.source.as_deref(), &args.format, rows.schema())?;
     let clock = Clock::start();
-    let mut line = Progress { clock: Clock::start(), shown: 0.0, before: (0.0, 0), quiet: args.quiet };
+    let mut line = Progress { before: (0.0, 0, 0), quiet: args.quiet };
     let mut sent = Sent::default();
     while rows.next() < count {
         let now = clock.elapsed_seconds();
@@ -108,48 +110,54 @@ fn generate(args: &Generate) -> Result<Outcome, Outcome> {
                 Err(reason) => return Ok(Outcome::Failed(reason)),
             }
         }
-        let target = (!args.fast).then(|| schedule.rows_by(clock.elapsed_seconds()).min(count));
-        line.draw(rows.next(), target);
+        let now = clock.elapsed_seconds();
+        line.draw(now, rows.next(), (!args.fast).then(|| schedule.rows_by(now).min(count)));
     }
     if let Err(reason) = outlet.finish(&mut sent) {
         return Ok(Outcome::Failed(reason));
     }
-    line.end(&sent, clock.elapsed_seconds());
+    let seconds = clock.elapsed_seconds();
+    line.end(&sent, seconds, (!args.fast).then(|| count as f64 / schedule.time_of(count)));
     Ok(Outcome::Done)
 }
 
 /// A line on stderr, a second apart.
 struct Progress {
-    clock: Clock,
-    shown: f64,
-    before: (f64, u64),
+    /// When the last line was written, the rows sent until then, and those due.
+    before: (f64, u64, u64),
     quiet: bool,
 }
 
 impl Progress {
-    fn draw(&mut self, rows: u64, target: Option<u64>) {
-        let now = self.clock.elapsed_seconds();
-        if self.quiet || now - self.shown < 1.0 {
+    /// `due` is how many rows should have been sent by now, if there is a pace to keep.
+    fn draw(&mut self, now: f64, rows: u64, due: Option<u64>) {
+        let (then, sent_before, due_before) = self.before;
+        if self.quiet || now - then < 1.0 {
             return;
         }
-        let (then, before) = self.before;
-        let rate = rows.saturating_sub(before) as f64 / (now - then);
-        let behind = target.map_or(String::new(), |target| match target.saturating_sub(rows) {
-            0 => ", on target".to_owned(),
-            behind => format!(", {} behind the target of {}", grouped(behind), grouped(target)),
+        let rate = |now_rows: u64, before: u64| grouped((now_rows.saturating_sub(before) as f64 / (now - then)) as u64);
+        let target = due.map_or(String::new(), |due| match due.saturating_sub(rows) {
+            0 => format!(" of {} wanted", rate(due, due_before)),
+            behind => format!(" of {} wanted, {} rows behind", rate(due, due_before), grouped(behind)),
         });
-        eprintln!("{} rows, {} rows/s{behind}", grouped(rows), grouped(rate as u64));
-        (self.shown, self.before) = (now, (now, rows));
+        eprintln!("{} rows, {} rows/s{target}", grouped(rows), rate(rows, sent_before));
+        self.before = (now, rows, due.unwrap_or(0));
     }
 
-    fn end(&self, sent: &Sent, seconds: f64) {
-        if !self.quiet {
-            let rate = grouped((sent.rows as f64 / seconds.max(0.001)) as u64);
-            let told = match (sent.accepted, sent.rejected) {
-                (0, 0) => String::new(),
-                (accepted, rejected) => format!(", {} accepted, {} rejected", grouped(accepted), grouped(rejected)),
-            };
-            eprintln!("{} rows in {seconds:.1} s, {rate} rows/s{told}", grouped(sent.rows));
+    fn end(&self, sent: &Sent, seconds: f64, target: Option<f64>) {
+        if self.quiet {
+            return;
         }
+        let rate = grouped((sent.rows as f64 / seconds.max(0.001)) as u64);
+        let target = target.map_or(String::new(), |target| format!(" of {} wanted", grouped(target.round() as u64)));
+        let told = match (sent.accepted, sent.rejected) {
+            (0, 0) => String::new(),
+            (accepted, rejected) => format!(", {} accepted, {} rejected", grouped(accepted), grouped(rejected)),
+        };
+        let full = match sent.full {
+            0 => String::new(),
+            full => format!(", the server was full {} times", grouped(full)),
+        };
+        eprintln!("{} rows in {seconds:.1} s, {rate} rows/s{target}{told}{full}", grouped(sent.rows));
     }
 }

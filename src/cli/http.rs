@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where systems keep the certificates they trust.
 const SYSTEM_CERTIFICATES: &[&str] =
@@ -100,9 +100,10 @@ pub(super) struct Address {
 
 impl Address {
     fn parse(url: &str) -> Result<Address, String> {
-        let (secure, rest) = match url.strip_prefix("https://") {
+        let after = |schemes: [&str; 2]| schemes.into_iter().find_map(|scheme| url.strip_prefix(scheme));
+        let (secure, rest) = match after(["https://", "wss://"]) {
             Some(rest) => (true, rest),
-            None => (false, url.strip_prefix("http://").unwrap_or(url)),
+            None => (false, after(["http://", "ws://"]).unwrap_or(url)),
         };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let port_given = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
@@ -173,20 +174,12 @@ impl Client {
 
     /// POSTs a body.
     pub(super) fn post(&mut self, path: &str, media: &str, body: &[u8]) -> Result<Reply, String> {
-        self.call("POST", path, media, body)
-    }
-
-    /// GETs a path.
-    pub(super) fn get(&mut self, path: &str) -> Result<Reply, String> {
-        self.call("GET", path, "", &[])
-    }
-
-    fn call(&mut self, method: &str, path: &str, media: &str, body: &[u8]) -> Result<Reply, String> {
-        let kind = if media.is_empty() { String::new() } else { format!("Content-Type: {media}\r\n") };
         let token =
             self.target.token.as_ref().map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
         let (Address { host, path: base, .. }, length) = (&self.target.address, body.len());
-        let head = format!("{method} {base}{path} HTTP/1.1\r\nHost: {host}\r\n{token}{kind}Content-Length: {length}");
+        let head = format!(
+            "POST {base}{path} HTTP/1.1\r\nHost: {host}\r\n{token}Content-Type: {media}\r\nContent-Length: {length}"
+        );
         let mut request = format!("{head}\r\n\r\n").into_bytes();
         request.extend_from_slice(body);
         let called = self.exchange(&request);
@@ -251,6 +244,8 @@ mod tests {
         assert_eq!(of("http://a/b/c/"), Ok(("a:80".into(), "/b/c".into())));
         assert_eq!(of("http://[::1]:8080"), Ok(("[::1]:8080".into(), String::new())));
         assert_eq!(of("https://a"), Ok(("a:443".into(), String::new())));
+        assert_eq!(of("ws://a:1/b"), Ok(("a:1".into(), "/b".into())));
+        assert_eq!(of("wss://a"), Ok(("a:443".into(), String::new())));
         assert!(of("https://").is_err() && of("http://").is_err());
     }
 

@@ -1,8 +1,8 @@
 //! `datagen`: rows at random, by column as Flink's connector of that name does, or of a ready `kind`: sensor, user and
 //! system events, or a mix of them. Deterministic by `seed` if bounded (`number-of-rows`, or a sequence that ends).
 //!
-//! Row `n` happens at `start + n / rate` (live: now), less a delay: up to `disorder` for all, and beyond it for a share of
-//! `late-rate`. Times are ms.
+//! Row `n` happens at `start + n / rate` (live: now), less a delay: up to `disorder` for all, by a profile, and beyond it for a
+//! share of `late-rate`, by up to `late-by`. Times are ms.
 
 mod field;
 mod ready;
@@ -35,7 +35,15 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "seed", help: "another seed gives other rows (default 0)" },
     OptionSpec { name: "start", help: "event time of the first row if bounded (default 2026-01-01T00:00:00Z)" },
     OptionSpec { name: "disorder", help: "how far event times are out of order, as a duration (default 0 s)" },
+    OptionSpec {
+        name: "delays",
+        help: "how disorder is spread: uniform (default), skewed (most rows nearly in order), bursts (of each ten times disorder, one time it comes at once)",
+    },
     OptionSpec { name: "late-rate", help: "the share of rows that come later than disorder, 0 to 1 (default 0)" },
+    OptionSpec {
+        name: "late-by",
+        help: "how much later they come at most (default ten times disorder, at least 10 s)",
+    },
     OptionSpec { name: "keys", help: "how many sensors, users and hosts the ready kinds have (default 1000)" },
     OptionSpec { name: "partitions", help: "how many threads make rows (default 1)" },
     OptionSpec {
@@ -119,6 +127,17 @@ pub(super) fn start(options: &Options) -> Result<i64, OptionError> {
     read_time(text).ok_or_else(|| invalid("start", text, "write a time like 2026-01-01T00:00:00Z"))
 }
 
+/// How the disorder of rows is spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delays {
+    /// Any delay is as likely as any other.
+    Uniform,
+    /// Half of the rows are within a sixteenth of it.
+    Skewed,
+    /// Rows are in order, but for a stretch in ten: it comes as after an outage, all of the delay at first, then less and less.
+    Bursts,
+}
+
 /// When rows happen.
 #[derive(Debug)]
 struct Times {
@@ -126,7 +145,9 @@ struct Times {
     start_ms: i64,
     rate: f64,
     disorder_ms: i64,
+    delays: Delays,
     late_rate: f64,
+    late_by_ms: i64,
     delay: Stream,
     late: Stream,
 }
@@ -141,25 +162,37 @@ impl Times {
                 "write a share from 0 to 1",
             ));
         }
+        let disorder_ms = options.duration_ms("disorder")?.unwrap_or(0);
+        let delays = &[("uniform", Delays::Uniform), ("skewed", Delays::Skewed), ("bursts", Delays::Bursts)];
         Ok(Times {
             start_ms: if rows(options)?.is_some() { start(options)? } else { now_ms() },
             rate: rate(options)?,
-            disorder_ms: options.duration_ms("disorder")?.unwrap_or(0),
+            disorder_ms,
+            delays: options.one_of("delays", delays)?.unwrap_or(Delays::Uniform),
             late_rate,
+            late_by_ms: options.duration_ms("late-by")?.unwrap_or(disorder_ms.saturating_mul(10).max(10_000)).max(1),
             delay: Stream::new(seed, "delay"),
             late: Stream::new(seed, "late"),
         })
     }
 
-    /// The event time of row `n` in ms. A late row is behind by the disorder, and by up to ten times it (at least 10 s) more.
+    /// The event time of row `n` in ms. A late row is behind by the disorder, and by up to `late_by_ms` more.
     fn of(&self, n: u64) -> i64 {
-        let mut time = self.start_ms.saturating_add((n as f64 / self.rate * 1000.0) as i64);
+        let due = (n as f64 / self.rate * 1000.0) as i64;
+        let mut time = self.start_ms.saturating_add(due);
         if self.disorder_ms > 0 {
-            time = time.saturating_sub(self.delay.below(n, self.disorder_ms as u64 + 1) as i64);
+            time = time.saturating_sub(match self.delays {
+                Delays::Uniform => self.delay.below(n, self.disorder_ms as u64 + 1) as i64,
+                Delays::Skewed => {
+                    let unit = self.delay.unit(n) * self.delay.unit(n);
+                    (unit * unit * (self.disorder_ms as f64 + 1.0)) as i64
+                }
+                Delays::Bursts => (self.disorder_ms - due % self.disorder_ms.saturating_mul(10)).max(0),
+            });
         }
         if self.late_rate > 0.0 && self.late.unit(n) < self.late_rate {
-            let more = self.disorder_ms.saturating_mul(10).max(10_000) as u64;
-            time = time.saturating_sub(self.disorder_ms).saturating_sub(1 + self.late.below(n ^ 1 << 63, more) as i64);
+            let more = self.late.below(n ^ 1 << 63, self.late_by_ms as u64);
+            time = time.saturating_sub(self.disorder_ms).saturating_sub(1 + more as i64);
         }
         time
     }

@@ -14,6 +14,7 @@ use super::pattern::Schedule;
 use crate::cli::{Outcome, program};
 use crate::source::{CONNECTORS, Read, Reader, SourceSpec};
 use crate::sql::{Catalog, plan};
+use crate::time::parse_duration_ms;
 
 /// What is asked for.
 #[derive(clap::Args, Clone, Debug)]
@@ -36,9 +37,15 @@ pub(in crate::cli) struct Asked {
     /// How far event times are out of order, like '2 s'
     #[arg(long, default_value = "0 s", value_name = "DURATION")]
     pub(in crate::cli) disorder: String,
+    /// How the disorder is spread: any delay alike, most rows nearly in order, or in bursts as after an outage
+    #[arg(long, default_value = "uniform", value_parser = ["uniform", "skewed", "bursts"])]
+    pub(in crate::cli) delays: String,
     /// The share of rows that come later than that, 0 to 1
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     pub(in crate::cli) late_rate: f64,
+    /// How much later they come at most [default: ten times --disorder, at least 10 s]
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) late_by: Option<String>,
     /// Event time of the first row [default: now]
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) start: Option<String>,
@@ -124,10 +131,11 @@ fn spec(asked: &Asked, count: u64, rate: f64) -> Result<SourceSpec, Outcome> {
     let quoted = |text: &str| text.replace('\'', "''");
     let start = quoted(asked.start.as_deref().unwrap_or(&crate::time::format_time_ms(crate::time::now_ms())));
     let (seed, keys) = (asked.seed, asked.keys);
-    let (disorder, late) = (quoted(&asked.disorder), asked.late_rate);
+    let (disorder, delays, late) = (quoted(&asked.disorder), &asked.delays, asked.late_rate);
+    let late_by = asked.late_by.as_ref().map_or(String::new(), |by| format!(", 'late-by' = '{}'", quoted(by)));
     let paced = format!(
         "'connector' = 'datagen', 'number-of-rows' = '{count}', 'rows-per-second' = '{rate}', 'start' = '{start}', \
-         'seed' = '{seed}', 'disorder' = '{disorder}', 'late-rate' = '{late}'"
+         'seed' = '{seed}', 'disorder' = '{disorder}', 'delays' = '{delays}', 'late-rate' = '{late}'{late_by}"
     );
     if let (Some(file), Some(name)) = (&asked.schema, &asked.source) {
         let dataflow = program::read(std::slice::from_ref(file))?.dataflow;
@@ -149,11 +157,22 @@ fn spec(asked: &Asked, count: u64, rate: f64) -> Result<SourceSpec, Outcome> {
             // Of 50 events of Nexmark 1 is a person, 3 are auctions and 46 bids.
             let share = [("person", 1.0), ("auction", 3.0), ("bid", 46.0)].iter().find(|one| one.0 == kind);
             let more = 50.0 / share.map_or(50.0, |share| share.1);
+            let pace = (rate * more).ceil();
+            // Its rows change places within groups of so many.
+            let group = match parse_duration_ms(&asked.disorder) {
+                Ok(ms) => ((ms as f64 / 1000.0 * pace).round() as u64).max(1),
+                Err(reason) => return Err(Outcome::usage(format!("--disorder: {reason}"))),
+            };
+            if late > 0.0 || asked.late_by.is_some() || delays != "uniform" {
+                let no = "--late-rate, --late-by and --delays: the rows of Nexmark have none; --disorder they have";
+                return Err(Outcome::usage(no));
+            }
             // Some more, so that there are enough wherever the last fifty begin.
-            let (events, pace) = ((count as f64 * more).ceil() + 50.0, (rate * more).ceil());
+            let events = (count as f64 * more).ceil() + 50.0;
             format!(
                 "'connector' = 'nexmark', 'table' = '{kind}', 'seed' = '{seed}', 'start' = '{start}', \
-                 'events.num' = '{events}', 'first-event.rate' = '{pace}', 'next-event.rate' = '{pace}'"
+                 'events.num' = '{events}', 'first-event.rate' = '{pace}', 'next-event.rate' = '{pace}', \
+                 'out-of-order.group-size' = '{group}'"
             )
         }
         kind => format!("{paced}, 'kind' = '{kind}', 'keys' = '{keys}'"),
