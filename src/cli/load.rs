@@ -2,18 +2,20 @@
 //! not wait for answers: a row's latency counts from when it was due to be sent, so that a server that stalls cannot hide
 //! it (no coordinated omission). Ends with code 1 if a stated bound is broken.
 //!
-//! Latency is measured twice: until the server acknowledged a row, for all of them; and until every view shows it, for a
-//! sample of messages, by their completion tokens.
+//! Latency is measured twice, of every row: until the server acknowledged it; and until a subscriber has it, to the view that
+//! is named or to all of them.
 
 mod client;
 mod measure;
 mod report;
+mod visible;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use self::client::{Client, Seen, Watcher};
+use self::client::Client;
 use self::report::{Plan, Report, Stage};
+use self::visible::{Reader, Seen};
 use super::Outcome;
 use super::generate::pattern::{Pattern, Schedule};
 use super::generate::rows::{Asked, Rows};
@@ -22,12 +24,10 @@ use crate::time::{Clock, parse_duration_ms};
 
 /// Clients and rows a second of `--stages`.
 const STAGES: [(usize, f64); 4] = [(10, 1_000.0), (20, 5_000.0), (50, 10_000.0), (100, 25_000.0)];
-/// Threads that ask for completion.
-const WATCHERS: usize = 4;
 
 const EXAMPLES: &str = "\
 Examples:
-  highwater load http://127.0.0.1:8080 --source events --clients 20 --rate 5000 --duration '30 s' --p99-ms 200
+  highwater load http://127.0.0.1:8080 --source events --clients 20 --rate 5000 --duration '30 s' --view pages --p99-ms 200
   highwater load http://127.0.0.1:8080 --source clicks --schema clicks.sql --stages --report load.json";
 
 /// Whom to push, how hard, and what must hold.
@@ -55,7 +55,10 @@ pub(super) struct Load {
     /// 10 clients at 1000 rows/s, 20 at 5000, 50 at 10000, 100 at 25000, one after the other
     #[arg(long, conflicts_with_all = ["clients", "rate"])]
     stages: bool,
-    /// Fail if the 99th percentile until visible (until acknowledged, if the server gives no tokens) is above this
+    /// Until this view shows a row is until it is visible [default: until every view does]
+    #[arg(long, value_name = "NAME")]
+    view: Option<String>,
+    /// Fail if the 99th percentile until visible (until acknowledged, if no view can be read) is above this
     #[arg(long, value_name = "MS")]
     p99_ms: Option<f64>,
     /// Fail if a larger share of the rows is not acknowledged, 0 to 1
@@ -84,8 +87,13 @@ fn load(args: &Load) -> Result<Outcome, Outcome> {
         Err(reason) => return Err(Outcome::usage(format!("--duration: {reason}"))),
     };
     let stages: Vec<(usize, f64)> = if args.stages { STAGES.to_vec() } else { vec![(args.clients, args.rate)] };
-    let mut report =
-        Report { url: args.url.clone(), source: source.to_owned(), stages: Vec::new(), broken: Vec::new() };
+    let mut report = Report {
+        url: args.url.clone(),
+        source: source.to_owned(),
+        view: args.view.clone(),
+        stages: Vec::new(),
+        broken: Vec::new(),
+    };
     for (clients, rate) in stages {
         if clients == 0 || !(rate.is_finite() && rate > 0.0) {
             return Err(Outcome::usage("--clients and --rate: write numbers above 0"));
@@ -93,7 +101,7 @@ fn load(args: &Load) -> Result<Outcome, Outcome> {
         let each = rate / clients as f64;
         let batch = args.batch.unwrap_or((each / 50.0).round() as usize).max(1);
         let plan = Plan { clients, rate, seconds, batch };
-        let stage = push(&target, source, &args.asked, &plan)?;
+        let stage = push(&target, source, args.view.as_deref(), &args.asked, &plan)?;
         println!("{stage}");
         report.stages.push(stage);
     }
@@ -109,51 +117,49 @@ fn load(args: &Load) -> Result<Outcome, Outcome> {
 }
 
 /// One stage: all its clients at once.
-fn push(target: &Target, source: &str, asked: &Asked, plan: &Plan) -> Result<Stage, Outcome> {
+fn push(target: &Target, source: &str, view: Option<&str>, asked: &Asked, plan: &Plan) -> Result<Stage, Outcome> {
     let each = plan.rate / plan.clients as f64;
     let count = (each * plan.seconds).floor().max(1.0) as u64;
     let mut clients = Vec::new();
     for number in 0..plan.clients {
         let asked = Asked { seed: asked.seed.wrapping_add(number as u64), ..asked.clone() };
         let rows = Rows::open(&asked, count, each)?;
-        clients.push(Client::new(
-            target.clone(),
-            source,
-            rows,
-            Schedule::new(Pattern::Steady, each),
-            count,
-            plan.batch,
-        )?);
+        let schedule = Schedule::new(Pattern::Steady, each);
+        clients.push(Client::new(target.clone(), source, rows, schedule, count, plan.batch)?);
     }
-    let (tokens, waiting) = crossbeam_channel::bounded(64);
-    let clock = Clock::start();
-    let seen = Mutex::new(Seen::default());
-    let mut stage = Stage::new(plan.clone());
+    let reader = match Reader::connect(target, view) {
+        Ok(reader) => Some(reader),
+        // Who may send need not be allowed to read.
+        Err(_) if view.is_none() => None,
+        Err(reason) => return Err(Outcome::Failed(reason)),
+    };
+    let (seen, reading, clock) = (Seen::default(), AtomicBool::new(reader.is_some()), Clock::start());
+    let (mut stage, measured) = (Stage::new(plan.clone()), reader.is_some());
+    let mut taken = Vec::new();
     std::thread::scope(|scope| {
-        for _ in 0..WATCHERS {
-            let (waiting, seen, watcher) = (waiting.clone(), &seen, Watcher::new(target.clone(), clock));
-            scope.spawn(move || watcher.run(&waiting, seen));
+        if let Some(reader) = reader {
+            let (seen, reading) = (&seen, &reading);
+            scope.spawn(move || reader.run(clock, seen, reading));
         }
-        drop(waiting);
-        let threads: Vec<_> = clients
-            .into_iter()
-            .enumerate()
-            .map(|(number, client)| {
-                // Clients do not all send at the same moment.
-                let offset = plan.batch as f64 / each * number as f64 / plan.clients as f64;
-                let tokens = tokens.clone();
-                scope.spawn(move || client.run(clock, offset, &tokens))
-            })
-            .collect();
-        drop(tokens);
+        let start = |(number, client): (usize, Client)| {
+            // Clients do not all send at the same moment.
+            let offset = plan.batch as f64 / each * number as f64 / plan.clients as f64;
+            scope.spawn(move || client.run(clock, offset))
+        };
+        let threads: Vec<_> = clients.into_iter().enumerate().map(start).collect();
         for thread in threads {
             match thread.join() {
-                Ok(sent) => stage.add(sent),
+                Ok(mut sent) => {
+                    taken.append(&mut sent.taken);
+                    stage.add(sent);
+                }
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
         stage.elapsed = clock.elapsed_seconds();
+        seen.wait(&taken, clock, &reading);
+        reading.store(false, Ordering::Release);
     });
-    stage.visible(seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
+    stage.finish(if measured { seen.latencies(&taken) } else { Default::default() });
     Ok(stage)
 }

@@ -54,7 +54,7 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// What they answer with.
 pub(super) const SHAPES: &[Shape] = &[
-    ("Taken", "accepted:integer duplicates:integer rejected:integer errors:[RowError] token:string"),
+    ("Taken", "accepted:integer duplicates:integer rejected:integer errors:[RowError] token:string epoch:string?"),
     ("RowError", "row:integer reason:string"),
     ("Completion", "complete:boolean"),
 ];
@@ -67,6 +67,8 @@ struct Taken {
     rejected: usize,
     errors: Vec<RowError>,
     token: String,
+    /// Where the rows went in: an answer or an event whose `as_of` is beyond shows them. Null if none did.
+    epoch: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -214,6 +216,7 @@ async fn events(
         duplicates: pushed.duplicates,
         rejected: pushed.rejected.len(),
         token: token(&app, &pushed),
+        epoch: pushed.epoch.map(|epoch| epoch.to_string()),
         errors: pushed.rejected.into_iter().take(MAX_ERRORS).map(|(row, reason)| RowError { row, reason }).collect(),
     };
     Ok((StatusCode::ACCEPTED, Json(taken)).into_response())

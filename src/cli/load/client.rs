@@ -1,15 +1,12 @@
-//! One client: sends its rows when they are due, message by message, over one connection; and the watchers that ask when
-//! what was sent is visible.
+//! One client: sends its rows when they are due, message by message, over one connection.
 //!
 //! Every row sent is counted exactly once: acknowledged (`202`: accepted or rejected by the server), turned away (`429`,
 //! `503`), or failed (anything else). A message that is turned away is not sent again: the next is due.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
-
 use super::measure::Latencies;
+use super::visible::Taken;
 use crate::cli::Outcome;
 use crate::cli::generate::pattern::Schedule;
 use crate::cli::generate::rows::Rows;
@@ -17,13 +14,6 @@ use crate::cli::http::{self, Target, percent_encode};
 use crate::format::{self, Encoder};
 use crate::options::Options;
 use crate::time::Clock;
-
-/// A client asks to watch a message at most so often, in seconds.
-const SAMPLE_EVERY: f64 = 0.1;
-/// How often a watcher asks.
-const ASK_EVERY: Duration = Duration::from_millis(2);
-/// After this long a watcher gives up, in seconds.
-const GIVE_UP: f64 = 30.0;
 
 /// What became of the rows of a client.
 #[derive(Debug, Default)]
@@ -39,12 +29,11 @@ pub(super) struct Sent {
     pub(super) failed: u64,
     /// From when a row was due until it was acknowledged.
     pub(super) latencies: Latencies,
+    /// Where rows that were accepted went in.
+    pub(super) taken: Vec<Taken>,
     /// Why the first failed.
     pub(super) reason: Option<String>,
 }
-
-/// A message to watch: its token, and when its first row was due.
-pub(super) type Watch = (String, f64);
 
 pub(super) struct Client {
     http: http::Client,
@@ -72,9 +61,8 @@ impl Client {
     }
 
     /// Sends all rows; the first is due `offset` seconds after the clock was started.
-    pub(super) fn run(mut self, clock: Clock, offset: f64, tokens: &Sender<Watch>) -> Sent {
-        let mut sent = Sent::default();
-        let (mut body, mut watched) = (Vec::new(), f64::NEG_INFINITY);
+    pub(super) fn run(mut self, clock: Clock, offset: f64) -> Sent {
+        let (mut sent, mut body) = (Sent::default(), Vec::new());
         while self.rows.next() < self.count {
             let first = self.rows.next();
             let most = usize::try_from(self.count - first).unwrap_or(self.batch).min(self.batch);
@@ -104,9 +92,9 @@ impl Client {
                         sent.reason.get_or_insert_with(|| "an answer does not account for every row".to_owned());
                     }
                     (first..first + rows).for_each(|row| sent.latencies.add(now - due(row)));
-                    if let (Some(token), true) = (told["token"].as_str(), now - watched >= SAMPLE_EVERY) {
-                        watched = now;
-                        let _ = tokens.try_send((token.to_owned(), due(first)));
+                    if let Some(epoch) = told["epoch"].as_str().and_then(|epoch| epoch.parse().ok()) {
+                        let apart = (due(first + rows - 1) - due(first)) / (rows.max(2) - 1) as f64;
+                        sent.taken.push(Taken { epoch, due: due(first), apart, rows: accepted });
                     }
                 }
                 Ok(answer) if matches!(answer.status, 429 | 503) => sent.turned_away += rows,
@@ -121,54 +109,5 @@ impl Client {
             }
         }
         sent
-    }
-}
-
-/// What watchers saw.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// From when a message's first row was due until every view showed it.
-    pub(super) latencies: Latencies,
-    /// Messages that were not visible in the end.
-    pub(super) missing: u64,
-}
-
-/// Asks when messages are visible.
-pub(super) struct Watcher {
-    http: http::Client,
-    clock: Clock,
-}
-
-impl Watcher {
-    pub(super) fn new(target: Target, clock: Clock) -> Watcher {
-        Watcher { http: http::Client::new(target), clock }
-    }
-
-    /// One message after the other.
-    pub(super) fn run(mut self, waiting: &Receiver<Watch>, seen: &Mutex<Seen>) {
-        for (token, due) in waiting {
-            let visible = self.watch(&token);
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            match visible {
-                Some(at) => seen.latencies.add(at - due),
-                None => seen.missing += 1,
-            }
-        }
-    }
-
-    fn watch(&mut self, token: &str) -> Option<f64> {
-        let (path, end) =
-            (format!("/api/v1/completion/{}", percent_encode(token)), self.clock.elapsed_seconds() + GIVE_UP);
-        while self.clock.elapsed_seconds() < end {
-            let answer = self.http.get(&path).ok()?;
-            if answer.status != 200 {
-                return None;
-            }
-            if answer.json()["complete"] == true {
-                return Some(self.clock.elapsed_seconds());
-            }
-            std::thread::sleep(ASK_EVERY);
-        }
-        None
     }
 }

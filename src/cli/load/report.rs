@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::client::{Seen, Sent};
+use super::client::Sent;
 use super::measure::{Latencies, Summary};
 use crate::cli::progress::grouped;
 
@@ -30,9 +30,9 @@ pub(super) struct Stage {
     pub(super) elapsed: f64,
     /// From due to acknowledged, all rows.
     pub(super) acknowledged: Option<Summary>,
-    /// From due to visible in every view, a sample of messages; null if the server gives no tokens.
+    /// From due to visible, all accepted rows; null if no view could be read.
     pub(super) visible: Option<Summary>,
-    /// Messages of the sample that were not visible in the end.
+    /// Rows that were accepted and not visible in the end.
     pub(super) not_visible: u64,
     pub(super) first_failure: Option<String>,
     #[serde(skip)]
@@ -68,10 +68,10 @@ impl Stage {
         self.first_failure = self.first_failure.take().or(client.reason);
     }
 
-    /// What watchers saw; the last part of a stage.
-    pub(super) fn visible(&mut self, seen: Seen) {
-        self.visible = seen.latencies.summary();
-        self.not_visible = seen.missing;
+    /// When rows were visible, and how many were not; the last part of a stage.
+    pub(super) fn finish(&mut self, (visible, missing): (Latencies, u64)) {
+        self.visible = visible.summary();
+        self.not_visible = missing;
         self.acknowledged = std::mem::take(&mut self.latencies).summary();
     }
 
@@ -98,7 +98,7 @@ impl std::fmt::Display for Stage {
         write!(f, "  visible       {}", say(&self.visible))?;
         match self.not_visible {
             0 => Ok(()),
-            missing => write!(f, "   ({} messages of the sample never)", grouped(missing)),
+            missing => write!(f, "   ({} rows never)", grouped(missing)),
         }
     }
 }
@@ -108,6 +108,8 @@ impl std::fmt::Display for Stage {
 pub(super) struct Report {
     pub(super) url: String,
     pub(super) source: String,
+    /// The view that rows are to be visible in; null is all of them.
+    pub(super) view: Option<String>,
     pub(super) stages: Vec<Stage>,
     /// The bounds that do not hold, in words.
     pub(super) broken: Vec<String>,
