@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 pub use operator::{Gather, Held, Meter, STATE_LOG, Spread, StateLog, by_columns, stateful, stateless, to_worker};
 pub use reject::{Halt, MAX_REJECT_BYTES, Reject, Rejects};
-pub use stateful::Stateful;
+pub use stateful::{Stateful, Windows};
 
 /// Rows and how often each is added (`> 0`) or taken back (`< 0`).
 ///

@@ -4,6 +4,7 @@
 //! Invariant of routing: rows with equal keys reach the same worker, whatever batch, worker or process they come from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::UInt32Array;
@@ -20,7 +21,7 @@ use timely::logging_core::Logger;
 use timely::worker::Worker;
 
 use super::words::hash_rows;
-use super::{Delta, Stateful, wire};
+use super::{Delta, Stateful, Windows, wire};
 use crate::time::Epoch;
 
 /// Rows gathered for a peer before they are sent, unless the sender is done before.
@@ -211,7 +212,8 @@ where
             }
             let watermark = frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark);
             state.expire(watermark);
-            meter.tell(watermark, worked, state.held(), || state.bytes());
+            let held = state.held();
+            meter.tell_with(watermark, worked, held, || state.bytes(), || state.windows(watermark));
         }
     })
 }
@@ -223,7 +225,7 @@ pub const STATE_LOG: &str = "highwater/state";
 pub type StateLog = CapacityContainerBuilder<Vec<(Duration, Held)>>;
 
 /// What an operator holds on this worker now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The operator's identifier in timely's log.
     pub operator: usize,
@@ -233,6 +235,8 @@ pub struct Held {
     pub bytes: usize,
     /// The watermark of its inputs, in ms.
     pub watermark: i64,
+    /// The windows that are open.
+    pub windows: Option<Arc<Windows>>,
 }
 
 /// An operator's way to tell what it holds. Costs nothing while nobody listens or nothing changes.
@@ -262,12 +266,24 @@ impl std::fmt::Debug for Meter {
 impl Meter {
     /// For the operator that `info` is of.
     pub fn new(worker: &Worker, info: &OperatorInfo) -> Meter {
-        let last = Held { operator: info.global_id, rows: 0, bytes: 0, watermark: i64::MIN };
+        let last = Held { operator: info.global_id, rows: 0, bytes: 0, watermark: i64::MIN, windows: None };
         Meter { log: worker.logger_for::<StateLog>(STATE_LOG), last, counted: 0, worked: 0 }
     }
 
     /// Tells what is held at this watermark, after `worked` more rows were taken, if that is news.
     pub fn tell(&mut self, watermark: i64, worked: usize, rows: usize, bytes: impl FnOnce() -> usize) {
+        self.tell_with(watermark, worked, rows, bytes, || None);
+    }
+
+    /// The same, and which windows are open.
+    pub fn tell_with(
+        &mut self,
+        watermark: i64,
+        worked: usize,
+        rows: usize,
+        bytes: impl FnOnce() -> usize,
+        windows: impl FnOnce() -> Option<Windows>,
+    ) {
         let Some(log) = &self.log else { return };
         if worked == 0 && rows == self.last.rows && watermark == self.last.watermark {
             return;
@@ -275,13 +291,17 @@ impl Meter {
         self.worked = self.worked.saturating_add(worked);
         let moved = rows.abs_diff(self.counted) > self.counted / 8;
         let grown = self.last.bytes < SMALL_BYTES || self.worked.saturating_mul(LEAST_BYTES) >= self.last.bytes;
-        let mut now = Held { rows, watermark, ..self.last };
+        let mut now = Held { rows, watermark, ..self.last.clone() };
+        let windows = windows();
+        if windows.as_ref() != now.windows.as_deref() {
+            now.windows = windows.map(Arc::new);
+        }
         if moved || grown && worked > 0 {
             (now.bytes, self.counted, self.worked) = (bytes(), rows, 0);
         }
         if now != self.last {
+            self.last = now.clone();
             log.log(now);
-            self.last = now;
         }
     }
 }

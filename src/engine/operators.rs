@@ -16,7 +16,7 @@ use prometheus_client::metrics::counter::Counter;
 use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
-use crate::delta::{Held, STATE_LOG, StateLog};
+use crate::delta::{Held, STATE_LOG, StateLog, Windows};
 use crate::metrics::{Label, Metrics, Seconds, label, labels};
 use crate::plan::NodeId;
 
@@ -43,6 +43,8 @@ pub struct OperatorStats {
     pub state_bytes: usize,
     /// The watermark of its inputs, the least of all workers, in ms; `None` if it keeps nothing.
     pub watermark: Option<i64>,
+    /// The windows that are open on any worker; `None` if it has none.
+    pub windows: Option<Windows>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +90,14 @@ impl Handles {
     /// Rows and bytes held by all workers together.
     fn held(&self) -> (usize, usize) {
         self.held.values().fold((0, 0), |all, held| (all.0 + held.rows, all.1 + held.bytes))
+    }
+
+    /// The open windows of all workers together.
+    fn windows(&self) -> Option<Windows> {
+        let of = self.held.values().filter_map(|held| held.windows.as_deref());
+        of.fold(None, |all: Option<Windows>, windows| {
+            Some(all.map_or_else(|| windows.clone(), |all| all.merge(windows)))
+        })
     }
 }
 
@@ -244,6 +254,7 @@ impl Operators {
             state_rows: handles.held().0,
             state_bytes: handles.held().1,
             watermark: handles.held.values().map(|held| held.watermark).min(),
+            windows: handles.windows(),
         });
         stats.collect()
     }

@@ -17,6 +17,7 @@ use super::App;
 use super::columns::{Column, columns};
 use super::json;
 use super::route::{Answer, Route, Shape};
+use crate::delta::Windows;
 use crate::engine::{Engine, OperatorStats};
 use crate::plan::{Op, describe};
 use crate::time::format_time_ms;
@@ -36,8 +37,10 @@ pub(super) const SHAPES: &[Shape] = &[
         "DataflowNode",
         "id:integer kind:string name:string? does:string known:string inputs:[integer] append_only:boolean \
          columns:[Column] rows_in:integer rows_out:integer busy_seconds:number state_rows:integer state_bytes:integer? \
-         watermark:string watermark_ms:integer?",
+         watermark:string watermark_ms:integer? open_windows:OpenWindows?",
     ),
+    ("OpenWindows", "count:integer from_ms:integer? to_ms:integer? windows:[WindowSpan]"),
+    ("WindowSpan", "from_ms:integer to_ms:integer"),
     ("DataflowEdge", "from:integer to:integer"),
     ("DataflowOutput", "name:string node:integer"),
 ];
@@ -69,6 +72,33 @@ struct GraphNode {
     done: Done,
     #[serde(flatten)]
     reached: Reached,
+    /// The windows or sessions that it holds rows of; null if it has no windows.
+    open_windows: Option<OpenWindows>,
+}
+
+/// Windows above the watermark.
+#[derive(Serialize)]
+struct OpenWindows {
+    count: usize,
+    /// The least start and the greatest end; null if there is none, or if there are too many to look at.
+    from_ms: Option<i64>,
+    to_ms: Option<i64>,
+    /// Each of them, by its end; empty if they are many.
+    windows: Vec<WindowSpan>,
+}
+
+#[derive(Serialize)]
+struct WindowSpan {
+    from_ms: i64,
+    to_ms: i64,
+}
+
+impl From<Windows> for OpenWindows {
+    fn from(Windows { count, spans, reach, .. }: Windows) -> OpenWindows {
+        let (from_ms, to_ms) = reach.unzip();
+        let windows = spans.into_iter().map(|(from_ms, to_ms)| WindowSpan { from_ms, to_ms }).collect();
+        OpenWindows { count, from_ms, to_ms, windows }
+    }
 }
 
 /// How far a node is.
@@ -155,6 +185,7 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
             columns: columns(&node.schema),
             done,
             reached: watermark.into(),
+            open_windows: of.iter().find_map(|operator| operator.windows.clone()).map(OpenWindows::from),
         });
     }
     let end = |id: usize, kind: &str, name: &str, input: usize, shown: &SchemaRef, done: Done, at: i64| GraphNode {
@@ -168,6 +199,7 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
         columns: columns(shown),
         done,
         reached: at.into(),
+        open_windows: None,
     };
     for view in engine.views().iter() {
         let (spec, of) = (view.spec(), named(&operators, &format!("View {}", view.name())));

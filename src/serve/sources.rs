@@ -45,8 +45,9 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "EventTime",
         "column:string bound_ms:integer lateness_ms:integer? idle_timeout_ms:integer? watermark:string \
-         watermark_ms:integer? late_by:LateBy",
+         watermark_ms:integer? late_by:LateBy late_rows:[LateRow]",
     ),
+    ("LateRow", "event_ms:integer watermark_ms:integer accepted:boolean"),
     ("LateBy", "p99_ms:integer p999_ms:integer buckets:[LateBucket]"),
     ("LateBucket", "up_to_ms:integer? rows:integer"),
     (
@@ -88,6 +89,17 @@ struct EventTime {
     watermark: String,
     watermark_ms: Option<i64>,
     late_by: LateBy,
+    /// The last rows behind the watermark, 64 a partition.
+    late_rows: Vec<LateRow>,
+}
+
+#[derive(Serialize)]
+struct LateRow {
+    event_ms: i64,
+    /// The watermark that it came under.
+    watermark_ms: i64,
+    /// Whether it was taken; otherwise it is a dead letter.
+    accepted: bool,
 }
 
 #[derive(Serialize)]
@@ -137,6 +149,11 @@ impl About {
         let (spec, counts, watermark) = (source.spec(), source.counts(), source.watermark());
         let histogram = &counts.lateness;
         let bucket = |(bound, rows): (i64, u64)| LateBucket { up_to_ms: (bound < i64::MAX).then_some(bound), rows };
+        let late_row = |row: &crate::source::LateRow| LateRow {
+            event_ms: row.event_ms,
+            watermark_ms: row.watermark_ms,
+            accepted: row.accepted,
+        };
         let name = |column: usize| match spec.decode.get(column) {
             Some(&physical) => spec.physical.field(physical).name().clone(),
             None => {
@@ -160,6 +177,7 @@ impl About {
                     p999_ms: histogram.bound_ms(0.999),
                     buckets: histogram.buckets().filter(|(_, rows)| *rows > 0).map(bucket).collect(),
                 },
+                late_rows: counts.late_rows.iter().map(late_row).collect(),
             }),
             partitions: source.partitions().map(str::to_owned).collect(),
             rows: Rows {

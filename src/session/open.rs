@@ -12,7 +12,7 @@ use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 
 use super::due::Due;
 use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms};
-use crate::delta::{Delta, Stateful};
+use crate::delta::{Delta, Stateful, Windows};
 use crate::time::Epoch;
 
 /// No session.
@@ -294,6 +294,14 @@ impl Stateful for Sessions {
     fn bytes(&self) -> usize {
         let slab = self.sessions.capacity() * size_of::<Session>() + (self.free.capacity() + self.heads.capacity()) * 4;
         slab + self.keys.bytes() + self.states.bytes() + self.closing.bytes() + self.expiring.bytes()
+    }
+
+    fn windows(&self, watermark: i64) -> Option<Windows> {
+        if self.held() > Windows::LOOKED_AT {
+            return Some(Windows { count: self.held(), by_key: true, ..Windows::default() });
+        }
+        let open = self.sessions.iter().filter(|session| session.into == NONE && session.end > watermark);
+        Some(Windows::of(open.map(|session| (session.start, session.end)), true))
     }
 
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {

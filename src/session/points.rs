@@ -13,7 +13,7 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 
 use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms, pick};
-use crate::delta::{Delta, Stateful};
+use crate::delta::{Delta, Stateful, Windows};
 use crate::time::Epoch;
 
 /// The rows of one time of a key.
@@ -192,6 +192,16 @@ impl Stateful for PointSessions {
         let points = self.points.len() * size_of::<((u32, i64), Point)>() * 3 / 2;
         let entries = (self.closing.len() + self.expiring.len()) * size_of::<(i64, u32)>() * 3 / 2;
         points + entries + self.free.capacity() * 4 + self.keys.bytes() + self.states.bytes()
+    }
+
+    fn windows(&self, watermark: i64) -> Option<Windows> {
+        if self.points.len() > Windows::LOOKED_AT {
+            // Of points there are more than of sessions.
+            return Some(Windows { count: self.points.len(), by_key: true, ..Windows::default() });
+        }
+        let keys: BTreeSet<u32> = self.points.keys().map(|(key, _)| *key).collect();
+        let open = keys.into_iter().flat_map(|key| self.runs(key)).filter(|run| run.end > watermark);
+        Some(Windows::of(open.map(|run| (run.start, run.end)), true))
     }
 
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {

@@ -254,6 +254,15 @@ impl Edge {
                     max = max.max(event);
                 }
             }
+            if run.late > 0 {
+                let mut watermark = self.watermark;
+                for &event in times {
+                    if event < watermark {
+                        self.counts.late_rows.note(event, watermark, true);
+                    }
+                    watermark = watermark.max(event.saturating_sub(time.bound_ms));
+                }
+            }
         }
         Some(run)
     }
@@ -296,13 +305,19 @@ impl Edge {
             self.counts.lateness.add(behind, 1);
             if is_rejected(event, self.watermark, time.lateness_ms) {
                 self.counts.rejected_late += 1;
+                self.counts.late_rows.note(event, self.watermark, false);
                 refuse(self, row, "late", self.watermark.saturating_sub(event).to_string());
                 return false;
             }
             if let (Some(dedup), Some(key)) = (&mut dedup, key) {
                 dedup.take(key, event, self.watermark);
             }
-            *if event < self.watermark { &mut self.counts.accepted_late } else { &mut self.counts.on_time } += 1;
+            if event < self.watermark {
+                self.counts.accepted_late += 1;
+                self.counts.late_rows.note(event, self.watermark, true);
+            } else {
+                self.counts.on_time += 1;
+            }
             if event > guard {
                 self.counts.in_future += 1;
             } else {

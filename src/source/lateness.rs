@@ -3,6 +3,8 @@
 //! All times and differences are in ms. Invariant: `on_time + accepted_late + rejected_late` is the number of rows with an
 //! event time, and so is the histogram's total.
 
+use std::collections::VecDeque;
+
 /// Two buckets per power of two, up to 2^41 ms (70 years); the last takes all beyond.
 const BUCKETS: usize = 84;
 
@@ -82,6 +84,39 @@ fn upper(index: usize) -> i64 {
     }
 }
 
+/// A row that came behind the watermark. Times in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateRow {
+    /// Its event time.
+    pub event_ms: i64,
+    /// The watermark it came under.
+    pub watermark_ms: i64,
+    /// Whether it was taken, amending what was closed; otherwise it is a dead letter.
+    pub accepted: bool,
+}
+
+/// The last late rows, newest last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LateRows(VecDeque<LateRow>);
+
+impl LateRows {
+    /// So many are kept of a partition.
+    const KEPT: usize = 64;
+
+    /// One more.
+    pub fn note(&mut self, event_ms: i64, watermark_ms: i64, accepted: bool) {
+        if self.0.len() == LateRows::KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(LateRow { event_ms, watermark_ms, accepted });
+    }
+
+    /// All that are kept: of each partition the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &LateRow> {
+        self.0.iter()
+    }
+}
+
 /// The counters of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EdgeCounts {
@@ -105,6 +140,8 @@ pub struct EdgeCounts {
     pub max_event_time: Option<i64>,
     /// How far rows were behind `max_event_time` when they came.
     pub lateness: LatenessHistogram,
+    /// The last rows behind the watermark.
+    pub late_rows: LateRows,
 }
 
 impl EdgeCounts {
@@ -135,6 +172,7 @@ impl EdgeCounts {
         self.in_future += other.in_future;
         self.max_event_time = self.max_event_time.max(other.max_event_time);
         self.lateness.merge(&other.lateness);
+        self.late_rows.0.extend(&other.late_rows.0);
     }
 }
 

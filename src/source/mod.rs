@@ -38,7 +38,7 @@ use crate::options::{OptionError, OptionSpec, Options};
 
 pub use edge::{Edge, Step};
 pub use intake::{Intake, Written};
-pub use lateness::{EdgeCounts, LatenessHistogram};
+pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
 pub(crate) use partition::Position;
 
 /// Every source connector.

@@ -59,6 +59,13 @@ impl Window {
         }
     }
 
+    /// From the end of a window to the end of the next.
+    pub fn step_ms(&self) -> i64 {
+        match *self {
+            Window::Tumble { size: step, .. } | Window::Hop { slide: step, .. } | Window::Cumulate { step, .. } => step,
+        }
+    }
+
     /// Shift of the grid.
     pub fn offset_ms(&self) -> i64 {
         match *self {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Window, split};
 use crate::aggregate::{Changes, Emit, GroupTable, Part, Role, Terms, window_columns};
-use crate::delta::{Delta, Stateful};
+use crate::delta::{Delta, Stateful, Windows};
 use crate::time::Epoch;
 
 /// Where a row's window is found.
@@ -135,6 +135,21 @@ impl Stateful for Panes {
     fn bytes(&self) -> usize {
         let tables = self.open.values().chain(self.shown.values());
         tables.map(|table| table.bytes() + size_of::<(Pane, GroupTable)>()).sum()
+    }
+
+    fn windows(&self, watermark: i64) -> Option<Windows> {
+        let after = (std::ops::Bound::Excluded((watermark, i64::MAX)), std::ops::Bound::Unbounded);
+        let held = self.open.len() + self.shown.len();
+        if held > 2 * Windows::TOLD {
+            // Few of many are closed and held to be amended.
+            let ends = [self.open.range(after).next_back(), self.shown.range(after).next_back()];
+            let last = ends.into_iter().flatten().map(|(&(end, _), _)| end).max();
+            let firsts = [self.open.range(after).next(), self.shown.range(after).next()];
+            let first = firsts.into_iter().flatten().map(|(&(_, start), _)| start).min();
+            return Some(Windows { count: held, spans: Vec::new(), reach: first.zip(last), by_key: false });
+        }
+        let open = self.open.range(after).chain(self.shown.range(after));
+        Some(Windows::of(open.map(|(&(end, start), _)| (start, end)), false))
     }
 
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {

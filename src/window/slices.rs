@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::{Window, split};
 use crate::aggregate::{Changes, GroupTable, Grouping, Part, Role, Terms, window_columns};
-use crate::delta::{Delta, Stateful};
+use crate::delta::{Delta, Stateful, Windows};
 use crate::time::Epoch;
 
 /// The state machine.
@@ -104,6 +104,21 @@ impl Stateful for Slices {
         let slices = self.slices.values().map(|slice| slice.table.bytes() + places(slice) + size_of::<(i64, Slice)>());
         let closed = self.closed.values().map(|(_, table)| table.bytes() + size_of::<(i64, i64, GroupTable)>());
         slices.chain(closed).sum::<usize>() + self.sum.bytes()
+    }
+
+    fn windows(&self, watermark: i64) -> Option<Windows> {
+        let Some((start, first)) = self.next else { return Some(Windows::default()) };
+        let last = self.slices.keys().next_back().map_or(first, |&slice| self.window.last_end(slice));
+        // Windows without rows between others with some are few: they count.
+        let count = (last.saturating_sub(first) / self.window.step_ms() + 1).max(1) as usize;
+        if count > Windows::TOLD {
+            let reach = Some((start, last));
+            return Some(Windows { count, spans: Vec::new(), reach, by_key: false });
+        }
+        let over = self.slices.keys().flat_map(|&slice| self.window.over(slice));
+        let open: std::collections::BTreeSet<_> =
+            over.filter(|(_, end)| *end > watermark).map(|(start, end)| (end, start)).collect();
+        Some(Windows::of(open.into_iter().map(|(end, start)| (start, end)), false))
     }
 
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
