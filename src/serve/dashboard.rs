@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     /// Bytes of the whole page at most.
-    const WEIGHT_MAX: usize = 250 * 1024;
+    const WEIGHT_MAX: usize = 250_000;
 
     #[test]
     fn the_page_is_light_and_whole() {
@@ -118,6 +118,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_others_wrote_comes_with_its_licence() {
+        let bytes = |name: &str| ASSETS.iter().find(|asset| asset.name == name).map_or(&[][..], |asset| asset.bytes);
+        let licence = String::from_utf8_lossy(bytes("uplot.LICENSE"));
+        assert!(licence.contains("MIT") && licence.contains("Leon Sorokin"), "{licence}");
+        let script = String::from_utf8_lossy(bytes("uplot.js"));
+        assert!(script.contains("leeoniya/uPlot") && script.contains("v1.6.32"), "the version named beside it");
     }
 
     #[test]

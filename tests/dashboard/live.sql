@@ -1,9 +1,9 @@
--- Rows that keep coming, fast enough that a view has some ten thousand changes a second.
+-- Rows that keep coming, fast enough that a view has more than ten thousand changes a second.
 CREATE SOURCE events (
   type VARCHAR, sensor_id VARCHAR, kind VARCHAR, location VARCHAR, `value` DOUBLE, ts TIMESTAMP(3),
   WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
 ) WITH (
-  'connector' = 'datagen', 'kind' = 'mixed', 'rows-per-second' = '5000', 'keys' = '2000', 'disorder' = '1 s'
+  'connector' = 'datagen', 'kind' = 'mixed', 'rows-per-second' = '12000', 'keys' = '4000', 'disorder' = '1 s'
 );
 
 CREATE MATERIALIZED VIEW busy AS

@@ -2,7 +2,7 @@
 // struck through. Beside them the dead letters: rows that were not taken, and why.
 
 import { list, make, mark, set } from "./dom.js";
-import { ask, store, touch } from "./store.js";
+import { ask, standing, store, touch, upstream } from "./store.js";
 import { cell, count, span } from "./text.js";
 
 export const title = "Alerts";
@@ -11,12 +11,12 @@ const part = {};
 let letters = [], asked = -Infinity, last = "";
 
 export function mount(root) {
-  part.list = make("ol", { class: "alerts" }); part.none = make("p", { class: "empty" }); part.says = make("p", { class: "note" });
+  part.list = make("ol", { class: "alerts" }); part.none = make("p", { class: "empty" }); part.says = make("p", { class: "note" }); part.rules = make("p", { class: "note" });
   part.body = make("tbody"); part.no = make("p", { class: "empty" }, "Every row was taken.");
   part.total = make("p", { class: "note" });
-  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters" }, make("table", {}, make("thead", {}, make("tr", {}, ...["source", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
+  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["source", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
   root.append(make("h1", { class: "unseen" }, "Alerts"),
-    make("section", { class: "card", "aria-label": "Alerts" }, make("h2", {}, "Alerts"), part.says, part.none, part.list),
+    make("section", { class: "card", "aria-label": "Alerts" }, make("h2", {}, "Alerts"), part.says, part.rules, part.none, part.list),
     make("section", { class: "card", "aria-label": "Dead letters" }, make("h2", {}, "Dead letters"), part.total, part.no, part.scroll));
 }
 
@@ -30,11 +30,25 @@ async function bury() {
   touch("letters");
 }
 
+/** The tables that alerts are judged by, where they are edited. */
+function rules(declared) {
+  const flow = store.flow, names = new Set(); if (!flow) return;
+  for (const node of flow.nodes) {
+    if (node.kind !== "view" || !declared.some(view => view.name === node.name)) continue;
+    for (const id of upstream(flow, node.id)) if (flow.nodes[id].kind === "table") names.add(flow.nodes[id].does.split(/[ (:]/)[1]);
+  }
+  const text = [...names].join(", ");
+  if (part.rules.text === text) return;
+  part.rules.text = text;
+  part.rules.replaceChildren(...(text ? ["Thresholds: ", ...[...names].flatMap((name, at) => [at ? ", " : "", make("a", { href: "#tables" }, name)]), ", edited in place."] : []));
+}
+
 export function draw(changed) {
   bury();
   const declared = [...store.views.values()].filter(view => view.info.alert);
+  if (changed.has("flow")) rules(declared);
   if (changed.has("alerts") || changed.has("catalog")) {
-    const there = store.alerts.filter(alert => !alert.struck).length;
+    const there = standing();
     set(part.says, declared.length ? `${count(there)} ${there === 1 ? "stands" : "stand"} of ${declared.map(view => `${view.name} (${view.info.alert})`).join(", ")}.` : "");
     part.none.hidden = store.alerts.length > 0;
     set(part.none, declared.length ? "No alert." : "No view declares itself an alert: CREATE MATERIALIZED VIEW name WITH ('alert' = 'high') AS SELECT …");

@@ -3,7 +3,7 @@
 
 import { recolour } from "./chart.js";
 import { at, list, make, mark, set } from "./dom.js";
-import { changed, onchange, start, store } from "./store.js";
+import { changed, onchange, standing, start, store } from "./store.js";
 import { count } from "./text.js";
 import * as alerts from "./alerts.js";
 import * as flow from "./flow.js";
@@ -51,7 +51,7 @@ function frame(now) {
   const topics = new Set(changed); changed.clear();
   if (topics.has("state") || topics.has("stats")) state();
   if (topics.has("alerts") || topics.has("catalog") || topics.has("stats")) {
-    const bad = store.alerts.reduce((sum, alert) => sum + !alert.struck, 0);
+    const bad = standing();
     set(roots.alerts.link.lastChild, bad ? count(bad) : "");
     set(roots.views.link.lastChild, store.views.size ? String(store.views.size) : "");
   }

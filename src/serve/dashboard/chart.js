@@ -1,5 +1,5 @@
-// Lines over time, drawn by uPlot, with what uPlot does not know: open points are hollow, amended ones have a ring, and a
-// line marks the watermark. Times are shown in UTC. The legend is ours: it shows the values under the cursor.
+// Lines over time, drawn by uPlot, with what uPlot does not know: open points are hollow and reached by dashes, amended ones
+// have a ring, and a line marks the watermark. Times are shown in UTC. The legend is ours: it shows the values under the cursor.
 /* global uPlot */
 
 import { colour, list, make, mark, set } from "./dom.js";
@@ -42,7 +42,7 @@ export class Lines {
     const axis = { stroke: colour("soft"), font, grid, ticks: { show: false } };
     const series = this.series.map(one => ({
       label: one.label, stroke: colour(one.colour), width: one.width ?? 1.75, dash: one.dash,
-      fill: one.fill ? colour(one.colour) + "22" : undefined, points: { show: false }, spanGaps: Boolean(one.statuses),
+      fill: one.fill ? colour(one.colour) + "22" : undefined, points: { show: false }, paths: one.statuses ? () => null : undefined,
     }));
     return {
       ...this.size(), padding: spark ? [2, 0, 2, 0] : [8, 26, 0, 0], legend: { show: false }, tzDate: utc,
@@ -77,12 +77,24 @@ export class Lines {
     }
     this.series.forEach((one, at) => {
       if (!one.statuses || plot.series[at + 1].show === false) return;
-      context.strokeStyle = colour(one.colour); context.lineWidth = 1.5 * ratio;
+      const ink = colour(one.colour), place = i => [plot.valToPos(this.x[i], "x", true), plot.valToPos(one.values[i], "y", true)];
+      context.strokeStyle = ink; context.lineWidth = 1.75 * ratio; context.lineJoin = "round";
+      let before = -1, solid = new Path2D(), dashed = new Path2D();
+      for (let i = 0; i < this.x.length; i++) {
+        if (one.values[i] === null || one.values[i] === undefined) continue;
+        if (before >= 0) { const path = one.statuses[before] === "open" || one.statuses[i] === "open" ? dashed : solid; path.moveTo(...place(before)); path.lineTo(...place(i)) }
+        before = i;
+      }
+      context.stroke(solid);
+      context.save(); context.setLineDash([3 * ratio, 4 * ratio]); context.globalAlpha = 0.6; context.stroke(dashed); context.restore();
+      context.lineWidth = 1.5 * ratio;
+      // Where points are close together, those that are as usual are the line alone.
+      const close = width / this.x.length < 10 * ratio;
       one.statuses.forEach((status, i) => {
-        if (!status || one.values[i] === null || one.values[i] === undefined) return;
-        const x = plot.valToPos(this.x[i], "x", true), y = plot.valToPos(one.values[i], "y", true);
+        if (!status || close && status === "final" || one.values[i] === null || one.values[i] === undefined) return;
+        const [x, y] = place(i);
         context.beginPath(); context.arc(x, y, (status === "final" ? 1.8 : 3.2) * ratio, 0, 7);
-        context.fillStyle = status === "open" ? colour("surface") : colour(one.colour); context.fill();
+        context.fillStyle = status === "open" ? colour("surface") : ink; context.fill();
         if (status === "open") context.stroke();
         if (status === "amended") { context.beginPath(); context.arc(x, y, 5.5 * ratio, 0, 7); context.stroke() }
       });

@@ -1,12 +1,12 @@
-// The operator graph: plan nodes in layers from sources to views, edges as thick as rows flow, each node with its rates,
-// how busy it is, what it keeps, and where its watermark is. The busiest operator and a stalled source stand out.
+// The operator graph: plan nodes in layers from sources to views; edges as thick as rows flow, with the rows and the watermark
+// that they carry; each node with its rates, how busy it is and what it keeps. The busiest operator and a stalled source stand out.
 
 import { list, make, mark, set } from "./dom.js";
 import { store } from "./store.js";
 import { compact, count, percent, rate, span } from "./text.js";
 
 export const title = "Dataflow";
-const W = 216, H = 84, GAP_X = 64, GAP_Y = 18;
+const W = 216, H = 84, GAP_X = 88, GAP_Y = 18;
 let svg = null, shape = "", nodes = new Map(), edges = [], detail = null, picked = null, body = null, words = null, box = null;
 
 export function mount(root) {
@@ -17,7 +17,7 @@ export function mount(root) {
   body = make("tbody");
   root.append(make("h1", { class: "unseen" }, "Dataflow"), make("section", { class: "card", "aria-label": "Graph" }, words, box, detail),
     make("section", { class: "card", "aria-label": "Operators" }, make("h2", {}, "Operators, busiest first"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Operators as a table" },
-      make("table", {}, make("thead", {}, make("tr", {}, ...[["operator"], ["busy", "n"], ["rows/s in", "n"], ["rows/s out", "n"], ["rows in", "n"], ["rows out", "n"], ["state rows", "n"], ["state bytes", "n"], ["watermark", "n"]].map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
+      make("table", { class: "operators" }, make("thead", {}, make("tr", {}, ...[["operator"], ["busy", "n"], ["rows/s in", "n"], ["rows/s out", "n"], ["rows in", "n"], ["rows out", "n"], ["state rows", "n"], ["state bytes", "n"], ["watermark", "n"]].map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
 }
 
 /** Nodes by id: those of the plan, then views and sinks. */
@@ -69,6 +69,8 @@ function lay(all) {
     const element = make("g", { class: "node " + one.kind, transform: `translate(${x} ${y})`, tabindex: "0", role: "button", onclick: () => choose(one.key), onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(one.key) } } },
       make("rect", { class: "body", width: W, height: H, rx: 8 }), make("rect", { class: "busy", x: 0, y: H - 4, width: 0, height: 4 }));
     const parts = { kind: text("kind", 12, 20), busy: text("value", W - 12, 20, "end"), name: text("name", 12, 40), rate: text("value", 12, 64), state: text("value", W - 12, 64, "end") };
+    // What leaves it: rows and how far event time is. Of all its edges the same.
+    if ([...all.values()].some(other => other.inputs.includes(one.key))) Object.assign(parts, { out: text("edge", W + 6, H / 2 - 6), reached: text("edge", W + 6, H / 2 + 15) });
     element.append(...Object.values(parts)); Object.assign(element, { parts, bar: element.children[1] });
     nodes.set(one.key, svg.appendChild(element));
   }
@@ -77,6 +79,9 @@ function lay(all) {
 const fit = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
 const kindOf = one => one.kind === "reduce" ? (/session\(/.test(one.does) ? "session" : /tumble|hop|cumulate/.test(one.does) ? "window" : "reduce") : one.kind;
 const stalled = one => { const source = store.sources.find(source => source.name === one.source); return Boolean(source) && source.status === "live" && one.rate === 0 };
+
+/** How far a node's event time is. */
+const reached = (one, end = 19) => one.watermark !== null && one.watermark !== undefined ? new Date(one.watermark).toISOString().slice(11, end) : one.watermarkText === "infinity" ? "end" : "–";
 
 let latest = new Map();
 export function draw(changed) {
@@ -93,6 +98,7 @@ export function draw(changed) {
     set(parts.busy, one.busy === null ? "" : percent(Math.min(1, one.busy)));
     set(parts.rate, stalled(one) ? "no rows" : one.rate === null ? "" : `${rate(one.rate)} rows/s`);
     set(parts.state, one.stateRows ? `${compact(one.stateRows)} kept` : "");
+    if (parts.out) { set(parts.out, one.rateOut === null ? "" : `${rate(one.rateOut)}/s`); set(parts.reached, reached(one)) }
     mark(element.bar, "width", (W * Math.min(1, one.busy ?? 0)).toFixed(1));
   }
   for (const [from, to, path] of edges) {
@@ -105,7 +111,7 @@ export function draw(changed) {
     set(cells[0], fit(`${kindOf(one)} ${one.name}`, 60)); mark(cells[0], "title", one.does);
     set(cells[1], known(one.busy, busy => percent(Math.min(1, busy)))); set(cells[2], known(one.rate, rate)); set(cells[3], known(one.rateOut, rate));
     set(cells[4], known(one.rowsIn, count)); set(cells[5], known(one.rowsOut, count)); set(cells[6], known(one.stateRows || null, count)); set(cells[7], known(one.stateBytes || null, compact));
-    set(cells[8], one.watermark !== null && one.watermark !== undefined ? new Date(one.watermark).toISOString().slice(11, 21) : one.watermarkText === "infinity" ? "end" : "–");
+    set(cells[8], reached(one, 21));
   });
   if (picked) describe();
 }

@@ -3,7 +3,7 @@
 import { Lines } from "./chart.js";
 import { list, make, mark, set } from "./dom.js";
 import { lagOf, store } from "./store.js";
-import { compact, count, percent, rate, span, watermark } from "./text.js";
+import { compact, count, percent, rate, some, span, watermark } from "./text.js";
 
 export const title = "Live";
 const part = {};
@@ -21,10 +21,12 @@ export function mount(root) {
     totals.append(make("div", {}, make("dt", {}, label), part[name] = make("dd", { "data-value": name })));
   }
   const tiles = make("div", { class: "tiles" },
-    tile("rate", "Events per second"), tile("latency", "Latency, p50 and p99"), tile("lag", "Watermark lag"), tile("queue", "Queue", meter("meter")),
+    tile("rate", "Events per second"), tile("latency", "Latency p50 · p99"), tile("lag", "Watermark lag"), tile("queue", "Queue", meter("meter")),
     make("section", { class: "tile", "aria-label": "Rows" }, make("h2", {}, "Rows"), totals, part.mark = make("small", { class: "note" })));
   root.append(make("h1", { class: "unseen" }, "Live"), tiles);
-  part.spark = new Lines(tiles.firstChild, { spark: true, zero: true, least: 60, height: 34, label: "Events per second over the last five minutes" });
+  const spark = (at, label) => new Lines(tiles.children[at], { spark: true, zero: true, least: 60, height: 34, label });
+  part.spark = spark(0, "Events per second over the last five minutes");
+  part.latencies = spark(1, "Latency, p99, over the last five minutes"); part.worst = spark(2, "Watermark lag over the last five minutes");
 
   const grid = root.appendChild(make("div", { class: "halves" }));
   const card = (label, options) => {
@@ -58,18 +60,20 @@ export function draw(changed) {
     set(part.total, count(stats.rows_received)); set(part.late, count(stats.rows_late)); set(part.rejected, count(stats.dead_letters));
     mark(part.rejected, "class", stats.dead_letters > 0 ? "warn" : null);
     const share = point?.queue ?? 0, waiting = stats.sources.reduce((sum, one) => sum + one.buffer_rows, 0);
-    set(part.queue, percent(share)); set(part.queueNote, `${compact(waiting)} rows wait`); fill(part.meter, share);
+    set(part.queue, percent(share)); set(part.queueNote, waiting < 1e4 ? some(waiting, "row waits", "rows wait") : `${compact(waiting)} rows wait`); fill(part.meter, share);
     mark(part.queue, "class", "big " + (share >= 0.6 ? tone(share) : ""));
     set(part.latency, point?.p50 === null || point?.p50 === undefined ? "–" : `${span(point.p50)} · ${span(point.p99)}`);
-    set(part.latencyNote, "from decoded to visible");
+    set(part.latencyNote, "decoded to visible");
     const lags = stats.sources.map(lagOf).filter(lag => lag !== null), worst = Math.max(...lags);
     set(part.lag, live && lags.length ? span(worst) : "–");
-    set(part.lagNote, stats.finished ? "every window is closed" : lags.length === 0 ? "waiting for event time" : worst > 864e5 ? "event time is of another day" : stats.sources.length > 1 ? "the source furthest behind" : "behind the clock");
+    set(part.lagNote, stats.finished ? "every window is closed" : lags.length === 0 ? "waiting for event time" : worst > 864e5 ? "event time of another day" : stats.sources.length > 1 ? "of the slowest source" : "behind the clock");
     set(part.mark, `views as of ${watermark(stats.as_of)}`);
 
     const t = store.history.map(point => point.t);
     const named = stats.sources.slice(0, 8).map(one => one.name);
     part.spark.show(t, [{ label: "events/s", colour: "accent", values: store.history.map(point => point.rate), fill: true, width: 1.5 }]);
+    part.latencies.show(t, [{ label: "p99", colour: "accent", values: store.history.map(point => point.p99), fill: true, width: 1.5 }]);
+    part.worst.show(t, [{ label: "lag", colour: "accent", values: store.history.map(point => { const known = point.lag.filter(lag => lag !== null); return known.length ? Math.max(...known) : null }), fill: true, width: 1.5 }]);
     part.rates.show(t, named.map((name, at) => ({ label: name, colour: "hue-" + (at + 1), fill: named.length === 1, values: store.history.map(point => point.sources[name] ?? null) })));
     part.lags.show(t, named.map((name, at) => ({ label: name, colour: "hue-" + (at + 1), fill: named.length === 1, values: store.history.map(point => point.lag[at] ?? null) })));
     part.rates.label(`Events per second by source: ${named.map(name => `${name} ${rate(point?.sources[name] ?? 0)}`).join(", ")}`);
@@ -90,8 +94,8 @@ export function draw(changed) {
       set(cells[7], watermark(one)); set(cells[8], lag === null ? "–" : span(lag));
     });
   }
-  list(part.views, [...store.views.values()], view => view.name, view => make("tr", {}, make("th", { scope: "row" }, make("a", { href: "#views/" + encodeURIComponent(view.name) }, view.name)), ...[1, 2, 3, 4].map(() => make("td", { class: "n" }))), (row, view) => {
+  if (changed.has("stats") || changed.has("views") || changed.has("flow")) list(part.views, [...store.views.values()], view => view.name, view => make("tr", {}, make("th", { scope: "row" }, make("a", { href: "#views/" + encodeURIComponent(view.name) }, view.name)), ...[1, 2, 3, 4].map(() => make("td", { class: "n" }))), (row, view) => {
     const cells = row.children;
-    set(cells[1], count(view.total)); set(cells[2], view.paged ? "–" : rate(view.rate)); set(cells[3], view.open === undefined ? "–" : count(view.open)); set(cells[4], watermark(view.asOf));
+    set(cells[1], count(view.total)); set(cells[2], view.paged ? "–" : rate(view.rate)); const open = store.open.get(view.name); set(cells[3], open === undefined ? "–" : count(open)); set(cells[4], watermark(view.asOf));
   });
 }

@@ -13,7 +13,7 @@ const SECONDS = 300;        // of history
 const ALERTS = 500;
 
 export const store = {
-  views: new Map(), stats: null, sources: [], flow: null, history: [], alerts: [],
+  views: new Map(), stats: null, sources: [], flow: null, open: new Map(), history: [], alerts: [],
   state: "connecting", finished: false, changes: 0, run: 0,
 };
 export const changed = new Set();
@@ -98,23 +98,26 @@ function alerting(view, changes) {
   for (const { op, row, status } of changes) {
     const text = JSON.stringify(row), [to, from] = op === "insert" ? [come, gone] : [gone, come];
     // What goes and comes as it was only changes its status.
-    if (op === "insert" && gone.has(text)) { gone.delete(text); const there = standing(view, text); if (there) there.status = status; continue }
+    if (op === "insert" && gone.has(text)) { gone.delete(text); const there = found(view, text); if (there) there.status = status; continue }
     if (from.has(text)) from.delete(text); else to.set(text, { row, status, name: nameOf(row) });
   }
   for (const [text, { name }] of gone) {
-    const there = standing(view, text); if (!there) continue;
+    const there = found(view, text); if (!there) continue;
     const next = [...come].find(([, one]) => one.name === name);
     if (!next) { there.struck = true; continue }
     come.delete(next[0]);
     Object.assign(there, { text: next[0], row: next[1].row, status: next[1].status, updates: there.updates + 1 });
   }
   for (const [text, { row, status }] of come) {
-    if (!standing(view, text)) store.alerts.unshift({ id: ++store.run, view: view.name, severity: view.info.alert, text, row, status, struck: false, updates: 0 });
+    if (!found(view, text)) store.alerts.unshift({ id: ++store.run, view: view.name, severity: view.info.alert, text, row, status, struck: false, updates: 0 });
   }
   store.alerts.length = Math.min(store.alerts.length, ALERTS);
   touch("alerts");
 }
-const standing = (view, text) => store.alerts.find(alert => !alert.struck && alert.text === text && alert.view === view.name);
+const found = (view, text) => store.alerts.find(alert => !alert.struck && alert.text === text && alert.view === view.name);
+
+/** How many alerts stand: more than are listed, perhaps. */
+export const standing = () => [...store.views.values()].reduce((sum, view) => sum + (view.info.alert ? view.total : 0), 0);
 
 // ---- the connection ----
 let source = null, retry = null;
@@ -138,13 +141,26 @@ export async function start() {
   }
 }
 
+// Events that have come at once are taken a few ms of them at a time: between them the page draws, and answers who uses it.
+const SLICE_MS = 6, turn = new MessageChannel();
+let waiting = [];
+turn.port1.onmessage = () => {
+  const end = performance.now() + SLICE_MS;
+  let at = 0;
+  try { while (at < waiting.length && (at === 0 || performance.now() < end)) waiting[at++]() } finally {
+    waiting = waiting.slice(at);
+    if (waiting.length) turn.port2.postMessage(0);
+  }
+};
+function later(act) { if (waiting.push(act) === 1) turn.port2.postMessage(0) }
+
 function follow() {
-  source?.close();
+  source?.close(); waiting = [];
   const followed = [...store.views.values()].filter(view => !view.paged).map(view => encodeURIComponent(view.name));
   // Without a name all views would be followed.
   const asked = store.views.size === followed.length ? "" : "&views=" + (followed.join(",") || encodeURIComponent([...store.views.keys()][0]));
   source = new EventSource(withToken("/api/v1/stream?align=false&every=200ms&with=stats,sources,dataflow" + asked));
-  const on = (name, act) => source.addEventListener(name, event => act(JSON.parse(event.data)));
+  const on = (name, act) => source.addEventListener(name, event => later(() => act(JSON.parse(event.data))));
   source.onopen = () => { store.state = "live"; touch("state") };
   source.onerror = () => {
     store.state = "lost"; touch("state");
@@ -184,7 +200,7 @@ function follow() {
 
 /** After a restart the program may be another. */
 async function refresh() {
-  store.history = []; store.stats = null; store.flow = null;
+  store.history = []; store.stats = null; store.flow = null; store.open = new Map();
   const { views } = await ask("/api/v1/views").catch(() => ({ views: null }));
   if (!views) return;
   const same = views.length === store.views.size && views.every(about => store.views.has(about.name));
@@ -219,7 +235,7 @@ function measure(stats) {
     point.sources[one.name] = then ? per(one.rows_received, then.rows_received) : null;
   }
   if (seconds > 0) for (const view of store.views.values()) { view.rate = (view.changes - view.seen) / seconds; view.seen = view.changes }
-  for (const one of stats.views) { const view = store.views.get(one.name); if (view?.paged) { view.info.rows = one.rows; view.asOf = one.as_of } if (view) view.open = one.windows_open }
+  for (const one of stats.views) { const view = store.views.get(one.name); if (view?.paged) { view.info.rows = one.rows; view.asOf = one.as_of } }
   stats.changes = store.changes;
   store.stats = stats; store.finished = stats.finished;
   if (!stats.finished || point.rate > 0 || store.history.length < 2) store.history.push(point);
@@ -236,6 +252,16 @@ function flowing(flow) {
     node.rate = per("rows_in"); node.rateOut = per("rows_out"); node.busy = per("busy_seconds");
   }
   store.flow = flow;
+  store.open = new Map(flow.nodes.filter(node => node.kind === "view").map(view => {
+    const near = [...upstream(flow, view.id, node => Boolean(node.open_windows))].map(id => flow.nodes[id].open_windows?.count ?? 0);
+    return [view.name, near.reduce((sum, one) => sum + one, 0)];
+  }));
+}
+
+/** The nodes that a node reads, and what those read, up to where `stop` says so. */
+export function upstream(flow, id, stop = () => false, seen = new Set()) {
+  for (const input of flow.nodes[id].inputs) if (!seen.has(input)) { seen.add(input); if (!stop(flow.nodes[input])) upstream(flow, input, stop, seen) }
+  return seen;
 }
 
 /** The newest rows of a view that is too large to follow. */

@@ -38,7 +38,7 @@ function card(table) {
   element.note = make("p", { class: "note" }); element.body = make("tbody"); element.foot = make("tbody"); element.wrong = make("p", { role: "alert" });
   const heads = table.columns.map(c => make("th", { scope: "col", class: isNumber(c.type) ? "n" : "", title: c.type }, c.name + (table.key.includes(c.name) ? " (key)" : "")));
   element.append(make("div", { class: "head" }, make("h1", {}, table.name), element.note),
-    make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Rows of " + table.name }, make("table", {}, make("thead", {}, make("tr", {}, ...heads, make("th", { scope: "col" }, make("span", { class: "unseen" }, "change")))), element.body, element.foot)), element.wrong);
+    make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Rows of " + table.name }, make("table", { class: "edit" }, make("thead", {}, make("tr", {}, ...heads, make("th", { scope: "col" }, make("span", { class: "unseen" }, "change")))), element.body, element.foot)), element.wrong);
   element.foot.append(line(element, table, null));
   return element;
 }
@@ -55,7 +55,7 @@ function line(element, table, row) {
   for (const c of table.columns) {
     const key = table.key.includes(c.name);
     const input = make("input", { class: isNumber(c.type) ? "n" : "", inputmode: isNumber(c.type) ? "decimal" : null, "aria-label": `${c.name}${row ? " of " + table.key.map(name => row[name]).join(", ") : " of a new row"}`, readonly: key && Boolean(row), placeholder: row ? "NULL" : c.name, oninput: dirty, onkeydown: event => { if (event.key === "Enter") send() } });
-    inputs.set(c.name, input); tr.append(make("td", { class: isNumber(c.type) ? "n" : "" }, input));
+    inputs.set(c.name, input); tr.append(make("td", { class: isNumber(c.type) ? "n" : "", "data-label": c.name }, input));
   }
   const remove = row && make("button", { type: "button", "aria-label": "Delete " + table.key.map(name => row[name]).join(", "), onclick: () => change(element, table, json("DELETE", [Object.fromEntries(table.key.map(name => [name, tr.row[name]]))]), "Deleted.") }, "Delete");
   tr.append(make("td", {}, make("div", { class: "tools" }, save, remove)));

@@ -9,6 +9,8 @@ export const count = value => whole.format(value);
 /** At most about six characters. */
 export const compact = value => Math.abs(value) < 1e4 ? whole.format(value) : short.format(value);
 export const rate = value => value > 0 && value < 9.95 ? value.toFixed(1) : compact(value);
+/** "1 row waits", "2 rows wait". */
+export const some = (value, one, more) => `${count(value)} ${value === 1 ? one : more}`;
 export const percent = share => share > 0 && share < 0.001 ? "<0.1 %" : (100 * share).toFixed(share < 0.0995 ? 1 : 0) + " %";
 
 /** A length of time. */

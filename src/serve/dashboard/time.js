@@ -3,7 +3,7 @@
 
 import { columns } from "./chart.js";
 import { copy, list, make, mark, set } from "./dom.js";
-import { store } from "./store.js";
+import { store, upstream } from "./store.js";
 import { clock, count, day, percent, span } from "./text.js";
 
 export const title = "Time";
@@ -32,7 +32,7 @@ function card(source) {
 }
 
 export function draw(changed) {
-  if (!changed.has("sources") && !changed.has("views")) return;
+  if (!changed.has("sources") && !changed.has("flow")) return;
   const timed = store.sources.filter(source => source.event_time);
   none.hidden = timed.length > 0 || store.sources.length === 0;
   list(cards, timed, source => source.name, card, update);
@@ -47,65 +47,67 @@ function update(element, source) {
   histogram(element, time, rows);
 }
 
-/** The open windows by their times, and how many rows (keys) each has. */
-function openWindows() {
-  const windows = new Map();
-  for (const view of store.views.values()) {
-    if (!view.info.closes) continue;
-    const names = new Set(view.columns.map(c => c.name));
-    if (!names.has("window_start") || !names.has("window_end")) continue;
-    const found = new Map();
-    for (const { row, status } of view.rows.values()) {
-      if (status !== "open") continue;
-      const key = row.window_start + row.window_end, there = found.get(key);
-      if (there) there.rows++; else found.set(key, { from: Date.parse(row.window_start), to: Date.parse(row.window_end), rows: 1 });
-    }
-    if (found.size) windows.set(view.name, [...found.values()].filter(one => !Number.isNaN(one.from)));
+/** Where a source's windows are: a lane for each operator that has some, named by the views that show it. */
+function lanesOf(source) {
+  const flow = store.flow; if (!flow) return [];
+  const own = flow.nodes.find(node => node.kind === "source" && node.name === source.name);
+  const lanes = flow.nodes.filter(node => node.open_windows && own && upstream(flow, node.id).has(own.id)).map(node => ({ id: node.id, open: node.open_windows, does: node.does, names: [] }));
+  for (const view of flow.nodes) {
+    if (view.kind !== "view" && view.kind !== "sink") continue;
+    const near = upstream(flow, view.id, node => Boolean(node.open_windows));
+    for (const lane of lanes) if (near.has(lane.id)) lane.names.push(view.name);
   }
-  return windows;
+  return lanes.map(lane => ({ ...lane, name: lane.names.length ? lane.names[0] + (lane.names.length > 1 ? " +" + (lane.names.length - 1) : "") : lane.does.split(":")[0] }));
 }
 
-const HEIGHT = 26, SESSIONS = 40;
+const HEIGHT = 26;
 function picture(element, source) {
   const time = source.event_time, svg = element.picture, W = time.watermark_ms;
   mark(svg, "hidden", W === null); element.words.hidden = W === null;
   if (W === null) return;
-  const windows = openWindows(), late = time.lateness_ms;
-  let from = W - (late ?? 5 * time.bound_ms) * 1.25 - 1000, to = W + Math.max(time.bound_ms * 1.6, 1500);
-  for (const list of windows.values()) for (const one of list) { if (list.length <= SESSIONS) { from = Math.min(from, one.from); to = Math.max(to, one.to) } }
-  // A step at a time, so that the scale does not tremble.
-  const width = svg.clientWidth || 800, scale = ms => 96 + (width - 108) * (ms - from) / (to - from);
-  const step = [100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 3e5, 6e5, 1.8e6, 3.6e6, 2.16e7, 8.64e7].find(step => (to - from) / step <= Math.max(3, width / 130)) ?? 6.048e8;
-  const parts = [], lanes = [...windows], tall = 54 + HEIGHT * Math.max(1, lanes.length);
+  const lanes = lanesOf(source), lateness = time.lateness_ms, width = svg.clientWidth || 800, LEFT = Math.min(140, width / 4);
+  // Late rows stand as far behind the watermark as they were when they came.
+  const late = time.late_rows.map(row => ({ by: row.watermark_ms - row.event_ms, accepted: row.accepted }));
+  const room = lateness ?? 5 * time.bound_ms, far = Math.min(Math.max(0, ...late.map(row => row.by)), 4 * room + 30_000);
+  let from = W - Math.max(room * 1.25, far * 1.05) - 1000, to = W + Math.max(time.bound_ms * 1.6, 1500);
+  for (const { open } of lanes) if (open.from_ms !== null) { from = Math.min(from, open.from_ms); to = Math.max(to, open.to_ms) }
+  const scale = ms => LEFT + (width - LEFT - 12) * (ms - from) / (to - from);
+  const step = [100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 3e4, 6e4, 1.2e5, 3e5, 6e5, 1.8e6, 3.6e6, 7.2e6, 2.16e7, 4.32e7, 8.64e7].find(step => (to - from) / step <= Math.max(3, (width - LEFT) / 110)) ?? 6.048e8;
+  const parts = [], rows = Math.max(1, lanes.length + (late.length > 0)), foot = 24 + HEIGHT * rows, tall = foot + 18;
   const rect = (cls, a, b, y, height, title) => parts.push(make("rect", { class: cls, x: scale(Math.max(a, from)).toFixed(1), y, width: Math.max(1, scale(Math.min(b, to)) - scale(Math.max(a, from))).toFixed(1), height, rx: cls.startsWith("window") ? 3 : 0 }, title ? make("title", {}, title) : null));
-  const text = (cls, x, y, words, anchor = "start") => parts.push(make("text", { class: cls, x, y, "text-anchor": anchor }, words));
-  rect("zone rejected", from, late === null ? from : W - late, 18, tall - 36, "rows here are rejected");
-  rect("zone late", late === null ? from : W - late, W, 18, tall - 36, "rows here are late and still amend");
-  rect("zone ahead", W, Math.min(to, W + time.bound_ms), 18, tall - 36, "rows here are on time");
+  const text = (cls, x, y, words, anchor = "start") => parts.push(make("text", { class: cls, x: typeof x === "number" ? x.toFixed(1) : x, y, "text-anchor": anchor }, words));
+  const lane = (at, name) => { const y = 22 + at * HEIGHT, most = Math.floor(LEFT / 7) - 1; text("lane", 0, y + 13, name.length > most ? name.slice(0, most - 1) + "…" : name); return y };
+  if (lateness !== null) rect("zone rejected", from, W - lateness, 18, foot - 18, "rows here are rejected");
+  rect("zone late", lateness === null ? from : W - lateness, W, 18, foot - 18, "rows here are late and still amend");
+  rect("zone ahead", W, Math.min(to, W + time.bound_ms), 18, foot - 18, "rows here are on time");
   for (let t = Math.ceil(from / step) * step; t <= to; t += step) {
-    const x = scale(t).toFixed(1);
-    parts.push(make("line", { class: "tick", x1: x, x2: x, y1: 18, y2: tall - 18 }));
-    text("label", x, tall - 4, step >= 1000 ? clock(t) : clock(t) + "." + String(Math.floor(t % 1000 / 100)), "middle");
+    const x = scale(t);
+    parts.push(make("line", { class: "tick", x1: x.toFixed(1), x2: x.toFixed(1), y1: 18, y2: foot }));
+    if (x < width - 24) text("label", x, tall - 3, step >= 1000 ? clock(t) : clock(t) + "." + String(Math.floor(t % 1000 / 100)), "middle");
   }
-  lanes.forEach(([name, list], lane) => {
-    const y = 24 + lane * HEIGHT;
-    text("lane", 0, y + 13, name.length > 14 ? name.slice(0, 13) + "…" : name);
-    if (list.length > SESSIONS) {
-      const least = Math.min(...list.map(one => one.from)), most = Math.max(...list.map(one => one.to));
-      rect("window many", least, most, y, HEIGHT - 8, `${count(list.length)} open windows`);
-      text("label within", scale(Math.max(least, from)) + 6, y + 13, `${count(list.length)} open`);
-    } else {
-      for (const one of list) rect("window", one.from, one.to, y, HEIGHT - 8, `${name}: ${clock(one.from)} to ${clock(one.to)}, ${count(one.rows)} rows`);
+  lanes.forEach(({ name, open }, at) => {
+    const y = lane(at, name);
+    if (open.windows.length) for (const one of open.windows) rect("window", one.from_ms, one.to_ms, y, HEIGHT - 8, `${name}: ${clock(one.from_ms)} to ${clock(one.to_ms)}`);
+    else if (open.count) {
+      const [a, b] = open.from_ms === null ? [W, to] : [open.from_ms, open.to_ms];
+      rect("window many", a, b, y, HEIGHT - 8, `${count(open.count)} open`);
+      text("label within", scale(Math.max(a, from)) + 6, y + 13, `${count(open.count)} open`);
     }
   });
-  const at = scale(W).toFixed(1);
-  parts.push(make("line", { class: "watermark", x1: at, x2: at, y1: 14, y2: tall - 18 }));
-  text("watermark", at, 10, "watermark " + clock(W), "middle");
-  if (late !== null && scale(W) - scale(W - late) > 90) text("label", scale(W - late) + 4, 12, "late, amends");
+  if (late.length) {
+    const y = lane(lanes.length, "late rows") + 9;
+    late.forEach((row, at) => parts.push(make("circle", { class: "row " + (row.accepted ? "taken" : "refused"), cx: Math.max(LEFT, scale(W - row.by)).toFixed(1), cy: (y + (at % 5 - 2) * 3).toFixed(1), r: 3 }, make("title", {}, `${span(row.by)} behind the watermark: ${row.accepted ? "amends" : "rejected"}`))));
+  }
+  const at = scale(W);
+  parts.push(make("line", { class: "watermark", x1: at.toFixed(1), x2: at.toFixed(1), y1: 14, y2: foot }));
+  text("watermark", at > width - 70 ? width - 12 : at, 10, "watermark " + clock(W), at > width - 70 ? "end" : "middle");
+  if (lateness !== null && at - scale(W - lateness) > 150) text("label", scale(W - lateness) + 4, 10, "late, amends");
+  if (lateness !== null && scale(W - lateness) - LEFT > 60 && at - LEFT > 130) text("label", LEFT, 10, "rejected");
   mark(svg, "height", tall); mark(svg, "viewBox", `0 0 ${width} ${tall}`);
   svg.replaceChildren(...parts);
-  const open = lanes.reduce((sum, [, list]) => sum + list.length, 0);
-  const words = `The watermark is ${span(time.bound_ms)} behind the newest row. Rows behind it are late` + (late === null ? " and still amend." : `; up to ${span(late)} behind they still amend, beyond they are rejected.`) + ` ${count(open)} windows are open.`;
+  const open = lanes.reduce((sum, lane) => sum + lane.open.count, 0), refused = late.filter(row => !row.accepted).length;
+  const words = `The watermark is ${span(time.bound_ms)} behind the newest row. Rows behind it are late` + (lateness === null ? " and still amend." : lateness === 0 ? " and rejected." : `; up to ${span(lateness)} behind they still amend, beyond they are rejected.`)
+    + ` ${count(open)} ${open === 1 ? "window is" : "windows are"} open.` + (late.length ? ` Of the last ${count(late.length)} late rows ${count(refused)} ${refused === 1 ? "was" : "were"} rejected.` : "");
   mark(svg, "aria-label", words); set(element.words, words);
 }
 
