@@ -219,13 +219,16 @@ export function lagOf(source) {
   return Number.isNaN(ms) ? null : Math.max(0, Date.now() - ms);
 }
 
+let begun = 0;
 function measure(stats) {
   const before = store.stats, seconds = before ? stats.seconds - before.seconds : 0;
-  if (before && stats.rows_received < before.rows_received) store.history = [];
+  if (before && (stats.rows_received < before.rows_received || seconds < 0)) store.history = [];
+  // By the server's clock: answers may come, and be taken, in a bunch.
+  if (store.history.length === 0) begun = Date.now() / 1000 - stats.seconds;
   const per = (now, then) => seconds > 0 ? Math.max(0, (now - then) / seconds) : null;
   const latency = latencyOf(stats);
   const point = {
-    t: Date.now() / 1000, rate: before ? per(stats.rows_received, before.rows_received) : null,
+    t: begun + stats.seconds, rate: before ? per(stats.rows_received, before.rows_received) : null,
     p50: latency.p50, p99: latency.p99, changes: before ? per(store.changes, before.changes ?? 0) : null,
     queue: Math.max(0, ...stats.sources.map(s => s.buffer_capacity_rows ? s.buffer_rows / s.buffer_capacity_rows : 0)),
     lag: stats.sources.map(lagOf), sources: {},
@@ -242,11 +245,11 @@ function measure(stats) {
   if (store.history.length > SECONDS) store.history.shift();
 }
 
-/** Rates of nodes, from one answer to the next. */
+/** Rates of nodes, from one answer to the next; the statistics of the same moment have come before it. */
 function flowing(flow) {
   const before = store.flow, then = new Map((before?.nodes ?? []).map(node => [node.id, node]));
-  flow.at = performance.now();
-  const seconds = before ? (flow.at - before.at) / 1000 : 0;
+  flow.at = store.stats?.seconds ?? 0;
+  const seconds = before ? flow.at - before.at : 0;
   for (const node of flow.nodes) {
     const old = then.get(node.id), per = name => old && seconds > 0 ? Math.max(0, (node[name] - old[name]) / seconds) : null;
     node.rate = per("rows_in"); node.rateOut = per("rows_out"); node.busy = per("busy_seconds");
