@@ -3,7 +3,7 @@ CREATE SOURCE events (
   type VARCHAR, sensor_id VARCHAR, kind VARCHAR, location VARCHAR, `value` DOUBLE, ts TIMESTAMP(3),
   WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
 ) WITH (
-  'connector' = 'datagen', 'kind' = 'mixed', 'rows-per-second' = '12000', 'keys' = '4000', 'disorder' = '1 s'
+  'connector' = 'datagen', 'kind' = 'mixed', 'rows-per-second' = '16000', 'keys' = '4000', 'disorder' = '1 s'
 );
 
 CREATE MATERIALIZED VIEW busy AS
