@@ -4,6 +4,8 @@
 mod client;
 #[path = "ingest/duplicates.rs"]
 mod duplicates;
+#[path = "ingest/time.rs"]
+mod time;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
