@@ -284,14 +284,16 @@ async function aBusyViewLeavesItResponsive(browser) {
   };
   const sizes = [], nodes = [], samples = Math.max(6, Math.round(SOAK_MINUTES * 6));
   await page.evaluate(() => { window.long.length = 0 });
+  const [before, then] = await changes();
   for (let at = 0; at < samples; at++) {
     sizes.push(await heap());
     nodes.push(await page.evaluate(() => document.querySelectorAll("*").length));
     await page.waitForTimeout(SOAK_MINUTES * 60_000 / samples);
   }
   const third = Math.floor(samples / 3), least = list => Math.min(...list), most = list => Math.max(...list);
-  const long = await page.evaluate(() => window.long);
-  console.log(`memory over ${SOAK_MINUTES} min: ${sizes.map(size => size.toFixed(1)).join(" ")} MiB; ${least(nodes)} to ${most(nodes)} elements; long tasks ${long.length} (the collections are some), the longest ${Math.max(0, ...long)} ms`);
+  const long = await page.evaluate(() => window.long), [after, now] = await changes();
+  console.log(`memory over ${SOAK_MINUTES} min at ${Math.round((after - before) / (now - then) * 1000)} changes/s: ${sizes.map(size => size.toFixed(1)).join(" ")} MiB; ${least(nodes)} to ${most(nodes)} elements; long tasks ${long.length} (the collections are some), the longest ${Math.max(0, ...long)} ms`);
+  assert.ok(after - before > 1000 * (now - then) / 1000, "the view goes on");
   const [first, last] = [sizes.slice(0, third), sizes.slice(-third)];
   assert.ok(least(last) <= most(first) * 1.1 + 1, `memory grows: ${first} then ${last}`);
   assert.ok(most(nodes) - least(nodes) < 200, `elements: ${nodes}`);
