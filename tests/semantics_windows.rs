@@ -243,6 +243,26 @@ fn b7_a_window_without_rows_has_no_row() {
     }
 }
 
+/// More slices at a time than are kept ready, each filled in many turns, some after others were shown.
+#[test]
+fn b8_slices_fill_in_any_order() {
+    let reduce = over(Window::Hop { size: 40, slide: 1, offset: 0 }, Emit::Final, Some(40));
+    let rows: Vec<Row> = (0..400).map(|i| row(i % 3, (i * 7_919) % 200, i)).collect();
+    let late: Vec<Row> = (0..100).map(|i| row(i % 4, 70 + (i * 31) % 130, i)).collect();
+    let epochs = at(&[
+        (Epoch::MIN, &rows[..200]),
+        (Epoch { watermark: i64::MIN, tick: 1 }, &rows[200..]),
+        (Epoch::at(100), &late[..60]),
+        (Epoch::at(110), &late[60..]),
+    ]);
+    for batch in [1, usize::MAX] {
+        let outcome = drive(&reduce, &epochs, batch);
+        let ends = ends(&reduce, &epochs, 0);
+        oracle::check(&outcome.log(), &epochs, &ends, |rows, time| expected(&reduce, 1, 0, rows, time)).unwrap();
+        assert_eq!(outcome.held, 0);
+    }
+}
+
 #[test]
 fn b8_hop_aggregates_a_row_once_per_slice() {
     // An hour sliding by a second is 3600 windows a row: the rows held are one per slice and key, and the sum of them.

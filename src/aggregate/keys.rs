@@ -36,16 +36,16 @@ enum Form {
     Rows(RowConverter, ByteKeys),
 }
 
-/// Gives out group numbers.
+/// Gives out dense numbers, those put back last first.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
+pub struct Numbers {
     end: usize,
     free: Vec<u32>,
 }
 
 impl Numbers {
     /// A number that is not in use.
-    pub(super) fn take(&mut self) -> u32 {
+    pub fn take(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
             let Ok(number) = u32::try_from(self.end) else {
                 panic!("more than 2^32 groups in one table on one worker")
@@ -56,17 +56,17 @@ impl Numbers {
     }
 
     /// Puts a number back.
-    pub(super) fn put(&mut self, number: u32) {
+    pub fn put(&mut self, number: u32) {
         self.free.push(number);
     }
 
     /// All numbers in use are below this.
-    pub(super) fn end(&self) -> usize {
+    pub fn end(&self) -> usize {
         self.end
     }
 
     /// How many are in use.
-    pub(super) fn live(&self) -> usize {
+    pub fn live(&self) -> usize {
         self.end - self.free.len()
     }
 }

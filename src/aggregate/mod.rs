@@ -58,7 +58,7 @@ use datafusion_common::ScalarValue;
 pub use changes::{Changes, window_columns};
 pub use emit::Emit;
 pub use grouping::{GroupCall, Grouping, Role};
-pub use keys::Keys;
+pub use keys::{Keys, Numbers};
 pub use states::States;
 pub use table::{GroupTable, Middle, Part, pick};
 pub use terms::Terms;

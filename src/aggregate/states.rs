@@ -50,6 +50,11 @@ impl States {
         }
     }
 
+    /// How many groups there is room for.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// Adds rows: row `i` of `delta` to group `groups[i]`.
     pub fn update(&mut self, groups: &[u32], delta: &Delta) {
         let diffs = delta.diffs().map(|diffs| &diffs[..]);

@@ -53,21 +53,6 @@ impl GroupTable {
         }
     }
 
-    /// Adds parts to a table that is merged into `sum`, and keeps `sum` up to date.
-    pub fn add_within(&mut self, parts: &[Part<'_>], sum: &mut GroupTable) {
-        let before = self.keys.end();
-        let groups: Vec<Vec<u32>> = parts.iter().map(|part| self.intern(part)).collect();
-        let touched = self.distinct(&groups);
-        let old: Vec<u32> = touched.iter().copied().filter(|&group| self.has_rows(group, before)).collect();
-        sum.merge_groups(self, &old, -1);
-        parts.iter().zip(&groups).for_each(|(part, groups)| self.update(groups, part));
-        let new: Vec<u32> = touched.iter().copied().filter(|&group| self.has_rows(group, usize::MAX)).collect();
-        sum.merge_groups(self, &new, 1);
-        if self.states.counted() {
-            self.release(&touched);
-        }
-    }
-
     /// Adds parts and tells the rows that go and the rows that come: at most one of each a group, none if nothing changes.
     pub fn amend(&mut self, parts: &[Part<'_>], middle: Middle<'_>, changes: &mut Changes) {
         let before = self.keys.end();
@@ -104,34 +89,11 @@ impl GroupTable {
         changes.insert(self.row(&groups, middle, self.states.evaluate(&groups)), groups.len());
     }
 
-    /// Says which part merges speak of from now on; see [`Accumulator::at`](super::Accumulator::at).
-    pub fn at(&mut self, time: i64) {
-        self.states.at(time);
-    }
-
-    /// Merges a table in; answers the groups here of [`GroupTable::groups`] there.
-    pub fn merge(&mut self, other: &GroupTable) -> Vec<u32> {
-        let from = other.groups();
-        let groups = self.keys.intern_from(&other.keys, &from);
+    /// Takes in groups that are held elsewhere: the keys numbered `from` and their accumulators.
+    pub fn take_in(&mut self, keys: &Keys, states: &States, from: &[u32]) {
+        let groups = self.keys.intern_from(keys, from);
         self.states.resize(self.keys.end());
-        self.states.merge(&groups, &other.states, &from, 1);
-        groups
-    }
-
-    /// Merges a table out again that was merged into these `groups` and has not changed since.
-    pub fn unmerge(&mut self, other: &GroupTable, groups: &[u32]) {
-        self.states.merge(groups, &other.states, &other.groups(), -1);
-        self.release(groups);
-    }
-
-    /// Merges some groups of a table in or out again (`sign` 1 or -1). Groups without parts left are removed.
-    pub fn merge_groups(&mut self, other: &GroupTable, from: &[u32], sign: i64) {
-        let groups = self.keys.intern_from(&other.keys, from);
-        self.states.resize(self.keys.end());
-        self.states.merge(&groups, &other.states, from, sign);
-        if sign < 0 {
-            self.release(&groups);
-        }
+        self.states.merge(&groups, states, from, 1);
     }
 
     /// The groups that have rows.

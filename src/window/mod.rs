@@ -4,6 +4,7 @@
 //! [`Window::slice_ms`], every row of a slice is in the same windows.
 
 mod assign;
+mod cells;
 mod panes;
 mod slices;
 mod split;

@@ -1,16 +1,17 @@
-//! Overlapping windows shown when they close: one table per slice, combined per window.
+//! Overlapping windows shown when they close: rows are aggregated once per slice, slices combined per window.
 //!
-//! A row is aggregated once, whatever `size / slide` is. HOP keeps the sum of the slices of the window closed last: for the
-//! next window new slices are merged in and expired ones out, so a close costs as much as changed and is shown, not
-//! `size / slide` tables. CUMULATE keeps the sum of its cycle so far.
+//! HOP keeps the sum of the slices of the window closed last: for the next window new slices are merged in and expired ones
+//! out, so a close costs as much as changed and is shown, not `size / slide` tables. CUMULATE keeps the sum of its cycle so
+//! far, and no slice that is in it.
 //!
-//! Invariants: every slice held is of a window that is not closed. The slices in `summed` (a range of times) are in `sum`.
+//! Invariants: every slice held is of a window that is not closed. Slices in `summed` (a range of times) are in `sum`.
 //! Closed windows that may be amended are held as tables of their own.
 
 use std::collections::BTreeMap;
 
+use super::cells::Cells;
 use super::{Window, split};
-use crate::aggregate::{Changes, GroupTable, Grouping, Part, Role, Terms, window_columns};
+use crate::aggregate::{Changes, GroupTable, Part, Role, States, Terms, window_columns};
 use crate::delta::{Delta, Stateful, Windows};
 use crate::time::Epoch;
 
@@ -19,8 +20,12 @@ pub struct Slices {
     terms: Terms,
     time: usize,
     window: Window,
-    slices: BTreeMap<i64, Slice>,
-    sum: GroupTable,
+    cells: Cells,
+    /// By key, the combined slices.
+    sum: States,
+    /// The keys that CUMULATE's sum holds, and by key whether it does. HOP's sum counts the parts in it.
+    members: Vec<u32>,
+    summing: Vec<bool>,
     summed: std::ops::Range<i64>,
     closed: BTreeMap<i64, (i64, GroupTable)>,
     /// The last epoch applied or deadline closed.
@@ -29,126 +34,175 @@ pub struct Slices {
     next: Option<(i64, i64)>,
 }
 
-/// The rows of a slice.
-struct Slice {
-    table: GroupTable,
-    /// The groups in the sum that the table's groups were merged into, if it was and has not changed since.
-    places: Option<Vec<u32>>,
-}
-
 impl Slices {
     /// No windows yet.
     pub fn new(terms: Terms, time: usize, window: Window) -> Slices {
-        let sum = GroupTable::new(&terms.grouping, sum_role(&window));
-        let (slices, closed) = (BTreeMap::new(), BTreeMap::new());
-        Slices { terms, time, window, slices, sum, summed: i64::MIN..i64::MIN, closed, now: Epoch::MIN, next: None }
+        let sum = States::new(&terms.grouping, sum_role(&window));
+        let cells = Cells::new(&terms.grouping, slice_role(&window));
+        let (members, summing, closed) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let summed = i64::MIN..i64::MIN;
+        Slices { terms, time, window, cells, sum, members, summing, summed, closed, now: Epoch::MIN, next: None }
     }
 
     fn hops(&self) -> bool {
         matches!(self.window, Window::Hop { .. })
     }
 
-    fn sum_table(&self) -> GroupTable {
-        GroupTable::new(&self.terms.grouping, sum_role(&self.window))
+    /// Whether rows from this time on are in open windows only, at least one.
+    fn open_from(&self, time: i64) -> bool {
+        let first = self.window.over(self.window.slice_start(time)).next();
+        let gaps = matches!(self.window, Window::Hop { size, slide, .. } if slide > size);
+        !gaps && first.is_some_and(|(_, end)| !self.terms.closed(end, self.now))
     }
 
-    /// Rows of a slice that a window not closed yet holds.
-    fn add(&mut self, slice: i64, rows: &[Part<'_>]) {
-        let new = || Slice { table: slice_table(&self.terms.grouping, &self.window), places: None };
-        let Slice { table, places } = self.slices.entry(slice).or_insert_with(new);
-        match (self.summed.contains(&slice), &self.window) {
-            (false, _) => table.add(rows),
-            (true, Window::Hop { .. }) => {
-                speak_of(&mut self.sum, &self.terms, slice);
-                table.add_within(rows, &mut self.sum);
-                *places = None;
+    /// Adds rows to windows that are open or may be amended, or hands them in as late.
+    fn add_slice(&mut self, slice: i64, rows: &[Delta], amended: &mut BTreeMap<i64, (i64, Vec<i64>)>) {
+        let (mut open, mut last) = (false, None);
+        for (start, end) in self.window.over(slice) {
+            last = Some(end);
+            if !self.terms.closed(end, self.now) {
+                open = true;
+                break;
             }
-            (true, _) => self.sum.add(rows),
+            if !self.terms.expired(end, self.now.watermark) {
+                amended.entry(end).or_insert((start, Vec::new())).1.push(slice);
+                last = None;
+            }
         }
-        if table.is_empty() && self.hops() {
-            self.slices.remove(&slice);
+        match (open, last) {
+            (true, _) if self.summed.contains(&slice) && self.hops() => self.add_within(slice, rows),
+            (true, _) if self.summed.contains(&slice) => rows.iter().for_each(|rows| self.add_to_sum(rows)),
+            (true, _) => {
+                rows.iter().for_each(|rows| self.cells.add_to(slice, rows));
+                self.cells.release(slice);
+            }
+            (false, Some(end)) => {
+                rows.iter().for_each(|rows| self.terms.reject_late(rows, end, self.now.watermark));
+            }
+            (false, None) => {}
         }
+    }
+
+    /// Adds rows to a slice that is merged into HOP's sum.
+    fn add_within(&mut self, slice: i64, rows: &[Delta]) {
+        let mut touched: Vec<u32> = rows.iter().flat_map(|rows| self.cells.intern(rows)).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        self.speak_of(slice);
+        let (keys, cells) = self.cells.find(slice, &touched);
+        self.sum.resize(self.cells.keys().end());
+        self.sum.merge(&keys, self.cells.states(), &cells, -1);
+        rows.iter().for_each(|rows| self.cells.add_to(slice, rows));
+        let (now, cells) = self.cells.find(slice, &touched);
+        self.sum.merge(&now, self.cells.states(), &cells, 1);
+        self.clear(&keys);
+        self.cells.release(slice);
+        self.cells.settle(slice);
+    }
+
+    /// Adds rows to CUMULATE's sum.
+    fn add_to_sum(&mut self, rows: &Delta) {
+        let keys = self.cells.intern(rows);
+        self.into_sum(&keys);
+        self.sum.update(&keys, rows);
+    }
+
+    /// Makes room for keys in CUMULATE's sum.
+    fn into_sum(&mut self, keys: &[u32]) {
+        self.summing.resize(self.summing.len().max(self.cells.keys().end()), false);
+        self.sum.resize(self.cells.keys().end());
+        for &key in keys {
+            if !std::mem::replace(&mut self.summing[key as usize], true) {
+                self.cells.hold(key);
+                self.members.push(key);
+            }
+        }
+    }
+
+    /// Says which slice is merged into the sum or out of it. A slice of retracting rows may change in any way.
+    fn speak_of(&mut self, slice: i64) {
+        if self.hops() && !self.terms.grouping.retracting {
+            self.sum.at(slice);
+        }
+    }
+
+    /// Merges a slice into the sum.
+    fn merge(&mut self, slice: i64) {
+        self.speak_of(slice);
+        let (keys, cells) = self.cells.of(slice);
+        if self.hops() {
+            self.sum.resize(self.cells.keys().end());
+            self.sum.merge(keys, self.cells.states(), cells, 1);
+            self.cells.settle(slice);
+        } else {
+            let (keys, cells) = (keys.to_vec(), cells.to_vec());
+            self.into_sum(&keys);
+            self.sum.merge(&keys, self.cells.states(), &cells, 1);
+            self.cells.remove(slice);
+        }
+    }
+
+    /// Merges a slice out of HOP's sum and forgets it.
+    fn expire_slice(&mut self, slice: i64) {
+        self.speak_of(slice);
+        let (keys, cells) = self.cells.of(slice);
+        self.sum.merge(keys, self.cells.states(), cells, -1);
+        let keys = keys.to_vec();
+        self.clear(&keys);
+        self.cells.remove(slice);
+    }
+
+    /// Forgets what the sum has of these keys, where no part is left.
+    fn clear(&mut self, keys: &[u32]) {
+        let gone: Vec<u32> = keys.iter().copied().filter(|&key| self.sum.rows(key) == Some(0)).collect();
+        self.sum.reset(&gone);
+    }
+
+    fn clear_sum(&mut self) {
+        self.cells.let_go(&std::mem::take(&mut self.members));
+        self.summing.clear();
+        self.sum = States::new(&self.terms.grouping, sum_role(&self.window));
+        self.summed = i64::MIN..i64::MIN;
+    }
+
+    /// The keys that have rows in the sum.
+    fn shown(&self) -> Vec<u32> {
+        if self.sum.counted() {
+            let has_rows = |&key: &u32| self.sum.rows(key).is_some_and(|rows| rows > 0);
+            (0..self.sum.size() as u32).filter(has_rows).collect()
+        } else {
+            self.members.clone()
+        }
+    }
+
+    /// Slices with rows that are held, or one for all that CUMULATE has summed up; ascending.
+    fn slices(&self) -> impl Iterator<Item = i64> {
+        let summed = (!self.hops() && !self.summed.is_empty()).then_some(self.summed.start);
+        summed.into_iter().chain(self.cells.starts())
     }
 
     /// The first window not closed that holds a slice with rows.
     fn find_next(&self) -> Option<(i64, i64)> {
-        let first = *self.slices.keys().next()?;
-        self.window.first_open(first, |end| self.terms.closed(end, self.now))
-    }
-}
-
-/// Says which slice is merged into the sum or out of it. A slice of retracting rows may change in any way.
-fn speak_of(sum: &mut GroupTable, terms: &Terms, slice: i64) {
-    if !terms.grouping.retracting {
-        sum.at(slice);
-    }
-}
-
-fn slice_table(grouping: &Grouping, window: &Window) -> GroupTable {
-    GroupTable::new(grouping, if matches!(window, Window::Hop { .. }) { Role::Part } else { Role::Whole })
-}
-
-fn sum_role(window: &Window) -> Role {
-    if matches!(window, Window::Hop { .. }) { Role::Sum } else { Role::Whole }
-}
-
-impl Stateful for Slices {
-    fn held(&self) -> usize {
-        let closed = self.closed.values().map(|(_, table)| table);
-        let slices = self.slices.values().map(|slice| &slice.table);
-        slices.chain(closed).map(GroupTable::len).sum::<usize>() + self.sum.len()
+        let first_open = |slice: i64| self.window.first_open(slice, |end| self.terms.closed(end, self.now));
+        self.slices().take(2).filter_map(first_open).min_by_key(|(_, end)| *end)
     }
 
-    fn bytes(&self) -> usize {
-        let places = |slice: &Slice| slice.places.as_ref().map_or(0, |places| places.capacity() * 4);
-        let slices = self.slices.values().map(|slice| slice.table.bytes() + places(slice) + size_of::<(i64, Slice)>());
-        let closed = self.closed.values().map(|(_, table)| table.bytes() + size_of::<(i64, i64, GroupTable)>());
-        slices.chain(closed).sum::<usize>() + self.sum.bytes()
-    }
-
-    fn windows(&self, watermark: i64) -> Option<Windows> {
-        let Some((start, first)) = self.next else { return Some(Windows::default()) };
-        let last = self.slices.keys().next_back().map_or(first, |&slice| self.window.last_end(slice));
-        // Windows without rows between others with some are few: they count.
-        let count = (last.saturating_sub(first) / self.window.step_ms() + 1).max(1) as usize;
-        if count > Windows::TOLD {
-            let reach = Some((start, last));
-            return Some(Windows { count, spans: Vec::new(), reach, by_key: false });
+    /// Shows a window, whose slices are all in the sum; keeps it if it may be amended.
+    fn show(&mut self, (start, end): (i64, i64), deadline: i64, changes: &mut Changes) {
+        let keys = self.shown();
+        let mut columns = self.cells.keys().columns(&keys);
+        columns.extend(window_columns((start, end), keys.len()));
+        columns.extend(self.sum.evaluate(&keys));
+        changes.insert(columns, keys.len());
+        if !self.terms.expired(end, deadline) && !keys.is_empty() {
+            let mut kept = GroupTable::new(&self.terms.grouping, sum_role(&self.window));
+            kept.take_in(self.cells.keys(), &self.sum, &keys);
+            self.closed.insert(end, (start, kept));
         }
-        let over = self.slices.keys().flat_map(|&slice| self.window.over(slice));
-        let open: std::collections::BTreeSet<_> =
-            over.filter(|(_, end)| *end > watermark).map(|(start, end)| (end, start)).collect();
-        Some(Windows::of(open.into_iter().map(|(end, start)| (start, end)), false))
     }
 
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
-        self.now = epoch;
-        let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
-        for delta in input {
-            for (slice, part) in split::by_slice(&self.terms.timed(&delta, &[self.time]), self.time, &self.window) {
-                slices.entry(slice).or_default().push(part);
-            }
-        }
-        let mut amended: BTreeMap<i64, (i64, Vec<i64>)> = BTreeMap::new();
-        for (&slice, rows) in &slices {
-            let (mut open, mut last) = (false, None);
-            for (start, end) in self.window.over(slice) {
-                last = Some(end);
-                if !self.terms.closed(end, epoch) {
-                    open = true;
-                    break;
-                }
-                if !self.terms.expired(end, epoch.watermark) {
-                    amended.entry(end).or_insert((start, Vec::new())).1.push(slice);
-                    last = None;
-                }
-            }
-            match (open, last) {
-                (true, _) => self.add(slice, &rows.iter().map(Part::Rows).collect::<Vec<_>>()),
-                (false, Some(end)) => rows.iter().for_each(|rows| self.terms.reject_late(rows, end, epoch.watermark)),
-                (false, None) => {}
-            }
-        }
+    /// Amends closed windows by late rows.
+    fn amend(&mut self, amended: BTreeMap<i64, (i64, Vec<i64>)>, slices: &BTreeMap<i64, Vec<Delta>>) -> Changes {
         let mut changes = Changes::new(&self.terms.schema);
         // A late slice is aggregated once if several closed windows hold it.
         let mut tables: BTreeMap<i64, GroupTable> = BTreeMap::new();
@@ -157,7 +211,7 @@ impl Stateful for Slices {
             if !self.terms.grouping.retracting {
                 for slice in &held {
                     let table = || {
-                        let mut table = slice_table(&self.terms.grouping, &self.window);
+                        let mut table = GroupTable::new(&self.terms.grouping, slice_role(&self.window));
                         table.add(&slices[slice].iter().map(Part::Rows).collect::<Vec<_>>());
                         table
                     };
@@ -167,13 +221,71 @@ impl Stateful for Slices {
             } else {
                 parts.extend(held.iter().flat_map(|slice| slices[slice].iter().map(Part::Rows)));
             }
-            let new = self.sum_table();
-            let (_, table) = self.closed.entry(end).or_insert((start, new));
+            let new = || (start, GroupTable::new(&self.terms.grouping, sum_role(&self.window)));
+            let (_, table) = self.closed.entry(end).or_insert_with(new);
             table.amend(&parts, &|rows| window_columns((start, end), rows).to_vec(), &mut changes);
             if table.is_empty() {
                 self.closed.remove(&end);
             }
         }
+        changes
+    }
+}
+
+fn slice_role(window: &Window) -> Role {
+    if matches!(window, Window::Hop { .. }) { Role::Part } else { Role::Whole }
+}
+
+fn sum_role(window: &Window) -> Role {
+    if matches!(window, Window::Hop { .. }) { Role::Sum } else { Role::Whole }
+}
+
+impl Stateful for Slices {
+    fn held(&self) -> usize {
+        let closed = self.closed.values().map(|(_, table)| table.len());
+        self.cells.len() + self.members.len() + closed.sum::<usize>()
+    }
+
+    fn bytes(&self) -> usize {
+        let closed = self.closed.values().map(|(_, table)| table.bytes() + size_of::<(i64, i64, GroupTable)>());
+        self.cells.bytes() + self.sum.bytes() + 5 * self.members.capacity() + closed.sum::<usize>()
+    }
+
+    fn windows(&self, watermark: i64) -> Option<Windows> {
+        let Some((start, first)) = self.next else { return Some(Windows::default()) };
+        let last = self.slices().last().map_or(first, |slice| self.window.last_end(slice));
+        // Windows without rows between others with some are few: they count.
+        let count = (last.saturating_sub(first) / self.window.step_ms() + 1).max(1) as usize;
+        if count > Windows::TOLD {
+            let reach = Some((start, last));
+            return Some(Windows { count, spans: Vec::new(), reach, by_key: false });
+        }
+        let over = self.slices().flat_map(|slice| self.window.over(slice));
+        let open: std::collections::BTreeSet<_> =
+            over.filter(|(_, end)| *end > watermark).map(|(start, end)| (end, start)).collect();
+        Some(Windows::of(open.into_iter().map(|(end, start)| (start, end)), false))
+    }
+
+    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+        self.now = epoch;
+        let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
+        for delta in input {
+            let delta = self.terms.timed(&delta, &[self.time]);
+            let least = split::times(&delta, self.time).iter().min().copied();
+            if !self.terms.grouping.retracting && least.is_some_and(|least| self.open_from(least)) {
+                self.cells.add(&delta, self.time, &self.window);
+            } else {
+                for (slice, part) in split::by_slice(&delta, self.time, &self.window) {
+                    slices.entry(slice).or_default().push(part);
+                }
+            }
+        }
+        let mut amended = BTreeMap::new();
+        for (&slice, rows) in &slices {
+            self.add_slice(slice, rows, &mut amended);
+        }
+        self.cells.settle_old();
+        let changes = self.amend(amended, &slices);
         self.next = self.find_next();
         changes.finish()
     }
@@ -184,43 +296,25 @@ impl Stateful for Slices {
 
     fn close(&mut self, deadline: i64) -> Vec<Delta> {
         self.now = Epoch::at(deadline);
-        let hops = self.hops();
         let mut changes = Changes::new(&self.terms.schema);
         while let Some((start, end)) = self.next.filter(|(_, end)| self.terms.deadline(*end) <= deadline) {
-            if self.summed.start != start && !self.hops() {
-                (self.sum, self.summed) = (self.sum_table(), start..start);
-            }
-            for (&time, slice) in self.slices.range_mut(self.summed.end.max(start)..end) {
-                if hops {
-                    speak_of(&mut self.sum, &self.terms, time);
-                }
-                let places = self.sum.merge(&slice.table);
-                match self.window {
-                    Window::Hop { .. } => slice.places = Some(places),
-                    _ => slice.table = slice_table(&self.terms.grouping, &self.window),
-                }
+            for slice in self.cells.within(self.summed.end.max(start)..end) {
+                self.merge(slice);
             }
             self.summed = start..end;
-            self.sum.show(&|rows| window_columns((start, end), rows).to_vec(), &mut changes);
-            if !self.terms.expired(end, deadline) && !self.sum.is_empty() {
-                let mut kept = self.sum_table();
-                kept.merge(&self.sum);
-                self.closed.insert(end, (start, kept));
-            }
-            while let Some(first) = self.slices.first_entry().filter(|first| self.window.last_end(*first.key()) <= end)
-            {
-                let (time, Slice { table, places }) = first.remove_entry();
-                if hops {
-                    speak_of(&mut self.sum, &self.terms, time);
+            self.show((start, end), deadline, &mut changes);
+            let window = self.window;
+            let over = |slice: &i64| window.last_end(*slice) <= end;
+            let done = if self.hops() {
+                while let Some(slice) = self.cells.first().filter(over) {
+                    self.expire_slice(slice);
                 }
-                match (&self.window, places) {
-                    (Window::Hop { .. }, Some(places)) => self.sum.unmerge(&table, &places),
-                    (Window::Hop { .. }, None) => self.sum.merge_groups(&table, &table.groups(), -1),
-                    _ => {}
-                }
-            }
-            if self.slices.is_empty() {
-                (self.sum, self.summed) = (self.sum_table(), i64::MIN..i64::MIN);
+                self.cells.first().is_none()
+            } else {
+                over(&start)
+            };
+            if done {
+                self.clear_sum();
             }
             self.next = self.find_next();
         }

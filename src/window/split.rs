@@ -1,4 +1,5 @@
 //! Splitting batches by slice or by window: no copy if a batch is of one, else one `take` that puts them side by side.
+//! Or only saying which slice each row is in.
 
 use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
@@ -7,32 +8,53 @@ use arrow_array::types::TimestampMillisecondType;
 use super::Window;
 use crate::delta::Delta;
 
-/// The rows of each slice (by its start), starts ascending, rows in their order. No time may be NULL.
-pub(super) fn by_slice(delta: &Delta, time: usize, window: &Window) -> Vec<(i64, Delta)> {
-    let times = times(delta, time);
-    let Some(&any) = times.first() else { return Vec::new() };
+/// Which slice each time of a batch is in, counted from the first.
+pub(super) struct Numbered {
+    /// The start of the first slice.
+    pub(super) first: i64,
+    /// How many slices the times span.
+    pub(super) slices: usize,
+    /// By row; empty if there is one slice.
+    pub(super) of: Vec<u32>,
+}
+
+/// Numbers the slices of these times; `None` if there are no times, or if they span over `most` slices.
+pub(super) fn number(times: &[i64], window: &Window, most: usize) -> Option<Numbered> {
+    let &any = times.first()?;
     if within(times, window.slice_start(any), window.slice_ms()) {
-        return vec![(window.slice_start(any), delta.clone())];
+        return Some(Numbered { first: window.slice_start(any), slices: 1, of: Vec::new() });
     }
-    let (least, most) = times.iter().fold((any, any), |(least, most), &time| (least.min(time), most.max(time)));
+    let (least, last) = times.iter().fold((any, any), |(least, last), &time| (least.min(time), last.max(time)));
     let first = window.slice_start(least);
-    let (size, span) = (window.slice_ms() as u64, most.wrapping_sub(first) as u64);
+    let (size, span) = (window.slice_ms() as u64, last.wrapping_sub(first) as u64);
     let slices = (span / size) as usize + 1;
-    if slices > 4 * times.len() {
-        return sorted(delta, |row| window.slice_start(times[row]));
+    if slices > most {
+        return None;
     }
-    // A counting sort. Most batches span two slices, or less than 2^32 ms, and a division of 32 bits costs a third.
-    let slice_of: Vec<u32> = match (u32::try_from(size), u32::try_from(span)) {
+    // Most batches span two slices, or less than 2^32 ms, and a division of 32 bits costs a third.
+    let of = match (u32::try_from(size), u32::try_from(span)) {
         _ if slices == 2 => times.iter().map(|time| u32::from(time.wrapping_sub(first) as u64 >= size)).collect(),
         (Ok(size), Ok(_)) => times.iter().map(|time| time.wrapping_sub(first) as u32 / size).collect(),
         _ => times.iter().map(|time| (time.wrapping_sub(first) as u64 / size) as u32).collect(),
     };
+    Some(Numbered { first, slices, of })
+}
+
+/// The rows of each slice (by its start), starts ascending, rows in their order. No time may be NULL.
+pub(super) fn by_slice(delta: &Delta, time: usize, window: &Window) -> Vec<(i64, Delta)> {
+    let times = times(delta, time);
+    let (slices, of) = match number(times, window, 4 * times.len()) {
+        None => return sorted(delta, |row| window.slice_start(times[row])),
+        Some(Numbered { slices: 1, first, .. }) => return vec![(first, delta.clone())],
+        Some(Numbered { slices, of, .. }) => (slices, of),
+    };
+    // A counting sort.
     let mut next = vec![0u32; slices + 1];
-    slice_of.iter().for_each(|&slice| next[slice as usize + 1] += 1);
+    of.iter().for_each(|&slice| next[slice as usize + 1] += 1);
     (0..slices).for_each(|slice| next[slice + 1] += next[slice]);
     let starts = next.clone();
     let mut order = vec![0u32; times.len()];
-    for (row, &slice) in slice_of.iter().enumerate() {
+    for (row, &slice) in of.iter().enumerate() {
         order[next[slice as usize] as usize] = row as u32;
         next[slice as usize] += 1;
     }
@@ -75,7 +97,7 @@ fn sorted<K: Ord + Copy>(delta: &Delta, key: impl Fn(usize) -> K) -> Vec<(K, Del
     parts
 }
 
-fn times(delta: &Delta, column: usize) -> &[i64] {
+pub(super) fn times(delta: &Delta, column: usize) -> &[i64] {
     delta.batch().column(column).as_primitive::<TimestampMillisecondType>().values()
 }
 
