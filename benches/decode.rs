@@ -1,5 +1,6 @@
 //! Rows per second of decoding JSON lines of 218 bytes: the bare decoder in memory on 1 and 2 threads, arrow-json on the
-//! same bytes for comparison, and the `filesystem` source over a file. `cargo bench --bench decode [-- ROWS]`
+//! same bytes for comparison, and the `filesystem` source over a file; then a whole program, from the file into windows of
+//! 10 s per key, beside the bare decoder of the same columns on as many threads. `cargo bench --bench decode [-- ROWS]`
 
 use std::io::Write;
 use std::sync::Arc;
@@ -51,7 +52,57 @@ fn main() {
         let (one, two) = (source("1"), source("2"));
         println!("{name:<20} {:>15} {:>15} {arrow:>15} {one:>15} {two:>15}", of(1), of(2));
     }
+    println!("\nfile to 10 s windows per page, of the bare decoder's rate on the same columns");
+    for threads in [1, 2] {
+        let (bare, windows) = side_by_side(rows, &text, &file, threads);
+        println!("decode-threads = {threads}: {windows:.2} of {bare:.2} million rows/s, {:.2}", windows / bare);
+    }
     let _ = std::fs::remove_file(&file);
+}
+
+/// Million rows a second of the bare decoder and of the windows, run in turn; medians.
+fn side_by_side(rows: usize, text: &[u8], file: &std::path::Path, threads: usize) -> (f64, f64) {
+    let layout = Layout::new(&schema(), &[2, 4, 8], &Options::default()).expect("no options are given");
+    let Ok(Decoding::Text(decoding)) =
+        format::find("json").expect("json is a format").decoding(&layout, &Options::default())
+    else {
+        panic!("json is a text format")
+    };
+    let records = decoding.begin(text).records;
+    let timed = |run: &dyn Fn() -> usize| {
+        let start = Instant::now();
+        assert_eq!(run(), rows);
+        rows as f64 / start.elapsed().as_secs_f64() / 1e6
+    };
+    let mut rates: [Vec<f64>; 2] = Default::default();
+    for _ in 0..RUNS {
+        rates[0].push(timed(&|| decode(&records, text, threads)));
+        rates[1].push(timed(&|| windows(file, threads)));
+    }
+    let [bare, windows] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[RUNS / 2]
+    });
+    (bare, windows)
+}
+
+/// Runs a program over the file: count, mean and maximum per page and 10 s. One worker, so many decoding threads beside it.
+fn windows(file: &std::path::Path, threads: usize) -> usize {
+    let program = format!(
+        "CREATE SOURCE visits (user_id VARCHAR, session_id VARCHAR, page VARCHAR, action VARCHAR, duration DOUBLE,
+           country VARCHAR, status BIGINT, referrer VARCHAR, ts TIMESTAMP(3),
+           WATERMARK FOR ts AS ts - INTERVAL '60' SECOND)
+         WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json', 'decode-threads' = '{threads}');
+         CREATE SINK s WITH ('connector' = 'blackhole') AS
+         SELECT page, window_start, COUNT(*) AS visits, AVG(duration) AS mean, MAX(duration) AS longest
+         FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY page, window_start, window_end",
+        file.display()
+    );
+    let planned = highwater::sql::plan(&[("bench".to_owned(), program)], &highwater::sql::Catalog::new());
+    let dataflow = planned.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let config = highwater::engine::Config { workers: 1, ..Default::default() };
+    let summary = highwater::engine::Engine::start(dataflow, config).and_then(|engine| engine.wait());
+    summary.expect("the run ends").rows_received as usize
 }
 
 fn schema() -> SchemaRef {
