@@ -103,12 +103,12 @@ impl Slices {
     /// Adds rows to CUMULATE's sum.
     fn add_to_sum(&mut self, rows: &Delta) {
         let keys = self.cells.intern(rows);
-        self.into_sum(&keys);
+        self.admit(&keys);
         self.sum.update(&keys, rows);
     }
 
     /// Makes room for keys in CUMULATE's sum.
-    fn into_sum(&mut self, keys: &[u32]) {
+    fn admit(&mut self, keys: &[u32]) {
         self.summing.resize(self.summing.len().max(self.cells.keys().end()), false);
         self.sum.resize(self.cells.keys().end());
         for &key in keys {
@@ -136,7 +136,7 @@ impl Slices {
             self.cells.settle(slice);
         } else {
             let (keys, cells) = (keys.to_vec(), cells.to_vec());
-            self.into_sum(&keys);
+            self.admit(&keys);
             self.sum.merge(&keys, self.cells.states(), &cells, 1);
             self.cells.remove(slice);
         }
@@ -176,7 +176,7 @@ impl Slices {
     }
 
     /// Slices with rows that are held, or one for all that CUMULATE has summed up; ascending.
-    fn slices(&self) -> impl Iterator<Item = i64> {
+    fn slices(&self) -> impl DoubleEndedIterator<Item = i64> {
         let summed = (!self.hops() && !self.summed.is_empty()).then_some(self.summed.start);
         summed.into_iter().chain(self.cells.starts())
     }
@@ -253,7 +253,7 @@ impl Stateful for Slices {
 
     fn windows(&self, watermark: i64) -> Option<Windows> {
         let Some((start, first)) = self.next else { return Some(Windows::default()) };
-        let last = self.slices().last().map_or(first, |slice| self.window.last_end(slice));
+        let last = self.slices().next_back().map_or(first, |slice| self.window.last_end(slice));
         // Windows without rows between others with some are few: they count.
         let count = (last.saturating_sub(first) / self.window.step_ms() + 1).max(1) as usize;
         if count > Windows::TOLD {
