@@ -9,6 +9,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use super::error::EngineError;
+use crate::time::Epoch;
 
 /// Where an engine stands.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub(super) struct Control {
     state: Mutex<Option<State>>,
     changed: Condvar,
     stopping: AtomicBool,
+    /// Where the workers are to end: once all before this epoch has arrived.
+    goal: Mutex<Option<Epoch>>,
     failure: Mutex<Option<EngineError>>,
     /// The worker threads, and how many have ended.
     workers: Mutex<(Vec<Thread>, usize)>,
@@ -121,6 +124,17 @@ impl Control {
     /// Whether all threads are to end without waiting for more.
     pub(super) fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// The workers are to end once everything before this epoch has arrived at views and sinks.
+    pub(super) fn aim(&self, goal: Epoch) {
+        lock(&self.goal).get_or_insert(goal);
+        lock(&self.workers).0.iter().for_each(Thread::unpark);
+    }
+
+    /// Where the workers are to end, if they are.
+    pub(super) fn goal(&self) -> Option<Epoch> {
+        *lock(&self.goal)
     }
 
     /// All threads are to end.

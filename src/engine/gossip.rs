@@ -1,12 +1,13 @@
-//! What the processes of a cluster tell each other about busy inputs, so that an idle input of one follows the busy ones of
-//! the others (W6).
+//! What the processes of a cluster tell each other: how far their busy inputs are, so that an idle input of one follows the
+//! busy ones of the others (W6); how far their pushed sources are and whether anyone is connected to them (W11); and, when
+//! they stop, up to where what they took goes.
 //!
-//! A dataflow of its own, without progress: whenever the least watermark of a process's busy inputs changes, its first
-//! worker sends it to the first worker of every process. It ends when all processes' sources have ended.
+//! A dataflow of its own, without progress: whenever a process's word changes, its first worker sends it to the first
+//! worker of every process. It ends when the sources of all processes have ended.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
@@ -17,41 +18,97 @@ use timely::worker::Worker;
 use super::config::Config;
 use crate::time::Epoch;
 
-/// No busy input.
-const NONE: i64 = i64::MAX;
-
 /// To which worker, from which process, what.
-type Word = (u64, u64, i64);
+type Letter = (u64, u64, Word);
 
-/// What is known of the busy inputs of every process.
-#[derive(Default)]
+/// What a process says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Word {
+    /// The least watermark of its busy inputs.
+    busy: Option<i64>,
+    /// Per source that clients push to and that has not ended: whether any is connected, and how far it is.
+    pushed: Vec<Option<(bool, i64)>>,
+    /// It stops.
+    stops: bool,
+    /// It takes nothing more, and all that it took is before this epoch; the end of time if its sources have ended.
+    sealed: Option<Epoch>,
+}
+
+/// What is known of every process, this one among them.
 pub(super) struct Gossip {
-    /// Per process the least watermark of its busy inputs.
-    busy: Vec<AtomicI64>,
+    words: Mutex<Vec<Word>>,
     process: usize,
-    over: AtomicBool,
+    sources: usize,
     activator: Mutex<Option<SyncActivator>>,
 }
 
+impl std::fmt::Debug for Gossip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gossip").field("words", &*self.words()).finish_non_exhaustive()
+    }
+}
+
+/// Per source, how far a process to which nobody is connected is to follow.
+type Targets = Vec<Option<i64>>;
+
 impl Gossip {
-    pub(super) fn new(config: &Config) -> Gossip {
-        let busy = (0..config.processes()).map(|_| AtomicI64::new(NONE)).collect();
-        Gossip { busy, process: config.process, ..Gossip::default() }
+    pub(super) fn new(config: &Config, sources: usize) -> Gossip {
+        let words = Mutex::new(vec![Word::default(); config.processes()]);
+        Gossip { words, process: config.process, sources, activator: Mutex::default() }
     }
 
-    /// Tells of this process's busy inputs; answers the least watermark of all processes' busy inputs.
-    pub(super) fn exchange(&self, own: Option<i64>) -> Option<i64> {
-        let own = own.unwrap_or(NONE);
-        if self.busy[self.process].swap(own, Ordering::AcqRel) != own {
+    fn words(&self) -> MutexGuard<'_, Vec<Word>> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes this process's word.
+    fn say(&self, change: impl FnOnce(&mut Word)) -> MutexGuard<'_, Vec<Word>> {
+        let mut words = self.words();
+        let before = words[self.process].clone();
+        change(&mut words[self.process]);
+        if words[self.process] != before {
             self.wake();
         }
-        self.busy.iter().map(|busy| busy.load(Ordering::Acquire)).min().filter(|least| *least != NONE)
+        words
     }
 
-    /// This process has nothing to tell any more.
+    /// Tells of this process's inputs; answers the least watermark of all processes' busy inputs, and how far pushed
+    /// sources are: as the least of those that someone is connected to, or else the furthest.
+    pub(super) fn exchange(&self, busy: Option<i64>, pushed: Vec<Option<(bool, i64)>>) -> (Option<i64>, Targets) {
+        let words = self.say(|own| (own.busy, own.pushed) = (busy, pushed));
+        let target = |source: usize| {
+            let all = || words.iter().filter_map(|word| *word.pushed.get(source)?);
+            let held = all().filter(|(held, _)| *held).map(|(_, watermark)| watermark).min();
+            held.or_else(|| all().map(|(_, watermark)| watermark).max())
+        };
+        (words.iter().filter_map(|word| word.busy).min(), (0..self.sources).map(target).collect())
+    }
+
+    /// The sources of this process have ended.
     pub(super) fn end(&self) {
-        self.over.store(true, Ordering::Release);
-        self.wake();
+        drop(self.say(|own| {
+            if own.sealed.is_none() {
+                *own = Word { stops: own.stops, sealed: Some(Epoch::END), ..Word::default() };
+            }
+        }));
+    }
+
+    /// This process stops: all that it took is before `sealed`.
+    pub(super) fn stop(&self, sealed: Epoch) {
+        drop(self.say(|own| {
+            own.stops = true;
+            own.sealed.get_or_insert(sealed);
+        }));
+    }
+
+    /// Whether any process stops.
+    pub(super) fn stops(&self) -> bool {
+        self.words().iter().any(|word| word.stops)
+    }
+
+    /// Where all processes can end; `None` while one of them still takes rows.
+    pub(super) fn goal(&self) -> Option<Epoch> {
+        self.words().iter().map(|word| word.sealed).min().flatten()
     }
 
     fn wake(&self) {
@@ -67,39 +124,82 @@ impl Gossip {
         let first = worker.index() == config.process * config.workers;
         worker.dataflow_named::<Epoch, _, _>("gossip", |scope| {
             let gossip = self.clone();
-            let words = source::<_, CapacityContainerBuilder<Vec<Word>>, _, _>(scope, "Tell", |capability, info| {
-                if first {
-                    let activator = scope.worker().sync_activator_for(info.address.to_vec());
-                    *gossip.activator.lock().unwrap_or_else(PoisonError::into_inner) = Some(activator);
-                }
-                let mut capability = Some(capability).filter(|_| first);
-                let mut told = NONE;
-                move |output| {
-                    let Some(held) = &capability else { return };
-                    let over = gossip.over.load(Ordering::Acquire);
-                    let own = if over { NONE } else { gossip.busy[gossip.process].load(Ordering::Acquire) };
-                    if own != told {
-                        told = own;
-                        let from = gossip.process as u64;
-                        let to = (0..processes).filter(|process| *process != from);
-                        output.session(held).give_iterator(to.map(|process| (process * workers, from, own)));
+            let letters =
+                source::<_, CapacityContainerBuilder<Vec<Letter>>, _, _>(scope, "Tell", |capability, info| {
+                    if first {
+                        let activator = scope.worker().sync_activator_for(info.address.to_vec());
+                        *gossip.activator.lock().unwrap_or_else(PoisonError::into_inner) = Some(activator);
                     }
-                    if over {
-                        capability = None;
-                    }
-                }
-            });
-            let gossip = self.clone();
-            let to_first = Exchange::new(|word: &Word| word.0);
-            words.sink(to_first, "Hear", move |(input, _frontier)| {
-                input.for_each_time(|_, words| {
-                    for (_, from, busy) in words.flat_map(|words| words.drain(..)) {
-                        if let Some(known) = gossip.busy.get(from as usize) {
-                            known.store(busy, Ordering::Release);
+                    let mut capability = Some(capability).filter(|_| first);
+                    let mut told = Word::default();
+                    move |output| {
+                        let Some(held) = &capability else { return };
+                        let (own, over) = {
+                            let words = gossip.words();
+                            let over = words.iter().all(|word| word.sealed == Some(Epoch::END));
+                            (words[gossip.process].clone(), over)
+                        };
+                        if own != told {
+                            let from = gossip.process as u64;
+                            let to = (0..processes).filter(|process| *process != from);
+                            let letters = to.map(|process| (process * workers, from, own.clone()));
+                            output.session(held).give_iterator(letters);
+                            told = own;
+                        }
+                        if over {
+                            capability = None;
                         }
                     }
                 });
+            let gossip = self.clone();
+            let to_first = Exchange::new(|letter: &Letter| letter.0);
+            letters.sink(to_first, "Hear", move |(input, _frontier)| {
+                input.for_each_time(|_, letters| {
+                    for (_, from, word) in letters.flat_map(|letters| letters.drain(..)) {
+                        if let Some(known) = gossip.words().get_mut(from as usize) {
+                            *known = word;
+                        }
+                    }
+                    gossip.wake();
+                });
             });
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gossip(words: [Word; 2]) -> Gossip {
+        Gossip { words: Mutex::new(words.to_vec()), process: 0, sources: 1, activator: Mutex::default() }
+    }
+
+    #[test]
+    fn a_pushed_source_is_as_far_as_those_connected_say_or_else_as_anyone() {
+        let pushed = |held, watermark| Word { pushed: vec![Some((held, watermark))], ..Word::default() };
+        for (own, other, expected) in [
+            ((false, 5), (false, 9), 9),
+            ((false, 9), (false, 5), 9),
+            ((false, 5), (true, 9), 9),
+            ((true, 5), (false, 9), 5),
+            ((true, 5), (true, 9), 5),
+        ] {
+            let gossip = gossip([Word::default(), pushed(other.0, other.1)]);
+            assert_eq!(gossip.exchange(None, vec![Some(own)]), (None, vec![Some(expected)]), "{own:?} {other:?}");
+        }
+        let gossip = gossip([Word::default(), Word { busy: Some(7), ..Word::default() }]);
+        assert_eq!(gossip.exchange(Some(8), vec![None]), (Some(7), vec![None]));
+    }
+
+    #[test]
+    fn all_end_where_the_first_does() {
+        let gossip = gossip([Word::default(), Word::default()]);
+        assert_eq!((gossip.goal(), gossip.stops()), (None, false));
+        gossip.stop(Epoch::at(5));
+        gossip.end();
+        assert_eq!((gossip.goal(), gossip.stops()), (None, true));
+        gossip.words()[1].sealed = Some(Epoch::END);
+        assert_eq!(gossip.goal(), Some(Epoch::at(5)));
     }
 }

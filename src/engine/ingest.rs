@@ -21,6 +21,9 @@ use crate::time::{Epoch, now_ms};
 /// 2025-01-01: where ticks of the clock are counted from, so that their count stays short.
 const TICK_ZERO_MS: i64 = 1_735_689_600_000;
 
+/// By how much the last tick of a source is ahead of the clock.
+const LEAD_MS: u64 = 60_000;
+
 type Work = Arc<Mutex<VecDeque<(usize, Box<dyn Reader>)>>>;
 
 /// Starts the readers of one source; `readers[i]` reads partition `i` of the process.
@@ -85,7 +88,6 @@ pub(super) fn start_ticker(
     control: &Arc<Control>,
 ) -> Result<(), EngineError> {
     if !sources.iter().any(|source| source.live()) {
-        gossip.iter().for_each(|gossip| gossip.end());
         return Ok(());
     }
     let (sources, tables, control) = (sources.to_vec(), tables.to_vec(), control.clone());
@@ -96,7 +98,6 @@ pub(super) fn start_ticker(
                 control.sleep(Duration::from_millis(tick_ms));
                 tick(&sources, &tables, tick_ms, gossip.as_deref());
             }
-            gossip.iter().for_each(|gossip| gossip.end());
         });
     })
     .map(drop)
@@ -104,7 +105,7 @@ pub(super) fn start_ticker(
 
 /// One tick: open epochs with rows end, idle partitions follow the others.
 fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Option<&Gossip>) {
-    let count = now_ms().saturating_sub(TICK_ZERO_MS).max(0) as u64 / tick_ms;
+    let count = count(tick_ms);
     let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
     // A change of a table is complete when the streams have passed its epoch.
     let dirty = dirty || tables.iter().any(|table| table.waiting.load(Ordering::Acquire));
@@ -117,7 +118,19 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Op
         }
     }
     let busy = busy_watermark(sources);
-    if let Some(watermark) = gossip.map_or(busy, |gossip| gossip.exchange(busy)) {
+    let (busy, pushed) = match gossip {
+        Some(gossip) => gossip.exchange(busy, sources.iter().map(|source| source.pushed()).collect()),
+        None => (busy, Vec::new()),
+    };
+    // W11: where nobody is connected any more, a pushed source is as far as it is elsewhere.
+    for (source, watermark) in sources.iter().zip(pushed) {
+        if let (Some((false, own)), Some(watermark)) = (source.pushed(), watermark)
+            && own < watermark
+        {
+            source.follow(0, Epoch { watermark, tick: count });
+        }
+    }
+    if let Some(watermark) = busy {
         for source in live() {
             for partition in (0..source.partition_count()).filter(|&partition| source.idle(partition)) {
                 if source.partition_watermark(partition).is_some_and(|own| own < watermark) {
@@ -126,6 +139,18 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Op
             }
         }
     }
+}
+
+fn count(tick_ms: u64) -> u64 {
+    now_ms().saturating_sub(TICK_ZERO_MS).max(0) as u64 / tick_ms
+}
+
+/// Seals all sources (see [`Source::seal`]); answers the epoch that everything they have taken is before, as far as no
+/// partition holds it back.
+pub(super) fn seal(sources: &[Arc<Source>], tick_ms: u64) -> Epoch {
+    // Further than any partition is, in this process or in one that seals a little later.
+    let tick = count(tick_ms) + LEAD_MS / tick_ms + 1;
+    sources.iter().filter_map(|source| source.seal(tick)).min().unwrap_or(Epoch::END)
 }
 
 /// The least watermark of the partitions that are not idle; `None` if all are.

@@ -49,7 +49,7 @@ pub use extend::Built;
 pub use latency::Visibility;
 pub use operators::OperatorStats;
 pub use push::{Pushed, Refused};
-pub use source::Source;
+pub use source::{Hold, Source};
 pub use step::{Place, Step, Told};
 pub use subscription::{Subscription, Update};
 pub use table::{Ended, Table};
@@ -107,7 +107,11 @@ struct Inner {
     control: Arc<control::Control>,
     /// Dead letters of views and sinks.
     dead: Mutex<VecDeque<Reject>>,
+    /// What the processes of a cluster tell each other.
+    gossip: Option<Arc<gossip::Gossip>>,
     stopped: AtomicBool,
+    /// It was asked to end.
+    ending: AtomicBool,
     clock: Clock,
     /// Seconds of a run that has ended.
     ended: Mutex<Option<f64>>,
@@ -215,20 +219,19 @@ impl Engine {
     }
 
     /// Ends the run. With `drain` the sources of this process end as if their input had: what is open closes and is
-    /// written. Without, windows stay open: only what is complete is written (W8). Does not wait.
+    /// written. Without, windows stay open (W8): nothing more is taken, and what was taken goes through to views and sinks
+    /// as far as the watermarks let it; in a cluster all processes stop so. Does not wait.
     pub fn stop(&self, drain: bool) {
         if drain {
-            self.inner.control.set(State::Draining);
-            let sources = self.inner.sources.clone();
-            self.inner.tables.iter().for_each(|table| table.drain());
-            // It waits for those that are pushing rows just now.
-            let drained = ingest::spawn("drain".to_owned(), move || sources.iter().for_each(|source| source.drain()));
-            drained.map_or_else(|error| self.inner.control.fail(error), drop);
+            self.inner.drain();
         } else {
-            self.inner.control.set(State::Draining);
-            self.inner.stopped.store(true, Ordering::Release);
-            self.inner.control.stop();
+            self.inner.halt();
         }
+    }
+
+    /// Whether it was asked to end.
+    pub fn ending(&self) -> bool {
+        self.inner.ending.load(Ordering::Acquire)
     }
 
     /// Waits for the end of the run: all sources ended, windows closed, sinks written; or it was stopped.
@@ -251,6 +254,37 @@ impl Drop for Engine {
 }
 
 impl Inner {
+    fn drain(&self) {
+        self.ending.store(true, Ordering::Release);
+        self.control.set(State::Draining);
+        let sources = self.sources.clone();
+        self.tables.iter().for_each(|table| table.drain());
+        // It waits for those that are pushing rows just now.
+        let drained = ingest::spawn("drain".to_owned(), move || sources.iter().for_each(|source| source.drain()));
+        drained.map_or_else(|error| self.control.fail(error), drop);
+    }
+
+    fn halt(&self) {
+        self.ending.store(true, Ordering::Release);
+        self.control.set(State::Draining);
+        if self.stopped.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.tables.iter().for_each(|table| table.seal());
+        let (sources, tick_ms, control) = (self.sources.clone(), self.config.tick_ms, self.control.clone());
+        let gossip = self.gossip.clone();
+        // It waits for those that are pushing rows just now.
+        let sealed = ingest::spawn("stop".to_owned(), move || {
+            let goal = ingest::seal(&sources, tick_ms);
+            match gossip {
+                // The supervisor waits for the others' word.
+                Some(gossip) => gossip.stop(goal),
+                None => control.aim(goal),
+            }
+        });
+        sealed.map_or_else(|error| self.control.fail(error), drop);
+    }
+
     fn seconds(&self) -> f64 {
         let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended.unwrap_or_else(|| self.clock.elapsed_seconds())

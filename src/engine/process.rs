@@ -65,6 +65,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let (rejects, rejected) = Rejects::channel();
     let stopped = control.clone();
     let rejects = rejects.halting(move |Halt { what, remedy }| stopped.fail(EngineError::Dataflow { what, remedy }));
+    let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config, sources.len())));
     let inner = Arc::new(Inner {
         dataflow: dataflow.clone(),
         config: config.clone(),
@@ -76,14 +77,15 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         latency: latency.clone(),
         control: control.clone(),
         dead: Mutex::default(),
+        gossip: gossip.clone(),
         stopped: AtomicBool::new(false),
+        ending: AtomicBool::new(false),
         clock: Clock::start(),
         ended: Mutex::default(),
     });
     let burier = inner.clone();
     let burier = ingest::spawn("rejects".to_owned(), move || rejected.iter().for_each(|reject| burier.bury(reject)))?;
     let Peers { builders, guard, sockets, presences } = peers;
-    let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config)));
     let sinks = Mutex::new(sinks);
     let mut dataflow = dataflow;
     if !config.views && extend.is_none() {
@@ -336,10 +338,13 @@ impl Supervisor {
         let control = inner.control.clone();
         let many = inner.config.workers;
         let pause = if presences.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(10) };
-        let (mut ahead, mut failing): (Option<Clock>, Option<Clock>) = (None, None);
+        let (mut ahead, mut failing, mut halting): (Option<Clock>, Option<Clock>, Option<Clock>) = (None, None, None);
         while !control.workers_ended(many, pause) {
             if control.failure().is_some() && failing.get_or_insert_with(Clock::start).elapsed_ms() > GRACE_MS {
                 break;
+            }
+            if let Some(gossip) = inner.gossip.as_ref().filter(|_| !control.stopping()) {
+                confer(&inner, gossip, &mut halting);
             }
             // A peer that said goodbye long before this process is complete was stopped.
             let left = presences.iter().find(|peer| peer.left());
@@ -364,6 +369,29 @@ impl Supervisor {
         *inner.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner.clock.elapsed_seconds());
         control.set(control.failure().map_or(State::Done, State::Failed));
         control.stop();
+    }
+}
+
+/// With the other processes: tells that this one's sources have ended; stops when another does; and once all that stop
+/// have told how far they are, says where to end.
+fn confer(inner: &Inner, gossip: &Gossip, halting: &mut Option<Clock>) {
+    if inner.sources.iter().all(|source| source.ended()) {
+        gossip.end();
+    }
+    if gossip.stops() && !inner.stopped.load(Ordering::Acquire) {
+        tracing::info!("another process of the cluster stops; process {} stops too", inner.config.process);
+        inner.halt();
+    }
+    if !inner.stopped.load(Ordering::Acquire) {
+        return;
+    }
+    match gossip.goal() {
+        Some(goal) => inner.control.aim(goal),
+        None if halting.get_or_insert_with(Clock::start).elapsed_ms() > FAREWELL_MS => {
+            tracing::warn!("the other processes do not stop; process {} does", inner.config.process);
+            inner.control.stop();
+        }
+        None => {}
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Source {
     pub(super) inbox: Option<Inbox>,
     /// Whether other processes may bring the rows of a pushed source.
     clustered: bool,
+    /// Open connections that push into it, or did.
+    clients: AtomicUsize,
     /// The next worker that is dealt rows.
     turn: AtomicUsize,
     /// Rows came since the last tick.
@@ -70,6 +72,8 @@ struct Reading {
     /// How far the workers were told.
     told: Epoch,
     ended: bool,
+    /// Nothing more is taken, though what is open stays open.
+    sealed: bool,
     steps: Vec<Step>,
     rejects: Vec<Reject>,
     /// Where the next pushed record stands.
@@ -100,7 +104,8 @@ impl Source {
             let edge = Edge::new(&spec, index, config.tick_rows, live).named(&name);
             let told = edge.epoch();
             let place = Position::new(&spec.name, &name);
-            let reading = Reading { edge, told, ended: false, steps: Vec::new(), rejects: Vec::new(), place };
+            let reading =
+                Reading { edge, told, ended: false, sealed: false, steps: Vec::new(), rejects: Vec::new(), place };
             Partition {
                 name,
                 state: Mutex::new(reading),
@@ -132,6 +137,7 @@ impl Source {
             queues: (0..config.workers).map(|_| Queue::new(rows, bytes)).collect(),
             inbox,
             clustered: config.processes() > 1,
+            clients: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
             dirty: AtomicBool::new(false),
             dead: Mutex::default(),
@@ -233,7 +239,7 @@ impl Source {
     pub(super) fn accept_part(&self, part: Part, pushed: &mut Pushed) -> Result<(), Closed> {
         let Some(partition) = self.partitions.first() else { return Err(Closed) };
         let mut reading = lock(&partition.state);
-        if reading.ended {
+        if reading.ended || reading.sealed {
             return Err(Closed);
         }
         let rows = part.batch.num_rows() as u64;
@@ -270,9 +276,12 @@ impl Source {
         mut tell: impl FnMut(&Reject),
     ) -> Result<Option<Epoch>, Closed> {
         let partition = &self.partitions[index];
-        let Reading { edge, told, ended, steps, rejects, .. } = reading;
+        let Reading { edge, told, ended, sealed, steps, rejects, .. } = reading;
         if *ended {
             return Ok(None);
+        }
+        if *sealed {
+            return Err(Closed);
         }
         edge.accept(decoded, now_ms(), steps, rejects);
         self.count(partition, edge.counts());
@@ -308,7 +317,7 @@ impl Source {
     pub(super) fn finish(&self, index: usize) {
         let partition = &self.partitions[index];
         let mut reading = lock(&partition.state);
-        if !reading.ended {
+        if !reading.ended && !reading.sealed {
             reading.ended = true;
             reading.edge.finish();
             partition.ended.store(true, Ordering::Release);
@@ -320,6 +329,39 @@ impl Source {
     /// Ends all partitions: what they bring later is not taken.
     pub(super) fn drain(&self) {
         (0..self.partitions.len()).for_each(|index| self.finish(index));
+    }
+
+    /// Takes nothing more, and moves what was taken on its way: to `tick` of its watermark, which no partition may have
+    /// reached. Answers the least epoch of its partitions, which everything that was taken is before; `None` if all have
+    /// ended. Waits for those that are pushing rows just now.
+    pub(super) fn seal(&self, tick: u64) -> Option<Epoch> {
+        let seal = |(index, partition): (usize, &Partition)| {
+            let mut reading = lock(&partition.state);
+            let Reading { edge, told, ended, sealed, .. } = &mut *reading;
+            if *ended {
+                return None;
+            }
+            if !std::mem::replace(sealed, true) {
+                edge.tick();
+                edge.follow(Epoch { tick, ..edge.epoch() });
+                self.tell(index, edge.epoch(), told);
+            }
+            Some(edge.epoch())
+        };
+        self.partitions.iter().enumerate().filter_map(seal).min()
+    }
+
+    /// A connection pushes into the source: until it goes away, this process holds the source's watermark back.
+    pub fn hold(self: &Arc<Source>) -> Hold {
+        self.clients.fetch_add(1, Ordering::AcqRel);
+        Hold(self.clone())
+    }
+
+    /// Of a source that clients push to: whether any is connected to this process, and how far their rows are; `None` if
+    /// it is not such a source or has ended.
+    pub(super) fn pushed(&self) -> Option<(bool, i64)> {
+        self.inbox.as_ref()?;
+        Some((self.clients.load(Ordering::Acquire) > 0, self.partition_watermark(0)?))
     }
 
     /// Moves what came since the last tick on its way: a step of the clock for one partition. `tick` is the count of the
@@ -346,8 +388,8 @@ impl Source {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        let Reading { edge, told, ended, .. } = &mut *reading;
-        if !*ended {
+        let Reading { edge, told, ended, sealed, .. } = &mut *reading;
+        if !*ended && !*sealed {
             step(edge);
             let epoch = edge.epoch();
             self.tell(index, epoch, told);
@@ -411,6 +453,23 @@ impl Source {
     /// Nobody reads any more.
     pub(super) fn close(&self) {
         self.queues.iter().for_each(Queue::close);
+    }
+}
+
+/// A connection that pushes into a source; it lets go when dropped (W11).
+#[derive(Debug)]
+pub struct Hold(Arc<Source>);
+
+impl Hold {
+    /// The source.
+    pub fn source(&self) -> &Source {
+        &self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

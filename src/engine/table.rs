@@ -164,6 +164,12 @@ impl Table {
         self.lock().wake();
     }
 
+    /// Takes no more requests; those that wait are made. It ends as soon as the streams do.
+    pub(super) fn seal(&self) {
+        self.lock().closed = true;
+        self.drain();
+    }
+
     /// Takes no more requests; who waits is told so.
     pub(super) fn close(&self) {
         let mut requests = self.lock();

@@ -53,8 +53,13 @@ fn admit(app: &App, role: Role, request: &Request) -> Result<(), Problem> {
         let name = tokens.check(sent, role, now_ms()).map_err(|refusal| refused(&refusal, role))?;
         tracing::trace!(token = name, "admitted");
     }
-    if role == Role::Ingest && !matches!(app.engine.state(), engine::State::Starting | engine::State::Running) {
-        let detail = format!("the engine takes no more events: it is {}", app.engine.state().name());
+    let state = app.engine.state();
+    let takes = match role {
+        Role::Ingest => matches!(state, engine::State::Starting | engine::State::Running),
+        _ => role != Role::Admin || !app.engine.ending(),
+    };
+    if !takes {
+        let detail = format!("the engine takes nothing more: it is {}", state.name());
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         return Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("5")));
     }

@@ -50,7 +50,7 @@ async fn readyz(State(app): State<App>) -> Response {
     match app.engine.state() {
         Engine::Failed(error) => unavailable(format!("the engine failed: {error}")),
         Engine::Starting => unavailable("the engine is starting".to_owned()),
-        Engine::Draining => unavailable("the engine takes no more rows and ends".to_owned()),
+        _ if app.engine.ending() => unavailable("the engine takes no more rows and ends".to_owned()),
         _ => "ok\n".into_response(),
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::get;
@@ -34,6 +34,9 @@ const BURST_FRAMES: usize = 4096;
 const BURST_BYTES: usize = 256 << 10;
 /// How soon a source without room is tried again.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// How long the client may take to hear the last of it.
+const PARTING: Duration = Duration::from_secs(1);
 
 const UPGRADED: &[Answer] = &[Answer::of(101, "", "")];
 
@@ -91,12 +94,15 @@ fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
     let upgrade = upgrade.max_message_size(frame).max_frame_size(frame);
     Ok(upgrade.on_upgrade(move |socket| async move {
         if let Ok((source, intake)) = find(&app, &name) {
+            // W11: the watermark is held back as long as the client is there, and no longer.
+            let _hold = source.hold();
             let mut closing = app.closing.clone();
-            let connection = Connection { socket, source, intake, frames: 0, lines: Vec::new(), held: Vec::new() };
+            let mut connection = Connection { socket, source, intake, frames: 0, lines: Vec::new(), held: Vec::new() };
             tokio::select! {
                 _ = connection.run() => {}
                 _ = closing.wait_for(|closing| *closing) => {}
             }
+            connection.goodbye().await;
         }
     }))
 }
@@ -117,7 +123,7 @@ struct Connection<'a> {
 struct Gone;
 
 impl Connection<'_> {
-    async fn run(mut self) -> Result<(), Gone> {
+    async fn run(&mut self) -> Result<(), Gone> {
         loop {
             let Some(Ok(mut message)) = self.socket.recv().await else { return Ok(()) };
             loop {
@@ -141,6 +147,14 @@ impl Connection<'_> {
             self.flush().await?;
             self.socket.flush().await.map_err(|_| Gone)?;
         }
+    }
+
+    /// Ends the connection in good order: what is not acknowledged was not taken.
+    async fn goodbye(&mut self) {
+        let reason = "the engine takes no more events".into();
+        let goodbye = Message::Close(Some(CloseFrame { code: close_code::AWAY, reason }));
+        // Nobody listens if the client went first.
+        let _ = tokio::time::timeout(PARTING, self.socket.send(goodbye)).await;
     }
 
     async fn take(&mut self, message: Message) -> Result<(), Gone> {
