@@ -4,6 +4,8 @@
 
 mod client;
 mod script;
+#[path = "server/truth.rs"]
+mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -117,7 +119,8 @@ fn every_answer_has_its_shape() {
     let newest = server.json("/api/aggregates/windows?limit=2");
     let all = server.json("/api/v1/views/windows/rows?order=-window_end&limit=2");
     assert_eq!((&newest["rows"], newest["rows"].as_array().unwrap().len()), (&all["rows"], 2));
-    let event = server.stream("/stream/metrics", "").lines.map(Result::unwrap).find(|line| line.starts_with("data: "));
+    let Stream::Lines(mut lines) = server.stream("/stream/metrics", "") else { unreachable!() };
+    let event = lines.by_ref().map(Result::unwrap).find(|line| line.starts_with("data: "));
     assert!(event.unwrap().contains("\"rows_received\":3000"));
 }
 
@@ -207,11 +210,13 @@ fn follow(server: &Server, path: &str, mut each: impl FnMut(&Held, &Event)) -> H
 fn a_stream_rebuilds_the_rows() {
     let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
     for (seed, live) in [(4, false), (5, true), (6, false)] {
-        for query in ["", "?every=20ms", "?snapshot=false", "?emit=final", "?emit=final&every=5ms"] {
+        let kinds =
+            ["stream", "stream?every=20ms", "ws?snapshot=false", "ws?emit=final", "stream?emit=final&every=5ms"];
+        for query in kinds {
             let (program, go) = gated(seed, live);
             let server = served(&program, 2);
             let mut begun = false;
-            let held = follow(&server, &format!("/api/v1/views/windows/stream{query}"), |held, event| {
+            let held = follow(&server, &format!("/api/v1/views/windows/{query}"), |held, event| {
                 if !std::mem::replace(&mut begun, true) {
                     assert_eq!(event.name, if query.contains("snapshot=false") { "progress" } else { "snapshot" });
                     open(go);
@@ -278,6 +283,10 @@ fn a_stream_that_is_cut_off_anywhere_goes_on_without_gap_or_repeat() {
         (10, "/api/v1/stream?views=windows,totals"),
         (11, "/api/v1/stream?views=windows,totals&align=false&every=3ms"),
         (12, "/api/v1/views/windows/stream?emit=final"),
+        (17, "/api/v1/views/windows/ws"),
+        (18, "/api/v1/ws?views=windows,totals"),
+        (19, "/api/v1/ws?views=windows,totals&align=false&every=3ms"),
+        (20, "/api/v1/views/windows/ws?emit=final"),
     ] {
         let (program, go) = gated(seed, true);
         let server = served(&program, 2);
@@ -344,9 +353,11 @@ fn a_silent_stream_shows_that_it_lives() {
     let (program, _) = gated(14, true);
     let server = served(&program, 1);
     let begun = Instant::now();
-    let mut lines = server.stream("/api/v1/views/windows/stream", "").lines;
+    let Stream::Lines(mut lines) = server.stream("/api/v1/views/windows/stream", "") else { unreachable!() };
+    let Stream::Frames(mut socket) = server.stream("/api/v1/views/windows/ws", "") else { unreachable!() };
     let beat = lines.find(|line| line.as_ref().unwrap() == ": hb").unwrap().unwrap();
     assert_eq!(beat, ": hb");
+    while socket.read()["type"] != "hb" {}
     let waited = begun.elapsed().as_secs();
     assert!((14..20).contains(&waited), "{waited} s");
 }

@@ -34,6 +34,7 @@ mod stats;
 mod stream;
 mod stream_event;
 mod stream_id;
+mod stream_ws;
 mod tables;
 mod throttle;
 mod tls;
@@ -125,6 +126,7 @@ const ROUTES: &[&[Route]] = &[
     sources::ROUTES,
     stats::ROUTES,
     stream::ROUTES,
+    stream_ws::ROUTES,
     tables::ROUTES,
     view_rows::ROUTES,
     views::ROUTES,

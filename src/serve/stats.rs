@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::sse::Event;
 use axum::routing::get;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -19,6 +18,7 @@ use super::as_of::AsOf;
 use super::json;
 use super::route::{Answer, Route, Shape};
 use super::stream::{Events, events};
+use super::stream_event::Event;
 use crate::engine::Engine;
 use crate::time::Clock;
 
@@ -152,8 +152,7 @@ async fn stream(State(app): State<App>) -> Events {
     tokio::spawn(async move {
         let send = async {
             loop {
-                let event = Event::default().event("stats").data(text(&app));
-                if out.send(event).await.is_err() {
+                if out.send(Event::new("stats", text(&app))).await.is_err() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;

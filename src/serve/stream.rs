@@ -1,11 +1,12 @@
-//! `GET /api/v1/views/{view}/stream`, `/api/v1/stream?views=a,b`: views as server-sent events.
+//! `GET /api/v1/views/{view}/stream`, `/api/v1/stream?views=a,b`: views as server-sent events; [`super::stream_ws`] carries
+//! the same over WebSockets.
 //!
 //! A reader gets a `snapshot` of each view, then per epoch the `delta` of each view that changed, then `progress`: all of
 //! this is told. Several views go forward together, as far as the slowest (`align=false`: each for itself, with its own
 //! `progress`). `emit=final` leaves out what is open, `snapshot=false` begins with the changes from now on, `every=100ms`
 //! tells at most so often. `with=stats,sources,dataflow` adds the answers of those calls, each as an event of its name,
 //! now and every second: one connection is enough for a page. `Last-Event-ID` takes up where a connection broke; if the
-//! changes since are gone, `reset` and new snapshots follow.
+//! changes since are gone, `reset` and new snapshots follow. When the server ends, what is shown by then is told first.
 //!
 //! A reader that does not keep up holds nothing back: it is told the changes of many epochs merged into one. Cost per
 //! reader: one task, and the encoding of its events.
@@ -20,7 +21,7 @@ use std::time::Duration;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{self, KeepAlive, Sse};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -30,19 +31,23 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::App;
 use super::problem::Problem;
 use super::route::{self, Answer, Parameter, Route, query};
+use super::stream_event::Event;
 use super::views::find;
 use super::{dataflow, sources, stats, stream_event, stream_id};
 use crate::engine::{Place, Snapshot, Step, View};
 use crate::time::{Clock, Epoch, parse_duration_ms};
 
 /// After how long without an event a comment shows that the connection lives.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How many events may wait for a slow reader.
 const WAITING: usize = 16;
 /// More epochs than this at once are merged.
 const MERGE_OVER: usize = 64;
 /// `every` is at most this long.
 const EVERY_MAX_MS: i64 = 60_000;
+
+/// How long a reader may take to hear the last of it once the server ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How often what `with` names is told.
 const EXTRA_EVERY: Duration = Duration::from_secs(1);
@@ -63,12 +68,17 @@ struct Extra {
 /// The streams of views.
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/api/v1/views/{view}/stream", "The changes of a view, as server-sent events", || get(one))
-        .takes(&[EMIT, SNAPSHOT, EVERY, WITH, LAST_ID])
+        .takes(OF_ONE)
         .answers(&[Answer::text("text/event-stream")]),
     Route::get("/api/v1/stream", "The changes of several views, epoch by epoch", || get(many))
-        .takes(&[VIEWS, EMIT, SNAPSHOT, ALIGN, EVERY, WITH, LAST_ID])
+        .takes(OF_MANY)
         .answers(&[Answer::text("text/event-stream")]),
 ];
+
+/// What a stream of one view can be asked.
+pub(super) const OF_ONE: &[Parameter] = &[EMIT, SNAPSHOT, EVERY, WITH, AFTER, LAST_ID];
+/// What a stream of several can.
+pub(super) const OF_MANY: &[Parameter] = &[VIEWS, EMIT, SNAPSHOT, ALIGN, EVERY, WITH, AFTER, LAST_ID];
 
 const VIEWS: Parameter = query("views", "string", "Their names, with commas between; all if not given");
 const EMIT: Parameter = query("emit", "string", "`changes` (default) or `final`: leave out what is open");
@@ -77,30 +87,33 @@ const ALIGN: Parameter = query("align", "boolean", "`false`: each view goes forw
 const EVERY: Parameter = query("every", "string", "A duration: tell at most so often");
 const WITH: Parameter =
     query("with", "string", "Names of `stats`, `sources`, `dataflow`: their answers too, every second");
+const AFTER: Parameter = query("last_event_id", "string", "As the header, for clients that cannot set one");
 const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this event");
 
 /// A stream of events, as an answer.
 pub(super) type Events = Sse<axum::response::sse::KeepAliveStream<EventStream>>;
-type EventStream = tokio_stream::adapters::Map<ReceiverStream<Event>, fn(Event) -> Result<Event, Infallible>>;
+type EventStream = tokio_stream::adapters::Map<ReceiverStream<Event>, fn(Event) -> Result<sse::Event, Infallible>>;
 
 /// Events that another task sends, with heartbeats between them.
 pub(super) fn events(receiver: mpsc::Receiver<Event>) -> Events {
-    let events = ReceiverStream::new(receiver).map(Ok as fn(Event) -> Result<Event, Infallible>);
+    let send: fn(Event) -> Result<sse::Event, Infallible> = |event| Ok(event.sent());
+    let events = ReceiverStream::new(receiver).map(send);
     Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("hb"))
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
     views: Option<String>,
     emit: Option<String>,
     snapshot: Option<bool>,
     align: Option<bool>,
     every: Option<String>,
     with: Option<String>,
+    last_event_id: Option<String>,
 }
 
-type AskedQuery = Result<Query<Asked>, QueryRejection>;
+pub(super) type AskedQuery = Result<Query<Asked>, QueryRejection>;
 
 async fn one(
     State(app): State<App>,
@@ -108,24 +121,31 @@ async fn one(
     query: AskedQuery,
     headers: HeaderMap,
 ) -> Result<Events, Problem> {
-    let views = vec![find(&app, &name)?.clone()];
-    start(app, views, &read(query)?, &headers)
+    start(app, Some(&name), query, &headers).map(events)
 }
 
 async fn many(State(app): State<App>, query: AskedQuery, headers: HeaderMap) -> Result<Events, Problem> {
-    let asked = read(query)?;
-    let views = match asked.views.as_deref() {
-        None | Some("") => app.engine.views().iter().cloned().collect(),
-        Some(names) => names.split(',').map(|name| find(&app, name).cloned()).collect::<Result<Vec<_>, _>>()?,
-    };
-    start(app, views, &asked, &headers)
+    start(app, None, query, &headers).map(events)
 }
 
 fn read(query: AskedQuery) -> Result<Asked, Problem> {
     query.map(|Query(asked)| asked).map_err(|error| Problem::bad_request(error.body_text()))
 }
 
-fn start(app: App, views: Vec<Arc<View>>, asked: &Asked, headers: &HeaderMap) -> Result<Events, Problem> {
+/// Starts to tell a reader of one view, or of those that the query names.
+pub(super) fn start(
+    app: App,
+    one: Option<&str>,
+    query: AskedQuery,
+    headers: &HeaderMap,
+) -> Result<mpsc::Receiver<Event>, Problem> {
+    let asked = read(query)?;
+    let views = match (one, asked.views.as_deref()) {
+        (Some(_), Some(_)) => return Err(Problem::bad_request("views: the path names the view")),
+        (Some(name), None) => vec![find(&app, name)?.clone()],
+        (None, None | Some("")) => app.engine.views().iter().cloned().collect(),
+        (None, Some(names)) => names.split(',').map(|name| find(&app, name).cloned()).collect::<Result<Vec<_>, _>>()?,
+    };
     let only_final = match asked.emit.as_deref() {
         None | Some("changes") => false,
         Some("final") => true,
@@ -145,7 +165,8 @@ fn start(app: App, views: Vec<Arc<View>>, asked: &Asked, headers: &HeaderMap) ->
         found.ok_or_else(|| Problem::bad_request(format!("with={name}: write some of {}", known())))
     });
     let extras = extras.collect::<Result<Vec<_>, _>>()?;
-    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+    let of_header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let last_id = of_header.or(asked.last_event_id.as_deref()).filter(|id| !id.is_empty());
     let begin = match (last_id, asked.snapshot) {
         (Some(id), _) => Begin::Resume(id.to_owned()),
         (None, Some(false)) => Begin::Now,
@@ -168,11 +189,12 @@ fn start(app: App, views: Vec<Arc<View>>, asked: &Asked, headers: &HeaderMap) ->
         clock: Clock::start(),
         extras_due: Duration::ZERO,
         out,
+        closing: app.closing.clone(),
         app,
         _place: place,
     };
     tokio::spawn(reader.run(begin));
-    Ok(events(receiver))
+    Ok(receiver)
 }
 
 /// Where a stream begins.
@@ -206,6 +228,7 @@ struct Reader {
     /// When they are told next, by the clock.
     extras_due: Duration,
     out: mpsc::Sender<Event>,
+    closing: watch::Receiver<bool>,
     /// One of those that may read at a time.
     _place: OwnedSemaphorePermit,
 }
@@ -214,11 +237,15 @@ impl Reader {
     async fn run(mut self, begin: Begin) {
         let metrics = self.app.engine.metrics().clone();
         metrics.sse_clients.inc();
-        let (out, mut closing) = (self.out.clone(), self.app.closing.clone());
+        let (out, mut closing) = (self.out.clone(), self.closing.clone());
+        let cut_off = async {
+            drop(closing.wait_for(|closing| *closing).await);
+            tokio::time::sleep(LAST_WORDS).await;
+        };
         tokio::select! {
             _ = self.follow(begin) => {}
             () = out.closed() => {}
-            _ = closing.wait_for(|closing| *closing) => {}
+            () = cut_off => {}
         }
         metrics.sse_clients.dec();
     }
@@ -244,11 +271,12 @@ impl Reader {
             },
         }
         loop {
+            let last = *self.closing.borrow();
             let now = self.clock.elapsed();
             if !self.extras.is_empty() && self.extras_due <= now {
                 self.extras_due = now + EXTRA_EVERY;
                 for extra in &self.extras {
-                    self.send(Event::default().event(extra.name).data((extra.text)(&self.app))).await?;
+                    self.send(Event::new(extra.name, (extra.text)(&self.app))).await?;
                 }
             }
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
@@ -263,20 +291,26 @@ impl Reader {
                 }
                 // Where it is, so that a reader that has all of it knows.
                 Some(_) if resumed => self.progress().await?,
-                Some(_) if self.extras.is_empty() => {
-                    moved(&mut self.watches).await?;
-                    tokio::time::sleep(self.every).await;
-                }
-                Some(_) => {
-                    let pause = self.extras_due.saturating_sub(now);
-                    let moved = tokio::time::timeout(pause, moved(&mut self.watches)).await;
-                    if let Ok(moved) = moved {
-                        moved?;
-                        tokio::time::sleep(self.every).await;
-                    }
-                }
+                Some(_) if last => return Err(End),
+                Some(_) => self.wait(now).await?,
             }
             resumed = false;
+        }
+    }
+
+    /// Waits until there is something to look for: a view moved, the rest is due, the server ends.
+    async fn wait(&mut self, now: Duration) -> Result<(), End> {
+        let pause = if self.extras.is_empty() { Duration::MAX } else { self.extras_due.saturating_sub(now) };
+        let next = async {
+            if let Ok(moved) = tokio::time::timeout(pause, moved(&mut self.watches)).await {
+                moved?;
+                tokio::time::sleep(self.every).await;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            next = next => next,
+            _ = self.closing.wait_for(|closing| *closing) => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@
 //! A row that closes without changing is retracted as `open` and inserted as `final`; with `emit=final` only what is not
 //! open is told at all.
 
-use axum::response::sse::Event;
+use axum::response::sse;
 
 use super::as_of::AsOf;
 use super::json;
@@ -12,12 +12,44 @@ use crate::engine::{Snapshot, Status, Told, View};
 use crate::format::JsonRows;
 use crate::time::Epoch;
 
+/// One event, whatever carries it: its name, where the reader is once it has taken it, and a JSON object.
+#[derive(Debug)]
+pub(super) struct Event {
+    name: &'static str,
+    /// Empty if it is no place to resume from.
+    id: String,
+    data: String,
+}
+
+impl Event {
+    pub(super) fn new(name: &'static str, data: String) -> Event {
+        Event { name, id: String::new(), data }
+    }
+
+    /// With the place after it.
+    pub(super) fn id(self, id: String) -> Event {
+        Event { id, ..self }
+    }
+
+    /// As a server-sent event.
+    pub(super) fn sent(self) -> sse::Event {
+        let event = sse::Event::default().event(self.name).data(self.data);
+        if self.id.is_empty() { event } else { event.id(self.id) }
+    }
+
+    /// As a text frame of a WebSocket: `type`, `id` and `data` are the name, the id and the data of a server-sent event.
+    pub(super) fn frame(self) -> String {
+        let Event { name, id, data } = self;
+        format!(r#"{{"type":"{name}","id":"{id}","data":{data}}}"#)
+    }
+}
+
 /// The rows of a view; replaces all that the reader knows of it.
 pub(super) fn snapshot(view: &View, snapshot: &Snapshot, only_final: bool) -> Event {
     let shown = |&row: &usize| !only_final || snapshot.statuses[row] != Status::Open;
     let rows = json::rows(snapshot, (0..snapshot.batch.num_rows()).filter(shown));
     let head = head(view, snapshot.as_of);
-    Event::default().event("snapshot").data(format!("{head},\"rows\":{rows}}}"))
+    Event::new("snapshot", format!("{head},\"rows\":{rows}}}"))
 }
 
 /// Changes of one epoch; `None` if none of them is to be told.
@@ -51,12 +83,12 @@ pub(super) fn progress(view: Option<&View>, as_of: Epoch) -> Event {
         Some(view) => format!("{}}}", head(view, as_of)),
         None => format!(r#"{{"as_of":{}}}"#, json::object(&AsOf::from(as_of))),
     };
-    Event::default().event("progress").data(data)
+    Event::new("progress", data)
 }
 
 /// All that the reader knows is stale; snapshots follow.
 pub(super) fn reset(reason: &str) -> Event {
-    Event::default().event("reset").data(format!(r#"{{"reason":{}}}"#, json::text(reason)))
+    Event::new("reset", format!(r#"{{"reason":{}}}"#, json::text(reason)))
 }
 
 fn head(view: &View, as_of: Epoch) -> String {
@@ -79,6 +111,6 @@ impl Changes<'_> {
     fn event(self, view: &View, as_of: Epoch) -> Option<Event> {
         let changes = json::into_text(self.out);
         let data = || format!("{},\"changes\":[{changes}]}}", head(view, as_of));
-        (!changes.is_empty()).then(|| Event::default().event("delta").data(data()))
+        (!changes.is_empty()).then(|| Event::new("delta", data()))
     }
 }

@@ -75,13 +75,19 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// A stream of events: over a WebSocket if the path is one's, else server-sent.
     pub fn stream(&self, path: &str, last_id: &str) -> Stream {
+        if path.contains("/ws") {
+            let and = if path.contains('?') { '&' } else { '?' };
+            let after = if last_id.is_empty() { String::new() } else { format!("{and}last_event_id={last_id}") };
+            return Stream::Frames(Socket::open(self, &format!("{path}{after}")));
+        }
         let id = if last_id.is_empty() { String::new() } else { format!("\r\nLast-Event-ID: {last_id}") };
         let mut lines = BufReader::new(self.request(&format!("GET {path} HTTP/1.0{id}"))).lines();
         assert!(lines.next().unwrap().unwrap().contains(" 200 "));
         let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
         assert!(head.iter().any(|line| line.to_lowercase() == "content-type: text/event-stream"), "{head:?}");
-        Stream { lines }
+        Stream::Lines(lines)
     }
 
     pub fn finish(&self) {
@@ -111,15 +117,33 @@ impl Event {
     }
 }
 
-pub struct Stream {
-    pub lines: std::io::Lines<BufReader<TcpStream>>,
+pub enum Stream {
+    Lines(std::io::Lines<BufReader<TcpStream>>),
+    Frames(Socket),
 }
 
 impl Stream {
     pub fn next(&mut self) -> Option<Event> {
+        let lines = match self {
+            Stream::Lines(lines) => lines,
+            Stream::Frames(socket) => loop {
+                let (code, frame) = socket.frame()?;
+                let frame = match code {
+                    1 => serde_json::from_slice::<Value>(&frame).unwrap(),
+                    8 => return None,
+                    other => panic!("a frame of code {other}"),
+                };
+                if frame["type"] == "hb" {
+                    continue;
+                }
+                let text = |name: &str| frame[name].as_str().unwrap().to_owned();
+                assert!(!text("id").is_empty(), "{frame}");
+                return Some(Event { name: text("type"), id: text("id"), data: frame["data"].clone() });
+            },
+        };
         let (mut name, mut id, mut data) = (String::new(), String::new(), String::new());
         loop {
-            let line = self.lines.next()?.unwrap();
+            let line = lines.next()?.unwrap();
             match line.split_once(": ") {
                 Some(("event", value)) => name = value.to_owned(),
                 Some(("id", value)) => id = value.to_owned(),
@@ -131,6 +155,88 @@ impl Stream {
                 _ => {}
             }
         }
+    }
+}
+
+/// A WebSocket client of a few lines.
+pub struct Socket(pub TcpStream);
+
+impl Socket {
+    pub fn open(server: &Server, path: &str) -> Socket {
+        Socket::open_at(server.address, path, "").unwrap()
+    }
+
+    /// With further headers, each with its end; or the refusal.
+    pub fn open_at(address: SocketAddr, path: &str, headers: &str) -> Result<Socket, String> {
+        let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+        );
+        stream.write_all(head.as_bytes()).map_err(|error| error.to_string())?;
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while !answer.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+            answer.push(byte[0]);
+        }
+        match answer.starts_with(b"HTTP/1.1 101") {
+            true => Ok(Socket(stream)),
+            false => Err(String::from_utf8_lossy(&answer).into_owned()),
+        }
+    }
+
+    pub fn send(&mut self, code: u8, payload: &[u8]) {
+        self.0.write_all(&Socket::framed(code, payload)).unwrap();
+    }
+
+    /// A frame as clients send it.
+    pub fn framed(code: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0x80 | code];
+        match payload.len() {
+            short @ 0..126 => frame.push(0x80 | short as u8),
+            long @ 126..65_536 => {
+                frame.push(0x80 | 126);
+                frame.extend_from_slice(&(long as u16).to_be_bytes());
+            }
+            long => {
+                frame.push(0x80 | 127);
+                frame.extend_from_slice(&(long as u64).to_be_bytes());
+            }
+        }
+        let mask = [1, 2, 3, 4];
+        frame.extend_from_slice(&mask);
+        frame.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]));
+        frame
+    }
+
+    pub fn text(&mut self, text: &str) {
+        self.send(1, text.as_bytes());
+    }
+
+    /// The next frame, its code and payload; `None` if the connection has ended.
+    pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).ok()?;
+        let mut long = [0; 8];
+        let length = match head[1] {
+            short @ 0..126 => usize::from(short),
+            126 => {
+                self.0.read_exact(&mut long[6..]).ok()?;
+                u64::from_be_bytes(long) as usize
+            }
+            _ => {
+                self.0.read_exact(&mut long).ok()?;
+                u64::from_be_bytes(long) as usize
+            }
+        };
+        let mut payload = vec![0; length];
+        self.0.read_exact(&mut payload).ok()?;
+        Some((head[0] & 0x0f, payload))
+    }
+
+    pub fn read(&mut self) -> Value {
+        serde_json::from_slice(&self.frame().unwrap().1).unwrap()
     }
 }
 

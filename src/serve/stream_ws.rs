@@ -1,0 +1,92 @@
+//! `GET /api/v1/views/{view}/ws`, `/api/v1/ws?views=a,b`: what [`super::stream`] tells, over a WebSocket.
+//!
+//! The same reader, the same events: a text frame `{"type":"delta","id":"...","data":{...}}` each, of which `type`, `id` and
+//! `data` are the name, the id and the data of the server-sent event. `?last_event_id=` takes up after an event. After 15 s
+//! without one comes `{"type":"hb"}`. What the client sends is not read for meaning. A client that does not read holds only
+//! its own reader back, which is then told merged changes.
+
+use std::pin::pin;
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+use tokio::sync::mpsc;
+
+use super::App;
+use super::problem::Problem;
+use super::route::{Answer, Route};
+use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, start};
+use super::stream_event::Event;
+
+/// Clients have nothing to say here: longer frames end the connection.
+const HEARD_BYTES: usize = 4096;
+
+const UPGRADED: &[Answer] = &[Answer::of(101, "", "")];
+
+/// The streams of views over WebSockets.
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/api/v1/views/{view}/ws", "The changes of a view, over a WebSocket", || get(one))
+        .takes(OF_ONE)
+        .answers(UPGRADED),
+    Route::get("/api/v1/ws", "The changes of several views, over a WebSocket", || get(many))
+        .takes(OF_MANY)
+        .answers(UPGRADED),
+];
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+async fn one(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    query: AskedQuery,
+    headers: HeaderMap,
+    upgrade: Upgrade,
+) -> Result<Response, Problem> {
+    open(app, Some(&name), query, &headers, upgrade)
+}
+
+async fn many(
+    State(app): State<App>,
+    query: AskedQuery,
+    headers: HeaderMap,
+    upgrade: Upgrade,
+) -> Result<Response, Problem> {
+    open(app, None, query, &headers, upgrade)
+}
+
+fn open(
+    app: App,
+    one: Option<&str>,
+    query: AskedQuery,
+    headers: &HeaderMap,
+    upgrade: Upgrade,
+) -> Result<Response, Problem> {
+    let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let events = start(app, one, query, headers)?;
+    let upgrade = upgrade.max_message_size(HEARD_BYTES).max_frame_size(HEARD_BYTES);
+    Ok(upgrade.on_upgrade(move |socket| carry(socket, events)))
+}
+
+/// Sends events until there are no more, or the client is gone.
+async fn carry(mut socket: WebSocket, mut events: mpsc::Receiver<Event>) {
+    loop {
+        let mut beat = pin!(tokio::time::sleep(HEARTBEAT));
+        let frame = loop {
+            tokio::select! {
+                event = events.recv() => break event.map(Event::frame),
+                // Pings are answered below us, and so is the goodbye.
+                heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { return },
+                () = &mut beat => break Some(r#"{"type":"hb"}"#.to_owned()),
+            }
+        };
+        let last = frame.is_none();
+        let goodbye = || Message::Close(Some(CloseFrame { code: close_code::AWAY, reason: "the server ends".into() }));
+        let message = frame.map_or_else(goodbye, |frame| Message::Text(frame.into()));
+        if socket.send(message).await.is_err() || last {
+            return;
+        }
+    }
+}
