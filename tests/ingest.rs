@@ -1,6 +1,8 @@
 //! Events pushed over real sockets: every form of a body, every refusal, WebSocket frames, tokens of completion.
 #![allow(clippy::unwrap_used)]
 
+#[path = "ingest/bad.rs"]
+mod bad;
 mod client;
 #[path = "ingest/duplicates.rs"]
 mod duplicates;
@@ -11,8 +13,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use client::Server;
+use client::{Server, Socket};
 use highwater::engine::{Config, Engine};
+use highwater::serve::Access;
 use highwater::source::RowLimits;
 use highwater::sql::{Catalog, plan};
 use serde_json::{Value, json};
@@ -23,12 +26,16 @@ FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY 
 EMIT CHANGES;";
 
 fn served(options: &str, config: Config) -> Server {
+    served_with(options, config, Access::default())
+}
+
+fn served_with(options: &str, config: Config, access: Access) -> Server {
     let source = format!(
         "CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
         WITH ({options}); {QUERY}"
     );
     let dataflow = plan(&[("ingest.sql".to_owned(), source)], &Catalog::new()).unwrap();
-    Server::start(Engine::start(dataflow, config).unwrap())
+    Server::start_with(Engine::start(dataflow, config).unwrap(), access)
 }
 
 fn pushed() -> Server {
@@ -302,59 +309,6 @@ fn a_full_source_takes_nothing_of_a_body() {
     assert_eq!(accepted % 60, 0);
     assert!(accepted / 60 + full == 200, "{accepted} {full}");
     assert_eq!(sums(&server), [format!("a:{accepted}:{accepted}")]);
-}
-
-/// A WebSocket client of a few lines.
-struct Socket(TcpStream);
-
-impl Socket {
-    fn open(server: &Server, path: &str) -> Socket {
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
-        );
-        let mut stream = server.request(&head);
-        let mut answer = Vec::new();
-        let mut byte = [0];
-        while !answer.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
-        }
-        assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
-        Socket(stream)
-    }
-
-    fn send(&mut self, code: u8, payload: &[u8]) {
-        let mut frame = vec![0x80 | code];
-        match payload.len() {
-            short @ 0..126 => frame.push(0x80 | short as u8),
-            long => {
-                frame.push(0x80 | 126);
-                frame.extend_from_slice(&u16::try_from(long).unwrap().to_be_bytes());
-            }
-        }
-        let mask = [1, 2, 3, 4];
-        frame.extend_from_slice(&mask);
-        frame.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]));
-        self.0.write_all(&frame).unwrap();
-    }
-
-    fn text(&mut self, text: &str) {
-        self.send(1, text.as_bytes());
-    }
-
-    fn read(&mut self) -> Value {
-        let mut head = [0; 2];
-        self.0.read_exact(&mut head).unwrap();
-        let mut length = usize::from(head[1]);
-        if length == 126 {
-            let mut long = [0; 2];
-            self.0.read_exact(&mut long).unwrap();
-            length = usize::from(u16::from_be_bytes(long));
-        }
-        let mut payload = vec![0; length];
-        self.0.read_exact(&mut payload).unwrap();
-        serde_json::from_slice(&payload).unwrap()
-    }
 }
 
 fn shown(server: &Server, expected: &[&str]) {

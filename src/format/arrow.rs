@@ -2,17 +2,21 @@
 //! of whole batches.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{Read, Seek};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::{FileReader, StreamDecoder};
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, SchemaRef};
 
 use super::blocks::{Adapter, lost, next_batch};
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionSpec, Options};
+
+/// How much of a stream is read at once.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// The format `arrow`.
 #[derive(Debug)]
@@ -54,8 +58,8 @@ impl BlockDecoding for ArrowDecoding {
     fn open(&self, input: Input) -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
         let stream =
             |stream: Box<dyn Read + Send>| -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
-                let mut whole = StreamReader::try_new(stream, None).map_err(|error| not_arrow(&error.to_string()))?;
-                let mut adapter = Adapter::new(&self.layout, &whole.schema())?;
+                let mut whole = Batches::begin(stream)?;
+                let mut adapter = Adapter::new(&self.layout, &whole.schema)?;
                 let (layout, mut torn, mut blocks) = (self.layout.clone(), false, 0);
                 Ok(Box::new(std::iter::from_fn(move || {
                     // Where the next block begins is known from the one before.
@@ -80,7 +84,7 @@ impl BlockDecoding for ArrowDecoding {
                     return Ok(Box::new(std::iter::empty()));
                 }
                 if !begins_as_file(&mut file).map_err(|error| error.to_string())? {
-                    return stream(Box::new(BufReader::with_capacity(1 << 20, file)));
+                    return stream(Box::new(file));
                 }
                 let mut whole = FileReader::try_new(file, None).map_err(|error| not_arrow(&error.to_string()))?;
                 let mut adapter = Adapter::new(&self.layout, &whole.schema())?;
@@ -92,6 +96,67 @@ impl BlockDecoding for ArrowDecoding {
                 })))
             }
         }
+    }
+}
+
+/// The batches of a stream, read as they come: what a message says of its length reserves nothing.
+struct Batches {
+    bytes: Box<dyn Read + Send>,
+    decoder: StreamDecoder,
+    schema: SchemaRef,
+    /// What was read and not decoded yet.
+    ahead: Buffer,
+    /// What came behind the schema at once.
+    first: Option<Result<RecordBatch, String>>,
+    ended: bool,
+}
+
+impl Batches {
+    /// Reads up to the schema.
+    fn begin(bytes: Box<dyn Read + Send>) -> Result<Batches, String> {
+        let (decoder, schema) = (StreamDecoder::new(), SchemaRef::new(arrow_schema::Schema::empty()));
+        let mut batches = Batches { bytes, decoder, schema, ahead: Buffer::default(), first: None, ended: false };
+        batches.first = match next_batch(&mut batches) {
+            // Without a schema it is something else; with one, the rest of the stream is what is wrong.
+            Some(Err(error)) if batches.decoder.schema().is_none() => return Err(not_arrow(&error)),
+            first => first,
+        };
+        batches.schema = batches.decoder.schema().ok_or_else(|| not_arrow("it has no schema"))?;
+        Ok(batches)
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(first) = self.first.take() {
+            return Some(first.map_err(ArrowError::IpcError));
+        }
+        while !self.ended {
+            if self.ahead.is_empty() {
+                let mut chunk = vec![0; CHUNK_BYTES];
+                let read = match self.bytes.read(&mut chunk) {
+                    Ok(read) => read,
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Some(Err(error.into())),
+                };
+                if read == 0 {
+                    self.ended = true;
+                    return self.decoder.finish().err().map(Err);
+                }
+                chunk.truncate(read);
+                self.ahead = chunk.into();
+            }
+            match self.decoder.decode(&mut self.ahead).transpose() {
+                None => {}
+                Some(batch) => {
+                    self.ended = batch.is_err();
+                    return Some(batch);
+                }
+            }
+        }
+        None
     }
 }
 

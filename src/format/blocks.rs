@@ -9,12 +9,16 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 
-use super::{Fault, Layout, Part, batch, row_as_json};
+use super::{Fault, Layout, Part, batch, expansion, row_as_json};
 
 /// What is handed on of a block that cannot be read: a fault, in the place of `records` rows.
 pub(super) fn lost(layout: &Layout, records: u64, detail: String) -> Part {
+    without_rows(&layout.wanted, records, detail)
+}
+
+fn without_rows(wanted: &SchemaRef, records: u64, detail: String) -> Part {
     let fault = Fault { record: 0, reason: "malformed", detail, content: String::new() };
-    Part { batch: RecordBatch::new_empty(layout.wanted.clone()), numbers: None, records, faults: vec![fault] }
+    Part { batch: RecordBatch::new_empty(wanted.clone()), numbers: None, records, faults: vec![fault] }
 }
 
 /// The next batch of a reader that others wrote: on damaged bytes it may fail, or even panic.
@@ -56,6 +60,9 @@ impl Adapter {
     /// The rows of a batch.
     pub(super) fn part(&mut self, found: &RecordBatch) -> Result<Part, String> {
         let rows = found.num_rows();
+        if let Err(detail) = expansion::check(found, &self.columns) {
+            return Ok(without_rows(&self.wanted, 1, detail));
+        }
         let mut bad: Option<Vec<Option<String>>> = None;
         let mut columns = Vec::with_capacity(self.columns.len());
         for (&column, field) in self.columns.iter().zip(self.wanted.fields()) {

@@ -7,6 +7,7 @@ mod arrow;
 mod blocks;
 mod cells;
 mod csv;
+mod expansion;
 mod json;
 #[cfg(test)]
 mod json_oracle;
@@ -25,7 +26,7 @@ use arrow_schema::{Schema, SchemaRef};
 
 use crate::options::{OptionError, OptionSpec, Options};
 
-pub use json::{JsonRows, NotFinite, row_as_json};
+pub use json::{JsonRows, NotFinite, cloudevents_as_lines, row_as_json};
 pub use msgpack::message_as_json;
 pub use timestamp::TimeUnit;
 

@@ -22,6 +22,8 @@ pub enum Written {
     MessagePack,
     /// An Arrow IPC stream.
     Arrow,
+    /// CloudEvents in JSON, one or an array of them, around the rows.
+    CloudEvents,
 }
 
 /// What decodes for one source.
@@ -34,6 +36,8 @@ pub struct Intake {
     msgpack: Arc<dyn BlockDecoding>,
     arrow: Arc<dyn BlockDecoding>,
     max_depth: u32,
+    /// The column that an envelope's time stands in for.
+    time: Option<String>,
     default: Written,
 }
 
@@ -100,6 +104,7 @@ impl Intake {
             msgpack,
             arrow,
             max_depth: limits.depth,
+            time: spec.time.and_then(|time| Some(spec.physical.field(*spec.decode.get(time.column)?).name().clone())),
             default: match spec.options.get("format").map(str::to_ascii_lowercase).as_deref() {
                 Some("csv") => Written::Csv,
                 Some("msgpack") => Written::MessagePack,
@@ -133,6 +138,10 @@ impl Intake {
                     return Err(format!("the header: {}", fault.detail));
                 }
                 Ok(beginning.records.decoder().decode(&ended(&body[beginning.skip.min(body.len())..])))
+            }
+            Written::CloudEvents => {
+                let lines = format::cloudevents_as_lines(body, self.max_depth, self.time.as_deref());
+                Ok(self.lines.decode(&lines.map_err(|reason| format!("not CloudEvents: {reason}"))?))
             }
             Written::MessagePack | Written::Arrow => {
                 let blocks = if written == Written::Arrow { &self.arrow } else { &self.msgpack };

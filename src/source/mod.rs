@@ -18,6 +18,7 @@ mod http;
 mod intake;
 mod lateness;
 mod nexmark;
+mod packing;
 mod partition;
 mod random;
 mod stdin;
@@ -39,6 +40,7 @@ use crate::options::{OptionError, OptionSpec, Options};
 pub use edge::{Edge, Step};
 pub use intake::{Intake, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
+pub use packing::{Packing, Unpackable};
 pub(crate) use partition::Position;
 
 /// Every source connector.

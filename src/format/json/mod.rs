@@ -8,6 +8,7 @@
 mod cursor;
 mod decode;
 mod encode;
+mod envelope;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::options::{OptionSpec, Options};
 
 pub(super) use encode::not_finite;
 pub use encode::{JsonRows, NotFinite, row_as_json};
+pub use envelope::cloudevents_as_lines;
 
 /// The format `json`.
 #[derive(Debug)]
