@@ -1,0 +1,145 @@
+//! Two processes: each takes what is pushed, over HTTP and WebSocket, and shows every view; tokens of one are good at the
+//! other; a change of a table is one epoch; clients that go away hold nothing back; one that stops, all stop.
+
+use std::net::TcpListener;
+
+use super::client::Socket;
+use super::*;
+
+const PROGRAM: &str = "
+CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+  WITH ('connector' = 'http', 'format' = 'json', 'dedup.key' = 'ms');
+CREATE TABLE names (page VARCHAR PRIMARY KEY, name VARCHAR);
+CREATE MATERIALIZED VIEW sums AS SELECT page, window_start, window_end, COUNT(*) AS n, SUM(ms) AS total
+  FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY page, window_start, window_end
+  EMIT CHANGES;
+CREATE MATERIALIZED VIEW named AS SELECT t.name, COUNT(*) AS n FROM clicks c JOIN names t ON c.page = t.page GROUP BY t.name;
+CREATE SINK out WITH ('connector' = 'filesystem', 'path' = 'out.ndjson', 'format' = 'json') AS SELECT page, ms FROM clicks;
+";
+
+const EVENTS: &str = "/api/v1/sources/clicks/events";
+
+struct Cluster {
+    folder: tempfile::TempDir,
+    processes: Vec<Process>,
+}
+
+impl Cluster {
+    fn start() -> Cluster {
+        let folder = folder(PROGRAM);
+        let taken: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let lines = taken.iter().map(|listener| format!("{}\n", listener.local_addr().unwrap()));
+        fs::write(folder.path().join("hosts"), lines.collect::<String>()).unwrap();
+        drop(taken);
+        let args = |process: &'static str| ["-w", "1", "-n", "2", "--hostfile", "hosts", "-p", process];
+        let mut processes: Vec<Process> =
+            ["0", "1"].map(|process| Process::spawn(folder.path(), &args(process))).into_iter().collect();
+        for process in &mut processes {
+            let line = process.hears("serving http://");
+            process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
+        }
+        Cluster { folder, processes }
+    }
+
+    fn rows(&self, process: usize, view: &str) -> Vec<Value> {
+        let rows = self.processes[process].json(&format!("/api/v1/views/{view}/rows?limit=10000"));
+        let mut rows = rows["rows"].as_array().unwrap().clone();
+        rows.sort_by_key(Value::to_string);
+        rows
+    }
+
+    /// Waits at one process until what another has taken is shown.
+    fn complete(&self, process: usize, answer: &Value) {
+        let path = format!("/api/v1/completion/{}", answer["token"].as_str().unwrap());
+        eventually("it is complete", || self.processes[process].json(&path)["complete"] == true);
+    }
+
+    /// Rows of `a` in the windows that are final, as a process shows them.
+    fn closed(&self, process: usize) -> i64 {
+        let rows = self.rows(process, "sums");
+        let closed = rows.iter().filter(|row| row["_status"] != "open" && row["page"] == "a");
+        closed.map(|row| row["n"].as_i64().unwrap()).sum()
+    }
+
+    fn total(&self, process: usize) -> i64 {
+        self.rows(process, "sums").iter().map(|row| row["n"].as_i64().unwrap()).sum()
+    }
+}
+
+fn event(page: &str, id: u64, ts: u64) -> String {
+    format!("{{\"page\":\"{page}\",\"ms\":{id},\"ts\":{ts}}}")
+}
+
+#[test]
+fn every_process_takes_events_and_shows_every_view() {
+    let mut cluster = Cluster::start();
+    let changed = cluster.processes[1].post("/api/v1/tables/names/rows", "{\"page\":\"a\",\"name\":\"first\"}");
+    let changed: highwater::time::Epoch = changed["epoch"].as_str().unwrap().parse().unwrap();
+    let (mut id, mut sent) = (0, 0);
+    for round in 0..20 {
+        let (at, other) = (round % 2, 1 - round % 2);
+        let lines: Vec<String> = (0..10).map(|row| event("a", id + row, 1_000 + id)).collect();
+        id += 10;
+        let answer = cluster.processes[at].post(EVENTS, &lines.join("\n"));
+        assert_eq!(answer["accepted"], 10, "{answer}");
+        sent += 10;
+        // The token is good at the other process too, and means what it says there.
+        cluster.complete(other, &answer);
+        assert_eq!(cluster.total(other), sent);
+    }
+    let mut sockets: Vec<Socket> =
+        cluster.processes.iter().map(|process| Socket::open_at(process.address, "/ws/ingest", "").unwrap()).collect();
+    for socket in &mut sockets {
+        for _ in 0..50 {
+            socket.text(&event("b", id, 1_000 + id));
+            id += 1;
+        }
+        (0..50).for_each(|_| assert_eq!(socket.read()["accepted"], 1));
+        sent += 50;
+    }
+    eventually("all is shown everywhere", || cluster.total(0) == sent && cluster.total(1) == sent);
+    for view in ["sums", "named"] {
+        eventually("both show the same", || cluster.rows(0, view) == cluster.rows(1, view));
+    }
+    let named = cluster.rows(0, "named");
+    assert!(named.len() == 1 && named[0]["n"] == 200 && named[0]["name"] == "first", "{named:?}");
+    // A change of the table is made at one epoch, the same for both.
+    let answer = cluster.processes[0].post("/api/v1/tables/names/rows", "{\"page\":\"a\",\"name\":\"second\"}");
+    assert!(answer["epoch"].as_str().unwrap().parse::<highwater::time::Epoch>().unwrap() > changed, "{answer}");
+    eventually("both show the change", || (0..2).all(|at| cluster.rows(at, "named")[0]["name"] == "second"));
+
+    // W11: the window of 'a' can close only when nobody connected anywhere is before its end.
+    drop(sockets);
+    let mut held = Socket::open_at(cluster.processes[1].address, "/ws/ingest", "").unwrap();
+    held.text(&event("b", id, 2_000));
+    assert_eq!(held.read()["accepted"], 1);
+    id += 1;
+    let answer = cluster.processes[0].post(EVENTS, &event("c", id, 60_000));
+    id += 1;
+    cluster.complete(0, &answer);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!((cluster.closed(0), cluster.closed(1)), (0, 0), "a client of the other process holds the window open");
+    drop(held);
+    eventually("the windows close once it is gone", || cluster.closed(0) == 200 && cluster.closed(1) == 200);
+    // A key is known where it was taken: sent again there, it counts once.
+    let again = cluster.processes[0].post(EVENTS, &event("c", id - 1, 60_000));
+    assert_eq!(again["duplicates"], 1, "{again}");
+
+    // One is told to stop: both do, and every row that either took is written.
+    let mut last = Vec::new();
+    for at in [0, 1] {
+        last.push(event("d", id, 61_000 + id));
+        assert_eq!(cluster.processes[at].post(EVENTS, &last[at])["accepted"], 1);
+        id += 1;
+    }
+    cluster.processes[1].terminate();
+    for process in &mut cluster.processes {
+        assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+        assert!(process.said.iter().any(|line| line.contains("stopped: ")), "{:?}", process.said);
+    }
+    let written = fs::read_to_string(cluster.folder.path().join("out.ndjson")).unwrap();
+    let mut ids: Vec<u64> =
+        written.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["ms"].as_u64().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..id).collect::<Vec<_>>());
+}
