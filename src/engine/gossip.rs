@@ -1,6 +1,6 @@
 //! What the processes of a cluster tell each other: how far their busy inputs are, so that an idle input of one follows the
-//! busy ones of the others (W6); how far their pushed sources are and whether anyone is connected to them (W11); and, when
-//! they stop, up to where what they took goes.
+//! busy ones of the others (W6); how far their pushed sources are, which are one order of arrival (W4, W11); and, when they
+//! stop, up to where what they took goes.
 //!
 //! A dataflow of its own, without progress: whenever a process's word changes, its first worker sends it to the first
 //! worker of every process. It ends when the sources of all processes have ended.
@@ -26,8 +26,8 @@ type Letter = (u64, u64, Word);
 struct Word {
     /// The least watermark of its busy inputs.
     busy: Option<i64>,
-    /// Per source that clients push to and that has not ended: whether any is connected, and how far it is.
-    pushed: Vec<Option<(bool, i64)>>,
+    /// Per source that clients push to and that has not ended: how far it is.
+    pushed: Vec<Option<i64>>,
     /// It stops.
     stops: bool,
     /// It takes nothing more, and all that it took is before this epoch; the end of time if its sources have ended.
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Gossip {
     }
 }
 
-/// Per source, how far a process to which nobody is connected is to follow.
+/// Per pushed source, how far it is anywhere.
 type Targets = Vec<Option<i64>>;
 
 impl Gossip {
@@ -73,15 +73,11 @@ impl Gossip {
     }
 
     /// Tells of this process's inputs; answers the least watermark of all processes' busy inputs, and how far pushed
-    /// sources are: as the least of those that someone is connected to, or else the furthest.
-    pub(super) fn exchange(&self, busy: Option<i64>, pushed: Vec<Option<(bool, i64)>>) -> (Option<i64>, Targets) {
+    /// sources are where they are furthest.
+    pub(super) fn exchange(&self, busy: Option<i64>, pushed: Vec<Option<i64>>) -> (Option<i64>, Targets) {
         let words = self.say(|own| (own.busy, own.pushed) = (busy, pushed));
-        let target = |source: usize| {
-            let all = || words.iter().filter_map(|word| *word.pushed.get(source)?);
-            let held = all().filter(|(held, _)| *held).map(|(_, watermark)| watermark).min();
-            held.or_else(|| all().map(|(_, watermark)| watermark).max())
-        };
-        (words.iter().filter_map(|word| word.busy).min(), (0..self.sources).map(target).collect())
+        let furthest = |source: usize| words.iter().filter_map(|word| *word.pushed.get(source)?).max();
+        (words.iter().filter_map(|word| word.busy).min(), (0..self.sources).map(furthest).collect())
     }
 
     /// The sources of this process have ended.
@@ -176,20 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn a_pushed_source_is_as_far_as_those_connected_say_or_else_as_anyone() {
-        let pushed = |held, watermark| Word { pushed: vec![Some((held, watermark))], ..Word::default() };
+    fn the_least_is_busy_and_the_furthest_is_pushed() {
+        let word = |busy, pushed| Word { busy, pushed: vec![pushed], ..Word::default() };
         for (own, other, expected) in [
-            ((false, 5), (false, 9), 9),
-            ((false, 9), (false, 5), 9),
-            ((false, 5), (true, 9), 9),
-            ((true, 5), (false, 9), 5),
-            ((true, 5), (true, 9), 5),
+            ((None, Some(5)), (None, Some(9)), (None, Some(9))),
+            ((Some(9), Some(9)), (Some(5), Some(5)), (Some(5), Some(9))),
+            ((Some(8), None), (None, None), (Some(8), None)),
         ] {
-            let gossip = gossip([Word::default(), pushed(other.0, other.1)]);
-            assert_eq!(gossip.exchange(None, vec![Some(own)]), (None, vec![Some(expected)]), "{own:?} {other:?}");
+            let gossip = gossip([Word::default(), word(other.0, other.1)]);
+            assert_eq!(gossip.exchange(own.0, vec![own.1]), (expected.0, vec![expected.1]));
         }
-        let gossip = gossip([Word::default(), Word { busy: Some(7), ..Word::default() }]);
-        assert_eq!(gossip.exchange(Some(8), vec![None]), (Some(7), vec![None]));
     }
 
     #[test]

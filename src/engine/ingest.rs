@@ -122,9 +122,9 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Op
         Some(gossip) => gossip.exchange(busy, sources.iter().map(|source| source.pushed()).collect()),
         None => (busy, Vec::new()),
     };
-    // W11: where nobody is connected any more, a pushed source is as far as it is elsewhere.
+    // W4, W11: all that clients push is one order of arrival, whichever process takes it.
     for (source, watermark) in sources.iter().zip(pushed) {
-        if let (Some((false, own)), Some(watermark)) = (source.pushed(), watermark)
+        if let (Some(own), Some(watermark)) = (source.pushed(), watermark)
             && own < watermark
         {
             source.follow(0, Epoch { watermark, tick: count });

@@ -49,7 +49,7 @@ pub use extend::Built;
 pub use latency::Visibility;
 pub use operators::OperatorStats;
 pub use push::{Pushed, Refused};
-pub use source::{Hold, Source};
+pub use source::Source;
 pub use step::{Place, Step, Told};
 pub use subscription::{Subscription, Update};
 pub use table::{Ended, Table};

@@ -27,10 +27,6 @@ pub struct Source {
     queues: Vec<Queue>,
     /// Of a source that clients push to.
     pub(super) inbox: Option<Inbox>,
-    /// Whether other processes may bring the rows of a pushed source.
-    clustered: bool,
-    /// Open connections that push into it, or did.
-    clients: AtomicUsize,
     /// The next worker that is dealt rows.
     turn: AtomicUsize,
     /// Rows came since the last tick.
@@ -136,8 +132,6 @@ impl Source {
             partitions,
             queues: (0..config.workers).map(|_| Queue::new(rows, bytes)).collect(),
             inbox,
-            clustered: config.processes() > 1,
-            clients: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
             dirty: AtomicBool::new(false),
             dead: Mutex::default(),
@@ -351,17 +345,10 @@ impl Source {
         self.partitions.iter().enumerate().filter_map(seal).min()
     }
 
-    /// A connection pushes into the source: until it goes away, this process holds the source's watermark back.
-    pub fn hold(self: &Arc<Source>) -> Hold {
-        self.clients.fetch_add(1, Ordering::AcqRel);
-        Hold(self.clone())
-    }
-
-    /// Of a source that clients push to: whether any is connected to this process, and how far their rows are; `None` if
-    /// it is not such a source or has ended.
-    pub(super) fn pushed(&self) -> Option<(bool, i64)> {
+    /// How far the rows that clients push to this process are; `None` if it is no such source or has ended.
+    pub(super) fn pushed(&self) -> Option<i64> {
         self.inbox.as_ref()?;
-        Some((self.clients.load(Ordering::Acquire) > 0, self.partition_watermark(0)?))
+        self.partition_watermark(0)
     }
 
     /// Moves what came since the last tick on its way: a step of the clock for one partition. `tick` is the count of the
@@ -407,10 +394,6 @@ impl Source {
     pub(super) fn idle(&self, index: usize) -> bool {
         let Some(time) = &self.spec.time else { return self.live };
         let last = self.partitions[index].last_rows_ms.load(Ordering::Relaxed);
-        if self.clustered && self.inbox.is_some() && last == 0 {
-            // Nobody pushed to this process yet: the rows may all go to another.
-            return true;
-        }
         let since = self.clock.elapsed_ms().saturating_sub(last);
         self.live && time.idle_timeout.is_some_and(|timeout| u128::from(since) >= timeout.as_millis())
     }
@@ -453,23 +436,6 @@ impl Source {
     /// Nobody reads any more.
     pub(super) fn close(&self) {
         self.queues.iter().for_each(Queue::close);
-    }
-}
-
-/// A connection that pushes into a source; it lets go when dropped (W11).
-#[derive(Debug)]
-pub struct Hold(Arc<Source>);
-
-impl Hold {
-    /// The source.
-    pub fn source(&self) -> &Source {
-        &self.0
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

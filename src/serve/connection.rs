@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,25 +22,10 @@ use tower_service::Service;
 
 use super::access::Access;
 use super::limits::{Limit, Limits};
-use crate::engine::{Hold, Source};
 
 /// The address of the client, in the extensions of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
-
-/// The sources that a connection pushes into, held as long as it is open; in the extensions of its requests.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Holds(Arc<Mutex<Vec<Hold>>>);
-
-impl Holds {
-    /// Holds a source too.
-    pub(super) fn hold(&self, source: &Arc<Source>) {
-        let mut holds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !holds.iter().any(|hold| std::ptr::eq(hold.source(), source.as_ref())) {
-            holds.push(source.hold());
-        }
-    }
-}
 
 /// How long to wait if the process has no room for a connection.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -120,10 +105,8 @@ async fn speak(
     router: Router,
     mut closing: watch::Receiver<bool>,
 ) {
-    let holds = Holds::default();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
-        request.extensions_mut().insert(holds.clone());
         let mut router = router.clone();
         async move {
             Ok::<_, Infallible>(match router.call(request).await {

@@ -5,19 +5,16 @@
 //! (429 when the source has no room); of a body that is taken, rows that are wrong are told one by one and become dead
 //! letters, their neighbours are accepted. Rows of an answer are counted from 0.
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::App;
-use super::connection::Holds;
 use super::limits::Limit;
 use super::problem::Problem;
 use super::role::Role;
@@ -83,10 +80,10 @@ struct Completion {
 }
 
 /// The source of that name, if clients push to it.
-pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<(&'a Arc<Source>, &'a Intake), Problem> {
+pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<(&'a Source, &'a Intake), Problem> {
     let pushed = || app.engine.sources().iter().filter(|source| source.intake().is_some());
     let known = || pushed().map(|source| source.name());
-    let found = app.engine.source(name).and_then(|source| Some((source, source.intake()?)));
+    let found = app.engine.source(name).and_then(|source| Some((source.as_ref(), source.intake()?)));
     found.ok_or_else(|| Problem::unknown("source that takes events", name, known()))
 }
 
@@ -95,6 +92,8 @@ fn written(headers: &HeaderMap, intake: &Intake) -> Result<Written, Problem> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(intake.default_written()) };
     let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
     Ok(match text.split(';').next().unwrap_or_default().trim() {
+        // What curl says of a body that it was told nothing of.
+        "application/x-www-form-urlencoded" => intake.default_written(),
         "application/json" => Written::Json,
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
             Written::Lines
@@ -130,14 +129,15 @@ fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Pro
 async fn events(
     State(app): State<App>,
     Path(name): Path<String>,
-    Extension(holds): Extension<Holds>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let (source, intake) = find(&app, &name)?;
-    holds.hold(source);
     let written = written(&headers, intake)?;
     let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    if body.is_empty() {
+        return Err(Problem::bad_request("the body is empty: send events"));
+    }
     if *app.closing.borrow() {
         return Err(stopping());
     }

@@ -94,8 +94,6 @@ fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
     let upgrade = upgrade.max_message_size(frame).max_frame_size(frame);
     Ok(upgrade.on_upgrade(move |socket| async move {
         if let Ok((source, intake)) = find(&app, &name) {
-            // W11: the watermark is held back as long as the client is there, and no longer.
-            let _hold = source.hold();
             let mut closing = app.closing.clone();
             let mut connection = Connection { socket, source, intake, frames: 0, lines: Vec::new(), held: Vec::new() };
             tokio::select! {

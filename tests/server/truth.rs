@@ -69,7 +69,7 @@ fn at_every_progress_mark_a_reader_holds_the_rows_of_that_epoch() {
                                 }
                                 // The last of them is slow.
                                 let pause = if reader == 4 { random.below(60) } else { random.below(3) };
-                                std::thread::sleep(Duration::from_millis(pause));
+                                std::thread::sleep(Duration::from_millis(pause.unsigned_abs()));
                             }
                             cuts += 1;
                         }

@@ -6,7 +6,7 @@ use super::*;
 /// Every row is printed to a pipe that nobody reads yet, so that the run cannot end before the test wants it to.
 const PROGRAM: &str = "
 CREATE SOURCE t (v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
-  WITH ('connector' = 'http', 'format' = 'json', 'queue-rows' = '20000');
+  WITH ('connector' = 'http', 'format' = 'json', 'queue-rows' = '5000');
 CREATE TABLE names (k INT PRIMARY KEY, name VARCHAR);
 CREATE MATERIALIZED VIEW totals AS SELECT COUNT(*) AS n, SUM(v) AS total FROM t;
 CREATE MATERIALIZED VIEW named AS SELECT COUNT(*) AS n FROM names;
@@ -21,8 +21,8 @@ const EVENTS: &str = "/api/v1/sources/t/events";
 #[test]
 fn what_was_taken_before_the_signal_arrives_and_nothing_is_taken_after_it() {
     let folder = folder(PROGRAM);
-    let mut process = Process::start(folder.path(), &["-w", "2"]);
-    assert_eq!(process.ask("GET", "/readyz", "", "").0, 200);
+    let mut process = Process::start(folder.path(), &["-w", "1"]);
+    eventually("it is ready", || process.ask("GET", "/readyz", "", "").0 == 200);
     let follow = TcpStream::connect(process.address).unwrap();
     (&follow).write_all(b"GET /api/v1/views/totals/stream HTTP/1.0\r\n\r\n").unwrap();
     let mut socket = Socket::open_at(process.address, "/ws/ingest", "").unwrap();
