@@ -106,15 +106,14 @@ fn a_body_that_lies_or_breaks_off_is_refused_whole() {
         writer.into_inner().unwrap()
     };
     let arrow_type = "content-type: application/vnd.apache.arrow.stream\r\n";
-    let zstd = zstd::stream::encode_all(&vec![b' '; 1 << 30][..], 3).unwrap();
+    let zstd = zstd::stream::encode_all(&vec![b' '; 64 << 20][..], 3).unwrap();
     // A frame header that asks for a window of 3.75 TB.
     let window = b"\x28\xb5\x2f\xfd\x00\xff\x01\x00\x00".to_vec();
-    let begun = Instant::now();
     for (headers, body, status) in [
         ("content-encoding: gzip\r\n", packed[..packed.len() / 2].to_vec(), 400),
         ("content-encoding: gzip\r\n", packed[..packed.len() - 4].to_vec(), 400),
-        ("content-encoding: gzip\r\n", gzip(&gzip(&vec![b' '; 1 << 30])), 202),
-        ("content-encoding: gzip\r\n", gzip(&vec![b' '; 1 << 30]), 413),
+        ("content-encoding: gzip\r\n", gzip(&gzip(&vec![b' '; 64 << 20])), 202),
+        ("content-encoding: gzip\r\n", gzip(&vec![b' '; 64 << 20]), 413),
         ("content-encoding: zstd\r\n", zstd, 413),
         ("content-encoding: zstd\r\n", window, 400),
         ("content-encoding: zstd\r\n", b"\x28\xb5\x2f\xfd".to_vec(), 400),
@@ -132,13 +131,14 @@ fn a_body_that_lies_or_breaks_off_is_refused_whole() {
         ("content-type: text/csv\r\n", b"\"page".to_vec(), 400),
     ] {
         let shown = format!("{headers} {} bytes", body.len());
+        let begun = Instant::now();
         let (found, _, answer) = post(&server, EVENTS, headers, &body);
+        assert!(begun.elapsed() < Duration::from_secs(20), "{shown}: {:?}", begun.elapsed());
         // What cannot be told apart in the whole is told row by row; nothing of it is taken.
         let whole = found == 202 && answer["accepted"] == 0 && answer["rejected"].as_u64().unwrap() > 0;
         assert!(found == status || whole, "{shown}: {found} {answer}");
         assert!(found == 202 || answer["detail"].as_str().unwrap().len() > 12, "{shown}: {answer}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     complete(&server, &taken(&server, "application/json", GOOD.as_bytes()));
     assert_eq!(good(&server), 1);
 }

@@ -31,7 +31,7 @@ fn what_was_taken_before_the_signal_arrives_and_nothing_is_taken_after_it() {
     // Until the pipe and everything before it are full.
     let (mut accepted, mut next) = (1, 2_u64);
     let full = loop {
-        let row = |v: u64| format!("{{\"v\":{v},\"ts\":{}}}\n", 1_000 + v % 3_000);
+        let row = |v: u64| format!("{{\"v\":{v},\"ts\":{}}}\n", 1_000 + v / 1_000);
         let body: String = (next..next + 1_000).map(row).collect();
         let (status, _, answer) = process.ask("POST", EVENTS, "", &body);
         match status {
