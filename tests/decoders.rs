@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use decoding::{TARGETS, seeds};
 
-/// How long each decoder is given damaged bytes.
+/// How long each decoder is given damaged bytes, if `HIGHWATER_DAMAGE_SECONDS` does not say.
 const SPAN: Duration = Duration::from_secs(2);
 
 /// Damage of one kind, seeded.
@@ -53,6 +53,8 @@ fn damaged(seed: &[u8], random: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
 
 #[test]
 fn damaged_bytes_are_told_and_do_no_harm() {
+    let asked = std::env::var("HIGHWATER_DAMAGE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let span = asked.map_or(SPAN, Duration::from_secs);
     for (name, target) in TARGETS {
         let seeds = seeds(name);
         seeds.iter().for_each(|seed| target(seed));
@@ -64,7 +66,7 @@ fn damaged_bytes_are_told_and_do_no_harm() {
             (state % below.max(1) as u64) as usize
         };
         let (begun, mut tried) = (Instant::now(), 0);
-        while begun.elapsed() < SPAN {
+        while begun.elapsed() < span {
             let bytes = damaged(&seeds[random(seeds.len())], &mut random);
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| target(&bytes)));
             assert!(outcome.is_ok(), "{name} on {bytes:?}");

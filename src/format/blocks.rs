@@ -25,10 +25,16 @@ fn without_rows(wanted: &SchemaRef, records: u64, detail: String) -> Part {
 pub(super) fn next_batch<E: std::fmt::Display>(
     reader: &mut impl Iterator<Item = Result<RecordBatch, E>>,
 ) -> Option<Result<RecordBatch, String>> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| reader.next())) {
+    match guarded(|| Ok(reader.next())) {
         Ok(next) => next.map(|batch| batch.map_err(|error| error.to_string())),
-        Err(_) => Some(Err("its bytes make no sense".to_owned())),
+        Err(what) => Some(Err(what)),
     }
+}
+
+/// What others' code reads from damaged bytes, or why it cannot.
+pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    caught.unwrap_or_else(|_| Err("its bytes make no sense".to_owned()))
 }
 
 /// How the columns of one file become those wanted.

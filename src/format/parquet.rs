@@ -14,12 +14,14 @@ use parquet::arrow::arrow_writer::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::blocks::{Adapter, lost, next_batch};
+use super::blocks::{Adapter, guarded, lost, next_batch};
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionSpec, Options};
 
 /// Rows of a batch read.
 const BATCH_ROWS: usize = 8192;
+/// More rows than this are not believed to be lost.
+const MOST_LOST: u64 = 1 << 40;
 /// Rows of a row group written.
 const GROUP_ROWS: usize = 128 << 10;
 
@@ -73,8 +75,9 @@ impl BlockDecoding for ParquetDecoding {
         if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
             return Ok(Box::new(std::iter::empty()));
         }
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default());
-        let metadata = metadata.map_err(|error| format!("not Parquet: {error}"))?;
+        let load =
+            || ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|error| error.to_string());
+        let metadata = guarded(load).map_err(|error| format!("not Parquet: {error}"))?;
         let names = self.layout.wanted.fields().iter().map(|field| field.name().as_str());
         let known = metadata.schema().clone();
         let roots: Vec<usize> = names.filter_map(|name| known.index_of(name).ok()).collect();
@@ -117,7 +120,12 @@ impl Groups {
     fn lost(&mut self, rows: u64, error: &str) -> Part {
         self.open = None;
         let (group, groups) = (self.next, self.metadata.metadata().num_row_groups());
-        lost(&self.layout, rows, format!("{rows} rows of row group {group} of {groups} cannot be read: {error}"))
+        // How many it has is only what it says.
+        lost(
+            &self.layout,
+            rows.clamp(1, MOST_LOST),
+            format!("{rows} rows of row group {group} of {groups} cannot be read: {error}"),
+        )
     }
 }
 
@@ -130,7 +138,7 @@ impl Iterator for Groups {
                 let (group, groups) = (self.next, self.metadata.metadata().row_groups());
                 let rows = u64::try_from(groups.get(group)?.num_rows()).unwrap_or(0);
                 self.next += 1;
-                match self.open(group, rows) {
+                match guarded(|| self.open(group, rows)) {
                     Ok(opened) => self.open = Some(opened),
                     Err(error) => return Some(Ok(self.lost(rows, &error))),
                 }
