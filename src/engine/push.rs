@@ -80,7 +80,7 @@ impl Source {
     /// Takes decoded rows of a client, all or none.
     pub fn push(&self, part: Part) -> Result<Pushed, Refused> {
         let Some(inbox) = &self.inbox else { return Err(Refused::Closed) };
-        if self.ended() {
+        if self.closed() {
             return Err(Refused::Closed);
         }
         let (rows, bytes) = (part.batch.num_rows(), part.batch.get_array_memory_size());

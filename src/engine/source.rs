@@ -27,6 +27,8 @@ pub struct Source {
     queues: Vec<Queue>,
     /// Of a source that clients push to.
     pub(super) inbox: Option<Inbox>,
+    /// Nothing more is taken.
+    sealed: AtomicBool,
     /// The next worker that is dealt rows.
     turn: AtomicUsize,
     /// Rows came since the last tick.
@@ -132,6 +134,7 @@ impl Source {
             partitions,
             queues: (0..config.workers).map(|_| Queue::new(rows, bytes)).collect(),
             inbox,
+            sealed: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
             dirty: AtomicBool::new(false),
             dead: Mutex::default(),
@@ -320,6 +323,11 @@ impl Source {
         }
     }
 
+    /// Whether it takes no more rows: it was sealed, or has ended.
+    pub(super) fn closed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire) || self.ended()
+    }
+
     /// Ends all partitions: what they bring later is not taken.
     pub(super) fn drain(&self) {
         (0..self.partitions.len()).for_each(|index| self.finish(index));
@@ -329,6 +337,7 @@ impl Source {
     /// reached. Answers the least epoch of its partitions, which everything that was taken is before; `None` if all have
     /// ended. Waits for those that are pushing rows just now.
     pub(super) fn seal(&self, tick: u64) -> Option<Epoch> {
+        self.sealed.store(true, Ordering::Release);
         let seal = |(index, partition): (usize, &Partition)| {
             let mut reading = lock(&partition.state);
             let Reading { edge, told, ended, sealed, .. } = &mut *reading;
