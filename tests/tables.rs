@@ -441,3 +441,42 @@ fn eventually(mut happens: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(2));
     }
 }
+
+/// A tree of units in a table: events count for their unit and for all above it; a unit that moves takes its events along,
+/// at the epoch of the change, and one that is put under itself goes round in no circle.
+#[test]
+fn a_change_of_the_table_moves_what_a_recursion_made() {
+    let program = "
+        CREATE SOURCE clicks (k BIGINT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+          WITH ('connector' = 'feed', 'feed' = '$', 'lateness' = 'unbounded');
+        CREATE TABLE units (id BIGINT PRIMARY KEY NOT ENFORCED, parent BIGINT);
+        CREATE MATERIALIZED VIEW per_unit AS
+          WITH RECURSIVE above (click, unit) AS (
+            SELECT v, k FROM clicks
+            UNION
+            SELECT a.click, u.parent FROM above a JOIN units u ON u.id = a.unit WHERE u.parent IS NOT NULL)
+          SELECT unit, COUNT(*) AS clicks FROM above GROUP BY unit;";
+    for workers in [1, 2] {
+        let feed = Feed::new();
+        let server = served(program, &feed, workers);
+        let units = "/api/v1/tables/units/rows";
+        let counts = || {
+            let rows = server.json("/api/v1/views/per_unit/rows?order=unit");
+            let count = |row: &Value| (row["unit"].as_i64().unwrap(), row["clicks"].as_i64().unwrap());
+            rows["rows"].as_array().unwrap().iter().map(count).collect::<Vec<_>>()
+        };
+        feed.push((0..30).map(|n| (n % 3 + 4, n, 1_000 + n)).collect());
+        eventually(|| counts() == [(4, 10), (5, 10), (6, 10)]);
+        let tree = r#"[{"id":1},{"id":2,"parent":1},{"id":3,"parent":1},{"id":4,"parent":2},{"id":5,"parent":2},{"id":6,"parent":3}]"#;
+        changed(&server, "PUT", units, tree);
+        assert_eq!(counts(), [(1, 30), (2, 20), (3, 10), (4, 10), (5, 10), (6, 10)]);
+        changed(&server, "POST", units, r#"{"id":5,"parent":3}"#);
+        assert_eq!(counts(), [(1, 30), (2, 10), (3, 20), (4, 10), (5, 10), (6, 10)]);
+        changed(&server, "POST", units, r#"{"id":1,"parent":2}"#);
+        assert_eq!(counts(), [(1, 30), (2, 30), (3, 20), (4, 10), (5, 10), (6, 10)]);
+        changed(&server, "DELETE", &format!("{units}?id=2"), "");
+        assert_eq!(counts(), [(1, 20), (2, 30), (3, 20), (4, 10), (5, 10), (6, 10)]);
+        changed(&server, "PUT", units, "[]");
+        assert_eq!(counts(), [(4, 10), (5, 10), (6, 10)]);
+    }
+}

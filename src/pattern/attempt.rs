@@ -166,7 +166,7 @@ impl Attempt<'_> {
     /// The row that a place means, of a match from `start` on with these variables: `None` if a row to come may be it,
     /// `Some(None)` if there is none.
     pub(super) fn resolve(&self, place: &Place, start: u64, path: &[u8]) -> Option<Option<u64>> {
-        let is = |variable: &u8| place.variable.is_none_or(|of| of == *variable as usize);
+        let is = |variable: &u8| place.variables.is_none_or(|of| of >> *variable & 1 == 1);
         let found = match place.first {
             true => path.iter().enumerate().filter(|(_, v)| is(v)).map(|(at, _)| at).nth(place.skip),
             false => path.iter().enumerate().rev().filter(|(_, v)| is(v)).map(|(at, _)| at).nth(place.skip),

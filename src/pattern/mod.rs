@@ -142,8 +142,8 @@ pub enum Skip {
 /// A row by its place in a match, and beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Among the rows of this variable, or all.
-    pub variable: Option<usize>,
+    /// Among the rows of these variables, as bits by their numbers, or all.
+    pub variables: Option<u64>,
     /// Counted from the first, or back from the last.
     pub first: bool,
     /// So many further on (back).
@@ -155,7 +155,7 @@ pub struct Place {
 impl Place {
     /// Whether it is beside the row at hand, which is this variable.
     fn is_current(&self, variable: usize) -> bool {
-        !self.first && self.skip == 0 && self.variable.is_none_or(|of| of == variable)
+        !self.first && self.skip == 0 && self.variables.is_none_or(|of| of >> variable & 1 == 1)
     }
 }
 
@@ -169,7 +169,7 @@ pub enum Pick {
         /// Which column.
         column: usize,
     },
-    /// An aggregate over the rows of a variable, or of the whole match, up to the row at hand.
+    /// An aggregate over the rows of some variables, or of the whole match, up to the row at hand.
     Aggregate(PickAggregate),
     /// The name of the variable of the last row.
     Classifier,
@@ -180,8 +180,8 @@ pub enum Pick {
 /// An aggregate over rows of a match.
 #[derive(Clone, Debug)]
 pub struct PickAggregate {
-    /// Over the rows of this variable, or all.
-    pub variable: Option<usize>,
+    /// Over the rows of these variables, as bits by their numbers, or all.
+    pub variables: Option<u64>,
     /// The function, not an ordered one.
     pub function: &'static dyn Aggregate,
     /// The argument columns, already of the types that the function asked for.

@@ -49,7 +49,7 @@ pub(super) fn columns(store: &Store, variables: &[Variable], picks: &[Pick], vie
 fn aggregated(store: &Store, aggregate: &PickAggregate, views: &[View<'_>]) -> ArrayRef {
     let (mut groups, mut rows) = (Vec::new(), Vec::new());
     for (group, view) in views.iter().enumerate() {
-        let of = |variable: u8| aggregate.variable.is_none_or(|wanted| wanted == variable as usize);
+        let of = |variable: u8| aggregate.variables.is_none_or(|wanted| wanted >> variable & 1 == 1);
         for (at, _) in view.rows.iter().filter(|(_, variable)| of(*variable)) {
             groups.push(group as u32);
             rows.push(Some(*at));

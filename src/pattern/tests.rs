@@ -162,23 +162,37 @@ fn input() -> SchemaRef {
 }
 
 fn place(variable: Option<usize>, first: bool, offset: i64) -> Place {
-    Place { variable, first, skip: 0, offset }
+    Place { variables: variable.map(|of| 1 << of), first, skip: 0, offset }
 }
 
 fn v(place: Place) -> Pick {
     Pick::Column { place, column: V }
 }
 
+/// The first two variables together, as bits.
+const EITHER: Option<u64> = Some(0b11);
+
 fn sum(variable: Option<usize>) -> Pick {
+    sum_of(variable.map(|of| 1 << of))
+}
+
+fn sum_of(variables: Option<u64>) -> Pick {
     let function = crate::aggregate::find("SUM").unwrap();
     let output = function.bind(&[DataType::Int64], &[]).unwrap().output;
-    Pick::Aggregate(PickAggregate { variable, function, args: vec![V], literals: vec![], distinct: false, output })
+    Pick::Aggregate(PickAggregate { variables, function, args: vec![V], literals: vec![], distinct: false, output })
 }
 
 fn count() -> Pick {
     let function = crate::aggregate::find("COUNT").unwrap();
     let output = function.bind(&[], &[]).unwrap().output;
-    Pick::Aggregate(PickAggregate { variable: None, function, args: vec![], literals: vec![], distinct: false, output })
+    Pick::Aggregate(PickAggregate {
+        variables: None,
+        function,
+        args: vec![],
+        literals: vec![],
+        distinct: false,
+        output,
+    })
 }
 
 fn pattern(case: &Case) -> Pattern {
@@ -213,6 +227,8 @@ fn pattern(case: &Case) -> Pattern {
             v(place(Some(0), false, 0)),
             count(),
             sum(Some(0)),
+            v(Place { variables: EITHER, ..Place::default() }),
+            sum_of(EITHER),
             Pick::Classifier,
             Pick::MatchNumber,
         ],
@@ -234,6 +250,8 @@ fn output(case: &Case) -> SchemaRef {
         time(),
         DataType::Int64,
         DataType::Int64,
+        DataType::Int64,
+        sum.output.clone(),
         DataType::Int64,
         sum.output,
         DataType::Utf8,
@@ -405,7 +423,7 @@ fn j7_within_counts_from_the_first_row() {
     run.close_up_to(Some(Epoch::at(14)));
     assert!(run.out.is_empty());
     run.close_up_to(Some(Epoch::at(16)));
-    assert_eq!(run.out.keys().next().map(String::as_str), Some("1 5 14 - 1 3 1 v1 1"));
+    assert_eq!(run.out.keys().next().map(String::as_str), Some("1 5 14 - 1 3 1 2 5 v1 1"));
 }
 
 /// A late row between the rows of a match takes it back, once.

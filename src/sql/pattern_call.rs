@@ -19,9 +19,10 @@ use super::interval;
 use super::lower::physical;
 use super::pattern_node::PatternNode;
 use super::pattern_shape::{has_end, shape, skip, variable};
-use super::pattern_tokens::WITHIN;
-use super::pattern_values::{Picks, Values, is_condition, pick_name};
+use super::pattern_tokens::{SUBSET, WITHIN};
+use super::pattern_values::{Picks, Values, arguments, is_condition, pick_name};
 use super::query::typed;
+use super::refuse::last_part;
 use crate::pattern::{MOST_STEPS, Program};
 use crate::plan::{Condition, Pattern, Pick, Place, Variable};
 
@@ -66,11 +67,13 @@ impl RelationPlanner for PatternCalls {
         let (time, place) = event_time(&order_by, table_span, &schema, context)?;
         let (names, shape) = shape(&pattern).map_err(placed)?;
         let (within_ms, definitions) = within(symbols)?;
+        let (subsets, definitions) = subsets(definitions, &names)?;
         if has_end(&shape) && within_ms.is_none() {
             let hint = "bound it: PATTERN (A N* $) WITHIN INTERVAL '5' MINUTE";
             return refuse(place, "$ says that the time of a match has run out, and this match has none", hint);
         }
-        let mut values = Values { context, schema: &schema, variables: &names, exprs: Vec::new(), time: time.clone() };
+        let (exprs, time_column) = (Vec::new(), time.clone());
+        let mut values = Values { context, schema: &schema, variables: &names, subsets, exprs, time: time_column };
         let mut keys = Vec::new();
         for key in partition_by {
             let span = key.span();
@@ -178,6 +181,36 @@ fn within(symbols: Vec<SymbolDefinition>) -> Result<(Option<i64>, Vec<SymbolDefi
     }
 }
 
+/// The names that SUBSET gives to several variables, those as bits; and the other definitions.
+#[expect(clippy::type_complexity)]
+fn subsets(symbols: Vec<SymbolDefinition>, names: &[String]) -> Result<(Vec<(String, u64)>, Vec<SymbolDefinition>)> {
+    let mut found: Vec<(String, u64)> = Vec::new();
+    let mut others = Vec::new();
+    for symbol in symbols {
+        let members = match &symbol.definition {
+            ast::Expr::Function(function) if last_part(&function.name) == SUBSET => arguments(function)?,
+            _ => {
+                others.push(symbol);
+                continue;
+            }
+        };
+        let name = symbol.symbol.value.to_lowercase();
+        if names.contains(&name) || found.iter().any(|(other, _)| *other == name) {
+            let what = format!("'{}' is a variable already", symbol.symbol.value);
+            return refuse(symbol.symbol.span, &what, "give the subset a name of its own: SUBSET U = (A, B)");
+        }
+        let mut of = 0;
+        for member in members {
+            let ast::Expr::Identifier(member) = member else {
+                return refuse(member.span(), "a subset is of variables", "write SUBSET U = (A, B)");
+            };
+            of |= 1 << variable(names, &member).map_err(placed)?;
+        }
+        found.push((name, of));
+    }
+    Ok((found, others))
+}
+
 /// The variables with their conditions.
 fn defined(names: &[String], definitions: Vec<SymbolDefinition>, values: &mut Values<'_>) -> Result<Vec<Variable>> {
     let undefined = |name: &String| Variable { name: name.clone(), flag: None, condition: None };
@@ -203,8 +236,8 @@ fn defined(names: &[String], definitions: Vec<SymbolDefinition>, values: &mut Va
             let (pick, _) =
                 picks.picks.iter().enumerate().find(|(at, _)| pick_name(*at) == name).map(|(a, p)| (p, a))?;
             match pick {
-                Pick::Column { place: Place { variable, first: false, skip: 0, offset: 0 }, column }
-                    if variable.is_none_or(|variable| variable == at) =>
+                Pick::Column { place: Place { variables, first: false, skip: 0, offset: 0 }, column }
+                    if variables.is_none_or(|of| of >> at & 1 == 1) =>
                 {
                     Some(values.exprs[*column].clone())
                 }

@@ -1,7 +1,8 @@
 //! The expressions of MEASURES and DEFINE: what speaks of rows of a match becomes columns, [`Pick`]s; the rest is left to
 //! the planner.
 //!
-//! A column by itself means the last row so far, `A.price` the last row so far that is an A.
+//! A column by itself means the last row so far, `A.price` the last row so far that is an A; with SUBSET U = (A, B), `U.price`
+//! is of the last row that is an A or a B.
 
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub(super) struct Values<'a> {
     /// The input.
     pub(super) schema: &'a DFSchema,
     pub(super) variables: &'a [String],
+    /// The names of several variables together, with those as bits.
+    pub(super) subsets: Vec<(String, u64)>,
     /// What the pattern reads of the input; picks mean places in it.
     pub(super) exprs: Vec<Expr>,
     /// The event-time column.
@@ -80,7 +83,7 @@ impl Values<'_> {
     /// The pick of the event time of a match: that of its last row.
     pub(super) fn match_time(&mut self, picks: &mut Picks) -> usize {
         let column = self.place(self.time.clone());
-        let place = Place { variable: None, first: false, skip: 0, offset: 0 };
+        let place = Place::default();
         picks.add(Pick::Column { place, column }, super::column_type::TIME)
     }
 
@@ -150,23 +153,28 @@ impl Values<'_> {
 
     /// The pick of an expression over one row.
     fn column(&mut self, arg: ast::Expr, place: Place, picks: &mut Picks) -> Result<usize> {
-        let (variable, expr) = self.of_one_row(arg)?;
+        let (variables, expr) = self.of_one_row(arg)?;
         let data_type = expr.get_type(self.schema)?;
         let column = self.place(expr);
-        Ok(picks.add(Pick::Column { place: Place { variable, ..place }, column }, data_type))
+        Ok(picks.add(Pick::Column { place: Place { variables, ..place }, column }, data_type))
     }
 
-    /// An expression over the columns of one row: the variable that it speaks of, and the planned expression.
-    fn of_one_row(&mut self, mut arg: ast::Expr) -> Result<(Option<usize>, Expr)> {
+    /// The variables of that name, as bits: one, or those of a subset.
+    fn named(&self, name: &str) -> Option<u64> {
+        let one = self.variables.iter().position(|variable| variable == name).map(|at| 1 << at);
+        one.or_else(|| self.subsets.iter().find(|(subset, _)| subset == name).map(|(_, of)| *of))
+    }
+
+    /// An expression over the columns of one row: the variables that it speaks of, and the planned expression.
+    fn of_one_row(&mut self, mut arg: ast::Expr) -> Result<(Option<u64>, Expr)> {
         let span = arg.span();
-        let mut of: Option<Option<usize>> = None;
-        let variables = self.variables;
+        let mut of: Option<Option<u64>> = None;
         walk::expr(&mut arg, |part| {
             let Part::Expr(expr) = part else { return Flow::Continue(()) };
             let variable = match expr {
                 ast::Expr::Identifier(_) => None,
                 ast::Expr::CompoundIdentifier(names) => {
-                    let variable = variables.iter().position(|variable| *variable == names[0].value);
+                    let variable = self.named(&names[0].value);
                     if variable.is_some() {
                         names.remove(0);
                         if let [only] = names.as_slice() {
@@ -254,21 +262,24 @@ impl Values<'_> {
         if clause || function.filter.is_some() {
             return Err(refused(span, "this clause of an aggregate is not supported here".to_owned(), "leave it out"));
         }
-        let (mut variable, mut args, mut literals) = (None, Vec::new(), Vec::new());
+        let (mut variables, mut args, mut literals) = (None, Vec::new(), Vec::new());
         for arg in &list.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => {}
                 FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(of)) => {
                     let name = of.0.last().and_then(|part| part.as_ident()).cloned();
                     let name = name.unwrap_or_else(|| Ident::new(of.to_string()));
-                    variable = Some(super::pattern_shape::variable(self.variables, &name).map_err(placed)?);
+                    variables = match self.named(&name.value.to_lowercase()) {
+                        None => Some(1 << super::pattern_shape::variable(self.variables, &name).map_err(placed)?),
+                        found => found,
+                    };
                 }
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
                     let (of, planned) = self.of_one_row(expr.clone())?;
                     match planned {
                         Expr::Literal(value, _) if !args.is_empty() => literals.push(value),
                         planned => {
-                            variable = variable.or(of);
+                            variables = variables.or(of);
                             args.push(planned);
                         }
                     }
@@ -296,7 +307,7 @@ impl Values<'_> {
         let args = args.collect::<Vec<_>>().into_iter().map(|arg| self.place(arg)).collect();
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         let output = bound.output.clone();
-        let pick = PickAggregate { variable, function: found, args, literals, distinct, output };
+        let pick = PickAggregate { variables, function: found, args, literals, distinct, output };
         Ok(picks.add(Pick::Aggregate(pick), bound.output))
     }
 }
@@ -305,7 +316,8 @@ fn refused(span: Span, message: String, hint: &str) -> DataFusionError {
     placed(Problem::at(span, message).hint(hint))
 }
 
-fn arguments(function: &ast::Function) -> Result<Vec<ast::Expr>> {
+/// The arguments of a call, each a plain expression.
+pub(super) fn arguments(function: &ast::Function) -> Result<Vec<ast::Expr>> {
     let FunctionArguments::List(list) = &function.args else { return Ok(Vec::new()) };
     let plain = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr.clone()),

@@ -43,10 +43,11 @@ pub(super) fn parse(
     tokens: &[TokenWithSpan],
     key: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Result<(Query, usize), Problem> {
-    let prepared = as_of::prepare(pattern_tokens::prepare(table_function::prepare(tokens))?)?;
+    let (prepared, aside) = pattern_tokens::prepare(as_of::prepare(table_function::prepare(tokens))?)?;
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
     let mut query = parser.parse_query().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
+    pattern_tokens::put_back(&mut query, &aside)?;
     let versions = as_of::rewrite(&mut query, key)?;
     refuse::check(&mut query)?;
     names::name_columns(&mut query)?;

@@ -83,16 +83,18 @@ impl Naive<'_> {
         let show = |v: Option<i64>| v.map_or("-".to_owned(), |v| v.to_string());
         let line = |upto: usize| {
             let rows = &self.rows[start..start + upto];
-            let a: Vec<i64> = (0..upto).filter(|&i| path[i] == 0).map(|i| rows[i].v).collect();
+            let of = |most: usize| (0..upto).filter(|&i| path[i] <= most).map(|i| rows[i].v).collect::<Vec<i64>>();
+            let (a, either) = (of(0), of(1));
             let before = start.checked_sub(1).map(|at| self.rows[at].v);
-            let sum = (!a.is_empty()).then(|| a.iter().sum());
+            let sum = |values: &[i64]| (!values.is_empty()).then(|| values.iter().sum());
             let name = path[upto - 1];
-            let values = [Some(rows[0].ts), Some(rows[upto - 1].ts), before, a.last().copied(), Some(upto as i64), sum];
+            let times = [Some(rows[0].ts), Some(rows[upto - 1].ts), before];
+            let values = [a.last().copied(), Some(upto as i64), sum(&a), either.last().copied(), sum(&either)];
             let head = match self.case.all {
                 true => vec![rows[upto - 1].key, Some(rows[upto - 1].ts), Some(rows[upto - 1].v)],
                 false => vec![rows[0].key],
             };
-            let cells: Vec<String> = head.into_iter().chain(values).map(show).collect();
+            let cells: Vec<String> = head.into_iter().chain(times).chain(values).map(show).collect();
             format!("{} v{name} {number}", cells.join(" "))
         };
         if self.case.all { (1..=path.len()).map(line).collect() } else { vec![line(path.len())] }

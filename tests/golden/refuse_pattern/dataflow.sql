@@ -54,7 +54,7 @@ SELECT * FROM quotes MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts
 
 CREATE SINK s13 WITH ('connector' = 'blackhole') AS
 SELECT * FROM quotes MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts
-  MEASURES A.price AS p PATTERN (A B) SUBSET U = (A, B) DEFINE A AS price > 1);
+  MEASURES A.price AS p PATTERN (A B) SUBSET U = (A, C) DEFINE A AS price > 1);
 
 CREATE SINK s14 WITH ('connector' = 'blackhole') AS
 SELECT * FROM quotes MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts
