@@ -13,6 +13,7 @@ const LINES = 8;           // keys drawn as lines
 const POINTS = 240;        // times drawn
 const MANY = 60;           // keys, beyond which lines say nothing
 const BARS = 14;
+const GLOWING = 500;       // changes a second, beyond which nothing glows
 const BINS = 24;
 
 const part = {};
@@ -124,7 +125,8 @@ export function draw(changed) {
 }
 
 function table(rows) {
-  const flash = !fresh && !still.matches;
+  // Where everything changes all the time a glow says nothing, and costs.
+  const flash = !fresh && !still.matches && !(view.rate > GLOWING);
   const glow = element => element.animate([{ backgroundColor: "var(--flash)" }, { backgroundColor: "transparent" }], { duration: 700, easing: "ease-out" });
   list(part.body, rows, ([key]) => key, () => make("tr", {}, make("td", {}, make("span", { class: "badge" })), ...view.columns.map(c => make("td", { class: isNumber(c.type) ? "n" : "" }))), (tr, [, entry]) => {
     const old = tr.entry; if (old === entry) return;
