@@ -49,6 +49,6 @@ fn what_is_too_much_is_refused_and_what_is_taken_is_in_the_result() {
     assert_eq!(sent.accepted + sent.refused, sent.sent, "every row is accounted for");
     assert!(sent.refused > 0 && sent.accepted > 0, "{} taken, {} refused", sent.accepted, sent.refused);
     assert_eq!(found.shown, sent.accepted, "every row taken is in the result, and no other");
-    let (warm, highest) = found.memory_mib;
-    assert!(highest < warm + 192.0, "from {warm} to {highest} MiB");
+    let (before, last) = found.memory_mib;
+    assert!(before.max(last) < 384.0, "{before} and then {last} MiB");
 }

@@ -28,7 +28,7 @@ pub struct Overload {
     pub sent: Sent,
     /// Rows in the result.
     pub shown: u64,
-    /// Resident memory in MiB: once warm, and its highest afterwards.
+    /// Resident memory in MiB, at its highest: in three quarters of the time, and in the last.
     pub memory_mib: (f64, f64),
 }
 
@@ -39,22 +39,24 @@ pub fn run(times: f64, warm: f64, seconds: f64) -> Overload {
     let first = push(&server, load);
     let capacity = first.accepted as f64 / first.seconds;
     let offered = capacity * times;
-    let (warm_mib, done) = (server.memory_mib().0, AtomicBool::new(false));
-    let (sent, highest) = std::thread::scope(|scope| {
+    let done = AtomicBool::new(false);
+    let (sent, memory) = std::thread::scope(|scope| {
         let watch = scope.spawn(|| {
-            let mut highest = 0.0_f64;
+            let mut memory = Vec::new();
             while !done.load(Ordering::Relaxed) {
-                highest = highest.max(server.memory_mib().0);
+                memory.push(server.memory_mib().0);
                 std::thread::sleep(Duration::from_millis(100));
             }
-            highest
+            memory
         });
         let since = Duration::from_secs_f64(first.seconds.ceil());
         let sent = push(&server, Load { rate: Some(offered), seconds, since, ..load });
         done.store(true, Ordering::Relaxed);
         (sent, watch.join().unwrap())
     });
+    let (before, last) = memory.split_at(memory.len() / 4 * 3);
+    let highest = |memory: &[f64]| memory.iter().copied().fold(0.0, f64::max);
     let expected = first.accepted + sent.accepted;
     let shown = server.settles("slow", "views", expected) - first.accepted;
-    Overload { capacity, offered, sent, shown, memory_mib: (warm_mib, highest) }
+    Overload { capacity, offered, sent, shown, memory_mib: (highest(before), highest(last)) }
 }

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::io::Write;
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -56,8 +57,30 @@ pub struct Followed {
 struct Seen {
     /// By epoch what a reader held there.
     held: HashMap<Vec<u8>, Bag>,
+    /// What a delta changes, by the hash of its bytes: most readers are told the same ones, and the client is to cost little.
+    deltas: HashMap<u64, Delta>,
     followed: Followed,
     last: HashMap<Bag, u64>,
+}
+
+/// What a delta says.
+#[derive(Clone, Copy)]
+struct Delta {
+    bag: Bag,
+    changes: u64,
+    /// The last tick that is in it.
+    tick: Option<u64>,
+}
+
+impl Seen {
+    fn delta(&mut self, data: &[u8]) -> Delta {
+        let hash = foldhash::quality::FixedState::default().hash_one(data);
+        *self.deltas.entry(hash).or_insert_with(|| {
+            let mut bag = Bag::default();
+            let changes = bag.change(data);
+            Delta { bag, changes, tick: largest(data, b"\"last\":").map(number_of) }
+        })
+    }
 }
 
 /// Lets them follow.
@@ -72,7 +95,17 @@ pub fn follow(crowd: Crowd) -> Followed {
         ask(&mut stream);
         stream
     };
-    let stuck: Vec<TcpStream> = (0..crowd.stuck).map(|_| connect()).collect();
+    // What the kernel takes for them fills sooner.
+    let narrow = || {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let stream = runtime.block_on(async { socket.connect(server.address).await.unwrap().into_std().unwrap() });
+        stream.set_nonblocking(false).unwrap();
+        stream
+    };
+    let stuck: Vec<TcpStream> =
+        (0..crowd.stuck).map(|_| narrow()).map(|mut stream| (ask(&mut stream), stream).1).collect();
     let streams: Vec<TcpStream> = (0..crowd.readers).map(|_| connect()).collect();
     while server.get("/api/v1/stats")["sse_clients"].as_u64() < Some((crowd.readers + crowd.stuck) as u64) {
         std::thread::sleep(Duration::from_millis(10));
@@ -119,7 +152,7 @@ fn push(server: &Server, crowd: Crowd, pace: Pace) {
 
 async fn read(stream: TcpStream, crowd: Crowd, pace: Pace, seen: Rc<RefCell<Seen>>) {
     let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-    let (mut events, mut block) = (Events::default(), vec![0; 16 << 10]);
+    let (mut events, mut block) = (Events::default(), vec![0; 64 << 10]);
     let (mut held, mut deltas, mut next) = (Bag::default(), 0, 0);
     // The last tick's rows, and then how far that is.
     let mut ended = false;
@@ -134,9 +167,11 @@ async fn read(stream: TcpStream, crowd: Crowd, pace: Pace, seen: Rc<RefCell<Seen
         events.take(&block[..read], |name, data| match name {
             b"snapshot" => held = Bag::rows(data),
             b"delta" => {
-                seen.followed.changes += held.change(data);
+                let delta = seen.delta(data);
+                held.0 = held.0.wrapping_add(delta.bag.0);
+                seen.followed.changes += delta.changes;
                 deltas += 1;
-                if let Some(tick) = largest(data, b"\"last\":").map(number_of).filter(|tick| *tick >= next) {
+                if let Some(tick) = delta.tick.filter(|tick| *tick >= next) {
                     let now = pace.now();
                     (next..=tick).for_each(|tick| seen.followed.shown.seconds(now - 0.2 - tick as f64 * pace.interval));
                     next = tick + 1;

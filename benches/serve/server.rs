@@ -92,12 +92,17 @@ impl Server {
         (of("VmRSS:"), of("VmHWM:"))
     }
 
-    /// Seconds of CPU that it has used, in hundredths; 0 where there is no `/proc`.
+    /// Seconds of CPU that it has used.
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+        cpu_seconds(&self.child.id().to_string())
     }
+}
+
+/// Seconds of CPU that a process has used, in hundredths; 0 where there is no `/proc`.
+pub fn cpu_seconds(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 impl Drop for Server {

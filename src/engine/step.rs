@@ -16,7 +16,7 @@ use super::view::{Snapshot, View};
 use crate::time::Epoch;
 
 /// How far a reader of a view is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// It knows which rows closed before this epoch.
     pub closed: Epoch,

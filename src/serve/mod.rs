@@ -36,6 +36,7 @@ mod stream_event;
 mod stream_id;
 mod stream_ws;
 mod tables;
+mod telling;
 mod throttle;
 mod tls;
 mod tokens;
@@ -62,15 +63,19 @@ use crate::time::now_ms;
 use problem::Problem;
 use route::{Route, Shape};
 
-/// What every endpoint knows.
-#[derive(Clone)]
-struct App {
+/// What every endpoint knows; one pointer, since every layer of a request has one.
+type App = Arc<Shared>;
+
+/// See [`App`].
+struct Shared {
     engine: Arc<Engine>,
     rates: Arc<stats::Rates>,
     access: Arc<Access>,
-    throttle: Arc<Option<throttle::Throttle>>,
+    throttle: Option<throttle::Throttle>,
     /// Room for streams.
     subscribers: Arc<Semaphore>,
+    /// What their readers were told last.
+    tellings: telling::Tellings,
     /// Tells this run of the server from others, in the ids of stream events.
     run: u64,
     /// True once the server ends: streams end too.
@@ -89,15 +94,16 @@ pub async fn serve(
     let (close, closing) = watch::channel(false);
     let rates = Arc::new(stats::Rates::new());
     let subscribers = access.limits.size(Limit::Subscribers).min(Semaphore::MAX_PERMITS);
-    let app = App {
+    let app = Arc::new(Shared {
         engine: engine.clone(),
         rates: rates.clone(),
-        throttle: Arc::new(throttle::Throttle::new(access.limits.get(Limit::Requests))),
+        throttle: throttle::Throttle::new(access.limits.get(Limit::Requests)),
         subscribers: Arc::new(Semaphore::new(subscribers)),
+        tellings: telling::Tellings::default(),
         access: Arc::new(access),
         run: now_ms().unsigned_abs(),
         closing: closing.clone(),
-    };
+    });
     let access = app.access.clone();
     let server = connection::serve(listener, &access, router(app), closing);
     let stopped = async move {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -17,7 +18,7 @@ use super::App;
 use super::as_of::AsOf;
 use super::json;
 use super::route::{Answer, Route, Shape};
-use super::stream::{Events, events};
+use super::stream::events;
 use super::stream_event::Event;
 use crate::engine::Engine;
 use crate::time::Clock;
@@ -146,13 +147,13 @@ async fn stats(State(app): State<App>) -> Json<Stats> {
     Json(Stats::of(&app))
 }
 
-async fn stream(State(app): State<App>) -> Events {
+async fn stream(State(app): State<App>) -> Response {
     let (out, receiver) = mpsc::channel(1);
     let mut closing = app.closing.clone();
     tokio::spawn(async move {
         let send = async {
             loop {
-                if out.send(Event::new("stats", text(&app))).await.is_err() {
+                if out.send(Event::new("stats", text(&app)).alone()).await.is_err() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -9,7 +9,7 @@
 //! changes since are gone, `reset` and new snapshots follow. When the server ends, what is shown by then is told first.
 //!
 //! A reader that does not keep up holds nothing back: it is told the changes of many epochs merged into one. Cost per
-//! reader: one task, and the encoding of its events.
+//! reader: one task; events are encoded once for all readers that are at one place ([`super::telling`]).
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -18,29 +18,29 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::App;
 use super::problem::Problem;
 use super::route::{self, Answer, Parameter, Route, query};
 use super::stream_event::Event;
+use super::telling::{Next, Telling, Way};
 use super::views::find;
 use super::{dataflow, sources, stats, stream_event, stream_id};
-use crate::engine::{Place, Snapshot, Step, View};
+use crate::engine::Snapshot;
 use crate::time::{Clock, Epoch, parse_duration_ms};
 
 /// After how long without an event a comment shows that the connection lives.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How many events may wait for a slow reader.
-const WAITING: usize = 16;
+/// How many tellings may wait for a slow reader.
+const WAITING: usize = 4;
 /// More epochs than this at once are merged.
 const MERGE_OVER: usize = 64;
 /// `every` is at most this long.
@@ -90,15 +90,17 @@ const WITH: Parameter =
 const AFTER: Parameter = query("last_event_id", "string", "As the header, for clients that cannot set one");
 const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this event");
 
-/// A stream of events, as an answer.
-pub(super) type Events = Sse<axum::response::sse::KeepAliveStream<EventStream>>;
-type EventStream = tokio_stream::adapters::Map<ReceiverStream<Event>, fn(Event) -> Result<sse::Event, Infallible>>;
-
-/// Events that another task sends, with heartbeats between them.
-pub(super) fn events(receiver: mpsc::Receiver<Event>) -> Events {
-    let send: fn(Event) -> Result<sse::Event, Infallible> = |event| Ok(event.sent());
-    let events = ReceiverStream::new(receiver).map(send);
-    Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("hb"))
+/// What another task tells, as server-sent events with heartbeats between them.
+pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>) -> Response {
+    let next = |mut told: mpsc::Receiver<Arc<Telling>>| async move {
+        let bytes = match tokio::time::timeout(HEARTBEAT, told.recv()).await {
+            Ok(next) => next?.sent(),
+            Err(_) => Bytes::from_static(b": hb\n\n"),
+        };
+        Some((Ok::<_, Infallible>(bytes), told))
+    };
+    let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (head, Body::from_stream(futures_util::stream::unfold(told, next))).into_response()
 }
 
 #[derive(Deserialize, Default)]
@@ -120,11 +122,11 @@ async fn one(
     Path(name): Path<String>,
     query: AskedQuery,
     headers: HeaderMap,
-) -> Result<Events, Problem> {
+) -> Result<Response, Problem> {
     start(app, Some(&name), query, &headers).map(events)
 }
 
-async fn many(State(app): State<App>, query: AskedQuery, headers: HeaderMap) -> Result<Events, Problem> {
+async fn many(State(app): State<App>, query: AskedQuery, headers: HeaderMap) -> Result<Response, Problem> {
     start(app, None, query, &headers).map(events)
 }
 
@@ -138,7 +140,7 @@ pub(super) fn start(
     one: Option<&str>,
     query: AskedQuery,
     headers: &HeaderMap,
-) -> Result<mpsc::Receiver<Event>, Problem> {
+) -> Result<mpsc::Receiver<Arc<Telling>>, Problem> {
     let asked = read(query)?;
     let views = match (one, asked.views.as_deref()) {
         (Some(_), Some(_)) => return Err(Problem::bad_request("views: the path names the view")),
@@ -179,12 +181,15 @@ pub(super) fn start(
     };
     let (out, receiver) = mpsc::channel(WAITING);
     let reader = Reader {
-        aligned: views.len() < 2 || asked.align.unwrap_or(true),
-        places: Vec::new(),
         watches: views.iter().map(|view| view.watch()).collect(),
         every: Duration::from_millis(every.unsigned_abs()),
-        views,
-        only_final,
+        way: Way {
+            aligned: views.len() < 2 || asked.align.unwrap_or(true),
+            places: Vec::new(),
+            views,
+            only_final,
+            merge_over: if every == 0 { MERGE_OVER } else { 1 },
+        },
         extras,
         clock: Clock::start(),
         extras_due: Duration::ZERO,
@@ -215,19 +220,15 @@ impl<T> From<mpsc::error::SendError<T>> for End {
 
 struct Reader {
     app: App,
-    views: Vec<Arc<View>>,
+    way: Way,
     watches: Vec<watch::Receiver<Epoch>>,
-    /// Where the reader is, by view.
-    places: Vec<Place>,
-    only_final: bool,
-    aligned: bool,
     every: Duration,
     extras: Vec<&'static Extra>,
     /// Since the reader came.
     clock: Clock,
     /// When they are told next, by the clock.
     extras_due: Duration,
-    out: mpsc::Sender<Event>,
+    out: mpsc::Sender<Arc<Telling>>,
     closing: watch::Receiver<bool>,
     /// One of those that may read at a time.
     _place: OwnedSemaphorePermit,
@@ -255,16 +256,16 @@ impl Reader {
         match begin {
             Begin::Snapshot => self.snapshot().await?,
             Begin::Now => {
-                self.places = self.views.iter().map(|view| view.as_of().into()).collect();
-                if self.aligned {
-                    let least = self.places.iter().map(|place| place.next).min().unwrap_or(Epoch::END);
-                    self.places.fill(least.into());
+                self.way.places = self.way.views.iter().map(|view| view.as_of().into()).collect();
+                if self.way.aligned {
+                    let least = self.way.places.iter().map(|place| place.next).min().unwrap_or(Epoch::END);
+                    self.way.places.fill(least.into());
                 }
                 self.progress().await?;
             }
-            Begin::Resume(id) => match stream_id::read(self.app.run, self.views.len(), &id) {
-                Some(places) if places.iter().zip(&self.views).all(|(place, view)| place.next <= view.as_of()) => {
-                    self.places = places;
+            Begin::Resume(id) => match stream_id::read(self.app.run, self.way.views.len(), &id) {
+                Some(places) if places.iter().zip(&self.way.views).all(|(place, view)| place.next <= view.as_of()) => {
+                    self.way.places = places;
                     resumed = true;
                 }
                 _ => self.reset("the Last-Event-ID is not of this run of the server, or of another request").await?,
@@ -280,19 +281,21 @@ impl Reader {
                 }
             }
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
-            match self.steps() {
-                None => self.reset("the changes since then are gone").await?,
-                Some(steps) if steps.iter().any(Option::is_some) => {
-                    self.tell(steps).await?;
+            match self.app.tellings.next(self.app.run, &self.way) {
+                Next::Gone => self.reset("the changes since then are gone").await?,
+                Next::Told(told) => {
+                    self.app.engine.metrics().sse_compacted.inc_by(told.merged());
+                    self.way.places = told.places().to_vec();
+                    self.out.send(told).await?;
                     // A view with nothing new may have been cut off before it told how far it is.
-                    if resumed && !self.aligned {
+                    if resumed && !self.way.aligned {
                         self.progress().await?;
                     }
                 }
                 // Where it is, so that a reader that has all of it knows.
-                Some(_) if resumed => self.progress().await?,
-                Some(_) if last => return Err(End),
-                Some(_) => self.wait(now).await?,
+                Next::Nothing if resumed => self.progress().await?,
+                Next::Nothing if last => return Err(End),
+                Next::Nothing => self.wait(now).await?,
             }
             resumed = false;
         }
@@ -315,28 +318,28 @@ impl Reader {
     }
 
     async fn send(&self, event: Event) -> Result<(), End> {
-        Ok(self.out.send(event.id(stream_id::write(self.app.run, &self.places))).await?)
+        Ok(self.out.send(event.id(stream_id::write(self.app.run, &self.way.places)).alone()).await?)
     }
 
     async fn reset(&mut self, reason: &str) -> Result<(), End> {
-        self.out.send(stream_event::reset(reason).id(stream_id::nothing(self.app.run))).await?;
+        self.out.send(stream_event::reset(reason).id(stream_id::nothing(self.app.run)).alone()).await?;
         self.snapshot().await
     }
 
     /// Tells the rows of all views, and goes on from there.
     async fn snapshot(&mut self) -> Result<(), End> {
         let mut snapshots = self.read().await;
-        self.places = snapshots.iter().map(|snapshot| snapshot.as_of.into()).collect();
+        self.way.places = snapshots.iter().map(|snapshot| snapshot.as_of.into()).collect();
         snapshots.reverse();
-        for view in 0..self.views.len() {
+        for view in 0..self.way.views.len() {
             let Some(snapshot) = snapshots.pop() else { break };
-            let (shown, only_final) = (self.views[view].clone(), self.only_final);
+            let (shown, only_final) = (self.way.views[view].clone(), self.way.only_final);
             let encode = move || stream_event::snapshot(&shown, &snapshot, only_final);
             let event = tokio::task::spawn_blocking(encode).await.map_err(|_| End)?;
             if snapshots.is_empty() {
                 self.send(event).await?;
             } else {
-                self.out.send(event.id(stream_id::nothing(self.app.run))).await?;
+                self.out.send(event.id(stream_id::nothing(self.app.run)).alone()).await?;
             }
         }
         self.progress().await
@@ -344,11 +347,11 @@ impl Reader {
 
     /// The rows of all views, at one epoch if they go together.
     async fn read(&self) -> Vec<Snapshot> {
-        if !self.aligned {
-            return self.views.iter().map(|view| view.snapshot()).collect();
+        if !self.way.aligned {
+            return self.way.views.iter().map(|view| view.snapshot()).collect();
         }
         loop {
-            match self.app.engine.views().read(&self.views) {
+            match self.app.engine.views().read(&self.way.views) {
                 Some(snapshots) => return snapshots,
                 // The fastest view's ring does not reach back to the slowest view: it may catch up.
                 None => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -357,65 +360,12 @@ impl Reader {
     }
 
     async fn progress(&self) -> Result<(), End> {
-        if self.aligned {
-            let as_of = self.places.iter().map(|place| place.closed).min().unwrap_or(Epoch::END);
-            return self.send(stream_event::progress(None, as_of)).await;
+        let Way { views, places, .. } = &self.way;
+        if self.way.aligned {
+            return self.send(stream_event::progress_of_all(places)).await;
         }
-        for (view, place) in self.views.iter().zip(&self.places) {
-            self.send(stream_event::progress(Some(view), place.closed)).await?;
-        }
-        Ok(())
-    }
-
-    /// What is new, by view; `None` if it is gone.
-    fn steps(&self) -> Option<Vec<Option<Step>>> {
-        let ends: Vec<Epoch> = self.views.iter().map(|view| view.as_of()).collect();
-        let least = ends.iter().copied().min().unwrap_or(Epoch::END);
-        let merge_over = if self.every.is_zero() { MERGE_OVER } else { 1 };
-        let step = |(view, place): (usize, &Place)| {
-            let to = if self.aligned { least } else { ends[view] };
-            if to <= place.closed {
-                return Some(None);
-            }
-            self.views[view].step(*place, to, merge_over).map(Some)
-        };
-        self.places.iter().enumerate().map(step).collect()
-    }
-
-    async fn tell(&mut self, steps: Vec<Option<Step>>) -> Result<(), End> {
-        let mut order: Vec<(Epoch, usize, usize)> = Vec::new();
-        for (view, step) in steps.iter().enumerate() {
-            let Some(step) = step else { continue };
-            order.extend(step.told.iter().enumerate().map(|(at, told)| (told.changes.epoch, view, at)));
-            if step.merged {
-                self.app.engine.metrics().sse_compacted.inc();
-            }
-        }
-        order.sort_unstable();
-        for (epoch, view, at) in order {
-            let Some(step) = &steps[view] else { continue };
-            let next = Epoch { tick: epoch.tick.saturating_add(1), ..epoch };
-            let event = stream_event::delta(&self.views[view], &step.told[at], next, self.only_final);
-            let closed = if step.closes { self.places[view].closed } else { next };
-            self.places[view] = Place { closed, next, merged: step.merged };
-            if let Some(event) = event {
-                self.send(event).await?;
-            }
-        }
-        for (view, step) in steps.iter().enumerate() {
-            let Some(step) = step else { continue };
-            self.places[view] = step.to.into();
-            if let Some(event) = stream_event::closed(&self.views[view], &step.closed, self.only_final) {
-                self.send(event).await?;
-            }
-        }
-        if self.aligned {
-            return self.progress().await;
-        }
-        for (view, step) in self.views.iter().zip(&steps) {
-            if let Some(step) = step {
-                self.send(stream_event::progress(Some(view), step.to)).await?;
-            }
+        for (view, place) in views.iter().zip(places) {
+            self.send(stream_event::progress(view, place.closed)).await?;
         }
         Ok(())
     }

@@ -4,11 +4,9 @@
 //! A row that closes without changing is retracted as `open` and inserted as `final`; with `emit=final` only what is not
 //! open is told at all.
 
-use axum::response::sse;
-
 use super::as_of::AsOf;
 use super::json;
-use crate::engine::{Snapshot, Status, Told, View};
+use crate::engine::{Place, Snapshot, Status, Told, View};
 use crate::format::JsonRows;
 use crate::time::Epoch;
 
@@ -18,6 +16,7 @@ pub(super) struct Event {
     name: &'static str,
     /// Empty if it is no place to resume from.
     id: String,
+    /// One line.
     data: String,
 }
 
@@ -31,16 +30,25 @@ impl Event {
         Event { id, ..self }
     }
 
-    /// As a server-sent event.
-    pub(super) fn sent(self) -> sse::Event {
-        let event = sse::Event::default().event(self.name).data(self.data);
-        if self.id.is_empty() { event } else { event.id(self.id) }
+    /// Appends it as a server-sent event.
+    pub(super) fn send(&self, out: &mut String) {
+        let Event { name, id, data } = self;
+        out.extend(["event: ", name, "\ndata: ", data]);
+        if !id.is_empty() {
+            out.extend(["\nid: ", id]);
+        }
+        out.push_str("\n\n");
     }
 
     /// As a text frame of a WebSocket: `type`, `id` and `data` are the name, the id and the data of a server-sent event.
-    pub(super) fn frame(self) -> String {
+    pub(super) fn frame(&self) -> String {
         let Event { name, id, data } = self;
         format!(r#"{{"type":"{name}","id":"{id}","data":{data}}}"#)
+    }
+
+    /// Its length, but for a few bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.id.len() + self.data.len() + 32
     }
 }
 
@@ -77,13 +85,15 @@ pub(super) fn closed(view: &View, closed: &Snapshot, only_final: bool) -> Option
     changes.event(view, closed.as_of)
 }
 
-/// How far all views are, or one.
-pub(super) fn progress(view: Option<&View>, as_of: Epoch) -> Event {
-    let data = match view {
-        Some(view) => format!("{}}}", head(view, as_of)),
-        None => format!(r#"{{"as_of":{}}}"#, json::object(&AsOf::from(as_of))),
-    };
-    Event::new("progress", data)
+/// How far a view is.
+pub(super) fn progress(view: &View, as_of: Epoch) -> Event {
+    Event::new("progress", format!("{}}}", head(view, as_of)))
+}
+
+/// How far all views of a reader are.
+pub(super) fn progress_of_all(places: &[Place]) -> Event {
+    let as_of = places.iter().map(|place| place.closed).min().unwrap_or(Epoch::END);
+    Event::new("progress", format!(r#"{{"as_of":{}}}"#, json::object(&AsOf::from(as_of))))
 }
 
 /// All that the reader knows is stale; snapshots follow.

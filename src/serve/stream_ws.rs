@@ -6,6 +6,7 @@
 //! its own reader back, which is then told merged changes.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -13,13 +14,14 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
+use futures_util::SinkExt;
 use tokio::sync::mpsc;
 
 use super::App;
 use super::problem::Problem;
 use super::route::{Answer, Route};
 use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, start};
-use super::stream_event::Event;
+use super::telling::Telling;
 
 /// Clients have nothing to say here: longer frames end the connection.
 const HEARD_BYTES: usize = 4096;
@@ -71,21 +73,27 @@ fn open(
 }
 
 /// Sends events until there are no more, or the client is gone.
-async fn carry(mut socket: WebSocket, mut events: mpsc::Receiver<Event>) {
+async fn carry(mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Telling>>) {
+    let goodbye = || Message::Close(Some(CloseFrame { code: close_code::AWAY, reason: "the server ends".into() }));
     loop {
         let mut beat = pin!(tokio::time::sleep(HEARTBEAT));
-        let frame = loop {
+        let (messages, last) = loop {
             tokio::select! {
-                event = events.recv() => break event.map(Event::frame),
+                told = events.recv() => break match told {
+                    Some(told) => (told.frames().iter().cloned().map(Message::Text).collect(), false),
+                    None => (vec![goodbye()], true),
+                },
                 // Pings are answered below us, and so is the goodbye.
                 heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { return },
-                () = &mut beat => break Some(r#"{"type":"hb"}"#.to_owned()),
+                () = &mut beat => break (vec![Message::Text(r#"{"type":"hb"}"#.into())], false),
             }
         };
-        let last = frame.is_none();
-        let goodbye = || Message::Close(Some(CloseFrame { code: close_code::AWAY, reason: "the server ends".into() }));
-        let message = frame.map_or_else(goodbye, |frame| Message::Text(frame.into()));
-        if socket.send(message).await.is_err() || last {
+        for message in messages {
+            if socket.feed(message).await.is_err() {
+                return;
+            }
+        }
+        if socket.flush().await.is_err() || last {
             return;
         }
     }

@@ -1,0 +1,204 @@
+//! What readers of some views are told on their way from where they are to where the views are: made once, for all readers
+//! that stand there.
+//!
+//! Invariant: what is told depends on the views, the place and how it was asked for, never on who asks or when; so readers at
+//! one place go on to one place, stay together, and share the bytes. A reader that was left behind follows the same
+//! steps while they are kept. Memory: the last [`KEPT`] tellings, [`KEPT_BYTES`] of them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use axum::body::Bytes;
+use axum::extract::ws::Utf8Bytes;
+
+use super::stream_event::{self, Event};
+use super::stream_id;
+use crate::engine::{Place, Step, View};
+use crate::time::Epoch;
+
+/// How many tellings are kept, and of how many bytes.
+const KEPT: usize = 64;
+const KEPT_BYTES: usize = 16 << 20;
+
+/// Where a reader is, and what it wants to be told.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) views: Vec<Arc<View>>,
+    /// By view.
+    pub(super) places: Vec<Place>,
+    /// Only what is not open.
+    pub(super) only_final: bool,
+    /// All views go forward together, as far as the slowest.
+    pub(super) aligned: bool,
+    /// More epochs than this at once are merged.
+    pub(super) merge_over: usize,
+}
+
+/// Events one after another, and where a reader is that took them.
+#[derive(Debug)]
+pub(super) struct Telling {
+    events: Vec<Event>,
+    places: Vec<Place>,
+    /// Of how many views changes were merged.
+    merged: u64,
+    sent: OnceLock<Bytes>,
+    frames: OnceLock<Vec<Utf8Bytes>>,
+}
+
+impl Event {
+    /// Told to one reader, that stays where it is.
+    pub(super) fn alone(self) -> Arc<Telling> {
+        Arc::new(Telling::new(vec![self], Vec::new(), 0))
+    }
+}
+
+impl Telling {
+    fn new(events: Vec<Event>, places: Vec<Place>, merged: u64) -> Telling {
+        Telling { events, places, merged, sent: OnceLock::new(), frames: OnceLock::new() }
+    }
+
+    /// Where a reader is that took it.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Of how many views changes were merged.
+    pub(super) fn merged(&self) -> u64 {
+        self.merged
+    }
+
+    /// As server-sent events.
+    pub(super) fn sent(&self) -> Bytes {
+        let write = || {
+            let mut text = String::with_capacity(self.bytes());
+            self.events.iter().for_each(|event| event.send(&mut text));
+            Bytes::from(text)
+        };
+        self.sent.get_or_init(write).clone()
+    }
+
+    /// As text frames of a WebSocket.
+    pub(super) fn frames(&self) -> &[Utf8Bytes] {
+        self.frames.get_or_init(|| self.events.iter().map(|event| event.frame().into()).collect())
+    }
+
+    fn bytes(&self) -> usize {
+        self.events.iter().map(Event::bytes).sum()
+    }
+}
+
+/// What a reader hears next.
+#[derive(Clone, Debug)]
+pub(super) enum Next {
+    /// This, and then it is further.
+    Told(Arc<Telling>),
+    /// Nothing is new.
+    Nothing,
+    /// Some of what it does not know yet is gone.
+    Gone,
+}
+
+/// The last tellings, by where they begin.
+#[derive(Debug, Default)]
+pub(super) struct Tellings(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_way: HashMap<Key, Slot, foldhash::fast::RandomState>,
+    order: VecDeque<(Key, Slot)>,
+}
+
+/// Who comes first makes it; the others wait for it.
+type Slot = Arc<OnceLock<Option<Arc<Telling>>>>;
+
+/// A way, its views by their addresses: they live as long as the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    views: Vec<usize>,
+    places: Vec<Place>,
+    only_final: bool,
+    aligned: bool,
+    merge_over: usize,
+}
+
+impl Tellings {
+    /// What a reader on its way hears next, in the run of the server `run`.
+    pub(super) fn next(&self, run: u64, way: &Way) -> Next {
+        let ends: Vec<Epoch> = way.views.iter().map(|view| view.as_of()).collect();
+        let least = ends.iter().copied().min().unwrap_or(Epoch::END);
+        let ends: Vec<Epoch> = if way.aligned { vec![least; ends.len()] } else { ends };
+        if way.places.iter().zip(&ends).all(|(place, end)| *end <= place.closed) {
+            return Next::Nothing;
+        }
+        let slot = self.slot(way);
+        let told = slot.get_or_init(|| tell(run, way, &ends).map(Arc::new));
+        told.clone().map_or(Next::Gone, Next::Told)
+    }
+
+    fn slot(&self, way: &Way) -> Slot {
+        let key = Key {
+            views: way.views.iter().map(|view| Arc::as_ptr(view) as usize).collect(),
+            places: way.places.clone(),
+            only_final: way.only_final,
+            aligned: way.aligned,
+            merge_over: way.merge_over,
+        };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = kept.by_way.get(&key) {
+            return slot.clone();
+        }
+        let bytes = |(_, slot): &(Key, Slot)| slot.get().and_then(Option::as_ref).map_or(0, |told| told.bytes());
+        let mut held: usize = kept.order.iter().map(bytes).sum();
+        while kept.order.len() >= KEPT || held > KEPT_BYTES {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            held -= bytes(&oldest);
+            kept.by_way.remove(&oldest.0);
+        }
+        let slot = Slot::default();
+        kept.by_way.insert(key.clone(), slot.clone());
+        kept.order.push_back((key, slot.clone()));
+        slot
+    }
+}
+
+/// The way to `ends`; `None` if some changes are gone.
+fn tell(run: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
+    let step = |((view, place), end): ((&Arc<View>, &Place), &Epoch)| {
+        if *end <= place.closed {
+            return Some(None);
+        }
+        view.step(*place, *end, way.merge_over).map(Some)
+    };
+    let steps: Vec<Option<Step>> = way.views.iter().zip(&way.places).zip(ends).map(step).collect::<Option<_>>()?;
+    let mut order: Vec<(Epoch, usize, usize)> = Vec::new();
+    for (view, step) in steps.iter().enumerate() {
+        let told = step.iter().flat_map(|step| step.told.iter().enumerate());
+        order.extend(told.map(|(at, told)| (told.changes.epoch, view, at)));
+    }
+    order.sort_unstable();
+    let (mut events, mut places) = (Vec::new(), way.places.clone());
+    let mut push = |event: Event, places: &[Place]| events.push(event.id(stream_id::write(run, places)));
+    for (epoch, view, at) in order {
+        let Some(step) = &steps[view] else { continue };
+        let next = Epoch { tick: epoch.tick.saturating_add(1), ..epoch };
+        let event = stream_event::delta(&way.views[view], &step.told[at], next, way.only_final);
+        let closed = if step.closes { places[view].closed } else { next };
+        places[view] = Place { closed, next, merged: step.merged };
+        event.into_iter().for_each(|event| push(event, &places));
+    }
+    for (view, step) in steps.iter().enumerate() {
+        let Some(step) = step else { continue };
+        places[view] = step.to.into();
+        let event = stream_event::closed(&way.views[view], &step.closed, way.only_final);
+        event.into_iter().for_each(|event| push(event, &places));
+    }
+    if way.aligned {
+        push(stream_event::progress_of_all(&places), &places);
+    } else {
+        for (view, step) in way.views.iter().zip(&steps) {
+            step.iter().for_each(|step| push(stream_event::progress(view, step.to), &places));
+        }
+    }
+    let merged = steps.iter().flatten().filter(|step| step.merged).count() as u64;
+    Some(Telling::new(events, places, merged))
+}
