@@ -18,13 +18,13 @@ use futures_util::SinkExt;
 use serde::Deserialize;
 use tokio_stream::Stream;
 
-use super::App;
 use super::ingest::find;
 use super::json::text;
 use super::limits::Limit;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
+use super::{App, PARTING};
 use crate::engine::{Pushed, Refused, Source};
 use crate::format::Part;
 use crate::source::{Intake, Written};
@@ -34,9 +34,6 @@ const BURST_FRAMES: usize = 4096;
 const BURST_BYTES: usize = 256 << 10;
 /// How soon a source without room is tried again.
 const RETRY: Duration = Duration::from_millis(20);
-
-/// How long the client may take to hear the last of it.
-const PARTING: Duration = Duration::from_secs(1);
 
 const UPGRADED: &[Answer] = &[Answer::of(101, "", "")];
 
@@ -90,9 +87,11 @@ async fn only(
 fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
     find(&app, &name)?;
     let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let open = app.sockets.clone().try_read_owned();
     let frame = app.access.limits.size(Limit::Frame);
     let upgrade = upgrade.max_message_size(frame).max_frame_size(frame);
     Ok(upgrade.on_upgrade(move |socket| async move {
+        let _open = open;
         if let Ok((source, intake)) = find(&app, &name) {
             let mut closing = app.closing.clone();
             let mut connection = Connection { socket, source, intake, frames: 0, lines: Vec::new(), held: Vec::new() };

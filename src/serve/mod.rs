@@ -45,6 +45,7 @@ mod views;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use access::Access;
 use axum::Router;
@@ -56,12 +57,15 @@ pub use origin::Origins;
 pub use tls::Tls;
 pub use tokens::Tokens;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{RwLock, Semaphore, watch};
 
 use crate::engine::Engine;
 use crate::time::now_ms;
 use problem::Problem;
 use route::{Route, Shape};
+
+/// How long a client may take to hear the last of a stream or a socket once the server ends.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// What every endpoint knows; one pointer, since every layer of a request has one.
 type App = Arc<Shared>;
@@ -76,6 +80,8 @@ struct Shared {
     subscribers: Arc<Semaphore>,
     /// What their readers were told last.
     tellings: telling::Tellings,
+    /// Held by every WebSocket as long as it is open: the server does not end before they have said goodbye.
+    sockets: Arc<RwLock<()>>,
     /// Tells this run of the server from others, in the ids of stream events.
     run: u64,
     /// True once the server ends: streams end too.
@@ -100,12 +106,18 @@ pub async fn serve(
         throttle: throttle::Throttle::new(access.limits.get(Limit::Requests)),
         subscribers: Arc::new(Semaphore::new(subscribers)),
         tellings: telling::Tellings::default(),
+        sockets: Arc::default(),
         access: Arc::new(access),
         run: now_ms().unsigned_abs(),
         closing: closing.clone(),
     });
-    let access = app.access.clone();
-    let server = connection::serve(listener, &access, router(app), closing);
+    let (access, sockets) = (app.access.clone(), app.sockets.clone());
+    let server = async {
+        let served = connection::serve(listener, &access, router(app), closing).await;
+        // Each ends by itself in time; one that does not is not waited for.
+        let _ = tokio::time::timeout(2 * PARTING, sockets.write()).await;
+        served
+    };
     let stopped = async move {
         stop.await;
         close.send_replace(true);

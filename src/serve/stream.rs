@@ -27,12 +27,12 @@ use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
-use super::App;
 use super::problem::Problem;
 use super::route::{self, Answer, Parameter, Route, query};
 use super::stream_event::Event;
 use super::telling::{Next, Telling, Way};
 use super::views::find;
+use super::{App, PARTING};
 use super::{dataflow, sources, stats, stream_event, stream_id};
 use crate::engine::Snapshot;
 use crate::time::{Clock, Epoch, parse_duration_ms};
@@ -45,9 +45,6 @@ const WAITING: usize = 4;
 const MERGE_OVER: usize = 64;
 /// `every` is at most this long.
 const EVERY_MAX_MS: i64 = 60_000;
-
-/// How long a reader may take to hear the last of it once the server ends.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How often what `with` names is told.
 const EXTRA_EVERY: Duration = Duration::from_secs(1);
@@ -241,7 +238,7 @@ impl Reader {
         let (out, mut closing) = (self.out.clone(), self.closing.clone());
         let cut_off = async {
             drop(closing.wait_for(|closing| *closing).await);
-            tokio::time::sleep(LAST_WORDS).await;
+            tokio::time::sleep(PARTING).await;
         };
         tokio::select! {
             _ = self.follow(begin) => {}

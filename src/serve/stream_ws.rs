@@ -67,9 +67,13 @@ fn open(
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let open = app.sockets.clone().try_read_owned();
     let events = start(app, one, query, headers)?;
     let upgrade = upgrade.max_message_size(HEARD_BYTES).max_frame_size(HEARD_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| carry(socket, events)))
+    Ok(upgrade.on_upgrade(async move |socket| {
+        let _open = open;
+        carry(socket, events).await;
+    }))
 }
 
 /// Sends events until there are no more, or the client is gone.
