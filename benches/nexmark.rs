@@ -1,14 +1,25 @@
-//! Nexmark, query by query, from the built-in source: rows/s and peak memory of a whole run.
+//! Nexmark, query by query: rows/s on one worker and on two, and peak memory, with the events in memory before the clock starts.
 //!
-//! `cargo bench --bench nexmark -- [--events N] [--workers N] [--runs N] [QUERY...]` runs the programs in `dataflows/nexmark`,
-//! each run in a process of its own, and prints the median. What is timed goes from starting the engine to everything
-//! written to a sink that forgets it; the generator is part of it (its own rate is the first line). `events` counts persons,
-//! auctions and bids, as Nexmark does; rows are the bids among them (46 of 50).
+//! `cargo bench --bench nexmark -- [--events N] [--workers A,B,...] [--runs N] [QUERY...]` runs the programs in
+//! `dataflows/nexmark`, each in a process of its own. Of every source the columns that its query reads are generated and
+//! kept as Arrow batches of 8192 rows; then the clock starts, and the sources replay those batches. It stops when
+//! everything is written to a sink that forgets it. The median of the runs is shown.
+//!
+//! `events` counts persons, auctions and bids, as Nexmark does; **rows** are those of the tables that a query reads (46 of 50
+//! for bids, 4 of 50 for persons and auctions together), and rates are of rows. `times` is the rate on one worker over that of
+//! another engine on such a machine, where there is one to beat. `input` is the size of the batches, `peak` the most memory that the process
+//! held during the runs with the first number of workers, the input included.
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use highwater::engine::{Config, Engine};
+use arrow_array::RecordBatch;
+use arrow_schema::FieldRef;
+use arrow_select::coalesce::BatchCoalescer;
+use highwater::engine::{BATCH_ROWS, Config, Engine};
+use highwater::options::{OptionSpec, Options};
+use highwater::source::{CONNECTORS, Connector, Decoded, Read, Reader, SourceError, SourceSpec};
 use highwater::sql::{Catalog, plan};
 
 #[global_allocator]
@@ -16,14 +27,116 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dataflows/nexmark");
 
-/// The source alone: generates the columns that most queries need, and drops them.
+/// The replay alone: the columns that most queries need, dropped at once.
 const SOURCE_ALONE: &str = "CREATE TABLE bid (WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND)
     WITH ('connector' = 'nexmark', 'table' = 'bid', 'events.num' = '1000000');
     CREATE SINK s WITH ('connector' = 'blackhole') AS SELECT auction, bidder, price FROM bid WHERE price < 0";
 
+/// Rows/s to beat, in millions.
+const REFERENCE: &[(&str, f64)] = &[
+    ("q0", 2.8),
+    ("q3", 2.6),
+    ("q4", 1.55),
+    ("q5", 1.3),
+    ("q7", 0.5),
+    ("q8", 1.8),
+    ("q9", 0.37),
+    ("q17", 0.64),
+    ("q18", 0.66),
+    ("q20", 0.81),
+];
+
+/// The built-in source, generated once and replayed.
+#[derive(Debug)]
+struct Replay;
+
+/// What was generated, by table and columns.
+static HELD: Mutex<Vec<(String, Arc<[RecordBatch]>)>> = Mutex::new(Vec::new());
+
+fn generator() -> &'static dyn Connector {
+    *CONNECTORS.iter().find(|connector| connector.name() == "nexmark").expect("the built-in source")
+}
+
+impl Connector for Replay {
+    fn name(&self) -> &'static str {
+        "nexmark"
+    }
+
+    fn help(&self) -> &'static str {
+        "replays what nexmark generated"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        generator().options()
+    }
+
+    fn default_columns(&self, options: &Options) -> Option<Vec<FieldRef>> {
+        generator().default_columns(options)
+    }
+
+    fn live(&self, options: &Options) -> bool {
+        generator().live(options)
+    }
+
+    fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
+        generator().check(spec)
+    }
+
+    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+        let key = format!("{:?} {:?}", spec.options, spec.decode);
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = match held.iter().find(|(other, _)| *other == key) {
+            Some((_, batches)) => batches.clone(),
+            None => {
+                let batches: Arc<[RecordBatch]> = generated(spec)?.into();
+                held.push((key, batches.clone()));
+                batches
+            }
+        };
+        // The peak is that of the run: the memory that the generator took does not count.
+        let _ = std::fs::write("/proc/self/clear_refs", "5");
+        Ok(vec![Box::new(Replayed { batches, next: 0, rows: 0 })])
+    }
+}
+
+fn generated(spec: &SourceSpec) -> Result<Vec<RecordBatch>, SourceError> {
+    let (mut full, mut all): (Option<BatchCoalescer>, Vec<RecordBatch>) = (None, Vec::new());
+    for mut reader in generator().open(spec)? {
+        while let Read::Rows(decoded) = reader.read()? {
+            let full = full.get_or_insert_with(|| BatchCoalescer::new(decoded.batch.schema(), BATCH_ROWS));
+            full.push_batch(decoded.batch).expect("batches of one schema");
+            all.extend(std::iter::from_fn(|| full.next_completed_batch()));
+        }
+    }
+    if let Some(mut full) = full {
+        full.finish_buffered_batch().expect("batches of one schema");
+        all.extend(std::iter::from_fn(|| full.next_completed_batch()));
+    }
+    Ok(all)
+}
+
+struct Replayed {
+    batches: Arc<[RecordBatch]>,
+    next: usize,
+    rows: u64,
+}
+
+impl Reader for Replayed {
+    fn name(&self) -> &str {
+        "nexmark"
+    }
+
+    fn read(&mut self) -> Result<Read, SourceError> {
+        let Some(batch) = self.batches.get(self.next).cloned() else { return Ok(Read::End) };
+        let position = self.rows + 1;
+        (self.next, self.rows) = (self.next + 1, self.rows + batch.num_rows() as u64);
+        Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position, positions: None }))
+    }
+}
+
 struct Arguments {
     events: u64,
-    workers: usize,
+    workers: Vec<usize>,
     runs: usize,
     queries: Vec<String>,
     child: bool,
@@ -38,24 +151,36 @@ fn main() {
         true => std::iter::once("source".to_owned()).chain(all()).collect(),
         false => arguments.queries.clone(),
     };
-    println!("{} events, {} worker(s), median of {} run(s)", arguments.events, arguments.workers, arguments.runs);
-    println!("{:<12} {:>12} {:>12} {:>10}", "query", "rows", "rows/s", "peak MiB");
+    println!("{} events in memory before the clock starts, median of {} run(s)", arguments.events, arguments.runs);
+    let rates: String =
+        arguments.workers.iter().map(|workers| format!(" {:>12}", format!("M/s, {workers} w"))).collect();
+    println!(
+        "{:<10} {:>10}{rates} {:>9} {:>6} {:>10} {:>10}",
+        "query", "rows", "reference", "times", "input MiB", "peak MiB"
+    );
     for query in queries {
-        let mut runs: Vec<(f64, u64, u64)> = (0..arguments.runs).map(|_| in_a_process(&query, &arguments)).collect();
-        runs.sort_by(|left, right| left.0.total_cmp(&right.0));
-        let (seconds, rows, peak_kib) = runs[runs.len() / 2];
-        println!("{query:<12} {rows:>12} {:>10.2} M {:>10}", rows as f64 / seconds / 1e6, peak_kib / 1024);
+        let Told { rows, seconds, input, peak } = in_a_process(&query, &arguments);
+        let rate = |seconds: &f64| rows as f64 / seconds / 1e6;
+        let rates: String = seconds.iter().map(|seconds| format!(" {:>12.2}", rate(seconds))).collect();
+        let reference = REFERENCE.iter().find(|(name, _)| *name == query).map(|(_, reference)| *reference);
+        let shown = reference.map_or_else(String::new, |reference| format!("{reference:.2}"));
+        let times = reference.map_or_else(String::new, |reference| format!("{:.1}", rate(&seconds[0]) / reference));
+        println!("{query:<10} {rows:>10}{rates} {shown:>9} {times:>6} {input:>10} {peak:>10}");
     }
 }
 
 fn arguments() -> Arguments {
-    let mut arguments = Arguments { events: 10_000_000, workers: 1, runs: 3, queries: Vec::new(), child: false };
+    let mut arguments =
+        Arguments { events: 10_000_000, workers: vec![1, 2], runs: 3, queries: Vec::new(), child: false };
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let mut number = || given.next().and_then(|text| text.parse().ok()).expect("a number after the option");
         match argument.as_str() {
             "--events" => arguments.events = number(),
-            "--workers" => arguments.workers = number() as usize,
+            "--workers" => {
+                let list = given.next().expect("numbers after the option");
+                arguments.workers = list.split(',').map(|text| text.parse().expect("a number of workers")).collect();
+            }
             "--runs" => arguments.runs = number() as usize,
             "--child" => arguments.child = true,
             "--bench" => {}
@@ -78,16 +203,26 @@ fn all() -> Vec<String> {
     queries
 }
 
-/// Runs a query in a process of its own, for its peak memory; answers seconds, rows and KiB.
-fn in_a_process(query: &str, arguments: &Arguments) -> (f64, u64, u64) {
+/// What a child says: rows of a run, median seconds per number of workers, MiB.
+struct Told {
+    rows: u64,
+    seconds: Vec<f64>,
+    input: u64,
+    peak: u64,
+}
+
+/// Runs a query in a process of its own, for its peak memory.
+fn in_a_process(query: &str, arguments: &Arguments) -> Told {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--child", "--events", &arguments.events.to_string(), "--workers", &arguments.workers.to_string()]);
+    let workers = arguments.workers.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+    command.args(["--child", "--events", &arguments.events.to_string(), "--workers", &workers]);
+    command.args(["--runs", &arguments.runs.to_string()]);
     let output = command.arg(query).output().expect("the run starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    match words[..] {
-        [seconds, rows, peak] => {
-            (seconds.parse().expect("seconds"), rows.parse().expect("rows"), peak.parse().expect("KiB"))
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    match &numbers[..] {
+        [rows, input, peak, seconds @ ..] if seconds.len() == arguments.workers.len() => {
+            Told { rows: *rows as u64, seconds: seconds.to_vec(), input: *input as u64, peak: *peak as u64 }
         }
         _ => panic!("{query} failed: {}{}", text, String::from_utf8_lossy(&output.stderr)),
     }
@@ -100,11 +235,36 @@ fn run(arguments: &Arguments) {
         _ => std::fs::read_to_string(Path::new(FOLDER).join(format!("{query}.sql"))).expect("a query of the folder"),
     };
     let text = text.replace("'events.num' = '1000000'", &format!("'events.num' = '{}'", arguments.events));
-    let dataflow = plan(&[(query.clone(), text)], &Catalog::new())
+    let written = std::env::temp_dir().join(format!("highwater-nexmark-{}", std::process::id()));
+    let text = text.replace("'path' = 'out/", &format!("'path' = '{}/", written.display()));
+    let catalog = Catalog::new().with_connectors(&[&Replay]);
+    let dataflow = plan(&[(query.clone(), text)], &catalog)
         .unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
-    let config = Config { workers: arguments.workers, ..Config::default() };
-    let summary = Engine::start(dataflow, config).and_then(|engine| engine.wait()).expect("the run ends");
+    let (mut rows, mut peak, mut medians) = (0, None, Vec::new());
+    for &workers in &arguments.workers {
+        let mut seconds = Vec::new();
+        for _ in 0..arguments.runs {
+            let config = Config { workers, ..Config::default() };
+            let summary =
+                Engine::start(dataflow.clone(), config).and_then(|engine| engine.wait()).expect("the run ends");
+            rows = summary.rows_received;
+            seconds.push(summary.seconds);
+            let _ = std::fs::remove_dir_all(&written);
+            peak = peak.max((workers == arguments.workers[0]).then(peak_mib));
+        }
+        seconds.sort_by(f64::total_cmp);
+        medians.push(seconds[seconds.len() / 2]);
+    }
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let input: usize =
+        held.iter().flat_map(|(_, batches)| batches.iter()).map(RecordBatch::get_array_memory_size).sum();
+    let seconds = medians.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+    println!("{rows} {} {} {seconds}", input >> 20, peak.unwrap_or(0));
+}
+
+/// The most memory that this process held since the sources were opened, in MiB.
+fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the peak");
-    println!("{} {} {}", summary.seconds, summary.rows_received, peak.trim().trim_end_matches(" kB"));
+    peak.trim().trim_end_matches(" kB").parse::<u64>().expect("KiB") / 1024
 }

@@ -4,8 +4,9 @@
 --     head -3 out/visits.ndjson
 --
 -- Nobody says when a visit ends: it has ended when the watermark is 20 min past its last row. Rows come up to 2 min out of
--- order, so a row may open a visit, extend one, or join two that seemed apart. `visits` shows the result once it is sure;
--- `watch` shows every step on the way (open `http://127.0.0.1:8080` without --exit-at-end).
+-- order, so a row may open a visit, extend one, or join two that seemed apart. `visits` shows the result once it is sure, with a
+-- score of how engaged the user was: what was done, weighed by how much it means. `watch` shows every step on the way (open
+-- `http://127.0.0.1:8080` without --exit-at-end).
 
 CREATE SOURCE steps (
   user_id VARCHAR, action VARCHAR, amount DOUBLE, ts TIMESTAMP(3),
@@ -15,7 +16,8 @@ CREATE SOURCE steps (
 CREATE MATERIALIZED VIEW visits AS
 SELECT user_id, window_start AS began, window_end AS ended, window_time,
   COUNT(*) AS steps, FIRST_VALUE(action) AS first_action, LAST_VALUE(action) AS last_action,
-  STRING_AGG(action, ' > ') AS path, SUM(amount) AS spent
+  STRING_AGG(action, ' > ') AS path, SUM(amount) AS spent,
+  SUM(CASE action WHEN 'view' THEN 1 WHEN 'search' THEN 2 WHEN 'add' THEN 5 WHEN 'buy' THEN 20 ELSE 0 END) AS engagement
 FROM TABLE(SESSION(TABLE steps PARTITION BY user_id, DESCRIPTOR(ts), INTERVAL '20' MINUTE))
 GROUP BY user_id, window_start, window_end, window_time;
 
@@ -33,7 +35,7 @@ FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(window_time), INTERVAL '1' HOUR))
 GROUP BY window_start, window_end;
 
 CREATE SINK visits_out WITH ('connector' = 'filesystem', 'path' = 'out/visits.ndjson', 'format' = 'json') AS
-SELECT user_id, began, ended, steps, first_action, last_action, path, spent FROM visits;
+SELECT user_id, began, ended, steps, first_action, last_action, path, spent, engagement FROM visits;
 
 CREATE SINK hourly_out WITH ('connector' = 'filesystem', 'path' = 'out/hourly.ndjson', 'format' = 'json') AS
 SELECT * FROM hourly;

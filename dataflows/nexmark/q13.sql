@@ -6,6 +6,7 @@
 -- bids is kept. The sink takes the result and forgets it; write 'print' for 'blackhole' to see it.
 
 CREATE TABLE bid (
+  p_time AS PROCTIME(),
   WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND
 ) WITH ('connector' = 'nexmark', 'table' = 'bid', 'events.num' = '1000000');
 
@@ -14,4 +15,4 @@ WITH ('path' = 'dataflows/nexmark/data/side_input.csv', 'format' = 'csv');
 
 CREATE SINK q13 WITH ('connector' = 'blackhole') AS
 SELECT B.auction, B.bidder, B.price, B.`dateTime`, S.`value`
-FROM bid AS B JOIN side_input FOR SYSTEM_TIME AS OF B.`dateTime` AS S ON MOD(B.auction, 10000) = S.key;
+FROM bid AS B JOIN side_input FOR SYSTEM_TIME AS OF B.p_time AS S ON MOD(B.auction, 10000) = S.key;

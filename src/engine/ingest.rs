@@ -103,13 +103,16 @@ pub(super) fn start_ticker(
     .map(drop)
 }
 
-/// One tick: open epochs with rows end, idle partitions follow the others.
+/// One tick: open epochs with rows end, idle partitions follow the others. The time of arrival moves on by itself.
 fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Option<&Gossip>) {
     let count = count(tick_ms);
     let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
     // A change of a table is complete when the streams have passed its epoch.
     let dirty = dirty || tables.iter().any(|table| table.waiting.load(Ordering::Acquire));
-    let live = || sources.iter().filter(|source| source.live());
+    let live = || sources.iter().filter(|source| source.live() && !source.by_arrival());
+    for source in sources.iter().filter(|source| source.live() && source.by_arrival()) {
+        (0..source.partition_count()).for_each(|partition| source.arrive(partition, now_ms()));
+    }
     if dirty || gossip.is_some() {
         // Within one watermark no live partition is to hold another back, so all go to the same tick; what other
         // processes wait for is not known here.
@@ -153,9 +156,9 @@ pub(super) fn seal(sources: &[Arc<Source>], tick_ms: u64) -> Epoch {
     sources.iter().filter_map(|source| source.seal(tick)).min().unwrap_or(Epoch::END)
 }
 
-/// The least watermark of the partitions that are not idle; `None` if all are.
+/// The least watermark of the partitions that are not idle; `None` if all are. Times of arrival are other times.
 fn busy_watermark(sources: &[Arc<Source>]) -> Option<i64> {
-    let watermarks = sources.iter().flat_map(|source| {
+    let watermarks = sources.iter().filter(|source| !source.by_arrival()).flat_map(|source| {
         let busy = (0..source.partition_count()).filter(|&partition| !source.idle(partition));
         busy.filter_map(|partition| source.partition_watermark(partition))
     });

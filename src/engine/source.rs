@@ -372,6 +372,16 @@ impl Source {
         });
     }
 
+    /// Whether its event time is the time of arrival: it moves on with the clock, and follows nobody.
+    pub(super) fn by_arrival(&self) -> bool {
+        self.spec.by_arrival()
+    }
+
+    /// The clock is at `now_ms`: no row arrives before that any more.
+    pub(super) fn arrive(&self, index: usize, now_ms: i64) {
+        self.step(index, |edge| edge.arrive(now_ms));
+    }
+
     /// W6: an idle partition goes where the others are.
     pub(super) fn follow(&self, index: usize, epoch: Epoch) {
         self.step(index, |edge| edge.follow(epoch));
@@ -402,6 +412,9 @@ impl Source {
     /// anything to wait for: it always follows.
     pub(super) fn idle(&self, index: usize) -> bool {
         let Some(time) = &self.spec.time else { return self.live };
+        if self.by_arrival() {
+            return false;
+        }
         let last = self.partitions[index].last_rows_ms.load(Ordering::Relaxed);
         let since = self.clock.elapsed_ms().saturating_sub(last);
         self.live && time.idle_timeout.is_some_and(|timeout| u128::from(since) >= timeout.as_millis())

@@ -78,6 +78,7 @@ fn source(name: &str, time: Option<TimeSpec>) -> SourceSpec {
         physical: schema.clone(),
         computed: Vec::new(),
         decode: vec![0, 1, 2],
+        arrival: None,
         output: vec![0, 1, 2],
         time,
         dedup: None,

@@ -18,7 +18,7 @@ use datafusion_common::DataFusionError;
 
 use super::dedup::Dedup;
 use super::lateness::EdgeCounts;
-use super::{Decoded, SourceSpec};
+use super::{Arrivals, Decoded, SourceSpec};
 use crate::delta::{Delta, Reject};
 use crate::format;
 use crate::time::Epoch;
@@ -50,6 +50,8 @@ pub struct Edge {
     in_epoch: usize,
     counts: EdgeCounts,
     dedup: Option<Dedup>,
+    /// When the last row arrived.
+    arrived: i64,
 }
 
 /// What a run of rows was found to be by one look over its times.
@@ -79,6 +81,7 @@ impl Edge {
             in_epoch: 0,
             counts: EdgeCounts::default(),
             dedup,
+            arrived: i64::MIN,
         }
     }
 
@@ -117,6 +120,16 @@ impl Edge {
         }
     }
 
+    /// For live sources whose event time is the time of arrival: the clock is at `now_ms`, and no row comes before it.
+    pub fn arrive(&mut self, now_ms: i64) {
+        if self.spec.by_arrival() && self.spec.arrival == Some(Arrivals::Clock) {
+            self.watermark = self.watermark.max(now_ms);
+        }
+        if self.watermark > self.epoch.watermark || self.in_epoch > 0 {
+            self.advance();
+        }
+    }
+
     /// Follows the other inputs while idle (W6): rows that it brings later and that are behind them are late.
     pub fn follow(&mut self, epoch: Epoch) {
         if epoch > self.epoch {
@@ -133,7 +146,8 @@ impl Edge {
     }
 
     /// Takes decoded rows. Appends the accepted ones to `out`, by epoch ascending, the others to `rejects`, in their order
-    /// (those that could not be decoded first). `now_ms` is the wall clock, which only the future guard of live sources reads.
+    /// (those that could not be decoded first). `now_ms` is the wall clock, which the future guard of live sources and the
+    /// stamps of arrival read.
     pub fn accept(&mut self, decoded: Decoded, now_ms: i64, out: &mut Vec<Step>, rejects: &mut Vec<Reject>) {
         let Decoded { batch, rejects: undecoded, position, positions } = decoded;
         self.counts.undecoded += undecoded.len() as u64;
@@ -144,10 +158,17 @@ impl Edge {
         }
         let at = |row: usize| positions.as_ref().map_or(position + row as u64, |positions| positions[row]);
         let mut refused: Vec<(usize, Reject)> = Vec::new();
-        let (columns, failed) = self.columns(&batch, |row, detail, content| {
+        let (mut columns, failed) = self.columns(&batch, |row, detail, content| {
             refused.push((row, self.reject("evaluation", at(row), detail, content)));
         });
         self.counts.evaluation += refused.len() as u64;
+        if let Some(arrivals) = self.spec.arrival {
+            let after = if self.spec.by_arrival() { self.watermark } else { self.arrived };
+            let stamps = arrivals.stamps(self.ordinal, rows, now_ms, after.max(self.arrived));
+            self.arrived =
+                stamps.as_primitive::<TimestampMillisecondType>().values().last().map_or(self.arrived, |last| *last);
+            columns.push(stamps);
+        }
         let mut start = 0;
         while start < rows {
             let left = if self.live { rows } else { self.tick_rows - self.in_epoch };

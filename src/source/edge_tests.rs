@@ -52,6 +52,7 @@ fn spec(time: Option<TimeSpec>) -> SourceSpec {
         physical,
         computed: vec![(quotient.clone(), expression)],
         decode: vec![0, 1],
+        arrival: None,
         output: vec![0, 2],
         time,
         dedup: None,

@@ -68,6 +68,10 @@ impl Connector for Http {
         Intake::new(spec, RowLimits::default()).map(drop)
     }
 
+    fn rereadable(&self) -> bool {
+        false
+    }
+
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
         Ok(Vec::new())

@@ -4,6 +4,7 @@
 //! connection). A [`Reader`] decodes a partition's rows; the [`edge`] then gives every row its epoch or rejects it as
 //! late. What comes out depends on the rows of the partition and on nothing else.
 
+mod arrival;
 mod chunks;
 mod datagen;
 mod dedup;
@@ -37,6 +38,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use crate::delta::Reject;
 use crate::options::{OptionError, OptionSpec, Options};
 
+pub use arrival::Arrivals;
 pub use edge::{Edge, Step};
 pub use intake::{Intake, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
@@ -111,6 +113,12 @@ pub trait Connector: Send + Sync + Debug {
     /// Checks schema and options without touching the outside.
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError>;
 
+    /// Whether a second reader gets the same rows: a program that reads a source by its event time and by the arrival of its
+    /// rows opens it twice.
+    fn rereadable(&self) -> bool {
+        true
+    }
+
     /// Opens the partitions, always in the same order.
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError>;
 }
@@ -132,6 +140,11 @@ pub const SOURCE_OPTIONS: &[OptionSpec] = &[
         name: "max-future-skew",
         help: "how far ahead of the clock a row of a live source may move the watermark (default 5 min)",
     },
+    OptionSpec {
+        name: "arrival.rate",
+        help: "PROCTIME() by a made-up clock, so that a replay repeats: so many rows of a partition a second (default: the clock)",
+    },
+    OptionSpec { name: "arrival.start", help: "when the first row came by that clock (default 1970-01-01)" },
 ];
 
 /// A source as planned: what is declared, and what of it the dataflow needs.
@@ -150,7 +163,9 @@ pub struct SourceSpec {
     pub computed: Vec<(FieldRef, Arc<dyn PhysicalExpr>)>,
     /// The physical columns to decode (indices into `physical`, ascending): what the plan or a computed column reads.
     pub decode: Vec<usize>,
-    /// The columns that leave the source, as indices into decoded columns followed by computed ones.
+    /// By which clock rows are stamped, if anybody asks when they arrived: the stamps are a column behind the computed ones.
+    pub arrival: Option<Arrivals>,
+    /// The columns that leave the source, as indices into decoded columns followed by computed ones and the arrival.
     pub output: Vec<usize>,
     /// The event-time column as such an index, with the watermark's bound; `None` if the source declares no watermark.
     pub time: Option<TimeSpec>,
@@ -160,6 +175,13 @@ pub struct SourceSpec {
     pub sequence: bool,
     /// The schema of what leaves the source: `output` columns, then the sequence if asked for.
     pub schema: SchemaRef,
+}
+
+impl SourceSpec {
+    /// Whether the event time of the rows is the time of their arrival.
+    pub fn by_arrival(&self) -> bool {
+        self.arrival.is_some() && self.time.is_some_and(|time| time.column == self.decode.len() + self.computed.len())
+    }
 }
 
 /// `WATERMARK FOR column AS column - bound`, and what the source says of late rows.

@@ -56,6 +56,10 @@ impl Connector for Stdin {
         decoding(spec, format).map(drop)
     }
 
+    fn rereadable(&self) -> bool {
+        false
+    }
+
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
         let format = format::choose(&spec.options, "stdin.json").map_err(|error| refuse(spec, error))?;

@@ -21,6 +21,7 @@ pub(super) fn spec(connector: &'static dyn Connector, columns: &[FieldRef], opti
         physical: schema.clone(),
         computed: Vec::new(),
         decode: (0..columns.len()).collect(),
+        arrival: None,
         output: (0..columns.len()).collect(),
         time: None,
         dedup: None,

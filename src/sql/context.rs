@@ -74,8 +74,9 @@ impl Context {
                 scalars.insert(name.to_lowercase(), Arc::clone(function));
             }
         }
-        let as_of = super::as_of::udf();
-        scalars.insert(as_of.name().to_owned(), Arc::new(as_of));
+        for marker in [super::as_of::udf(), super::arrival::udf()] {
+            scalars.insert(marker.name().to_owned(), Arc::new(marker));
+        }
         let mut aggregates = HashMap::from([("grouping".to_owned(), Arc::new(Grouping::udf()))]);
         for function in catalog.aggregates() {
             let udf = Arc::new(Bound::udf(*function));

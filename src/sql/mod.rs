@@ -5,6 +5,7 @@
 //! has its place in a file. Nothing here reads files or clocks.
 
 mod aggregate_call;
+mod arrival;
 mod as_of;
 mod catalog;
 mod column_type;

@@ -16,8 +16,12 @@ use super::refuse::last_part;
 use super::token::is_word;
 use super::walk::{self, Flow, Part};
 
-/// Gives every column of every SELECT a name; a name that is written twice is refused.
-pub(super) fn name_columns(query: &mut Query) -> Result<(), Problem> {
+/// Gives every column of every SELECT a name; a name that is written twice is refused, but where the columns are known by
+/// their places (`by_place`: those of an INSERT).
+pub(super) fn name_columns(query: &mut Query, by_place: bool) -> Result<(), Problem> {
+    if by_place {
+        number_twice(&mut query.body);
+    }
     walk::query(query, |part| match part {
         Part::Query(query) => walk::flow(refuse_twice(query)),
         Part::Select(select) => {
@@ -26,6 +30,36 @@ pub(super) fn name_columns(query: &mut Query) -> Result<(), Problem> {
         }
         _ => Flow::Continue(()),
     })
+}
+
+/// Gives a column whose name was written before another one.
+fn number_twice(body: &mut SetExpr) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            number_twice(left);
+            number_twice(right);
+        }
+        SetExpr::Query(query) => number_twice(&mut query.body),
+        SetExpr::Select(select) => {
+            let mut taken: HashSet<String> = HashSet::new();
+            for item in &mut select.projection {
+                let Some(id) = written(item) else { continue };
+                let (base, span) = (id.value.clone(), id.span);
+                if taken.insert(base.to_lowercase()) {
+                    continue;
+                }
+                let mut number = 2;
+                while !taken.insert(format!("{base}_{number}").to_lowercase()) {
+                    number += 1;
+                }
+                let alias = Ident { value: format!("{base}_{number}"), quote_style: None, span };
+                if let SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) = item {
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn refuse_twice(query: &Query) -> Result<(), Problem> {

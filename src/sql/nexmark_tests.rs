@@ -116,3 +116,16 @@ fn all_queries_share_one_source_and_one_view_of_bids() {
         plan.sources[0].decode.iter().map(|&i| plan.sources[0].physical.field(i).name().as_str()).collect();
     assert_eq!(read, ["event_type", "person", "auction", "bid"]);
 }
+
+#[test]
+fn an_insert_goes_by_places_and_a_registered_function_may_be_created() {
+    let text = format!(
+        "{TABLES}
+         CREATE TEMPORARY SYSTEM FUNCTION IF NOT EXISTS count_char AS 'org.example.CountChar';
+         CREATE TABLE out (one BIGINT, two BIGINT, c_counts BIGINT) WITH ('connector' = 'nowhere');
+         INSERT INTO out SELECT B.price, A.price, count_char(A.extra, 'c') FROM bid AS B JOIN bid AS A ON A.auction = B.bidder;"
+    );
+    let names =
+        planned(&text).sinks[0].spec.schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    assert_eq!(names, ["one", "two", "c_counts"]);
+}

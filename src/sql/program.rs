@@ -7,11 +7,12 @@ use arrow_schema::{DataType, FieldRef};
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::SqlError;
+use super::arrival;
 use super::catalog::Catalog;
 use super::context::Context;
 use super::ddl::Table;
-use super::error::Problem;
-use super::lower::{Arena, Lowering, Relation};
+use super::error::{Problem, suggest};
+use super::lower::{Arena, Arrived, Lowering, Relation};
 use super::prune::prune;
 use super::reading::relations_in;
 use super::source_draft::{SourceDraft, lower_names};
@@ -70,6 +71,8 @@ pub(super) struct Program<'a> {
     pub(super) broken: HashSet<String>,
     /// How often each word stands in queries.
     pub(super) reads: HashMap<String, usize>,
+    /// Whether it asks when rows arrived.
+    stamped: bool,
     pub(super) views: Vec<ViewSpec>,
     pub(super) sinks: Vec<super::sinks::SinkDraft>,
     pub(super) errors: Vec<SqlError>,
@@ -105,6 +108,7 @@ impl<'a> Program<'a> {
             declared: HashMap::new(),
             broken: HashSet::new(),
             reads: HashMap::new(),
+            stamped: false,
             views: Vec::new(),
             sinks: Vec::new(),
             errors: Vec::new(),
@@ -149,6 +153,7 @@ impl<'a> Program<'a> {
             };
             for tokens in found {
                 self.fallback = span_of(&tokens[..1]);
+                self.stamped |= arrival::is_in(&tokens);
                 match statement::parse(&tokens) {
                     Ok(statement) => placed.push(Placed { file, span: self.fallback, statement }),
                     Err(problem) => {
@@ -213,7 +218,22 @@ impl<'a> Program<'a> {
                 }
             }
             Statement::Insert(insert) => self.insert(insert),
+            Statement::Function(name) => self.function(&name),
         }
+    }
+
+    /// `CREATE FUNCTION`: what runs is the function registered under that name, not the class that the statement names.
+    fn function(&self, name: &Name) -> Result<(), Vec<Problem>> {
+        let known = self.context.function_names();
+        if known.contains(&name.key()) {
+            return Ok(());
+        }
+        let message = format!("no function '{}' is registered, and classes are not loaded", name.value);
+        let near = suggest(&name.value, known.iter().map(String::as_str), "registered are");
+        let near = near.filter(|hint| hint.starts_with("did")).map(|hint| format!("; {hint}")).unwrap_or_default();
+        Err(vec![Problem::at(name.span, message).hint(format!(
+            "embed the engine and register it: Catalog::new().with_functions(...) or .with_aggregates(...){near}"
+        ))])
     }
 
     /// Takes a name; false if it is taken and may be.
@@ -252,21 +272,36 @@ impl<'a> Program<'a> {
             self.broken.insert(key);
             return Err(vec![self.no_connector(&connector.value, !table.source)]);
         };
-        let draft = match SourceDraft::read(table, found, &self.context) {
+        let draft = match SourceDraft::read(table, found, &self.context, self.stamped) {
             Ok(draft) => draft,
             Err(problems) => {
                 self.broken.insert(key);
                 return Err(problems);
             }
         };
-        let (node, known) = draft.node(self.sources.len());
         let fields = draft.fields();
-        let mut lowering = Lowering::new(&mut self.arena, &[], "", self.max_rounds);
-        let mut relation = lowering.source(node, known);
+        let (source, twin) = (self.sources.len(), draft.by_arrival());
+        let mut relation = self.source(draft);
         relation.columns.truncate(fields.len());
+        if let Some(twin) = twin {
+            let by_arrival = self.source(twin);
+            (self.sources[source].twin, self.sources[source + 1].twin) = (Some(source + 1), Some(source));
+            self.arena.arrived.entry(source).and_modify(|arrived| arrived.twin = Some(by_arrival.node));
+        }
+        self.add(&key, Some(source), &fields, relation)
+    }
+
+    /// Takes a source in, as all columns of its node.
+    fn source(&mut self, draft: SourceDraft) -> Relation {
+        let source = self.sources.len();
+        let (node, known) = draft.node(source);
+        let columns = draft.arrivals();
+        if !columns.is_empty() {
+            self.arena.arrived.insert(source, Arrived { columns, twin: None });
+        }
         self.sources.push(draft);
         self.source_files.push(self.file);
-        self.add(&key, Some(self.sources.len() - 1), &fields, relation)
+        self.lowering("").source(node, known)
     }
 
     /// A table that is changed over REST.
@@ -290,7 +325,7 @@ impl<'a> Program<'a> {
             names.dedup();
         }
         let problem = Problem::at(name.span, format!("there is no connector '{}'", name.value));
-        Problem { hint: super::error::suggest(&name.value, names, "the connectors are"), ..problem }
+        Problem { hint: suggest(&name.value, names, "the connectors are"), ..problem }
     }
 
     /// Makes a relation known to the queries that follow.
@@ -343,10 +378,13 @@ impl<'a> Program<'a> {
             let all: Vec<usize> = (0..draft.fields().len()).collect();
             let key = draft.table.name.key();
             let written = self.sinks.iter().any(|sink| sink.key() == key);
-            if kept.is_none() && written {
+            // Of a source by two times each may be wanted.
+            let other = draft.twin.is_some_and(|twin| pruned.sources[twin].is_some() || twin < at);
+            if kept.is_none() && (written || other) {
                 continue;
             }
-            match draft.finish(kept.as_ref().unwrap_or(&all)) {
+            let twice = other && draft.twin.is_some_and(|twin| twin < at && pruned.sources[twin].is_some());
+            match draft.finish(kept.as_ref().unwrap_or(&all), twice) {
                 Ok(spec) if kept.is_some() => {
                     number[at] = specs.len();
                     specs.push(spec);

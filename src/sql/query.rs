@@ -35,12 +35,13 @@ use super::error::Problem;
 use super::not_in::NotIn;
 use super::pattern_tokens;
 use super::token::DIALECT;
-use super::{as_of, group_window, names, refuse, set_all, syntax, table_function, walk};
+use super::{arrival, as_of, group_window, names, refuse, set_all, syntax, table_function, walk};
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
-/// answers the primary key of a table that it knows.
+/// answers the primary key of a table that it knows; `by_place` says that its columns are known by their places.
 pub(super) fn parse(
     tokens: &[TokenWithSpan],
+    by_place: bool,
     key: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Result<(Query, usize), Problem> {
     let (prepared, aside) = pattern_tokens::prepare(as_of::prepare(table_function::prepare(tokens))?)?;
@@ -49,8 +50,9 @@ pub(super) fn parse(
     rest(&parser)?;
     pattern_tokens::put_back(&mut query, &aside)?;
     let versions = as_of::rewrite(&mut query, key)?;
+    arrival::rewrite(&mut query)?;
     refuse::check(&mut query)?;
-    names::name_columns(&mut query)?;
+    names::name_columns(&mut query, by_place)?;
     walk::query(&mut query, syntax::step)?;
     group_window::rewrite(&mut query)?;
     Ok((*query, versions))

@@ -51,6 +51,16 @@ pub(super) fn relations_in(tokens: &[TokenWithSpan]) -> impl Iterator<Item = Str
 impl Program<'_> {
     /// Plans a query for `owner`. What EMIT says goes to its topmost windows.
     pub(super) fn query(&mut self, body: &Body, owner: &str) -> Result<Option<Planned>, Vec<Problem>> {
+        self.query_of(body, owner, false)
+    }
+
+    /// The same; of columns known by their places several may have one name.
+    pub(super) fn query_of(
+        &mut self,
+        body: &Body,
+        owner: &str,
+        by_place: bool,
+    ) -> Result<Option<Planned>, Vec<Problem>> {
         let mentioned: HashSet<String> = relations_in(&body.tokens).collect();
         if mentioned.iter().any(|word| self.broken.contains(word) && !self.by_name.contains_key(word)) {
             return Ok(None);
@@ -59,7 +69,7 @@ impl Program<'_> {
             let (_, table) = self.tables.get(name)?;
             Some(table.primary_key.iter().map(|column| column.value.to_lowercase()).collect())
         };
-        let (parsed, versions) = query::parse(&body.tokens, &key).map_err(|problem| vec![problem])?;
+        let (parsed, versions) = query::parse(&body.tokens, by_place, &key).map_err(|problem| vec![problem])?;
         self.check_readable(&body.tokens, &mentioned)?;
         let planned = query::plan(&self.context, parsed);
         let plan = planned.map_err(|error| self.problems(error, &body.tokens))?;

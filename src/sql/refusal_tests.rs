@@ -61,7 +61,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     // Clocks and chance.
     ("SELECT NOW() AS n FROM bid", "NOW", "NOW is not to be had", "event-time column"),
     ("SELECT CURRENT_TIMESTAMP AS n FROM bid", "CURRENT_TIMESTAMP", "CURRENT_TIMESTAMP", "event-time column"),
-    ("SELECT PROCTIME() AS n FROM bid", "PROCTIME", "PROCTIME", "WATERMARK"),
+    ("SELECT CAST(PROCTIME() AS DATE) AS n FROM bid", "PROCTIME", "PROCTIME", "PROCTIME() AS p_time"),
     ("SELECT UNIX_TIMESTAMP() AS n FROM bid", "UNIX_TIMESTAMP", "reads a clock", "event-time column"),
     ("SELECT RAND() AS n FROM bid", "RAND", "RAND", "MD5"),
     // Windows.
@@ -278,6 +278,13 @@ const PROGRAMS: &[(&str, u64, u64, &str, &str)] = &[
         1,
         "a query on its own",
         "CREATE MATERIALIZED VIEW",
+    ),
+    (
+        "CREATE FUNCTION count_chars AS 'org.example.CountChars'",
+        1,
+        17,
+        "no function 'count_chars'",
+        "did you mean count_char",
     ),
     (
         "CREATE TABLE i (a STRING) WITH ('connector' = 'memory');\nCREATE MATERIALIZED VIEW v AS SELECT SUM(a) AS s FROM i",

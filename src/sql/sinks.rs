@@ -96,7 +96,8 @@ impl Program<'_> {
             ]);
         }
         let connector = self.sink_connector(&table.options, name)?;
-        let Some(Planned { relation, names }) = self.query(&insert.query, &name.value)? else { return Ok(()) };
+        let planned = self.query_of(&insert.query, &name.value, !table.columns.is_empty())?;
+        let Some(Planned { relation, names }) = planned else { return Ok(()) };
         let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
         let fields = declared(&table, &names, &types)?;
         let relation = self.fitted(relation, &insert, &fields, &names, &types)?;

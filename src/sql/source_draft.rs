@@ -6,6 +6,7 @@ use std::time::Duration;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{DFSchema, Result};
 
+use super::arrival;
 use super::column_type::TIME;
 use super::context::Context;
 use super::ddl::{ColumnKind, Table};
@@ -16,7 +17,7 @@ use super::query;
 use super::statement::OptionPair;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::plan::{Facts, Node, Op, Scalar};
-use crate::source::{Connector, DedupSpec, SOURCE_OPTIONS, SourceSpec, TimeSpec};
+use crate::source::{Arrivals, Connector, DedupSpec, SOURCE_OPTIONS, SourceSpec, TimeSpec};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 /// How far ahead of the clock a live source's row may move the watermark, unless it says otherwise.
@@ -28,6 +29,9 @@ const DEDUP_HORIZON_MS: i64 = 3_600_000;
 /// The name of the engine's own column with the row's number.
 const SEQUENCE: &str = "__sequence";
 
+/// The name of the engine's own column with the time of arrival, in programs that ask for it.
+const ARRIVAL: &str = "__arrival";
+
 /// A source as declared.
 #[derive(Clone, Debug)]
 pub(super) struct SourceDraft {
@@ -36,9 +40,14 @@ pub(super) struct SourceDraft {
     options: Options,
     physical: Vec<FieldRef>,
     computed: Vec<(FieldRef, Scalar)>,
-    /// The columns in the order of the declaration.
+    /// The columns in the order of the declaration, and the arrival's of the engine if `stamped`.
     columns: Vec<Origin>,
+    /// Whether the program asks when rows arrived.
+    stamped: bool,
+    arrivals: Arrivals,
     time: Option<(usize, i64)>,
+    /// The same source by another time, as it stands among the program's.
+    pub(super) twin: Option<usize>,
     /// The key that duplicates are known by, and for how long.
     dedup: Option<(Origin, i64)>,
     lateness_ms: Option<i64>,
@@ -50,6 +59,7 @@ pub(super) struct SourceDraft {
 enum Origin {
     Physical(usize),
     Computed(usize),
+    Arrival,
 }
 
 /// The options of a statement.
@@ -84,11 +94,12 @@ pub(super) fn option_problem(
 }
 
 impl SourceDraft {
-    /// Reads a declaration.
+    /// Reads a declaration. `stamped` says whether the program asks for times of arrival.
     pub(super) fn read(
         table: Table,
         connector: &'static dyn Connector,
         context: &Context,
+        stamped: bool,
     ) -> Result<SourceDraft, Vec<Problem>> {
         let one = |problem: Problem| vec![problem];
         let options = options_of(&table.options);
@@ -97,6 +108,7 @@ impl SourceDraft {
             Some(word) if word.trim().eq_ignore_ascii_case("unbounded") => None,
             _ => Some(options.duration_ms("lateness").map_err(refuse)?.unwrap_or(0)),
         };
+        let arrivals = Arrivals::of(&options).map_err(refuse)?;
         let idle_ms = options.duration_ms("idle-timeout").map_err(refuse)?;
         let max_future_skew_ms = options.duration_ms("max-future-skew").map_err(refuse)?.unwrap_or(MAX_FUTURE_SKEW_MS);
         let mut physical_fields: Vec<FieldRef> = Vec::new();
@@ -131,6 +143,7 @@ impl SourceDraft {
                     columns.push(Origin::Physical(next));
                     next += 1;
                 }
+                ColumnKind::Computed(tokens) if arrival::is_call(tokens) => columns.push(Origin::Arrival),
                 ColumnKind::Computed(tokens) => {
                     let functions = context.function_names();
                     let known = Names { tokens, relations: &[], functions: &functions };
@@ -152,8 +165,14 @@ impl SourceDraft {
         if !found.is_empty() {
             return Err(found);
         }
+        let kind = |at: usize| match columns[at] {
+            Origin::Physical(i) => physical_fields[i].data_type(),
+            Origin::Computed(i) => computed[i].0.data_type(),
+            Origin::Arrival => &TIME,
+        };
         let time = match &table.watermark {
-            None => None,
+            // A source that says when its rows arrive, and not when they happened, goes by that.
+            None => columns.iter().position(|origin| *origin == Origin::Arrival).map(|at| (at, 0)),
             Some(watermark) => {
                 let Some(at) = names.iter().position(|name| name.eq_ignore_ascii_case(&watermark.column.value)) else {
                     let problem =
@@ -161,10 +180,7 @@ impl SourceDraft {
                     let hint = suggest(&watermark.column.value, names.iter().map(String::as_str), "the columns are");
                     return Err(one(Problem { hint, ..problem }));
                 };
-                let data_type = match columns[at] {
-                    Origin::Physical(i) => physical_fields[i].data_type(),
-                    Origin::Computed(i) => computed[i].0.data_type(),
-                };
+                let data_type = kind(at);
                 if *data_type != TIME {
                     let message =
                         format!("the event-time column '{}' is of type {data_type}, not TIMESTAMP(3)", names[at]);
@@ -174,13 +190,12 @@ impl SourceDraft {
                 Some((at, watermark.bound_ms))
             }
         };
-        let kind = |at: usize| match columns[at] {
-            Origin::Physical(i) => physical_fields[i].data_type(),
-            Origin::Computed(i) => computed[i].0.data_type(),
-        };
         let dedup = dedup(&options, &names, kind, time.is_some()).map_err(refuse)?;
         let dedup = dedup.map(|(at, horizon_ms)| (columns[at], horizon_ms));
         let idle_timeout = idle_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+        if stamped {
+            columns.push(Origin::Arrival);
+        }
         Ok(SourceDraft {
             table,
             connector,
@@ -188,7 +203,10 @@ impl SourceDraft {
             physical: physical_fields,
             computed,
             columns,
+            stamped,
+            arrivals,
             time,
+            twin: None,
             dedup,
             lateness_ms,
             idle_timeout,
@@ -198,21 +216,55 @@ impl SourceDraft {
 
     /// The columns by their declared names, without the engine's own.
     pub(super) fn fields(&self) -> Vec<FieldRef> {
-        let field = |origin: &Origin| match origin {
+        let mut fields = self.all_fields();
+        fields.truncate(self.columns.len() - usize::from(self.stamped));
+        fields
+    }
+
+    fn all_fields(&self) -> Vec<FieldRef> {
+        let field = |(at, origin): (usize, &Origin)| match origin {
             Origin::Physical(i) => Arc::clone(&self.physical[*i]),
             Origin::Computed(i) => Arc::clone(&self.computed[*i].0),
+            Origin::Arrival => {
+                // Those that a connector brings by itself stand before those declared.
+                let before = self.columns.len() - usize::from(self.stamped) - self.table.columns.len();
+                let declared = at.checked_sub(before).and_then(|at| self.table.columns.get(at));
+                let name = declared.map_or(ARRIVAL, |column| column.name.value.as_str());
+                Arc::new(Field::new(name, TIME, false))
+            }
         };
-        self.columns.iter().map(field).collect()
+        self.columns.iter().enumerate().map(field).collect()
+    }
+
+    /// The columns with times of arrival.
+    pub(super) fn arrivals(&self) -> Vec<usize> {
+        (0..self.columns.len()).filter(|&at| self.columns[at] == Origin::Arrival).collect()
+    }
+
+    /// The same source by the arrival of its rows, if the program may want it so and it is not.
+    pub(super) fn by_arrival(&self) -> Option<SourceDraft> {
+        let at = self.arrivals().pop().filter(|_| !self.goes_by_arrival())?;
+        Some(SourceDraft { time: Some((at, 0)), ..self.clone() })
+    }
+
+    fn goes_by_arrival(&self) -> bool {
+        self.time.is_some_and(|(at, _)| self.columns[at] == Origin::Arrival)
+    }
+
+    /// Where lateness is allowed for: nobody arrives late.
+    fn lateness_ms(&self) -> Option<i64> {
+        if self.goes_by_arrival() { Some(0) } else { self.lateness_ms }
     }
 
     /// The node of the source, all columns and the row's number, and what is known of it.
     pub(super) fn node(&self, source: usize) -> (Node, Known) {
-        let mut fields: Vec<FieldRef> = self.fields();
+        let mut fields: Vec<FieldRef> = self.all_fields();
         fields.push(Arc::new(Field::new(SEQUENCE, DataType::Int64, false)));
         let mut bounds = vec![None; fields.len()];
-        let lateness_ms = self.time.and(self.lateness_ms);
+        let lateness_ms = self.time.and(self.lateness_ms());
         if let Some((at, _)) = self.time {
-            bounds[at] = lateness_ms.map(i64::saturating_neg);
+            let same = (0..self.columns.len()).filter(|&other| self.columns[other] == self.columns[at]);
+            same.for_each(|at| bounds[at] = lateness_ms.map(i64::saturating_neg));
         }
         let facts = Facts {
             append_only: true,
@@ -225,8 +277,23 @@ impl SourceDraft {
         (node, Known { lateness_ms, ..Known::default() })
     }
 
-    /// The source with exactly these columns of its node.
-    pub(super) fn finish(&self, kept: &[usize]) -> Result<SourceSpec, Problem> {
+    /// The source with exactly these columns of its node. `twice` says that it is read by another time too: then it is one
+    /// more source, under a name of its own.
+    pub(super) fn finish(&self, kept: &[usize], twice: bool) -> Result<SourceSpec, Problem> {
+        let mut name = self.table.name.value.clone();
+        if twice {
+            name.push_str(".arrival");
+            if !self.connector.rereadable() {
+                let what = format!(
+                    "'{}' is read by its event time and by the arrival of its rows, and '{}' can be read once",
+                    self.table.name.value,
+                    self.connector.name()
+                );
+                return Err(self
+                    .problem(what)
+                    .hint("declare a second source for what goes by PROCTIME(), and bring its rows there too"));
+            }
+        }
         let origins: Vec<Origin> = kept.iter().filter_map(|&c| self.columns.get(c)).copied().collect();
         let time = self.time.map(|(at, bound_ms)| (self.columns[at], bound_ms));
         let used = |origin: Origin| {
@@ -244,30 +311,32 @@ impl SourceDraft {
         let place = |origin: Origin| match origin {
             Origin::Physical(i) => decoded(i),
             Origin::Computed(i) => decode.len() + computed.iter().position(|&c| c == i).unwrap_or(0),
+            Origin::Arrival => decode.len() + computed.len(),
         };
         let batch = Schema::new(decode.iter().map(|&i| Arc::clone(&self.physical[i])).collect::<Vec<_>>());
         let over = |expr: &Scalar| substitute(Arc::clone(expr), &|i| super::lower::column(&batch, decoded(i)));
         let exprs = computed.iter().map(|&i| Ok((Arc::clone(&self.computed[i].0), over(&self.computed[i].1)?)));
         let exprs = exprs.collect::<Result<Vec<_>>>().map_err(|error| self.problem(error.to_string()))?;
-        let all = self.fields();
+        let all = self.all_fields();
         let sequence = kept.last() == Some(&self.columns.len());
         let mut fields: Vec<FieldRef> = kept.iter().filter_map(|&c| all.get(c)).cloned().collect();
         if sequence {
             fields.push(Arc::new(Field::new(SEQUENCE, DataType::Int64, false)));
         }
         let spec = SourceSpec {
-            name: self.table.name.value.clone(),
+            name,
             connector: self.connector,
             options: self.options.clone(),
             physical: Arc::new(Schema::new(self.physical.clone())),
             computed: exprs,
+            arrival: used(Origin::Arrival).then_some(self.arrivals),
             output: origins.iter().map(|&origin| place(origin)).collect(),
             time: time.map(|(origin, bound_ms)| TimeSpec {
                 column: place(origin),
                 bound_ms,
-                lateness_ms: self.lateness_ms,
+                lateness_ms: self.lateness_ms(),
                 idle_timeout: self.idle_timeout,
-                max_future_skew_ms: self.max_future_skew_ms,
+                max_future_skew_ms: if self.goes_by_arrival() { i64::MAX } else { self.max_future_skew_ms },
             }),
             dedup: self.dedup.map(|(origin, horizon_ms)| DedupSpec { column: place(origin), horizon_ms }),
             decode,

@@ -21,6 +21,8 @@ pub(super) enum Statement {
     Insert(Insert),
     /// `SET 'recursion.max-iterations' = 'n'`.
     MaxRounds(u64),
+    /// `CREATE FUNCTION name AS 'class'`: the function must be registered.
+    Function(Name),
     /// A statement without meaning here: the brackets of a statement set, a setting of Flink's job.
     Nothing,
 }
@@ -94,10 +96,6 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Things that are created elsewhere and not here.
 const NOT_CREATED: &[(&str, &str)] = &[
-    (
-        "FUNCTION",
-        "functions in SQL text are not supported: embed the engine and register a function or aggregate in the Catalog",
-    ),
     ("CATALOG", "there is one catalog: leave it out"),
     ("DATABASE", "there is one database: leave it out"),
     ("INDEX", "the engine arranges its data itself: leave it out"),
@@ -177,6 +175,11 @@ fn create(mut cursor: Cursor<'_>, start: Span) -> Result<Statement, Problem> {
         }
         cursor.expect_word("AS")?;
         return Ok(Statement::Sink(Sink { name, if_not_exists, options, query: body(&cursor)? }));
+    }
+    cursor.eat_word("SYSTEM");
+    if cursor.eat_word("FUNCTION") {
+        cursor.eat_words(&["IF", "NOT", "EXISTS"]);
+        return object_name(&mut cursor, "the function's name").map(Statement::Function);
     }
     let refused = NOT_CREATED.iter().find(|(what, _)| cursor.is(what) || is_word(cursor.peek_at(1), what));
     Err(match refused {

@@ -86,8 +86,8 @@ impl TableDraft {
                 let Some(files) = program.catalog.connector("filesystem") else {
                     return refuse(at_name("there is no connector 'filesystem' to read its first rows".to_owned()));
                 };
-                let draft = SourceDraft::read(table.clone(), files, context)?;
-                Some(draft.finish(&(0..fields.len()).collect::<Vec<_>>()).map_err(|problem| vec![problem])?)
+                let draft = SourceDraft::read(table.clone(), files, context, false)?;
+                Some(draft.finish(&(0..fields.len()).collect::<Vec<_>>(), false).map_err(|problem| vec![problem])?)
             }
         };
         Ok(TableDraft { name, fields, key, initial, table })

@@ -51,7 +51,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("today", CLOCK),
     (
         "proctime",
-        "there is no processing time: declare `WATERMARK FOR ts AS ts - INTERVAL '5' SECOND` and use that column",
+        "it is the time at which a source's row arrived, a column of its own: SELECT *, PROCTIME() AS p_time FROM source, or p_time AS PROCTIME() in the source",
     ),
     ("random", CHANCE),
     ("rand", CHANCE),

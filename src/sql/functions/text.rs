@@ -1,9 +1,20 @@
-//! Text: SPLIT_INDEX, LOCATE, IS_ALPHA, IS_DIGIT, IS_DECIMAL. Positions count characters from 1 (SPLIT_INDEX from 0).
+//! Text: COUNT_CHAR, SPLIT_INDEX, LOCATE, IS_ALPHA, IS_DIGIT, IS_DECIMAL. Positions count characters from 1 (SPLIT_INDEX from 0).
 
 use super::function::{Form, Function, Kind};
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "count_char",
+        aliases: &[],
+        forms: &[Form::new(&[Kind::Text, Kind::Text], Kind::Int, |args| {
+            let (text, character) = (args.text(0), args.text(1));
+            Ok(args.ints(|row| {
+                let wanted = character.get(row)?;
+                Some(text.get(row).map_or(0, |text| count(text, wanted)))
+            }))
+        })],
+    },
     Function {
         name: "split_index",
         aliases: &[],
@@ -52,6 +63,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
+/// How often the first character of `wanted` stands in `text`.
+fn count(text: &str, wanted: &str) -> i64 {
+    let Some(wanted) = wanted.chars().next() else { return 0 };
+    match u8::try_from(wanted) {
+        Ok(byte) if byte.is_ascii() => text.bytes().filter(|other| *other == byte).count() as i64,
+        _ => text.chars().filter(|other| *other == wanted).count() as i64,
+    }
+}
+
 /// The piece number `index` of `text` cut at `separator`; `None` if there is no such piece or nothing to cut at.
 fn split<'a>(text: &'a str, separator: &str, index: i64) -> Option<&'a str> {
     let index = usize::try_from(index).ok()?;
@@ -93,6 +113,18 @@ mod tests {
 
     fn int(value: i64) -> ColumnarValue {
         ScalarValue::from(value).into()
+    }
+
+    #[test]
+    fn count_char() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("cucumber"), None, Some(""), Some("süüß")]));
+        let of = |wanted: &str| {
+            let result = call("count_char", vec![texts.clone().into(), text(wanted)], 4).unwrap();
+            result.as_primitive::<Int64Type>().values().to_vec()
+        };
+        assert_eq!(of("c"), [2, 0, 0, 0]);
+        assert_eq!(of("ü!"), [0, 0, 0, 2]);
+        assert_eq!(of(""), [0; 4]);
     }
 
     #[test]

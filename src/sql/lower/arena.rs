@@ -1,11 +1,13 @@
 //! The nodes of the plan while it grows: equal nodes are the same node, whoever asks for them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion_common::Result;
 use datafusion_expr::RecursiveQuery;
 
+use super::arrival::Arrived;
 use super::bounds::bound;
 use super::scalar::as_column;
 use crate::plan::{AggregateCall, Emit, Facts, Join, Node, NodeId, Op, Over, Reduce, Scalar};
@@ -30,6 +32,8 @@ pub(in crate::sql) struct Known {
 #[derive(Debug, Default)]
 pub(in crate::sql) struct Arena {
     pub(in crate::sql) nodes: Vec<Node>,
+    /// The times of arrival of sources that are asked for them.
+    pub(in crate::sql) arrived: BTreeMap<usize, Arrived>,
     known: Vec<Known>,
     /// The recursions lowered so far: what they emit, their limits of rounds and their nodes.
     pub(super) recursions: Vec<(RecursiveQuery, Option<Emit>, u64, NodeId)>,

@@ -1,6 +1,7 @@
 //! From logical plans to nodes: relations gather filters, projections and windows, groupings make them run.
 
 mod arena;
+mod arrival;
 mod bounds;
 mod grouping;
 mod join;
@@ -29,6 +30,7 @@ use super::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
 use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar};
 
 pub(super) use arena::{Arena, Known, moved};
+pub(super) use arrival::Arrived;
 pub(super) use relation::{Pending, Relation};
 pub(super) use scalar::{as_column, cast_to, column, columns_of, physical, substitute};
 
@@ -146,6 +148,9 @@ impl Lowering<'_> {
         }
         let schema = node.input.schema();
         let time = substitute(physical(&node.time, schema)?, &|i| relation.columns[i].clone())?;
+        if let Some(at) = as_column(&time) {
+            relation.node = self.in_order_of(relation.node, at);
+        }
         let facts = self.arena.facts(relation.node);
         // Any column that follows the watermark at a known distance is a time to put in windows.
         let follows =

@@ -77,7 +77,7 @@ impl Lowering<'_> {
         };
         while let Some(first) = framed.iter().flatten().next() {
             let ((keys, order, frame), place) = (window_of(first), first.place);
-            let node = relation.node;
+            let node = order.first().map_or(relation.node, |(at, _)| self.in_order_of(relation.node, *at));
             self.check_frame(node, &order, frame, place)?;
             let schema = Arc::clone(self.arena.schema(node));
             let ties = ties(&order, self.arena.facts(node));

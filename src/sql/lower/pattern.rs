@@ -29,8 +29,9 @@ impl Lowering<'_> {
         };
         let names = node.exprs.iter().enumerate().map(name).collect();
         let (relation, columns) = self.over(relation, exprs)?;
-        let relation = self.run(Relation { columns, names, ..relation })?;
+        let mut relation = self.run(Relation { columns, names, ..relation })?;
         let places = Lowering::places(&relation);
+        relation.node = self.in_order_of(relation.node, places[node.pattern.time]);
         let (facts, known) = (self.arena.facts(relation.node), self.arena.known(relation.node));
         if !facts.append_only {
             let what = "MATCH_RECOGNIZE reads rows that stay, and these can be taken back";

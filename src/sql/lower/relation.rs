@@ -88,7 +88,10 @@ impl Lowering<'_> {
         if twice {
             relation = self.settle(relation)?;
         }
-        let exprs = exprs.into_iter().map(|expr| substitute(expr, &|i| Arc::clone(&relation.columns[i])));
+        let exprs = exprs.into_iter().map(|expr| {
+            let expr = substitute(expr, &|i| Arc::clone(&relation.columns[i]))?;
+            self.with_arrival(relation.node, expr)
+        });
         let exprs = exprs.collect::<Result<Vec<_>>>()?;
         Ok((relation, exprs))
     }

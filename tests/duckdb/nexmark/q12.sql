@@ -1,2 +1,2 @@
-SELECT bidder, COUNT(*) AS bid_count, time_bucket(INTERVAL 10 SECOND, "dateTime") AS starttime, starttime + INTERVAL 10 SECOND AS endtime
+SELECT bidder, COUNT(*) AS bid_count, time_bucket(INTERVAL 10 SECOND, p_time) AS starttime, starttime + INTERVAL 10 SECOND AS endtime
 FROM bid GROUP BY ALL
