@@ -1,7 +1,7 @@
-//! Resident memory over time: rows through tumbling windows and sessions over 100,000 keys, from the built-in source to a
-//! sink that forgets. What is closed must be freed: memory stays flat however long the stream is.
+//! Resident memory over time: rows through tumbling windows and sessions over 100,000 keys, or through joins with bounds, from
+//! the built-in source to a sink that forgets. What is closed must be freed: memory stays flat however long the stream is.
 //!
-//! `cargo bench --bench memory [-- ROWS]` (default 50 million) prints rows, seconds and MiB, and ends with code 1 if memory at
+//! `cargo bench --bench memory [-- ROWS] [joins]` (default 50 million rows through windows) prints rows, seconds and MiB, and ends with code 1 if memory at
 //! the end is more than 1.5 times what it was after the first fifth. The run is always 100 s of event time: 20 windows a key.
 #![allow(missing_docs)]
 
@@ -36,6 +36,33 @@ fn program(rows: u64) -> String {
     )
 }
 
+/// Rows of one source in two halves, joined within an interval, outer, and by windows.
+fn joins(rows: u64) -> String {
+    let rate = (rows / SPAN).max(1);
+    format!(
+        "CREATE SOURCE events (
+           k BIGINT, side BIGINT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
+         ) WITH ('connector' = 'datagen', 'number-of-rows' = '{rows}', 'rows-per-second' = '{rate}', 'disorder' = '1 s',
+                 'fields.k.min' = '1', 'fields.k.max' = '100000', 'fields.side.min' = '0', 'fields.side.max' = '1',
+                 'fields.v.min' = '0', 'fields.v.max' = '1000');
+         CREATE VIEW l AS SELECT k, v, ts FROM events WHERE side = 0;
+         CREATE VIEW r AS SELECT k, v, ts FROM events WHERE side = 1;
+         CREATE SINK near WITH ('connector' = 'blackhole') AS
+         SELECT l.k, l.v, r.v AS other FROM l JOIN r
+           ON l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL '0.2' SECOND AND l.ts + INTERVAL '0.2' SECOND;
+         CREATE SINK after WITH ('connector' = 'blackhole') AS
+         SELECT l.k, l.v, r.v AS other FROM l LEFT JOIN r
+           ON l.k = r.k AND r.ts BETWEEN l.ts AND l.ts + INTERVAL '0.1' SECOND;
+         CREATE VIEW lw AS SELECT k, window_start, window_end, COUNT(*) AS n
+           FROM TABLE(TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '5' SECOND)) GROUP BY k, window_start, window_end;
+         CREATE VIEW rw AS SELECT k, window_start, window_end, COUNT(*) AS n
+           FROM TABLE(TUMBLE(TABLE r, DESCRIPTOR(ts), INTERVAL '5' SECOND)) GROUP BY k, window_start, window_end;
+         CREATE SINK windows WITH ('connector' = 'blackhole') AS
+         SELECT lw.k, lw.window_end, lw.n, rw.n AS others FROM lw FULL JOIN rw
+           ON lw.k = rw.k AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end;"
+    )
+}
+
 /// What the process holds, in MiB; `None` where there is no `/proc`.
 fn resident_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -47,7 +74,8 @@ fn main() -> ExitCode {
     let rows = std::env::args().skip(1).find_map(|arg| arg.replace('_', "").parse().ok()).unwrap_or(50_000_000);
     // Small buffers: what is measured is state, not rows on their way.
     let config = Config { queue_rows: 2 * BATCH_ROWS, lag_batches: 4, ..Config::default() };
-    let planned = plan(&[("memory.sql".to_owned(), program(rows))], &Catalog::new());
+    let text = if std::env::args().any(|arg| arg == "joins") { joins(rows) } else { program(rows) };
+    let planned = plan(&[("memory.sql".to_owned(), text)], &Catalog::new());
     let dataflow = planned.unwrap_or_else(|errors| panic!("{}", errors[0]));
     let engine = Engine::start(dataflow, config).unwrap_or_else(|error| panic!("{error}"));
     println!("{:>12} {:>8} {:>8}", "rows", "seconds", "RSS MiB");

@@ -10,17 +10,14 @@
 //! another engine on such a machine, where there is one to beat. `input` is the size of the batches, `peak` the most memory that the process
 //! held during the runs with the first number of workers, the input included.
 
+mod replay;
+
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::RecordBatch;
-use arrow_schema::FieldRef;
-use arrow_select::coalesce::BatchCoalescer;
-use highwater::engine::{BATCH_ROWS, Config, Engine};
-use highwater::options::{OptionSpec, Options};
-use highwater::source::{CONNECTORS, Connector, Decoded, Read, Reader, SourceError, SourceSpec};
+use highwater::engine::{Config, Engine};
 use highwater::sql::{Catalog, plan};
+use replay::{REPLAYS, held_mib, peak_mib};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,94 +42,6 @@ const REFERENCE: &[(&str, f64)] = &[
     ("q18", 0.66),
     ("q20", 0.81),
 ];
-
-/// The built-in source, generated once and replayed.
-#[derive(Debug)]
-struct Replay;
-
-/// What was generated, by table and columns.
-static HELD: Mutex<Vec<(String, Arc<[RecordBatch]>)>> = Mutex::new(Vec::new());
-
-fn generator() -> &'static dyn Connector {
-    *CONNECTORS.iter().find(|connector| connector.name() == "nexmark").expect("the built-in source")
-}
-
-impl Connector for Replay {
-    fn name(&self) -> &'static str {
-        "nexmark"
-    }
-
-    fn help(&self) -> &'static str {
-        "replays what nexmark generated"
-    }
-
-    fn options(&self) -> &'static [OptionSpec] {
-        generator().options()
-    }
-
-    fn default_columns(&self, options: &Options) -> Option<Vec<FieldRef>> {
-        generator().default_columns(options)
-    }
-
-    fn live(&self, options: &Options) -> bool {
-        generator().live(options)
-    }
-
-    fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
-        generator().check(spec)
-    }
-
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
-        let key = format!("{:?} {:?}", spec.options, spec.decode);
-        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-        let batches = match held.iter().find(|(other, _)| *other == key) {
-            Some((_, batches)) => batches.clone(),
-            None => {
-                let batches: Arc<[RecordBatch]> = generated(spec)?.into();
-                held.push((key, batches.clone()));
-                batches
-            }
-        };
-        // The peak is that of the run: the memory that the generator took does not count.
-        let _ = std::fs::write("/proc/self/clear_refs", "5");
-        Ok(vec![Box::new(Replayed { batches, next: 0, rows: 0 })])
-    }
-}
-
-fn generated(spec: &SourceSpec) -> Result<Vec<RecordBatch>, SourceError> {
-    let (mut full, mut all): (Option<BatchCoalescer>, Vec<RecordBatch>) = (None, Vec::new());
-    for mut reader in generator().open(spec)? {
-        while let Read::Rows(decoded) = reader.read()? {
-            let full = full.get_or_insert_with(|| BatchCoalescer::new(decoded.batch.schema(), BATCH_ROWS));
-            full.push_batch(decoded.batch).expect("batches of one schema");
-            all.extend(std::iter::from_fn(|| full.next_completed_batch()));
-        }
-    }
-    if let Some(mut full) = full {
-        full.finish_buffered_batch().expect("batches of one schema");
-        all.extend(std::iter::from_fn(|| full.next_completed_batch()));
-    }
-    Ok(all)
-}
-
-struct Replayed {
-    batches: Arc<[RecordBatch]>,
-    next: usize,
-    rows: u64,
-}
-
-impl Reader for Replayed {
-    fn name(&self) -> &str {
-        "nexmark"
-    }
-
-    fn read(&mut self) -> Result<Read, SourceError> {
-        let Some(batch) = self.batches.get(self.next).cloned() else { return Ok(Read::End) };
-        let position = self.rows + 1;
-        (self.next, self.rows) = (self.next + 1, self.rows + batch.num_rows() as u64);
-        Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position, positions: None }))
-    }
-}
 
 struct Arguments {
     events: u64,
@@ -237,7 +146,7 @@ fn run(arguments: &Arguments) {
     let text = text.replace("'events.num' = '1000000'", &format!("'events.num' = '{}'", arguments.events));
     let written = std::env::temp_dir().join(format!("highwater-nexmark-{}", std::process::id()));
     let text = text.replace("'path' = 'out/", &format!("'path' = '{}/", written.display()));
-    let catalog = Catalog::new().with_connectors(&[&Replay]);
+    let catalog = Catalog::new().with_connectors(REPLAYS);
     let dataflow = plan(&[(query.clone(), text)], &catalog)
         .unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
     let (mut rows, mut peak, mut medians) = (0, None, Vec::new());
@@ -255,16 +164,6 @@ fn run(arguments: &Arguments) {
         seconds.sort_by(f64::total_cmp);
         medians.push(seconds[seconds.len() / 2]);
     }
-    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    let input: usize =
-        held.iter().flat_map(|(_, batches)| batches.iter()).map(RecordBatch::get_array_memory_size).sum();
     let seconds = medians.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
-    println!("{rows} {} {} {seconds}", input >> 20, peak.unwrap_or(0));
-}
-
-/// The most memory that this process held since the sources were opened, in MiB.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the peak");
-    peak.trim().trim_end_matches(" kB").parse::<u64>().expect("KiB") / 1024
+    println!("{rows} {} {} {seconds}", held_mib(), peak.unwrap_or(0));
 }
