@@ -56,6 +56,7 @@ fn generate(connector: &str, options: &[(&str, &str)], columns: &[&str], events:
         decode,
         time: None,
         dedup: None,
+        arrival: None,
         sequence: false,
         schema,
     };

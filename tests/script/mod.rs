@@ -269,6 +269,7 @@ impl Program {
             output: vec![0, 1, 2],
             time: Some(time),
             dedup: None,
+            arrival: None,
             sequence: false,
             schema: schema(),
         });
