@@ -213,8 +213,9 @@ fn readers(table: &mut Table) {
     }
 }
 
+/// Two minutes, since the view's ring of changes takes the first of them to fill.
 fn overload(table: &mut Table) {
-    let found = overload::run(3.0, 5.0, 60.0);
+    let found = overload::run(3.0, 5.0, 120.0);
     let (sent, accounted) = (found.sent.sent, found.sent.accepted + found.sent.refused);
     table.note(&format!(
         "capacity {:.0} k rows/s, offered {:.0} k for {:.0} s: {} sent, {} taken, {} refused",
