@@ -181,39 +181,40 @@ where
                 rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
             });
             let mut worked = 0;
+            let reached = frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark);
             loop {
                 let epoch = staged.keys().next().copied().filter(|epoch| !frontier.less_equal(epoch));
-                let due = state.deadline().filter(|due| !frontier.less_than(&Epoch::at(*due)));
-                let (now, changes) = match (epoch, due) {
-                    (Some(epoch), due) if due.is_none_or(|due| epoch < Epoch::at(due)) => {
+                let until = epoch.map_or(reached, |epoch| epoch.watermark);
+                let (now, changes) = match (state.deadline().filter(|due| *due <= until), epoch) {
+                    (Some(_), _) => {
+                        let Some(capability) = held.take() else { unreachable!("a deadline has its capability") };
+                        let changes = state.close_until(until).into_iter();
+                        (capability, changes.map(|(deadline, deltas)| (Epoch::at(deadline), deltas)).collect())
+                    }
+                    (None, Some(epoch)) => {
                         let Some((capability, rows)) = staged.remove(&epoch) else { unreachable!("it was just found") };
                         worked += rows.iter().map(Delta::len).sum::<usize>();
-                        let changes = state.apply(epoch, rows);
-                        (capability, changes)
+                        (capability, vec![(epoch, state.apply(epoch, rows))])
                     }
-                    (_, Some(due)) => {
-                        let Some(capability) = held.take() else { unreachable!("a deadline has its capability") };
-                        let changes = state.close(due);
-                        (capability, changes)
-                    }
-                    _ => break,
+                    (None, None) => break,
                 };
-                let mut session = output.session_with_builder(&now);
-                changes
-                    .into_iter()
-                    .filter(|delta| !delta.is_empty())
-                    .for_each(|mut delta| session.give_container(&mut delta));
-                drop(session);
+                for (epoch, deltas) in changes {
+                    let mut deltas = deltas.into_iter().filter(|delta| !delta.is_empty()).peekable();
+                    if deltas.peek().is_some() {
+                        let now = now.delayed(&epoch);
+                        let mut session = output.session_with_builder(&now);
+                        deltas.for_each(|mut delta| session.give_container(&mut delta));
+                    }
+                }
                 // Whatever was held is at or before the next deadline, or `now` is.
                 held = state.deadline().map(Epoch::at).map(|next| match held.take() {
                     Some(earlier) if *earlier.time() <= next => earlier.delayed(&next),
                     _ => now.delayed(&next),
                 });
             }
-            let watermark = frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark);
-            state.expire(watermark);
+            state.expire(reached);
             let held = state.held();
-            meter.tell_with(watermark, worked, held, || state.bytes(), || state.windows(watermark));
+            meter.tell_with(reached, worked, held, || state.bytes(), || state.windows(reached));
         }
     })
 }

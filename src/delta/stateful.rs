@@ -8,9 +8,8 @@ use crate::time::Epoch;
 
 /// A state machine over epochs.
 ///
-/// The shell's order of calls: `close(d)` for every deadline `d` with `Epoch::at(d) <= epoch` comes before
-/// `apply(epoch)`, and every `apply` of an epoch before `Epoch::at(d)` comes before `close(d)`. Empty deltas that are
-/// answered are not sent.
+/// The shell's order of calls: every deadline `d` with `Epoch::at(d) <= epoch` is closed before `apply(epoch)`, and every
+/// epoch before `Epoch::at(d)` is applied before `d` is closed. Empty deltas that are answered are not sent.
 pub trait Stateful {
     /// Takes in all rows of one epoch; answers the changes of that epoch. Epochs ascend.
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta>;
@@ -20,9 +19,20 @@ pub trait Stateful {
         None
     }
 
-    /// The watermark reached the `deadline`: answers the changes of `Epoch::at(deadline)`.
+    /// The watermark reached the `deadline`: answers the changes of `Epoch::at(deadline)`. Called by [`Stateful::close_until`]
+    /// alone.
     fn close(&mut self, _deadline: i64) -> Vec<Delta> {
         Vec::new()
+    }
+
+    /// The watermark reached `until`: answers the changes of every deadline up to it, each with its deadline, ascending. An
+    /// operator with many deadlines a step works them off together.
+    fn close_until(&mut self, until: i64) -> Vec<(i64, Vec<Delta>)> {
+        let mut closed = Vec::new();
+        while let Some(deadline) = self.deadline().filter(|deadline| *deadline <= until) {
+            closed.push((deadline, self.close(deadline)));
+        }
+        closed
     }
 
     /// How many groups (sessions, points) are held.

@@ -5,6 +5,7 @@
 
 use super::partition::Partition;
 use super::program::{Program, Step};
+use super::store::At;
 use super::{Pick, Place};
 
 /// Most steps of one attempt whose conditions depend on the rows matched so far.
@@ -21,9 +22,11 @@ pub(super) struct Horizon {
     pub(super) ended: bool,
 }
 
-/// How an attempt ends. `reach`: no row to come later than this changes it.
+/// How an attempt ends, or halts. `reach`: no row to come later than this changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
+    /// Goes on once it is said whether the condition of this variable holds, on the path with the row at hand as its last.
+    Asks(u8),
     /// Rows to come decide.
     Undecided,
     /// There is none.
@@ -34,18 +37,60 @@ pub(super) enum Outcome {
     TooLong { reach: i64 },
 }
 
-/// Whether a condition holds; `None`: a row to come says.
-pub(super) type Truth = Option<bool>;
+/// How an attempt begins or goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Go {
+    /// From this row.
+    From(u64),
+    /// Where rows to come decided: there are more.
+    Again,
+    /// With the answer to what it asked.
+    With(bool),
+}
 
-/// A matcher with what it reuses from attempt to attempt.
+/// A matcher: where an attempt that has halted goes on, and what is reused from attempt to attempt.
 #[derive(Debug, Default)]
 pub(super) struct Matcher {
     /// The variable of each row of the match, from its first on.
     pub(super) path: Vec<u8>,
+    /// The row that it starts at.
+    pub(super) start: u64,
+    /// Ways to go on, the preferred last: a step and how many rows are taken.
     stack: Vec<(u32, u32)>,
+    /// The step at hand when it halted.
+    halted: u32,
+    reach: i64,
+    tries: usize,
     /// Per row and step, the last attempt that was there.
     seen: Vec<u32>,
     attempt: u32,
+}
+
+impl Matcher {
+    /// Goes on, once more is known, where it asked or found a match.
+    pub(super) fn wait_here(&mut self, asked: bool, steps: usize) -> Outcome {
+        self.wait(self.halted as usize, self.path.len() - usize::from(asked), steps)
+    }
+
+    fn wait(&mut self, step: usize, taken: usize, steps: usize) -> Outcome {
+        self.stack.push((step as u32, taken as u32));
+        if let Some(seen) = self.seen.get_mut(taken * steps + step) {
+            *seen = 0;
+        }
+        Outcome::Undecided
+    }
+
+    fn begin(&mut self, start: u64, ts: i64) {
+        self.attempt = self.attempt.wrapping_add(1);
+        if self.attempt == 0 {
+            self.seen.fill(0);
+            self.attempt = 1;
+        }
+        (self.start, self.reach, self.tries) = (start, ts, 0);
+        self.path.clear();
+        self.stack.clear();
+        self.stack.push((0, 0));
+    }
 }
 
 /// What a partition has before the end of a row.
@@ -59,29 +104,19 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Tries to match from `start` on. `holds` evaluates the condition of a variable that is not local, on the path with
-    /// the row at hand as its last.
-    pub(super) fn run(
-        &self,
-        matcher: &mut Matcher,
-        start: u64,
-        holds: &mut dyn FnMut(usize, &[u8]) -> Truth,
-    ) -> Outcome {
+    /// Tries to match, or goes on where it halted.
+    pub(super) fn run(&self, matcher: &mut Matcher, go: Go) -> Outcome {
+        let start = if let Go::From(start) = go { start } else { matcher.start };
         let Some(first) = self.partition.row(start) else { return Outcome::Undecided };
         let (program, steps) = (self.program, self.program.steps.len());
         let end = self.within_ms.map(|within| first.ts.saturating_add(within));
         let closed = self.horizon.ended || end.is_some_and(|end| end <= self.horizon.time);
         let brink = end.map_or(i64::MAX, |end| end - 1);
-        let mut reach = first.ts;
-        matcher.attempt = matcher.attempt.wrapping_add(1);
-        if matcher.attempt == 0 {
-            matcher.seen.fill(0);
-            matcher.attempt = 1;
+        match go {
+            Go::From(start) => matcher.begin(start, first.ts),
+            Go::Again | Go::With(false) => {}
+            Go::With(true) => matcher.stack.push((matcher.halted + 1, matcher.path.len() as u32)),
         }
-        matcher.path.clear();
-        matcher.stack.clear();
-        matcher.stack.push((0, 0));
-        let mut tries = 0;
         while let Some((step, taken)) = matcher.stack.pop() {
             let (mut step, mut taken) = (step as usize, taken as usize);
             matcher.path.truncate(taken);
@@ -95,8 +130,8 @@ impl Attempt<'_> {
                         break;
                     }
                 } else {
-                    tries += 1;
-                    if tries > MOST_TRIES {
+                    matcher.tries += 1;
+                    if matcher.tries > MOST_TRIES {
                         let last = self.partition.row(self.horizon.settled.saturating_sub(1));
                         return Outcome::TooLong { reach: brink.min(last.map_or(first.ts, |row| row.ts)) };
                     }
@@ -109,33 +144,36 @@ impl Attempt<'_> {
                     None => Err(closed),
                 };
                 match program.steps[step] {
-                    Step::Match => return Outcome::Match { reach },
+                    Step::Match => {
+                        matcher.halted = step as u32;
+                        return Outcome::Match { reach: matcher.reach };
+                    }
                     Step::Jump(to) => step = to as usize,
                     Step::Split(preferred, other) => {
                         matcher.stack.push((other, taken as u32));
                         step = preferred as usize;
                     }
                     Step::End => match row {
-                        Err(false) => return Outcome::Undecided,
+                        Err(false) => return matcher.wait(step, taken, steps),
                         Err(true) => {
-                            reach = brink;
+                            matcher.reach = brink;
                             step += 1;
                         }
                         Ok(row) => {
-                            reach = reach.max(row.ts);
+                            matcher.reach = matcher.reach.max(row.ts);
                             break;
                         }
                     },
                     Step::Row(variable) => {
                         let row = match row {
-                            Err(false) => return Outcome::Undecided,
+                            Err(false) => return matcher.wait(step, taken, steps),
                             Err(true) => {
-                                reach = brink;
+                                matcher.reach = brink;
                                 break;
                             }
                             Ok(row) => row,
                         };
-                        reach = reach.max(row.ts);
+                        matcher.reach = matcher.reach.max(row.ts);
                         let bit = 1 << variable;
                         if row.flags & bit == 0 {
                             break;
@@ -143,24 +181,35 @@ impl Attempt<'_> {
                         if self.after > 0 {
                             // What a condition may have seen ahead.
                             let ahead = (position + self.after).min(self.horizon.settled - 1);
-                            reach = reach.max(self.partition.row(ahead).map_or(reach, |row| row.ts));
+                            matcher.reach =
+                                self.partition.row(ahead).map_or(matcher.reach, |row| matcher.reach.max(row.ts));
                         }
                         matcher.path.push(variable);
-                        let truth = match () {
-                            () if program.local & bit != 0 => (row.known & bit != 0).then_some(row.holds & bit != 0),
-                            () if program.asks & bit != 0 => holds(variable as usize, &matcher.path),
-                            () => Some(true),
-                        };
-                        match truth {
-                            None => return Outcome::Undecided,
-                            Some(false) => break,
-                            Some(true) => (step, taken) = (step + 1, taken + 1),
+                        if program.asks & bit != 0 {
+                            matcher.halted = step as u32;
+                            return Outcome::Asks(variable);
                         }
+                        if program.local & bit != 0 {
+                            let ahead = position + program.ahead[variable as usize];
+                            if row.known & bit == 0 || ahead >= self.horizon.settled && !self.horizon.ended {
+                                return matcher.wait(step, taken, steps);
+                            }
+                            if row.holds & bit == 0 {
+                                break;
+                            }
+                        }
+                        (step, taken) = (step + 1, taken + 1);
                     }
                 }
             }
         }
-        Outcome::Nothing { reach }
+        Outcome::Nothing { reach: matcher.reach }
+    }
+
+    /// The rows of a match from `start` on with these variables.
+    pub(super) fn path_rows(&self, start: u64, path: &[u8]) -> impl Iterator<Item = (At, u8)> {
+        let at = move |taken: usize| self.partition.row(start + taken as u64).map_or((0, 0), |row| row.at);
+        path.iter().enumerate().map(move |(taken, &variable)| (at(taken), variable))
     }
 
     /// The row that a place means, of a match from `start` on with these variables: `None` if a row to come may be it,
@@ -194,7 +243,7 @@ pub(super) fn picked(
     picks: &[Pick],
     start: u64,
     path: &[u8],
-    into: &mut Vec<Option<super::store::At>>,
+    into: &mut Vec<Option<At>>,
 ) -> Option<()> {
     for pick in picks {
         if let Pick::Column { place, .. } = pick {

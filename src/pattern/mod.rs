@@ -10,6 +10,7 @@ mod output;
 mod partition;
 mod program;
 mod recognise;
+mod scan;
 mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -250,17 +251,22 @@ impl Pattern {
 
     /// How many rows before a match, and after a row, are looked at.
     pub fn reach(&self) -> (usize, usize) {
-        let offsets = self.all_picks().filter_map(|pick| match pick {
-            Pick::Column { place, .. } => Some(place.offset),
-            _ => None,
-        });
-        offsets.fold((0, 0), |(before, after), offset| {
-            (before.max(offset.min(0).unsigned_abs() as usize), after.max(offset.max(0) as usize))
-        })
+        reach(self.all_picks())
     }
 
     /// Whether something of a partition is kept as long as the dataflow runs.
     pub fn remembers_partitions(&self) -> bool {
         self.reach().0 > 0 || self.picks.iter().any(|pick| matches!(pick, Pick::MatchNumber))
     }
+}
+
+/// How many rows before and after theirs picks look at.
+fn reach<'a>(picks: impl IntoIterator<Item = &'a Pick>) -> (usize, usize) {
+    let offsets = picks.into_iter().filter_map(|pick| match pick {
+        Pick::Column { place, .. } => Some(place.offset),
+        _ => None,
+    });
+    offsets.fold((0, 0), |(before, after), offset| {
+        (before.max(offset.min(0).unsigned_abs() as usize), after.max(offset.max(0) as usize))
+    })
 }

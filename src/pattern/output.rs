@@ -74,6 +74,8 @@ fn aggregated(store: &Store, aggregate: &PickAggregate, views: &[View<'_>]) -> A
 #[derive(Debug)]
 pub(super) struct Judge {
     pub(super) picks: Vec<Pick>,
+    /// Whether it looks at the rows of the match, not only at those that its columns mean.
+    pub(super) reads_rows: bool,
     holds: Arc<dyn PhysicalExpr>,
     schema: SchemaRef,
 }
@@ -89,7 +91,8 @@ impl Judge {
         };
         let fields: Vec<Field> = condition.picks.iter().map(|pick| Field::new("pick", data_type(pick), true)).collect();
         let (picks, holds) = (condition.picks.clone(), Arc::clone(&condition.holds));
-        Judge { picks, holds, schema: Arc::new(Schema::new(fields)) }
+        let reads_rows = picks.iter().any(|pick| matches!(pick, Pick::Aggregate(_) | Pick::Classifier));
+        Judge { picks, reads_rows, holds, schema: Arc::new(Schema::new(fields)) }
     }
 
     /// For which rows it holds; a row on which it fails becomes a dead letter, and it does not hold.

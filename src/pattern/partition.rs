@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
+use super::attempt::Matcher;
 use super::store::At;
 
 /// A row.
@@ -61,6 +62,8 @@ pub(super) struct Partition {
     pub(super) undone: Vec<Shown>,
     /// How many matches are final.
     pub(super) numbered: i64,
+    /// The attempt at `next`, if it waits for rows to come.
+    pub(super) paused: Option<Box<Matcher>>,
     /// When it is looked at next.
     pub(super) due: Option<i64>,
     /// Whether a row that can start a match has been seen at `next` or later.
@@ -126,6 +129,7 @@ impl Partition {
         self.undone.extend(self.found.drain(kept..).map(|found| found.shown));
         self.next = self.found.back().map_or(self.base, |found| found.next);
         self.hopeful = true;
+        self.paused = None;
         for near in position.saturating_sub(after as u64)..=position.saturating_add(before as u64) {
             if let Some(row) = self.row_mut(near) {
                 row.known = 0;
@@ -142,17 +146,18 @@ impl Partition {
 }
 
 /// What goes and what comes where `undone` was and `fresh` is.
-pub(super) fn differences(undone: Vec<Shown>, fresh: Vec<Shown>, gone: &mut Vec<Shown>, come: &mut Vec<Shown>) {
+pub(super) fn differences(undone: Vec<Shown>, fresh: Vec<Shown>) -> (Vec<Shown>, Vec<Shown>) {
     if undone.is_empty() {
-        return come.extend(fresh);
+        return (undone, fresh);
     }
     let first = |shown: &Shown| shown.rows.first().map(|(at, _)| *at);
     let mut old: HashMap<Option<At>, Shown> = undone.iter().map(|shown| (first(shown), shown.clone())).collect();
+    let mut come = Vec::new();
     for shown in fresh {
         match old.get(&first(&shown)) {
             Some(same) if *same == shown => drop(old.remove(&first(&shown))),
             _ => come.push(shown),
         }
     }
-    gone.extend(undone.into_iter().filter(|shown| old.contains_key(&first(shown))));
+    (undone.into_iter().filter(|shown| old.contains_key(&first(shown))).collect(), come)
 }

@@ -1,6 +1,6 @@
 //! A pattern compiled to steps of a backtracking matcher: preferred ways first.
 
-use super::{Pattern, Shape};
+use super::{Pattern, Shape, Variable, reach};
 
 /// Longest program: repetitions with counts are written out.
 pub const MOST_STEPS: usize = 4096;
@@ -30,6 +30,8 @@ pub struct Program {
     pub(super) local: u64,
     /// The variables whose conditions depend on the rows matched so far, as bits.
     pub(super) asks: u64,
+    /// Per variable, how many rows after the row at hand its condition looks at.
+    pub(super) ahead: Vec<u64>,
     /// Whether what can follow a step at a row does not depend on the way there.
     pub(super) memoryless: bool,
 }
@@ -49,8 +51,10 @@ impl Program {
                 }
             }
         }
-        let starts = starts(&steps);
-        Some(Program { steps, starts, local, asks, memoryless: asks == 0 })
+        let ahead =
+            |variable: &Variable| variable.condition.as_ref().map_or(0, |condition| reach(&condition.picks).1 as u64);
+        let (starts, ahead) = (starts(&steps), pattern.variables.iter().map(ahead).collect());
+        Some(Program { steps, starts, local, asks, ahead, memoryless: asks == 0 })
     }
 }
 

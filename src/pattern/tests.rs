@@ -289,6 +289,10 @@ fn lines(delta: &Delta) -> Vec<(String, i64)> {
 
 struct Run {
     state: Recognise,
+    /// Whether deadlines are worked off one by one, not as many as there are.
+    one_by_one: bool,
+    /// What came out, by deadline: lines in order.
+    told: BTreeMap<i64, Vec<(String, i64)>>,
     out: BTreeMap<String, i64>,
     retracted: usize,
 }
@@ -301,7 +305,7 @@ impl Run {
         if sweep {
             state.sweep_always();
         }
-        Run { state, out: BTreeMap::new(), retracted: 0 }
+        Run { state, one_by_one: false, told: BTreeMap::new(), out: BTreeMap::new(), retracted: 0 }
     }
 
     fn note(&mut self, deltas: Vec<Delta>) {
@@ -314,9 +318,12 @@ impl Run {
     }
 
     fn close_up_to(&mut self, epoch: Option<Epoch>) {
-        while let Some(due) = self.state.deadline().filter(|due| epoch.is_none_or(|epoch| Epoch::at(*due) <= epoch)) {
-            let deltas = self.state.close(due);
-            self.note(deltas);
+        let reached = epoch.map_or(i64::MAX, |epoch| epoch.watermark);
+        while let Some(due) = self.state.deadline().filter(|due| *due <= reached) {
+            for (deadline, deltas) in self.state.close_until(if self.one_by_one { due } else { reached }) {
+                self.told.entry(deadline).or_default().extend(deltas.iter().flat_map(lines));
+                self.note(deltas);
+            }
         }
     }
 }
@@ -352,25 +359,31 @@ fn expected(case: &Case, epochs: &[(Epoch, Vec<Event>)]) -> Option<BTreeMap<Stri
     Some(out)
 }
 
-/// Whether the answer from scratch could be had.
+/// Whether the answer from scratch could be had. Deadlines one by one and many at once tell the same at each.
 fn check(seed: u64, sweep: bool) -> bool {
     let mut random = Random(seed);
     let case = random.case();
     let events = random.events();
     let epochs = accepted(&case, &events, 1 + random.below(5) as usize);
     let Some(expected) = expected(&case, &epochs) else { return false };
-    let mut run = Run::new(&case, sweep);
-    for (epoch, rows) in &epochs {
-        run.close_up_to(Some(*epoch));
-        let (a, b) = rows.split_at(rows.len() / 2);
-        let deltas = run.state.apply(*epoch, vec![delta(&case, a), delta(&case, b)]);
-        run.note(deltas);
-    }
-    run.close_up_to(None);
-    assert_eq!(run.out, expected, "seed {seed}: {case:?} over {epochs:?}");
-    if case.lateness == Some(0) {
-        assert_eq!(run.retracted, 0, "seed {seed}: without lateness nothing is taken back");
-    }
+    let told = [true, false].map(|one_by_one| {
+        let mut run = Run { one_by_one, ..Run::new(&case, sweep) };
+        for (epoch, rows) in &epochs {
+            run.close_up_to(Some(*epoch));
+            let (a, b) = rows.split_at(rows.len() / 2);
+            let deltas = run.state.apply(*epoch, vec![delta(&case, a), delta(&case, b)]);
+            run.note(deltas);
+        }
+        run.close_up_to(None);
+        assert_eq!(run.out, expected, "seed {seed}: {case:?} over {epochs:?}");
+        if case.lateness == Some(0) {
+            assert_eq!(run.retracted, 0, "seed {seed}: without lateness nothing is taken back");
+        }
+        run.told.values_mut().for_each(|lines| lines.sort());
+        run.told.retain(|_, lines| !lines.is_empty());
+        run.told
+    });
+    assert_eq!(told[0], told[1], "seed {seed}: {case:?} over {epochs:?}");
     true
 }
 
