@@ -333,6 +333,27 @@ fn a_json_array_is_read_like_lines() {
     assert_eq!(decode("json", &[("n", DataType::Int64)], &[], b"[]").batch.num_rows(), 0);
 }
 
+/// What stands between the elements of an array is part of it: nothing wrong there is passed over, wherever it is cut.
+#[test]
+fn strays_between_elements_are_faults() {
+    let wrong: &[(&[u8], i64, &str)] = &[
+        (b"[{\"n\":1}}, {\"n\":2}]", 2, "'}' without its '{'"),
+        (b"[{\"n\":1}]]\n", 1, "']' without its '['"),
+        (b"[{\"n\":1} ]\n, {\"n\":2}]", 2, "']' before the last element"),
+        (b"[{\"n\":1}, , {\"n\":2}]", 2, "',' with no element before it"),
+        (b"[{\"n\":1}, ]\n", 1, "',' with no element behind it"),
+    ];
+    for (input, rows, what) in wrong {
+        for size in [1, 2, 7, 1000] {
+            let parts = decode_cut("json", &[("n", DataType::Int64)], input, size);
+            let values: Vec<_> = parts.iter().flat_map(|part| ints(part, 0)).collect();
+            assert_eq!(values, (1..=*rows).map(Some).collect::<Vec<_>>(), "{what}");
+            let found: Vec<_> = parts.iter().flat_map(|part| &part.faults).map(|fault| fault.detail.as_str()).collect();
+            assert_eq!(found, [*what], "at {size}");
+        }
+    }
+}
+
 #[test]
 fn no_columns_still_count_rows() {
     assert_eq!(decode("json", &[], &[], b"{\"a\":1}\n{}\nx\n").batch.num_rows(), 2);

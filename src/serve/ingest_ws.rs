@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -16,6 +17,8 @@ use axum::response::Response;
 use axum::routing::get;
 use futures_util::SinkExt;
 use serde::Deserialize;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use tokio_stream::Stream;
 
 use super::ingest::find;
@@ -94,7 +97,9 @@ fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
         let _open = open;
         if let Ok((source, intake)) = find(&app, &name) {
             let mut closing = app.closing.clone();
-            let mut connection = Connection { socket, source, intake, frames: 0, lines: Vec::new(), held: Vec::new() };
+            let idle = app.access.limits.time(Limit::Idle);
+            let (frames, lines, held) = (0, Vec::new(), Vec::new());
+            let mut connection = Connection { socket, source, intake, idle, frames, lines, held };
             tokio::select! {
                 _ = connection.run() => {}
                 _ = closing.wait_for(|closing| *closing) => {}
@@ -108,6 +113,8 @@ struct Connection<'a> {
     socket: WebSocket,
     source: &'a Source,
     intake: &'a Intake,
+    /// How long the client may give no sign of life.
+    idle: Duration,
     /// Frames so far.
     frames: u64,
     /// Events that wait to be decoded together, a line each.
@@ -122,7 +129,7 @@ struct Gone;
 impl Connection<'_> {
     async fn run(&mut self) -> Result<(), Gone> {
         loop {
-            let Some(Ok(mut message)) = self.socket.recv().await else { return Ok(()) };
+            let Some(mut message) = self.heard().await? else { return Ok(()) };
             loop {
                 self.take(message).await?;
                 if self.held.len() >= BURST_FRAMES || self.lines.len() >= BURST_BYTES {
@@ -142,8 +149,23 @@ impl Connection<'_> {
                 }
             }
             self.flush().await?;
-            self.socket.flush().await.map_err(|_| Gone)?;
+            self.sent().await?;
         }
+    }
+
+    /// The next message; `None` at the end. A client that is silent is asked for a sign of life once.
+    async fn heard(&mut self) -> Result<Option<Message>, Gone> {
+        for asked in [false, true] {
+            match timeout(self.idle / 2, self.socket.recv()).await {
+                Ok(heard) => return Ok(heard.and_then(Result::ok)),
+                Err(_) if asked => break,
+                Err(_) => {
+                    self.send(Message::Ping(Bytes::new())).await?;
+                    self.sent().await?;
+                }
+            }
+        }
+        Err(Gone)
     }
 
     /// Ends the connection in good order: what is not acknowledged was not taken.
@@ -151,7 +173,7 @@ impl Connection<'_> {
         let reason = "the engine takes no more events".into();
         let goodbye = Message::Close(Some(CloseFrame { code: close_code::AWAY, reason }));
         // Nobody listens if the client went first.
-        let _ = tokio::time::timeout(PARTING, self.socket.send(goodbye)).await;
+        let _ = timeout(PARTING, self.socket.send(goodbye)).await;
     }
 
     async fn take(&mut self, message: Message) -> Result<(), Gone> {
@@ -245,25 +267,38 @@ impl Connection<'_> {
             };
             if !std::mem::replace(&mut told, true) {
                 let ms = RETRY.as_millis();
-                self.send(format!(r#"{{"type":"backpressure","retry_after_ms":{ms}}}"#)).await?;
-                self.socket.flush().await.map_err(|_| Gone)?;
+                self.tell(format!(r#"{{"type":"backpressure","retry_after_ms":{ms}}}"#)).await?;
+                self.sent().await?;
             }
             tokio::time::sleep(RETRY).await;
         }
     }
 
     async fn acknowledge(&mut self, seq: u64, accepted: u64, rejected: usize) -> Result<(), Gone> {
-        self.send(format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}}}"#)).await
+        self.tell(format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}}}"#)).await
     }
 
     async fn error(&mut self, seq: u64, reason: &str) -> Result<(), Gone> {
-        self.send(format!(r#"{{"type":"error","seq":{seq},"reason":{}}}"#, text(reason))).await
+        self.tell(format!(r#"{{"type":"error","seq":{seq},"reason":{}}}"#, text(reason))).await
     }
 
-    /// Sends with the next flush.
-    async fn send(&mut self, frame: String) -> Result<(), Gone> {
-        self.socket.feed(Message::Text(frame.into())).await.map_err(|_| Gone)
+    async fn tell(&mut self, frame: String) -> Result<(), Gone> {
+        self.send(Message::Text(frame.into())).await
     }
+
+    /// Goes out with [`Connection::sent`], or before.
+    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+        gone(timeout(self.idle, self.socket.feed(message)).await)
+    }
+
+    async fn sent(&mut self) -> Result<(), Gone> {
+        gone(timeout(self.idle, self.socket.flush()).await)
+    }
+}
+
+/// Whoever takes nothing for so long is gone too.
+fn gone<E>(sent: Result<Result<(), E>, Elapsed>) -> Result<(), Gone> {
+    sent.ok().and_then(Result::ok).ok_or(Gone)
 }
 
 /// Whether a frame is a JSON object, whatever its values.

@@ -31,6 +31,8 @@ pub enum Limit {
     HeadTime,
     /// Time between the parts of a body.
     BodyTime,
+    /// Time without a sign of life from a WebSocket.
+    Idle,
     /// Requests a second of one client.
     Requests,
 }
@@ -88,6 +90,14 @@ pub const LIMITS: &[LimitSpec] = &[
         "waiting for the head of the next request; then it is cut off",
     ),
     spec(Limit::BodyTime, "body-time", Unit::Ms, 15_000, 1, "waiting for the next part of a body; 408 beyond"),
+    spec(
+        Limit::Idle,
+        "idle",
+        Unit::Ms,
+        60_000,
+        2,
+        "a WebSocket that takes nothing and answers no ping (sent after half of it); closed beyond",
+    ),
     spec(
         Limit::Requests,
         "requests",

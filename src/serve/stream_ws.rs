@@ -2,12 +2,14 @@
 //!
 //! The same reader, the same events: a text frame `{"type":"delta","id":"...","data":{...}}` each, of which `type`, `id` and
 //! `data` are the name, the id and the data of the server-sent event. `?last_event_id=` takes up after an event. After 15 s
-//! without one comes `{"type":"hb"}`. What the client sends is not read for meaning. A client that does not read holds only
-//! its own reader back, which is then told merged changes.
+//! without one comes `{"type":"hb"}`. What the client sends is not read for meaning, but shows that it lives: a client that
+//! is silent is sent pings. A client that does not read holds only its own reader back, which is then told merged changes.
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, State};
@@ -16,8 +18,10 @@ use axum::response::Response;
 use axum::routing::get;
 use futures_util::SinkExt;
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
 use super::App;
+use super::limits::Limit;
 use super::problem::Problem;
 use super::route::{Answer, Route};
 use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, start};
@@ -68,19 +72,21 @@ fn open(
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let open = app.sockets.clone().try_read_owned();
+    let idle = app.access.limits.time(Limit::Idle);
     let events = start(app, one, query, headers)?;
     let upgrade = upgrade.max_message_size(HEARD_BYTES).max_frame_size(HEARD_BYTES);
     Ok(upgrade.on_upgrade(async move |socket| {
         let _open = open;
-        carry(socket, events).await;
+        carry(socket, events, idle).await;
     }))
 }
 
-/// Sends events until there are no more, or the client is gone.
-async fn carry(mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Telling>>) {
+/// Sends events until there are no more, or the client is gone: it takes nothing, or answers no ping, for as long as `idle`.
+async fn carry(mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Telling>>, idle: Duration) {
     let goodbye = || Message::Close(Some(CloseFrame { code: close_code::AWAY, reason: "the server ends".into() }));
+    let (mut silent, mut asked) = (Box::pin(sleep(idle / 2)), false);
     loop {
-        let mut beat = pin!(tokio::time::sleep(HEARTBEAT));
+        let mut beat = pin!(sleep(HEARTBEAT));
         let (messages, last) = loop {
             tokio::select! {
                 told = events.recv() => break match told {
@@ -88,16 +94,30 @@ async fn carry(mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Telling>>) 
                     None => (vec![goodbye()], true),
                 },
                 // Pings are answered below us, and so is the goodbye.
-                heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { return },
+                heard = socket.recv() => match heard {
+                    Some(Ok(_)) => {
+                        silent.set(sleep(idle / 2));
+                        asked = false;
+                    }
+                    _ => return,
+                },
+                () = &mut silent => {
+                    if std::mem::replace(&mut asked, true) {
+                        return;
+                    }
+                    silent.set(sleep(idle / 2));
+                    break (vec![Message::Ping(Bytes::new())], false);
+                }
                 () = &mut beat => break (vec![Message::Text(r#"{"type":"hb"}"#.into())], false),
             }
         };
-        for message in messages {
-            if socket.feed(message).await.is_err() {
-                return;
+        let sent = async {
+            for message in messages {
+                socket.feed(message).await?;
             }
-        }
-        if socket.flush().await.is_err() || last {
+            socket.flush().await
+        };
+        if !matches!(timeout(idle, sent).await, Ok(Ok(()))) || last {
             return;
         }
     }

@@ -127,9 +127,13 @@ impl Intake {
             Written::Lines if first(body) != Some(b'[') => Ok(self.lines.decode(&ended(body))),
             Written::Json | Written::Lines => {
                 let body = body.trim_ascii();
-                let Some(array) = body.strip_prefix(b"[") else { return Ok(self.json.decode(body)) };
-                let array = array.strip_suffix(b"]").ok_or("the array does not end with ']'")?;
-                Ok(self.json.decode(array))
+                match (body.strip_prefix(b"["), body.ends_with(b"]")) {
+                    (None, false) => Ok(self.json.decode(body)),
+                    // A ']' at the end would close the array that was not opened: a second one says so.
+                    (None, true) => Ok(self.json.decode(&[body, b" ]"].concat())),
+                    (Some(inside), true) => Ok(self.json.decode(inside)),
+                    (Some(_), false) => Err("the array does not end with ']'".to_owned()),
+                }
             }
             Written::Csv => {
                 let csv = self.csv.as_ref().map_err(String::clone)?;

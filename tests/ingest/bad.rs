@@ -218,3 +218,50 @@ fn slow_senders_are_cut_off_and_others_served() {
     }
     assert_eq!(sums(&server), ["good:1:1"]);
 }
+
+/// A body that is a whole JSON value with something wrong behind it, or between its events: that is told, not passed over.
+#[test]
+fn brackets_too_many_are_told() {
+    let server = pushed();
+    for (body, why) in [
+        (format!("{GOOD}}}"), "'}' without its '{'"),
+        (format!("{GOOD}]"), "']' without its '['"),
+        (format!("[{GOOD}]]"), "']' without its '['"),
+        (format!("[{GOOD},]"), "',' with no element behind it"),
+        (format!("[{GOOD},,{GOOD}]"), "',' with no element before it"),
+    ] {
+        let answer = taken(&server, "application/json", body.as_bytes());
+        let good = body.matches("good").count();
+        assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(good), &json!(1)), "{body}: {answer}");
+        assert!(answer["errors"][0]["reason"].as_str().unwrap().contains(why), "{body}: {answer}");
+    }
+}
+
+/// A client that is silent is asked for a sign of life, and one that gives none is let go; one that answers stays.
+#[test]
+fn silent_sockets_are_asked_and_then_closed() {
+    let limits = Access { limits: "idle=600ms".parse().unwrap(), ..Access::default() };
+    let server = served_with("'connector' = 'http'", Config::default(), limits);
+    let paths = ["/ws/ingest", "/api/v1/views/sums/ws?snapshot=false"];
+    let (sockets, begun) = (paths.map(|path| [(); 2].map(|()| Socket::open(&server, path))), Instant::now());
+    let clients = sockets.into_iter().flatten().zip([false, true].into_iter().cycle()).map(|(mut socket, answers)| {
+        std::thread::spawn(move || {
+            let mut pings = 0;
+            while begun.elapsed() < Duration::from_millis(2500)
+                && let Some((code, payload)) = socket.frame()
+            {
+                pings += usize::from(code == 9);
+                if code == 9 && answers {
+                    socket.send(10, &payload);
+                }
+            }
+            (answers, begun.elapsed(), pings, socket)
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        let (answers, lived, pings, socket) = client.join().unwrap();
+        let open = lived >= Duration::from_millis(2500);
+        assert!(open == answers && (pings == 1) != answers && lived > Duration::from_millis(550), "{lived:?} {pings}");
+        drop(socket);
+    }
+}

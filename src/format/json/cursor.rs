@@ -289,19 +289,50 @@ pub(super) fn element_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     None
 }
 
-/// The first byte at or after `at` that is not between elements.
-pub(super) fn between_elements(bytes: &[u8], at: usize) -> usize {
-    let between = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b']' | b'}');
-    at + bytes[at..].iter().take_while(|byte| between(byte)).count()
+/// What stands between two elements, or behind the last.
+pub(super) struct Gap {
+    /// The first byte behind it.
+    pub(super) end: usize,
+    /// What is wrong with it.
+    pub(super) wrong: Option<&'static str>,
 }
 
-/// The length of the whole elements at the start.
+/// The gap at `at`. Space alone parts elements as a comma does; a bracket closes the array, once, behind the last of them.
+#[inline]
+pub(super) fn gap(bytes: &[u8], at: usize) -> Gap {
+    let (mut end, mut commas, mut squares, mut curls) = (at, 0, 0, 0);
+    while let Some(byte) = bytes.get(end) {
+        match byte {
+            b',' => commas += 1,
+            b']' => squares += 1,
+            b'}' => curls += 1,
+            byte if byte.is_ascii_whitespace() => {}
+            _ => break,
+        }
+        end += 1;
+    }
+    let last = end == bytes.len();
+    let wrong = match (commas, squares, curls) {
+        (0 | 1, 0, 0) => None,
+        (0, 1, 0) if last => None,
+        (_, _, 1..) => Some("'}' without its '{'"),
+        (_, 2.., _) => Some("']' without its '['"),
+        (_, 1, _) if !last => Some("']' before the last element"),
+        (_, 1, _) => Some("',' with no element behind it"),
+        _ => Some("',' with no element before it"),
+    };
+    Gap { end, wrong }
+}
+
+/// The length of the whole elements at the start, and of the space behind them. What is not space there stays with what
+/// follows: only the whole gap says whether it is right.
 pub(super) fn cut_elements(bytes: &[u8]) -> usize {
     let mut cut = 0;
     loop {
-        let at = between_elements(bytes, cut);
+        let at = gap(bytes, cut).end;
         if at == bytes.len() {
-            return at;
+            let space = bytes[cut..].iter().all(u8::is_ascii_whitespace);
+            return if space { at } else { cut };
         }
         match element_end(bytes, at) {
             Some(end) => cut = end,

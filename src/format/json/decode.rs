@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Fields};
 use super::super::cells::{Cells, Values, decimal, float};
 use super::super::{Decoder, Fault, Layout, Part, batch, clip};
 use super::Shape;
-use super::cursor::{Bad, Cursor, Problem, between_elements, element_end};
+use super::cursor::{Bad, Cursor, Problem, element_end, gap};
 
 /// How many places of an object are remembered.
 const REMEMBERED: usize = 1024;
@@ -148,7 +148,16 @@ impl Decoder for JsonDecoder {
         let mut faults = Vec::new();
         loop {
             match self.shape {
-                Shape::Elements => cursor.at = between_elements(chunk, cursor.at),
+                Shape::Elements => {
+                    let gap = gap(chunk, cursor.at);
+                    if let Some(wrong) = gap.wrong {
+                        numbers.get_or_insert_with(|| (0..rows as u64).collect());
+                        let content = clip(chunk[cursor.at..gap.end].trim_ascii());
+                        faults.push(Fault { record: records, reason: "malformed", detail: wrong.to_owned(), content });
+                        records += 1;
+                    }
+                    cursor.at = gap.end;
+                }
                 Shape::Lines => cursor.space(),
             }
             if cursor.at >= chunk.len() {
