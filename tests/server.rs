@@ -8,6 +8,7 @@ mod script;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
 use std::time::{Duration, Instant};
 
 use client::*;
@@ -119,7 +120,7 @@ fn every_answer_has_its_shape() {
     let newest = server.json("/api/aggregates/windows?limit=2");
     let all = server.json("/api/v1/views/windows/rows?order=-window_end&limit=2");
     assert_eq!((&newest["rows"], newest["rows"].as_array().unwrap().len()), (&all["rows"], 2));
-    let Stream::Lines(mut lines) = server.stream("/stream/metrics", "") else { unreachable!() };
+    let mut lines = server.lines("/stream/metrics", "").lines();
     let event = lines.by_ref().map(Result::unwrap).find(|line| line.starts_with("data: "));
     assert!(event.unwrap().contains("\"rows_received\":3000"));
 }
@@ -353,7 +354,7 @@ fn a_silent_stream_shows_that_it_lives() {
     let (program, _) = gated(14, true);
     let server = served(&program, 1);
     let begun = Instant::now();
-    let Stream::Lines(mut lines) = server.stream("/api/v1/views/windows/stream", "") else { unreachable!() };
+    let mut lines = server.lines("/api/v1/views/windows/stream", "").lines();
     let Stream::Frames(mut socket) = server.stream("/api/v1/views/windows/ws", "") else { unreachable!() };
     let beat = lines.find(|line| line.as_ref().unwrap() == ": hb").unwrap().unwrap();
     assert_eq!(beat, ": hb");

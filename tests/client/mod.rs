@@ -8,6 +8,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventsource_stream::{EventStream, Eventsource};
+use futures_util::stream::Iter;
+use futures_util::{FutureExt, StreamExt};
 use highwater::engine::Engine;
 use highwater::serve::{Access, serve};
 use highwater::time::Epoch;
@@ -82,12 +85,18 @@ impl Server {
             let after = if last_id.is_empty() { String::new() } else { format!("{and}last_event_id={last_id}") };
             return Stream::Frames(Socket::open(self, &format!("{path}{after}")));
         }
+        Stream::of(self.lines(path, last_id))
+    }
+
+    /// What comes of a stream of server-sent events, as it is.
+    pub fn lines(&self, path: &str, last_id: &str) -> BufReader<TcpStream> {
         let id = if last_id.is_empty() { String::new() } else { format!("\r\nLast-Event-ID: {last_id}") };
-        let mut lines = BufReader::new(self.request(&format!("GET {path} HTTP/1.0{id}"))).lines();
-        assert!(lines.next().unwrap().unwrap().contains(" 200 "));
-        let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+        let mut reader = BufReader::new(self.request(&format!("GET {path} HTTP/1.0{id}")));
+        let lines = reader.by_ref().lines().map(Result::unwrap);
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        assert!(head[0].contains(" 200 "), "{head:?}");
         assert!(head.iter().any(|line| line.to_lowercase() == "content-type: text/event-stream"), "{head:?}");
-        Stream::Lines(lines)
+        reader
     }
 
     pub fn finish(&self) {
@@ -117,15 +126,40 @@ impl Event {
     }
 }
 
+/// A reader of events; server-sent ones are read by a client of others' making.
 pub enum Stream {
-    Lines(std::io::Lines<BufReader<TcpStream>>),
+    Events(Box<EventStream<Iter<Chunks>>>),
     Frames(Socket),
 }
 
+/// The bytes of a connection as they come.
+pub struct Chunks(BufReader<TcpStream>);
+
+impl Iterator for Chunks {
+    type Item = std::io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let chunk = self.0.fill_buf().map(<[u8]>::to_vec);
+        let length = chunk.as_ref().map_or(0, Vec::len);
+        self.0.consume(length);
+        (length > 0 || chunk.is_err()).then_some(chunk)
+    }
+}
+
 impl Stream {
+    /// Of server-sent events whose head is read.
+    pub fn of(reader: BufReader<TcpStream>) -> Stream {
+        Stream::Events(Box::new(futures_util::stream::iter(Chunks(reader)).eventsource()))
+    }
+
     pub fn next(&mut self) -> Option<Event> {
-        let lines = match self {
-            Stream::Lines(lines) => lines,
+        match self {
+            // Bytes are waited for within.
+            Stream::Events(events) => {
+                let event = events.next().now_or_never().expect("an iterator is always ready")?.unwrap();
+                assert!(!event.id.is_empty(), "{} has no id", event.event);
+                Some(Event { name: event.event, id: event.id, data: serde_json::from_str(&event.data).unwrap() })
+            }
             Stream::Frames(socket) => loop {
                 let (code, frame) = socket.frame()?;
                 let frame = match code {
@@ -140,20 +174,6 @@ impl Stream {
                 assert!(!text("id").is_empty(), "{frame}");
                 return Some(Event { name: text("type"), id: text("id"), data: frame["data"].clone() });
             },
-        };
-        let (mut name, mut id, mut data) = (String::new(), String::new(), String::new());
-        loop {
-            let line = lines.next()?.unwrap();
-            match line.split_once(": ") {
-                Some(("event", value)) => name = value.to_owned(),
-                Some(("id", value)) => id = value.to_owned(),
-                Some(("data", value)) => data += value,
-                _ if line.is_empty() && !name.is_empty() => {
-                    assert!(!id.is_empty(), "{name} has no id");
-                    return Some(Event { name, id, data: serde_json::from_str(&data).unwrap() });
-                }
-                _ => {}
-            }
         }
     }
 }

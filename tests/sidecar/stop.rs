@@ -73,9 +73,9 @@ fn what_was_taken_before_the_signal_arrives_and_nothing_is_taken_after_it() {
     // W8: the window stays open.
     assert_eq!(fs::read_to_string(folder.path().join("closed.ndjson")).unwrap(), "");
     // The reader was told all of it before its stream ended.
-    let mut lines = BufReader::new(follow).lines();
-    assert!(lines.by_ref().map(Result::unwrap).any(|line| line.is_empty()));
-    let (mut stream, mut held) = (Stream::Lines(lines), Held::new());
+    let mut follow = BufReader::new(follow);
+    assert!(follow.by_ref().lines().map(Result::unwrap).any(|line| line.is_empty()));
+    let (mut stream, mut held) = (Stream::of(follow), Held::new());
     while let Some(event) = stream.next() {
         take(&mut held, &event);
     }
