@@ -162,6 +162,9 @@ fn the_columns_of_a_program_and_nexmark() {
     assert_eq!(names.len(), 5, "{names:?}");
     assert!(made.iter().all(|row| row["page"].is_string() && row["n"].is_i64() && row["ok"].is_boolean()));
     assert!((0.0..=0.2).contains(&second(&made[99])), "{}", made[99]);
+    let made = rows(&format!("--schema {} --source clicks --count 500 --keys 7", program.display()));
+    let pages: std::collections::BTreeSet<&str> = made.iter().map(|row| row["page"].as_str().unwrap()).collect();
+    assert_eq!(pages.len(), 7, "{pages:?}");
 
     let bids = rows("bid --count 1000 --rate 1000");
     assert_eq!(bids.len(), 1000);

@@ -278,7 +278,7 @@ impl Reader {
                 }
             }
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
-            match self.app.tellings.next(self.app.run, &self.way) {
+            match self.app.tellings.next(self.app.run, &self.way).await {
                 Next::Gone => self.reset("the changes since then are gone").await?,
                 Next::Told(told) => {
                     self.app.engine.metrics().sse_compacted.inc_by(told.merged());

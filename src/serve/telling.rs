@@ -4,12 +4,18 @@
 //! Invariant: what is told depends on the views, the place and how it was asked for, never on who asks or when; so readers at
 //! one place go on to one place, stay together, and share the bytes. A reader that was left behind follows the same
 //! steps while they are kept. Memory: the last [`KEPT`] tellings, [`KEPT_BYTES`] of them.
+//!
+//! A window of many rows that closes is much to write: whoever writes lends its thread's other tasks to another thread, and
+//! whoever waits for it waits without one.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::body::Bytes;
 use axum::extract::ws::Utf8Bytes;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::OnceCell;
+use tokio::task::block_in_place;
 
 use super::stream_event::{self, Event};
 use super::stream_id;
@@ -109,7 +115,7 @@ struct Kept {
 }
 
 /// Who comes first makes it; the others wait for it.
-type Slot = Arc<OnceLock<Option<Arc<Telling>>>>;
+type Slot = Arc<OnceCell<Option<Arc<Telling>>>>;
 
 /// A way, its views by their addresses: they live as long as the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -123,7 +129,7 @@ struct Key {
 
 impl Tellings {
     /// What a reader on its way hears next, in the run of the server `run`.
-    pub(super) fn next(&self, run: u64, way: &Way) -> Next {
+    pub(super) async fn next(&self, run: u64, way: &Way) -> Next {
         let ends: Vec<Epoch> = way.views.iter().map(|view| view.as_of()).collect();
         let least = ends.iter().copied().min().unwrap_or(Epoch::END);
         let ends: Vec<Epoch> = if way.aligned { vec![least; ends.len()] } else { ends };
@@ -131,8 +137,15 @@ impl Tellings {
             return Next::Nothing;
         }
         let slot = self.slot(way);
-        let told = slot.get_or_init(|| tell(run, way, &ends).map(Arc::new));
-        told.clone().map_or(Next::Gone, Next::Told)
+        let told = slot.get_or_init(async || {
+            at_length(|| {
+                let told = tell(run, way, &ends).map(Arc::new);
+                // Most readers want it so.
+                told.iter().for_each(|told| drop(told.sent()));
+                told
+            })
+        });
+        told.await.clone().map_or(Next::Gone, Next::Told)
     }
 
     fn slot(&self, way: &Way) -> Slot {
@@ -158,6 +171,14 @@ impl Tellings {
         kept.by_way.insert(key.clone(), slot.clone());
         kept.order.push_back((key, slot.clone()));
         slot
+    }
+}
+
+/// Runs what may take long on this thread, whose other tasks go on elsewhere.
+fn at_length<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
+        _ => work(),
     }
 }
 

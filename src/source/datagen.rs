@@ -48,7 +48,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "partitions", help: "how many threads make rows (default 1)" },
     OptionSpec {
         name: "fields.*",
-        help: "fields.X.kind = random | sequence, fields.X.min, .max, .length, .start, .end, .null-rate, .max-past of column X",
+        help: "fields.X.kind = random | sequence, fields.X.min, .max, .length and .values (how many different texts there are), .start, .end, .null-rate, .max-past of column X",
     },
 ];
 

@@ -1,7 +1,7 @@
 //! The generators: bounded runs repeat, any split makes the same rows, shapes and ratios are as promised.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
@@ -169,6 +169,7 @@ fn datagen_follows_the_options_of_its_fields() {
         ("ts", DataType::Timestamp(TimeUnit::Millisecond, None)),
         ("truth", DataType::Boolean),
         ("any", DataType::Int64),
+        ("few", DataType::Utf8),
     ]
     .into_iter()
     .map(|(name, kind)| Arc::new(Field::new(name, kind, true)) as FieldRef)
@@ -187,6 +188,8 @@ fn datagen_follows_the_options_of_its_fields() {
         ("fields.t.length", "20"),
         ("fields.t.null-rate", "0.25"),
         ("fields.ts.max-past", "1 s"),
+        ("fields.few.values", "50"),
+        ("fields.few.length", "9"),
     ];
     let batch = one(&generate(&spec(&Datagen, &columns, &options)));
     assert_eq!(long(&batch, "n"), (-5..9995).collect::<Vec<_>>(), "the sequence ends it");
@@ -203,6 +206,8 @@ fn datagen_follows_the_options_of_its_fields() {
     let times = time(&batch, "ts");
     let behind: Vec<i64> = times.iter().enumerate().map(|(row, time)| -10_000 + row as i64 * 10 - time).collect();
     assert!(behind.iter().all(|behind| (0..=1000).contains(behind)) && behind.iter().any(|behind| *behind > 900));
+    let few: BTreeSet<_> = batch.column_by_name("few").unwrap().as_string::<i32>().iter().flatten().collect();
+    assert!(few.len() == 50 && few.iter().all(|text| text.len() == 9));
     let any = long(&batch, "any");
     assert!(any.iter().any(|value| *value < 0) && any.iter().any(|value| *value > i64::MAX / 2));
 }

@@ -31,7 +31,7 @@ pub(in crate::cli) struct Asked {
     /// Another seed gives other rows
     #[arg(long, default_value_t = 0)]
     pub(in crate::cli) seed: u64,
-    /// How many sensors, users and hosts there are
+    /// How many sensors, users and hosts there are; with --schema, how many texts a column has
     #[arg(long, default_value_t = 1000)]
     pub(in crate::cli) keys: u64,
     /// How far event times are out of order, like '2 s'
@@ -148,7 +148,14 @@ fn spec(asked: &Asked, count: u64, rate: f64) -> Result<SourceSpec, Outcome> {
         };
         // As a source of datagen with the same columns, all of them.
         spec.connector = *datagen;
-        spec.options = first(&format!("CREATE SOURCE rows_ (n BIGINT) WITH ({paced})"))?.options;
+        let paced = first(&format!("CREATE SOURCE rows_ (n BIGINT) WITH ({paced})"))?.options;
+        let texts = spec.physical.fields().iter().filter(|field| *field.data_type() == DataType::Utf8);
+        let of_texts = texts.flat_map(|field| {
+            let option = |part: &str, value: String| (format!("fields.{}.{part}", field.name().to_lowercase()), value);
+            [option("values", keys.to_string()), option("length", 12.to_string())]
+        });
+        let paced = paced.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        spec.options = paced.chain(of_texts).collect();
         spec.decode = (0..spec.physical.fields().len()).collect();
         return Ok(spec);
     }

@@ -24,7 +24,7 @@ pub(super) struct Maker {
 }
 
 /// The parts of an option `fields.X.part`.
-const PARTS: &[&str] = &["kind", "min", "max", "length", "start", "end", "null-rate", "max-past"];
+const PARTS: &[&str] = &["kind", "min", "max", "length", "values", "start", "end", "null-rate", "max-past"];
 
 /// Refuses options of columns that are not there, and parts that do not exist.
 pub(super) fn check_names<'a>(
@@ -201,9 +201,14 @@ fn random(
             if length > 1 << 16 {
                 return Err(invalid(&option("length"), &length.to_string(), "write a number up to 65536"));
             }
+            let different = options.parse::<u64>(&option("values"), "how many different texts there are")?;
+            if different == Some(0) {
+                return Err(invalid(&option("values"), "0", "write a number above 0"));
+            }
             Some(Box::new(move |rows, times| {
                 texts(times.len(), length, |row, out| {
-                    let own = values.at(rows.start + row as u64);
+                    let drawn = values.at(rows.start + row as u64);
+                    let own = different.map_or(drawn, |different| below(drawn, different));
                     for place in 0..length {
                         // 16 hexadecimal digits a draw.
                         let bits = Stream::new(own, "").at(place as u64 / 16) >> (place % 16 * 4);
