@@ -168,8 +168,10 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// Connected if that can be done now; otherwise the first request tries again, and says why not.
     pub(super) fn new(target: Target) -> Client {
-        Client { target, stream: None }
+        let stream = target.connect(PATIENCE).ok().map(BufReader::new);
+        Client { target, stream }
     }
 
     /// POSTs a body.

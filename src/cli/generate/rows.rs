@@ -69,7 +69,10 @@ impl Rows {
         let failed = |error: crate::source::SourceError| Outcome::usage(error);
         spec.connector.check(&spec).map_err(failed)?;
         let reader = spec.connector.open(&spec).map_err(failed)?.swap_remove(0);
-        Ok(Rows { reader, schema: spec.physical.clone(), rate, next: 0, held: None })
+        let mut rows = Rows { reader, schema: spec.physical.clone(), rate, next: 0, held: None };
+        // The first are ready when the clock starts.
+        rows.held = rows.read();
+        Ok(rows)
     }
 
     /// Their columns.

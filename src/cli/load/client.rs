@@ -13,7 +13,7 @@ use crate::cli::generate::rows::Rows;
 use crate::cli::http::{self, Target, percent_encode};
 use crate::format::{self, Encoder};
 use crate::options::Options;
-use crate::time::Clock;
+use crate::time::{Clock, Epoch};
 
 /// What became of the rows of a client.
 #[derive(Debug, Default)]
@@ -43,6 +43,18 @@ pub(super) struct Client {
     count: u64,
     batch: usize,
     encoder: Box<dyn Encoder>,
+    sent: Sent,
+}
+
+impl Sent {
+    /// With room for so many rows and messages that is there already: memory that all clients first touch at the same time, in
+    /// the middle of a run, would hold them all up.
+    fn with_room(rows: u64, messages: u64) -> Sent {
+        let mut sent = Sent { latencies: Latencies::with_room(rows as usize), ..Sent::default() };
+        sent.taken.resize_with(messages as usize, || Taken { epoch: Epoch::MAX, due: 1.0, apart: 1.0, rows: 1 });
+        sent.taken.clear();
+        sent
+    }
 }
 
 impl Client {
@@ -57,12 +69,13 @@ impl Client {
         let Some(json) = format::find("json") else { return Err(Outcome::usage("there is no format 'json'")) };
         let encoder = json.encoder(rows.schema(), &Options::default()).map_err(Outcome::usage)?;
         let path = format!("/api/v1/sources/{}/events", percent_encode(source));
-        Ok(Client { http: http::Client::new(target), path, rows, schedule, count, batch, encoder })
+        let sent = Sent::with_room(count, count.div_ceil(batch as u64));
+        Ok(Client { http: http::Client::new(target), path, rows, schedule, count, batch, encoder, sent })
     }
 
     /// Sends all rows; the first is due `offset` seconds after the clock was started.
     pub(super) fn run(mut self, clock: Clock, offset: f64) -> Sent {
-        let (mut sent, mut body) = (Sent::default(), Vec::new());
+        let (mut sent, mut body) = (std::mem::take(&mut self.sent), Vec::new());
         while self.rows.next() < self.count {
             let first = self.rows.next();
             let most = usize::try_from(self.count - first).unwrap_or(self.batch).min(self.batch);

@@ -20,6 +20,13 @@ pub(super) struct Summary {
 }
 
 impl Latencies {
+    /// None yet; the memory for so many is there.
+    pub(super) fn with_room(count: usize) -> Latencies {
+        let mut room = vec![1; count];
+        room.clear();
+        Latencies(room)
+    }
+
     /// One more, in seconds.
     pub(super) fn add(&mut self, seconds: f64) {
         self.0.push((seconds.max(0.0) * 1e6).round().min(f64::from(u32::MAX)) as u32);
