@@ -4,6 +4,9 @@
 //! `cargo bench --bench patterns -- [--rows N] [--runs N]` (default 10 million rows, median of 3). 5,000 events come a second of
 //! event time, up to a second out of order, so a user has about 15 in five minutes; one in ten is a login, one in fifty of all a
 //! suspicious one. `peak` is the most memory held by the run on one worker, the input's included.
+//!
+//! On two idle cores, 2026-11-28: 1.4 M rows/s on one worker, 3.1 M on two. When conditions were evaluated a row at a time, and
+//! every look at a partition began its attempt anew, it was 0.36 M (on a machine of about half the speed).
 #![allow(missing_docs)]
 
 mod replay;

@@ -1,5 +1,5 @@
-//! A sink's thread: takes whole epochs from a bounded queue, nets and sorts them, writes them. When the queue is full the
-//! worker that hands over waits, so a slow sink slows the dataflow down and nothing piles up.
+//! A sink's thread: takes whole epochs from a bounded queue, nets and sorts them if the sink asks for it, writes them. When the
+//! queue is full the worker that hands over waits, so a slow sink slows the dataflow down and nothing piles up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,8 @@ impl Collect for ToSink {
 pub(super) struct Opened {
     name: String,
     writer: Box<dyn Writer>,
-    codec: RowCodec,
+    /// `None` if the sink takes changes as they come.
+    codec: Option<RowCodec>,
     receiver: Receiver<Epochs>,
 }
 
@@ -53,7 +54,8 @@ pub(super) struct Opened {
 pub(super) fn open(plan: &SinkPlan, part: usize) -> Result<(ToSink, Opened), EngineError> {
     let writer = plan.spec.connector.open(&plan.spec, part)?;
     let schema = plan.spec.schema.clone();
-    let codec = RowCodec::new(schema.clone(), &[]).map_err(|error| EngineError::Dataflow {
+    let codec = plan.spec.connector.consolidated().then(|| RowCodec::new(schema.clone(), &[])).transpose();
+    let codec = codec.map_err(|error| EngineError::Dataflow {
         what: format!("sink '{}' cannot be written in a fixed order: {error}", plan.spec.name),
         remedy: "leave out or cast the column whose type has no order".to_owned(),
     })?;
@@ -82,8 +84,12 @@ impl Opened {
         loop {
             match self.receiver.recv_timeout(FLUSH_EVERY) {
                 Ok((epoch, deltas)) => {
-                    if let Some(netted) = self.codec.net(&deltas, false) {
-                        self.writer.write(epoch, &netted.delta)?;
+                    let netted = match &mut self.codec {
+                        Some(codec) => codec.net(&deltas, false).map(|netted| netted.delta).into_iter().collect(),
+                        None => deltas,
+                    };
+                    for changes in &netted {
+                        self.writer.write(epoch, changes)?;
                         unseen = true;
                     }
                     if unseen && self.receiver.is_empty() {

@@ -30,6 +30,10 @@ impl SinkConnector for Blackhole {
         true
     }
 
+    fn consolidated(&self) -> bool {
+        false
+    }
+
     fn open(&self, spec: &SinkSpec, _: usize) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
         Ok(Box::new(Nothing))

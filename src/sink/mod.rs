@@ -64,6 +64,12 @@ pub trait SinkConnector: Send + Sync + Debug {
     /// one a worker (a folder with a part file each).
     fn per_worker(&self, spec: &SinkSpec) -> bool;
 
+    /// Whether writers are handed what [`Writer::write`] says; a sink that forgets its rows is handed them as they come, for
+    /// netting and sorting would be all its work.
+    fn consolidated(&self) -> bool {
+        true
+    }
+
     /// Clears the way for a run with writers `0..parts`. Every process calls it before any writer of its own is opened.
     fn prepare(&self, _spec: &SinkSpec, _parts: usize) -> Result<(), SinkError> {
         Ok(())
