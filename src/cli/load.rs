@@ -12,6 +12,7 @@ mod visible;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, OnceLock};
 
 use self::client::Client;
 use self::report::{Plan, Report, Stage};
@@ -133,20 +134,31 @@ fn push(target: &Target, source: &str, view: Option<&str>, asked: &Asked, plan: 
         Err(_) if view.is_none() => None,
         Err(reason) => return Err(Outcome::Failed(reason)),
     };
-    let (seen, reading, clock) = (Seen::default(), AtomicBool::new(reader.is_some()), Clock::start());
+    let (seen, reading, clock) = (Seen::default(), AtomicBool::new(reader.is_some()), OnceLock::new());
     let (mut stage, measured) = (Stage::new(plan.clone()), reader.is_some());
+    // All clients are ready, then the clock is started, then they go.
+    let (ready, go) = (Barrier::new(plan.clients + 1), Barrier::new(plan.clients + 1));
     let mut taken = Vec::new();
     std::thread::scope(|scope| {
+        let (ready, go, started) = (&ready, &go, &clock);
+        let start = |(number, mut client): (usize, Client)| {
+            // Clients do not all send at the same moment.
+            let offset = plan.batch as f64 / each * number as f64 / plan.clients as f64;
+            scope.spawn(move || {
+                client.warm_up();
+                ready.wait();
+                go.wait();
+                client.run(*started.get_or_init(Clock::start), offset)
+            })
+        };
+        let threads: Vec<_> = clients.into_iter().enumerate().map(start).collect();
+        ready.wait();
+        let clock = *clock.get_or_init(Clock::start);
         if let Some(reader) = reader {
             let (seen, reading) = (&seen, &reading);
             scope.spawn(move || reader.run(clock, seen, reading));
         }
-        let start = |(number, client): (usize, Client)| {
-            // Clients do not all send at the same moment.
-            let offset = plan.batch as f64 / each * number as f64 / plan.clients as f64;
-            scope.spawn(move || client.run(clock, offset))
-        };
-        let threads: Vec<_> = clients.into_iter().enumerate().map(start).collect();
+        go.wait();
         for thread in threads {
             match thread.join() {
                 Ok(mut sent) => {

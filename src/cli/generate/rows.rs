@@ -100,6 +100,13 @@ impl Rows {
         Some(retimed(&held.slice(0, rows), numbers, self.rate, schedule))
     }
 
+    /// What [`Rows::take`] will give of what is made already.
+    pub(in crate::cli) fn look(&self, most: usize, schedule: &Schedule) -> Option<RecordBatch> {
+        let held = self.held.as_ref()?;
+        let rows = held.num_rows().min(most);
+        Some(retimed(&held.slice(0, rows), self.next..self.next + rows as u64, self.rate, schedule))
+    }
+
     fn read(&mut self) -> Option<RecordBatch> {
         loop {
             match self.reader.read() {
