@@ -160,7 +160,8 @@ impl Tellings {
         if let Some(slot) = kept.by_way.get(&key) {
             return slot.clone();
         }
-        let bytes = |(_, slot): &(Key, Slot)| slot.get().and_then(Option::as_ref).map_or(0, |told| told.bytes());
+        // As events, and as they are sent.
+        let bytes = |(_, slot): &(Key, Slot)| slot.get().and_then(Option::as_ref).map_or(0, |told| 2 * told.bytes());
         let mut held: usize = kept.order.iter().map(bytes).sum();
         while kept.order.len() >= KEPT || held > KEPT_BYTES {
             let Some(oldest) = kept.order.pop_front() else { break };

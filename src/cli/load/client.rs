@@ -15,6 +15,9 @@ use crate::format::{self, Encoder};
 use crate::options::Options;
 use crate::time::{Clock, Epoch};
 
+/// A client has room for the latencies of so many rows, and as many messages, before it begins.
+const MOST_ROOM: u64 = 1 << 16;
+
 /// What became of the rows of a client.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
@@ -69,7 +72,8 @@ impl Client {
         let Some(json) = format::find("json") else { return Err(Outcome::usage("there is no format 'json'")) };
         let encoder = json.encoder(rows.schema(), &Options::default()).map_err(Outcome::usage)?;
         let path = format!("/api/v1/sources/{}/events", percent_encode(source));
-        let sent = Sent::with_room(count, count.div_ceil(batch as u64));
+        let messages = count.div_ceil(batch as u64);
+        let sent = Sent::with_room(count.min(MOST_ROOM), messages.min(MOST_ROOM));
         Ok(Client { http: http::Client::new(target), path, rows, schedule, count, batch, encoder, sent })
     }
 
