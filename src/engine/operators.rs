@@ -1,5 +1,5 @@
-//! What timely logs of its operators, added up: rows in and out, time spent, and what they say they hold. All workers of
-//! the process together. Each belongs to a node of the plan, or to a view or sink by its name.
+//! What timely logs of its operators, added up: rows in and out, time spent, and what they say they hold; and what
+//! differential dataflow logs of its arrangements. All workers of the process together. Each belongs to a node of the plan, or to a view or sink by its name.
 //!
 //! Rows that several operators read are sent once: of an operator's channels that with the most rows counts.
 //!
@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use differential_dataflow::logging::{DifferentialEvent, DifferentialEventBuilder};
 use prometheus_client::metrics::counter::Counter;
 use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
@@ -19,6 +20,13 @@ use timely::worker::Worker;
 use crate::delta::{Held, STATE_LOG, StateLog, Windows};
 use crate::metrics::{Label, Metrics, Seconds, label, labels};
 use crate::plan::NodeId;
+
+/// What an update of an arrangement takes, about: a key and a row of bytes, a time and a diff. Differential tells how many there
+/// are, not how large.
+const UPDATE_BYTES: usize = 128;
+
+/// The length of the address of an operator of the dataflow itself; those of a loop are longer, and begin with the loop's.
+const OUTER: usize = 2;
 
 /// What one operator did so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +69,8 @@ struct Handles {
     busy_total: Seconds,
     /// Per worker what it holds.
     held: BTreeMap<usize, Held>,
+    /// Per worker how many updates are in its arrangements, or in those of the loop that it is.
+    arranged: BTreeMap<usize, usize>,
     /// Its name among the metrics.
     label: Label,
 }
@@ -89,7 +99,9 @@ struct Local {
 impl Handles {
     /// Rows and bytes held by all workers together.
     fn held(&self) -> (usize, usize) {
-        self.held.values().fold((0, 0), |all, held| (all.0 + held.rows, all.1 + held.bytes))
+        let updates: usize = self.arranged.values().sum();
+        let arranged = (updates, updates * UPDATE_BYTES);
+        self.held.values().fold(arranged, |all, held| (all.0 + held.rows, all.1 + held.bytes))
     }
 
     /// The open windows of all workers together.
@@ -114,13 +126,29 @@ impl Operators {
 
     /// Listens to a worker's log. To be called before its dataflows are built.
     pub(super) fn listen(self: &Arc<Operators>, worker: &Worker) {
-        let (operators, states) = (self.clone(), self.clone());
+        let (operators, states, traces) = (self.clone(), self.clone(), self.clone());
         let mut local = Local::default();
         let (addresses, index) = (local.addresses.clone(), worker.index());
+        let (known, mut updates) = (local.addresses.clone(), HashMap::new());
         if let Some(mut log) = worker.log_register() {
             log.insert::<StateLog, _>(STATE_LOG, move |_, events| {
                 let events = events.iter_mut().flat_map(|events| events.drain(..));
                 events.for_each(|(_, held)| states.hold(&addresses.borrow(), index, held));
+            });
+            log.insert::<DifferentialEventBuilder, _>("differential/arrange", move |_, events| {
+                for (_, event) in events.iter_mut().flat_map(|events| events.drain(..)) {
+                    let (operator, more) = match event {
+                        DifferentialEvent::Batch(batch) => (batch.operator, batch.length as isize),
+                        DifferentialEvent::Drop(drop) => (drop.operator, -(drop.length as isize)),
+                        DifferentialEvent::Merge(merge) => match merge.complete {
+                            Some(left) => (merge.operator, left as isize - (merge.length1 + merge.length2) as isize),
+                            None => continue,
+                        },
+                        _ => continue,
+                    };
+                    *updates.entry(operator).or_insert(0) += more;
+                }
+                traces.arrange(&known.borrow(), index, &updates);
             });
             log.insert::<TimelyEventBuilder, _>("timely", move |_, events| match events {
                 Some(events) => events.drain(..).for_each(|(at, event)| operators.note(&mut local, at, event)),
@@ -177,6 +205,29 @@ impl Operators {
             return;
         };
         handles.held.insert(worker, held);
+        self.show_held(handles);
+    }
+
+    /// Takes how many updates are in the arrangements of one worker, by the operators that arrange.
+    fn arrange(&self, addresses: &HashMap<usize, Vec<usize>>, worker: usize, updates: &HashMap<usize, isize>) {
+        let mut outer: BTreeMap<&[usize], isize> = BTreeMap::new();
+        for (operator, updates) in updates {
+            if let Some(address) = addresses.get(operator) {
+                *outer.entry(&address[..address.len().min(OUTER)]).or_insert(0) += updates;
+            }
+        }
+        let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        for (address, updates) in outer {
+            if let Some(handles) = operators.get_mut(address) {
+                let updates = usize::try_from(updates).unwrap_or(0);
+                if handles.arranged.insert(worker, updates) != Some(updates) {
+                    self.show_held(handles);
+                }
+            }
+        }
+    }
+
+    fn show_held(&self, handles: &Handles) {
         let (rows, bytes) = handles.held();
         self.metrics.state_rows.get_or_create(&handles.label).set(i64::try_from(rows).unwrap_or(i64::MAX));
         self.metrics.state_bytes.get_or_create(&handles.label).set(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -197,6 +248,7 @@ impl Operators {
             rows_out_total: self.metrics.operator_rows.get_or_create_owned(&rows("out")),
             busy_total: self.metrics.operator_busy_seconds.get_or_create_owned(&label("operator", &unique)),
             held: BTreeMap::new(),
+            arranged: BTreeMap::new(),
             label: label("operator", &unique),
         };
         let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
