@@ -26,6 +26,7 @@ use super::source::Parts;
 use super::worker::{Work, run};
 use super::*;
 use crate::delta::Halt;
+use crate::format::is_guarded;
 use crate::options::OptionError;
 use crate::plan::{TableSpec, ViewSpec};
 use crate::source::{Intake, Reader};
@@ -52,6 +53,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         true => dataflow.views.iter().map(|spec| view(&dataflow, spec, &config)).collect::<Result<_, _>>()?,
         false => Vec::new(),
     }));
+    quiet_panics();
     let (sources, readers) = open_sources(&dataflow, &config, &metrics, &latency)?;
     let tables = open_tables(&dataflow, &config, &views)?;
     let peers = Peers::meet(&dataflow, &config, &control)?;
@@ -252,7 +254,6 @@ impl Peers {
             let (builders, _) = communication.try_build().map_err(EngineError::Config)?;
             return Ok(Peers { builders, guard: None, sockets: Vec::new(), presences: Vec::new() });
         }
-        quiet_connections();
         let agreement = Agreement { workers: config.workers as u64, fingerprint: fingerprint(dataflow, config) };
         let peers = cluster::connect(config, agreement, control)?;
         let (sockets, presences) = (cluster::handles(&peers), cluster::presences(&peers));
@@ -278,8 +279,8 @@ impl Peers {
 }
 
 /// A connection that breaks off is told in one sentence; the panics of timely's threads about it, and of the workers that
-/// trip over what they leave, would say the same less well.
-fn quiet_connections() {
+/// trip over what they leave, would say the same less well. So are damaged bytes that readers of others panic over.
+fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
@@ -287,7 +288,8 @@ fn quiet_connections() {
             let thread = std::thread::current();
             let named = |start| thread.name().is_some_and(|name| name.starts_with(start));
             let poisoned = info.payload().downcast_ref::<&str>().is_some_and(|text| text.starts_with("MergeQueue"));
-            if !(named("timely:send") || named("timely:recv") || named("timely:work") && poisoned) {
+            let of_connection = named("timely:send") || named("timely:recv") || named("timely:work") && poisoned;
+            if !(of_connection || is_guarded()) {
                 before(info);
             }
         }));

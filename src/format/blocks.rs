@@ -3,6 +3,7 @@
 //! A value that does not fit its declared type makes its row a fault; the other rows of the batch live. A block that cannot
 //! be read at all is one fault; what comes behind it is read, if it can be found.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
@@ -31,10 +32,21 @@ pub(super) fn next_batch<E: std::fmt::Display>(
     }
 }
 
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// What others' code reads from damaged bytes, or why it cannot.
-pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let before = GUARDED.replace(true);
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    GUARDED.set(before);
     caught.unwrap_or_else(|_| Err("its bytes make no sense".to_owned()))
+}
+
+/// Whether a panic of this thread is one that [`guarded`] makes a dead letter of: then it need not be told besides.
+pub fn is_guarded() -> bool {
+    GUARDED.get()
 }
 
 /// How the columns of one file become those wanted.
@@ -130,4 +142,21 @@ fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
     let integers = cast(column, &DataType::Int64)?;
     let ms = integers.as_primitive::<Int64Type>().unary::<_, TimestampMillisecondType>(|value| value.div_euclid(finer));
     Ok(Arc::new(ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_within_is_an_error_and_guarded_no_longer_than_it() {
+        let read = guarded(|| -> Result<(), String> {
+            assert!(is_guarded());
+            let nested = guarded(|| Ok::<_, String>(7));
+            assert!(nested == Ok(7) && is_guarded());
+            std::panic::resume_unwind(Box::new("others' code"))
+        });
+        assert_eq!(read, Err("its bytes make no sense".to_owned()));
+        assert!(!is_guarded());
+    }
 }

@@ -26,6 +26,7 @@ use arrow_schema::{Schema, SchemaRef};
 
 use crate::options::{OptionError, OptionSpec, Options};
 
+pub use blocks::{guarded, is_guarded};
 pub use json::{JsonRows, NotFinite, cloudevents_as_lines, row_as_json};
 pub use msgpack::message_as_json;
 pub use timestamp::TimeUnit;

@@ -212,11 +212,7 @@ impl Reader for FileReader {
             }
             Decoding::Blocks(decoding) => {
                 let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
-                // On damaged bytes the readers of others may panic.
-                let open = std::panic::AssertUnwindSafe(|| decoding.open(Input::File(file)));
-                let opened =
-                    std::panic::catch_unwind(open).unwrap_or_else(|_| Err("its bytes make no sense".to_owned()));
-                let parts = opened.map_err(bad)?;
+                let parts = format::guarded(|| decoding.open(Input::File(file))).map_err(bad)?;
                 Box::new(BlockReader { parts, position })
             }
         };
