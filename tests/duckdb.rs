@@ -94,6 +94,10 @@ fn place() -> tempfile::TempDir {
     place
 }
 
+/// The programs over files.
+const OVER_FILES: [&str; 10] =
+    ["clicks", "sessions", "late", "cube", "trending", "top", "spikes", "enrich", "takeover", "reach"];
+
 /// The programs over files: over the data they come with, and over as many rows as are asked for.
 #[test]
 fn shipped_dataflows_are_duckdbs() {
@@ -107,10 +111,40 @@ fn shipped_dataflows_are_duckdbs() {
             command.arg(root().join("tests/duckdb/inputs.py")).arg(place.path()).arg(rows.to_string());
             assert!(command.status().unwrap().success());
         }
-        for name in ["clicks", "sessions", "late", "cube", "trending", "top", "spikes", "enrich", "takeover", "reach"] {
+        for name in OVER_FILES {
             run(place.path(), &root().join("dataflows").join(name).with_extension("sql"));
         }
         compare(&[Path::new("results"), place.path(), &root().join("tests/duckdb/dataflows")]);
+    }
+}
+
+/// The same bytes at one, two and three workers and as two processes.
+#[test]
+fn shipped_dataflows_are_the_same_however_they_are_run() {
+    if !has_duckdb() {
+        return;
+    }
+    let place = place();
+    let mut command = Command::new("python3");
+    command.arg(root().join("tests/duckdb/inputs.py")).arg(place.path()).arg(events(20_000).to_string());
+    assert!(command.status().unwrap().success());
+    let answers = |processes: usize, workers: usize| {
+        for name in OVER_FILES {
+            run_as(place.path(), &root().join("dataflows").join(name).with_extension("sql"), processes, workers);
+        }
+        let files = fs::read_dir(place.path().join("out")).unwrap().map(|entry| entry.unwrap().path());
+        let mut answers: Vec<(PathBuf, Vec<u8>)> =
+            files.filter(|file| file.is_file()).map(|file| (file.clone(), fs::read(file).unwrap())).collect();
+        answers.sort();
+        answers
+    };
+    let first = answers(1, 1);
+    assert!(first.len() > 10 && first.iter().all(|(_, bytes)| !bytes.is_empty()));
+    for (processes, workers) in [(1, 2), (1, 3), (2, 1)] {
+        for ((file, expected), (other, found)) in first.iter().zip(answers(processes, workers)) {
+            let same = *file == other && *expected == found;
+            assert!(same, "{} differs at {processes} process(es) of {workers} worker(s)", file.display());
+        }
     }
 }
 
