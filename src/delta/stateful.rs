@@ -25,14 +25,11 @@ pub trait Stateful {
         Vec::new()
     }
 
-    /// The watermark reached `until`: answers the changes of every deadline up to it, each with its deadline, ascending. An
-    /// operator with many deadlines a step works them off together.
+    /// The watermark reached `until`: answers the changes of the first deadline, or of as many up to it as are worked off
+    /// together, each with its deadline, ascending. Called again while one is left.
     fn close_until(&mut self, until: i64) -> Vec<(i64, Vec<Delta>)> {
-        let mut closed = Vec::new();
-        while let Some(deadline) = self.deadline().filter(|deadline| *deadline <= until) {
-            closed.push((deadline, self.close(deadline)));
-        }
-        closed
+        let due = self.deadline().filter(|deadline| *deadline <= until);
+        due.map(|deadline| (deadline, self.close(deadline))).into_iter().collect()
     }
 
     /// How many groups (sessions, points) are held.
