@@ -238,8 +238,9 @@ impl Stateful for Rolling {
             self.terms.grouping.keys.iter().map(|&key| delta.batch().column(key).clone()).collect();
         let mut groups = Vec::new();
         self.keys.intern(&keys, delta.len(), &mut groups);
-        self.parts.resize_with(self.keys.end(), Part::default);
-        self.states.resize(self.keys.end());
+        // Numbers that are no longer in use may still be due.
+        self.parts.resize_with(self.parts.len().max(self.keys.end()), Part::default);
+        self.states.resize(self.parts.len());
         let chunk = self.store.add(delta.batch().clone());
         let times = delta.batch().column(self.calls.time).as_primitive::<TimestampMillisecondType>().values().clone();
         // Rows of answered times: the span of their times, and how many they are, by partition.
