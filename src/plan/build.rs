@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::{Scope, Stream};
@@ -18,7 +19,7 @@ use crate::join::{Buckets, Side, Versions, paired};
 use crate::pattern::{Pattern, Program, Recognise};
 use crate::rank::{Rank, Rolling, RollingOrder, Top};
 use crate::reduce::Groups;
-use crate::session::{PointSessions, Sessions};
+use crate::session::{Hold, PointSessions, Sessions};
 use crate::table::Contents;
 use crate::time::Epoch;
 use crate::window::{Panes, Slices, Source, Window, assign};
@@ -91,6 +92,7 @@ fn operator<'s>(
             let map = Map::new(filter.clone(), columns.clone(), from, node.schema.clone(), owner, rejects);
             stateless(stream, "Map", move |delta| map.apply(delta))
         }
+        Op::Hold => stateful(input(0).1, Pipeline, "Hold", Box::new(Hold::new(&node.schema))),
         Op::Repeat { times } => {
             let times = *times;
             stateless(input(0).1, "Repeat", move |delta| vec![repeated(&delta, times)])
@@ -229,10 +231,9 @@ pub fn state(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Bo
         Pane::Assigned { start, end } => {
             Box::new(Panes::new(terms(behind(end).saturating_add(1), 0), Source::Columns { start, end }))
         }
-        // A row at the end of a session still belongs to it: it amends it, or the session waits for it.
+        // A row at the end of a session still belongs to it, and amends it.
         Pane::Session { time, gap, keep } => {
-            let waits = i64::from(!reduce.amends());
-            let terms = terms(behind(time).saturating_add(waits), 1 - waits);
+            let terms = terms(behind(time), 1);
             match reduce.retracting {
                 false => Box::new(Sessions::new(terms, time, gap, keep)),
                 true => Box::new(PointSessions::new(terms, time, gap, keep)),

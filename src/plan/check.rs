@@ -72,6 +72,7 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 | Op::Table { .. }
                 | Op::Map { .. }
                 | Op::Union
+                | Op::Hold
                 | Op::Repeat { .. }
                 | Op::Before { .. } => {}
             }

@@ -122,6 +122,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
             format!("map {shown}{filter}")
         }
         Op::Union => format!("union of {}", node.inputs.len()),
+        Op::Hold => "hold until nothing is taken back: W > window_end".to_owned(),
         Op::Repeat { times } => format!("every row as often as {}", of(*times)),
         Op::Window { time, window } => format!("window {}", window_text(&of(*time), window)),
         Op::Reduce(reduce) => reduce_line(reduce, of),

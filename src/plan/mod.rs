@@ -180,6 +180,9 @@ pub enum Op {
     },
     /// All rows of all inputs, which have equal schemas.
     Union,
+    /// The changes of each watermark, netted and held until no other can come at it: of rows that are taken back at the
+    /// watermark they were added at, or never, those that stay.
+    Hold,
     /// Every row as often as its column `times` (a BIGINT) says.
     Repeat {
         /// That column.
@@ -230,13 +233,6 @@ pub struct Reduce {
     pub lateness_ms: Option<i64>,
     /// Whether the input takes rows back.
     pub retracting: bool,
-}
-
-impl Reduce {
-    /// Whether rows that are out may be taken back.
-    pub fn amends(&self) -> bool {
-        self.emit == Emit::Changes || self.lateness_ms != Some(0)
-    }
 }
 
 /// Aggregates over frames of the rows before each row, in order of event time. Output columns: those of the input, then the

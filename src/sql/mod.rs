@@ -69,6 +69,8 @@ pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled
 mod join_tests;
 #[cfg(test)]
 mod plan_tests;
+#[cfg(test)]
+mod session_tests;
 
 #[cfg(test)]
 mod nexmark_tests;

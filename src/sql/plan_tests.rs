@@ -107,6 +107,7 @@ pub(super) fn shape(plan: &Dataflow) -> String {
                 format!("map{filter} -> {}", columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
             }
             Op::Union => "union".to_owned(),
+            Op::Hold => "hold".to_owned(),
             Op::Window { time, window } => format!("window #{time} {window:?}"),
             Op::Reduce(reduce) => reduce_shape(reduce),
             Op::Join(join) => format!("{:?} join on {:?}", join.kind, join.keys),
@@ -174,31 +175,6 @@ fn windows_are_taken_into_groupings() {
             "1 [0] map where price@1 > 5 -> bidder@0, price@1, dateTime@2 (bidder price dateTime)",
             "2 [1] reduce [0] Tumble { size: 10000, offset: 0 } of #2 Final late Some(0) COUNT([]) SUM([1]) \
              (bidder window_start window_end window_time count(Int64(1)) sum(bid.price))",
-        ],
-    );
-}
-
-#[test]
-fn sessions_are_filtered_before_in_one_form_and_after_in_the_other() {
-    becomes(
-        "CREATE MATERIALIZED VIEW v AS SELECT bidder, SESSION_START(`dateTime`, INTERVAL '10' SECOND) s, count(*) n
-         FROM bid WHERE price > 3 GROUP BY bidder, SESSION(`dateTime`, INTERVAL '10' SECOND)",
-        &[
-            "0 [] source bid (bidder price dateTime)",
-            "1 [0] map where price@1 > 3 -> bidder@0, dateTime@2 (bidder dateTime)",
-            "2 [1] reduce [0] session 10000 of #1 keep None Final late Some(0) COUNT([]) \
-             (bidder window_start window_end window_time count(Int64(1)))",
-        ],
-    );
-    becomes(
-        "CREATE MATERIALIZED VIEW v AS SELECT bidder, window_end, count(*) n
-         FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
-         WHERE price > 3 GROUP BY bidder, window_start, window_end",
-        &[
-            "0 [] source bid (bidder price dateTime)",
-            "1 [0] map -> bidder@0, dateTime@2, price@1 > 3 (bidder dateTime __keep)",
-            "2 [1] reduce [0] session 10000 of #1 keep Some(2) Final late Some(0) COUNT([]) \
-             (bidder window_start window_end window_time count(Int64(1)))",
         ],
     );
 }

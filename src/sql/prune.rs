@@ -79,7 +79,9 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
                 let exprs = mine.iter().map(|&c| &columns[c]).chain(filter);
                 need(&mut kept, node.inputs[0], &mut exprs.flat_map(columns_of));
             }
-            Op::Union => node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied())),
+            Op::Union | Op::Hold => {
+                node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied()))
+            }
             Op::Repeat { times } => {
                 mine.insert(*times);
                 need(&mut kept, node.inputs[0], &mut mine.iter().copied());
@@ -226,6 +228,21 @@ impl Pruner<'_> {
             Op::Union => {
                 let inputs = node.inputs.iter().map(|&input| self.narrowed(input, &kept)).collect();
                 (Op::Union, inputs)
+            }
+            // All columns that its input is left with.
+            Op::Hold => {
+                let Some((new, places)) = self.place[node.inputs[0]].clone() else {
+                    unreachable!("the input was rebuilt")
+                };
+                let mut facts = moved(&node.facts, &|c| places[c]);
+                facts.bounds = vec![None; self.new[new].schema.fields().len()];
+                for (place, bound) in places.iter().zip(&node.facts.bounds) {
+                    place.iter().for_each(|&at| facts.bounds[at] = *bound);
+                }
+                let schema = Arc::clone(&self.new[new].schema);
+                self.new.push(Node { op: Op::Hold, inputs, schema, facts });
+                self.place[id] = Some((self.new.len() - 1, places));
+                return Ok(());
             }
             Op::Repeat { times } => {
                 let inputs = vec![self.narrowed(node.inputs[0], &kept)];

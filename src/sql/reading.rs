@@ -220,6 +220,9 @@ impl Program<'_> {
         if view.materialized {
             let (node, columns) = self.run(relation.clone(), &view.name.value, &view.query.tokens)?;
             self.check_emit(&view.query, node)?;
+            // Who looks at the view sees sessions as soon as they close; who reads it further, once they are final.
+            let unheld = self.arena.unheld(node).map_err(|error| self.problems(error, &view.query.tokens))?;
+            let node = unheld.unwrap_or(node);
             let facts = self.arena.facts(node);
             let (_, text) = &self.files[self.file];
             self.views.push(ViewSpec {

@@ -134,6 +134,33 @@ impl Arena {
         let op = Op::Map { filter, columns, owner: owner.to_owned() };
         Ok(self.add(Node { op, inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts }, self.known(input)))
     }
+
+    /// The same rows as they come, also those that may be taken back a moment later, if something below holds them.
+    pub(in crate::sql) fn unheld(&mut self, id: NodeId) -> Result<Option<NodeId>> {
+        let Node { op, inputs, schema, facts } = self.nodes[id].clone();
+        Ok(match op {
+            Op::Hold => Some(inputs[0]),
+            Op::Map { filter, columns, owner } => match self.unheld(inputs[0])? {
+                Some(input) => {
+                    let names = schema.fields().iter().map(|field| field.name().clone());
+                    Some(self.project(input, filter, names.zip(columns).collect(), &owner)?)
+                }
+                None => None,
+            },
+            Op::Union => {
+                let mut held = false;
+                let mut branch = |input: NodeId| -> Result<NodeId> {
+                    let unheld = self.unheld(input)?;
+                    held |= unheld.is_some();
+                    Ok(unheld.unwrap_or(input))
+                };
+                let inputs = inputs.into_iter().map(&mut branch).collect::<Result<Vec<_>>>()?;
+                let facts = Facts { append_only: false, ..facts };
+                held.then(|| self.add(Node { op, inputs, schema, facts }, self.known(id)))
+            }
+            _ => None,
+        })
+    }
 }
 
 /// Facts of columns that have moved to other places, or gone. Bounds are left empty.
@@ -160,7 +187,7 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Source { source: a }, Op::Source { source: b }) => a == b,
         (Op::Table { table: a }, Op::Table { table: b }) => a == b,
         (Op::Map { filter: f, columns: c, .. }, Op::Map { filter: g, columns: d, .. }) => f == g && c == d,
-        (Op::Union, Op::Union) => true,
+        (Op::Union, Op::Union) | (Op::Hold, Op::Hold) => true,
         (Op::Repeat { times: a }, Op::Repeat { times: b }) => a == b,
         (Op::Window { time: t, window: w }, Op::Window { time: u, window: v }) => (t, w) == (u, v),
         (Op::Reduce(a), Op::Reduce(b)) => same_reduce(a, b),

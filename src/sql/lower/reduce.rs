@@ -363,9 +363,8 @@ impl Lowering<'_> {
                 (window_bounds(window, behind(time), i64::from(!changes)), delayed(from.bounds[time]).unwrap_or(false))
             }
             Pane::Session { time, .. } => {
-                // A row at the end of a session amends it, or else the session closes a moment behind that.
-                let at_end = minus(behind(time), i64::from(!reduce.amends()));
-                ([None, at_end, minus(at_end, 1)], !reduce.amends() || delayed(from.bounds[time]).unwrap_or(false))
+                let at_end = behind(time);
+                ([None, at_end, minus(at_end, 1)], delayed(from.bounds[time]).unwrap_or(false))
             }
             Pane::Assigned { start, end } => {
                 // Complete once its end can no longer come: a moment behind its last row.
@@ -400,11 +399,14 @@ impl Lowering<'_> {
             Pane::Assigned { start: column, .. } if Some(column) == from.time => Some(start).filter(|_| changes),
             _ => from.time.and_then(place).filter(|_| changes),
         };
+        let session = matches!(reduce.pane, Pane::Session { .. });
+        let at_once = bounded && !changes && known.lateness_ms == Some(0);
         let facts = Facts {
             append_only: match reduce.aggregates.is_empty() {
-                // Without aggregates a window's row never changes; a session's does, as it grows.
-                true if from.append_only && !matches!(reduce.pane, Pane::Session { .. }) => true,
-                _ => bounded && !changes && known.lateness_ms == Some(0),
+                _ if session => false,
+                // Without aggregates a window's row never changes.
+                true if from.append_only => true,
+                _ => at_once,
             },
             time: if is_window { Some(time) } else { key_time },
             sequence: None,
@@ -418,7 +420,17 @@ impl Lowering<'_> {
             window: is_window.then_some(WindowColumns { start: Some(start), end: Some(end), time: Some(time) }),
         };
         let node = Node { op: Op::Reduce(reduce), inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts };
-        self.arena.add(node, known)
+        let node = self.arena.add(node, known);
+        if session && at_once { self.held(node, end) } else { node }
+    }
+
+    /// Sessions of rows that are never late, held until the row at their end can no longer come: nothing is taken back then.
+    fn held(&mut self, sessions: NodeId, end: usize) -> NodeId {
+        let facts = self.arena.facts(sessions);
+        let bounds = facts.bounds.iter().map(|bound| bound.map(|bound| bound.saturating_sub(1))).collect();
+        let facts = Facts { append_only: true, closes: Some(end), bounds, ..facts.clone() };
+        let schema = Arc::clone(self.arena.schema(sessions));
+        self.arena.add(Node { op: Op::Hold, inputs: vec![sessions], schema, facts }, self.arena.known(sessions))
     }
 }
 
