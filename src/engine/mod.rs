@@ -11,6 +11,7 @@ mod cluster;
 mod config;
 mod consolidate;
 mod control;
+mod duplicates;
 mod error;
 mod extend;
 mod gather;
@@ -25,6 +26,7 @@ mod row_index;
 mod rows;
 mod sink_writer;
 mod source;
+mod source_metrics;
 mod source_operator;
 mod step;
 #[cfg(test)]

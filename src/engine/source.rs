@@ -7,14 +7,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use prometheus_client::metrics::counter::Counter;
-
 use super::latency::Latency;
 use super::push::{Inbox, Pushed};
 use super::queue::{Closed, Queue};
-use crate::delta::Reject;
+use super::source_metrics::{SourceMetrics, seconds};
+use crate::delta::{Delta, Reject};
 use crate::format::Part;
-use crate::metrics::{Label, Level, Metrics, Seconds, label, labels};
+use crate::metrics::{Metrics, labels};
 use crate::source::{Decoded, Edge, EdgeCounts, Position, SourceSpec, Step};
 use crate::time::{Clock, Epoch, now_ms};
 
@@ -38,18 +37,8 @@ pub struct Source {
     clock: Clock,
     latency: Arc<Latency>,
     metrics: SourceMetrics,
-}
-
-#[derive(Debug)]
-struct SourceMetrics {
-    all: Arc<Metrics>,
-    label: Label,
-    received: Counter,
-    accepted_late: Counter,
-    rejected_late: Counter,
-    duplicates: Counter,
-    backpressure: Seconds,
-    watermark: Level,
+    /// Duplicates found here among the rows of several processes.
+    repeated: AtomicU64,
 }
 
 /// One partition while it is read.
@@ -76,6 +65,8 @@ struct Reading {
     rejects: Vec<Reject>,
     /// Where the next pushed record stands.
     place: Position,
+    /// Up to where it knows what other processes took.
+    learned: Epoch,
 }
 
 /// What a source is made of.
@@ -100,10 +91,19 @@ impl Source {
         let live = spec.connector.live(&spec.options);
         let partitions = partitions.into_iter().map(|(index, name)| {
             let edge = Edge::new(&spec, index, config.tick_rows, live).named(&name);
+            let edge = if config.processes() > 1 { edge.shared() } else { edge };
             let told = edge.epoch();
             let place = Position::new(&spec.name, &name);
-            let reading =
-                Reading { edge, told, ended: false, sealed: false, steps: Vec::new(), rejects: Vec::new(), place };
+            let reading = Reading {
+                edge,
+                told,
+                ended: false,
+                sealed: false,
+                steps: Vec::new(),
+                rejects: Vec::new(),
+                place,
+                learned: Epoch::MIN,
+            };
             Partition {
                 name,
                 state: Mutex::new(reading),
@@ -114,18 +114,6 @@ impl Source {
             }
         });
         let partitions = partitions.collect();
-        let label = label("source", &spec.name);
-        let late = |outcome| labels(("source", &spec.name), ("outcome", outcome));
-        let source = SourceMetrics {
-            received: metrics.events_received.get_or_create_owned(&label),
-            accepted_late: metrics.events_late.get_or_create_owned(&late("accepted")),
-            rejected_late: metrics.events_late.get_or_create_owned(&late("rejected")),
-            duplicates: metrics.events_duplicate.get_or_create_owned(&label),
-            backpressure: metrics.backpressure_seconds.get_or_create_owned(&label),
-            watermark: metrics.watermark_timestamp_seconds.get_or_create_owned(&label),
-            all: metrics,
-            label,
-        };
         // Who pushes never waits: the inbox bounds what the queues of a pushed source hold.
         let (rows, bytes) =
             inbox.as_ref().map_or((config.queue_rows, config.queue_bytes), |_| (usize::MAX, usize::MAX));
@@ -141,7 +129,8 @@ impl Source {
             dead_limit: config.dead_letters,
             clock: Clock::start(),
             latency,
-            metrics: source,
+            metrics: SourceMetrics::new(metrics, &spec.name),
+            repeated: AtomicU64::new(0),
             spec,
         }
     }
@@ -257,11 +246,31 @@ impl Source {
         })?;
         pushed.duplicates = reading.edge.counts().duplicates - before;
         if pushed.duplicates > 0 {
-            // They are in the result once everything up to now is.
-            pushed.epoch = pushed.epoch.or(Some(reading.edge.epoch()));
+            // They are in the result once everything up to now is, whoever took it.
+            pushed.epoch = Some(pushed.epoch.unwrap_or(reading.edge.epoch()).max(reading.learned));
         }
         pushed.accepted = (rows + undecoded).saturating_sub(pushed.rejected.len() as u64);
         Ok(())
+    }
+
+    /// Another process took rows, of these keys, at that epoch.
+    pub(super) fn learn(&self, epoch: Epoch, keys: &Delta) {
+        if let Some(partition) = self.partitions.first() {
+            let mut reading = lock(&partition.state);
+            reading.edge.learn(keys);
+            reading.learned = reading.learned.max(epoch);
+        }
+    }
+
+    /// Duplicates were found among the rows of several processes.
+    pub(super) fn found(&self, repeats: u64) {
+        self.repeated.fetch_add(repeats, Ordering::Relaxed);
+        self.metrics.duplicates.inc_by(repeats);
+    }
+
+    /// Duplicates that this process found among the rows of several.
+    pub fn repeated(&self) -> u64 {
+        self.repeated.load(Ordering::Relaxed)
     }
 
     /// Takes rows of a partition at its edge; answers where those of them that were accepted went in.
@@ -422,10 +431,7 @@ impl Source {
 
     fn count(&self, partition: &Partition, now: &EdgeCounts) {
         let mut before = lock(&partition.counts);
-        self.metrics.received.inc_by(now.received() - before.received());
-        self.metrics.duplicates.inc_by(now.duplicates - before.duplicates);
-        self.metrics.accepted_late.inc_by(now.accepted_late - before.accepted_late);
-        self.metrics.rejected_late.inc_by(now.rejected_late - before.rejected_late);
+        self.metrics.count(&before, now);
         before.clone_from(now);
     }
 
@@ -464,14 +470,5 @@ impl Source {
 impl Partition {
     fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
-    }
-}
-
-/// A watermark in seconds, the ends of time as infinities.
-fn seconds(watermark: i64) -> f64 {
-    match watermark {
-        i64::MIN => f64::NEG_INFINITY,
-        i64::MAX => f64::INFINITY,
-        ms => ms as f64 / 1e3,
     }
 }

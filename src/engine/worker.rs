@@ -10,6 +10,7 @@ use timely::worker::Worker;
 use super::config::Config;
 use super::consolidate::Netted;
 use super::control::Control;
+use super::duplicates::once;
 use super::extend::{Built, Extend};
 use super::gather::{Collect, gather, keep};
 use super::gossip::Gossip;
@@ -76,10 +77,10 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
     let Work { dataflow, config, .. } = work;
     let (index, probes) = (scope.index(), Probes::default());
     let (first, local) = (config.process * config.workers, index - config.process * config.workers);
-    let inputs = work
-        .sources
-        .iter()
-        .map(|input| source(scope, input, local, &probes, config.lag_batches).probe_with(&probes.inputs));
+    let inputs = work.sources.iter().map(|input| {
+        let rows = source(scope, input, local, &probes, config.lag_batches).probe_with(&probes.inputs);
+        if config.processes() > 1 { once(rows, input, config, &probes.outputs) } else { rows }
+    });
     let mut inputs: Vec<Stream<'_, Epoch, Delta>> = inputs.collect();
     if !work.tables.is_empty() {
         let tide = tide(scope, &inputs);

@@ -188,7 +188,7 @@ impl About {
                 rejected_late: counts.rejected_late,
                 no_event_time: counts.no_event_time,
                 undecoded: counts.undecoded,
-                duplicates: counts.duplicates,
+                duplicates: counts.duplicates + source.repeated(),
             },
             buffer: Buffer { rows: source.buffered_rows(), capacity_rows: source.capacity_rows() },
         }

@@ -1,17 +1,14 @@
 //! The keys that a partition took lately: a row whose key is among them is a duplicate.
 //!
-//! A key taken at time `s`, the later of its row's event time and the watermark then, is known until the watermark or the
-//! row that asks is at `s + horizon`. Invariants: the answers depend on the rows in their order alone; keys beyond the
-//! horizon are dropped as often as the number kept has doubled, so twice the keys of a horizon are kept at most. Times are ms.
+//! A row is *at* the later of its event time and the watermark it arrived under. A key taken at `s` is known to rows that are
+//! at less than `s + horizon`. Invariants: the answers depend on the rows in their order alone; keys beyond the horizon are
+//! dropped as often as the number kept has doubled, so twice the keys of a horizon are kept at most. Times are ms.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::DataType;
-
-use super::DedupSpec;
 
 /// As few keys are not worth a sweep.
 const FEW: usize = 1024;
@@ -19,9 +16,9 @@ const FEW: usize = 1024;
 /// The keys taken lately.
 #[derive(Debug)]
 pub(super) struct Dedup {
-    spec: DedupSpec,
+    horizon_ms: i64,
     converter: RowConverter,
-    /// Hashed with a seed of its own, for clients choose the keys; its order is never seen.
+    /// Where each was taken. Hashed with a seed of its own, for clients choose the keys; its order is never seen.
     taken: HashMap<Box<[u8]>, i64>,
     sweep_at: usize,
 }
@@ -41,42 +38,45 @@ impl Keys {
 
 impl Dedup {
     /// Without any key, which are of this type.
-    pub(super) fn new(spec: DedupSpec, kind: &DataType) -> Dedup {
+    pub(super) fn new(horizon_ms: i64, kind: &DataType) -> Dedup {
         let converter = match RowConverter::new(vec![SortField::new(kind.clone())]) {
             Ok(converter) => converter,
             Err(error) => unreachable!("keys are of plain types: {error}"),
         };
-        Dedup { spec, converter, taken: HashMap::new(), sweep_at: FEW }
+        Dedup { horizon_ms, converter, taken: HashMap::new(), sweep_at: FEW }
     }
 
-    /// The keys of these rows.
-    pub(super) fn keys(&self, columns: &[ArrayRef], range: Range<usize>) -> Keys {
-        let column = columns[self.spec.column].slice(range.start, range.len());
+    /// The keys in a column.
+    pub(super) fn keys(&self, column: ArrayRef) -> Keys {
         match self.converter.convert_columns(std::slice::from_ref(&column)) {
             Ok(rows) => Keys { column, rows },
             Err(error) => unreachable!("the column has the type of the keys: {error}"),
         }
     }
 
-    /// Whether a row with this key and event time is a duplicate under the watermark.
-    pub(super) fn knows(&self, key: &[u8], event: i64, watermark: i64) -> bool {
-        let end = |taken: &i64| taken.saturating_add(self.spec.horizon_ms);
-        self.taken.get(key).is_some_and(|taken| watermark.max(event) < end(taken))
+    /// Whether a row with this key is a duplicate.
+    pub(super) fn knows(&self, key: &[u8], at: i64) -> bool {
+        self.taken.get(key).is_some_and(|taken| at < taken.saturating_add(self.horizon_ms))
     }
 
-    /// Remembers the key of a row that is taken under the watermark.
-    pub(super) fn take(&mut self, key: &[u8], event: i64, watermark: i64) {
-        self.taken.insert(key.into(), event.max(watermark));
+    /// Remembers the key of a row that is taken; no row is at less than `watermark` any more.
+    pub(super) fn take(&mut self, key: &[u8], at: i64, watermark: i64) {
+        self.taken.insert(key.into(), at);
         if self.taken.len() >= self.sweep_at {
-            let horizon_ms = self.spec.horizon_ms;
+            let horizon_ms = self.horizon_ms;
             self.taken.retain(|_, taken| watermark < taken.saturating_add(horizon_ms));
             self.sweep_at = FEW.max(2 * self.taken.len());
         }
     }
 
     /// How many keys are kept.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.taken.len()
+    }
+
+    /// Memory held, in bytes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let key = self.taken.keys().next().map_or(0, |key| key.len());
+        self.taken.capacity() * (size_of::<(Box<[u8]>, i64)>() + key)
     }
 }

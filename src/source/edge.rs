@@ -18,7 +18,8 @@ use datafusion_common::DataFusionError;
 
 use super::dedup::Dedup;
 use super::lateness::EdgeCounts;
-use super::{Arrivals, Decoded, SourceSpec};
+use super::repeats::{keyed, keys_of};
+use super::{Arrivals, Decoded, DedupSpec, SourceSpec};
 use crate::delta::{Delta, Reject};
 use crate::format;
 use crate::time::Epoch;
@@ -50,6 +51,9 @@ pub struct Edge {
     in_epoch: usize,
     counts: EdgeCounts,
     dedup: Option<Dedup>,
+    /// Of a source whose keys other processes take too: the schema of what leaves it for them, and where each row of the
+    /// run is.
+    shared: Option<(SchemaRef, Vec<i64>)>,
     /// When the last row arrived.
     arrived: i64,
 }
@@ -67,7 +71,7 @@ impl Edge {
     pub fn new(spec: &SourceSpec, partition: usize, tick_rows: usize, live: bool) -> Edge {
         let decoded = spec.decode.iter().map(|&column| spec.physical.fields()[column].clone());
         let fields: Vec<_> = decoded.chain(spec.computed.iter().map(|(field, _)| field.clone())).collect();
-        let dedup = spec.dedup.map(|dedup| Dedup::new(dedup, fields[dedup.column].data_type()));
+        let dedup = spec.dedup.map(|dedup| Dedup::new(dedup.horizon_ms, fields[dedup.column].data_type()));
         Edge {
             spec: spec.clone(),
             wide: Arc::new(arrow_schema::Schema::new(fields)),
@@ -81,6 +85,7 @@ impl Edge {
             in_epoch: 0,
             counts: EdgeCounts::default(),
             dedup,
+            shared: None,
             arrived: i64::MIN,
         }
     }
@@ -89,6 +94,24 @@ impl Edge {
     pub fn named(mut self, partition: &str) -> Edge {
         self.name = Some(partition.to_owned());
         self
+    }
+
+    /// The same, of a source that other processes take rows of too: what it accepts goes to a [`super::Repeats`].
+    pub fn shared(mut self) -> Edge {
+        self.shared = keyed(&self.spec).map(|schema| (schema, Vec::new()));
+        self
+    }
+
+    /// What another process's edge accepted, as it left it: the keys are known here too.
+    pub fn learn(&mut self, accepted: &Delta) {
+        let (keys, at) = keys_of(accepted.batch());
+        let Some(dedup) = &mut self.dedup else { return };
+        let keys = dedup.keys(Arc::clone(keys));
+        for (row, &at) in at.iter().enumerate() {
+            if let Some(key) = keys.get(row).filter(|key| !dedup.knows(key, at)) {
+                dedup.take(key, at, self.watermark);
+            }
+        }
     }
 
     /// The epoch that the next row would be sent at: what the partition's capability may be advanced to now.
@@ -301,7 +324,12 @@ impl Edge {
         let guard = if self.live { now_ms.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
         let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
         let mut dedup = self.dedup.take();
-        let keys = dedup.as_ref().map(|dedup| dedup.keys(columns, range.clone()));
+        let key = |dedup: DedupSpec| columns[dedup.column].slice(range.start, range.len());
+        let keys = dedup.as_ref().zip(self.spec.dedup).map(|(dedup, spec)| dedup.keys(key(spec)));
+        if let Some((_, places)) = &mut self.shared {
+            places.clear();
+            places.resize(range.len(), i64::MIN);
+        }
         let keep = BooleanBuffer::collect_bool(range.len(), |offset| {
             let row = range.start + offset;
             if failed.is_some_and(|failed| failed.value(row)) {
@@ -314,10 +342,10 @@ impl Edge {
                 return false;
             }
             let event = column.value(row);
-            let key = keys.as_ref().and_then(|keys| keys.get(offset));
+            let (key, at) = (keys.as_ref().and_then(|keys| keys.get(offset)), event.max(self.watermark));
             // Before the rules of lateness: what is sent again may be late by now, and is in the result all the same.
             if let (Some(dedup), Some(key)) = (&dedup, key)
-                && dedup.knows(key, event, self.watermark)
+                && dedup.knows(key, at)
             {
                 self.counts.duplicates += 1;
                 return false;
@@ -331,7 +359,10 @@ impl Edge {
                 return false;
             }
             if let (Some(dedup), Some(key)) = (&mut dedup, key) {
-                dedup.take(key, event, self.watermark);
+                dedup.take(key, at, self.watermark);
+            }
+            if let Some((_, places)) = &mut self.shared {
+                places[offset] = at;
             }
             if event < self.watermark {
                 self.counts.accepted_late += 1;
@@ -410,9 +441,15 @@ impl Edge {
             let numbers: ScalarBuffer<i64> = (first..first + range.len() as i64).collect();
             chosen.push(Arc::new(Int64Array::new(numbers, None)));
         }
+        let mut schema = &self.spec.schema;
+        if let (Some((keyed, places)), Some(dedup)) = (&self.shared, self.spec.dedup) {
+            chosen.push(columns[dedup.column].slice(range.start, range.len()));
+            chosen.push(Arc::new(Int64Array::from(places.clone())));
+            schema = keyed;
+        }
         let build = || -> Result<RecordBatch, ArrowError> {
             let options = RecordBatchOptions::new().with_row_count(Some(range.len()));
-            let batch = RecordBatch::try_new_with_options(self.spec.schema.clone(), chosen, &options)?;
+            let batch = RecordBatch::try_new_with_options(schema.clone(), chosen, &options)?;
             match keep {
                 None => Ok(batch),
                 Some(keep) => arrow_select::filter::filter_record_batch(&batch, &BooleanArray::new(keep, None)),

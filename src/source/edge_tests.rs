@@ -39,7 +39,7 @@ impl Connector for Nowhere {
 }
 
 /// Columns ts, x and, computed, `100 / x`; out go ts, the quotient and the sequence.
-fn spec(time: Option<TimeSpec>) -> SourceSpec {
+pub(super) fn spec(time: Option<TimeSpec>) -> SourceSpec {
     let ts = Field::new("ts", DataType::Timestamp(TimeUnit::Millisecond, None), true);
     let x = Field::new("x", DataType::Int64, true);
     let quotient = Arc::new(Field::new("q", DataType::Int64, true));
@@ -65,7 +65,7 @@ fn spec(time: Option<TimeSpec>) -> SourceSpec {
     }
 }
 
-fn decoded(rows: &[(Option<i64>, i64)], position: u64) -> Decoded {
+pub(super) fn decoded(rows: &[(Option<i64>, i64)], position: u64) -> Decoded {
     let ts: ArrayRef = Arc::new(rows.iter().map(|row| row.0).collect::<TimestampMillisecondArray>());
     let x: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.1)).collect::<Int64Array>());
     let batch = RecordBatch::try_from_iter([("ts", ts), ("x", x)]).unwrap();
@@ -194,7 +194,7 @@ proptest! {
     }
 }
 
-fn timed(bound_ms: i64, lateness_ms: Option<i64>) -> Option<TimeSpec> {
+pub(super) fn timed(bound_ms: i64, lateness_ms: Option<i64>) -> Option<TimeSpec> {
     Some(TimeSpec { column: 0, bound_ms, lateness_ms, idle_timeout: None, max_future_skew_ms: 1000 })
 }
 

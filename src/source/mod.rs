@@ -22,6 +22,9 @@ mod nexmark;
 mod packing;
 mod partition;
 mod random;
+mod repeats;
+#[cfg(test)]
+mod repeats_tests;
 mod stdin;
 #[cfg(test)]
 mod tests;
@@ -44,6 +47,7 @@ pub use intake::{Intake, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
 pub use packing::{Packing, Unpackable};
 pub(crate) use partition::Position;
+pub use repeats::Repeats;
 
 /// Every source connector.
 pub const CONNECTORS: &[&dyn Connector] = &[

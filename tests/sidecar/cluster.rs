@@ -70,6 +70,39 @@ fn event(page: &str, id: u64, ts: u64) -> String {
     format!("{{\"page\":\"{page}\",\"ms\":{id},\"ts\":{ts}}}")
 }
 
+/// Two clients send the same bodies to both processes at once, and then again: every event counts once.
+#[test]
+fn what_is_sent_to_both_processes_counts_once() {
+    let mut cluster = Cluster::start();
+    let bodies: Vec<String> = (0..40)
+        .map(|body| {
+            (0..50).map(|row| event("a", body * 50 + row, 1_000 + body * 50 + row)).collect::<Vec<_>>().join("\n")
+        })
+        .collect();
+    for round in 0..2 {
+        let send = |process: &Process| {
+            let answers: Vec<Value> = bodies.iter().map(|body| process.post(EVENTS, body)).collect();
+            assert!(answers.iter().all(|answer| answer["accepted"] == 50), "{answers:?}");
+            let duplicates: u64 = answers.iter().map(|answer| answer["duplicates"].as_u64().unwrap()).sum();
+            (duplicates, answers.last().unwrap().clone())
+        };
+        let all = std::thread::scope(|scope| {
+            let sending: Vec<_> =
+                cluster.processes.iter_mut().map(|process| scope.spawn(move || send(process))).collect();
+            sending.into_iter().map(|sending| sending.join().unwrap()).collect::<Vec<_>>()
+        });
+        for (at, (duplicates, last)) in all.iter().enumerate() {
+            cluster.complete(1 - at, last);
+            assert!(round == 0 || *duplicates == 2_000, "{duplicates}");
+        }
+        assert_eq!((cluster.total(0), cluster.total(1)), (2_000, 2_000));
+    }
+    let found: u64 = (0..2)
+        .map(|at| cluster.processes[at].json("/api/v1/sources/clicks")["rows"]["duplicates"].as_u64().unwrap())
+        .sum();
+    assert_eq!(found, 3 * 2_000);
+}
+
 #[test]
 fn every_process_takes_events_and_shows_every_view() {
     let mut cluster = Cluster::start();
@@ -117,9 +150,13 @@ fn every_process_takes_events_and_shows_every_view() {
     // Lateness is that of one order of arrival: what is late at one process is late at the other.
     let late = cluster.processes[1].post(EVENTS, &event("a", 1_000_000, 1_000));
     assert_eq!(late["rejected"], 1, "{late}");
-    // A key is known where it was taken: sent again there, it counts once.
-    let again = cluster.processes[0].post(EVENTS, &event("c", id - 1, 60_000));
-    assert_eq!(again["duplicates"], 1, "{again}");
+    // What one process took the other knows, however late it is by now; and what is late stays late.
+    for at in [0, 1] {
+        let again = cluster.processes[at].post(EVENTS, &[event("c", id - 1, 60_000), event("a", 3, 1_003)].join("\n"));
+        assert_eq!((&again["duplicates"], &again["rejected"]), (&2.into(), &0.into()), "{again}");
+        cluster.complete(1 - at, &again);
+    }
+    assert_eq!(cluster.total(0), sent + 1);
 
     // One is told to stop: both do, and every row that either took is written.
     let mut last = Vec::new();
