@@ -1,6 +1,9 @@
 //! What a reader holds, at every mark it is given: server-sent or over a WebSocket, cut off, slow, told of many epochs at once.
 
 use highwater::time::Epoch;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
 
 use super::*;
 
@@ -25,91 +28,122 @@ fn as_logged(row: &str, columns: &[String]) -> String {
     columns.iter().map(|column| cell(&row[column])).collect::<Vec<_>>().join(",")
 }
 
+/// How a reader follows the view.
+#[derive(Clone, Debug)]
+struct Reader {
+    /// Over a WebSocket, not server-sent.
+    socket: bool,
+    /// Told at most so often, in ms; what came in between is told as one.
+    every: Option<u64>,
+    /// After how many events it is cut off, in turn; then it resumes.
+    cuts: Vec<usize>,
+    /// For how long it stops at each event, in ms, in turn.
+    pauses: Vec<u64>,
+}
+
+/// What comes, and who reads.
+#[derive(Clone, Debug)]
+struct Case {
+    seed: u64,
+    rows: usize,
+    chunk: usize,
+    workers: usize,
+    readers: Vec<Reader>,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let pauses = prop_oneof![4 => vec(0_u64..3, 1..9), 1 => vec(0_u64..60, 1..9)];
+    let every = prop::option::weighted(0.4, 20_u64..90);
+    let reader = (any::<bool>(), every, vec(1_usize..21, 1..9), pauses);
+    let reader = reader.prop_map(|(socket, every, cuts, pauses)| Reader { socket, every, cuts, pauses });
+    (any::<u64>(), 500_usize..3_500, 20_usize..80, 1_usize..3, vec(reader, 1..6))
+        .prop_map(|(seed, rows, chunk, workers, readers)| Case { seed, rows, chunk, workers, readers })
+}
+
+/// What a reader was told at each mark, and how often it was cut off.
+type Told = (Vec<(Epoch, Held)>, usize);
+
+fn follow(server: &Server, reader: &Reader) -> Told {
+    let every = reader.every.map(|ms| format!("?every={ms}ms")).unwrap_or_default();
+    let path = format!("/api/v1/views/windows/{}{every}", if reader.socket { "ws" } else { "stream" });
+    let (mut held, mut last_id, mut told, mut cuts) = (BTreeMap::new(), String::new(), Vec::new(), 0);
+    let mut pauses = reader.pauses.iter().cycle();
+    loop {
+        let mut stream = server.stream(&path, &last_id);
+        for _ in 0..reader.cuts[cuts % reader.cuts.len()] {
+            let event = stream.next().unwrap();
+            assert_ne!(event.name, "reset", "from {last_id}");
+            take(&mut held, &event);
+            if event.name == "progress" {
+                let as_of = event.data["as_of"]["epoch"].as_str().unwrap().parse::<Epoch>().unwrap();
+                told.push((as_of, held.clone()));
+            }
+            last_id = event.id.clone();
+            if event.ends() {
+                return (told, cuts);
+            }
+            std::thread::sleep(Duration::from_millis(*pauses.next().unwrap()));
+        }
+        cuts += 1;
+    }
+}
+
+/// Runs a case; answers marks seen, cuts, and epochs told as one.
+fn check(case: &Case) -> Result<[usize; 3], TestCaseError> {
+    let go = gate();
+    let mut acts = acts(&disordered(case.seed, case.rows, 5, 20, 300), case.chunk);
+    acts = acts.into_iter().flat_map(|act| [act, Act::Pause(Duration::from_millis(3))]).collect();
+    acts.insert(0, Act::Gate(go));
+    let mut program = Program::default();
+    let source = program.source("events", Script { partitions: vec![acts], live: true }, LATE);
+    let windows = program.tumble(source, 1_000, Emit::Changes, Some(2_000));
+    let out = unique("out");
+    program.view("windows", windows).sink(&out, windows);
+    let server = Server::start(program.start_with(Config { workers: case.workers, ..Config::default() }));
+    let all: Vec<Told> = std::thread::scope(|scope| {
+        let readers: Vec<_> = case.readers.iter().map(|reader| scope.spawn(|| follow(&server, reader))).collect();
+        open(go);
+        readers.into_iter().map(|reader| reader.join().unwrap()).collect()
+    });
+    server.finish();
+    let log = written(&out);
+    let about = server.json("/api/v1/views/windows");
+    let columns = about["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap().to_owned());
+    let columns: Vec<String> = columns.collect();
+    for (as_of, held) in all.iter().flat_map(|(told, _)| told) {
+        let mut rows: BTreeMap<String, i64> = BTreeMap::new();
+        for ((row, status, version), count) in held.get("windows").into_iter().flatten() {
+            let value: Value = serde_json::from_str(row).unwrap();
+            let before =
+                highwater::time::format_time_ms(as_of.watermark).as_str() < value["window_end"].as_str().unwrap();
+            let open = as_of.watermark == i64::MIN || as_of.watermark != i64::MAX && before;
+            prop_assert!(*version >= 1 && (status == "open") == open, "{} {} {} at {}", row, status, version, as_of);
+            *rows.entry(as_logged(row, &columns)).or_insert(0) += count;
+        }
+        prop_assert_eq!(rows, rows_at(&log, *as_of), "at {}", as_of);
+    }
+    let metrics = server.call("GET", "/metrics").2;
+    let merged = metrics.lines().find_map(|line| line.strip_prefix("highwater_sse_compacted_total ")).unwrap();
+    let marks = all.iter().map(|(told, _)| told.len()).sum();
+    Ok([marks, all.iter().map(|(_, cuts)| cuts).sum(), merged.parse::<f64>().unwrap() as usize])
+}
+
 /// Readers that are dropped anywhere, are slow, and are told of many epochs at once: at every progress mark they hold
 /// exactly the rows that the view had then, each with the standing that its closing time and the watermark give it.
 #[test]
 fn at_every_progress_mark_a_reader_holds_the_rows_of_that_epoch() {
-    let (mut marks, mut cuts, mut compacted) = (0, 0, 0.0);
-    for seed in 30..38_u64 {
-        let mut random = Random(seed);
-        let go = gate();
-        let mut acts = acts(&disordered(seed, 3_000, 5, 20, 300), 20 + random.below(60) as usize);
-        acts = acts.into_iter().flat_map(|act| [act, Act::Pause(Duration::from_millis(3))]).collect();
-        acts.insert(0, Act::Gate(go));
-        let mut program = Program::default();
-        let source = program.source("events", Script { partitions: vec![acts], live: true }, LATE);
-        let windows = program.tumble(source, 1_000, Emit::Changes, Some(2_000));
-        let out = unique("out");
-        program.view("windows", windows).sink(&out, windows);
-        let server = Server::start(program.start_with(Config { workers: 1 + seed as usize % 2, ..Config::default() }));
-        let server = &server;
-        let (mut told, mut ended) = (Vec::new(), 0);
-        std::thread::scope(|scope| {
-            let paths = ["stream", "ws", "stream?every=40ms", "ws?every=70ms", "stream"];
-            let readers: Vec<_> = (0..)
-                .zip(paths)
-                .map(|(reader, path)| {
-                    let mut random = Random(seed * 100 + reader);
-                    scope.spawn(move || {
-                        let (mut held, mut last_id, mut told, mut cuts) = (Held::new(), String::new(), Vec::new(), 0);
-                        loop {
-                            let mut stream = server.stream(&format!("/api/v1/views/windows/{path}"), &last_id);
-                            for _ in 0..=random.below(20) {
-                                let event = stream.next().unwrap();
-                                assert_ne!(event.name, "reset", "from {last_id}");
-                                take(&mut held, &event);
-                                if event.name == "progress" {
-                                    let as_of =
-                                        event.data["as_of"]["epoch"].as_str().unwrap().parse::<Epoch>().unwrap();
-                                    told.push((as_of, held.get("windows").cloned().unwrap_or_default()));
-                                }
-                                last_id = event.id.clone();
-                                if event.ends() {
-                                    return (told, cuts);
-                                }
-                                // The last of them is slow.
-                                let pause = if reader == 4 { random.below(60) } else { random.below(3) };
-                                std::thread::sleep(Duration::from_millis(pause.unsigned_abs()));
-                            }
-                            cuts += 1;
-                        }
-                    })
-                })
-                .collect();
-            open(go);
-            for reader in readers {
-                let (own, own_cuts) = reader.join().unwrap();
-                told.extend(own);
-                cuts += own_cuts;
-                ended += 1;
-            }
-        });
-        server.finish();
-        assert_eq!(ended, 5);
-        let log = written(&out);
-        let about = server.json("/api/v1/views/windows");
-        let columns =
-            about["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap().to_owned());
-        let columns: Vec<String> = columns.collect();
-        for (as_of, held) in told {
-            let mut rows: BTreeMap<String, i64> = BTreeMap::new();
-            for ((row, status, version), count) in &held {
-                let value: Value = serde_json::from_str(row).unwrap();
-                let before =
-                    highwater::time::format_time_ms(as_of.watermark).as_str() < value["window_end"].as_str().unwrap();
-                let open = as_of.watermark == i64::MIN || as_of.watermark != i64::MAX && before;
-                assert!(*version >= 1 && (status == "open") == open, "{row} {status} {version} at {as_of}");
-                *rows.entry(as_logged(row, &columns)).or_insert(0) += count;
-            }
-            assert_eq!(rows, rows_at(&log, as_of), "seed {seed} at {as_of}");
-            marks += 1;
-        }
-        let metrics = server.call("GET", "/metrics").2;
-        let merged = metrics.lines().find_map(|line| line.strip_prefix("highwater_sse_compacted_total ")).unwrap();
-        compacted += merged.parse::<f64>().unwrap();
-    }
-    println!("{marks} progress marks, {cuts} cuts, {compacted} merged");
-    assert!(marks > 500 && cuts > 50 && compacted > 10.0, "{marks} marks, {cuts} cuts, {compacted} merged");
+    let config = ProptestConfig { cases: 20, max_shrink_iters: 30, failure_persistence: None, ..Default::default() };
+    let seen = std::cell::Cell::new([0; 3]);
+    let checked = TestRunner::new(config).run(&case(), |case| {
+        let [marks, cuts, merged] = seen.get();
+        let more = check(&case)?;
+        seen.set([marks + more[0], cuts + more[1], merged + more[2]]);
+        Ok(())
+    });
+    checked.unwrap_or_else(|failed| panic!("{failed}"));
+    let [marks, cuts, merged] = seen.get();
+    println!("{marks} progress marks, {cuts} cuts, {merged} merged");
+    assert!(marks > 200 && cuts > 20 && merged > 5, "{marks} marks, {cuts} cuts, {merged} merged");
 }
 
 #[test]
