@@ -130,6 +130,19 @@ impl Keys {
         }
     }
 
+    /// The numbers here of the keys that are `from` in `other`, a table of the same key types; `None` for keys that are not here.
+    pub fn find_from(&self, other: &Keys, from: &[u32]) -> Vec<Option<u32>> {
+        match (&self.form, &other.form) {
+            (Form::Unit(numbers), Form::Unit(_)) => vec![(numbers.live() > 0).then_some(0); from.len()],
+            (Form::Word(keys), Form::Word(other)) => keys.find_from(other, from),
+            (Form::Pair(keys), Form::Pair(other)) => keys.find_from(other, from),
+            (Form::Text(keys), Form::Text(other)) | (Form::Rows(_, keys), Form::Rows(_, other)) => {
+                keys.find_from(other, from)
+            }
+            _ => unreachable!("both tables have the same key types"),
+        }
+    }
+
     /// The key columns of these groups, in this order.
     pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
         match &self.form {
@@ -249,7 +262,12 @@ mod tests {
                 let all: Vec<u32> = live.keys().copied().collect();
                 let output = keys.columns(&all);
                 all.iter().enumerate().for_each(|(row, group)| assert_eq!(show(&output, row), live[group]));
+                let found = copy.find_from(&keys, &all);
+                let before = copy.live();
                 let there = copy.intern_from(&keys, &all);
+                prop_assert_eq!(copy.live() - before, found.iter().filter(|found| found.is_none()).count());
+                prop_assert!(found.iter().zip(&there).all(|(found, there)| found.is_none_or(|found| found == *there)));
+                prop_assert_eq!(copy.find_from(&keys, &all), there.iter().map(|there| Some(*there)).collect::<Vec<_>>());
                 let again = copy.columns(&there);
                 for (a, b) in output.iter().zip(&again) {
                     prop_assert_eq!(a, b);

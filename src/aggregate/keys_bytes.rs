@@ -48,15 +48,28 @@ impl ByteKeys {
         from.iter().map(number).collect()
     }
 
+    pub(super) fn find_from(&self, other: &ByteKeys, from: &[u32]) -> Vec<Option<u32>> {
+        let number = |&group: &u32| match other.get(group) {
+            None => self.null,
+            Some(key) => self.find(other.spans[group as usize].hash, key),
+        };
+        from.iter().map(number).collect()
+    }
+
     #[inline]
-    fn number(&mut self, hash: u64, key: &[u8]) -> u32 {
+    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let ByteKeys { table, spans, arena, .. } = self;
         let same = |entry: &(u64, u32)| {
             let span = spans[entry.1 as usize];
             entry.0 == hash && span.length == key.len() && arena[span.start..span.start + span.length] == *key
         };
-        if let Some((_, group)) = table.find(hash, same) {
-            return *group;
+        table.find(hash, same).map(|(_, group)| *group)
+    }
+
+    #[inline]
+    fn number(&mut self, hash: u64, key: &[u8]) -> u32 {
+        if let Some(group) = self.find(hash, key) {
+            return group;
         }
         let group = self.numbers.take();
         self.table.insert_unique(hash, (hash, group), |entry| entry.0);

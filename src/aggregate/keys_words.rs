@@ -37,6 +37,15 @@ impl WordKeys {
         from.iter().map(number).collect()
     }
 
+    pub(super) fn find_from(&self, other: &WordKeys, from: &[u32]) -> Vec<Option<u32>> {
+        let find = |word: u64| self.table.find(hash_word(word), |entry| entry.0 == word).map(|(_, group)| *group);
+        let number = |&group: &u32| match other.null == Some(group) {
+            true => self.null,
+            false => find(other.words[group as usize]),
+        };
+        from.iter().map(number).collect()
+    }
+
     #[inline(always)]
     fn number(&mut self, word: u64) -> u32 {
         let hash = hash_word(word);
@@ -126,6 +135,11 @@ impl PairKeys {
 
     pub(super) fn intern_from(&mut self, other: &PairKeys, from: &[u32]) -> Vec<u32> {
         from.iter().map(|&group| self.number(other.pairs[group as usize])).collect()
+    }
+
+    pub(super) fn find_from(&self, other: &PairKeys, from: &[u32]) -> Vec<Option<u32>> {
+        let find = |pair: Pair| self.table.find(pair.hash(), |entry| entry.0 == pair).map(|(_, group)| *group);
+        from.iter().map(|&group| find(other.pairs[group as usize])).collect()
     }
 
     #[inline]

@@ -10,9 +10,13 @@
 //!
 //! Rows with a NULL key meet nothing, unless the join says that NULLs are equal.
 
+mod arrangement;
+#[cfg(test)]
+mod arrangement_tests;
 mod buckets;
 mod columns;
 mod lookup;
+mod meeting;
 mod operator;
 mod output;
 mod side;
@@ -26,9 +30,11 @@ use datafusion_physical_expr::PhysicalExpr;
 
 use crate::aggregate::Emit;
 
+pub use arrangement::Arrangement;
 pub use buckets::Buckets;
 pub use lookup::{Lookup, Versions};
-pub use operator::{Paired, paired};
+pub use meeting::Meeting;
+pub use operator::{Arranged, Paired, arranged, met, paired};
 pub use table::Table;
 
 /// One of the two inputs.

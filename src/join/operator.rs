@@ -1,13 +1,17 @@
 //! The shell of operators with two inputs: stages both per epoch, applies whole epochs in order, closes deadlines in
 //! between. The same contract as that of one input in `delta/operator.rs`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use timely::container::NoopBuilder;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::ParallelizationContract;
+use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
 use timely::dataflow::operators::{Capability, Operator};
 
+use super::arrangement::Arrangement;
+use super::meeting::Meeting;
 use crate::delta::{Delta, Meter, by_columns};
 use crate::time::Epoch;
 
@@ -124,6 +128,89 @@ where
                 let watermark = frontier.map_or(i64::MAX, |epoch| epoch.watermark);
                 state.expire(watermark);
                 meter.tell(watermark, worked, state.held(), || state.bytes());
+            }
+        },
+    )
+}
+
+/// An arrangement as it runs: what it holds on this worker, and a stream of the epochs that it has taken in.
+#[derive(Clone)]
+pub struct Arranged<'s> {
+    epochs: Stream<'s, Epoch, Vec<Epoch>>,
+    rows: Rc<RefCell<Arrangement>>,
+}
+
+impl std::fmt::Debug for Arranged<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arranged").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// Runs an arrangement over a stream, routed by the hash of its `keys`.
+pub fn arranged<'s>(stream: Stream<'s, Epoch, Delta>, keys: Vec<usize>, rows: Arrangement) -> Arranged<'s> {
+    let rows = Rc::new(RefCell::new(rows));
+    let (worker, own) = (stream.scope().worker().clone(), rows.clone());
+    let pact = by_columns(keys);
+    type Builder = CapacityContainerBuilder<Vec<Epoch>>;
+    let epochs = stream.unary_frontier::<Builder, _, _, _>(pact, "Arrange", move |initial, info| {
+        drop(initial);
+        let mut meter = Meter::new(&worker, &info);
+        let mut staged: BTreeMap<Epoch, (Capability<Epoch>, Vec<Delta>)> = BTreeMap::new();
+        move |(input, frontier), output| {
+            input.for_each_time(|time, deltas| {
+                let (_, rows) = staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Vec::new()));
+                rows.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
+            });
+            let (mut rows, mut worked) = (own.borrow_mut(), 0);
+            while let Some(entry) = staged.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
+                let (epoch, (capability, deltas)) = entry.remove_entry();
+                worked += deltas.iter().map(Delta::len).sum::<usize>();
+                rows.apply(epoch, &deltas);
+                output.session(&capability).give(epoch);
+            }
+            let watermark = frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark);
+            meter.tell(watermark, worked, rows.len(), || rows.bytes());
+        }
+    });
+    Arranged { epochs, rows }
+}
+
+/// The pairs of two arrangements, which are not the same one.
+pub fn met<'s>(
+    left: &Arranged<'s>,
+    right: &Arranged<'s>,
+    name: &str,
+    mut meeting: Meeting,
+) -> Stream<'s, Epoch, Delta> {
+    let readers = [left, right].map(|arranged| arranged.rows.borrow_mut().reader());
+    let [left_rows, right_rows] = [left, right].map(|arranged| arranged.rows.clone());
+    let mut open: BTreeMap<Epoch, Capability<Epoch>> = BTreeMap::new();
+    left.epochs.clone().binary_frontier::<_, NoopBuilder<Delta>, _, _, _, _>(
+        right.epochs.clone(),
+        Pipeline,
+        Pipeline,
+        name,
+        move |initial, _| {
+            drop(initial);
+            move |(left, left_frontier), (right, right_frontier), output| {
+                left.for_each_time(|time, _| {
+                    open.entry(*time.time()).or_insert_with(|| time.retain(0));
+                });
+                right.for_each_time(|time, _| {
+                    open.entry(*time.time()).or_insert_with(|| time.retain(0));
+                });
+                let frontiers = [left_frontier, right_frontier].map(|frontier| frontier.frontier().first().copied());
+                let frontier = frontiers.into_iter().flatten().min();
+                let (mut left, mut right) = (left_rows.borrow_mut(), right_rows.borrow_mut());
+                while let Some(entry) = open.first_entry().filter(|entry| frontier.is_none_or(|f| *entry.key() < f)) {
+                    let (epoch, capability) = entry.remove_entry();
+                    let mut session = output.session_with_builder(&capability);
+                    let changes = meeting.step(epoch, &mut left, &mut right).into_iter();
+                    changes.filter(|delta| !delta.is_empty()).for_each(|mut delta| session.give_container(&mut delta));
+                }
+                let passed = frontier.unwrap_or(Epoch::MAX);
+                left.pass(readers[0], passed);
+                right.pass(readers[1], passed);
             }
         },
     )

@@ -66,13 +66,15 @@ impl Output {
 
     /// Drops the pairs that the residual does not hold for.
     pub(super) fn restrict(&self, sides: [&Columns; 2], pairs: &mut [Vec<u32>; 2]) {
-        if let Some(residual) = &self.residual {
-            let keep = residual.holds(&residual.batch(sides, pairs, self.types[0].len()));
-            for slots in pairs {
-                let mut row = 0..;
-                slots.retain(|_| row.next().is_some_and(|row| keep[row]));
-            }
+        if let Some(keep) = self.holds(sides, pairs) {
+            pairs.iter_mut().for_each(|slots| retain(slots, &keep));
         }
+    }
+
+    /// For which pairs the residual holds; `None` if there is none.
+    pub(super) fn holds(&self, sides: [&Columns; 2], pairs: &[Vec<u32>; 2]) -> Option<Vec<bool>> {
+        let residual = self.residual.as_ref()?;
+        Some(residual.holds(&residual.batch(sides, pairs, self.types[0].len())))
     }
 
     /// Adds pairs; `diffs` is `None` if each is `+1`.
@@ -123,6 +125,12 @@ impl Output {
         }
         deltas
     }
+}
+
+/// Those that are to be kept.
+pub(super) fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
+    let mut row = 0..;
+    values.retain(|_| row.next().is_some_and(|row| keep[row]));
 }
 
 impl Residual {

@@ -48,6 +48,21 @@ impl Shape {
         }
     }
 
+    /// Rows that are found by their keys alone and stay until they are taken back.
+    pub(super) fn plain(schema: &SchemaRef, keys: &[usize], counted: bool) -> Shape {
+        Shape {
+            schema: schema.clone(),
+            keys: keys.to_vec(),
+            // Whoever asks for them wants to see them.
+            nulls_equal: true,
+            times: Vec::new(),
+            expiry: Vec::new(),
+            counted,
+            lone: Lone::Never,
+            deferred: false,
+        }
+    }
+
     /// Whether rows expire.
     pub(super) fn is_bounded(&self) -> bool {
         !self.expiry.is_empty()
@@ -142,7 +157,7 @@ impl Rows {
 
     /// Whether the row is of no use any more. Not to be asked of a row that changes in this epoch.
     #[inline]
-    fn dead(&self, slot: u32, watermark: i64) -> bool {
+    pub(super) fn dead(&self, slot: u32, watermark: i64) -> bool {
         self.expired(slot, watermark)
             || self.counts.as_ref().is_some_and(|c| c.count[slot as usize] == 0 && c.change[slot as usize] == 0)
     }
@@ -254,27 +269,19 @@ impl Rows {
         }
     }
 
-    /// Calls `meet` with every live row of a key whose times fit those of `slot` in `other`; drops dead ones.
+    /// Calls `meet` with every row of a key; drops those from the chain that are not `alive`.
     #[inline]
-    pub(super) fn walk(
-        &mut self,
-        key: u32,
-        fits: impl Fn(&Rows, u32) -> bool,
-        watermark: i64,
-        mut meet: impl FnMut(u32),
-    ) {
+    pub(super) fn walk(&mut self, key: u32, alive: impl Fn(&Rows, u32) -> bool, mut meet: impl FnMut(&Rows, u32)) {
         let (mut before, mut at) = (NONE, self.heads.get(key as usize).copied().unwrap_or(NONE));
         while at != NONE {
             let next = self.next[at as usize];
-            if self.dead(at, watermark) {
+            if alive(self, at) {
+                before = at;
+                meet(self, at);
+            } else {
                 match before {
                     NONE => self.heads[key as usize] = next,
                     before => self.next[before as usize] = next,
-                }
-            } else {
-                before = at;
-                if fits(self, at) {
-                    meet(at);
                 }
             }
             at = next;
@@ -300,11 +307,13 @@ impl Rows {
         };
         let counts = self.counts.as_ref().map(|counts| {
             let hash: Vec<u64> = slots.iter().map(|&slot| counts.hash[slot as usize]).collect();
+            let count = pick(&counts.count);
             let mut table = HashTable::with_capacity(slots.len());
-            (0..slots.len()).for_each(|slot| {
+            // A row that is not there any more gets another slot when it comes back, as ever.
+            for slot in (0..slots.len()).filter(|&slot| count[slot] != 0) {
                 table.insert_unique(hash[slot], slot as u32, |&slot| hash[slot as usize]);
-            });
-            Counts { count: pick(&counts.count), change: vec![0; slots.len()], hash, slots: table }
+            }
+            Counts { count, change: vec![0; slots.len()], hash, slots: table }
         });
         let rebuilt = Rows {
             shape: self.shape.clone(),

@@ -161,25 +161,20 @@ impl Table {
                 }
                 let ([left, right], order, watermark) = (&mut self.sides, &self.order, self.watermark);
                 let [mine, theirs] = &mut pairs;
+                let alive = |rows: &Rows, slot: u32| !rows.dead(slot, watermark);
                 match side {
-                    Side::Left => right.walk(
-                        key,
-                        |right, other| fits(order, left, slot, right, other),
-                        watermark,
-                        |other| {
+                    Side::Left => right.walk(key, alive, |right, other| {
+                        if fits(order, left, slot, right, other) {
                             mine.push(slot);
                             theirs.push(other);
-                        },
-                    ),
-                    Side::Right => left.walk(
-                        key,
-                        |left, other| left.change(other) == 0 && fits(order, left, other, right, slot),
-                        watermark,
-                        |other| {
+                        }
+                    }),
+                    Side::Right => left.walk(key, alive, |left, other| {
+                        if left.change(other) == 0 && fits(order, left, other, right, slot) {
                             mine.push(other);
                             theirs.push(slot);
-                        },
-                    ),
+                        }
+                    }),
                 }
                 if pairs[0].len() >= MOST {
                     self.take_pairs(&mut pairs);

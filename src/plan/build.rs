@@ -1,5 +1,6 @@
 //! The plan as operators on a worker. The shells are in `delta/operator.rs`; what is here only wires them up.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -12,10 +13,11 @@ use timely::dataflow::{Scope, Stream};
 use super::build_recursion::looped;
 use super::map::Map;
 use super::recursion::inside;
+use super::sharing::{Index, indexes, sharing};
 use super::{AggregateCall, Dataflow, Node, NodeId, Op, Over, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
 use crate::delta::{Delta, Rejects, Stateful, by_columns, stateful, stateless};
-use crate::join::{Buckets, Side, Versions, paired};
+use crate::join::{Arranged, Arrangement, Buckets, Meeting, Side, Versions, arranged, met, paired};
 use crate::pattern::{Pattern, Program, Recognise};
 use crate::rank::{Rank, Rolling, RollingOrder, Top};
 use crate::reduce::Groups;
@@ -35,12 +37,22 @@ pub fn build<'s>(
     sources: Vec<Stream<'s, Epoch, Delta>>,
     rejects: &Rejects,
 ) -> Vec<Stream<'s, Epoch, Delta>> {
-    let (needed, inside) = (needed(plan), inside(&plan.nodes));
+    let (needed, inside, sharing) = (needed(plan), inside(&plan.nodes), sharing(&plan.nodes));
+    let mut arrangements: HashMap<Index, Arranged<'s>> = HashMap::new();
     let mut streams: Vec<Stream<'s, Epoch, Delta>> = Vec::with_capacity(plan.nodes.len());
     for (id, node) in plan.nodes.iter().enumerate() {
         let stream = match &node.op {
             // What stands in a loop is built with it.
             _ if !needed[id] || inside[id] => empty(scope),
+            Op::Join(join) if sharing[id].is_some() => {
+                let sides = indexes(node).into_iter().flatten().map(|index| {
+                    let rows = || arrangement(&plan.nodes, &streams, &index);
+                    arrangements.entry(index.clone()).or_insert_with(rows).clone()
+                });
+                let sides: Vec<Arranged<'s>> = sides.collect();
+                let inputs = [0, 1].map(|input: usize| &plan.nodes[node.inputs[input]].schema);
+                met(&sides[0], &sides[1], "Join", Meeting::new(join, &node.schema, inputs, rejects))
+            }
             Op::Recursion(recursion) => looped(scope, &plan.nodes, &inside, (id, recursion), &streams, rejects),
             _ => operator(scope, plan, node, &sources, &streams, rejects),
         };
@@ -150,6 +162,17 @@ fn operator<'s>(
         }
         Op::Recursion(_) | Op::Before { .. } => unreachable!("loops are built as a whole"),
     }
+}
+
+/// The rows of a node under a key, for all joins that find them by it.
+fn arrangement<'s>(
+    nodes: &[Node],
+    built: &[Stream<'s, Epoch, Delta>],
+    (node, keys, nulls_equal): &Index,
+) -> Arranged<'s> {
+    let Node { schema, facts, .. } = &nodes[*node];
+    let rows = Arrangement::new(schema, keys, *nulls_equal, !facts.append_only);
+    arranged(built[*node].clone(), keys.clone(), rows)
 }
 
 /// Every row as often as its column `times` says.

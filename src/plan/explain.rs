@@ -13,6 +13,7 @@ use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
 use super::explain_pattern::{pattern_line, pattern_state};
 use super::explain_rank::{over_line, over_state, rank_line, rank_state};
 use super::recursion::{inside, recursion_line};
+use super::sharing::sharing;
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, TableSpec, Window};
 use crate::source::SourceSpec;
 use crate::time::{format_duration_ms, format_time_ms};
@@ -42,7 +43,7 @@ pub fn explain(plan: &Dataflow, view: Option<&str>) -> String {
 pub fn describe(plan: &Dataflow, id: NodeId) -> [String; 2] {
     let node = &plan.nodes[id];
     let input = node.inputs.first().map(|&input| &plan.nodes[input]);
-    [operator(plan, node, input), facts(plan, node, input)]
+    [operator(plan, node, input), facts(plan, id, input)]
 }
 
 /// How often each node is read by what the wanted views and sinks need.
@@ -191,7 +192,8 @@ pub(super) fn aggregate(call: &AggregateCall, of: impl Fn(usize) -> String) -> S
 }
 
 /// What is known of the rows, what is held for how long, where rows go.
-fn facts(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
+fn facts(plan: &Dataflow, id: NodeId, input: Option<&Node>) -> String {
+    let node = &plan.nodes[id];
     let name = |index: usize| column(&node.schema, index);
     let mut parts = vec![if node.facts.append_only { "append-only".to_owned() } else { "retracting".to_owned() }];
     if let Op::Source { source } = node.op
@@ -232,7 +234,10 @@ fn facts(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Over(over) => parts.extend(over_state(over, of)),
         // What a loop keeps is its recursion's.
         Op::Join(_) if node.inputs.iter().any(|&input| inside(&plan.nodes)[input]) => {}
-        Op::Join(join) => parts.extend(join_state(join, schemas(plan, node))),
+        Op::Join(join) => {
+            let readers = sharing(&plan.nodes)[id].unwrap_or_default();
+            parts.extend(join_state(join, schemas(plan, node), readers));
+        }
         Op::Recursion(recursion) => parts.push(match recursion.expiry {
             None => "state: every row that it reads and makes, never freed".to_owned(),
             Some(expiry) => {

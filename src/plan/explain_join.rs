@@ -36,8 +36,8 @@ pub(super) fn join_line(join: &Join, inputs: [&Schema; 2]) -> String {
     format!("{kind} join{as_of} {on}")
 }
 
-/// How the rows of a join's inputs travel and how long they are kept.
-pub(super) fn join_state(join: &Join, inputs: [&Schema; 2]) -> Vec<String> {
+/// How the rows of a join's inputs travel and how long they are kept; `readers` is how many joins read the rows of a side.
+pub(super) fn join_state(join: &Join, inputs: [&Schema; 2], readers: [usize; 2]) -> Vec<String> {
     let by = join.keys.iter().map(|&(left, _)| name(inputs, Side::Left, left)).collect::<Vec<_>>().join(", ");
     let mut parts = vec![match by.is_empty() {
         true => "exchange to one worker".to_owned(),
@@ -50,7 +50,12 @@ pub(super) fn join_state(join: &Join, inputs: [&Schema; 2]) -> Vec<String> {
     let sides = Side::BOTH.into_iter().filter(|side| !(join.transient && *side == Side::Left));
     parts.extend(sides.map(|side| {
         let which = if side == Side::Left { "left" } else { "right" };
-        format!("state: {which} rows, {}", freed(&join.expiry[side as usize], inputs[side as usize]))
+        let shared = match readers[side as usize] {
+            0 | 1 => String::new(),
+            2 => ", shared with another join".to_owned(),
+            more => format!(", shared with {} other joins", more - 1),
+        };
+        format!("state: {which} rows{shared}, {}", freed(&join.expiry[side as usize], inputs[side as usize]))
     }));
     if join.emit == Emit::Changes && join.is_retracting() {
         parts.push("emits changes".to_owned());

@@ -15,6 +15,7 @@ mod explain_tests;
 pub mod join;
 mod map;
 pub mod recursion;
+pub mod sharing;
 
 use std::sync::Arc;
 

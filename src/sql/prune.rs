@@ -10,7 +10,8 @@ use datafusion_common::Result;
 use datafusion_physical_expr::expressions::Column;
 
 use super::lower::{as_column, column, columns_of, moved, substitute};
-use super::prune_join::{needed, output, rebuilt};
+use super::prune_join::{needed, output, rebuilt, share};
+use crate::plan::sharing::sharing;
 use crate::plan::{AggregateCall, Node, NodeId, Op, Over, Pane, Rank, Reduce, Scalar, SinkPlan, ViewSpec};
 
 /// What is left: the nodes, and per source the columns of its node that are needed, in order.
@@ -57,7 +58,9 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
     for sink in sinks {
         need(&mut kept, sink.node, &mut sink.columns.iter().copied());
     }
+    let sharing = sharing(nodes);
     for (id, node) in nodes.iter().enumerate().rev() {
+        share(nodes, &sharing, id, &mut kept);
         let Some(mut mine) = kept[id].take() else { continue };
         if mine.is_empty() {
             // Rows without columns are not to be had: the cheapest one stays.
@@ -381,6 +384,13 @@ impl Pruner<'_> {
         let node = &self.new[new];
         if columns.iter().copied().eq(0..node.schema.fields().len()) {
             return new;
+        }
+        let same = |other: &Node| {
+            let Op::Map { filter: None, columns: others, .. } = &other.op else { return false };
+            other.inputs == [new] && others.iter().map(as_column).eq(columns.iter().map(|&column| Some(column)))
+        };
+        if let Some(narrowed) = self.new.iter().position(same) {
+            return narrowed;
         }
         let owner = match &node.op {
             Op::Map { owner, .. } => owner.clone(),

@@ -1,11 +1,12 @@
 //! Pruning of joins and lookups: what they read of each side, and themselves over the columns that are left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion_common::Result;
 
 use super::lower::{columns_of, substitute};
-use crate::plan::{Expiry, Join, Lookup, Op, Scalar, Side, TimeOrder};
+use crate::plan::sharing::indexes;
+use crate::plan::{Expiry, Join, Lookup, Node, NodeId, Op, Scalar, Side, TimeOrder};
 
 /// The columns of each input that an operator with two inputs needs so that the columns `mine` of its output stay: of its
 /// output everything stays that its inputs have. `width` is that of the left input. `None`: not such an operator.
@@ -95,4 +96,35 @@ pub(super) fn rebuilt(
         }),
         other => other.clone(),
     })
+}
+
+/// Of the joins that find the rows of `node` by one key, each keeps what any of them needs of it: so it is one relation still,
+/// and kept once.
+pub(super) fn share(
+    nodes: &[Node],
+    sharing: &[Option<[usize; 2]>],
+    node: NodeId,
+    kept: &mut [Option<BTreeSet<usize>>],
+) {
+    /// Columns, and the joins with where those stand in their output.
+    type Readers = (BTreeSet<usize>, Vec<(NodeId, usize)>);
+    let mut groups: BTreeMap<(Vec<usize>, bool), Readers> = BTreeMap::new();
+    for (id, join) in nodes.iter().enumerate().filter(|(id, _)| sharing[*id].is_some()) {
+        let Some(mine) = &kept[id] else { continue };
+        let width = nodes[join.inputs[0]].schema.fields().len();
+        let sides = needed(&join.op, mine, width).into_iter().flatten();
+        let indexes = indexes(join).into_iter().flatten();
+        for (side, (columns, (input, keys, nulls_equal))) in sides.zip(indexes).enumerate() {
+            if input == node {
+                let (all, joins) = groups.entry((keys, nulls_equal)).or_default();
+                all.extend(columns);
+                joins.push((id, side * width));
+            }
+        }
+    }
+    for (columns, joins) in groups.into_values() {
+        for (join, offset) in joins {
+            kept[join].get_or_insert_default().extend(columns.iter().map(|column| column + offset));
+        }
+    }
 }

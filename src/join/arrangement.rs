@@ -1,0 +1,221 @@
+//! The rows of one relation under a key, kept once for all joins that find them by it, each at an epoch of its own.
+//!
+//! An *arrangement* takes in whole epochs as they are complete, however far its readers are. A reader asks how often a row
+//! is there at its epoch: that is how often it is there now, less the changes of later epochs. Those are kept until every
+//! reader has passed them, so what is kept besides the rows is as much as the readers are apart.
+
+use std::collections::VecDeque;
+
+use arrow_schema::{DataType, SchemaRef};
+use hashbrown::HashMap;
+
+use super::columns::Columns;
+use super::side::{NONE, Rows, Shape};
+use crate::aggregate::Keys;
+use crate::delta::Delta;
+use crate::time::Epoch;
+
+/// Arrangements of fewer rows are not looked through for dead ones. Tests have few rows.
+const FEW: usize = if cfg!(test) { 8 } else { 1024 };
+
+/// Changes of rows, by slot.
+pub(super) type Changes = Vec<(u32, i64)>;
+
+/// An epoch that not every reader has passed.
+#[derive(Debug)]
+struct Applied {
+    epoch: Epoch,
+    /// The first slot that came with it.
+    first: u32,
+    changes: Changes,
+}
+
+/// Rows under a key.
+#[derive(Debug)]
+pub struct Arrangement {
+    /// The key columns of which none may be NULL.
+    required: Vec<usize>,
+    types: Vec<DataType>,
+    keys: Keys,
+    rows: Rows,
+    /// By epoch, ascending.
+    applied: VecDeque<Applied>,
+    /// Per slot of rows that may be taken back: its changes in those epochs, ascending.
+    recent: HashMap<u32, Vec<(Epoch, i64)>>,
+    /// Where each reader is: it asks for no epoch before.
+    readers: Vec<Epoch>,
+    /// It is looked through for dead rows when it has so many.
+    next_size: usize,
+}
+
+/// What a row of an arrangement is at an epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// How often it is there, with the changes of the epoch.
+    pub(super) count: i64,
+    /// By how much the epoch changes that.
+    pub(super) change: i64,
+}
+
+/// The arrangement at one epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    epoch: Epoch,
+    /// Slots of the epoch, and where those of later ones begin.
+    first: u32,
+    end: u32,
+}
+
+impl Arrangement {
+    /// Without rows, which are of this schema, by these of its columns. `nulls_equal` says whether a NULL key is one,
+    /// `retracting` whether rows are taken back.
+    pub fn new(schema: &SchemaRef, keys: &[usize], nulls_equal: bool, retracting: bool) -> Arrangement {
+        let types: Vec<DataType> = keys.iter().map(|&key| schema.field(key).data_type().clone()).collect();
+        Arrangement {
+            keys: Keys::new(&types),
+            types,
+            rows: Rows::new(Shape::plain(schema, keys, retracting)),
+            required: if nulls_equal { Vec::new() } else { keys.to_vec() },
+            applied: VecDeque::new(),
+            recent: HashMap::new(),
+            readers: Vec::new(),
+            next_size: FEW,
+        }
+    }
+
+    /// One more reader; its number. Before anything is applied.
+    pub fn reader(&mut self) -> usize {
+        self.readers.push(Epoch::MIN);
+        self.readers.len() - 1
+    }
+
+    /// Takes in all changes of one epoch. Epochs ascend.
+    pub fn apply(&mut self, epoch: Epoch, deltas: &[Delta]) {
+        self.rows.begin();
+        for delta in deltas {
+            let (keyed, _) = delta.without_nulls(&self.required);
+            self.rows.insert(&keyed, &mut self.keys);
+        }
+        self.rows.settle();
+        let changes: Changes = self.rows.changed.iter().map(|&slot| (slot, self.rows.change(slot))).collect();
+        if self.rows.counted() {
+            changes.iter().for_each(|&(slot, change)| self.recent.entry(slot).or_default().push((epoch, change)));
+        }
+        self.applied.push_back(Applied { epoch, first: self.rows.fresh, changes });
+        self.rows.end();
+    }
+
+    /// A reader will ask for no epoch before this one.
+    pub fn pass(&mut self, reader: usize, epoch: Epoch) {
+        self.readers[reader] = epoch;
+        let least = self.readers.iter().min().copied().unwrap_or(epoch);
+        while self.applied.front().is_some_and(|applied| applied.epoch < least) {
+            let Some(Applied { changes, .. }) = self.applied.pop_front() else { break };
+            for (slot, _) in changes {
+                if let Some(recent) = self.recent.get_mut(&slot) {
+                    recent.remove(0);
+                    if recent.is_empty() {
+                        self.recent.remove(&slot);
+                    }
+                }
+            }
+        }
+        if self.rows.len() >= self.next_size {
+            self.compact();
+        }
+    }
+
+    /// Number of rows held.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no row is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Memory held, in bytes, about.
+    pub fn bytes(&self) -> usize {
+        let changes: usize = self.applied.iter().map(|applied| applied.changes.capacity() * 16).sum();
+        self.keys.bytes() + self.rows.bytes() + changes + self.recent.allocation_size() + self.recent.len() * 16
+    }
+
+    /// The rows' columns.
+    pub(super) fn columns(&self) -> &Columns {
+        &self.rows.columns
+    }
+
+    /// It at an epoch that was applied, or brought nothing.
+    pub(super) fn at(&self, epoch: Epoch) -> At {
+        let later = self.applied.partition_point(|applied| applied.epoch <= epoch);
+        let end = self.applied.get(later).map_or(self.rows.len() as u32, |applied| applied.first);
+        let own = later.checked_sub(1).and_then(|last| self.applied.get(last)).filter(|last| last.epoch == epoch);
+        At { epoch, first: own.map_or(end, |own| own.first), end }
+    }
+
+    /// What an epoch changed, with the numbers of the rows' keys in `other`; rows whose key is not there are left out.
+    pub(super) fn changes(&self, epoch: Epoch, other: &Arrangement) -> Vec<(u32, i64, u32)> {
+        let Ok(at) = self.applied.binary_search_by_key(&epoch, |applied| applied.epoch) else { return Vec::new() };
+        let changes = &self.applied[at].changes;
+        let keys: Vec<u32> = changes.iter().map(|&(slot, _)| self.rows.key[slot as usize]).collect();
+        let found = other.keys.find_from(&self.keys, &keys);
+        changes.iter().zip(found).filter_map(|(&(slot, change), key)| Some((slot, change, key?))).collect()
+    }
+
+    /// What a row is at an epoch.
+    #[inline]
+    pub(super) fn standing(&self, slot: u32, at: &At) -> Standing {
+        standing(&self.rows, &self.recent, slot, at)
+    }
+
+    /// Calls `meet` with every row of a key that is, or was, there.
+    #[inline]
+    pub(super) fn walk(&mut self, key: u32, at: &At, mut meet: impl FnMut(u32, Standing)) {
+        let Arrangement { rows, recent, .. } = self;
+        let alive = |rows: &Rows, slot: u32| rows.count(slot) != 0 || recent.contains_key(&slot);
+        rows.walk(key, alive, |rows, slot| meet(slot, standing(rows, recent, slot, at)));
+    }
+
+    /// Copies the rows that are there, or were for a reader, if they are half of all or fewer.
+    fn compact(&mut self) {
+        let there = |&slot: &u32| self.rows.count(slot) != 0 || self.recent.contains_key(&slot);
+        let live: Vec<u32> = (0..self.rows.len() as u32).filter(there).collect();
+        if live.len() * 2 <= self.rows.len() {
+            let mut place = vec![NONE; self.rows.len()];
+            live.iter().zip(0..).for_each(|(&slot, new)| place[slot as usize] = new);
+            let mut keys = Keys::new(&self.types);
+            let old: Vec<u32> = live.iter().map(|&slot| self.rows.key[slot as usize]).collect();
+            let numbers = keys.intern_from(&self.keys, &old);
+            self.rows.rebuild(&live, numbers, keys.end());
+            self.keys = keys;
+            for applied in &mut self.applied {
+                applied.first = live.partition_point(|&slot| slot < applied.first) as u32;
+                applied.changes.iter_mut().for_each(|(slot, _)| *slot = place[*slot as usize]);
+            }
+            let recent = std::mem::take(&mut self.recent).into_iter();
+            self.recent = recent.map(|(slot, changes)| (place[slot as usize], changes)).collect();
+        }
+        self.next_size = (self.len() * 2).max(FEW);
+    }
+}
+
+#[inline]
+fn standing(rows: &Rows, recent: &HashMap<u32, Vec<(Epoch, i64)>>, slot: u32, at: &At) -> Standing {
+    if !rows.counted() {
+        return Standing { count: i64::from(slot < at.end), change: i64::from(slot >= at.first && slot < at.end) };
+    }
+    let (mut count, mut change) = (rows.count(slot), 0);
+    if !recent.is_empty()
+        && let Some(changes) = recent.get(&slot)
+    {
+        for (epoch, diff) in changes.iter().rev() {
+            match epoch.cmp(&at.epoch) {
+                std::cmp::Ordering::Greater => count -= diff,
+                std::cmp::Ordering::Equal => change = *diff,
+                std::cmp::Ordering::Less => break,
+            }
+        }
+    }
+    Standing { count, change }
+}
