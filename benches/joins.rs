@@ -4,6 +4,7 @@
 //! 10 rows a millisecond of event time, in batches of 8192 rows, each its own epoch; the watermark is one second behind.
 //! `regular` and `changing` come twice: by the house's table, and by differential dataflow's arrangements, of the same rows
 //! in the same epochs. There rows are `(key, (time, until, value))`, plain words; its batches are sealed once an epoch.
+//! `shared` joins one relation with two others: by two tables, each with rows of its own, and by three arrangements.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use differential_dataflow::input::Input;
 use highwater::aggregate::Emit;
 use highwater::delta::{Delta, Rejects};
-use highwater::join::{Buckets, Join, JoinKind, Paired, Side, TimeOrder};
+use highwater::join::{Arrangement, Buckets, Join, JoinKind, Meeting, Paired, Side, TimeOrder};
 use highwater::plan::Facts;
 use highwater::plan::join::expiry;
 use highwater::time::Epoch;
@@ -86,6 +87,8 @@ fn cases() -> Vec<Case> {
         case("regular", JoinKind::Inner, vec![]),
         Case { replaces: true, ..case("changing", JoinKind::Inner, vec![]) },
         Case { replaces: true, ..case("changing-full", JoinKind::Full, vec![]) },
+        case("shared", JoinKind::Inner, vec![]),
+        Case { replaces: true, ..case("shared-changing", JoinKind::Inner, vec![]) },
     ]
 }
 
@@ -136,16 +139,17 @@ fn side(case: &Case, seed: u64, rows: usize, keys: u64) -> Vec<(i64, Delta)> {
     batches
 }
 
-fn run(case: &Case, rows: usize) -> (f64, usize, usize, usize) {
-    let keys = KEYS;
-    let (left, right) = (side(case, 1, rows / 2, keys), side(case, 2, rows / 2, keys));
+/// What a run was: seconds, rows, changes told, rows and bytes held at most.
+type Ran = (f64, usize, usize, usize, usize);
+
+fn join_of(case: &Case) -> Join {
     let behind = if case.windows { -9_500 } else { -500 };
     let bounds = match case.replaces {
         true => vec![None; 4],
         false => vec![None, Some(behind + 500 - if case.windows { 0 } else { 500 }), None, None],
     };
     let facts = Facts { append_only: !case.replaces, bounds, ..Facts::default() };
-    let join = Join {
+    Join {
         kind: case.kind,
         expiry: expiry(&case.keys, &case.order, [&facts, &facts]),
         keys: case.keys.clone(),
@@ -156,7 +160,55 @@ fn run(case: &Case, rows: usize) -> (f64, usize, usize, usize) {
         transient: false,
         retracting: [case.replaces; 2],
         owner: "bench".to_owned(),
-    };
+    }
+}
+
+/// One relation joined with two others, which together bring as many rows as it: by tables, or by arrangements.
+fn shared(case: &Case, rows: usize, arranged: bool) -> Ran {
+    let [mut one, two, three] = [1, 2, 3].map(|seed| side(case, seed, rows / 2, KEYS).into_iter());
+    let both = Arc::new(Schema::new([schema().fields().to_vec(), schema().fields().to_vec()].concat()));
+    let (rejects, _kept) = Rejects::channel();
+    let (mut total, mut pairs, mut most) = (0, 0, (0, 0));
+    let mut tables = [0, 1].map(|_| Buckets::new(join_of(case), &both, [&schema(), &schema()], &rejects));
+    let mut arrangements = [0, 1, 2].map(|_| Arrangement::new(&schema(), &[0], false, case.replaces));
+    let readers = [[0, 1], [0, 2]].map(|sides| sides.map(|side: usize| (side, arrangements[side].reader())));
+    let mut meetings = [0, 1].map(|_| Meeting::new(&join_of(case), &both, [&schema(), &schema()], &rejects));
+    let start = Instant::now();
+    // The partners take turns.
+    for (tick, (_, other)) in two.zip(three).flat_map(|(two, three)| [two, three]).enumerate() {
+        let Some((_, one)) = one.next() else { break };
+        let (epoch, next) = (Epoch { watermark: 0, tick: tick as u64 }, Epoch { watermark: 0, tick: tick as u64 + 1 });
+        total += one.len() + other.len();
+        let mut others = [vec![], vec![]];
+        others[tick % 2].push(other);
+        if arranged {
+            arrangements[0].apply(epoch, &[one]);
+            (0..2).for_each(|nth| arrangements[nth + 1].apply(epoch, &others[nth]));
+            for (meeting, sides) in meetings.iter_mut().zip(readers) {
+                let [left, right] = arrangements.get_disjoint_mut(sides.map(|side| side.0)).expect("two sides");
+                pairs += meeting.step(epoch, left, right).iter().map(Delta::len).sum::<usize>();
+                sides.iter().for_each(|&(side, reader)| arrangements[side].pass(reader, next));
+            }
+        } else {
+            for (table, other) in tables.iter_mut().zip(others) {
+                pairs += table.apply(epoch, [vec![one.clone()], other]).iter().map(Delta::len).sum::<usize>();
+            }
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    for (held, bytes) in tables
+        .iter()
+        .map(|table| (table.held(), table.bytes()))
+        .chain(arrangements.iter().map(|arrangement| (arrangement.len(), arrangement.bytes())))
+    {
+        most = (most.0 + held, most.1 + bytes);
+    }
+    (seconds, total, pairs, most.0, most.1)
+}
+
+fn run(case: &Case, rows: usize) -> Ran {
+    let (left, right) = (side(case, 1, rows / 2, KEYS), side(case, 2, rows / 2, KEYS));
+    let join = join_of(case);
     let both = match case.kind.only() {
         Some(_) => schema(),
         None => {
@@ -167,7 +219,7 @@ fn run(case: &Case, rows: usize) -> (f64, usize, usize, usize) {
     let (rejects, _kept) = Rejects::channel();
     let mut state = Buckets::new(join, &both, [&schema(), &schema()], &rejects);
     let total: usize = left.iter().chain(&right).map(|(_, delta)| delta.len()).sum();
-    let (mut pairs, mut most, mut watermark) = (0, 0, i64::MIN);
+    let (mut pairs, mut most, mut watermark) = (0, (0, 0), i64::MIN);
     let start = Instant::now();
     for (tick, ((after, left), (_, right))) in left.into_iter().zip(right).enumerate() {
         let epoch = Epoch { watermark, tick: tick as u64 };
@@ -177,13 +229,16 @@ fn run(case: &Case, rows: usize) -> (f64, usize, usize, usize) {
         pairs += state.apply(epoch, [vec![left], vec![right]]).iter().map(Delta::len).sum::<usize>();
         watermark = watermark.max(after);
         state.expire(watermark);
-        most = most.max(state.len());
+        // Bytes are not free to count.
+        if tick.is_multiple_of(64) {
+            most = most.max((state.len(), state.bytes()));
+        }
     }
-    (start.elapsed().as_secs_f64(), total, pairs, most)
+    (start.elapsed().as_secs_f64(), total, pairs, most.0, most.1)
 }
 
 /// The same join in differential dataflow, of the same rows: `(key, (time, until, value))` in an arrangement a side.
-fn differential(case: &Case, rows: usize) -> (f64, usize, usize, usize) {
+fn differential(case: &Case, rows: usize) -> Ran {
     type Row = (u64, (i64, i64, i64));
     let plain = |(_, delta): (i64, Delta)| -> Vec<(Row, isize)> {
         let word = |column: usize| highwater::delta::words::words(delta.batch().column(column));
@@ -223,7 +278,7 @@ fn differential(case: &Case, rows: usize) -> (f64, usize, usize, usize) {
     })
     .expect("a worker");
     let pairs = pairs.load(std::sync::atomic::Ordering::Relaxed);
-    (start.elapsed().as_secs_f64(), total, pairs, live)
+    (start.elapsed().as_secs_f64(), total, pairs, live, 0)
 }
 
 fn main() {
@@ -238,15 +293,21 @@ fn main() {
             name => names.push(name.to_owned()),
         }
     }
-    println!("{:<16} {:>10} {:>12} {:>12} {:>12}", "case", "rows", "M rows/s", "changes", "rows held");
+    println!("{:<16} {:>10} {:>12} {:>12} {:>12} {:>10}", "case", "rows", "M rows/s", "changes", "rows held", "MiB");
     let wanted = |name: &str| names.is_empty() || names.iter().any(|other| other == name);
-    let report = |name: &str, run: &dyn Fn() -> (f64, usize, usize, usize)| {
+    let report = |name: &str, run: &dyn Fn() -> Ran| {
         let mut seen: Vec<_> = (0..runs).map(|_| run()).collect();
         seen.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (seconds, rows, pairs, most) = seen[runs / 2];
-        println!("{name:<16} {rows:>10} {:>12.2} {pairs:>12} {most:>12}", rows as f64 / seconds / 1e6);
+        let (seconds, rows, pairs, most, bytes) = seen[runs / 2];
+        let (rate, mib) = (rows as f64 / seconds / 1e6, bytes as f64 / f64::from(1 << 20));
+        println!("{name:<16} {rows:>10} {rate:>12.2} {pairs:>12} {most:>12} {mib:>10.1}");
     };
     for case in cases().iter().filter(|case| wanted(case.name)) {
+        if case.name.starts_with("shared") {
+            report(case.name, &|| shared(case, rows, false));
+            report("  arranged", &|| shared(case, rows, true));
+            continue;
+        }
         report(case.name, &|| run(case, rows));
         if ["regular", "changing"].contains(&case.name) {
             report("  differential", &|| differential(case, rows));
