@@ -59,6 +59,11 @@ impl FromIterator<(String, String)> for Options {
     }
 }
 
+/// The path that a URI of a local file names (`file:///a/b` is `/a/b`); a path is itself.
+pub fn local(path: &str) -> &str {
+    path.strip_prefix("file://").unwrap_or(path)
+}
+
 impl Options {
     /// The value as written, if given.
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -179,3 +179,37 @@ fn first_and_last_go_by_event_time() {
         &["a 1 7 1-3-5-7", "b 2 6 2-6", "c 9 9 9"],
     );
 }
+
+/// Rows stand in the folder of their partition, whichever worker writes them, whether the sink is a table or has a query.
+#[test]
+fn partitioned_sinks_write_a_folder_per_partition() {
+    for workers in [1, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().display();
+        let program = format!(
+            "CREATE TABLE t (k STRING, v BIGINT, minute STRING) PARTITIONED BY (minute, k)
+             WITH ('connector' = 'filesystem', 'path' = 'file://{root}/t/', 'format' = 'csv', 'csv.header' = 'false');
+             INSERT INTO t SELECT k, v, DATE_FORMAT(ts, 'HH:mm') FROM s WHERE v < 7;
+             CREATE SINK q PARTITIONED BY (K) WITH ('connector' = 'filesystem', 'path' = '{root}/q/', 'format' = 'json') AS
+             SELECT k, SUM(v) AS total FROM s GROUP BY k;
+             CREATE TABLE nowhere (k STRING, v BIGINT) PARTITIONED BY (k) WITH ('connector' = 'blackhole');
+             INSERT INTO nowhere SELECT k, v FROM s;
+             CREATE MATERIALIZED VIEW v AS SELECT k FROM s;"
+        );
+        final_state("v", &program, workers, "0 s");
+        let lines = |partition: &str| {
+            let files = std::fs::read_dir(folder.path().join(partition)).unwrap().map(|file| file.unwrap().path());
+            let text: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(lines("t/minute=00%3A00/k=a"), ["1", "3", "5"]);
+        assert_eq!(lines("t/minute=00%3A00/k=b"), ["2", "6"]);
+        assert_eq!(lines("t/minute=00%3A00/k=__DEFAULT_PARTITION__"), ["4"]);
+        assert_eq!(std::fs::read_dir(folder.path().join("t")).unwrap().count(), 1);
+        let last = lines("q/k=a");
+        let total = |line: &&String| line.contains("\"total\":16}");
+        assert!(last.iter().filter(total).count() == 1 && last.iter().all(|line| !line.contains("\"k\"")), "{last:?}");
+    }
+}

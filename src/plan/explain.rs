@@ -34,7 +34,10 @@ pub fn explain(plan: &Dataflow, view: Option<&str>) -> String {
     for sink in plan.sinks.iter().filter(|sink| wanted(&sink.spec.name)) {
         let writes = if sink.spec.retracting { "with _op and _epoch" } else { "insertions only" };
         let kind = format!("sink ({})", sink.spec.connector.name());
-        tree.root(&kind, &sink.spec.name, &sink.spec.schema, &sink.columns, writes, sink.node);
+        let names = sink.spec.partition.iter().map(|&at| sink.spec.schema.field(at).name().as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        let writes = if names.is_empty() { writes.to_owned() } else { format!("{writes}, a partition per {names}") };
+        tree.root(&kind, &sink.spec.name, &sink.spec.schema, &sink.columns, &writes, sink.node);
     }
     tree.out
 }

@@ -209,6 +209,7 @@ fn plan() -> Dataflow {
     let views = vec![view("pages", 4, vec![0, 2, 4, 5], Emit::Changes), view("visits", 5, vec![0, 4], Emit::Final)];
     let sinks = vec![SinkPlan {
         spec: SinkSpec {
+            partition: Vec::new(),
             name: "totals".to_owned(),
             connector: &Out,
             options: Options::default(),

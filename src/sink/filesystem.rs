@@ -1,4 +1,5 @@
-//! `filesystem`: one file, or, if the path ends in `/`, a folder with a file `part-N` for each worker.
+//! `filesystem`: one file, or, if the path ends in `/`, a folder with a file `part-N` for each worker, or with folders of them
+//! by partition (`partitioned.rs`).
 //!
 //! Invariant: the file grows by whole epochs. A file that was there is replaced when the sink opens, and part files of
 //! earlier runs go that this run will not write: a folder holds one run. In formats of lines an epoch can be read once it is
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use arrow_schema::SchemaRef;
 
+use super::partitioned::{self, Partitioned};
 use super::{SinkConnector, SinkError, SinkSpec, Writer, changes};
 use crate::delta::Delta;
 use crate::format::{self, Encoder, Format, FormatError};
-use crate::options::OptionSpec;
+use crate::options::{OptionSpec, local};
 use crate::time::Epoch;
 
 /// Bytes that are gathered before they go to the file unasked.
@@ -24,7 +26,14 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(super) struct Filesystem;
 
 const OPTIONS: &[OptionSpec] = &[
-    OptionSpec { name: "path", help: "the file to write or, ending in /, a folder for a part file a worker" },
+    OptionSpec {
+        name: "path",
+        help: "the file to write or, ending in /, a folder for a part file a worker, also as file://",
+    },
+    OptionSpec {
+        name: "partition.default-name",
+        help: "with PARTITIONED BY: what stands for NULL in the name of a folder (default __DEFAULT_PARTITION__)",
+    },
     OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
 ];
 
@@ -43,7 +52,19 @@ impl SinkConnector for Filesystem {
 
     fn check(&self, spec: &SinkSpec) -> Result<(), SinkError> {
         let format = format_of(spec)?;
-        changes::check(spec, &[&OPTIONS[..1], format.options()])?;
+        changes::check(spec, &[&OPTIONS[..2], format.options()])?;
+        if !spec.partition.is_empty() && (!self.per_worker(spec) || spec.partition.len() == spec.schema.fields().len())
+        {
+            let (what, remedy) = match self.per_worker(spec) {
+                false => ("partitions are folders, and the path is a file", "end the 'path' in '/'"),
+                true => ("no column is left to write beside those of PARTITIONED BY", "leave one of them out"),
+            };
+            return Err(SinkError::Schema {
+                sink: spec.name.clone(),
+                what: what.to_owned(),
+                remedy: remedy.to_owned(),
+            });
+        }
         format.encoder(&changes::schema(spec), &spec.options).map_err(|error| refuse(spec, error)).map(drop)
     }
 
@@ -56,6 +77,9 @@ impl SinkConnector for Filesystem {
             return Ok(());
         }
         let (folder, ours) = (Path::new(path(spec)?), extension(format_of(spec)?));
+        if !spec.partition.is_empty() {
+            return partitioned::clear(spec, folder, |part| part >= parts);
+        }
         let failed = |what: &str, path: &Path, error| SinkError::Io {
             sink: spec.name.clone(),
             what: format!("{what} {}", path.display()),
@@ -87,37 +111,34 @@ impl SinkConnector for Filesystem {
 
     fn open(&self, spec: &SinkSpec, part: usize) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
-        let format = format_of(spec)?;
         let mut path = PathBuf::from(path(spec)?);
+        if !spec.partition.is_empty() {
+            return Ok(Box::new(Partitioned::open(spec, &path, part)?));
+        }
         if self.per_worker(spec) {
-            path.push(format!("part-{part}.{}", extension(format)));
+            path.push(part_name(part, 0, format_of(spec)?));
         }
-        let failed = |what: &str, path: &Path, error| SinkError::Io {
-            sink: spec.name.clone(),
-            what: format!("{what} {}", path.display()),
-            error,
-        };
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| failed("making the folder", parent, error))?;
-        }
-        let file = File::create(&path).map_err(|error| failed("creating", &path, error))?;
-        let schema = changes::schema(spec);
-        let encoder = format.encoder(&schema, &spec.options).map_err(|error| refuse(spec, error))?;
-        Ok(Box::new(FileWriter { spec: spec.clone(), schema, encoder, path, file, buffer: Vec::new() }))
+        Ok(Box::new(FileWriter::create(spec, path)?))
     }
 }
 
+/// The name of a writer's file, of several the one of that number.
+pub(super) fn part_name(part: usize, number: usize, format: &dyn Format) -> String {
+    let number = if number == 0 { String::new() } else { format!("-{number}") };
+    format!("part-{part}{number}.{}", extension(format))
+}
+
 /// How the name of a part file ends.
-fn extension(format: &dyn Format) -> &'static str {
+pub(super) fn extension(format: &dyn Format) -> &'static str {
     format.extensions().first().unwrap_or(&"out")
 }
 
 fn path(spec: &SinkSpec) -> Result<&str, SinkError> {
-    Ok(spec.options.required("path", &format!("sink '{}'", spec.name), OPTIONS[0].help)?)
+    Ok(local(spec.options.required("path", &format!("sink '{}'", spec.name), OPTIONS[0].help)?))
 }
 
 /// The format named, or that of the path's extension, or JSON for a folder.
-fn format_of(spec: &SinkSpec) -> Result<&'static dyn Format, SinkError> {
+pub(super) fn format_of(spec: &SinkSpec) -> Result<&'static dyn Format, SinkError> {
     let path = path(spec)?;
     let path = if path.ends_with('/') { "part.json" } else { path };
     format::choose(&spec.options, path).map_err(|error| refuse(spec, error))
@@ -131,7 +152,8 @@ pub(super) fn refuse(spec: &SinkSpec, error: FormatError) -> SinkError {
     }
 }
 
-struct FileWriter {
+/// One file.
+pub(super) struct FileWriter {
     spec: SinkSpec,
     schema: SchemaRef,
     encoder: Box<dyn Encoder>,
@@ -141,6 +163,22 @@ struct FileWriter {
 }
 
 impl FileWriter {
+    /// A new file at that path; its folder is made if there is none.
+    pub(super) fn create(spec: &SinkSpec, path: PathBuf) -> Result<FileWriter, SinkError> {
+        let failed = |what: &str, path: &Path, error| SinkError::Io {
+            sink: spec.name.clone(),
+            what: format!("{what} {}", path.display()),
+            error,
+        };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| failed("making the folder", parent, error))?;
+        }
+        let file = File::create(&path).map_err(|error| failed("creating", &path, error))?;
+        let schema = changes::schema(spec);
+        let encoder = format_of(spec)?.encoder(&schema, &spec.options).map_err(|error| refuse(spec, error))?;
+        Ok(FileWriter { spec: spec.clone(), schema, encoder, path, file, buffer: Vec::new() })
+    }
+
     fn write_out(&mut self) -> Result<(), SinkError> {
         let written = self.file.write_all(&self.buffer);
         self.buffer.clear();

@@ -3,6 +3,7 @@
 mod blackhole;
 mod changes;
 mod filesystem;
+mod partitioned;
 mod print;
 #[cfg(test)]
 mod tests;
@@ -90,6 +91,8 @@ pub struct SinkSpec {
     pub options: Options,
     /// The columns it is handed.
     pub schema: SchemaRef,
+    /// The columns whose values name the folder that a row goes to (`PARTITIONED BY`), in that order.
+    pub partition: Vec<usize>,
     /// Whether rows may be taken back: then `_op` and `_epoch` are written beside the columns.
     pub retracting: bool,
 }

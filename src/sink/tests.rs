@@ -25,6 +25,7 @@ fn spec(connector: &'static dyn SinkConnector, retracting: bool, options: &[(&st
         connector,
         options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         schema: delta(&[], None).batch().schema(),
+        partition: Vec::new(),
         retracting,
     }
 }
@@ -153,4 +154,77 @@ fn a_folder_holds_one_run() {
     assert_eq!(there(), ["notes.json", "part-0.json", "part-7.txt", "part-x.json"]);
     run(2, "csv");
     assert_eq!(there(), ["notes.json", "part-0.csv", "part-1.csv", "part-7.txt", "part-x.json"]);
+}
+
+#[test]
+fn partitions_are_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = format!("file://{}/", folder.path().display());
+    let mut given = spec(&filesystem::Filesystem, false, &[("path", &path), ("format", "json")]);
+    given.partition = vec![1, 0];
+    let write = |given: &SinkSpec, part: usize, rows: &[(Option<i64>, &str, f64, i64)], diffs: Option<Vec<i64>>| {
+        let mut writer = given.connector.open(given, part).unwrap();
+        writer.write(Epoch::at(1), &delta(rows, diffs)).unwrap();
+        writer.flush().unwrap();
+        writer.close().unwrap();
+    };
+    let files = || {
+        let mut found = std::collections::BTreeMap::new();
+        let mut open = vec![folder.path().to_owned()];
+        while let Some(next) = open.pop() {
+            for path in std::fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    let name = path.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned();
+                    found.insert(name, std::fs::read_to_string(&path).unwrap());
+                }
+            }
+        }
+        found
+    };
+    given.connector.prepare(&given, 3).unwrap();
+    write(&given, 0, &[(Some(1), "12:00", 0.5, 0), (None, "", 1.5, 0), (Some(1), "12:00", 2.5, 0)], None);
+    write(&given, 2, &[(Some(-7), "..", 0.5, 1)], None);
+    let line = |d: &str, ms: u32| format!("{{\"d\":{d},\"ts\":\"1970-01-01T00:00:00.00{ms}Z\"}}\n");
+    let default = "__DEFAULT_PARTITION__";
+    let expected = [
+        ("t=%2E%2E/n=-7/part-2.json".to_owned(), line("0.5", 1)),
+        ("t=12%3A00/n=1/part-0.json".to_owned(), line("0.5", 0) + &line("2.5", 0)),
+        (format!("t={default}/n={default}/part-0.json"), line("1.5", 0)),
+    ];
+    assert_eq!(files(), expected.into());
+    // A run with fewer writers leaves nothing of the one before.
+    given.connector.prepare(&given, 2).unwrap();
+    given.retracting = true;
+    let csv = [("path", path.as_str()), ("format", "csv"), ("partition.default-name", "none/known")];
+    given.options = csv.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    write(&given, 0, &[(None, "a", 0.5, 0), (None, "a", 1.5, 0)], Some(vec![-1, 1]));
+    write(&given, 1, &[], None);
+    let text = "_op,_epoch,d,ts\n\
+        retract,8000000000000001-0000000000,0.5,1970-01-01T00:00:00.000Z\n\
+        insert,8000000000000001-0000000000,1.5,1970-01-01T00:00:00.000Z\n";
+    assert_eq!(files(), [("t=a/n=none%2Fknown/part-0.csv".to_owned(), text.to_owned())].into());
+    // More partitions than files are open at once: the oldest go on in files of their own.
+    let mut writer = given.connector.open(&given, 0).unwrap();
+    for round in 0..2_i64 {
+        for n in 0..200 {
+            writer.write(Epoch::at(round * 200 + n), &delta(&[(Some(n), "x", round as f64, 0)], None)).unwrap();
+        }
+    }
+    writer.close().unwrap();
+    let found = files();
+    assert_eq!(found.len(), 400);
+    for n in 0..200 {
+        for (round, file) in ["part-0.csv", "part-0-1.csv"].iter().enumerate() {
+            let text = &found[&format!("t=x/n={n}/{file}")];
+            assert!(text.lines().count() == 2 && text.contains(&format!(",{round}.0,")), "{text}");
+        }
+    }
+    for (partition, path, told) in [(vec![1], "x.json", "end the 'path' in '/'"), (vec![0, 1, 2, 3], "x/", "leave one")]
+    {
+        let mut wrong = spec(&filesystem::Filesystem, false, &[("path", path)]);
+        wrong.partition = partition;
+        assert!(wrong.connector.check(&wrong).unwrap_err().to_string().contains(told));
+    }
 }

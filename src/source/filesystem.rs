@@ -10,14 +10,14 @@ use super::partition::Position;
 use super::text::{CHUNK_BYTES, TextInput, TextReader};
 use super::{Connector, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
 use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Part};
-use crate::options::{OptionError, OptionSpec, Options};
+use crate::options::{OptionError, OptionSpec, Options, local};
 
 /// The connector `filesystem`.
 #[derive(Debug)]
 pub(super) struct Filesystem;
 
 const OPTIONS: &[OptionSpec] = &[
-    OptionSpec { name: "path", help: "a file, a folder, or a pattern with * and ?" },
+    OptionSpec { name: "path", help: "a file, a folder, or a pattern with * and ?, also as file://" },
     OptionSpec {
         name: "decode-threads",
         help: "how many threads decode one file of a text format (default: one a core)",
@@ -89,7 +89,7 @@ impl Connector for Filesystem {
 }
 
 fn path(spec: &SourceSpec) -> Result<&str, SourceError> {
-    Ok(spec.options.required("path", &format!("source '{}'", spec.name), OPTIONS[0].help)?)
+    Ok(local(spec.options.required("path", &format!("source '{}'", spec.name), OPTIONS[0].help)?))
 }
 
 fn chunk_bytes(options: &Options) -> Result<usize, OptionError> {

@@ -21,6 +21,8 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
     pub(super) watermark: Option<Watermark>,
     pub(super) primary_key: Vec<Name>,
+    /// The columns of PARTITIONED BY.
+    pub(super) partition: Vec<Name>,
     pub(super) options: Vec<OptionPair>,
 }
 
@@ -65,6 +67,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, source: bool) -> Result<Table, Prob
         columns: Vec::new(),
         watermark: None,
         primary_key: Vec::new(),
+        partition: Vec::new(),
         options: Vec::new(),
     };
     if cursor.eat(&Token::LParen) {
@@ -77,11 +80,12 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, source: bool) -> Result<Table, Prob
         cursor.expect(&Token::RParen)?;
     }
     comment(cursor);
-    if cursor.is("PARTITIONED") || cursor.is("DISTRIBUTED") {
+    if cursor.is("DISTRIBUTED") {
         return Err(cursor
             .expected("WITH")
             .hint("leave it out: a 'path' that ends in '/' gives a part file per worker"));
     }
+    table.partition = partitioned(cursor)?;
     table.options = options(cursor)?;
     if cursor.is("LIKE") {
         return Err(cursor.expected("the end of the statement").hint("LIKE is not supported: write the columns out"));
@@ -96,6 +100,23 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, source: bool) -> Result<Table, Prob
     }
     check(&table)?;
     Ok(table)
+}
+
+/// `PARTITIONED BY (column, ...)`, if it is there.
+pub(super) fn partitioned(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, Problem> {
+    let mut columns = Vec::new();
+    if cursor.eat_word("PARTITIONED") {
+        cursor.expect_word("BY")?;
+        cursor.expect(&Token::LParen)?;
+        loop {
+            columns.push(cursor.name("a column to partition by")?);
+            if !cursor.eat(&Token::Comma) {
+                break;
+            }
+        }
+        cursor.expect(&Token::RParen)?;
+    }
+    Ok(columns)
 }
 
 /// One element between the parentheses.

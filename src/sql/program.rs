@@ -258,6 +258,16 @@ impl<'a> Program<'a> {
         }
         let key = table.name.key();
         self.tables.insert(key.clone(), (self.file, table.clone()));
+        if let Some(first) = table.partition.first() {
+            // What is partitioned is written only.
+            let sink = table.option("connector").and_then(|connector| self.catalog.sink(&connector.value.value));
+            if table.source || sink.is_none() {
+                self.broken.insert(key);
+                let message = format!("'{}' is no sink, and PARTITIONED BY says how a sink writes", table.name.value);
+                return Err(vec![Problem::at(first.span, message).hint("leave PARTITIONED BY out")]);
+            }
+            return Ok(());
+        }
         let Some(connector) = table.option("connector") else {
             let declared = self.reference(table);
             if declared.is_err() {

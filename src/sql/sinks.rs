@@ -32,6 +32,8 @@ pub(super) struct SinkDraft {
     connector: &'static dyn SinkConnector,
     options: Options,
     schema: Arc<Schema>,
+    /// The places of the columns of PARTITIONED BY.
+    partition: Vec<usize>,
     /// What writes to it: nodes with the places of their columns.
     inputs: Vec<(NodeId, Vec<usize>)>,
 }
@@ -52,6 +54,7 @@ impl Program<'_> {
             columns: Vec::new(),
             watermark: None,
             primary_key: Vec::new(),
+            partition: sink.partition.clone(),
             options: sink.options.clone(),
         };
         let connector = self.sink_connector(&sink.options, &sink.name)?;
@@ -63,6 +66,7 @@ impl Program<'_> {
             names.into_iter().zip(types).map(|(name, t)| Arc::new(Field::new(name, t, true))).collect();
         let options = options_of(&sink.options);
         self.push_sink(SinkDraft {
+            partition: partition(&table, &fields)?,
             table,
             connector,
             options,
@@ -110,6 +114,7 @@ impl Program<'_> {
         }
         let options = options_of(&table.options);
         self.push_sink(SinkDraft {
+            partition: partition(&table, &fields)?,
             table,
             connector,
             options,
@@ -224,6 +229,7 @@ impl Program<'_> {
             connector: draft.connector,
             options: draft.options.clone(),
             schema: Arc::clone(&draft.schema),
+            partition: draft.partition.clone(),
             retracting: !self.arena().facts(node).append_only,
         }
     }
@@ -250,6 +256,24 @@ impl Program<'_> {
         let branches = inputs.iter().map(|(node, columns)| lowering.columns_of_node(*node, columns)).collect();
         let Ok(node) = lowering.concat(branches, &types) else { unreachable!("columns of a node always have types") };
         (node, (0..types.len()).collect())
+    }
+}
+
+/// The places of the columns that a sink is partitioned by.
+fn partition(table: &Table, fields: &[FieldRef]) -> Result<Vec<usize>, Vec<Problem>> {
+    let place = |name: &Name| {
+        fields.iter().position(|field| field.name().eq_ignore_ascii_case(&name.value)).ok_or_else(|| {
+            let problem = Problem::at(name.span, format!("'{}' has no column '{}'", table.name.value, name.value));
+            vec![Problem {
+                hint: suggest(&name.value, fields.iter().map(|f| f.name().as_str()), "the columns are"),
+                ..problem
+            }]
+        })
+    };
+    let places = table.partition.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    match table.partition.iter().zip(&places).enumerate().find(|(at, (_, place))| places[..*at].contains(*place)) {
+        Some((_, (name, _))) => Err(vec![Problem::at(name.span, format!("'{}' is named twice", name.value))]),
+        None => Ok(places),
     }
 }
 

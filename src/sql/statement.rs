@@ -44,6 +44,8 @@ pub(super) struct View {
 pub(super) struct Sink {
     pub(super) name: Name,
     pub(super) if_not_exists: bool,
+    /// The columns of PARTITIONED BY.
+    pub(super) partition: Vec<Name>,
     pub(super) options: Vec<OptionPair>,
     pub(super) query: Body,
 }
@@ -167,6 +169,7 @@ fn create(mut cursor: Cursor<'_>, start: Span) -> Result<Statement, Problem> {
     if cursor.eat_word("SINK") && !temporary {
         let if_not_exists = cursor.eat_words(&["IF", "NOT", "EXISTS"]);
         let name = object_name(&mut cursor, "the sink's name")?;
+        let partition = super::ddl::partitioned(&mut cursor)?;
         let options = options(&mut cursor)?;
         if cursor.done() {
             return Err(cursor.expected("AS and a query").hint(
@@ -174,7 +177,7 @@ fn create(mut cursor: Cursor<'_>, start: Span) -> Result<Statement, Problem> {
             ));
         }
         cursor.expect_word("AS")?;
-        return Ok(Statement::Sink(Sink { name, if_not_exists, options, query: body(&cursor)? }));
+        return Ok(Statement::Sink(Sink { name, if_not_exists, partition, options, query: body(&cursor)? }));
     }
     cursor.eat_word("SYSTEM");
     if cursor.eat_word("FUNCTION") {
@@ -213,7 +216,9 @@ fn insert(mut cursor: Cursor<'_>) -> Result<Statement, Problem> {
         column_names(&mut cursor)?
     };
     if cursor.is("PARTITION") {
-        return Err(cursor.expected("a query").hint("partitions are not supported: leave PARTITION out"));
+        return Err(cursor
+            .expected("a query")
+            .hint("leave PARTITION out, and select the values of those columns as well"));
     }
     Ok(Statement::Insert(Insert { table, columns, query: body(&cursor)? }))
 }

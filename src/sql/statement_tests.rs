@@ -97,7 +97,7 @@ fn refusals_have_a_place_and_a_hint() {
         ("CREATE TABLE t (a INT, A INT)", 24, "there twice", "without case"),
         ("CREATE TABLE t (a INT, PRIMARY KEY (aa))", 37, "'aa' is not declared", "did you mean a?"),
         ("CREATE TABLE t (a INT) LIKE x", 24, "end of the statement", "LIKE"),
-        ("CREATE TABLE t (a INT) PARTITIONED BY (a)", 24, "expected WITH", "part file"),
+        ("CREATE TABLE t (a INT) DISTRIBUTED BY (a)", 24, "expected WITH", "part file"),
         (
             "CREATE TABLE t (t TIMESTAMP, WATERMARK FOR t AS t - INTERVAL '1' MONTH)",
             49,

@@ -355,6 +355,7 @@ impl Program {
         let (schema, retracting) = (schema.clone(), !facts.append_only);
         let columns = (0..schema.fields().len()).collect();
         let spec = SinkSpec {
+            partition: Vec::new(),
             name: name.to_owned(),
             connector: &Remembering,
             options: Options::default(),
