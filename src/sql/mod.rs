@@ -12,6 +12,7 @@ mod column_type;
 mod context;
 mod ddl;
 mod diagnose;
+mod distinct_from;
 mod error;
 pub mod functions;
 mod group_window;

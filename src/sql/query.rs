@@ -35,7 +35,7 @@ use super::error::Problem;
 use super::not_in::NotIn;
 use super::pattern_tokens;
 use super::token::DIALECT;
-use super::{arrival, as_of, group_window, names, refuse, set_all, syntax, table_function, walk};
+use super::{arrival, as_of, distinct_from, group_window, names, refuse, set_all, syntax, table_function, walk};
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
 /// answers the primary key of a table that it knows; `by_place` says that its columns are known by their places.
@@ -44,10 +44,11 @@ pub(super) fn parse(
     by_place: bool,
     key: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Result<(Query, usize), Problem> {
-    let (prepared, aside) = pattern_tokens::prepare(as_of::prepare(table_function::prepare(tokens))?)?;
+    let (prepared, aside) = pattern_tokens::prepare(as_of::prepare(prepared(tokens))?)?;
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
     let mut query = parser.parse_query().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
+    walk::query(&mut query, distinct_from::step)?;
     pattern_tokens::put_back(&mut query, &aside)?;
     let versions = as_of::rewrite(&mut query, key)?;
     arrival::rewrite(&mut query)?;
@@ -60,13 +61,18 @@ pub(super) fn parse(
 
 /// Parses an expression over a table's columns (a computed column).
 pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem> {
-    let prepared = table_function::prepare(tokens);
-    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
+    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared(tokens));
     let mut expr = parser.parse_expr().map_err(|error| syntax_problem(&error, tokens))?;
     rest(&parser)?;
+    walk::expr(&mut expr, distinct_from::step)?;
     refuse::check_expr(&mut expr)?;
     walk::expr(&mut expr, syntax::step)?;
     Ok(expr)
+}
+
+/// The tokens as the parser reads them.
+fn prepared(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+    distinct_from::prepare(table_function::prepare(tokens))
 }
 
 /// Nothing is left behind a query.
