@@ -16,6 +16,7 @@ mod distinct_from;
 mod error;
 pub mod functions;
 mod group_window;
+mod in_lists;
 mod interval;
 mod lower;
 mod names;

@@ -32,10 +32,13 @@ use super::column_type::plain;
 use super::context::Context;
 use super::diagnose::syntax as syntax_problem;
 use super::error::Problem;
+use super::in_lists::InLists;
 use super::not_in::NotIn;
 use super::pattern_tokens;
 use super::token::DIALECT;
-use super::{arrival, as_of, distinct_from, group_window, names, refuse, set_all, syntax, table_function, walk};
+use super::{
+    arrival, as_of, distinct_from, group_window, in_lists, names, refuse, set_all, syntax, table_function, walk,
+};
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
 /// answers the primary key of a table that it knows; `by_place` says that its columns are known by their places.
@@ -95,6 +98,7 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
     let plan = analyze(plan, context.options())?;
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
+        Arc::new(InLists),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(NotIn),
         Arc::new(ReplaceDistinctWithAggregate::new()),
@@ -141,7 +145,7 @@ pub(super) fn typed(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> R
     }
     let expr = exprs.pop().map(Expr::unalias).ok_or_else(|| DataFusionError::Internal("one expression".to_owned()))?;
     let simplifying = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
-    ExprSimplifier::new(simplifying).simplify(expr)
+    ExprSimplifier::new(simplifying).simplify(in_lists::settle(expr)?.data)
 }
 
 fn parser_options() -> ParserOptions {

@@ -103,8 +103,17 @@ impl Lowering<'_> {
         let input = self.lower(&aggregate.input, below)?;
         let schema = aggregate.input.schema();
         let sets = grouping::sets(aggregate)?;
-        let keys = sets.as_ref().map_or(&aggregate.group_expr, |sets| &sets.keys);
-        let mut exprs = keys.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
+        let mut keys: Vec<&Expr> = Vec::new();
+        // A key that is named twice is one column.
+        for key in sets.as_ref().map_or(&aggregate.group_expr, |sets| &sets.keys) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        if keys.len() + usize::from(sets.is_some()) + aggregate.aggr_expr.len() != aggregate.schema.fields().len() {
+            return Err(internal("a grouping whose columns are not its keys and aggregates"));
+        }
+        let mut exprs = keys.into_iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
         let key_count = exprs.len();
         let mut names: Vec<String> = aggregate.schema.fields()[..key_count].iter().map(|f| f.name().clone()).collect();
         let mut calls = Vec::new();

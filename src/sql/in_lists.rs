@@ -1,0 +1,95 @@
+//! Lists of one expression side by side: `x IN (1, 2) AND x IN (3)`, `x NOT IN (1) OR x NOT IN (2)`.
+//!
+//! The simplifier puts such lists together by what their items look like: it takes columns of other names for other values,
+//! and says false or true where nothing is left, also of a NULL. So what it would get wrong is settled before it: where
+//! literals leave nothing, the answer is false (true), or NULL for a NULL; lists of other items are compared one by one.
+
+use std::collections::HashSet;
+
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{Result, ScalarValue};
+use datafusion_expr::expr::InList;
+use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator, lit};
+use datafusion_optimizer::optimizer::ApplyOrder;
+use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
+
+/// The rule, for all expressions of a plan.
+#[derive(Debug)]
+pub(super) struct InLists;
+
+impl OptimizerRule for InLists {
+    fn name(&self) -> &str {
+        "in_lists"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        plan.map_expressions(settle)
+    }
+}
+
+/// The expression, with nothing in it that the simplifier would get wrong.
+pub(super) fn settle(expr: Expr) -> Result<Transformed<Expr>> {
+    expr.transform_up(|expr| {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &expr else { return Ok(Transformed::no(expr)) };
+        let both = matches!(op, Operator::And | Operator::Or);
+        let (Some(first), Some(second)) = (list_of(left), list_of(right)) else { return Ok(Transformed::no(expr)) };
+        if !both || first.expr != second.expr {
+            return Ok(Transformed::no(expr));
+        }
+        let plain =
+            |list: &InList| list.list.iter().all(|item| matches!(item, Expr::Literal(value, _) if !value.is_null()));
+        if !plain(&first) || !plain(&second) {
+            return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr {
+                left: Box::new(one_by_one(first)),
+                op: *op,
+                right: Box::new(one_by_one(second)),
+            })));
+        }
+        let (a, b): (HashSet<&Expr>, HashSet<&Expr>) = (first.list.iter().collect(), second.list.iter().collect());
+        let nothing = match (op, first.negated, second.negated) {
+            (Operator::And, false, false) | (Operator::Or, true, true) => a.is_disjoint(&b),
+            (Operator::And, false, true) => a.is_subset(&b),
+            (Operator::And, true, false) => b.is_subset(&a),
+            _ => false,
+        };
+        if !nothing {
+            return Ok(Transformed::no(expr));
+        }
+        let (value, null) = (*first.expr.clone(), lit(ScalarValue::Boolean(None)));
+        Ok(Transformed::yes(if *op == Operator::Or { value.is_not_null().or(null) } else { value.is_null().and(null) }))
+    })
+}
+
+/// The list that an expression is one of, or that the simplifier makes it one of.
+fn list_of(expr: &Expr) -> Option<InList> {
+    match expr {
+        Expr::InList(list) => Some(list.clone()),
+        Expr::Not(inner) => list_of(inner).map(|list| InList { negated: !list.negated, ..list }),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            let (expr, item) = match (left.as_ref(), right.as_ref()) {
+                (Expr::Column(_), Expr::Literal(..)) => (left, right),
+                (Expr::Literal(..), Expr::Column(_)) => (right, left),
+                _ => return None,
+            };
+            Some(InList { expr: expr.clone(), list: vec![*item.clone()], negated: false })
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let (first, second) = (list_of(left)?, list_of(right)?);
+            let one = first.expr == second.expr && !first.negated && !second.negated;
+            one.then(|| InList { list: [first.list, second.list].concat(), ..first })
+        }
+        _ => None,
+    }
+}
+
+/// A list as comparisons.
+fn one_by_one(list: InList) -> Expr {
+    let InList { expr, list, negated } = list;
+    let compare = |item: Expr| if negated { (*expr).clone().not_eq(item) } else { (*expr).clone().eq(item) };
+    let together = |all: Expr, next: Expr| if negated { all.and(next) } else { all.or(next) };
+    list.into_iter().map(compare).reduce(together).unwrap_or_else(|| lit(negated))
+}
