@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 use arrow_schema::DataType;
-use datafusion_common::ScalarValue;
+use datafusion_common::{DataFusionError, ScalarValue};
 use datasketches::hll::{HllType, HllUnion};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -46,6 +46,10 @@ impl Aggregate for ApproxCountDistinct {
 
     fn unmerges(&self) -> bool {
         false
+    }
+
+    fn of_nothing(&self, _: &DataType) -> Result<ScalarValue, DataFusionError> {
+        Ok(ScalarValue::Int64(Some(0)))
     }
 
     fn bind(&self, args: &[DataType], _literals: &[ScalarValue]) -> Result<Signature, AggregateError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 use arrow_schema::DataType;
-use datafusion_common::ScalarValue;
+use datafusion_common::{DataFusionError, ScalarValue};
 
 use super::rows::{argument_nulls, bind};
 use super::visit::each;
@@ -23,6 +23,10 @@ impl Aggregate for Count {
     fn help(&self) -> &'static str {
         "`COUNT(*)`: number of rows; `COUNT(x, ...)`: of rows in which no argument is NULL; \
          `COUNT(DISTINCT x, ...)`: of different such rows, exact. BIGINT"
+    }
+
+    fn of_nothing(&self, _: &DataType) -> Result<ScalarValue, DataFusionError> {
+        Ok(ScalarValue::Int64(Some(0)))
     }
 
     fn bind(&self, args: &[DataType], _literals: &[ScalarValue]) -> Result<Signature, AggregateError> {

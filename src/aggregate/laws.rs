@@ -401,6 +401,7 @@ fn law_4_without_rows_it_is_zero_or_null() {
         let expected =
             if zero { ScalarValue::Int64(Some(0)) } else { ScalarValue::try_from(&case.call.output).unwrap() };
         assert_eq!(ScalarValue::try_from_array(&none, 0).unwrap(), expected, "{}", case.name());
+        assert_eq!(case.function.of_nothing(&case.call.output).unwrap(), expected, "{}", case.name());
         assert_eq!(&whole.slice(GROUPS as usize - 1, 1), &none, "{}", case.name());
         state.reset(&[1, 3]);
         let after = results(&*state);

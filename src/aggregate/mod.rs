@@ -53,7 +53,7 @@ use std::fmt::Debug;
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, SortOptions};
-use datafusion_common::ScalarValue;
+use datafusion_common::{DataFusionError, ScalarValue};
 
 pub use changes::{Changes, window_columns};
 pub use emit::Emit;
@@ -161,6 +161,11 @@ pub trait Aggregate: Send + Sync + Debug {
     /// that was made with `retracting: false`. If not, whoever combines parts must make them all retracting.
     fn unmerges(&self) -> bool {
         true
+    }
+
+    /// Its result of no rows, where one is asked for: of a subquery that finds nothing.
+    fn of_nothing(&self, output: &DataType) -> Result<ScalarValue, DataFusionError> {
+        ScalarValue::try_from(output)
     }
 
     /// Checks a call's argument types (the columns only, without literals) and literals. Answers the types the columns

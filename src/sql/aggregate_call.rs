@@ -101,6 +101,10 @@ impl AggregateUDFImpl for Bound {
         Ok(self.bind(args)?.args)
     }
 
+    fn default_value(&self, output: &DataType) -> Result<ScalarValue> {
+        self.function.of_nothing(output)
+    }
+
     fn supports_null_handling_clause(&self) -> bool {
         true
     }

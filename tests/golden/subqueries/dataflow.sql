@@ -41,3 +41,13 @@ SELECT "user", ms, ts FROM clicks WHERE ms > (SELECT AVG(ms) FROM taps);
 
 CREATE SINK slowest WITH ('connector' = 'filesystem', 'path' = 'out/slowest.ndjson', 'format' = 'json') AS
 SELECT "user", ms, ts FROM clicks c WHERE ms = (SELECT MAX(ms) FROM clicks d WHERE d."user" = c."user");
+
+-- How many there are: none is 0, not unknown.
+CREATE SINK how_many WITH ('connector' = 'filesystem', 'path' = 'out/how_many.ndjson', 'format' = 'json') AS
+SELECT c."user", c.ms, (SELECT COUNT(*) FROM taps t WHERE t."user" = c."user" AND t.ms > 2) AS slow,
+  (SELECT COUNT(DISTINCT t.page) + 1 FROM taps t WHERE t."user" = c."user" AND t.ms > 3) AS pages,
+  (SELECT MAX(t.ms) FROM taps t WHERE t."user" = c."user" AND t.ms > 3) AS slowest
+FROM clicks c;
+
+CREATE SINK as_many WITH ('connector' = 'filesystem', 'path' = 'out/as_many.ndjson', 'format' = 'json') AS
+SELECT c."user", c.ms FROM clicks c WHERE c.ms >= (SELECT COUNT(*) FROM taps t WHERE t."user" = c."user" AND t.ms > 3);
