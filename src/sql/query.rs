@@ -30,14 +30,15 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::column_type::plain;
 use super::context::Context;
+use super::counted::Counted;
 use super::diagnose::syntax as syntax_problem;
 use super::error::Problem;
-use super::in_lists::InLists;
+use super::literals::Literals;
 use super::not_in::NotIn;
 use super::pattern_tokens;
 use super::token::DIALECT;
 use super::{
-    arrival, as_of, distinct_from, group_window, in_lists, names, refuse, set_all, syntax, table_function, walk,
+    arrival, as_of, distinct_from, group_window, literals, names, refuse, set_all, syntax, table_function, walk,
 };
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
@@ -98,8 +99,10 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
     let plan = analyze(plan, context.options())?;
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
-        Arc::new(InLists),
+        Arc::new(Counted),
+        Arc::new(Literals),
         Arc::new(SimplifyExpressions::new()),
+        Arc::new(Literals),
         Arc::new(NotIn),
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),
@@ -145,7 +148,7 @@ pub(super) fn typed(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> R
     }
     let expr = exprs.pop().map(Expr::unalias).ok_or_else(|| DataFusionError::Internal("one expression".to_owned()))?;
     let simplifying = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
-    ExprSimplifier::new(simplifying).simplify(in_lists::settle(expr)?.data)
+    ExprSimplifier::new(simplifying).simplify(literals::settle(expr)?.data)
 }
 
 fn parser_options() -> ParserOptions {

@@ -51,3 +51,12 @@ FROM clicks c;
 
 CREATE SINK as_many WITH ('connector' = 'filesystem', 'path' = 'out/as_many.ndjson', 'format' = 'json') AS
 SELECT c."user", c.ms FROM clicks c WHERE c.ms >= (SELECT COUNT(*) FROM taps t WHERE t."user" = c."user" AND t.ms > 3);
+
+CREATE SINK more_than_none WITH ('connector' = 'filesystem', 'path' = 'out/more_than_none.ndjson', 'format' = 'json') AS
+SELECT "user", ms, (SELECT COUNT(*) * 2 + 1 FROM taps WHERE ms > 1000) AS one,
+  (SELECT COUNT(*) FROM taps t WHERE t."user" = c."user" AND 'a' = 'b') AS zero
+FROM clicks c WHERE ms > (SELECT COUNT(*) FROM taps WHERE page = '/nowhere');
+
+-- A literal on either side, in the condition of a join.
+CREATE SINK of_one_user WITH ('connector' = 'filesystem', 'path' = 'out/of_one_user.ndjson', 'format' = 'json') AS
+SELECT c."user", t."user" AS other, c.ms, t.ms AS t_ms FROM clicks c RIGHT JOIN taps t ON c."user" = t."user" AND 'u2' = t."user" AND 2 < t.ms;

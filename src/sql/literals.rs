@@ -1,8 +1,10 @@
-//! Lists of one expression side by side: `x IN (1, 2) AND x IN (3)`, `x NOT IN (1) OR x NOT IN (2)`.
+//! Comparisons with literals, and lists of them, in forms that the optimiser's rules get right.
 //!
-//! The simplifier puts such lists together by what their items look like: it takes columns of other names for other values,
-//! and says false or true where nothing is left, also of a NULL. So what it would get wrong is settled before it: where
-//! literals leave nothing, the answer is false (true), or NULL for a NULL; lists of other items are compared one by one.
+//! Of lists of one expression side by side, `x IN (1, 2) AND x IN (3)`, `x NOT IN (1) OR x NOT IN (2)`, the simplifier looks
+//! at what the items look like: it takes columns of other names for other values, and says false or true where nothing is
+//! left, also of a NULL. So what it would get wrong is settled before it: where literals leave nothing, the answer is false
+//! (true), or NULL for a NULL; lists of other items are compared one by one. And a literal stands on the right: of `3 = x`
+//! and `x = 3`, which it makes for the other side of a join, the rule that pushes filters down says that both cannot be.
 
 use std::collections::HashSet;
 
@@ -15,11 +17,11 @@ use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
 /// The rule, for all expressions of a plan.
 #[derive(Debug)]
-pub(super) struct InLists;
+pub(super) struct Literals;
 
-impl OptimizerRule for InLists {
+impl OptimizerRule for Literals {
     fn name(&self) -> &str {
-        "in_lists"
+        "literals"
     }
 
     fn apply_order(&self) -> Option<ApplyOrder> {
@@ -35,6 +37,14 @@ impl OptimizerRule for InLists {
 pub(super) fn settle(expr: Expr) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| {
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &expr else { return Ok(Transformed::no(expr)) };
+        let literal = |side: &Expr| matches!(side, Expr::Literal(..));
+        if literal(left)
+            && !literal(right)
+            && let Some(swapped) = op.swap()
+        {
+            let (left, right) = (right.clone(), left.clone());
+            return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op: swapped, right })));
+        }
         let both = matches!(op, Operator::And | Operator::Or);
         let (Some(first), Some(second)) = (list_of(left), list_of(right)) else { return Ok(Transformed::no(expr)) };
         if !both || first.expr != second.expr {
