@@ -1,5 +1,5 @@
-//! Results against an independent engine: DuckDB's batch answers on the same input, by `tests/duckdb/compare.py`; and against
-//! themselves, at other numbers of workers and processes.
+//! Results against an independent engine: DuckDB's batch answers on the same input, by `tests/duckdb/compare.py` and, of random
+//! queries, `tests/duckdb/random_queries.py`; and against themselves, at other numbers of workers and processes.
 //!
 //! Needs `python3` with the package `duckdb`. Without it the tests say so and pass, unless `CI` is set: then they fail.
 //! `HIGHWATER_EVENTS=1000000` says how many events Nexmark and the programs are run on (a release build: a million).
@@ -70,6 +70,24 @@ fn run_as(folder: &Path, file: &Path, processes: usize, workers: usize) {
     for child in (0..processes).map(start).collect::<Vec<Child>>() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Queries that nobody wrote: the final state of each is DuckDB's, and so is every state on the way that is looked at.
+/// `HIGHWATER_SEED` makes others.
+#[test]
+fn random_queries_are_duckdbs() {
+    if has_duckdb() {
+        let place = tempfile::tempdir().unwrap();
+        let seed = std::env::var("HIGHWATER_SEED").unwrap_or_else(|_| "1".to_owned());
+        let count = if cfg!(debug_assertions) { "150" } else { "2000" };
+        let script = root().join("tests/duckdb/random_queries.py");
+        let mut command = Command::new("python3");
+        command.current_dir(place.path()).arg("-B").arg(script);
+        let output = command.args([env!("CARGO_BIN_EXE_highwater"), &seed, count]).output().unwrap();
+        let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "\n{said}{failed}");
+        println!("{said}");
     }
 }
 
