@@ -14,11 +14,18 @@ use datafusion_common::{ExprSchema, Result};
 use datafusion_expr::expr::{Exists, InSubquery};
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::utils::{conjunction, split_conjunction};
-use datafusion_expr::{Expr, ExprSchemable, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, ident};
+use datafusion_expr::{
+    BinaryExpr, Expr, ExprSchemable, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, ident,
+};
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
+use datafusion_sql::sqlparser::tokenizer::Span;
 
-/// The rule, for conjuncts of WHERE and HAVING.
+use super::diagnose::placed;
+use super::error::Problem;
+use super::lower::SUBQUERY;
+
+/// The rule, for conditions of WHERE and HAVING.
 #[derive(Debug)]
 pub(super) struct NotIn;
 
@@ -43,7 +50,11 @@ impl OptimizerRule for NotIn {
                         rewritten = true;
                     }
                 },
-                other => others.push(other.clone()),
+                other => {
+                    let told = told(other, &filter.input)?;
+                    rewritten |= told != *other;
+                    others.push(told);
+                }
             }
         }
         if found.is_empty() && !rewritten {
@@ -62,9 +73,37 @@ impl OptimizerRule for NotIn {
     }
 }
 
+/// A condition of which only what passes matters: below AND and OR an unknown answer is as good as none, so NOT IN becomes
+/// NOT EXISTS of what keeps a row from passing. Anywhere else false and unknown are not the same, and IN is refused.
+fn told(condition: &Expr, input: &LogicalPlan) -> Result<Expr> {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
+            let (left, right) = (Box::new(told(left, input)?), Box::new(told(right, input)?));
+            Ok(Expr::BinaryExpr(BinaryExpr { left, op: *op, right }))
+        }
+        Expr::InSubquery(within) if within.negated && unknown(within, input)? => absent(within, input),
+        Expr::InSubquery(_) => Ok(condition.clone()),
+        other => match other.exists(|expr| match expr {
+            Expr::InSubquery(within) => unknown(within, input),
+            _ => Ok(false),
+        })? {
+            false => Ok(other.clone()),
+            true => {
+                let what = "IN (SELECT ...) may be unknown, and here that is not the same as false";
+                Err(placed(Problem::at(Span::empty(), what).hint(SUBQUERY)))
+            }
+        },
+    }
+}
+
+/// Whether the answer may be neither true nor false.
+fn unknown(within: &InSubquery, input: &LogicalPlan) -> Result<bool> {
+    Ok(within.expr.nullable(input.schema())? || within.subquery.subquery.schema().field(0).is_nullable())
+}
+
 /// Whether it is a NOT IN that asks for three values, of a row that is not itself outside of another subquery.
 fn asks_three(within: &InSubquery, input: &LogicalPlan) -> Result<bool> {
-    let nullable = within.expr.nullable(input.schema())? || within.subquery.subquery.schema().field(0).is_nullable();
+    let nullable = unknown(within, input)?;
     let outer = |expr: &Expr| Ok(matches!(expr, Expr::OuterReferenceColumn(..)));
     let asks = nullable || correlated(within);
     Ok(within.negated && asks && !within.expr.exists(outer)?)

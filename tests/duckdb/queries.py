@@ -240,10 +240,11 @@ class Queries:
                 f"{negated}EXISTS ({within})",
                 f"t.k {negated}IN (SELECT u.k FROM u{self.where('u')})",
                 f"t.i {negated}IN (SELECT u.i FROM u WHERE u.i IS NOT NULL)",
+                f"t.s {negated}IN (SELECT u.s FROM u{self.where('u')})",
                 "t.i > (SELECT AVG(u.i) FROM u)",
             ]
         )
-        return f"SELECT t.k, t.s, t.i FROM t WHERE {asked} AND {self.condition('t', 1)}"
+        return f"SELECT t.k, t.s, t.i FROM t WHERE {asked} {self.one(['AND', 'OR'])} {self.condition('t', 1)}"
 
     def query_subquery_of_the_row(self):
         answer = self.one(["MAX(u.i)", "COUNT(*)", "COUNT(DISTINCT u.s)", "SUM(u.i)"])

@@ -11,7 +11,7 @@ use datafusion_common::{DFSchema, JoinType, NullEquality, Result};
 use datafusion_expr::Operator;
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::conjunction_opt;
-use datafusion_physical_expr::expressions::{BinaryExpr, CaseExpr, Column};
+use datafusion_physical_expr::expressions::{BinaryExpr, CaseExpr, Column, Literal};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::super::as_of::marker;
@@ -38,6 +38,9 @@ struct Order {
 impl Lowering<'_> {
     /// A join's rows. `emit` is for its topmost windows, and for rows that wait for their expiry.
     pub(super) fn join(&mut self, join: &datafusion_expr::Join, emit: Option<Emit>) -> Result<Relation> {
+        if join.join_type == JoinType::LeftMark {
+            return self.marked(join, emit);
+        }
         let kind = kind(join)?;
         let inputs = [&join.left, &join.right];
         // What each side must have as columns: those it has, then keys, then times.
@@ -148,6 +151,23 @@ impl Lowering<'_> {
         };
         let node = self.add_join(join, nodes)?;
         Ok(self.columns_of_node(node, &shown))
+    }
+
+    /// All left rows, and whether each has a partner: those that have one, and those that have none.
+    fn marked(&mut self, join: &datafusion_expr::Join, emit: Option<Emit>) -> Result<Relation> {
+        let mut branches = Vec::new();
+        for (join_type, mark) in [(JoinType::LeftSemi, true), (JoinType::LeftAnti, false)] {
+            let half = datafusion_expr::Join { join_type, ..join.clone() };
+            let half = self.join(&half, emit)?;
+            let mut relation = self.run(half)?;
+            relation.columns.push(Arc::new(Literal::new(mark.into())));
+            relation.names.push("mark".to_owned());
+            branches.push(relation);
+        }
+        let fields = join.schema.fields().iter();
+        let types: Vec<_> = fields.map(|field| (field.name().clone(), field.data_type().clone())).collect();
+        let node = self.concat(branches, &types)?;
+        Ok(self.columns_of_node(node, &(0..types.len()).collect::<Vec<_>>()))
     }
 
     /// The event time of the rows of an inner join, if that is what an expression over them is: `GREATEST(a.ts, b.ts)`.

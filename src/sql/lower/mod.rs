@@ -32,7 +32,7 @@ use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar};
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use arrival::Arrived;
 pub(super) use relation::{Pending, Relation};
-pub(super) use scalar::{as_column, cast_to, column, columns_of, physical, substitute};
+pub(super) use scalar::{SUBQUERY, as_column, cast_to, column, columns_of, physical, substitute};
 
 /// Lowers the queries of a program into one arena.
 pub(super) struct Lowering<'a> {

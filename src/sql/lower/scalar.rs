@@ -18,8 +18,8 @@ use super::super::error::Problem;
 use crate::plan::Scalar;
 
 /// Where subqueries may stand.
-pub(super) const SUBQUERY: &str =
-    "write IN (SELECT ...) and EXISTS as conditions of WHERE, joined by AND; elsewhere a LEFT JOIN";
+pub(in crate::sql) const SUBQUERY: &str =
+    "write IN (SELECT ...) and EXISTS as conditions of WHERE, joined by AND and OR; elsewhere a LEFT JOIN";
 
 /// The physical form of an expression over the columns of `schema`.
 pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar> {

@@ -60,3 +60,8 @@ FROM clicks c WHERE ms > (SELECT COUNT(*) FROM taps WHERE page = '/nowhere');
 -- A literal on either side, in the condition of a join.
 CREATE SINK of_one_user WITH ('connector' = 'filesystem', 'path' = 'out/of_one_user.ndjson', 'format' = 'json') AS
 SELECT c."user", t."user" AS other, c.ms, t.ms AS t_ms FROM clicks c RIGHT JOIN taps t ON c."user" = t."user" AND 'u2' = t."user" AND 2 < t.ms;
+
+-- Below OR: all rows, and whether each has a partner.
+CREATE SINK either_way WITH ('connector' = 'filesystem', 'path' = 'out/either_way.ndjson', 'format' = 'json') AS
+SELECT "user", page, ms FROM clicks c WHERE ms > 3 OR EXISTS (SELECT 1 FROM taps t WHERE t."user" = c."user" AND t.page = c.page)
+  OR (page = '/a' AND "user" NOT IN (SELECT "user" FROM taps WHERE ms > 2));
