@@ -80,7 +80,7 @@ fn random_queries_are_duckdbs() {
     if has_duckdb() {
         let place = tempfile::tempdir().unwrap();
         let seed = std::env::var("HIGHWATER_SEED").unwrap_or_else(|_| "1".to_owned());
-        let count = if cfg!(debug_assertions) { "150" } else { "2000" };
+        let count = if cfg!(debug_assertions) { "300" } else { "3000" };
         let script = root().join("tests/duckdb/random_queries.py");
         let mut command = Command::new("python3");
         command.current_dir(place.path()).arg("-B").arg(script);

@@ -212,13 +212,14 @@ class Queries:
         return ours, theirs
 
     def query_join(self):
-        kind = self.one(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
-        on = "t.k = u.k" + self.one(["", "", " AND t.i < u.i", " AND t.i <> u.i", " AND t.s = u.s"])
+        a, b = self.one(["tu", "tw", "wu", "ut"])
+        kind = self.one(["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+        on = f"{a}.k = {b}.k" + self.one(["", "", f" AND {a}.i < {b}.i", f" AND {a}.i <> {b}.i", f" AND {a}.s = {b}.s"])
         if self.often(0.4):
-            on += f" AND {self.condition(self.one('tu'), 0)}"
+            on += f" AND {self.condition(self.one([a, b]), 0)}"
         if self.often(0.3):
-            return f"SELECT COUNT(*) AS n, SUM(t.i) AS a, SUM(u.i) AS b, COUNT(t.k) AS c, COUNT(u.k) AS d FROM t {kind} u ON {on}"
-        return f"SELECT {self.values(3, 'tu')} FROM t {kind} u ON {on}{self.where(self.one('tu'), 0.4)}"
+            return f"SELECT COUNT(*) AS n, SUM({a}.i) AS x, SUM({b}.i) AS y, COUNT({a}.k) AS z FROM {a} {kind} {b} ON {on}"
+        return f"SELECT {self.values(3, [a, b])} FROM {a} {kind} {b} ON {on}{self.where(self.one([a, b]), 0.4)}"
 
     def query_join_of_three(self):
         second = self.one(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])

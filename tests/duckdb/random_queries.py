@@ -104,41 +104,47 @@ def differ(found, wanted, query):
     return not all_alike(missing, extra)
 
 
-def check(binary, tables, seeded, ours, theirs, kind):
-    """Runs one query; answers whether it was run, and what differs."""
-    changes = kind not in ("over",) and seeded.random() < 0.6
-    workers, tick_rows = seeded.choice("123"), seeded.choice([5, 9, 17, 8192])
-    with open("q.sql", "w", encoding="utf-8") as file:
-        emit = " EMIT CHANGES" if changes else ""
-        file.write(f"{tables.declared}CREATE SINK o WITH ('connector' = 'filesystem', 'path' = 'o.ndjson', 'format' = 'json') AS {ours}{emit};\n")
-    run = [binary, "run", "q.sql", "-w", workers, "--tick-rows", str(tick_rows), "--exit-at-end", "--no-serve"]
-    ran = subprocess.run(run, capture_output=True, text=True, timeout=120)
-    how = f"-w {workers} --tick-rows {tick_rows}: {ours}{emit}"
-    if ran.returncode == 2:
-        return False, None
-    if ran.returncode != 0:
-        return True, f"{how}\n  code {ran.returncode}: {ran.stderr[-1000:]}"
-    with open("o.ndjson", encoding="utf-8") as file:
-        written = [json.loads(line) for line in file]
-    marks = tables.place(tick_rows)
-    told = changes and written and "_epoch" in written[0]
-    if told:
-        marks = sorted({*marks, *(change["_epoch"] for change in written)})
-        looks = {*marks[:: max(1, len(marks) // LOOKS)], marks[-1]}
-    else:
-        looks, marks = {marks[-1]}, marks[-1:]
+def state_at(written, marks, told):
+    """The rows of a sink at each mark: what it wrote, folded."""
     state, at = collections.Counter(), 0
     for mark in marks:
         while at < len(written) and (not told or written[at]["_epoch"] <= mark):
             row = {name: value for name, value in written[at].items() if name not in ("_op", "_epoch")}
             state[plain(row)] += {"insert": 1, "retract": -1}[written[at].get("_op", "insert")]
             at += 1
-        if mark in looks:
-            found = collections.Counter({row: count for row, count in state.items() if count})
+        yield mark, collections.Counter({row: count for row, count in state.items() if count})
+
+
+def check(binary, tables, seeded, queries):
+    """Runs a program of some queries, each with a sink; answers whether it was run, and what differs."""
+    workers, tick_rows = seeded.choice("123"), seeded.choice([5, 9, 17, 8192])
+    changes = [kind != "over" and seeded.random() < 0.6 for _, _, kind in queries]
+    with open("q.sql", "w", encoding="utf-8") as file:
+        file.write(tables.declared)
+        for n, ((ours, _, _), emits) in enumerate(zip(queries, changes)):
+            emit = " EMIT CHANGES" if emits else ""
+            file.write(f"CREATE SINK o{n} WITH ('connector' = 'filesystem', 'path' = 'o{n}.ndjson', 'format' = 'json') AS {ours}{emit};\n")
+    run = [binary, "run", "q.sql", "-w", workers, "--tick-rows", str(tick_rows), "--exit-at-end", "--no-serve"]
+    ran = subprocess.run(run, capture_output=True, text=True, timeout=120)
+    how = f"-w {workers} --tick-rows {tick_rows}"
+    if ran.returncode == 2:
+        return False, None
+    if ran.returncode != 0:
+        return True, f"{how}: {[ours for ours, _, _ in queries]}\n  code {ran.returncode}: {ran.stderr[-1000:]}"
+    epochs = tables.place(tick_rows)
+    for n, ((ours, theirs, kind), emits) in enumerate(zip(queries, changes)):
+        with open(f"o{n}.ndjson", encoding="utf-8") as file:
+            written = [json.loads(line) for line in file]
+        told = emits and bool(written) and "_epoch" in written[0]
+        marks = sorted({*epochs, *(change["_epoch"] for change in written)}) if told else epochs[-1:]
+        looks = {*marks[:: max(1, len(marks) // LOOKS)], marks[-1]}
+        for mark, found in state_at(written, marks, told):
+            if mark not in looks:
+                continue
             wanted = tables.answer(theirs, mark)
             if differ(found, wanted, ours):
                 apart = "".join(f"\n  {word}: {row}" for word, some in (("missing", wanted - found), ("extra", found - wanted)) for row in list(some)[:3])
-                return True, f"{how}\n  at {mark}{apart}"
+                return True, f"{kind}, {how}, {'EMIT CHANGES' if emits else 'EMIT FINAL'}: {ours}\n  at {mark}{apart}"
     return True, None
 
 
@@ -146,15 +152,16 @@ def main():
     binary, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     tables, queries, seeded = Tables(), Queries(seed), random.Random(seed)
     kinds, refused, apart = collections.Counter(), 0, 0
-    for _ in range(count):
-        ours, theirs, kind = queries.next()
-        ran, what = check(binary, tables, seeded, ours, theirs, kind)
-        kinds[kind] += ran
+    while sum(kinds.values()) + refused < count:
+        # Several in one program share what they read.
+        some = [queries.next() for _ in range(seeded.choice([1, 1, 2, 4]))]
+        ran, what = check(binary, tables, seeded, some)
+        kinds.update(kind for _, _, kind in some if ran)
         refused += not ran
         if what is not None:
             apart += 1
-            print(f"{kind} DIFFERS: {what}")
-    print(f"seed {seed}: {sum(kinds.values())} queries of {len(kinds)} kinds, {refused} refused, {apart} differ")
+            print(f"DIFFERS: {what}")
+    print(f"seed {seed}: {sum(kinds.values())} queries of {len(kinds)} kinds, {refused} programs refused, {apart} differ")
     sys.exit(1 if apart or refused * 10 > count else 0)
 
 
