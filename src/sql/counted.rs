@@ -3,11 +3,13 @@
 //! A grouping without keys has no row before its first, so a subquery that reads it answers NULL until then. Where all that
 //! its answer is made of are counts and literals, it is never NULL otherwise, and what they make of nothing stands in.
 
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, Result};
 use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
+
+use super::query::rewritten;
 
 /// The rule, for all expressions of a plan.
 #[derive(Debug)]
@@ -23,13 +25,13 @@ impl OptimizerRule for Counted {
     }
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        plan.map_expressions(|expr| {
+        rewritten(plan, |expr| {
             expr.transform_down(|expr| {
                 let Expr::ScalarSubquery(subquery) = &expr else { return Ok(Transformed::no(expr)) };
                 Ok(match of_nothing(&subquery.subquery) {
                     Some(nothing) => {
                         let answer = datafusion_functions::core::expr_fn::coalesce(vec![expr, nothing]);
-                        Transformed::new(answer, true, datafusion_common::tree_node::TreeNodeRecursion::Jump)
+                        Transformed::new(answer, true, TreeNodeRecursion::Jump)
                     }
                     None => Transformed::no(expr),
                 })

@@ -8,7 +8,7 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use super::column_type;
 use super::error::{Problem, suggest};
 use super::interval;
-use super::statement::{OptionPair, comment, object_name, options};
+use super::statement::{OptionPair, column_names, comment, object_name, options};
 use super::token::{Cursor, DIALECT, Name, span_of};
 
 /// A table as declared.
@@ -104,19 +104,14 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, source: bool) -> Result<Table, Prob
 
 /// `PARTITIONED BY (column, ...)`, if it is there.
 pub(super) fn partitioned(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, Problem> {
-    let mut columns = Vec::new();
-    if cursor.eat_word("PARTITIONED") {
-        cursor.expect_word("BY")?;
-        cursor.expect(&Token::LParen)?;
-        loop {
-            columns.push(cursor.name("a column to partition by")?);
-            if !cursor.eat(&Token::Comma) {
-                break;
-            }
-        }
-        cursor.expect(&Token::RParen)?;
+    if !cursor.eat_word("PARTITIONED") {
+        return Ok(Vec::new());
     }
-    Ok(columns)
+    cursor.expect_word("BY")?;
+    match cursor.peek_at(0) {
+        Token::LParen => column_names(cursor),
+        _ => Err(cursor.expected("the columns to partition by, in parentheses")),
+    }
 }
 
 /// One element between the parentheses.

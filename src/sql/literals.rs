@@ -15,6 +15,8 @@ use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator, lit};
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
+use super::query::rewritten;
+
 /// The rule, for all expressions of a plan.
 #[derive(Debug)]
 pub(super) struct Literals;
@@ -29,7 +31,7 @@ impl OptimizerRule for Literals {
     }
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        plan.map_expressions(settle)
+        rewritten(plan, settle)
     }
 }
 

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
+use datafusion_common::tree_node::Transformed;
 use datafusion_common::{DFSchema, DataFusionError};
+use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::planner::ContextProvider;
 use datafusion_expr::simplify::SimplifyContext;
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
@@ -99,13 +101,14 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
     let plan = analyze(plan, context.options())?;
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
-        Arc::new(Counted),
         Arc::new(Literals),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(Literals),
         Arc::new(NotIn),
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),
+        // Right before: the simplifier would spell its COALESCE out, and the subquery twice.
+        Arc::new(Counted),
         Arc::new(ScalarSubqueryToJoin::new()),
         Arc::new(ExtractEquijoinPredicate::new()),
         Arc::new(EliminateCrossJoin::new()),
@@ -119,6 +122,18 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
         .without_query_execution_start_time()
         .with_skip_failing_rules(false);
     optimizer.optimize(with_plain_types(plan)?, &config, |_, _| {})
+}
+
+/// Rewrites the expressions of a node of a plan, whose columns keep their names.
+pub(super) fn rewritten(
+    plan: LogicalPlan,
+    rewrite: impl Fn(Expr) -> Result<Transformed<Expr>, DataFusionError>,
+) -> Result<Transformed<LogicalPlan>, DataFusionError> {
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        Ok(rewrite(expr)?.update_data(|expr| name.restore(expr)))
+    })
 }
 
 /// Plans an expression over a table's columns.

@@ -237,7 +237,7 @@ pub(super) fn object_name(cursor: &mut Cursor<'_>, what: &str) -> Result<Name, P
     Ok(name)
 }
 
-fn column_names(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, Problem> {
+pub(super) fn column_names(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, Problem> {
     let mut names = Vec::new();
     if cursor.eat(&Token::LParen) {
         loop {
