@@ -101,8 +101,10 @@ fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
             let (frames, lines, held) = (0, Vec::new(), Vec::new());
             let mut connection = Connection { socket, source, intake, idle, frames, lines, held };
             tokio::select! {
-                _ = connection.run() => {}
+                // Looked at first: a frame that comes when others are refused already is not taken.
+                biased;
                 _ = closing.wait_for(|closing| *closing) => {}
+                _ = connection.run() => {}
             }
             connection.goodbye().await;
         }
