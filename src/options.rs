@@ -64,6 +64,36 @@ pub fn local(path: &str) -> &str {
     path.strip_prefix("file://").unwrap_or(path)
 }
 
+/// A size in bytes: `1048576`, `1 MiB`, `64KiB`, `1.5 GiB`, `10 MB`.
+///
+/// ```
+/// use highwater::options::parse_bytes;
+/// assert_eq!((parse_bytes("1 MiB"), parse_bytes("64kb")), (Some(1 << 20), Some(64_000)));
+/// assert_eq!((parse_bytes("1.5KiB"), parse_bytes("7"), parse_bytes("1 byte")), (Some(1536), Some(7), None));
+/// ```
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "kb" | "k" => 1_000,
+        "mib" => 1 << 20,
+        "mb" | "m" => 1_000_000,
+        "gib" => 1 << 30,
+        "gb" | "g" => 1_000_000_000,
+        _ => return None,
+    };
+    match number.parse::<u64>() {
+        Ok(whole) => whole.checked_mul(scale),
+        Err(_) => {
+            let bytes = number.parse::<f64>().ok()? * scale as f64;
+            (bytes.fract() == 0.0 && bytes < u64::MAX as f64).then_some(bytes as u64)
+        }
+    }
+}
+
 impl Options {
     /// The value as written, if given.
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -95,6 +125,12 @@ impl Options {
     /// The value parsed by `FromStr`, if given.
     pub fn parse<T: std::str::FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, OptionError> {
         self.read(name, |value| value.trim().parse().map_err(|_| format!("not {what}")))
+    }
+
+    /// A size in bytes, if given.
+    pub fn bytes(&self, name: &str) -> Result<Option<usize>, OptionError> {
+        let refusal = || "write a size, like 64 KiB, 16 MiB or 1000".to_owned();
+        self.read(name, |value| parse_bytes(value).and_then(|bytes| bytes.try_into().ok()).ok_or_else(refusal))
     }
 
     /// A duration in ms, if given.

@@ -63,6 +63,28 @@ fn w6_an_idle_input_of_one_process_follows_those_of_another() {
 }
 
 #[test]
+fn w6_all_that_is_idle_in_two_processes_follows_the_greatest() {
+    for ahead_first in [true, false] {
+        for ahead_in in [0, 1] {
+            let timing = Timing { idle: Some(Duration::from_millis(400)), ..STRICT };
+            let [ahead, behind] = falling_silent(ahead_first, Duration::from_millis(250));
+            let partitions = if ahead_in == 0 { vec![ahead, behind] } else { vec![behind, ahead] };
+            let mut program = Program::default();
+            let a = program.source("a", live(partitions), timing);
+            let windows = program.tumble(a, 10_000, Emit::Final, Some(0));
+            program.view("windows", windows);
+            let engines = start_cluster(&program, 2, 1);
+            for engine in &engines {
+                eventually("the window of those behind closes", || !rows(engine, "windows").is_empty());
+                eventually("the watermark is the greatest", || watermark(engine, "windows") == 31_000);
+            }
+            engines.iter().for_each(|engine| engine.stop(false));
+            engines.iter().for_each(|engine| assert!(engine.wait().unwrap().stopped));
+        }
+    }
+}
+
+#[test]
 fn a_panic_in_one_process_fails_the_others() {
     let gate = gate();
     let mut program = Program::default();

@@ -66,6 +66,62 @@ fn w6_an_idle_input_follows_the_others_and_is_late_when_it_comes_back() {
 }
 
 #[test]
+fn w6_all_that_is_idle_follows_the_greatest_whoever_fell_idle_first() {
+    for ahead_first in [true, false] {
+        for together in [true, false] {
+            let timing = Timing { idle: Some(Duration::from_millis(250)), ..STRICT };
+            let [ahead, behind] = falling_silent(ahead_first, Duration::from_millis(150));
+            let mut program = Program::default();
+            let both = match together {
+                true => program.source("both", live(vec![ahead, behind]), timing),
+                false => {
+                    let inputs = [("ahead", ahead), ("behind", behind)];
+                    let inputs = inputs.map(|(name, acts)| program.source(name, live(vec![acts]), timing));
+                    program.union(inputs.to_vec())
+                }
+            };
+            let windows = program.tumble(both, 10_000, Emit::Final, Some(0));
+            let engine = program.view("windows", windows).start(2);
+            eventually("the window of those behind closes", || !rows(&engine, "windows").is_empty());
+            assert!(rows(&engine, "windows")[0].ends_with(",2,2"), "{:?}", rows(&engine, "windows"));
+            eventually("the watermark is the greatest", || watermark(&engine, "windows") == 31_000);
+        }
+    }
+}
+
+#[test]
+fn w6_who_is_idle_follows_what_an_ended_input_came_to() {
+    let timing = Timing { idle: Some(Duration::from_millis(100)), ..STRICT };
+    let mut program = Program::default();
+    let ended = program.source("ended", bounded(vec![vec![Act::Rows(vec![(1, 31_000, 1)])]]), timing);
+    let idle = program.source("idle", live(vec![vec![Act::Rows(vec![(2, 12_000, 1)]), Act::Hang]]), timing);
+    let both = program.union(vec![ended, idle]);
+    let windows = program.tumble(both, 10_000, Emit::Final, Some(0));
+    let engine = program.view("windows", windows).start(1);
+    eventually("the window of the idle one closes", || rows(&engine, "windows").len() == 1);
+    assert_eq!(watermark(&engine, "windows"), 31_000);
+}
+
+#[test]
+fn w6_the_windows_of_a_source_that_falls_silent_close_by_the_clock() {
+    let now = highwater::time::now_ms();
+    let timing = Timing { bound_ms: 50, idle: Some(Duration::from_millis(100)), ..STRICT };
+    let mut program = Program::default();
+    let a = program.source("a", live(vec![vec![Act::Rows(vec![(1, now, 1)]), Act::Hang]]), timing);
+    if let Some(time) = &mut program.0.sources[0].time {
+        time.idle_by_clock = true;
+    }
+    let windows = program.tumble(a, 500, Emit::Final, Some(0));
+    let engine = program.view("windows", windows).start(2);
+    eventually("its window closes", || rows(&engine, "windows").len() == 1);
+    let reached = watermark(&engine, "windows");
+    assert!(
+        reached >= now - now.rem_euclid(500) + 500 && reached <= highwater::time::now_ms() - 50,
+        "{reached} after {now}"
+    );
+}
+
+#[test]
 fn w7_the_end_of_all_inputs_closes_everything() {
     let sink = unique("w7");
     let mut program = Program::default();

@@ -1,5 +1,5 @@
-//! What the processes of a cluster tell each other: how far their busy inputs are, so that an idle input of one follows the
-//! busy ones of the others (W6); how far their pushed sources are, which are one order of arrival (W4, W11); and, when they
+//! What the processes of a cluster tell each other: how far their inputs are, so that an idle input of one follows those of
+//! the others (W6); how far their pushed sources are, which are one order of arrival (W4, W11); and, when they
 //! stop, up to where what they took goes.
 //!
 //! A dataflow of its own, without progress: whenever a process's word changes, its first worker sends it to the first
@@ -16,6 +16,7 @@ use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
 
 use super::config::Config;
+use super::idleness::Reach;
 use crate::time::Epoch;
 
 /// To which worker, from which process, what.
@@ -24,8 +25,8 @@ type Letter = (u64, u64, Word);
 /// What a process says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Word {
-    /// The least watermark of its busy inputs.
-    busy: Option<i64>,
+    /// How far its inputs are; `None` before it has said so.
+    reach: Option<Reach>,
     /// Per source that clients push to and that has not ended: how far it is.
     pushed: Vec<Option<i64>>,
     /// It stops.
@@ -72,19 +73,21 @@ impl Gossip {
         words
     }
 
-    /// Tells of this process's inputs; answers the least watermark of all processes' busy inputs, and how far pushed
+    /// Tells of this process's inputs; answers how far those of all processes are, once all have told, and how far pushed
     /// sources are where they are furthest.
-    pub(super) fn exchange(&self, busy: Option<i64>, pushed: Vec<Option<i64>>) -> (Option<i64>, Targets) {
-        let words = self.say(|own| (own.busy, own.pushed) = (busy, pushed));
+    pub(super) fn exchange(&self, reach: Reach, pushed: Vec<Option<i64>>) -> (Option<Reach>, Targets) {
+        let words = self.say(|own| (own.reach, own.pushed) = (Some(reach), pushed));
         let furthest = |source: usize| words.iter().filter_map(|word| *word.pushed.get(source)?).max();
-        (words.iter().filter_map(|word| word.busy).min(), (0..self.sources).map(furthest).collect())
+        let all: Option<Vec<Reach>> = words.iter().map(|word| word.reach).collect();
+        (all.map(|all| all.into_iter().collect()), (0..self.sources).map(furthest).collect())
     }
 
-    /// The sources of this process have ended.
-    pub(super) fn end(&self) {
+    /// The sources of this process have ended, having come this far.
+    pub(super) fn end(&self, reach: Reach) {
         drop(self.say(|own| {
             if own.sealed.is_none() {
-                *own = Word { stops: own.stops, sealed: Some(Epoch::END), ..Word::default() };
+                let sealed = Some(Epoch::END);
+                *own = Word { reach: Some(reach), stops: own.stops, sealed, ..Word::default() };
             }
         }));
     }
@@ -172,15 +175,18 @@ mod tests {
     }
 
     #[test]
-    fn the_least_is_busy_and_the_furthest_is_pushed() {
-        let word = |busy, pushed| Word { busy, pushed: vec![pushed], ..Word::default() };
+    fn all_have_told_how_far_they_are_and_the_furthest_is_pushed() {
+        let (busy, quiet) = (|at| Reach::busy(at), |at| Reach::quiet(at));
+        let word = |reach, pushed| Word { reach, pushed: vec![pushed], ..Word::default() };
         for (own, other, expected) in [
-            ((None, Some(5)), (None, Some(9)), (None, Some(9))),
-            ((Some(9), Some(9)), (Some(5), Some(5)), (Some(5), Some(9))),
-            ((Some(8), None), (None, None), (Some(8), None)),
+            ((quiet(5), Some(5)), (Some(quiet(9)), Some(9)), (Some(9), Some(9))),
+            ((busy(9), Some(9)), (Some(busy(5)), Some(5)), (Some(5), Some(9))),
+            ((busy(8), None), (Some(quiet(9)), None), (Some(8), None)),
+            ((quiet(8), None), (None, None), (None, None)),
         ] {
             let gossip = gossip([Word::default(), word(other.0, other.1)]);
-            assert_eq!(gossip.exchange(own.0, vec![own.1]), (expected.0, vec![expected.1]));
+            let (reach, pushed) = gossip.exchange(own.0, vec![own.1]);
+            assert_eq!((reach.and_then(Reach::target), pushed), (expected.0, vec![expected.1]));
         }
     }
 
@@ -189,7 +195,7 @@ mod tests {
         let gossip = gossip([Word::default(), Word::default()]);
         assert_eq!((gossip.goal(), gossip.stops()), (None, false));
         gossip.stop(Epoch::at(5));
-        gossip.end();
+        gossip.end(Reach::default());
         assert_eq!((gossip.goal(), gossip.stops()), (None, true));
         gossip.words()[1].sealed = Some(Epoch::END);
         assert_eq!(gossip.goal(), Some(Epoch::at(5)));

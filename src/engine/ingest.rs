@@ -13,6 +13,7 @@ use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
 use super::gossip::Gossip;
+use super::idleness::Reach;
 use super::source::Source;
 use super::table::Table;
 use crate::source::{Read, Reader};
@@ -103,7 +104,7 @@ pub(super) fn start_ticker(
     .map(drop)
 }
 
-/// One tick: open epochs with rows end, idle partitions follow the others. The time of arrival moves on by itself.
+/// One tick: open epochs with rows end, idle partitions go on with the clock where they are to, and follow the others. The time of arrival moves on by itself.
 fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Option<&Gossip>) {
     let count = count(tick_ms);
     let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
@@ -120,10 +121,14 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Op
             (0..source.partition_count()).for_each(|partition| source.tick(partition, Some(count)));
         }
     }
-    let busy = busy_watermark(sources);
-    let (busy, pushed) = match gossip {
-        Some(gossip) => gossip.exchange(busy, sources.iter().map(|source| source.pushed()).collect()),
-        None => (busy, Vec::new()),
+    for source in live().filter(|source| source.goes_on_with_the_clock()) {
+        let idle = (0..source.partition_count()).filter(|&partition| source.idle(partition));
+        idle.for_each(|partition| source.elapse(partition, now_ms()));
+    }
+    let own = reach(sources);
+    let (reach, pushed) = match gossip {
+        Some(gossip) => gossip.exchange(own, sources.iter().map(|source| source.pushed()).collect()),
+        None => (Some(own), Vec::new()),
     };
     // W4, W11: all that clients push is one order of arrival, whichever process takes it.
     for (source, watermark) in sources.iter().zip(pushed) {
@@ -133,7 +138,7 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Op
             source.follow(0, Epoch { watermark, tick: count });
         }
     }
-    if let Some(watermark) = busy {
+    if let Some(watermark) = reach.and_then(Reach::target) {
         for source in live() {
             for partition in (0..source.partition_count()).filter(|&partition| source.idle(partition)) {
                 if source.partition_watermark(partition).is_some_and(|own| own < watermark) {
@@ -156,11 +161,8 @@ pub(super) fn seal(sources: &[Arc<Source>], tick_ms: u64) -> Epoch {
     sources.iter().filter_map(|source| source.seal(tick)).min().unwrap_or(Epoch::END)
 }
 
-/// The least watermark of the partitions that are not idle; `None` if all are. Times of arrival are other times.
-fn busy_watermark(sources: &[Arc<Source>]) -> Option<i64> {
-    let watermarks = sources.iter().filter(|source| !source.by_arrival()).flat_map(|source| {
-        let busy = (0..source.partition_count()).filter(|&partition| !source.idle(partition));
-        busy.filter_map(|partition| source.partition_watermark(partition))
-    });
-    watermarks.min()
+/// How far the partitions of this process are (W6). Times of arrival are other times.
+pub(super) fn reach(sources: &[Arc<Source>]) -> Reach {
+    let by_event_time = sources.iter().filter(|source| !source.by_arrival());
+    by_event_time.flat_map(|source| (0..source.partition_count()).map(|partition| source.reach(partition))).collect()
 }

@@ -38,11 +38,20 @@ impl Latency {
         Latency { started: Mutex::default(), recent: Mutex::default(), seconds }
     }
 
-    /// Of the last epochs; `None` if there were none yet.
+    /// Of the last epochs, `None` if there were none yet. An epoch that is still on its way counts with the time it took so
+    /// far, once that is more than half of those that arrived took.
     pub(super) fn recent(&self) -> Option<Visibility> {
+        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting: Vec<f64> = started.values().map(Clock::elapsed_seconds).collect();
+        drop(started);
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sorted: Vec<f64> = recent.iter().copied().collect();
         drop(recent);
+        sorted.sort_by(f64::total_cmp);
+        if let Some(median) = sorted.get((sorted.len().max(1) - 1) / 2) {
+            waiting.retain(|waited| waited > median);
+        }
+        sorted.append(&mut waiting);
         sorted.sort_by(f64::total_cmp);
         let max_seconds = *sorted.last()?;
         let at = |share: usize| sorted[(sorted.len() * share).div_ceil(100).max(1) - 1];
@@ -55,6 +64,13 @@ impl Latency {
         if started.len() < MOST {
             started.entry(epoch).or_insert_with(Clock::start);
         }
+    }
+
+    /// For how long the rows that came first are on their way, in seconds, of those whose epochs are of a watermark before
+    /// this one.
+    pub(super) fn waits(&self, watermark: i64) -> Option<f64> {
+        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        started.range(..Epoch::at(watermark)).map(|(_, since)| since.elapsed_seconds()).max_by(f64::total_cmp)
     }
 
     /// Everything before `as_of` is visible.
@@ -85,8 +101,21 @@ mod tests {
         let expected = Visibility { epochs: 100, p50_seconds: 50.0, p99_seconds: 99.0, max_seconds: 100.0 };
         assert_eq!(latency.recent(), Some(expected));
         (0..5_000).for_each(|tick| latency.sent(Epoch { watermark: 0, tick }));
+        assert_eq!(latency.recent(), Some(expected), "what came just now does not count yet");
+        assert!(latency.waits(1).is_some() && latency.waits(0).is_none());
         latency.visible(Epoch::at(1));
         let last = latency.recent().map(|last| (last.epochs, last.max_seconds < 60.0));
         assert_eq!(last, Some((MOST, true)), "as many are kept, and the oldest go");
+        assert_eq!(latency.waits(1), None);
+    }
+
+    #[test]
+    fn rows_that_wait_count() {
+        let latency = Latency::new(Histogram::new([]));
+        latency.recent.lock().unwrap_or_else(PoisonError::into_inner).extend([0.001, 0.002]);
+        latency.sent(Epoch::at(7));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let found = latency.recent().map(|last| (last.epochs, last.max_seconds >= 0.02, last.p50_seconds));
+        assert_eq!(found, Some((3, true, 0.002)));
     }
 }

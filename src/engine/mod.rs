@@ -6,6 +6,7 @@
 //! every process and to the sinks. The engine ends when all sources have ended and everything is written, when it is
 //! stopped, or when something fails: a panic or a lost peer ends every thread, with the reason.
 
+mod behind;
 mod changes;
 mod cluster;
 mod config;
@@ -16,6 +17,7 @@ mod error;
 mod extend;
 mod gather;
 mod gossip;
+mod idleness;
 mod ingest;
 mod latency;
 mod operators;

@@ -341,7 +341,9 @@ impl Supervisor {
         let many = inner.config.workers;
         let pause = if presences.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(10) };
         let (mut ahead, mut failing, mut halting): (Option<Clock>, Option<Clock>, Option<Clock>) = (None, None, None);
+        let mut behind = behind::Behind::new();
         while !control.workers_ended(many, pause) {
+            behind.look(&inner);
             if control.failure().is_some() && failing.get_or_insert_with(Clock::start).elapsed_ms() > GRACE_MS {
                 break;
             }
@@ -378,7 +380,7 @@ impl Supervisor {
 /// have told how far they are, says where to end.
 fn confer(inner: &Inner, gossip: &Gossip, halting: &mut Option<Clock>) {
     if inner.sources.iter().all(|source| source.ended()) {
-        gossip.end();
+        gossip.end(ingest::reach(&inner.sources));
     }
     if gossip.stops() && !inner.stopped.load(Ordering::Acquire) {
         tracing::info!("another process of the cluster stops; process {} stops too", inner.config.process);

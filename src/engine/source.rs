@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use super::idleness::Reach;
 use super::latency::Latency;
-use super::push::{Inbox, Pushed};
+use super::push::{Inbox, Pushed, late};
 use super::queue::{Closed, Queue};
 use super::source_metrics::{SourceMetrics, seconds};
 use crate::delta::{Delta, Reject};
@@ -239,7 +240,7 @@ impl Source {
             // The record's number is what the position ends with.
             let number = reject.position.rsplit(':').next().and_then(|number| number.parse::<u64>().ok());
             let reason = match reject.reason {
-                "late" => format!("late: {} ms behind the watermark", reject.detail),
+                "late" => late(&reject.detail),
                 reason => format!("{reason}: {}", reject.detail),
             };
             pushed.rejected.push((number.map_or(0, |number| number.saturating_sub(first)), reason));
@@ -325,6 +326,8 @@ impl Source {
         let mut reading = lock(&partition.state);
         if !reading.ended && !reading.sealed {
             reading.ended = true;
+            // What it came to counts for those that are idle.
+            partition.watermark.store(reading.edge.watermark(), Ordering::Relaxed);
             reading.edge.finish();
             partition.ended.store(true, Ordering::Release);
             self.queues.iter().for_each(|queue| queue.end(index));
@@ -391,6 +394,16 @@ impl Source {
         self.step(index, |edge| edge.arrive(now_ms));
     }
 
+    /// Whether the watermark of its idle partitions goes on with the clock.
+    pub(super) fn goes_on_with_the_clock(&self) -> bool {
+        self.spec.time.is_some_and(|time| time.idle_by_clock)
+    }
+
+    /// The clock is at `now_ms`, and a partition is idle.
+    pub(super) fn elapse(&self, index: usize, now_ms: i64) {
+        self.step(index, |edge| edge.elapse(now_ms));
+    }
+
     /// W6: an idle partition goes where the others are.
     pub(super) fn follow(&self, index: usize, epoch: Epoch) {
         self.step(index, |edge| edge.follow(epoch));
@@ -417,6 +430,15 @@ impl Source {
         (!partition.has_ended()).then(|| partition.watermark.load(Ordering::Relaxed))
     }
 
+    /// How far a partition is, for those that are idle.
+    pub(super) fn reach(&self, index: usize) -> Reach {
+        let watermark = self.partitions[index].watermark.load(Ordering::Relaxed);
+        match self.partitions[index].has_ended() || self.idle(index) {
+            true => Reach::quiet(watermark),
+            false => Reach::busy(watermark),
+        }
+    }
+
     /// Whether a partition brought no row for the source's idle timeout. Without a watermark a live source never has
     /// anything to wait for: it always follows.
     pub(super) fn idle(&self, index: usize) -> bool {
@@ -432,6 +454,10 @@ impl Source {
     fn count(&self, partition: &Partition, now: &EdgeCounts) {
         let mut before = lock(&partition.counts);
         self.metrics.count(&before, now);
+        let new = now.leaps.total() - before.leaps.total();
+        for leap in now.leaps.iter().rev().take(new as usize) {
+            tracing::warn!("source '{}': {leap}", self.spec.name);
+        }
         before.clone_from(now);
     }
 

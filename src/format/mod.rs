@@ -120,12 +120,12 @@ impl Layout {
     /// The layout of a source, with `timestamp.unit` and `max-row-bytes` from its options.
     pub fn new(physical: &SchemaRef, decode: &[usize], options: &Options) -> Result<Layout, FormatError> {
         let fields: Vec<_> = decode.iter().map(|&column| physical.fields()[column].clone()).collect();
-        let max_row_bytes = options.parse::<usize>("max-row-bytes", "a number of bytes")?.unwrap_or(1 << 20);
+        let max_row_bytes = options.bytes("max-row-bytes")?.unwrap_or(1 << 20);
         if !(1..=1 << 28).contains(&max_row_bytes) {
             return Err(FormatError::Option(OptionError::Invalid {
                 name: "max-row-bytes".to_owned(),
                 value: max_row_bytes.to_string(),
-                reason: "write a number of bytes between 1 and 268435456".to_owned(),
+                reason: "write a size between 1 byte and 256 MiB".to_owned(),
             }));
         }
         Ok(Layout {

@@ -115,6 +115,16 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// Whether some match of it is one because no further row comes.
+    pub fn waits_for_absence(&self) -> bool {
+        match self {
+            Shape::Row(_) => false,
+            Shape::Concat(parts) | Shape::Either(parts) => parts.iter().any(Shape::waits_for_absence),
+            Shape::Repeat { body, .. } => body.waits_for_absence(),
+            Shape::End => true,
+        }
+    }
+
     /// Whether it can match without taking a row.
     pub fn is_nullable(&self) -> bool {
         match self {

@@ -57,6 +57,9 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 Op::Pattern(pattern) => {
                     warnings.extend(matched(plan, node, pattern).into_iter().map(warn));
                     warnings.extend(waiting(plan, node));
+                    if pattern.shape.waits_for_absence() {
+                        warnings.extend(absence(plan, node));
+                    }
                 }
                 Op::Over(over) => {
                     warnings.extend(rolling(plan, node, over).map(warn));
@@ -212,15 +215,33 @@ fn keeps(plan: &Dataflow, node: NodeId, join: &Join) -> Option<(String, &'static
     Some((format!("a join keeps every row of {which}"), remedy))
 }
 
+/// Live sources whose silence is no absence: a pattern that ends by no row coming waits for the next row of anybody.
+fn absence(plan: &Dataflow, node: NodeId) -> Vec<Warning> {
+    let holds = |&source: &usize| {
+        let spec = &plan.sources[source];
+        spec.connector.live(&spec.options) && spec.time.is_some_and(|time| !time.idle_by_clock) && !spec.by_arrival()
+    };
+    let warning = |source: usize| Warning {
+        subject: format!("source {}", plan.sources[source].name),
+        message: "while it is silent as a whole, event time stands, and a pattern that ends with '$' is not told"
+            .to_owned(),
+        remedy: "let the clock go on for it: 'watermark.idle' = 'clock', 'idle-timeout' = '10 s'",
+    };
+    sources(plan, node).into_iter().filter(holds).map(warning).collect()
+}
+
+/// The sources that a node reads, directly or not.
+fn sources(plan: &Dataflow, node: NodeId) -> Vec<usize> {
+    let source = |node: NodeId| match plan.nodes[node].op {
+        Op::Source { source } => Some(source),
+        _ => None,
+    };
+    below(plan, node).into_iter().filter_map(source).collect()
+}
+
 /// Live sources without idle timeout that can hold a windowed result back while others move on.
 fn waiting(plan: &Dataflow, node: NodeId) -> Vec<Warning> {
-    let sources: Vec<usize> = below(plan, node)
-        .into_iter()
-        .filter_map(|node| match plan.nodes[node].op {
-            Op::Source { source } => Some(source),
-            _ => None,
-        })
-        .collect();
+    let sources = sources(plan, node);
     let mut warnings = Vec::new();
     for spec in sources.iter().filter_map(|&source| plan.sources.get(source)) {
         let live = spec.connector.live(&spec.options);

@@ -272,7 +272,8 @@ fn watermark(spec: &SourceSpec) -> String {
         format!(", idle after {}", format_duration_ms(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX)))
     });
     let bound = format_duration_ms(time.bound_ms);
-    format!("watermark {bound} behind{lateness}{}", idle.unwrap_or_default())
+    let clock = if time.idle_by_clock { ", then by the clock" } else { "" };
+    format!("watermark {bound} behind{lateness}{}{clock}", idle.unwrap_or_default())
 }
 
 /// What a reduce holds, and until when.

@@ -123,6 +123,7 @@ fn plan() -> Dataflow {
         bound_ms: 5_000,
         lateness_ms: Some(60_000),
         idle_timeout: Some(Duration::from_secs(10)),
+        idle_by_clock: false,
         max_future_skew_ms: 0,
     };
     let clicks = source("clicks", Some(bounded));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::options::parse_bytes;
 use crate::time::{format_duration_ms, parse_duration_ms};
 
 /// One of the limits; its number is its place in [`LIMITS`].
@@ -126,28 +127,13 @@ impl LimitSpec {
         let value = match self.unit {
             Unit::Count => text.parse().map_err(|_| refuse("a number"))?,
             Unit::Ms => parse_duration_ms(text).map(i64::unsigned_abs).map_err(|_| refuse("a duration, like 15s"))?,
-            Unit::Bytes => read_bytes(text).ok_or_else(|| refuse("a size, like 64KiB, 16MiB or 1000"))?,
+            Unit::Bytes => parse_bytes(text).ok_or_else(|| refuse("a size, like 64KiB, 16MiB or 1000"))?,
         };
         if value < self.least {
             return Err(refuse(&format!("at least {}", self.show(self.least))));
         }
         Ok(value)
     }
-}
-
-fn read_bytes(text: &str) -> Option<u64> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let scale = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kib" => KIB,
-        "kb" | "k" => 1_000,
-        "mib" => MIB,
-        "mb" | "m" => 1_000_000,
-        "gib" => KIB * MIB,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(scale)
 }
 
 /// The limits that are set; the others are the defaults.

@@ -44,10 +44,15 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "EventTime",
-        "column:string bound_ms:integer lateness_ms:integer? idle_timeout_ms:integer? watermark:string \
-         watermark_ms:integer? late_by:LateBy late_rows:[LateRow]",
+        "column:string bound_ms:integer lateness_ms:integer? idle_timeout_ms:integer? idle_by_clock:boolean \
+         watermark:string watermark_ms:integer? late_by:LateBy late_rows:[LateRow] leaps:[Leap]",
     ),
     ("LateRow", "event_ms:integer watermark_ms:integer accepted:boolean"),
+    (
+        "Leap",
+        "position:string event_ms:integer watermark_ms:integer? ahead_of_clock:boolean made_late:integer hint:string? \
+         text:string",
+    ),
     ("LateBy", "p99_ms:integer p999_ms:integer buckets:[LateBucket]"),
     ("LateBucket", "up_to_ms:integer? rows:integer"),
     (
@@ -86,11 +91,31 @@ struct EventTime {
     /// Null is without bound.
     lateness_ms: Option<i64>,
     idle_timeout_ms: Option<u64>,
+    /// Whether an idle source's watermark goes on with the clock.
+    idle_by_clock: bool,
     watermark: String,
     watermark_ms: Option<i64>,
     late_by: LateBy,
     /// The last rows behind the watermark, 64 a partition.
     late_rows: Vec<LateRow>,
+    /// The last rows that moved the watermark far and made others late, or are ahead of the clock; 16 a partition.
+    leaps: Vec<Leap>,
+}
+
+#[derive(Serialize)]
+struct Leap {
+    position: String,
+    event_ms: i64,
+    /// The watermark before it; null if it was the first row.
+    watermark_ms: Option<i64>,
+    /// Whether it was ahead of the clock by more than `max-future-skew`.
+    ahead_of_clock: bool,
+    /// Rows rejected as late that had been on time without it.
+    made_late: u64,
+    /// The unit that its time looks like.
+    hint: Option<String>,
+    /// All of this in a sentence.
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -154,6 +179,15 @@ impl About {
             watermark_ms: row.watermark_ms,
             accepted: row.accepted,
         };
+        let leap = |leap: &crate::source::Leap| Leap {
+            position: leap.position.clone(),
+            event_ms: leap.event_ms,
+            watermark_ms: (leap.from_ms != i64::MIN).then_some(leap.from_ms),
+            ahead_of_clock: leap.ahead,
+            made_late: leap.made_late,
+            hint: leap.hint.clone(),
+            text: leap.to_string(),
+        };
         let name = |column: usize| match spec.decode.get(column) {
             Some(&physical) => spec.physical.field(physical).name().clone(),
             None => {
@@ -170,6 +204,7 @@ impl About {
                 bound_ms: time.bound_ms,
                 lateness_ms: time.lateness_ms,
                 idle_timeout_ms: time.idle_timeout.map(|idle| u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)),
+                idle_by_clock: time.idle_by_clock,
                 watermark: format_time_ms(watermark),
                 watermark_ms: (watermark != i64::MIN && watermark != i64::MAX).then_some(watermark),
                 late_by: LateBy {
@@ -178,6 +213,7 @@ impl About {
                     buckets: histogram.buckets().filter(|(_, rows)| *rows > 0).map(bucket).collect(),
                 },
                 late_rows: counts.late_rows.iter().map(late_row).collect(),
+                leaps: counts.leaps.iter().map(leap).collect(),
             }),
             partitions: source.partitions().map(str::to_owned).collect(),
             rows: Rows {

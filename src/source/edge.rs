@@ -7,21 +7,23 @@
 //! A bounded partition's epoch moves after every `tick_rows` rows of its own order, late ones counted; a live one's only
 //! by [`Edge::tick`]. A batch without a late row passes as slices of itself: nothing is copied.
 
+mod columns;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow_buffer::{BooleanBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, SchemaRef};
-use datafusion_common::DataFusionError;
+use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::SchemaRef;
 
 use super::dedup::Dedup;
 use super::lateness::EdgeCounts;
+use super::leaps::{FAR_MS, Far, looks_like, unit_of};
 use super::repeats::{keyed, keys_of};
 use super::{Arrivals, Decoded, DedupSpec, SourceSpec};
 use crate::delta::{Delta, Reject};
-use crate::format;
+use crate::format::{self, TimeUnit};
 use crate::time::Epoch;
 
 /// Accepted rows of one epoch, in the source's output schema.
@@ -56,6 +58,21 @@ pub struct Edge {
     shared: Option<(SchemaRef, Vec<i64>)>,
     /// When the last row arrived.
     arrived: i64,
+    /// The clock and the watermark when rows came last, where the watermark goes on with the clock.
+    left_at: Option<(i64, i64)>,
+    /// What event times written as numbers are.
+    unit: TimeUnit,
+}
+
+/// The wall clock, in ms, and where each row of the batch at hand stands.
+type Moment<'a> = (i64, &'a dyn Fn(usize) -> u64);
+
+/// Where a record stands, in words.
+fn place(name: Option<&str>, partition: usize, position: u64) -> String {
+    match name {
+        Some(name) => format!("{name}:{position}"),
+        None => format!("record {position} of partition {partition}"),
+    }
 }
 
 /// What a run of rows was found to be by one look over its times.
@@ -87,6 +104,8 @@ impl Edge {
             dedup,
             shared: None,
             arrived: i64::MIN,
+            left_at: None,
+            unit: unit_of(spec),
         }
     }
 
@@ -162,6 +181,17 @@ impl Edge {
         }
     }
 
+    /// For idle live partitions whose watermark goes on with the clock (`watermark.idle`): as far as the clock went since the
+    /// last row, and never nearer to the clock than the bound.
+    pub fn elapse(&mut self, now_ms: i64) {
+        let (Some(time), Some((then, watermark))) = (self.spec.time, self.left_at) else { return };
+        let gone = watermark.saturating_add(now_ms.saturating_sub(then));
+        self.watermark = self.watermark.max(gone.min(now_ms.saturating_sub(time.bound_ms)));
+        if self.watermark > self.epoch.watermark {
+            self.advance();
+        }
+    }
+
     /// Ends the partition: it holds nothing back any more (W7).
     pub fn finish(&mut self) {
         self.epoch = Epoch::MAX;
@@ -196,7 +226,7 @@ impl Edge {
         while start < rows {
             let left = if self.live { rows } else { self.tick_rows - self.in_epoch };
             let end = rows.min(start.saturating_add(left));
-            self.run(&columns, failed.as_ref(), start..end, now_ms, out, |edge, row, reason, detail| {
+            self.run(&columns, failed.as_ref(), start..end, (now_ms, &at), out, |edge, row, reason, detail| {
                 let content = format::row_as_json(&edge.wide, &columns, row);
                 refused.push((row, edge.reject(reason, at(row), detail, content)));
             });
@@ -204,6 +234,9 @@ impl Edge {
             if !self.live && self.in_epoch >= self.tick_rows {
                 self.advance();
             }
+        }
+        if self.live && self.watermark > i64::MIN {
+            self.left_at = Some((now_ms, self.watermark));
         }
         refused.sort_by_key(|(row, _)| *row);
         rejects.extend(refused.into_iter().map(|(_, reject)| reject));
@@ -219,10 +252,7 @@ impl Edge {
     }
 
     fn reject(&self, reason: &'static str, position: u64, detail: String, content: String) -> Reject {
-        let position = match &self.name {
-            Some(name) => format!("{name}:{position}"),
-            None => format!("record {position} of partition {}", self.partition),
-        };
+        let position = place(self.name.as_deref(), self.partition, position);
         Reject { source: self.spec.name.clone(), position, reason, detail, content: Reject::clip(&content) }
     }
 
@@ -232,7 +262,7 @@ impl Edge {
         columns: &[ArrayRef],
         failed: Option<&BooleanArray>,
         range: std::ops::Range<usize>,
-        now_ms: i64,
+        moment: Moment<'_>,
         out: &mut Vec<Step>,
         mut refuse: impl FnMut(&Edge, usize, &'static str, String),
     ) {
@@ -246,15 +276,18 @@ impl Edge {
             Some(time) => {
                 let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
                 let plain = failed.is_none() && column.null_count() == 0 && self.dedup.is_none();
-                match plain.then(|| self.look(&column.values()[range.clone()], now_ms)).flatten() {
+                match plain.then(|| self.look(&column.values()[range.clone()], moment.0)).flatten() {
                     Some(run) if run.rejected == 0 => {
                         self.counts.on_time += rows as u64 - run.late;
                         self.counts.accepted_late += run.late;
+                        if run.watermark.saturating_sub(self.watermark) > FAR_MS {
+                            self.name_leaps(&column.values()[range.clone()], range.start, moment);
+                        }
                         self.watermark = self.watermark.max(run.watermark);
                         self.counts.max_event_time = self.counts.max_event_time.max(Some(run.max));
                         None
                     }
-                    _ => Some(self.each(columns, failed, range.clone(), now_ms, &mut refuse)),
+                    _ => Some(self.each(columns, failed, range.clone(), moment, &mut refuse)),
                 }
             }
         };
@@ -317,11 +350,11 @@ impl Edge {
         columns: &[ArrayRef],
         failed: Option<&BooleanArray>,
         range: std::ops::Range<usize>,
-        now_ms: i64,
+        moment: Moment<'_>,
         refuse: &mut impl FnMut(&Edge, usize, &'static str, String),
     ) -> BooleanBuffer {
         let Some(time) = self.spec.time else { return BooleanBuffer::new_set(range.len()) };
-        let guard = if self.live { now_ms.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
+        let guard = if self.live { moment.0.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
         let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
         let mut dedup = self.dedup.take();
         let key = |dedup: DedupSpec| columns[dedup.column].slice(range.start, range.len());
@@ -355,7 +388,11 @@ impl Edge {
             if is_rejected(event, self.watermark, time.lateness_ms) {
                 self.counts.rejected_late += 1;
                 self.counts.late_rows.note(event, self.watermark, false);
-                refuse(self, row, "late", self.watermark.saturating_sub(event).to_string());
+                let hint = self.hint(event).map_or(String::new(), |hint| format!("; {hint}"));
+                refuse(self, row, "late", format!("{}{hint}", self.watermark.saturating_sub(event)));
+                let (name, partition) = (self.name.as_deref(), self.partition);
+                let lateness_ms = time.lateness_ms.unwrap_or(0);
+                self.counts.leaps.rejected(event, lateness_ms, |row| place(name, partition, row));
                 return false;
             }
             if let (Some(dedup), Some(key)) = (&mut dedup, key) {
@@ -372,8 +409,13 @@ impl Edge {
             }
             if event > guard {
                 self.counts.in_future += 1;
+                self.name_leap(event, self.watermark, row, moment);
             } else {
-                self.watermark = self.watermark.max(event.saturating_sub(time.bound_ms));
+                let reached = event.saturating_sub(time.bound_ms);
+                if reached.saturating_sub(self.watermark) > FAR_MS {
+                    self.name_leap(event, self.watermark, row, moment);
+                }
+                self.watermark = self.watermark.max(reached);
                 self.counts.max_event_time = self.counts.max_event_time.max(Some(event));
             }
             true
@@ -382,83 +424,32 @@ impl Edge {
         keep
     }
 
-    /// All columns of a batch, decoded and computed. If an expression fails on the whole, each row is tried alone: the
-    /// second answer then marks the rows that failed, and `refuse` is told of each.
-    fn columns(
-        &self,
-        batch: &RecordBatch,
-        mut refuse: impl FnMut(usize, String, String),
-    ) -> (Vec<ArrayRef>, Option<BooleanArray>) {
-        match self.compute(batch) {
-            Ok(computed) => (batch.columns().iter().cloned().chain(computed).collect(), None),
-            Err(_) => {
-                let mut failed = vec![false; batch.num_rows()];
-                let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); self.spec.computed.len()];
-                for (row, failed) in failed.iter_mut().enumerate() {
-                    let one = batch.slice(row, 1);
-                    let computed = self.compute(&one).unwrap_or_else(|error| {
-                        *failed = true;
-                        let content = format::row_as_json(one.schema_ref(), one.columns(), 0);
-                        refuse(row, error.strip_backtrace(), content);
-                        let null = |(field, _): &(arrow_schema::FieldRef, _)| {
-                            arrow_array::new_null_array(field.data_type(), 1)
-                        };
-                        self.spec.computed.iter().map(null).collect()
-                    });
-                    parts.iter_mut().zip(computed).for_each(|(part, value)| part.push(value));
-                }
-                let joined = parts.iter().map(|parts| {
-                    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-                    match arrow_select::concat::concat(&parts) {
-                        Ok(column) => column,
-                        Err(error) => unreachable!("the parts have one type: {error}"),
-                    }
-                });
-                (batch.columns().iter().cloned().chain(joined).collect(), Some(BooleanArray::from(failed)))
+    /// Names the rows of these times that move the watermark far.
+    fn name_leaps(&mut self, times: &[i64], first: usize, moment: Moment<'_>) {
+        let bound_ms = self.spec.time.map_or(0, |time| time.bound_ms);
+        let mut watermark = self.watermark;
+        for (row, &event) in times.iter().enumerate() {
+            let reached = event.saturating_sub(bound_ms);
+            if reached.saturating_sub(watermark) > FAR_MS {
+                self.name_leap(event, watermark, first + row, moment);
             }
+            watermark = watermark.max(reached);
         }
     }
 
-    fn compute(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, DataFusionError> {
-        let evaluate =
-            |(field, expression): &(arrow_schema::FieldRef, Arc<dyn datafusion_physical_expr::PhysicalExpr>)| {
-                let column = expression.evaluate(batch)?.into_array(batch.num_rows())?;
-                Ok(if column.data_type() == field.data_type() {
-                    column
-                } else {
-                    arrow_cast::cast(&column, field.data_type())?
-                })
-            };
-        self.spec.computed.iter().map(evaluate).collect()
+    fn name_leap(&mut self, event_ms: i64, from_ms: i64, row: usize, (now_ms, at): Moment<'_>) {
+        let skew_ms = self.spec.time.map_or(i64::MAX, |time| time.max_future_skew_ms);
+        let ahead = event_ms > now_ms.saturating_add(skew_ms);
+        let hint = if ahead || from_ms == i64::MIN { self.hint(event_ms) } else { None };
+        let (name, partition) = (self.name.as_deref(), self.partition);
+        let far = Far { row: at(row), event_ms, from_ms, ahead };
+        self.counts.leaps.moved(far, hint, |row| place(name, partition, row));
     }
 
-    /// The output columns of a range, without the rows not kept.
-    fn output(&self, columns: &[ArrayRef], range: std::ops::Range<usize>, keep: Option<BooleanBuffer>) -> RecordBatch {
-        let mut chosen: Vec<ArrayRef> =
-            self.spec.output.iter().map(|&column| columns[column].slice(range.start, range.len())).collect();
-        if self.spec.sequence {
-            let first = (self.partition as i64) << 40 | self.ordinal as i64;
-            let numbers: ScalarBuffer<i64> = (first..first + range.len() as i64).collect();
-            chosen.push(Arc::new(Int64Array::new(numbers, None)));
-        }
-        let mut schema = &self.spec.schema;
-        if let (Some((keyed, places)), Some(dedup)) = (&self.shared, self.spec.dedup) {
-            chosen.push(columns[dedup.column].slice(range.start, range.len()));
-            chosen.push(Arc::new(Int64Array::from(places.clone())));
-            schema = keyed;
-        }
-        let build = || -> Result<RecordBatch, ArrowError> {
-            let options = RecordBatchOptions::new().with_row_count(Some(range.len()));
-            let batch = RecordBatch::try_new_with_options(schema.clone(), chosen, &options)?;
-            match keep {
-                None => Ok(batch),
-                Some(keep) => arrow_select::filter::filter_record_batch(&batch, &BooleanArray::new(keep, None)),
-            }
-        };
-        match build() {
-            Ok(batch) => batch,
-            Err(error) => unreachable!("the source's schema is that of its output columns: {error}"),
-        }
+    /// The unit that a time looks like, if not the one it was read in.
+    fn hint(&self, event_ms: i64) -> Option<String> {
+        let computed = self.spec.time.is_some_and(|time| time.column >= self.spec.decode.len());
+        looks_like(event_ms, self.unit, computed)
     }
 }
 

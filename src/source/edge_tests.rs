@@ -145,6 +145,7 @@ fn time_spec() -> impl Strategy<Value = Option<TimeSpec>> {
             bound_ms,
             lateness_ms,
             idle_timeout: None,
+            idle_by_clock: false,
             max_future_skew_ms: 1000,
         }),
     )
@@ -195,7 +196,14 @@ proptest! {
 }
 
 pub(super) fn timed(bound_ms: i64, lateness_ms: Option<i64>) -> Option<TimeSpec> {
-    Some(TimeSpec { column: 0, bound_ms, lateness_ms, idle_timeout: None, max_future_skew_ms: 1000 })
+    Some(TimeSpec {
+        column: 0,
+        bound_ms,
+        lateness_ms,
+        idle_timeout: None,
+        idle_by_clock: false,
+        max_future_skew_ms: 1000,
+    })
 }
 
 /// What comes out of a bounded edge that is handed these rows one by one: accepted times, rejects, the watermark after each.
@@ -230,6 +238,71 @@ fn w3_a_watermark_never_goes_back() {
     let times = [3, 50, -20, 49, 51, i64::MIN, 40, 60].map(|ts| (Some(ts), 1));
     let (_, _, watermarks) = one_by_one(timed(0, None), &times);
     assert_eq!(watermarks, [3, 50, 50, 50, 51, 51, 51, 60]);
+}
+
+#[test]
+fn an_idle_watermark_goes_on_with_the_clock_and_never_nearer_to_it_than_the_bound() {
+    let mut edge = Edge::new(&spec(timed(5, Some(0))), 0, 1, true);
+    let accept = |edge: &mut Edge, event: i64, now_ms: i64| {
+        let (mut steps, mut rejects) = (Vec::new(), Vec::new());
+        edge.accept(decoded(&[(Some(event), 1)], 1), now_ms, &mut steps, &mut rejects);
+        rejects.len()
+    };
+    edge.elapse(900);
+    assert_eq!(edge.epoch(), Epoch::MIN, "before its first row there is nothing to go on from");
+    // An event of 970 that comes at 1000, 30 late: so are those that follow.
+    accept(&mut edge, 970, 1_000);
+    edge.tick();
+    for (now, expected) in [(1_000, 965), (1_010, 975), (1_005, 975), (1_400, 1_365)] {
+        edge.elapse(now);
+        assert_eq!((edge.watermark(), edge.epoch().watermark), (expected, expected), "at {now}");
+    }
+    assert_eq!(accept(&mut edge, 1_364, 1_400), 1, "it is late by the clock");
+    assert_eq!(accept(&mut edge, 2_000, 1_500), 0);
+    for (now, expected) in [(1_600, 1_995), (2_000, 1_995), (2_100, 2_095)] {
+        edge.elapse(now);
+        assert_eq!(edge.watermark(), expected, "at {now}: events ahead of the clock wait for it");
+    }
+}
+
+#[test]
+fn a_row_that_makes_others_late_is_named() {
+    let hour = 3_600_000;
+    for size in [1, 7, 100] {
+        // In the tenth row the year is wrong; then 20 rows come that are late by it, and one that is late anyway.
+        let day = 1_700_000_000_000;
+        let mut input: Vec<(Option<i64>, i64)> = (0..30).map(|n| (Some(day + 1_000 * n), 1)).collect();
+        input[9].0 = Some(day + 24 * hour);
+        input.push((Some(day - hour), 1));
+        let mut edge = Edge::new(&spec(timed(5, Some(0))), 0, 8_192, false).named("a.json");
+        let (mut steps, mut rejects) = (Vec::new(), Vec::new());
+        for (at, rows) in input.chunks(size).enumerate() {
+            edge.accept(decoded(rows, (at * size) as u64 + 1), day, &mut steps, &mut rejects);
+        }
+        assert_eq!(rejects.len(), 21);
+        let leaps: Vec<_> = edge.counts().leaps.iter().cloned().collect();
+        assert_eq!(leaps.len(), 1, "in batches of {size}: {leaps:?}");
+        let leap = &leaps[0];
+        assert_eq!((leap.position.as_str(), leap.made_late, leap.ahead), ("a.json:10", 20, true));
+        assert_eq!((leap.event_ms, leap.from_ms), (day + 24 * hour, day + 8_000 - 5));
+        let text = leap.to_string();
+        assert!(text.contains("a.json:10 has the event time 2023-11-15T22:13:20.000Z, "), "{text}");
+        assert!(text.contains("'max-future-skew'; 20 rows behind it are late by it"), "{text}");
+    }
+}
+
+#[test]
+fn times_of_another_unit_are_named() {
+    let mut edge = Edge::new(&spec(timed(0, Some(0))), 0, 8_192, false);
+    let (mut steps, mut rejects) = (Vec::new(), Vec::new());
+    let input = [1_770_586_844, 1_770_586_845].map(|seconds| (Some(seconds), 1));
+    edge.accept(decoded(&input, 1), 1_770_586_900_000, &mut steps, &mut rejects);
+    let told: Vec<String> = edge.counts().leaps.iter().map(ToString::to_string).collect();
+    let expected = "record 1 of partition 0 has the event time 1970-01-21T11:49:46.844Z; it looks like seconds: 'timestamp.unit' = 's'";
+    assert_eq!(told, [expected]);
+    let input = [1_770_586_844_790, 1_770_586_844].map(|ms| (Some(ms), 1));
+    edge.accept(decoded(&input, 3), 1_770_586_900_000, &mut steps, &mut rejects);
+    assert_eq!(rejects[0].detail, "1768816257946; it looks like seconds: 'timestamp.unit' = 's'");
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(super) struct Http(pub(super) &'static str);
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "queue-rows", help: "how many rows may wait for the workers; then 429 (default 131072)" },
-    OptionSpec { name: "queue-bytes", help: "how many bytes of columns may wait; then 429 (default 67108864)" },
+    OptionSpec { name: "queue-bytes", help: "how many bytes of columns may wait; then 429 (default 64 MiB)" },
     OptionSpec {
         name: "max-row-bytes",
         help: "the longest row, in bytes of its text (default: the server's limit 'row'); a longer one becomes a dead letter",
@@ -27,10 +27,8 @@ const OPTIONS: &[OptionSpec] = &[
 
 /// How many rows and bytes may wait.
 pub(super) fn room(spec: &SourceSpec) -> Result<(usize, usize), SourceError> {
-    let size = |name, default: usize| -> Result<usize, SourceError> {
-        Ok(spec.options.parse::<usize>(name, "a number")?.unwrap_or(default).max(1))
-    };
-    Ok((size("queue-rows", 131_072)?, size("queue-bytes", 64 << 20)?))
+    let rows = spec.options.parse::<usize>("queue-rows", "a number")?.unwrap_or(131_072);
+    Ok((rows.max(1), spec.options.bytes("queue-bytes")?.unwrap_or(64 << 20).max(1)))
 }
 
 impl Connector for Http {

@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use super::leaps::Leaps;
+
 /// Two buckets per power of two, up to 2^41 ms (70 years); the last takes all beyond.
 const BUCKETS: usize = 84;
 
@@ -142,6 +144,8 @@ pub struct EdgeCounts {
     pub lateness: LatenessHistogram,
     /// The last rows behind the watermark.
     pub late_rows: LateRows,
+    /// The last rows that moved the watermark far and made others late, or are ahead of the clock.
+    pub leaps: Leaps,
 }
 
 impl EdgeCounts {
@@ -173,6 +177,7 @@ impl EdgeCounts {
         self.max_event_time = self.max_event_time.max(other.max_event_time);
         self.lateness.merge(&other.lateness);
         self.late_rows.0.extend(&other.late_rows.0);
+        self.leaps.merge(&other.leaps);
     }
 }
 

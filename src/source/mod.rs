@@ -18,6 +18,7 @@ mod generator_tests;
 mod http;
 mod intake;
 mod lateness;
+mod leaps;
 mod nexmark;
 mod packing;
 mod partition;
@@ -45,6 +46,7 @@ pub use arrival::Arrivals;
 pub use edge::{Edge, Step};
 pub use intake::{Intake, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
+pub use leaps::{Leap, Leaps};
 pub use packing::{Packing, Unpackable};
 pub(crate) use partition::Position;
 pub use repeats::Repeats;
@@ -139,6 +141,10 @@ pub const SOURCE_OPTIONS: &[OptionSpec] = &[
         name: "idle-timeout",
         help: "after how long without rows a source stops holding the others back (default: never)",
     },
+    OptionSpec {
+        name: "watermark.idle",
+        help: "what the watermark of an idle live source does: hold (default), or clock: go on with the clock from its last row",
+    },
     OptionSpec { name: "timestamp.unit", help: "the unit of event times written as numbers: s, ms, us (default ms)" },
     OptionSpec {
         name: "max-future-skew",
@@ -199,6 +205,8 @@ pub struct TimeSpec {
     pub lateness_ms: Option<i64>,
     /// After how long without rows the source is idle; `None` is never.
     pub idle_timeout: Option<Duration>,
+    /// Whether the watermark of an idle partition goes on with the clock.
+    pub idle_by_clock: bool,
     /// How far ahead of the wall clock a row may move the watermark, in ms (live sources).
     pub max_future_skew_ms: i64,
 }

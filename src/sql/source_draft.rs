@@ -23,6 +23,12 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 /// How far ahead of the clock a live source's row may move the watermark, unless it says otherwise.
 const MAX_FUTURE_SKEW_MS: i64 = 300_000;
 
+/// What the watermark of an idle source does: whether it goes on with the clock.
+const IDLE: &[(&str, bool)] = &[("hold", false), ("clock", true)];
+
+/// After how long without rows a source is idle whose watermark goes on with the clock then, unless it says otherwise.
+const IDLE_MS: i64 = 5_000;
+
 /// For how long a key is known, unless the source says otherwise.
 const DEDUP_HORIZON_MS: i64 = 3_600_000;
 
@@ -52,6 +58,7 @@ pub(super) struct SourceDraft {
     dedup: Option<(Origin, i64)>,
     lateness_ms: Option<i64>,
     idle_timeout: Option<Duration>,
+    idle_by_clock: bool,
     max_future_skew_ms: i64,
 }
 
@@ -110,6 +117,15 @@ impl SourceDraft {
         };
         let arrivals = Arrivals::of(&options).map_err(refuse)?;
         let idle_ms = options.duration_ms("idle-timeout").map_err(refuse)?;
+        let idle_by_clock = options.one_of("watermark.idle", IDLE).map_err(refuse)?.unwrap_or(false);
+        if idle_by_clock && !connector.live(&options) {
+            return Err(refuse(OptionError::Invalid {
+                name: "watermark.idle".to_owned(),
+                value: "clock".to_owned(),
+                reason: format!("'{}' comes to an end, and is never idle: leave it out", connector.name()),
+            }));
+        }
+        let idle_ms = idle_ms.or(idle_by_clock.then_some(IDLE_MS));
         let max_future_skew_ms = options.duration_ms("max-future-skew").map_err(refuse)?.unwrap_or(MAX_FUTURE_SKEW_MS);
         let mut physical_fields: Vec<FieldRef> = Vec::new();
         let mut columns = Vec::new();
@@ -210,6 +226,7 @@ impl SourceDraft {
             dedup,
             lateness_ms,
             idle_timeout,
+            idle_by_clock,
             max_future_skew_ms,
         })
     }
@@ -336,6 +353,7 @@ impl SourceDraft {
                 bound_ms,
                 lateness_ms: self.lateness_ms(),
                 idle_timeout: self.idle_timeout,
+                idle_by_clock: self.idle_by_clock,
                 max_future_skew_ms: if self.goes_by_arrival() { i64::MAX } else { self.max_future_skew_ms },
             }),
             dedup: self.dedup.map(|(origin, horizon_ms)| DedupSpec { column: place(origin), horizon_ms }),

@@ -64,3 +64,40 @@ fn open_windows_and_late_rows_are_told() {
         assert_eq!(late, &json!([row(21_000, true), row(12_000, false)]));
     }
 }
+
+const ABSENCE: &str = "CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '0.1' SECOND)
+WITH ('connector' = 'http', 'format' = 'json', 'idle-timeout' = '200 ms', 'queue-bytes' = '1 MiB', 'watermark.idle' = 'hold');
+CREATE MATERIALIZED VIEW unpaid AS SELECT * FROM clicks MATCH_RECOGNIZE (PARTITION BY page ORDER BY ts MEASURES A.ms AS ms
+  PATTERN (A $) WITHIN INTERVAL '1' SECOND DEFINE A AS ms = 1);
+CREATE MATERIALIZED VIEW sums AS SELECT window_start, window_end, COUNT(*) AS n
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND)) GROUP BY window_start, window_end;";
+
+#[test]
+fn what_waits_for_no_row_is_told_by_the_clock() {
+    let clock = ABSENCE.replace("'hold'", "'clock'");
+    let planned = |text: &str| plan(&[("time.sql".to_owned(), text.to_owned())], &Catalog::new()).unwrap();
+    let warnings = |text: &str| -> Vec<String> {
+        highwater::plan::check(&planned(text)).iter().map(ToString::to_string).collect()
+    };
+    let told = warnings(ABSENCE).into_iter().find(|text| text.starts_with("source clicks")).unwrap();
+    assert!(
+        told.contains(
+            "a pattern that ends with '$' is not told; let the clock go on for it: 'watermark.idle' = 'clock'"
+        )
+    );
+    assert!(!warnings(&clock).iter().any(|text| text.starts_with("source")));
+    for workers in [1, 3] {
+        let config = Config { workers, ..Config::default() };
+        let server = Server::start(Engine::start(planned(&clock), config).unwrap());
+        let row = json!({ "page": "a", "ms": 1, "ts": highwater::time::now_ms() }).to_string();
+        assert_eq!(post(&server, EVENTS, "content-type: application/json\r\n", row.as_bytes()).0, 202);
+        let since = std::time::Instant::now();
+        let count = |view: &str| server.json(&format!("/api/v1/views/{view}/rows"))["rows"].as_array().unwrap().len();
+        while count("unpaid") + count("sums") < 2 {
+            assert!(since.elapsed() < std::time::Duration::from_secs(20), "nobody pays, and nobody says so");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let time = &server.json("/api/v1/sources/clicks")["event_time"];
+        assert_eq!((&time["idle_by_clock"], &time["leaps"]), (&json!(true), &json!([])));
+    }
+}

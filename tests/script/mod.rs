@@ -257,6 +257,7 @@ impl Program {
             bound_ms: timing.bound_ms,
             lateness_ms: timing.lateness_ms,
             idle_timeout: timing.idle,
+            idle_by_clock: false,
             max_future_skew_ms: i64::MAX,
         };
         self.0.sources.push(SourceSpec {
@@ -372,6 +373,16 @@ impl Program {
 
     pub fn start_with(&self, config: Config) -> Engine {
         Engine::start(self.0.clone(), config).unwrap()
+    }
+}
+
+/// The acts of two inputs that fall silent one after the other, one 16 s of event time ahead of the other.
+/// `ahead_first` says whether it is the first to be silent.
+pub fn falling_silent(ahead_first: bool, pause: Duration) -> [Vec<Act>; 2] {
+    let (ahead, behind) = (Act::Rows(vec![(1, 31_000, 1)]), |ts| Act::Rows(vec![(2, ts, 1)]));
+    match ahead_first {
+        true => [vec![ahead, Act::Hang], vec![behind(12_000), Act::Pause(pause), behind(15_000), Act::Hang]],
+        false => [vec![Act::Pause(pause), ahead, Act::Hang], vec![behind(12_000), behind(15_000), Act::Hang]],
     }
 }
 

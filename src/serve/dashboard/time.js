@@ -22,10 +22,10 @@ function card(source) {
   for (const [key, label] of [["watermark", "watermark"], ["bound", "bound"], ["lateness", "lateness"], ["onTime", "on time"], ["amending", "late, taken"], ["rejected", "late, rejected"]])
     facts.append(make("div", {}, make("dt", {}, label), element.facts[key] = make("dd")));
   element.picture = make("svg", { class: "timeline", role: "img", width: "100%" });
-  element.words = make("p", { class: "note" });
+  element.words = make("p", { class: "note" }); element.leaps = make("ul", { class: "note", "aria-label": "Rows that move the watermark far" });
   element.bins = make("div", { class: "bins", role: "img", "aria-label": "Rows by how late they come" });
   element.advice = make("p", { class: "advice" }); element.code = make("code", { tabindex: "0" }); element.copy = make("button", { type: "button", onclick: () => copy(element.copy, element.code.textContent) }, "Copy");
-  element.append(make("div", { class: "head" }, make("h2", {}, source.name), facts), element.picture, element.words,
+  element.append(make("div", { class: "head" }, make("h2", {}, source.name), facts), element.picture, element.words, element.leaps,
     make("div", { class: "halves" }, make("div", {}, make("h3", {}, "How late rows come"), element.bins),
       make("div", {}, make("h3", {}, "The bound it suggests"), element.advice, make("div", { class: "codeline" }, element.code, element.copy))));
   return element;
@@ -43,6 +43,7 @@ function update(element, source) {
   set(element.facts.watermark, time.watermark_ms === null ? (time.watermark === "infinity" ? "end" : "–") : `${day(time.watermark_ms)} ${clock(time.watermark_ms)}`);
   set(element.facts.bound, span(time.bound_ms)); set(element.facts.lateness, time.lateness_ms === null ? "without bound" : span(time.lateness_ms));
   set(element.facts.onTime, count(rows.on_time)); set(element.facts.amending, count(rows.accepted_late)); set(element.facts.rejected, count(rows.rejected_late));
+  list(element.leaps, time.leaps.slice(-3), leap => leap.position, () => make("li"), (line, leap) => set(line, leap.text)); element.leaps.hidden = time.leaps.length === 0;
   picture(element, source);
   histogram(element, time, rows);
 }
