@@ -349,6 +349,37 @@ fn a_reader_that_comes_back_too_late_is_reset() {
     }
 }
 
+/// An id is a place of one request: of another view, of other options, it is none, and says so at once.
+#[test]
+fn a_reader_with_the_id_of_another_request_is_reset() {
+    let (program, go) = gated(21, false);
+    open(go);
+    let server = served(&program, 2);
+    server.finish();
+    let last = |path: &str| {
+        let mut stream = server.stream(path, "");
+        let mut events = std::iter::from_fn(|| stream.next());
+        events.find(Event::ends).unwrap().id
+    };
+    let paths = [
+        "/api/v1/views/windows/stream",
+        "/api/v1/views/windows/stream?emit=final",
+        "/api/v1/views/windows/ws?numbers=exact",
+        "/api/v1/views/totals/ws",
+        "/api/v1/stream?views=windows,totals",
+        "/api/v1/stream?views=totals,windows",
+    ];
+    let ids = paths.map(last);
+    for (of, id) in ids.iter().enumerate() {
+        for (to, path) in paths.iter().enumerate() {
+            let first = server.stream(path, id).next().unwrap();
+            assert_eq!(first.name, if of == to { "progress" } else { "reset" }, "{} to {path}", paths[of]);
+        }
+    }
+    let head = server.answer("GET /api/v1/views/windows/stream HTTP/1.0").1;
+    assert!(head.contains("x-accel-buffering: no"), "{head}");
+}
+
 #[test]
 fn a_silent_stream_shows_that_it_lives() {
     let (program, _) = gated(14, true);

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+#[path = "tables/exact.rs"]
+mod exact;
 mod feed;
 #[path = "tables/kept.rs"]
 mod kept;
@@ -144,7 +146,7 @@ fn refusals_change_nothing_and_say_what_would_do() {
         ("DELETE", "/api/v1/tables/thresholds/rows?k=x", "", 400, "row 1: "),
         ("DELETE", "/api/v1/tables/thresholds/rows?k=1&k=2", "", 400, "'k' is there twice"),
         ("DELETE", "/api/v1/tables/thresholds/rows?k=1", "{\"k\":1}", 400, "write it once"),
-        ("PATCH", rows, "{}", 405, "does not take PATCH"),
+        ("PUT", "/api/v1/tables/thresholds", "{}", 405, "does not take PUT"),
     ] {
         let (got, problem) = send(&server, method, path, body);
         assert_eq!(got, status, "{method} {path} {body}: {problem}");

@@ -59,6 +59,7 @@ pub use changes::{Changes, window_columns};
 pub use emit::Emit;
 pub use grouping::{GroupCall, Grouping, Role};
 pub use keys::{Keys, Numbers};
+pub use rows::canonical;
 pub use states::States;
 pub use table::{GroupTable, Middle, Part, pick};
 pub use terms::Terms;

@@ -134,10 +134,10 @@ impl Codec {
     /// The bytes of rows.
     pub(super) fn encode(&self, order: &[ArrayRef], args: &[ArrayRef]) -> Encoded {
         Encoded {
-            order: self.order.as_ref().map(|converter| convert(converter, &canonical(order))),
+            order: self.order.as_ref().map(|converter| convert(converter, &order.iter().map(canonical).collect::<Vec<_>>())),
             values: match &self.values {
                 None => Values::Text(args[0].as_string().clone()),
-                Some(converter) => Values::Rows(convert(converter, &canonical(args))),
+                Some(converter) => Values::Rows(convert(converter, &args.iter().map(canonical).collect::<Vec<_>>())),
             },
         }
     }
@@ -191,18 +191,15 @@ pub(super) fn argument_nulls(input: &Input<'_>) -> Option<NullBuffer> {
     })
 }
 
-/// The same columns with one NaN and one zero, so that equal values have equal bytes.
-fn canonical(columns: &[ArrayRef]) -> Vec<ArrayRef> {
-    let column = |column: &ArrayRef| -> ArrayRef {
-        match column.data_type() {
-            DataType::Float64 => {
-                Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| f64::native(value.key())))
-            }
-            DataType::Float32 => {
-                Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| f32::native(value.key())))
-            }
-            _ => column.clone(),
+/// The same column with one NaN and one zero, so that equal values have equal bytes.
+pub fn canonical(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float64 => {
+            Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| f64::native(value.key())))
         }
-    };
-    columns.iter().map(column).collect()
+        DataType::Float32 => {
+            Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| f32::native(value.key())))
+        }
+        _ => column.clone(),
+    }
 }

@@ -69,6 +69,14 @@ impl RowCodec {
         }
     }
 
+    /// What tells an encoded row from others: the bytes of its key, with which it begins; all of it without key columns.
+    pub(super) fn identity(&self, row: &[u8]) -> Vec<u8> {
+        match self.keys(&self.decode([row])) {
+            Some(keys) => keys.row(0).data().to_vec(),
+            None => row.to_vec(),
+        }
+    }
+
     /// The rows of these encodings.
     pub(super) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> RecordBatch {
         let parser: RowParser = self.converter.parser();

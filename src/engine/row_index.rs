@@ -14,6 +14,8 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::ArrowError;
 
+use crate::aggregate::canonical;
+
 /// How many columns of a view may have one.
 pub(super) const INDEXES: usize = 4;
 /// After as many epochs without a question it goes.
@@ -80,7 +82,8 @@ impl RowIndex {
     }
 
     fn hashes(&self, column: &ArrayRef) -> Vec<u64> {
-        let rows = match self.converter.convert_columns(std::slice::from_ref(column)) {
+        // `0.0` finds `-0.0`, and one NaN another.
+        let rows = match self.converter.convert_columns(&[canonical(column)]) {
             Ok(rows) => rows,
             Err(error) => unreachable!("the column has the type that the index was made for: {error}"),
         };

@@ -274,14 +274,25 @@ impl Rows {
         Ok(())
     }
 
-    /// Rows after a place, with the place where the next page begins if there are more.
-    pub(super) fn page(&self, after: Option<&[u8]>, limit: usize) -> (Vec<Shown>, Option<Vec<u8>>) {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut page: Vec<Shown> = Vec::new();
+    /// Rows after a place, with the place where the next page begins if there are more. A place is what `identity` says
+    /// of a row's bytes, which begin with it: rows of one identity are on one page.
+    pub(super) fn page(
+        &self,
+        after: Option<&[u8]>,
+        limit: usize,
+        identity: impl Fn(&[u8]) -> Vec<u8>,
+    ) -> (Vec<Shown>, Option<Vec<u8>>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Included);
+        let (mut page, mut last): (Vec<Shown>, Option<Vec<u8>>) = (Vec::new(), None);
         for (bytes, kept) in self.rows.range::<[u8], _>((from, Bound::Unbounded)) {
-            if page.len() >= limit.max(1) {
-                let last = page.last().map(|row| row.bytes.to_vec());
-                return (page, last);
+            if after.is_some_and(|after| bytes.starts_with(after)) {
+                continue;
+            }
+            if let Some(row) = page.last().filter(|_| page.len() >= limit.max(1)) {
+                let end = last.get_or_insert_with(|| identity(&row.bytes));
+                if !bytes.starts_with(end) {
+                    return (page, last);
+                }
             }
             show(bytes, kept, &mut page);
         }
@@ -295,7 +306,7 @@ impl Rows {
         }
         let changes = self.ring.since(epoch)?;
         if changes.is_empty() {
-            return Some(self.page(None, usize::MAX).0);
+            return Some(self.page(None, usize::MAX, <[u8]>::to_vec).0);
         }
         let mut rows = self.rows.clone();
         for changes in changes.iter().rev() {

@@ -132,10 +132,11 @@ impl View {
         self.page(None, usize::MAX)
     }
 
-    /// Rows after the place that an earlier page named, about `limit` of them (equal rows stay together).
+    /// Rows after the place that an earlier page named, about `limit` of them (rows of one key, or equal ones, stay
+    /// together). The place is that of a key: a row that changes meanwhile is neither left out nor shown twice.
     pub fn page(&self, after: Option<&[u8]>, limit: usize) -> Snapshot {
         let content = self.read();
-        let (rows, next) = content.page(after, limit);
+        let (rows, next) = content.page(after, limit, |bytes| self.codec.identity(bytes));
         let as_of = content.as_of();
         drop(content);
         Snapshot { next, ..self.shown(as_of, &rows) }

@@ -6,6 +6,7 @@
 mod arrow;
 mod blocks;
 mod cells;
+mod constant;
 mod csv;
 mod expansion;
 mod json;
@@ -27,7 +28,8 @@ use arrow_schema::{Schema, SchemaRef};
 use crate::options::{OptionError, OptionSpec, Options};
 
 pub use blocks::{guarded, is_guarded};
-pub use json::{JsonRows, NotFinite, cloudevents_as_lines, row_as_json};
+pub use constant::{Constant, constant};
+pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json};
 pub use msgpack::message_as_json;
 pub use timestamp::TimeUnit;
 

@@ -174,7 +174,7 @@ fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), R
 
 fn preflight() -> Response {
     let headers = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             "authorization, content-type, content-encoding, last-event-id, x-request-id",

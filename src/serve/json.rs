@@ -1,32 +1,53 @@
-//! Answers as JSON text. Rows are written as sinks write them (times RFC 3339 with milliseconds and `Z`, integers and
-//! decimals as numbers in full, structs as objects, every column in every row), except that NaN and the infinities are
-//! null: a column of numbers holds numbers or nothing.
+//! Answers as JSON text. Rows are written as sinks write them: times RFC 3339 with milliseconds and `Z`, integers and
+//! decimals as numbers in full, NaN and the infinities as the text `"NaN"`, `"Infinity"`, `"-Infinity"`, structs as objects,
+//! every column in every row. With `numbers=exact` an integer beyond 2^53 - 1 and a decimal of more than 15 digits are text,
+//! for whoever reads numbers as 64-bit floats.
 
 use arrow_array::RecordBatch;
 
+use super::problem::Problem;
+use super::route::{Parameter, query};
 use crate::engine::Snapshot;
-use crate::format::{JsonRows, NotFinite};
+use crate::format::{JsonRows, Numbers};
+
+/// How integers and decimals are written.
+pub(super) const NUMBERS: Parameter =
+    query("numbers", "string", "`exact`: as text where a 64-bit float does not hold them; `json` if not given");
+
+/// What [`NUMBERS`] says.
+pub(super) fn numbers(value: &str) -> Result<Numbers, Problem> {
+    match value {
+        "json" => Ok(Numbers::Json),
+        "exact" => Ok(Numbers::Exact),
+        other => Err(Problem::bad_request(format!("numbers={other}: write exact or json"))),
+    }
+}
 
 /// A writer for the rows of a batch.
-pub(super) fn writer(batch: &RecordBatch) -> JsonRows<'_> {
-    JsonRows::new(batch.schema_ref().fields(), batch.columns(), NotFinite::Null)
+pub(super) fn writer(batch: &RecordBatch, numbers: Numbers) -> JsonRows<'_> {
+    JsonRows::new(batch.schema_ref().fields(), batch.columns(), numbers)
 }
 
 /// The array of a snapshot's rows at `picks`, each with `_status` and `_version` after its columns.
-pub(super) fn rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>) -> String {
-    array(snapshot, picks, |row, out| {
+pub(super) fn rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>, numbers: Numbers) -> String {
+    array(snapshot, picks, numbers, |row, out| {
         let (status, version) = (snapshot.statuses[row].name(), snapshot.versions[row]);
         out.extend_from_slice(format!(r#","_status":"{status}","_version":{version}"#).as_bytes());
     })
 }
 
 /// The array of a snapshot's rows at `picks`, their columns only.
-pub(super) fn bare_rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>) -> String {
-    array(snapshot, picks, |_, _| {})
+pub(super) fn bare_rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>, numbers: Numbers) -> String {
+    array(snapshot, picks, numbers, |_, _| {})
 }
 
-fn array(snapshot: &Snapshot, picks: impl Iterator<Item = usize>, mut more: impl FnMut(usize, &mut Vec<u8>)) -> String {
-    let writer = writer(&snapshot.batch);
+fn array(
+    snapshot: &Snapshot,
+    picks: impl Iterator<Item = usize>,
+    numbers: Numbers,
+    mut more: impl FnMut(usize, &mut Vec<u8>),
+) -> String {
+    let writer = writer(&snapshot.batch, numbers);
     let mut out = vec![b'['];
     for row in picks {
         if out.len() > 1 {

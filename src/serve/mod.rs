@@ -15,6 +15,7 @@ mod body;
 mod columns;
 mod compress;
 mod connection;
+mod cursor;
 mod dashboard;
 mod dataflow;
 mod health;

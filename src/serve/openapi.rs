@@ -108,8 +108,10 @@ fn operation(route: &Route) -> Value {
 
 fn parameter(parameter: &Parameter) -> Value {
     let free = parameter.name.is_empty();
+    // One that ends with a point has the column's name behind it.
+    let column = if free || parameter.name.ends_with('.') { "COLUMN" } else { "" };
     let mut value = json!({
-        "name": if free { "COLUMN" } else { parameter.name },
+        "name": format!("{}{column}", parameter.name),
         "in": if parameter.header { "header" } else { "query" },
         "description": parameter.meaning,
         "schema": schema(parameter.kind),

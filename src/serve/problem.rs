@@ -59,6 +59,12 @@ impl Problem {
         Problem { status, detail: detail.into(), known: None, header: None }
     }
 
+    /// Saying this too, behind the rest.
+    pub(super) fn and(mut self, more: &str) -> Problem {
+        self.detail.push_str(more);
+        self
+    }
+
     /// With a header.
     pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Problem {
         Problem { header: Some(Box::new((name, value))), ..self }

@@ -14,12 +14,13 @@ use serde::Deserialize;
 
 use super::App;
 use super::as_of::AsOf;
-use super::json;
+use super::json::{self, NUMBERS, numbers};
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::{LIMIT, limit};
 use super::views::find;
 use crate::engine::{Snapshot, View};
+use crate::format::Numbers;
 
 /// How often and how far apart to look for an epoch that all views still know.
 const TRIES: (u32, Duration) = (50, Duration::from_millis(20));
@@ -30,6 +31,7 @@ pub(super) const ROUTES: &[Route] =
         .takes(&[
             query("views", "string", "Their names, with commas between; all if not given"),
             query("limit", "integer", "Rows of each view; 1000 if not given"),
+            NUMBERS,
         ])
         .answers(&[Answer::json("RowsTogether")])];
 
@@ -42,18 +44,20 @@ pub(super) const SHAPES: &[Shape] =
 struct Asked {
     views: Option<String>,
     limit: Option<String>,
+    numbers: Option<String>,
 }
 
 async fn rows(State(app): State<App>, query: Result<Query<Asked>, QueryRejection>) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = asked.limit.as_deref().map_or(Ok(LIMIT), limit)?;
+    let numbers = asked.numbers.as_deref().map_or(Ok(Numbers::Json), numbers)?;
     let views: Vec<Arc<View>> = match asked.views.as_deref() {
         None | Some("") => app.engine.views().iter().cloned().collect(),
         Some(names) => names.split(',').map(|name| find(&app, name).cloned()).collect::<Result<_, _>>()?,
     };
     for _ in 0..TRIES.0 {
         let (views, together) = (views.clone(), app.engine.views().clone());
-        let read = move || together.read(&views).map(|snapshots| body(&views, &snapshots, limit));
+        let read = move || together.read(&views).map(|snapshots| body(&views, &snapshots, limit, numbers));
         match tokio::task::spawn_blocking(read).await {
             Ok(Some(body)) => return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
             // The fastest view does not reach back to the slowest, which may catch up.
@@ -66,11 +70,11 @@ async fn rows(State(app): State<App>, query: Result<Query<Asked>, QueryRejection
     Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("1")))
 }
 
-fn body(views: &[Arc<View>], snapshots: &[Snapshot], limit: usize) -> String {
+fn body(views: &[Arc<View>], snapshots: &[Snapshot], limit: usize, numbers: Numbers) -> String {
     let as_of = snapshots.first().map_or(crate::time::Epoch::END, |snapshot| snapshot.as_of);
     let of = |(view, snapshot): (&Arc<View>, &Snapshot)| {
         let shown = snapshot.batch.num_rows().min(limit);
-        let (name, rows) = (json::text(view.name()), json::rows(snapshot, 0..shown));
+        let (name, rows) = (json::text(view.name()), json::rows(snapshot, 0..shown, numbers));
         format!(r#"{{"view":{name},"rows":{rows},"complete":{}}}"#, shown == snapshot.batch.num_rows())
     };
     let rows: Vec<String> = views.iter().zip(snapshots).map(of).collect();

@@ -21,12 +21,13 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
+use super::json::{NUMBERS, numbers};
 use super::problem::Problem;
 use super::route::{self, Answer, Parameter, Route, query};
 use super::stream_event::Event;
@@ -35,6 +36,7 @@ use super::views::find;
 use super::{App, PARTING};
 use super::{dataflow, sources, stats, stream_event, stream_id};
 use crate::engine::Snapshot;
+use crate::format::Numbers;
 use crate::time::{Clock, Epoch, parse_duration_ms};
 
 /// After how long without an event a comment shows that the connection lives.
@@ -73,9 +75,9 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 /// What a stream of one view can be asked.
-pub(super) const OF_ONE: &[Parameter] = &[EMIT, SNAPSHOT, EVERY, WITH, AFTER, LAST_ID];
+pub(super) const OF_ONE: &[Parameter] = &[EMIT, SNAPSHOT, EVERY, NUMBERS, WITH, AFTER, LAST_ID];
 /// What a stream of several can.
-pub(super) const OF_MANY: &[Parameter] = &[VIEWS, EMIT, SNAPSHOT, ALIGN, EVERY, WITH, AFTER, LAST_ID];
+pub(super) const OF_MANY: &[Parameter] = &[VIEWS, EMIT, SNAPSHOT, ALIGN, EVERY, NUMBERS, WITH, AFTER, LAST_ID];
 
 const VIEWS: Parameter = query("views", "string", "Their names, with commas between; all if not given");
 const EMIT: Parameter = query("emit", "string", "`changes` (default) or `final`: leave out what is open");
@@ -96,7 +98,10 @@ pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>) -> Response {
         };
         Some((Ok::<_, Infallible>(bytes), told))
     };
-    let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    // A proxy (nginx) that held events back until its buffer is full would not be told of them.
+    let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
+    let head =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache"), unbuffered];
     (head, Body::from_stream(futures_util::stream::unfold(told, next))).into_response()
 }
 
@@ -108,6 +113,7 @@ pub(super) struct Asked {
     snapshot: Option<bool>,
     align: Option<bool>,
     every: Option<String>,
+    numbers: Option<String>,
     with: Option<String>,
     last_event_id: Option<String>,
 }
@@ -157,6 +163,7 @@ pub(super) fn start(
     if every > EVERY_MAX_MS {
         return Err(Problem::bad_request(format!("every: at most {EVERY_MAX_MS} ms")));
     }
+    let numbers = asked.numbers.as_deref().map_or(Ok(Numbers::Json), numbers)?;
     let names = asked.with.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty());
     let extras = names.map(|name| {
         let known = || EXTRAS.iter().map(|extra| extra.name).collect::<Vec<_>>().join(", ");
@@ -177,16 +184,19 @@ pub(super) fn start(
         return Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("5")));
     };
     let (out, receiver) = mpsc::channel(WAITING);
+    let way = Way {
+        aligned: views.len() < 2 || asked.align.unwrap_or(true),
+        places: Vec::new(),
+        views,
+        only_final,
+        merge_over: if every == 0 { MERGE_OVER } else { 1 },
+        numbers,
+    };
     let reader = Reader {
-        watches: views.iter().map(|view| view.watch()).collect(),
+        watches: way.views.iter().map(|view| view.watch()).collect(),
         every: Duration::from_millis(every.unsigned_abs()),
-        way: Way {
-            aligned: views.len() < 2 || asked.align.unwrap_or(true),
-            places: Vec::new(),
-            views,
-            only_final,
-            merge_over: if every == 0 { MERGE_OVER } else { 1 },
-        },
+        tag: way.tag(app.run),
+        way,
         extras,
         clock: Clock::start(),
         extras_due: Duration::ZERO,
@@ -218,6 +228,8 @@ impl<T> From<mpsc::error::SendError<T>> for End {
 struct Reader {
     app: App,
     way: Way,
+    /// What the ids of its events begin with.
+    tag: u64,
     watches: Vec<watch::Receiver<Epoch>>,
     every: Duration,
     extras: Vec<&'static Extra>,
@@ -260,7 +272,7 @@ impl Reader {
                 }
                 self.progress().await?;
             }
-            Begin::Resume(id) => match stream_id::read(self.app.run, self.way.views.len(), &id) {
+            Begin::Resume(id) => match stream_id::read(self.tag, self.way.views.len(), &id) {
                 Some(places) if places.iter().zip(&self.way.views).all(|(place, view)| place.next <= view.as_of()) => {
                     self.way.places = places;
                     resumed = true;
@@ -278,7 +290,7 @@ impl Reader {
                 }
             }
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
-            match self.app.tellings.next(self.app.run, &self.way).await {
+            match self.app.tellings.next(self.tag, &self.way).await {
                 Next::Gone => self.reset("the changes since then are gone").await?,
                 Next::Told(told) => {
                     self.app.engine.metrics().sse_compacted.inc_by(told.merged());
@@ -315,11 +327,11 @@ impl Reader {
     }
 
     async fn send(&self, event: Event) -> Result<(), End> {
-        Ok(self.out.send(event.id(stream_id::write(self.app.run, &self.way.places)).alone()).await?)
+        Ok(self.out.send(event.id(stream_id::write(self.tag, &self.way.places)).alone()).await?)
     }
 
     async fn reset(&mut self, reason: &str) -> Result<(), End> {
-        self.out.send(stream_event::reset(reason).id(stream_id::nothing(self.app.run)).alone()).await?;
+        self.out.send(stream_event::reset(reason).id(stream_id::nothing(self.tag)).alone()).await?;
         self.snapshot().await
     }
 
@@ -330,13 +342,13 @@ impl Reader {
         snapshots.reverse();
         for view in 0..self.way.views.len() {
             let Some(snapshot) = snapshots.pop() else { break };
-            let (shown, only_final) = (self.way.views[view].clone(), self.way.only_final);
-            let encode = move || stream_event::snapshot(&shown, &snapshot, only_final);
+            let (shown, manner) = (self.way.views[view].clone(), (self.way.only_final, self.way.numbers));
+            let encode = move || stream_event::snapshot(&shown, &snapshot, manner);
             let event = tokio::task::spawn_blocking(encode).await.map_err(|_| End)?;
             if snapshots.is_empty() {
                 self.send(event).await?;
             } else {
-                self.out.send(event.id(stream_id::nothing(self.app.run)).alone()).await?;
+                self.out.send(event.id(stream_id::nothing(self.tag)).alone()).await?;
             }
         }
         self.progress().await

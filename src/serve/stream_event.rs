@@ -7,8 +7,11 @@
 use super::as_of::AsOf;
 use super::json;
 use crate::engine::{Place, Snapshot, Status, Told, View};
-use crate::format::JsonRows;
+use crate::format::{JsonRows, Numbers};
 use crate::time::Epoch;
+
+/// How a reader is told of rows: only what is not open, and how numbers are written.
+type Manner = (bool, Numbers);
 
 /// One event, whatever carries it: its name, where the reader is once it has taken it, and a JSON object.
 #[derive(Debug)]
@@ -53,16 +56,16 @@ impl Event {
 }
 
 /// The rows of a view; replaces all that the reader knows of it.
-pub(super) fn snapshot(view: &View, snapshot: &Snapshot, only_final: bool) -> Event {
+pub(super) fn snapshot(view: &View, snapshot: &Snapshot, (only_final, numbers): Manner) -> Event {
     let shown = |&row: &usize| !only_final || snapshot.statuses[row] != Status::Open;
-    let rows = json::rows(snapshot, (0..snapshot.batch.num_rows()).filter(shown));
+    let rows = json::rows(snapshot, (0..snapshot.batch.num_rows()).filter(shown), numbers);
     let head = head(view, snapshot.as_of);
     Event::new("snapshot", format!("{head},\"rows\":{rows}}}"))
 }
 
 /// Changes of one epoch; `None` if none of them is to be told.
-pub(super) fn delta(view: &View, told: &Told, as_of: Epoch, only_final: bool) -> Option<Event> {
-    let mut changes = Changes { writer: json::writer(told.changes.delta.batch()), out: Vec::new() };
+pub(super) fn delta(view: &View, told: &Told, as_of: Epoch, (only_final, numbers): Manner) -> Option<Event> {
+    let mut changes = Changes { writer: json::writer(told.changes.delta.batch(), numbers), out: Vec::new() };
     for (row, &status) in told.statuses.iter().enumerate() {
         let diff = told.changes.delta.diff(row);
         if !(only_final && status == Status::Open) {
@@ -74,8 +77,8 @@ pub(super) fn delta(view: &View, told: &Told, as_of: Epoch, only_final: bool) ->
 }
 
 /// Rows that closed without changing; `None` if there are none.
-pub(super) fn closed(view: &View, closed: &Snapshot, only_final: bool) -> Option<Event> {
-    let mut changes = Changes { writer: json::writer(&closed.batch), out: Vec::new() };
+pub(super) fn closed(view: &View, closed: &Snapshot, (only_final, numbers): Manner) -> Option<Event> {
+    let mut changes = Changes { writer: json::writer(&closed.batch, numbers), out: Vec::new() };
     for (row, &version) in closed.versions.iter().enumerate() {
         if !only_final {
             changes.push("retract", row, Status::Open, version);

@@ -1,29 +1,30 @@
 //! The ids of stream events: where a reader of some views is, so that `Last-Event-ID` takes up exactly there.
 //!
-//! `RUN:PLACE,PLACE,...`, one place a view in the order of the request, or one for all if they are equal. A place is
+//! `TAG:PLACE,PLACE,...`, one place a view in the order of the request, or one for all if they are equal. A place is
 //! `EPOCH`, or `EPOCH/EPOCH` (with `*` for merged changes) between a change and the closing of rows that goes with it. An
-//! epoch is `WATERMARK.TICK` in hexadecimal. `RUN:-` is "nothing whole yet". Ids of another run of the server mean nothing.
+//! epoch is `WATERMARK.TICK` in hexadecimal. `TAG:-` is "nothing whole yet". The tag is that of the request in this run of the
+//! server: ids of another view, of other options, of another run mean nothing.
 
 use crate::engine::Place;
 use crate::time::Epoch;
 
 /// The id of a reader's places.
-pub(super) fn write(run: u64, places: &[Place]) -> String {
+pub(super) fn write(tag: u64, places: &[Place]) -> String {
     let parts: Vec<String> = match places {
         [first, rest @ ..] if rest.iter().all(|place| place == first) => vec![place(first)],
         places => places.iter().map(place).collect(),
     };
-    format!("{run:x}:{}", parts.join(","))
+    format!("{tag:x}:{}", parts.join(","))
 }
 
 /// The id of a reader that has nothing whole yet.
-pub(super) fn nothing(run: u64) -> String {
-    format!("{run:x}:-")
+pub(super) fn nothing(tag: u64) -> String {
+    format!("{tag:x}:-")
 }
 
-/// The places of `views` views; `None` if the id is of another run, or no such id.
-pub(super) fn read(run: u64, views: usize, id: &str) -> Option<Vec<Place>> {
-    let places = id.strip_prefix(&format!("{run:x}:"))?;
+/// The places of `views` views; `None` if the id has another tag, or is no such id.
+pub(super) fn read(tag: u64, views: usize, id: &str) -> Option<Vec<Place>> {
+    let places = id.strip_prefix(&format!("{tag:x}:"))?;
     let places = places.split(',').map(read_place).collect::<Option<Vec<_>>>()?;
     match places.as_slice() {
         [one] => Some(vec![*one; views]),

@@ -1,11 +1,13 @@
 //! `/api/v1/tables`: reference tables and their rows; `/api/v1/tables/{table}/rows`: GET lists them as those of a view are
-//! listed, POST puts rows in (in the place of those with their keys), PUT replaces all of them, DELETE takes rows out by
-//! their keys (`?key=value`, or in the body). `POST /api/rules` is POST for the table `rules`.
+//! listed, POST puts rows in (in the place of those with their keys), PATCH changes the columns that it names in the rows with
+//! its keys, PUT replaces all of them, DELETE takes rows out by their keys (`?key=value`, or in the body). `POST /api/rules`
+//! is POST for the table `rules`.
 //!
 //! A body is one object, an array of objects, or objects one after another. A request takes effect as a whole, at one epoch,
 //! which the answer names: `{"epoch": "..."}`; when it comes, the views show the change. If anything is wrong with any row,
-//! nothing is changed.
+//! nothing is changed. Numbers are read by their digits, as those of events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +19,14 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::App;
 use super::as_of::AsOf;
 use super::columns::{Column, columns};
+use super::json;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
@@ -52,6 +55,7 @@ pub(super) const ROUTES: &[Route] = &[
         .answers(&[Answer::json("TableRows")]),
     change_of(Method::Post, ROWS, "Puts rows in, in the place of those with their keys", || post(upsert)),
     change_of(Method::Put, ROWS, "Replaces all rows", || put(replace)),
+    change_of(Method::Patch, ROWS, "Changes the columns that are named, in the rows with these keys", || patch(update)),
     change_of(Method::Delete, ROWS, "Takes rows out by their keys, in the body or one in the query", || {
         delete(take_out)
     })
@@ -151,8 +155,23 @@ async fn put_in(table: &Arc<Table>, headers: &HeaderMap, body: Body) -> Result<J
     if objects.is_empty() {
         return Err(Problem::bad_request("the body has no row: write an object or an array of objects"));
     }
-    let rows = read(table, &objects, false)?;
+    let Given { rows, .. } = read(table, &objects, Wanted::Rows)?;
     change(table, Change::Upsert(rows)).await
+}
+
+async fn update(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Changed>, Problem> {
+    let table = find(&app, &name)?;
+    let objects = objects(&headers, body)?;
+    if objects.is_empty() {
+        return Err(Problem::bad_request("the body has no row: write the key and the columns to change"));
+    }
+    let Given { rows, given } = read(table, &objects, Wanted::Columns)?;
+    change(table, Change::Update { rows, given }).await
 }
 
 async fn replace(
@@ -167,7 +186,7 @@ async fn replace(
     if objects.is_empty() && bytes == 0 {
         return Err(Problem::bad_request("the body is empty: write all rows as an array of objects, [] for none"));
     }
-    let rows = read(table, &objects, false)?;
+    let Given { rows, .. } = read(table, &objects, Wanted::Rows)?;
     change(table, Change::Replace(rows)).await
 }
 
@@ -190,7 +209,11 @@ async fn take_out(
         if !objects.is_empty() {
             return Err(Problem::bad_request("the key is in the query and in the body: write it once"));
         }
-        objects.push(query.into_iter().map(|(name, value)| (name, Value::from(value))).collect());
+        let member = |(name, value): (String, String)| match to_raw_value(&value) {
+            Ok(value) => (name, value),
+            Err(error) => unreachable!("text is JSON: {error}"),
+        };
+        objects.push(query.into_iter().map(member).collect());
     }
     if objects.is_empty() {
         let example = key_names(table).iter().map(|name| format!("{name}=...")).collect::<Vec<_>>().join("&");
@@ -198,8 +221,8 @@ async fn take_out(
             "which rows? Write their keys: ?{example}, or objects in the body; PUT [] takes all rows out"
         )));
     }
-    let keys = read(table, &objects, true)?;
-    change(table, Change::Delete(keys)).await
+    let Given { rows, .. } = read(table, &objects, Wanted::Keys)?;
+    change(table, Change::Delete(rows)).await
 }
 
 /// Makes the change, and waits until the views show it.
@@ -230,7 +253,8 @@ fn key_names(table: &Table) -> Vec<&str> {
     table.spec().key().iter().map(|&column| schema.field(column).name().as_str()).collect()
 }
 
-type Object = serde_json::Map<String, Value>;
+/// The members of an object, each as it was written: a number keeps its digits.
+type Object = BTreeMap<String, Box<RawValue>>;
 
 /// The objects of a body.
 fn objects(headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Problem> {
@@ -243,58 +267,72 @@ fn objects(headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Problem> {
         let detail = format!("rows of tables are read as JSON, not as '{kind}'; send Content-Type: application/json");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let mut objects = Vec::new();
-    let mut take = |value: Value| match value {
-        Value::Object(object) => {
-            objects.push(object);
-            Ok(())
-        }
-        other => {
+    let mut objects: Vec<Object> = Vec::new();
+    let not_json = |error| Problem::bad_request(format!("the body is not JSON: {error}; nothing was changed"));
+    let mut take = |value: &RawValue| match value.get().starts_with('{') {
+        true => serde_json::from_str(value.get()).map(|object| objects.push(object)).map_err(not_json),
+        false => {
             let row = objects.len() + 1;
-            Err(Problem::bad_request(format!("row {row} is {other}, not an object; nothing was changed")))
+            Err(Problem::bad_request(format!("row {row} is {value}, not an object; nothing was changed")))
         }
     };
-    for value in serde_json::Deserializer::from_slice(&body).into_iter::<Value>() {
-        match value
-            .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}; nothing was changed")))?
-        {
-            Value::Array(values) => values.into_iter().try_for_each(&mut take)?,
-            value => take(value)?,
+    for value in serde_json::Deserializer::from_slice(&body).into_iter::<&RawValue>() {
+        let value = value.map_err(not_json)?;
+        match value.get().starts_with('[') {
+            true => {
+                let values: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(not_json)?;
+                values.into_iter().try_for_each(&mut take)?;
+            }
+            false => take(value)?,
         }
     }
     Ok(objects)
 }
 
-/// Objects as rows of the table; of `keys_only` those of the other columns are NULL.
-fn read(table: &Table, objects: &[Object], keys_only: bool) -> Result<RecordBatch, Problem> {
+/// What is read of objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Whole rows; columns that are not given are NULL.
+    Rows,
+    /// Keys, and the columns that are given.
+    Columns,
+    /// Keys only.
+    Keys,
+}
+
+/// Rows, and per row and column whether it was given.
+struct Given {
+    rows: RecordBatch,
+    given: Vec<Vec<bool>>,
+}
+
+/// Objects as rows of the table; what is not wanted of them is NULL.
+fn read(table: &Table, objects: &[Object], what: Wanted) -> Result<Given, Problem> {
     let schema = &table.spec().view.schema;
     let refuse = |row: usize, reason: String| Problem::bad_request(format!("row {row}: {reason}; nothing was changed"));
     let spelled = |name: &str| {
         let exact = schema.fields().iter().position(|field| field.name() == name);
         exact.or_else(|| schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(name)))
     };
-    let mut text = Vec::new();
+    let (mut text, mut given) = (Vec::new(), Vec::new());
     for (row, object) in objects.iter().enumerate() {
-        let mut known = Object::new();
+        let mut known: Vec<Option<&RawValue>> = vec![None; schema.fields().len()];
         for (name, value) in object {
             let Some(column) = spelled(name) else {
                 let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
                 let reason = format!("'{}' has no column '{name}'; it has: {}", table.name(), names.join(", "));
                 return Err(refuse(row + 1, reason));
             };
-            known.insert(schema.field(column).name().clone(), value.clone());
+            known[column] = Some(value);
         }
-        text.extend_from_slice(Value::Object(known).to_string().as_bytes());
-        text.push(b'\n');
+        let members = known.iter().zip(schema.fields()).filter_map(|(value, field)| Some((field.name(), (*value)?.get())));
+        // A newline can stand between tokens only, where it is space; here it would end the row.
+        let members = members.map(|(name, value)| format!("{}:{}", json::text(name), value.replace('\n', " ")));
+        text.extend_from_slice(format!("{{{}}}\n", members.collect::<Vec<_>>().join(",")).as_bytes());
+        given.push(known.iter().map(Option::is_some).collect::<Vec<bool>>());
     }
-    let wanted: Vec<usize> = match keys_only {
-        true => {
-            let mut key = table.spec().key().to_vec();
-            key.sort_unstable();
-            key
-        }
-        false => (0..schema.fields().len()).collect(),
-    };
+    let is_key = |column: &usize| table.spec().key().contains(column);
+    let wanted: Vec<usize> = (0..schema.fields().len()).filter(|column| what != Wanted::Keys || is_key(column)).collect();
     let decoded = decode(schema, &wanted, text).map_err(|detail| match detail {
         Wrong::Rows(rows) => {
             let shown: Vec<String> =
@@ -307,9 +345,11 @@ fn read(table: &Table, objects: &[Object], keys_only: bool) -> Result<RecordBatc
     })?;
     for (at, &column) in wanted.iter().enumerate() {
         let field = schema.field(column);
-        let missing = (!field.is_nullable()).then(|| (0..objects.len()).find(|&row| decoded.column(at).is_null(row)));
+        let needed = |row: &usize| what != Wanted::Columns || is_key(&column) || given[*row][column];
+        let is_missing = |row: &usize| needed(row) && decoded.column(at).is_null(*row);
+        let missing = (!field.is_nullable()).then(|| (0..objects.len()).find(is_missing));
         if let Some(row) = missing.flatten() {
-            let why = match table.spec().key().contains(&column) {
+            let why = match is_key(&column) {
                 true => "is part of the primary key",
                 false => "is NOT NULL",
             };
@@ -322,6 +362,7 @@ fn read(table: &Table, objects: &[Object], keys_only: bool) -> Result<RecordBatc
     });
     let options = RecordBatchOptions::new().with_row_count(Some(objects.len()));
     RecordBatch::try_new_with_options(nullable(schema), columns.collect(), &options)
+        .map(|rows| Given { rows, given })
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 

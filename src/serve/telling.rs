@@ -9,6 +9,7 @@
 //! whoever waits for it waits without one.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::body::Bytes;
@@ -20,6 +21,7 @@ use tokio::task::block_in_place;
 use super::stream_event::{self, Event};
 use super::stream_id;
 use crate::engine::{Place, Step, View};
+use crate::format::Numbers;
 use crate::time::Epoch;
 
 /// How many tellings are kept, and of how many bytes.
@@ -38,6 +40,18 @@ pub(super) struct Way {
     pub(super) aligned: bool,
     /// More epochs than this at once are merged.
     pub(super) merge_over: usize,
+    /// How integers and decimals are written.
+    pub(super) numbers: Numbers,
+}
+
+impl Way {
+    /// A number that tells this run of the server and what is asked for from others: the ids of events begin with it, so
+    /// that one of another request is not taken for a place of this one.
+    pub(super) fn tag(&self, run: u64) -> u64 {
+        let names: Vec<&str> = self.views.iter().map(|view| view.name()).collect();
+        let asked = (run, names, self.only_final, self.aligned, self.numbers);
+        foldhash::quality::FixedState::with_seed(0).hash_one(asked)
+    }
 }
 
 /// Events one after another, and where a reader is that took them.
@@ -125,11 +139,12 @@ struct Key {
     only_final: bool,
     aligned: bool,
     merge_over: usize,
+    numbers: Numbers,
 }
 
 impl Tellings {
-    /// What a reader on its way hears next, in the run of the server `run`.
-    pub(super) async fn next(&self, run: u64, way: &Way) -> Next {
+    /// What a reader on its way hears next; ids begin with `tag`.
+    pub(super) async fn next(&self, tag: u64, way: &Way) -> Next {
         let ends: Vec<Epoch> = way.views.iter().map(|view| view.as_of()).collect();
         let least = ends.iter().copied().min().unwrap_or(Epoch::END);
         let ends: Vec<Epoch> = if way.aligned { vec![least; ends.len()] } else { ends };
@@ -139,7 +154,7 @@ impl Tellings {
         let slot = self.slot(way);
         let told = slot.get_or_init(async || {
             at_length(|| {
-                let told = tell(run, way, &ends).map(Arc::new);
+                let told = tell(tag, way, &ends).map(Arc::new);
                 // Most readers want it so.
                 told.iter().for_each(|told| drop(told.sent()));
                 told
@@ -155,6 +170,7 @@ impl Tellings {
             only_final: way.only_final,
             aligned: way.aligned,
             merge_over: way.merge_over,
+            numbers: way.numbers,
         };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = kept.by_way.get(&key) {
@@ -184,7 +200,7 @@ fn at_length<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// The way to `ends`; `None` if some changes are gone.
-fn tell(run: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
+fn tell(tag: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
     let step = |((view, place), end): ((&Arc<View>, &Place), &Epoch)| {
         if *end <= place.closed {
             return Some(None);
@@ -199,11 +215,11 @@ fn tell(run: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
     }
     order.sort_unstable();
     let (mut events, mut places) = (Vec::new(), way.places.clone());
-    let mut push = |event: Event, places: &[Place]| events.push(event.id(stream_id::write(run, places)));
+    let mut push = |event: Event, places: &[Place]| events.push(event.id(stream_id::write(tag, places)));
     for (epoch, view, at) in order {
         let Some(step) = &steps[view] else { continue };
         let next = Epoch { tick: epoch.tick.saturating_add(1), ..epoch };
-        let event = stream_event::delta(&way.views[view], &step.told[at], next, way.only_final);
+        let event = stream_event::delta(&way.views[view], &step.told[at], next, (way.only_final, way.numbers));
         let closed = if step.closes { places[view].closed } else { next };
         places[view] = Place { closed, next, merged: step.merged };
         event.into_iter().for_each(|event| push(event, &places));
@@ -211,7 +227,7 @@ fn tell(run: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
     for (view, step) in steps.iter().enumerate() {
         let Some(step) = step else { continue };
         places[view] = step.to.into();
-        let event = stream_event::closed(&way.views[view], &step.closed, way.only_final);
+        let event = stream_event::closed(&way.views[view], &step.closed, (way.only_final, way.numbers));
         event.into_iter().for_each(|event| push(event, &places));
     }
     if way.aligned {

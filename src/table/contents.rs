@@ -69,11 +69,28 @@ impl Contents {
                 continue;
             }
             let key: Bytes = keys.row(row).data().into();
-            let old = match acts.value(row) == Act::Delete as i64 {
-                true => self.held.remove(&key),
-                false => self.held.insert(key.clone(), rows.row(row).data().into()),
+            let old = match acts.value(row) {
+                act if act == Act::Delete as i64 => self.held.remove(&key),
+                act if act == Act::Update as i64 => {
+                    let Some(old) = self.held.get(&key) else { continue };
+                    let new = self.updated(old, batch, row);
+                    self.held.insert(key.clone(), new)
+                }
+                _ => self.held.insert(key.clone(), rows.row(row).data().into()),
             };
             before.entry(key).or_insert(old);
+        }
+    }
+
+    /// A held row with the columns that a row of a request gives.
+    fn updated(&self, old: &[u8], batch: &RecordBatch, row: usize) -> Bytes {
+        let old = self.decode(&[old]);
+        let given = batch.column(self.schema.fields().len() + 2).as_binary::<i32>().value(row);
+        let new = (old.columns().iter().zip(batch.columns())).zip(given);
+        let new: Vec<ArrayRef> = new.map(|((old, new), given)| if *given == 0 { old.clone() } else { new.slice(row, 1) }).collect();
+        match self.rows.convert_columns(&new) {
+            Ok(rows) => rows.row(0).data().into(),
+            Err(error) => unreachable!("these are the table's columns: {error}"),
         }
     }
 
@@ -185,6 +202,13 @@ mod tests {
         let there = upsert(&[("a", Some(0)), ("c", Some(3))]);
         let back = [upsert(&[("a", Some(9))]), Change::Delete(rows(&[("c", None)]))];
         assert_eq!(apply(&[(0, there), (0, back[0].clone()), (0, back[1].clone())]), []);
+        // Only what is given changes, at the row's own state; there is no row 'x' to change.
+        let update = |page: &str, slow, given| {
+            Change::Update { rows: rows(&[(page, slow)]), given: vec![vec![true, given]] }
+        };
+        let changes = [update("b", Some(7), true), update("a", None, false), update("x", Some(1), true)];
+        assert_eq!(apply(&changes.clone().map(|change| (0, change))), [row("b", None, -1), row("b", Some(7), 1)]);
+        assert_eq!(apply(&[(0, update("b", None, true))]), [row("b", Some(7), -1), row("b", None, 1)]);
         let answer = apply(&[(0, Change::Replace(rows(&[("b", None), ("d", Some(4))])))]);
         assert_eq!(answer, [row("a", Some(9), -1), row("d", Some(4), 1)]);
         assert_eq!(apply(&[(0, Change::Replace(rows(&[])))]), [row("b", None, -1), row("d", Some(4), -1)]);

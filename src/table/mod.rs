@@ -1,7 +1,7 @@
 //! Reference tables: rows known by a primary key that requests change while the dataflow runs.
 //!
-//! A [`Change`] travels as rows of the table with two columns behind them ([`request_schema`]): what to do with the row, and
-//! which process asked. [`Contents`] takes all requests of an epoch at once and answers what they change: a row is taken
+//! A [`Change`] travels as rows of the table with three columns behind them ([`request_schema`]): what to do with the row,
+//! which process asked, and which columns are given. [`Contents`] takes all requests of an epoch at once and answers what they change: a row is taken
 //! back and its successor added in one epoch, and a row that comes out as it was changes nothing.
 //!
 //! Order within an epoch: by process, then as that process was asked. So the contents are the same on every run and with any
@@ -11,7 +11,7 @@ mod contents;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::delta::Delta;
@@ -23,6 +23,13 @@ pub use contents::Contents;
 pub enum Change {
     /// Puts rows in, in the place of those with their keys. Columns are those of the table.
     Upsert(RecordBatch),
+    /// Changes the given columns of the rows with these keys; a key without a row stays without.
+    Update {
+        /// The new values beside the keys; columns are those of the table.
+        rows: RecordBatch,
+        /// Per row and column of the table whether it is given.
+        given: Vec<Vec<bool>>,
+    },
     /// Takes the rows with these keys out. Columns are those of the table; only those of the key are read.
     Delete(RecordBatch),
     /// Takes all rows out, then puts these in.
@@ -35,12 +42,15 @@ enum Act {
     Clear = 0,
     Upsert = 1,
     Delete = 2,
+    Update = 3,
 }
 
-/// The columns of requests for a table: the table's, all nullable, the act and the process that asked.
+/// The columns of requests for a table: the table's, all nullable, the act, the process that asked, and a byte a column that
+/// says whether it is given.
 pub fn request_schema(table: &Schema) -> SchemaRef {
     let mut fields: Vec<Field> = table.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
     fields.extend(["__act", "__process"].map(|name| Field::new(name, DataType::Int64, false)));
+    fields.push(Field::new("__given", DataType::Binary, true));
     Arc::new(Schema::new(fields))
 }
 
@@ -50,6 +60,7 @@ impl Change {
         let (act, batch) = match self {
             Change::Upsert(batch) | Change::Replace(batch) => (Act::Upsert, batch),
             Change::Delete(batch) => (Act::Delete, batch),
+            Change::Update { rows, .. } => (Act::Update, rows),
         };
         let clears = usize::from(matches!(self, Change::Replace(_)));
         let rows = batch.num_rows() + clears;
@@ -65,6 +76,13 @@ impl Change {
         let mut columns: Vec<ArrayRef> = batch.columns().iter().map(column).collect();
         columns.push(Arc::new(acts));
         columns.push(Arc::new(Int64Array::from(vec![process as i64; rows])));
+        columns.push(match self {
+            Change::Update { given, .. } => {
+                let bytes = |row: &Vec<bool>| row.iter().map(|given| u8::from(*given)).collect::<Vec<u8>>();
+                Arc::new(BinaryArray::from_iter_values(given.iter().map(bytes)))
+            }
+            _ => new_null_array(&DataType::Binary, rows),
+        });
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         match RecordBatch::try_new_with_options(schema.clone(), columns, &options) {
             Ok(batch) => Delta::insert(batch),

@@ -1,7 +1,8 @@
 //! The JSON encoder: one object a line, every column in its place, NULL as `null`.
 //!
 //! Times are RFC 3339 with milliseconds and `Z`; floats the shortest text that reads back as the same; NaN and the
-//! infinities are text (or null, see [`NotFinite`]), since JSON has no number for them.
+//! infinities are the text `"NaN"`, `"Infinity"`, `"-Infinity"`, since JSON has no number for them. Integers and decimals are
+//! numbers in full, or text where a reader asks for it ([`Numbers`]).
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
@@ -29,7 +30,7 @@ impl JsonEncoder {
 
 impl Encoder for JsonEncoder {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let row_writer = JsonRows::new(batch.schema_ref().fields(), batch.columns(), NotFinite::Text);
+        let row_writer = JsonRows::new(batch.schema_ref().fields(), batch.columns(), Numbers::Json);
         for row in 0..batch.num_rows() {
             row_writer.write(row, out);
             out.push(b'\n');
@@ -41,30 +42,37 @@ impl Encoder for JsonEncoder {
 /// One row as a JSON object, for messages and dead letters. Slow: sets up for one row.
 pub fn row_as_json(schema: &SchemaRef, columns: &[ArrayRef], row: usize) -> String {
     let mut out = Vec::new();
-    JsonRows::new(schema.fields(), columns, NotFinite::Text).write(row, &mut out);
+    JsonRows::new(schema.fields(), columns, Numbers::Json).write(row, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// What stands for a float that JSON has no number for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotFinite {
-    /// `"NaN"`, `"Infinity"`, `"-Infinity"`: reads back as it was.
-    Text,
-    /// `null`: the column holds numbers or nothing.
-    Null,
+/// How integers and decimals are written that a 64-bit float does not hold exactly. Whoever reads JSON's numbers as such
+/// floats, as JavaScript does, would not see their last digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Numbers {
+    /// As numbers, with all their digits.
+    #[default]
+    Json,
+    /// As text: a BIGINT beyond 2^53 - 1, a DECIMAL of more than 15 digits.
+    Exact,
 }
+
+/// The largest integer up to which a 64-bit float holds every one.
+const SAFE: u64 = (1 << 53) - 1;
+/// So many decimal digits a 64-bit float always gives back.
+const SAFE_DIGITS: u128 = 1_000_000_000_000_000;
 
 /// Rows as objects: each column's name ready to be copied, its type looked at once. Cost: a branch a cell.
 pub struct JsonRows<'a>(Vec<(Vec<u8>, Cell<'a>)>);
 
 impl<'a> JsonRows<'a> {
     /// For rows whose columns are `fields`.
-    pub fn new(fields: &Fields, columns: &'a [ArrayRef], not_finite: NotFinite) -> JsonRows<'a> {
+    pub fn new(fields: &Fields, columns: &'a [ArrayRef], numbers: Numbers) -> JsonRows<'a> {
         let member = |(index, (field, column)): (usize, (&FieldRef, &'a ArrayRef))| {
             let mut name = if index == 0 { Vec::new() } else { vec![b','] };
             write_text(field.name(), &mut name);
             name.push(b':');
-            (name, Cell::new(column, not_finite))
+            (name, Cell::new(column, numbers))
         };
         JsonRows(fields.iter().zip(columns).enumerate().map(member).collect())
     }
@@ -102,16 +110,19 @@ enum Values<'a> {
     UInt16(&'a [u16]),
     UInt32(&'a [u32]),
     UInt64(&'a [u64]),
-    Float32(&'a [f32], NotFinite),
-    Float64(&'a [f64], NotFinite),
+    Float32(&'a [f32]),
+    Float64(&'a [f64]),
+    /// Integers that are text beyond [`SAFE`].
+    Wide(&'a [i64]),
+    UnsignedWide(&'a [u64]),
     Time(&'a [i64]),
     Date(&'a [i32]),
     Bool(&'a arrow_array::BooleanArray),
     Text(&'a arrow_array::StringArray),
     Row(JsonRows<'a>),
     List(&'a [i32], Box<Cell<'a>>),
-    /// A fixed-point number as it is shown.
-    Shown(ArrayFormatter<'a>),
+    /// A fixed-point number as it is shown, and its digits if it may have to be text.
+    Shown(ArrayFormatter<'a>, Option<&'a [i128]>),
     /// Anything else, as text.
     Quoted(ArrayFormatter<'a>),
     /// Nothing but NULL.
@@ -119,34 +130,42 @@ enum Values<'a> {
 }
 
 impl<'a> Cell<'a> {
-    fn new(column: &'a ArrayRef, not_finite: NotFinite) -> Cell<'a> {
+    fn new(column: &'a ArrayRef, numbers: Numbers) -> Cell<'a> {
         let column = column.as_ref();
         const OPTIONS: FormatOptions<'static> = FormatOptions::new();
         let values = match column.data_type() {
             DataType::Int8 => Values::Int8(column.as_primitive::<Int8Type>().values()),
             DataType::Int16 => Values::Int16(column.as_primitive::<Int16Type>().values()),
             DataType::Int32 => Values::Int32(column.as_primitive::<Int32Type>().values()),
+            DataType::Int64 if numbers == Numbers::Exact => Values::Wide(column.as_primitive::<Int64Type>().values()),
+            DataType::UInt64 if numbers == Numbers::Exact => {
+                Values::UnsignedWide(column.as_primitive::<UInt64Type>().values())
+            }
             DataType::Int64 => Values::Int64(column.as_primitive::<Int64Type>().values()),
             DataType::UInt8 => Values::UInt8(column.as_primitive::<UInt8Type>().values()),
             DataType::UInt16 => Values::UInt16(column.as_primitive::<UInt16Type>().values()),
             DataType::UInt32 => Values::UInt32(column.as_primitive::<UInt32Type>().values()),
             DataType::UInt64 => Values::UInt64(column.as_primitive::<UInt64Type>().values()),
-            DataType::Float32 => Values::Float32(column.as_primitive::<Float32Type>().values(), not_finite),
-            DataType::Float64 => Values::Float64(column.as_primitive::<Float64Type>().values(), not_finite),
+            DataType::Float32 => Values::Float32(column.as_primitive::<Float32Type>().values()),
+            DataType::Float64 => Values::Float64(column.as_primitive::<Float64Type>().values()),
             DataType::Timestamp(TimeUnit::Millisecond, _) => {
                 Values::Time(column.as_primitive::<TimestampMillisecondType>().values())
             }
             DataType::Date32 => Values::Date(column.as_primitive::<Date32Type>().values()),
             DataType::Boolean => Values::Bool(column.as_boolean()),
             DataType::Utf8 => Values::Text(column.as_string()),
-            DataType::Struct(fields) => Values::Row(JsonRows::new(fields, column.as_struct().columns(), not_finite)),
+            DataType::Struct(fields) => Values::Row(JsonRows::new(fields, column.as_struct().columns(), numbers)),
             DataType::List(_) => {
                 let list = column.as_list::<i32>();
-                Values::List(list.value_offsets(), Box::new(Cell::new(list.values(), not_finite)))
+                Values::List(list.value_offsets(), Box::new(Cell::new(list.values(), numbers)))
             }
             kind => match ArrayFormatter::try_new(column, &OPTIONS) {
-                Ok(shown) if matches!(kind, DataType::Decimal128(..) | DataType::Decimal256(..)) => {
-                    Values::Shown(shown)
+                Ok(shown) if matches!(kind, DataType::Decimal128(..)) => {
+                    let digits = column.as_primitive::<Decimal128Type>().values();
+                    Values::Shown(shown, (numbers == Numbers::Exact).then_some(digits))
+                }
+                Ok(shown) if matches!(kind, DataType::Decimal256(..)) && numbers == Numbers::Json => {
+                    Values::Shown(shown, None)
                 }
                 Ok(shown) => Values::Quoted(shown),
                 Err(_) => Values::Nothing,
@@ -169,11 +188,12 @@ impl<'a> Cell<'a> {
             Values::UInt16(values) => write_value(&values[row], out),
             Values::UInt32(values) => write_value(&values[row], out),
             Values::UInt64(values) => write_value(&values[row], out),
-            Values::Float32(values, _) if values[row].is_finite() => write_value(&values[row], out),
-            Values::Float64(values, _) if values[row].is_finite() => write_value(&values[row], out),
-            Values::Float32(_, NotFinite::Null) | Values::Float64(_, NotFinite::Null) => out.extend_from_slice(b"null"),
-            Values::Float32(values, NotFinite::Text) => write_value(not_finite(values[row].into()), out),
-            Values::Float64(values, NotFinite::Text) => write_value(not_finite(values[row]), out),
+            Values::Float32(values) if values[row].is_finite() => write_value(&values[row], out),
+            Values::Float64(values) if values[row].is_finite() => write_value(&values[row], out),
+            Values::Float32(values) => write_value(not_finite(values[row].into()), out),
+            Values::Float64(values) => write_value(not_finite(values[row]), out),
+            Values::Wide(values) => write_wide(&values[row], values[row].unsigned_abs(), out),
+            Values::UnsignedWide(values) => write_wide(&values[row], values[row], out),
             Values::Time(values) => {
                 out.push(b'"');
                 write_time(values[row], out);
@@ -198,7 +218,10 @@ impl<'a> Cell<'a> {
                 }
                 out.push(b']');
             }
-            Values::Shown(shown) => out.extend_from_slice(shown.value(row).to_string().as_bytes()),
+            Values::Shown(shown, Some(digits)) if digits[row].unsigned_abs() >= SAFE_DIGITS => {
+                write_text(&shown.value(row).to_string(), out);
+            }
+            Values::Shown(shown, _) => out.extend_from_slice(shown.value(row).to_string().as_bytes()),
             Values::Quoted(shown) => write_text(&shown.value(row).to_string(), out),
             Values::Nothing => out.extend_from_slice(b"null"),
         }
@@ -212,6 +235,16 @@ pub(in super::super) fn not_finite(value: f64) -> &'static str {
         f64::NEG_INFINITY => "-Infinity",
         _ => "NaN",
     }
+}
+
+/// An integer as a number, or as text if it is beyond what a float holds.
+fn write_wide(value: &impl serde::Serialize, size: u64, out: &mut Vec<u8>) {
+    if size <= SAFE {
+        return write_value(value, out);
+    }
+    out.push(b'"');
+    write_value(value, out);
+    out.push(b'"');
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {

@@ -69,12 +69,15 @@ export class View {
   /** The best `limit` rows of those that `fits`: newest first, then by key. */
   top(limit, fits, order) {
     const by = this.newest, keys = this.key;
+    // Of numbers that are text (beyond what the page's own hold) the size counts.
+    const sizes = new Set(this.columns.filter(c => isNumber(c.type)).map(c => c.name));
+    const of = (row, name) => sizes.has(name) && typeof row[name] === "string" ? Number(row[name]) : row[name];
     const plain = (a, b) => a === b ? 0 : a === null || a === undefined ? -1 : b === null || b === undefined ? 1 : a < b ? -1 : 1;
     const compare = order
-      ? ([, { row: a }], [, { row: b }]) => order.sign * plain(a[order.by], b[order.by]) || plain(a[keys[0]], b[keys[0]])
+      ? ([, { row: a }], [, { row: b }]) => order.sign * plain(of(a, order.by), of(b, order.by)) || plain(of(a, keys[0]), of(b, keys[0]))
       : ([, { row: a }], [, { row: b }]) => {
         if (by) { const d = plain(b[by], a[by]); if (d) return d }
-        for (const key of keys) { const d = plain(a[key], b[key]); if (d) return d }
+        for (const key of keys) { const d = plain(of(a, key), of(b, key)); if (d) return d }
         return 0;
       };
     let best = [], worst = null, fitting = 0;
@@ -159,7 +162,7 @@ function follow() {
   const followed = [...store.views.values()].filter(view => !view.paged).map(view => encodeURIComponent(view.name));
   // Without a name all views would be followed.
   const asked = store.views.size === followed.length ? "" : "&views=" + (followed.join(",") || encodeURIComponent([...store.views.keys()][0]));
-  source = new EventSource(withToken("/api/v1/stream?align=false&every=200ms&with=stats,sources,dataflow" + asked));
+  source = new EventSource(withToken("/api/v1/stream?align=false&numbers=exact&every=200ms&with=stats,sources,dataflow" + asked));
   const on = (name, act) => source.addEventListener(name, event => later(() => act(JSON.parse(event.data))));
   source.onopen = () => { store.state = "live"; touch("state") };
   source.onerror = () => {
@@ -270,7 +273,7 @@ export function upstream(flow, id, stop = () => false, seen = new Set()) {
 /** The newest rows of a view that is too large to follow. */
 export async function page(view) {
   const order = view.newest ? "&order=-" + encodeURIComponent(view.newest) : "";
-  const { rows, as_of } = await ask(`/api/v1/views/${encodeURIComponent(view.name)}/rows?limit=${NEWEST}${order}`);
+  const { rows, as_of } = await ask(`/api/v1/views/${encodeURIComponent(view.name)}/rows?numbers=exact&limit=${NEWEST}${order}`);
   view.clear(); view.asOf = as_of;
   for (const { _status, _version, ...row } of rows) view.change({ op: "insert", row, status: _status, version: _version });
   touch("views");

@@ -1,4 +1,5 @@
-// Reference tables, edited in place: a row is saved as a whole, takes effect at one epoch, and the views follow.
+// Reference tables, edited in place: the cells that were edited are saved, as the text that stands in them, at one epoch, and
+// the views follow. Cells that were not touched are not sent: nothing is rounded, and nobody else's change undone.
 
 import { list, make, mark, say, set } from "./dom.js";
 import { ask, store, touch } from "./store.js";
@@ -21,7 +22,7 @@ async function load() {
   loading = true; asked = performance.now();
   try {
     const found = await ask("/api/v1/tables");
-    tables = await Promise.all(found.tables.map(async table => ({ ...table, list: (await ask(`${path(table)}?limit=${SHOWN}`)).rows })));
+    tables = await Promise.all(found.tables.map(async table => ({ ...table, list: (await ask(`${path(table)}?numbers=exact&limit=${SHOWN}`)).rows })));
   } catch { /* the connection's state says it */ }
   loading = false;
   if (!tables) return;
@@ -47,14 +48,21 @@ function card(table) {
 function line(element, table, row) {
   const tr = make("tr"), inputs = new Map();
   tr.row = row; tr.inputs = inputs;
-  const dirty = () => { tr.touched = true; save.disabled = false };
+  const edited = event => { event.target.edited = tr.touched = true; save.disabled = false };
   const send = async () => {
-    if (await change(element, table, json("POST", [read(table, inputs)]), row ? "Saved." : "Added.")) { tr.touched = false; if (row) save.disabled = true; else for (const input of inputs.values()) input.value = "" }
+    const key = row ? Object.fromEntries(table.key.map(name => [name, tr.row[name]])) : {};
+    let cells;
+    try { cells = read(table, inputs) } catch (error) { return wrong(element, error) }
+    if (await change(element, table, json(row ? "PATCH" : "POST", [{ ...cells, ...key }]), row ? "Saved." : "Added.")) {
+      tr.touched = false;
+      for (const input of inputs.values()) { input.edited = false; if (!row) input.value = "" }
+      if (row) save.disabled = true;
+    }
   };
   const save = make("button", { type: "button", class: row ? null : "main", disabled: Boolean(row), onclick: send }, row ? "Save" : "Add");
   for (const c of table.columns) {
     const key = table.key.includes(c.name);
-    const input = make("input", { class: isNumber(c.type) ? "n" : "", inputmode: isNumber(c.type) ? "decimal" : null, "aria-label": `${c.name}${row ? " of " + table.key.map(name => row[name]).join(", ") : " of a new row"}`, readonly: key && Boolean(row), placeholder: row ? "NULL" : c.name, oninput: dirty, onkeydown: event => { if (event.key === "Enter") send() } });
+    const input = make("input", { class: isNumber(c.type) ? "n" : "", inputmode: isNumber(c.type) ? "decimal" : null, "aria-label": `${c.name}${row ? " of " + table.key.map(name => row[name]).join(", ") : " of a new row"}`, readonly: key && Boolean(row), placeholder: row ? "NULL" : c.name, oninput: edited, onkeydown: event => { if (event.key === "Enter") send() } });
     inputs.set(c.name, input); tr.append(make("td", { class: isNumber(c.type) ? "n" : "", "data-label": c.name }, input));
   }
   const remove = row && make("button", { type: "button", "aria-label": "Delete " + table.key.map(name => row[name]).join(", "), onclick: () => change(element, table, json("DELETE", [Object.fromEntries(table.key.map(name => [name, tr.row[name]]))]), "Deleted.") }, "Delete");
@@ -62,13 +70,24 @@ function line(element, table, row) {
   return tr;
 }
 
+/** The edited cells. Text says what a number is more exactly than a number of the page would; the server reads its digits. */
 function read(table, inputs) {
   const row = {};
   for (const c of table.columns) {
-    const text = inputs.get(c.name).value.trim();
-    row[c.name] = text === "" ? null : isNumber(c.type) && Number.isFinite(Number(text)) ? Number(text) : c.type === "BOOLEAN" ? text === "true" : text;
+    const input = inputs.get(c.name);
+    if (!input.edited) continue;
+    const nested = /^(ROW|ARRAY)/.test(c.type), text = c.type === "VARCHAR" ? input.value : input.value.trim();
+    try { row[c.name] = text === "" ? null : nested ? JSON.parse(text) : text } catch { throw new Error(`${c.name}: write JSON for ${c.type}`) }
   }
   return row;
+}
+
+/** A value as it is edited. */
+const shown = value => value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+
+function wrong(element, error) {
+  set(element.wrong, error.message); mark(element.wrong, "class", "wrong");
+  return false;
 }
 
 async function change(element, table, init, done) {
@@ -78,8 +97,7 @@ async function change(element, table, init, done) {
     asked = -Infinity; touch("tables"); await load();
     return true;
   } catch (error) {
-    set(element.wrong, error.message); mark(element.wrong, "class", "wrong");
-    return false;
+    return wrong(element, error);
   }
 }
 
@@ -89,7 +107,7 @@ function show(element, table) {
     tr.row = row;
     if (tr.touched) return;
     for (const [name, input] of tr.inputs) {
-      const text = row[name] === null || row[name] === undefined ? "" : String(row[name]);
+      const text = shown(row[name]);
       if (input.value !== text && input !== document.activeElement) input.value = text;
     }
   });

@@ -51,6 +51,8 @@ export function number(value) {
 export function cell(value, column) {
   if (value === null || value === undefined) return "NULL";
   if (typeof value === "number") return isReal(column.type) ? number(value).includes(".") ? number(value) : two.format(value) : whole.format(value);
+  // A number that the page's own would not hold comes as text, and is shown digit by digit.
+  if (isNumber(column.type)) return /^-?\d+$/.test(value) ? whole.format(BigInt(value)) : value;
   if (typeof value === "object") return JSON.stringify(value);
   return column.time ? moment(value) : String(value);
 }
