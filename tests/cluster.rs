@@ -42,8 +42,12 @@ impl Place {
     }
 
     fn start(&self, workers: usize, processes: usize, process: usize) -> Child {
+        self.run("program.sql", workers, processes, process)
+    }
+
+    fn run(&self, program: &str, workers: usize, processes: usize, process: usize) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
-        command.arg("run").arg(self.folder.path().join("program.sql")).args(["--no-serve", "--exit-at-end"]);
+        command.arg("run").arg(self.folder.path().join(program)).args(["--no-serve", "--exit-at-end"]);
         command.args(["-w", &workers.to_string(), "--tick-rows", "500"]);
         if processes > 1 {
             command.args(["-n", &processes.to_string(), "-p", &process.to_string()]);
@@ -123,5 +127,42 @@ fn processes_that_do_not_fit_together_refuse_each_other() {
         let (status, said) = ended(child, Duration::from_secs(20));
         assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
         assert!(said.contains("the same -w") || said.contains("hostfile"), "{said}");
+    }
+}
+
+/// Whatever makes other rows of the same input: both refuse, and say in what they differ.
+#[test]
+fn processes_whose_programs_differ_refuse_each_other_and_say_in_what() {
+    let place = Place::new(true, 2);
+    let path = |name: &str| place.folder.path().join(name);
+    let sink = path("out.ndjson").display().to_string();
+    let program = format!(
+        "CREATE SOURCE readings (sensor_id VARCHAR, `value` DOUBLE, twice AS `value` * 2, ts TIMESTAMP(3),
+           WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+         WITH ('connector' = 'datagen', 'kind' = 'sensor', 'number-of-rows' = '600', 'keys' = '5', 'partitions' = '2');
+         CREATE SINK per_sensor WITH ('connector' = 'filesystem', 'path' = '{sink}', 'format' = 'json') AS
+         SELECT sensor_id, window_start, SUM(twice) AS total
+         FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '2' SECOND)) WHERE `value` > 1
+         GROUP BY sensor_id, window_start, window_end;"
+    );
+    fs::write(path("program.sql"), &program).unwrap();
+    for (from, to, what, of) in [
+        ("`value` > 1", "`value` > 2", "where value > 1.0", "operator"),
+        ("ts - INTERVAL '1' SECOND", "ts - INTERVAL '3' SECOND", "watermark 1000 ms behind", "source 'readings'"),
+        ("`value` * 2", "`value` * 3", "source 'readings'", "source 'readings'"),
+        ("INTERVAL '2' SECOND)) ", "INTERVAL '4' SECOND)) ", "tumble(ts, 2 s)", "of sink 'per_sensor'"),
+        ("'format' = 'json'", "'format' = 'csv'", "'format' = 'json'", "sink 'per_sensor'"),
+    ] {
+        assert_eq!(program.matches(from).count(), 1, "{from}");
+        fs::write(path("other.sql"), program.replace(from, to)).unwrap();
+        let children = [place.run("program.sql", 1, 2, 0), place.run("other.sql", 1, 2, 1)];
+        let mut said = String::new();
+        for child in children {
+            let (status, words) = ended(child, Duration::from_secs(30));
+            assert_eq!(status.and_then(|status| status.code()), Some(1), "{from} and {to}: {words}");
+            assert!(words.contains("it runs another dataflow") || words.contains("left while greeting"), "{words}");
+            said += &words;
+        }
+        assert!(said.contains(what) && said.contains(of), "{from} and {to}: {said}");
     }
 }

@@ -134,7 +134,10 @@ impl Codec {
     /// The bytes of rows.
     pub(super) fn encode(&self, order: &[ArrayRef], args: &[ArrayRef]) -> Encoded {
         Encoded {
-            order: self.order.as_ref().map(|converter| convert(converter, &order.iter().map(canonical).collect::<Vec<_>>())),
+            order: self
+                .order
+                .as_ref()
+                .map(|converter| convert(converter, &order.iter().map(canonical).collect::<Vec<_>>())),
             values: match &self.values {
                 None => Values::Text(args[0].as_string().clone()),
                 Some(converter) => Values::Rows(convert(converter, &args.iter().map(canonical).collect::<Vec<_>>())),

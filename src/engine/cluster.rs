@@ -1,7 +1,8 @@
 //! How the processes of a cluster find each other, and how one notices that another is gone.
 //!
 //! Process `i` connects to all before it and is connected to by all after it. Each connection begins with a greeting: a
-//! word of ours, the process's index, and what must be equal everywhere (workers per process, a fingerprint of the plan).
+//! word of ours, the process's index, and what must be equal everywhere: workers per process, the plan part by part
+//! ([`crate::plan::identity`]), so that processes that differ can say in what.
 //! A connection whose thread dies of a panic is a peer that is gone: timely's threads panic when a stream breaks off, and
 //! end quietly after a goodbye.
 
@@ -16,13 +17,17 @@ use timely::communication::allocator::zero_copy::stream::Stream;
 use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
+use crate::plan::identity::{Part, difference};
 use crate::time::Clock;
 
 /// The first bytes of a connection: a name and the version of the greeting.
-const WORD: [u8; 8] = *b"hiwater1";
+const WORD: [u8; 8] = *b"hiwater2";
 
 /// How long between two attempts to reach a peer.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// The longest description of a plan that is read from a peer, in bytes.
+const PARTS_BYTES: u64 = 64 << 20;
 
 /// How long a peer may take to greet.
 const GREETING: Duration = Duration::from_secs(5);
@@ -119,12 +124,12 @@ impl Stream for Peer {
 }
 
 /// What all processes must have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Agreement {
     /// Workers per process.
     pub(super) workers: u64,
-    /// Of the plan and what of the configuration decides on results.
-    pub(super) fingerprint: u64,
+    /// The plan, and what of the configuration decides on results.
+    pub(super) parts: Vec<Part>,
 }
 
 /// Connects to all other processes; the place of this one stays empty. Waits for at most `config.connect_timeout`.
@@ -137,7 +142,7 @@ pub(super) fn connect(
     let listener = listen(&config.addresses[me], me)?;
     let mut streams: Vec<Option<TcpStream>> = (0..config.processes()).map(|_| None).collect();
     // Those after us come to us while we go to those before us.
-    let search = Search { config, agreement, since: Clock::start(), over: AtomicBool::new(false) };
+    let search = Search { config, agreement: &agreement, since: Clock::start(), over: AtomicBool::new(false) };
     std::thread::scope(|scope| {
         let (earlier, later) = streams.split_at_mut(me);
         let waiting = scope.spawn(|| search.settle(search.accept(&listener, &mut later[1..])));
@@ -187,7 +192,7 @@ fn listen(address: &str, me: usize) -> Result<TcpListener, EngineError> {
 /// The search for the peers, from both ends.
 struct Search<'a> {
     config: &'a Config,
-    agreement: Agreement,
+    agreement: &'a Agreement,
     since: Clock,
     /// One end gave up: the other need not wait.
     over: AtomicBool,
@@ -225,7 +230,7 @@ impl Search<'_> {
                     let greeted = stream.set_nodelay(true).and_then(|()| greet(&mut stream, config.process, agreement));
                     let answer = greeted.and_then(|()| hear(&mut stream));
                     return match answer {
-                        Ok((_, theirs)) => agree(peer, agreement, theirs).map(|()| stream),
+                        Ok((_, theirs)) => agree(peer, agreement, &theirs).map(|()| stream),
                         Err(error) => Err(failure(
                             peer,
                             format!(
@@ -272,7 +277,7 @@ impl Search<'_> {
                     };
                     greet(&mut stream, me, agreement)
                         .map_err(|error| failure(peer, format!("left while greeting: {error}")))?;
-                    agree(peer, agreement, theirs)?;
+                    agree(peer, agreement, &theirs)?;
                     *place = Some(stream);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -295,38 +300,48 @@ impl Search<'_> {
     }
 }
 
-fn agree(peer: usize, ours: Agreement, theirs: Agreement) -> Result<(), EngineError> {
-    match () {
-        () if ours.workers != theirs.workers => {
-            let (ours, theirs) = (ours.workers, theirs.workers);
-            Err(failure(peer, format!("it has {theirs} workers, this one {ours}; give every process the same -w")))
+fn agree(peer: usize, ours: &Agreement, theirs: &Agreement) -> Result<(), EngineError> {
+    if ours.workers != theirs.workers {
+        let (ours, theirs) = (ours.workers, theirs.workers);
+        return Err(failure(peer, format!("it has {theirs} workers, this one {ours}; give every process the same -w")));
+    }
+    match difference(&ours.parts, &theirs.parts) {
+        Some(what) => {
+            Err(failure(peer, format!("it runs another dataflow: {what}; give every process the same files and flags")))
         }
-        () if ours != theirs => Err(failure(
-            peer,
-            "it runs another dataflow or other ticks; give every process the same files and flags".to_owned(),
-        )),
-        () => Ok(()),
+        None => Ok(()),
     }
 }
 
-fn greet(stream: &mut TcpStream, me: usize, agreement: Agreement) -> io::Result<()> {
+fn greet(stream: &mut TcpStream, me: usize, agreement: &Agreement) -> io::Result<()> {
+    let parts = serde_json::to_vec(&agreement.parts)?;
     let mut greeting = WORD.to_vec();
-    for number in [me as u64, agreement.workers, agreement.fingerprint] {
+    for number in [me as u64, agreement.workers, parts.len() as u64] {
         greeting.extend(number.to_be_bytes());
     }
+    greeting.extend(parts);
     stream.write_all(&greeting)
 }
 
 fn hear(stream: &mut TcpStream) -> io::Result<(usize, Agreement)> {
-    let mut greeting = [[0; 8]; 4];
+    let otherwise = || io::Error::new(io::ErrorKind::InvalidData, "it greets otherwise");
     stream.set_read_timeout(Some(GREETING))?;
-    for part in &mut greeting {
-        stream.read_exact(part)?;
+    let mut read = || -> io::Result<[u8; 8]> {
+        let mut part = [0; 8];
+        stream.read_exact(&mut part)?;
+        Ok(part)
+    };
+    // The word alone first: whoever is not of this cluster may send no more.
+    if read()? != WORD {
+        return Err(otherwise());
     }
+    let [me, workers, length] = [read()?, read()?, read()?].map(u64::from_be_bytes);
+    if length > PARTS_BYTES {
+        return Err(otherwise());
+    }
+    let mut parts = Vec::new();
+    stream.take(length).read_to_end(&mut parts)?;
     stream.set_read_timeout(None)?;
-    if greeting[0] != WORD {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it greets otherwise"));
-    }
-    let [_, me, workers, fingerprint] = greeting.map(u64::from_be_bytes);
-    Ok((me as usize, Agreement { workers, fingerprint }))
+    let parts = serde_json::from_slice(&parts).map_err(|_| otherwise())?;
+    Ok((me as usize, Agreement { workers, parts }))
 }

@@ -28,6 +28,7 @@ use super::*;
 use crate::delta::Halt;
 use crate::format::is_guarded;
 use crate::options::OptionError;
+use crate::plan::identity::{self, Part};
 use crate::plan::{TableSpec, ViewSpec};
 use crate::source::{Intake, Reader};
 use crate::time::Clock;
@@ -254,7 +255,7 @@ impl Peers {
             let (builders, _) = communication.try_build().map_err(EngineError::Config)?;
             return Ok(Peers { builders, guard: None, sockets: Vec::new(), presences: Vec::new() });
         }
-        let agreement = Agreement { workers: config.workers as u64, fingerprint: fingerprint(dataflow, config) };
+        let agreement = Agreement { workers: config.workers as u64, parts: parts(dataflow, config) };
         let peers = cluster::connect(config, agreement, control)?;
         let (sockets, presences) = (cluster::handles(&peers), cluster::presences(&peers));
         let hooks = Hooks::default();
@@ -296,26 +297,16 @@ fn quiet_panics() {
     });
 }
 
-/// A number that differs if the processes would not compute the same.
-fn fingerprint(dataflow: &Dataflow, config: &Config) -> u64 {
-    use std::hash::BuildHasher;
-    let mut text = format!("{} {} {}", env!("CARGO_PKG_VERSION"), config.tick_rows, config.views);
-    for source in &dataflow.sources {
-        text += &format!("\n{} {:?} {}", source.name, source.options, source.schema);
-    }
-    for table in &dataflow.tables {
-        text += &format!("\n{} {} {:?}", table.name(), table.view.schema, table.key());
-    }
-    for node in &dataflow.nodes {
-        text += &format!("\n{:?} {}", node.inputs, node.schema);
-    }
-    for view in &dataflow.views {
-        text += &format!("\n{} {}", view.name, view.sql);
-    }
-    for sink in &dataflow.sinks {
-        text += &format!("\n{} {:?}", sink.spec.name, sink.spec.options);
-    }
-    foldhash::quality::FixedState::with_seed(0).hash_one(text)
+/// The plan part by part, after what else decides on results.
+fn parts(dataflow: &Dataflow, config: &Config) -> Vec<Part> {
+    let views = if config.views { "views are kept" } else { "views are not kept (--no-serve)" };
+    let settings = [
+        ("version of Highwater", env!("CARGO_PKG_VERSION").to_owned()),
+        ("flag --tick-rows", config.tick_rows.to_string()),
+        ("flag --no-serve", views.to_owned()),
+    ];
+    let settings = settings.map(|(name, does)| Part::new(name.to_owned(), does));
+    settings.into_iter().chain(identity::parts(dataflow)).collect()
 }
 
 /// Ends the connections at once: no goodbye.

@@ -34,7 +34,9 @@ pub fn constant(kind: &DataType, text: &str) -> Option<Constant> {
     let number = number::scan(bytes).filter(|(_, length)| *length == bytes.len()).map(|(number, _)| number);
     let exact = match &cells.values {
         Values::Decimal { scale, .. } => number.is_none() || places(bytes) <= i64::from(*scale),
-        Values::Float { single: true, .. } => number.is_none_or(|_| text.trim().parse::<f32>().is_ok_and(f32::is_finite)),
+        Values::Float { single: true, .. } => {
+            number.is_none_or(|_| text.trim().parse::<f32>().is_ok_and(f32::is_finite))
+        }
         Values::Float { .. } => number.is_none_or(|number| number.to_f64(bytes).is_finite()),
         _ => true,
     };

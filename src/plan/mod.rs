@@ -12,6 +12,7 @@ mod explain_pattern;
 mod explain_rank;
 #[cfg(test)]
 mod explain_tests;
+pub mod identity;
 pub mod join;
 mod map;
 pub mod recursion;

@@ -41,7 +41,9 @@ impl Cursor {
         let bytes = read_hex(text).ok_or_else(broken)?;
         let (head, mut place) = bytes.split_first_chunk::<4>().ok_or_else(broken)?;
         if u32::from_be_bytes(*head) != check {
-            return Err(refuse("it is of other rows, or of another order or filter: hand it back with the same request"));
+            return Err(refuse(
+                "it is of other rows, or of another order or filter: hand it back with the same request",
+            ));
         }
         let mut number = || {
             let (number, rest) = place.split_first_chunk::<8>()?;
@@ -74,7 +76,8 @@ mod tests {
     #[test]
     fn a_cursor_is_read_as_written_and_for_its_own_request_only() {
         let epoch = Epoch { watermark: -5, tick: 7 };
-        for (epoch, place) in [(None, vec![]), (None, vec![0, 255]), (Some(epoch), vec![]), (Some(epoch), vec![1; 40])] {
+        for (epoch, place) in [(None, vec![]), (None, vec![0, 255]), (Some(epoch), vec![]), (Some(epoch), vec![1; 40])]
+        {
             let cursor = Cursor { epoch, place };
             let text = cursor.write(9);
             assert_eq!(Cursor::read(&text, 9, epoch.is_some()).unwrap(), cursor);

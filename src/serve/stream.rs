@@ -100,8 +100,7 @@ pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>) -> Response {
     };
     // A proxy (nginx) that held events back until its buffer is full would not be told of them.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
-    let head =
-        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache"), unbuffered];
+    let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache"), unbuffered];
     (head, Body::from_stream(futures_util::stream::unfold(told, next))).into_response()
 }
 

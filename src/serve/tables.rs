@@ -325,14 +325,16 @@ fn read(table: &Table, objects: &[Object], what: Wanted) -> Result<Given, Proble
             };
             known[column] = Some(value);
         }
-        let members = known.iter().zip(schema.fields()).filter_map(|(value, field)| Some((field.name(), (*value)?.get())));
+        let members =
+            known.iter().zip(schema.fields()).filter_map(|(value, field)| Some((field.name(), (*value)?.get())));
         // A newline can stand between tokens only, where it is space; here it would end the row.
         let members = members.map(|(name, value)| format!("{}:{}", json::text(name), value.replace('\n', " ")));
         text.extend_from_slice(format!("{{{}}}\n", members.collect::<Vec<_>>().join(",")).as_bytes());
         given.push(known.iter().map(Option::is_some).collect::<Vec<bool>>());
     }
     let is_key = |column: &usize| table.spec().key().contains(column);
-    let wanted: Vec<usize> = (0..schema.fields().len()).filter(|column| what != Wanted::Keys || is_key(column)).collect();
+    let wanted: Vec<usize> =
+        (0..schema.fields().len()).filter(|column| what != Wanted::Keys || is_key(column)).collect();
     let decoded = decode(schema, &wanted, text).map_err(|detail| match detail {
         Wrong::Rows(rows) => {
             let shown: Vec<String> =

@@ -69,6 +69,9 @@ pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod identity_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod join_tests;
 #[cfg(test)]
 mod plan_tests;

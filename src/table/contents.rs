@@ -87,7 +87,8 @@ impl Contents {
         let old = self.decode(&[old]);
         let given = batch.column(self.schema.fields().len() + 2).as_binary::<i32>().value(row);
         let new = (old.columns().iter().zip(batch.columns())).zip(given);
-        let new: Vec<ArrayRef> = new.map(|((old, new), given)| if *given == 0 { old.clone() } else { new.slice(row, 1) }).collect();
+        let new: Vec<ArrayRef> =
+            new.map(|((old, new), given)| if *given == 0 { old.clone() } else { new.slice(row, 1) }).collect();
         match self.rows.convert_columns(&new) {
             Ok(rows) => rows.row(0).data().into(),
             Err(error) => unreachable!("these are the table's columns: {error}"),
@@ -203,9 +204,8 @@ mod tests {
         let back = [upsert(&[("a", Some(9))]), Change::Delete(rows(&[("c", None)]))];
         assert_eq!(apply(&[(0, there), (0, back[0].clone()), (0, back[1].clone())]), []);
         // Only what is given changes, at the row's own state; there is no row 'x' to change.
-        let update = |page: &str, slow, given| {
-            Change::Update { rows: rows(&[(page, slow)]), given: vec![vec![true, given]] }
-        };
+        let update =
+            |page: &str, slow, given| Change::Update { rows: rows(&[(page, slow)]), given: vec![vec![true, given]] };
         let changes = [update("b", Some(7), true), update("a", None, false), update("x", Some(1), true)];
         assert_eq!(apply(&changes.clone().map(|change| (0, change))), [row("b", None, -1), row("b", Some(7), 1)]);
         assert_eq!(apply(&[(0, update("b", None, true))]), [row("b", Some(7), -1), row("b", None, 1)]);

@@ -41,7 +41,8 @@ fn numbers_keep_their_digits_from_end_to_end() {
     // For whoever reads numbers as 64-bit floats.
     let told = |row: &str| {
         let row = row.replace("\"k\":-9223372036854775808", "\"k\":\"-9223372036854775808\"");
-        let row = row.replace("9007199254740992", "\"9007199254740992\"").replace("9007199254740993", "\"9007199254740993\"");
+        let row =
+            row.replace("9007199254740992", "\"9007199254740992\"").replace("9007199254740993", "\"9007199254740993\"");
         row.replace("1234567890123456.7891", "\"1234567890123456.7891\"")
     };
     let exact = [least, even, odd].map(told).join(",");
