@@ -61,7 +61,7 @@ fn whatever_differs_is_told() {
         ("PATTERN (A B)", "PATTERN (A B+?)", "of view 'falls' differs"),
         ("name VARCHAR", "name VARCHAR NOT NULL", "table 'names' differs"),
         ("'print'", "'blackhole'", "sink 'out' differs"),
-        ("page, late FROM", "late, page FROM", "of sink 'out' differs"),
+        ("page, late FROM", "late, page FROM", "sink 'out' differs"),
         ("VIEW named", "VIEW other", "it has no"),
     ] {
         let told = told(from, to);
