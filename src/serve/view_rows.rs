@@ -139,7 +139,10 @@ impl Asked {
             let read = match name.as_str() {
                 "limit" => limit(value).map(|limit| asked.limit = limit),
                 "cursor" if value.is_empty() => Ok(()),
-                "cursor" => Ok(asked.cursor = Some(value.clone())),
+                "cursor" => {
+                    asked.cursor = Some(value.clone());
+                    Ok(())
+                }
                 "numbers" => numbers(value).map(|numbers| asked.numbers = numbers),
                 "order" => value.split(',').filter(|name| !name.is_empty()).try_for_each(|name| {
                     let (name, descending) = name.strip_prefix('-').map_or((name, false), |name| (name, true));
