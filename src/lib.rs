@@ -6,7 +6,7 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | 0 | time metrics |
-//! | 1 | options delta |
+//! | 1 | options delta retry |
 //! | 2 | aggregate format |
 //! | 3 | pattern window reduce session join rank table recursion source sink |
 //! | 4 | plan |
@@ -35,6 +35,7 @@ pub mod plan;
 pub mod rank;
 pub mod recursion;
 pub mod reduce;
+pub mod retry;
 pub mod serve;
 pub mod session;
 pub mod sink;

@@ -5,6 +5,7 @@
 //! are atomics shared with the registry: take them once, not per event.
 
 mod process;
+mod table;
 
 use std::sync::atomic::AtomicU64;
 
@@ -13,7 +14,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric as RegistryMetric, Registry};
+
+pub use process::Usage;
+pub use table::{Kind, METRICS, MetricSpec};
 
 /// A label set of one label.
 pub type Label = [(&'static str, String); 1];
@@ -41,6 +45,8 @@ impl MetricConstructor<Histogram> for LatencyBuckets {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Of all families, in the order of the registry.
+    names: Vec<&'static str>,
     /// Rows a source brought, whatever became of them: `source`.
     pub events_received: Family<Label, Counter>,
     /// Rows behind the watermark: `source`, `outcome` (`accepted`, `rejected`).
@@ -61,10 +67,22 @@ pub struct Metrics {
     pub input_buffer_capacity_rows: Family<Label, Gauge>,
     /// For how long full queues held a source back: `source`.
     pub backpressure_seconds: Family<Label, Seconds>,
+    /// Whether it reads: `source`, `state`.
+    pub source_state: Family<Labels, Gauge>,
+    /// Reads that failed for a passing reason: `source`.
+    pub source_retries: Family<Label, Counter>,
     /// Closing times that are still ahead of the watermark, among the rows of a view: `view`.
     pub windows_open: Family<Label, Gauge>,
     /// Changes a view showed: `view`, `kind` (`insert`, `retract`).
     pub rows_emitted: Family<Labels, Counter>,
+    /// Changes handed to a sink's writers: `sink`.
+    pub sink_rows: Family<Label, Counter>,
+    /// Epochs that wait to be written: `sink`.
+    pub sink_waiting_epochs: Family<Label, Gauge>,
+    /// Whether it writes: `sink`, `state`.
+    pub sink_state: Family<Labels, Gauge>,
+    /// Writes that failed for a passing reason: `sink`.
+    pub sink_retries: Family<Label, Counter>,
     /// Rows through an operator: `operator`, `direction` (`in`, `out`).
     pub operator_rows: Family<Labels, Counter>,
     /// Time spent in an operator, all workers together: `operator`.
@@ -77,6 +95,26 @@ pub struct Metrics {
     pub sse_clients: Gauge,
     /// Deltas that were merged for slow SSE clients.
     pub sse_compacted: Counter,
+    /// Clients that stay: `kind`.
+    pub clients: Family<Label, Gauge>,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Connections that may be open.
+    pub connections_capacity: Gauge,
+    /// Requests answered: `method`, `status`.
+    pub requests: Family<Labels, Counter>,
+    /// From a request's head to the head of its answer.
+    pub request_seconds: Histogram,
+    /// What was refused: `kind`.
+    pub refusals: Family<Label, Counter>,
+    /// Bytes of request bodies in flight.
+    pub body_bytes: Gauge,
+    /// How many there may be.
+    pub body_capacity_bytes: Gauge,
+    /// Bytes of long answers that clients have not taken yet.
+    pub answer_bytes: Gauge,
+    /// How many there may be.
+    pub answer_capacity_bytes: Gauge,
 }
 
 /// A label set of one label.
@@ -100,6 +138,7 @@ impl Metrics {
     pub fn new() -> Metrics {
         let mut metrics = Metrics {
             registry: Registry::default(),
+            names: Vec::new(),
             events_received: Family::default(),
             events_late: Family::default(),
             events_duplicate: Family::default(),
@@ -110,46 +149,76 @@ impl Metrics {
             input_buffer_rows: Family::default(),
             input_buffer_capacity_rows: Family::default(),
             backpressure_seconds: Family::default(),
+            source_state: Family::default(),
+            source_retries: Family::default(),
             windows_open: Family::default(),
             rows_emitted: Family::default(),
+            sink_rows: Family::default(),
+            sink_waiting_epochs: Family::default(),
+            sink_state: Family::default(),
+            sink_retries: Family::default(),
             operator_rows: Family::default(),
             operator_busy_seconds: Family::default(),
             state_rows: Family::default(),
             state_bytes: Family::default(),
             sse_clients: Gauge::default(),
             sse_compacted: Counter::default(),
+            clients: Family::default(),
+            connections: Gauge::default(),
+            connections_capacity: Gauge::default(),
+            requests: Family::default(),
+            request_seconds: LatencyBuckets.new_metric(),
+            refusals: Family::default(),
+            body_bytes: Gauge::default(),
+            body_capacity_bytes: Gauge::default(),
+            answer_bytes: Gauge::default(),
+            answer_capacity_bytes: Gauge::default(),
         };
         metrics.register();
         metrics
     }
 
     fn register(&mut self) {
-        let ours = self.registry.sub_registry_with_prefix("highwater");
-        ours.register("events_received", "Rows a source brought", self.events_received.clone());
-        ours.register("events_late", "Rows behind the watermark", self.events_late.clone());
-        ours.register("events_duplicate", "Rows whose key was taken before", self.events_duplicate.clone());
-        ours.register("dead_letters", "Rows not accepted", self.dead_letters.clone());
-        let (at, lag) = (self.watermark_timestamp_seconds.clone(), self.watermark_lag_seconds.clone());
-        ours.register("watermark_timestamp_seconds", "The watermark of a source", at);
-        ours.register("watermark_lag_seconds", "Wall clock minus watermark", lag);
-        let latency = self.ingest_to_visible_seconds.clone();
-        ours.register("ingest_to_visible_seconds", "From decoding to visible in the views", latency);
-        ours.register("input_buffer_rows", "Rows waiting in the queues", self.input_buffer_rows.clone());
-        let capacity = self.input_buffer_capacity_rows.clone();
-        ours.register("input_buffer_capacity_rows", "Rows that may wait in the queues", capacity);
-        ours.register("backpressure_seconds", "Time held back by full queues", self.backpressure_seconds.clone());
-        ours.register("windows_open", "Closing times still ahead of the watermark", self.windows_open.clone());
-        ours.register("rows_emitted", "Changes shown", self.rows_emitted.clone());
-        ours.register("operator_rows", "Rows through an operator", self.operator_rows.clone());
-        ours.register("operator_busy_seconds", "Time spent in an operator", self.operator_busy_seconds.clone());
-        ours.register("state_rows", "Rows an operator keeps", self.state_rows.clone());
-        ours.register("state_bytes", "Bytes an operator keeps", self.state_bytes.clone());
-        ours.register("sse_clients", "Connected SSE clients", self.sse_clients.clone());
-        ours.register("sse_compacted", "Deltas merged for slow SSE clients", self.sse_compacted.clone());
+        let registry = self.registry.sub_registry_with_prefix("highwater");
+        let ours = &mut Ours { registry, names: &mut self.names };
+        add(ours, "events_received", &self.events_received);
+        add(ours, "events_late", &self.events_late);
+        add(ours, "events_duplicate", &self.events_duplicate);
+        add(ours, "dead_letters", &self.dead_letters);
+        add(ours, "watermark_timestamp_seconds", &self.watermark_timestamp_seconds);
+        add(ours, "watermark_lag_seconds", &self.watermark_lag_seconds);
+        add(ours, "ingest_to_visible_seconds", &self.ingest_to_visible_seconds);
+        add(ours, "input_buffer_rows", &self.input_buffer_rows);
+        add(ours, "input_buffer_capacity_rows", &self.input_buffer_capacity_rows);
+        add(ours, "backpressure_seconds", &self.backpressure_seconds);
+        add(ours, "source_state", &self.source_state);
+        add(ours, "source_retries", &self.source_retries);
+        add(ours, "windows_open", &self.windows_open);
+        add(ours, "rows_emitted", &self.rows_emitted);
+        add(ours, "sink_rows", &self.sink_rows);
+        add(ours, "sink_waiting_epochs", &self.sink_waiting_epochs);
+        add(ours, "sink_state", &self.sink_state);
+        add(ours, "sink_retries", &self.sink_retries);
+        add(ours, "operator_rows", &self.operator_rows);
+        add(ours, "operator_busy_seconds", &self.operator_busy_seconds);
+        add(ours, "state_rows", &self.state_rows);
+        add(ours, "state_bytes", &self.state_bytes);
+        add(ours, "sse_clients", &self.sse_clients);
+        add(ours, "sse_compacted", &self.sse_compacted);
+        add(ours, "clients", &self.clients);
+        add(ours, "connections", &self.connections);
+        add(ours, "connections_capacity", &self.connections_capacity);
+        add(ours, "requests", &self.requests);
+        add(ours, "request_seconds", &self.request_seconds);
+        add(ours, "refusals", &self.refusals);
+        add(ours, "body_bytes", &self.body_bytes);
+        add(ours, "body_capacity_bytes", &self.body_capacity_bytes);
+        add(ours, "answer_bytes", &self.answer_bytes);
+        add(ours, "answer_capacity_bytes", &self.answer_capacity_bytes);
         let build: Family<Labels, Gauge> = Family::default();
         let commit = option_env!("HIGHWATER_COMMIT").unwrap_or("unknown");
         build.get_or_create(&labels(("version", env!("CARGO_PKG_VERSION")), ("commit", commit))).set(1);
-        ours.register("build_info", "The build, always 1", build);
+        add(ours, "build_info", &build);
         self.registry.register_collector(Box::new(process::Process));
     }
 
@@ -163,9 +232,25 @@ impl Metrics {
     }
 }
 
+/// Where families are registered, and their names noted.
+struct Ours<'a> {
+    registry: &'a mut Registry,
+    names: &'a mut Vec<&'static str>,
+}
+
+fn add(ours: &mut Ours<'_>, name: &'static str, metric: &(impl RegistryMetric + Clone)) {
+    ours.registry.register(name, table::help(name), metric.clone());
+    ours.names.push(name);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_is_what_is_registered() {
+        assert_eq!(Metrics::new().names, METRICS.iter().map(|spec| spec.name).collect::<Vec<_>>());
+    }
 
     #[test]
     fn every_family_of_the_contract_is_encoded_under_its_name() {

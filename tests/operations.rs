@@ -181,6 +181,15 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
         ("highwater_state_bytes", "operator="),
         ("highwater_sse_clients", ""),
         ("highwater_sse_compacted_total", ""),
+        ("highwater_source_state", "source=\"events\",state=\"running\""),
+        ("highwater_clients", "kind=\"sse\""),
+        ("highwater_connections", ""),
+        ("highwater_connections_capacity", ""),
+        ("highwater_requests_total", "method=\"GET\",status=\"200\""),
+        ("highwater_request_seconds_count", ""),
+        ("highwater_refusals_total", "kind=\"backpressure\""),
+        ("highwater_body_bytes", ""),
+        ("highwater_answer_bytes", ""),
         ("highwater_build_info", "version="),
         ("highwater_build_info", "commit="),
         ("process_cpu_seconds_total", ""),
@@ -197,6 +206,27 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
             found == name && of.contains(labels) && value.parse::<f64>().is_ok()
         };
         assert!(text.lines().any(is), "no {name}{{{labels}}} in:\n{text}");
+    }
+}
+
+#[test]
+fn health_tells_of_everything_that_runs() {
+    let server = Server::start(program(300, false).start(2));
+    server.finish();
+    let _stream = server.stream("/api/v1/views/windows/stream", "");
+    assert_eq!(server.call("GET", "/api/v1/views/none/rows").0, 404);
+    let health = server.json("/api/v1/health");
+    assert_eq!((&health["status"], &health["engine"]), (&"ok".into(), &"done".into()));
+    assert!(health["process"]["memory_bytes"].as_f64() > Some(1e6), "{health}");
+    assert!(health["process"]["open_descriptors"].as_f64() < health["process"]["descriptors_limit"].as_f64());
+    assert_eq!(health["processes"][0]["state"], "here");
+    assert_eq!(health["clients"]["sse"], 1);
+    let unknown = health["refusals"].as_array().unwrap().iter().find(|refused| refused["kind"] == "unknown");
+    assert_eq!(unknown.unwrap()["count"], 1);
+    for (kind, rows) in [("sources", 300), ("sinks", 1)] {
+        let component = &health[kind][0];
+        assert!(component["state"] == "ended" && component["rows"].as_u64() >= Some(rows), "{component}");
+        assert!(component["reason"].is_null() && component["waiting"] == 0, "{component}");
     }
 }
 

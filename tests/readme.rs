@@ -1,15 +1,22 @@
-//! The README's tables are the registries' own words. `HIGHWATER_BLESS=1 cargo test --test readme` writes them anew.
+//! The tables of the README and of `docs/` are the registries' own words. `HIGHWATER_BLESS=1 cargo test --test readme` writes them anew.
 
 use std::fmt::Write;
 
 use highwater::aggregate::AGGREGATES;
+use highwater::metrics::{Kind, METRICS};
 use highwater::options::OptionSpec;
-use highwater::serve::LIMITS;
+use highwater::serve::{LIMITS, REFUSALS};
 use highwater::sink::SINKS;
 use highwater::source::{CONNECTORS, SOURCE_OPTIONS};
 
-/// A table's place in the README (between `<!-- name -->` and `<!-- /name -->`) and its text.
-fn tables() -> [(&'static str, String); 5] {
+/// What tables stand in which file.
+const FILES: &[(&str, &[&str])] = &[
+    ("README.md", &["limits", "aggregates", "sources", "source options", "sinks"]),
+    ("docs/operations.md", &["metrics", "refusals"]),
+];
+
+/// A table's place in its file (between `<!-- name -->` and `<!-- /name -->`) and its text.
+fn tables() -> [(&'static str, String); 7] {
     let mut aggregates = "| function | what it gives |\n| --- | --- |\n".to_owned();
     for aggregate in AGGREGATES {
         let (call, meaning) = aggregate.help().split_once(": ").expect("a call, a colon, its meaning");
@@ -35,7 +42,23 @@ fn tables() -> [(&'static str, String); 5] {
     for spec in LIMITS {
         row(&mut limits, &[&format!("`{}`", spec.name), &spec.show(spec.default), spec.help]);
     }
+    let mut metrics = "| metric | kind | labels | what it says |\n| --- | --- | --- | --- |\n".to_owned();
+    for spec in METRICS {
+        let kind = match spec.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let labels = spec.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        row(&mut metrics, &[&format!("`{}`", spec.exposed()), kind, &labels, spec.help]);
+    }
+    let mut refusals = "| kind | what is refused |\n| --- | --- |\n".to_owned();
+    for (kind, meaning) in REFUSALS {
+        row(&mut refusals, &[&format!("`{kind}`"), meaning]);
+    }
     [
+        ("metrics", metrics),
+        ("refusals", refusals),
         ("limits", limits),
         ("aggregates", aggregates),
         ("sources", sources),
@@ -55,18 +78,22 @@ fn row(table: &mut String, cells: &[&str]) {
 
 #[test]
 fn the_tables_are_those_of_the_registries() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).expect("the README");
-    let mut fresh = readme.clone();
-    for (name, table) in tables() {
-        let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
-        let start = fresh.find(&open).unwrap_or_else(|| panic!("no {open}")) + open.len();
-        let end = fresh.find(&close).unwrap_or_else(|| panic!("no {close}"));
-        fresh.replace_range(start..end, &table);
-    }
-    if std::env::var_os("HIGHWATER_BLESS").is_some() {
-        std::fs::write(path, &fresh).expect("the README can be written");
-    } else {
-        assert!(fresh == readme, "a table of the README is old: HIGHWATER_BLESS=1 cargo test --test readme");
+    let tables = tables();
+    assert_eq!(FILES.iter().map(|(_, names)| names.len()).sum::<usize>(), tables.len(), "every table has a file");
+    for (file, names) in FILES {
+        let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let mut fresh = text.clone();
+        for (name, table) in tables.iter().filter(|(name, _)| names.contains(name)) {
+            let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+            let start = fresh.find(&open).unwrap_or_else(|| panic!("{file}: no {open}")) + open.len();
+            let end = fresh.find(&close).unwrap_or_else(|| panic!("{file}: no {close}"));
+            fresh.replace_range(start..end, table);
+        }
+        if std::env::var_os("HIGHWATER_BLESS").is_some() {
+            std::fs::write(&path, &fresh).expect("it can be written");
+        } else {
+            assert!(fresh == text, "a table of {file} is old: HIGHWATER_BLESS=1 cargo test --test readme");
+        }
     }
 }

@@ -61,6 +61,7 @@ pub(super) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result
 }
 
 fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control: &Control) -> Result<(), EngineError> {
+    reader.shown(source.standing(partition));
     loop {
         if control.stopping() || source.partition_watermark(partition).is_none() {
             return Ok(());

@@ -26,6 +26,7 @@ mod push;
 mod queue;
 mod row_index;
 mod rows;
+mod sink;
 mod sink_writer;
 mod source;
 mod source_metrics;
@@ -53,6 +54,7 @@ pub use extend::Built;
 pub use latency::Visibility;
 pub use operators::OperatorStats;
 pub use push::{Pushed, Refused};
+pub use sink::Sink;
 pub use source::Source;
 pub use step::{Place, Step, Told};
 pub use subscription::{Subscription, Update};
@@ -104,6 +106,8 @@ struct Inner {
     config: Config,
     sources: Vec<Arc<Source>>,
     tables: Vec<Arc<Table>>,
+    sinks: Vec<Arc<Sink>>,
+    presences: Vec<Arc<cluster::Presence>>,
     views: Arc<Views>,
     metrics: Arc<Metrics>,
     operators: Arc<operators::Operators>,
@@ -172,6 +176,32 @@ impl Engine {
         exact.or_else(|| self.inner.tables.iter().find(|table| table.name().eq_ignore_ascii_case(name)))
     }
 
+    /// The sinks, in the order of the program.
+    pub fn sinks(&self) -> &[Arc<Sink>] {
+        &self.inner.sinks
+    }
+
+    /// The processes of the cluster, this one too: index, address and `here`, `connected`, `left` or `gone`.
+    pub fn processes(&self) -> Vec<(usize, String, &'static str)> {
+        let config = &self.inner.config;
+        let state = |process: usize| match self.inner.presences.iter().find(|peer| peer.index == process) {
+            None => "here",
+            Some(peer) if peer.lost() => "gone",
+            Some(peer) if peer.left() => "left",
+            Some(_) => "connected",
+        };
+        let address = |process: usize| config.addresses.get(process).cloned().unwrap_or_default();
+        (0..config.processes()).map(|process| (process, address(process), state(process))).collect()
+    }
+
+    /// How many files its sources and sinks may have open at once.
+    pub fn files(&self) -> usize {
+        let sources = self.inner.sources.iter().map(|source| source.partitions().count());
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let read = sources.map(|partitions| partitions.min(cores)).sum::<usize>();
+        read + self.inner.sinks.iter().map(|sink| sink.files()).sum::<usize>()
+    }
+
     /// The metrics, as counted; [`Engine::metrics_text`] is for a scrape.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.inner.metrics
@@ -180,6 +210,7 @@ impl Engine {
     /// All metrics as OpenMetrics text, gauges as of now.
     pub fn metrics_text(&self) -> String {
         self.inner.sources.iter().for_each(|source| source.refresh(now_ms()));
+        self.inner.sinks.iter().for_each(|sink| sink.refresh(&self.inner.metrics));
         for view in self.inner.views.iter() {
             let open = i64::try_from(view.windows_open()).unwrap_or(i64::MAX);
             self.inner.metrics.windows_open.get_or_create(&crate::metrics::label("view", view.name())).set(open);

@@ -58,7 +58,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let (sources, readers) = open_sources(&dataflow, &config, &metrics, &latency)?;
     let tables = open_tables(&dataflow, &config, &views)?;
     let peers = Peers::meet(&dataflow, &config, &control)?;
-    let (sinks, threads) = match open_sinks(&dataflow, &config, &control) {
+    let Sinks { shown, ways: sinks, threads } = match open_sinks(&dataflow, &config, &control) {
         Ok(opened) => opened,
         Err(error) => {
             peers.abandon();
@@ -74,6 +74,8 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         config: config.clone(),
         sources: sources.clone(),
         tables: tables.clone(),
+        sinks: shown.clone(),
+        presences: peers.presences.clone(),
         views: views.clone(),
         metrics: metrics.clone(),
         operators: operators.clone(),
@@ -111,6 +113,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         tables,
         views,
         sinks,
+        writing: Arc::new(shown),
         rejects,
         control,
         operators,
@@ -213,15 +216,22 @@ fn open_tables(dataflow: &Dataflow, config: &Config, views: &Arc<Views>) -> Resu
     dataflow.tables.iter().map(open).collect()
 }
 
-type Sinks = (Vec<Vec<Option<ToSink>>>, Vec<SinkThread>);
+/// What this process writes.
+#[derive(Default)]
+struct Sinks {
+    shown: Vec<Arc<Sink>>,
+    /// Per sink and worker the way in.
+    ways: Vec<Vec<Option<ToSink>>>,
+    threads: Vec<SinkThread>,
+}
 
-/// Opens what this process writes of all sinks: per sink and worker the way in, and the threads.
+/// Opens what this process writes of all sinks.
 fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Control>) -> Result<Sinks, EngineError> {
-    let (mut ways, mut threads) = (Vec::new(), Vec::new());
+    let mut sinks = Sinks::default();
     for plan in &dataflow.sinks {
         let per_worker = plan.spec.connector.per_worker(&plan.spec);
         plan.spec.connector.prepare(&plan.spec, config.processes() * config.workers)?;
-        let mut ways_in = Vec::new();
+        let (mut ways_in, mut parts) = (Vec::new(), Vec::new());
         for worker in 0..config.workers {
             let index = config.process * config.workers + worker;
             if !per_worker && index != 0 {
@@ -230,11 +240,13 @@ fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Contr
             }
             let (way, opened) = sink_writer::open(plan, index)?;
             ways_in.push(Some(way));
-            threads.push(opened.start(control, config.process)?);
+            parts.push(opened.part());
+            sinks.threads.push(opened.start(control, config.process)?);
         }
-        ways.push(ways_in);
+        sinks.ways.push(ways_in);
+        sinks.shown.push(Arc::new(Sink::new(&plan.spec, parts)));
     }
-    Ok((ways, threads))
+    Ok(sinks)
 }
 
 /// The other processes, and what the workers talk to them through.

@@ -1,23 +1,28 @@
-//! A sink's thread: takes whole epochs from a bounded queue, nets and sorts them if the sink asks for it, writes them. When the
-//! queue is full the worker that hands over waits, so a slow sink slows the dataflow down and nothing piles up.
+//! A sink's thread: takes whole epochs from a queue, nets and sorts them if the sink asks for it, writes them. While much
+//! waits in the queue sources bring nothing new ([`Sink::full`](super::sink::Sink::full)), so a slow sink slows the dataflow
+//! down and nothing piles up beyond what is under way; no worker waits for it.
+//!
+//! What fails for a reason that passes (a full disk, no descriptor left) is tried again until it goes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::consolidate::RowCodec;
 use super::control::Control;
 use super::error::EngineError;
 use super::gather::Collect;
 use super::rows::relabel;
+use super::sink::Part;
 use crate::delta::Delta;
 use crate::plan::SinkPlan;
 use crate::sink::{SinkError, Writer};
 use crate::time::Epoch;
 
-/// Epochs that wait for a sink before the worker does.
-const WAITING_EPOCHS: usize = 64;
+/// Bytes that a writer gathers while more epochs wait.
+const GATHERED: usize = 1 << 20;
 
 /// How long written rows may stay unseen while more come.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -29,12 +34,15 @@ pub(super) struct ToSink {
     sender: Sender<Epochs>,
     columns: Vec<usize>,
     schema: arrow_schema::SchemaRef,
+    part: Arc<Part>,
 }
 
 impl Collect for ToSink {
     fn collect(&mut self, epochs: Vec<Epochs>, _: Epoch) {
         for (epoch, deltas) in epochs {
             let shown = |delta: &Delta| delta.with_batch(relabel(delta.batch(), &self.columns, &self.schema));
+            self.part.waiting.fetch_add(1, Ordering::Relaxed);
+            self.part.rows.fetch_add(deltas.iter().map(|delta| delta.len() as u64).sum(), Ordering::Relaxed);
             // The writer is gone only when it failed: then the engine is ending.
             let _ = self.sender.send((epoch, deltas.iter().map(shown).collect()));
         }
@@ -48,6 +56,7 @@ pub(super) struct Opened {
     /// `None` if the sink takes changes as they come.
     codec: Option<RowCodec>,
     receiver: Receiver<Epochs>,
+    part: Arc<Part>,
 }
 
 /// Opens the writer for one part of a sink; answers both ends.
@@ -59,9 +68,10 @@ pub(super) fn open(plan: &SinkPlan, part: usize) -> Result<(ToSink, Opened), Eng
         what: format!("sink '{}' cannot be written in a fixed order: {error}", plan.spec.name),
         remedy: "leave out or cast the column whose type has no order".to_owned(),
     })?;
-    let (sender, receiver) = bounded(WAITING_EPOCHS);
-    let to_sink = ToSink { sender, columns: plan.columns.clone(), schema };
-    Ok((to_sink, Opened { name: plan.spec.name.clone(), writer, codec, receiver }))
+    let (sender, receiver) = unbounded();
+    let status = Arc::new(Part::default());
+    let to_sink = ToSink { sender, columns: plan.columns.clone(), schema, part: status.clone() };
+    Ok((to_sink, Opened { name: plan.spec.name.clone(), writer, codec, receiver, part: status }))
 }
 
 impl Opened {
@@ -79,8 +89,14 @@ impl Opened {
         thread.map(SinkThread).map_err(|error| EngineError::Config(format!("no thread for a sink: {error}")))
     }
 
+    /// What is shown of it.
+    pub(super) fn part(&self) -> Arc<Part> {
+        self.part.clone()
+    }
+
     fn run(mut self, control: &Control) -> Result<(), SinkError> {
-        let mut unseen = false;
+        // Epochs that are with the writer and not outside yet.
+        let mut unseen = 0;
         loop {
             match self.receiver.recv_timeout(FLUSH_EVERY) {
                 Ok((epoch, deltas)) => {
@@ -88,13 +104,11 @@ impl Opened {
                         Some(codec) => codec.net(&deltas, false).map(|netted| netted.delta).into_iter().collect(),
                         None => deltas,
                     };
-                    for changes in &netted {
-                        self.writer.write(epoch, changes)?;
-                        unseen = true;
-                    }
-                    if unseen && self.receiver.is_empty() {
-                        self.writer.flush()?;
-                        unseen = false;
+                    netted.iter().try_for_each(|changes| self.writer.write(epoch, changes))?;
+                    unseen += 1;
+                    if self.receiver.is_empty() || self.writer.gathered() >= GATHERED {
+                        self.settle(control, |writer| writer.flush())?;
+                        self.part.waiting.fetch_sub(std::mem::take(&mut unseen), Ordering::Relaxed);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -104,8 +118,34 @@ impl Opened {
         if control.failure().is_some() {
             return Ok(());
         }
-        self.writer.flush()?;
-        self.writer.close()
+        self.settle(control, |writer| writer.flush())?;
+        self.settle(control, |writer| writer.close())?;
+        self.part.waiting.store(0, Ordering::Relaxed);
+        self.part.ended.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Does it, however often it has to be tried, unless it fails for good or the engine does.
+    fn settle(
+        &mut self,
+        control: &Control,
+        work: impl Fn(&mut Box<dyn Writer>) -> Result<(), SinkError>,
+    ) -> Result<(), SinkError> {
+        let what = format!("sink '{}'", self.name);
+        loop {
+            match work(&mut self.writer) {
+                Err(error) if error.passes() && control.failure().is_none() => {
+                    let pause = self.part.standing.failed(&what, &error);
+                    // Once the engine stops it no longer sleeps.
+                    if control.stopping() { std::thread::sleep(pause) } else { control.sleep(pause) }
+                }
+                Err(_) if control.failure().is_some() => return Ok(()),
+                done => {
+                    self.part.standing.went_well(&what);
+                    return done;
+                }
+            }
+        }
     }
 }
 

@@ -11,10 +11,11 @@ use super::idleness::Reach;
 use super::latency::Latency;
 use super::push::{Inbox, Pushed, late};
 use super::queue::{Closed, Queue};
-use super::source_metrics::{SourceMetrics, seconds};
+use super::source_metrics::{SourceMetrics, seconds, state};
 use crate::delta::{Delta, Reject};
 use crate::format::Part;
 use crate::metrics::{Metrics, labels};
+use crate::retry::{Stand, Standing};
 use crate::source::{Decoded, Edge, EdgeCounts, Position, SourceSpec, Step};
 use crate::time::{Clock, Epoch, now_ms};
 
@@ -52,6 +53,8 @@ pub(super) struct Partition {
     ended: AtomicBool,
     /// When rows came last, in ms of the source's clock.
     last_rows_ms: AtomicU64,
+    /// Whether its reader waits for something to pass.
+    pub(super) standing: Arc<Standing>,
 }
 
 #[derive(Debug)]
@@ -112,6 +115,7 @@ impl Source {
                 watermark: AtomicI64::new(i64::MIN),
                 ended: AtomicBool::new(false),
                 last_rows_ms: AtomicU64::new(0),
+                standing: Arc::default(),
             }
         });
         let partitions = partitions.collect();
@@ -168,6 +172,25 @@ impl Source {
     /// Whether all its partitions in this process have ended.
     pub fn ended(&self) -> bool {
         self.partitions.iter().all(Partition::has_ended)
+    }
+
+    /// `running`, `retrying` or `ended`.
+    pub fn state(&self) -> &'static str {
+        match () {
+            () if self.ended() => "ended",
+            () if self.stand().reason.is_some() => "retrying",
+            () => "running",
+        }
+    }
+
+    /// Of its partitions the one that cannot go on, else all together.
+    pub fn stand(&self) -> Stand {
+        Stand::of(self.partitions.iter().map(|partition| partition.standing.read()))
+    }
+
+    /// Where the reader of a partition says why it waits.
+    pub(super) fn standing(&self, index: usize) -> &Arc<Standing> {
+        &self.partitions[index].standing
     }
 
     /// The names of its partitions in this process.
@@ -477,6 +500,9 @@ impl Source {
     /// Brings the gauges up to date for a scrape.
     pub(super) fn refresh(&self, now_ms: i64) {
         let SourceMetrics { all, label, .. } = &self.metrics;
+        state(&all.source_state, ("source", self.name()), self.state());
+        let retries = all.source_retries.get_or_create(label);
+        retries.inc_by(self.stand().retries.saturating_sub(retries.get()));
         all.input_buffer_rows.get_or_create(label).set(self.buffered_rows() as i64);
         all.input_buffer_capacity_rows.get_or_create(label).set(self.capacity_rows() as i64);
         let watermark = self.watermark();

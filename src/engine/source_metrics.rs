@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 
-use crate::metrics::{Label, Level, Metrics, Seconds, label, labels};
+use crate::metrics::{Label, Labels, Level, Metrics, Seconds, label, labels};
 use crate::source::EdgeCounts;
 
 #[derive(Debug)]
@@ -51,5 +53,15 @@ pub(super) fn seconds(watermark: i64) -> f64 {
         i64::MIN => f64::NEG_INFINITY,
         i64::MAX => f64::INFINITY,
         ms => ms as f64 / 1e3,
+    }
+}
+
+/// The states of sources and sinks.
+const STATES: &[&str] = &["running", "retrying", "ended"];
+
+/// Says of something that it is in a state, and in no other.
+pub(super) fn state(family: &Family<Labels, Gauge>, of: (&'static str, &str), now: &str) {
+    for known in STATES {
+        family.get_or_create(&labels(of, ("state", known))).set(i64::from(*known == now));
     }
 }

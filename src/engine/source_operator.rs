@@ -6,7 +6,8 @@
 //!
 //! Bounded lag: it stops taking rows while more than [`Lag::limit`] rows that it sent at epochs that all inputs have passed
 //! are still on their way to views and sinks. Epochs that some input still holds open do not count, they could not arrive:
-//! whatever the inputs' watermarks, everything that counts arrives, so no input waits for another here.
+//! whatever the inputs' watermarks, everything that counts arrives, so no input waits for another here. Nor does it take any
+//! while a sink of the process is that far behind: the queues fill instead, and clients are told so.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use timely::dataflow::{Scope, Stream};
 
 use super::config::BATCH_ROWS;
 use super::queue::Item;
+use super::sink::Sink;
 use super::source::Source;
 use crate::delta::Delta;
 use crate::time::Epoch;
@@ -38,6 +40,8 @@ pub(super) struct Probes {
     pub(super) inputs: Handle<Epoch>,
     /// Behind the views and sinks: what has arrived.
     pub(super) outputs: Handle<Epoch>,
+    /// What the sinks of this process have to write.
+    pub(super) writing: Arc<Vec<Arc<Sink>>>,
 }
 
 /// Rows on their way.
@@ -52,8 +56,11 @@ impl Lag {
         *self.sent.entry(epoch).or_insert(0) += rows;
     }
 
-    /// Whether the operators have enough to do.
+    /// Whether the operators, or the sinks, have enough to do.
     fn full(&mut self) -> bool {
+        if self.probes.writing.iter().any(|sink| sink.full()) {
+            return true;
+        }
         while let Some(first) = self.sent.first_entry().filter(|first| !self.probes.outputs.less_equal(first.key())) {
             first.remove();
         }

@@ -17,6 +17,7 @@ use super::gossip::Gossip;
 use super::latency::Latency;
 use super::operators::Operators;
 use super::rows::relabel;
+use super::sink::Sink;
 use super::sink_writer::ToSink;
 use super::source::Source;
 use super::source_operator::{Probes, source};
@@ -42,6 +43,8 @@ pub(super) struct Work {
     pub(super) views: Arc<Views>,
     /// Per sink and worker of this process: where its changes go, if it writes there.
     pub(super) sinks: Mutex<Vec<Vec<Option<ToSink>>>>,
+    /// The same as others see them.
+    pub(super) writing: Arc<Vec<Arc<Sink>>>,
     pub(super) rejects: Rejects,
     pub(super) control: Arc<Control>,
     pub(super) operators: Arc<Operators>,
@@ -75,7 +78,7 @@ pub(super) fn run(worker: &mut Worker, work: &Work) {
 fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
     use timely::dataflow::operators::Probe;
     let Work { dataflow, config, .. } = work;
-    let (index, probes) = (scope.index(), Probes::default());
+    let (index, probes) = (scope.index(), Probes { writing: work.writing.clone(), ..Probes::default() });
     let (first, local) = (config.process * config.workers, index - config.process * config.workers);
     let inputs = work.sources.iter().map(|input| {
         let rows = source(scope, input, local, &probes, config.lag_batches).probe_with(&probes.inputs);

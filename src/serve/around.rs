@@ -19,6 +19,7 @@ use super::compress::{Coding, compress};
 use super::connection::Peer;
 use super::limits::Limit;
 use super::problem::{self, Problem};
+use super::traffic::{self, Kind};
 use crate::time::Clock;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,6 +62,11 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
         headers.insert(name, origin);
         let shown = HeaderValue::from_static("x-request-id, retry-after");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+    }
+    app.traffic.answered(&method, response.status(), clock.elapsed_seconds());
+    let told = response.extensions().get::<Kind>().copied();
+    if let Some(kind) = traffic::kind(response.status(), told) {
+        app.traffic.refuse(kind, &format_args!("{method} {path}"));
     }
     let (status, ms) = (response.status().as_u16(), clock.elapsed_ms());
     match status {
@@ -149,7 +155,7 @@ fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), R
         && let Err(seconds) = throttle.take(*address)
     {
         let detail = format!("{address} sends more than {} requests a second", limits.get(Limit::Requests));
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).kind("requests");
         return Err(problem.with(header::RETRY_AFTER, HeaderValue::from(seconds)).into_response());
     }
     if request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {

@@ -22,6 +22,7 @@ use tower_service::Service;
 
 use super::access::Access;
 use super::limits::{Limit, Limits};
+use super::traffic::Traffic;
 
 /// The address of the client, in the extensions of a request.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +43,13 @@ const FULL: &str = concat!(
 pub(super) async fn serve(
     listener: TcpListener,
     access: &Access,
+    traffic: &Arc<Traffic>,
     router: Router,
     mut closing: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let room = Arc::new(Semaphore::new(access.limits.size(Limit::Connections).min(Semaphore::MAX_PERMITS)));
+    let places = access.limits.size(Limit::Connections).min(Semaphore::MAX_PERMITS);
+    traffic.connections_capacity.set(i64::try_from(places).unwrap_or(i64::MAX));
+    let room = Arc::new(Semaphore::new(places));
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -57,19 +61,20 @@ pub(super) async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 // The client went away, or the process has too many files open: neither ends the server.
-                tracing::debug!("a connection could not be accepted: {error}");
+                traffic.refuse("descriptors", &format_args!("a connection ({error})"));
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
         let Ok(place) = room.clone().try_acquire_owned() else {
-            tracing::debug!("refused {peer}: too many connections");
+            traffic.refuse("connections", &peer);
             open.spawn(refuse(stream, access.tls.is_none()));
             continue;
         };
         let (access, router, closing) = (access.clone(), router.clone(), closing.clone());
+        let here = traffic.connection();
         open.spawn(async move {
-            let _place = place;
+            let _place = (place, here);
             connect(stream, peer, &access, router, closing).await;
         });
     }

@@ -77,10 +77,14 @@ struct SourceHealth {
 }
 
 #[derive(Serialize)]
-struct ViewHealth {
+pub(super) struct ViewHealth {
     name: String,
     rows: usize,
     as_of: AsOf,
+}
+
+pub(super) fn view_health(view: &Arc<View>) -> ViewHealth {
+    ViewHealth { name: view.name().to_owned(), rows: view.row_count(), as_of: view.as_of().into() }
 }
 
 async fn health(State(app): State<App>) -> Response {
@@ -89,18 +93,13 @@ async fn health(State(app): State<App>) -> Response {
         Engine::Failed(error) => Some(error.to_string()),
         _ => None,
     };
-    let view = |view: &Arc<View>| ViewHealth {
-        name: view.name().to_owned(),
-        rows: view.row_count(),
-        as_of: view.as_of().into(),
-    };
     let source = |source: &Arc<Source>| SourceHealth { name: source.name().to_owned(), status: status(source) };
     let answer = Health {
         status: if error.is_some() { "failed" } else { "ok" },
         version: env!("CARGO_PKG_VERSION"),
         engine: state.name(),
         sources: app.engine.sources().iter().map(source).collect(),
-        views: app.engine.views().iter().map(view).collect(),
+        views: app.engine.views().iter().map(view_health).collect(),
         error,
     };
     let code = if answer.error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };

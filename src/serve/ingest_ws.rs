@@ -27,6 +27,7 @@ use super::limits::Limit;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
+use super::traffic::Client;
 use super::{App, PARTING};
 use crate::engine::{Pushed, Refused, Source};
 use crate::format::Part;
@@ -94,7 +95,7 @@ fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
     let frame = app.access.limits.size(Limit::Frame);
     let upgrade = upgrade.max_message_size(frame).max_frame_size(frame);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let _open = open;
+        let _open = (open, app.traffic.client(Client::IngestWebSocket));
         if let Ok((source, intake)) = find(&app, &name) {
             let mut closing = app.closing.clone();
             let idle = app.access.limits.time(Limit::Idle);

@@ -41,8 +41,10 @@ mod telling;
 mod throttle;
 mod tls;
 mod tokens;
+mod traffic;
 mod view_rows;
 mod views;
+mod vitals;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -59,9 +61,10 @@ pub use tls::Tls;
 pub use tokens::Tokens;
 use tokio::net::TcpListener;
 use tokio::sync::{RwLock, Semaphore, watch};
+pub use traffic::REFUSALS;
 
 use crate::engine::Engine;
-use crate::time::now_ms;
+use crate::time::{Clock, now_ms};
 use problem::Problem;
 use route::{Route, Shape};
 
@@ -75,6 +78,9 @@ type App = Arc<Shared>;
 struct Shared {
     engine: Arc<Engine>,
     rates: Arc<stats::Rates>,
+    traffic: Arc<traffic::Traffic>,
+    /// Since the server began.
+    uptime: Clock,
     access: Arc<Access>,
     throttle: Option<throttle::Throttle>,
     /// Room for streams.
@@ -104,6 +110,8 @@ pub async fn serve(
     let app = Arc::new(Shared {
         engine: engine.clone(),
         rates: rates.clone(),
+        traffic: Arc::new(traffic::Traffic::new(engine.metrics().clone())),
+        uptime: Clock::start(),
         throttle: throttle::Throttle::new(access.limits.get(Limit::Requests)),
         subscribers: Arc::new(Semaphore::new(subscribers)),
         tellings: telling::Tellings::default(),
@@ -112,9 +120,9 @@ pub async fn serve(
         run: now_ms().unsigned_abs(),
         closing: closing.clone(),
     });
-    let (access, sockets) = (app.access.clone(), app.sockets.clone());
+    let (access, sockets, traffic) = (app.access.clone(), app.sockets.clone(), app.traffic.clone());
     let server = async {
-        let served = connection::serve(listener, &access, router(app), closing).await;
+        let served = connection::serve(listener, &access, &traffic, router(app), closing).await;
         // Each ends by itself in time; one that does not is not waited for.
         let _ = tokio::time::timeout(2 * PARTING, sockets.write()).await;
         served
@@ -149,6 +157,7 @@ const ROUTES: &[&[Route]] = &[
     tables::ROUTES,
     view_rows::ROUTES,
     views::ROUTES,
+    vitals::ROUTES,
 ];
 
 /// The shapes of their answers.
@@ -163,6 +172,7 @@ const SHAPES: &[&[Shape]] = &[
     tables::SHAPES,
     view_rows::SHAPES,
     views::SHAPES,
+    vitals::SHAPES,
 ];
 
 fn router(app: App) -> Router {

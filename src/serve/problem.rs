@@ -6,6 +6,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::traffic::Kind;
+
 tokio::task_local! {
     /// The id of the request that is being answered.
     pub(super) static REQUEST: String;
@@ -17,6 +19,8 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     known: Option<Vec<String>>,
+    /// What it is counted as, if the status does not say it.
+    kind: Option<Kind>,
     /// Boxed: few have one, and every call hands a refusal or an answer up.
     header: Option<Box<(HeaderName, HeaderValue)>>,
 }
@@ -36,7 +40,7 @@ struct Body<'a> {
 impl Problem {
     /// The request itself is wrong; `detail` says what and what would do.
     pub(super) fn bad_request(detail: impl Into<String>) -> Problem {
-        Problem { status: StatusCode::BAD_REQUEST, detail: detail.into(), known: None, header: None }
+        Problem { status: StatusCode::BAD_REQUEST, detail: detail.into(), known: None, kind: None, header: None }
     }
 
     /// There is no such `kind` (`view`, `source`); there are `known`.
@@ -50,13 +54,19 @@ impl Problem {
             status: StatusCode::NOT_FOUND,
             detail: format!("there is no {kind} '{name}'; {there}"),
             known: Some(known),
+            kind: None,
             header: None,
         }
     }
 
     /// Any other status.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), known: None, header: None }
+        Problem { status, detail: detail.into(), known: None, kind: None, header: None }
+    }
+
+    /// Counted as one of [`super::traffic::REFUSALS`].
+    pub(super) fn kind(self, kind: &'static str) -> Problem {
+        Problem { kind: Some(Kind(kind)), ..self }
     }
 
     /// Saying this too, behind the rest.
@@ -83,6 +93,9 @@ impl IntoResponse for Problem {
         };
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, Json(body)).into_response();
+        if let Some(kind) = self.kind {
+            response.extensions_mut().insert(kind);
+        }
         if let Some((name, value)) = self.header.map(|header| *header) {
             response.headers_mut().insert(name, value);
         }

@@ -4,7 +4,7 @@
 //! A reader gets a `snapshot` of each view, then per epoch the `delta` of each view that changed, then `progress`: all of
 //! this is told. Several views go forward together, as far as the slowest (`align=false`: each for itself, with its own
 //! `progress`). `emit=final` leaves out what is open, `snapshot=false` begins with the changes from now on, `every=100ms`
-//! tells at most so often. `with=stats,sources,dataflow` adds the answers of those calls, each as an event of its name,
+//! tells at most so often. `with=stats,sources,dataflow,health` adds the answers of those calls, each as an event of its name,
 //! now and every second: one connection is enough for a page. `Last-Event-ID` takes up where a connection broke; if the
 //! changes since are gone, `reset` and new snapshots follow. When the server ends, what is shown by then is told first.
 //!
@@ -32,9 +32,10 @@ use super::problem::Problem;
 use super::route::{self, Answer, Parameter, Route, query};
 use super::stream_event::Event;
 use super::telling::{Next, Telling, Way};
+use super::traffic::{Client, Here};
 use super::views::find;
 use super::{App, PARTING};
-use super::{dataflow, sources, stats, stream_event, stream_id};
+use super::{dataflow, sources, stats, stream_event, stream_id, vitals};
 use crate::engine::Snapshot;
 use crate::format::Numbers;
 use crate::time::{Clock, Epoch, parse_duration_ms};
@@ -56,6 +57,7 @@ const EXTRAS: &[Extra] = &[
     Extra { name: "stats", text: stats::text },
     Extra { name: "sources", text: sources::text },
     Extra { name: "dataflow", text: dataflow::text },
+    Extra { name: "health", text: vitals::text },
 ];
 
 /// The answer of another call, told among the events.
@@ -85,7 +87,7 @@ const SNAPSHOT: Parameter = query("snapshot", "boolean", "`false`: begin with th
 const ALIGN: Parameter = query("align", "boolean", "`false`: each view goes forward by itself");
 const EVERY: Parameter = query("every", "string", "A duration: tell at most so often");
 const WITH: Parameter =
-    query("with", "string", "Names of `stats`, `sources`, `dataflow`: their answers too, every second");
+    query("with", "string", "Names of `stats`, `sources`, `dataflow`, `health`: their answers too, every second");
 const AFTER: Parameter = query("last_event_id", "string", "As the header, for clients that cannot set one");
 const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this event");
 
@@ -125,11 +127,11 @@ async fn one(
     query: AskedQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    start(app, Some(&name), query, &headers).map(events)
+    start(app, Client::Sse, Some(&name), query, &headers).map(events)
 }
 
 async fn many(State(app): State<App>, query: AskedQuery, headers: HeaderMap) -> Result<Response, Problem> {
-    start(app, None, query, &headers).map(events)
+    start(app, Client::Sse, None, query, &headers).map(events)
 }
 
 fn read(query: AskedQuery) -> Result<Asked, Problem> {
@@ -139,6 +141,7 @@ fn read(query: AskedQuery) -> Result<Asked, Problem> {
 /// Starts to tell a reader of one view, or of those that the query names.
 pub(super) fn start(
     app: App,
+    kind: Client,
     one: Option<&str>,
     query: AskedQuery,
     headers: &HeaderMap,
@@ -179,9 +182,10 @@ pub(super) fn start(
     };
     let Ok(place) = app.subscribers.clone().try_acquire_owned() else {
         let detail = "too many streams are open; come back later, or raise the limit 'subscribers'";
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).kind("subscribers");
         return Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("5")));
     };
+    let here = app.traffic.client(kind);
     let (out, receiver) = mpsc::channel(WAITING);
     let way = Way {
         aligned: views.len() < 2 || asked.align.unwrap_or(true),
@@ -202,7 +206,7 @@ pub(super) fn start(
         out,
         closing: app.closing.clone(),
         app,
-        _place: place,
+        _place: (place, here),
     };
     tokio::spawn(reader.run(begin));
     Ok(receiver)
@@ -239,7 +243,7 @@ struct Reader {
     out: mpsc::Sender<Arc<Telling>>,
     closing: watch::Receiver<bool>,
     /// One of those that may read at a time.
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Here),
 }
 
 impl Reader {

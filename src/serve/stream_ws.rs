@@ -26,6 +26,7 @@ use super::problem::Problem;
 use super::route::{Answer, Route};
 use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, start};
 use super::telling::Telling;
+use super::traffic::Client;
 
 /// Clients have nothing to say here: longer frames end the connection.
 const HEARD_BYTES: usize = 4096;
@@ -73,7 +74,7 @@ fn open(
     let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let open = app.sockets.clone().try_read_owned();
     let idle = app.access.limits.time(Limit::Idle);
-    let events = start(app, one, query, headers)?;
+    let events = start(app, Client::WebSocket, one, query, headers)?;
     let upgrade = upgrade.max_message_size(HEARD_BYTES).max_frame_size(HEARD_BYTES);
     Ok(upgrade.on_upgrade(async move |socket| {
         let _open = open;

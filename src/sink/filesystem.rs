@@ -6,19 +6,18 @@
 //! flushed; Parquet once the sink is closed.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use arrow_schema::SchemaRef;
 
 use super::partitioned::{self, Partitioned};
-use super::{SinkConnector, SinkError, SinkSpec, Writer, changes};
+use super::{SinkConnector, SinkError, SinkSpec, Writer, changes, drain};
 use crate::delta::Delta;
 use crate::format::{self, Encoder, Format, FormatError};
 use crate::options::{OptionSpec, local};
 use crate::time::Epoch;
 
-/// Bytes that are gathered before they go to the file unasked.
+/// Bytes of a format that can be read only once it is complete that are gathered before they go to the file.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// The connector `filesystem`.
@@ -72,6 +71,10 @@ impl SinkConnector for Filesystem {
         spec.options.get("path").is_some_and(|path| path.ends_with('/'))
     }
 
+    fn descriptors(&self, spec: &SinkSpec) -> usize {
+        if spec.partition.is_empty() { 1 } else { partitioned::OPEN }
+    }
+
     fn prepare(&self, spec: &SinkSpec, parts: usize) -> Result<(), SinkError> {
         if !self.per_worker(spec) {
             return Ok(());
@@ -118,7 +121,13 @@ impl SinkConnector for Filesystem {
         if self.per_worker(spec) {
             path.push(part_name(part, 0, format_of(spec)?));
         }
-        Ok(Box::new(FileWriter::create(spec, path)?))
+        let mut writer = FileWriter::new(spec, path)?;
+        match writer.file() {
+            // It is made when it is first written to.
+            Err(error) if error.passes() => tracing::warn!("{error}"),
+            opened => drop(opened?),
+        }
+        Ok(Box::new(writer))
     }
 }
 
@@ -158,51 +167,66 @@ pub(super) struct FileWriter {
     schema: SchemaRef,
     encoder: Box<dyn Encoder>,
     path: PathBuf,
-    file: File,
+    /// Once it is open.
+    file: Option<File>,
     buffer: Vec<u8>,
+    /// All is in the buffer, the end too.
+    ended: bool,
 }
 
 impl FileWriter {
-    /// A new file at that path; its folder is made if there is none.
-    pub(super) fn create(spec: &SinkSpec, path: PathBuf) -> Result<FileWriter, SinkError> {
-        let failed = |what: &str, path: &Path, error| SinkError::Io {
-            sink: spec.name.clone(),
-            what: format!("{what} {}", path.display()),
-            error,
-        };
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| failed("making the folder", parent, error))?;
-        }
-        let file = File::create(&path).map_err(|error| failed("creating", &path, error))?;
+    /// A new file at that path, made with its folder when there is something to write.
+    pub(super) fn new(spec: &SinkSpec, path: PathBuf) -> Result<FileWriter, SinkError> {
         let schema = changes::schema(spec);
         let encoder = format_of(spec)?.encoder(&schema, &spec.options).map_err(|error| refuse(spec, error))?;
-        Ok(FileWriter { spec: spec.clone(), schema, encoder, path, file, buffer: Vec::new() })
+        let (file, buffer, ended) = (None, Vec::new(), false);
+        Ok(FileWriter { spec: spec.clone(), schema, encoder, path, file, buffer, ended })
+    }
+
+    fn failed(&self, what: &str, path: &Path, error: std::io::Error) -> SinkError {
+        SinkError::Io { sink: self.spec.name.clone(), what: format!("{what} {}", path.display()), error }
+    }
+
+    fn file(&mut self) -> Result<&mut File, SinkError> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                if let Some(parent) = self.path.parent() {
+                    std::fs::create_dir_all(parent).map_err(|error| self.failed("making the folder", parent, error))?;
+                }
+                File::create(&self.path).map_err(|error| self.failed("creating", &self.path, error))?
+            }
+        };
+        Ok(self.file.insert(file))
     }
 
     fn write_out(&mut self) -> Result<(), SinkError> {
-        let written = self.file.write_all(&self.buffer);
-        self.buffer.clear();
-        written.map_err(|error| SinkError::Io {
-            sink: self.spec.name.clone(),
-            what: format!("writing {}", self.path.display()),
-            error,
-        })
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = self.file().map(|file| drain(&mut buffer, file));
+        self.buffer = buffer;
+        written?.map_err(|error| self.failed("writing", &self.path, error))
     }
 }
 
 impl Writer for FileWriter {
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError> {
         let rows = changes::rows(&self.spec, &self.schema, epoch, changes)?;
-        self.encoder.encode(&rows, &mut self.buffer).map_err(|error| refuse(&self.spec, error))?;
-        if self.buffer.len() >= BUFFER_BYTES { self.write_out() } else { Ok(()) }
+        self.encoder.encode(&rows, &mut self.buffer).map_err(|error| refuse(&self.spec, error))
+    }
+
+    fn gathered(&self) -> usize {
+        self.buffer.len()
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        if self.buffer.is_empty() || !self.encoder.in_rows() { Ok(()) } else { self.write_out() }
+        let waits = !self.encoder.in_rows() && self.buffer.len() < BUFFER_BYTES;
+        if self.buffer.is_empty() || waits { Ok(()) } else { self.write_out() }
     }
 
     fn close(&mut self) -> Result<(), SinkError> {
-        self.encoder.finish(&mut self.buffer).map_err(|error| refuse(&self.spec, error))?;
+        if !std::mem::replace(&mut self.ended, true) {
+            self.encoder.finish(&mut self.buffer).map_err(|error| refuse(&self.spec, error))?;
+        }
         self.write_out()
     }
 }

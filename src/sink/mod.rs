@@ -14,6 +14,7 @@ use arrow_schema::SchemaRef;
 
 use crate::delta::Delta;
 use crate::options::{OptionError, OptionSpec, Options};
+use crate::retry;
 use crate::time::Epoch;
 
 /// Every sink connector.
@@ -47,6 +48,13 @@ pub enum SinkError {
     },
 }
 
+impl SinkError {
+    /// Whether it may pass by itself: then what failed can be done again.
+    pub fn passes(&self) -> bool {
+        matches!(self, SinkError::Io { error, .. } if retry::passes(error))
+    }
+}
+
 /// A kind of sink: `'connector' = 'name'`.
 pub trait SinkConnector: Send + Sync + Debug {
     /// Its name in SQL.
@@ -69,6 +77,11 @@ pub trait SinkConnector: Send + Sync + Debug {
     /// netting and sorting would be all its work.
     fn consolidated(&self) -> bool {
         true
+    }
+
+    /// How many files a writer may have open at once.
+    fn descriptors(&self, _spec: &SinkSpec) -> usize {
+        1
     }
 
     /// Clears the way for a run with writers `0..parts`. Every process calls it before any writer of its own is opened.
@@ -97,15 +110,39 @@ pub struct SinkSpec {
     pub retracting: bool,
 }
 
-/// An open sink.
+/// An open sink: what it is handed it keeps in memory until it is told to write it out, which may have to be tried again.
 pub trait Writer: Send {
     /// Takes all changes of one epoch: consolidated (no row both inserted and retracted, retractions before insertions,
-    /// each in the order of the rows), epochs ascending, never an empty one.
+    /// each in the order of the rows), epochs ascending, never an empty one. Touches nothing outside.
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError>;
 
-    /// Makes all that was written visible to others.
+    /// Bytes that it has taken and not written out.
+    fn gathered(&self) -> usize {
+        0
+    }
+
+    /// Makes all that was written visible to others. Called again after it failed for a passing reason: it then goes on
+    /// where it was, and nothing is written twice.
     fn flush(&mut self) -> Result<(), SinkError>;
 
-    /// Ends the output (a footer, a rename); called once, last.
+    /// Ends the output (a footer, a rename); called last, and again as [`Writer::flush`] is.
     fn close(&mut self) -> Result<(), SinkError>;
+}
+
+/// Writes out what is in a buffer; what did not go stays in it.
+fn drain(buffer: &mut Vec<u8>, out: &mut impl std::io::Write) -> std::io::Result<()> {
+    let mut done = 0;
+    let written = loop {
+        match buffer.get(done..) {
+            None | Some([]) => break Ok(()),
+            Some(rest) => match out.write(rest) {
+                Ok(0) => break Err(std::io::ErrorKind::WriteZero.into()),
+                Ok(more) => done += more,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    buffer.drain(..done);
+    written
 }

@@ -1,8 +1,8 @@
 //! A folder per partition: `PARTITIONED BY (a, b)` writes rows to `a=value/b=value/` below the path, without those columns.
 //!
 //! Values are text; NULL and the empty text are the partition's default name. What cannot stand in a name is `%` and two hex
-//! digits, as Hive writes it. Invariant: a row taken back goes where it was added. At most [`OPEN`] files are open; beyond
-//! them the one written longest ago is ended, and its partition goes on in a file of its own.
+//! digits, as Hive writes it. Invariant: a row taken back goes where it was added. At most [`OPEN`] files are open, and one that
+//! ends; beyond them the one written longest ago is ended, and its partition goes on in a file of its own.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::format::{self, Format};
 use crate::time::Epoch;
 
 /// Files that one writer has open.
-const OPEN: usize = 128;
+pub(super) const OPEN: usize = 128;
 
 /// The name of the partition of NULL, unless the option says another.
 const DEFAULT_NAME: &str = "__DEFAULT_PARTITION__";
@@ -46,6 +46,8 @@ pub(super) struct Partitioned {
     part: usize,
     format: &'static dyn Format,
     open: BTreeMap<String, (u64, FileWriter)>,
+    /// Those that are to be ended, the last first.
+    ending: Vec<FileWriter>,
     /// Per partition how many files it has by now.
     files: HashMap<String, usize>,
     writes: u64,
@@ -67,6 +69,7 @@ impl Partitioned {
             part,
             format: format_of(spec)?,
             open: BTreeMap::new(),
+            ending: Vec::new(),
             files: HashMap::new(),
             writes: 0,
         })
@@ -97,14 +100,13 @@ impl Partitioned {
             if self.open.len() >= OPEN {
                 let oldest =
                     self.open.iter().min_by_key(|(_, (written, _))| *written).map(|(folder, _)| folder.clone());
-                if let Some((_, mut file)) = oldest.and_then(|oldest| self.open.remove(&oldest)) {
-                    file.close()?;
-                }
+                let oldest = oldest.and_then(|oldest| self.open.remove(&oldest));
+                self.ending.extend(oldest.map(|(_, file)| file));
             }
             let number = self.files.entry(folder.to_owned()).or_default();
             let path = self.root.join(folder).join(part_name(self.part, *number, self.format));
             *number += 1;
-            self.open.insert(folder.to_owned(), (0, FileWriter::create(&self.narrow, path)?));
+            self.open.insert(folder.to_owned(), (0, FileWriter::new(&self.narrow, path)?));
         }
         match self.open.get_mut(folder) {
             Some((written, file)) => {
@@ -134,11 +136,21 @@ impl Writer for Partitioned {
         Ok(())
     }
 
+    fn gathered(&self) -> usize {
+        let open = self.open.values().map(|(_, file)| file.gathered()).sum::<usize>();
+        open + self.ending.iter().map(FileWriter::gathered).sum::<usize>()
+    }
+
     fn flush(&mut self) -> Result<(), SinkError> {
+        while let Some(file) = self.ending.last_mut() {
+            file.close()?;
+            self.ending.pop();
+        }
         self.open.values_mut().try_for_each(|(_, file)| file.flush())
     }
 
     fn close(&mut self) -> Result<(), SinkError> {
+        self.flush()?;
         self.open.values_mut().try_for_each(|(_, file)| file.close())
     }
 }

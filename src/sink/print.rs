@@ -1,11 +1,11 @@
 //! `print`: one JSON object a line on the standard output, an epoch at a time.
 
-use std::io::Write;
+use std::io::Write as _;
 
 use arrow_schema::SchemaRef;
 
 use super::filesystem::refuse;
-use super::{SinkConnector, SinkError, SinkSpec, Writer, changes};
+use super::{SinkConnector, SinkError, SinkSpec, Writer, changes, drain};
 use crate::delta::Delta;
 use crate::format::{self, Encoder, Format};
 use crate::options::{OptionSpec, Options};
@@ -82,15 +82,17 @@ impl PrintWriter {
 impl Writer for PrintWriter {
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError> {
         let rows = changes::rows(&self.spec, &self.schema, epoch, changes)?;
-        self.buffer.clear();
-        self.encoder.encode(&rows, &mut self.buffer).map_err(|error| refuse(&self.spec, error))?;
-        let written = std::io::stdout().lock().write_all(&self.buffer);
-        self.out(written)
+        self.encoder.encode(&rows, &mut self.buffer).map_err(|error| refuse(&self.spec, error))
+    }
+
+    fn gathered(&self) -> usize {
+        self.buffer.len()
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        let flushed = std::io::stdout().lock().flush();
-        self.out(flushed)
+        let mut out = std::io::stdout().lock();
+        let written = drain(&mut self.buffer, &mut out).and_then(|()| out.flush());
+        self.out(written)
     }
 
     fn close(&mut self) -> Result<(), SinkError> {

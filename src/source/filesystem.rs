@@ -5,12 +5,14 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::partition::Position;
 use super::text::{CHUNK_BYTES, TextInput, TextReader};
 use super::{Connector, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
 use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionError, OptionSpec, Options, local};
+use crate::retry::{Patient, Standing, until_it_goes};
 
 /// The connector `filesystem`.
 #[derive(Debug)]
@@ -81,6 +83,7 @@ impl Connector for Filesystem {
                 layout,
                 threads,
                 chunk_bytes,
+                standing: Arc::default(),
                 open: None,
             }))
         };
@@ -186,6 +189,7 @@ struct FileReader {
     layout: Layout,
     threads: usize,
     chunk_bytes: usize,
+    standing: Arc<Standing>,
     open: Option<Box<dyn Reader>>,
 }
 
@@ -194,18 +198,25 @@ impl Reader for FileReader {
         &self.name
     }
 
+    fn shown(&mut self, standing: &Arc<Standing>) {
+        self.standing = standing.clone();
+    }
+
     fn read(&mut self) -> Result<Read, SourceError> {
         if let Some(open) = &mut self.open {
             return open.read();
         }
         let Some(position) = self.position.take() else { return Ok(Read::End) };
-        let file = File::open(&self.path).map_err(|error| position.failed("opening", error))?;
+        let (standing, what) = (self.standing.clone(), format!("source file {}", self.name));
+        let opened = until_it_goes(&standing, &what, || File::open(&self.path));
+        let file = opened.map_err(|error| position.failed("opening", error))?;
         let open: Box<dyn Reader> = match &self.decoding {
             Decoding::Text(decoding) => {
                 let decoding = decoding.clone();
                 let layout = self.layout.clone();
                 let (threads, chunk_bytes) = (self.threads, self.chunk_bytes);
-                let text = TextInput { input: Box::new(file), decoding, layout, threads, chunk_bytes, live: false };
+                let input = Box::new(Patient { input: file, standing, what });
+                let text = TextInput { input, decoding, layout, threads, chunk_bytes, live: false };
                 let name = self.name.clone();
                 let failed = |error| Position::new("", &name).failed("reading", error);
                 Box::new(TextReader::start(text, position).map_err(failed)?)

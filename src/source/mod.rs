@@ -41,6 +41,7 @@ use datafusion_physical_expr::PhysicalExpr;
 
 use crate::delta::Reject;
 use crate::options::{OptionError, OptionSpec, Options};
+use crate::retry::Standing;
 
 pub use arrival::Arrivals;
 pub use edge::{Edge, Step};
@@ -263,6 +264,9 @@ pub enum Read {
 pub trait Reader: Send {
     /// The partition's name for messages (`data/a.ndjson`, `stdin`, `nexmark`).
     fn name(&self) -> &str;
+
+    /// Where it may say why it waits, told before it is read.
+    fn shown(&mut self, _standing: &Arc<Standing>) {}
 
     /// The next rows, up to a few thousand.
     fn read(&mut self) -> Result<Read, SourceError>;

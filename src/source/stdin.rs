@@ -1,6 +1,7 @@
 //! `stdin`: rows from the standard input, until it ends. Live unless `'bounded' = 'true'`.
 
 use std::io;
+use std::sync::Arc;
 
 use super::filesystem::{BlockReader, check_options, decoding, layout, refuse};
 use super::partition::Position;
@@ -8,6 +9,7 @@ use super::text::{CHUNK_BYTES, TextInput, TextReader};
 use super::{Connector, Reader, SourceError, SourceSpec};
 use crate::format::{self, Decoding, Input};
 use crate::options::{OptionSpec, Options};
+use crate::retry::{Patient, Standing};
 
 /// The connector `stdin`.
 #[derive(Debug)]
@@ -98,6 +100,13 @@ struct LazyStdin {
 impl Reader for LazyStdin {
     fn name(&self) -> &str {
         "stdin"
+    }
+
+    fn shown(&mut self, standing: &Arc<Standing>) {
+        if let Some((text, _)) = &mut self.text {
+            let (standing, what) = (standing.clone(), "source on the standard input".to_owned());
+            text.input = Box::new(Patient { input: io::stdin(), standing, what });
+        }
     }
 
     fn read(&mut self) -> Result<super::Read, SourceError> {

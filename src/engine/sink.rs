@@ -1,0 +1,102 @@
+//! A sink while it runs, as others see it: what waits for it, what it wrote, whether it can.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use super::source_metrics::state;
+use crate::metrics::{Metrics, label};
+use crate::retry::{Stand, Standing};
+use crate::sink::SinkSpec;
+
+/// Epochs that wait for a writer before the sources are held back.
+const WAITING_EPOCHS: usize = 64;
+
+/// A sink of this process.
+#[derive(Debug)]
+pub struct Sink {
+    name: String,
+    connector: &'static str,
+    files: usize,
+    parts: Vec<Arc<Part>>,
+}
+
+/// One of its writers.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    pub(super) standing: Standing,
+    /// Epochs that were handed over and are not written yet.
+    pub(super) waiting: AtomicUsize,
+    /// Changes that were handed over.
+    pub(super) rows: AtomicU64,
+    /// Its output is complete.
+    pub(super) ended: AtomicBool,
+}
+
+impl Part {
+    /// Whether it has enough to write.
+    fn full(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > WAITING_EPOCHS
+    }
+}
+
+impl Sink {
+    pub(super) fn new(spec: &SinkSpec, parts: Vec<Arc<Part>>) -> Sink {
+        let files = spec.connector.descriptors(spec) * parts.len();
+        Sink { name: spec.name.clone(), connector: spec.connector.name(), files, parts }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of its connector.
+    pub fn connector(&self) -> &'static str {
+        self.connector
+    }
+
+    /// How many files its writers may have open.
+    pub(super) fn files(&self) -> usize {
+        self.files
+    }
+
+    /// Epochs that wait to be written.
+    pub fn waiting_epochs(&self) -> usize {
+        self.parts.iter().map(|part| part.waiting.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Changes handed over so far.
+    pub fn rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.rows.load(Ordering::Relaxed)).sum()
+    }
+
+    /// `running`, `retrying` or `ended`.
+    pub fn state(&self) -> &'static str {
+        match () {
+            () if self.stand().reason.is_some() => "retrying",
+            () if self.parts.iter().all(|part| part.ended.load(Ordering::Acquire)) => "ended",
+            () => "running",
+        }
+    }
+
+    /// Of the writers the one that cannot go on, else all together.
+    pub fn stand(&self) -> Stand {
+        Stand::of(self.parts.iter().map(|part| part.standing.read()))
+    }
+
+    /// Brings the metrics up to date for a scrape.
+    pub(super) fn refresh(&self, metrics: &Metrics) {
+        let label = label("sink", &self.name);
+        state(&metrics.sink_state, ("sink", &self.name), self.state());
+        metrics.sink_waiting_epochs.get_or_create(&label).set(self.waiting_epochs() as i64);
+        let (rows, retries) =
+            (metrics.sink_rows.get_or_create_owned(&label), metrics.sink_retries.get_or_create_owned(&label));
+        rows.inc_by(self.rows().saturating_sub(rows.get()));
+        retries.inc_by(self.stand().retries.saturating_sub(retries.get()));
+    }
+
+    /// Whether so much waits that sources are to be held back.
+    pub(super) fn full(&self) -> bool {
+        self.parts.iter().any(|part| part.full())
+    }
+}

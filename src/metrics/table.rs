@@ -1,0 +1,86 @@
+//! Every family of ours, in the order of `/metrics`: its name, what it counts, its labels. The registry takes its help from
+//! here and `docs/operations.md` its table.
+
+/// What kind of metric a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows; its name ends in `_total`.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// Counts by size, with `_bucket`, `_sum` and `_count`.
+    Histogram,
+}
+
+/// A family.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricSpec {
+    /// Its name without `highwater_` and `_total`.
+    pub name: &'static str,
+    /// What kind it is.
+    pub kind: Kind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+impl MetricSpec {
+    /// Its name as Prometheus has it.
+    pub fn exposed(&self) -> String {
+        format!("highwater_{}{}", self.name, if self.kind == Kind::Counter { "_total" } else { "" })
+    }
+}
+
+const fn spec(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> MetricSpec {
+    MetricSpec { name, kind, labels, help }
+}
+
+use Kind::{Counter, Gauge, Histogram};
+
+/// All of them.
+pub const METRICS: &[MetricSpec] = &[
+    spec("events_received", Counter, &["source"], "Rows a source brought"),
+    spec("events_late", Counter, &["source", "outcome"], "Rows behind the watermark"),
+    spec("events_duplicate", Counter, &["source"], "Rows whose key was taken before"),
+    spec("dead_letters", Counter, &["source", "reason"], "Rows not accepted"),
+    spec("watermark_timestamp_seconds", Gauge, &["source"], "The watermark of a source"),
+    spec("watermark_lag_seconds", Gauge, &["source"], "Wall clock minus watermark"),
+    spec("ingest_to_visible_seconds", Histogram, &[], "From decoding to visible in the views"),
+    spec("input_buffer_rows", Gauge, &["source"], "Rows waiting in the queues"),
+    spec("input_buffer_capacity_rows", Gauge, &["source"], "Rows that may wait in the queues"),
+    spec("backpressure_seconds", Counter, &["source"], "Time held back by full queues"),
+    spec("source_state", Gauge, &["source", "state"], "1 for the state that a source is in"),
+    spec("source_retries", Counter, &["source"], "Reads that failed for a passing reason"),
+    spec("windows_open", Gauge, &["view"], "Closing times still ahead of the watermark"),
+    spec("rows_emitted", Counter, &["view", "kind"], "Changes shown"),
+    spec("sink_rows", Counter, &["sink"], "Changes handed to a sink's writers"),
+    spec("sink_waiting_epochs", Gauge, &["sink"], "Epochs that wait to be written"),
+    spec("sink_state", Gauge, &["sink", "state"], "1 for the state that a sink is in"),
+    spec("sink_retries", Counter, &["sink"], "Writes that failed for a passing reason"),
+    spec("operator_rows", Counter, &["operator", "direction"], "Rows through an operator"),
+    spec("operator_busy_seconds", Counter, &["operator"], "Time spent in an operator"),
+    spec("state_rows", Gauge, &["operator"], "Rows an operator keeps"),
+    spec("state_bytes", Gauge, &["operator"], "Bytes an operator keeps"),
+    spec("sse_clients", Gauge, &[], "Connected readers of streams"),
+    spec("sse_compacted", Counter, &[], "Deltas merged for slow readers of streams"),
+    spec("clients", Gauge, &["kind"], "Clients by kind: sse, websocket, ingest_websocket"),
+    spec("connections", Gauge, &[], "Open connections"),
+    spec("connections_capacity", Gauge, &[], "Connections that may be open"),
+    spec("requests", Counter, &["method", "status"], "Requests answered"),
+    spec("request_seconds", Histogram, &[], "From a request's head to the head of its answer"),
+    spec("refusals", Counter, &["kind"], "What was refused, by why"),
+    spec("body_bytes", Gauge, &[], "Bytes of request bodies that are in flight"),
+    spec("body_capacity_bytes", Gauge, &[], "Bytes of request bodies that may be in flight"),
+    spec("answer_bytes", Gauge, &[], "Bytes of long answers that clients have not taken yet"),
+    spec("answer_capacity_bytes", Gauge, &[], "Bytes of long answers that may wait for clients"),
+    spec("build_info", Gauge, &["version", "commit"], "The build, always 1"),
+];
+
+/// What a family says.
+pub(super) fn help(name: &str) -> &'static str {
+    match METRICS.iter().find(|spec| spec.name == name) {
+        Some(spec) => spec.help,
+        None => unreachable!("{name} is not in the table"),
+    }
+}
