@@ -287,27 +287,22 @@ fn tls_serves_an_independent_client() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-            "-keyout",
-        ])
-        .args([&key, Path::new("-out"), &cert])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let access = Access {
-        tls: Some(Tls::read(&cert, &key).unwrap()),
-        tokens: Some(Tokens::parse(TOKENS, "tokens").unwrap()),
-        ..Access::default()
+    let pair = |name: &str| {
+        let (cert, key) = (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}-key.pem")));
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .args([&key, Path::new("-out"), &cert])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        (cert, key)
     };
+    let (cert, key) = pair("cert");
+    let tls = Tls::read(&cert, &key).unwrap();
+    let access =
+        Access { tls: Some(tls.clone()), tokens: Some(Tokens::parse(TOKENS, "tokens").unwrap()), ..Access::default() };
     assert!(Tls::read(&key, &cert).is_err() && Tls::read(&cert, &cert).is_err());
     let server = served(access);
     let url = format!("https://{}/api/v1/views", server.address);
@@ -343,6 +338,10 @@ fn tls_serves_an_independent_client() {
     assert!(tail(&["--ca", ca]).1.contains("Authorization: Bearer"), "{:?}", tail(&["--ca", ca]));
     let refused = tail(&["--token", "reader-reader-reader"]).1;
     assert!(refused.contains("certificate"), "{refused}");
+    // A renewed certificate serves the next connections.
+    let (renewed, renewed_key) = pair("renewed");
+    tls.replace(&Tls::read(&renewed, &renewed_key).unwrap());
+    assert!(!curl(&["--cacert", ca]).0 && curl(&["--cacert", renewed.to_str().unwrap()]).1.ends_with("\n401 0"));
     // Plain HTTP gets nothing.
     let mut plain = server.request("GET /livez HTTP/1.0");
     let mut heard = Vec::new();

@@ -6,8 +6,12 @@ mod client;
 mod clients;
 #[path = "sidecar/cluster.rs"]
 mod cluster;
+#[path = "sidecar/signals.rs"]
+mod signals;
 #[path = "sidecar/stop.rs"]
 mod stop;
+#[path = "sidecar/strangers.rs"]
+mod strangers;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -31,16 +35,31 @@ struct Process {
 }
 
 impl Process {
-    /// Runs `p.sql` of a folder; waits until it serves, unless it is one of a cluster, which meets first.
+    /// Runs `p.sql` of a folder; waits until it serves.
     fn start(folder: &Path, args: &[&str]) -> Process {
-        let mut process = Process::spawn(folder, args);
+        Process::spawn(folder, args).serving()
+    }
+
+    /// With so many descriptors at most.
+    fn limited(folder: &Path, descriptors: u32, args: &[&str]) -> Process {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_highwater"));
+        Process::of(command, folder, args).serving()
+    }
+
+    fn serving(self) -> Process {
+        let mut process = self;
         let line = process.hears("serving http://");
         process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
         process
     }
 
     fn spawn(folder: &Path, args: &[&str]) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+        Process::of(Command::new(env!("CARGO_BIN_EXE_highwater")), folder, args)
+    }
+
+    fn of(mut command: Command, folder: &Path, args: &[&str]) -> Process {
         command.current_dir(folder).args(["run", "p.sql", "--listen", "127.0.0.1:0"]).args(args);
         command.env_remove("RUST_LOG").env("NO_COLOR", "1");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -52,3 +52,16 @@ fn what_is_too_much_is_refused_and_what_is_taken_is_in_the_result() {
     let (before, last) = found.memory_mib;
     assert!(before.max(last) < 384.0, "{before} and then {last} MiB");
 }
+
+/// `tests/under_load/soak.py` does it for five minutes. Needs `python3`, as `.ci/run` has it.
+#[test]
+fn a_soak_leaves_everything_as_it_was() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/under_load/soak.py");
+    let output = std::process::Command::new("python3").args([script, env!("CARGO_BIN_EXE_highwater"), "20"]).output();
+    let Ok(output) = output else {
+        assert!(std::env::var_os("CI").is_none(), "there is no python3");
+        return eprintln!("skipped: there is no python3");
+    };
+    let [told, wrong] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{told}\n{wrong}");
+}

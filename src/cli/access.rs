@@ -3,6 +3,8 @@
 //! Invariant: beyond the loopback there is a server only with tokens, or with the explicit word that it shall do without.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::SystemTime;
 
 use super::settings::Settings;
 use crate::serve::{Access, Origins, Tls, Tokens};
@@ -26,6 +28,54 @@ pub(super) fn access(settings: &Settings, address: SocketAddr) -> Result<Access,
     };
     let origins = settings.allow_origins.as_deref().map_or(Ok(Origins::default()), Origins::parse)?;
     Ok(Access { tokens, origins, tls, limits: settings.limits.clone().unwrap_or_default() })
+}
+
+/// The files that it was read from, and whether they are others now: who renews a certificate or a token need not restart.
+pub(super) struct Files {
+    settings: Settings,
+    access: Access,
+    /// What the file system said of them when they were read.
+    seen: Vec<Option<SystemTime>>,
+}
+
+impl Files {
+    /// Those that the settings name.
+    pub(super) fn new(settings: &Settings, access: &Access) -> Files {
+        let mut files = Files { settings: settings.clone(), access: access.clone(), seen: Vec::new() };
+        files.seen = files.look();
+        files
+    }
+
+    /// Whether any of them changed since they were read.
+    pub(super) fn changed(&self) -> bool {
+        self.look() != self.seen
+    }
+
+    fn look(&self) -> Vec<Option<SystemTime>> {
+        let Settings { tokens_file, tls_cert, tls_key, .. } = &self.settings;
+        let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        [tokens_file, tls_cert, tls_key].into_iter().flatten().map(changed).collect()
+    }
+
+    /// Reads them again; what cannot be read stays as it is, and the log says why.
+    pub(super) fn reload(&mut self) {
+        self.seen = self.look();
+        match (tokens(&self.settings), &self.access.tokens) {
+            (Ok(Some(fresh)), Some(now)) if now.replace(&fresh) => tracing::info!("the tokens were read anew"),
+            (Err(error), Some(_)) => tracing::error!("the tokens stay as they were: {error}"),
+            _ => {}
+        }
+        if let (Some(now), Some(cert), Some(key)) = (&self.access.tls, &self.settings.tls_cert, &self.settings.tls_key)
+        {
+            match Tls::read(cert, key) {
+                Ok(fresh) => {
+                    now.replace(&fresh);
+                    tracing::info!("the certificate was read anew; new connections have it");
+                }
+                Err(error) => tracing::error!("the certificate stays as it was: {error}"),
+            }
+        }
+    }
 }
 
 /// Those of the file and of the variable together.

@@ -5,6 +5,7 @@
 mod access;
 mod check;
 mod completions;
+mod descriptors;
 mod explain;
 mod generate;
 mod http;
@@ -14,6 +15,7 @@ mod program;
 mod progress;
 mod run;
 mod settings;
+mod signals;
 mod tail;
 
 use std::io::Write;
@@ -87,14 +89,12 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
+    logging::finish();
     // Where stderr is closed there is nobody to tell.
     let mut stderr = std::io::stderr();
     match outcome {
         Outcome::Done => ExitCode::SUCCESS,
-        Outcome::Failed(reason) => {
-            let _ = writeln!(stderr, "error: {reason}");
-            ExitCode::from(1)
-        }
+        Outcome::Failed(reason) => signals::give_up(&reason),
         Outcome::Usage(text) => {
             let _ = write!(stderr, "{text}");
             ExitCode::from(2)

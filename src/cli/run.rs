@@ -1,26 +1,38 @@
 //! `highwater run FILE.sql...`: plans a program, runs it, serves it.
 //!
-//! The first Ctrl-C or SIGTERM stops the run and waits for its end (with `--drain` open windows close first); the second
-//! ends the process at once.
+//! The first Ctrl-C or SIGTERM stops the run and waits for its end (with `--drain` open windows close first), at most
+//! `--stop-timeout`; the second ends the process at once. While the engine starts, a server that says so is up already.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
-use super::access::access;
+use super::access::{Files, access};
 use super::progress::{self, Line, grouped};
 use super::settings::{FILE, LogFormat, Settings};
-use super::{Outcome, logging, program};
+use super::signals::{self, Signals};
+use super::{Outcome, descriptors, logging, program};
 use crate::engine::{Config, Engine, EngineError, Summary};
 use crate::format::MAX_DEPTH;
+use crate::plan::Dataflow;
 use crate::serve::{Access, Limit};
 use crate::source::RowLimits;
 use crate::{plan, serve};
+
+/// More workers or processes are a slip of the finger.
+const WORKERS: usize = 1024;
+const PROCESSES: usize = 1024;
+
+/// How long the run may take to end, if nothing else is said: less than what a supervisor waits before it kills (30 s).
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// How often the files of tokens and certificates are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The port of the first process, if none is given.
 const PORT: u16 = 8080;
@@ -53,31 +65,68 @@ fn start(args: Run) -> Result<(), Outcome> {
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
     compiled.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     plan::check(&compiled.dataflow).iter().for_each(|warning| tracing::warn!("{warning}"));
+    descriptors::raise();
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Outcome::Failed(format!("no threads for the server: {error}")))?;
+    let result = runtime.block_on(serve_and_follow(compiled.dataflow, config, &settings));
+    progress::wipe();
+    // What is stuck is not waited for.
+    runtime.shutdown_timeout(if result.is_ok() { GRACE } else { Duration::ZERO });
+    result
+}
+
+async fn serve_and_follow(dataflow: Dataflow, config: Config, settings: &Settings) -> Result<(), Outcome> {
+    let mut signals = Signals::listen().map_err(|error| Outcome::Failed(format!("signals: {error}")))?;
     // Before anything runs: a port that is taken is found out at once.
     let listener = match settings.no_serve.unwrap_or(false) {
         true => None,
         false => {
-            let address = address(&settings, config.process);
-            let access = access(&settings, address).map_err(Outcome::usage)?;
-            Some((runtime.block_on(bind(address))?, access))
+            let address = address(settings, config.process);
+            let access = access(settings, address).map_err(Outcome::usage)?;
+            Some((bind(address).await?, access))
         }
     };
-    let engine = Engine::start(compiled.dataflow, config).map_err(|error| match error {
+    let (started, starting) = watch::channel(false);
+    if let Some((listener, access)) = listener.as_ref().filter(|_| config.processes() > 1) {
+        let (second, access, startup) = (second(listener)?, access.clone(), config.startup.clone());
+        tell_address(listener, access.tls.is_some());
+        tokio::spawn(serve::starting(second, access, startup, starting));
+    }
+    let start = tokio::task::spawn_blocking(move || Engine::start(dataflow, config));
+    let engine = tokio::select! {
+        engine = start => engine.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
+        Ok(()) = signals.end.changed() => return Err(Outcome::Failed("told to end before the engine had started".to_owned())),
+    };
+    let engine = engine.map_err(|error| match error {
         EngineError::Config(reason) => Outcome::usage(reason),
         error => Outcome::Failed(error.to_string()),
     })?;
-    let result = runtime.block_on(follow(Arc::new(engine), listener, &settings));
-    progress::wipe();
-    runtime.shutdown_timeout(GRACE);
-    result.map_err(Outcome::Failed)
+    started.send_replace(true);
+    follow(Arc::new(engine), listener, settings, signals).await.map_err(Outcome::Failed)
+}
+
+/// Another handle on a listener.
+fn second(listener: &TcpListener) -> Result<TcpListener, Outcome> {
+    let second = listener.as_fd().try_clone_to_owned().map(std::net::TcpListener::from);
+    let second = second.and_then(TcpListener::from_std);
+    second.map_err(|error| Outcome::Failed(format!("the server cannot listen: {error}")))
+}
+
+fn tell_address(listener: &TcpListener, tls: bool) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("serving {}://{address}", if tls { "https" } else { "http" });
+    }
 }
 
 fn config(settings: &Settings) -> Result<Config, String> {
     let defaults = Config::default();
     let processes = settings.processes.unwrap_or(1);
+    for (name, value, most) in [("workers", settings.workers, WORKERS), ("processes", settings.processes, PROCESSES)] {
+        if value.is_some_and(|value| !(1..=most).contains(&value)) {
+            return Err(format!("--{name} {}: write a number from 1 to {most}", value.unwrap_or_default()));
+        }
+    }
     let limits = settings.limits.clone().unwrap_or_default();
     let addresses = match &settings.hostfile {
         Some(path) => {
@@ -121,29 +170,33 @@ async fn follow(
     engine: Arc<Engine>,
     listener: Option<(TcpListener, Access)>,
     settings: &Settings,
+    mut signals: Signals,
 ) -> Result<(), String> {
-    let mut signals = signals().map_err(|error| format!("signals: {error}"))?;
     let serving = listener.is_some();
     let (close, closed) = oneshot::channel::<()>();
     let server = listener.map(|(listener, access)| {
         if let Ok(address) = listener.local_addr() {
-            tracing::info!("serving {}://{address}", if access.tls.is_some() { "https" } else { "http" });
+            if engine.config().processes() == 1 {
+                tell_address(&listener, access.tls.is_some());
+            }
             if access.tokens.is_none() && !address.ip().is_loopback() {
                 tracing::warn!("everyone who reaches {address} may see and send everything");
             }
         }
         tracing::debug!("limits: {}", access.limits);
+        tokio::spawn(keep_fresh(Files::new(settings, &access), signals.reload.clone()));
         let stop = async { drop(closed.await) };
         tokio::spawn(serve::serve(listener, engine.clone(), access, stop))
     });
 
-    let summary = ended(&engine, &mut signals, settings.drain.unwrap_or(false)).await;
+    let patience = settings.stop_timeout.map_or(STOP_TIMEOUT, |timeout| Duration::from_millis(timeout.0));
+    let summary = ended(&engine, &mut signals.end, settings.drain.unwrap_or(false), patience).await;
     progress::wipe();
     let summary = summary.map_err(|error| error.to_string())?;
     report(&summary);
-    if serving && !summary.stopped && *signals.borrow() == 0 && !settings.exit_at_end.unwrap_or(false) {
+    if serving && !summary.stopped && *signals.end.borrow() == 0 && !settings.exit_at_end.unwrap_or(false) {
         tracing::info!("the views stay served until Ctrl-C");
-        let _ = signals.changed().await;
+        let _ = signals.end.changed().await;
     }
     drop(close);
     if let Some(server) = server {
@@ -160,17 +213,29 @@ async fn follow(
 }
 
 /// Waits for the end of the run, however it comes about.
-async fn ended(engine: &Arc<Engine>, signals: &mut watch::Receiver<u32>, drain: bool) -> Result<Summary, EngineError> {
+async fn ended(
+    engine: &Arc<Engine>,
+    end: &mut watch::Receiver<u32>,
+    drain: bool,
+    patience: Duration,
+) -> Result<Summary, EngineError> {
     let waiting = engine.clone();
-    let mut end = tokio::task::spawn_blocking(move || waiting.wait());
+    let mut run = tokio::task::spawn_blocking(move || waiting.wait());
     let mut line = Line::for_run(engine);
+    let mut late = std::pin::pin!(tokio::time::sleep(patience));
+    let mut stopping = false;
     loop {
         tokio::select! {
-            result = &mut end => return result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
-            Ok(()) = signals.changed() => {
+            result = &mut run => return result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
+            Ok(()) = end.changed() => {
                 tracing::info!("stopping{}; again to end at once", if drain { ", closing open windows first" } else { "" });
-                engine.stop(drain);
+                stopping = true;
+                late.set(tokio::time::sleep(patience));
+                // It may wait for whoever is stuck.
+                let engine = engine.clone();
+                drop(tokio::task::spawn_blocking(move || engine.stop(drain)));
             }
+            () = &mut late, if stopping => signals::give_up(&unwritten(engine, patience)),
             () = tokio::time::sleep(progress::EVERY), if line.is_some() => {
                 line.iter_mut().for_each(|line| line.draw(&engine.progress()));
             }
@@ -178,25 +243,39 @@ async fn ended(engine: &Arc<Engine>, signals: &mut watch::Receiver<u32>, drain: 
     }
 }
 
-/// Counts Ctrl-C and SIGTERM; the second ends the process.
-fn signals() -> std::io::Result<watch::Receiver<u32>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let (count, counted) = watch::channel(0);
-    tokio::spawn(async move {
-        for seen in 1.. {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if seen > 1 {
-                progress::wipe();
-                eprintln!("error: ended at once by a second signal; results may be incomplete");
-                std::process::exit(1);
-            }
-            count.send_replace(seen);
-        }
+/// What a run that does not end has not done.
+fn unwritten(engine: &Engine, patience: Duration) -> String {
+    let open = engine.sinks().iter().filter(|sink| sink.state() != "ended");
+    let open = open.map(|sink| {
+        let why = sink.stand().reason.unwrap_or_else(|| "it does not take them".to_owned());
+        format!("\n  sink '{}': {} epochs are not written: {why}", sink.name(), sink.waiting_epochs())
     });
-    Ok(counted)
+    let open: String = open.collect();
+    let all = if open.is_empty() { "\n  every sink is written; something else holds the engine" } else { "" };
+    format!("the run did not end within {patience:?} (--stop-timeout); results are incomplete{open}{all}")
+}
+
+/// Reads files again when they change, or when SIGHUP asks for it.
+async fn keep_fresh(mut files: Files, mut reload: watch::Receiver<u32>) {
+    loop {
+        let asked = tokio::select! {
+            asked = reload.changed() => {
+                if asked.is_err() {
+                    return;
+                }
+                true
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => false,
+        };
+        let work = move || {
+            if asked || files.changed() {
+                files.reload();
+            }
+            files
+        };
+        let Ok(back) = tokio::task::spawn_blocking(work).await else { return };
+        files = back;
+    }
 }
 
 fn report(summary: &Summary) {

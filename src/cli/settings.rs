@@ -90,6 +90,11 @@ pub(super) struct Settings {
           hide_possible_values = true, value_name = "BOOL")]
     pub(super) drain: Option<bool>,
 
+    /// How long the run may take to end once it is told to; then it ends with code 1 and says what is not written [default:
+    /// 25s]
+    #[arg(long, env = "HIGHWATER_STOP_TIMEOUT", value_name = "DURATION")]
+    pub(super) stop_timeout: Option<Pace>,
+
     /// How log lines are written to stderr; what is logged is set by RUST_LOG [default: text]
     #[arg(long, env = "HIGHWATER_LOG_FORMAT", value_name = "FORMAT")]
     pub(super) log_format: Option<LogFormat>,
@@ -116,7 +121,7 @@ impl FromStr for Pace {
     fn from_str(text: &str) -> Result<Pace, String> {
         match u64::try_from(parse_duration_ms(text)?) {
             Ok(ms) if ms > 0 => Ok(Pace(ms)),
-            _ => Err("the shortest tick is 1 ms".to_owned()),
+            _ => Err("the shortest is 1 ms".to_owned()),
         }
     }
 }
@@ -161,6 +166,7 @@ impl Settings {
             tick_rows: self.tick_rows.or(other.tick_rows),
             exit_at_end: self.exit_at_end.or(other.exit_at_end),
             drain: self.drain.or(other.drain),
+            stop_timeout: self.stop_timeout.or(other.stop_timeout),
             log_format: self.log_format.or(other.log_format),
         }
     }

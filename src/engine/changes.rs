@@ -95,9 +95,14 @@ impl Ring {
         }
     }
 
+    /// Whether all changes at `from` or later are here.
+    pub(super) fn reaches(&self, from: Epoch) -> bool {
+        self.gone.is_none_or(|gone| from > gone)
+    }
+
     /// The changes at `from` or later, in order; `None` if some are gone.
     pub(super) fn since(&self, from: Epoch) -> Option<Vec<Arc<EpochChanges>>> {
         let start = self.epochs.partition_point(|changes| changes.epoch < from);
-        self.gone.is_none_or(|gone| from > gone).then(|| self.epochs.range(start..).cloned().collect())
+        self.reaches(from).then(|| self.epochs.range(start..).cloned().collect())
     }
 }

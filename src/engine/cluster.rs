@@ -9,7 +9,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use timely::communication::allocator::zero_copy::stream::Stream;
@@ -18,6 +18,7 @@ use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
 use crate::plan::identity::{Part, difference};
+use crate::retry::passes;
 use crate::time::Clock;
 
 /// The first bytes of a connection: a name and the version of the greeting.
@@ -28,6 +29,10 @@ const RETRY: Duration = Duration::from_millis(50);
 
 /// The longest description of a plan that is read from a peer, in bytes.
 const PARTS_BYTES: u64 = 64 << 20;
+
+/// When it is first told in the log for whom it waits, and how often then.
+const TELL_AFTER_MS: u64 = 500;
+const TOLD_EVERY_MS: u64 = 10_000;
 
 /// How long a peer may take to greet.
 const GREETING: Duration = Duration::from_secs(5);
@@ -142,7 +147,13 @@ pub(super) fn connect(
     let listener = listen(&config.addresses[me], me)?;
     let mut streams: Vec<Option<TcpStream>> = (0..config.processes()).map(|_| None).collect();
     // Those after us come to us while we go to those before us.
-    let search = Search { config, agreement: &agreement, since: Clock::start(), over: AtomicBool::new(false) };
+    let search = Search {
+        config,
+        agreement: &agreement,
+        since: Clock::start(),
+        over: AtomicBool::new(false),
+        told: AtomicU64::new(TELL_AFTER_MS),
+    };
     std::thread::scope(|scope| {
         let (earlier, later) = streams.split_at_mut(me);
         let waiting = scope.spawn(|| search.settle(search.accept(&listener, &mut later[1..])));
@@ -196,6 +207,8 @@ struct Search<'a> {
     since: Clock,
     /// One end gave up: the other need not wait.
     over: AtomicBool,
+    /// When it is to be told again for whom it waits, in ms since then.
+    told: AtomicU64,
 }
 
 impl Search<'_> {
@@ -248,9 +261,23 @@ impl Search<'_> {
                         ),
                     ));
                 }
-                Err(_) => std::thread::sleep(RETRY),
+                Err(_) => self.wait_for(peer),
             }
         }
+    }
+
+    /// Waits a little, and says for whom.
+    fn wait_for(&self, peer: usize) {
+        let Search { config, since, told, .. } = self;
+        let what = format!("waits for process {peer} ({})", config.addresses[peer]);
+        let due = told.fetch_max(since.elapsed_ms() + TOLD_EVERY_MS, Ordering::Relaxed);
+        if due <= since.elapsed_ms() {
+            tracing::info!("process {} {what}", config.process);
+        } else {
+            told.store(due, Ordering::Relaxed);
+        }
+        config.startup.at(what);
+        std::thread::sleep(RETRY);
     }
 
     fn accept(&self, listener: &TcpListener, later: &mut [Option<TcpStream>]) -> Result<(), EngineError> {
@@ -291,8 +318,10 @@ impl Search<'_> {
                             ),
                         ));
                     }
-                    std::thread::sleep(RETRY);
+                    self.wait_for(me + 1 + missing);
                 }
+                // No descriptor is left just now, or the peer went at once.
+                Err(error) if passes(&error) && !self.ended() => self.wait_for(me + 1 + missing),
                 Err(error) => return Err(failure(me, format!("cannot take connections: {error}"))),
             }
         }

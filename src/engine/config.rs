@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::startup::Startup;
 use crate::source::RowLimits;
 
 /// The first port of a cluster on one machine without a hostfile; process `i` listens on `FIRST_PORT + i`.
@@ -42,6 +43,8 @@ pub struct Config {
     pub pushed_row: RowLimits,
     /// How many dead letters a source remembers.
     pub dead_letters: usize,
+    /// Where it says what it is at while it starts.
+    pub startup: Startup,
 }
 
 /// How many rows make a full batch.
@@ -66,6 +69,7 @@ impl Default for Config {
             view_rows: 1_000_000,
             pushed_row: RowLimits::default(),
             dead_letters: 1000,
+            startup: Startup::default(),
         }
     }
 }

@@ -31,6 +31,8 @@ mod sink_writer;
 mod source;
 mod source_metrics;
 mod source_operator;
+mod source_shown;
+mod startup;
 mod step;
 #[cfg(test)]
 mod step_tests;
@@ -56,6 +58,7 @@ pub use operators::OperatorStats;
 pub use push::{Pushed, Refused};
 pub use sink::Sink;
 pub use source::Source;
+pub use startup::Startup;
 pub use step::{Place, Step, Told};
 pub use subscription::{Subscription, Update};
 pub use table::{Ended, Table};
@@ -63,7 +66,7 @@ pub use view::{Snapshot, View};
 pub use views::Views;
 
 use crate::delta::{Reject, Rejects};
-use crate::metrics::{Metrics, labels};
+use crate::metrics::{Metrics, Usage, labels};
 use crate::plan::Dataflow;
 use crate::source::EdgeCounts;
 use crate::time::{Clock, now_ms};
@@ -192,6 +195,14 @@ impl Engine {
         };
         let address = |process: usize| config.addresses.get(process).cloned().unwrap_or_default();
         (0..config.processes()).map(|process| (process, address(process), state(process))).collect()
+    }
+
+    /// The workers of this process, and the seconds that the thread of each has worked; those that have ended are left out.
+    pub fn workers(&self) -> Vec<(usize, f64)> {
+        let worker = |(name, seconds): (String, f64)| Some((name.strip_prefix("timely:work-")?.parse().ok()?, seconds));
+        let mut workers: Vec<(usize, f64)> = Usage::threads().into_iter().filter_map(worker).collect();
+        workers.sort_by_key(|(worker, _)| *worker);
+        workers
     }
 
     /// How many files its sources and sinks may have open at once.

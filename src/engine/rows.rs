@@ -112,6 +112,8 @@ pub(super) struct Rows {
     ring: Ring,
     /// Closing times of the rows and how many distinct rows have each.
     closing: BTreeMap<i64, usize>,
+    /// How many of them are ahead of the watermark.
+    open: usize,
     limits: Limits,
     evicted: u64,
     serial: u64,
@@ -126,6 +128,7 @@ impl Rows {
             as_of: Epoch::MIN,
             ring: Ring::new(limits.ring_epochs, limits.ring_rows),
             closing: BTreeMap::new(),
+            open: 0,
             limits,
             evicted: 0,
             serial: 0,
@@ -146,7 +149,7 @@ impl Rows {
     }
 
     pub(super) fn windows_open(&self) -> usize {
-        self.closing.range((Bound::Included(self.as_of.watermark), Bound::Excluded(NEVER))).count()
+        self.open
     }
 
     /// The changes at `from` or later; `None` if some are gone.
@@ -198,6 +201,9 @@ impl Rows {
 
     /// Everything before `as_of` is in.
     pub(super) fn advance(&mut self, as_of: Epoch) {
+        // What never closes is no closing time, and behind the last.
+        let passed = (self.as_of.watermark, as_of.watermark);
+        self.open -= if passed.0 < passed.1 { self.closing.range(passed.0..passed.1).count() } else { 0 };
         self.as_of = as_of;
         if self.limits.closing == Closing::Born && self.len > self.limits.rows {
             // All are final: the first to come are the first to go.
@@ -301,16 +307,33 @@ impl Rows {
 
     /// The rows as they were at an earlier epoch: the ring's changes since, undone from the last to the first.
     pub(super) fn at(&self, epoch: Epoch) -> Option<Vec<Shown>> {
+        self.page_at(epoch, None, usize::MAX).map(|(rows, _)| rows)
+    }
+
+    /// Rows after a place as they were at an earlier epoch, about `limit`, with the place where the next page begins if there
+    /// are more.
+    pub(super) fn page_at(
+        &self,
+        epoch: Epoch,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Option<(Vec<Shown>, Option<Vec<u8>>)> {
         if epoch > self.as_of {
             return None;
         }
         let changes = self.ring.since(epoch)?;
         if changes.is_empty() {
-            return Some(self.page(None, usize::MAX, <[u8]>::to_vec).0);
+            return Some(self.page(after, limit, <[u8]>::to_vec));
         }
-        let mut rows = self.rows.clone();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut there = self.rows.range::<[u8], _>((from, Bound::Unbounded));
+        let mut rows: BTreeMap<Box<[u8]>, Kept> =
+            there.by_ref().take(limit.max(1)).map(|(bytes, kept)| (bytes.clone(), *kept)).collect();
+        let next = rows.last_key_value().filter(|_| there.next().is_some()).map(|(last, _)| last.to_vec());
+        let within =
+            |row: &[u8]| after.is_none_or(|after| row > after) && next.as_deref().is_none_or(|next| row <= next);
         for changes in changes.iter().rev() {
-            for row in (0..changes.len()).rev() {
+            for row in (0..changes.len()).rev().filter(|&row| within(&changes.rows[row])) {
                 let bytes = &changes.rows[row];
                 let diff = changes.delta.diff(row);
                 let (version, closes) = (changes.versions[row], changes.closes[row]);
@@ -324,7 +347,12 @@ impl Rows {
         }
         let mut shown = Vec::new();
         rows.iter().for_each(|(bytes, kept)| show(bytes, kept, &mut shown));
-        Some(shown)
+        Some((shown, next))
+    }
+
+    /// Whether all changes at `from` or later are there.
+    pub(super) fn reaches(&self, from: Epoch) -> bool {
+        self.ring.reaches(from)
     }
 
     /// The rows whose closing time the watermark passes between two epochs.
@@ -340,6 +368,11 @@ impl Rows {
             }
         }
         shown
+    }
+
+    /// Whether a closing time is one that the watermark will pass.
+    fn ahead(&self, closes: i64) -> bool {
+        closes >= self.as_of.watermark && closes < NEVER
     }
 
     fn closes(&self, batch: &RecordBatch) -> Vec<i64> {
@@ -366,6 +399,7 @@ impl Rows {
                 *rows -= 1;
                 if *rows == 0 {
                     self.closing.remove(&before.closes);
+                    self.open -= usize::from(self.ahead(before.closes));
                 }
             }
         }
@@ -381,7 +415,9 @@ impl Rows {
         }
         self.rows.insert(bytes.into(), kept);
         if matches!(self.limits.closing, Closing::Column(_)) {
-            *self.closing.entry(kept.closes).or_insert(0) += 1;
+            let rows = self.closing.entry(kept.closes).or_insert(0);
+            *rows += 1;
+            self.open += usize::from(*rows == 1 && kept.closes >= self.as_of.watermark && kept.closes < NEVER);
         }
         kept
     }

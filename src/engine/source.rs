@@ -11,20 +11,20 @@ use super::idleness::Reach;
 use super::latency::Latency;
 use super::push::{Inbox, Pushed, late};
 use super::queue::{Closed, Queue};
-use super::source_metrics::{SourceMetrics, seconds, state};
+use super::source_metrics::{SourceMetrics, seconds};
 use crate::delta::{Delta, Reject};
 use crate::format::Part;
-use crate::metrics::{Metrics, labels};
-use crate::retry::{Stand, Standing};
+use crate::metrics::Metrics;
+use crate::retry::Standing;
 use crate::source::{Decoded, Edge, EdgeCounts, Position, SourceSpec, Step};
 use crate::time::{Clock, Epoch, now_ms};
 
 /// A source while it runs.
 #[derive(Debug)]
 pub struct Source {
-    spec: SourceSpec,
+    pub(super) spec: SourceSpec,
     live: bool,
-    partitions: Vec<Partition>,
+    pub(super) partitions: Vec<Partition>,
     queues: Vec<Queue>,
     /// Of a source that clients push to.
     pub(super) inbox: Option<Inbox>,
@@ -34,11 +34,11 @@ pub struct Source {
     turn: AtomicUsize,
     /// Rows came since the last tick.
     pub(super) dirty: AtomicBool,
-    dead: Mutex<VecDeque<Reject>>,
-    dead_limit: usize,
+    pub(super) dead: Mutex<VecDeque<Reject>>,
+    pub(super) dead_limit: usize,
     clock: Clock,
     latency: Arc<Latency>,
-    metrics: SourceMetrics,
+    pub(super) metrics: SourceMetrics,
     /// Duplicates found here among the rows of several processes.
     repeated: AtomicU64,
 }
@@ -85,7 +85,7 @@ pub(super) struct Parts<'a> {
     pub(super) inbox: Option<Inbox>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -174,25 +174,6 @@ impl Source {
         self.partitions.iter().all(Partition::has_ended)
     }
 
-    /// `running`, `retrying` or `ended`.
-    pub fn state(&self) -> &'static str {
-        match () {
-            () if self.ended() => "ended",
-            () if self.stand().reason.is_some() => "retrying",
-            () => "running",
-        }
-    }
-
-    /// Of its partitions the one that cannot go on, else all together.
-    pub fn stand(&self) -> Stand {
-        Stand::of(self.partitions.iter().map(|partition| partition.standing.read()))
-    }
-
-    /// Where the reader of a partition says why it waits.
-    pub(super) fn standing(&self, index: usize) -> &Arc<Standing> {
-        &self.partitions[index].standing
-    }
-
     /// The names of its partitions in this process.
     pub fn partitions(&self) -> impl Iterator<Item = &str> {
         self.partitions.iter().map(|partition| partition.name.as_str())
@@ -218,11 +199,6 @@ impl Source {
             (rows + more_rows, bytes + more_bytes)
         };
         self.queues.iter().fold((0, 0), add)
-    }
-
-    /// The last dead letters, newest first, `limit` at most.
-    pub fn dead_letters(&self, limit: usize) -> Vec<Reject> {
-        lock(&self.dead).iter().rev().take(limit).cloned().collect()
     }
 
     /// Wakes the workers for what waits.
@@ -482,35 +458,6 @@ impl Source {
             tracing::warn!("source '{}': {leap}", self.spec.name);
         }
         before.clone_from(now);
-    }
-
-    /// Keeps a dead letter and counts it.
-    pub(super) fn bury(&self, reject: Reject) {
-        let reason = labels(("source", &self.spec.name), ("reason", reject.reason));
-        self.metrics.all.dead_letters.get_or_create(&reason).inc();
-        let mut dead = lock(&self.dead);
-        if dead.len() >= self.dead_limit {
-            dead.pop_front();
-        }
-        if self.dead_limit > 0 {
-            dead.push_back(reject);
-        }
-    }
-
-    /// Brings the gauges up to date for a scrape.
-    pub(super) fn refresh(&self, now_ms: i64) {
-        let SourceMetrics { all, label, .. } = &self.metrics;
-        state(&all.source_state, ("source", self.name()), self.state());
-        let retries = all.source_retries.get_or_create(label);
-        retries.inc_by(self.stand().retries.saturating_sub(retries.get()));
-        all.input_buffer_rows.get_or_create(label).set(self.buffered_rows() as i64);
-        all.input_buffer_capacity_rows.get_or_create(label).set(self.capacity_rows() as i64);
-        let watermark = self.watermark();
-        self.metrics.watermark.set(seconds(watermark));
-        if self.spec.time.is_some() && watermark != i64::MIN && watermark != i64::MAX {
-            let lag = now_ms.saturating_sub(watermark) as f64 / 1e3;
-            all.watermark_lag_seconds.get_or_create(label).set(lag);
-        }
     }
 
     /// Nobody reads any more.

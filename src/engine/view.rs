@@ -4,6 +4,7 @@
 //! Invariant: rows and ring change together, under one lock, when the frontier passes an epoch: a reader sees whole epochs,
 //! and a snapshot at `a` plus the changes in `[a, b)` is the snapshot at `b` (rows that made room for others aside).
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -34,6 +35,14 @@ pub struct Snapshot {
     pub next: Option<Vec<u8>>,
 }
 
+/// What is known of the rows without them.
+#[derive(Debug, Default)]
+struct Figures {
+    rows: AtomicUsize,
+    evicted: AtomicU64,
+    windows_open: AtomicUsize,
+}
+
 /// A published view.
 #[derive(Debug)]
 pub struct View {
@@ -42,6 +51,8 @@ pub struct View {
     columns: Vec<usize>,
     codec: RowCodec,
     content: RwLock<Rows>,
+    /// What many ask for, so that none of them waits for a writer of the rows.
+    figures: Figures,
     watch: watch::Sender<Epoch>,
     moved: (Mutex<()>, Condvar),
 }
@@ -70,7 +81,8 @@ impl View {
         })?;
         let (watch, _) = watch::channel(Epoch::MIN);
         let content = RwLock::new(Rows::new(limits));
-        Ok(View { spec, schema, columns, codec, content, watch, moved: (Mutex::new(()), Condvar::new()) })
+        let (figures, moved) = (Figures::default(), (Mutex::new(()), Condvar::new()));
+        Ok(View { spec, schema, columns, codec, content, figures, watch, moved })
     }
 
     /// The node's columns that it keeps, in its order.
@@ -95,22 +107,22 @@ impl View {
 
     /// How far it is: all changes before this epoch are in.
     pub fn as_of(&self) -> Epoch {
-        self.read().as_of()
+        *self.watch.borrow()
     }
 
     /// How many rows it has.
     pub fn row_count(&self) -> usize {
-        self.read().len()
+        self.figures.rows.load(Ordering::Relaxed)
     }
 
     /// How many closed rows made room for others so far.
     pub fn evicted(&self) -> u64 {
-        self.read().evicted()
+        self.figures.evicted.load(Ordering::Relaxed)
     }
 
     /// How many closing times of its rows are still ahead of the watermark.
     pub fn windows_open(&self) -> usize {
-        self.read().windows_open()
+        self.figures.windows_open.load(Ordering::Relaxed)
     }
 
     /// Told of every move of [`View::as_of`].
@@ -157,6 +169,17 @@ impl View {
         }
     }
 
+    /// Rows after a place as they were when the view was at `epoch`, about `limit` of them, if the ring still reaches it.
+    pub fn page_at(&self, epoch: Epoch, after: Option<&[u8]>, limit: usize) -> Option<Snapshot> {
+        let (rows, next) = self.read().page_at(epoch, after, limit)?;
+        Some(Snapshot { next, ..self.shown(epoch, &rows) })
+    }
+
+    /// Whether the ring has all changes at `from` or later.
+    pub fn reaches(&self, from: Epoch) -> bool {
+        self.read().reaches(from)
+    }
+
     /// All rows as they were when the view was at `epoch`, if that is not past and the ring still reaches it.
     pub fn snapshot_at(&self, epoch: Epoch) -> Option<Snapshot> {
         let rows = self.read().at(epoch)?;
@@ -197,6 +220,9 @@ impl View {
             content.apply(epoch, netted, &self.codec, &self.schema);
         }
         content.advance(as_of);
+        self.figures.rows.store(content.len(), Ordering::Relaxed);
+        self.figures.evicted.store(content.evicted(), Ordering::Relaxed);
+        self.figures.windows_open.store(content.windows_open(), Ordering::Relaxed);
         drop(content);
         self.watch.send_replace(as_of);
         let held = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -34,5 +34,5 @@ async fn aggregates(
 ) -> Result<Response, Problem> {
     let view = find(&app, &name)?.clone();
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    newest(view, asked.limit.as_deref().map_or(Ok(LIMIT), limit)?).await
+    newest(&app, view, asked.limit.as_deref().map_or(Ok(LIMIT), limit)?).await
 }

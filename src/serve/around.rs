@@ -12,16 +12,19 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::App;
 use super::access::Sent;
 use super::body::{Bounded, Broke, Note};
 use super::compress::{Coding, compress};
 use super::connection::Peer;
 use super::limits::Limit;
+use super::paced::Pace;
 use super::problem::{self, Problem};
 use super::traffic::{self, Kind};
+use super::{App, answer};
 use crate::time::Clock;
 
+/// When to come back if there is no room.
+const RETRY: HeaderValue = HeaderValue::from_static("1");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer ids of clients are not taken.
 const ID_CHARS: usize = 128;
@@ -47,7 +50,8 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
             }
         }
     };
-    let mut response = compress(problem::REQUEST.scope(id.clone(), answer).await, coding).await;
+    let answer = problem::REQUEST.scope(id.clone(), answer).await;
+    let mut response = answer::held(compress(answer, coding, &app.lanes.telling).await, &app.answers);
 
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -165,7 +169,7 @@ fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), R
         let detail = "pages of this origin may not call; allow them with --allow-origins";
         return Err(Problem::new(StatusCode::FORBIDDEN, detail).into_response());
     }
-    let note = Note::default();
+    let note = Note::new(&app.bodies);
     if request.body().is_end_stream() {
         return Ok((request, note));
     }
@@ -173,8 +177,8 @@ fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), R
     if request.body().size_hint().lower() > length {
         return Err(broken(Broke::Length, app).into_response());
     }
-    let patience = limits.time(Limit::BodyTime);
-    let request = request.map(|body| Body::new(Bounded::new(body, length, patience, note.clone())));
+    let pace = Pace::of_bodies(limits);
+    let request = request.map(|body| Body::new(Bounded::new(body, length, pace, note.clone())));
     Ok((request, note))
 }
 
@@ -202,8 +206,16 @@ fn broken(broke: Broke, app: &App) -> Problem {
         ),
         Broke::Time => Problem::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("nothing of the body came for {} ms", limits.get(Limit::BodyTime)),
+            format!(
+                "the body came too slowly: it has {} ms, and a second for every {} bytes that came",
+                limits.get(Limit::BodyTime),
+                limits.get(Limit::Rate)
+            ),
         ),
+        Broke::Room => {
+            let detail = "too many bodies are on their way; nothing was taken, send it again later";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).kind("bodies").with(header::RETRY_AFTER, RETRY)
+        }
     }
 }
 

@@ -1,23 +1,25 @@
-//! The body of a request, while it comes: bounded in length, and in how long its parts may keep the server waiting.
+//! The body of a request, while it comes: bounded in length, in how slowly it may come, and in how much all bodies hold together.
 //!
 //! Which bound broke is noted beside it, so that the answer can say so whatever the reader of the body made of it.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
-use tokio::time::Sleep;
+
+use super::budget::{Budget, Held};
+use super::paced::{Pace, Wait};
 
 /// Which bound a body broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Broke {
     Length = 1,
     Time = 2,
+    Room = 3,
 }
 
 impl fmt::Display for Broke {
@@ -25,23 +27,39 @@ impl fmt::Display for Broke {
         f.write_str(match self {
             Broke::Length => "the body is too long",
             Broke::Time => "the body does not come in time",
+            Broke::Room => "there is no room for the body",
         })
     }
 }
 
 impl std::error::Error for Broke {}
 
-/// Where it is noted.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Note(Arc<AtomicU8>);
+/// Where it is noted; what the body holds counts as long as this is there.
+#[derive(Clone, Debug)]
+pub(super) struct Note(Arc<Noted>);
+
+#[derive(Debug)]
+struct Noted {
+    broke: AtomicU8,
+    held: Mutex<Held>,
+}
 
 impl Note {
+    pub(super) fn new(bodies: &Budget) -> Note {
+        Note(Arc::new(Noted { broke: AtomicU8::new(0), held: Mutex::new(bodies.none()) }))
+    }
+
     pub(super) fn read(&self) -> Option<Broke> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.broke.load(Ordering::Relaxed) {
             1 => Some(Broke::Length),
             2 => Some(Broke::Time),
+            3 => Some(Broke::Room),
             _ => None,
         }
+    }
+
+    fn hold(&self, bytes: usize) -> bool {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes)
     }
 }
 
@@ -49,19 +67,19 @@ impl Note {
 pub(super) struct Bounded {
     inner: Body,
     left: u64,
-    patience: Duration,
-    /// Set while the next part does not come.
-    waiting: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
+    /// Since the first part was asked for.
+    wait: Option<Wait>,
     note: Note,
 }
 
 impl Bounded {
-    pub(super) fn new(inner: Body, length: u64, patience: Duration, note: Note) -> Bounded {
-        Bounded { inner, left: length, patience, waiting: None, note }
+    pub(super) fn new(inner: Body, length: u64, pace: Pace, note: Note) -> Bounded {
+        Bounded { inner, left: length, pace, wait: None, note }
     }
 
     fn broke(&self, broke: Broke) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.note.0.store(broke as u8, Ordering::Relaxed);
+        self.note.0.broke.store(broke as u8, Ordering::Relaxed);
         Poll::Ready(Some(Err(axum::Error::new(broke))))
     }
 }
@@ -75,24 +93,29 @@ impl HttpBody for Bounded {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
+        let pace = self.pace;
         match &polled {
             Poll::Pending => {
-                let patience = self.patience;
-                let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-                if waiting.as_mut().poll(context).is_ready() {
+                let wait = self.wait.get_or_insert_with(|| Wait::begin(pace));
+                if wait.poll_missed(pace, context).is_ready() {
                     return self.broke(Broke::Time);
                 }
             }
             Poll::Ready(frame) => {
-                self.waiting = None;
                 let length = match frame {
-                    Some(Ok(frame)) => frame.data_ref().map_or(0, |data| data.len() as u64),
+                    Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
                     _ => 0,
                 };
-                if length > self.left {
+                if length as u64 > self.left {
                     return self.broke(Broke::Length);
                 }
-                self.left -= length;
+                if !self.note.hold(length) {
+                    return self.broke(Broke::Room);
+                }
+                self.left -= length as u64;
+                if let Some(wait) = &mut self.wait {
+                    wait.passed(length);
+                }
             }
         }
         polled

@@ -3,13 +3,15 @@
 
 use std::io::Write;
 
-use axum::body::{Body, Bytes, HttpBody, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::lanes::Lane;
+
 /// Shorter answers are sent as they are.
 const WORTH: u64 = 1 << 10;
-/// Longer ones are compressed on a thread that may block.
+/// Longer ones are compressed off the threads that serve everybody.
 const LONG: u64 = 64 << 10;
 
 /// A form that the client takes.
@@ -53,7 +55,7 @@ impl Coding {
 }
 
 /// The answer in the form that was asked for, if it is one that is worth it.
-pub(super) async fn compress(response: Response, asked: Option<Coding>) -> Response {
+pub(super) async fn compress(response: Response, asked: Option<Coding>, lane: &Lane) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let text = [
         "application/json",
@@ -75,13 +77,7 @@ pub(super) async fn compress(response: Response, asked: Option<Coding>) -> Respo
     let Some(coding) = asked else { return Response::from_parts(head, body) };
     // The body is in memory, so this neither waits nor fails.
     let Ok(plain) = to_bytes(body, usize::MAX).await else { return Response::from_parts(head, Body::empty()) };
-    let packed = if length < LONG {
-        coding.compress(&plain)
-    } else {
-        let shared: Bytes = plain.clone();
-        let task = tokio::task::spawn_blocking(move || coding.compress(&shared)).await;
-        task.unwrap_or_else(|error| Err(std::io::Error::other(error)))
-    };
+    let packed = if length < LONG { coding.compress(&plain) } else { lane.run(|| coding.compress(&plain)).await };
     match packed {
         Ok(packed) => {
             head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));

@@ -22,7 +22,10 @@ use tower_service::Service;
 
 use super::access::Access;
 use super::limits::{Limit, Limits};
+use super::paced::Paced;
+use super::quiet::{Quiet, Quieter};
 use super::traffic::Traffic;
+use crate::metrics::Usage;
 
 /// The address of the client, in the extensions of a request.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,13 @@ pub(super) struct Peer(pub(super) IpAddr);
 
 /// How long to wait if the process has no room for a connection.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Descriptors that are kept for what is opened now and then: programs, certificates, `/proc`, refusals.
+const SPARE: usize = 64;
+/// How long a place takes to become free once somebody was told to leave it.
+const FREED: Duration = Duration::from_secs(1);
+/// Clients at a time that are told why they are refused; further ones are cut off.
+const TOLD: usize = 16;
 
 /// What a client hears if there are too many.
 const FULL: &str = concat!(
@@ -39,17 +49,33 @@ const FULL: &str = concat!(
     r#""detail":"too many connections are open; come back, or raise the limit 'connections'"}"#,
 );
 
+/// How many connections may be open: the limit, less if the process may not have so many descriptors. Its engine keeps those
+/// for `files`.
+pub(super) fn places(access: &Access, files: usize) -> usize {
+    let wanted = access.limits.size(Limit::Connections).min(Semaphore::MAX_PERMITS);
+    let Usage { open_fds: Some(open), max_fds: Some(most), .. } = Usage::read() else { return wanted };
+    let free = (most - open) as usize;
+    let places = wanted.min(free.saturating_sub(files + SPARE).max(free / 4)).max(1);
+    if places < wanted {
+        tracing::warn!(
+            "{places} connections instead of {wanted}: the process may have {most} files open, and needs its own"
+        );
+    }
+    places
+}
+
 /// Serves until `closing` is true, and then until all connections have ended.
 pub(super) async fn serve(
     listener: TcpListener,
     access: &Access,
+    places: usize,
     traffic: &Arc<Traffic>,
     router: Router,
     mut closing: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let places = access.limits.size(Limit::Connections).min(Semaphore::MAX_PERMITS);
     traffic.connections_capacity.set(i64::try_from(places).unwrap_or(i64::MAX));
-    let room = Arc::new(Semaphore::new(places));
+    let mut quieter = Quieter::default();
+    let (room, told) = (Arc::new(Semaphore::new(places)), Arc::new(Semaphore::new(TOLD)));
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -66,16 +92,41 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let Ok(place) = room.clone().try_acquire_owned() else {
-            traffic.refuse("connections", &peer);
-            open.spawn(refuse(stream, access.tls.is_none()));
-            continue;
+        let place = match room.clone().try_acquire_owned() {
+            Ok(place) => Some(place),
+            // One that has asked for nothing makes room.
+            Err(_) if quieter.make_room() => {
+                traffic.refuse("slow_head", &"a silent connection");
+                None
+            }
+            Err(_) => {
+                traffic.refuse("connections", &peer);
+                if let Ok(place) = told.clone().try_acquire_owned() {
+                    let plain = access.tls.is_none();
+                    open.spawn(async move {
+                        refuse(stream, plain).await;
+                        drop(place);
+                    });
+                }
+                continue;
+            }
         };
+        let client = Client { peer, traffic: traffic.clone(), quiet: quieter.comes() };
         let (access, router, closing) = (access.clone(), router.clone(), closing.clone());
-        let here = traffic.connection();
+        let (here, room) = (traffic.connection(), room.clone());
         open.spawn(async move {
-            let _place = (place, here);
-            connect(stream, peer, &access, router, closing).await;
+            let freed = async { tokio::time::timeout(FREED, room.acquire_owned()).await.ok()?.ok() };
+            let place = match place {
+                Some(place) => Some(place),
+                None => freed.await,
+            };
+            match place {
+                Some(place) => {
+                    let _place = (place, here);
+                    connect(stream, client, &access, router, closing).await;
+                }
+                None => refuse(stream, access.tls.is_none()).await,
+            }
         });
     }
     drop(listener);
@@ -91,27 +142,48 @@ async fn refuse(mut stream: TcpStream, plain: bool) {
     }
 }
 
-async fn connect(stream: TcpStream, peer: SocketAddr, access: &Access, router: Router, closing: watch::Receiver<bool>) {
+/// Who is connected.
+struct Client {
+    peer: SocketAddr,
+    traffic: Arc<Traffic>,
+    quiet: Arc<Quiet>,
+}
+
+async fn connect(stream: TcpStream, client: Client, access: &Access, router: Router, closing: watch::Receiver<bool>) {
     // Without it small answers may wait for those before to be acknowledged.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = &access.tls else { return speak(stream, peer, &access.limits, router, closing).await };
-    let patience = access.limits.time(Limit::HeadTime);
-    match tokio::time::timeout(patience, tls.0.accept(stream)).await {
-        Ok(Ok(stream)) => speak(stream, peer, &access.limits, router, closing).await,
-        Ok(Err(error)) => tracing::debug!("no TLS with {peer}: {error}"),
-        Err(_) => tracing::debug!("no TLS with {peer} in time"),
+    let limits = &access.limits;
+    let Client { peer, traffic, quiet } = &client;
+    let Some(tls) = &access.tls else {
+        return speak(Paced::new(stream, limits, *peer, traffic.clone()), &client, limits, router, closing).await;
+    };
+    let shaking = tokio::time::timeout(limits.time(Limit::HeadTime), tls.acceptor().accept(stream));
+    let shaken = tokio::select! {
+        shaken = shaking => shaken,
+        () = quiet.cut() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => {
+            speak(Paced::new(stream, limits, *peer, traffic.clone()), &client, limits, router, closing).await;
+        }
+        Ok(Err(error)) => traffic.refuse("handshake", &format_args!("{peer} ({error})")),
+        Err(_) => traffic.refuse("handshake", peer),
     }
 }
 
-async fn speak(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: Paced<S>,
+    client: &Client,
     limits: &Limits,
     router: Router,
     mut closing: watch::Receiver<bool>,
 ) {
+    let Client { peer, traffic, quiet } = client;
+    let (ip, inflow, speaks) = (peer.ip(), stream.inflow.clone(), quiet.clone());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer.ip()));
+        speaks.speaks();
+        request.extensions_mut().insert(Peer(ip));
+        request.extensions_mut().insert(inflow.clone());
         let mut router = router.clone();
         async move {
             Ok::<_, Infallible>(match router.call(request).await {
@@ -128,13 +200,20 @@ async fn speak(
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = quiet.cut() => return,
         () = closed(&mut closing) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!("the connection with {peer} broke: {error}");
+    let Err(error) = ended else { return };
+    match () {
+        // One that was kept for more requests and had none is no refusal.
+        () if error.is_timeout() && !quiet.spoke() => traffic.refuse("slow_head", peer),
+        () if error.is_parse() || error.is_parse_too_large() => {
+            traffic.refuse("head", &format_args!("{peer} ({error})"))
+        }
+        () => tracing::debug!("the connection with {peer} broke: {error}"),
     }
 }
 

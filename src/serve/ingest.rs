@@ -25,8 +25,8 @@ use crate::time::Epoch;
 
 /// How many wrong rows an answer names.
 const MAX_ERRORS: usize = 100;
-/// Longer bodies are decoded where blocking is allowed.
-const LONG_BYTES: usize = 256 << 10;
+/// Longer bodies are decoded off the threads that serve everybody.
+const LONG_BYTES: usize = 64 << 10;
 
 const KINDS: &[&str] = &[
     "application/json",
@@ -155,8 +155,7 @@ async fn events(
             Refused::Closed => stopping(),
         })
     };
-    let multi = tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
-    let pushed = if long && multi { tokio::task::block_in_place(take) } else { take() }?;
+    let pushed = if long { app.lanes.taking.run(take).await } else { take() }?;
     let taken = Taken {
         accepted: pushed.accepted,
         duplicates: pushed.duplicates,

@@ -5,9 +5,11 @@
 //! room, one frame says so; what was read waits and nothing more is read until it is taken: nothing is lost.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -21,9 +23,12 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_stream::Stream;
 
+use super::inflow::Inflow;
 use super::ingest::find;
 use super::json::text;
+use super::lanes::Lane;
 use super::limits::Limit;
+use super::paced::Pace;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
@@ -36,6 +41,11 @@ use crate::source::{Intake, Written};
 /// Frames and bytes that are decoded together at most.
 const BURST_FRAMES: usize = 4096;
 const BURST_BYTES: usize = 256 << 10;
+/// Answers that go out together, and what may wait for a client that takes none of them.
+const WRITE_AT: usize = 32 << 10;
+const WRITE_MAX: usize = 1 << 20;
+/// Longer frames are decoded off the threads that serve everybody.
+const LONG_BYTES: usize = 64 << 10;
 /// How soon a source without room is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -54,8 +64,15 @@ pub(super) const ROUTES: &[Route] = &[
 
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
-async fn named(State(app): State<App>, Path(name): Path<String>, upgrade: Upgrade) -> Result<Response, Problem> {
-    open(app, name, upgrade)
+type Incoming = Extension<Arc<Inflow>>;
+
+async fn named(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Extension(inflow): Incoming,
+    upgrade: Upgrade,
+) -> Result<Response, Problem> {
+    open(app, name, inflow, upgrade)
 }
 
 #[derive(Deserialize)]
@@ -67,6 +84,7 @@ struct Asked {
 async fn only(
     State(app): State<App>,
     query: Result<Query<Asked>, QueryRejection>,
+    Extension(inflow): Incoming,
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
@@ -85,22 +103,25 @@ async fn only(
             }
         }
     };
-    open(app, name, upgrade)
+    open(app, name, inflow, upgrade)
 }
 
-fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
+fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Upgrade) -> Result<Response, Problem> {
     find(&app, &name)?;
     let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let open = app.sockets.clone().try_read_owned();
     let frame = app.access.limits.size(Limit::Frame);
     let upgrade = upgrade.max_message_size(frame).max_frame_size(frame);
+    let upgrade = upgrade.write_buffer_size(WRITE_AT).max_write_buffer_size(WRITE_MAX);
+    inflow.watch(Pace::of_bodies(&app.access.limits), &app.bodies);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let _open = (open, app.traffic.client(Client::IngestWebSocket));
         if let Ok((source, intake)) = find(&app, &name) {
             let mut closing = app.closing.clone();
             let idle = app.access.limits.time(Limit::Idle);
             let (frames, lines, held) = (0, Vec::new(), Vec::new());
-            let mut connection = Connection { socket, source, intake, idle, frames, lines, held };
+            let lane = &app.lanes.taking;
+            let mut connection = Connection { socket, inflow, source, intake, lane, idle, frames, lines, held };
             tokio::select! {
                 // Looked at first: a frame that comes when others are refused already is not taken.
                 biased;
@@ -114,8 +135,12 @@ fn open(app: App, name: String, upgrade: Upgrade) -> Result<Response, Problem> {
 
 struct Connection<'a> {
     socket: WebSocket,
+    /// What has come of the next message.
+    inflow: Arc<Inflow>,
     source: &'a Source,
     intake: &'a Intake,
+    /// Where long frames are decoded.
+    lane: &'a Lane,
     /// How long the client may give no sign of life.
     idle: Duration,
     /// Frames so far.
@@ -180,6 +205,10 @@ impl Connection<'_> {
     }
 
     async fn take(&mut self, message: Message) -> Result<(), Gone> {
+        match &message {
+            Message::Ping(payload) | Message::Pong(payload) => self.inflow.between(payload.len()),
+            _ => self.inflow.whole(),
+        }
         match message {
             Message::Text(frame) => {
                 self.frames += 1;
@@ -224,7 +253,11 @@ impl Connection<'_> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let pushed = self.push(self.intake.lines(&self.lines)).await?;
+        let part = match self.lines.len() > LONG_BYTES {
+            true => self.lane.run(|| self.intake.lines(&self.lines)).await,
+            false => self.intake.lines(&self.lines),
+        };
+        let pushed = self.push(part).await?;
         let (lines, held) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.held));
         // Of undecoded rows and late ones the numbers ascend within each kind only.
         let mut wrong = pushed.rejected;
@@ -249,7 +282,11 @@ impl Connection<'_> {
     /// Takes a frame of any number of events by itself.
     async fn several(&mut self, written: Written, frame: &[u8]) -> Result<(), Gone> {
         let seq = self.frames;
-        match self.intake.decode(written, frame) {
+        let decoded = match frame.len() > LONG_BYTES {
+            true => self.lane.run(|| self.intake.decode(written, frame)).await,
+            false => self.intake.decode(written, frame),
+        };
+        match decoded {
             Err(reason) => self.error(seq, &reason).await,
             Ok(part) => {
                 let pushed = self.push(part).await?;
@@ -274,6 +311,7 @@ impl Connection<'_> {
                 self.sent().await?;
             }
             tokio::time::sleep(RETRY).await;
+            self.inflow.excuse();
         }
     }
 

@@ -30,7 +30,21 @@ pub(super) fn writer(batch: &RecordBatch, numbers: Numbers) -> JsonRows<'_> {
 
 /// The array of a snapshot's rows at `picks`, each with `_status` and `_version` after its columns.
 pub(super) fn rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>, numbers: Numbers) -> String {
-    array(snapshot, picks, numbers, |row, out| {
+    let mut out = vec![b'['];
+    rows_behind(snapshot, picks, numbers, false, &mut out);
+    out.push(b']');
+    into_text(out)
+}
+
+/// Those rows without the brackets, behind `any` others; answers whether there are any by then.
+pub(super) fn rows_behind(
+    snapshot: &Snapshot,
+    picks: impl Iterator<Item = usize>,
+    numbers: Numbers,
+    any: bool,
+    out: &mut Vec<u8>,
+) -> bool {
+    objects(snapshot, picks, numbers, any, out, |row, out| {
         let (status, version) = (snapshot.statuses[row].name(), snapshot.versions[row]);
         out.extend_from_slice(format!(r#","_status":"{status}","_version":{version}"#).as_bytes());
     })
@@ -38,28 +52,31 @@ pub(super) fn rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>, numb
 
 /// The array of a snapshot's rows at `picks`, their columns only.
 pub(super) fn bare_rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>, numbers: Numbers) -> String {
-    array(snapshot, picks, numbers, |_, _| {})
+    let mut out = vec![b'['];
+    objects(snapshot, picks, numbers, false, &mut out, |_, _| {});
+    out.push(b']');
+    into_text(out)
 }
 
-fn array(
+fn objects(
     snapshot: &Snapshot,
     picks: impl Iterator<Item = usize>,
     numbers: Numbers,
+    mut any: bool,
+    out: &mut Vec<u8>,
     mut more: impl FnMut(usize, &mut Vec<u8>),
-) -> String {
+) -> bool {
     let writer = writer(&snapshot.batch, numbers);
-    let mut out = vec![b'['];
     for row in picks {
-        if out.len() > 1 {
+        if std::mem::replace(&mut any, true) {
             out.push(b',');
         }
         out.push(b'{');
-        writer.write_members(row, &mut out);
-        more(row, &mut out);
+        writer.write_members(row, out);
+        more(row, out);
         out.push(b'}');
     }
-    out.push(b']');
-    into_text(out)
+    any
 }
 
 /// What was written, as text.

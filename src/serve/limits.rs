@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::format::MAX_DEPTH;
 use crate::options::parse_bytes;
 use crate::time::{format_duration_ms, parse_duration_ms};
 
@@ -36,6 +37,12 @@ pub enum Limit {
     Idle,
     /// Requests a second of one client.
     Requests,
+    /// Bytes a second of a body, or of an answer.
+    Rate,
+    /// Bytes of all bodies in flight.
+    Bodies,
+    /// Bytes of all answers on their way.
+    Answers,
 }
 
 /// What a limit counts.
@@ -66,6 +73,8 @@ pub struct LimitSpec {
     pub help: &'static str,
 }
 
+/// No time is longer.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
@@ -90,7 +99,7 @@ pub const LIMITS: &[LimitSpec] = &[
         1,
         "waiting for the head of the next request; then it is cut off",
     ),
-    spec(Limit::BodyTime, "body-time", Unit::Ms, 15_000, 1, "waiting for the next part of a body; 408 beyond"),
+    spec(Limit::BodyTime, "body-time", Unit::Ms, 15_000, 1, "waiting for a body, and then by `rate`; 408 beyond"),
     spec(
         Limit::Idle,
         "idle",
@@ -106,6 +115,31 @@ pub const LIMITS: &[LimitSpec] = &[
         0,
         0,
         "requests a second of one address, 0 for any number; 429 beyond",
+    ),
+    spec(
+        Limit::Rate,
+        "rate",
+        Unit::Bytes,
+        4 * KIB,
+        1,
+        "bytes a second that a body brings, after `body-time`, and that a client takes of what it asked for, after `idle`; \
+         408, or cut off, below",
+    ),
+    spec(
+        Limit::Bodies,
+        "bodies",
+        Unit::Bytes,
+        128 * MIB,
+        MIB,
+        "all bodies in flight together, the last quarter for those under 64 KiB; 503 beyond",
+    ),
+    spec(
+        Limit::Answers,
+        "answers",
+        Unit::Bytes,
+        256 * MIB,
+        MIB,
+        "all long answers that clients have not taken yet; 503 beyond, and streams wait",
     ),
 ];
 
@@ -131,6 +165,15 @@ impl LimitSpec {
         };
         if value < self.least {
             return Err(refuse(&format!("at least {}", self.show(self.least))));
+        }
+        let most = match (self.limit, self.unit) {
+            (Limit::Nesting, _) => MAX_DEPTH.into(),
+            (_, Unit::Ms) => DAY_MS,
+            (_, Unit::Count) => u32::MAX.into(),
+            (_, Unit::Bytes) => i64::MAX.unsigned_abs(),
+        };
+        if value > most {
+            return Err(refuse(&format!("at most {}", self.show(most))));
         }
         Ok(value)
     }
@@ -251,7 +294,18 @@ mod tests {
         assert_eq!(limits.get(Limit::Row), MIB);
         let merged = "body=10".parse::<Limits>().unwrap().or(&limits);
         assert_eq!((merged.get(Limit::Body), merged.get(Limit::Connections)), (10, 7));
-        for wrong in ["body", "body=x", "nope=1", "head=1", "connections=0", "head-time=5", "body=99999999999999GiB"] {
+        for wrong in [
+            "body",
+            "body=x",
+            "nope=1",
+            "head=1",
+            "connections=0",
+            "head-time=5",
+            "body=99999999999999GiB",
+            "idle=2 days",
+            "nesting=129",
+            "connections=5000000000",
+        ] {
             assert!(wrong.parse::<Limits>().is_err(), "{wrong}");
         }
     }

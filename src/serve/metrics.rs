@@ -14,5 +14,7 @@ pub(super) const ROUTES: &[Route] = &[Route::get("/metrics", "Every metric, for 
     .answers(&[Answer::text("application/openmetrics-text")])];
 
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.engine.metrics_text())
+    // It reads what the kernel says of the process, and of every descriptor.
+    let text = app.lanes.telling.run(|| app.engine.metrics_text()).await;
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }

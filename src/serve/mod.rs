@@ -9,28 +9,39 @@
 
 mod access;
 mod aggregates;
+mod answer;
 mod around;
 mod as_of;
 mod body;
+mod budget;
 mod columns;
 mod compress;
 mod connection;
 mod cursor;
 mod dashboard;
 mod dataflow;
+mod extras;
 mod health;
+mod inflow;
 mod ingest;
 mod ingest_ws;
 mod json;
+mod lanes;
 mod limits;
 mod metrics;
 mod openapi;
 mod origin;
+mod paced;
+mod packed;
 mod problem;
+mod quiet;
 mod role;
 mod route;
 mod rows_together;
+mod snapshots;
+mod socket;
 mod sources;
+mod starting;
 mod stats;
 mod stream;
 mod stream_event;
@@ -57,6 +68,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 pub use limits::{LIMITS, Limit, LimitSpec, Limits, Unit};
 pub use origin::Origins;
+pub use starting::starting;
 pub use tls::Tls;
 pub use tokens::Tokens;
 use tokio::net::TcpListener;
@@ -85,14 +97,31 @@ struct Shared {
     throttle: Option<throttle::Throttle>,
     /// Room for streams.
     subscribers: Arc<Semaphore>,
-    /// What their readers were told last.
+    /// What their readers were told last, and how they began.
     tellings: telling::Tellings,
+    snapshots: snapshots::Snapshots,
+    extras: extras::Extras,
+    /// Where work is done that takes a while.
+    lanes: lanes::Lanes,
+    /// Room for bodies that come and for answers that go.
+    bodies: budget::Budget,
+    answers: budget::Budget,
     /// Held by every WebSocket as long as it is open: the server does not end before they have said goodbye.
     sockets: Arc<RwLock<()>>,
     /// Tells this run of the server from others, in the ids of stream events.
     run: u64,
     /// True once the server ends: streams end too.
     closing: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// What is done now and then: what nobody is told any more is forgotten.
+    fn tidy(&self) {
+        self.snapshots.tidy();
+        if self.engine.metrics().sse_clients.get() == 0 {
+            self.tellings.tidy();
+        }
+    }
 }
 
 /// Serves an engine until `stop`, then lets open requests end. Fails only if the listener does.
@@ -107,6 +136,11 @@ pub async fn serve(
     let (close, closing) = watch::channel(false);
     let rates = Arc::new(stats::Rates::new());
     let subscribers = access.limits.size(Limit::Subscribers).min(Semaphore::MAX_PERMITS);
+    let (metrics, limits) = (engine.metrics(), &access.limits);
+    let bodies = (limits.size(Limit::Bodies), &metrics.body_bytes, &metrics.body_capacity_bytes);
+    let bodies = budget::Budget::new(bodies.0, bodies.1, bodies.2);
+    let answers = (limits.size(Limit::Answers), &metrics.answer_bytes, &metrics.answer_capacity_bytes);
+    let answers = budget::Budget::new(answers.0, answers.1, answers.2);
     let app = Arc::new(Shared {
         engine: engine.clone(),
         rates: rates.clone(),
@@ -114,15 +148,21 @@ pub async fn serve(
         uptime: Clock::start(),
         throttle: throttle::Throttle::new(access.limits.get(Limit::Requests)),
         subscribers: Arc::new(Semaphore::new(subscribers)),
-        tellings: telling::Tellings::default(),
+        tellings: telling::Tellings::new(answers.clone()),
+        snapshots: snapshots::Snapshots::default(),
+        extras: extras::Extras::default(),
+        lanes: lanes::Lanes::new(),
+        bodies,
+        answers,
         sockets: Arc::default(),
         access: Arc::new(access),
         run: now_ms().unsigned_abs(),
         closing: closing.clone(),
     });
     let (access, sockets, traffic) = (app.access.clone(), app.sockets.clone(), app.traffic.clone());
+    let (kept, places) = (app.clone(), connection::places(&access, engine.files()));
     let server = async {
-        let served = connection::serve(listener, &access, &traffic, router(app), closing).await;
+        let served = connection::serve(listener, &access, places, &traffic, router(app), closing).await;
         // Each ends by itself in time; one that does not is not waited for.
         let _ = tokio::time::timeout(2 * PARTING, sockets.write()).await;
         served
@@ -134,7 +174,7 @@ pub async fn serve(
     };
     tokio::select! {
         result = server => result,
-        () = rates.watch(&engine) => Ok(()),
+        () = rates.watch(&engine, || kept.tidy()) => Ok(()),
         () = stopped => Ok(()),
     }
 }

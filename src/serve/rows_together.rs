@@ -18,7 +18,7 @@ use super::json::{self, NUMBERS, numbers};
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::{LIMIT, limit};
-use super::views::find;
+use super::views::find_all;
 use crate::engine::{Snapshot, View};
 use crate::format::Numbers;
 
@@ -51,18 +51,13 @@ async fn rows(State(app): State<App>, query: Result<Query<Asked>, QueryRejection
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = asked.limit.as_deref().map_or(Ok(LIMIT), limit)?;
     let numbers = asked.numbers.as_deref().map_or(Ok(Numbers::Json), numbers)?;
-    let views: Vec<Arc<View>> = match asked.views.as_deref() {
-        None | Some("") => app.engine.views().iter().cloned().collect(),
-        Some(names) => names.split(',').map(|name| find(&app, name).cloned()).collect::<Result<_, _>>()?,
-    };
+    let views = find_all(&app, asked.views.as_deref())?;
     for _ in 0..TRIES.0 {
-        let (views, together) = (views.clone(), app.engine.views().clone());
-        let read = move || together.read(&views).map(|snapshots| body(&views, &snapshots, limit, numbers));
-        match tokio::task::spawn_blocking(read).await {
-            Ok(Some(body)) => return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
+        let read = || app.engine.views().read(&views).map(|snapshots| body(&views, &snapshots, limit, numbers));
+        match app.lanes.telling.run(read).await {
+            Some(body) => return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
             // The fastest view does not reach back to the slowest, which may catch up.
-            Ok(None) => tokio::time::sleep(TRIES.1).await,
-            Err(error) => return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+            None => tokio::time::sleep(TRIES.1).await,
         }
     }
     let detail = "the views are too far apart to be read at one epoch; come back, or read fewer at once";

@@ -17,9 +17,11 @@ use tokio::sync::mpsc;
 use super::App;
 use super::as_of::AsOf;
 use super::json;
+use super::problem::Problem;
 use super::route::{Answer, Route, Shape};
-use super::stream::events;
+use super::stream::{events, place};
 use super::stream_event::Event;
+use super::traffic::Client;
 use crate::engine::Engine;
 use crate::time::Clock;
 
@@ -147,10 +149,12 @@ async fn stats(State(app): State<App>) -> Json<Stats> {
     Json(Stats::of(&app))
 }
 
-async fn stream(State(app): State<App>) -> Response {
+async fn stream(State(app): State<App>) -> Result<Response, Problem> {
+    let place = place(&app, Client::Sse)?;
     let (out, receiver) = mpsc::channel(1);
     let mut closing = app.closing.clone();
     tokio::spawn(async move {
+        let _place = place;
         let send = async {
             loop {
                 if out.send(Event::new("stats", text(&app)).alone()).await.is_err() {
@@ -165,7 +169,7 @@ async fn stream(State(app): State<App>) -> Response {
             _ = closing.wait_for(|closing| *closing) => {}
         }
     });
-    events(receiver)
+    Ok(events(receiver))
 }
 
 /// Rows received at the last few seconds.
@@ -180,10 +184,11 @@ impl Rates {
         Rates { clock: Clock::start(), seen: Mutex::new(VecDeque::from([(0.0, 0)])) }
     }
 
-    /// Looks once a second; never ends.
-    pub(super) async fn watch(&self, engine: &Engine) {
+    /// Looks once a second, and does what else is to be done so often; never ends.
+    pub(super) async fn watch(&self, engine: &Engine, also: impl Fn()) {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
+            also();
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.push_back((self.clock.elapsed_seconds(), engine.progress().rows));
             if seen.len() > SPAN + 1 {

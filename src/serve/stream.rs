@@ -9,7 +9,8 @@
 //! changes since are gone, `reset` and new snapshots follow. When the server ends, what is shown by then is told first.
 //!
 //! A reader that does not keep up holds nothing back: it is told the changes of many epochs merged into one. Cost per
-//! reader: one task; events are encoded once for all readers that are at one place ([`super::telling`]).
+//! reader: one task; snapshots and events are encoded once for all readers that are at one place ([`super::snapshots`],
+//! [`super::telling`]), and each is sent piece by piece as its reader takes them.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -33,17 +34,16 @@ use super::route::{self, Answer, Parameter, Route, query};
 use super::stream_event::Event;
 use super::telling::{Next, Telling, Way};
 use super::traffic::{Client, Here};
-use super::views::find;
-use super::{App, PARTING};
-use super::{dataflow, sources, stats, stream_event, stream_id, vitals};
-use crate::engine::Snapshot;
+use super::views::{find, find_all};
+use super::{App, PARTING, Shared};
+use super::{extras, stream_event, stream_id};
 use crate::format::Numbers;
 use crate::time::{Clock, Epoch, parse_duration_ms};
 
 /// After how long without an event a comment shows that the connection lives.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How many tellings may wait for a slow reader.
-const WAITING: usize = 4;
+const WAITING: usize = 1;
 /// More epochs than this at once are merged.
 const MERGE_OVER: usize = 64;
 /// `every` is at most this long.
@@ -51,20 +51,6 @@ const EVERY_MAX_MS: i64 = 60_000;
 
 /// How often what `with` names is told.
 const EXTRA_EVERY: Duration = Duration::from_secs(1);
-
-/// What `with` can name.
-const EXTRAS: &[Extra] = &[
-    Extra { name: "stats", text: stats::text },
-    Extra { name: "sources", text: sources::text },
-    Extra { name: "dataflow", text: dataflow::text },
-    Extra { name: "health", text: vitals::text },
-];
-
-/// The answer of another call, told among the events.
-struct Extra {
-    name: &'static str,
-    text: fn(&App) -> String,
-}
 
 /// The streams of views.
 pub(super) const ROUTES: &[Route] = &[
@@ -93,17 +79,27 @@ const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this ev
 
 /// What another task tells, as server-sent events with heartbeats between them.
 pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>) -> Response {
-    let next = |mut told: mpsc::Receiver<Arc<Telling>>| async move {
-        let bytes = match tokio::time::timeout(HEARTBEAT, told.recv()).await {
-            Ok(next) => next?.sent(),
-            Err(_) => Bytes::from_static(b": hb\n\n"),
+    // What a reader takes, and how far it is with it.
+    type Taking = (mpsc::Receiver<Arc<Telling>>, Option<(Arc<Telling>, usize)>);
+    let next = |(mut told, mut taking): Taking| async move {
+        let bytes = loop {
+            if let Some((telling, at)) = &mut taking
+                && let Some(part) = telling.sent(*at)
+            {
+                *at += 1;
+                break part;
+            }
+            taking = match tokio::time::timeout(HEARTBEAT, told.recv()).await {
+                Ok(next) => Some((next?, 0)),
+                Err(_) => break Bytes::from_static(b": hb\n\n"),
+            };
         };
-        Some((Ok::<_, Infallible>(bytes), told))
+        Some((Ok::<_, Infallible>(bytes), (told, taking)))
     };
     // A proxy (nginx) that held events back until its buffer is full would not be told of them.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
     let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache"), unbuffered];
-    (head, Body::from_stream(futures_util::stream::unfold(told, next))).into_response()
+    (head, Body::from_stream(futures_util::stream::unfold((told, None), next))).into_response()
 }
 
 #[derive(Deserialize, Default)]
@@ -150,8 +146,7 @@ pub(super) fn start(
     let views = match (one, asked.views.as_deref()) {
         (Some(_), Some(_)) => return Err(Problem::bad_request("views: the path names the view")),
         (Some(name), None) => vec![find(&app, name)?.clone()],
-        (None, None | Some("")) => app.engine.views().iter().cloned().collect(),
-        (None, Some(names)) => names.split(',').map(|name| find(&app, name).cloned()).collect::<Result<Vec<_>, _>>()?,
+        (None, names) => find_all(&app, names)?,
     };
     let only_final = match asked.emit.as_deref() {
         None | Some("changes") => false,
@@ -166,13 +161,7 @@ pub(super) fn start(
         return Err(Problem::bad_request(format!("every: at most {EVERY_MAX_MS} ms")));
     }
     let numbers = asked.numbers.as_deref().map_or(Ok(Numbers::Json), numbers)?;
-    let names = asked.with.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty());
-    let extras = names.map(|name| {
-        let known = || EXTRAS.iter().map(|extra| extra.name).collect::<Vec<_>>().join(", ");
-        let found = EXTRAS.iter().find(|extra| extra.name == name);
-        found.ok_or_else(|| Problem::bad_request(format!("with={name}: write some of {}", known())))
-    });
-    let extras = extras.collect::<Result<Vec<_>, _>>()?;
+    let extras = extras::read(asked.with.as_deref().unwrap_or_default())?;
     let of_header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let last_id = of_header.or(asked.last_event_id.as_deref()).filter(|id| !id.is_empty());
     let begin = match (last_id, asked.snapshot) {
@@ -180,12 +169,7 @@ pub(super) fn start(
         (None, Some(false)) => Begin::Now,
         (None, _) => Begin::Snapshot,
     };
-    let Ok(place) = app.subscribers.clone().try_acquire_owned() else {
-        let detail = "too many streams are open; come back later, or raise the limit 'subscribers'";
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).kind("subscribers");
-        return Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("5")));
-    };
-    let here = app.traffic.client(kind);
+    let place = place(&app, kind)?;
     let (out, receiver) = mpsc::channel(WAITING);
     let way = Way {
         aligned: views.len() < 2 || asked.align.unwrap_or(true),
@@ -206,10 +190,23 @@ pub(super) fn start(
         out,
         closing: app.closing.clone(),
         app,
-        _place: (place, here),
+        _place: place,
     };
     tokio::spawn(reader.run(begin));
     Ok(receiver)
+}
+
+/// One of those that may read at a time, until it is dropped.
+pub(super) type Place = (OwnedSemaphorePermit, Here);
+
+/// A reader's place, if there is one.
+pub(super) fn place(app: &App, kind: Client) -> Result<Place, Problem> {
+    let Ok(place) = app.subscribers.clone().try_acquire_owned() else {
+        let detail = "too many streams are open; come back later, or raise the limit 'subscribers'";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).kind("subscribers");
+        return Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("5")));
+    };
+    Ok((place, app.traffic.client(kind)))
 }
 
 /// Where a stream begins.
@@ -235,7 +232,7 @@ struct Reader {
     tag: u64,
     watches: Vec<watch::Receiver<Epoch>>,
     every: Duration,
-    extras: Vec<&'static Extra>,
+    extras: extras::Asked,
     /// Since the reader came.
     clock: Clock,
     /// When they are told next, by the clock.
@@ -243,7 +240,7 @@ struct Reader {
     out: mpsc::Sender<Arc<Telling>>,
     closing: watch::Receiver<bool>,
     /// One of those that may read at a time.
-    _place: (OwnedSemaphorePermit, Here),
+    _place: Place,
 }
 
 impl Reader {
@@ -288,12 +285,12 @@ impl Reader {
             let now = self.clock.elapsed();
             if !self.extras.is_empty() && self.extras_due <= now {
                 self.extras_due = now + EXTRA_EVERY;
-                for extra in &self.extras {
-                    self.send(Event::new(extra.name, (extra.text)(&self.app))).await?;
+                for &extra in &self.extras {
+                    self.send(self.app.extras.event(&self.app, extra)).await?;
                 }
             }
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
-            match self.app.tellings.next(self.tag, &self.way).await {
+            match self.app.tellings.next(self.tag, &self.app.lanes.telling, &self.way).await {
                 Next::Gone => self.reset("the changes since then are gone").await?,
                 Next::Told(told) => {
                     self.app.engine.metrics().sse_compacted.inc_by(told.merged());
@@ -340,44 +337,16 @@ impl Reader {
 
     /// Tells the rows of all views, and goes on from there.
     async fn snapshot(&mut self) -> Result<(), End> {
-        let mut snapshots = self.read().await;
-        self.way.places = snapshots.iter().map(|snapshot| snapshot.as_of.into()).collect();
-        snapshots.reverse();
-        for view in 0..self.way.views.len() {
-            let Some(snapshot) = snapshots.pop() else { break };
-            let (shown, manner) = (self.way.views[view].clone(), (self.way.only_final, self.way.numbers));
-            let encode = move || stream_event::snapshot(&shown, &snapshot, manner);
-            let event = tokio::task::spawn_blocking(encode).await.map_err(|_| End)?;
-            if snapshots.is_empty() {
-                self.send(event).await?;
-            } else {
-                self.out.send(event.id(stream_id::nothing(self.tag)).alone()).await?;
-            }
-        }
-        self.progress().await
-    }
-
-    /// The rows of all views, at one epoch if they go together.
-    async fn read(&self) -> Vec<Snapshot> {
-        if !self.way.aligned {
-            return self.way.views.iter().map(|view| view.snapshot()).collect();
-        }
-        loop {
-            match self.app.engine.views().read(&self.way.views) {
-                Some(snapshots) => return snapshots,
-                // The fastest view's ring does not reach back to the slowest view: it may catch up.
-                None => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
+        let Shared { snapshots, tellings, lanes, engine, .. } = &*self.app;
+        let told = snapshots.take(self.tag, tellings, &lanes.telling, engine.views(), &self.way).await;
+        self.way.places = told.places().to_vec();
+        Ok(self.out.send(told).await?)
     }
 
     async fn progress(&self) -> Result<(), End> {
-        let Way { views, places, .. } = &self.way;
-        if self.way.aligned {
-            return self.send(stream_event::progress_of_all(places)).await;
-        }
-        for (view, place) in views.iter().zip(places) {
-            self.send(stream_event::progress(view, place.closed)).await?;
+        let Way { views, places, aligned, .. } = &self.way;
+        for event in stream_event::how_far(views, places, *aligned) {
+            self.send(event).await?;
         }
         Ok(())
     }

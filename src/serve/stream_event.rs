@@ -4,14 +4,19 @@
 //! A row that closes without changing is retracted as `open` and inserted as `final`; with `emit=final` only what is not
 //! open is told at all.
 
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
 use super::as_of::AsOf;
 use super::json;
+use super::packed::{Packed, Writer};
 use crate::engine::{Place, Snapshot, Status, Told, View};
 use crate::format::{JsonRows, Numbers};
 use crate::time::Epoch;
 
 /// How a reader is told of rows: only what is not open, and how numbers are written.
-type Manner = (bool, Numbers);
+pub(super) type Manner = (bool, Numbers);
 
 /// One event, whatever carries it: its name, where the reader is once it has taken it, and a JSON object.
 #[derive(Debug)]
@@ -20,12 +25,12 @@ pub(super) struct Event {
     /// Empty if it is no place to resume from.
     id: String,
     /// One line.
-    data: String,
+    pub(super) data: Packed,
 }
 
 impl Event {
-    pub(super) fn new(name: &'static str, data: String) -> Event {
-        Event { name, id: String::new(), data }
+    pub(super) fn new(name: &'static str, data: impl Into<Packed>) -> Event {
+        Event { name, id: String::new(), data: data.into() }
     }
 
     /// With the place after it.
@@ -33,39 +38,56 @@ impl Event {
         Event { id, ..self }
     }
 
-    /// Appends it as a server-sent event.
-    pub(super) fn send(&self, out: &mut String) {
-        let Event { name, id, data } = self;
-        out.extend(["event: ", name, "\ndata: ", data]);
-        if !id.is_empty() {
-            out.extend(["\nid: ", id]);
-        }
-        out.push_str("\n\n");
+    /// What stands before the data of a server-sent event.
+    pub(super) fn head(&self) -> String {
+        format!("event: {}\ndata: ", self.name)
     }
 
-    /// As a text frame of a WebSocket: `type`, `id` and `data` are the name, the id and the data of a server-sent event.
-    pub(super) fn frame(&self) -> String {
-        let Event { name, id, data } = self;
-        format!(r#"{{"type":"{name}","id":"{id}","data":{data}}}"#)
+    /// What stands behind it.
+    pub(super) fn tail(&self) -> String {
+        if self.id.is_empty() { "\n\n".to_owned() } else { format!("\nid: {}\n\n", self.id) }
     }
 
-    /// Its length, but for a few bytes.
+    /// What stands before the data in a text frame of a WebSocket, and `}` behind it: `type`, `id` and `data` are the name, the
+    /// id and the data of a server-sent event.
+    pub(super) fn frame_head(&self) -> String {
+        format!(r#"{{"type":"{}","id":"{}","data":"#, self.name, self.id)
+    }
+
+    /// Whether a reader takes it piece by piece.
+    pub(super) fn long(&self) -> bool {
+        self.data.count() > 1
+    }
+
+    /// What it takes in memory, but for a few bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.id.len() + self.data.len() + 32
+        self.id.len() + self.data.held() + 32
     }
 }
 
-/// The rows of a view; replaces all that the reader knows of it.
-pub(super) fn snapshot(view: &View, snapshot: &Snapshot, (only_final, numbers): Manner) -> Event {
-    let shown = |&row: &usize| !only_final || snapshot.statuses[row] != Status::Open;
-    let rows = json::rows(snapshot, (0..snapshot.batch.num_rows()).filter(shown), numbers);
-    let head = head(view, snapshot.as_of);
-    Event::new("snapshot", format!("{head},\"rows\":{rows}}}"))
+/// The rows of a view; replaces all that the reader knows of it. `pages` are of one epoch, `as_of`.
+pub(super) fn snapshot<E>(
+    view: &View,
+    as_of: Epoch,
+    pages: impl Iterator<Item = Result<Snapshot, E>>,
+    (only_final, numbers): Manner,
+) -> Result<Event, E> {
+    let mut text = Writer::default();
+    text.push(format!("{},\"rows\":[", head(view, as_of)).as_bytes());
+    let mut any = false;
+    for page in pages {
+        let page = page?;
+        let shown = |&row: &usize| !only_final || page.statuses[row] != Status::Open;
+        any = json::rows_behind(&page, (0..page.batch.num_rows()).filter(shown), numbers, any, &mut text.open);
+        text.pack();
+    }
+    text.push(b"]}");
+    Ok(Event::new("snapshot", text.finish()))
 }
 
 /// Changes of one epoch; `None` if none of them is to be told.
 pub(super) fn delta(view: &View, told: &Told, as_of: Epoch, (only_final, numbers): Manner) -> Option<Event> {
-    let mut changes = Changes { writer: json::writer(told.changes.delta.batch(), numbers), out: Vec::new() };
+    let mut changes = Changes::new(view, as_of, told.changes.delta.batch(), numbers);
     for (row, &status) in told.statuses.iter().enumerate() {
         let diff = told.changes.delta.diff(row);
         if !(only_final && status == Status::Open) {
@@ -73,19 +95,19 @@ pub(super) fn delta(view: &View, told: &Told, as_of: Epoch, (only_final, numbers
             (0..diff.unsigned_abs()).for_each(|_| changes.push(op, row, status, told.changes.versions[row]));
         }
     }
-    changes.event(view, as_of)
+    changes.event()
 }
 
 /// Rows that closed without changing; `None` if there are none.
 pub(super) fn closed(view: &View, closed: &Snapshot, (only_final, numbers): Manner) -> Option<Event> {
-    let mut changes = Changes { writer: json::writer(&closed.batch, numbers), out: Vec::new() };
+    let mut changes = Changes::new(view, closed.as_of, &closed.batch, numbers);
     for (row, &version) in closed.versions.iter().enumerate() {
         if !only_final {
             changes.push("retract", row, Status::Open, version);
         }
         changes.push("insert", row, Status::Final, version);
     }
-    changes.event(view, closed.as_of)
+    changes.event()
 }
 
 /// How far a view is.
@@ -99,6 +121,17 @@ pub(super) fn progress_of_all(places: &[Place]) -> Event {
     Event::new("progress", format!(r#"{{"as_of":{}}}"#, json::object(&AsOf::from(as_of))))
 }
 
+/// How far views are: all together, or each by itself.
+pub(super) fn how_far<'a>(
+    views: &'a [Arc<View>],
+    places: &'a [Place],
+    aligned: bool,
+) -> impl Iterator<Item = Event> + 'a {
+    let all = aligned.then(|| progress_of_all(places));
+    let each = views.iter().zip(places).filter(move |_| !aligned);
+    all.into_iter().chain(each.map(|(view, place)| progress(view, place.closed)))
+}
+
 /// All that the reader knows is stale; snapshots follow.
 pub(super) fn reset(reason: &str) -> Event {
     Event::new("reset", format!(r#"{{"reason":{}}}"#, json::text(reason)))
@@ -110,20 +143,28 @@ fn head(view: &View, as_of: Epoch) -> String {
 
 struct Changes<'a> {
     writer: JsonRows<'a>,
-    out: Vec<u8>,
+    out: Writer,
+    any: bool,
 }
 
-impl Changes<'_> {
-    fn push(&mut self, op: &str, row: usize, status: Status, version: u64) {
-        let comma = if self.out.is_empty() { "" } else { "," };
-        self.out.extend_from_slice(format!(r#"{comma}{{"op":"{op}","row":"#).as_bytes());
-        self.writer.write(row, &mut self.out);
-        self.out.extend_from_slice(format!(r#","status":"{}","version":{version}}}"#, status.name()).as_bytes());
+impl<'a> Changes<'a> {
+    fn new(view: &View, as_of: Epoch, rows: &'a RecordBatch, numbers: Numbers) -> Changes<'a> {
+        let mut out = Writer::default();
+        out.push(format!("{},\"changes\":[", head(view, as_of)).as_bytes());
+        Changes { writer: json::writer(rows, numbers), out, any: false }
     }
 
-    fn event(self, view: &View, as_of: Epoch) -> Option<Event> {
-        let changes = json::into_text(self.out);
-        let data = || format!("{},\"changes\":[{changes}]}}", head(view, as_of));
-        (!changes.is_empty()).then(|| Event::new("delta", data()))
+    fn push(&mut self, op: &str, row: usize, status: Status, version: u64) {
+        let comma = if std::mem::replace(&mut self.any, true) { "," } else { "" };
+        let out = &mut self.out.open;
+        out.extend_from_slice(format!(r#"{comma}{{"op":"{op}","row":"#).as_bytes());
+        self.writer.write(row, out);
+        out.extend_from_slice(format!(r#","status":"{}","version":{version}}}"#, status.name()).as_bytes());
+        self.out.pack();
+    }
+
+    fn event(mut self) -> Option<Event> {
+        self.out.push(b"]}");
+        self.any.then(|| Event::new("delta", self.out.finish()))
     }
 }

@@ -10,20 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::App;
 use super::limits::Limit;
 use super::problem::Problem;
 use super::route::{Answer, Route};
+use super::socket::{Socket, Upgrade};
 use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, start};
 use super::telling::Telling;
 use super::traffic::Client;
@@ -43,14 +45,12 @@ pub(super) const ROUTES: &[Route] = &[
         .answers(UPGRADED),
 ];
 
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
-
 async fn one(
     State(app): State<App>,
     Path(name): Path<String>,
     query: AskedQuery,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
     open(app, Some(&name), query, &headers, upgrade)
 }
@@ -59,7 +59,7 @@ async fn many(
     State(app): State<App>,
     query: AskedQuery,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
     open(app, None, query, &headers, upgrade)
 }
@@ -69,33 +69,51 @@ fn open(
     one: Option<&str>,
     query: AskedQuery,
     headers: &HeaderMap,
-    upgrade: Upgrade,
+    upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
-    let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let upgrade = upgrade?;
     let open = app.sockets.clone().try_read_owned();
     let idle = app.access.limits.time(Limit::Idle);
     let events = start(app, Client::WebSocket, one, query, headers)?;
-    let upgrade = upgrade.max_message_size(HEARD_BYTES).max_frame_size(HEARD_BYTES);
-    Ok(upgrade.on_upgrade(async move |socket| {
+    Ok(upgrade.open(HEARD_BYTES, async move |socket| {
         let _open = open;
         carry(socket, events, idle).await;
     }))
 }
 
 /// Sends events until there are no more, or the client is gone: it takes nothing, or answers no ping, for as long as `idle`.
-async fn carry(mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Telling>>, idle: Duration) {
-    let goodbye = || Message::Close(Some(CloseFrame { code: close_code::AWAY, reason: "the server ends".into() }));
+async fn carry(mut socket: Socket, mut events: mpsc::Receiver<Arc<Telling>>, idle: Duration) {
+    let goodbye = || Message::Close(Some(CloseFrame { code: CloseCode::Away, reason: "the server ends".into() }));
     let (mut silent, mut asked) = (Box::pin(sleep(idle / 2)), false);
+    // What it takes, and how far it is with it.
+    let mut taking: Option<(Arc<Telling>, usize)> = None;
     loop {
+        if let Some((telling, at)) = &mut taking {
+            let Some(part) = telling.frame(*at) else {
+                taking = None;
+                if sent(&mut socket, None, idle).await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            *at += 1;
+            if sent(&mut socket, Some(part.into()), idle).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let mut beat = pin!(sleep(HEARTBEAT));
-        let (messages, last) = loop {
+        let (message, last) = loop {
             tokio::select! {
-                told = events.recv() => break match told {
-                    Some(told) => (told.frames().iter().cloned().map(Message::Text).collect(), false),
-                    None => (vec![goodbye()], true),
+                told = events.recv() => match told {
+                    Some(told) => {
+                        taking = Some((told, 0));
+                        break (None, false);
+                    }
+                    None => break (Some(goodbye()), true),
                 },
                 // Pings are answered below us, and so is the goodbye.
-                heard = socket.recv() => match heard {
+                heard = socket.next() => match heard {
                     Some(Ok(_)) => {
                         silent.set(sleep(idle / 2));
                         asked = false;
@@ -107,19 +125,31 @@ async fn carry(mut socket: WebSocket, mut events: mpsc::Receiver<Arc<Telling>>, 
                         return;
                     }
                     silent.set(sleep(idle / 2));
-                    break (vec![Message::Ping(Bytes::new())], false);
+                    break (Some(Message::Ping(Bytes::new())), false);
                 }
-                () = &mut beat => break (vec![Message::Text(r#"{"type":"hb"}"#.into())], false),
+                () = &mut beat => break (Some(Message::Text(r#"{"type":"hb"}"#.into())), false),
             }
         };
-        let sent = async {
-            for message in messages {
-                socket.feed(message).await?;
+        if let Some(message) = message {
+            let gone =
+                sent(&mut socket, Some(message), idle).await.is_err() || sent(&mut socket, None, idle).await.is_err();
+            if gone || last {
+                return;
             }
-            socket.flush().await
-        };
-        if !matches!(timeout(idle, sent).await, Ok(Ok(()))) || last {
-            return;
         }
     }
+}
+
+/// The client is gone.
+struct Gone;
+
+/// Hands a message over, or sends what was handed over, within `idle`.
+async fn sent(socket: &mut Socket, message: Option<Message>, idle: Duration) -> Result<(), Gone> {
+    let sending = async {
+        match message {
+            Some(message) => socket.feed(message).await,
+            None => socket.flush().await,
+        }
+    };
+    timeout(idle, sending).await.ok().and_then(Result::ok).ok_or(Gone)
 }

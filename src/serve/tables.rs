@@ -129,7 +129,7 @@ async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Ab
 async fn rows(State(app): State<App>, Path(name): Path<String>, query: Asked) -> Result<Response, Problem> {
     let table = find(&app, &name)?;
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    view_rows::of_table(table.rows().clone(), &query).await
+    view_rows::of_table(&app, table.rows().clone(), &query).await
 }
 
 async fn upsert(

@@ -3,21 +3,23 @@
 //!
 //! Invariant: what is told depends on the views, the place and how it was asked for, never on who asks or when; so readers at
 //! one place go on to one place, stay together, and share the bytes. A reader that was left behind follows the same
-//! steps while they are kept. Memory: the last [`KEPT`] tellings, [`KEPT_BYTES`] of them.
+//! steps while they are kept. Memory: the last [`KEPT`] tellings, [`KEPT_BYTES`] of them, and what readers have not taken yet;
+//! all of it counts for the limit `answers`, and while that is nearly reached nothing is told anew.
 //!
-//! A window of many rows that closes is much to write: whoever writes lends its thread's other tasks to another thread, and
-//! whoever waits for it waits without one.
+//! A window of many rows that closes is much to write: it is written off the threads that serve everybody ([`super::lanes`]),
+//! packed as it is written, and unpacked by each reader piece by piece.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ws::Utf8Bytes;
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::OnceCell;
-use tokio::task::block_in_place;
 
+use super::budget::{Budget, Held};
+use super::lanes::Lane;
+use super::socket::Fragment;
 use super::stream_event::{self, Event};
 use super::stream_id;
 use crate::engine::{Place, Step, View};
@@ -61,8 +63,27 @@ pub(super) struct Telling {
     places: Vec<Place>,
     /// Of how many views changes were merged.
     merged: u64,
-    sent: OnceLock<Bytes>,
-    frames: OnceLock<Vec<Utf8Bytes>>,
+    sent: OnceLock<Vec<Chunk>>,
+    frames: OnceLock<Vec<(bool, bool, Chunk)>>,
+    /// What it takes in memory, as long as anybody has it.
+    #[allow(dead_code, reason = "it counts as long as it is there")]
+    held: Option<Held>,
+}
+
+/// A part of what is sent: text, or a piece of an event's data.
+#[derive(Clone, Debug)]
+enum Chunk {
+    Text(Bytes),
+    Piece(usize, usize),
+}
+
+impl Way {
+    /// How far its views are: together, or each.
+    pub(super) fn ends(&self) -> Vec<Epoch> {
+        let ends: Vec<Epoch> = self.views.iter().map(|view| view.as_of()).collect();
+        let least = ends.iter().copied().min().unwrap_or(Epoch::END);
+        if self.aligned { vec![least; ends.len()] } else { ends }
+    }
 }
 
 impl Event {
@@ -73,8 +94,13 @@ impl Event {
 }
 
 impl Telling {
-    fn new(events: Vec<Event>, places: Vec<Place>, merged: u64) -> Telling {
-        Telling { events, places, merged, sent: OnceLock::new(), frames: OnceLock::new() }
+    pub(super) fn new(events: Vec<Event>, places: Vec<Place>, merged: u64) -> Telling {
+        Telling { events, places, merged, sent: OnceLock::new(), frames: OnceLock::new(), held: None }
+    }
+
+    /// What it takes in memory counts for that.
+    pub(super) fn holding(self, answers: &Budget) -> Telling {
+        Telling { held: Some(answers.owe(self.bytes())), ..self }
     }
 
     /// Where a reader is that took it.
@@ -87,19 +113,58 @@ impl Telling {
         self.merged
     }
 
-    /// As server-sent events.
-    pub(super) fn sent(&self) -> Bytes {
-        let write = || {
-            let mut text = String::with_capacity(self.bytes());
-            self.events.iter().for_each(|event| event.send(&mut text));
-            Bytes::from(text)
-        };
-        self.sent.get_or_init(write).clone()
+    /// Whether it is more than a reader takes at once.
+    pub(super) fn long(&self) -> bool {
+        self.events.iter().any(Event::long)
     }
 
-    /// As text frames of a WebSocket.
-    pub(super) fn frames(&self) -> &[Utf8Bytes] {
-        self.frames.get_or_init(|| self.events.iter().map(|event| event.frame().into()).collect())
+    /// A part of it as server-sent events, by number; `None` behind the last.
+    pub(super) fn sent(&self, at: usize) -> Option<Bytes> {
+        let write = || {
+            let (mut chunks, mut text) = (Vec::new(), Vec::new());
+            for (number, event) in self.events.iter().enumerate() {
+                text.extend_from_slice(event.head().as_bytes());
+                self.data(number, event, &mut text, |chunk| chunks.push(chunk));
+                text.extend_from_slice(event.tail().as_bytes());
+            }
+            chunks.push(Chunk::Text(text.into()));
+            chunks
+        };
+        self.sent.get_or_init(write).get(at).map(|chunk| self.bytes_of(chunk))
+    }
+
+    /// A part of it as text frames of a WebSocket.
+    pub(super) fn frame(&self, at: usize) -> Option<Fragment> {
+        let write = || {
+            let mut frames = Vec::new();
+            for (number, event) in self.events.iter().enumerate() {
+                let (mut text, mut first) = (event.frame_head().into_bytes(), true);
+                self.data(number, event, &mut text, |chunk| {
+                    frames.push((std::mem::take(&mut first), false, chunk));
+                });
+                text.push(b'}');
+                frames.push((first, true, Chunk::Text(text.into())));
+            }
+            frames
+        };
+        let (first, last, chunk) = self.frames.get_or_init(write).get(at)?;
+        Some(Fragment { first: *first, last: *last, text: self.bytes_of(chunk) })
+    }
+
+    /// Appends an event's data to text, or, if it is long, takes the text off and the data's pieces.
+    fn data(&self, number: usize, event: &Event, text: &mut Vec<u8>, mut push: impl FnMut(Chunk)) {
+        if !event.long() {
+            return event.data.pieces().for_each(|piece| text.extend_from_slice(&piece));
+        }
+        push(Chunk::Text(std::mem::take(text).into()));
+        (0..event.data.count()).for_each(|piece| push(Chunk::Piece(number, piece)));
+    }
+
+    fn bytes_of(&self, chunk: &Chunk) -> Bytes {
+        match chunk {
+            Chunk::Text(text) => text.clone(),
+            Chunk::Piece(event, piece) => self.events[*event].data.piece(*piece).unwrap_or_default(),
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -119,8 +184,14 @@ pub(super) enum Next {
 }
 
 /// The last tellings, by where they begin.
-#[derive(Debug, Default)]
-pub(super) struct Tellings(Mutex<Kept>);
+#[derive(Debug)]
+pub(super) struct Tellings {
+    kept: Mutex<Kept>,
+    pub(super) answers: Budget,
+}
+
+/// How soon to look again whether readers have taken what they hold.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -143,22 +214,39 @@ struct Key {
 }
 
 impl Tellings {
+    /// Nothing is kept yet.
+    pub(super) fn new(answers: Budget) -> Tellings {
+        Tellings { kept: Mutex::default(), answers }
+    }
+
+    /// Forgets all, when nobody reads.
+    pub(super) fn tidy(&self) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
+    }
+
+    /// Waits until readers have taken enough of what they were told.
+    pub(super) async fn room(&self) {
+        while self.answers.tight() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// What a reader on its way hears next; ids begin with `tag`.
-    pub(super) async fn next(&self, tag: u64, way: &Way) -> Next {
-        let ends: Vec<Epoch> = way.views.iter().map(|view| view.as_of()).collect();
-        let least = ends.iter().copied().min().unwrap_or(Epoch::END);
-        let ends: Vec<Epoch> = if way.aligned { vec![least; ends.len()] } else { ends };
+    pub(super) async fn next(&self, tag: u64, lane: &Lane, way: &Way) -> Next {
+        let ends = way.ends();
         if way.places.iter().zip(&ends).all(|(place, end)| *end <= place.closed) {
             return Next::Nothing;
         }
+        self.room().await;
         let slot = self.slot(way);
         let told = slot.get_or_init(async || {
-            at_length(|| {
-                let told = tell(tag, way, &ends).map(Arc::new);
+            lane.run(|| {
+                let told = tell(tag, way, &ends).map(|told| Arc::new(told.holding(&self.answers)));
                 // Most readers want it so.
-                told.iter().for_each(|told| drop(told.sent()));
+                told.iter().for_each(|told| drop(told.sent(0)));
                 told
             })
+            .await
         });
         told.await.clone().map_or(Next::Gone, Next::Told)
     }
@@ -172,7 +260,7 @@ impl Tellings {
             merge_over: way.merge_over,
             numbers: way.numbers,
         };
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = kept.by_way.get(&key) {
             return slot.clone();
         }
@@ -188,14 +276,6 @@ impl Tellings {
         kept.by_way.insert(key.clone(), slot.clone());
         kept.order.push_back((key, slot.clone()));
         slot
-    }
-}
-
-/// Runs what may take long on this thread, whose other tasks go on elsewhere.
-fn at_length<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
-        _ => work(),
     }
 }
 

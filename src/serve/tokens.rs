@@ -5,6 +5,8 @@
 //! `#` begins a comment. Only hashes are kept, and they are compared in constant time; no error and no log line holds a
 //! token.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use chrono::{DateTime, NaiveDate};
 use sha2::{Digest, Sha256};
 
@@ -13,9 +15,9 @@ use super::role::Role;
 /// The shortest token that is taken, in characters.
 const SHORTEST: usize = 16;
 
-/// All tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tokens(Vec<Token>);
+/// All tokens. Clones are the same: those of a running server can be replaced.
+#[derive(Clone, Debug)]
+pub struct Tokens(Arc<RwLock<Arc<[Token]>>>);
 
 /// One of them.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,20 +62,33 @@ impl Tokens {
         }
         match tokens.is_empty() {
             true => Err(format!("{from} holds no tokens; write lines of NAME ROLES TOKEN [EXPIRES]")),
-            false => Ok(Tokens(tokens)),
+            false => Ok(Tokens(Arc::new(RwLock::new(tokens.into())))),
         }
     }
 
+    /// These are those of `other` from now on; answers whether they are others.
+    pub fn replace(&self, other: &Tokens) -> bool {
+        let fresh = other.now();
+        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let differs = *now != fresh;
+        *now = fresh;
+        differs
+    }
+
+    fn now(&self) -> Arc<[Token]> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The name of the token, if it has the role at `now` (ms since 1970).
-    pub(super) fn check(&self, sent: Option<&str>, role: Role, now: i64) -> Result<&str, Refusal> {
+    pub(super) fn check(&self, sent: Option<&str>, role: Role, now: i64) -> Result<String, Refusal> {
         let hash: [u8; 32] = Sha256::digest(sent.ok_or(Refusal::Missing)?).into();
         // All are looked at, and all of each: how long it takes says nothing.
-        let found =
-            self.0.iter().fold(None, |found, token| if equal(&token.hash, &hash) { Some(token) } else { found });
+        let all = self.now();
+        let found = all.iter().fold(None, |found, token| if equal(&token.hash, &hash) { Some(token) } else { found });
         let token = found.ok_or(Refusal::Wrong)?;
         match () {
             () if token.expires.is_some_and(|expires| expires <= now) => Err(Refusal::Expired(token.name.clone())),
-            () if token.roles.contains(&role) || token.roles.contains(&Role::Admin) => Ok(&token.name),
+            () if token.roles.contains(&role) || token.roles.contains(&Role::Admin) => Ok(token.name.clone()),
             () => Err(Refusal::Role(token.name.clone())),
         }
     }
@@ -144,15 +159,20 @@ mod tests {
         let tokens = Tokens::parse(&text, "tokens").unwrap();
         let end = 1_798_761_600_000;
         let check = |sent, role, now| tokens.check(sent, role, now);
-        assert_eq!(check(Some("viewer-secret-token"), Role::Read, i64::MAX), Ok("viewer"));
+        assert_eq!(check(Some("viewer-secret-token"), Role::Read, i64::MAX), Ok("viewer".into()));
         assert_eq!(check(Some("viewer-secret-token"), Role::Ingest, 0), Err(Refusal::Role("viewer".into())));
-        assert_eq!(check(Some("another-secret-token"), Role::Ingest, end - 1), Ok("feeder"));
+        assert_eq!(check(Some("another-secret-token"), Role::Ingest, end - 1), Ok("feeder".into()));
         assert_eq!(check(Some("another-secret-token"), Role::Ingest, end), Err(Refusal::Expired("feeder".into())));
-        assert_eq!(check(Some("boss-secret-token-1"), Role::Ingest, 0), Ok("boss"));
+        assert_eq!(check(Some("boss-secret-token-1"), Role::Ingest, 0), Ok("boss".into()));
         assert_eq!(check(Some("viewer-secret-toke"), Role::Read, 0), Err(Refusal::Wrong));
         assert_eq!(check(Some(""), Role::Read, 0), Err(Refusal::Wrong));
         assert_eq!(check(None, Role::Read, 0), Err(Refusal::Missing));
         assert!(!format!("{tokens:?}").contains("secret"));
+        // Others take their place, for all who hold them.
+        let held = tokens.clone();
+        assert!(tokens.replace(&Tokens::parse("guest read guest-secret-token", "tokens").unwrap()));
+        assert_eq!(held.check(Some("guest-secret-token"), Role::Read, 0), Ok("guest".into()));
+        assert_eq!(held.check(Some("viewer-secret-token"), Role::Read, 0), Err(Refusal::Wrong));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, SchemaRef, SortOptions};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -69,13 +69,13 @@ async fn rows(
     let view = find(&app, &name)?.clone();
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let asked = Asked::read(&query, view.schema(), "view")?;
-    answer(view, asked, Kind::View).await
+    answer(&app, view, asked, Kind::View).await
 }
 
 /// The rows of a reference table: as those of a view, without their standing.
-pub(super) async fn of_table(rows: Arc<View>, query: &[(String, String)]) -> Result<Response, Problem> {
+pub(super) async fn of_table(app: &App, rows: Arc<View>, query: &[(String, String)]) -> Result<Response, Problem> {
     let asked = Asked::read(query, rows.schema(), "table")?;
-    answer(rows, asked, Kind::Table).await
+    answer(app, rows, asked, Kind::Table).await
 }
 
 /// Whose rows are asked for.
@@ -86,19 +86,17 @@ enum Kind {
 }
 
 /// The newest rows: by the last of the view's times that ends something (`window_end`), descending; without one, by key.
-pub(super) async fn newest(view: Arc<View>, limit: usize) -> Result<Response, Problem> {
+pub(super) async fn newest(app: &App, view: Arc<View>, limit: usize) -> Result<Response, Problem> {
     let is_time = |field: &FieldRef| matches!(field.data_type(), DataType::Timestamp(..));
     let times = || (0..).zip(view.schema().fields()).filter(|(_, field)| is_time(field));
     let end = times().find(|(_, field)| field.name().ends_with("_end")).or_else(|| times().last());
     let order = end.map(|(column, _)| (column, true)).into_iter().collect();
-    answer(view, Asked { limit, order, ..Asked::default() }, Kind::View).await
+    answer(app, view, Asked { limit, order, ..Asked::default() }, Kind::View).await
 }
 
-async fn answer(view: Arc<View>, asked: Asked, kind: Kind) -> Result<Response, Problem> {
-    match tokio::task::spawn_blocking(move || body(&view, &asked, kind)).await {
-        Ok(body) => Ok(([(header::CONTENT_TYPE, "application/json")], body?).into_response()),
-        Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
-    }
+async fn answer(app: &App, view: Arc<View>, asked: Asked, kind: Kind) -> Result<Response, Problem> {
+    let body = app.lanes.telling.run(|| body(&view, &asked, kind)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 fn body(view: &View, asked: &Asked, kind: Kind) -> Result<String, Problem> {

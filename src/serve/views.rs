@@ -89,6 +89,22 @@ async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Ab
     Ok(Json(About::of(find(&app, &name)?)))
 }
 
+/// Views by their names with commas between, each once; all without a name.
+pub(super) fn find_all(app: &App, names: Option<&str>) -> Result<Vec<Arc<View>>, Problem> {
+    let Some(names) = names.filter(|names| !names.is_empty()) else {
+        return Ok(app.engine.views().iter().cloned().collect());
+    };
+    let mut found: Vec<Arc<View>> = Vec::new();
+    for name in names.split(',') {
+        let view = find(app, name)?;
+        if found.iter().any(|other| Arc::ptr_eq(other, view)) {
+            return Err(Problem::bad_request(format!("views: '{name}' is there twice; name each view once")));
+        }
+        found.push(view.clone());
+    }
+    Ok(found)
+}
+
 /// A view by its name, or the refusal that names those that exist.
 pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<&'a Arc<View>, Problem> {
     let views = app.engine.views();

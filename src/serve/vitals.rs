@@ -181,12 +181,8 @@ impl Vitals {
         let sources: Vec<Component> = engine.sources().iter().map(|of| source(of)).collect();
         let sinks: Vec<Component> = engine.sinks().iter().map(|of| sink(of)).collect();
         let waits = sources.iter().chain(&sinks).any(|component| component.reason.is_some());
-        let worker = |(name, cpu_seconds): (String, f64)| {
-            let worker = name.strip_prefix("timely:work-")?.parse().ok()?;
-            Some(WorkerUsage { worker, cpu_seconds })
-        };
-        let mut workers: Vec<WorkerUsage> = Usage::threads().into_iter().filter_map(worker).collect();
-        workers.sort_by_key(|of| of.worker);
+        let workers =
+            engine.workers().into_iter().map(|(worker, cpu_seconds)| WorkerUsage { worker, cpu_seconds }).collect();
         let process = |(process, address, state)| ClusterProcess { process, address, state };
         let clients = app.traffic.clients();
         let buffer = |name, bytes: i64, capacity_bytes: i64| ByteBuffer { name, bytes, capacity_bytes };

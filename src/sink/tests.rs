@@ -228,3 +228,40 @@ fn partitions_are_folders() {
         assert!(wrong.connector.check(&wrong).unwrap_err().to_string().contains(told));
     }
 }
+
+/// Takes a few bytes at a time, and fails in between.
+struct Flaky {
+    written: Vec<u8>,
+    turn: usize,
+}
+
+impl std::io::Write for Flaky {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.turn += 1;
+        match self.turn % 3 {
+            0 => Err(std::io::Error::from_raw_os_error(28)),
+            1 => Err(std::io::ErrorKind::Interrupted.into()),
+            _ => {
+                let some = bytes.len().min(7);
+                self.written.extend_from_slice(&bytes[..some]);
+                Ok(some)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_did_not_go_out_stays_and_nothing_goes_twice() {
+    let text: Vec<u8> = (0..100).collect();
+    let (mut buffer, mut out, mut tries) = (text.clone(), Flaky { written: Vec::new(), turn: 0 }, 0);
+    while let Err(error) = super::drain(&mut buffer, &mut out) {
+        assert!(crate::retry::passes(&error));
+        tries += 1;
+    }
+    assert_eq!((out.written, buffer.len()), (text, 0));
+    assert!(tries > 10);
+}

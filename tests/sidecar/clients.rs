@@ -17,7 +17,7 @@ CREATE MATERIALIZED VIEW broken AS SELECT c.page, c.ms FROM clicks c JOIN rules 
 ";
 
 /// Whether a program runs so.
-fn has(program: &str, args: &[&str]) -> bool {
+pub(super) fn has(program: &str, args: &[&str]) -> bool {
     let found = Command::new(program).args(args).output().is_ok_and(|output| output.status.success());
     assert!(found || std::env::var_os("CI").is_none(), "{program} {args:?} does not run: install it as .ci/run does");
     if !found {

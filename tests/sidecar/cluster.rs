@@ -38,6 +38,10 @@ impl Cluster {
             let line = process.hears("serving http://");
             process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
         }
+        // They are served while they still wait for each other.
+        for process in &processes {
+            eventually("they have met", || process.ask("GET", "/readyz", "", "").0 == 200);
+        }
         Cluster { folder, processes }
     }
 

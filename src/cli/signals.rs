@@ -1,0 +1,67 @@
+//! The signals that a run listens to: Ctrl-C and SIGTERM end it, SIGHUP has its files read again, SIGUSR1 and SIGUSR2 do
+//! nothing. None of them ends the process by itself.
+
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::progress;
+
+/// How long the last words may take where nobody reads them.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often each came.
+#[derive(Clone, Debug)]
+pub(super) struct Signals {
+    /// Ctrl-C and SIGTERM.
+    pub(super) end: watch::Receiver<u32>,
+    /// SIGHUP.
+    pub(super) reload: watch::Receiver<u32>,
+}
+
+impl Signals {
+    /// Listens from now on; the second that ends ends the process at once.
+    pub(super) fn listen() -> std::io::Result<Signals> {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut others = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
+        let ((ending, end), (reloading, reload)) = (watch::channel(0), watch::channel(0));
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {
+                        reloading.send_modify(|seen| *seen += 1);
+                        continue;
+                    }
+                    _ = others.0.recv() => continue,
+                    _ = others.1.recv() => continue,
+                }
+                if *ending.borrow() > 0 {
+                    give_up("ended at once by a second signal; results may be incomplete");
+                }
+                ending.send_modify(|seen| *seen += 1);
+            }
+        });
+        Ok(Signals { end, reload })
+    }
+}
+
+/// Ends the process with code 1, whatever its threads are stuck in, and whether or not anybody reads why.
+pub(super) fn give_up(why: &str) -> ! {
+    let why = format!("error: {why}\n");
+    let (done, told) = std::sync::mpsc::channel();
+    let say = move || {
+        progress::wipe();
+        // Nobody may be there.
+        let _ = std::io::stderr().lock().write_all(why.as_bytes());
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(say).is_ok() {
+        let _ = told.recv_timeout(LAST_WORDS);
+    }
+    std::process::exit(1);
+}

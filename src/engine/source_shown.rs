@@ -1,0 +1,64 @@
+//! What others see of a source: how it stands, its dead letters, its gauges.
+
+use std::sync::Arc;
+
+use super::source::{Source, lock};
+use super::source_metrics::{SourceMetrics, seconds, state};
+use crate::delta::Reject;
+use crate::metrics::labels;
+use crate::retry::{Stand, Standing};
+
+impl Source {
+    /// `running`, `retrying` or `ended`.
+    pub fn state(&self) -> &'static str {
+        match () {
+            () if self.ended() => "ended",
+            () if self.stand().reason.is_some() => "retrying",
+            () => "running",
+        }
+    }
+
+    /// Of its partitions the one that cannot go on, else all together.
+    pub fn stand(&self) -> Stand {
+        Stand::of(self.partitions.iter().map(|partition| partition.standing.read()))
+    }
+
+    /// Where the reader of a partition says why it waits.
+    pub(super) fn standing(&self, index: usize) -> &Arc<Standing> {
+        &self.partitions[index].standing
+    }
+
+    /// The last dead letters, newest first, `limit` at most.
+    pub fn dead_letters(&self, limit: usize) -> Vec<Reject> {
+        lock(&self.dead).iter().rev().take(limit).cloned().collect()
+    }
+
+    /// Keeps a dead letter and counts it.
+    pub(super) fn bury(&self, reject: Reject) {
+        let reason = labels(("source", &self.spec.name), ("reason", reject.reason));
+        self.metrics.all.dead_letters.get_or_create(&reason).inc();
+        let mut dead = lock(&self.dead);
+        if dead.len() >= self.dead_limit {
+            dead.pop_front();
+        }
+        if self.dead_limit > 0 {
+            dead.push_back(reject);
+        }
+    }
+
+    /// Brings the gauges up to date for a scrape.
+    pub(super) fn refresh(&self, now_ms: i64) {
+        let SourceMetrics { all, label, .. } = &self.metrics;
+        state(&all.source_state, ("source", self.name()), self.state());
+        let retries = all.source_retries.get_or_create(label);
+        retries.inc_by(self.stand().retries.saturating_sub(retries.get()));
+        all.input_buffer_rows.get_or_create(label).set(self.buffered_rows() as i64);
+        all.input_buffer_capacity_rows.get_or_create(label).set(self.capacity_rows() as i64);
+        let watermark = self.watermark();
+        self.metrics.watermark.set(seconds(watermark));
+        if self.spec.time.is_some() && watermark != i64::MIN && watermark != i64::MAX {
+            let lag = now_ms.saturating_sub(watermark) as f64 / 1e3;
+            all.watermark_lag_seconds.get_or_create(label).set(lag);
+        }
+    }
+}

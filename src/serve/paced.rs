@@ -1,0 +1,169 @@
+//! A connection whose client has to take what it asked for: one that takes nothing for `idle`, or less than `rate` from then
+//! on, is cut off, whatever it is sent (a page, a stream, frames of a WebSocket).
+//!
+//! Time counts from when the client's side is full until all that was to be sent is gone. A client that takes all there is,
+//! however seldom there is something, is never cut off here.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use super::inflow::Inflow;
+use super::limits::{Limit, Limits};
+use super::traffic::Traffic;
+use crate::time::Clock;
+
+/// How fast a client is to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    patience: Duration,
+    bytes_per_second: u64,
+}
+
+impl Pace {
+    /// Of a body that comes.
+    pub(super) fn of_bodies(limits: &Limits) -> Pace {
+        Pace { patience: limits.time(Limit::BodyTime), bytes_per_second: limits.get(Limit::Rate) }
+    }
+
+    /// Of an answer that goes.
+    pub(super) fn of_answers(limits: &Limits) -> Pace {
+        Pace { patience: limits.time(Limit::Idle), bytes_per_second: limits.get(Limit::Rate) }
+    }
+
+    /// How long so many bytes may take.
+    fn allows(self, bytes: u64) -> Duration {
+        self.patience.saturating_add(Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64))
+    }
+
+    /// Whether so many bytes took too long.
+    pub(super) fn missed(self, bytes: u64, took: Duration) -> bool {
+        took >= self.allows(bytes)
+    }
+}
+
+/// Bytes that come or go while somebody waits for them, and how long that may take.
+#[derive(Debug)]
+pub(super) struct Wait {
+    since: Clock,
+    bytes: u64,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Wait {
+    pub(super) fn begin(pace: Pace) -> Wait {
+        Wait { since: Clock::start(), bytes: 0, alarm: Box::pin(tokio::time::sleep(pace.patience)) }
+    }
+
+    pub(super) fn passed(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Ready once they took too long; whoever polls is woken for that.
+    pub(super) fn poll_missed(&mut self, pace: Pace, context: &mut Context<'_>) -> Poll<()> {
+        while self.alarm.as_mut().poll(context).is_ready() {
+            let took = self.since.elapsed();
+            if pace.missed(self.bytes, took) {
+                return Poll::Ready(());
+            }
+            let left = pace.allows(self.bytes).saturating_sub(took);
+            self.alarm = Box::pin(tokio::time::sleep(left));
+        }
+        Poll::Pending
+    }
+}
+
+/// See the module.
+pub(super) struct Paced<S> {
+    inner: S,
+    pace: Pace,
+    peer: SocketAddr,
+    traffic: Arc<Traffic>,
+    pub(super) inflow: Arc<Inflow>,
+    /// While the client's side is full.
+    wait: Option<Wait>,
+}
+
+impl<S> Paced<S> {
+    pub(super) fn new(inner: S, limits: &Limits, peer: SocketAddr, traffic: Arc<Traffic>) -> Paced<S> {
+        let (pace, inflow) = (Pace::of_answers(limits), Arc::default());
+        Paced { inner, pace, peer, traffic, inflow, wait: None }
+    }
+
+    fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Pending => {
+                let pace = self.pace;
+                let wait = self.wait.get_or_insert_with(|| Wait::begin(pace));
+                if wait.poll_missed(pace, context).is_pending() {
+                    return Poll::Pending;
+                }
+                self.traffic.refuse("slow_reader", &self.peer);
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            written => {
+                if let (Poll::Ready(Ok(bytes)), Some(wait)) = (&written, &mut self.wait) {
+                    wait.passed(*bytes);
+                }
+                written
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if let Err(kind) = self.inflow.came(buffer.filled().len() - before) {
+            self.traffic.refuse(kind, &self.peer);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.written(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write_vectored(context, parts);
+        self.written(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.inner).poll_flush(context);
+        if let Poll::Ready(Ok(())) = &flushed {
+            self.wait = None;
+        }
+        // TLS writes what it holds only now.
+        let written = self.written(context, flushed.map_ok(|()| 0));
+        written.map_ok(drop)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,134 @@
+//! Signals, files that change, outputs that nobody takes, peers that do not come: what an operator does to a process, by hand
+//! or by a supervisor.
+
+use super::*;
+
+const FAST: &str = "
+CREATE SOURCE t (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'datagen', 'rows-per-second' = '20000');
+";
+
+impl Process {
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn sink(&self) -> Value {
+        self.json("/api/v1/health")["sinks"][0].clone()
+    }
+}
+
+#[test]
+fn a_full_disk_is_waited_for_and_what_is_not_written_is_told() {
+    let full =
+        "CREATE SINK out WITH ('connector' = 'filesystem', 'path' = '/dev/full', 'format' = 'json') AS SELECT * FROM t;
+                CREATE MATERIALIZED VIEW n AS SELECT COUNT(*) AS n FROM t;";
+    let folder = folder(&format!("{FAST}{full}"));
+    let mut process = Process::start(folder.path(), &["--stop-timeout", "1s"]);
+    eventually("it says so", || process.sink()["state"] == "retrying");
+    let sink = process.sink();
+    assert!(sink["reason"].as_str().unwrap().contains("No space left"), "{sink}");
+    assert_eq!(process.json("/api/v1/health")["status"], "degraded");
+    // No worker waits for it: everything else goes on, and rows do not pile up.
+    eventually("it is far behind", || process.sink()["waiting"].as_u64() > Some(60));
+    assert_eq!(process.ask("GET", "/livez", "", "").0, 200);
+    assert!(process.json("/api/v1/views/n/rows")["rows"][0]["n"].as_u64() > Some(0));
+    let (_, _, metrics) = process.ask("GET", "/metrics", "", "");
+    assert!(metrics.contains("highwater_sink_state{sink=\"out\",state=\"retrying\"} 1"), "{metrics}");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(process.sink()["waiting"].as_u64() < Some(2_000), "{}", process.sink());
+    let begun = Instant::now();
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(1), "{:?}", process.said);
+    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+    let told = process.said.join("\n");
+    assert!(told.contains("--stop-timeout") && told.contains("sink 'out'") && told.contains("No space left"), "{told}");
+}
+
+#[test]
+fn an_output_that_nobody_reads_does_not_keep_it_from_ending() {
+    let folder = folder(&format!("{FAST}CREATE SINK out WITH ('connector' = 'print') AS SELECT * FROM t;"));
+    let mut process = Process::start(folder.path(), &["--stop-timeout", "1s"]);
+    eventually("it is stuck", || process.sink()["waiting"].as_u64() > Some(60));
+    let begun = Instant::now();
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(1), "{:?}", process.said);
+    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+    assert!(process.said.iter().any(|line| line.contains("sink 'out'")), "{:?}", process.said);
+}
+
+#[test]
+fn signals_that_do_not_end_it_do_not_end_it_and_tokens_are_read_anew() {
+    let folder = folder(&format!("{FAST}CREATE MATERIALIZED VIEW n AS SELECT COUNT(*) AS n FROM t;"));
+    let tokens = folder.path().join("tokens");
+    fs::write(&tokens, "first read first-first-first-1").unwrap();
+    let mut process = Process::start(folder.path(), &["--tokens", "tokens"]);
+    let ask = |process: &Process, token: &str| {
+        process.ask("GET", "/api/v1/views", &format!("authorization: Bearer {token}\r\n"), "").0
+    };
+    for name in ["USR1", "USR2", "HUP", "USR1", "HUP"] {
+        process.signal(name);
+    }
+    assert_eq!(ask(&process, "first-first-first-1"), 200);
+    fs::write(&tokens, "second read second-second-second-2").unwrap();
+    process.signal("HUP");
+    eventually("the new one opens", || ask(&process, "second-second-second-2") == 200);
+    assert_eq!(ask(&process, "first-first-first-1"), 401);
+    // A file that is wrong changes nothing.
+    fs::write(&tokens, "third read short").unwrap();
+    process.signal("HUP");
+    process.hears("the tokens stay as they were");
+    assert_eq!(ask(&process, "second-second-second-2"), 200);
+    // Nor need anybody say that it changed.
+    fs::write(&tokens, "third read third-third-third-3").unwrap();
+    eventually("the third opens", || ask(&process, "third-third-third-3") == 200);
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+}
+
+#[test]
+fn who_waits_for_peers_says_so() {
+    let folder = folder(&format!("{FAST}CREATE MATERIALIZED VIEW n AS SELECT COUNT(*) AS n FROM t;"));
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (first, second) = (free(), free());
+    fs::write(folder.path().join("hosts"), format!("{first}\n{second}\n")).unwrap();
+    let args = |process: &'static str| ["-n", "2", "-p", process, "-w", "1", "--hostfile", "hosts"];
+    let mut process = Process::start(folder.path(), &args("0"));
+    process.hears("waits for process 1");
+    let (status, _, why) = process.ask("GET", "/readyz", "", "");
+    assert!(status == 503 && why.contains(&format!("waits for process 1 ({second})")), "{status} {why}");
+    assert_eq!(process.ask("GET", "/livez", "", "").0, 200);
+    assert_eq!(process.ask("GET", "/api/v1/views", "", "").0, 503);
+    let mut peer = Process::start(folder.path(), &args("1"));
+    eventually("it is ready", || process.ask("GET", "/readyz", "", "").0 == 200);
+    assert_eq!(process.json("/api/v1/health")["processes"][1]["state"], "connected");
+    process.terminate();
+    assert_eq!((process.ends().code(), peer.ends().code()), (Some(0), Some(0)), "{:?}", process.said);
+
+    let mut alone = Process::start(folder.path(), &args("0"));
+    alone.hears("waits for process 1");
+    alone.terminate();
+    assert_eq!(alone.ends().code(), Some(1), "{:?}", alone.said);
+}
+
+#[test]
+fn numbers_out_of_range_are_refused() {
+    let folder = folder(FAST);
+    for (args, why) in [
+        (&["-n", "0"][..], "--processes 0"),
+        (&["-w", "0"], "--workers 0"),
+        (&["-w", "100000"], "--workers 100000"),
+        (&["-n", "2", "-p", "2"], "no process 2"),
+        (&["--tick", "0ms"], "1 ms"),
+        (&["--tick-rows", "0"], "tick-rows"),
+        (&["--stop-timeout", "0s"], "1 ms"),
+        (&["--limits", "nesting=1000"], "at most 128"),
+        (&["--limits", "idle=1000 days"], "at most"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+        let output =
+            command.current_dir(folder.path()).args(["run", "p.sql", "--no-serve"]).args(args).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(why), "{args:?}: {told}");
+    }
+}

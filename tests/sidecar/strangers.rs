@@ -1,0 +1,263 @@
+//! Clients that take up what they can: memory, descriptors, time. Whoever does so is refused or cut off, and everybody else,
+//! the engine first, goes on.
+
+use super::*;
+
+const PUSHED: &str = "
+CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+  WITH ('connector' = 'http', 'format' = 'json', 'lateness' = 'unbounded');
+CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM clicks GROUP BY page;
+CREATE MATERIALIZED VIEW latest AS SELECT page, ms, ts FROM clicks;
+";
+const EVENTS: &str = "/api/v1/sources/clicks/events";
+const SOCKET: &str = "GET /api/v1/views/sums/ws HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+                      sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+impl Process {
+    fn resident_mib(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+
+    fn refused(&self, kind: &str) -> u64 {
+        let health = self.json("/api/v1/health");
+        let found = health["refusals"].as_array().unwrap().iter().find(|refused| refused["kind"] == kind);
+        found.unwrap()["count"].as_u64().unwrap()
+    }
+
+    /// A connection that has sent this.
+    fn open(&self, head: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    /// One that takes up little before its kernel's buffers are full.
+    fn open_narrow(&self, head: &str) -> TcpStream {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            socket.connect(self.address).await.unwrap().into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    /// So many rows of 400 bytes, each a key of its own.
+    fn push_pages(&self, rows: usize) {
+        let (mut sent, path) = (0, "/a/rather/long/path".repeat(20));
+        for part in (0..rows).collect::<Vec<_>>().chunks(5_000) {
+            let line = |n: &usize| format!("{{\"page\":\"{path}/{n}\",\"ms\":{n},\"ts\":{n}}}");
+            let body = part.iter().map(line).collect::<Vec<_>>().join("\n");
+            sent += self.post(EVENTS, &body)["accepted"].as_u64().unwrap();
+        }
+        assert_eq!(sent, rows as u64);
+        eventually("all is shown", || self.json("/api/v1/views/sums")["rows"].as_u64() == Some(sent));
+    }
+}
+
+/// What a stream says until it says how far it is.
+fn until_progress(mut stream: TcpStream) -> String {
+    let (mut heard, mut block, mut looked) = (Vec::new(), vec![0; 1 << 16], 0_usize);
+    while memchr::memmem::find(&heard[looked.saturating_sub(20)..], b"event: progress").is_none() {
+        looked = heard.len();
+        let read = stream.read(&mut block).unwrap();
+        assert!(read > 0, "it ended after {looked} bytes");
+        heard.extend_from_slice(&block[..read]);
+    }
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+#[test]
+fn a_socket_that_is_pinged_and_never_read_holds_little_and_is_cut_off() {
+    let folder = folder(PUSHED);
+    let process = Process::start(folder.path(), &["--limits", "idle=2s"]);
+    let before = process.resident_mib();
+    let mut socket = process.open(SOCKET);
+    // A ping of 100 bytes, a thousand times.
+    let ping = [&[0x89, 0x80 | 100, 0, 0, 0, 0][..], &[b'x'; 100]].concat().repeat(1000);
+    socket.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let begun = Instant::now();
+    let mut cut = false;
+    while !cut && begun.elapsed() < Duration::from_secs(20) {
+        let failed = socket.write_all(&ping).err().map(|error| error.kind());
+        cut = failed.is_some_and(|kind| !matches!(kind, std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut));
+        let now = process.resident_mib();
+        assert!(now < before + 32.0, "from {before} to {now} MiB");
+    }
+    assert!(cut, "it is still there");
+    eventually("it is counted", || process.refused("slow_reader") > 0);
+    eventually("it is gone", || process.json("/api/v1/health")["clients"]["websocket"] == 0);
+}
+
+#[test]
+fn all_bodies_together_are_bounded_and_slow_ones_are_cut_off() {
+    let folder = folder(PUSHED);
+    let process = Process::start(folder.path(), &["--limits", "bodies=8MiB,body=4MiB,body-time=2s,rate=1MiB"]);
+    let before = process.resident_mib();
+    let head = format!("POST {EVENTS} HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\n\r\n");
+    let part = vec![b' '; 3_900_000];
+    let mut held: Vec<TcpStream> = (0..12).map(|_| process.open(&head)).collect();
+    std::thread::scope(|scope| {
+        for stream in &mut held {
+            scope.spawn(|| drop(stream.write_all(&part)));
+        }
+    });
+    // Others' small bodies have room all the while.
+    assert_eq!(process.post(EVENTS, "{\"page\":\"a\",\"ms\":1,\"ts\":1}")["accepted"], 1);
+    let now = process.resident_mib();
+    assert!(now < before + 64.0, "from {before} to {now} MiB");
+    let begun = Instant::now();
+    let mut answers = [0, 0];
+    for mut stream in held {
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answers[0] += u32::from(answer.starts_with("HTTP/1.1 408"));
+        answers[1] += u32::from(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "unfinished bodies are kept");
+    assert!(answers[0] > 0 && answers[1] > 0, "{answers:?} were too slow, too many");
+    assert!(process.refused("bodies") > 0 && process.refused("slow_body") > 0);
+    eventually("nothing is held", || process.json("/api/v1/health")["buffers"][0]["bytes"] == 0);
+
+    // A byte now and then is not enough, nor is a message of a WebSocket whose end never comes.
+    let mut trickle = process.open(&head);
+    let begun = Instant::now();
+    while trickle.write_all(b" ").is_ok() && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15), "a byte every 200 ms keeps a body");
+    let mut endless = process.open(&SOCKET.replace("views/sums", "sources/clicks"));
+    let fragment = [&[0x01, 0x80 | 1, 0, 0, 0, 0][..], b" "].concat();
+    let begun = Instant::now();
+    while endless.write_all(&fragment).is_ok() && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15), "fragments without end keep a message");
+}
+
+#[test]
+fn a_reader_that_takes_nothing_costs_little_whatever_the_view_holds() {
+    let folder = folder(PUSHED);
+    let process = Process::start(folder.path(), &["--limits", "idle=5s"]);
+    const ROWS: usize = 20_000;
+    process.push_pages(ROWS);
+    let stream = "GET /api/v1/views/sums/stream HTTP/1.0\r\n\r\n";
+    let whole = || until_progress(process.open(stream)).matches("\"_version\":").count();
+    assert_eq!(whole(), ROWS, "a snapshot is whole");
+    let before = process.resident_mib();
+    let stuck: Vec<TcpStream> =
+        (0..30).flat_map(|_| [process.open_narrow(stream), process.open_narrow(SOCKET)]).collect();
+    eventually("all are there", || process.json("/api/v1/stats")["sse_clients"].as_i64() >= Some(60));
+    // Others are answered meanwhile, and the view goes on.
+    let mut longest = Duration::ZERO;
+    for n in 0..50 {
+        let begun = Instant::now();
+        assert_eq!(process.ask("GET", if n % 2 == 0 { "/livez" } else { "/metrics" }, "", "").0, 200);
+        longest = longest.max(begun.elapsed());
+        process.post(EVENTS, &format!("{{\"page\":\"/new/{n}\",\"ms\":{n},\"ts\":{n}}}"));
+    }
+    assert!(longest < Duration::from_secs(2), "an answer took {longest:?}");
+    let now = process.resident_mib();
+    assert!(now < before + 60.0 * 0.25 + 16.0, "60 readers take {before} to {now} MiB");
+    let told = until_progress(process.open(stream));
+    let (rows, more) = (told.matches("\"_version\":").count(), told.matches("\"op\":\"insert\"").count());
+    assert!((ROWS..=ROWS + 50).contains(&(rows + more)), "{rows} and {more}");
+    // What the kernel holds for them is not enough for the view: they are cut off.
+    eventually("they are gone", || process.json("/api/v1/stats")["sse_clients"] == 0);
+    assert!(process.refused("slow_reader") >= 60);
+    drop(stuck);
+    eventually("nothing is held", || process.json("/api/v1/health")["buffers"][1]["bytes"].as_i64() < Some(8 << 20));
+}
+
+#[test]
+fn one_request_does_not_ask_for_a_view_many_times() {
+    let folder = folder(PUSHED);
+    let process = Process::start(folder.path(), &["--limits", "subscribers=1"]);
+    for path in ["stream", "rows"] {
+        let (status, _, why) =
+            process.ask("GET", &format!("/api/v1/{path}?views={}", ["sums"; 5_000].join(",")), "", "");
+        assert!(status == 400 && why.contains("'sums' is there twice"), "{path}: {status} {why}");
+    }
+    let with = ["dataflow"; 5_000].join(",");
+    let told = until_progress(process.open(&format!("GET /api/v1/stream?with={with} HTTP/1.0\r\n\r\n")));
+    assert!(told.matches("event: dataflow").count() <= 1);
+    // The place is free once the server has noticed that the reader is gone.
+    let mut held = Vec::new();
+    eventually("statistics take the place", || {
+        let mut stream = process.open("GET /stream/metrics HTTP/1.0\r\n\r\n");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        held.push(stream);
+        status.ends_with(b" 200")
+    });
+    assert_eq!(process.ask("GET", "/api/v1/stream", "", "").0, 503);
+}
+
+#[test]
+fn pythons_websockets_read_a_long_snapshot_in_fragments() {
+    if !clients::has("python3", &["-c", "import websockets"]) {
+        return;
+    }
+    let folder = folder(PUSHED);
+    let process = Process::start(folder.path(), &[]);
+    process.push_pages(5_000);
+    let script = "
+import asyncio, json, sys, websockets
+async def main():
+    async with websockets.connect(f'ws://{sys.argv[1]}/api/v1/views/sums/ws', max_size=None) as socket:
+        frame = json.loads(await asyncio.wait_for(socket.recv(), 30))
+        assert frame['type'] == 'snapshot' and len(frame['data']['rows']) == 5000, frame['type']
+        assert json.loads(await socket.recv())['type'] == 'progress'
+        await (await socket.ping())
+asyncio.run(main())";
+    let output = Command::new("python3").args(["-c", script, &process.address.to_string()]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A program that keeps opening files, under a limit of 256 descriptors, beside 400 connections that say nothing.
+#[test]
+fn strangers_do_not_take_the_engines_descriptors() {
+    let program = "
+CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+  WITH ('connector' = 'http', 'format' = 'json', 'lateness' = 'unbounded');
+CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM clicks GROUP BY page;
+CREATE TABLE pages (page VARCHAR, ms BIGINT) PARTITIONED BY (page)
+  WITH ('connector' = 'filesystem', 'path' = 'out/', 'format' = 'json');
+INSERT INTO pages SELECT page, ms FROM clicks;";
+    let folder = folder(program);
+    let mut process = Process::limited(folder.path(), 256, &["-w", "1"]);
+    let silent: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(process.address).unwrap()).collect();
+    for n in 0..120 {
+        // Whoever says something finds a place.
+        let event = format!("{{\"page\":\"p{n}\",\"ms\":{n},\"ts\":{n}}}");
+        let mut status = 0;
+        eventually("there is a place", || {
+            status = process.ask("POST", EVENTS, "", &event).0;
+            status != 503 && status != 0
+        });
+        assert_eq!(status, 202);
+    }
+    assert!(process.refused("connections") + process.refused("slow_head") > 100);
+    let health = process.json("/api/v1/health");
+    assert!(health["clients"]["connections_limit"].as_u64() < Some(200), "{health}");
+    assert_eq!(health["sinks"][0]["state"], "running", "{health}");
+    drop(silent);
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+    let written: usize = walk(&folder.path().join("out"));
+    assert_eq!(written, 120, "rows in the files");
+}
+
+/// Lines of all files below a folder.
+fn walk(folder: &Path) -> usize {
+    let below = |entry: fs::DirEntry| match entry.file_type().unwrap().is_dir() {
+        true => walk(&entry.path()),
+        false => fs::read_to_string(entry.path()).unwrap().lines().count(),
+    };
+    fs::read_dir(folder).unwrap().map(|entry| below(entry.unwrap())).sum()
+}
