@@ -178,7 +178,7 @@ fn union_and_window_columns() {
     let time = oracle::schema().field(oracle::TS).clone();
     fields.extend(["a", "b", "c"].map(|name| Arc::new(time.clone().with_name(name))));
     let window = Window::Hop { size: 10, slide: 5, offset: 0 };
-    let mut windows = node(Op::Window { time: oracle::TS, window }, vec![0], &[]);
+    let mut windows = node(Op::Window { time: oracle::TS, window, zone: None }, vec![0], &[]);
     windows.schema = Arc::new(Schema::new(fields));
     let (log, _) = oracle::run(&program(vec![windows]), &epochs, 1, 10);
     assert_eq!(

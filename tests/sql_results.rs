@@ -20,9 +20,21 @@ const ROWS: &[(&str, i64, i64)] = &[
 ];
 
 fn final_state(view: &str, program: &str, workers: usize, lateness: &str) -> Vec<String> {
+    let rows: Vec<(String, i64, i64)> = ROWS.iter().map(|(k, v, ts)| ((*k).to_owned(), *v, *ts)).collect();
+    final_states(&[view], program, workers, lateness, &rows).remove(0)
+}
+
+/// The final states of views over these rows.
+fn final_states(
+    views: &[&str],
+    program: &str,
+    workers: usize,
+    lateness: &str,
+    rows: &[(String, i64, i64)],
+) -> Vec<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.ndjson");
-    let lines = ROWS.iter().map(|(k, v, ts)| format!("{{\"k\":{k},\"v\":{v},\"ts\":{ts}}}\n"));
+    let lines = rows.iter().map(|(k, v, ts)| format!("{{\"k\":{k},\"v\":{v},\"ts\":{ts}}}\n"));
     std::fs::write(&path, lines.collect::<String>()).unwrap();
     let sql = format!(
         "CREATE TABLE s (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
@@ -37,6 +49,11 @@ fn final_state(view: &str, program: &str, workers: usize, lateness: &str) -> Vec
     engine.wait_within(Duration::from_secs(60)).expect("the input ends").unwrap();
     let rejected = engine.dead_letters(10);
     assert!(rejected.is_empty(), "{rejected:?}");
+    views.iter().map(|view| shown(&engine, view)).collect()
+}
+
+/// The rows of a view.
+fn shown(engine: &Engine, view: &str) -> Vec<String> {
     let batch = engine.views().get(view).unwrap().snapshot().batch;
     let cell = |row: usize, column: usize| match batch.column(column).is_null(row) {
         true => "NULL".to_owned(),
@@ -211,5 +228,75 @@ fn partitioned_sinks_write_a_folder_per_partition() {
         let last = lines("q/k=a");
         let total = |line: &&String| line.contains("\"total\":16}");
         assert!(last.iter().filter(total).count() == 1 && last.iter().all(|line| !line.contains("\"k\"")), "{last:?}");
+    }
+}
+
+/// A seeded generator (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % bound) as i64
+    }
+}
+
+/// What keeps event time: every window over it has what a batch has, and no row comes behind its window.
+#[test]
+fn windows_over_event_time_that_survived_close_rightly() {
+    let pattern = |measure: &str, rows: &str, skip: &str| {
+        format!(
+            "SELECT k, at FROM s MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts MEASURES {measure} AS at {rows}
+             AFTER MATCH {skip} PATTERN (A B*? C | A D $) WITHIN INTERVAL '20' SECOND DEFINE A AS v < 4, C AS v > 6, D AS v = 5)"
+        )
+    };
+    let one = "ONE ROW PER MATCH";
+    let queries = [
+        pattern("MATCH_ROWTIME()", one, "SKIP PAST LAST ROW"),
+        pattern("LAST(ts)", one, "SKIP TO NEXT ROW"),
+        pattern("FIRST(ts)", one, "SKIP PAST LAST ROW"),
+        pattern("FIRST(ts)", one, "SKIP TO NEXT ROW"),
+        pattern("C.ts", one, "SKIP TO NEXT ROW"),
+        pattern("B.ts", one, "SKIP PAST LAST ROW"),
+        pattern("A.ts", "ALL ROWS PER MATCH", "SKIP PAST LAST ROW"),
+        "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k, v ORDER BY ts) AS rn FROM s) WHERE rn = 1".to_owned(),
+        "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts, v) AS rn FROM s) WHERE rn <= 7".to_owned(),
+        "SELECT k, at FROM (SELECT k, at, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC) AS rn FROM
+         (SELECT k, v, window_start, window_end, window_time AS at
+          FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '3' SECOND)))) WHERE rn <= 2"
+            .to_owned(),
+    ];
+    let mut random = Random(42);
+    let mut now = 0;
+    let row = |_| {
+        now += random.below(1_200);
+        (random.below(3).to_string(), random.below(10), now - random.below(5_000))
+    };
+    let rows: Vec<(String, i64, i64)> = (0..400).map(row).collect();
+    for query in queries {
+        let program = format!(
+            "CREATE VIEW b AS SELECT k, at FROM ({query}) WHERE at IS NOT NULL;
+             CREATE MATERIALIZED VIEW base AS SELECT k, FLOOR(at TO SECOND) AS second, at FROM b;
+             CREATE MATERIALIZED VIEW windows AS SELECT window_start, COUNT(*) AS n
+             FROM TABLE(TUMBLE(TABLE b, DESCRIPTOR(at), INTERVAL '1' SECOND)) GROUP BY window_start, window_end;"
+        );
+        for lateness in ["0 s", "3 s"] {
+            let mut first = None;
+            for workers in [1, 2, 3] {
+                let states = final_states(&["base", "windows"], &program, workers, lateness, &rows);
+                let mut expected = std::collections::BTreeMap::new();
+                for row in &states[0] {
+                    let second = row.split(' ').nth(1).unwrap().to_owned();
+                    *expected.entry(second).or_insert(0) += 1;
+                }
+                expected.remove("NULL");
+                let expected: Vec<String> = expected.iter().map(|(second, n)| format!("{second} {n}")).collect();
+                assert!(expected.len() > 5, "{query}: {expected:?}");
+                assert_eq!(states[1], expected, "{query} at {workers} workers, lateness {lateness}");
+                assert_eq!(*first.get_or_insert(states.clone()), states, "{query} at {workers} workers");
+            }
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMillisecondArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMillisecondArray};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::{SchemaRef, SortOptions};
+use arrow_schema::{DataType, Field, SchemaRef, SortOptions, TimeUnit};
 use arrow_select::filter::filter;
 
 use crate::delta::Delta;
@@ -51,6 +53,8 @@ impl Changes {
     fn push(&mut self, columns: Vec<ArrayRef>, rows: usize, diff: i64) {
         if rows > 0 {
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            let columns =
+                columns.into_iter().zip(self.schema.fields()).map(|(column, field)| typed(column, field)).collect();
             match RecordBatch::try_new_with_options(self.schema.clone(), columns, &options) {
                 Ok(batch) => self.blocks.push((batch, diff)),
                 Err(error) => unreachable!("a grouped result has the planned schema: {error}"),
@@ -83,6 +87,16 @@ impl Changes {
             deltas.push(Delta::concat(&self.schema, &few));
         }
         deltas
+    }
+}
+
+/// A column of times as the planned type has them: those of a window are instants where its event time is.
+fn typed(column: ArrayRef, field: &Field) -> ArrayRef {
+    match (column.data_type(), field.data_type()) {
+        (DataType::Timestamp(_, None), kind @ DataType::Timestamp(TimeUnit::Millisecond, Some(_))) => {
+            Arc::new(column.as_primitive::<TimestampMillisecondType>().clone().with_data_type(kind.clone()))
+        }
+        _ => column,
     }
 }
 

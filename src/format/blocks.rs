@@ -125,10 +125,10 @@ fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
     if column.data_type() == to {
         return Ok(column.clone());
     }
-    const MS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+    let to_ms = matches!(to, DataType::Timestamp(TimeUnit::Millisecond, _));
     let finer = match column.data_type() {
-        DataType::Timestamp(TimeUnit::Microsecond, _) if *to == MS => 1000,
-        DataType::Timestamp(TimeUnit::Nanosecond, _) if *to == MS => 1_000_000,
+        DataType::Timestamp(TimeUnit::Microsecond, _) if to_ms => 1000,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) if to_ms => 1_000_000,
         _ => 0,
     };
     let options = CastOptions { safe: true, ..CastOptions::default() };
@@ -141,7 +141,7 @@ fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
     use arrow_array::types::{Int64Type, TimestampMillisecondType};
     let integers = cast(column, &DataType::Int64)?;
     let ms = integers.as_primitive::<Int64Type>().unary::<_, TimestampMillisecondType>(|value| value.div_euclid(finer));
-    Ok(Arc::new(ms))
+    Ok(Arc::new(ms.with_data_type(to.clone())))
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub(super) enum Values {
     Int { values: Vec<i64>, kind: DataType, min: i64, max: i64 },
     /// Floats; `single` for 32 bits.
     Float { values: Vec<f64>, single: bool },
-    /// Times in ms.
-    Time { values: Vec<i64>, unit: TimeUnit },
+    /// Times in ms, of the type.
+    Time { values: Vec<i64>, unit: TimeUnit, kind: DataType },
     /// Days.
     Date(Vec<i32>),
     /// Fixed-point numbers.
@@ -57,7 +57,9 @@ impl Cells {
             DataType::Float32 | DataType::Float64 => {
                 Values::Float { values: Vec::new(), single: *kind == DataType::Float32 }
             }
-            DataType::Timestamp(ArrowUnit::Millisecond, None) => Values::Time { values: Vec::new(), unit },
+            DataType::Timestamp(ArrowUnit::Millisecond, _) => {
+                Values::Time { values: Vec::new(), unit, kind: kind.clone() }
+            }
             DataType::Date32 => Values::Date(Vec::new()),
             DataType::Decimal128(precision, scale) => {
                 Values::Decimal { values: Vec::new(), precision: *precision, scale: *scale }
@@ -170,7 +172,7 @@ impl Cells {
                 _ => None,
             }
             .map(|value| values.push(value)),
-            Values::Time { values, unit } => read_time(text, *unit).map(|value| values.push(value)),
+            Values::Time { values, unit, .. } => read_time(text, *unit).map(|value| values.push(value)),
             Values::Date(values) => read_date(text).map(|value| values.push(value)),
             Values::Decimal { values, precision, scale } => number(text)
                 .and_then(|_| decimal(text.trim_ascii(), *precision, *scale))
@@ -225,7 +227,10 @@ impl Cells {
                 let values: ScalarBuffer<f32> = again(values).into_iter().map(|value| value as f32).collect();
                 Arc::new(Float32Array::new(values, nulls))
             }
-            Values::Time { values, .. } => Arc::new(TimestampMillisecondArray::new(again(values).into(), nulls)),
+            Values::Time { values, kind, .. } => {
+                let times = TimestampMillisecondArray::new(again(values).into(), nulls);
+                Arc::new(times.with_data_type(kind.clone()))
+            }
             Values::Date(values) => Arc::new(Date32Array::new(again(values).into(), nulls)),
             Values::Decimal { values, precision, scale } => {
                 let array = Decimal128Array::new(again(values).into(), nulls);

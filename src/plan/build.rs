@@ -109,10 +109,11 @@ fn operator<'s>(
             let times = *times;
             stateless(input(0).1, "Repeat", move |delta| vec![repeated(&delta, times)])
         }
-        Op::Window { time, window } => {
-            let (time, window, schema, rejects) = (*time, *window, Arc::clone(&node.schema), rejects.clone());
+        Op::Window { time, window, zone } => {
+            let (time, window, zone, schema) = (*time, *window, *zone, Arc::clone(&node.schema));
+            let rejects = rejects.clone();
             stateless(input(0).1, "Window", move |delta| {
-                let (rows, timeless) = assign(&delta, time, &window, &schema);
+                let (rows, timeless) = assign(&delta, time, (&window, zone), &schema);
                 timeless.into_iter().for_each(|row| {
                     rejects.row("window", "no_event_time", "the event time is NULL", delta.batch(), row)
                 });
@@ -250,9 +251,10 @@ pub fn state(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Bo
             }
             _ => Box::new(Panes::new(terms(behind(time), 0), Source::Time { time, window })),
         },
-        // A window is complete when its end can no longer come: W > end, not W >= end.
+        // A window is complete when its end can no longer come: W > end, or W >= end where the end of every row in it is ahead.
         Pane::Assigned { start, end } => {
-            Box::new(Panes::new(terms(behind(end).saturating_add(1), 0), Source::Columns { start, end }))
+            let delay_ms = self::behind(from, end, reduce.lateness_ms).saturating_add(1).max(0);
+            Box::new(Panes::new(terms(delay_ms, 0), Source::Columns { start, end }))
         }
         // A row at the end of a session still belongs to it, and amends it.
         Pane::Session { time, gap, keep } => {

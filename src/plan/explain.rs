@@ -128,7 +128,10 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Union => format!("union of {}", node.inputs.len()),
         Op::Hold => "hold until nothing is taken back: W > window_end".to_owned(),
         Op::Repeat { times } => format!("every row as often as {}", of(*times)),
-        Op::Window { time, window } => format!("window {}", window_text(&of(*time), window)),
+        Op::Window { time, window, zone } => {
+            let clocks = zone.map_or(String::new(), |zone| format!(" by the clocks of {}", zone.name()));
+            format!("window {}{clocks}", window_text(&of(*time), window))
+        }
         Op::Reduce(reduce) => reduce_line(reduce, of),
         Op::Join(join) => join_line(join, schemas(plan, node)),
         Op::Lookup(lookup) => lookup_line(lookup, schemas(plan, node)),
@@ -335,6 +338,7 @@ pub fn sql_type(data_type: &DataType) -> String {
         DataType::Float64 => "DOUBLE".to_owned(),
         DataType::Date32 => "DATE".to_owned(),
         DataType::Timestamp(TimeUnit::Millisecond, None) => "TIMESTAMP(3)".to_owned(),
+        DataType::Timestamp(TimeUnit::Millisecond, Some(_)) => "TIMESTAMP_LTZ(3)".to_owned(),
         DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
         DataType::List(item) => format!("ARRAY<{}>", sql_type(item.data_type())),
         DataType::Struct(fields) => {

@@ -281,7 +281,7 @@ fn warnings_of_other_plans() {
     let mut plan = plan();
     plan.sources[0].time = None;
     plan.nodes[2] = Node {
-        op: Op::Window { time: 2, window: Window::Hop { size: 3_600_000, slide: 1_000, offset: 0 } },
+        op: Op::Window { time: 2, window: Window::Hop { size: 3_600_000, slide: 1_000, offset: 0 }, zone: None },
         inputs: vec![0],
         ..plan.nodes[2].clone()
     };

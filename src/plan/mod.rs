@@ -28,6 +28,7 @@ use crate::aggregate::Aggregate;
 use crate::options::Options;
 use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
+use crate::time::Zone;
 
 pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain, sql_type};
@@ -196,6 +197,8 @@ pub enum Op {
         time: usize,
         /// Which windows.
         window: Window,
+        /// By the clocks of which zone; `None` is UTC.
+        zone: Option<Zone>,
     },
     /// Groups and aggregates.
     Reduce(Reduce),

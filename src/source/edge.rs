@@ -220,7 +220,7 @@ impl Edge {
             let stamps = arrivals.stamps(self.ordinal, rows, now_ms, after.max(self.arrived));
             self.arrived =
                 stamps.as_primitive::<TimestampMillisecondType>().values().last().map_or(self.arrived, |last| *last);
-            columns.push(stamps);
+            columns.push(self.typed(stamps));
         }
         let mut start = 0;
         while start < rows {

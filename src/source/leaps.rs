@@ -39,8 +39,7 @@ impl std::fmt::Display for Leap {
         let Leap { position, event_ms, from_ms, ahead, made_late, hint } = self;
         write!(f, "{position} has the event time {}", format_time_ms(*event_ms))?;
         if *from_ms != i64::MIN {
-            let by = event_ms.saturating_sub(*from_ms) / 1_000 * 1_000;
-            write!(f, ", {} after the watermark before it", format_duration_ms(by))?;
+            write!(f, ", {} after the watermark before it", about(event_ms.saturating_sub(*from_ms)))?;
         }
         if *ahead {
             write!(f, ", further ahead of the clock than 'max-future-skew'")?;
@@ -50,6 +49,12 @@ impl std::fmt::Display for Leap {
         }
         hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
     }
+}
+
+/// A duration in a unit that it has two of at least.
+fn about(ms: i64) -> String {
+    let unit = [86_400_000, 3_600_000, 60_000, 1_000].into_iter().find(|unit| ms >= 2 * unit).unwrap_or(1);
+    format_duration_ms(ms / unit * unit)
 }
 
 /// The last row that moved the watermark far, before anybody needs its name.
@@ -175,6 +180,12 @@ pub(super) fn looks_like(event_ms: i64, unit: TimeUnit, computed: bool) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        let told = [1, 1_999, 2_000, 60_000, 125_000, 86_400_000, 200_000_000].map(about);
+        assert_eq!(told, ["1 ms", "1999 ms", "2 s", "1 min", "2 min", "1 d", "2 d"]);
+    }
 
     #[test]
     fn times_of_another_unit_are_recognised() {

@@ -3,6 +3,7 @@
 //!
 //! Through the planner it goes as a call without arguments, [`udf`], which lowering replaces by the source's column.
 
+use arrow_schema::DataType;
 use datafusion_common::{Result, internal_err};
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion_physical_expr::ScalarFunctionExpr;
@@ -11,12 +12,13 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::column_type::TIME;
+use super::column_type::{in_zone, instant};
 use super::error::Problem;
 use super::refuse::last_part;
 use super::token::is_word;
 use super::walk::{self, Flow, Part};
 use crate::plan::Scalar;
+use crate::time::Zone;
 
 /// The call that stands for the column.
 const NAME: &str = "__arrival";
@@ -69,10 +71,10 @@ pub(super) fn is_marker(expr: &Scalar) -> bool {
     expr.downcast_ref::<ScalarFunctionExpr>().is_some_and(|call| call.fun().name() == NAME)
 }
 
-/// The call as a function that the planner knows. Volatile, so that it is left as it is.
-pub(super) fn udf() -> ScalarUDF {
+/// The call as a function that the planner knows, in a session in this zone. Volatile, so that it is left as it is.
+pub(super) fn udf(zone: Zone) -> ScalarUDF {
     #[derive(Debug, PartialEq, Eq, Hash)]
-    struct Arrival(Signature);
+    struct Arrival(Signature, DataType);
 
     impl ScalarUDFImpl for Arrival {
         fn name(&self) -> &str {
@@ -83,8 +85,8 @@ pub(super) fn udf() -> ScalarUDF {
             &self.0
         }
 
-        fn return_type(&self, _: &[arrow_schema::DataType]) -> Result<arrow_schema::DataType> {
-            Ok(TIME)
+        fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+            Ok(self.1.clone())
         }
 
         fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -92,5 +94,5 @@ pub(super) fn udf() -> ScalarUDF {
         }
     }
 
-    ScalarUDF::new_from_impl(Arrival(Signature::nullary(Volatility::Volatile)))
+    ScalarUDF::new_from_impl(Arrival(Signature::nullary(Volatility::Volatile), in_zone(&instant(), zone)))
 }

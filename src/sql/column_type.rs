@@ -1,6 +1,7 @@
 //! SQL types to Arrow types, in column definitions (by hand, on tokens) and in casts (from the parser's types).
 //!
-//! One type a meaning: every TIMESTAMP is `Timestamp(ms)`, every text `Utf8`, every TIME `Time32(ms)`.
+//! One type a meaning: every TIMESTAMP is `Timestamp(ms)`, every TIMESTAMP_LTZ, which is an instant, the same with the offset
+//! +00:00 (or, in a session in UTC, where both show the same, a TIMESTAMP), every text `Utf8`, every TIME `Time32(ms)`.
 
 use std::sync::Arc;
 
@@ -12,9 +13,40 @@ use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::error::{Problem, through};
 use super::token::Cursor;
+use crate::time::Zone;
 
 /// The one type of a time.
 pub(super) const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+
+/// The type of an instant, where clocks do not show UTC.
+pub(super) fn instant() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some(INSTANT.into()))
+}
+
+/// How Arrow's type of an instant is marked.
+const INSTANT: &str = "+00:00";
+
+/// Whether a type is that of a time: a local one or an instant.
+pub(super) fn is_time(data_type: &DataType) -> bool {
+    *data_type == TIME || is_instant(data_type)
+}
+
+/// Whether a type is that of an instant.
+pub(super) fn is_instant(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(TimeUnit::Millisecond, Some(offset)) if offset.as_ref() == INSTANT)
+}
+
+/// A declared type in a session in this zone.
+pub(super) fn in_zone(data_type: &DataType, zone: Zone) -> DataType {
+    let field =
+        |field: &FieldRef| Arc::new(Field::new(field.name(), in_zone(field.data_type(), zone), field.is_nullable()));
+    match data_type {
+        kind if is_instant(kind) && zone.is_utc() => TIME,
+        DataType::List(item) => DataType::List(field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        other => other.clone(),
+    }
+}
 
 /// Type names of one or two words with their types; parameters in parentheses are read and have no meaning for them.
 const SIMPLE: &[(&[&str], DataType)] = &[
@@ -52,10 +84,10 @@ fn parse_type(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
             let words: Vec<&str> = name.split(' ').collect();
             if cursor.eat_words(&words) {
                 skip_parameters(cursor)?;
-                if *data_type == TIME || *name == "TIME" {
-                    read_time_zone(cursor)?;
-                }
-                return Ok(data_type.clone());
+                let timed = *data_type == TIME || *name == "TIME";
+                let local = timed && read_time_zone(cursor)?;
+                let is_instant = *data_type == TIME && (local || *name == "TIMESTAMP_LTZ");
+                return Ok(if is_instant { instant() } else { data_type.clone() });
             }
         }
     }
@@ -86,14 +118,15 @@ fn skip_parameters(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn read_time_zone(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
+/// Reads what is said of a time zone; whether it is the session's.
+fn read_time_zone(cursor: &mut Cursor<'_>) -> Result<bool, Problem> {
     let start = cursor.span();
     let local = cursor.eat_words(&["WITH", "LOCAL", "TIME", "ZONE"]);
     if !local && !cursor.eat_words(&["WITHOUT", "TIME", "ZONE"]) && cursor.eat_words(&["WITH", "TIME", "ZONE"]) {
         return Err(Problem::at(through(start, cursor.last_span()), "times do not carry a time zone of their own")
             .hint("write TIMESTAMP(3), or TIMESTAMP_LTZ(3): a time that is read with an offset is kept in UTC"));
     }
-    Ok(())
+    Ok(local)
 }
 
 fn decimal(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
@@ -146,13 +179,14 @@ fn fields(cursor: &mut Cursor<'_>) -> Result<Fields, Problem> {
     Ok(fields.into())
 }
 
-/// Types in casts and typed literals, where they differ from DataFusion's.
+/// Types in casts and typed literals, where they differ from DataFusion's, in a session in this zone.
 #[derive(Debug)]
-pub(super) struct CastTypes;
+pub(super) struct CastTypes(pub(super) Zone);
 
 impl TypePlanner for CastTypes {
     fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
-        Ok(cast_type(sql_type)?.map(|data_type| Arc::new(Field::new("", data_type, true))))
+        let field = |data_type: DataType| Arc::new(Field::new("", in_zone(&data_type, self.0), true));
+        Ok(cast_type(sql_type)?.map(field))
     }
 }
 
@@ -169,11 +203,14 @@ fn cast_type(sql_type: &ast::DataType) -> Result<Option<DataType>> {
         Sql::Varbinary(_) | Sql::Binary(_) | Sql::Bytes(_) => DataType::Binary,
         Sql::String(_) | Sql::Char(_) | Sql::Character(_) | Sql::CharacterVarying(_) => DataType::Utf8,
         Sql::Custom(name, _) => match name.to_string().to_ascii_uppercase().as_str() {
-            "TIMESTAMP_LTZ" => TIME,
+            "TIMESTAMP_LTZ" => instant(),
             "STRING" => DataType::Utf8,
             "BYTES" => DataType::Binary,
             other => return plan_err!("'{other}' is not a type"),
         },
+        Sql::Timestamp(..) => {
+            return plan_err!("times do not carry a time zone of their own: write TIMESTAMP(3), or TIMESTAMP_LTZ(3)");
+        }
         _ => return Ok(None),
     }))
 }
@@ -189,6 +226,7 @@ pub(super) fn plain(data_type: &DataType) -> DataType {
         Arc::new(item)
     };
     match data_type {
+        DataType::Timestamp(_, Some(offset)) if offset.as_ref() == INSTANT => instant(),
         DataType::Timestamp(_, _) => TIME,
         DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => DataType::Utf8,
         DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
@@ -232,8 +270,8 @@ mod tests {
             ("NUMERIC", DECIMAL),
             ("TIMESTAMP(3)", TIME),
             ("TIMESTAMP", TIME),
-            ("TIMESTAMP(3) WITH LOCAL TIME ZONE", TIME),
-            ("TIMESTAMP_LTZ(3)", TIME),
+            ("TIMESTAMP(3) WITH LOCAL TIME ZONE", instant()),
+            ("TIMESTAMP_LTZ(3)", instant()),
             ("TIMESTAMP(6) WITHOUT TIME ZONE", TIME),
             ("DATE", DataType::Date32),
             ("TIME(3)", DataType::Time32(TimeUnit::Millisecond)),

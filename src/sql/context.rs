@@ -21,6 +21,8 @@ use super::diagnose::NO_RELATION;
 use super::pattern_call::PatternCalls;
 use super::rank_call::{RankCall, ShiftCall};
 use super::window_call::WindowCalls;
+use super::zoned;
+use crate::time::Zone;
 
 /// A relation of the program as the planner scans it.
 #[derive(Debug)]
@@ -48,6 +50,12 @@ impl TableSource for Before {
     }
 }
 
+/// What the planner asks about expressions.
+fn expr_planners(zone: Zone) -> Vec<Arc<dyn ExprPlanner>> {
+    let own: [Arc<dyn ExprPlanner>; 2] = [Arc::new(BindLiterals), Arc::new(FieldsWithoutCase)];
+    own.into_iter().chain(super::functions::planners(zone)).collect()
+}
+
 /// The planner's view of the program so far.
 pub(super) struct Context {
     relations: HashMap<String, Arc<Scanned>>,
@@ -55,6 +63,7 @@ pub(super) struct Context {
     aggregates: HashMap<String, Arc<AggregateUDF>>,
     options: ConfigOptions,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    types: Arc<dyn TypePlanner>,
     relation_planners: Vec<Arc<dyn RelationPlanner>>,
 }
 
@@ -74,7 +83,7 @@ impl Context {
                 scalars.insert(name.to_lowercase(), Arc::clone(function));
             }
         }
-        for marker in [super::as_of::udf(), super::arrival::udf()] {
+        for marker in [super::as_of::udf(), super::arrival::udf(Zone::utc())] {
             scalars.insert(marker.name().to_owned(), Arc::new(marker));
         }
         let mut aggregates = HashMap::from([("grouping".to_owned(), Arc::new(Grouping::udf()))]);
@@ -84,10 +93,25 @@ impl Context {
                 aggregates.insert(name.to_lowercase(), Arc::clone(&udf));
             }
         }
-        let own: [Arc<dyn ExprPlanner>; 2] = [Arc::new(BindLiterals), Arc::new(FieldsWithoutCase)];
-        let expr_planners = own.into_iter().chain(super::functions::planners()).collect();
+        let expr_planners = expr_planners(Zone::utc());
+        let types = Arc::new(CastTypes(Zone::utc()));
         let relation_planners: Vec<Arc<dyn RelationPlanner>> = vec![Arc::new(PatternCalls), Arc::new(WindowCalls)];
-        Context { relations: HashMap::new(), scalars, aggregates, options, expr_planners, relation_planners }
+        Context { relations: HashMap::new(), scalars, aggregates, options, expr_planners, types, relation_planners }
+    }
+
+    /// The zone whose clocks are read, UTC unless it was set.
+    pub(super) fn zone(&self) -> Zone {
+        zoned::of(&self.options)
+    }
+
+    /// From here on the clocks of this zone are read.
+    pub(super) fn set_zone(&mut self, zone: Zone) {
+        self.options.execution.time_zone = Some(zone.name().to_owned());
+        self.expr_planners = expr_planners(zone);
+        self.types = Arc::new(CastTypes(zone));
+        self.scalars.values_mut().for_each(|function| *function = super::functions::in_zone(function, zone));
+        let arrival = super::arrival::udf(zone);
+        self.scalars.insert(arrival.name().to_owned(), Arc::new(arrival));
     }
 
     /// Makes a relation known.
@@ -125,7 +149,7 @@ impl ContextProvider for Context {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        Some(Arc::new(CastTypes))
+        Some(Arc::clone(&self.types))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {

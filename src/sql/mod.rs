@@ -49,6 +49,7 @@ mod token;
 mod walk;
 mod window_call;
 mod window_node;
+mod zoned;
 
 pub use catalog::Catalog;
 pub use error::SqlError;
@@ -77,6 +78,9 @@ mod join_tests;
 mod plan_tests;
 #[cfg(test)]
 mod session_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod time_tests;
 
 #[cfg(test)]
 mod nexmark_tests;

@@ -12,7 +12,7 @@ use datafusion_expr::{Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBu
 use datafusion_sql::sqlparser::ast::{self, Ident, RowsPerMatch, Spanned, SymbolDefinition, TableFactor};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::column_type::{TIME, plain};
+use super::column_type::{is_time, plain};
 use super::diagnose::placed;
 use super::error::Problem;
 use super::interval;
@@ -103,7 +103,7 @@ impl RelationPlanner for PatternCalls {
         let head: Vec<usize> = shown.clone().unwrap_or_else(|| keys.clone());
         let time = match head.iter().position(|&column| column == time_place) {
             Some(at) => at,
-            None => head.len() + values.match_time(&mut picks),
+            None => head.len() + values.match_time(&mut picks)?,
         };
         let exprs = std::mem::take(&mut values.exprs);
         let output = output(&head, &exprs, &picks, &schema, &taken, table_span)?;
@@ -158,7 +158,7 @@ fn event_time(
         return refuse(place, "MATCH_RECOGNIZE orders by ascending event time", "leave DESC out");
     }
     let time = context.sql_to_expr(order.expr.clone(), schema)?;
-    if !matches!(time, Expr::Column(_)) || time.get_type(schema)? != TIME {
+    if !matches!(time, Expr::Column(_)) || !is_time(&time.get_type(schema)?) {
         return refuse(
             place,
             "MATCH_RECOGNIZE orders by the event-time column, and this is not it",

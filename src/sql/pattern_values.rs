@@ -81,10 +81,11 @@ impl Values<'_> {
     }
 
     /// The pick of the event time of a match: that of its last row.
-    pub(super) fn match_time(&mut self, picks: &mut Picks) -> usize {
+    pub(super) fn match_time(&mut self, picks: &mut Picks) -> Result<usize> {
+        let time_type = self.time.get_type(self.schema)?;
         let column = self.place(self.time.clone());
         let place = Place::default();
-        picks.add(Pick::Column { place, column }, super::column_type::TIME)
+        Ok(picks.add(Pick::Column { place, column }, time_type))
     }
 
     /// Rewrites an expression: what speaks of rows becomes columns.
@@ -127,7 +128,7 @@ impl Values<'_> {
                 match name.as_str() {
                     "match_number" => picks.add(Pick::MatchNumber, DataType::Int64),
                     "classifier" => picks.add(Pick::Classifier, DataType::Utf8),
-                    "match_rowtime" => self.match_time(picks),
+                    "match_rowtime" => self.match_time(picks)?,
                     "match_proctime" => {
                         return Err(refused(span, "MATCH_PROCTIME reads a clock".to_owned(), "write MATCH_ROWTIME()"));
                     }

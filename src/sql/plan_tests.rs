@@ -108,7 +108,7 @@ pub(super) fn shape(plan: &Dataflow) -> String {
             }
             Op::Union => "union".to_owned(),
             Op::Hold => "hold".to_owned(),
-            Op::Window { time, window } => format!("window #{time} {window:?}"),
+            Op::Window { time, window, .. } => format!("window #{time} {window:?}"),
             Op::Reduce(reduce) => reduce_shape(reduce),
             Op::Join(join) => format!("{:?} join on {:?}", join.kind, join.keys),
             other => format!("{other:?}").split('(').next().unwrap_or_default().to_lowercase(),

@@ -9,17 +9,20 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use super::SqlError;
 use super::arrival;
 use super::catalog::Catalog;
+use super::column_type::in_zone;
 use super::context::Context;
-use super::ddl::Table;
+use super::ddl::{ColumnKind, Table};
 use super::error::{Problem, suggest};
 use super::lower::{Arena, Arrived, Lowering, Relation};
 use super::prune::prune;
 use super::reading::relations_in;
+use super::setting::Setting;
 use super::source_draft::{SourceDraft, lower_names};
 use super::statement::{self, Statement, View};
 use super::table_draft::TableDraft;
 use super::token::{Name, is_word, span_of, statements};
 use crate::plan::{Dataflow, MAX_ROUNDS, NodeId, SinkPlan, TableSpec, ViewSpec};
+use crate::time::Zone;
 
 /// A statement with the file it stands in.
 struct Placed {
@@ -194,11 +197,19 @@ impl<'a> Program<'a> {
     fn statement(&mut self, statement: Statement) -> Result<(), Vec<Problem>> {
         match statement {
             Statement::Nothing => Ok(()),
-            Statement::MaxRounds(rounds) => {
+            Statement::Set(Setting::MaxRounds(rounds), _) => {
                 self.max_rounds = rounds;
                 Ok(())
             }
-            Statement::Table(table) => self.table(table),
+            Statement::Set(Setting::Zone(zone), span) => self.zone(zone, span),
+            Statement::Table(mut table) => {
+                for column in &mut table.columns {
+                    if let ColumnKind::Physical(data_type, _) = &mut column.kind {
+                        *data_type = in_zone(data_type, self.context.zone());
+                    }
+                }
+                self.table(table)
+            }
             Statement::View(view) => {
                 if !self.declare(&view.name, "view", view.if_not_exists)? {
                     return Ok(());
@@ -220,6 +231,19 @@ impl<'a> Program<'a> {
             Statement::Insert(insert) => self.insert(insert),
             Statement::Function(name) => self.function(&name),
         }
+    }
+
+    /// The zone of a session is one for all that is declared: an instant is of one type.
+    fn zone(&mut self, zone: Zone, span: Span) -> Result<(), Vec<Problem>> {
+        if zone == self.context.zone() {
+            return Ok(());
+        }
+        if !self.declared.is_empty() {
+            let message = format!("the time zone is set to '{}' behind what was declared in another", zone.name());
+            return Err(vec![Problem::at(span, message).hint("set it once, before the first CREATE")]);
+        }
+        self.context.set_zone(zone);
+        Ok(())
     }
 
     /// `CREATE FUNCTION`: what runs is the function registered under that name, not the class that the statement names.

@@ -251,8 +251,8 @@ impl Pruner<'_> {
                 let inputs = vec![self.narrowed(node.inputs[0], &kept)];
                 (Op::Repeat { times: kept.partition_point(|column| column < times) }, inputs)
             }
-            Op::Window { time, window } => {
-                (Op::Window { time: self.at(node.inputs[0], *time), window: *window }, inputs)
+            Op::Window { time, window, zone } => {
+                (Op::Window { time: self.at(node.inputs[0], *time), window: *window, zone: *zone }, inputs)
             }
             Op::Reduce(reduce) => (Op::Reduce(self.reduce(reduce, node.inputs[0], &kept)), inputs),
             Op::Pattern(pattern) => {

@@ -40,7 +40,7 @@ use super::not_in::NotIn;
 use super::pattern_tokens;
 use super::token::DIALECT;
 use super::{
-    arrival, as_of, distinct_from, group_window, literals, names, refuse, set_all, syntax, table_function, walk,
+    arrival, as_of, distinct_from, group_window, literals, names, refuse, set_all, syntax, table_function, walk, zoned,
 };
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
@@ -78,7 +78,7 @@ pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem>
 
 /// The tokens as the parser reads them.
 fn prepared(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
-    distinct_from::prepare(table_function::prepare(tokens))
+    zoned::prepare(distinct_from::prepare(table_function::prepare(tokens)))
 }
 
 /// Nothing is left behind a query.
@@ -121,7 +121,7 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
     let config = OptimizerContext::new_with_config_options(Arc::new(context.options().clone()))
         .without_query_execution_start_time()
         .with_skip_failing_rules(false);
-    optimizer.optimize(with_plain_types(plan)?, &config, |_, _| {})
+    optimizer.optimize(zoned::rewrite(with_plain_types(plan)?, context.zone())?, &config, |_, _| {})
 }
 
 /// Rewrites the expressions of a node of a plan, whose columns keep their names.
@@ -153,7 +153,7 @@ pub(super) fn typed(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> R
     let plan =
         LogicalPlanBuilder::from(LogicalPlan::EmptyRelation(empty)).project([expr.alias("computed")])?.build()?;
     let plan = analyze(plan, options)?;
-    let typed = with_plain_types(plan)?;
+    let typed = zoned::rewrite(with_plain_types(plan)?, zoned::of(options))?;
     let mut exprs = typed.expressions();
     if let LogicalPlan::Projection(outer) = &typed
         && let LogicalPlan::Projection(inner) = outer.input.as_ref()

@@ -182,9 +182,7 @@ impl Program<'_> {
             let number = || Arc::new(Field::new("number", arrow_schema::DataType::Int64, false));
             fields.extend(relation.columns.iter().map(|_| number()));
         }
-        fields.extend(
-            super::window_node::WINDOW_COLUMNS.map(|name| Arc::new(Field::new(name, super::column_type::TIME, true))),
-        );
+        fields.extend(relation.window_fields(&fields));
         let schema = Schema::new(fields);
         relation.columns.iter().map(|column| column.data_type(&schema)).collect()
     }

@@ -192,6 +192,11 @@ impl Refuse {
     fn expr(&self, expr: &Expr) -> Flow {
         match expr {
             Expr::Function(function) => self.function(function),
+            Expr::AtTimeZone { .. } => refuse(
+                expr.span(),
+                "AT TIME ZONE is not supported",
+                "write CONVERT_TZ(ts, 'UTC', 'Europe/Berlin') for what clocks show there; or declare TIMESTAMP_LTZ(3) and SET 'table.local-time-zone' = 'Europe/Berlin'",
+            ),
             Expr::AnyOp { compare_op: BinaryOperator::Eq, right, .. }
             | Expr::AllOp { compare_op: BinaryOperator::NotEq, right, .. }
                 if matches!(right.as_ref(), Expr::Subquery(_)) =>

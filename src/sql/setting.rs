@@ -1,11 +1,12 @@
-//! `SET 'option' = 'value'`: how many rounds a recursion may take; Flink's job settings that change no result are passed
+//! `SET 'option' = 'value'`: how many rounds a recursion may take, the time zone of the session; Flink's job settings that change no result are passed
 //! over, all others are refused.
 
 use datafusion_sql::sqlparser::tokenizer::Token;
 
-use super::error::Problem;
+use super::error::{Problem, suggest};
 use super::statement::option_name;
 use super::token::Cursor;
+use crate::time::Zone;
 
 /// Settings (or prefixes, ending in `*`) that change how Flink runs a job, and no result.
 const WITHOUT_MEANING: &[&str] = &[
@@ -42,8 +43,17 @@ const REFUSED: &[(&str, &str)] = &[
 /// How many rounds the recursions behind it may take.
 const MAX_ROUNDS: &str = "recursion.max-iterations";
 
-/// Reads what follows SET; answers how many rounds a recursion may take, if that is set.
-pub(super) fn parse(mut cursor: Cursor<'_>) -> Result<Option<u64>, Problem> {
+/// What is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setting {
+    /// How many rounds a recursion may take.
+    MaxRounds(u64),
+    /// In which zone clocks are read.
+    Zone(Zone),
+}
+
+/// Reads what follows SET; answers what is set, if it has a meaning here.
+pub(super) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> {
     let name = option_name(&mut cursor)?;
     cursor.expect(&Token::Eq)?;
     let value = cursor.rest().iter().map(|token| token.token.to_string()).collect::<Vec<_>>().join("");
@@ -52,12 +62,17 @@ pub(super) fn parse(mut cursor: Cursor<'_>) -> Result<Option<u64>, Problem> {
     if key == MAX_ROUNDS {
         let rounds = value.trim().parse().ok().filter(|rounds| *rounds > 0);
         let refusal = Problem::at(name.span, format!("'{value}' is no number of rounds"));
-        return rounds.map(Some).ok_or_else(|| refusal.hint("write SET 'recursion.max-iterations' = '1000'"));
+        return rounds
+            .map(|rounds| Some(Setting::MaxRounds(rounds)))
+            .ok_or_else(|| refusal.hint("write SET 'recursion.max-iterations' = '1000'"));
     }
     if key == "table.local-time-zone" {
-        let utc = ["UTC", "GMT", "Z", "Etc/UTC"].iter().any(|zone| zone.eq_ignore_ascii_case(&value));
-        let refusal = Problem::at(name.span, format!("times are UTC; the time zone '{value}' cannot be set"));
-        return if utc { Ok(None) } else { Err(refusal.hint("shift the times in the query: ts + INTERVAL '2' HOUR")) };
+        let refusal = Problem::at(name.span, format!("there is no time zone '{value}'"));
+        let hint = || match suggest(&value, Zone::names(), "").filter(|hint| hint.starts_with("did")) {
+            Some(near) => near,
+            None => "zones are named like 'Europe/Berlin', or by their offset: 'GMT+02:00'".to_owned(),
+        };
+        return Zone::of(&value).map(|zone| Some(Setting::Zone(zone))).ok_or_else(|| refusal.hint(hint()));
     }
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
         Some(prefix) => key.starts_with(prefix),
@@ -80,7 +95,7 @@ mod tests {
     use super::super::token::statements;
     use super::*;
 
-    fn set(text: &str) -> Result<Option<u64>, Problem> {
+    fn set(text: &str) -> Result<Option<Setting>, Problem> {
         parse(Cursor::new(&statements(text).unwrap().remove(0)))
     }
 
@@ -89,16 +104,20 @@ mod tests {
         for text in [
             "'parallelism.default' = '4'",
             "execution.checkpointing.interval = '10 s'",
-            "'table.local-time-zone' = 'UTC'",
             "'table.exec.mini-batch.enabled' = 'true'",
         ] {
             assert_eq!(set(text), Ok(None), "{text}");
         }
-        assert_eq!(set("'recursion.max-iterations' = '50'"), Ok(Some(50)));
+        assert_eq!(set("'recursion.max-iterations' = '50'"), Ok(Some(Setting::MaxRounds(50))));
+        for (zone, name) in [("utc", "UTC"), ("Europe/Berlin", "Europe/Berlin"), ("GMT-8", "GMT-08:00")] {
+            let found = set(&format!("'table.local-time-zone' = '{zone}'"));
+            assert_eq!(found, Ok(Zone::of(name).map(Setting::Zone)));
+        }
         for (text, says) in [
             ("'recursion.max-iterations' = '0'", "'1000'"),
             ("'table.exec.state.ttl' = '1 h'", "use windows"),
-            ("'table.local-time-zone' = 'Europe/Berlin'", "INTERVAL"),
+            ("'table.local-time-zone' = 'Europe/Berlim'", "did you mean Europe/Berlin"),
+            ("'table.local-time-zone' = 'Mars'", "'GMT+02:00'"),
             ("'what.is.this' = '1'", "leave it out"),
         ] {
             assert!(set(text).unwrap_err().hint.unwrap().contains(says), "{text}");

@@ -7,6 +7,7 @@ use datafusion_common::ScalarValue;
 use datafusion_physical_expr::expressions::Literal;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::column_type::is_instant;
 use super::ddl::{ColumnKind, Table};
 use super::error::{Problem, suggest};
 use super::lower::{Relation, cast_to};
@@ -201,8 +202,7 @@ impl Program<'_> {
 
     fn schema_of(&self, relation: &Relation) -> Schema {
         let mut fields: Vec<FieldRef> = self.arena().schema(relation.node).fields().iter().cloned().collect();
-        let window = |name: &str| Arc::new(Field::new(name, super::column_type::TIME, true));
-        fields.extend(super::window_node::WINDOW_COLUMNS.map(window));
+        fields.extend(relation.window_fields(&fields));
         Schema::new(fields)
     }
 
@@ -297,7 +297,7 @@ fn fits(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (from, to) if from == to => true,
         (from, to) if from.is_numeric() && to.is_numeric() => true,
-        (from, to) if temporal(from) && temporal(to) => true,
+        (from, to) if temporal(from) && temporal(to) => is_instant(from) == is_instant(to),
         (DataType::Struct(from), DataType::Struct(to)) => {
             from.len() == to.len() && from.iter().zip(to).all(|(from, to)| fits(from.data_type(), to.data_type()))
         }

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{DFSchema, Result};
 
 use super::arrival;
-use super::column_type::TIME;
+use super::column_type::{in_zone, instant, is_time};
 use super::context::Context;
 use super::ddl::{ColumnKind, Table};
 use super::diagnose::{Known as Names, problems};
@@ -51,6 +51,8 @@ pub(super) struct SourceDraft {
     /// Whether the program asks when rows arrived.
     stamped: bool,
     arrivals: Arrivals,
+    /// The type of times of arrival.
+    arrival_type: DataType,
     time: Option<(usize, i64)>,
     /// The same source by another time, as it stands among the program's.
     pub(super) twin: Option<usize>,
@@ -181,10 +183,11 @@ impl SourceDraft {
         if !found.is_empty() {
             return Err(found);
         }
+        let arrival_type = in_zone(&instant(), context.zone());
         let kind = |at: usize| match columns[at] {
             Origin::Physical(i) => physical_fields[i].data_type(),
             Origin::Computed(i) => computed[i].0.data_type(),
-            Origin::Arrival => &TIME,
+            Origin::Arrival => &arrival_type,
         };
         let time = match &table.watermark {
             // A source that says when its rows arrive, and not when they happened, goes by that.
@@ -197,7 +200,7 @@ impl SourceDraft {
                     return Err(one(Problem { hint, ..problem }));
                 };
                 let data_type = kind(at);
-                if *data_type != TIME {
+                if !is_time(data_type) {
                     let message =
                         format!("the event-time column '{}' is of type {data_type}, not TIMESTAMP(3)", names[at]);
                     return Err(one(Problem::at(watermark.column.span, message)
@@ -221,6 +224,7 @@ impl SourceDraft {
             columns,
             stamped,
             arrivals,
+            arrival_type,
             time,
             twin: None,
             dedup,
@@ -247,7 +251,7 @@ impl SourceDraft {
                 let before = self.columns.len() - usize::from(self.stamped) - self.table.columns.len();
                 let declared = at.checked_sub(before).and_then(|at| self.table.columns.get(at));
                 let name = declared.map_or(ARRIVAL, |column| column.name.value.as_str());
-                Arc::new(Field::new(name, TIME, false))
+                Arc::new(Field::new(name, self.arrival_type.clone(), false))
             }
         };
         self.columns.iter().enumerate().map(field).collect()

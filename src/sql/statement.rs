@@ -4,7 +4,7 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::ddl::{self, Table};
 use super::error::{Problem, suggest, through};
-use super::setting;
+use super::setting::{self, Setting};
 use super::token::{Cursor, Name, is_word, span_of};
 use crate::plan::Emit;
 
@@ -19,8 +19,8 @@ pub(super) enum Statement {
     Sink(Sink),
     /// `INSERT INTO table query`.
     Insert(Insert),
-    /// `SET 'recursion.max-iterations' = 'n'`.
-    MaxRounds(u64),
+    /// `SET 'option' = 'value'`.
+    Set(Setting, Span),
     /// `CREATE FUNCTION name AS 'class'`: the function must be registered.
     Function(Name),
     /// A statement without meaning here: the brackets of a statement set, a setting of Flink's job.
@@ -123,7 +123,8 @@ pub(super) fn parse(tokens: &[TokenWithSpan]) -> Result<Statement, Problem> {
         return insert(cursor);
     }
     if cursor.eat_word("SET") {
-        return setting::parse(cursor).map(|rounds| rounds.map_or(Statement::Nothing, Statement::MaxRounds));
+        let set = setting::parse(cursor)?;
+        return Ok(set.map_or(Statement::Nothing, |setting| Statement::Set(setting, span_of(tokens))));
     }
     if cursor.eat_word("END") {
         return if cursor.done() { Ok(Statement::Nothing) } else { Err(cursor.expected("the end of the statement")) };

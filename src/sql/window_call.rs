@@ -9,13 +9,14 @@ use datafusion_sql::sqlparser::ast::{
 use datafusion_sql::sqlparser::tokenizer::Span;
 use std::sync::Arc;
 
-use super::column_type::TIME;
+use super::column_type::{is_instant, is_time};
 use super::diagnose::placed;
 use super::error::Problem;
 use super::interval;
 use super::refuse::last_part;
 use super::table_function::{PARTITION_BY, window_function};
 use super::window_node::{WindowKind, WindowNode};
+use super::zoned;
 use crate::plan::Window;
 
 /// Plans the window functions of FROM.
@@ -40,7 +41,7 @@ impl RelationPlanner for WindowCalls {
         let input = context.plan(call.input)?;
         let time = context.sql_to_expr(call.time, input.schema())?;
         let time_type = datafusion_expr::ExprSchemable::get_type(&time, input.schema())?;
-        if !matches!(time, Expr::Column(_)) || time_type != TIME {
+        if !matches!(time, Expr::Column(_)) || !is_time(&time_type) {
             let problem = Problem::at(call.time_span, "windows need the event-time column, and this is not one");
             return Err(placed(
                 problem.hint("declare it: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND, in the source"),
@@ -48,7 +49,10 @@ impl RelationPlanner for WindowCalls {
         }
         let partition = call.partition.into_iter().map(|expr| context.sql_to_expr(expr, input.schema()));
         let partition = partition.collect::<Result<Vec<_>>>()?;
-        let node = WindowNode::new(input, call.kind, time, partition, call.time_span)?;
+        // The windows of instants are those of the session's clocks.
+        let zone = zoned::of(context.context_provider().options());
+        let kind = if is_instant(&time_type) { call.kind.in_zone(zone) } else { call.kind };
+        let node = WindowNode::new(input, kind, time, partition, call.time_span)?;
         let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))))
     }
@@ -151,15 +155,15 @@ impl Call {
         }
         let value = |at: usize| ms.get(at).map_or(0, |(value, _)| *value);
         let kind = match function {
-            "tumble" => WindowKind::Fixed(Window::Tumble { size: value(0), offset: value(1) }),
-            "hop" => WindowKind::Fixed(Window::Hop { slide: value(0), size: value(1), offset: value(2) }),
+            "tumble" => WindowKind::fixed(Window::Tumble { size: value(0), offset: value(1) }),
+            "hop" => WindowKind::fixed(Window::Hop { slide: value(0), size: value(1), offset: value(2) }),
             "session" => WindowKind::Session { gap: value(0) },
             _ => {
                 let (step, size) = (value(0), value(1));
                 if size % step != 0 {
                     return Err(wrong(ms[1].1, "the size of CUMULATE is a whole multiple of its step".to_owned()));
                 }
-                WindowKind::Fixed(Window::Cumulate { step, size, offset: value(2) })
+                WindowKind::fixed(Window::Cumulate { step, size, offset: value(2) })
             }
         };
         let time_span = time.span();

@@ -1,6 +1,7 @@
 //! The logical node of a window table function: the input's columns, then `window_start`, `window_end`, `window_time`.
 //!
-//! Columns of the input by these names (of an inner window) are hidden by the new ones.
+//! Columns of the input by these names (of an inner window) are hidden by the new ones. They are of the type of the time: the
+//! windows of instants begin and end at instants, which the session's clocks show as those of the grid.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -10,11 +11,11 @@ use std::sync::Arc;
 
 use arrow_schema::Field;
 use datafusion_common::{DFSchema, DFSchemaRef, Result, internal_err};
-use datafusion_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::column_type::TIME;
 use crate::plan::Window;
+use crate::time::Zone;
 
 /// The columns that a window adds.
 pub(super) const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
@@ -22,13 +23,31 @@ pub(super) const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "win
 /// Which windows, in ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::sql) enum WindowKind {
-    /// Windows of fixed size.
-    Fixed(Window),
+    /// Windows of fixed size, in UTC or by the clocks of a zone.
+    Fixed(Window, Option<Zone>),
     /// Sessions.
     Session {
         /// The gap that ends one.
         gap: i64,
     },
+}
+
+impl WindowKind {
+    /// Windows of fixed size in UTC.
+    pub(super) fn fixed(window: Window) -> WindowKind {
+        WindowKind::Fixed(window, None)
+    }
+
+    /// The same by the clocks of a zone. Where they are always equally far ahead of UTC that is a shift of the grid.
+    pub(super) fn in_zone(self, zone: Zone) -> WindowKind {
+        match (self, zone.fixed()) {
+            (WindowKind::Fixed(window, _), Some(offset)) => {
+                WindowKind::Fixed(window.shifted(offset.saturating_neg()), None)
+            }
+            (WindowKind::Fixed(window, _), None) => WindowKind::Fixed(window, Some(zone)),
+            (session, _) => session,
+        }
+    }
 }
 
 /// A window table function over a relation.
@@ -71,7 +90,8 @@ impl WindowNode {
                 (qualifier.cloned(), Arc::clone(field))
             })
             .collect();
-        fields.extend(WINDOW_COLUMNS.map(|name| (None, Arc::new(Field::new(name, TIME, false)))));
+        let time_type = time.get_type(input.schema())?;
+        fields.extend(WINDOW_COLUMNS.map(|name| (None, Arc::new(Field::new(name, time_type.clone(), false)))));
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
         Ok(WindowNode { input, kind, time, partition, kept, place, schema })
     }

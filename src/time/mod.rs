@@ -8,8 +8,10 @@ mod clock;
 mod duration;
 mod epoch;
 mod operator;
+mod zone;
 
 pub use clock::{Clock, now_ms};
 pub use duration::{format_duration_ms, format_time_ms, parse_duration_ms};
 pub use epoch::Epoch;
 pub use operator::Unmoved;
+pub use zone::Zone;

@@ -13,6 +13,8 @@ pub use assign::assign;
 pub use panes::{Panes, Source};
 pub use slices::Slices;
 
+use crate::time::Zone;
+
 /// Windows of fixed size, all in ms. `start = ts - floor_mod(ts - offset, slide)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
@@ -72,6 +74,26 @@ impl Window {
         match *self {
             Window::Tumble { offset, .. } | Window::Hop { offset, .. } | Window::Cumulate { offset, .. } => offset,
         }
+    }
+
+    /// The same on a grid that is shifted further.
+    pub fn shifted(self, by: i64) -> Window {
+        match self {
+            Window::Tumble { size, offset } => Window::Tumble { size, offset: offset.saturating_add(by) },
+            Window::Hop { size, slide, offset } => Window::Hop { size, slide, offset: offset.saturating_add(by) },
+            Window::Cumulate { step, size, offset } => {
+                Window::Cumulate { step, size, offset: offset.saturating_add(by) }
+            }
+        }
+    }
+
+    /// The windows that hold an instant by the clocks of a zone, as instants: from when on they show the start or a later time,
+    /// up to when they last show a time before the end. Where the clocks are put back a window has all that they show twice.
+    pub fn over_in(&self, instant: i64, zone: Zone) -> impl Iterator<Item = (i64, i64)> + use<> {
+        let mut before = None;
+        let instants = move |(start, end): (i64, i64)| (zone.opens(start), zone.closes(end));
+        // Windows that end where clocks are put forward end at once: they are one.
+        self.over(zone.local(instant)).map(instants).filter(move |window| before.replace(*window) != Some(*window))
     }
 
     /// Where the slice of a time starts.

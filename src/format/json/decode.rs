@@ -360,11 +360,12 @@ fn value(
                 Ok((number, text)) => values.push(float(number, text, *single)),
                 Err(_) => return wrong(cursor, cells),
             },
-            (Values::Time { values, unit }, _) => match cursor.number().ok().and_then(|(number, _)| unit.to_ms(number))
-            {
-                Some(ms) => values.push(ms),
-                None => return wrong(cursor, cells),
-            },
+            (Values::Time { values, unit, .. }, _) => {
+                match cursor.number().ok().and_then(|(number, _)| unit.to_ms(number)) {
+                    Some(ms) => values.push(ms),
+                    None => return wrong(cursor, cells),
+                }
+            }
             (Values::Decimal { values, precision, scale }, _) => {
                 match cursor.number().ok().and_then(|(_, text)| decimal(text, *precision, *scale)) {
                     Some(value) => values.push(value),

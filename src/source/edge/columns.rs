@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use arrow_schema::ArrowError;
@@ -11,6 +13,18 @@ use super::Edge;
 use crate::format;
 
 impl Edge {
+    /// Times of arrival in the type that the plan has them in.
+    pub(super) fn typed(&self, stamps: ArrayRef) -> ArrayRef {
+        let arrival = self.spec.decode.len() + self.spec.computed.len();
+        match self.spec.output.iter().position(|&column| column == arrival) {
+            Some(at) => {
+                let kind = self.spec.schema.field(at).data_type().clone();
+                Arc::new(stamps.as_primitive::<TimestampMillisecondType>().clone().with_data_type(kind))
+            }
+            None => stamps,
+        }
+    }
+
     /// All columns of a batch, decoded and computed. If an expression fails on the whole, each row is tried alone: the
     /// second answer then marks the rows that failed, and `refuse` is told of each.
     pub(super) fn columns(

@@ -1,4 +1,5 @@
-//! Parts of a time: YEAR ... SECOND and EXTRACT(part FROM time), in whole-number arithmetic on ms, UTC, some 1-5 ns a row.
+//! Parts of a time: YEAR ... SECOND and EXTRACT(part FROM time), in whole-number arithmetic on ms, some 1-5 ns a row. Of an
+//! instant those that the session's clocks show, and its EPOCH.
 
 use std::sync::Arc;
 
@@ -21,7 +22,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     one("hour", &[], &[Form::new(&[Kind::Time], Kind::Int, |args| part("hour", args, 0))]),
     one("minute", &[], &[Form::new(&[Kind::Time], Kind::Int, |args| part("minute", args, 0))]),
     one("second", &[], &[Form::new(&[Kind::Time], Kind::Int, |args| part("second", args, 0))]),
-    one("date_part", &["datepart"], &[Form::new(&[Kind::Text, Kind::Time], Kind::Int, date_part).checked(check)]),
+    one(
+        "date_part",
+        &["datepart"],
+        &[
+            Form::new(&[Kind::Text, Kind::Instant], Kind::Int, |args| {
+                let epoch = args.text(0).constant().flatten().is_some_and(|part| part.eq_ignore_ascii_case("epoch"));
+                if epoch { date_part(args) } else { date_part(&args.local(1)) }
+            })
+            .checked(check),
+            Form::new(&[Kind::Text, Kind::Time], Kind::Int, date_part).checked(check),
+        ],
+    ),
 ];
 
 const fn one(name: &'static str, aliases: &'static [&'static str], forms: &'static [Form]) -> Function {

@@ -8,11 +8,15 @@ use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{
     Array, ArrayAccessor, ArrayRef, Int64Array, StringArray, TimestampMillisecondArray, builder::StringBuilder,
 };
-use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+
+use super::super::column_type::{TIME, in_zone as session_type, instant, is_instant};
+use super::zones::to_local;
+use crate::time::Zone;
 
 /// The type of an argument or result, as users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub(super) enum Kind {
     Bool,
     /// `Timestamp(ms)`; any timestamp or date fits.
     Time,
+    /// An instant: a TIMESTAMP_LTZ. In a session in UTC it is a time like others, and only a result.
+    Instant,
 }
 
 impl Kind {
@@ -33,17 +39,19 @@ impl Kind {
             Kind::Text => DataType::Utf8,
             Kind::Int => DataType::Int64,
             Kind::Bool => DataType::Boolean,
-            Kind::Time => DataType::Timestamp(TimeUnit::Millisecond, None),
+            Kind::Time => TIME,
+            Kind::Instant => instant(),
         }
     }
 
     fn fits(self, given: &DataType) -> bool {
-        given.is_null()
+        (given.is_null() && self != Kind::Instant)
             || match self {
                 Kind::Text => given.is_string(),
                 Kind::Int => given.is_integer(),
                 Kind::Bool => *given == DataType::Boolean,
                 Kind::Time => matches!(given, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64),
+                Kind::Instant => is_instant(given),
             }
     }
 
@@ -53,6 +61,7 @@ impl Kind {
             Kind::Int => "BIGINT",
             Kind::Bool => "BOOLEAN",
             Kind::Time => "TIMESTAMP",
+            Kind::Instant => "TIMESTAMP_LTZ",
         }
     }
 }
@@ -96,9 +105,11 @@ pub(super) struct Function {
 }
 
 impl Function {
-    pub(super) fn udf(&'static self) -> ScalarUDF {
+    /// The function as the planner knows it, in a session in this zone.
+    pub(super) fn udf(&'static self, zone: Zone) -> ScalarUDF {
         ScalarUDF::new_from_impl(Udf {
             function: self,
+            zone,
             aliases: self.aliases.iter().map(|&alias| alias.to_owned()).collect(),
             signature: Signature::user_defined(Volatility::Immutable),
         })
@@ -110,7 +121,9 @@ impl Function {
         }
         let name = self.name.to_ascii_uppercase();
         let list = |form: &Form| form.args.iter().map(|kind| kind.sql()).collect::<Vec<_>>().join(", ");
-        let forms: Vec<String> = self.forms.iter().map(|form| format!("{name}({})", list(form))).collect();
+        // What takes an instant takes a time too.
+        let shown = self.forms.iter().filter(|form| !form.args.contains(&Kind::Instant));
+        let forms: Vec<String> = shown.map(|form| format!("{name}({})", list(form))).collect();
         let given: Vec<String> = given.iter().map(DataType::to_string).collect();
         plan_err!("{name} does not take ({}); write {}", given.join(", "), forms.join(" or "))
     }
@@ -119,13 +132,28 @@ impl Function {
 #[derive(Debug)]
 struct Udf {
     function: &'static Function,
+    zone: Zone,
     aliases: Vec<String>,
     signature: Signature,
 }
 
+impl Udf {
+    fn output(&self, form: &Form) -> DataType {
+        session_type(&form.output.data_type(), self.zone)
+    }
+}
+
+/// A function of ours in a session in this zone; others are as they are.
+pub fn in_zone(function: &Arc<ScalarUDF>, zone: Zone) -> Arc<ScalarUDF> {
+    match function.inner().downcast_ref::<Udf>() {
+        Some(ours) => Arc::new(ours.function.udf(zone)),
+        None => Arc::clone(function),
+    }
+}
+
 impl PartialEq for Udf {
     fn eq(&self, other: &Self) -> bool {
-        self.function.name == other.function.name
+        (self.function.name, self.zone) == (other.function.name, other.zone)
     }
 }
 
@@ -156,7 +184,7 @@ impl ScalarUDFImpl for Udf {
     }
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        Ok(self.function.form(given)?.output.data_type())
+        Ok(self.output(self.function.form(given)?))
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
@@ -170,14 +198,14 @@ impl ScalarUDFImpl for Udf {
                 .collect();
             check(&constants)?;
         }
-        Ok(Arc::new(Field::new(self.function.name, form.output.data_type(), true)))
+        Ok(Arc::new(Field::new(self.function.name, self.output(form), true)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let given: Vec<DataType> = args.args.iter().map(ColumnarValue::data_type).collect();
         let form = self.function.form(&given)?;
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let args = Args::new(&args.args, if constant { 1 } else { args.number_rows })?;
+        let args = Args::new(&args.args, if constant { 1 } else { args.number_rows }, self.zone)?;
         let result = (form.eval)(&args)?;
         if constant { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(result.into()) }
     }
@@ -188,15 +216,25 @@ pub(super) struct Args {
     columns: Vec<(ArrayRef, usize)>,
     /// How many rows the result has.
     pub(super) rows: usize,
+    /// The session's zone.
+    pub(super) zone: Zone,
 }
 
 impl Args {
-    fn new(args: &[ColumnarValue], rows: usize) -> Result<Args> {
+    fn new(args: &[ColumnarValue], rows: usize, zone: Zone) -> Result<Args> {
         let column = |arg: &ColumnarValue| match arg {
             ColumnarValue::Array(array) => Ok((array.clone(), 1)),
             ColumnarValue::Scalar(scalar) => Ok((scalar.to_array()?, 0)),
         };
-        Ok(Args { columns: args.iter().map(column).collect::<Result<_>>()?, rows })
+        Ok(Args { columns: args.iter().map(column).collect::<Result<_>>()?, rows, zone })
+    }
+
+    /// The same with the instants of an argument as the times that the session's clocks show.
+    pub(super) fn local(&self, index: usize) -> Args {
+        let mut columns = self.columns.clone();
+        let (array, _) = &mut columns[index];
+        *array = to_local(array.as_primitive(), self.zone);
+        Args { columns, rows: self.rows, zone: self.zone }
     }
 
     /// How many arguments there are.
@@ -251,6 +289,12 @@ impl Args {
     /// A time column in ms, row by row.
     pub(super) fn times(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
         Arc::new((0..self.rows).map(value).collect::<TimestampMillisecondArray>())
+    }
+
+    /// A column of instants, row by row.
+    pub(super) fn instants(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
+        let times: TimestampMillisecondArray = (0..self.rows).map(value).collect();
+        Arc::new(times.with_data_type(session_type(&instant(), self.zone)))
     }
 
     /// A boolean column, row by row.

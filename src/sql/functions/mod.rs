@@ -1,8 +1,9 @@
 //! Scalar functions: DataFusion's, and over them the names and meanings that Flink's users expect, one family a file.
 //!
-//! Every function here is immutable: it reads its arguments and nothing else, never a clock, a zone or a source of
-//! chance. What would is listed in [`REFUSED`]. NULL in gives NULL out unless a function's help says otherwise. Times are
-//! `Timestamp(ms)` in UTC, whole numbers `BIGINT`, text `Utf8`.
+//! Every function here is immutable: it reads its arguments and the session's time zone, which is settled while planning,
+//! and nothing else, never a clock or a source of chance. What would is listed in [`REFUSED`]. NULL in gives NULL out unless a function's help says otherwise. Times are
+//! `Timestamp(ms)`, as a clock shows them; instants (TIMESTAMP_LTZ) are taken as the session's clocks show them, but where
+//! a function has a form for them; whole numbers `BIGINT`, text `Utf8`.
 
 mod calendar;
 mod civil;
@@ -17,6 +18,7 @@ mod rewrite;
 mod substitute;
 mod text;
 mod url;
+mod zones;
 
 use std::sync::Arc;
 
@@ -24,8 +26,12 @@ use datafusion_expr::ScalarUDF;
 
 use function::Function;
 
+use crate::time::Zone;
+
+pub use function::in_zone;
 pub use planner::planners;
 pub use rewrite::rewrite_call;
+pub(super) use zones::{conversion, instant_of, local_time};
 
 /// The families, one slice a file.
 const FAMILIES: &[&[Function]] = &[
@@ -36,6 +42,7 @@ const FAMILIES: &[&[Function]] = &[
     regex::FUNCTIONS,
     text::FUNCTIONS,
     url::FUNCTIONS,
+    zones::FUNCTIONS,
 ];
 
 /// Functions that are not to be had, and what to write instead. They read the clock, chance or the engine's inside, so
@@ -71,7 +78,7 @@ const INSIDE: &str = "rows do not know the file they came from: add a column for
 pub fn all() -> Vec<Arc<ScalarUDF>> {
     let refused = |udf: &ScalarUDF| REFUSED.iter().any(|(name, _)| *name == udf.name());
     let defaults = datafusion_functions::all_default_functions().into_iter().filter(|udf| !refused(udf));
-    let ours = FAMILIES.iter().flat_map(|family| family.iter()).map(|function| Arc::new(function.udf()));
+    let ours = FAMILIES.iter().flat_map(|family| family.iter()).map(|function| Arc::new(function.udf(Zone::utc())));
     defaults.chain(substitute::all()).chain(ours).collect()
 }
 

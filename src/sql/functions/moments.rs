@@ -1,5 +1,6 @@
 //! Times and text, numbers and durations: DATE_FORMAT, TO_TIMESTAMP, TO_TIMESTAMP_LTZ, UNIX_TIMESTAMP, FROM_UNIXTIME,
-//! TIMESTAMPADD, TIMESTAMPDIFF, FLOOR and CEIL of a time to a unit. All in UTC; text that is no time reads as NULL.
+//! TIMESTAMPADD, TIMESTAMPDIFF, FLOOR and CEIL of a time to a unit. Instants are in the session's zone: days, weeks, months are
+//! those of its calendar, hours and what is shorter last as long as they do. Text that is no time reads as NULL.
 
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use datafusion_common::{Result, plan_err};
 use super::civil::{Civil, DAY_MS, iso_weekday, plus_months_ms};
 use super::function::{Args, Form, Function, Kind};
 use super::pattern::Pattern;
+use super::zones::{read_instant, zone};
+use crate::time::Zone;
 
 /// How Flink writes a time where it has no pattern.
 const PLAIN: &str = "yyyy-MM-dd HH:mm:ss";
@@ -19,10 +22,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "date_format",
         aliases: &[],
-        forms: &[Form::new(&[Kind::Time, Kind::Text], Kind::Text, |args| {
-            format(args, |args, row| args.time(0).get(row))
-        })
-        .checked(|constants| check_pattern(constants[1]))],
+        forms: &[
+            Form::new(&[Kind::Instant, Kind::Text], Kind::Text, |args| {
+                format(args, |args, row| args.time(0).get(row).map(|ms| shown(ms, args.zone)))
+            })
+            .checked(|constants| check_pattern(constants[1])),
+            Form::new(&[Kind::Time, Kind::Text], Kind::Text, |args| {
+                format(args, |args, row| args.time(0).get(row).map(|ms| (ms, 0)))
+            })
+            .checked(|constants| check_pattern(constants[1])),
+        ],
     },
     Function {
         name: "to_timestamp",
@@ -36,10 +45,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "to_timestamp_ltz",
         aliases: &[],
         forms: &[
-            Form::new(&[Kind::Int], Kind::Time, |args| Ok(args.times(|row| args.int(0).get(row)))),
-            Form::new(&[Kind::Int, Kind::Int], Kind::Time, of_number),
-            Form::new(&[Kind::Text], Kind::Time, |args| Ok(args.times(|row| read(args.text(0).get(row)?)))),
-            Form::new(&[Kind::Text, Kind::Text], Kind::Time, |args| parse(args, 1)).checked(|c| check_pattern(c[1])),
+            Form::new(&[Kind::Int], Kind::Instant, |args| Ok(args.instants(|row| args.int(0).get(row)))),
+            Form::new(&[Kind::Int, Kind::Int], Kind::Instant, of_number),
+            Form::new(&[Kind::Text], Kind::Instant, |args| {
+                Ok(args.instants(|row| read_instant(args.text(0).get(row)?, args.zone)))
+            }),
+            Form::new(&[Kind::Text, Kind::Text], Kind::Instant, |args| parse_instants(args, |_, _| Ok(None)))
+                .checked(|c| check_pattern(c[1])),
+            Form::new(&[Kind::Text, Kind::Text, Kind::Text], Kind::Instant, |args| {
+                parse_instants(args, |args, row| args.text(2).get(row).map(zone).transpose())
+            })
+            .checked(|c| check_pattern(c[1]).and_then(|()| c[2].map_or(Ok(()), |name| zone(name).map(drop)))),
         ],
     },
     Function {
@@ -47,16 +63,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         forms: &[
             Form::new(&[Kind::Text], Kind::Int, |args| {
-                Ok(args.ints(|row| Some(read(args.text(0).get(row)?)?.div_euclid(1_000))))
+                Ok(args.ints(|row| Some(read_instant(args.text(0).get(row)?, args.zone)?.div_euclid(1_000))))
             }),
             Form::new(&[Kind::Text, Kind::Text], Kind::Int, |args| {
-                let times = parse(args, 1)?;
+                let times = parse_instants(args, |_, _| Ok(None))?;
                 let times = arrow_array::cast::AsArray::as_primitive::<TimestampMillisecondType>(&times);
                 Ok(Arc::new(times.unary::<_, arrow_array::types::Int64Type>(|ms| ms.div_euclid(1_000))))
             })
             .checked(|constants| check_pattern(constants[1])),
-            Form::new(&[Kind::Time], Kind::Int, |args| {
+            Form::new(&[Kind::Instant], Kind::Int, |args| {
                 Ok(args.ints(|row| Some(args.time(0).get(row)?.div_euclid(1_000))))
+            }),
+            Form::new(&[Kind::Time], Kind::Int, |args| {
+                Ok(args.ints(|row| Some(args.zone.instant(args.time(0).get(row)?).div_euclid(1_000))))
             }),
         ],
     },
@@ -72,38 +91,73 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "timestampadd",
         aliases: &[],
-        forms: &[Form::new(&[Kind::Text, Kind::Int, Kind::Time], Kind::Time, |args| {
-            with_unit(args, |args, unit| {
-                args.times(|row| Some(unit.add(args.time(2).get(row)?, args.int(1).get(row)?)))
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Int, Kind::Instant], Kind::Instant, |args| {
+                with_unit(args, |args, unit| {
+                    let zoned = |ms, count| match unit {
+                        Unit::Months(_) => args.zone.instant(unit.add(args.zone.local(ms), count)),
+                        _ => unit.add(ms, count),
+                    };
+                    args.instants(|row| Some(zoned(args.time(2).get(row)?, args.int(1).get(row)?)))
+                })
             })
-        })
-        .checked(check_unit)],
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Int, Kind::Time], Kind::Time, |args| {
+                with_unit(args, |args, unit| {
+                    args.times(|row| Some(unit.add(args.time(2).get(row)?, args.int(1).get(row)?)))
+                })
+            })
+            .checked(check_unit),
+        ],
     },
     Function {
         name: "timestampdiff",
         aliases: &[],
-        forms: &[Form::new(&[Kind::Text, Kind::Time, Kind::Time], Kind::Int, |args| {
-            with_unit(args, |args, unit| {
-                args.ints(|row| Some(unit.between(args.time(1).get(row)?, args.time(2).get(row)?)))
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Instant, Kind::Instant], Kind::Int, |args| {
+                with_unit(args, |args, unit| {
+                    let shown = |ms| if matches!(unit, Unit::Months(_)) { args.zone.local(ms) } else { ms };
+                    args.ints(|row| Some(unit.between(shown(args.time(1).get(row)?), shown(args.time(2).get(row)?))))
+                })
             })
-        })
-        .checked(check_unit)],
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Time, Kind::Time], Kind::Int, |args| {
+                with_unit(args, |args, unit| {
+                    args.ints(|row| Some(unit.between(args.time(1).get(row)?, args.time(2).get(row)?)))
+                })
+            })
+            .checked(check_unit),
+        ],
     },
     Function {
         name: "timestamp_floor",
         aliases: &[],
-        forms: &[Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
-            with_unit(args, |args, unit| args.times(|row| Some(unit.floor(args.time(1).get(row)?))))
-        })
-        .checked(check_unit)],
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Instant], Kind::Instant, |args| {
+                with_unit(args, |args, unit| {
+                    args.instants(|row| Some(unit.floor_in(args.time(1).get(row)?, args.zone)))
+                })
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
+                with_unit(args, |args, unit| args.times(|row| Some(unit.floor(args.time(1).get(row)?))))
+            })
+            .checked(check_unit),
+        ],
     },
     Function {
         name: "timestamp_ceil",
         aliases: &[],
-        forms: &[Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
-            with_unit(args, |args, unit| args.times(|row| Some(unit.ceil(args.time(1).get(row)?))))
-        })
-        .checked(check_unit)],
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Instant], Kind::Instant, |args| {
+                with_unit(args, |args, unit| args.instants(|row| Some(unit.ceil_in(args.time(1).get(row)?, args.zone))))
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
+                with_unit(args, |args, unit| args.times(|row| Some(unit.ceil(args.time(1).get(row)?))))
+            })
+            .checked(check_unit),
+        ],
     },
 ];
 
@@ -188,6 +242,24 @@ impl Unit {
         let floor = self.floor(ms);
         if floor == ms { ms } else { self.add(floor, 1) }
     }
+
+    /// The instant at which the unit began that the clocks of the zone show; hours begin anew when the clocks are changed.
+    fn floor_in(self, instant: i64, zone: Zone) -> i64 {
+        let local = zone.local(instant);
+        match self {
+            Unit::Ms(length) if length < DAY_MS => instant.saturating_sub(local.saturating_sub(self.floor(local))),
+            _ => zone.opens(self.floor(local)),
+        }
+    }
+
+    fn ceil_in(self, instant: i64, zone: Zone) -> i64 {
+        let floor = self.floor_in(instant, zone);
+        match self {
+            _ if floor == instant => instant,
+            Unit::Ms(length) if length < DAY_MS => self.add(floor, 1),
+            _ => zone.opens(self.add(self.floor(zone.local(instant)), 1)),
+        }
+    }
 }
 
 fn with_unit(args: &Args, eval: impl Fn(&Args, Unit) -> ArrayRef) -> Result<ArrayRef> {
@@ -220,18 +292,25 @@ impl Patterns {
     }
 }
 
-fn seconds(args: &Args, row: usize) -> Option<i64> {
-    args.int(0).get(row)?.checked_mul(1_000)
+fn seconds(args: &Args, row: usize) -> Option<(i64, i64)> {
+    Some(shown(args.int(0).get(row)?.checked_mul(1_000)?, args.zone))
 }
 
-fn format(args: &Args, ms: impl Fn(&Args, usize) -> Option<i64>) -> Result<ArrayRef> {
+/// What the clocks of a zone show at an instant, and how far they are ahead of UTC.
+fn shown(instant: i64, zone: Zone) -> (i64, i64) {
+    let offset = zone.offset(instant);
+    (instant.saturating_add(offset), offset)
+}
+
+/// Times as text: what clocks show, and how far they are ahead of UTC.
+fn format(args: &Args, shown: impl Fn(&Args, usize) -> Option<(i64, i64)>) -> Result<ArrayRef> {
     let mut patterns = Patterns(None);
     let mut failed = Ok(());
     let result = args.texts(|row, out| {
-        let ms = ms(args, row)?;
+        let (local, offset) = shown(args, row)?;
         let text = if args.count() > 1 { args.text(1).get(row)? } else { PLAIN };
         match patterns.get(text) {
-            Ok(pattern) => pattern.write(ms, out),
+            Ok(pattern) => pattern.write(local, offset, out),
             Err(error) => failed = Err(error),
         }
         Some(())
@@ -255,8 +334,29 @@ fn parse(args: &Args, at: usize) -> Result<ArrayRef> {
     failed.map(|()| result)
 }
 
+/// Text by a pattern as instants: as the offset that it reads says, or as clocks of the zone show it that `of` answers, or of the
+/// session's.
+fn parse_instants(args: &Args, of: impl Fn(&Args, usize) -> Result<Option<Zone>>) -> Result<ArrayRef> {
+    let mut patterns = Patterns(None);
+    let mut failed = Ok(());
+    let result = args.instants(|row| {
+        let (text, pattern) = (args.text(0).get(row)?, args.text(1).get(row)?);
+        let mut read = || -> Result<Option<i64>> {
+            let zone = of(args, row)?.unwrap_or(args.zone);
+            let pattern = patterns.get(pattern)?;
+            let time = pattern.read(text);
+            Ok(if pattern.reads_offset() { time } else { time.map(|local| zone.instant(local)) })
+        };
+        read().unwrap_or_else(|error| {
+            failed = Err(error);
+            None
+        })
+    });
+    failed.map(|()| result)
+}
+
 /// RFC 3339 or `yyyy-MM-dd[ HH:mm[:ss[.fraction]]]`, in ms.
-fn read(text: &str) -> Option<i64> {
+pub(super) fn read(text: &str) -> Option<i64> {
     arrow_cast::parse::string_to_datetime(&chrono::Utc, text.trim()).ok().map(|time| time.timestamp_millis())
 }
 
@@ -271,7 +371,7 @@ fn of_number(args: &Args) -> Result<ArrayRef> {
             );
         }
     };
-    Ok(args.times(|row| args.int(0).get(row)?.checked_mul(scale)))
+    Ok(args.instants(|row| args.int(0).get(row)?.checked_mul(scale)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Java's date patterns (`yyyy-MM-dd HH:mm:ss.SSS`), compiled once, to write and read times in UTC.
+//! Java's date patterns (`yyyy-MM-dd HH:mm:ss.SSS`), compiled once, to write and read times.
 
 use std::fmt::Write;
 
@@ -70,8 +70,15 @@ impl Pattern {
         Ok(Pattern(pieces))
     }
 
-    /// Writes a time. Answers nothing that can fail: writing to a `String` does not.
-    pub(super) fn write(&self, ms: i64, out: &mut String) {
+    /// Whether it reads an offset: what it reads is an instant then.
+    pub(super) fn reads_offset(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Field('X' | 'Z', _)))
+    }
+
+    /// Writes the time that clocks show which are `offset_ms` ahead of UTC. Answers nothing that can fail: writing to a
+    /// `String` does not.
+    pub(super) fn write(&self, local_ms: i64, offset_ms: i64, out: &mut String) {
+        let ms = local_ms;
         let day = ms.div_euclid(DAY_MS);
         let date = Civil::of_day(day);
         let of_day = ms.rem_euclid(DAY_MS);
@@ -102,8 +109,8 @@ impl Pattern {
                     let name = WEEKDAYS[iso_weekday(day) as usize - 1];
                     out.push_str(if count > 3 { name } else { &name[..3] });
                 }
-                'X' => out.push('Z'),
-                _ => out.push_str("+0000"),
+                'X' if offset_ms == 0 => out.push('Z'),
+                letter => written_offset(out, offset_ms, letter, count),
             }
         }
     }
@@ -161,6 +168,20 @@ impl Pattern {
 
 fn padded(out: &mut String, value: i64, width: usize) {
     let _ = write!(out, "{value:0width$}");
+}
+
+/// As Java does: `X` is `+01` or `+0530`, `XX` and `Z` `+0100`, `XXX` `+01:00`.
+fn written_offset(out: &mut String, offset_ms: i64, letter: char, count: usize) {
+    let minutes = offset_ms.abs() / 60_000;
+    out.push(if offset_ms < 0 { '-' } else { '+' });
+    padded(out, minutes / 60, 2);
+    if letter == 'X' && count == 1 && minutes % 60 == 0 {
+        return;
+    }
+    if letter == 'X' && count > 2 {
+        out.push(':');
+    }
+    padded(out, minutes % 60, 2);
 }
 
 fn fraction(out: &mut String, milli: i64, count: usize) {
@@ -225,8 +246,25 @@ mod tests {
 
     fn write(pattern: &str, ms: i64) -> String {
         let mut out = String::new();
-        Pattern::compile(pattern).unwrap().write(ms, &mut out);
+        Pattern::compile(pattern).unwrap().write(ms, 0, &mut out);
         out
+    }
+
+    #[test]
+    fn offsets_are_javas() {
+        for (pattern, offset, expected) in [
+            ("HH X", 0, "00 Z"),
+            ("HH X", 60, "00 +01"),
+            ("X XX XXX Z", 330, "+0530 +0530 +05:30 +0530"),
+            ("XXX Z", -480, "-08:00 -0800"),
+            ("Z", 0, "+0000"),
+        ] {
+            let mut out = String::new();
+            Pattern::compile(pattern).unwrap().write(0, offset * 60_000, &mut out);
+            assert_eq!(out, expected, "{pattern}");
+        }
+        let reads = |pattern: &str| Pattern::compile(pattern).unwrap().reads_offset();
+        assert!(reads("HH:mmXXX") && !reads("HH:mm'X'"));
     }
 
     fn read(pattern: &str, text: &str) -> Option<i64> {

@@ -6,12 +6,14 @@ use datafusion_common::Result;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion_expr::{Expr, ScalarUDF};
 
-/// What the SQL planner asks about such syntax, in this order.
-pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
+use crate::time::Zone;
+
+/// What the SQL planner asks about such syntax, in this order, in a session in this zone.
+pub fn planners(zone: Zone) -> Vec<Arc<dyn ExprPlanner>> {
     let date_part = super::calendar::FUNCTIONS.iter().find(|function| function.name == "date_part");
     let Some(date_part) = date_part else { unreachable!("the calendar has date_part") };
     vec![
-        Arc::new(Extract(Arc::new(date_part.udf()))),
+        Arc::new(Extract(Arc::new(date_part.udf(zone)))),
         Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
         Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner),
     ]

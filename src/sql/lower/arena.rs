@@ -189,7 +189,9 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Map { filter: f, columns: c, .. }, Op::Map { filter: g, columns: d, .. }) => f == g && c == d,
         (Op::Union, Op::Union) | (Op::Hold, Op::Hold) => true,
         (Op::Repeat { times: a }, Op::Repeat { times: b }) => a == b,
-        (Op::Window { time: t, window: w }, Op::Window { time: u, window: v }) => (t, w) == (u, v),
+        (Op::Window { time: t, window: w, zone: a }, Op::Window { time: u, window: v, zone: b }) => {
+            (t, w, a) == (u, v, b)
+        }
         (Op::Reduce(a), Op::Reduce(b)) => same_reduce(a, b),
         (Op::Join(a), Op::Join(b)) => same_join(a, b),
         (Op::Rank(a), Op::Rank(b)) => a == b,

@@ -9,6 +9,7 @@ use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Literal};
 
 use super::super::column_type::TIME;
+use super::super::zoned;
 use super::scalar::as_column;
 use crate::plan::Scalar;
 
@@ -51,12 +52,17 @@ pub(super) fn bound(expr: &Scalar, bounds: &[Option<i64>]) -> Option<i64> {
     }
     let function = expr.downcast_ref::<ScalarFunctionExpr>()?;
     let (args, name) = (function.args(), function.fun().name());
+    if let ([time], Some(ahead)) = (args, zoned::ahead(function.fun())) {
+        return Some(bound(time, bounds)?.saturating_add(ahead));
+    }
     let step_ms = match (name, args) {
         ("date_bin", [step, _]) => interval_ms(&literal(step)?)?,
         ("date_trunc" | "timestamp_floor", [unit, _]) => unit_ms(&literal(unit)?)?,
         _ => return None,
     };
-    Some(bound(&args[1], bounds)?.saturating_sub(step_ms - 1))
+    // A day, week or month of a zone's calendar is longer by as much as its clocks are put back.
+    let longer = if zoned::is_zoned(function.return_type()) { DAY_MS } else { 0 };
+    Some(bound(&args[1], bounds)?.saturating_sub(step_ms - 1 + longer))
 }
 
 pub(super) fn literal(expr: &Scalar) -> Option<ScalarValue> {

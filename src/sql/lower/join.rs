@@ -15,7 +15,7 @@ use datafusion_physical_expr::expressions::{BinaryExpr, CaseExpr, Column, Litera
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::super::as_of::marker;
-use super::super::column_type::TIME;
+use super::super::column_type::is_time;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::arena::Known;
@@ -312,7 +312,7 @@ fn time_order(conjunct: &Scalar, width: usize, schema: &DFSchema) -> Result<Opti
     let (later, after) = shifted(later);
     let sides = [&earlier, &later].map(|expr| side_of(expr, width));
     let (Some(side), Some(other)) = (sides[0], sides[1]) else { return Ok(None) };
-    let times = [&earlier, &later].iter().all(|expr| expr.data_type(schema.as_arrow()).is_ok_and(|t| t == TIME));
+    let times = [&earlier, &later].iter().all(|expr| expr.data_type(schema.as_arrow()).is_ok_and(|t| is_time(&t)));
     if side == other || !times {
         return Ok(None);
     }

@@ -8,7 +8,7 @@ use datafusion_physical_expr::conjunction_opt;
 use datafusion_physical_expr::expressions::Column;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::super::column_type::TIME;
+use super::super::column_type::is_time;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::join::place;
@@ -52,7 +52,7 @@ impl AsOf {
         width: usize,
         schema: &DFSchema,
     ) -> Result<AsOf> {
-        if columns_of(&time).last().is_none_or(|&last| last >= width) || time.data_type(schema.as_arrow())? != TIME {
+        if columns_of(&time).last().is_none_or(|&last| last >= width) || !is_time(&time.data_type(schema.as_arrow())?) {
             return refuse(
                 "FOR SYSTEM_TIME AS OF is followed by something that is no time of the other side",
                 "write JOIN t FOR SYSTEM_TIME AS OF s.ts, where s.ts is a TIMESTAMP(3) column of what t is joined to",

@@ -6,6 +6,7 @@ mod bounds;
 mod grouping;
 mod join;
 mod lookup;
+mod lost_time;
 mod over;
 mod pattern;
 mod rank;
@@ -178,13 +179,28 @@ impl Lowering<'_> {
         let facts = self.arena.facts(relation.node);
         let shown =
             facts.time.and_then(|time| relation.columns.iter().position(|column| as_column(column) == Some(time)));
-        let problem = Problem::at(node.place, format!("'{name}' is not the event-time column"));
+        let (lost, remedy) = self.lost_time(relation.node);
+        let why = if facts.time.is_some() || lost.is_empty() { String::new() } else { format!(": {lost}") };
+        let problem = Problem::at(node.place, format!("'{name}' is not the event-time column{why}"));
         match (shown, facts.time) {
-            (Some(at), _) => problem.hint(format!("the event-time column is '{}'", node.input.schema().field(at).name())),
+            (Some(at), _) => {
+                problem.hint(format!("the event-time column is '{}'", node.input.schema().field(at).name()))
+            }
+            (None, Some(_)) if self.is_joined(relation.node) => problem
+                .hint("the event time of a join is the later one of both sides: select GREATEST(a.ts, b.ts) there"),
             (None, Some(_)) => problem.hint("select the event-time column (or window_time) in the query below"),
-            (None, None) => problem.hint(
-                "declare it in the source: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND; behind a window it is window_time",
-            ),
+            (None, None) => problem.hint(remedy),
+        }
+    }
+}
+
+impl Lowering<'_> {
+    /// Whether rows are those of a join, filtered and projected.
+    fn is_joined(&self, node: NodeId) -> bool {
+        let Node { op, inputs, .. } = &self.arena.nodes[node];
+        match op {
+            Op::Map { .. } => self.is_joined(inputs[0]),
+            op => matches!(op, Op::Join(_)),
         }
     }
 }

@@ -12,7 +12,7 @@ use datafusion_expr::{
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::super::aggregate_call::Bound;
-use super::super::column_type::TIME;
+use super::super::column_type::is_time;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::super::rank_call::ShiftCall;
@@ -106,13 +106,19 @@ impl Lowering<'_> {
     fn check_frame(&self, node: NodeId, order: &[(usize, SortOptions)], frame: Frame, place: Span) -> Result<()> {
         let (facts, schema) = (self.arena.facts(node), self.arena.schema(node));
         let follows = |column: usize| {
-            *schema.field(column).data_type() == TIME
+            is_time(schema.field(column).data_type())
                 && (facts.time == Some(column) || facts.bounds.get(column).is_some_and(Option::is_some))
         };
         if !order.first().is_some_and(|(column, options)| !options.descending && follows(*column)) {
             let name = facts.time.map_or("ts", |time| schema.field(time).name());
+            let message = "frames follow event time, and this is not the event-time column in ascending order";
+            if let ((lost, remedy), None) = (self.lost_time(node), facts.time)
+                && !lost.is_empty()
+            {
+                return Err(placed(Problem::at(place, format!("{message}: {lost}")).hint(remedy)));
+            }
             return Err(placed(
-                Problem::at(place, "frames follow event time, and this is not the event-time column in ascending order")
+                Problem::at(place, message)
                     .hint(format!("write OVER (PARTITION BY k ORDER BY {name} RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW)")),
             ));
         }

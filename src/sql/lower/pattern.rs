@@ -12,7 +12,7 @@ use super::super::pattern_node::PatternNode;
 use super::arena::Known;
 use super::scalar::physical;
 use super::{Lowering, Relation};
-use crate::plan::{Emit, Facts, Node, Op, Pattern};
+use crate::plan::{Emit, Facts, Node, Op, Pattern, Pick, Place};
 
 impl Lowering<'_> {
     /// The rows of the matches.
@@ -41,12 +41,14 @@ impl Lowering<'_> {
         }
         let time = places[node.pattern.time];
         if facts.time != Some(time) && facts.bounds[time].is_none() {
-            let problem =
-                Problem::at(node.place, "MATCH_RECOGNIZE orders by the event-time column, and this is not it");
+            let (lost, remedy) = self.lost_time(relation.node);
+            let why = if facts.time.is_some() || lost.is_empty() { String::new() } else { format!(": {lost}") };
+            let message = format!("MATCH_RECOGNIZE orders by the event-time column, and this is not it{why}");
+            let problem = Problem::at(node.place, message);
             let shown = facts.time.map(|time| self.arena.schema(relation.node).field(time).name().clone());
             return Err(placed(match shown.filter(|name| !name.starts_with("__")) {
                 Some(name) => problem.hint(format!("the event-time column is '{name}': write ORDER BY {name}")),
-                None => problem.hint("declare it in the source: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"),
+                None => problem.hint(remedy),
             }));
         }
         let pattern = Pattern {
@@ -56,8 +58,19 @@ impl Lowering<'_> {
             ..node.pattern.moved(&|column| places[column])
         };
         let mut bounds = vec![None; node.schema.fields().len()];
-        let within = pattern.within_ms.filter(|within| *within < i64::MAX);
-        bounds[node.time] = facts.bounds[time].zip(within).map(|(bound, within)| bound.saturating_sub(within));
+        // A match that looks ahead waits for a row however late it comes.
+        let within = pattern.within_ms.filter(|within| *within < i64::MAX && pattern.reach().1 == 0);
+        let bound = facts.bounds[time].zip(within).map(|(bound, within)| bound.saturating_sub(within));
+        bounds[node.time] = bound;
+        // Every row of a match lies within it, and the match is told when its time has run out at the latest.
+        let head = bounds.len() - pattern.picks.len();
+        for (pick, place) in node.pattern.picks.iter().zip(head..) {
+            if let Pick::Column { place: Place { offset: 0, .. }, column } = pick
+                && *column == node.pattern.time
+            {
+                bounds[place] = bound;
+            }
+        }
         let out = Facts {
             append_only: pattern.lateness_ms == Some(0),
             time: within.map(|_| node.time),

@@ -12,7 +12,7 @@ use datafusion_expr::{Aggregate, Expr, ExprSchemable};
 use datafusion_physical_expr::expressions::Literal;
 
 use super::super::aggregate_call::{Bound, counts_rows};
-use super::super::column_type::TIME;
+use super::super::column_type::{TIME, is_time};
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
@@ -208,12 +208,16 @@ impl Lowering<'_> {
     /// Takes pending windows into the grouping, if its keys tell the window and nothing else reads the windows' columns.
     fn fuse(&mut self, relation: &mut Relation, key_count: usize) -> Result<Option<(NodeId, Vec<usize>, Shape)>> {
         let Some(pending) = relation.pending.clone() else { return Ok(None) };
+        if matches!(pending.kind, WindowKind::Fixed(_, Some(_))) {
+            // By the clocks of a zone windows do not last equally long: each row is put in its own first.
+            return Ok(None);
+        }
         let width = self.arena.width(relation.node);
         let window_of = |expr: &Scalar| as_column(expr).and_then(|index| index.checked_sub(width));
         let reads = |expr: &Scalar| columns_of(expr).last().is_some_and(|&last| last >= width);
         let only_windows = |expr: &Scalar| reads(expr) && columns_of(expr).first().is_some_and(|&first| first >= width);
         let tells = |c: usize| match pending.kind {
-            WindowKind::Fixed(window) => c > 0 || by_start(window),
+            WindowKind::Fixed(window, _) => c > 0 || by_start(window),
             WindowKind::Session { .. } => true,
         };
         let (keys, rest) = relation.columns.split_at(key_count);
@@ -222,7 +226,7 @@ impl Lowering<'_> {
         let (behind, below): (Vec<Scalar>, Vec<Scalar>) = relation.filter.iter().cloned().partition(reads);
         let session = match pending.kind {
             WindowKind::Session { gap } => Some(gap),
-            WindowKind::Fixed(_) => None,
+            WindowKind::Fixed(..) => None,
         };
         if !told || !apart || !behind.iter().all(only_windows) {
             return match session {
@@ -272,7 +276,7 @@ impl Lowering<'_> {
             self.settle(Relation { node: relation.node, pending: None, ranked: None, filter, columns, names })?;
         let places = Lowering::places(&settled);
         let pane = match pending.kind {
-            WindowKind::Fixed(window) => Pane::Windows { time: pending.time, window },
+            WindowKind::Fixed(window, _) => Pane::Windows { time: pending.time, window },
             WindowKind::Session { gap } => {
                 let keep = keep.and_then(|_| places.last().copied());
                 Pane::Session { time: pending.time, gap, keep }
@@ -301,7 +305,7 @@ impl Lowering<'_> {
         };
         let bounded = || {
             let time =
-                |&&key: &&usize| facts.bounds[key].is_some() && *self.arena.schema(node).field(key).data_type() == TIME;
+                |&&key: &&usize| facts.bounds[key].is_some() && is_time(self.arena.schema(node).field(key).data_type());
             keys.iter().find(time).map(|&key| (key, key))
         };
         let is_window = assigned.is_some();
@@ -352,7 +356,12 @@ impl Lowering<'_> {
         let first = fields.len();
         let bounded = !matches!(reduce.pane, Pane::Unbounded);
         if bounded {
-            fields.extend(WINDOW_COLUMNS.map(|name| Field::new(name, TIME, true)));
+            let time = match reduce.pane {
+                Pane::Windows { time, .. } | Pane::Session { time, .. } => schema.field(time).data_type().clone(),
+                Pane::Assigned { end, .. } => schema.field(end).data_type().clone(),
+                Pane::Unbounded => TIME,
+            };
+            fields.extend(WINDOW_COLUMNS.map(|name| Field::new(name, time.clone(), true)));
         }
         fields.extend(reduce.aggregates.iter().map(|call| Field::new(&call.name, call.output.clone(), true)));
         let changes = reduce.emit == Emit::Changes;

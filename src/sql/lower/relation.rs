@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema};
+use arrow_schema::{Field, FieldRef, Schema};
 use datafusion_common::Result;
 use datafusion_physical_expr::conjunction_opt;
 use datafusion_physical_expr::expressions::Column;
@@ -20,6 +20,7 @@ use super::arena::Known;
 use super::rank::{Ranked, unbounded};
 use super::scalar::{as_column, columns_of, count_columns, is_free, substitute};
 use crate::plan::{Facts, Node, NodeId, Op, Scalar, Window, WindowColumns};
+use crate::time::Zone;
 
 /// Windows that rows are yet to be put in.
 #[derive(Clone, Debug)]
@@ -47,6 +48,15 @@ pub(in crate::sql) struct Relation {
     pub(in crate::sql) columns: Vec<Scalar>,
     /// The columns' names, for those who read a plan.
     pub(in crate::sql) names: Vec<String>,
+}
+
+impl Relation {
+    /// The fields of the window columns behind those of the node.
+    pub(in crate::sql) fn window_fields(&self, node: &[FieldRef]) -> Vec<FieldRef> {
+        let time = self.pending.as_ref().and_then(|pending| node.get(pending.time));
+        let time_type = time.map_or(TIME, |time| time.data_type().clone());
+        WINDOW_COLUMNS.map(|name| Arc::new(Field::new(name, time_type.clone(), true))).to_vec()
+    }
 }
 
 /// The window columns as bare columns behind `width` others.
@@ -148,26 +158,30 @@ impl Lowering<'_> {
     pub(in crate::sql) fn run(&mut self, relation: Relation) -> Result<Relation> {
         let mut relation = self.settle(relation)?;
         if let Some(pending) = relation.pending.take() {
-            let WindowKind::Fixed(window) = pending.kind else {
+            let WindowKind::Fixed(window, zone) = pending.kind else {
                 return Err(placed(Problem::at(pending.place, "a session is known only when it is grouped").hint(
                     "group by it: GROUP BY key, window_start, window_end, with the same key in SESSION(TABLE t PARTITION BY key, ...)",
                 )));
             };
-            relation.node = self.assign(relation.node, pending.time, window);
+            relation.node = self.assign(relation.node, pending.time, window, zone);
         }
         self.settle(relation)
     }
 
     /// A node that puts rows in windows.
-    fn assign(&mut self, input: NodeId, time: usize, window: Window) -> NodeId {
+    fn assign(&mut self, input: NodeId, time: usize, window: Window, zone: Option<Zone>) -> NodeId {
         let width = self.arena.width(input);
         let mut fields: Vec<Field> =
             self.arena.schema(input).fields().iter().map(|field| field.as_ref().clone()).collect();
-        fields.extend(WINDOW_COLUMNS.map(|name| Field::new(name, TIME, false)));
+        let time_type = fields[time].data_type().clone();
+        fields.extend(WINDOW_COLUMNS.map(|name| Field::new(name, time_type.clone(), false)));
         let from = self.arena.facts(input);
         let bound = from.bounds[time];
         let mut bounds = from.bounds.clone();
-        bounds.extend(window_bounds(window, bound, 0));
+        let [start, end, last] = window_bounds(window, bound, 0);
+        // By the clocks of a zone a window may last longer by as much as they are put back.
+        let longer = zone.map_or(0, |zone| zone.reach().1 - zone.reach().0);
+        bounds.extend([start.map(|start| start.saturating_sub(longer)), end, last]);
         let facts = Facts {
             time: Some(time),
             key: from.key.as_ref().map(|key| key.iter().copied().chain([width, width + 1]).collect()),
@@ -176,8 +190,10 @@ impl Lowering<'_> {
             window: Some(WindowColumns { start: Some(width), end: Some(width + 1), time: Some(width + 2) }),
             ..from.clone()
         };
-        let known = Known { by_start: by_start(window), by_end: true, ..self.arena.known(input) };
-        let op = Op::Window { time, window };
+        // Where clocks are put forward windows that overlap may begin, or end, at once.
+        let told = zone.is_none() || matches!(window, Window::Tumble { .. });
+        let known = Known { by_start: told && by_start(window), by_end: told, ..self.arena.known(input) };
+        let op = Op::Window { time, window, zone };
         self.arena.add(Node { op, inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts }, known)
     }
 
