@@ -6,7 +6,7 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | 0 | time metrics |
-//! | 1 | options delta retry |
+//! | 1 | options delta retry otlp |
 //! | 2 | aggregate format |
 //! | 3 | pattern window reduce session join rank table recursion source sink |
 //! | 4 | plan |
@@ -30,6 +30,7 @@ pub mod format;
 pub mod join;
 pub mod metrics;
 pub mod options;
+pub mod otlp;
 pub mod pattern;
 pub mod plan;
 pub mod rank;

@@ -91,6 +91,8 @@ pub struct Metrics {
     pub state_rows: Family<Label, Gauge>,
     /// Bytes an operator keeps: `operator`.
     pub state_bytes: Family<Label, Gauge>,
+    /// Spans that found no room on their way to the collector.
+    pub otlp_spans_dropped: Counter,
     /// Connected SSE clients.
     pub sse_clients: Gauge,
     /// Deltas that were merged for slow SSE clients.
@@ -161,6 +163,7 @@ impl Metrics {
             operator_busy_seconds: Family::default(),
             state_rows: Family::default(),
             state_bytes: Family::default(),
+            otlp_spans_dropped: Counter::default(),
             sse_clients: Gauge::default(),
             sse_compacted: Counter::default(),
             clients: Family::default(),
@@ -203,6 +206,7 @@ impl Metrics {
         add(ours, "operator_busy_seconds", &self.operator_busy_seconds);
         add(ours, "state_rows", &self.state_rows);
         add(ours, "state_bytes", &self.state_bytes);
+        add(ours, "otlp_spans_dropped", &self.otlp_spans_dropped);
         add(ours, "sse_clients", &self.sse_clients);
         add(ours, "sse_compacted", &self.sse_compacted);
         add(ours, "clients", &self.clients);

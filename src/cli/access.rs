@@ -27,7 +27,7 @@ pub(super) fn access(settings: &Settings, address: SocketAddr) -> Result<Access,
         _ => return Err("--tls-cert and --tls-key go together: give both or none".to_owned()),
     };
     let origins = settings.allow_origins.as_deref().map_or(Ok(Origins::default()), Origins::parse)?;
-    Ok(Access { tokens, origins, tls, limits: settings.limits.clone().unwrap_or_default() })
+    Ok(Access { tokens, origins, tls, limits: settings.limits.clone().unwrap_or_default(), spans: None })
 }
 
 /// The files that it was read from, and whether they are others now: who renews a certificate or a token need not restart.

@@ -39,7 +39,7 @@ impl Reach {
             return Err("the token holds what no token can: spaces, or letters beyond ASCII".to_owned());
         }
         let tls = address.secure.then(|| tls(self.ca.as_deref())).transpose()?;
-        Ok(Target { address, tls, token: self.token.clone() })
+        Ok(Target { address, tls, token: self.token.clone(), headers: String::new() })
     }
 }
 
@@ -49,6 +49,8 @@ pub(super) struct Target {
     pub(super) address: Address,
     tls: Option<Arc<ClientConfig>>,
     pub(super) token: Option<String>,
+    /// Sent with every request, as lines.
+    headers: String,
 }
 
 /// A connection, encrypted or not.
@@ -56,6 +58,19 @@ pub(super) trait Connection: Read + Write + Send {}
 impl<C: Read + Write + Send> Connection for C {}
 
 impl Target {
+    /// The same, with headers that go with every request.
+    pub(super) fn with_headers(mut self, headers: Vec<(String, String)>) -> Result<Target, String> {
+        for (name, value) in headers {
+            let name_fits = !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            if !name_fits || !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+                return Err(format!("'{name}' is no header that can be sent"));
+            }
+            self.headers += &format!("{name}: {value}\r\n");
+        }
+        Ok(self)
+    }
+
     /// Connects; a read that takes longer than `patience` fails.
     pub(super) fn connect(&self, patience: Duration) -> Result<Box<dyn Connection>, String> {
         let broken = |error: std::io::Error| format!("{}: {error}", self.address.host);
@@ -165,22 +180,35 @@ impl Reply {
 pub(super) struct Client {
     target: Target,
     stream: Option<BufReader<Box<dyn Connection>>>,
+    patience: Duration,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("address", &self.target.address).finish_non_exhaustive()
+    }
 }
 
 impl Client {
+    /// Connected with the first request; an answer may take `patience`.
+    pub(super) fn unconnected(target: Target, patience: Duration) -> Client {
+        Client { target, stream: None, patience }
+    }
+
     /// Connected if that can be done now; otherwise the first request tries again, and says why not.
     pub(super) fn new(target: Target) -> Client {
         let stream = target.connect(PATIENCE).ok().map(BufReader::new);
-        Client { target, stream }
+        Client { target, stream, patience: PATIENCE }
     }
 
     /// POSTs a body.
     pub(super) fn post(&mut self, path: &str, media: &str, body: &[u8]) -> Result<Reply, String> {
         let token =
             self.target.token.as_ref().map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
-        let (Address { host, path: base, .. }, length) = (&self.target.address, body.len());
+        let (Address { host, path: base, .. }, headers, length) =
+            (&self.target.address, &self.target.headers, body.len());
         let head = format!(
-            "POST {base}{path} HTTP/1.1\r\nHost: {host}\r\n{token}Content-Type: {media}\r\nContent-Length: {length}"
+            "POST {base}{path} HTTP/1.1\r\nHost: {host}\r\n{token}{headers}Content-Type: {media}\r\nContent-Length: {length}"
         );
         let mut request = format!("{head}\r\n\r\n").into_bytes();
         request.extend_from_slice(body);
@@ -195,7 +223,7 @@ impl Client {
         let broken = |error: std::io::Error| format!("{}: {error}", self.target.address.host);
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            none => none.insert(BufReader::new(self.target.connect(PATIENCE)?)),
+            none => none.insert(BufReader::new(self.target.connect(self.patience)?)),
         };
         stream.get_mut().write_all(request).map_err(broken)?;
         stream.get_mut().flush().map_err(broken)?;
@@ -214,7 +242,7 @@ fn read(stream: &mut impl BufRead) -> std::io::Result<(Reply, bool)> {
     stream.read_line(&mut line)?;
     let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| wrong("the connection was closed without an answer"))?;
-    let (mut length, mut retry_after, mut keep) = (0, None, line.starts_with("HTTP/1.1"));
+    let (mut length, mut chunked, mut retry_after, mut keep) = (0, false, None, line.starts_with("HTTP/1.1"));
     loop {
         line.clear();
         stream.read_line(&mut line)?;
@@ -224,12 +252,36 @@ fn read(stream: &mut impl BufRead) -> std::io::Result<(Reply, bool)> {
             "content-length" => length = value.parse().map_err(|_| wrong("an answer without a length"))?,
             "retry-after" => retry_after = value.parse().ok().map(Duration::from_secs_f64),
             "connection" if value.eq_ignore_ascii_case("close") => keep = false,
-            "transfer-encoding" => return Err(wrong("an answer in chunks")),
+            "transfer-encoding" => chunked = value.eq_ignore_ascii_case("chunked"),
             _ => {}
         }
     }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body)?;
+    let mut body = Vec::new();
+    if !chunked {
+        body.resize(length, 0);
+        stream.read_exact(&mut body)?;
+        return Ok((Reply { status, retry_after, body }, keep));
+    }
+    loop {
+        line.clear();
+        stream.read_line(&mut line)?;
+        let size = line.split(';').next().unwrap_or_default().trim();
+        let size = u64::from_str_radix(size, 16).map_err(|_| wrong("a chunk without a size"))?;
+        if stream.take(size).read_to_end(&mut body)? as u64 != size {
+            return Err(wrong("the connection was closed within an answer"));
+        }
+        // Behind a chunk its line ends; behind the last there may be headers, up to an empty line.
+        loop {
+            line.clear();
+            stream.read_line(&mut line)?;
+            if size > 0 || line.trim_end().is_empty() {
+                break;
+            }
+        }
+        if size == 0 {
+            break;
+        }
+    }
     Ok((Reply { status, retry_after, body }, keep))
 }
 
@@ -266,5 +318,13 @@ mod tests {
         let (second, keep) = read(&mut bytes).unwrap();
         assert_eq!((second.status, second.retry_after, keep), (429, Some(Duration::from_secs(1)), false));
         assert!(read(&mut bytes).is_err());
+
+        let mut bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nab\r\nc\r\n1\r\nd\r\n0\r\nx: y\r\n\r\nHTTP/1.1 204 \
+                         No Content\r\n\r\n"
+            .as_bytes();
+        let (chunks, keep) = read(&mut bytes).unwrap();
+        assert_eq!((chunks.body.as_slice(), keep), (b"ab\r\ncd".as_slice(), true));
+        assert_eq!(read(&mut bytes).unwrap().0.status, 204);
+        assert!(read(&mut "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab".as_bytes()).is_err());
     }
 }

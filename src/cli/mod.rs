@@ -17,6 +17,7 @@ mod run;
 mod settings;
 mod signals;
 mod tail;
+mod telemetry;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ use super::access::{Files, access};
 use super::progress::{self, Line, grouped};
 use super::settings::{FILE, LogFormat, Settings};
 use super::signals::{self, Signals};
+use super::telemetry::{Telemetry, Teller, telemetry};
 use super::{Outcome, descriptors, logging, program};
 use crate::engine::{Config, Engine, EngineError, Summary};
 use crate::format::MAX_DEPTH;
@@ -61,6 +62,8 @@ pub(super) fn run(args: Run) -> Outcome {
 fn start(args: Run) -> Result<(), Outcome> {
     let settings = args.settings.or(Settings::read(Path::new(FILE)).map_err(Outcome::usage)?);
     let config = config(&settings).map_err(Outcome::usage)?;
+    let telemetry = telemetry(settings.otlp.as_deref(), config.process).map_err(Outcome::usage)?;
+    let telemetry = telemetry(settings.otlp.as_deref(), config.process).map_err(Outcome::usage)?;
     let compiled = program::read(&args.files)?;
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
     compiled.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -69,14 +72,19 @@ fn start(args: Run) -> Result<(), Outcome> {
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Outcome::Failed(format!("no threads for the server: {error}")))?;
-    let result = runtime.block_on(serve_and_follow(compiled.dataflow, config, &settings));
+    let result = runtime.block_on(serve_and_follow(compiled.dataflow, config, telemetry, &settings));
     progress::wipe();
     // What is stuck is not waited for.
     runtime.shutdown_timeout(if result.is_ok() { GRACE } else { Duration::ZERO });
     result
 }
 
-async fn serve_and_follow(dataflow: Dataflow, config: Config, settings: &Settings) -> Result<(), Outcome> {
+async fn serve_and_follow(
+    dataflow: Dataflow,
+    config: Config,
+    telemetry: Option<Telemetry>,
+    settings: &Settings,
+) -> Result<(), Outcome> {
     let mut signals = Signals::listen().map_err(|error| Outcome::Failed(format!("signals: {error}")))?;
     // Before anything runs: a port that is taken is found out at once.
     let listener = match settings.no_serve.unwrap_or(false) {
@@ -103,7 +111,7 @@ async fn serve_and_follow(dataflow: Dataflow, config: Config, settings: &Setting
         error => Outcome::Failed(error.to_string()),
     })?;
     started.send_replace(true);
-    follow(Arc::new(engine), listener, settings, signals).await.map_err(Outcome::Failed)
+    follow(Arc::new(engine), listener, telemetry, settings, signals).await.map_err(Outcome::Failed)
 }
 
 /// Another handle on a listener.
@@ -169,12 +177,15 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Outcome> {
 async fn follow(
     engine: Arc<Engine>,
     listener: Option<(TcpListener, Access)>,
+    telemetry: Option<Telemetry>,
     settings: &Settings,
     mut signals: Signals,
 ) -> Result<(), String> {
+    let teller = telemetry.map(|telemetry| telemetry.start(&engine)).transpose()?;
     let serving = listener.is_some();
     let (close, closed) = oneshot::channel::<()>();
-    let server = listener.map(|(listener, access)| {
+    let server = listener.map(|(listener, mut access)| {
+        access.spans = teller.as_ref().map(Teller::recorder);
         if let Ok(address) = listener.local_addr() {
             if engine.config().processes() == 1 {
                 tell_address(&listener, access.tls.is_some());
@@ -208,6 +219,9 @@ async fn follow(
             },
             () = tokio::time::sleep(GRACE) => tracing::warn!("some requests did not end in time"),
         }
+    }
+    if let Some(teller) = teller {
+        let _ = tokio::task::spawn_blocking(|| teller.finish()).await;
     }
     Ok(())
 }

@@ -95,6 +95,11 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_STOP_TIMEOUT", value_name = "DURATION")]
     pub(super) stop_timeout: Option<Pace>,
 
+    /// Tell an OpenTelemetry collector metrics and the spans of requests, over OTLP/HTTP with JSON, like
+    /// http://localhost:4318; the variables OTEL_* say how [default: OTEL_EXPORTER_OTLP_ENDPOINT, or nobody]
+    #[arg(long, env = "HIGHWATER_OTLP", value_name = "URL")]
+    pub(super) otlp: Option<String>,
+
     /// How log lines are written to stderr; what is logged is set by RUST_LOG [default: text]
     #[arg(long, env = "HIGHWATER_LOG_FORMAT", value_name = "FORMAT")]
     pub(super) log_format: Option<LogFormat>,
@@ -167,6 +172,7 @@ impl Settings {
             exit_at_end: self.exit_at_end.or(other.exit_at_end),
             drain: self.drain.or(other.drain),
             stop_timeout: self.stop_timeout.or(other.stop_timeout),
+            otlp: self.otlp.or(other.otlp),
             log_format: self.log_format.or(other.log_format),
         }
     }

@@ -62,6 +62,7 @@ pub const METRICS: &[MetricSpec] = &[
     spec("operator_busy_seconds", Counter, &["operator"], "Time spent in an operator"),
     spec("state_rows", Gauge, &["operator"], "Rows an operator keeps"),
     spec("state_bytes", Gauge, &["operator"], "Bytes an operator keeps"),
+    spec("otlp_spans_dropped", Counter, &[], "Spans that found no room on their way to the collector"),
     spec("sse_clients", Gauge, &[], "Connected readers of streams"),
     spec("sse_compacted", Counter, &[], "Deltas merged for slow readers of streams"),
     spec("clients", Gauge, &["kind"], "Clients by kind: sse, websocket, ingest_websocket"),

@@ -13,6 +13,7 @@ use super::role::Role;
 use super::tls::Tls;
 use super::tokens::{Refusal, Tokens};
 use crate::engine;
+use crate::otlp::Recorder;
 use crate::time::now_ms;
 
 /// How a server may be reached. The default asks for nothing: for the loopback only.
@@ -26,6 +27,8 @@ pub struct Access {
     pub tls: Option<Tls>,
     /// What a client may ask for at most.
     pub limits: Limits,
+    /// What takes the spans of requests, if somebody wants them.
+    pub spans: Option<Recorder>,
 }
 
 /// The token that came with a request, in its extensions.

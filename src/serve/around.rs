@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::{Body, HttpBody, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,8 @@ use super::paced::Pace;
 use super::problem::{self, Problem};
 use super::traffic::{self, Kind};
 use super::{App, answer};
-use crate::time::Clock;
+use crate::otlp::{Recorder, Recording, Traceparent};
+use crate::time::{Clock, now_ms};
 
 /// When to come back if there is no room.
 const RETRY: HeaderValue = HeaderValue::from_static("1");
@@ -40,6 +41,7 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
     let shared = app.access.origins.shared(request.headers());
     let sent = take_token(&mut request);
     request.extensions_mut().insert(Sent(sent));
+    let span = app.access.spans.as_ref().and_then(|recorder| Told::begin(recorder, &request, &id));
 
     let answer = async {
         match bound(&app, request, shared.is_some()) {
@@ -73,11 +75,48 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
         app.traffic.refuse(kind, &format_args!("{method} {path}"));
     }
     let (status, ms) = (response.status().as_u16(), clock.elapsed_ms());
+    if let Some(span) = span {
+        span.end(status, clock.elapsed_seconds() * 1_000.0);
+    }
     match status {
         500.. => tracing::info!(request_id = id, %method, path, status, ms, "request"),
         _ => tracing::debug!(request_id = id, %method, path, status, ms, "request"),
     }
     response
+}
+
+/// A request that becomes a span.
+struct Told<'a> {
+    recorder: &'a Recorder,
+    recording: Recording,
+    name: String,
+    start_ms: i64,
+    attributes: Vec<(&'static str, String)>,
+}
+
+impl Told<'_> {
+    /// Begins the span of a request, if it is to be one. Probes and scrapes begin no trace.
+    fn begin<'a>(recorder: &'a Recorder, request: &Request, id: &str) -> Option<Told<'a>> {
+        let path = request.uri().path();
+        let header = request.headers().get("traceparent").and_then(|parent| parent.to_str().ok());
+        let parent = header.and_then(Traceparent::parse);
+        if parent.is_none() && matches!(path, "/livez" | "/readyz" | "/health" | "/metrics") {
+            return None;
+        }
+        let recording = recorder.begin(parent)?;
+        let method = request.method().to_string();
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let name = route.map_or_else(|| method.clone(), |route| format!("{method} {route}"));
+        let mut attributes = vec![("http.request.method", method), ("url.path", path.to_owned())];
+        attributes.push(("http.request.header.x-request-id", id.to_owned()));
+        attributes.extend(route.map(|route| ("http.route", route.to_owned())));
+        attributes.extend(request.extensions().get::<Peer>().map(|peer| ("client.address", peer.0.to_string())));
+        Some(Told { recorder, recording, name, start_ms: now_ms(), attributes })
+    }
+
+    fn end(self, status: u16, ms: f64) {
+        self.recorder.end(self.recording, self.name, (self.start_ms, ms), status, self.attributes);
+    }
 }
 
 /// That of the client, if it is one, or a new one.
