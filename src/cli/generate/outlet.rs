@@ -43,7 +43,7 @@ pub(super) struct Outlet {
 
 enum To {
     Writer(Box<dyn Write>),
-    Http { client: Client, path: String, media: &'static str },
+    Http { client: Box<Client>, path: String, media: &'static str },
     Socket(Box<Socket>),
 }
 
@@ -77,7 +77,7 @@ impl Outlet {
             };
             let target = reach.target(to).map_err(Outcome::usage)?;
             let path = format!("/api/v1/sources/{}/events", percent_encode(source));
-            To::Http { client: Client::new(target), path, media }
+            To::Http { client: Box::new(Client::new(target)), path, media }
         } else if to == "-" {
             To::Writer(Box::new(BufWriter::new(std::io::stdout().lock())))
         } else {
