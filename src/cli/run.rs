@@ -63,7 +63,6 @@ fn start(args: Run) -> Result<(), Outcome> {
     let settings = args.settings.or(Settings::read(Path::new(FILE)).map_err(Outcome::usage)?);
     let config = config(&settings).map_err(Outcome::usage)?;
     let telemetry = telemetry(settings.otlp.as_deref(), config.process).map_err(Outcome::usage)?;
-    let telemetry = telemetry(settings.otlp.as_deref(), config.process).map_err(Outcome::usage)?;
     let compiled = program::read(&args.files)?;
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
     compiled.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
