@@ -157,7 +157,8 @@ impl Options {
         })
     }
 
-    fn read<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, OptionError> {
+    /// The value as `parse` reads it, if given; `parse` says what is wrong and what would do.
+    pub fn read<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, OptionError> {
         self.get(name)
             .map(|value| {
                 parse(value).map_err(|reason| OptionError::Invalid {

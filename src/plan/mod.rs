@@ -5,6 +5,7 @@
 
 pub mod build;
 mod build_recursion;
+mod chart;
 mod check;
 pub mod explain;
 mod explain_join;
@@ -30,6 +31,7 @@ use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 use crate::time::Zone;
 
+pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain, sql_type};
 pub use crate::aggregate::Emit;

@@ -84,7 +84,7 @@ fn refused(refusal: &Refusal, role: Role) -> Problem {
         Refusal::Expired(name) => (
             StatusCode::UNAUTHORIZED,
             format!("the token '{name}' is past its end"),
-            "Bearer realm=\"highwater\", error=\"invalid_token\"",
+            "Bearer realm=\"highwater\", error=\"invalid_token\", error_description=\"the token has expired\"",
         ),
         Refusal::Role(name) => (
             StatusCode::FORBIDDEN,

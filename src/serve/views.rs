@@ -13,7 +13,7 @@ use super::columns::{Column, columns};
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape};
 use crate::engine::View;
-use crate::plan::Emit;
+use crate::plan::{Chart, Emit};
 
 /// The catalog of views.
 pub(super) const ROUTES: &[Route] = &[
@@ -28,8 +28,9 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "View",
         "name:string emit:string columns:[Column] key:[string]? closes:boolean rows:integer windows_open:integer \
-         evicted:integer as_of:AsOf alert:string? sql:string",
+         evicted:integer as_of:AsOf alert:string? chart:ViewChart? sql:string",
     ),
+    ("ViewChart", "kind:string value:string? by:string?"),
 ];
 
 #[derive(Serialize)]
@@ -55,7 +56,17 @@ struct About {
     as_of: AsOf,
     /// How bad it is that a row is there: the view's option `alert`; null for a view that is no alert.
     alert: Option<String>,
+    /// How the page draws it: the view's option `chart`; null if the page chooses.
+    chart: Option<Drawn>,
     sql: String,
+}
+
+/// The chart that a view asks for.
+#[derive(Serialize)]
+struct Drawn {
+    kind: &'static str,
+    value: Option<String>,
+    by: Option<String>,
 }
 
 impl About {
@@ -76,6 +87,11 @@ impl About {
             evicted: view.evicted(),
             as_of: view.as_of().into(),
             alert: spec.options.get("alert").map(|severity| severity.trim().to_ascii_lowercase()),
+            chart: spec
+                .options
+                .get("chart")
+                .and_then(|text| Chart::parse(text, &spec.schema).ok())
+                .map(|Chart { kind, value, by }| Drawn { kind, value, by }),
             sql: spec.sql.clone(),
         }
     }

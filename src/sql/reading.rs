@@ -17,12 +17,16 @@ use super::source_draft::{option_problem, options_of};
 use super::statement::{Body, View};
 use super::token::{is_word, slice};
 use crate::options::{OptionSpec, Options};
-use crate::plan::{Emit, NodeId, ViewSpec};
+use crate::plan::{Chart, Emit, NodeId, ViewSpec};
 
 /// The options of a published view.
 const VIEW_OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "max-rows", help: "how many rows are kept: closed ones, oldest first, make room" },
     OptionSpec { name: "alert", help: "its rows are alerts of this severity: info, low, medium, high or critical" },
+    OptionSpec {
+        name: "chart",
+        help: "how the dashboard draws it: lines, bars, distribution, number or none, then if wanted a column, then `by` a column",
+    },
 ];
 
 /// How bad an alert can be.
@@ -223,10 +227,14 @@ impl Program<'_> {
             let node = unheld.unwrap_or(node);
             let facts = self.arena.facts(node);
             let (_, text) = &self.files[self.file];
+            let schema = Schema::new(fields.clone());
+            options
+                .read("chart", |text| Chart::parse(text, &schema))
+                .map_err(|error| vec![option_problem(error, &view.options, &[VIEW_OPTIONS], view.name.span)])?;
             self.views.push(ViewSpec {
                 name: view.name.value.clone(),
                 node,
-                schema: Arc::new(Schema::new(fields.clone())),
+                schema: Arc::new(schema),
                 key: self.arena.key_among(node, &columns),
                 closes: facts.closes,
                 columns,

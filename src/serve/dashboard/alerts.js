@@ -1,22 +1,28 @@
-// Alerts: rows of views that declare themselves so (`WITH ('alert' = 'high')`), newest first; one that is taken back is
-// struck through. Beside them the dead letters: rows that were not taken, and why.
+// Alerts: rows of views that declare themselves so (`WITH ('alert' = 'high')`), newest first, since when, together by view or by
+// severity, and whether somebody has seen to them; one that is taken back is struck through. Beside them the dead letters: rows
+// that were not taken, and why.
 
-import { list, make, mark, set } from "./dom.js";
+import { acknowledge, acknowledged } from "./acknowledged.js";
+import { list, make, mark, say, set } from "./dom.js";
 import { ask, standing, store, touch, upstream } from "./store.js";
-import { cell, count, span } from "./text.js";
+import { cell, clock, count, day, span } from "./text.js";
 
 export const title = "Alerts";
 const SHOWN = 100;
+const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 const part = {};
-let letters = [], asked = -Infinity, last = "";
+let letters = [], asked = -Infinity, last = "", together = "", unseen = false;
 
 export function mount(root) {
-  part.list = make("ol", { class: "alerts" }); part.none = make("p", { class: "empty" }); part.says = make("p", { class: "note" }); part.rules = make("p", { class: "note" });
+  part.by = make("select", { "aria-label": "Together by", onchange: () => { together = part.by.value; touch("alerts") } }, ...[["", "one list"], ["view", "together by view"], ["severity", "together by severity"]].map(([value, text]) => make("option", { value }, text)));
+  part.unseen = make("input", { type: "checkbox", onchange: () => { unseen = part.unseen.checked; touch("alerts") } });
+  part.all = make("button", { type: "button", onclick: () => { const these = store.alerts.filter(alert => !alert.struck && !acknowledged(alert)); acknowledge(these, true); say(`${these.length} acknowledged`); touch("alerts") } }, "Acknowledge all");
+  part.groups = make("div", { class: "groups" }); part.none = make("p", { class: "empty" }); part.says = make("p", { class: "note" }); part.rules = make("p", { class: "note" });
   part.body = make("tbody"); part.no = make("p", { class: "empty" }, "Every row was taken.");
   part.total = make("p", { class: "note" });
-  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["source", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
+  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["of", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
   root.append(make("h1", { class: "unseen" }, "Alerts"),
-    make("section", { class: "card", "aria-label": "Alerts" }, make("h2", {}, "Alerts"), part.says, part.rules, part.none, part.list),
+    make("section", { class: "card", "aria-label": "Alerts" }, make("div", { class: "head" }, make("h2", {}, "Alerts"), make("div", { class: "tools" }, make("label", { class: "check" }, part.unseen, "only new ones"), part.by, part.all)), part.says, part.rules, part.none, part.groups),
     make("section", { class: "card", "aria-label": "Dead letters" }, make("h2", {}, "Dead letters"), part.total, part.no, part.scroll));
 }
 
@@ -43,27 +49,62 @@ function rules(declared) {
   part.rules.replaceChildren(...(text ? ["Thresholds: ", ...[...names].flatMap((name, at) => [at ? ", " : "", make("a", { href: "#tables" }, name)]), ", edited in place."] : []));
 }
 
+/** The columns of an alert, each with its value; `times` or not. */
+export function pairs(alert, times = true) {
+  const view = store.views.get(alert.view);
+  return view ? view.columns.filter(c => times || !c.time).map(c => make("span", { class: "pair" }, make("small", {}, c.name + " "), make("b", {}, cell(alert.row[c.name], c)))) : [];
+}
+
+/** Since when: by the clock if it came while somebody looked, otherwise by the row's own time. */
+export function when(alert) {
+  const now = Date.now();
+  if (alert.since) return alert.struck && alert.ended ? `${clock(alert.since)} to ${clock(alert.ended)}` : `for ${span(Math.max(1000, 1000 * Math.floor((now - alert.since) / 1000))).replace(".0 s", " s")}`;
+  const view = store.views.get(alert.view), ms = view?.newest ? Date.parse(alert.row[view.newest]) : NaN;
+  return Number.isNaN(ms) ? "since before this page" : `of ${now - ms > 864e5 ? day(ms) + " " : ""}${clock(ms)}`;
+}
+const whenFully = alert => alert.since ? `came at ${day(alert.since)} ${clock(alert.since)} UTC` : "was there before this page; the time is that of the row";
+
+function item(alert) {
+  const button = make("button", { type: "button", class: "small", onclick: () => { const done = !acknowledged(store.alerts.find(one => one.id === alert.id) ?? alert); acknowledge([alert], done); say(done ? "Acknowledged" : "New again"); touch("alerts") } });
+  return make("li", {}, make("span", { class: "severity " + alert.severity }, alert.severity), make("a", { href: "#views/" + encodeURIComponent(alert.view) }, alert.view), make("span", { class: "what" }), make("span", { class: "since" }, make("small", { class: "note" }), make("span", { class: "badge" }), button));
+}
+function update(element, alert) {
+  const [, , what, since] = element.children, [at, badge, button] = since.children;
+  if (element.row !== alert.row) { element.row = alert.row; what.replaceChildren(...pairs(alert)) }
+  const seen = acknowledged(alert);
+  mark(element, "class", alert.struck ? "struck" : seen ? "seen" : null);
+  set(at, when(alert)); mark(at, "title", whenFully(alert));
+  set(badge, alert.struck ? "taken back" : alert.updates ? `${alert.status}, ${count(alert.updates)}×` : alert.status); mark(badge, "class", "badge " + (alert.struck ? "" : alert.status));
+  button.hidden = alert.struck; set(button, seen ? `Seen ${clock(seen).slice(0, 5)}` : "Acknowledge"); mark(button, "aria-pressed", Boolean(seen)); mark(button, "aria-label", `${seen ? "Acknowledged" : "Acknowledge"}: ${alert.view} ${alert.name}`);
+}
+
+/** The alerts in their groups, the group with the newest first. */
+function grouped(alerts) {
+  if (!together) return [{ key: "", alerts }];
+  const groups = new Map();
+  for (const alert of alerts) { const key = alert[together]; if (!groups.has(key)) groups.set(key, { key, alerts: [] }); groups.get(key).alerts.push(alert) }
+  const all = [...groups.values()];
+  return together === "severity" ? all.sort((a, b) => SEVERITIES.indexOf(a.key) - SEVERITIES.indexOf(b.key)) : all;
+}
+
 export function draw(changed) {
   bury();
   const declared = [...store.views.values()].filter(view => view.info.alert);
   if (changed.has("flow")) rules(declared);
-  if (changed.has("alerts") || changed.has("catalog")) {
-    const there = standing();
-    set(part.says, declared.length ? `${count(there)} ${there === 1 ? "stands" : "stand"} of ${declared.map(view => `${view.name} (${view.info.alert})`).join(", ")}.` : "");
-    part.none.hidden = store.alerts.length > 0;
-    set(part.none, declared.length ? "No alert." : "No view declares itself an alert: CREATE MATERIALIZED VIEW name WITH ('alert' = 'high') AS SELECT …");
-    list(part.list, store.alerts.slice(0, SHOWN), alert => alert.id, alert => make("li", {}, make("span", { class: "severity " + alert.severity }, alert.severity), make("a", { href: "#views/" + encodeURIComponent(alert.view) }, alert.view), make("span", { class: "what" }), make("span", { class: "badge" })), (item, alert) => {
-      if (item.row !== alert.row) {
-        item.row = alert.row;
-        const view = store.views.get(alert.view); if (!view) return;
-        item.children[2].replaceChildren(...view.columns.flatMap(c => [make("span", { class: "pair" }, make("small", {}, c.name + " "), make("b", {}, cell(alert.row[c.name], c)))]));
-      }
-      const said = alert.struck ? "taken back" : alert.updates ? `${alert.status}, ${count(alert.updates)}×` : alert.status;
-      mark(item, "class", alert.struck ? "struck" : null); set(item.lastChild, said); mark(item.lastChild, "class", "badge " + (alert.struck ? "" : alert.status));
+  if (changed.has("alerts") || changed.has("catalog") || changed.has("stats")) {
+    const there = standing(), fresh = store.alerts.filter(alert => !alert.struck && !acknowledged(alert)).length;
+    set(part.says, declared.length ? `${count(there)} ${there === 1 ? "stands" : "stand"}` + (there ? `, ${count(fresh)} of the newest ${count(store.alerts.filter(alert => !alert.struck).length)} not acknowledged` : "") + `: ${declared.map(view => `${view.name} (${view.info.alert})`).join(", ")}.` : "");
+    const shown = (unseen ? store.alerts.filter(alert => !alert.struck && !acknowledged(alert)) : store.alerts).slice(0, SHOWN);
+    part.none.hidden = shown.length > 0; part.all.disabled = fresh === 0;
+    set(part.none, declared.length ? (unseen && store.alerts.length ? "No alert that is not acknowledged." : "No alert.") : "No view declares itself an alert: CREATE MATERIALIZED VIEW name WITH ('alert' = 'high') AS SELECT …");
+    list(part.groups, grouped(shown), group => together + "/" + group.key, () => make("section", {}, make("h3", {}), make("ol", { class: "alerts" })), (section, group) => {
+      const [head, items] = section.children, stand = group.alerts.filter(alert => !alert.struck).length;
+      head.hidden = !together; set(head, `${group.key}: ${count(stand)} ${stand === 1 ? "stands" : "stand"}` + (group.alerts.length > stand ? `, ${count(group.alerts.length - stand)} taken back` : ""));
+      list(items, group.alerts, alert => alert.id, item, update);
     });
   }
   const total = store.stats?.dead_letters ?? 0;
   part.no.hidden = total > 0; part.scroll.hidden = letters.length === 0;
   set(part.total, total ? `${count(total)} in all, the newest ${count(letters.length)}:` : "");
-  list(part.body, letters, letter => letter.key, letter => make("tr", {}, ...[letter.source, letter.reason, letter.reason === "late" && /^\d+$/.test(letter.detail) ? `by ${span(Number(letter.detail))}` : letter.detail, letter.position].map(text => make("td", {}, text)), make("td", { class: "content" }, make("code", {}, letter.content))));
+  list(part.body, letters, letter => letter.key, letter => make("tr", {}, ...[letter.source, letter.reason, letter.reason === "late" && /^\d+$/.test(letter.detail) ? `by ${span(Number(letter.detail))}` : letter.detail, letter.position].map(text => make("td", {}, text)), make("td", { class: "content" }, make("code", { dir: "auto" }, letter.content))));
 }

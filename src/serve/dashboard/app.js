@@ -1,40 +1,61 @@
 // The page: sections by the part of the address behind '#', the state of the connection, and one drawing per animation
 // frame of the section that is seen, told what changed since the last.
 
+import { ALSO, read } from "./address.js";
 import { recolour } from "./chart.js";
-import { at, list, make, mark, set } from "./dom.js";
-import { changed, onchange, standing, start, store } from "./store.js";
-import { count } from "./text.js";
+import { at, make, mark, set } from "./dom.js";
+import { changed, onchange, silence, standing, start, store } from "./store.js";
+import { count, span } from "./text.js";
+import { locked } from "./token.js";
 import * as alerts from "./alerts.js";
+import * as board from "./board.js";
 import * as flow from "./flow.js";
 import * as live from "./live.js";
 import * as tables from "./tables.js";
 import * as time from "./time.js";
 import * as views from "./views.js";
 
-const sections = { live, views, time, flow, alerts, tables };
-const roots = {};
+const sections = new Map(Object.entries({ board, views, alerts, time, dataflow: flow, tables, live }));
+const roots = new Map();
 let shown = null;
 
-for (const [name, section] of Object.entries(sections)) {
+for (const [name, section] of sections) {
   const link = make("a", { href: "#" + name }, make("span", {}, section.title), make("span", { class: "count" }));
   at("nav").append(link);
-  roots[name] = { link, box: at("main").appendChild(make("div", { id: "section-" + name, class: "section", hidden: true })), mounted: false };
+  roots.set(name, { link, box: at("main").appendChild(make("div", { id: "section-" + name, class: "section", hidden: true })), mounted: false });
 }
+const lost = at("main").appendChild(make("section", { class: "card lost", hidden: true, role: "alert" }, make("h1"), make("p", { class: "note" })));
+
+/** Says in the section's place why there is nothing. */
+function tell(head, ...words) { set(lost.firstChild, head); lost.lastChild.replaceChildren(...words); lost.hidden = false }
 
 function route() {
-  const [name, ...rest] = location.hash.slice(1).split("/");
+  const { name, rest } = read(location.hash);
   if (name === "main") { at("main").focus(); return }
-  const next = sections[name] ? name : "live";
+  const next = sections.has(name) ? name : ALSO.get(name) ?? null;
+  lost.hidden = true;
   if (shown !== next) {
-    for (const [key, root] of Object.entries(roots)) { root.box.hidden = key !== next; mark(root.link, "aria-current", key === next ? "page" : null) }
-    roots[next].link.scrollIntoView({ block: "nearest", inline: "center" });
+    sections.get(shown)?.leave?.();
+    for (const [key, { box, link }] of roots) { box.hidden = key !== next; mark(link, "aria-current", key === next ? "page" : null) }
+    roots.get(next)?.link.scrollIntoView({ block: "nearest", inline: "center" });
     shown = next; scrollTo(0, 0);
-    document.title = next === "live" ? "Highwater" : sections[next].title + " · Highwater";
+    document.title = next === "board" ? "Highwater" : (sections.get(next)?.title ?? "Nothing here") + " · Highwater";
   }
-  if (!roots[shown].mounted) { roots[shown].mounted = true; sections[shown].mount(roots[shown].box) }
-  sections[shown].go?.(decodeURIComponent(rest.join("/")));
+  if (next === null) {
+    const links = [...sections].flatMap(([key, section], at) => [at ? ", " : "", make("a", { href: "#" + key }, section.title)]);
+    return tell(`There is no section “${name.slice(0, 80)}”.`, "There are ", ...links, ".");
+  }
+  guarded(() => {
+    const root = roots.get(shown);
+    if (!root.mounted) { root.mounted = true; sections.get(shown).mount(root.box) }
+    sections.get(shown).go?.(rest.join("/"), name);
+  });
   wake(true);
+}
+
+/** A section that fails leaves the others, and the connection, as they are. */
+function guarded(act) {
+  try { act() } catch (error) { console.error(error); tell(`${sections.get(shown).title} cannot be shown.`, String(error?.message ?? error)) }
 }
 
 // ---- drawing ----
@@ -52,21 +73,29 @@ function frame(now) {
   if (topics.has("state") || topics.has("stats")) state();
   if (topics.has("alerts") || topics.has("catalog") || topics.has("stats")) {
     const bad = standing();
-    set(roots.alerts.link.lastChild, bad ? count(bad) : "");
-    set(roots.views.link.lastChild, store.views.size ? String(store.views.size) : "");
+    set(roots.get("alerts").link.lastChild, bad ? count(bad) : "");
+    set(roots.get("views").link.lastChild, store.views.size ? String(store.views.size) : "");
   }
-  sections[shown].draw(topics);
+  if (shown) guarded(() => sections.get(shown).draw(topics));
   // Never more than a fifth of the time goes into drawing.
   pace = Math.max(100, 5 * (performance.now() - now));
 }
 onchange(() => wake());
 
-const words = { connecting: "connecting", live: "live", lost: "reconnecting", locked: "asks for /?access_token=…" };
+// ---- how things stand ----
+const words = { connecting: "connecting", live: "live", lost: "reconnecting", locked: "asks for a token" };
 function state() {
-  const done = store.state === "live" && store.finished;
-  mark(at("state"), "class", "state " + (done ? "done" : store.state));
-  set(at("state").lastChild, done ? "finished" : words[store.state]);
+  const quiet = silence(), done = store.state === "live" && store.finished;
+  const is = store.state === "live" && quiet ? "stale" : done ? "done" : store.state;
+  mark(at("state"), "class", "state " + is);
+  const since = quiet ? " · " + old(quiet) : "";
+  set(at("state").lastChild, is === "stale" ? "no news for " + old(quiet) : done ? "finished" : words[store.state] + (store.state === "live" ? "" : since));
+  // What is old is grey, whatever the connection believes.
+  document.documentElement.classList.toggle("stale", quiet > 0);
+  locked(store.state === "locked" ? store.why : null, start);
 }
+const old = ms => ms < 99_500 ? Math.floor(ms / 1000) + " s" : span(ms);
+setInterval(() => { if (!document.hidden) state() }, 500);
 
 // ---- colours ----
 const themes = ["system", "light", "dark"], glyphs = { system: "◐", light: "○", dark: "●" };
@@ -85,5 +114,5 @@ paint();
 
 addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(true) });
-route();
 start();
+route();

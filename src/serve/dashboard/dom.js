@@ -33,6 +33,7 @@ export function list(parent, items, keyOf, create, update) {
   for (const item of items) keep.add(keyOf(item));
   for (const [key, element] of held) if (!keep.has(key)) { element.remove(); held.delete(key) }
   let place = parent.firstElementChild;
+  const busy = document.activeElement;
   for (const item of items) {
     const key = keyOf(item);
     let element = held.get(key);
@@ -40,6 +41,8 @@ export function list(parent, items, keyOf, create, update) {
     if (element !== place) parent.insertBefore(element, place); else place = place.nextElementSibling;
     update?.(element, item);
   }
+  // What is moved loses the keyboard; who uses it does not.
+  if (busy !== document.activeElement && parent.contains(busy)) busy.focus({ preventScroll: true });
 }
 
 /** Copies text, and says so on the button that asked. */

@@ -39,20 +39,35 @@ export function watermark(asOf) {
 }
 
 export const isNumber = type => /^(TINYINT|SMALLINT|INT|BIGINT|FLOAT|DOUBLE|DECIMAL|U)/.test(type);
-const isReal = type => /^(FLOAT|DOUBLE|DECIMAL)/.test(type);
-export const isTime = type => type.startsWith("TIMESTAMP");
+export const isReal = type => /^(FLOAT|DOUBLE|DECIMAL)/.test(type);
 
+/** Beyond these a number is told by its power of ten: nobody counts zeros. */
+const far = value => value !== 0 && (Math.abs(value) >= 1e15 || Math.abs(value) < 1e-4);
+const powered = value => { const text = String(value); return (/e/.test(text) ? text : value.toExponential()).replace("e+", "e") };
 export function number(value) {
+  if (!Number.isFinite(value)) return String(value).replace("Infinity", "∞");
+  if (far(value)) return tiny.format(Number(value.toExponential(2).split("e")[0])) + "e" + Number(value.toExponential(2).split("e")[1]);
   if (Number.isInteger(value)) return whole.format(value);
-  return value !== 0 && Math.abs(value) < 0.01 ? tiny.format(value) : two.format(value);
+  return Math.abs(value) < 0.01 ? tiny.format(value) : two.format(value);
 }
 
-/** A cell of a table. */
+// Text that is read from the right stands alone, so that what is beside it stays where it is.
+const RIGHT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]|[\ud802-\ud803\ud83a-\ud83b]/;
+export const isolated = text => RIGHT.test(text) ? "\u2068" + text + "\u2069" : text;
+
+/** A cell of a table. Nothing (NULL) and an empty text are told apart by `blank`. */
 export function cell(value, column) {
   if (value === null || value === undefined) return "NULL";
-  if (typeof value === "number") return isReal(column.type) ? number(value).includes(".") ? number(value) : two.format(value) : whole.format(value);
-  // A number that the page's own would not hold comes as text, and is shown digit by digit.
-  if (isNumber(column.type)) return /^-?\d+$/.test(value) ? whole.format(BigInt(value)) : value;
+  if (value === "") return "“”";
+  if (typeof value === "number") {
+    if (far(value)) return powered(value);
+    if (!isReal(column.type)) return whole.format(value);
+    const text = number(value);
+    return text.includes(".") ? text : two.format(value);
+  }
   if (typeof value === "object") return JSON.stringify(value);
-  return column.time ? moment(value) : String(value);
+  if (column.time) return moment(value);
+  // A number that the page's own would not hold comes as text, and is shown digit by digit.
+  return isNumber(column.type) && /^-?\d+$/.test(value) ? BigInt(value).toLocaleString("en-US") : String(value);
 }
+export const blank = value => value === null || value === undefined || value === "";

@@ -1,0 +1,130 @@
+// The rows of a view as a table. A view that is all here is filtered and sorted here, and follows every change. Of one that is
+// not, the server filters, sorts and pages: what is not loaded is found all the same.
+
+import { list, make, mark, set } from "./dom.js";
+import { ask, store, touch } from "./store.js";
+import { blank, cell, count, isNumber } from "./text.js";
+
+const SHOWN = 100;         // rows drawn
+const GLOWING = 500;       // changes a second, beyond which nothing glows
+const AGAIN_MS = 2000;     // so often the server is asked for the first page anew
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** What a filter says: words that rows must have in them, and `column=value`. */
+export function wanted(text, view) {
+  const equal = [], words = [];
+  for (const term of text.trim().split(/\s+/).filter(Boolean)) {
+    const at = term.indexOf("="), name = term.slice(0, at);
+    if (at > 0 && view.columns.some(c => c.name === name)) equal.push([name, term.slice(at + 1)]); else words.push(term.toLowerCase());
+  }
+  return { equal, words };
+}
+const searched = c => !c.time && !/^(FLOAT|DOUBLE|DECIMAL)/.test(c.type);
+
+export class Rows {
+  constructor(parent) {
+    this.head = make("tr"); this.body = make("tbody");
+    this.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Rows" }, make("table", { class: "wide" }, make("thead", {}, this.head), this.body));
+    this.empty = make("p", { class: "empty" }); this.total = make("p", { class: "note" });
+    const turn = (text, act) => make("button", { type: "button", onclick: act }, text);
+    this.back = turn("‹ Before", () => this.turn(-1)); this.on = turn("Next ›", () => this.turn(1));
+    this.foot = make("div", { class: "head foot" }, this.total, make("div", { class: "tools" }, this.back, this.on));
+    this.card = parent.appendChild(make("section", { class: "card", "aria-label": "Rows" }, this.empty, this.scroll, this.foot));
+    this.view = null;
+  }
+
+  choose(view) {
+    this.view = view; this.order = null; this.text = ""; this.fresh = true;
+    this.body.replaceChildren(); this.body.held = new Map(); this.head.replaceChildren();
+    this.forget();
+    view.columns.forEach(c => this.head.append(make("th", { scope: "col", class: isNumber(c.type) ? "n" : "", "data-column": c.name }, make("button", { type: "button", title: c.type, onclick: () => this.sort(c.name) }, c.name))));
+    this.head.append(make("th", { scope: "col" }, "status"));
+    mark(this.scroll, "aria-label", "Rows of " + view.name);
+  }
+
+  filter(text) { this.text = text; this.fresh = true; this.forget(); touch("views") }
+  sort(name) {
+    const { order } = this, first = isNumber(this.view.columns.find(c => c.name === name).type) ? -1 : 1;
+    this.order = order?.by !== name ? { by: name, sign: first } : order.sign === first ? { by: name, sign: -first } : null;
+    for (const th of this.head.children) mark(th, "aria-sort", this.order && th.dataset.column === this.order.by ? (this.order.sign > 0 ? "ascending" : "descending") : null);
+    this.fresh = true; this.forget(); touch("views");
+  }
+  turn(by) {
+    if (by > 0) this.pages.push(this.page.next); else this.pages.pop();
+    this.asked = -Infinity; this.scroll.scrollTop = 0; touch("views");
+  }
+  forget() { this.pages = [""]; this.page = null; this.asked = -Infinity; this.asking = (this.asking ?? 0) + 1 }
+
+  /** Whether a row is wanted, of those that are here. */
+  fits() {
+    const { equal, words } = wanted(this.text, this.view);
+    if (!equal.length && !words.length) return null;
+    const names = this.view.columns.filter(searched).map(c => c.name), same = (value, text) => value === null ? text === "null" : String(value) === text || typeof value === "number" && text !== "" && Number(text) === value || typeof value === "string" && text === "null" && value === "null";
+    return row => equal.every(([name, text]) => same(row[name], text)) && words.every(word => names.some(name => row[name] !== null && String(row[name]).toLowerCase().includes(word)));
+  }
+
+  draw(label) {
+    const { view } = this;
+    const here = view.whole, fits = this.fits();
+    if (here) {
+      const { rows, fitting } = view.top(SHOWN, fits, this.order);
+      this.table(rows);
+      const total = view.total;
+      this.empty.hidden = rows.length > 0; this.scroll.hidden = rows.length === 0;
+      set(this.empty, total > 0 ? "No row fits the filter." : store.finished ? "No rows." : "No rows yet.");
+      set(this.total, fitting === 0 ? "" : (fitting > rows.length || fits ? `${count(rows.length)} of ` : "") + `${count(fits ? fitting : total)} ${total === 1 ? "row" : "rows"}` + (fits ? ` that fit, of ${count(total)}` : "") + (this.order ? "" : view.newest ? ", newest first" : ""));
+      this.back.hidden = this.on.hidden = true;
+    } else {
+      this.fetch();
+      const { page } = this, at = (this.pages.length - 1) * SHOWN;
+      if (page) this.table(page.rows);
+      const none = !page || page.rows.length === 0;
+      this.empty.hidden = !none; this.scroll.hidden = none;
+      set(this.empty, this.wrong ?? (!page ? "Asking the server …" : fits ? "No row fits the filter." : "No rows."));
+      set(this.total, none ? "" : `${count(at + 1)} to ${count(at + page.rows.length)} of ${count(page.total)} rows` + (fits ? ` that fit, of ${count(view.total)}` : "") + (this.order ? "" : view.newest ? ", newest first" : ""));
+      this.back.hidden = this.on.hidden = none && this.pages.length === 1;
+      this.back.disabled = this.pages.length === 1; this.on.disabled = !page?.next;
+    }
+    this.fresh = false;
+    return fits;
+  }
+
+  /** Asks the server for the page at hand; a page further on stays as it was found. */
+  fetch() {
+    const again = this.pages.length > 1 ? Infinity : AGAIN_MS;
+    if (performance.now() - this.asked < again || this.busy === this.asking) return;
+    this.asked = performance.now();
+    const { view } = this, mine = this.busy = this.asking, { equal, words } = wanted(this.text, view), by = this.order;
+    const asked = new URLSearchParams([["limit", SHOWN], ["numbers", "exact"], ...words.map(word => ["search", word]), ...equal.map(([name, value]) => ["where." + name, value])]);
+    const order = by ? (by.sign < 0 ? "-" : "") + by.by : view.newest ? "-" + view.newest : "";
+    if (order) asked.set("order", order);
+    const cursor = this.pages.at(-1); if (cursor) asked.set("cursor", cursor);
+    ask(`/api/v1/views/${encodeURIComponent(view.name)}/rows?${asked}`).then(told => {
+      if (mine !== this.asking) return;
+      this.wrong = null;
+      this.page = { next: told.next, total: told.total, rows: told.rows.map(({ _status: status, _version: version, ...row }) => [view.keyOf(row), { row, status, version }]) };
+    }, error => { if (mine === this.asking) { this.page = null; this.wrong = error.message } }).finally(() => { this.busy = null; touch("views") });
+  }
+
+  table(rows) {
+    const { view } = this;
+    // Where everything changes all the time a glow says nothing, and costs.
+    const flash = !this.fresh && !still.matches && view.whole && !(view.rate > GLOWING);
+    const glow = element => element.animate([{ backgroundColor: "var(--flash)" }, { backgroundColor: "transparent" }], { duration: 700, easing: "ease-out" });
+    const line = () => make("tr", {}, ...view.columns.map((c, at) => make(at ? "td" : "th", { class: isNumber(c.type) ? "n" : "", scope: at ? null : "row" })), make("td", {}, make("span", { class: "badge" })));
+    list(this.body, rows, ([key]) => key, line, (tr, [, entry]) => {
+      const old = tr.entry; if (old === entry) return;
+      tr.entry = entry;
+      const badge = tr.lastChild.firstChild;
+      set(badge, entry.status); mark(badge, "class", "badge " + entry.status); mark(badge, "title", entry.version > 1 ? "version " + entry.version : null);
+      view.columns.forEach((c, at) => {
+        const value = entry.row[c.name], td = tr.children[at], text = cell(value, c);
+        if (td.shown === text && td.blank === blank(value)) return;
+        set(td, text); td.blank = blank(value); td.classList.toggle("null", td.blank);
+        mark(td, "title", text.length > 24 ? (typeof value === "number" ? String(value) : text) : null);
+        if (flash && old && td.glow?.playState !== "running") td.glow = glow(td);
+      });
+      if (flash && !old) glow(tr);
+    });
+  }
+}

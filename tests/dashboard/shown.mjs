@@ -1,0 +1,125 @@
+// What the page shows, and how: cells that are hard to show, the board and its address, views that are too large to be loaded.
+import assert from "node:assert/strict";
+import { Server, freePort, open, section, stateIs, until } from "./harness.mjs";
+
+const push = async (server, source, rows) => {
+  const body = rows.map(row => typeof row === "string" ? row : JSON.stringify(row)).join("\n");
+  const answer = await fetch(`${server.base}/api/v1/sources/${source}/events`, { method: "POST", headers: { "content-type": "application/x-ndjson" }, body });
+  assert.equal(answer.status, 202, await answer.clone().text());
+  const { token, rejected } = await answer.json();
+  assert.equal(rejected, 0);
+  for (let tries = 0; !(await server.json("/api/v1/completion/" + token)).complete; tries++) { assert.ok(tries < 1000, "never complete"); await new Promise(done => setTimeout(done, 20)) }
+};
+
+export async function cellsAreTold(browser) {
+  const server = await new Server("cells.sql", await freePort()).start();
+  const ts = "2026-01-01T12:00:00Z", long = "x".repeat(300), arabic = "\u0645\u0631\u062d\u0628\u0627 (1)", turned = "abc\u202edef";
+  await push(server, "events", [
+    { id: 1, name: "far", x: 1e308, note: long, ts }, { id: 2, name: "", x: 1e-9, note: "", ts }, { id: 3, name: null, x: null, note: null, ts },
+    { id: 4, name: "NULL", x: -0.5, note: "NULL", ts }, { id: 5, name: arabic, x: 2, note: turned, ts },
+    `{"id":9007199254740992,"name":"a","x":1,"note":"b","ts":"${ts}"}`, `{"id":9007199254740993,"name":"a","x":2,"note":"c","ts":"${ts}"}`,
+  ]);
+  const { page, seen } = await open(browser, server, { hash: "#views/cells", viewport: { width: 700, height: 900 } });
+  await until(page, () => document.querySelectorAll("#section-views tbody tr").length === 7, null, "seven rows: two keys that differ in the last digit are two");
+  const rows = Object.fromEntries(await page.$$eval("#section-views tbody tr", rows => rows.map(row => [row.children[0].textContent, [...row.children].slice(1, 4).map(cell => [cell.textContent, cell.classList.contains("null")])])));
+  assert.deepEqual(rows["1"][1], ["1e308", false]);
+  assert.deepEqual(rows["2"], [["“”", true], ["1e-9", false], ["“”", true]], "an empty text");
+  assert.deepEqual(rows["3"], [["NULL", true], ["NULL", true], ["NULL", true]], "nothing");
+  assert.deepEqual([rows["4"][0], rows["4"][2]], [["NULL", false], ["NULL", false]], "the text NULL is a text");
+  assert.ok(rows["9,007,199,254,740,992"] && rows["9,007,199,254,740,993"], "whole numbers by their digits: " + Object.keys(rows));
+  const shape = await page.evaluate(() => {
+    const row = [...document.querySelectorAll("#section-views tbody tr")].find(row => row.children[0].textContent === "1"), note = row.children[3], first = row.children[0], box = document.querySelector("#section-views .scroll");
+    const before = first.getBoundingClientRect().left; box.scrollLeft = 200;
+    return { wide: note.offsetWidth, over: note.scrollWidth > note.offsetWidth, dots: getComputedStyle(note).textOverflow, title: note.title.length, isolated: getComputedStyle(note).unicodeBidi, stays: Math.abs(first.getBoundingClientRect().left - before), scrolled: box.scrollLeft };
+  });
+  assert.ok(shape.wide <= 330 && shape.over && shape.dots === "ellipsis" && shape.title === 300, "a long text ends in dots and is whole in its title: " + JSON.stringify(shape));
+  assert.match(shape.isolated, /isolate|plaintext/);
+  assert.ok(shape.scrolled > 50 && shape.stays < 60, "the first column stays: " + JSON.stringify(shape));
+  // Beside others a text from the right keeps its place, and what turns the direction ends with it.
+  const names = await page.$$eval("#section-views .bars .name", names => names.map(name => name.textContent));
+  assert.ok(names.includes("\u2068" + arabic + "\u2069") && names.includes("“”") && names.includes("NULL"), JSON.stringify(names));
+  // Numbers that name something are no values, whatever their type; the chart that the view asks for is drawn.
+  assert.deepEqual(await page.$$eval("[aria-label='Value of the chart'] option", options => options.map(option => option.value)), ["x"]);
+  assert.deepEqual((await server.json("/api/v1/views/cells")).chart, { kind: "bars", value: "x", by: "name" });
+  await section(page, "board");
+  await until(page, () => document.querySelectorAll(".tile-card").length === 1, null, "one card: a view with the chart 'none' has no place");
+  assert.deepEqual(seen.errors, []);
+  console.log("cells: 1e308, empty, NULL, right to left, long texts and digits beyond doubles");
+  await page.context().close();
+  await server.stop();
+}
+
+export async function aBoardIsArrangedAndShared(browser) {
+  const server = await new Server("bounded.sql", await freePort()).start();
+  const { page, seen } = await open(browser, server);
+  const names = of => of.$$eval("#section-board .tile-card h2 a", links => links.map(link => link.textContent));
+  const are = async (of, wanted, what) => { for (let tries = 0; JSON.stringify(await names(of)) !== JSON.stringify(wanted); tries++) { assert.ok(tries < 100, `${what}: ${await names(of)}, wanted ${wanted}`); await of.waitForTimeout(100) } };
+  await are(page, ["Alerts", "by_site", "totals", "by_site"], "the usual board: alerts, each view, the highest keys");
+  await until(page, () => document.querySelectorAll("#section-board canvas").length > 0 && document.querySelectorAll("#section-board .bars li").length > 0, null, "charts are drawn");
+  // By the keyboard alone.
+  await page.getByRole("button", { name: "Arrange" }).focus(); await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Move totals before" }).focus(); await page.keyboard.press("Enter");
+  await are(page, ["Alerts", "totals", "by_site", "by_site"], "moved");
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Move totals before", "who moves a card can go on");
+  await page.getByRole("button", { name: "Take by_site off the board" }).last().click();
+  await are(page, ["Alerts", "totals", "by_site"], "taken off");
+  await page.reload();
+  await are(page, ["Alerts", "totals", "by_site"], "kept by the browser");
+  await section(page, "views/by_site");
+  await page.getByLabel("Chart", { exact: true }).and(page.locator("select")).selectOption("distribution");
+  await page.getByLabel("Value of the chart").selectOption("high");
+  await page.getByRole("button", { name: "Pin to the board" }).click();
+  await section(page, "board");
+  await are(page, ["Alerts", "totals", "by_site", "by_site"], "pinned");
+  await page.evaluate(() => { navigator.clipboard.writeText = async text => { window.copied = text } });
+  await page.getByRole("button", { name: "Copy address" }).click();
+  const address = await page.evaluate(() => window.copied);
+  assert.match(address, /#board\/!alerts\/totals.*\/by_site;kind=distribution;value=high$/);
+  // Somebody else opens it: they see it, and their own board stays.
+  const other = await open(browser, server);
+  await are(other.page, ["Alerts", "by_site", "totals", "by_site"], "another browser");
+  await other.page.goto(address);
+  await are(other.page, ["Alerts", "totals", "by_site", "by_site"], "by its address");
+  await until(other.page, () => document.querySelectorAll("#section-board .bins > div").length > 3, null, "the distribution is drawn");
+  await other.page.goto(server.base + "/#board");
+  await are(other.page, ["Alerts", "by_site", "totals", "by_site"], "one's own is as it was");
+  // On a wall there is nothing but the board.
+  await other.page.goto(address.replace("#board", "#wall"));
+  await are(other.page, ["Alerts", "totals", "by_site", "by_site"], "on a wall");
+  assert.deepEqual(await other.page.evaluate(() => [".top", ".links", ".bar"].map(part => document.querySelector(part).checkVisibility())), [false, false, false]);
+  await other.page.keyboard.press("Escape");
+  await until(other.page, () => document.querySelector(".top").checkVisibility(), null, "Escape leads back");
+  assert.deepEqual([...seen.errors, ...other.seen.errors], []);
+  console.log("board: arranged by the keyboard, kept, pinned to, shared as " + address.slice(address.indexOf("#")));
+  await page.context().close(); await other.page.context().close();
+  await server.stop();
+}
+
+export async function chartsCanBeChosen(browser) {
+  const server = await new Server("pushed.sql", await freePort()).start();
+  const row = (kind, n, second) => ({ kind, n, ts: `2026-01-01T12:00:${second}Z` });
+  await push(server, "events", [row("a", 7, "01"), row("b", 60, "04"), row("c", 5, "04"), row("a", 1, "11"), row("b", 50, "21")]);
+  const { page, seen } = await open(browser, server, { hash: "#views/eager" });
+  const lines = () => page.$$eval("#section-views .legend li span", names => names.map(name => name.textContent).sort());
+  const are = async wanted => { for (let tries = 0; JSON.stringify(await lines()) !== JSON.stringify(wanted); tries++) { assert.ok(tries < 100, `${await lines()}, wanted ${wanted}`); await page.waitForTimeout(100) } };
+  await are(["a", "b", "c"]);
+  const open_ = () => page.evaluate(async () => (await import("/assets/store.js")).store.views.get("eager").rows.size);
+  assert.ok(await open_() > 5);
+  await page.getByText("keys: 3").click();
+  await page.getByLabel("a", { exact: true }).check();
+  await are(["a"]);
+  await page.getByLabel("b", { exact: true }).check();
+  await are(["a", "b"]);
+  await page.keyboard.press("Escape");
+  // Without what is open there is nothing behind the watermark.
+  const words = () => page.textContent("#section-views .says");
+  assert.match(await words(), /hollow: \d+ open/);
+  await page.getByLabel("open windows").uncheck();
+  for (let tries = 0; /open/.test(await words()); tries++) { assert.ok(tries < 50, await words()); await page.waitForTimeout(100) }
+  await page.getByText("2 of").click();
+  await page.getByRole("button", { name: "All keys" }).click();
+  assert.deepEqual(seen.errors, []);
+  console.log("charts: keys are chosen, open windows are left out");
+  await page.context().close();
+  await server.stop();
+}
