@@ -54,7 +54,7 @@ pub use control::State;
 pub use error::EngineError;
 pub use extend::Built;
 pub use latency::Visibility;
-pub use operators::OperatorStats;
+pub use operators::{OperatorStats, WorkerShare};
 pub use push::{Pushed, Refused};
 pub use sink::Sink;
 pub use source::Source;
@@ -237,6 +237,11 @@ impl Engine {
     /// How long the last epochs took from their first row's decoding to being visible in all views; `None` before the first.
     pub fn visibility(&self) -> Option<Visibility> {
         self.inner.latency.recent()
+    }
+
+    /// The same of the epochs after the first `seen`, and how many there ever were: hand that back to hear of what is new.
+    pub fn visibility_since(&self, seen: u64) -> (Option<Visibility>, u64) {
+        self.inner.latency.since(seen)
     }
 
     /// Where the engine stands.

@@ -7,7 +7,7 @@
 //! timely flushes its log.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -53,6 +53,21 @@ pub struct OperatorStats {
     pub watermark: Option<i64>,
     /// The windows that are open on any worker; `None` if it has none.
     pub windows: Option<Windows>,
+    /// What each worker of the process did of it and holds, by its number; those that did nothing are left out.
+    pub workers: Vec<WorkerShare>,
+}
+
+/// One worker's part of an operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WorkerShare {
+    /// Its number in the cluster.
+    pub worker: usize,
+    /// Rows it took.
+    pub rows_in: u64,
+    /// Seconds it spent.
+    pub busy_seconds: f64,
+    /// Groups, sessions or rows that it holds.
+    pub state_rows: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +79,8 @@ struct Handles {
     /// Rows sent by channel; who reads one channel has seen all of them.
     sent: BTreeMap<usize, u64>,
     busy: Duration,
+    /// Per worker the rows that it took, and the time it spent.
+    shares: BTreeMap<usize, (u64, Duration)>,
     rows_in_total: Counter,
     rows_out_total: Counter,
     busy_total: Seconds,
@@ -87,6 +104,7 @@ pub(super) struct Operators {
 /// What one worker knows of its ids, and what is not handed over yet.
 #[derive(Default)]
 struct Local {
+    worker: usize,
     /// Shared with the listener to what operators hold.
     addresses: Rc<RefCell<HashMap<usize, Vec<usize>>>>,
     /// Per channel: who sends, who reads.
@@ -102,6 +120,18 @@ impl Handles {
         let updates: usize = self.arranged.values().sum();
         let arranged = (updates, updates * UPDATE_BYTES);
         self.held.values().fold(arranged, |all, held| (all.0 + held.rows, all.1 + held.bytes))
+    }
+
+    /// The part of each worker.
+    fn workers(&self) -> Vec<WorkerShare> {
+        let known = self.shares.keys().chain(self.held.keys()).chain(self.arranged.keys()).copied();
+        let share = |worker| {
+            let (rows_in, busy) = self.shares.get(&worker).copied().unwrap_or_default();
+            let held = self.held.get(&worker).map_or(0, |held| held.rows);
+            let arranged = self.arranged.get(&worker).copied().unwrap_or(0);
+            WorkerShare { worker, rows_in, busy_seconds: busy.as_secs_f64(), state_rows: held + arranged }
+        };
+        known.collect::<BTreeSet<usize>>().into_iter().map(share).collect()
     }
 
     /// The open windows of all workers together.
@@ -127,7 +157,7 @@ impl Operators {
     /// Listens to a worker's log. To be called before its dataflows are built.
     pub(super) fn listen(self: &Arc<Operators>, worker: &Worker) {
         let (operators, states, traces) = (self.clone(), self.clone(), self.clone());
-        let mut local = Local::default();
+        let mut local = Local { worker: worker.index(), ..Local::default() };
         let (addresses, index) = (local.addresses.clone(), worker.index());
         let (known, mut updates) = (local.addresses.clone(), HashMap::new());
         if let Some(mut log) = worker.log_register() {
@@ -244,6 +274,7 @@ impl Operators {
             rows_out: 0,
             sent: BTreeMap::new(),
             busy: Duration::ZERO,
+            shares: BTreeMap::new(),
             rows_in_total: self.metrics.operator_rows.get_or_create_owned(&rows("in")),
             rows_out_total: self.metrics.operator_rows.get_or_create_owned(&rows("out")),
             busy_total: self.metrics.operator_busy_seconds.get_or_create_owned(&label("operator", &unique)),
@@ -264,6 +295,7 @@ impl Operators {
             let addresses = local.addresses.borrow();
             if let Some(handles) = addresses.get(&id).and_then(|address| operators.get_mut(address)) {
                 handles.busy += busy;
+                handles.shares.entry(local.worker).or_default().1 += busy;
                 handles.busy_total.inc_by(busy.as_secs_f64());
             }
         }
@@ -279,6 +311,7 @@ impl Operators {
                 }
                 Some(handles) => {
                     handles.rows_in += rows;
+                    handles.shares.entry(local.worker).or_default().0 += rows;
                     handles.rows_in_total.inc_by(rows);
                 }
                 None => {}
@@ -307,6 +340,7 @@ impl Operators {
             state_bytes: handles.held().1,
             watermark: handles.held.values().map(|held| held.watermark).min(),
             windows: handles.windows(),
+            workers: handles.workers(),
         });
         stats.collect()
     }

@@ -16,6 +16,7 @@ mod explain_tests;
 pub mod identity;
 pub mod join;
 mod map;
+mod origin;
 pub mod recursion;
 pub mod sharing;
 
@@ -34,6 +35,7 @@ use crate::time::Zone;
 pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain, sql_type};
+pub use self::origin::Origin;
 pub use crate::aggregate::Emit;
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
 pub use crate::pattern::{Condition, Pattern, Pick, PickAggregate, Place, Shape, Skip, Variable};
@@ -56,6 +58,8 @@ pub struct Dataflow {
     pub tables: Vec<TableSpec>,
     /// The operators; inputs come before who reads them.
     pub nodes: Vec<Node>,
+    /// Per node where in the program it is written; shared ones are at several places. Empty if the plan is of no text.
+    pub origins: Vec<Vec<Origin>>,
     /// The published views, in the order of the program.
     pub views: Vec<ViewSpec>,
     /// The sinks, each with the node it writes and the node's columns it is handed.

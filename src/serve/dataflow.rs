@@ -19,7 +19,7 @@ use super::json;
 use super::route::{Answer, Route, Shape};
 use crate::delta::Windows;
 use crate::engine::{Engine, OperatorStats};
-use crate::plan::{Op, describe};
+use crate::plan::{Dataflow, Op, Origin, describe};
 use crate::time::format_time_ms;
 
 /// The graph.
@@ -37,8 +37,11 @@ pub(super) const SHAPES: &[Shape] = &[
         "DataflowNode",
         "id:integer kind:string name:string? does:string known:string inputs:[integer] append_only:boolean \
          columns:[Column] rows_in:integer rows_out:integer busy_seconds:number state_rows:integer state_bytes:integer? \
-         watermark:string watermark_ms:integer? open_windows:OpenWindows?",
+         watermark:string watermark_ms:integer? open_windows:OpenWindows? origins:[Origin] serves:[string] \
+         workers:[WorkerShare]",
     ),
+    ("Origin", "of:string file:string line:integer column:integer sql:string"),
+    ("WorkerShare", "worker:integer rows_in:integer busy_seconds:number state_rows:integer"),
     ("OpenWindows", "count:integer from_ms:integer? to_ms:integer? windows:[WindowSpan]"),
     ("WindowSpan", "from_ms:integer to_ms:integer"),
     ("DataflowEdge", "from:integer to:integer"),
@@ -74,6 +77,38 @@ struct GraphNode {
     reached: Reached,
     /// The windows or sessions that it holds rows of; null if it has no windows.
     open_windows: Option<OpenWindows>,
+    /// The statements that it is of, each with the clause that it does and its place.
+    origins: Vec<Place>,
+    /// The views and sinks that show what it makes, in the order of the program.
+    serves: Vec<String>,
+    /// The part of each worker of this process, for those that have one.
+    workers: Vec<Share>,
+}
+
+/// Where in the program a node is written.
+#[derive(Serialize)]
+struct Place {
+    of: String,
+    file: String,
+    line: u64,
+    column: u64,
+    /// The clause, in one line.
+    sql: String,
+}
+
+impl From<&Origin> for Place {
+    fn from(Origin { of, file, line, column, sql }: &Origin) -> Place {
+        Place { of: of.clone(), file: file.clone(), line: *line, column: *column, sql: sql.clone() }
+    }
+}
+
+/// What one worker did of a node, and holds.
+#[derive(Serialize)]
+struct Share {
+    worker: usize,
+    rows_in: u64,
+    busy_seconds: f64,
+    state_rows: usize,
 }
 
 /// Windows above the watermark.
@@ -158,6 +193,7 @@ fn graph(app: &App) -> Graph {
 fn nodes(engine: &Engine) -> Vec<GraphNode> {
     let plan = engine.dataflow();
     let operators = engine.operators();
+    let serves = serves(plan);
     let mut nodes: Vec<GraphNode> = Vec::new();
     for (id, node) in plan.nodes.iter().enumerate() {
         let of: Vec<&OperatorStats> = operators.iter().filter(|operator| operator.node == Some(id)).collect();
@@ -186,6 +222,9 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
             done,
             reached: watermark.into(),
             open_windows: of.iter().find_map(|operator| operator.windows.clone()).map(OpenWindows::from),
+            origins: plan.origins.get(id).into_iter().flatten().map(Place::from).collect(),
+            serves: serves[id].iter().map(|name| (*name).to_owned()).collect(),
+            workers: shares(&of),
         });
     }
     let end = |id: usize, kind: &str, name: &str, input: usize, shown: &SchemaRef, done: Done, at: i64| GraphNode {
@@ -200,6 +239,9 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
         done,
         reached: at.into(),
         open_windows: None,
+        origins: Vec::new(),
+        serves: vec![name.to_owned()],
+        workers: Vec::new(),
     };
     for view in engine.views().iter() {
         let (spec, of) = (view.spec(), named(&operators, &format!("View {}", view.name())));
@@ -215,6 +257,40 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
         nodes.push(end(nodes.len(), "sink", &sink.spec.name, sink.node, &Arc::new(Schema::new(shown)), done, at));
     }
     nodes
+}
+
+/// Per node the views and sinks that it is needed for.
+fn serves(plan: &Dataflow) -> Vec<Vec<&str>> {
+    let mut serves: Vec<Vec<&str>> = vec![Vec::new(); plan.nodes.len()];
+    let views = plan.views.iter().map(|view| (view.name.as_str(), view.node));
+    let sinks = plan.sinks.iter().map(|sink| (sink.spec.name.as_str(), sink.node));
+    for (name, node) in views.chain(sinks) {
+        let mut waiting = vec![node];
+        while let Some(node) = waiting.pop() {
+            if serves[node].last() != Some(&name) {
+                serves[node].push(name);
+                waiting.extend(&plan.nodes[node].inputs);
+            }
+        }
+    }
+    serves
+}
+
+/// The part of each worker of all these operators; rows are those of the one that takes most, as they pass the others too.
+fn shares(operators: &[&OperatorStats]) -> Vec<Share> {
+    let mut by_worker: BTreeMap<usize, Share> = BTreeMap::new();
+    for share in operators.iter().flat_map(|operator| &operator.workers) {
+        let all = by_worker.entry(share.worker).or_insert(Share {
+            worker: share.worker,
+            rows_in: 0,
+            busy_seconds: 0.0,
+            state_rows: 0,
+        });
+        all.rows_in = all.rows_in.max(share.rows_in);
+        all.busy_seconds += share.busy_seconds;
+        all.state_rows += share.state_rows;
+    }
+    by_worker.into_values().collect()
 }
 
 fn named<'a>(operators: &'a [OperatorStats], name: &str) -> Vec<&'a OperatorStats> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::App;
 use super::problem::Problem;
 use super::stream_event::Event;
-use super::{dataflow, sources, stats, vitals};
+use super::{dataflow, history, sources, stats, vitals};
 use crate::time::Clock;
 
 /// How long an answer is good for.
@@ -19,6 +19,7 @@ const EXTRAS: &[Extra] = &[
     Extra { name: "sources", text: sources::text },
     Extra { name: "dataflow", text: dataflow::text },
     Extra { name: "health", text: vitals::text },
+    Extra { name: "history", text: history::text },
 ];
 
 /// The answer of another call.

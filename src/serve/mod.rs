@@ -9,6 +9,7 @@
 
 mod access;
 mod aggregates;
+mod alerts;
 mod answer;
 mod around;
 mod as_of;
@@ -22,12 +23,14 @@ mod dashboard;
 mod dataflow;
 mod extras;
 mod health;
+mod history;
 mod inflow;
 mod ingest;
 mod ingest_ws;
 mod json;
 mod lanes;
 mod limits;
+mod measured;
 mod metrics;
 mod openapi;
 mod origin;
@@ -38,6 +41,7 @@ mod quiet;
 mod role;
 mod route;
 mod rows_together;
+mod search;
 mod snapshots;
 mod socket;
 mod sources;
@@ -93,6 +97,8 @@ struct Shared {
     traffic: Arc<traffic::Traffic>,
     /// Since the server began.
     uptime: Clock,
+    history: Arc<history::History>,
+    alerts: Arc<alerts::Journal>,
     access: Arc<Access>,
     throttle: Option<throttle::Throttle>,
     /// Room for streams.
@@ -135,6 +141,8 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let (close, closing) = watch::channel(false);
     let rates = Arc::new(stats::Rates::new());
+    let history = Arc::new(history::History::new(&engine));
+    let alerts = Arc::new(alerts::Journal::new(&engine));
     let subscribers = access.limits.size(Limit::Subscribers).min(Semaphore::MAX_PERMITS);
     let (metrics, limits) = (engine.metrics(), &access.limits);
     let bodies = (limits.size(Limit::Bodies), &metrics.body_bytes, &metrics.body_capacity_bytes);
@@ -146,6 +154,8 @@ pub async fn serve(
         rates: rates.clone(),
         traffic: Arc::new(traffic::Traffic::new(engine.metrics().clone())),
         uptime: Clock::start(),
+        history: history.clone(),
+        alerts: alerts.clone(),
         throttle: throttle::Throttle::new(access.limits.get(Limit::Requests)),
         subscribers: Arc::new(Semaphore::new(subscribers)),
         tellings: telling::Tellings::new(answers.clone()),
@@ -175,6 +185,8 @@ pub async fn serve(
     tokio::select! {
         result = server => result,
         () = rates.watch(&engine, || kept.tidy()) => Ok(()),
+        () = history.watch(&engine) => Ok(()),
+        () = alerts.watch() => Ok(()),
         () = stopped => Ok(()),
     }
 }
@@ -182,9 +194,11 @@ pub async fn serve(
 /// Every call, by family.
 const ROUTES: &[&[Route]] = &[
     aggregates::ROUTES,
+    alerts::ROUTES,
     dashboard::ROUTES,
     dataflow::ROUTES,
     health::ROUTES,
+    history::ROUTES,
     ingest::ROUTES,
     ingest_ws::ROUTES,
     metrics::ROUTES,
@@ -203,8 +217,10 @@ const ROUTES: &[&[Route]] = &[
 /// The shapes of their answers.
 const SHAPES: &[&[Shape]] = &[
     openapi::COMMON,
+    alerts::SHAPES,
     dataflow::SHAPES,
     health::SHAPES,
+    history::SHAPES,
     ingest::SHAPES,
     rows_together::SHAPES,
     sources::SHAPES,

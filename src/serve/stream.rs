@@ -4,8 +4,8 @@
 //! A reader gets a `snapshot` of each view, then per epoch the `delta` of each view that changed, then `progress`: all of
 //! this is told. Several views go forward together, as far as the slowest (`align=false`: each for itself, with its own
 //! `progress`). `emit=final` leaves out what is open, `snapshot=false` begins with the changes from now on, `every=100ms`
-//! tells at most so often. `with=stats,sources,dataflow,health` adds the answers of those calls, each as an event of its name,
-//! now and every second: one connection is enough for a page. `Last-Event-ID` takes up where a connection broke; if the
+//! tells at most so often. `with=stats,sources,dataflow,health,history` adds the answers of those calls (of the history the newest
+//! point), each as an event of its name, now and every second: one connection is enough for a page. `Last-Event-ID` takes up where a connection broke; if the
 //! changes since are gone, `reset` and new snapshots follow. When the server ends, what is shown by then is told first.
 //!
 //! A reader that does not keep up holds nothing back: it is told the changes of many epochs merged into one. Cost per
@@ -72,8 +72,11 @@ const EMIT: Parameter = query("emit", "string", "`changes` (default) or `final`:
 const SNAPSHOT: Parameter = query("snapshot", "boolean", "`false`: begin with the changes from now on");
 const ALIGN: Parameter = query("align", "boolean", "`false`: each view goes forward by itself");
 const EVERY: Parameter = query("every", "string", "A duration: tell at most so often");
-const WITH: Parameter =
-    query("with", "string", "Names of `stats`, `sources`, `dataflow`, `health`: their answers too, every second");
+const WITH: Parameter = query(
+    "with",
+    "string",
+    "Names of `stats`, `sources`, `dataflow`, `health`, `history`: their answers too, every second",
+);
 const AFTER: Parameter = query("last_event_id", "string", "As the header, for clients that cannot set one");
 const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this event");
 

@@ -68,7 +68,7 @@ pub(super) const ROUTES: &[Route] = &[
 pub(super) const SHAPES: &[Shape] = &[
     ("Tables", "tables:[Table]"),
     ("Table", "name:string columns:[Column] key:[string] rows:integer as_of:AsOf"),
-    ("TableRows", "table:string as_of:AsOf rows:[any] next:string?"),
+    ("TableRows", "table:string as_of:AsOf rows:[any] next:string? total:integer"),
     ("Changed", "epoch:string"),
 ];
 

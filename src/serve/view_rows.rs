@@ -1,7 +1,7 @@
 //! `GET /api/v1/views/{view}/rows`: the rows of a view at one epoch.
 //!
 //! `limit` (default 1000), `cursor` (the `next` of the page before), `order=-a,b` (descending a, then b; without it the
-//! view's key), `numbers=exact` ([`json`]), and any `COLUMN=value`: rows equal to it, `null` for NULL. `where.COLUMN=value`
+//! view's key), `search=word` ([`search`]), `numbers=exact` ([`json`]), and any `COLUMN=value`: rows equal to it, `null` for NULL. `where.COLUMN=value`
 //! is the same for a column of any name, also `limit`.
 //!
 //! Pages go by the rows' keys, so they stay right while the view changes: a row that stays is neither left out nor shown
@@ -30,6 +30,7 @@ use super::cursor::{Cursor, check};
 use super::json::{self, NUMBERS, numbers};
 use super::problem::Problem;
 use super::route::{Answer, Parameter, Route, Shape, query};
+use super::search;
 use super::views::find;
 use crate::aggregate::canonical;
 use crate::engine::{Snapshot, View};
@@ -52,14 +53,21 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     query("limit", "integer", "Rows of a page; 1000 if not given"),
     query("cursor", "string", "The `next` of the page before"),
     query("order", "string", "Columns with commas between, `-` before one that descends"),
+    query(
+        "search",
+        "string",
+        "Rows with this in any text, whole number or boolean, whatever its case; may stand several times",
+    ),
     NUMBERS,
     query("where.", "string", "Rows equal to this in the column named behind the point; `null` for NULL"),
     query("", "string", "The same, for a column with another name than the parameters here"),
 ];
 
 /// What it answers with; a row has the columns of the view besides.
-pub(super) const SHAPES: &[Shape] =
-    &[("Rows", "view:string as_of:AsOf rows:[Row] next:string?"), ("Row", "_status:string _version:integer ...")];
+pub(super) const SHAPES: &[Shape] = &[
+    ("Rows", "view:string as_of:AsOf rows:[Row] next:string? total:integer"),
+    ("Row", "_status:string _version:integer ..."),
+];
 
 async fn rows(
     State(app): State<App>,
@@ -100,13 +108,13 @@ async fn answer(app: &App, view: Arc<View>, asked: Asked, kind: Kind) -> Result<
 }
 
 fn body(view: &View, asked: &Asked, kind: Kind) -> Result<String, Problem> {
-    let Page { snapshot, picks, next } = page(view, asked)?;
+    let Page { snapshot, picks, next, total } = page(view, asked)?;
     let (name, as_of) = (json::text(view.name()), json::object(&AsOf::from(snapshot.as_of)));
     let (word, rows) = match kind {
         Kind::View => ("view", json::rows(&snapshot, picks.into_iter(), asked.numbers)),
         Kind::Table => ("table", json::bare_rows(&snapshot, picks.into_iter(), asked.numbers)),
     };
-    Ok(format!(r#"{{"{word}":{name},"as_of":{as_of},"rows":{rows},"next":{}}}"#, json::object(&next)))
+    Ok(format!(r#"{{"{word}":{name},"as_of":{as_of},"rows":{rows},"next":{},"total":{total}}}"#, json::object(&next)))
 }
 
 /// What a caller wants to see.
@@ -118,6 +126,8 @@ struct Asked {
     order: Vec<(usize, bool)>,
     /// Columns and the text that they equal.
     equal: Vec<(usize, String)>,
+    /// What stands in some column, in lower case.
+    search: Vec<String>,
     numbers: Numbers,
 }
 
@@ -139,6 +149,10 @@ impl Asked {
                 "cursor" if value.is_empty() => Ok(()),
                 "cursor" => {
                     asked.cursor = Some(value.clone());
+                    Ok(())
+                }
+                "search" => {
+                    asked.search.extend(value.split_whitespace().map(str::to_lowercase));
                     Ok(())
                 }
                 "numbers" => numbers(value).map(|numbers| asked.numbers = numbers),
@@ -170,24 +184,28 @@ struct Page {
     snapshot: Snapshot,
     picks: Vec<usize>,
     next: Option<String>,
+    /// How many rows are asked for, on all pages together.
+    total: usize,
 }
 
 fn page(view: &View, asked: &Asked) -> Result<Page, Problem> {
-    let check = check(&(view.name(), &asked.order, &asked.equal));
+    let check = check(&(view.name(), &asked.order, &asked.equal, &asked.search));
     let ordered = !asked.order.is_empty();
     let cursor = asked.cursor.as_deref().map(|text| Cursor::read(text, check, ordered)).transpose()?;
     let next = |epoch, place: Option<Vec<u8>>| place.map(|place| Cursor { epoch, place }.write(check));
-    if asked.order.is_empty() && asked.equal.is_empty() {
+    if asked.order.is_empty() && asked.equal.is_empty() && asked.search.is_empty() {
         let mut snapshot = view.page(cursor.as_ref().map(|cursor| cursor.place.as_slice()), asked.limit);
         let next = next(None, snapshot.next.take());
-        return Ok(Page { picks: (0..snapshot.batch.num_rows()).collect(), snapshot, next });
+        let picks = (0..snapshot.batch.num_rows()).collect();
+        return Ok(Page { picks, snapshot, next, total: view.row_count() });
     }
     let before = cursor.as_ref().and_then(|cursor| view.snapshot_at(cursor.epoch?));
     let snapshot = before.map_or_else(|| candidates(view, asked), Ok)?;
     let key = view.spec().key.as_deref();
-    let (picks, place) = pick(&snapshot.batch, key, asked, cursor.as_ref().map(|cursor| cursor.place.as_slice()))?;
+    let after = cursor.as_ref().map(|cursor| cursor.place.as_slice());
+    let (picks, place, total) = pick(&snapshot.batch, key, asked, after)?;
     let epoch = ordered.then_some(snapshot.as_of);
-    Ok(Page { picks, snapshot, next: next(epoch, place) })
+    Ok(Page { picks, snapshot, next: next(epoch, place), total })
 }
 
 /// All rows, or by the index of the first column that has to equal something those that may.
@@ -222,17 +240,17 @@ fn broken(error: &ArrowError) -> Problem {
     Problem::bad_request(format!("the rows cannot be ordered so: {error}"))
 }
 
-/// The rows that are asked for, in order, and the place of the last if there are more.
-fn pick(
-    batch: &RecordBatch,
-    key: Option<&[usize]>,
-    asked: &Asked,
-    after: Option<&[u8]>,
-) -> Result<(Vec<usize>, Option<Vec<u8>>), Problem> {
+/// See [`pick`].
+type Picked = (Vec<usize>, Option<Vec<u8>>, usize);
+
+/// The rows that are asked for, in order, the place of the last if there are more, and how many there are on all pages.
+fn pick(batch: &RecordBatch, key: Option<&[usize]>, asked: &Asked, after: Option<&[u8]>) -> Result<Picked, Problem> {
     let mut keep = BooleanBuffer::new_set(batch.num_rows());
     for (column, value) in &asked.equal {
         keep = &keep & &equal(batch.column(*column), batch.schema_ref().field(*column), value)?;
     }
+    let held = search::holding(batch, &asked.search);
+    keep = &keep & &held.map_err(|error| broken(&error))?;
     let kept: Vec<u32> = keep.set_indices().map(|row| row as u32).collect();
     let kept_rows = arrow_select::take::take_record_batch(batch, &UInt32Array::from(kept.clone()));
     let kept_rows = kept_rows.map_err(|error| broken(&error))?;
@@ -258,10 +276,10 @@ fn pick(
         rows.retain(|&row| keys.row(row) <= keys.row(last));
         rows.sort_unstable_by(by_key);
         let next = (rows.len() < before).then(|| keys.row(last).data().to_vec());
-        return Ok((rows.into_iter().map(|row| kept[row] as usize).collect(), next));
+        return Ok((rows.into_iter().map(|row| kept[row] as usize).collect(), next, kept.len()));
     }
     rows.sort_unstable_by(by_key);
-    Ok((rows.into_iter().map(|row| kept[row] as usize).collect(), None))
+    Ok((rows.into_iter().map(|row| kept[row] as usize).collect(), None, kept.len()))
 }
 
 /// For which rows the column equals the value: as SQL has it, `-0.0` is `0.0`, and here NaN is NaN.
@@ -349,8 +367,9 @@ mod tests {
             let (mut cursor, mut seen, mut pages) = (None::<Vec<u8>>, Vec::new(), 0);
             loop {
                 let asked = asked(&[("order", "-a,b"), ("limit", &limit.to_string())]).unwrap();
-                let (rows, next) = pick(&batch(), None, &asked, cursor.as_deref()).unwrap();
+                let (rows, next, total) = pick(&batch(), None, &asked, cursor.as_deref()).unwrap();
                 assert!(rows.len() >= limit.min(5 - seen.len()) && rows.len() <= limit + 1);
+                assert_eq!(total, 5, "on all pages together");
                 seen.extend(rows);
                 pages += 1;
                 match next {

@@ -22,6 +22,7 @@ mod literals;
 mod lower;
 mod names;
 mod not_in;
+mod origin;
 mod pattern_call;
 mod pattern_node;
 mod pattern_shape;

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::ddl::{ColumnKind, Table};
 use super::error::{Problem, suggest};
 use super::lower::{Arena, Arrived, Lowering, Relation};
+use super::origin::Said;
 use super::prune::prune;
 use super::reading::relations_in;
 use super::setting::Setting;
@@ -134,11 +135,22 @@ impl<'a> Program<'a> {
                 }
             }
         }
+        let texts: Vec<(Arc<str>, Arc<str>)> =
+            self.files.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
         for one in placed {
             (self.file, self.fallback) = (one.file, one.span);
+            self.arena.said = match &one.statement {
+                Statement::Table(table) => Some((&table.name, &[][..])),
+                Statement::View(view) => Some((&view.name, &view.query.tokens[..])),
+                Statement::Sink(sink) => Some((&sink.name, &sink.query.tokens[..])),
+                Statement::Insert(insert) => Some((&insert.table, &insert.query.tokens[..])),
+                Statement::MaxRounds(_) | Statement::Function(_) | Statement::Nothing => None,
+            }
+            .map(|(name, tokens)| Said::new(name, texts[one.file].clone(), tokens));
             let found = self.statement(one.statement);
             self.report(found);
         }
+        self.arena.said = None;
         self.finish()
     }
 
@@ -402,6 +414,7 @@ impl<'a> Program<'a> {
             table.view = view;
         }
         let mut nodes = pruned.nodes;
+        let origins = pruned.from.iter().map(|&node| self.arena.origins[node].clone()).collect();
         let mut specs = Vec::new();
         let mut number = vec![0; self.sources.len()];
         let mut warnings = Vec::new();
@@ -444,7 +457,7 @@ impl<'a> Program<'a> {
             }
         }
         if self.errors.is_empty() {
-            Ok(Compiled { dataflow: Dataflow { sources: specs, tables, nodes, views, sinks }, warnings })
+            Ok(Compiled { dataflow: Dataflow { sources: specs, tables, nodes, origins, views, sinks }, warnings })
         } else {
             Err(self.errors)
         }

@@ -17,6 +17,8 @@ use crate::plan::{AggregateCall, Node, NodeId, Op, Over, Pane, Rank, Reduce, Sca
 /// What is left: the nodes, and per source the columns of its node that are needed, in order.
 pub(super) struct Pruned {
     pub(super) nodes: Vec<Node>,
+    /// Which node each of them was.
+    pub(super) from: Vec<NodeId>,
     /// Per source of the program, the columns that leave it; `None` if nothing reads it.
     pub(super) sources: Vec<Option<Vec<usize>>>,
 }
@@ -26,6 +28,7 @@ pub(super) fn prune(nodes: &[Node], sources: usize, views: &mut [ViewSpec], sink
     let kept = kept(nodes, views, sinks);
     let mut pruner =
         Pruner { old: nodes, kept, new: Vec::new(), place: vec![None; nodes.len()], sources: vec![None; sources] };
+    let mut from: Vec<NodeId> = Vec::new();
     let mut in_union = vec![false; nodes.len()];
     for node in nodes.iter().filter(|node| matches!(node.op, Op::Union)) {
         node.inputs.iter().for_each(|&input| in_union[input] = true);
@@ -33,6 +36,12 @@ pub(super) fn prune(nodes: &[Node], sources: usize, views: &mut [ViewSpec], sink
     for (id, in_union) in in_union.into_iter().enumerate() {
         if pruner.kept[id].is_some() {
             pruner.rebuild(id, in_union)?;
+            // The last is the node itself; those before narrow what it reads.
+            let narrowing = from.len()..pruner.new.len().saturating_sub(1).max(from.len());
+            for node in narrowing {
+                from.push(from[pruner.new[node].inputs[0]]);
+            }
+            from.resize(pruner.new.len(), id);
         }
     }
     for view in views {
@@ -43,7 +52,7 @@ pub(super) fn prune(nodes: &[Node], sources: usize, views: &mut [ViewSpec], sink
     for sink in sinks {
         (sink.node, sink.columns) = pruner.moved_to(sink.node, &sink.columns);
     }
-    Ok(Pruned { nodes: pruner.new, sources: pruner.sources })
+    Ok(Pruned { nodes: pruner.new, from, sources: pruner.sources })
 }
 
 /// Per node, the columns that stay; `None` if nobody reads it.

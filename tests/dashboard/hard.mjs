@@ -54,9 +54,9 @@ export async function aFrozenServerIsNotLive(browser) {
   await page.waitForTimeout(2500);
   // Where nothing was measured the lines have a gap.
   const gap = await page.evaluate(async () => {
-    const { store } = await import("/assets/store.js");
-    const wide = store.history.findIndex((point, at) => at > 0 && point.rate === null && store.history[at + 1]);
-    return wide < 0 ? null : store.history[wide + 1].t - store.history[wide - 1].t;
+    const { past } = await import("/assets/past.js"), rates = past.values("engine", null, "rows_per_second");
+    const at = rates.findIndex((rate, at) => at > 1 && rate === null && past.t[at + 1]);
+    return at < 0 ? null : past.t[at + 1] - past.t[at - 1];
   });
   assert.ok(gap >= 5, `a gap of ${gap} s`);
   assert.deepEqual(seen.errors, []);

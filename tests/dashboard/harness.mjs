@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const highwater = process.argv[2];
 export const folder = dirname(fileURLToPath(import.meta.url));
-export const SECTIONS = ["board", "views", "alerts", "time", "dataflow", "tables", "live"];
+export const SECTIONS = ["board", "views", "alerts", "time", "dataflow", "tables", "health"];
 export const WIDTHS = [390, 820, 1600];
 
 export async function freePort() {
@@ -27,7 +28,7 @@ process.on("exit", () => { for (const child of children) child.kill("SIGKILL") }
 export class Server {
   constructor(program, port, args = []) { Object.assign(this, { program, port, args, base: `http://127.0.0.1:${port}` }) }
   async start() {
-    this.child = spawn(highwater, ["run", join(folder, this.program), "-w", "1", "--listen", `127.0.0.1:${this.port}`, ...this.args], { stdio: "ignore", cwd: folder });
+    this.child = spawn(highwater, ["run", join(folder, this.program), ...(this.args.includes("-w") ? [] : ["-w", "1"]), "--listen", `127.0.0.1:${this.port}`, ...this.args], { stdio: "ignore", cwd: folder });
     children.add(this.child);
     for (let tries = 0; tries < 300; tries++) {
       if ((await fetch(this.base + "/readyz").catch(() => null))?.ok) return this;
@@ -39,6 +40,8 @@ export class Server {
   /** Stopped as by a debugger, or a host that swaps: it has its connections, and says nothing. */
   freeze() { this.child.kill("SIGSTOP") }
   thaw() { this.child.kill("SIGCONT") }
+  /** A file beside its program. */
+  text(name) { return readFile(join(folder, name), "utf8") }
   async json(path) { const answer = await fetch(this.base + path); assert.equal(answer.status, 200, path); return answer.json() }
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const [, , url, executablePath, folder, ...wanted] = process.argv;
-const SECTIONS = wanted.length ? wanted : ["board", "views", "alerts", "time", "dataflow", "tables", "live"];
+const SECTIONS = wanted.length ? wanted : ["board", "views", "alerts", "time", "dataflow", "tables", "health"];
 const SIZES = [[390, 844], [820, 1180], [1600, 1000]];
 
 await mkdir(folder, { recursive: true });

@@ -123,3 +123,114 @@ export async function chartsCanBeChosen(browser) {
   await page.context().close();
   await server.stop();
 }
+
+export async function oneRowOfManyIsFound(browser) {
+  const server = await new Server("large.sql", await freePort()).start();
+  const MANY = 60_000, ts = "2026-01-01T12:00:00Z";
+  for (let from = 0; from < MANY; from += 10_000) await push(server, "events", Array.from({ length: 10_000 }, (_, at) => ({ name: from + at === 34_567 ? "The Needle" : "straw-" + String(from + at).padStart(5, "0"), n: from + at, x: 0.5, ts })));
+  const { page, seen } = await open(browser, server, { hash: "#views/many" });
+  const rows = () => page.$$eval("#section-views tbody tr", rows => rows.map(row => row.children[0].textContent));
+  const are = async (wanted, what) => { for (let tries = 0; JSON.stringify(await rows()) !== JSON.stringify(wanted); tries++) { assert.ok(tries < 100, `${what}: ${(await rows()).slice(0, 3)} ...`); await page.waitForTimeout(100) } };
+  const hundred = from => Array.from({ length: 100 }, (_, at) => "straw-" + String(from + at).padStart(5, "0"));
+  const says = text => until(page, text => document.querySelector("#section-views .foot .note").textContent === text, text, text);
+  for (const filter of ["needle", "THE need", "n=34567", "34567 needle"]) {
+    await page.getByLabel("Filter rows").fill(filter);
+    await are(["The Needle"], filter);
+    await says("1 to 1 of 1 rows that fit, of 60,000");
+    await page.getByLabel("Filter rows").fill("straw");
+    await says("1 to 100 of 59,999 rows that fit, of 60,000");
+  }
+  await page.getByLabel("Filter rows").fill("haystack");
+  await until(page, () => [...document.querySelectorAll("#section-views .empty")].some(line => line.checkVisibility() && line.textContent === "No row fits the filter."), null, "none fits");
+  await page.getByLabel("Filter rows").fill("straw");
+  await page.getByRole("button", { name: "n", exact: true }).click();
+  await page.getByRole("button", { name: "n", exact: true }).click();
+  await are(hundred(0), "by n, from the least");
+  await says("1 to 100 of 59,999 rows that fit, of 60,000");
+  await page.getByRole("button", { name: "Next" }).click();
+  await are(hundred(100), "the next page");
+  await page.getByRole("button", { name: "Next" }).click();
+  await are(hundred(200), "the third page");
+  await page.getByRole("button", { name: "Before" }).click();
+  await are(hundred(100), "back");
+  await says("101 to 200 of 59,999 rows that fit, of 60,000");
+  assert.deepEqual(seen.errors, []);
+  console.log("60,000 rows: one is found by its text and by a value; sorted and paged by the server");
+  await page.context().close();
+  await server.stop();
+}
+
+export async function whatWasIsThereAtOnce(browser) {
+  const server = await new Server("live.sql", await freePort()).start();
+  await new Promise(done => setTimeout(done, 8000));
+  const { page, seen } = await open(browser, server, { hash: "#health" });
+  await stateIs(page, "live");
+  await until(page, async () => (await import("/assets/past.js")).past.t.length >= 7, null, "what was measured before the page was opened");
+  const past = await page.evaluate(async () => { const { past } = await import("/assets/past.js"); return Object.fromEntries(["rows_per_second", "latency_p99", "memory", "processor", "queue"].map(name => [name, past.values("engine", null, name)])) });
+  const known = name => past[name].filter(value => value !== null);
+  assert.ok(known("rows_per_second").some(rate => rate > 1000) && known("latency_p99").some(ms => ms > 0) && known("memory").every(bytes => bytes > 1e6) && known("processor").some(cores => cores > 0), JSON.stringify(past));
+  const told = await server.json("/api/v1/history?of=engine,source");
+  assert.equal(told.step_ms, 1000);
+  assert.ok(told.series.every(one => one.values.length === told.times_ms.length && ["engine", "source"].includes(one.kind)));
+  assert.ok(told.series.some(one => one.kind === "source" && one.of === "events" && one.name === "lag" && one.values.some(value => value !== null)));
+  assert.equal((await server.json("/api/v1/history?step=minute")).step_ms, 60_000);
+  for (const wrong of ["step=hour", "of=everything", "since=1"]) assert.equal((await fetch(`${server.base}/api/v1/history?${wrong}`)).status, 400, wrong);
+  // The lines are drawn at once; the day can be chosen.
+  await until(page, () => document.querySelectorAll("#section-health canvas").length >= 5, null, "lines are drawn");
+  await page.getByLabel("Time of the lines").selectOption("day");
+  await page.waitForTimeout(500);
+  assert.deepEqual(seen.errors, []);
+  console.log(`history: ${known("rows_per_second").length} seconds of rates were there when the page was opened`);
+  await page.context().close();
+  await server.stop();
+}
+
+export async function healthIsTold(browser) {
+  const server = await new Server("everything.sql", await freePort()).start();
+  const { page, seen } = await open(browser, server, { hash: "#health" });
+  await stateIs(page, "live");
+  const card = name => page.$eval(`#section-health section[aria-label='${name}'] tbody`, body => [...body.rows].map(row => [...row.cells].map(cell => cell.textContent))).catch(() => []);
+  const some = async (name, fits, what) => { for (let tries = 0; !(await card(name)).some(fits); tries++) { assert.ok(tries < 100, `${what}: ${JSON.stringify(await card(name))}`); await page.waitForTimeout(100) } };
+  await some("Sinks", row => row[0] === "archive" && row[1] === "blackhole" && row[2] === "running", "the sink and its state");
+  await some("Workers", row => row[0] === "0" && row[1].endsWith("%"), "the worker");
+  await some("Processes", row => row[0] === "0" && row[2] === "here", "the process");
+  await some("Clients and limits", row => row[0] === "streams" && row[1] === "1", "this page's stream");
+  await some("Sources", row => row[0] === "probes" && row[1] === "live", "a source");
+  // What is refused is counted, by kind.
+  await fetch(server.base + "/api/v1/views/nothing");
+  assert.ok((await card("Refusals")).length > 3);
+  const vitals = await server.json("/api/v1/health");
+  assert.match(await page.textContent("#section-health .head .note"), new RegExp(`Highwater ${vitals.version.replaceAll(".", "\\.")}.* · up for .* · the engine is running · \\d+ threads`));
+  assert.match(await page.textContent("[data-value=memory]"), /^[\d.,]+ MiB$/);
+  assert.match(await page.textContent("[data-value=processor]"), /%$/);
+  assert.deepEqual(seen.errors, []);
+  console.log("health: memory, processor, threads, workers, processes, clients, refusals, sinks and sources with their states");
+  await page.context().close();
+  await server.stop();
+}
+
+export async function theDataflowSpeaksSql(browser) {
+  const server = await new Server("everything.sql", await freePort(), ["-w", "2"]).start();
+  const { nodes } = await server.json("/api/v1/dataflow");
+  const place = (of, sql) => nodes.flatMap(node => node.origins.filter(origin => origin.of === of && origin.sql.startsWith(sql)).map(origin => [node.kind, origin.line, origin.column]));
+  const lines = (await server.text("everything.sql")).split("\n"), line = lines.findIndex(text => text.includes("GROUP BY host")) + 1, column = lines[line - 1].indexOf("GROUP BY") + 1;
+  assert.deepEqual(place("hosts", "GROUP BY host"), [["reduce", line, column]]);
+  assert.deepEqual(place("too_high", "JOIN limits").map(([, line, column]) => lines[line - 1].slice(column - 1, column + 10)), ["JOIN limits"], "the join alone");
+  assert.ok(nodes.filter(node => !["view", "sink"].includes(node.kind)).every(node => node.origins.length > 0 && node.serves.length > 0));
+  const { page, seen } = await open(browser, server, { hash: "#dataflow" });
+  await until(page, () => document.querySelectorAll("#section-dataflow .node").length > 10, null, "the graph");
+  const words = await page.$$eval("#section-dataflow .node .kind", kinds => kinds.map(kind => kind.textContent));
+  for (const word of ["SOURCE", "VIEW", "SINK", "TABLE", "GROUP BY · hosts"]) assert.ok(words.includes(word), `${word} of ${words}`);
+  await page.locator("#section-dataflow .node", { hasText: "GROUP BY · hosts" }).focus();
+  await page.keyboard.press("Enter");
+  const detail = page.locator("#section-dataflow .detail");
+  await detail.getByText(`everything.sql:${line}:${column}`).waitFor();
+  assert.match(await detail.locator("code").first().textContent(), /^GROUP BY host, window_start, window_end$/);
+  await until(page, () => document.querySelectorAll("#section-dataflow .detail canvas").length === 2, null, "what it kept over time");
+  await until(page, () => document.querySelectorAll("#section-dataflow .detail .bars li").length === 2, null, "both workers");
+  assert.ok((await page.$$eval("#section-dataflow tbody tr", rows => rows.map(row => [row.cells[1].textContent, row.cells[2].textContent]))).some(([of, place]) => of === "hosts" && place === `everything.sql:${line}:${column}`));
+  assert.deepEqual(seen.errors, []);
+  console.log("dataflow: operators by their clause, view and place, with both workers");
+  await page.context().close();
+  await server.stop();
+}

@@ -10,4 +10,4 @@ export function read(hash) {
 export function decoded(text) { try { return decodeURIComponent(text) } catch { return text } }
 
 /** Names that were given before, or that people try, and where they lead. */
-export const ALSO = new Map([["", "board"], ["wall", "board"], ["flow", "dataflow"], ["graph", "dataflow"], ["view", "views"], ["alert", "alerts"], ["table", "tables"], ["engine", "live"], ["health", "live"]]);
+export const ALSO = new Map([["", "board"], ["wall", "board"], ["flow", "dataflow"], ["graph", "dataflow"], ["view", "views"], ["alert", "alerts"], ["table", "tables"], ["live", "health"], ["engine", "health"]]);

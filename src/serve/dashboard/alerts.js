@@ -4,7 +4,7 @@
 
 import { acknowledge, acknowledged } from "./acknowledged.js";
 import { list, make, mark, say, set } from "./dom.js";
-import { ask, standing, store, touch, upstream } from "./store.js";
+import { ask, refused, standing, store, touch, upstream } from "./store.js";
 import { cell, clock, count, day, span } from "./text.js";
 
 export const title = "Alerts";
@@ -20,7 +20,7 @@ export function mount(root) {
   part.groups = make("div", { class: "groups" }); part.none = make("p", { class: "empty" }); part.says = make("p", { class: "note" }); part.rules = make("p", { class: "note" });
   part.body = make("tbody"); part.no = make("p", { class: "empty" }, "Every row was taken.");
   part.total = make("p", { class: "note" });
-  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["of", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
+  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["source or view", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
   root.append(make("h1", { class: "unseen" }, "Alerts"),
     make("section", { class: "card", "aria-label": "Alerts" }, make("div", { class: "head" }, make("h2", {}, "Alerts"), make("div", { class: "tools" }, make("label", { class: "check" }, part.unseen, "only new ones"), part.by, part.all)), part.says, part.rules, part.none, part.groups),
     make("section", { class: "card", "aria-label": "Dead letters" }, make("h2", {}, "Dead letters"), part.total, part.no, part.scroll));
@@ -28,11 +28,13 @@ export function mount(root) {
 
 /** The newest dead letters, asked for when their number changes. */
 async function bury() {
-  const total = store.stats?.dead_letters ?? 0, sign = store.sources.map(source => source.rows.received - source.rows.accepted).join() + "/" + total;
+  const failed = (store.stats?.views ?? []).filter(view => view.dead_letters > 0);
+  const sign = [...store.sources.map(source => source.rows.received - source.rows.accepted), ...failed.map(view => view.name + view.dead_letters), store.stats?.dead_letters ?? 0].join();
   if (sign === last || performance.now() - asked < 2000) return;
   asked = performance.now(); last = sign;
-  const all = await Promise.all(store.sources.map(source => ask(`/api/v1/sources/${encodeURIComponent(source.name)}/dead-letters?limit=50`).catch(() => null)));
-  letters = all.filter(Boolean).flatMap(one => one.dead_letters.map((letter, at) => ({ ...letter, source: one.source, key: one.source + "\n" + (one.total - at) })));
+  const of = (kind, name) => ask(`/api/v1/${kind}/${encodeURIComponent(name)}/dead-letters?limit=50`).catch(() => null);
+  const all = await Promise.all([...store.sources.map(source => of("sources", source.name)), ...failed.map(view => of("views", view.name))]);
+  letters = all.filter(Boolean).flatMap(one => one.dead_letters.map((letter, at) => ({ ...letter, source: one.source ?? one.view, detail: letter.expression ? `${letter.expression}: ${letter.detail}` : letter.detail, key: (one.source ?? "view " + one.view) + "\n" + (one.total - at) })));
   touch("letters");
 }
 
@@ -55,14 +57,14 @@ export function pairs(alert, times = true) {
   return view ? view.columns.filter(c => times || !c.time).map(c => make("span", { class: "pair" }, make("small", {}, c.name + " "), make("b", {}, cell(alert.row[c.name], c)))) : [];
 }
 
-/** Since when: by the clock if it came while somebody looked, otherwise by the row's own time. */
+/** Since when: by the clock; if the server does not know it (it keeps the newest ten thousand of a view), the row's own time. */
 export function when(alert) {
   const now = Date.now();
-  if (alert.since) return alert.struck && alert.ended ? `${clock(alert.since)} to ${clock(alert.ended)}` : `for ${span(Math.max(1000, 1000 * Math.floor((now - alert.since) / 1000))).replace(".0 s", " s")}`;
+  if (alert.since) return alert.struck && alert.ended ? `${clock(alert.since)} to ${clock(alert.ended)}` : `for ${span(Math.max(1000, 1000 * Math.floor((now - alert.since) / 1000))).replace(".0 ", " ")}`;
   const view = store.views.get(alert.view), ms = view?.newest ? Date.parse(alert.row[view.newest]) : NaN;
-  return Number.isNaN(ms) ? "since before this page" : `of ${now - ms > 864e5 ? day(ms) + " " : ""}${clock(ms)}`;
+  return Number.isNaN(ms) ? "since long" : `of ${now - ms > 864e5 ? day(ms) + " " : ""}${clock(ms)}`;
 }
-const whenFully = alert => alert.since ? `came at ${day(alert.since)} ${clock(alert.since)} UTC` : "was there before this page; the time is that of the row";
+const whenFully = alert => alert.since ? `came at ${day(alert.since)} ${clock(alert.since)} UTC` : "longer than the server remembers; the time is that of the row";
 
 function item(alert) {
   const button = make("button", { type: "button", class: "small", onclick: () => { const done = !acknowledged(store.alerts.find(one => one.id === alert.id) ?? alert); acknowledge([alert], done); say(done ? "Acknowledged" : "New again"); touch("alerts") } });
@@ -103,7 +105,7 @@ export function draw(changed) {
       list(items, group.alerts, alert => alert.id, item, update);
     });
   }
-  const total = store.stats?.dead_letters ?? 0;
+  const total = refused(store.stats);
   part.no.hidden = total > 0; part.scroll.hidden = letters.length === 0;
   set(part.total, total ? `${count(total)} in all, the newest ${count(letters.length)}:` : "");
   list(part.body, letters, letter => letter.key, letter => make("tr", {}, ...[letter.source, letter.reason, letter.reason === "late" && /^\d+$/.test(letter.detail) ? `by ${span(Number(letter.detail))}` : letter.detail, letter.position].map(text => make("td", {}, text)), make("td", { class: "content" }, make("code", { dir: "auto" }, letter.content))));

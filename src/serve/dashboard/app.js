@@ -10,12 +10,12 @@ import { locked } from "./token.js";
 import * as alerts from "./alerts.js";
 import * as board from "./board.js";
 import * as flow from "./flow.js";
-import * as live from "./live.js";
+import * as health from "./health.js";
 import * as tables from "./tables.js";
 import * as time from "./time.js";
 import * as views from "./views.js";
 
-const sections = new Map(Object.entries({ board, views, alerts, time, dataflow: flow, tables, live }));
+const sections = new Map(Object.entries({ board, views, alerts, time, dataflow: flow, tables, health }));
 const roots = new Map();
 let shown = null;
 

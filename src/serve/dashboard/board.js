@@ -5,8 +5,9 @@
 import { ALERTS, keepOwn, own, readBoard, usual, written } from "./boards.js";
 import { pairs, when } from "./alerts.js";
 import { copy, list, make, mark, say, set } from "./dom.js";
+import { past } from "./past.js";
 import { Picture, best, measures } from "./picture.js";
-import { lagOf, sample, standing, store, touch } from "./store.js";
+import { lagOf, refused, sample, standing, store, touch } from "./store.js";
 import { compact, count, percent, rate, some, span, watermark } from "./text.js";
 
 export const title = "Board";
@@ -108,7 +109,7 @@ export function draw(changed) {
   for (const element of part.grid.children) {
     const { one } = element, view = store.views.get(one.view);
     const sign = one.view === ALERTS ? store.alerts.length + "/" + standing() + "/" + Math.floor(now / 5000) : view ? `${view.changes}/${view.asOf?.epoch ?? view.asOf?.watermark}/${view.rows.size}` : "none";
-    const full = sign + JSON.stringify([one.kind, one.value, one.facet, one.keys, one.closed, one.wide]);
+    const full = sign + JSON.stringify([one.kind, one.value, one.by, one.facet, one.keys, one.closed, one.wide]);
     if (element.sign === full || now - (element.drawn ?? -Infinity) < DUE_MS && element.drawn) { if (element.sign !== full) owed++; continue }
     owed++;
     if (!next || (element.drawn ?? 0) < (next.element.drawn ?? 0)) next = { element, one, view, full };
@@ -151,13 +152,14 @@ function catalog() {
 }
 
 function strip() {
-  const stats = store.stats, point = store.history.at(-1); if (!stats) return;
-  set(part.rate, rate(stats.finished ? 0 : point?.rate ?? stats.rows_per_second));
-  set(part.latency, point?.p50 === null || point?.p50 === undefined ? "–" : `${span(point.p50)} · ${span(point.p99)}`);
+  const stats = store.stats; if (!stats) return;
+  const now = name => past.newest("engine", null, name), p99 = now("latency_p99");
+  set(part.rate, rate(stats.finished ? 0 : now("rows_per_second") ?? stats.rows_per_second));
+  set(part.latency, p99 === null ? "–" : `${span(now("latency_p50"))} · ${span(p99)}`);
   const lags = stats.sources.map(lagOf).filter(lag => lag !== null);
   set(part.lag, !stats.finished && lags.length ? span(Math.max(...lags)) : "–");
-  const full = point?.queue ?? 0; set(part.queue, percent(full)); mark(part.queue, "class", full >= 0.9 ? "bad" : full >= 0.6 ? "warn" : null);
+  const full = now("queue") ?? 0; set(part.queue, percent(full)); mark(part.queue, "class", full >= 0.9 ? "bad" : full >= 0.6 ? "warn" : null);
   set(part.total, compact(stats.rows_received)); mark(part.total, "title", some(stats.rows_received, "row", "rows"));
-  set(part.late, compact(stats.rows_late)); set(part.rejected, compact(stats.dead_letters)); mark(part.rejected, "class", stats.dead_letters ? "warn" : null);
+  set(part.late, compact(stats.rows_late)); set(part.rejected, compact(refused(stats))); mark(part.rejected, "class", refused(stats) ? "warn" : null);
   set(part.asof, watermark(stats.as_of));
 }

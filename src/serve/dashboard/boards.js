@@ -18,7 +18,7 @@ const write = text => encodeURIComponent(String(text));
 const unwrite = text => { try { return decodeURIComponent(text) } catch { return text } };
 
 export function written(cards) {
-  return cards.map(card => [card.view, ...["kind", "value", "facet"].filter(name => card[name]).map(name => name + "=" + card[name]),
+  return cards.map(card => [card.view, ...["kind", "value", "by", "facet"].filter(name => card[name]).map(name => name + "=" + card[name]),
     ...(card.keys?.length ? ["keys"] : []), ...(card.closed ? ["closed"] : []), ...(card.wide ? ["wide"] : [])]
     .map(piece => piece === "keys" ? "keys=" + card.keys.map(write).join(",") : write(piece).replace("%3D", "=")).join(";")).join("/");
 }
@@ -27,12 +27,12 @@ export function written(cards) {
 export function readBoard(text) {
   const cards = [];
   for (const piece of text.split("/").filter(Boolean).slice(0, MOST)) {
-    const [view, ...more] = piece.split(";"), card = { view: unwrite(view), kind: "", value: "", facet: "", keys: null, closed: false, wide: false };
+    const [view, ...more] = piece.split(";"), card = { view: unwrite(view), kind: "", value: "", by: "", facet: "", keys: null, closed: false, wide: false };
     for (const one of more) {
       const cut = one.indexOf("="), name = cut < 0 ? one : one.slice(0, cut), rest = one.slice(cut + 1);
       if (cut < 0 && (name === "wide" || name === "closed")) card[name] = true;
       else if (name === "keys") card.keys = rest.split(",").filter(Boolean).map(unwrite);
-      else if (["kind", "value", "facet"].includes(name)) card[name] = unwrite(rest);
+      else if (["kind", "value", "by", "facet"].includes(name)) card[name] = unwrite(rest);
     }
     if (card.view) cards.push(card);
   }

@@ -1,9 +1,12 @@
-// The operator graph: plan nodes in layers from sources to views; edges as thick as rows flow, with the rows and the watermark
-// that they carry; each node with its rates, how busy it is and what it keeps. The busiest operator and a stalled source stand out.
+// The operator graph in SQL's words: each operator is the clause that asks for it, with the view it is of and its place in the
+// program. Layers from sources to views; edges as thick as rows flow, with the rows and the watermark that they carry; each node with
+// its rates, how busy it is, what it keeps, and how uneven its workers are. The busiest operator and a stalled source stand out.
 
+import { Lines, bars } from "./chart.js";
 import { list, make, mark, set } from "./dom.js";
+import { operators } from "./past.js";
 import { store } from "./store.js";
-import { compact, count, percent, rate, span } from "./text.js";
+import { compact, count, percent, rate, size } from "./text.js";
 
 export const title = "Dataflow";
 const W = 216, H = 84, GAP_X = 88, GAP_Y = 18;
@@ -17,15 +20,28 @@ export function mount(root) {
   body = make("tbody");
   root.append(make("h1", { class: "unseen" }, "Dataflow"), make("section", { class: "card", "aria-label": "Graph" }, words, box, detail),
     make("section", { class: "card", "aria-label": "Operators" }, make("h2", {}, "Operators, busiest first"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Operators as a table" },
-      make("table", { class: "operators" }, make("thead", {}, make("tr", {}, ...[["operator"], ["busy", "n"], ["rows/s in", "n"], ["rows/s out", "n"], ["rows in", "n"], ["rows out", "n"], ["state rows", "n"], ["state bytes", "n"], ["watermark", "n"]].map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
+      make("table", { class: "operators" }, make("thead", {}, make("tr", {}, ...[["operator"], ["of"], ["place"], ["busy", "n"], ["skew", "n"], ["rows/s in", "n"], ["rows/s out", "n"], ["rows in", "n"], ["rows out", "n"], ["state rows", "n"], ["state bytes", "n"], ["watermark", "n"]].map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
 }
+
+const WORDS = { source: "SOURCE", table: "TABLE", reduce: "GROUP BY", join: "JOIN", lookup: "JOIN AS OF", union: "UNION", rank: "ORDER BY", over: "OVER", pattern: "MATCH_RECOGNIZE", recursion: "RECURSIVE", rows: "RECURSIVE", hold: "HOLD", window: "WINDOW", every: "ALL", view: "VIEW", sink: "SINK" };
+/** What an operator is called in SQL. */
+function wordOf(node) {
+  if (node.kind === "map") return / where /.test(node.does) ? "WHERE" : "SELECT";
+  const sql = node.origins[0]?.sql ?? "", said = /^(TUMBLE|HOP|CUMULATE|SESSION|(?:SELECT )?DISTINCT|(?:NOT )?(?:IN|EXISTS)|INTERSECT|EXCEPT|ROW_NUMBER|RANK|DENSE_RANK|LIMIT|FETCH|MATCH_RECOGNIZE)\b/i.exec(sql);
+  if (/^(inner|left|right|full|semi|anti|cross)\b.* join/.test(node.does) && !said) return node.does.split(" ", 1)[0].toUpperCase() + " JOIN";
+  return said && node.kind !== "source" && node.kind !== "table" ? said[1].toUpperCase() : WORDS[node.kind] ?? node.kind.toUpperCase();
+}
+/** The clause without the words that the operator is called by. */
+const clauseOf = node => node.kind === "map" && !/^(SELECT|WHERE|HAVING)\b/i.test(node.origins[0]?.sql ?? "") ? null : node.origins[0]?.sql.replace(/^(SELECT DISTINCT|SELECT|WHERE|HAVING|GROUP BY|JOIN|UNION( ALL)?|TUMBLE|HOP|CUMULATE|ORDER BY)\b\s*/i, "") || null;
+const placeOf = one => one.origins.length ? `${one.origins[0].file.split("/").at(-1)}:${one.origins[0].line}:${one.origins[0].column}` : "";
+const ofWhom = one => one.origins[0]?.of ?? one.serves[0] ?? "";
 
 /** Nodes by id: those of the plan, then views and sinks. */
 function build(flow) {
   return new Map(flow.nodes.map(node => {
     const head = node.does.split(/:| (?=where )/)[0].replace(/^\w+\s*/, "");
     return [node.id, {
-      key: node.id, kind: node.kind, name: node.name ?? head, does: node.does, known: node.known, inputs: node.inputs, source: node.kind === "source" ? node.name : null,
+      key: node.id, kind: node.kind, word: wordOf(node), name: node.name ?? clauseOf(node) ?? head, origins: node.origins, serves: node.serves, parts: node.parts ?? [], skew: node.skew ?? null, does: node.does, known: node.known, inputs: node.inputs, source: node.kind === "source" ? node.name : null,
       rate: node.rate, rateOut: node.rateOut, busy: node.busy, rowsIn: node.rows_in, rowsOut: node.rows_out, stateRows: node.state_rows, stateBytes: node.state_bytes, watermark: node.watermark_ms, watermarkText: node.watermark,
     }];
   }));
@@ -77,7 +93,6 @@ function lay(all) {
 }
 
 const fit = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
-const kindOf = one => one.kind === "reduce" ? (/session\(/.test(one.does) ? "session" : /tumble|hop|cumulate/.test(one.does) ? "window" : "reduce") : one.kind;
 const stalled = one => { const source = store.sources.find(source => source.name === one.source); return Boolean(source) && source.status === "live" && one.rate === 0 };
 
 /** How far a node's event time is. */
@@ -88,14 +103,15 @@ export function draw(changed) {
   if (!changed.has("flow") || !store.flow) return;
   const all = latest = build(store.flow), next = JSON.stringify([...all.values()].map(one => [one.key, one.inputs]));
   if (next !== shape) { shape = next; lay(all) }
-  let busiest = null, most = 1, stuck = null;
-  for (const one of all.values()) { if (one.busy !== null && (!busiest || one.busy > busiest.busy)) busiest = one; most = Math.max(most, one.rateOut ?? 0); if (stalled(one)) stuck = one }
+  let busiest = null, most = 1, stuck = null, uneven = null;
+  for (const one of all.values()) { if (one.busy !== null && (!busiest || one.busy > busiest.busy)) busiest = one; most = Math.max(most, one.rateOut ?? 0); if (stalled(one)) stuck = one; if (one.skew >= 2 && (!uneven || one.skew > uneven.skew)) uneven = one }
   for (const one of all.values()) {
     const element = nodes.get(one.key), { parts } = element;
     const mood = stalled(one) ? "stalled" : one.busy >= 0.8 ? "hot" : one === busiest && one.busy > 0.2 ? "warm" : "";
     mark(element, "class", `node ${one.kind} ${mood}${picked === one.key ? " picked" : ""}`);
-    set(parts.kind, kindOf(one)); set(parts.name, fit(one.name, 25));
-    set(parts.busy, one.busy === null ? "" : percent(Math.min(1, one.busy)));
+    set(parts.kind, fit(["source", "table", "view", "sink"].includes(one.kind) ? one.word : `${one.word} · ${ofWhom(one)}`, one.busy === null ? 28 : 22)); set(parts.name, fit(one.name, 25));
+    mark(element, "aria-label", `${one.word} ${fit(one.name, 80)}` + (one.origins.length ? `, of ${ofWhom(one)}, ${placeOf(one)}` : ""));
+    set(parts.busy, one.busy === null ? "" : percent(one.busy));
     set(parts.rate, stalled(one) ? "no rows" : one.rate === null ? "" : `${rate(one.rate)} rows/s`);
     set(parts.state, one.stateRows ? `${compact(one.stateRows)} kept` : "");
     if (parts.out) { set(parts.out, one.rateOut === null ? "" : `${rate(one.rateOut)}/s`); set(parts.reached, reached(one)) }
@@ -105,21 +121,36 @@ export function draw(changed) {
     const flow = all.get(from)?.rateOut ?? 0;
     mark(path, "stroke-width", (1 + 5 * Math.sqrt(flow / most)).toFixed(1)); mark(path, "class", flow > 0 ? "flowing" : null);
   }
-  set(words, (busiest?.busy > 0 ? `Busiest: ${kindOf(busiest)} ${fit(busiest.name, 40)} at ${percent(Math.min(1, busiest.busy))} of a core.` : "Nothing is busy.") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
-  list(body, [...all.values()].sort((a, b) => (b.busy ?? 0) - (a.busy ?? 0) || (b.rowsIn ?? 0) - (a.rowsIn ?? 0)), one => one.key, one => make("tr", {}, make("th", { scope: "row" }), ...Array.from({ length: 8 }, () => make("td", { class: "n" }))), (row, one) => {
+  set(words, (busiest?.busy > 0 ? `Busiest: ${busiest.word} ${fit(busiest.name, 40)}${busiest.origins.length ? " of " + ofWhom(busiest) : ""} at ${percent(busiest.busy)} of a core.` : "Nothing is busy.") + (uneven ? ` Most uneven: ${uneven.word} ${fit(uneven.name, 30)}, one worker has ${uneven.skew.toFixed(1)} times the mean.` : "") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
+  list(body, [...all.values()].sort((a, b) => (b.busy ?? 0) - (a.busy ?? 0) || (b.rowsIn ?? 0) - (a.rowsIn ?? 0)), one => one.key, one => make("tr", {}, make("th", { scope: "row" }), make("td"), make("td"), ...Array.from({ length: 9 }, () => make("td", { class: "n" }))), (row, one) => {
     const cells = row.children, known = (value, show) => value === null || value === undefined ? "–" : show(value);
-    set(cells[0], fit(`${kindOf(one)} ${one.name}`, 60)); mark(cells[0], "title", one.does);
-    set(cells[1], known(one.busy, busy => percent(Math.min(1, busy)))); set(cells[2], known(one.rate, rate)); set(cells[3], known(one.rateOut, rate));
-    set(cells[4], known(one.rowsIn, count)); set(cells[5], known(one.rowsOut, count)); set(cells[6], known(one.stateRows || null, count)); set(cells[7], known(one.stateBytes || null, compact));
-    set(cells[8], reached(one, 21));
+    set(cells[0], fit(`${one.word} ${one.name}`, 56)); mark(cells[0], "title", one.does); set(cells[1], ofWhom(one)); set(cells[2], placeOf(one));
+    set(cells[3], known(one.busy, percent)); set(cells[4], known(one.skew, skew => skew.toFixed(1) + "×")); mark(cells[4], "class", one.skew >= 2 ? "n warn" : "n"); set(cells[5], known(one.rate, rate)); set(cells[6], known(one.rateOut, rate));
+    set(cells[7], known(one.rowsIn, count)); set(cells[8], known(one.rowsOut, count)); set(cells[9], known(one.stateRows || null, count)); set(cells[10], known(one.stateBytes || null, size));
+    set(cells[11], reached(one, 21));
   });
   if (picked) describe();
 }
 
 function choose(key) { picked = picked === key ? null : key; for (const [other, element] of nodes) element.classList.toggle("picked", other === picked); describe() }
+
+/** All of the chosen operator: its clause and place, its parts by worker, and what it kept over time. */
 function describe() {
   const one = latest.get(picked);
-  if (!one) { if (detail.shown) { detail.replaceChildren(); detail.shown = "" } return }
-  const shown = one.key; if (detail.shown === shown) return; detail.shown = shown;
-  detail.replaceChildren(make("h3", {}, `${kindOf(one)} ${fit(one.name, 60)}`), make("p", {}, one.does), make("ul", {}, ...one.known.split(" | ").filter(Boolean).map(text => make("li", {}, text))));
+  if (!one) { if (detail.shown !== undefined) { for (const line of detail.lines ?? []) line.remove(); detail.replaceChildren(); detail.shown = undefined } return }
+  if (detail.shown !== one.key) {
+    for (const line of detail.lines ?? []) line.remove();
+    detail.shown = one.key;
+    const views = one.serves.flatMap((name, at) => [at ? ", " : "", store.views.has(name) ? make("a", { href: "#views/" + encodeURIComponent(name) }, name) : name]);
+    detail.parts = make("ol", { class: "bars" });
+    const charts = make("div", { class: "halves" }), chart = label => { const box = charts.appendChild(make("div", {}, make("h3", {}, label))); return new Lines(box, { height: 120, label, zero: true, least: 60, legend: false, format: label === "Busy" ? percent : compact }) };
+    detail.replaceChildren(make("h3", {}, `${one.word} ${fit(one.name, 80)}`),
+      ...one.origins.map(origin => make("div", { class: "codeline" }, make("code", {}, origin.sql), make("span", { class: "note" }, `${origin.of}, ${origin.file}:${origin.line}:${origin.column}`))),
+      make("p", { class: "note" }, "For ", ...views, "."), make("p", {}, one.does), make("ul", {}, ...one.known.split(" | ").filter(Boolean).map(text => make("li", {}, text))), make("h3", {}, "By worker"), detail.parts, charts);
+    detail.lines = ["source", "view", "sink"].includes(one.kind) ? [] : [chart("Rows kept"), chart("Busy")];
+    if (!operators.t.length) operators.begin();
+  }
+  bars(detail.parts, one.parts.map(part => ({ name: "worker " + part.worker, value: part.rate, text: `${rate(part.rate)}/s · ${compact(part.kept)}` })));
+  detail.lines[0]?.show(operators.t, [{ label: "rows kept", colour: "hue-1", fill: true, values: operators.values("operator", String(one.key), "state_rows") }]);
+  detail.lines[1]?.show(operators.t, [{ label: "busy", colour: "hue-2", fill: true, values: operators.values("operator", String(one.key), "busy") }]);
 }

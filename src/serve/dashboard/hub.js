@@ -15,7 +15,7 @@ const PIECE = 500;                 // rows a message
 const ports = new Map();           // the pages: when each called last, and whether it looks
 const views = new Map();
 const latest = new Map();          // of the events that tell all there is, the last
-const WHOLE_EVENTS = ["stats", "sources", "dataflow"];
+const WHOLE_EVENTS = ["history", "stats", "sources", "dataflow"];
 let token = null, source = null, retry = null, standing = { is: "connecting" }, heard = null, opened = 0, lastId = "", tried = 0;
 
 const withToken = path => token ? path + (path.includes("?") ? "&" : "?") + "access_token=" + encodeURIComponent(token) : path;

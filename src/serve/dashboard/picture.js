@@ -10,7 +10,8 @@ import { store } from "./store.js";
 import { count, isNumber, isReal, isolated, number } from "./text.js";
 
 const LINES = 8;           // keys drawn as lines
-const POINTS = 240;        // times drawn
+const POINTS = 240;        // times drawn at most; where there is less room, fewer: lines that fill it say nothing
+const POINT_PX = 6;
 const MANY = 60;           // keys, beyond which lines say nothing
 const BARS = 12;
 const BINS = 24;
@@ -112,11 +113,12 @@ export class Picture {
     // Lines that were chosen stay, so that colours do not jump; the rest by name.
     const stay = held?.view === view && held.value === value && held.shown === this.shown && held.chosen === chosen?.size ? held.keys.filter(key => groups.has(key)) : [];
     const rest = all.filter(group => !stay.includes(group.key)).sort((a, b) => b.y - a.y).map(group => group.key);
-    const keys = [...stay, ...rest].slice(0, LINES);
+    const keys = [...stay, ...rest].slice(0, this.tall ? LINES : 6);
     this.held = { view, value, shown: this.shown, chosen: chosen?.size, keys };
     const times = new Set();
     for (const key of keys) for (const [t] of groups.get(key).points) times.add(t);
-    const x = [...times].sort((a, b) => a - b).slice(-POINTS), place = new Map(x.map((t, at) => [t, at]));
+    const room = Math.min(POINTS, Math.max(24, Math.floor(this.lines.clientWidth / POINT_PX)));
+    const x = [...times].sort((a, b) => a - b).slice(-room), place = new Map(x.map((t, at) => [t, at]));
     const drawn = keys.map((key, at) => {
       const values = x.map(() => null), statuses = x.map(() => null);
       for (const [t, y, status] of groups.get(key).points) { const i = place.get(t); if (i !== undefined) { values[i] = y; statuses[i] = status } }
@@ -125,7 +127,7 @@ export class Picture {
     this.plot.options.format = number;
     this.plot.show(x, drawn, { watermark: store.finished ? null : view.asOf?.watermark_ms ? view.asOf.watermark_ms / 1000 : null });
     const standing = status => entries.reduce((sum, entry) => sum + (entry.status === status), 0), open = standing("open"), amended = standing("amended");
-    this.words = (all.length > keys.length ? `${keys.length} of ${count(all.length)} keys` : "") + (open ? `${all.length > keys.length ? " · " : ""}hollow: ${count(open)} open` : "") + (amended ? ` · ringed: ${count(amended)} amended` : "");
+    this.words = [all.length > keys.length && `${keys.length} of ${count(all.length)} keys`, open && `hollow: ${count(open)} open`, amended && `ringed: ${count(amended)} amended`].filter(Boolean).join(" · ");
     this.plot.label(`${value} of ${view.name} over ${view.newest}: ${keys.length} of ${all.length} keys, ${entries.length} rows, ${open} open, ${amended} amended`);
   }
 
@@ -137,9 +139,9 @@ export class Picture {
       const key = label(entry.row), there = newest.get(key);
       if (!there || (follows ? entry.row[by] > there.entry.row[by] : y > there.y)) newest.set(key, { key, y, entry });
     }
-    const sorted = [...newest.values()].sort((a, b) => b.y - a.y || (a.key < b.key ? -1 : 1)).slice(0, BARS);
+    const sorted = [...newest.values()].sort((a, b) => b.y - a.y || (a.key < b.key ? -1 : 1)).slice(0, this.tall ? BARS : 8);
     bars(this.bars, sorted.map(({ key, y, entry }) => ({ name: key || value, value: y, text: number(y), status: view.info.closes ? entry.status : "final" })));
-    this.words = (newest.size > BARS ? `the ${BARS} highest of ${count(newest.size)}` : "") + (follows && newest.size ? `${newest.size > BARS ? ", " : ""}the newest of each` : "");
+    this.words = [newest.size > sorted.length && `the ${sorted.length} highest of ${count(newest.size)}`, follows && newest.size && "the newest of each"].filter(Boolean).join(", ");
   }
 
   spread(view, entries, value) {

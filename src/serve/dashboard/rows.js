@@ -34,7 +34,7 @@ export class Rows {
   }
 
   choose(view) {
-    this.view = view; this.order = null; this.text = ""; this.fresh = true;
+    this.view = view; this.order = null; this.text = ""; this.fresh = true; this.page = null; this.wrong = null;
     this.body.replaceChildren(); this.body.held = new Map(); this.head.replaceChildren();
     this.forget();
     view.columns.forEach(c => this.head.append(make("th", { scope: "col", class: isNumber(c.type) ? "n" : "", "data-column": c.name }, make("button", { type: "button", title: c.type, onclick: () => this.sort(c.name) }, c.name))));
@@ -53,7 +53,8 @@ export class Rows {
     if (by > 0) this.pages.push(this.page.next); else this.pages.pop();
     this.asked = -Infinity; this.scroll.scrollTop = 0; touch("views");
   }
-  forget() { this.pages = [""]; this.page = null; this.asked = -Infinity; this.asking = (this.asking ?? 0) + 1 }
+  /** Asks anew; what is shown stays until the answer is there. */
+  forget() { this.pages = [""]; this.asked = -Infinity; this.asking = (this.asking ?? 0) + 1 }
 
   /** Whether a row is wanted, of those that are here. */
   fits() {

@@ -3,18 +3,18 @@
 
 import { forget } from "./acknowledged.js";
 import { View, apply } from "./model.js";
+import { operators, past, told } from "./past.js";
 import { isNumber } from "./text.js";
 import { token, withToken } from "./token.js";
 
 export { withToken };
 const SAMPLE = 1000;        // newest rows of a view that is too large to be followed
-const SECONDS = 300;        // of history
 const ALERTS = 500;
 const STALE_MS = 3000;      // after so long without news what is shown is old
 const ASLEEP_MS = 20_000;   // so long a page in the background is still told everything
 
 export const store = {
-  views: new Map(), stats: null, sources: [], flow: null, open: new Map(), history: [], alerts: [],
+  views: new Map(), stats: null, sources: [], flow: null, open: new Map(), alerts: [],
   state: "connecting", why: null, finished: false, changes: 0, run: 0, heard: null,
 };
 export const changed = new Set();
@@ -41,7 +41,7 @@ export function silence() {
 // ---- alerts: newest first; one that is taken back stays, struck ----
 // What goes and comes in one event under the same name is the same alert with other numbers.
 function alerting(view, changes, seen) {
-  const names = view.info.key ?? view.columns.filter(c => c.time || !isNumber(c.type)).map(c => c.name);
+  const names = namesOf(view);
   const nameOf = row => JSON.stringify(names.map(name => row[name]));
   const gone = new Map(), come = new Map(), now = Date.now();
   for (const { op, row, status } of changes) {
@@ -74,7 +74,25 @@ function whole(view, changes) {
   const there = new Set(changes.map(change => JSON.stringify(change.row)));
   for (const alert of store.alerts) if (alert.view === view.name && !alert.struck && !there.has(alert.text)) strike(alert, Date.now());
   alerting(view, changes.slice(-ALERTS), false);
+  date();
 }
+
+let dating = false;
+/** Alerts that were there before this page: the server knows since when. */
+async function date() {
+  if (dating) return;
+  dating = true;
+  try {
+    const { alerts } = await ask(`/api/v1/alerts?limit=${ALERTS}`), since = new Map();
+    for (const { view: name, key, since_ms } of alerts) { const view = store.views.get(name); if (view) since.set(name + "\n" + JSON.stringify(namesOf(view).map(column => key[column])), since_ms) }
+    for (const alert of store.alerts) if (!alert.struck) alert.since ??= since.get(alert.view + "\n" + alert.name) ?? null;
+    store.alerts.sort((a, b) => (b.since ?? 0) - (a.since ?? 0));
+    touch("alerts");
+  } catch { /* then it is not known */ }
+  dating = false;
+}
+/** The columns that an alert is known by. */
+const namesOf = view => view.info.key ?? view.columns.filter(c => c.time || !isNumber(c.type)).map(c => c.name);
 
 // ---- the connection ----
 let port = null, spoken = false, asleep = false, dozing = null;
@@ -131,6 +149,8 @@ function later(act) { if (waiting.push(act) === 1) turn.port2.postMessage(0) }
 
 function take(data) {
   if (data.state) {
+    // What was missed while there was no connection is asked for.
+    if (data.state.is === "live" && (store.state !== "live" || !past.t.length)) { past.begin(); if (operators.t.length) operators.begin() }
     Object.assign(store, { state: data.state.is, why: data.state });
     if (data.quiet !== null) store.heard = performance.now() - data.quiet;
     touch("state");
@@ -162,64 +182,55 @@ const event = {
     touch("views");
   },
   progress(text) { apply(store.views, "progress", text); touch("views") },
-  reset() { Object.assign(store, { history: [], stats: null, flow: null, open: new Map() }); touch("views", "catalog") },
+  reset() { Object.assign(store, { stats: null, flow: null, open: new Map() }); past.begin(); operators.end(); touch("views", "catalog") },
   stats(text) { measure(JSON.parse(text)); touch("stats", "state") },
   sources(text) { store.sources = JSON.parse(text).sources; touch("sources") },
+  history(text) { told(JSON.parse(text)) },
   dataflow(text) { flowing(JSON.parse(text)); touch("flow") },
 };
 
 // ---- what is measured ----
-const latencyOf = ({ ingest_to_visible: found }) => found ? { p50: 1000 * found.p50_seconds, p99: 1000 * found.p99_seconds } : { p50: null, p99: null };
+/** Rows that sources, views and sinks could not take. */
+export const refused = stats => (stats?.dead_letters ?? 0) + (stats?.rows_failed ?? 0);
 
 /** How far a source's watermark is behind the clock, in ms; null if that says nothing. */
 export function lagOf(source) {
-  if (source.watermark_lag_ms !== undefined) return source.watermark_lag_ms;
   const ms = Date.parse(source.watermark);
   return Number.isNaN(ms) ? null : Math.max(0, Date.now() - ms);
 }
 
-let begun = 0;
 function measure(stats) {
   const before = store.stats, seconds = before ? stats.seconds - before.seconds : 0;
-  if (before && (stats.rows_received < before.rows_received || seconds < 0)) store.history = [];
-  // By the server's clock: answers may come, and be taken, in a bunch.
-  if (store.history.length === 0) begun = Date.now() / 1000 - stats.seconds;
-  const per = (now, then) => seconds > 0 ? Math.max(0, (now - then) / seconds) : null;
-  const latency = latencyOf(stats);
-  const point = {
-    t: begun + stats.seconds, rate: before ? per(stats.rows_received, before.rows_received) : null,
-    p50: latency.p50, p99: latency.p99, changes: before ? per(store.changes, before.changes ?? 0) : null,
-    queue: Math.max(0, ...stats.sources.map(s => s.buffer_capacity_rows ? s.buffer_rows / s.buffer_capacity_rows : 0)),
-    lag: stats.sources.map(lagOf), sources: {},
-  };
-  for (const one of stats.sources) {
-    const then = before?.sources.find(other => other.name === one.name);
-    point.sources[one.name] = then ? per(one.rows_received, then.rows_received) : null;
-  }
   if (seconds > 0) for (const view of store.views.values()) { view.rate = (view.changes - view.seen) / seconds; view.seen = view.changes }
   for (const one of stats.views) { const view = store.views.get(one.name); if (view?.paged) { view.info.rows = one.rows; view.asOf = one.as_of } }
-  stats.changes = store.changes;
   store.stats = stats; store.finished = stats.finished;
-  // Where nothing was told there is nothing to see: a line does not go on over it.
-  if (seconds > 2.5) store.history.push({ t: point.t - seconds / 2, rate: null, p50: null, p99: null, changes: null, queue: null, lag: stats.sources.map(() => null), sources: {} });
-  if (!stats.finished || point.rate > 0 || store.history.length < 2) store.history.push(point);
-  if (store.history.length > SECONDS) store.history.shift();
 }
 
 /** Rates of nodes, from one answer to the next; the statistics of the same moment have come before it. */
 function flowing(flow) {
   const before = store.flow, then = new Map((before?.nodes ?? []).map(node => [node.id, node]));
   flow.at = store.stats?.seconds ?? 0;
-  const seconds = before ? flow.at - before.at : 0;
+  const seconds = before ? flow.at - before.at : 0, many = new Set(flow.nodes.flatMap(node => node.workers.map(share => share.worker))).size;
   for (const node of flow.nodes) {
     const old = then.get(node.id), per = name => old && seconds > 0 ? Math.max(0, (node[name] - old[name]) / seconds) : null;
     node.rate = per("rows_in"); node.rateOut = per("rows_out"); node.busy = per("busy_seconds");
+    skewed(node, old, seconds, many);
   }
   store.flow = flow;
   store.open = new Map(flow.nodes.filter(node => node.kind === "view").map(view => {
     const near = [...upstream(flow, view.id, node => Boolean(node.open_windows))].map(id => flow.nodes[id].open_windows?.count ?? 0);
     return [view.name, near.reduce((sum, one) => sum + one, 0)];
   }));
+}
+
+/** What each worker did of a node since the last answer, and how far the busiest is above the mean of all (1: even; null: nothing to say). */
+function skewed(node, old, seconds, many) {
+  node.parts = node.workers.map(share => {
+    const then = old?.workers.find(other => other.worker === share.worker), per = name => then && seconds > 0 ? Math.max(0, share[name] - then[name]) / seconds : 0;
+    return { worker: share.worker, rate: per("rows_in"), busy: per("busy_seconds"), kept: share.state_rows };
+  });
+  const all = node.parts.reduce((sum, part) => sum + part.rate, 0), most = node.parts.reduce((most, part) => Math.max(most, part.rate), 0);
+  node.skew = many > 1 && all >= 10 ? most * many / all : null;
 }
 
 /** The nodes that a node reads, and what those read, up to where `stop` says so. */

@@ -13,6 +13,13 @@ export const rate = value => value > 0 && value < 9.95 ? value.toFixed(1) : comp
 export const some = (value, one, more) => `${count(value)} ${value === 1 ? one : more}`;
 export const percent = share => share > 0 && share < 0.001 ? "<0.1 %" : (100 * share).toFixed(share < 0.0995 ? 1 : 0) + " %";
 
+/** Bytes. */
+export function size(bytes) {
+  let power = 0;
+  while (Math.abs(bytes) >= 1023.5 && power < 4) { bytes /= 1024; power++ }
+  return (power && bytes < 99.95 ? bytes.toFixed(1) : whole.format(bytes)) + " " + ["B", "KiB", "MiB", "GiB", "TiB"][power];
+}
+
 /** A length of time. */
 export function span(ms) {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return "–";

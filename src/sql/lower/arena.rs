@@ -7,10 +7,11 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion_common::Result;
 use datafusion_expr::RecursiveQuery;
 
+use super::super::origin::Said;
 use super::arrival::Arrived;
 use super::bounds::bound;
 use super::scalar::as_column;
-use crate::plan::{AggregateCall, Emit, Facts, Join, Node, NodeId, Op, Over, Reduce, Scalar};
+use crate::plan::{AggregateCall, Emit, Facts, Join, Node, NodeId, Op, Origin, Over, Reduce, Scalar};
 
 /// What lowering knows of a node besides its facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub(in crate::sql) struct Arena {
     /// The times of arrival of sources that are asked for them.
     pub(in crate::sql) arrived: BTreeMap<usize, Arrived>,
     known: Vec<Known>,
+    /// The statement at hand, and per node the statements and clauses that it is of.
+    pub(in crate::sql) said: Option<Said>,
+    pub(in crate::sql) origins: Vec<Vec<Origin>>,
     /// The recursions lowered so far: what they emit, their limits of rounds and their nodes.
     pub(super) recursions: Vec<(RecursiveQuery, Option<Emit>, u64, NodeId)>,
 }
@@ -46,11 +50,17 @@ impl Arena {
             let other = &self.nodes[id];
             other.inputs == node.inputs && self.known[id] == known && same(&other.op, &node.op)
         });
-        found.unwrap_or_else(|| {
+        let id = found.unwrap_or_else(|| {
             self.nodes.push(node);
             self.known.push(known);
+            self.origins.push(Vec::new());
             self.nodes.len() - 1
-        })
+        });
+        let origins = &mut self.origins[id];
+        if let Some(said) = self.said.as_mut().filter(|said| origins.iter().all(|origin| origin.of != said.of())) {
+            origins.push(said.origin(&self.nodes[id].op));
+        }
+        id
     }
 
     pub(in crate::sql) fn facts(&self, id: NodeId) -> &Facts {
