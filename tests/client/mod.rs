@@ -234,8 +234,21 @@ impl Socket {
         self.send(1, text.as_bytes());
     }
 
-    /// The next frame, its code and payload; `None` if the connection has ended.
+    /// The next message, its code and payload, whatever frames it comes in; `None` if the connection has ended.
     pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let (mut code, mut whole) = (0, Vec::new());
+        loop {
+            let (head, part) = self.part()?;
+            code = if head & 0x0f == 0 { code } else { head & 0x0f };
+            whole.extend(part);
+            if head & 0x80 != 0 {
+                return Some((code, whole));
+            }
+        }
+    }
+
+    /// The next frame: the first byte of its head, and its payload.
+    fn part(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).ok()?;
         let mut long = [0; 8];
@@ -252,7 +265,7 @@ impl Socket {
         };
         let mut payload = vec![0; length];
         self.0.read_exact(&mut payload).ok()?;
-        Some((head[0] & 0x0f, payload))
+        Some((head[0], payload))
     }
 
     pub fn read(&mut self) -> Value {
