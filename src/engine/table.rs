@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use timely::scheduling::SyncActivator;
+use tokio::sync::watch;
 
 use super::error::EngineError;
 use super::view::View;
@@ -20,7 +20,7 @@ use crate::delta::Delta;
 use crate::plan::TableSpec;
 use crate::source::{Edge, Read, SourceSpec, Step};
 use crate::table::{Change, request_schema};
-use crate::time::{Clock, Epoch};
+use crate::time::Epoch;
 
 /// The run has ended: the table does not change any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,11 +113,9 @@ impl Table {
         self.send(change)?.recv().map_err(|_| Ended)
     }
 
-    /// Waits until the change of `epoch` is in the table's rows and in every view, for at most `timeout`; whether it is.
-    pub fn wait_for(&self, epoch: Epoch, timeout: Duration) -> bool {
-        let clock = Clock::start();
-        let mut all = std::iter::once(&self.view).chain(self.views.iter());
-        all.all(|view| view.wait_past(epoch, timeout.saturating_sub(clock.elapsed())) > epoch)
+    /// Tell of the moves of its rows, and of every view: the change of an epoch is shown once all are past it.
+    pub fn watches(&self) -> impl Iterator<Item = watch::Receiver<Epoch>> {
+        std::iter::once(&self.view).chain(self.views.iter()).map(|view| view.watch())
     }
 
     /// The first column that is NULL in some row and may not be.

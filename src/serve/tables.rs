@@ -139,7 +139,7 @@ async fn upsert(
     body: Body,
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
-    put_in(table, &headers, body).await
+    put_in(&app, table, &headers, body).await
 }
 
 async fn rules(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Json<Changed>, Problem> {
@@ -147,15 +147,18 @@ async fn rules(State(app): State<App>, headers: HeaderMap, body: Body) -> Result
         let remedy = "declare one: CREATE TABLE rules (name VARCHAR PRIMARY KEY, ...)";
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("this dataflow has no table 'rules'; {remedy}")));
     };
-    put_in(table, &headers, body).await
+    put_in(&app, table, &headers, body).await
 }
 
-async fn put_in(table: &Arc<Table>, headers: &HeaderMap, body: Body) -> Result<Json<Changed>, Problem> {
-    let objects = objects(headers, body)?;
-    if objects.is_empty() {
-        return Err(Problem::bad_request("the body has no row: write an object or an array of objects"));
-    }
-    let Given { rows, .. } = read(table, &objects, Wanted::Rows)?;
+async fn put_in(app: &App, table: &Arc<Table>, headers: &HeaderMap, body: Body) -> Result<Json<Changed>, Problem> {
+    let given = || {
+        let objects = objects(headers, body)?;
+        if objects.is_empty() {
+            return Err(Problem::bad_request("the body has no row: write an object or an array of objects"));
+        }
+        read(table, &objects, Wanted::Rows)
+    };
+    let Given { rows, .. } = app.lanes.taking.run(given).await?;
     change(table, Change::Upsert(rows)).await
 }
 
@@ -166,11 +169,14 @@ async fn update(
     body: Body,
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
-    let objects = objects(&headers, body)?;
-    if objects.is_empty() {
-        return Err(Problem::bad_request("the body has no row: write the key and the columns to change"));
-    }
-    let Given { rows, given } = read(table, &objects, Wanted::Columns)?;
+    let given = || {
+        let objects = objects(&headers, body)?;
+        if objects.is_empty() {
+            return Err(Problem::bad_request("the body has no row: write the key and the columns to change"));
+        }
+        read(table, &objects, Wanted::Columns)
+    };
+    let Given { rows, given } = app.lanes.taking.run(given).await?;
     change(table, Change::Update { rows, given }).await
 }
 
@@ -181,12 +187,15 @@ async fn replace(
     body: Body,
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
-    let bytes = body.as_ref().map_or(0, Bytes::len);
-    let objects = objects(&headers, body)?;
-    if objects.is_empty() && bytes == 0 {
-        return Err(Problem::bad_request("the body is empty: write all rows as an array of objects, [] for none"));
-    }
-    let Given { rows, .. } = read(table, &objects, Wanted::Rows)?;
+    let given = || {
+        let bytes = body.as_ref().map_or(0, Bytes::len);
+        let objects = objects(&headers, body)?;
+        if objects.is_empty() && bytes == 0 {
+            return Err(Problem::bad_request("the body is empty: write all rows as an array of objects, [] for none"));
+        }
+        read(table, &objects, Wanted::Rows)
+    };
+    let Given { rows, .. } = app.lanes.taking.run(given).await?;
     change(table, Change::Replace(rows)).await
 }
 
@@ -199,7 +208,7 @@ async fn take_out(
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let mut objects = objects(&headers, body)?;
+    let mut objects = app.lanes.taking.run(|| objects(&headers, body)).await?;
     if !query.is_empty() {
         let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
         if let Some(twice) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
@@ -221,20 +230,24 @@ async fn take_out(
             "which rows? Write their keys: ?{example}, or objects in the body; PUT [] takes all rows out"
         )));
     }
-    let Given { rows, .. } = read(table, &objects, Wanted::Keys)?;
+    let Given { rows, .. } = app.lanes.taking.run(|| read(table, &objects, Wanted::Keys)).await?;
     change(table, Change::Delete(rows)).await
 }
 
 /// Makes the change, and waits until the views show it.
 async fn change(table: &Arc<Table>, change: Change) -> Result<Json<Changed>, Problem> {
-    let table = table.clone();
-    let made = tokio::task::spawn_blocking(move || {
-        let epoch = table.change(&change)?;
-        table.wait_for(epoch, PATIENCE);
-        Ok(epoch)
-    });
-    match made.await {
-        Ok(Ok(epoch)) => Ok(Json(Changed { epoch: epoch.to_string() })),
+    let changed = table.clone();
+    match tokio::task::spawn_blocking(move || changed.change(&change)).await {
+        Ok(Ok(epoch)) => {
+            let shown = async {
+                for mut view in table.watches() {
+                    // An error says that the engine is gone.
+                    let _ = view.wait_for(|as_of| *as_of > epoch).await;
+                }
+            };
+            let _ = tokio::time::timeout(PATIENCE, shown).await;
+            Ok(Json(Changed { epoch: epoch.to_string() }))
+        }
         Ok(Err(crate::engine::Ended)) => {
             let detail = "the run has ended, and with it the table: nothing was changed";
             Err(Problem::new(StatusCode::CONFLICT, detail))

@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 
 use super::budget::{Budget, Held};
 use super::lanes::Lane;
+use super::packed::PIECE;
 use super::socket::Fragment;
 use super::stream_event::{self, Event};
 use super::stream_id;
@@ -126,6 +127,9 @@ impl Telling {
                 text.extend_from_slice(event.head().as_bytes());
                 self.data(number, event, &mut text, |chunk| chunks.push(chunk));
                 text.extend_from_slice(event.tail().as_bytes());
+                if text.len() >= PIECE {
+                    chunks.push(Chunk::Text(std::mem::take(&mut text).into()));
+                }
             }
             chunks.push(Chunk::Text(text.into()));
             chunks
