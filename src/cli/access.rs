@@ -3,8 +3,8 @@
 //! Invariant: beyond the loopback there is a server only with tokens, or with the explicit word that it shall do without.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use super::settings::Settings;
 use crate::serve::{Access, Origins, Tls, Tokens};
@@ -30,12 +30,15 @@ pub(super) fn access(settings: &Settings, address: SocketAddr) -> Result<Access,
     Ok(Access { tokens, origins, tls, limits: settings.limits.clone().unwrap_or_default(), spans: None })
 }
 
+/// What tells a file from one that took its place or was written since.
+type Look = (u64, u64, i64, i64);
+
 /// The files that it was read from, and whether they are others now: who renews a certificate or a token need not restart.
 pub(super) struct Files {
     settings: Settings,
     access: Access,
     /// What the file system said of them when they were read.
-    seen: Vec<Option<SystemTime>>,
+    seen: Vec<Option<Look>>,
 }
 
 impl Files {
@@ -51,10 +54,13 @@ impl Files {
         self.look() != self.seen
     }
 
-    fn look(&self) -> Vec<Option<SystemTime>> {
+    fn look(&self) -> Vec<Option<Look>> {
         let Settings { tokens_file, tls_cert, tls_key, .. } = &self.settings;
-        let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        [tokens_file, tls_cert, tls_key].into_iter().flatten().map(changed).collect()
+        let look = |path: &PathBuf| {
+            let of = std::fs::metadata(path).ok()?;
+            Some((of.ino(), of.len(), of.mtime(), of.mtime_nsec()))
+        };
+        [tokens_file, tls_cert, tls_key].into_iter().flatten().map(look).collect()
     }
 
     /// Reads them again; what cannot be read stays as it is, and the log says why.
