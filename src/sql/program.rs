@@ -144,7 +144,7 @@ impl<'a> Program<'a> {
                 Statement::View(view) => Some((&view.name, &view.query.tokens[..])),
                 Statement::Sink(sink) => Some((&sink.name, &sink.query.tokens[..])),
                 Statement::Insert(insert) => Some((&insert.table, &insert.query.tokens[..])),
-                Statement::MaxRounds(_) | Statement::Function(_) | Statement::Nothing => None,
+                Statement::Set(..) | Statement::Function(_) | Statement::Nothing => None,
             }
             .map(|(name, tokens)| Said::new(name, texts[one.file].clone(), tokens));
             let found = self.statement(one.statement);
