@@ -14,6 +14,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use differential_dataflow::input::Input;
 use highwater::aggregate::Emit;
 use highwater::delta::{Delta, Rejects};
+use highwater::format::show_row;
 use highwater::join::{Arrangement, Buckets, Join, JoinKind, Meeting, Paired, Side, TimeOrder};
 use highwater::plan::Facts;
 use highwater::plan::join::expiry;
@@ -167,7 +168,7 @@ fn join_of(case: &Case) -> Join {
 fn shared(case: &Case, rows: usize, arranged: bool) -> Ran {
     let [mut one, two, three] = [1, 2, 3].map(|seed| side(case, seed, rows / 2, KEYS).into_iter());
     let both = Arc::new(Schema::new([schema().fields().to_vec(), schema().fields().to_vec()].concat()));
-    let (rejects, _kept) = Rejects::channel();
+    let (rejects, _kept) = Rejects::channel(show_row);
     let (mut total, mut pairs, mut most) = (0, 0, (0, 0));
     let mut tables = [0, 1].map(|_| Buckets::new(join_of(case), &both, [&schema(), &schema()], &rejects));
     let mut arrangements = [0, 1, 2].map(|_| Arrangement::new(&schema(), &[0], false, case.replaces));
@@ -216,7 +217,7 @@ fn run(case: &Case, rows: usize) -> Ran {
             Arc::new(Schema::new(fields))
         }
     };
-    let (rejects, _kept) = Rejects::channel();
+    let (rejects, _kept) = Rejects::channel(show_row);
     let mut state = Buckets::new(join, &both, [&schema(), &schema()], &rejects);
     let total: usize = left.iter().chain(&right).map(|(_, delta)| delta.len()).sum();
     let (mut pairs, mut most, mut watermark) = (0, (0, 0), i64::MIN);

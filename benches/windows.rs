@@ -14,6 +14,7 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMill
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use highwater::aggregate::{Call, Emit, GroupCall, Grouping, Terms, find};
 use highwater::delta::{Delta, Rejects, Stateful, by_columns, stateful};
+use highwater::format::show_row;
 use highwater::session::Sessions;
 use highwater::time::Epoch;
 use highwater::window::{Panes, Slices, Source, Window};
@@ -81,7 +82,15 @@ fn terms(calls: &[(&str, usize)], emit: Emit) -> Terms {
     fields.extend(aggregates.iter().map(|aggregate| Field::new("a", aggregate.call.output.clone(), true)));
     let grouping = Grouping { keys: vec![0], key_types: vec![DataType::Int64], aggregates, retracting: false };
     let schema = Arc::new(Schema::new(fields));
-    Terms { grouping, schema, emit, lateness_ms: Some(0), delay_ms: 0, grace_ms: 0, rejects: Rejects::channel().0 }
+    Terms {
+        grouping,
+        schema,
+        emit,
+        lateness_ms: Some(0),
+        delay_ms: 0,
+        grace_ms: 0,
+        rejects: Rejects::channel(show_row).0,
+    }
 }
 
 /// What a run took: until the last row had been worked on, without the windows that only the end of input closes.

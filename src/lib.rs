@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | 0 | time metrics |
 //! | 1 | options delta retry otlp |
-//! | 2 | aggregate format |
+//! | 2 | aggregate expression format |
 //! | 3 | pattern window reduce session join rank table recursion source sink |
 //! | 4 | plan |
 //! | 5 | sql engine |
@@ -26,6 +26,7 @@ pub mod aggregate;
 pub mod cli;
 pub mod delta;
 pub mod engine;
+pub mod expression;
 pub mod format;
 pub mod join;
 pub mod metrics;

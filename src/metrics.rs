@@ -55,6 +55,14 @@ pub struct Metrics {
     pub events_duplicate: Family<Label, Counter>,
     /// Rows that were not accepted: `source`, `reason`.
     pub dead_letters: Family<Labels, Counter>,
+    /// Rows that a view could not take, whatever became of them: `view`, `reason`.
+    pub view_rows_failed: Family<Labels, Counter>,
+    /// Those of them that were not taken back: `view`.
+    pub view_dead_letters: Family<Label, Gauge>,
+    /// Rows that a sink could not take, whatever became of them: `sink`, `reason`.
+    pub sink_rows_failed: Family<Labels, Counter>,
+    /// Those of them that were not taken back: `sink`.
+    pub sink_dead_letters: Family<Label, Gauge>,
     /// The watermark of a source: `source`.
     pub watermark_timestamp_seconds: Family<Label, Level>,
     /// The wall clock minus the watermark of a source: `source`.
@@ -145,6 +153,10 @@ impl Metrics {
             events_late: Family::default(),
             events_duplicate: Family::default(),
             dead_letters: Family::default(),
+            view_rows_failed: Family::default(),
+            view_dead_letters: Family::default(),
+            sink_rows_failed: Family::default(),
+            sink_dead_letters: Family::default(),
             watermark_timestamp_seconds: Family::default(),
             watermark_lag_seconds: Family::default(),
             ingest_to_visible_seconds: LatencyBuckets.new_metric(),
@@ -188,6 +200,10 @@ impl Metrics {
         add(ours, "events_late", &self.events_late);
         add(ours, "events_duplicate", &self.events_duplicate);
         add(ours, "dead_letters", &self.dead_letters);
+        add(ours, "view_rows_failed", &self.view_rows_failed);
+        add(ours, "view_dead_letters", &self.view_dead_letters);
+        add(ours, "sink_rows_failed", &self.sink_rows_failed);
+        add(ours, "sink_dead_letters", &self.sink_dead_letters);
         add(ours, "watermark_timestamp_seconds", &self.watermark_timestamp_seconds);
         add(ours, "watermark_lag_seconds", &self.watermark_lag_seconds);
         add(ours, "ingest_to_visible_seconds", &self.ingest_to_visible_seconds);

@@ -412,3 +412,52 @@ fn completions_are_there_for_every_shell() {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
 }
+
+#[test]
+fn a_run_says_why_rows_are_dead_letters() {
+    let program = format!("{BOUNDED}CREATE MATERIALIZED VIEW q AS SELECT 10 / (CAST(k AS BIGINT) - 7) AS x FROM t;");
+    let folder = folder(&program);
+    let run = |args: &[&str]| {
+        run(folder.path(), &[&["run", "p.sql", "--exit-at-end", "--listen", "127.0.0.1:0"], args].concat())
+    };
+    let good = r#"{"k":"7","ts":"2026-01-01T00:00:01Z"}"#;
+    fs::write(
+        folder.path().join("in.ndjson"),
+        format!("{good}\n{{\"k\":\"8\",\"ts\":\"2026-01-01T00:00:02Z\"}}\nno row\n"),
+    )
+    .unwrap();
+    let (code, _, err) = run(&["--dead-letters", "dead.ndjson"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("1 row of source 't' not taken") && err.contains("no row"), "{err}");
+    assert!(err.contains("1 row of view 'q' failed (evaluation)") && err.contains("division by zero"), "{err}");
+    assert!(err.contains("1 of them dead letters, 1 row failed"), "{err}");
+    let lines = fs::read_to_string(folder.path().join("dead.ndjson")).unwrap();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().any(|line| line["source"] == "t" && line["content"] == "no row"), "{lines:?}");
+    let of_view = lines.iter().find(|line| line["view"] == "q").unwrap();
+    assert!(of_view["expression"].as_str().unwrap().starts_with("10 / "), "{of_view}");
+    assert_eq!((&of_view["count"], &of_view["reason"]), (&1.into(), &"evaluation".into()));
+    // A third of the rows.
+    for (most, expected) in [("0.3", 1), ("30%", 1), ("34%", 0), ("1", 0)] {
+        let (code, _, err) = run(&["--max-rejected", most]);
+        assert_eq!(code, Some(expected), "{most}: {err}");
+        assert_eq!(err.contains("source 't': 1 of 3 rows are dead letters"), expected == 1, "{err}");
+    }
+    // All of them.
+    fs::write(folder.path().join("in.ndjson"), "no row\n[]\n").unwrap();
+    assert_eq!(run(&[]).0, Some(1));
+    assert_eq!(run(&["--max-rejected", "1"]).0, Some(0));
+    assert_eq!(run(&["--max-rejected", "2"]).0, Some(2));
+}
+
+#[test]
+fn check_warns_of_input_that_is_not_there() {
+    let folder = folder(BOUNDED);
+    let (code, _, err) = run(folder.path(), &["check", "p.sql"]);
+    assert!(code == Some(0) && !err.contains("cannot be read"), "{err}");
+    fs::remove_file(folder.path().join("in.ndjson")).unwrap();
+    let (code, out, err) = run(folder.path(), &["check", "p.sql"]);
+    assert!(code == Some(0) && out.starts_with("ok:"), "{out}{err}");
+    assert!(err.contains("warning: source 't' cannot be read now: in.ndjson"), "{err}");
+}

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema, SortOptions};
 use highwater::aggregate::Emit;
 use highwater::delta::Rejects;
+use highwater::format::show_row;
 use highwater::plan::{Dataflow, Frame, Op, Over, Pane, build};
 use highwater::time::Epoch;
 use oracle::{Epochs, Log, Row, Text};
@@ -102,7 +103,7 @@ proptest! {
     ) {
         let over = over(shape, frame, arrivals.lateness);
         let (epochs, _) = arrivals.accept();
-        let (rejects, rejected) = Rejects::channel();
+        let (rejects, rejected) = Rejects::channel(show_row);
         let plan = plan(&over);
         let rolling = build::rolling(&plan.nodes[0], &plan.nodes[1], &over, &rejects);
         let outcome = oracle::drive(Box::new(rolling), &epochs, batch);

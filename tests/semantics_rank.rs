@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SortOptions};
 use highwater::aggregate::Emit;
 use highwater::delta::Rejects;
+use highwater::format::show_row;
 use highwater::plan::{Dataflow, Numbering, Op, Pane, Rank, build};
 use highwater::time::Epoch;
 use oracle::{Epochs, Log, Row, Text};
@@ -172,7 +173,7 @@ proptest! {
     ) {
         let rank = Rank { numbers, ..rank(&arrivals, shape, order, bound) };
         let (epochs, _) = arrivals.accept();
-        let (rejects, _) = Rejects::channel();
+        let (rejects, _) = Rejects::channel(show_row);
         let plan = plan(&rank);
         let top = build::top(&plan.nodes[0], &plan.nodes[1], &rank, &rejects);
         let outcome = oracle::drive(Box::new(top), &epochs, batch);
@@ -199,7 +200,7 @@ proptest! {
             ..rank(&arrivals, shape, order, bound)
         };
         let (epochs, _) = arrivals.accept();
-        let (rejects, rejected) = Rejects::channel();
+        let (rejects, rejected) = Rejects::channel(show_row);
         let plan = plan(&rank);
         let top = build::top(&plan.nodes[0], &plan.nodes[1], &rank, &rejects);
         let outcome = oracle::drive(Box::new(top), &epochs, batch);
@@ -263,7 +264,7 @@ fn a_long_partition_with_taking_back() {
         vec![(oracle::V, SortOptions { descending: true, nulls_first: false })],
         (Numbering::Row, 1, 5),
     );
-    let (rejects, _) = Rejects::channel();
+    let (rejects, _) = Rejects::channel(show_row);
     let plan = plan(&rank);
     let outcome = oracle::drive(Box::new(build::top(&plan.nodes[0], &plan.nodes[1], &rank, &rejects)), &epochs, 100);
     let mut now: BTreeMap<Text, i64> = BTreeMap::new();

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use highwater::aggregate::Emit;
 use highwater::delta::Rejects;
+use highwater::format::show_row;
 use highwater::plan::{Node, Op, Pane, Reduce};
 use highwater::time::Epoch;
 use oracle::{Epochs, KEEP, Outcome, Row, TS, Text};
@@ -52,7 +53,7 @@ fn expected(reduce: &Reduce, shape: usize, keep: bool, rows: &[&Row], time: Epoc
 }
 
 fn drive(reduce: &Reduce, epochs: &Epochs, batch: usize) -> Outcome {
-    let (rejects, rejected) = Rejects::channel();
+    let (rejects, rejected) = Rejects::channel(show_row);
     let mut outcome = oracle::drive(oracle::state(reduce, &rejects), epochs, batch);
     outcome.rejects = rejected.try_iter().collect();
     outcome
@@ -233,7 +234,7 @@ fn s5_any_order_of_arrival_gives_the_same_sessions() {
 fn a_million_keys() {
     let rows: Vec<Row> = (0..1_000_000).map(|i| row((i * 7_919) % 1_000_003, i % 10)).collect();
     for emit in [Emit::Final, Emit::Changes] {
-        let (rejects, _) = Rejects::channel();
+        let (rejects, _) = Rejects::channel(show_row);
         let mut state = oracle::state(&oracle::reduce(1, pane(false), emit, Some(0), false), &rejects);
         let mut shown: usize =
             state.apply(Epoch::MIN, rows.chunks(8192).map(oracle::delta).collect()).iter().map(|d| d.len()).sum();

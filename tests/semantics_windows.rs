@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use highwater::aggregate::Emit;
 use highwater::delta::Rejects;
+use highwater::format::show_row;
 use highwater::plan::{Pane, Reduce, Window};
 use highwater::time::Epoch;
 use oracle::{Epochs, Outcome, Row, TS, Text};
@@ -58,7 +59,7 @@ fn expected(reduce: &Reduce, shape: usize, delay: i64, rows: &[&Row], time: Epoc
 }
 
 fn drive(reduce: &Reduce, epochs: &Epochs, batch: usize) -> Outcome {
-    let (rejects, rejected) = Rejects::channel();
+    let (rejects, rejected) = Rejects::channel(show_row);
     let mut outcome = oracle::drive(oracle::state(reduce, &rejects), epochs, batch);
     outcome.rejects = rejected.try_iter().collect();
     outcome
@@ -223,7 +224,7 @@ fn b5_window_time_is_the_end_less_one_and_windows_chain_over_it() {
 fn b6_a_window_closes_with_the_watermark_and_needs_no_row_of_its_key() {
     let epochs = at(&[(Epoch::MIN, &[row(1, 5, 1)]), (Epoch::at(10), &[row(2, 15, 1)])]);
     let reduce = over(TEN, Emit::Final, Some(0));
-    let (rejects, _) = Rejects::channel();
+    let (rejects, _) = Rejects::channel(show_row);
     let mut state = oracle::state(&reduce, &rejects);
     assert!(state.apply(Epoch::MIN, vec![oracle::delta(&epochs[&Epoch::MIN])]).is_empty());
     assert_eq!(state.deadline(), Some(10));
@@ -267,7 +268,7 @@ fn b8_slices_fill_in_any_order() {
 fn b8_hop_aggregates_a_row_once_per_slice() {
     // An hour sliding by a second is 3600 windows a row: the rows held are one per slice and key, and the sum of them.
     let hop = Window::Hop { size: 3_600_000, slide: 1000, offset: 0 };
-    let (rejects, _) = Rejects::channel();
+    let (rejects, _) = Rejects::channel(show_row);
     let mut state = oracle::state(&over(hop, Emit::Final, Some(0)), &rejects);
     let rows: Vec<Row> = (0..20_000).map(|i| row(i % 10, i, 1)).collect();
     state.apply(Epoch::MIN, vec![oracle::delta(&rows)]);
@@ -306,7 +307,7 @@ fn l3_a_late_row_amends_its_closed_windows_until_end_and_lateness() {
         ]
     );
     // W = 15 is end + lateness: the window is gone, and the row is not lost silently.
-    assert_eq!(outcome.rejects.iter().map(|reject| reject.reason).collect::<Vec<_>>(), ["late"]);
+    assert_eq!(outcome.rejects.iter().map(|reject| reject.failure.reason).collect::<Vec<_>>(), ["late"]);
     assert_eq!(outcome.held, 0);
 }
 
@@ -338,7 +339,7 @@ fn unchanged_rows_are_not_shown_again() {
 #[test]
 fn a_row_without_event_time_is_rejected() {
     let reduce = over(TEN, Emit::Final, Some(0));
-    let (rejects, rejected) = Rejects::channel();
+    let (rejects, rejected) = Rejects::channel(show_row);
     let mut state = oracle::state(&reduce, &rejects);
     let rows = oracle::delta(&[row(1, 1, 1), row(2, 2, 2)]);
     let mut columns = rows.batch().columns().to_vec();
@@ -347,7 +348,7 @@ fn a_row_without_event_time_is_rejected() {
     state.apply(Epoch::MIN, vec![highwater::delta::Delta::insert(batch)]);
     assert_eq!(state.held(), 1);
     let reject = rejected.try_recv().unwrap();
-    assert_eq!((reject.reason, reject.content.contains(r#""k":1"#)), ("no_event_time", true));
+    assert_eq!((reject.failure.reason, reject.content.contains(r#""k":1"#)), ("no_event_time", true));
 }
 
 #[test]
@@ -355,7 +356,7 @@ fn a_million_keys() {
     let rows: Vec<Row> = (0..1_000_000).map(|i| row((i * 7_919) % 1_000_003, i % 10, i)).collect();
     let epochs = at(&[(Epoch::MIN, &rows)]);
     for emit in [Emit::Final, Emit::Changes] {
-        let (rejects, _) = Rejects::channel();
+        let (rejects, _) = Rejects::channel(show_row);
         let mut state = oracle::state(&over(TEN, emit, Some(0)), &rejects);
         let mut deltas = state.apply(Epoch::MIN, epochs[&Epoch::MIN].chunks(8192).map(oracle::delta).collect());
         assert_eq!(state.held(), 1_000_000);

@@ -89,6 +89,11 @@ impl GroupTable {
         changes.insert(self.row(&groups, middle, self.states.evaluate(&groups)), groups.len());
     }
 
+    /// The aggregates' values of all groups that have rows.
+    pub fn values(&self) -> Vec<ArrayRef> {
+        self.states.evaluate(&self.groups())
+    }
+
     /// Takes in groups that are held elsewhere: the keys numbered `from` and their accumulators.
     pub fn take_in(&mut self, keys: &Keys, states: &States, from: &[u32]) {
         let groups = self.keys.intern_from(keys, from);

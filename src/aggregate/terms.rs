@@ -3,7 +3,7 @@
 use arrow_schema::SchemaRef;
 
 use super::{Emit, Grouping};
-use crate::delta::{Delta, Rejects};
+use crate::delta::{Delta, Failure, Rejects};
 use crate::time::Epoch;
 
 /// The terms of a grouped operator.
@@ -57,13 +57,14 @@ impl Terms {
     pub fn reject_late(&self, rows: &Delta, end: i64, watermark: i64) {
         let detail =
             format!("{} ms after its window was closed for good", watermark.saturating_sub(self.deadline(end)));
-        (0..rows.len()).for_each(|row| self.rejects.row("window", "late", &detail, rows.batch(), row));
+        let reject = |row| self.rejects.row(Failure::late(detail.clone()), rows.batch(), row, rows.diff(row));
+        (0..rows.len()).for_each(reject);
     }
 
     /// The rows that have a time in all of these columns; the others are handed in as rejects.
     pub fn timed(&self, rows: &Delta, columns: &[usize]) -> Delta {
         let (timed, timeless) = rows.without_nulls(columns);
-        let reject = |row| self.rejects.row("window", "no_event_time", "the event time is NULL", rows.batch(), row);
+        let reject = |row| self.rejects.row(Failure::no_event_time(), rows.batch(), row, rows.diff(row));
         timeless.into_iter().for_each(reject);
         timed
     }

@@ -26,6 +26,12 @@ pub(super) fn run(args: &Check) -> Outcome {
     for warning in plan::check(dataflow) {
         eprintln!("warning: {warning}");
     }
+    let tables = dataflow.tables.iter().filter_map(|table| table.initial.as_ref());
+    for spec in dataflow.sources.iter().chain(tables) {
+        if let Some(missing) = spec.connector.missing(spec) {
+            eprintln!("warning: source '{}' cannot be read now: {missing}", spec.name);
+        }
+    }
     let of = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (sources, views) = (of(dataflow.sources.len(), "source"), of(dataflow.views.len(), "published view"));
     println!("ok: {sources}, {views}, {}", of(dataflow.sinks.len(), "sink"));

@@ -14,11 +14,12 @@ use tokio::sync::{oneshot, watch};
 
 use super::access::{Files, access};
 use super::progress::{self, Line, grouped};
-use super::settings::{FILE, LogFormat, Settings};
+use super::settings::{FILE, LogFormat, Settings, Share};
 use super::signals::{self, Signals};
 use super::telemetry::{Telemetry, Teller, telemetry};
 use super::{Outcome, descriptors, logging, program};
-use crate::engine::{Config, Engine, EngineError, Summary};
+use crate::delta::Reject;
+use crate::engine::{Config, Engine, EngineError, FailedFor, Letter, RejectedFor, Summary};
 use crate::format::MAX_DEPTH;
 use crate::plan::Dataflow;
 use crate::serve::{Access, Limit};
@@ -37,6 +38,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The port of the first process, if none is given.
 const PORT: u16 = 8080;
+
+/// How many reasons a run tells at its end, of each source, view and sink.
+const REASONS: usize = 3;
 
 /// How long open requests may take to end once the run has.
 const GRACE: Duration = Duration::from_secs(5);
@@ -154,6 +158,7 @@ fn config(settings: &Settings) -> Result<Config, String> {
             bytes: limits.size(Limit::Row),
             depth: u32::try_from(limits.get(Limit::Nesting)).unwrap_or(u32::MAX).min(MAX_DEPTH),
         },
+        dead_letters_file: settings.dead_letters.clone(),
         ..defaults
     })
 }
@@ -203,7 +208,9 @@ async fn follow(
     let summary = ended(&engine, &mut signals.end, settings.drain.unwrap_or(false), patience).await;
     progress::wipe();
     let summary = summary.map_err(|error| error.to_string())?;
+    reasons(&engine);
     report(&summary);
+    let verdict = if summary.stopped { Ok(()) } else { judge(&engine, settings.max_rejected) };
     if serving && !summary.stopped && *signals.end.borrow() == 0 && !settings.exit_at_end.unwrap_or(false) {
         tracing::info!("the views stay served until Ctrl-C");
         let _ = signals.end.changed().await;
@@ -222,7 +229,7 @@ async fn follow(
     if let Some(teller) = teller {
         let _ = tokio::task::spawn_blocking(|| teller.finish()).await;
     }
-    Ok(())
+    verdict
 }
 
 /// Waits for the end of the run, however it comes about.
@@ -291,6 +298,49 @@ async fn keep_fresh(mut files: Files, mut reload: watch::Receiver<u32>) {
     }
 }
 
+/// Why most rows are dead letters, with an example each.
+fn reasons(engine: &Engine) {
+    for source in engine.sources() {
+        for RejectedFor { rows, example } in source.rejected_for().into_iter().take(REASONS) {
+            let Reject { position, reason, detail, content, .. } = example;
+            let what = if reason == "late" { format!("late by {detail} ms") } else { detail };
+            let rows = counted(rows, "row");
+            tracing::warn!(
+                "{rows} of source '{}' not taken ({reason}); the first, {position}: {what}: {content}",
+                source.name()
+            );
+        }
+    }
+    for letters in engine.dead_letters() {
+        for FailedFor { rows, example } in letters.reasons().into_iter().take(REASONS) {
+            let (rows, owner) = (counted(rows.unsigned_abs(), "row"), letters.owner().word());
+            let Letter { position, reason, .. } = &example;
+            tracing::warn!("{rows} of {owner} '{}' failed ({reason}) in {position}; one: {example}", letters.name());
+        }
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// Whether too many rows of a source are dead letters.
+fn judge(engine: &Engine, most: Option<Share>) -> Result<(), String> {
+    for source in engine.sources() {
+        let counts = source.counts();
+        let (rejected, received) = (counts.rejected(), counts.received());
+        let (too_many, allowed) = match most {
+            Some(share) => (share.is_exceeded(rejected, received), "more than --max-rejected allows"),
+            None => (rejected > 0 && rejected == received, "all of them; --max-rejected 1 lets that pass"),
+        };
+        if too_many {
+            let (rejected, received) = (grouped(rejected), counted(received, "row"));
+            return Err(format!("source '{}': {rejected} of {received} are dead letters, {allowed}", source.name()));
+        }
+    }
+    Ok(())
+}
+
 fn report(summary: &Summary) {
     let rate = summary.rows_received as f64 / summary.seconds.max(0.001);
     let rows = grouped(summary.rows_received);
@@ -298,6 +348,14 @@ fn report(summary: &Summary) {
         0 => String::new(),
         rejected => format!(", {} of them dead letters", grouped(rejected)),
     };
+    let failed = match summary.rows_failed {
+        0 => String::new(),
+        failed => format!(", {} failed", counted(failed, "row")),
+    };
     let how = if summary.stopped { "stopped" } else { "done" };
-    tracing::info!("{how}: {rows} rows in {:.1} s, {} rows/s{lost}", summary.seconds, grouped(rate.round() as u64));
+    tracing::info!(
+        "{how}: {rows} rows in {:.1} s, {} rows/s{lost}{failed}",
+        summary.seconds,
+        grouped(rate.round() as u64)
+    );
 }

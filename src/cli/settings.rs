@@ -100,6 +100,15 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_OTLP", value_name = "URL")]
     pub(super) otlp: Option<String>,
 
+    /// File that all dead letters are written to, one JSON object a line
+    #[arg(long, env = "HIGHWATER_DEAD_LETTERS", value_name = "FILE")]
+    pub(super) dead_letters: Option<PathBuf>,
+
+    /// Which share of a source's rows may be dead letters, like 0.01 or 1%; with more a run that has ended ends with code 1
+    /// [default: all but one row]
+    #[arg(long, env = "HIGHWATER_MAX_REJECTED", value_name = "SHARE")]
+    pub(super) max_rejected: Option<Share>,
+
     /// How log lines are written to stderr; what is logged is set by RUST_LOG [default: text]
     #[arg(long, env = "HIGHWATER_LOG_FORMAT", value_name = "FORMAT")]
     pub(super) log_format: Option<LogFormat>,
@@ -139,6 +148,44 @@ impl TryFrom<String> for Pace {
     }
 }
 
+/// A share from 0 to 1, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Share(u64);
+
+/// All of something.
+const WHOLE: u64 = 1_000_000;
+
+impl Share {
+    /// Whether `part` of `all` is more.
+    pub(super) fn is_exceeded(self, part: u64, all: u64) -> bool {
+        u128::from(part) * u128::from(WHOLE) > u128::from(all) * u128::from(self.0)
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Share, String> {
+        let (number, most) = match text.trim().strip_suffix('%') {
+            Some(number) => (number, 100.0),
+            None => (text.trim(), 1.0),
+        };
+        match number.trim().parse::<f64>() {
+            Ok(share) if (0.0..=most).contains(&share) => Ok(Share((share / most * WHOLE as f64).round() as u64)),
+            _ => Err("write a share from 0 to 1, or from 0% to 100%".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for Share {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Share, String> {
+        text.parse()
+    }
+}
+
 impl Settings {
     /// The settings of the file, if it is there.
     pub(super) fn read(path: &Path) -> Result<Settings, String> {
@@ -173,6 +220,8 @@ impl Settings {
             drain: self.drain.or(other.drain),
             stop_timeout: self.stop_timeout.or(other.stop_timeout),
             otlp: self.otlp.or(other.otlp),
+            dead_letters: self.dead_letters.or(other.dead_letters),
+            max_rejected: self.max_rejected.or(other.max_rejected),
             log_format: self.log_format.or(other.log_format),
         }
     }

@@ -171,9 +171,11 @@ where
 {
     let worker = input.scope().worker().clone();
     input.unary_frontier::<NoopBuilder<Delta>, _, _, _>(pact, name, move |initial, info| {
-        drop(initial);
         let mut meter = Meter::new(&worker, &info);
         let mut staged: BTreeMap<Epoch, (Capability<Epoch>, Vec<Delta>)> = BTreeMap::new();
+        if state.starts() && worker.index() == 0 {
+            staged.insert(*initial.time(), (initial, Vec::new()));
+        }
         let mut held: Option<Capability<Epoch>> = None;
         move |(input, frontier), output| {
             input.for_each_time(|time, deltas| {

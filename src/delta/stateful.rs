@@ -14,6 +14,12 @@ pub trait Stateful {
     /// Takes in all rows of one epoch; answers the changes of that epoch. Epochs ascend.
     fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta>;
 
+    /// Whether there is something to answer before any input: then the first epoch of all is applied, with rows or without, on
+    /// the first worker.
+    fn starts(&self) -> bool {
+        false
+    }
+
     /// The watermark at which something is to be answered without further input: above the last epoch applied.
     fn deadline(&self) -> Option<i64> {
         None

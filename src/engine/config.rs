@@ -41,10 +41,12 @@ pub struct Config {
     pub view_rows: usize,
     /// How large a row may be that a client pushes.
     pub pushed_row: RowLimits,
-    /// How many dead letters a source remembers.
+    /// How many dead letters a source, a view or a sink remembers.
     pub dead_letters: usize,
     /// Where it says what it is at while it starts.
     pub startup: Startup,
+    /// Where all of them are written.
+    pub dead_letters_file: Option<std::path::PathBuf>,
 }
 
 /// How many rows make a full batch.
@@ -70,6 +72,7 @@ impl Default for Config {
             pushed_row: RowLimits::default(),
             dead_letters: 1000,
             startup: Startup::default(),
+            dead_letters_file: None,
         }
     }
 }

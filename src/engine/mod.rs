@@ -12,6 +12,8 @@ mod cluster;
 mod config;
 mod consolidate;
 mod control;
+mod dead_file;
+mod dead_letters;
 mod duplicates;
 mod error;
 mod extend;
@@ -24,6 +26,7 @@ mod operators;
 mod process;
 mod push;
 mod queue;
+mod rejected;
 mod row_index;
 mod rows;
 mod sink;
@@ -43,7 +46,7 @@ mod view;
 mod views;
 mod worker;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,11 +54,13 @@ use std::time::Duration;
 pub use changes::{EpochChanges, Status};
 pub use config::{BATCH_ROWS, Config, FIRST_PORT};
 pub use control::State;
+pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
 pub use error::EngineError;
 pub use extend::Built;
 pub use latency::Visibility;
 pub use operators::{OperatorStats, WorkerShare};
 pub use push::{Pushed, Refused};
+pub use rejected::RejectedFor;
 pub use sink::Sink;
 pub use source::Source;
 pub use startup::Startup;
@@ -65,8 +70,8 @@ pub use table::{Ended, Table};
 pub use view::{Snapshot, View};
 pub use views::Views;
 
-use crate::delta::{Reject, Rejects};
-use crate::metrics::{Metrics, Usage, labels};
+use crate::delta::Rejects;
+use crate::metrics::{Metrics, Usage};
 use crate::plan::Dataflow;
 use crate::source::EdgeCounts;
 use crate::time::{Clock, now_ms};
@@ -80,6 +85,8 @@ pub struct Summary {
     pub rows_accepted: u64,
     /// Rows of them that became dead letters.
     pub rows_rejected: u64,
+    /// Rows that some view or sink could not take, since an expression failed on them.
+    pub rows_failed: u64,
     /// For how long it ran.
     pub seconds: f64,
     /// Whether it was stopped before its sources ended.
@@ -116,8 +123,10 @@ struct Inner {
     operators: Arc<operators::Operators>,
     latency: Arc<latency::Latency>,
     control: Arc<control::Control>,
-    /// Dead letters of views and sinks.
-    dead: Mutex<VecDeque<Reject>>,
+    /// The dead letters of views and sinks.
+    letters: Vec<Arc<DeadLetters>>,
+    /// Where all dead letters are written.
+    dead_file: Option<Arc<dead_file::DeadFile>>,
     /// What the processes of a cluster tell each other.
     gossip: Option<Arc<gossip::Gossip>>,
     stopped: AtomicBool,
@@ -257,11 +266,15 @@ impl Engine {
         Progress { rows: rows.sum(), watermark, seconds: self.inner.seconds() }
     }
 
-    /// The last rows that views and sinks could not take (an expression failed), newest first; those that sources could
-    /// not take are with [`Source::dead_letters`].
-    pub fn dead_letters(&self, limit: usize) -> Vec<Reject> {
-        let dead = self.inner.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        dead.iter().rev().take(limit).cloned().collect()
+    /// The rows that views and sinks could not take (an expression failed), of each view in the order of the plan, then of
+    /// each sink; those that sources could not take are with [`Source::dead_letters`].
+    pub fn dead_letters(&self) -> &[Arc<DeadLetters>] {
+        &self.inner.letters
+    }
+
+    /// How many rows failed in some view or sink and were not taken back: each once, however many read what it is missing in.
+    pub fn rows_failed(&self) -> u64 {
+        self.inner.rows_failed()
     }
 
     /// A reader of a view's changes from now on.
@@ -352,22 +365,18 @@ impl Inner {
             rows_received: all.received(),
             rows_accepted: all.accepted(),
             rows_rejected: all.rejected(),
+            rows_failed: self.rows_failed(),
             seconds: self.seconds(),
             stopped: self.stopped.load(Ordering::Acquire),
         })
     }
 
-    /// Takes a dead letter of an operator.
-    fn bury(&self, reject: Reject) {
-        if let Some(source) = self.sources.iter().find(|source| source.name() == reject.source) {
-            return source.bury(reject);
+    fn rows_failed(&self) -> u64 {
+        let mut nodes: BTreeMap<usize, i64> = BTreeMap::new();
+        for (node, rows) in self.letters.iter().flat_map(|letters| letters.by_node()) {
+            let most = nodes.entry(node).or_insert(rows);
+            *most = rows.max(*most);
         }
-        let reason = labels(("source", &reject.source), ("reason", reject.reason));
-        self.metrics.dead_letters.get_or_create(&reason).inc();
-        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        dead.push_back(reject);
-        while dead.len() > self.config.dead_letters {
-            dead.pop_front();
-        }
+        nodes.values().map(|rows| rows.unsigned_abs()).sum()
     }
 }

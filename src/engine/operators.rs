@@ -107,8 +107,8 @@ struct Local {
     worker: usize,
     /// Shared with the listener to what operators hold.
     addresses: Rc<RefCell<HashMap<usize, Vec<usize>>>>,
-    /// Per channel: who sends, who reads.
-    channels: HashMap<usize, (Vec<usize>, Vec<usize>)>,
+    /// Per channel: who sends, who reads, whether the sender's rows.
+    channels: HashMap<usize, (Vec<usize>, Vec<usize>, bool)>,
     started: HashMap<usize, Duration>,
     busy: HashMap<usize, Duration>,
     rows: HashMap<(usize, bool), u64>,
@@ -200,13 +200,15 @@ impl Operators {
                     address.push(index);
                     address
                 };
+                // What an operator sends by another port than its first are not its rows.
+                let rows = channel.source.1 == 0;
                 let (from, to) = (place(channel.source), place(channel.target));
                 let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(handles) = operators.get_mut(&to).filter(|handles| !handles.inputs.contains(&from)) {
                     handles.inputs.push(from.clone());
                 }
                 drop(operators);
-                local.channels.insert(channel.id, (from, to));
+                local.channels.insert(channel.id, (from, to, rows));
             }
             TimelyEvent::Messages(message) => {
                 *local.rows.entry((message.channel, message.is_send)).or_insert(0) +=
@@ -300,7 +302,10 @@ impl Operators {
             }
         }
         for ((channel, sent), rows) in local.rows.drain() {
-            let Some((from, to)) = local.channels.get(&channel) else { continue };
+            let Some((from, to, of_rows)) = local.channels.get(&channel) else { continue };
+            if sent && !of_rows {
+                continue;
+            }
             match operators.get_mut(if sent { from } else { to }) {
                 Some(handles) if sent => {
                     let of_channel = handles.sent.entry(channel).or_insert(0);

@@ -4,7 +4,6 @@
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use timely::WorkerConfig;
@@ -15,6 +14,7 @@ use timely::worker::{ProgressMode, Worker};
 
 use super::cluster::{self, Agreement, Presence};
 use super::control::Alarm;
+use super::dead_file::DeadFile;
 use super::extend::Extend;
 use super::gossip::Gossip;
 use super::latency::Latency;
@@ -29,7 +29,7 @@ use crate::delta::Halt;
 use crate::format::is_guarded;
 use crate::options::OptionError;
 use crate::plan::identity::{self, Part};
-use crate::plan::{TableSpec, ViewSpec};
+use crate::plan::{TableSpec, ViewSpec, show_row};
 use crate::source::{Intake, Reader};
 use crate::time::Clock;
 
@@ -55,7 +55,8 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         false => Vec::new(),
     }));
     quiet_panics();
-    let (sources, readers) = open_sources(&dataflow, &config, &metrics, &latency)?;
+    let dead_file = DeadFile::open(config.dead_letters_file.as_deref(), config.process)?;
+    let (sources, readers) = open_sources(&dataflow, &config, (&metrics, &latency), dead_file.as_ref())?;
     let tables = open_tables(&dataflow, &config, &views)?;
     let peers = Peers::meet(&dataflow, &config, &control)?;
     let Sinks { shown, ways: sinks, threads } = match open_sinks(&dataflow, &config, &control) {
@@ -65,7 +66,11 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
             return Err(error);
         }
     };
-    let (rejects, rejected) = Rejects::channel();
+    let computed = config.views || extend.is_some();
+    // The letters of views and sinks are the same in every process.
+    let file = dead_file.as_ref().filter(|_| config.process == 0);
+    let letters = DeadLetters::of(&dataflow, computed, config.dead_letters, &metrics, file)?;
+    let (rejects, _) = Rejects::channel(show_row);
     let stopped = control.clone();
     let rejects = rejects.halting(move |Halt { what, remedy }| stopped.fail(EngineError::Dataflow { what, remedy }));
     let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config, sources.len())));
@@ -81,19 +86,18 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         operators: operators.clone(),
         latency: latency.clone(),
         control: control.clone(),
-        dead: Mutex::default(),
+        letters: letters.clone(),
+        dead_file,
         gossip: gossip.clone(),
         stopped: AtomicBool::new(false),
         ending: AtomicBool::new(false),
         clock: Clock::start(),
         ended: Mutex::default(),
     });
-    let burier = inner.clone();
-    let burier = ingest::spawn("rejects".to_owned(), move || rejected.iter().for_each(|reject| burier.bury(reject)))?;
     let Peers { builders, guard, sockets, presences } = peers;
     let sinks = Mutex::new(sinks);
     let mut dataflow = dataflow;
-    if !config.views && extend.is_none() {
+    if !computed {
         // What only views need is not computed.
         dataflow.views.clear();
     }
@@ -114,6 +118,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         views,
         sinks,
         writing: Arc::new(shown),
+        letters,
         rejects,
         control,
         operators,
@@ -131,7 +136,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         ingest::start(source, readers, &control, config.process)?;
     }
     ingest::start_ticker(&sources, &tables, &config, gossip, &control)?;
-    let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, burier, guard, presences };
+    let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, guard, presences };
     ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
     Ok(Engine { inner })
 }
@@ -175,8 +180,8 @@ type Opened = (Vec<Arc<Source>>, Vec<Readers>);
 fn open_sources(
     dataflow: &Dataflow,
     config: &Config,
-    metrics: &Arc<Metrics>,
-    latency: &Arc<Latency>,
+    (metrics, latency): (&Arc<Metrics>, &Arc<Latency>),
+    dead_file: Option<&Arc<DeadFile>>,
 ) -> Result<Opened, EngineError> {
     let (mut sources, mut all) = (Vec::new(), Vec::new());
     for spec in &dataflow.sources {
@@ -193,7 +198,8 @@ fn open_sources(
             readers.push(reader);
         }
         let (metrics, latency) = (metrics.clone(), latency.clone());
-        let parts = Parts { spec: spec.clone(), partitions, config, metrics, latency, inbox };
+        let dead_file = dead_file.cloned();
+        let parts = Parts { spec: spec.clone(), partitions, config, metrics, latency, inbox, dead_file };
         sources.push(Arc::new(Source::new(parts)));
         all.push(readers);
     }
@@ -332,14 +338,13 @@ struct Supervisor {
     inner: Arc<Inner>,
     workers: WorkerGuards<()>,
     sinks: Vec<SinkThread>,
-    burier: JoinHandle<()>,
     guard: Option<CommsGuard>,
     presences: Vec<Arc<Presence>>,
 }
 
 impl Supervisor {
     fn run(self) {
-        let Supervisor { inner, workers, sinks, burier, guard, presences } = self;
+        let Supervisor { inner, workers, sinks, guard, presences } = self;
         let control = inner.control.clone();
         let many = inner.config.workers;
         let pause = if presences.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(10) };
@@ -366,9 +371,9 @@ impl Supervisor {
             // A panic in one was told by its guard, and is a failure.
             workers.join();
             sinks.into_iter().for_each(SinkThread::join);
-            // Nor does it panic: it only counts.
-            let _ = burier.join();
             guard.into_iter().for_each(farewell);
+            let written = inner.dead_file.as_ref().map_or(Ok(()), |file| file.finish());
+            written.unwrap_or_else(|error| control.fail(error));
         } else {
             // Some thread may be stuck: nobody waits for it.
             std::mem::forget((workers, guard));

@@ -3,14 +3,15 @@
 //! Invariants: what a partition pushes is in its own order, under its own lock; rows are dealt to the workers in turn, moves
 //! and ends go to all of them. A partition that has ended pushes nothing more.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use super::dead_file::DeadFile;
 use super::idleness::Reach;
 use super::latency::Latency;
 use super::push::{Inbox, Pushed, late};
 use super::queue::{Closed, Queue};
+use super::rejected::Rejected;
 use super::source_metrics::{SourceMetrics, seconds};
 use crate::delta::{Delta, Reject};
 use crate::format::Part;
@@ -34,8 +35,7 @@ pub struct Source {
     turn: AtomicUsize,
     /// Rows came since the last tick.
     pub(super) dirty: AtomicBool,
-    pub(super) dead: Mutex<VecDeque<Reject>>,
-    pub(super) dead_limit: usize,
+    pub(super) rejected: Rejected,
     clock: Clock,
     latency: Arc<Latency>,
     pub(super) metrics: SourceMetrics,
@@ -83,6 +83,8 @@ pub(super) struct Parts<'a> {
     pub(super) metrics: Arc<Metrics>,
     pub(super) latency: Arc<Latency>,
     pub(super) inbox: Option<Inbox>,
+    /// Where dead letters are written.
+    pub(super) dead_file: Option<Arc<DeadFile>>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -91,7 +93,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Source {
     pub(super) fn new(parts: Parts<'_>) -> Source {
-        let Parts { spec, partitions, config, metrics, latency, inbox } = parts;
+        let Parts { spec, partitions, config, metrics, latency, inbox, dead_file } = parts;
         let live = spec.connector.live(&spec.options);
         let partitions = partitions.into_iter().map(|(index, name)| {
             let edge = Edge::new(&spec, index, config.tick_rows, live).named(&name);
@@ -130,8 +132,7 @@ impl Source {
             sealed: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
             dirty: AtomicBool::new(false),
-            dead: Mutex::default(),
-            dead_limit: config.dead_letters,
+            rejected: Rejected::new(config.dead_letters, dead_file),
             clock: Clock::start(),
             latency,
             metrics: SourceMetrics::new(metrics, &spec.name),

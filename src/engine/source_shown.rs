@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::source::{Source, lock};
+use super::rejected::RejectedFor;
+use super::source::Source;
 use super::source_metrics::{SourceMetrics, seconds, state};
 use crate::delta::Reject;
 use crate::metrics::labels;
@@ -30,20 +31,19 @@ impl Source {
 
     /// The last dead letters, newest first, `limit` at most.
     pub fn dead_letters(&self, limit: usize) -> Vec<Reject> {
-        lock(&self.dead).iter().rev().take(limit).cloned().collect()
+        self.rejected.latest(limit)
+    }
+
+    /// Why rows were not taken, the most frequent reason first.
+    pub fn rejected_for(&self) -> Vec<RejectedFor> {
+        self.rejected.kinds()
     }
 
     /// Keeps a dead letter and counts it.
     pub(super) fn bury(&self, reject: Reject) {
         let reason = labels(("source", &self.spec.name), ("reason", reject.reason));
         self.metrics.all.dead_letters.get_or_create(&reason).inc();
-        let mut dead = lock(&self.dead);
-        if dead.len() >= self.dead_limit {
-            dead.pop_front();
-        }
-        if self.dead_limit > 0 {
-            dead.push_back(reject);
-        }
+        self.rejected.add(reject);
     }
 
     /// Brings the gauges up to date for a scrape.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
@@ -10,6 +11,7 @@ use timely::worker::Worker;
 use super::config::Config;
 use super::consolidate::Netted;
 use super::control::Control;
+use super::dead_letters::{DeadLetters, ToDeadLetters};
 use super::duplicates::once;
 use super::extend::{Built, Extend};
 use super::gather::{Collect, gather, keep};
@@ -28,7 +30,7 @@ use super::views::Views;
 use crate::delta::{Delta, Rejects};
 use crate::metrics::{Metrics, labels};
 use crate::plan::Dataflow;
-use crate::plan::build::build;
+use crate::plan::build::{Streams, build};
 use crate::time::Epoch;
 
 /// A worker looks around at least this often.
@@ -45,6 +47,8 @@ pub(super) struct Work {
     pub(super) sinks: Mutex<Vec<Vec<Option<ToSink>>>>,
     /// The same as others see them.
     pub(super) writing: Arc<Vec<Arc<Sink>>>,
+    /// Where the rows go that views and sinks cannot take.
+    pub(super) letters: Vec<Arc<DeadLetters>>,
     pub(super) rejects: Rejects,
     pub(super) control: Arc<Control>,
     pub(super) operators: Arc<Operators>,
@@ -93,7 +97,7 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
             inputs.push(requests(tide.clone(), table, inlet).probe_with(&probes.inputs));
         }
     }
-    let streams = build(scope, dataflow, inputs, &work.rejects);
+    let Streams { rows: streams, failed } = build(scope, dataflow, inputs, &work.rejects);
     work.operators.attribute(&scope.addr(), streams.iter().map(|stream| stream.name().node));
     if let Some(extend) = &work.extend {
         extend(&Built { scope, dataflow, streams: &streams, probes: &probes });
@@ -119,6 +123,19 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
                 Box::new(ToView::new(view.clone(), work.views.clone(), latency, &work.metrics)) as Box<dyn Collect>
             });
             gather(streams[view.spec().node].clone(), &name, target, collect, &probes.outputs);
+        }
+    }
+    for letters in &work.letters {
+        let failed: Vec<_> = letters.nodes().iter().filter_map(|&node| failed[node].clone()).collect();
+        if failed.is_empty() {
+            continue;
+        }
+        let (failed, name) = (scope.concatenate(failed), format!("Dead letters of {}", letters.name()));
+        for process in 0..config.processes() {
+            let target = process * config.workers;
+            let collect = (index == target && index == first)
+                .then(|| Box::new(ToDeadLetters(letters.clone())) as Box<dyn Collect>);
+            gather(failed.clone(), &name, target, collect, &probes.outputs);
         }
     }
     probes.outputs

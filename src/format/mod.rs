@@ -29,7 +29,7 @@ use crate::options::{OptionError, OptionSpec, Options};
 
 pub use blocks::{guarded, is_guarded};
 pub use constant::{Constant, constant};
-pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json};
+pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
 pub use timestamp::TimeUnit;
 

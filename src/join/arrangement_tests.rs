@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use super::{Arrangement, Join, JoinKind, Meeting};
 use crate::aggregate::Emit;
 use crate::delta::{Delta, Rejects};
+use crate::format::show_row;
 use crate::time::Epoch;
 
 /// Key and value.
@@ -120,7 +121,7 @@ impl Case {
             retracting: [true; 2],
             owner: "test".to_owned(),
         };
-        let (rejects, _) = Rejects::channel();
+        let (rejects, _) = Rejects::channel(show_row);
         let history = self.history();
         let mut arrangements =
             self.retracting.map(|retracting| Arrangement::new(&schema(1), &[0], self.nulls_equal, retracting));

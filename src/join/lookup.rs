@@ -91,7 +91,7 @@ impl Versions {
             times: Vec::new(),
             waiting: BTreeMap::new(),
             versions: Vec::new(),
-            output: Output::new(schema, inputs, None, lookup.residual.as_ref(), &lookup.owner, rejects),
+            output: Output::new(schema, inputs, None, lookup.residual.as_ref(), rejects),
             useful: [FEW; 2],
             expired: i64::MIN,
             lookup,
@@ -177,7 +177,7 @@ impl Versions {
                 }
             }
             let [left, right] = &self.rows;
-            self.output.restrict([left, right], &mut pairs);
+            self.output.restrict([left, right], &mut pairs, &|_, _| 1);
             if self.lookup.outer {
                 // Both ascend in the same order: what was not found is what is left over.
                 let mut found = pairs[0].iter().copied().peekable();

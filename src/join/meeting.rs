@@ -21,7 +21,7 @@ pub struct Meeting {
 impl Meeting {
     /// For an inner join on keys alone, but for a residual. `schema` is that of the result.
     pub fn new(join: &Join, schema: &SchemaRef, inputs: [&SchemaRef; 2], rejects: &Rejects) -> Meeting {
-        Meeting { output: Output::new(schema, inputs, None, join.residual.as_ref(), &join.owner, rejects) }
+        Meeting { output: Output::new(schema, inputs, None, join.residual.as_ref(), rejects) }
     }
 
     /// The changes of the result at an epoch; both arrangements have taken it in.
@@ -64,7 +64,7 @@ impl Meeting {
     /// Shows pairs; leaves none.
     fn show(&mut self, [left, right]: [&Arrangement; 2], pairs: &mut [Vec<u32>; 2], diffs: &mut Vec<i64>) {
         let columns = [left.columns(), right.columns()];
-        if let Some(keep) = self.output.holds(columns, pairs) {
+        if let Some(keep) = self.output.holds(columns, pairs, &|pair| diffs[pair]) {
             pairs.iter_mut().for_each(|slots| retain(slots, &keep));
             retain(diffs, &keep);
         }

@@ -11,7 +11,6 @@ use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
 use timely::dataflow::operators::{Capability, Operator};
 
 use super::arrangement::Arrangement;
-use super::meeting::Meeting;
 use crate::delta::{Delta, Meter, by_columns};
 use crate::time::Epoch;
 
@@ -175,12 +174,12 @@ pub fn arranged<'s>(stream: Stream<'s, Epoch, Delta>, keys: Vec<usize>, rows: Ar
     Arranged { epochs, rows }
 }
 
-/// The pairs of two arrangements, which are not the same one.
+/// What `step` makes of two arrangements, which are not the same one, at each epoch that either has taken in.
 pub fn met<'s>(
     left: &Arranged<'s>,
     right: &Arranged<'s>,
     name: &str,
-    mut meeting: Meeting,
+    mut step: impl FnMut(Epoch, &mut Arrangement, &mut Arrangement) -> Vec<Delta> + 'static,
 ) -> Stream<'s, Epoch, Delta> {
     let readers = [left, right].map(|arranged| arranged.rows.borrow_mut().reader());
     let [left_rows, right_rows] = [left, right].map(|arranged| arranged.rows.clone());
@@ -205,7 +204,7 @@ pub fn met<'s>(
                 while let Some(entry) = open.first_entry().filter(|entry| frontier.is_none_or(|f| *entry.key() < f)) {
                     let (epoch, capability) = entry.remove_entry();
                     let mut session = output.session_with_builder(&capability);
-                    let changes = meeting.step(epoch, &mut left, &mut right).into_iter();
+                    let changes = step(epoch, &mut left, &mut right).into_iter();
                     changes.filter(|delta| !delta.is_empty()).for_each(|mut delta| session.give_container(&mut delta));
                 }
                 let passed = frontier.unwrap_or(Epoch::MAX);

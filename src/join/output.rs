@@ -1,17 +1,16 @@
 //! The changes of a join's result in one epoch: pairs and lone rows, made into batches of a good size.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, BooleanArray, NullArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use datafusion_common::DataFusionError;
-use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::utils::collect_columns;
 
 use super::Side;
 use super::columns::Columns;
 use crate::delta::{Delta, Rejects};
+use crate::expression::{Scalar, failure, halving, truth};
 
 /// Most rows of a delta, and of a batch on which the residual is evaluated.
 pub(super) const MOST: usize = 8192;
@@ -30,22 +29,22 @@ pub(super) struct Output {
 /// The condition on pairs that is neither equality nor order in time.
 #[derive(Debug)]
 struct Residual {
-    expression: Arc<dyn PhysicalExpr>,
+    expression: Scalar,
     /// The columns left, then right; those that the expression does not read are `Null`.
     schema: SchemaRef,
     read: Vec<bool>,
-    owner: String,
+    /// All columns, under names of which each is there once.
+    whole: SchemaRef,
     rejects: Rejects,
 }
 
 impl Output {
-    /// `schema` is that of the result, `only` the side whose columns alone it has; the residual stands in `owner`.
+    /// `schema` is that of the result, `only` the side whose columns alone it has.
     pub(super) fn new(
         schema: &SchemaRef,
         inputs: [&SchemaRef; 2],
         only: Option<Side>,
-        residual: Option<&Arc<dyn PhysicalExpr>>,
-        owner: &str,
+        residual: Option<&Scalar>,
         rejects: &Rejects,
     ) -> Output {
         let residual = residual.map(|expression| {
@@ -57,24 +56,30 @@ impl Output {
                 false => Arc::new(Field::new(field.name(), DataType::Null, true)),
             });
             let schema = Arc::new(Schema::new(narrow.collect::<Vec<_>>()));
-            let (expression, owner) = (expression.clone(), owner.to_owned());
-            Residual { expression, schema, read, owner, rejects: rejects.clone() }
+            let (expression, whole) = (expression.clone(), each_name_once(&fields));
+            Residual { expression, schema, read, whole, rejects: rejects.clone() }
         });
         let types = inputs.map(|schema| schema.fields().iter().map(|field| field.data_type().clone()).collect());
         Output { schema: schema.clone(), types, only, residual, deltas: Vec::new() }
     }
 
-    /// Drops the pairs that the residual does not hold for.
-    pub(super) fn restrict(&self, sides: [&Columns; 2], pairs: &mut [Vec<u32>; 2]) {
-        if let Some(keep) = self.holds(sides, pairs) {
+    /// Drops the pairs that the residual does not hold for; `diff` says how often a pair (a slot left, one right) is added or
+    /// taken back, for those on which it fails.
+    pub(super) fn restrict(&self, sides: [&Columns; 2], pairs: &mut [Vec<u32>; 2], diff: &dyn Fn(u32, u32) -> i64) {
+        if let Some(keep) = self.holds(sides, pairs, &|pair| diff(pairs[0][pair], pairs[1][pair])) {
             pairs.iter_mut().for_each(|slots| retain(slots, &keep));
         }
     }
 
-    /// For which pairs the residual holds; `None` if there is none.
-    pub(super) fn holds(&self, sides: [&Columns; 2], pairs: &[Vec<u32>; 2]) -> Option<Vec<bool>> {
+    /// For which pairs the residual holds; `None` if there is none. `diff` is asked for pairs on which it fails.
+    pub(super) fn holds(
+        &self,
+        sides: [&Columns; 2],
+        pairs: &[Vec<u32>; 2],
+        diff: &dyn Fn(usize) -> i64,
+    ) -> Option<Vec<bool>> {
         let residual = self.residual.as_ref()?;
-        Some(residual.holds(&residual.batch(sides, pairs, self.types[0].len())))
+        Some(residual.holds(sides, pairs, self.types[0].len(), diff))
     }
 
     /// Adds pairs; `diffs` is `None` if each is `+1`.
@@ -150,28 +155,32 @@ impl Residual {
     }
 
     /// For which pairs it is true; a pair on which it fails becomes a dead letter alone.
-    fn holds(&self, batch: &RecordBatch) -> Vec<bool> {
-        match self.evaluate(batch) {
-            Ok(keep) => keep.iter().map(|keep| keep == Some(true)).collect(),
-            // Halves, not single pairs: a few bad ones cost a few passes, not one each.
-            Err(_) if batch.num_rows() > 1 => {
-                let middle = batch.num_rows() / 2;
-                let mut keep = self.holds(&batch.slice(0, middle));
-                keep.extend(self.holds(&batch.slice(middle, batch.num_rows() - middle)));
-                keep
+    fn holds(
+        &self,
+        sides: [&Columns; 2],
+        pairs: &[Vec<u32>; 2],
+        split: usize,
+        diff: &dyn Fn(usize) -> i64,
+    ) -> Vec<bool> {
+        let batch = self.batch(sides, pairs, split);
+        let step = |rows: Range<usize>| truth(&self.expression, &batch.slice(rows.start, rows.len()));
+        let parts = halving(0..batch.num_rows(), &step, &mut |pair| {
+            let columns = sides.iter().zip(pairs).flat_map(|(side, slots)| side.gather(&slots[pair..=pair])).collect();
+            if let Ok(whole) = RecordBatch::try_new(self.whole.clone(), columns) {
+                self.rejects.row(failure([&self.expression], &batch.slice(pair, 1)), &whole, 0, diff(pair));
             }
-            Err(error) => {
-                self.rejects.row(&self.owner, "evaluation", &error.strip_backtrace(), batch, 0);
-                vec![false; batch.num_rows()]
-            }
-        }
+            Some(BooleanArray::from(vec![false]))
+        });
+        parts.iter().flat_map(|part| part.iter().map(|keep| keep == Some(true))).collect()
     }
+}
 
-    fn evaluate(&self, batch: &RecordBatch) -> Result<BooleanArray, DataFusionError> {
-        let keep = self.expression.evaluate(batch)?.into_array(batch.num_rows())?;
-        match keep.data_type() {
-            DataType::Boolean => Ok(keep.as_boolean().clone()),
-            _ => Ok(arrow_cast::cast(&keep, &DataType::Boolean)?.as_boolean().clone()),
-        }
-    }
+/// The columns of both sides, nullable; of columns of one name the later ones get a number.
+fn each_name_once(fields: &[Arc<Field>]) -> SchemaRef {
+    let named = |(place, field): (usize, &Arc<Field>)| {
+        let before = fields[..place].iter().filter(|other| other.name() == field.name()).count();
+        let name = if before == 0 { field.name().clone() } else { format!("{}_{}", field.name(), before + 1) };
+        field.as_ref().clone().with_name(name).with_nullable(true)
+    };
+    Arc::new(Schema::new(fields.iter().enumerate().map(named).collect::<Vec<_>>()))
 }

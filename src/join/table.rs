@@ -61,7 +61,7 @@ impl Table {
             types,
             transient: join.transient,
             sides: shapes.clone().map(Rows::new),
-            output: Output::new(schema, inputs, join.kind.only(), join.residual.as_ref(), &join.owner, rejects),
+            output: Output::new(schema, inputs, join.kind.only(), join.residual.as_ref(), rejects),
             waiting: BTreeMap::new(),
             touched: Default::default(),
             marked: Default::default(),
@@ -187,7 +187,8 @@ impl Table {
 
     /// Counts partners and shows pairs; leaves `pairs` empty.
     fn take_pairs(&mut self, pairs: &mut [Vec<u32>; 2]) {
-        self.output.restrict(columns(&self.sides), pairs);
+        let [left, right] = &self.sides;
+        self.output.restrict([&left.columns, &right.columns], pairs, &|l, r| pair_diff([left, right], l, r));
         for side in Side::BOTH {
             self.count_partners(side, pairs);
         }
@@ -197,8 +198,7 @@ impl Table {
                 let mut diffs = Vec::with_capacity(pairs[0].len());
                 let mut shown: [Vec<u32>; 2] = Default::default();
                 for (&l, &r) in pairs[0].iter().zip(&pairs[1]) {
-                    let (new_l, new_r) = (left.count(l), right.count(r));
-                    let diff = new_l * new_r - (new_l - left.change(l)) * (new_r - right.change(r));
+                    let diff = pair_diff([left, right], l, r);
                     if diff != 0 {
                         diffs.push(diff);
                         shown[0].push(l);
@@ -336,6 +336,13 @@ impl Table {
             }
         }
     }
+}
+
+/// How often a pair of slots is added, or taken back, in this epoch.
+#[inline]
+fn pair_diff([left, right]: [&Rows; 2], l: u32, r: u32) -> i64 {
+    let (new_l, new_r) = (left.count(l), right.count(r));
+    new_l * new_r - (new_l - left.change(l)) * (new_r - right.change(r))
 }
 
 fn columns([left, right]: &[Rows; 2]) -> [&Columns; 2] {

@@ -17,6 +17,7 @@ use proptest::prelude::*;
 use super::{Buckets, Expiry, Join, JoinKind, Lookup, Paired, Side, TimeOrder, Versions};
 use crate::aggregate::Emit;
 use crate::delta::{Delta, Rejects};
+use crate::format::show_row;
 use crate::time::Epoch;
 
 /// key, time, until (another time), value.
@@ -316,7 +317,7 @@ fn closed(state: &mut impl Paired, epoch: Epoch) -> Vec<Delta> {
 }
 
 fn check(case: Case, steps: &[Step]) {
-    let (rejects, _kept) = Rejects::channel();
+    let (rejects, _kept) = Rejects::channel(show_row);
     let join = case.join();
     let append_only = !join.is_retracting();
     let mut state = Buckets::new(join, &both(case.kind), [&schema(), &schema()], &rejects);
@@ -431,7 +432,7 @@ proptest! {
             residual: case.join().residual,
             owner: "test".to_owned(),
         };
-        let (rejects, _kept) = Rejects::channel();
+        let (rejects, _kept) = Rejects::channel(show_row);
         let mut state = Versions::new(lookup, &both(JoinKind::Left), [&schema(), &schema()], &rejects);
         let mut epochs = epochs(&steps, [false; 2]);
         epochs.push((1_000_000, Default::default()));

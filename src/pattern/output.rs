@@ -1,18 +1,18 @@
 //! Picks as columns: of rows that are tried, and of matches that are shown.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
-use arrow_cast::cast;
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use datafusion_common::DataFusionError;
-use datafusion_physical_expr::PhysicalExpr;
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_physical_expr::expressions::Column;
 
 use super::store::{At, Store};
 use super::{Condition, Pick, PickAggregate, Variable};
 use crate::aggregate::{Call, Input, accumulator};
-use crate::delta::Rejects;
+use crate::delta::Failure;
+use crate::expression::{Scalar, failure, halving, truth};
 
 /// A row for which picks are computed.
 #[derive(Clone, Copy)]
@@ -23,6 +23,32 @@ pub(super) struct View<'a> {
     pub(super) picked: &'a [Option<At>],
     /// The number of the match.
     pub(super) number: i64,
+}
+
+/// A pick as SQL writes it.
+fn name(pick: &Pick, stored: &SchemaRef, variables: &[Variable]) -> String {
+    let of = |bits: &Option<u64>| {
+        let mut of = variables.iter().enumerate().filter(|(at, _)| bits.is_some_and(|bits| bits == 1 << at));
+        of.next().map_or_else(String::new, |(_, variable)| format!("{}.", variable.name))
+    };
+    match pick {
+        Pick::Column { place, column } => {
+            let column = format!("{}{}", of(&place.variables), stored.field(*column).name());
+            match (place.first, place.skip, place.offset) {
+                (true, skip, _) => format!("FIRST({column}, {skip})"),
+                (false, 0, 0) => column,
+                (false, 0, offset) if offset < 0 => format!("PREV({column}, {})", -offset),
+                (false, 0, offset) => format!("NEXT({column}, {offset})"),
+                (false, skip, _) => format!("LAST({column}, {skip})"),
+            }
+        }
+        Pick::Aggregate(aggregate) => {
+            let args: Vec<String> = aggregate.args.iter().map(|&arg| stored.field(arg).name().clone()).collect();
+            format!("{}({}{})", aggregate.function.name(), of(&aggregate.variables), args.join(", "))
+        }
+        Pick::Classifier => "CLASSIFIER()".to_owned(),
+        Pick::MatchNumber => "MATCH_NUMBER()".to_owned(),
+    }
 }
 
 /// The picks as columns, a row each view.
@@ -76,59 +102,59 @@ pub(super) struct Judge {
     pub(super) picks: Vec<Pick>,
     /// Whether it looks at the rows of the match, not only at those that its columns mean.
     pub(super) reads_rows: bool,
-    holds: Arc<dyn PhysicalExpr>,
+    holds: Scalar,
     schema: SchemaRef,
 }
 
 impl Judge {
-    /// `types` are those of the store's columns.
-    pub(super) fn new(condition: &Condition, types: &[DataType]) -> Judge {
+    /// `stored` are the store's columns.
+    pub(super) fn new(condition: &Condition, stored: &SchemaRef, variables: &[Variable]) -> Judge {
         let data_type = |pick: &Pick| match pick {
-            Pick::Column { column, .. } => types[*column].clone(),
+            Pick::Column { column, .. } => stored.field(*column).data_type().clone(),
             Pick::Aggregate(aggregate) => aggregate.output.clone(),
             Pick::Classifier => DataType::Utf8,
             Pick::MatchNumber => DataType::Int64,
         };
-        let fields: Vec<Field> = condition.picks.iter().map(|pick| Field::new("pick", data_type(pick), true)).collect();
-        let (picks, holds) = (condition.picks.clone(), Arc::clone(&condition.holds));
+        let names: Vec<String> = condition.picks.iter().map(|pick| name(pick, stored, variables)).collect();
+        let fields = condition.picks.iter().zip(&names).map(|(pick, name)| Field::new(name, data_type(pick), true));
+        let fields: Vec<Field> = fields.collect();
+        // Columns are meant by index; their names are for messages.
+        let named = Arc::clone(&condition.holds).transform_up(|part| {
+            Ok(
+                match part
+                    .downcast_ref::<Column>()
+                    .and_then(|column| Some((names.get(column.index())?, column.index())))
+                {
+                    Some((name, index)) => Transformed::yes(Arc::new(Column::new(name, index)) as Scalar),
+                    None => Transformed::no(part),
+                },
+            )
+        });
+        let (picks, holds) =
+            (condition.picks.clone(), named.map_or_else(|_| condition.holds.clone(), |named| named.data));
         let reads_rows = picks.iter().any(|pick| matches!(pick, Pick::Aggregate(_) | Pick::Classifier));
         Judge { picks, reads_rows, holds, schema: Arc::new(Schema::new(fields)) }
     }
 
-    /// For which rows it holds; a row on which it fails becomes a dead letter, and it does not hold.
+    /// For which rows it holds; of a row on which it fails `failed` is told, and it does not hold.
     pub(super) fn judge(
         &self,
         store: &Store,
         variables: &[Variable],
         views: &[View<'_>],
-        dead: (&Rejects, &str),
+        failed: &mut dyn FnMut(usize, Failure),
     ) -> Vec<bool> {
         let options = RecordBatchOptions::new().with_row_count(Some(views.len()));
         let columns = columns(store, variables, &self.picks, views);
-        match RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options) {
-            Ok(batch) => self.holds(&batch, dead),
+        let batch = match RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options) {
+            Ok(batch) => batch,
             Err(error) => unreachable!("the picks have the planned types: {error}"),
-        }
-    }
-
-    fn holds(&self, batch: &RecordBatch, dead: (&Rejects, &str)) -> Vec<bool> {
-        match self.evaluate(batch) {
-            Ok(holds) => holds,
-            Err(_) if batch.num_rows() > 1 => {
-                let middle = batch.num_rows() / 2;
-                let mut holds = self.holds(&batch.slice(0, middle), dead);
-                holds.extend(self.holds(&batch.slice(middle, batch.num_rows() - middle), dead));
-                holds
-            }
-            Err(error) => {
-                dead.0.row(dead.1, "evaluation", &error.strip_backtrace(), batch, 0);
-                vec![false; batch.num_rows()]
-            }
-        }
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<bool>, DataFusionError> {
-        let holds = cast(&self.holds.evaluate(batch)?.into_array(batch.num_rows())?, &DataType::Boolean)?;
-        Ok(holds.as_boolean().iter().map(|holds| holds == Some(true)).collect())
+        };
+        let step = |rows: Range<usize>| truth(&self.holds, &batch.slice(rows.start, rows.len()));
+        let parts = halving(0..views.len(), &step, &mut |row| {
+            failed(row, failure([&self.holds], &batch.slice(row, 1)));
+            Some(BooleanArray::from(vec![false]))
+        });
+        parts.iter().flat_map(|part| part.iter().map(|holds| holds == Some(true))).collect()
     }
 }

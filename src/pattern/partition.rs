@@ -22,6 +22,8 @@ pub(super) struct Row {
     /// The local conditions that have been evaluated, and those that hold.
     pub(super) known: u64,
     pub(super) holds: u64,
+    /// The conditions that failed on it, which was told.
+    pub(super) failed: u64,
 }
 
 /// A match that is out.

@@ -5,11 +5,12 @@
 //! partition that is not due has no row that could start a match among those that have passed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use hashbrown::HashMap;
 
 use super::attempt::{Matcher, Outcome};
@@ -18,7 +19,7 @@ use super::partition::{Partition, Row};
 use super::store::{At, Store, chosen};
 use super::{Pattern, Pick, Program};
 use crate::aggregate::Keys;
-use crate::delta::{Delta, Rejects, Stateful};
+use crate::delta::{Delta, Failure, Rejects, Stateful};
 use crate::time::Epoch;
 
 /// Fewest rows between two sweeps.
@@ -39,6 +40,8 @@ pub struct Recognise {
     /// How far behind the watermark rows that are on time can be, in ms.
     pub(super) delay_ms: i64,
     pub(super) schema: SchemaRef,
+    /// The store's columns.
+    pub(super) stored: SchemaRef,
     pub(super) rejects: Rejects,
     keys: Keys,
     pub(super) partitions: Vec<Partition>,
@@ -66,7 +69,9 @@ impl Recognise {
         let columns = pattern.columns();
         let types: Vec<DataType> = columns.iter().map(|&column| input.field(column).data_type().clone()).collect();
         let pattern = pattern.moved(&|column| columns.partition_point(|&other| other < column));
-        let judge = |condition: &super::Condition| Judge::new(condition, &types);
+        let fields = columns.iter().map(|&column| input.field(column).clone().with_nullable(true));
+        let stored = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let judge = |condition: &super::Condition| Judge::new(condition, &stored, &pattern.variables);
         Recognise {
             judges: pattern.variables.iter().map(|variable| variable.condition.as_ref().map(judge)).collect(),
             reach: pattern.reach(),
@@ -77,6 +82,7 @@ impl Recognise {
             columns,
             delay_ms,
             schema: schema.clone(),
+            stored,
             rejects: rejects.clone(),
             partitions: Vec::new(),
             store: Store::new(types),
@@ -108,7 +114,8 @@ impl Recognise {
         for (row, &group) in groups.iter().enumerate() {
             let ts = times.value(row);
             if horizon.is_some_and(|horizon| ts < horizon) {
-                self.rejects.row(&self.pattern.owner, "late", &time.saturating_sub(ts).to_string(), delta.batch(), row);
+                let late = Failure::late(time.saturating_sub(ts).to_string());
+                self.rejects.row(late, delta.batch(), row, delta.diff(row));
                 continue;
             }
             let partition = &mut self.partitions[group as usize];
@@ -119,6 +126,7 @@ impl Recognise {
                 flags: flags[row],
                 known: 0,
                 holds: 0,
+                failed: 0,
             };
             for _ in 0..delta.diff(row) {
                 let store = &self.store;
@@ -271,7 +279,7 @@ impl Stateful for Recognise {
             let column = self.columns[self.pattern.time];
             let (rows, timeless) = delta.without_nulls(&[column]);
             for row in timeless {
-                self.rejects.row(&self.pattern.owner, "no_event_time", "the event time is NULL", delta.batch(), row);
+                self.rejects.row(Failure::no_event_time(), delta.batch(), row, delta.diff(row));
             }
             self.take(&rows, time, &mut dirty);
         }

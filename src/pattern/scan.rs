@@ -4,8 +4,9 @@
 //! What a partition does depends on its own rows and deadlines alone, so many deadlines are worked off together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, RecordBatch};
 
 use super::attempt::{Attempt, Go, Horizon, MOST_TRIES, Matcher, Outcome, picked};
 use super::output::{self, View};
@@ -14,7 +15,7 @@ use super::recognise::{Recognise, passes};
 use super::store::At;
 use super::{Pick, Skip};
 use crate::aggregate::Changes;
-use crate::delta::Delta;
+use crate::delta::{Delta, Failure};
 
 /// A partition that is gone through.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ struct Asked {
     /// The rows of the matches so far, and where they end.
     rows: Vec<(At, u8)>,
     ends: Vec<usize>,
+    /// The rows that are tried: partitions, and positions in them.
+    tried: Vec<(u32, u64)>,
 }
 
 /// A match that goes or comes.
@@ -65,7 +68,12 @@ impl Recognise {
         while asked.iter().any(|asked| !asked.tasks.is_empty()) {
             let round: Vec<Asked> = asked.iter_mut().map(std::mem::take).collect();
             for (variable, round) in round.into_iter().enumerate() {
-                for (&at, holds) in round.tasks.iter().zip(self.answers(variable, &round)) {
+                let mut failed = Vec::new();
+                let answers = self.answers(variable, &round, &mut |tried, failure| failed.push((tried, failure)));
+                for ((group, position), failure) in failed {
+                    self.fail(variable, group, position, failure);
+                }
+                for (&at, holds) in round.tasks.iter().zip(answers) {
                     let Some(task) = open[at as usize].take() else { unreachable!("who asks is open") };
                     open[at as usize] = self.go_on(task, Some(holds), until, at, &mut asked, (&mut gone, &mut come));
                 }
@@ -88,7 +96,7 @@ impl Recognise {
             let due = match self.scan(&mut task, answer.take()) {
                 Err(variable) => {
                     let attempt = self.attempt(task.group, task.deadline);
-                    self.ask(&mut asked[variable as usize], &attempt, &task.matcher, at, variable);
+                    self.ask(&mut asked[variable as usize], &attempt, (task.group, &task.matcher), at, variable);
                     return Some(task);
                 }
                 Ok(due) => due,
@@ -110,7 +118,14 @@ impl Recognise {
     }
 
     /// Notes what the attempt of a task asks for.
-    fn ask(&self, asked: &mut Asked, attempt: &Attempt<'_>, matcher: &Matcher, task: u32, variable: u8) {
+    fn ask(
+        &self,
+        asked: &mut Asked,
+        attempt: &Attempt<'_>,
+        (group, matcher): (u32, &Matcher),
+        task: u32,
+        variable: u8,
+    ) {
         let Some(judge) = &self.judges[variable as usize] else { unreachable!("only a condition is asked for") };
         let (start, path) = (matcher.start, &matcher.path);
         if picked(attempt, &judge.picks, start, path, &mut asked.picked).is_none() {
@@ -120,11 +135,12 @@ impl Recognise {
             asked.rows.extend(attempt.path_rows(start, path));
         }
         asked.tasks.push(task);
+        asked.tried.push((group, (start + path.len() as u64).saturating_sub(1)));
         asked.ends.push(asked.rows.len());
     }
 
-    /// For which of what is asked about a variable its condition holds.
-    fn answers(&self, variable: usize, asked: &Asked) -> Vec<bool> {
+    /// For which of what is asked about a variable its condition holds; `failed` is told of the rows on which it fails.
+    fn answers(&self, variable: usize, asked: &Asked, failed: &mut dyn FnMut((u32, u64), Failure)) -> Vec<bool> {
         let Some(judge) = self.judges[variable].as_ref().filter(|_| !asked.tasks.is_empty()) else { return Vec::new() };
         let (width, mut start) = (asked.picked.len() / asked.tasks.len(), 0);
         let view = |(at, &end): (usize, &usize)| {
@@ -132,11 +148,31 @@ impl Recognise {
             View { rows, picked: &asked.picked[at * width..][..width], number: 0 }
         };
         let views: Vec<View<'_>> = asked.ends.iter().enumerate().map(view).collect();
-        judge.judge(&self.store, &self.pattern.variables, &views, (&self.rejects, &self.pattern.owner))
+        judge.judge(&self.store, &self.pattern.variables, &views, &mut |at, failure| failed(asked.tried[at], failure))
+    }
+
+    /// The condition of a variable fails on a row; that is told once.
+    fn fail(&mut self, variable: usize, group: u32, position: u64, failure: Failure) {
+        let Some(row) = self.partitions[group as usize].row_mut(position) else { return };
+        let bit = 1u64 << variable;
+        if row.failed & bit == 0 {
+            row.failed |= bit;
+            let (at, ts) = (row.at, row.ts);
+            self.reject(failure, at, passes(ts, self.delay_ms));
+        }
+    }
+
+    /// Hands in a row as a dead letter, to be told at a watermark.
+    fn reject(&self, failure: Failure, at: At, due: i64) {
+        let columns = (0..self.columns.len()).map(|column| self.store.gather(column, &[Some(at)]));
+        if let Ok(batch) = RecordBatch::try_new(Arc::clone(&self.stored), columns.collect()) {
+            self.rejects.row_due(failure, &batch, 0, 1, Some(due));
+        }
     }
 
     /// Evaluates the conditions on neighbours that are there at the watermark `deadline`, for all partitions at once.
     pub(super) fn settle_local(&mut self, groups: &[u32], deadline: i64, from: impl Fn(&Partition) -> u64) {
+        let mut told = Vec::new();
         for (variable, judge) in self.judges.iter().enumerate() {
             let bit = 1u64 << variable;
             let Some(judge) = judge.as_ref().filter(|_| self.program.local & bit != 0) else { continue };
@@ -162,14 +198,20 @@ impl Recognise {
             let views: Vec<View<'_>> = (0..places.len())
                 .map(|at| View { rows: &[], picked: &rows[at * width..][..width], number: 0 })
                 .collect();
-            let dead = (&self.rejects, self.pattern.owner.as_str());
-            let holds = judge.judge(&self.store, &self.pattern.variables, &views, dead);
+            let mut failed = Vec::new();
+            let holds = judge.judge(&self.store, &self.pattern.variables, &views, &mut |at, failure| {
+                failed.push((places[at], failure));
+            });
             for ((group, position), holds) in places.into_iter().zip(holds) {
                 if let Some(row) = self.partitions[group as usize].row_mut(position) {
                     row.known |= bit;
                     row.holds = if holds { row.holds | bit } else { row.holds & !bit };
                 }
             }
+            told.extend(failed.into_iter().map(|(place, failure)| (variable, place, failure)));
+        }
+        for (variable, (group, position), failure) in told {
+            self.fail(variable, group, position, failure);
         }
     }
 
@@ -228,8 +270,9 @@ impl Recognise {
             let outcome = self.step(matcher, &attempt, go);
             let Outcome::Asks(variable) = outcome else { return outcome };
             let mut asked = Asked::default();
-            self.ask(&mut asked, &attempt, matcher, 0, variable);
-            go = Go::With(self.answers(variable as usize, &asked)[0]);
+            self.ask(&mut asked, &attempt, (group, matcher), 0, variable);
+            // What fails was told when the row was first tried.
+            go = Go::With(self.answers(variable as usize, &asked, &mut |_, _| {})[0]);
         }
     }
 
@@ -268,7 +311,7 @@ impl Recognise {
                 }
             };
             if let Outcome::TooLong { .. } = outcome {
-                self.give_up(row.at);
+                self.give_up(&row);
             }
             let partition = &mut self.partitions[group as usize];
             let first = partition.next == partition.base;
@@ -318,14 +361,11 @@ impl Recognise {
         Ok(due.filter(|_| !ended))
     }
 
-    fn give_up(&self, at: At) {
-        let columns = (0..self.columns.len()).map(|column| (column, self.store.gather(column, &[Some(at)])));
-        let named = columns.map(|(column, values)| (format!("column{column}"), values, true));
-        if let Ok(batch) = arrow_array::RecordBatch::try_from_iter_with_nullable(named) {
-            let detail =
-                format!("no match after {MOST_TRIES} steps from this row on; bound the repetitions or the conditions");
-            self.rejects.row(&self.pattern.owner, "evaluation", &detail, &batch, 0);
-        }
+    fn give_up(&self, row: &Row) {
+        let detail =
+            format!("no match after {MOST_TRIES} steps from this row on; bound the repetitions or the conditions");
+        let failure = Failure { expression: String::new(), reason: "evaluation", detail };
+        self.reject(failure, row.at, passes(row.ts, self.delay_ms));
     }
 
     /// The rows of what goes and comes, by deadline.

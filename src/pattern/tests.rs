@@ -17,6 +17,7 @@ use datafusion_physical_expr::expressions::{BinaryExpr, Column, lit};
 use self::naive::Naive;
 use super::*;
 use crate::delta::{Delta, Rejects, Stateful};
+use crate::format::show_row;
 use crate::time::Epoch;
 
 const KEY: usize = 0;
@@ -301,7 +302,7 @@ impl Run {
     fn new(case: &Case, sweep: bool) -> Run {
         let pattern = pattern(case);
         let program = Program::new(&pattern).unwrap();
-        let mut state = Recognise::new(&pattern, program, &input(), &output(case), 0, &Rejects::channel().0);
+        let mut state = Recognise::new(&pattern, program, &input(), &output(case), 0, &Rejects::channel(show_row).0);
         if sweep {
             state.sweep_always();
         }

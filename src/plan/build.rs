@@ -10,13 +10,14 @@ use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::{Scope, Stream};
 
+use super::build_failing::{Failures, Telling, apart, may_fail};
 use super::build_recursion::looped;
 use super::map::Map;
 use super::recursion::inside;
 use super::sharing::{Index, indexes, sharing};
 use super::{AggregateCall, Dataflow, Node, NodeId, Op, Over, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
-use crate::delta::{Delta, Rejects, Stateful, by_columns, stateful, stateless};
+use crate::delta::{Delta, Failure, Rejects, Stateful, by_columns, stateful, stateless};
 use crate::join::{Arranged, Arrangement, Buckets, Meeting, Side, Versions, arranged, met, paired};
 use crate::pattern::{Pattern, Program, Recognise};
 use crate::rank::{Rank, Rolling, RollingOrder, Top};
@@ -26,8 +27,16 @@ use crate::table::Contents;
 use crate::time::Epoch;
 use crate::window::{Panes, Slices, Source, Window, assign};
 
-/// Builds the operators that views and sinks need; answers one stream per node, in the order of the plan. The stream of a
-/// node that nobody needs is empty.
+/// What is built on a worker, per node of the plan.
+#[derive(Debug)]
+pub struct Streams<'s> {
+    /// The rows of each node; of one that nobody needs there are none.
+    pub rows: Vec<Stream<'s, Epoch, Delta>>,
+    /// The rows that a node could not take, for those that may fail.
+    pub failed: Vec<Option<Stream<'s, Epoch, Delta>>>,
+}
+
+/// Builds the operators that views and sinks need, in the order of the plan.
 ///
 /// `sources` are the streams of `plan.sources`, in their order, then the requests for each of `plan.tables`. Every worker
 /// must build the same plan.
@@ -36,14 +45,33 @@ pub fn build<'s>(
     plan: &Dataflow,
     sources: Vec<Stream<'s, Epoch, Delta>>,
     rejects: &Rejects,
-) -> Vec<Stream<'s, Epoch, Delta>> {
+) -> Streams<'s> {
     let (needed, inside, sharing) = (needed(plan), inside(&plan.nodes), sharing(&plan.nodes));
     let mut arrangements: HashMap<Index, Arranged<'s>> = HashMap::new();
     let mut streams: Vec<Stream<'s, Epoch, Delta>> = Vec::with_capacity(plan.nodes.len());
+    let mut failed = Vec::with_capacity(plan.nodes.len());
     for (id, node) in plan.nodes.iter().enumerate() {
+        // What stands in a loop is built with it.
+        if !needed[id] || inside[id] {
+            streams.push(empty(scope));
+            failed.push(None);
+            continue;
+        }
+        if let Op::Recursion(recursion) = &node.op {
+            let (rows, failures) = looped(scope, &plan.nodes, &inside, (id, recursion), &streams, rejects);
+            streams.push(rows);
+            failed.push(failures);
+            continue;
+        }
+        let (rejects, failures) = match may_fail(node) {
+            true => {
+                let (rejects, failures) = Failures::of(id, rejects);
+                (rejects, Some(failures))
+            }
+            false => (rejects.clone(), None),
+        };
+        let fails = failures.is_some();
         let stream = match &node.op {
-            // What stands in a loop is built with it.
-            _ if !needed[id] || inside[id] => empty(scope),
             Op::Join(join) if sharing[id].is_some() => {
                 let sides = indexes(node).into_iter().flatten().map(|index| {
                     let rows = || arrangement(&plan.nodes, &streams, &index);
@@ -51,14 +79,26 @@ pub fn build<'s>(
                 });
                 let sides: Vec<Arranged<'s>> = sides.collect();
                 let inputs = [0, 1].map(|input: usize| &plan.nodes[node.inputs[input]].schema);
-                met(&sides[0], &sides[1], "Join", Meeting::new(join, &node.schema, inputs, rejects))
+                let mut meeting = Meeting::new(join, &node.schema, inputs, &rejects);
+                met(&sides[0], &sides[1], "Join", move |epoch, left, right| {
+                    let mut changes = meeting.step(epoch, left, right);
+                    changes.extend(failures.as_ref().and_then(Failures::taken));
+                    changes
+                })
             }
-            Op::Recursion(recursion) => looped(scope, &plan.nodes, &inside, (id, recursion), &streams, rejects),
-            _ => operator(scope, plan, node, &sources, &streams, rejects),
+            _ => operator(scope, plan, node, &sources, &streams, (&rejects, failures)),
         };
-        streams.push(stream);
+        let (rows, failures) = match fails {
+            true => {
+                let (rows, failures) = apart(stream);
+                (rows, Some(failures))
+            }
+            false => (stream, None),
+        };
+        streams.push(rows);
+        failed.push(failures);
     }
-    streams
+    Streams { rows: streams, failed }
 }
 
 /// Which nodes a view, a sink or the store of a table reads, directly or not.
@@ -80,7 +120,7 @@ fn operator<'s>(
     node: &Node,
     sources: &[Stream<'s, Epoch, Delta>],
     built: &[Stream<'s, Epoch, Delta>],
-    rejects: &Rejects,
+    (rejects, failures): (&Rejects, Option<Failures>),
 ) -> Stream<'s, Epoch, Delta> {
     let input = |position: usize| -> (NodeId, Stream<'s, Epoch, Delta>) {
         let id = node.inputs[position];
@@ -98,11 +138,15 @@ fn operator<'s>(
             stateful(requests, by_columns(Vec::new()), &format!("Table {}", spec.name()), contents)
         }
         Op::Union => scope.concatenate((0..node.inputs.len()).map(|position| input(position).1)),
-        Op::Map { filter, columns, owner } => {
+        Op::Map { filter, columns, .. } => {
             let (from, stream) = input(0);
             let from = &plan.nodes[from].schema;
-            let map = Map::new(filter.clone(), columns.clone(), from, node.schema.clone(), owner, rejects);
-            stateless(stream, "Map", move |delta| map.apply(delta))
+            let map = Map::new(filter.clone(), columns.clone(), from, node.schema.clone(), rejects);
+            stateless(stream, "Map", move |delta| {
+                let mut changes = map.apply(delta);
+                changes.extend(failures.as_ref().and_then(Failures::taken));
+                changes
+            })
         }
         Op::Hold => stateful(input(0).1, Pipeline, "Hold", Box::new(Hold::new(&node.schema))),
         Op::Repeat { times } => {
@@ -113,10 +157,11 @@ fn operator<'s>(
             let (time, window, zone, schema) = (*time, *window, *zone, Arc::clone(&node.schema));
             let rejects = rejects.clone();
             stateless(input(0).1, "Window", move |delta| {
-                let (rows, timeless) = assign(&delta, time, (&window, zone), &schema);
+                let (mut rows, timeless) = assign(&delta, time, (&window, zone), &schema);
                 timeless.into_iter().for_each(|row| {
-                    rejects.row("window", "no_event_time", "the event time is NULL", delta.batch(), row)
+                    rejects.row(Failure::no_event_time(), delta.batch(), row, delta.diff(row));
                 });
+                rows.extend(failures.as_ref().and_then(Failures::taken));
                 rows
             })
         }
@@ -127,41 +172,49 @@ fn operator<'s>(
                 Pane::Windows { .. } | Pane::Assigned { .. } => "WindowReduce",
                 Pane::Session { .. } => "Session",
             };
-            stateful(stream, by_columns(reduce.keys.clone()), name, state(&plan.nodes[from], node, reduce, rejects))
+            let state = state(&plan.nodes[from], node, reduce, rejects);
+            stateful(stream, by_columns(reduce.keys.clone()), name, telling(state, failures))
         }
         Op::Join(join) => {
             let ((left, lefts), (right, rights)) = (input(0), input(1));
             let inputs = [left, right].map(|input| &plan.nodes[input].schema);
             let keys = Side::BOTH.map(|side| join.key_columns(side));
-            paired(lefts, rights, keys, "Join", Buckets::new(join.clone(), &node.schema, inputs, rejects))
+            let state = Buckets::new(join.clone(), &node.schema, inputs, rejects);
+            paired(lefts, rights, keys, "Join", Telling::new(state, failures))
         }
         Op::Lookup(lookup) => {
             let ((left, lefts), (right, rights)) = (input(0), input(1));
             let inputs = [left, right].map(|input| &plan.nodes[input].schema);
             let keys = lookup.keys.iter().copied().unzip::<_, _, Vec<_>, Vec<_>>().into();
-            paired(lefts, rights, keys, "Lookup", Versions::new(lookup.clone(), &node.schema, inputs, rejects))
+            let state = Versions::new(lookup.clone(), &node.schema, inputs, rejects);
+            paired(lefts, rights, keys, "Lookup", Telling::new(state, failures))
         }
         Op::Pattern(pattern) => {
             let (from, stream) = input(0);
             let from = &plan.nodes[from];
-            stateful(
-                stream,
-                by_columns(pattern.keys.clone()),
-                "Pattern",
-                Box::new(recognise(from, node, pattern, rejects)),
-            )
+            let state = Box::new(recognise(from, node, pattern, rejects));
+            stateful(stream, by_columns(pattern.keys.clone()), "Pattern", telling(state, failures))
         }
         Op::Rank(rank) => {
             let (from, stream) = input(0);
             let (from, pact) = (&plan.nodes[from], by_columns(rank.exchange()));
-            stateful(stream, pact, "Rank", Box::new(top(from, node, rank, rejects)))
+            stateful(stream, pact, "Rank", telling(Box::new(top(from, node, rank, rejects)), failures))
         }
         Op::Over(over) => {
             let (from, stream) = input(0);
             let pact = by_columns(over.keys.clone());
-            stateful(stream, pact, "Over", Box::new(rolling(&plan.nodes[from], node, over, rejects)))
+            let state = Box::new(rolling(&plan.nodes[from], node, over, rejects));
+            stateful(stream, pact, "Over", telling(state, failures))
         }
         Op::Recursion(_) | Op::Before { .. } => unreachable!("loops are built as a whole"),
+    }
+}
+
+/// A state machine that tells of what fails, if it may.
+fn telling(state: Box<dyn Stateful>, failures: Option<Failures>) -> Box<dyn Stateful> {
+    match failures {
+        Some(_) => Box::new(Telling::new(state, failures)),
+        None => state,
     }
 }
 

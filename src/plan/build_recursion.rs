@@ -10,8 +10,9 @@ use super::map::Map;
 use super::recursion::met_on;
 use super::{Node, NodeId, Op, Scalar};
 use crate::delta::{Delta, Rejects};
+use crate::expression::can_fail;
 use crate::join::{Join, JoinKind, Side};
-use crate::recursion::{Given, Meet, Recursion, Rows, Shows, Term, recursion};
+use crate::recursion::{Given, Meet, Recursion, Shows, Step, Term, recursion};
 use crate::time::Epoch;
 
 /// What the operators of a loop are made from.
@@ -32,11 +33,11 @@ pub(super) fn looped<'s>(
     (id, spec): (NodeId, &Recursion),
     built: &[Stream<'s, Epoch, Delta>],
     rejects: &Rejects,
-) -> Stream<'s, Epoch, Delta> {
+) -> (Stream<'s, Epoch, Delta>, Option<Stream<'s, Epoch, Delta>>) {
     let node = &nodes[id];
     let mut body = Body { nodes, inside, built, rejects, spec, givens: Vec::new() };
     let term = body.term(node.inputs[1]);
-    recursion(scope, spec, &node.schema, built[node.inputs[0]].clone(), body.givens, term, rejects)
+    recursion(scope, spec, &node.schema, built[node.inputs[0]].clone(), body.givens, term, (id, rejects))
 }
 
 impl Body<'_, '_> {
@@ -45,10 +46,12 @@ impl Body<'_, '_> {
         match op {
             Op::Before { .. } => Term::Before,
             Op::Union => Term::Union(inputs.iter().map(|&input| self.term(input)).collect()),
-            Op::Map { filter, columns, owner } => {
+            Op::Map { filter, columns, .. } => {
                 let from = self.nodes[inputs[0]].schema.clone();
-                let map = Map::new(filter.clone(), columns.clone(), &from, schema.clone(), owner, self.rejects);
-                let rows: Rows = Box::new(move |delta| map.apply(delta));
+                let (rejects, failed) = self.rejects.apart();
+                let map = Map::new(filter.clone(), columns.clone(), &from, schema.clone(), &rejects);
+                let failed = filter.iter().chain(columns).any(can_fail).then_some(failed);
+                let rows = Step { rows: Box::new(move |delta| map.apply(delta)), failed };
                 Term::Map { input: Box::new(self.term(inputs[0])), from, to: schema.clone(), rows }
             }
             Op::Join(join) => self.meet(id, join),
@@ -102,7 +105,7 @@ fn shows(kind: JoinKind, given: Side) -> Shows {
 }
 
 /// What must hold of a pair besides equal keys.
-fn check(join: &Join, width: usize, pair: &arrow_schema::SchemaRef, rejects: &Rejects) -> Option<Rows> {
+fn check(join: &Join, width: usize, pair: &arrow_schema::SchemaRef, rejects: &Rejects) -> Option<Step> {
     if join.order.is_empty() && join.residual.is_none() {
         return None;
     }
@@ -117,8 +120,10 @@ fn check(join: &Join, width: usize, pair: &arrow_schema::SchemaRef, rejects: &Re
         .iter()
         .enumerate()
         .map(|(index, field)| std::sync::Arc::new(Column::new(field.name(), index)) as Scalar);
-    let map = Map::new(join.residual.clone(), all.collect(), pair, pair.clone(), &join.owner, rejects);
-    Some(Box::new(move |delta| map.apply(in_order(delta, &orders))))
+    let (rejects, failed) = rejects.apart();
+    let map = Map::new(join.residual.clone(), all.collect(), pair, pair.clone(), &rejects);
+    let failed = join.residual.as_ref().is_some_and(can_fail).then_some(failed);
+    Some(Step { rows: Box::new(move |delta| map.apply(in_order(delta, &orders))), failed })
 }
 
 /// The rows whose times are as far apart as the conditions say.

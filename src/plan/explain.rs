@@ -2,21 +2,21 @@
 //! inputs. The text depends on the plan alone, so tests hold on to it.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Write};
+use std::fmt::{Display, Write};
 
-use arrow_schema::{DataType, Schema, TimeUnit};
+use arrow_schema::Schema;
 use datafusion_common::ScalarValue;
-use datafusion_physical_expr::ScalarFunctionExpr;
-use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion_physical_expr::expressions::Column;
 
 use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
 use super::explain_pattern::{pattern_line, pattern_state};
 use super::explain_rank::{over_line, over_state, rank_line, rank_state};
 use super::recursion::{inside, recursion_line};
 use super::sharing::sharing;
-use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Scalar, TableSpec, Window};
+use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, TableSpec, Window};
+use crate::expression::{Sql, plain, sql_type};
 use crate::source::SourceSpec;
-use crate::time::{format_duration_ms, format_time_ms};
+use crate::time::format_duration_ms;
 
 /// The operator trees of all views and sinks, or of the one named `view`; a name that is not there explains nothing.
 ///
@@ -318,70 +318,4 @@ fn shifted(offset: i64) -> String {
 
 pub(super) fn column(schema: &Schema, index: usize) -> String {
     schema.fields().get(index).map_or_else(|| format!("#{index}"), |field| plain(field.name()))
-}
-
-/// A name that the planner made, as SQL would write it.
-fn plain(name: &str) -> String {
-    name.replace("(Int64(1))", "(*)")
-}
-
-/// A type as SQL writes it; one that SQL has no word for keeps Arrow's.
-pub fn sql_type(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 => "VARCHAR".to_owned(),
-        DataType::Boolean => "BOOLEAN".to_owned(),
-        DataType::Int8 => "TINYINT".to_owned(),
-        DataType::Int16 => "SMALLINT".to_owned(),
-        DataType::Int32 => "INT".to_owned(),
-        DataType::Int64 => "BIGINT".to_owned(),
-        DataType::Float32 => "FLOAT".to_owned(),
-        DataType::Float64 => "DOUBLE".to_owned(),
-        DataType::Date32 => "DATE".to_owned(),
-        DataType::Timestamp(TimeUnit::Millisecond, None) => "TIMESTAMP(3)".to_owned(),
-        DataType::Timestamp(TimeUnit::Millisecond, Some(_)) => "TIMESTAMP_LTZ(3)".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
-        DataType::List(item) => format!("ARRAY<{}>", sql_type(item.data_type())),
-        DataType::Struct(fields) => {
-            let fields = fields.iter().map(|field| format!("{} {}", field.name(), sql_type(field.data_type())));
-            format!("ROW<{}>", fields.collect::<Vec<_>>().join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
-/// An expression as SQL writes it, columns by name.
-pub(super) struct Sql<'a>(pub(super) &'a Scalar);
-
-impl Display for Sql<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(literal) = self.0.downcast_ref::<Literal>() {
-            return match literal.value() {
-                ScalarValue::Utf8(Some(text)) => write!(f, "'{}'", text.replace('\'', "''")),
-                ScalarValue::TimestampMillisecond(Some(ms), None) => write!(f, "'{}'", format_time_ms(*ms)),
-                other => write!(f, "{other}"),
-            };
-        }
-        if let Some(column) = self.0.downcast_ref::<Column>() {
-            return f.write_str(&plain(column.name()));
-        }
-        if let Some(binary) = self.0.downcast_ref::<BinaryExpr>() {
-            // Operators of one rank are read from the left.
-            let rank = binary.op().precedence();
-            let side = |side: &Scalar, least: u8, f: &mut fmt::Formatter<'_>| match side.downcast_ref::<BinaryExpr>() {
-                Some(inner) if inner.op().precedence() < least => write!(f, "({})", Sql(side)),
-                _ => write!(f, "{}", Sql(side)),
-            };
-            side(binary.left(), rank, f)?;
-            write!(f, " {} ", binary.op())?;
-            return side(binary.right(), rank.saturating_add(1), f);
-        }
-        if let Some(call) = self.0.downcast_ref::<ScalarFunctionExpr>() {
-            write!(f, "{}(", call.name())?;
-            for (position, arg) in call.args().iter().enumerate() {
-                write!(f, "{}{}", if position == 0 { "" } else { ", " }, Sql(arg))?;
-            }
-            return f.write_str(")");
-        }
-        self.0.fmt_sql(f)
-    }
 }

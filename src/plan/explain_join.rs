@@ -2,8 +2,9 @@
 
 use arrow_schema::Schema;
 
-use super::explain::{Sql, column};
+use super::explain::column;
 use crate::aggregate::Emit;
+use crate::expression::Sql;
 use crate::join::{Expiry, Join, JoinKind, Lookup, Side};
 use crate::time::format_duration_ms;
 

@@ -13,8 +13,8 @@ use datafusion_common::ScalarValue;
 use datafusion_physical_expr::expressions::{Column, Literal};
 use serde::{Deserialize, Serialize};
 
-use super::explain::{describe, sql_type};
-use super::{Dataflow, Join, Lookup, NodeId, Op, Scalar, SinkPlan, TableSpec, ViewSpec};
+use super::explain::describe;
+use super::{Dataflow, Join, Lookup, NodeId, Op, Scalar, SinkPlan, TableSpec, ViewSpec, sql_type};
 use crate::options::Options;
 use crate::source::SourceSpec;
 

@@ -3,19 +3,20 @@
 //! Of `a AND b` in a filter, `b` is of no concern to rows that `a` excludes: `x <> 0 AND 10 / x > 1` rejects nothing. The
 //! whole filter is tried on whole batches first; where that fails, conjunct by conjunct on the rows that are left.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, NullArray, RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, BooleanArray, NullArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 use datafusion_common::DataFusionError;
-use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::split_conjunction;
 use datafusion_physical_expr::utils::collect_columns;
 
 use super::Scalar;
 use crate::delta::{Delta, Rejects};
+use crate::expression::{failure, halving, truth};
 
 /// A filter and columns computed from what passes it.
 #[derive(Debug)]
@@ -25,19 +26,16 @@ pub(super) struct Map {
     schema: SchemaRef,
     /// The input's columns that `columns` reads, under their types; the others, not worth filtering, become `Null`.
     narrow: SchemaRef,
-    owner: String,
     rejects: Rejects,
 }
 
 impl Map {
-    /// `input` is the schema of what it reads, `schema` of what it makes, `owner` the view or sink that the expressions
-    /// stand in.
+    /// `input` is the schema of what it reads, `schema` of what it makes.
     pub(super) fn new(
         filter: Option<Scalar>,
         columns: Vec<Scalar>,
         input: &SchemaRef,
         schema: SchemaRef,
-        owner: &str,
         rejects: &Rejects,
     ) -> Map {
         let mut read = vec![false; input.fields().len()];
@@ -49,7 +47,7 @@ impl Map {
             .zip(&read)
             .map(|(field, read)| if *read { field.clone() } else { unread(field.name()) });
         let narrow = Arc::new(Schema::new(narrow.collect::<Vec<_>>()));
-        Map { filter, columns, schema, narrow, owner: owner.to_owned(), rejects: rejects.clone() }
+        Map { filter, columns, schema, narrow, rejects: rejects.clone() }
     }
 
     /// What of a delta passes.
@@ -63,7 +61,7 @@ impl Map {
 
     fn evaluate(&self, delta: &Delta) -> Result<Delta, DataFusionError> {
         let Some(filter) = &self.filter else { return self.project(delta) };
-        let keep = truth(filter, delta)?;
+        let keep = truth(filter, delta.batch())?;
         match keep.true_count() {
             0 => Ok(Delta::empty(self.schema.clone())),
             all if all == keep.len() => self.project(delta),
@@ -76,28 +74,22 @@ impl Map {
         let schema = delta.batch().schema();
         let conjuncts = self.filter.iter().flat_map(split_conjunction);
         let left = conjuncts.fold(delta, |rows, conjunct| {
-            self.without_failures(rows, &schema, &|rows| select(rows, &truth(conjunct, rows)?, &schema))
+            let step = |rows: &Delta| select(rows, &truth(conjunct, rows.batch())?, &schema);
+            self.without_failures(rows, &schema, std::slice::from_ref(conjunct), &step)
         });
-        self.without_failures(left, &self.schema, &|rows| self.project(rows))
+        self.without_failures(left, &self.schema, &self.columns, &|rows| self.project(rows))
     }
 
-    /// What `step` makes of the rows on which it does not fail, of this schema; the others are rejected.
-    fn without_failures(&self, rows: Delta, schema: &SchemaRef, step: Step<'_>) -> Delta {
-        let mut passed = Vec::new();
-        let mut open = vec![rows];
-        while let Some(rows) = open.pop() {
-            match step(&rows) {
-                Ok(done) if done.is_empty() => {}
-                Ok(done) => passed.push(done),
-                // Halves, not single rows: a few bad rows cost a few passes, not one per row.
-                Err(_) if rows.len() > 1 => {
-                    let middle = rows.len() / 2;
-                    open.push(rows.slice(middle, rows.len() - middle));
-                    open.push(rows.slice(0, middle));
-                }
-                Err(error) => self.rejects.row(&self.owner, "evaluation", &error.strip_backtrace(), rows.batch(), 0),
-            }
-        }
+    /// What `step`, which evaluates `expressions`, makes of the rows on which it does not fail, of this schema; the others
+    /// are rejected.
+    fn without_failures(&self, rows: Delta, schema: &SchemaRef, expressions: &[Scalar], step: Step<'_>) -> Delta {
+        let part = |range: Range<usize>| step(&rows.slice(range.start, range.len()));
+        let passed = halving(0..rows.len(), &part, &mut |row| {
+            let failure = failure(expressions, &rows.batch().slice(row, 1));
+            self.rejects.row(failure, rows.batch(), row, rows.diff(row));
+            None
+        });
+        let passed: Vec<Delta> = passed.into_iter().filter(|part| !part.is_empty()).collect();
         match passed.is_empty() {
             true => Delta::empty(schema.clone()),
             false => Delta::concat(schema, &passed),
@@ -113,18 +105,6 @@ impl Map {
 
 /// A step of a map.
 type Step<'a> = &'a dyn Fn(&Delta) -> Result<Delta, DataFusionError>;
-
-/// For each row whether a condition holds.
-fn truth(condition: &Scalar, delta: &Delta) -> Result<BooleanArray, DataFusionError> {
-    let holds = match condition.evaluate(delta.batch())? {
-        ColumnarValue::Scalar(value) => value.to_array_of_size(delta.len())?,
-        ColumnarValue::Array(array) => array,
-    };
-    match holds.data_type() {
-        DataType::Boolean => Ok(holds.as_boolean().clone()),
-        _ => Ok(arrow_cast::cast(&holds, &DataType::Boolean)?.as_boolean().clone()),
-    }
-}
 
 /// The rows for which `keep` is true. Columns that `schema` has as `Null` are not wanted.
 fn select(delta: &Delta, keep: &BooleanArray, schema: &SchemaRef) -> Result<Delta, DataFusionError> {

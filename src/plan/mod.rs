@@ -4,6 +4,7 @@
 //! expressions over the batches of the input node. Nothing here runs: `build` turns the plan into operators on a worker.
 
 pub mod build;
+mod build_failing;
 mod build_recursion;
 mod chart;
 mod check;
@@ -20,11 +21,8 @@ mod origin;
 pub mod recursion;
 pub mod sharing;
 
-use std::sync::Arc;
-
 use arrow_schema::{DataType, SchemaRef, SortOptions};
 use datafusion_common::ScalarValue;
-use datafusion_physical_expr::PhysicalExpr;
 
 use crate::aggregate::Aggregate;
 use crate::options::Options;
@@ -32,19 +30,18 @@ use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 use crate::time::Zone;
 
+pub use self::build_failing::{below, show_row, stands_in};
 pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};
-pub use self::explain::{describe, explain, sql_type};
+pub use self::explain::{describe, explain};
 pub use self::origin::Origin;
 pub use crate::aggregate::Emit;
+pub use crate::expression::{Scalar, sql_type};
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
 pub use crate::pattern::{Condition, Pattern, Pick, PickAggregate, Place, Shape, Skip, Variable};
 pub use crate::rank::{Frame, Numbering, Rank};
 pub use crate::recursion::{MAX_ROUNDS, Recursion};
 pub use crate::window::Window;
-
-/// A scalar expression over the columns of a node.
-pub type Scalar = Arc<dyn PhysicalExpr>;
 
 /// Index of a node in [`Dataflow::nodes`].
 pub type NodeId = usize;

@@ -18,10 +18,11 @@ mod fading;
 mod operator;
 
 use std::fmt;
+use std::sync::mpsc::Receiver;
 
 use arrow_schema::SchemaRef;
 
-use crate::delta::Delta;
+use crate::delta::{Delta, Failed};
 
 pub use codec::Codec;
 pub use fading::{Expiry, Fading};
@@ -48,6 +49,14 @@ pub struct Recursion {
 /// What a step does to a batch of rows. Diffs number the rows and are passed on.
 pub type Rows = Box<dyn FnMut(Delta) -> Vec<Delta>>;
 
+/// A step with the end where the rows come out that it could not take, under the same numbers.
+pub struct Step {
+    /// What it does.
+    pub rows: Rows,
+    /// What it could not take; `None` if it never fails.
+    pub failed: Option<Receiver<Failed>>,
+}
+
 /// The rows of a round, out of those of the round before.
 pub enum Term {
     /// Those of the round before, as they are.
@@ -61,12 +70,18 @@ pub enum Term {
         /// The columns it makes.
         to: SchemaRef,
         /// What becomes of them.
-        rows: Rows,
+        rows: Step,
     },
     /// All rows of all branches.
     Union(Vec<Term>),
     /// Rows that meet rows of a relation that does not change from round to round.
     Meet(Box<Meet>),
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step").field("failed", &self.failed).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Term {
@@ -97,7 +112,7 @@ pub struct Meet {
     /// The columns of a pair.
     pub pair: SchemaRef,
     /// Which pairs count: what else must hold.
-    pub check: Option<Rows>,
+    pub check: Option<Step>,
     /// What is shown.
     pub shows: Shows,
 }

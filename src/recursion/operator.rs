@@ -1,6 +1,7 @@
 //! The loop: a differential dataflow scope whose times are an epoch and a round, and the way in and out of it.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::ScalarBuffer;
@@ -11,15 +12,19 @@ use differential_dataflow::trace::implementations::ValSpine;
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::{Capability, Operator};
+use timely::dataflow::operators::core::Concatenate;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, Leave, Operator};
 use timely::dataflow::scope::Iterative;
 use timely::dataflow::{Scope, Stream};
 use timely::order::Product;
 use timely::progress::Timestamp;
+use timely::progress::operate::FrontierInterest;
 
 use super::codec::{Bytes, Codec};
-use super::{Fading, Meet, Recursion, Rows, Shows, Term};
-use crate::delta::{Delta, Halt, Meter, Rejects, stateful};
+use super::{Fading, Meet, Recursion, Rows, Shows, Step, Term};
+use crate::delta::{Delta, Failed, Halt, Meter, Rejects, failed_delta, stateful};
 use crate::time::Epoch;
 
 /// An epoch and a round within it.
@@ -59,8 +64,8 @@ pub fn recursion<'s>(
     start: Stream<'s, Epoch, Delta>,
     givens: Vec<Given<'s>>,
     term: Term,
-    rejects: &Rejects,
-) -> Stream<'s, Epoch, Delta> {
+    (node, rejects): (usize, &Rejects),
+) -> (Stream<'s, Epoch, Delta>, Option<Stream<'s, Epoch, Delta>>) {
     let expiring = |stream, schema: &SchemaRef, column: Option<usize>| match spec.expiry.zip(column) {
         None => stream,
         Some((expiry, column)) => {
@@ -90,16 +95,44 @@ pub fn recursion<'s>(
     let givens: Vec<Index<'s>> = givens.into_iter().map(index).collect();
     let (max_rounds, halt) = (spec.max_rounds, too_long(spec));
     let rejects = rejects.clone();
-    let rows = scope.scoped::<Round, _, _>("Recursion", |rounds| {
+    let (rows, failed) = scope.scoped::<Round, _, _>("Recursion", |rounds| {
         let (variable, before) = Variable::new(rounds, Product::new(Default::default(), 1));
-        let made = Loop { rounds, before, givens: &givens }.term(term);
+        let mut body = Loop { rounds, before, givens: &givens, failed: Vec::new() };
+        let made = body.term(term);
+        let failed = body.failed;
         let all = start.enter(rounds).concat(made);
         let all = if spec.distinct { all.distinct_core::<i64>() } else { all.consolidate() };
         let all = limited(all, max_rounds, move || rejects.halt(halt.clone()));
         variable.set(all.clone());
-        all.leave(scope)
+        let failed = (!failed.is_empty()).then(|| rounds.concatenate(failed).leave(scope));
+        (all.leave(scope), failed)
     });
-    settled(rows, spec, codec(schema))
+    // Before the rows: who stands behind is another operator.
+    let failed = failed.map(|failed| told(failed, node));
+    (settled(rows, spec, codec(schema)), failed)
+}
+
+/// What the steps of the loop could not take, each with its epoch and round.
+type FailedIn<T> = Vec<(Failed, T, i64)>;
+
+/// What failed in the loop, as changes at the epochs.
+fn told<'s>(failed: Stream<'s, Epoch, FailedIn<Round>>, node: usize) -> Stream<'s, Epoch, Delta> {
+    failed.unary::<NoopBuilder<Delta>, _, _, _>(Pipeline, "Recursion failed", move |_, _| {
+        move |input, output| {
+            input.for_each_time(|time, rows| {
+                let mut by_epoch: BTreeMap<Epoch, Vec<Failed>> = BTreeMap::new();
+                for (failed, round, diff) in rows.flat_map(std::mem::take) {
+                    by_epoch.entry(round.outer).or_default().push(Failed { diff, ..failed });
+                }
+                for (epoch, failed) in by_epoch {
+                    // A change may be told before its epoch has come.
+                    let capability = time.delayed(&epoch, 0);
+                    let mut session = output.session_with_builder(&capability);
+                    failed_delta(node, &failed).iter_mut().for_each(|delta| session.give_container(delta));
+                }
+            });
+        }
+    })
 }
 
 fn codec(schema: &SchemaRef) -> Codec {
@@ -184,21 +217,70 @@ where
     changes.as_collection()
 }
 
+/// The same where the change may fail; with what it could not take.
+fn each_failing<'s>(
+    rows: Changes<'s, Round, Bytes>,
+    name: &str,
+    from: &SchemaRef,
+    mut change: Rows,
+    mut finish: impl FnMut(&RecordBatch) -> Vec<Option<Bytes>> + 'static,
+    taken: Receiver<Failed>,
+) -> (Changes<'s, Round, Bytes>, Stream<'s, Round, FailedIn<Round>>) {
+    let codec = codec(from);
+    let mut builder = OperatorBuilder::new(name.to_owned(), rows.inner.scope());
+    let mut input = builder.new_input(rows.inner, Pipeline);
+    builder.set_notify_for(0, FrontierInterest::Never);
+    let (good, good_stream) = builder.new_output();
+    let (bad, bad_stream) = builder.new_output();
+    let mut good = OutputBuilder::<_, Builder<Bytes, Round>>::from(good);
+    let mut bad = OutputBuilder::<_, Builder<Failed, Round>>::from(bad);
+    builder.build(move |_| {
+        move |_| {
+            let (mut good, mut bad) = (good.activate(), bad.activate());
+            input.for_each_time(|time, updates| {
+                let updates: Vec<(Bytes, Round, i64)> = updates.flat_map(std::mem::take).collect();
+                if updates.is_empty() {
+                    return;
+                }
+                let batch = codec.decode(updates.iter().map(|(row, ..)| row.as_slice()));
+                let numbers: ScalarBuffer<i64> = (1..=updates.len() as i64).collect();
+                let mut session = good.session_with_builder(&time);
+                for changed in change(Delta::new(batch, Some(numbers))) {
+                    let records = finish(changed.batch()).into_iter().enumerate();
+                    session.give_iterator(records.filter_map(|(row, record)| {
+                        let (_, time, diff) = &updates[changed.diff(row) as usize - 1];
+                        Some((record?, *time, *diff))
+                    }));
+                }
+                let mut session = bad.session_with_builder(&time);
+                session.give_iterator(taken.try_iter().filter_map(|failed| {
+                    let (_, time, diff) = updates.get(usize::try_from(failed.diff).ok()?.checked_sub(1)?)?;
+                    Some((failed, *time, *diff))
+                }));
+            });
+        }
+    });
+    (good_stream.as_collection(), bad_stream)
+}
+
 /// What the operators within the loop are built of.
 struct Loop<'a, 'i, 's> {
     rounds: Iterative<'i, Epoch, u64>,
     before: Changes<'i, Round, Bytes>,
     givens: &'a [Index<'s>],
+    /// What its steps could not take.
+    failed: Vec<Stream<'i, Round, FailedIn<Round>>>,
 }
 
 impl<'i> Loop<'_, 'i, '_> {
-    fn term(&self, term: Term) -> Changes<'i, Round, Bytes> {
+    fn term(&mut self, term: Term) -> Changes<'i, Round, Bytes> {
         match term {
             Term::Before => self.before.clone(),
             Term::Map { input, from, to, rows } => {
                 let to = codec(&to);
                 let finish = move |batch: &RecordBatch| whole(&to, batch);
-                each(self.term(*input), "Recursion map", &from, rows, finish)
+                let input = self.term(*input);
+                self.step(input, "Recursion map", &from, rows, finish)
             }
             Term::Union(branches) => {
                 let branches: Vec<_> = branches.into_iter().map(|branch| self.term(branch)).collect();
@@ -208,7 +290,22 @@ impl<'i> Loop<'_, 'i, '_> {
         }
     }
 
-    fn meet(&self, meet: Meet) -> Changes<'i, Round, Bytes> {
+    /// Changes each batch of rows by a step, and keeps what it could not take.
+    fn step(
+        &mut self,
+        rows: Changes<'i, Round, Bytes>,
+        name: &str,
+        from: &SchemaRef,
+        Step { rows: change, failed }: Step,
+        finish: impl FnMut(&RecordBatch) -> Vec<Option<Bytes>> + 'static,
+    ) -> Changes<'i, Round, Bytes> {
+        let Some(failed) = failed else { return each(rows, name, from, change, finish) };
+        let (changes, failed) = each_failing(rows, name, from, change, finish, failed);
+        self.failed.push(failed);
+        changes
+    }
+
+    fn meet(&mut self, meet: Meet) -> Changes<'i, Round, Bytes> {
         let Meet { input, schema, given, keys, nulls_equal, given_first, pair, check, shows } = meet;
         let input = self.term(input);
         let (key_codec, row_codec) = (Codec::of_keys(&schema, &keys), codec(&schema));
@@ -231,7 +328,7 @@ impl<'i> Loop<'_, 'i, '_> {
             None => pairs,
             Some(check) => {
                 let to = codec(&pair);
-                each(pairs, "Recursion check", &pair, check, move |batch| whole(&to, batch))
+                self.step(pairs, "Recursion check", &pair, check, move |batch| whole(&to, batch))
             }
         };
         let (width, others) = (schema.fields().len(), pair.fields().len() - schema.fields().len());

@@ -44,7 +44,7 @@ pub(super) const ROUTES: &[Route] = &[
         post(events)
     })
     .body(KINDS)
-    .answers(&[Answer::of(202, "application/json", "Taken")]),
+    .answers(&[Answer::of(202, "application/json", "Taken"), Answer::of(422, "application/json", "Taken")]),
     Route::get("/api/v1/completion/{token}", "Whether every view shows the events of a request", || get(completion))
         .answers(&[Answer::json("Completion")]),
 ];
@@ -164,7 +164,10 @@ async fn events(
         epoch: pushed.epoch.map(|epoch| epoch.to_string()),
         errors: pushed.rejected.into_iter().take(MAX_ERRORS).map(|(row, reason)| RowError { row, reason }).collect(),
     };
-    Ok((StatusCode::ACCEPTED, Json(taken)).into_response())
+    // Who sends rows of which none can be taken sends something wrong.
+    let none = taken.accepted == 0 && taken.duplicates == 0 && taken.rejected > 0;
+    let status = if none { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::ACCEPTED };
+    Ok((status, Json(taken)).into_response())
 }
 
 fn full(source: &Source) -> Problem {

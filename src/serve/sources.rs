@@ -255,10 +255,19 @@ fn find<'a>(app: &'a App, name: &str) -> Result<&'a Source, Problem> {
     app.engine.source(name).map(AsRef::as_ref).ok_or_else(|| Problem::unknown("source", name, known()))
 }
 
+/// What may be asked about dead letters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
     limit: Option<String>,
+}
+
+impl Asked {
+    /// How many letters.
+    pub(super) fn limit(query: Result<Query<Asked>, QueryRejection>) -> Result<usize, Problem> {
+        let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+        asked.limit.as_deref().map_or(Ok(LETTERS), limit)
+    }
 }
 
 #[derive(Serialize)]
@@ -284,8 +293,7 @@ async fn dead_letters(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<Letters>, Problem> {
     let source = find(&app, &name)?;
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let limit = asked.limit.as_deref().map_or(Ok(LETTERS), limit)?;
+    let limit = Asked::limit(query)?;
     let letter = |Reject { position, reason, detail, content, .. }| Letter { position, reason, detail, content };
     Ok(Json(Letters {
         source: source.name().to_owned(),

@@ -22,6 +22,7 @@ use super::route::{Answer, Route, Shape};
 use super::stream::{events, place};
 use super::stream_event::Event;
 use super::traffic::Client;
+use super::views::letters_of;
 use crate::engine::Engine;
 use crate::time::Clock;
 
@@ -41,7 +42,7 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "Stats",
         "state:string finished:boolean seconds:number as_of:AsOf rows_received:integer rows_accepted:integer \
-         rows_late:integer dead_letters:integer rows_per_second:number ingest_to_visible:Latency? \
+         rows_late:integer dead_letters:integer rows_failed:integer rows_per_second:number ingest_to_visible:Latency? \
          sources:[SourceStats] views:[ViewStats] sse_clients:integer",
     ),
     ("Latency", "epochs:integer p50_seconds:number p99_seconds:number max_seconds:number"),
@@ -49,7 +50,7 @@ pub(super) const SHAPES: &[Shape] = &[
         "SourceStats",
         "name:string rows_received:integer watermark:string buffer_rows:integer buffer_capacity_rows:integer",
     ),
-    ("ViewStats", "name:string rows:integer windows_open:integer as_of:AsOf"),
+    ("ViewStats", "name:string rows:integer windows_open:integer dead_letters:integer as_of:AsOf"),
 ];
 
 #[derive(Serialize)]
@@ -64,7 +65,10 @@ struct Stats {
     rows_accepted: u64,
     /// Rows behind the watermark, accepted or not.
     rows_late: u64,
+    /// Rows that sources could not take.
     dead_letters: u64,
+    /// Rows that views and sinks could not take, each once.
+    rows_failed: u64,
     rows_per_second: f64,
     /// Of the last few thousand epochs; null before the first.
     ingest_to_visible: Option<Latency>,
@@ -95,6 +99,7 @@ struct ViewStats {
     name: String,
     rows: usize,
     windows_open: usize,
+    dead_letters: u64,
     as_of: AsOf,
 }
 
@@ -114,6 +119,7 @@ impl Stats {
             name: view.name().to_owned(),
             rows: view.row_count(),
             windows_open: view.windows_open(),
+            dead_letters: letters_of(engine, view.name()).map_or(0, |letters| letters.total()),
             as_of: view.as_of().into(),
         };
         let state = engine.state();
@@ -126,6 +132,7 @@ impl Stats {
             rows_accepted: sum(|counts| counts.accepted()),
             rows_late: sum(|counts| counts.accepted_late + counts.rejected_late),
             dead_letters: sum(|counts| counts.rejected()),
+            rows_failed: engine.rows_failed(),
             rows_per_second: app.rates.rows_per_second(),
             ingest_to_visible: engine.visibility().map(|last| Latency {
                 epochs: last.epochs,

@@ -63,6 +63,13 @@ impl Connector for Filesystem {
         }
     }
 
+    fn missing(&self, spec: &SourceSpec) -> Option<String> {
+        let path = path(spec).ok()?;
+        let found =
+            files(path).and_then(|files| files.into_iter().find_map(|file| File::open(file).err()).map_or(Ok(()), Err));
+        found.err().map(|error| format!("{path}: {error}"))
+    }
+
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
         let files = files(path(spec)?).map_err(|error| failed(spec, error))?;

@@ -120,6 +120,11 @@ pub trait Connector: Send + Sync + Debug {
     /// Checks schema and options without touching the outside.
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError>;
 
+    /// What it would miss if it were opened now: a file that is not there.
+    fn missing(&self, _spec: &SourceSpec) -> Option<String> {
+        None
+    }
+
     /// Whether a second reader gets the same rows: a program that reads a source by its event time and by the arrival of its
     /// rows opens it twice.
     fn rereadable(&self) -> bool {

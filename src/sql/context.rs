@@ -83,7 +83,7 @@ impl Context {
                 scalars.insert(name.to_lowercase(), Arc::clone(function));
             }
         }
-        for marker in [super::as_of::udf(), super::arrival::udf(Zone::utc())] {
+        for marker in [super::as_of::udf(), super::arrival::udf(Zone::utc()), super::attempt::udf()] {
             scalars.insert(marker.name().to_owned(), Arc::new(marker));
         }
         let mut aggregates = HashMap::from([("grouping".to_owned(), Arc::new(Grouping::udf()))]);

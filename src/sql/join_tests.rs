@@ -129,7 +129,7 @@ fn subqueries_and_set_operations_are_joins() {
         ),
         (
             "SELECT auction FROM bid WHERE price > (SELECT AVG(price) FROM bid)",
-            "inner join on CAST(price AS Float64) > avg(bid.price)",
+            "inner join on CAST(price AS DOUBLE) > avg(bid.price)",
         ),
         (
             "SELECT auction FROM bid b WHERE price = (SELECT MAX(price) FROM bid c WHERE c.auction = b.auction)",

@@ -7,8 +7,10 @@
 mod aggregate_call;
 mod arrival;
 mod as_of;
+mod attempt;
 mod catalog;
 mod column_type;
+mod compared;
 mod context;
 mod counted;
 mod ddl;
@@ -47,6 +49,7 @@ mod table_function;
 #[cfg(test)]
 mod table_tests;
 mod token;
+mod veiled;
 mod walk;
 mod window_call;
 mod window_node;
@@ -82,6 +85,10 @@ mod session_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod time_tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod simplify_tests;
 
 #[cfg(test)]
 mod nexmark_tests;

@@ -39,8 +39,10 @@ use super::literals::Literals;
 use super::not_in::NotIn;
 use super::pattern_tokens;
 use super::token::DIALECT;
+use super::veiled::{Hide, Show, hide, show};
 use super::{
-    arrival, as_of, distinct_from, group_window, literals, names, refuse, set_all, syntax, table_function, walk, zoned,
+    arrival, as_of, compared, distinct_from, group_window, literals, names, refuse, set_all, syntax, table_function,
+    walk, zoned,
 };
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
@@ -102,7 +104,9 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(Literals),
+        Arc::new(Hide),
         Arc::new(SimplifyExpressions::new()),
+        Arc::new(Show),
         Arc::new(Literals),
         Arc::new(NotIn),
         Arc::new(ReplaceDistinctWithAggregate::new()),
@@ -114,7 +118,9 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownFilter::new()),
+        Arc::new(Hide),
         Arc::new(SimplifyExpressions::new()),
+        Arc::new(Show),
         Arc::new(CommonSubexprEliminate::new()),
     ]);
     // Without a start time nothing that reads a clock folds to a constant.
@@ -143,8 +149,16 @@ pub(super) fn plan_expr(context: &Context, expr: ast::Expr, schema: &DFSchema) -
     typed(expr, schema, context.options())
 }
 
-/// An expression over a table's columns with its types settled, as in a query over the table.
+/// An expression over a table's columns with its types settled, as in a query over the table, and simplified.
 pub(super) fn typed(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> Result<Expr, DataFusionError> {
+    let expr = coerced(expr, schema, options)?;
+    let simplifying = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
+    let hidden = hide(literals::settle(expr)?.data, schema)?.data;
+    Ok(show(ExprSimplifier::new(simplifying).simplify(hidden)?, schema)?.data)
+}
+
+/// The same, not simplified.
+pub(super) fn coerced(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> Result<Expr, DataFusionError> {
     let input = LogicalPlanBuilder::empty(false).build()?;
     let LogicalPlan::EmptyRelation(mut empty) = input else {
         return Err(DataFusionError::Internal("an empty relation".to_owned()));
@@ -161,12 +175,10 @@ pub(super) fn typed(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> R
         // A cast was put on top: over the expression itself.
         exprs = vec![cast(inner.expr[0].clone().unalias(), outer.schema.field(0).data_type().clone())];
     }
-    let expr = exprs.pop().map(Expr::unalias).ok_or_else(|| DataFusionError::Internal("one expression".to_owned()))?;
-    let simplifying = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
-    ExprSimplifier::new(simplifying).simplify(literals::settle(expr)?.data)
+    exprs.pop().map(Expr::unalias).ok_or_else(|| DataFusionError::Internal("one expression".to_owned()))
 }
 
-fn parser_options() -> ParserOptions {
+pub(super) fn parser_options() -> ParserOptions {
     ParserOptions::new()
         .with_enable_ident_normalization(false)
         .with_map_string_types_to_utf8view(false)
@@ -175,7 +187,7 @@ fn parser_options() -> ParserOptions {
 }
 
 fn analyze(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan, DataFusionError> {
-    Analyzer::new().execute_and_check(plan, options, |_, _| {})
+    Analyzer::new().execute_and_check(compared::settle(plan)?, options, |_, _| {})
 }
 
 /// Casts the columns of a result to the types that readers know.

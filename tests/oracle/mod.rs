@@ -10,7 +10,8 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use highwater::aggregate::{self, Emit};
-use highwater::delta::{Delta, Reject, Rejects, Stateful};
+use highwater::delta::{Delta, Failed, Rejects, Stateful};
+use highwater::format::show_row;
 use highwater::plan::{AggregateCall, Dataflow, Facts, Node, Op, Pane, Reduce, ViewSpec, build};
 use highwater::time::Epoch;
 use proptest::prelude::*;
@@ -167,7 +168,8 @@ pub fn answer<'a>(shape: usize, window: Option<(i64, i64)>, rows: impl Iterator<
     let kept: i64 = all.iter().filter(|((_, keep), _)| *keep == Some(true)).map(|(_, n)| n).sum();
     cells.extend([count.to_string(), show(values().map(|(v, n)| v * n).reduce(|a, b| a + b))]);
     cells.extend([show(values().map(|(v, _)| v).min()), show(values().map(|(v, _)| v).max()), kept.to_string()]);
-    (count > 0).then(|| cells.join("|"))
+    // Without keys and windows there is a row always.
+    (count > 0 || shape == 0 && window.is_none()).then(|| cells.join("|"))
 }
 
 /// The key that a row has under a shape.
@@ -254,7 +256,7 @@ pub struct Outcome {
     pub calls: Vec<(Epoch, Vec<(Text, i64)>)>,
     /// Groups held at the end.
     pub held: usize,
-    pub rejects: Vec<Reject>,
+    pub rejects: Vec<Failed>,
 }
 
 impl Outcome {
@@ -277,6 +279,9 @@ pub fn consolidate(changes: impl Iterator<Item = (Epoch, Text, i64)>) -> Log {
 pub fn drive(mut state: Box<dyn Stateful>, epochs: &Epochs, batch: usize) -> Outcome {
     let mut outcome = Outcome::default();
     let texts = |deltas: Vec<Delta>| deltas.iter().flat_map(texts).collect::<Vec<_>>();
+    if state.starts() && !epochs.contains_key(&Epoch::MIN) {
+        outcome.calls.push((Epoch::MIN, texts(state.apply(Epoch::MIN, Vec::new()))));
+    }
     for (&epoch, rows) in epochs {
         while let Some(due) = state.deadline().filter(|due| Epoch::at(*due) <= epoch) {
             outcome.calls.push((Epoch::at(due), texts(state.close(due))));
@@ -362,19 +367,52 @@ pub fn state(reduce: &Reduce, rejects: &Rejects) -> Box<dyn Stateful> {
     build::state(&plan.nodes[0], &plan.nodes[1], reduce, rejects)
 }
 
+/// A row that some operator could not take.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dead {
+    pub expression: String,
+    pub reason: String,
+    pub detail: String,
+    pub content: String,
+    pub diff: i64,
+}
+
+/// What the deltas of failed rows say.
+pub fn dead(delta: &Delta) -> Vec<Dead> {
+    let text = |column: usize, row: usize| delta.batch().column(column).as_string::<i32>().value(row).to_owned();
+    let one = |row| Dead {
+        expression: text(1, row),
+        reason: text(2, row),
+        detail: text(3, row),
+        content: text(4, row),
+        diff: delta.diff(row),
+    };
+    (0..delta.len()).map(one).collect()
+}
+
 /// Runs a program on that many workers; rows are dealt out to them in turn, in batches of `batch` rows.
-pub fn run(plan: &Dataflow, epochs: &Epochs, workers: usize, batch: usize) -> (Log, Vec<Reject>) {
+pub fn run(plan: &Dataflow, epochs: &Epochs, workers: usize, batch: usize) -> (Log, Vec<Dead>) {
     let out: Arc<Mutex<Vec<(Epoch, Text, i64)>>> = Default::default();
-    let (rejects, rejected) = Rejects::channel();
-    let (plan, epochs, sink) = (plan.clone(), epochs.clone(), out.clone());
+    let failed: Arc<Mutex<Vec<Dead>>> = Default::default();
+    let (rejects, _) = Rejects::channel(show_row);
+    let (plan, epochs, sink, buried) = (plan.clone(), epochs.clone(), out.clone(), failed.clone());
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
-        let (me, peers, sink) = (worker.index(), worker.peers(), sink.clone());
+        let (me, peers, sink, buried) = (worker.index(), worker.peers(), sink.clone(), buried.clone());
         let mut input = InputHandle::<Epoch, NoopBuilder<Delta>>::new_with_builder();
         let probe = ProbeHandle::new();
         worker.dataflow::<Epoch, _, _>(|scope| {
             let source = input.to_stream(scope);
             let streams = build::build(scope, &plan, vec![source], &rejects);
-            let results = streams[plan.views[0].node].clone();
+            for failed in streams.failed.into_iter().flatten() {
+                let buried = buried.clone();
+                let failed = failed.inspect_container(move |event| {
+                    if let Ok((_, deltas)) = event {
+                        buried.lock().unwrap().extend(dead(deltas));
+                    }
+                });
+                failed.probe_with(&probe);
+            }
+            let results = streams.rows[plan.views[0].node].clone();
             results
                 .inspect_container(move |event| {
                     if let Ok((epoch, deltas)) = event {
@@ -404,5 +442,7 @@ pub fn run(plan: &Dataflow, epochs: &Epochs, workers: usize, batch: usize) -> (L
     .unwrap();
     guards.join().into_iter().for_each(|worker| worker.unwrap());
     let log = consolidate(std::mem::take(&mut *out.lock().unwrap()).into_iter());
-    (log, rejected.try_iter().collect())
+    let mut failed = std::mem::take(&mut *failed.lock().unwrap());
+    failed.sort();
+    (log, failed)
 }

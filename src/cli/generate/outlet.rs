@@ -123,7 +123,8 @@ impl Outlet {
             To::Http { client, path, media } => loop {
                 let answer = client.post(path, media, &self.bytes)?;
                 match answer.status {
-                    200..300 => {
+                    // 422: each of the rows was refused, which is told as if some were not.
+                    200..300 | 422 => {
                         sent.accepted += answer.count("accepted");
                         sent.rejected += answer.count("rejected");
                         return Ok(true);

@@ -108,7 +108,7 @@ impl Client {
             let answer = encoded.and_then(|()| self.http.post(&self.path, "application/x-ndjson", &body));
             let now = clock.elapsed_seconds();
             match answer {
-                Ok(answer) if answer.status == 202 || answer.status == 200 => {
+                Ok(answer) if matches!(answer.status, 200 | 202 | 422) => {
                     let told = answer.json();
                     let rejected = told["rejected"].as_u64().unwrap_or(0).min(rows);
                     let accepted = told["accepted"].as_u64().unwrap_or(rows - rejected).min(rows - rejected);

@@ -46,6 +46,15 @@ pub fn row_as_json(schema: &SchemaRef, columns: &[ArrayRef], row: usize) -> Stri
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// One row as a JSON object without the columns that are the engine's own: a dead letter of a view or sink.
+pub fn show_row(batch: &RecordBatch, row: usize) -> String {
+    let fields = batch.schema_ref().fields().iter().zip(batch.columns());
+    let shown = fields.filter(|(field, _)| !field.name().starts_with("__") && *field.data_type() != DataType::Null);
+    let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) =
+        shown.map(|(field, column)| (FieldRef::clone(field), ArrayRef::clone(column))).unzip();
+    row_as_json(&arrow_schema::Schema::new(fields).into(), &columns, row)
+}
+
 /// How integers and decimals are written that a 64-bit float does not hold exactly. Whoever reads JSON's numbers as such
 /// floats, as JavaScript does, would not see their last digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

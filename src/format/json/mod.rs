@@ -18,7 +18,7 @@ use super::{Beginning, Decoder, Decoding, Encoder, Format, FormatError, Layout, 
 use crate::options::{OptionSpec, Options};
 
 pub(super) use encode::not_finite;
-pub use encode::{JsonRows, Numbers, row_as_json};
+pub use encode::{JsonRows, Numbers, row_as_json, show_row};
 pub use envelope::cloudevents_as_lines;
 
 /// The format `json`.

@@ -8,13 +8,15 @@ use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion_common::{DFSchema, Result};
 use datafusion_expr::Expr;
 use datafusion_expr::execution_props::ExecutionProps;
-use datafusion_physical_expr::create_physical_expr;
 use datafusion_physical_expr::expressions::{CastExpr, Column, Literal};
 use datafusion_physical_expr::utils::collect_columns;
+use datafusion_physical_expr::{ScalarFunctionExpr, create_physical_expr};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::super::attempt;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
+use crate::expression::Attempt;
 use crate::plan::Scalar;
 
 /// Where subqueries may stand.
@@ -27,7 +29,15 @@ pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar>
         let what = "a subquery stands where it cannot be made a join";
         return Err(placed(Problem::at(Span::empty(), what).hint(SUBQUERY)));
     }
-    create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())
+    let made = create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())?;
+    made.transform_up(|made| {
+        let tried = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == attempt::NAME);
+        Ok(match tried.and_then(|call| call.args().first()) {
+            Some(tried) => Transformed::yes(Arc::new(Attempt::new(Arc::clone(tried))) as Scalar),
+            None => Transformed::no(made),
+        })
+    })
+    .data()
 }
 
 /// A column of a node.

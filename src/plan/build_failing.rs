@@ -1,0 +1,223 @@
+//! The rows that a node of the plan could not take: taken from its operator after each call, sent on beside its rows, and
+//! told apart from them behind it. Nodes that cannot fail have none of this.
+
+use std::sync::mpsc::Receiver;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{FieldRef, Schema};
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::progress::operate::FrontierInterest;
+
+use super::{Dataflow, Node, NodeId, Op, Pane};
+use crate::delta::{Delta, Failed, Rejects, Stateful, Windows, failed_delta, failed_schema};
+use crate::expression::{can_fail, plain};
+use crate::format;
+use crate::join::Paired;
+use crate::time::Epoch;
+
+/// Whether there may be rows that a node cannot take.
+pub(super) fn may_fail(node: &Node) -> bool {
+    match &node.op {
+        Op::Map { filter, columns, .. } => filter.iter().chain(columns).any(can_fail),
+        Op::Join(join) => join.residual.as_ref().is_some_and(can_fail),
+        Op::Lookup(lookup) => lookup.residual.as_ref().is_some_and(can_fail),
+        Op::Reduce(reduce) => reduce.pane != Pane::Unbounded,
+        Op::Rank(rank) => rank.window.is_some(),
+        Op::Window { .. } | Op::Over(_) | Op::Pattern(_) => true,
+        Op::Source { .. } | Op::Table { .. } | Op::Union | Op::Hold | Op::Repeat { .. } => false,
+        // Its loop tells of them itself.
+        Op::Recursion(_) | Op::Before { .. } => false,
+    }
+}
+
+/// The nodes that a node is made from, itself among them, ascending.
+pub fn below(plan: &Dataflow, node: NodeId) -> Vec<NodeId> {
+    let mut wanted = vec![false; plan.nodes.len()];
+    wanted[node] = true;
+    for id in (0..=node).rev() {
+        if wanted[id] {
+            plan.nodes[id].inputs.iter().for_each(|&input| wanted[input] = true);
+        }
+    }
+    (0..=node).filter(|&id| wanted[id]).collect()
+}
+
+/// In what a row stands that a node could not take, in words.
+pub fn stands_in(plan: &Dataflow, node: NodeId) -> String {
+    let in_owner =
+        |what: &str, owner: &str| if owner.is_empty() { what.to_owned() } else { format!("{what} of {owner}") };
+    match &plan.nodes[node].op {
+        Op::Map { owner, .. } => in_owner("SELECT, WHERE or HAVING", owner),
+        Op::Join(join) => in_owner("a join condition", &join.owner),
+        Op::Lookup(lookup) => in_owner("a join condition", &lookup.owner),
+        Op::Pattern(pattern) => in_owner("MATCH_RECOGNIZE", &pattern.owner),
+        Op::Recursion(recursion) => in_owner("WITH RECURSIVE", &recursion.owner),
+        Op::Over(_) => "OVER".to_owned(),
+        Op::Rank(_) => "a ranking in a window".to_owned(),
+        _ => "a window".to_owned(),
+    }
+}
+
+/// A row for a dead letter, its columns under names that SQL would give them.
+pub fn show_row(batch: &RecordBatch, row: usize) -> String {
+    let named = |field: &FieldRef| field.as_ref().clone().with_name(plain(field.name())).with_nullable(true);
+    let schema = Schema::new(batch.schema_ref().fields().iter().map(named).collect::<Vec<_>>());
+    match RecordBatch::try_new(schema.into(), batch.columns().to_vec()) {
+        Ok(named) => format::show_row(&named, row),
+        // It has no columns.
+        Err(_) => format::show_row(batch, row),
+    }
+}
+
+/// The end at which the rows come out that a node could not take.
+#[derive(Debug)]
+pub(super) struct Failures {
+    node: NodeId,
+    rows: Receiver<Failed>,
+}
+
+impl Failures {
+    /// For a node; with the way in for its operator.
+    pub(super) fn of(node: NodeId, rejects: &Rejects) -> (Rejects, Failures) {
+        let (rejects, rows) = rejects.apart();
+        (rejects, Failures { node, rows })
+    }
+
+    /// Those that have come since, as changes.
+    pub(super) fn taken(&self) -> Option<Delta> {
+        let rows: Vec<Failed> = self.rows.try_iter().collect();
+        failed_delta(self.node, &rows)
+    }
+
+    /// The same, each with the watermark at which it is to be told, between the first and the last of a call.
+    fn taken_between(&self, first: i64, last: i64) -> Vec<(i64, Vec<Delta>)> {
+        let mut rows: Vec<(i64, Failed)> =
+            self.rows.try_iter().map(|row| (row.due.unwrap_or(first).clamp(first, last), row)).collect();
+        rows.sort_by_key(|(due, _)| *due);
+        let of = |rows: &[(i64, Failed)]| {
+            let failed: Vec<Failed> = rows.iter().map(|(_, row)| row.clone()).collect();
+            (rows[0].0, failed_delta(self.node, &failed).into_iter().collect())
+        };
+        rows.chunk_by(|a, b| a.0 == b.0).map(of).collect()
+    }
+}
+
+/// A state machine that answers, beside its changes, the rows that it could not take.
+#[derive(Debug)]
+pub(super) struct Telling<S> {
+    state: S,
+    failures: Option<Failures>,
+}
+
+impl<S> Telling<S> {
+    pub(super) fn new(state: S, failures: Option<Failures>) -> Telling<S> {
+        Telling { state, failures }
+    }
+
+    fn taken(&self) -> Option<Delta> {
+        self.failures.as_ref()?.taken()
+    }
+}
+
+impl Stateful for Telling<Box<dyn Stateful>> {
+    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+        let mut changes = self.state.apply(epoch, input);
+        changes.extend(self.taken());
+        changes
+    }
+
+    fn starts(&self) -> bool {
+        self.state.starts()
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.state.deadline()
+    }
+
+    fn close_until(&mut self, until: i64) -> Vec<(i64, Vec<Delta>)> {
+        let first = self.state.deadline().map_or(until, |first| first.min(until));
+        let mut changes = self.state.close_until(until);
+        if let Some(failures) = &self.failures {
+            changes.extend(failures.taken_between(first, until));
+        }
+        changes
+    }
+
+    fn held(&self) -> usize {
+        self.state.held()
+    }
+
+    fn bytes(&self) -> usize {
+        self.state.bytes()
+    }
+
+    fn windows(&self, watermark: i64) -> Option<Windows> {
+        self.state.windows(watermark)
+    }
+
+    fn expire(&mut self, watermark: i64) {
+        self.state.expire(watermark);
+    }
+}
+
+impl<S: Paired> Paired for Telling<S> {
+    fn apply(&mut self, epoch: Epoch, inputs: [Vec<Delta>; 2]) -> Vec<Delta> {
+        let mut changes = self.state.apply(epoch, inputs);
+        changes.extend(self.taken());
+        changes
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.state.deadline()
+    }
+
+    fn close(&mut self, deadline: i64) -> Vec<Delta> {
+        let mut changes = self.state.close(deadline);
+        changes.extend(self.taken());
+        changes
+    }
+
+    fn expire(&mut self, watermark: i64) {
+        self.state.expire(watermark);
+    }
+
+    fn held(&self) -> usize {
+        self.state.held()
+    }
+
+    fn bytes(&self) -> usize {
+        self.state.bytes()
+    }
+}
+
+/// The rows of a node, and those that it could not take.
+pub(super) fn apart<'s>(both: Stream<'s, Epoch, Delta>) -> (Stream<'s, Epoch, Delta>, Stream<'s, Epoch, Delta>) {
+    let mut builder = OperatorBuilder::new("Failed".to_owned(), both.scope());
+    let mut input = builder.new_input(both, Pipeline);
+    builder.set_notify_for(0, FrontierInterest::Never);
+    let (rows, rows_stream) = builder.new_output::<Delta>();
+    let (failed, failed_stream) = builder.new_output::<Delta>();
+    let mut rows = OutputBuilder::<_, NoopBuilder<Delta>>::from(rows);
+    let mut failed = OutputBuilder::<_, NoopBuilder<Delta>>::from(failed);
+    builder.build(move |_| {
+        move |_| {
+            let (mut rows, mut failed) = (rows.activate(), failed.activate());
+            input.for_each_time(|time, deltas| {
+                let mut good = rows.session_with_builder(&time);
+                let mut bad = failed.session_with_builder(&time);
+                for delta in deltas {
+                    let mut delta = std::mem::take(delta);
+                    match std::sync::Arc::ptr_eq(delta.batch().schema_ref(), failed_schema()) {
+                        true => bad.give_container(&mut delta),
+                        false => good.give_container(&mut delta),
+                    }
+                }
+            });
+        }
+    });
+    (rows_stream, failed_stream)
+}

@@ -1,0 +1,135 @@
+//! What is compared with what: settled before the library's rules for types look at it.
+//!
+//! A text and a number have no common order: `x <> 5` over a text `x` would fail on every row that is no number. So a text is
+//! compared with a number, a time or a truth value only if it is a literal, which is read as one; a column is refused, with both
+//! ways to write what may be meant. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
+
+use arrow_schema::DataType;
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{DFSchema, Result};
+use datafusion_expr::expr::{Between, Case, InList, InSubquery, ScalarFunction};
+use datafusion_expr::expr_rewriter::NamePreserver;
+use datafusion_expr::utils::merge_schema;
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+use super::diagnose::{from_planner, placed};
+use super::error::Problem;
+use crate::plan::sql_type;
+
+/// The plan, with all comparisons settled.
+pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let settled = plan.transform_up_with_subqueries(|plan| {
+        let schema = merge_schema(&plan.inputs());
+        let plan = match plan {
+            LogicalPlan::Join(mut join) => {
+                for (left, right) in &mut join.on {
+                    together(&mut [left, right], &schema)?;
+                }
+                LogicalPlan::Join(join)
+            }
+            other => other,
+        };
+        let names = NamePreserver::new(&plan);
+        plan.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let expr = expr.transform_up(|expr| settled(expr, &schema).map(Transformed::yes))?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })
+    });
+    Ok(settled?.data)
+}
+
+fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    match &mut expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
+            together(&mut [left.as_mut(), right.as_mut()], schema)?;
+        }
+        Expr::Between(Between { expr, low, high, .. }) => {
+            together(&mut [expr.as_mut(), low.as_mut(), high.as_mut()], schema)?;
+        }
+        Expr::InList(InList { expr, list, .. }) => {
+            let mut all: Vec<&mut Expr> = std::iter::once(expr.as_mut()).chain(list.iter_mut()).collect();
+            together(&mut all, schema)?;
+        }
+        Expr::Case(Case { expr: Some(base), when_then_expr, .. }) => {
+            let whens = when_then_expr.iter_mut().map(|(when, _)| when.as_mut());
+            let mut all: Vec<&mut Expr> = std::iter::once(base.as_mut()).chain(whens).collect();
+            together(&mut all, schema)?;
+        }
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "nullif" => {
+            together(&mut args.iter_mut().collect::<Vec<_>>(), schema)?;
+        }
+        Expr::InSubquery(InSubquery { expr, subquery, .. }) => {
+            let (value, there) = (expr.get_type(schema), subquery.subquery.schema().field(0).data_type());
+            if let Ok(value) = value {
+                refuse(expr, &value, expr, there)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(expr)
+}
+
+fn is_comparison(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+/// Settles the first of these expressions with all the others. What has no type yet is left for the planner to say.
+fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
+    let Ok(types) = all.iter().map(|expr| expr.get_type(schema)).collect::<Result<Vec<_>>>() else { return Ok(()) };
+    for (expr, data_type) in all.iter().zip(&types).skip(1) {
+        refuse(all[0], &types[0], expr, data_type)?;
+    }
+    let floats = types.iter().any(DataType::is_floating);
+    for (expr, _) in all.iter_mut().zip(&types).filter(|(_, data_type)| floats && data_type.is_decimal()) {
+        let decimal = std::mem::take(*expr);
+        **expr = cast(decimal, DataType::Float64);
+    }
+    Ok(())
+}
+
+/// Refuses to compare a text that is no literal with what is no text.
+fn refuse(left: &Expr, of_left: &DataType, right: &Expr, of_right: &DataType) -> Result<()> {
+    let other = |data_type: &DataType| {
+        data_type.is_numeric() || matches!(data_type, DataType::Boolean | DataType::Date32 | DataType::Timestamp(..))
+    };
+    let (text, other, as_type) = match (of_left.is_string(), of_right.is_string()) {
+        (true, false) if other(of_right) => (left, right, of_right),
+        (false, true) if other(of_left) => (right, left, of_left),
+        _ => return Ok(()),
+    };
+    if is_literal(text) {
+        return Ok(());
+    }
+    let place = |expr: &Expr| {
+        let mut found = None;
+        let _ = expr.apply(|part| {
+            found = found.or_else(|| part.spans().and_then(|spans| spans.first()));
+            Ok(datafusion_common::tree_node::TreeNodeRecursion::Continue)
+        });
+        found
+    };
+    let span = place(text).or_else(|| place(other)).map_or_else(Span::empty, from_planner);
+    let (shown, named) = (text.human_display().to_string(), sql_type(as_type));
+    let what = format!("'{shown}' is a text and is compared with a value of type {named}");
+    let hint = match is_literal(other) {
+        true => format!(
+            "write CAST({shown} AS {named}), or TRY_CAST where not every text is one (it gives NULL); or compare with a text: '{}'",
+            other.human_display()
+        ),
+        false => format!("write CAST({shown} AS {named}), or TRY_CAST where not every text is one (it gives NULL)"),
+    };
+    Err(placed(Problem::at(span, what).hint(hint)))
+}
+
+fn is_literal(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(..) => true,
+        Expr::Alias(alias) => is_literal(&alias.expr),
+        Expr::Cast(cast) => is_literal(&cast.expr),
+        Expr::Negative(inner) => is_literal(inner),
+        _ => false,
+    }
+}

@@ -1,0 +1,164 @@
+//! Rows on which an expression fails are dead letters of the views and sinks that miss them, whichever operator they fail in:
+//! named, counted, taken back with the row, the same at any number of workers.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use highwater::engine::{Config, Engine};
+use highwater::sql::{Catalog, plan};
+
+/// `k`, `d`, `g`, `at` in seconds.
+const ROWS: &[(&str, i64, i64, i64)] = &[
+    ("a", 2, 7, 1),
+    ("a", 0, 3_000_000_000, 2),
+    ("b", 5, 1, 3),
+    ("b", 0, 2, 4),
+    ("b", 0, 2, 5),
+    ("c", 1, -3_000_000_000, 6),
+    ("c", 3, 0, 7),
+];
+
+fn started(program: &str, workers: usize, tick_rows: usize) -> (Engine, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let line =
+        |(k, d, g, at): &(&str, i64, i64, i64)| format!("{{\"k\":\"{k}\",\"d\":{d},\"g\":{g},\"ts\":{}}}\n", at * 1000);
+    std::fs::write(folder.path().join("in.ndjson"), ROWS.iter().map(line).collect::<String>()).unwrap();
+    let path = folder.path().display();
+    let program = program.replace('$', &path.to_string());
+    let sql = format!(
+        "CREATE TABLE s (k STRING, d BIGINT, g BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+         WITH ('connector' = 'filesystem', 'path' = '{path}/in.ndjson', 'format' = 'json');\n{program}"
+    );
+    let dataflow = match plan(&[("q.sql".to_owned(), sql)], &Catalog::new()) {
+        Ok(dataflow) => dataflow,
+        Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    };
+    let engine = Engine::start(dataflow, Config { workers, tick_rows, ..Config::default() }).unwrap();
+    (engine, folder)
+}
+
+/// Per view or sink its letters: what failed, why, the row, how often.
+fn letters(program: &str, workers: usize, tick_rows: usize) -> (Vec<String>, u64) {
+    let (engine, _folder) = started(program, workers, tick_rows);
+    let summary = engine.wait_within(Duration::from_secs(60)).expect("the input ends").unwrap();
+    let mut found = Vec::new();
+    for of in engine.dead_letters() {
+        let latest = of.latest(100);
+        assert_eq!(of.total(), latest.iter().map(|letter| letter.count as u64).sum::<u64>(), "{latest:?}");
+        found.extend(latest.iter().map(|letter| {
+            let what = format!("{}: {} [{}]", letter.expression, letter.detail, letter.content);
+            format!("{} {} x{}: {what}", of.owner().word(), of.name(), letter.count)
+        }));
+    }
+    assert_eq!(summary.rows_failed, engine.rows_failed());
+    (found, summary.rows_failed)
+}
+
+#[track_caller]
+fn fails(program: &str, rows: u64, expected: &[&str]) {
+    let mut first: Option<Vec<String>> = None;
+    for (workers, tick_rows) in [(1, 1), (1, 100), (2, 1), (3, 2)] {
+        let (mut found, failed) = letters(program, workers, tick_rows);
+        assert_eq!(failed, rows, "{program}: {found:#?}");
+        if tick_rows == 1 {
+            // Epochs are the same: so is the order.
+            assert_eq!(first.get_or_insert_with(|| found.clone()), &found, "{program} at {workers} workers");
+        }
+        found.sort();
+        let mut expected: Vec<&str> = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{program} at {workers} workers, {tick_rows} rows an epoch");
+    }
+}
+
+#[test]
+fn of_projections_and_filters() {
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT k, 10 / d AS q FROM s",
+        3,
+        &[
+            r#"view v x1: 10 / d: division by zero [{"k":"a","d":0}]"#,
+            r#"view v x2: 10 / d: division by zero [{"k":"b","d":0}]"#,
+        ],
+    );
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT k FROM s WHERE k <> 'a' AND CASE WHEN d = 0 THEN false ELSE CAST(g AS INT) > 0 END",
+        1,
+        &[r#"view v x1: CAST(g AS INT): Can't cast value -3000000000 to type Int32 [{"k":"c","d":1,"g":-3000000000}]"#],
+    );
+}
+
+#[test]
+fn of_views_and_sinks_that_read_what_fails() {
+    let below = r#": 10 / d: division by zero [{"k":"a","d":0}]"#;
+    let (v, w, o) = (format!("view v x1{below}"), format!("view w x1{below}"), format!("sink o x1{below}"));
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT k, 10 / d AS q FROM s WHERE k = 'a';
+         CREATE MATERIALIZED VIEW w AS SELECT k, SUM(q) AS q FROM v GROUP BY k;
+         CREATE MATERIALIZED VIEW x AS SELECT k, d FROM s;
+         CREATE SINK o WITH ('connector' = 'filesystem', 'path' = '$/o.ndjson', 'format' = 'json') AS SELECT q FROM v",
+        1,
+        &[&v, &w, &o],
+    );
+}
+
+#[test]
+fn of_join_conditions_over_aggregates_and_patterns() {
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT a.k FROM s AS a JOIN s AS b ON a.k = b.k AND a.d / b.d > 100 WHERE a.g = 7",
+        1,
+        &[r#"view v x1: d / d: division by zero [{"k":"a","d":2,"k_2":"a","d_2":0}]"#],
+    );
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT k, SUM(100 / d) AS q FROM s GROUP BY k HAVING SUM(d) / (SUM(d) - 2) > -1000",
+        // Of a: 2 / 0 on the grouped row.
+        4,
+        &[
+            r#"view v x1: 100 / d: division by zero [{"k":"a","d":0}]"#,
+            r#"view v x2: 100 / d: division by zero [{"k":"b","d":0}]"#,
+            r#"view v x1: sum(s.d) / (sum(s.d) - 2): division by zero [{"k":"a","sum(100 / s.d)":50,"sum(s.d)":2}]"#,
+        ],
+    );
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT k, SUM(10 / d) OVER (PARTITION BY k ORDER BY ts) AS q FROM s WHERE k = 'a'",
+        1,
+        &[r#"view v x1: 10 / d: division by zero [{"k":"a","d":0,"ts":"1970-01-01T00:00:02.000Z"}]"#],
+    );
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT * FROM s MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts
+         MEASURES A.d AS x, B.d AS y PATTERN (A B) DEFINE B AS A.d / B.d > 100)",
+        3,
+        &[
+            r#"view v x1: a.d / b.d: division by zero [{"k":"a","d":0,"ts":"1970-01-01T00:00:02.000Z"}]"#,
+            r#"view v x1: a.d / b.d: division by zero [{"k":"b","d":0,"ts":"1970-01-01T00:00:04.000Z"}]"#,
+            r#"view v x1: a.d / b.d: division by zero [{"k":"b","d":0,"ts":"1970-01-01T00:00:05.000Z"}]"#,
+        ],
+    );
+}
+
+#[test]
+fn of_rows_that_are_taken_back() {
+    // The sum of `c` is 1, then 4: its letter comes and goes.
+    fails(
+        "CREATE MATERIALIZED VIEW t AS SELECT k, SUM(d) AS n FROM s GROUP BY k;
+         CREATE MATERIALIZED VIEW v AS SELECT k, 10 / (n - 1) AS q FROM t",
+        0,
+        &[],
+    );
+    fails(
+        "CREATE MATERIALIZED VIEW t AS SELECT k, SUM(d) AS n FROM s GROUP BY k;
+         CREATE MATERIALIZED VIEW v AS SELECT a.k FROM t AS a JOIN t AS b ON a.k = b.k AND 10 / (b.n - 1) > 100",
+        0,
+        &[],
+    );
+}
+
+#[test]
+fn of_recursion() {
+    fails(
+        "CREATE MATERIALIZED VIEW v AS WITH RECURSIVE r AS (
+           SELECT k, d FROM s WHERE k = 'c' UNION SELECT k, d - 12 / d FROM r WHERE d > -5) SELECT * FROM r",
+        0,
+        &[],
+    );
+}
