@@ -369,9 +369,9 @@ fn colours_are_for_terminals_without_no_color() {
 #[test]
 fn check_and_explain_say_what_there_is_and_run_nothing() {
     let folder = folder(BOUNDED);
-    fs::remove_file(folder.path().join("in.ndjson")).unwrap();
     let (code, out, err) = run(folder.path(), &["check", "p.sql"]);
     assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "ok: 1 source, 1 published view, 1 sink\n", ""));
+    fs::remove_file(folder.path().join("in.ndjson")).unwrap();
     let (code, all, err) = run(folder.path(), &["explain", "p.sql"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let (_, one, _) = run(folder.path(), &["explain", "p.sql", "COUNTS"]);
