@@ -299,6 +299,7 @@ fn windows_over_event_time_that_survived_close_rightly() {
             }
         }
     }
+}
 
 /// A grouping without keys has one row always, whatever it is over.
 #[test]
