@@ -1,9 +1,13 @@
 //! The `WITH ('name' = 'value')` options of sources, sinks and views: declared once by who reads them, checked against
 //! that declaration, never ignored.
 
+mod place;
+
 use std::collections::BTreeMap;
 
 use crate::time::parse_duration_ms;
+
+pub use place::{Inputs, Outputs, PART};
 
 /// One option that a connector, format or statement understands.
 #[derive(Clone, Copy, Debug)]

@@ -20,12 +20,17 @@ fn root() -> PathBuf {
 }
 
 fn has_duckdb() -> bool {
-    let found = Command::new("python3").args(["-c", "import duckdb"]).output();
+    has("duckdb")
+}
+
+/// Whether Python has these packages.
+fn has(packages: &str) -> bool {
+    let found = Command::new("python3").args(["-c", &format!("import {packages}")]).output();
     if found.is_ok_and(|output| output.status.success()) {
         return true;
     }
-    assert!(std::env::var_os("CI").is_none(), "python3 has no duckdb: pip install duckdb");
-    eprintln!("skipped: python3 has no duckdb, so nothing is compared (pip install duckdb)");
+    assert!(std::env::var_os("CI").is_none(), "python3 has not {packages}: pip install them");
+    eprintln!("skipped: python3 has not {packages}, so nothing is compared (pip install them)");
     false
 }
 
@@ -70,6 +75,28 @@ fn run_as(folder: &Path, file: &Path, processes: usize, workers: usize) {
     for child in (0..processes).map(start).collect::<Vec<Child>>() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// CSV, JSON, Parquet and Arrow files with awkward content are read as the rows that pandas, pyarrow and DuckDB wrote.
+/// `HIGHWATER_SEED` makes others.
+#[test]
+fn files_of_others_are_read_as_the_rows_they_hold() {
+    if has("duckdb, pandas, pyarrow") {
+        let folder = tempfile::tempdir().unwrap();
+        let seed = std::env::var("HIGHWATER_SEED").unwrap_or_else(|_| "1".to_owned());
+        let script = |args: &[&str]| {
+            let mut command = Command::new("python3");
+            command.arg(root().join("tests/duckdb/foreign_files.py")).args(args).arg(folder.path());
+            command
+        };
+        let output = script(&["write"]).arg(seed).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        run(folder.path(), &folder.path().join("program.sql"));
+        let output = script(&["compare"]).output().unwrap();
+        let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "\n{said}{failed}");
+        println!("{said}");
     }
 }
 

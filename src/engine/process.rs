@@ -29,7 +29,7 @@ use crate::delta::Halt;
 use crate::format::is_guarded;
 use crate::options::OptionError;
 use crate::plan::identity::{self, Part};
-use crate::plan::{TableSpec, ViewSpec, show_row};
+use crate::plan::{self, TableSpec, ViewSpec, show_row};
 use crate::source::{Intake, Reader};
 use crate::time::Clock;
 
@@ -233,6 +233,9 @@ struct Sinks {
 
 /// Opens what this process writes of all sinks.
 fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Control>) -> Result<Sinks, EngineError> {
+    if let Some(clash) = plan::clash(dataflow) {
+        return Err(EngineError::Dataflow { what: clash.what, remedy: plan::CLASH_REMEDY.to_owned() });
+    }
     let mut sinks = Sinks::default();
     for plan in &dataflow.sinks {
         let per_worker = plan.spec.connector.per_worker(&plan.spec);

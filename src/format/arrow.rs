@@ -59,7 +59,7 @@ impl BlockDecoding for ArrowDecoding {
         let stream =
             |stream: Box<dyn Read + Send>| -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
                 let mut whole = Batches::begin(stream)?;
-                let mut adapter = Adapter::new(&self.layout, &whole.schema)?;
+                let mut adapter = Adapter::of_file(&self.layout, &whole.schema)?;
                 let (layout, mut torn, mut blocks) = (self.layout.clone(), false, 0);
                 Ok(Box::new(std::iter::from_fn(move || {
                     // Where the next block begins is known from the one before.
@@ -88,7 +88,7 @@ impl BlockDecoding for ArrowDecoding {
                 }
                 let read = || FileReader::try_new(file, None).map_err(|error| error.to_string());
                 let mut whole = guarded(read).map_err(|error| not_arrow(&error))?;
-                let mut adapter = Adapter::new(&self.layout, &whole.schema())?;
+                let mut adapter = Adapter::of_file(&self.layout, &whole.schema())?;
                 let (layout, blocks) = (self.layout.clone(), whole.num_batches());
                 Ok(Box::new((1..=blocks).map_while(move |block| {
                     let next = next_batch(&mut whole)?;

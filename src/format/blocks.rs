@@ -1,16 +1,16 @@
-//! Batches of a file's own schema as batches of the wanted one: columns by name, cast to the declared types.
+//! Batches of a file's own schema as batches of the wanted one: columns by name, as the declared types (`fit.rs`).
 //!
 //! A value that does not fit its declared type makes its row a fault; the other rows of the batch live. A block that cannot
 //! be read at all is one fault; what comes behind it is read, if it can be found.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow_schema::SchemaRef;
 
-use super::{Fault, Layout, Part, batch, expansion, row_as_json};
+use super::fit::{Fitted, Misfit, fit};
+use super::{Fault, Layout, Part, Times, batch, expansion, listed, row_as_json};
 
 /// What is handed on of a block that cannot be read: a fault, in the place of `records` rows.
 pub(super) fn lost(layout: &Layout, records: u64, detail: String) -> Part {
@@ -49,54 +49,81 @@ pub fn is_guarded() -> bool {
     GUARDED.get()
 }
 
+/// The place of each name in a schema; of one that is there twice the first.
+fn names(found: &SchemaRef) -> HashMap<&str, usize> {
+    found.fields().iter().enumerate().rev().map(|(at, field)| (field.name().as_str(), at)).collect()
+}
+
 /// How the columns of one file become those wanted.
 pub(super) struct Adapter {
     wanted: SchemaRef,
-    columns: Vec<usize>,
+    times: Times,
+    /// Per wanted column its place in the file, if it is there.
+    places: Vec<Option<usize>>,
+    /// The places that there are.
+    there: Vec<usize>,
 }
 
 impl Adapter {
-    /// Finds every wanted column in a file's schema.
-    pub(super) fn new(layout: &Layout, found: &SchemaRef) -> Result<Adapter, String> {
-        let names = || found.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
-        let find = |field: &arrow_schema::FieldRef| {
-            let column = found
-                .index_of(field.name())
-                .map_err(|_| format!("it has no column '{}'; it has {}", field.name(), names()))?;
-            let (from, to) = (found.field(column).data_type(), field.data_type());
-            if !can_cast_types(from, to) {
-                return Err(format!("column '{}' is {from} there and declared {to}: declare it so", field.name()));
-            }
-            Ok(column)
-        };
-        Ok(Adapter {
-            wanted: layout.wanted.clone(),
-            columns: layout.wanted.fields().iter().map(find).collect::<Result<_, _>>()?,
-        })
+    /// Finds the wanted columns in a schema.
+    pub(super) fn new(layout: &Layout, found: &SchemaRef) -> Adapter {
+        let names = names(found);
+        let wanted = layout.wanted.fields();
+        let places: Vec<Option<usize>> = wanted.iter().map(|field| names.get(field.name().as_str()).copied()).collect();
+        let there = places.iter().flatten().copied().collect();
+        Adapter { wanted: layout.wanted.clone(), times: layout.times.clone(), places, there }
+    }
+
+    /// The same, of the whole schema of a file: tells of the columns that it has not; `Err` if it cannot be what is declared.
+    pub(super) fn of_file(layout: &Layout, found: &SchemaRef) -> Result<Adapter, String> {
+        let adapter = Adapter::new(layout, found);
+        let has = || listed(found.fields().iter().map(|field| field.name().as_str()));
+        let (wanted, declared, names) = (layout.wanted.fields(), layout.physical.fields(), names(found));
+        if !wanted.is_empty() && !declared.iter().any(|field| names.contains_key(field.name().as_str())) {
+            let columns = listed(declared.iter().map(|field| field.name().as_str()));
+            return Err(format!("it has none of the columns {columns}; it has {}", has()));
+        }
+        let missing =
+            || wanted.iter().zip(&adapter.places).filter(|(_, place)| place.is_none()).map(|(field, _)| field);
+        if let Some(field) = missing().find(|field| !field.is_nullable()) {
+            return Err(format!("it has no column '{}', declared NOT NULL; it has {}", field.name(), has()));
+        }
+        if missing().next().is_some() {
+            let columns = listed(missing().map(|field| field.name().as_str()));
+            layout.notices.warn(&format!("it has no column {columns}: NULL in every row; it has {}", has()));
+        }
+        Ok(adapter)
     }
 
     /// The rows of a batch.
     pub(super) fn part(&mut self, found: &RecordBatch) -> Result<Part, String> {
         let rows = found.num_rows();
-        if let Err(detail) = expansion::check(found, &self.columns) {
+        if let Err(detail) = expansion::check(found, &self.there) {
             return Ok(without_rows(&self.wanted, 1, detail));
         }
         let mut bad: Option<Vec<Option<String>>> = None;
-        let mut columns = Vec::with_capacity(self.columns.len());
-        for (&column, field) in self.columns.iter().zip(self.wanted.fields()) {
-            let from = found.column(column);
-            let to = cast(from, field.data_type())?;
-            let refused = |row: usize| {
-                (to.is_null(row) && from.is_valid(row)).then(|| format!("does not fit {}", field.data_type())).or_else(
-                    || (!field.is_nullable() && to.is_null(row)).then(|| "is NULL, and declared NOT NULL".to_owned()),
-                )
+        let mut columns = Vec::with_capacity(self.places.len());
+        for (place, field) in self.places.iter().zip(self.wanted.fields()) {
+            let Some(place) = *place else {
+                columns.push(new_null_array(field.data_type(), rows));
+                continue;
             };
-            if to.null_count() > from.null_count() || (!field.is_nullable() && to.null_count() > 0) {
+            let from = found.column(place);
+            let Fitted { column: to, mut misfits } = fit(from, field.data_type(), &self.times)?;
+            if !field.is_nullable() && to.null_count() > 0 {
+                let rows = to.nulls().map(|nulls| !nulls.inner());
+                misfits.extend(rows.map(|rows| Misfit {
+                    rows,
+                    path: String::new(),
+                    what: "is NULL, and declared NOT NULL".to_owned(),
+                }));
+            }
+            for misfit in misfits {
                 let bad = bad.get_or_insert_with(|| vec![None; rows]);
-                for (row, bad) in bad.iter_mut().enumerate() {
-                    let what = || refused(row).map(|what| format!("column '{}' {what}", field.name()));
-                    *bad = bad.take().or_else(what);
-                }
+                let what = format!("column '{}{}' {}", field.name(), misfit.path, misfit.what);
+                misfit.rows.set_indices().for_each(|row| {
+                    bad[row].get_or_insert_with(|| what.clone());
+                });
             }
             columns.push(to);
         }
@@ -118,30 +145,6 @@ impl Adapter {
         let batch = batch(&self.wanted, columns, numbers.len()).map_err(|error| error.to_string())?;
         Ok(Part { batch, numbers: Some(numbers), records: rows as u64, faults })
     }
-}
-
-/// Casts; what does not fit becomes NULL. Times round down, as everywhere.
-fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
-    if column.data_type() == to {
-        return Ok(column.clone());
-    }
-    let to_ms = matches!(to, DataType::Timestamp(TimeUnit::Millisecond, _));
-    let finer = match column.data_type() {
-        DataType::Timestamp(TimeUnit::Microsecond, _) if to_ms => 1000,
-        DataType::Timestamp(TimeUnit::Nanosecond, _) if to_ms => 1_000_000,
-        _ => 0,
-    };
-    let options = CastOptions { safe: true, ..CastOptions::default() };
-    let cast =
-        |column: &ArrayRef, to: &DataType| cast_with_options(column, to, &options).map_err(|error| error.to_string());
-    if finer == 0 {
-        return cast(column, to);
-    }
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::{Int64Type, TimestampMillisecondType};
-    let integers = cast(column, &DataType::Int64)?;
-    let ms = integers.as_primitive::<Int64Type>().unary::<_, TimestampMillisecondType>(|value| value.div_euclid(finer));
-    Ok(Arc::new(ms.with_data_type(to.clone())))
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{Decimal128Type, DecimalType};
 use arrow_array::*;
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, FieldRef, Fields, TimeUnit as ArrowUnit};
 
+use super::decimal::decimal;
 use super::number;
-use super::timestamp::{TimeUnit, read_date, read_time};
+use super::timestamp::Times;
 
 /// One column being filled.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ pub(super) enum Values {
     /// Floats; `single` for 32 bits.
     Float { values: Vec<f64>, single: bool },
     /// Times in ms, of the type.
-    Time { values: Vec<i64>, unit: TimeUnit, kind: DataType },
+    Time { values: Vec<i64>, times: Times, kind: DataType },
     /// Days.
-    Date(Vec<i32>),
+    Date { values: Vec<i32>, times: Times },
     /// Fixed-point numbers.
     Decimal { values: Vec<i128>, precision: u8, scale: i8 },
     /// Truth values.
@@ -43,8 +43,8 @@ pub(super) enum Values {
 }
 
 impl Cells {
-    /// An empty column of a type; numbers read as times are of `unit`. `None` if text formats do not know the type.
-    pub(super) fn new(kind: &DataType, unit: TimeUnit) -> Option<Cells> {
+    /// An empty column of a type; times are written as `times` says. `None` if text formats do not know the type.
+    pub(super) fn new(kind: &DataType, times: &Times) -> Option<Cells> {
         let int = |min, max| Values::Int { values: Vec::new(), kind: kind.clone(), min, max };
         let values = match kind {
             DataType::Int8 => int(i8::MIN.into(), i8::MAX.into()),
@@ -58,21 +58,21 @@ impl Cells {
                 Values::Float { values: Vec::new(), single: *kind == DataType::Float32 }
             }
             DataType::Timestamp(ArrowUnit::Millisecond, _) => {
-                Values::Time { values: Vec::new(), unit, kind: kind.clone() }
+                Values::Time { values: Vec::new(), times: times.clone(), kind: kind.clone() }
             }
-            DataType::Date32 => Values::Date(Vec::new()),
+            DataType::Date32 => Values::Date { values: Vec::new(), times: times.clone() },
             DataType::Decimal128(precision, scale) => {
                 Values::Decimal { values: Vec::new(), precision: *precision, scale: *scale }
             }
             DataType::Boolean => Values::Bool(BooleanBufferBuilder::new(0)),
             DataType::Utf8 => Values::Text { bytes: Vec::new(), offsets: vec![0] },
             DataType::Struct(fields) => {
-                let cells = fields.iter().map(|field| Cells::new(field.data_type(), unit)).collect::<Option<_>>()?;
+                let cells = fields.iter().map(|field| Cells::new(field.data_type(), times)).collect::<Option<_>>()?;
                 Values::Row { fields: fields.clone(), cells }
             }
             DataType::List(item) => Values::List {
                 item: item.clone(),
-                cells: Box::new(Cells::new(item.data_type(), unit)?),
+                cells: Box::new(Cells::new(item.data_type(), times)?),
                 offsets: vec![0],
             },
             _ => return None,
@@ -97,7 +97,7 @@ impl Cells {
         match &mut self.values {
             Values::Int { values, .. } | Values::Time { values, .. } => values.push(0),
             Values::Float { values, .. } => values.push(0.0),
-            Values::Date(values) => values.push(0),
+            Values::Date { values, .. } => values.push(0),
             Values::Decimal { values, .. } => values.push(0),
             Values::Bool(values) => values.append(false),
             Values::Text { bytes, offsets } => offsets.push(bytes.len() as i32),
@@ -112,7 +112,7 @@ impl Cells {
         match &mut self.values {
             Values::Int { values, .. } | Values::Time { values, .. } => values.truncate(len),
             Values::Float { values, .. } => values.truncate(len),
-            Values::Date(values) => values.truncate(len),
+            Values::Date { values, .. } => values.truncate(len),
             Values::Decimal { values, .. } => values.truncate(len),
             Values::Bool(values) => values.truncate(len),
             Values::Text { bytes, offsets } => {
@@ -138,13 +138,18 @@ impl Cells {
         }
     }
 
+    /// Whether values are numbers.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.values, Values::Int { .. } | Values::Float { .. } | Values::Decimal { .. })
+    }
+
     /// What a value of this column is called in messages.
     pub(super) fn expects(&self) -> &'static str {
         match &self.values {
             Values::Int { .. } => "a whole number of its width",
             Values::Float { .. } => "a number",
-            Values::Time { .. } => "a time (RFC 3339, 'yyyy-MM-dd HH:mm:ss' or a number of 'timestamp.unit')",
-            Values::Date(_) => "a date (yyyy-MM-dd)",
+            Values::Time { times, .. } => times.expected(),
+            Values::Date { .. } => "a date (yyyy-MM-dd)",
             Values::Decimal { .. } => "a number within its precision",
             Values::Bool(_) => "true or false",
             Values::Text { .. } => "text",
@@ -155,10 +160,7 @@ impl Cells {
 
     /// Adds a value from text without quotes; false (and nothing added) if it is none of this column's.
     pub(super) fn push_text(&mut self, text: &[u8]) -> bool {
-        let number = |text: &[u8]| {
-            let text = text.trim_ascii();
-            number::scan(text).filter(|(_, length)| *length == text.len()).map(|(number, _)| number)
-        };
+        let number = |text: &[u8]| number::read(text.trim_ascii());
         let fits = match &mut self.values {
             Values::Int { values, min, max, .. } => number(text)
                 .and_then(number::Number::to_i64)
@@ -166,23 +168,15 @@ impl Cells {
                 .map(|value| values.push(value)),
             Values::Float { values, single } => match (number(text), text.trim_ascii()) {
                 (Some(number), text) => Some(float(number, text, *single)),
-                (None, b"NaN") => Some(f64::NAN),
-                (None, b"Infinity" | b"inf") => Some(f64::INFINITY),
-                (None, b"-Infinity" | b"-inf") => Some(f64::NEG_INFINITY),
-                _ => None,
+                (None, text) => not_finite(text),
             }
             .map(|value| values.push(value)),
-            Values::Time { values, unit, .. } => read_time(text, *unit).map(|value| values.push(value)),
-            Values::Date(values) => read_date(text).map(|value| values.push(value)),
-            Values::Decimal { values, precision, scale } => number(text)
-                .and_then(|_| decimal(text.trim_ascii(), *precision, *scale))
-                .map(|value| values.push(value)),
-            Values::Bool(values) => match text.trim_ascii() {
-                text if text.eq_ignore_ascii_case(b"true") => Some(true),
-                text if text.eq_ignore_ascii_case(b"false") => Some(false),
-                _ => None,
+            Values::Time { values, times, .. } => times.read_time(text).map(|value| values.push(value)),
+            Values::Date { values, times } => times.read_date(text).map(|value| values.push(value)),
+            Values::Decimal { values, precision, scale } => {
+                decimal(text.trim_ascii(), *precision, *scale).map(|value| values.push(value))
             }
-            .map(|value| values.append(value)),
+            Values::Bool(values) => truth(text.trim_ascii()).map(|value| values.append(value)),
             Values::Text { bytes, offsets } => {
                 bytes.extend_from_slice(text);
                 offsets.push(bytes.len() as i32);
@@ -231,7 +225,7 @@ impl Cells {
                 let times = TimestampMillisecondArray::new(again(values).into(), nulls);
                 Arc::new(times.with_data_type(kind.clone()))
             }
-            Values::Date(values) => Arc::new(Date32Array::new(again(values).into(), nulls)),
+            Values::Date { values, .. } => Arc::new(Date32Array::new(again(values).into(), nulls)),
             Values::Decimal { values, precision, scale } => {
                 let array = Decimal128Array::new(again(values).into(), nulls);
                 Arc::new(array.with_precision_and_scale(*precision, *scale).ok()?)
@@ -250,6 +244,31 @@ impl Cells {
                 Arc::new(ListArray::try_new(item.clone(), offsets, cells.finish()?, nulls).ok()?)
             }
         })
+    }
+}
+
+/// NaN or an infinity, as it is spelt.
+fn not_finite(text: &[u8]) -> Option<f64> {
+    let (negative, word) = match text {
+        [b'-', word @ ..] => (true, word),
+        [b'+', word @ ..] => (false, word),
+        word => (false, word),
+    };
+    let is = |known: &str| word.eq_ignore_ascii_case(known.as_bytes());
+    match () {
+        () if is("nan") => Some(f64::NAN),
+        () if is("inf") || is("infinity") => Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
+        () => None,
+    }
+}
+
+/// A truth value, as it is spelt.
+fn truth(text: &[u8]) -> Option<bool> {
+    let is = |words: [&str; 5]| words.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()));
+    match () {
+        () if is(["true", "t", "1", "yes", "y"]) => Some(true),
+        () if is(["false", "f", "0", "no", "n"]) => Some(false),
+        () => None,
     }
 }
 
@@ -274,98 +293,5 @@ pub(super) fn float(number: number::Number, text: &[u8], single: bool) -> f64 {
         std::str::from_utf8(text).ok().and_then(|text| text.parse::<f32>().ok()).map_or(f64::NAN, f64::from)
     } else {
         number.to_f64(text)
-    }
-}
-
-/// A fixed-point number, if it is within the precision.
-pub(super) fn decimal(text: &[u8], precision: u8, scale: i8) -> Option<i128> {
-    let negative = text.first() == Some(&b'-');
-    let text = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
-        Some(at) => (&text[..at], exponent(&text[at + 1..])?),
-        None => (text, 0),
-    };
-    let (whole, fraction) = match memchr::memchr(b'.', mantissa) {
-        Some(at) => (&mantissa[..at], &mantissa[at + 1..]),
-        None => (mantissa, &b""[..]),
-    };
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
-    }
-    // By how many places of the result the digits are too many, or (negative) too few.
-    let mut over = i64::try_from(whole.len()).ok()?.saturating_add(exponent).saturating_add(scale.into());
-    let mut value = 0_i128;
-    for byte in whole.iter().chain(fraction) {
-        let digit = byte.is_ascii_digit().then(|| i128::from(byte - b'0'))?;
-        // Places beyond the scale are cut off.
-        if over > 0 {
-            value = value.checked_mul(10)?.checked_add(digit)?;
-        }
-        over = over.saturating_sub(1);
-    }
-    if value != 0 && over > 0 {
-        value = value.checked_mul(10_i128.checked_pow(u32::try_from(over).ok()?)?)?;
-    }
-    Decimal128Type::validate_decimal_precision(value, precision, scale).ok()?;
-    Some(if negative { -value } else { value })
-}
-
-/// A power of ten; as large a one as any that makes no difference if it is larger.
-fn exponent(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let power =
-        digits.iter().fold(0_i64, |power, digit| power.saturating_mul(10).saturating_add((digit - b'0').into()));
-    let power = power.min(1 << 40);
-    Some(if text.starts_with(b"-") { -power } else { power })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_are_exact_cut_off_and_never_wrap() {
-        let read = |text: &str| decimal(text.as_bytes(), 20, 5);
-        for (text, expected) in [
-            ("1.25", 125_000),
-            ("-0", 0),
-            ("+.5", 50_000),
-            ("5.", 500_000),
-            ("0.1234567", 12_345),
-            ("-1.999999999", -199_999),
-            ("1e2", 10_000_000),
-            ("1234567E-3", 123_456_700),
-            ("0.00000000000000000000000000000000000000000000125e45", 125_000),
-            ("0e99999999999999999999", 0),
-            ("7e-99999999999999999999", 0),
-            ("123456789012345", 12_345_678_901_234_500_000),
-        ] {
-            assert_eq!(read(text), Some(expected), "{text}");
-        }
-        let long = format!("{}.5", "0".repeat(300));
-        assert_eq!(read(&long), Some(50_000));
-        for text in [
-            "",
-            "-",
-            ".",
-            "e5",
-            "1e",
-            "1e+",
-            "1e99925",
-            "1e32767",
-            "1234567890123456",
-            "1x",
-            "1.2.3",
-            "1e5e",
-            "--1",
-            "NaN",
-        ] {
-            assert_eq!(read(text), None, "{text}");
-        }
-        assert_eq!(read(&"9".repeat(60)), None);
-        assert_eq!(read(&format!("{}e-60", "9".repeat(60))), Some(99_999));
     }
 }

@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 
 use super::cells::{Cells, Values};
 use super::number;
-use super::timestamp::TimeUnit;
+use super::timestamp::Times;
 
 /// What a text means where a value of some type is asked for.
 #[derive(Clone, Debug)]
@@ -25,13 +25,13 @@ pub fn constant(kind: &DataType, text: &str) -> Option<Constant> {
     if kind.is_nested() {
         return None;
     }
-    let Some(mut cells) = Cells::new(kind, TimeUnit::Milliseconds) else {
+    let Some(mut cells) = Cells::new(kind, &Times::default()) else {
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let text: ArrayRef = std::sync::Arc::new(arrow_array::StringArray::from(vec![text]));
         return cast_with_options(&text, kind, &strict).ok().map(Constant::Value);
     };
     let bytes = text.as_bytes().trim_ascii();
-    let number = number::scan(bytes).filter(|(_, length)| *length == bytes.len()).map(|(number, _)| number);
+    let number = number::read(bytes);
     let exact = match &cells.values {
         Values::Decimal { scale, .. } => number.is_none() || places(bytes) <= i64::from(*scale),
         Values::Float { single: true, .. } => {
@@ -47,7 +47,7 @@ pub fn constant(kind: &DataType, text: &str) -> Option<Constant> {
     (numeric && number.is_some()).then_some(Constant::Nothing)
 }
 
-/// How many places behind the point a number in JSON's grammar needs; not more than 0 if it is whole.
+/// How many places behind the point a number needs; not more than 0 if it is whole.
 fn places(number: &[u8]) -> i64 {
     let (mantissa, exponent) = match number.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => (&number[..at], std::str::from_utf8(&number[at + 1..]).unwrap_or_default()),

@@ -1,52 +1,30 @@
-//! CSV, as RFC 4180 writes it: fields quoted where they must be, quotes doubled, records ended by LF or CRLF.
+//! CSV, as RFC 4180 writes it: fields quoted where they must be, quotes doubled, records ended by LF or CRLF; and as options say.
 //!
 //! With a header (the default) columns are found by name; without, by the order of declaration. An empty field without
-//! quotes, and one that equals `csv.null-literal`, is NULL, except that text takes `""` as empty text.
+//! quotes, and one that equals `csv.null-literal`, is NULL, except that text takes `""` as empty text. A declared column that
+//! the header does not name is NULL and told once, a column of the header that is not declared is passed over and told once.
 
 mod decode;
+mod dialect;
 mod encode;
+mod split;
+#[cfg(test)]
+mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
-use super::{
-    Beginning, Decoding, Encoder, Fault, Format, FormatError, Layout, Records, TextDecoding, clip, refuse_type,
-};
-use crate::options::{OptionError, OptionSpec, Options};
+use super::encoding::Encoding;
+use super::{Beginning, Decoding, Encoder, Format, FormatError, Layout, Records, TextDecoding, listed, refuse_type};
+use crate::options::{OptionSpec, Options};
+use dialect::{Dialect, OPTIONS};
+use split::End;
 
 /// The format `csv`.
 #[derive(Debug)]
 pub(super) struct Csv;
-
-/// What the options say.
-#[derive(Clone, Debug)]
-struct Dialect {
-    delimiter: u8,
-    header: bool,
-    null: Option<Vec<u8>>,
-}
-
-impl Dialect {
-    fn new(options: &Options) -> Result<Dialect, FormatError> {
-        let delimiter = match options.get("csv.field-delimiter") {
-            None => b',',
-            Some("\\t") => b'\t',
-            Some(text) => match text.as_bytes() {
-                [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => *byte,
-                _ => {
-                    return Err(FormatError::Option(OptionError::Invalid {
-                        name: "csv.field-delimiter".to_owned(),
-                        value: text.to_owned(),
-                        reason: r"write one ASCII character, or \t".to_owned(),
-                    }));
-                }
-            },
-        };
-        let header = options.one_of("csv.header", &[("true", true), ("false", false)])?.unwrap_or(true);
-        Ok(Dialect { delimiter, header, null: options.get("csv.null-literal").map(|text| text.as_bytes().to_vec()) })
-    }
-}
 
 /// The first type in a schema that has no text form in a field.
 fn check_types(schema: &SchemaRef) -> Result<(), FormatError> {
@@ -68,91 +46,128 @@ impl Format for Csv {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[
-            OptionSpec {
-                name: "csv.field-delimiter",
-                help: r"what stands between fields: one character, or \t (default ,)",
-            },
-            OptionSpec {
-                name: "csv.header",
-                help: "whether the first line names the columns: true, false (default true)",
-            },
-            OptionSpec {
-                name: "csv.null-literal",
-                help: "what stands for NULL besides an empty field (default: nothing)",
-            },
-        ]
+        OPTIONS
     }
 
     fn decoding(&self, layout: &Layout, options: &Options) -> Result<Decoding, FormatError> {
         check_types(&layout.wanted)?;
         for field in layout.wanted.fields() {
-            if super::cells::Cells::new(field.data_type(), layout.unit).is_none() {
+            if super::cells::Cells::new(field.data_type(), &layout.times).is_none() {
                 return Err(refuse_type(self.name(), field));
             }
         }
-        Ok(Decoding::Text(Arc::new(CsvDecoding { layout: Arc::new(layout.clone()), dialect: Dialect::new(options)? })))
+        let dialect = Arc::new(Dialect::new(options, layout.max_row_bytes)?);
+        Ok(Decoding::Text(Arc::new(CsvDecoding { layout: Arc::new(layout.clone()), dialect })))
     }
 
     fn encoder(&self, schema: &SchemaRef, options: &Options) -> Result<Box<dyn Encoder>, FormatError> {
         check_types(schema)?;
-        Ok(Box::new(encode::CsvEncoder::new(schema.clone(), Dialect::new(options)?)))
+        Ok(Box::new(encode::CsvEncoder::new(schema.clone(), Dialect::new(options, usize::MAX)?)?))
     }
 }
 
 #[derive(Debug)]
 struct CsvDecoding {
     layout: Arc<Layout>,
-    dialect: Dialect,
+    dialect: Arc<Dialect>,
 }
 
 /// How the records of one input are read: which field goes into which wanted column.
 #[derive(Debug)]
 struct CsvRecords {
     layout: Arc<Layout>,
-    dialect: Dialect,
+    dialect: Arc<Dialect>,
     /// Per field of a record the wanted column it fills.
     targets: Vec<Option<usize>>,
     /// Wanted columns that no field fills.
-    missing: Vec<String>,
+    missing: Vec<usize>,
 }
 
-impl TextDecoding for CsvDecoding {
-    fn begin(&self, head: &[u8]) -> Beginning {
-        let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        let wanted = |physical: usize| self.layout.decode.iter().position(|&column| column == physical);
-        let (mut lines, mut faults) = (0, Vec::new());
-        let targets: Vec<Option<usize>> = if self.dialect.header {
-            let header = &head[skip..];
-            let length = decode::record_end(header).unwrap_or(header.len());
-            let names = decode::names(&header[..length], self.dialect.delimiter);
-            skip += length;
-            lines = u64::from(length > 0);
-            let find = |name: &String| self.layout.wanted.fields().iter().position(|field| field.name() == name);
-            names.iter().map(find).collect()
-        } else {
-            (0..self.layout.physical.fields().len()).map(wanted).collect()
-        };
-        let filled = |column: &usize| !targets.contains(&Some(*column));
-        let unfilled: Vec<usize> = (0..self.layout.wanted.fields().len()).filter(filled).collect();
-        let missing: Vec<String> =
-            unfilled.iter().map(|&column| self.layout.wanted.field(column).name().clone()).collect();
-        if lines > 0 && !missing.is_empty() {
-            faults.push(Fault {
-                record: 0,
-                reason: "malformed",
-                detail: format!("the header names no column {}: NULL in every row", missing.join(", ")),
-                content: clip(&head[..skip]),
-            });
+impl CsvDecoding {
+    fn records(&self, targets: Vec<Option<usize>>) -> Arc<CsvRecords> {
+        let mut filled = vec![false; self.layout.wanted.fields().len()];
+        targets.iter().flatten().for_each(|&column| filled[column] = true);
+        let missing = (0..filled.len()).filter(|&column| !filled[column]).collect();
+        Arc::new(CsvRecords { layout: self.layout.clone(), dialect: self.dialect.clone(), targets, missing })
+    }
+
+    /// What a header says of the columns; `Err` if its input cannot be what is declared.
+    fn headed(&self, names: &[String]) -> Result<Arc<CsvRecords>, String> {
+        let wanted = self.layout.wanted.fields();
+        let places: HashMap<&str, usize> =
+            wanted.iter().zip(0..).map(|(field, at)| (field.name().as_str(), at)).collect();
+        let records = self.records(names.iter().map(|name| places.get(name.as_str()).copied()).collect());
+        let declared: HashMap<&str, ()> =
+            self.layout.physical.fields().iter().map(|field| (field.name().as_str(), ())).collect();
+        let (known, surplus): (Vec<&str>, Vec<&str>) =
+            names.iter().map(String::as_str).partition(|name| declared.contains_key(name));
+        if known.is_empty() && !wanted.is_empty() {
+            let all = self.layout.physical.fields().iter().map(|field| field.name().as_str());
+            return Err(format!(
+                "the header names none of the columns {}: it is {}; without a header write 'csv.header' = 'false'",
+                listed(all),
+                listed(surplus.iter().copied())
+            ));
         }
-        let records = CsvRecords { layout: self.layout.clone(), dialect: self.dialect.clone(), targets, missing };
-        Beginning { skip, lines, faults, records: Arc::new(records) }
+        let missing = || records.missing.iter().map(|&column| wanted[column].as_ref());
+        if let Some(field) = missing().find(|field| !field.is_nullable()) {
+            return Err(format!("the header has no column '{}', declared NOT NULL", field.name()));
+        }
+        if !records.missing.is_empty() {
+            let names = listed(missing().map(|field| field.name().as_str()));
+            self.layout.notices.warn(&format!("the header has no column {names}: NULL in every row"));
+        }
+        if !surplus.is_empty() {
+            let names = listed(surplus.into_iter());
+            self.layout.notices.info(&format!("the header has undeclared columns, which are passed over: {names}"));
+        }
+        Ok(records)
     }
 }
 
+impl TextDecoding for CsvDecoding {
+    fn encoding(&self) -> Option<Encoding> {
+        self.dialect.encoding
+    }
+
+    fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
+        let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+        if !self.dialect.header {
+            let mut targets = vec![None; self.layout.physical.fields().len()];
+            self.layout.decode.iter().zip(0..).for_each(|(&physical, wanted)| targets[physical] = Some(wanted));
+            return Ok(Some(Beginning { skip, lines: 0, records: self.records(targets) }));
+        }
+        let (marks, mut lines) = (&self.dialect.marks, 0);
+        loop {
+            let rest = &head[skip..];
+            let length = match marks.record_end(rest, last) {
+                End::Beyond => return Ok(None),
+                End::Broken(_, what) => return Err(format!("in the header {what}")),
+                End::Whole(length) => length,
+            };
+            if length == 0 {
+                return Ok(Some(Beginning { skip, lines, records: self.records(Vec::new()) }));
+            }
+            let header = &rest[..length];
+            skip += length;
+            lines += memchr::memchr_iter(b'\n', header).count().max(1) as u64;
+            if marks.is_comment(header) {
+                continue;
+            }
+            if std::str::from_utf8(header).is_err() {
+                return Err(format!("the header is {NOT_UTF8}"));
+            }
+            return Ok(Some(Beginning { skip, lines, records: self.headed(&marks.names(header))? }));
+        }
+    }
+}
+
+/// What is said of text in another encoding.
+const NOT_UTF8: &str = "not UTF-8; say how it is encoded, as 'csv.encoding' = 'ISO-8859-1' or 'UTF-16'";
+
 impl Records for CsvRecords {
     fn cut(&self, bytes: &[u8]) -> usize {
-        decode::cut(bytes)
+        self.dialect.marks.cut(bytes)
     }
 
     fn decoder(&self) -> Box<dyn super::Decoder> {

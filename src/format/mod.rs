@@ -8,11 +8,19 @@ mod blocks;
 mod cells;
 mod constant;
 mod csv;
+mod decimal;
+mod encoding;
 mod expansion;
+mod fit;
+#[cfg(test)]
+mod fit_tests;
+mod folder;
 mod json;
 #[cfg(test)]
 mod json_oracle;
+mod lines;
 mod msgpack;
+mod notices;
 mod number;
 mod parquet;
 #[cfg(test)]
@@ -29,15 +37,43 @@ use crate::options::{OptionError, OptionSpec, Options};
 
 pub use blocks::{guarded, is_guarded};
 pub use constant::{Constant, constant};
+pub use encoding::Encoding;
+pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, told_by};
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
-pub use timestamp::TimeUnit;
+pub use notices::Notices;
+pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] = &[&json::Json, &csv::Csv, &msgpack::MsgPack, &arrow::Arrow, &parquet::Parquet];
+pub const FORMATS: &[&dyn Format] = &[
+    &json::Json,
+    &csv::Csv,
+    &msgpack::MsgPack,
+    &arrow::Arrow,
+    &parquet::Parquet,
+    &lines::Raw,
+    &lines::Regex,
+    &lines::Grok,
+];
 
 /// How deep rows may be nested at most: what any stack carries.
 pub const MAX_DEPTH: u32 = 128;
+
+/// What connectors say of the options of text formats that they read.
+pub const TEXT_OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "csv.*",
+        help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal, csv.quote-character, \
+               csv.disable-quote-character, csv.escape-character, csv.allow-comments, csv.ignore-parse-errors, \
+               csv.encoding, csv.decimal-separator, csv.thousands-separator",
+    },
+    OptionSpec { name: "raw.*", help: "how lines are written: raw.charset" },
+    OptionSpec { name: "regex.*", help: "what lines are like: regex.pattern, regex.null-literal, regex.encoding" },
+    OptionSpec {
+        name: "grok.*",
+        help: "what lines are like: grok.pattern, grok.definitions, grok.null-literal, grok.encoding",
+    },
+];
 
 /// Options of decoding in any format.
 pub const DECODING_OPTIONS: &[OptionSpec] = &[OptionSpec {
@@ -110,16 +146,18 @@ pub struct Layout {
     pub decode: Vec<usize>,
     /// The columns wanted.
     pub wanted: SchemaRef,
-    /// The unit of times written as numbers.
-    pub unit: TimeUnit,
+    /// How times are written.
+    pub times: Times,
     /// The longest row in bytes.
     pub max_row_bytes: usize,
     /// How deep a row may be nested; 1 is a row of plain values.
     pub max_depth: u32,
+    /// Where is told what an input has not.
+    pub notices: Notices,
 }
 
 impl Layout {
-    /// The layout of a source, with `timestamp.unit` and `max-row-bytes` from its options.
+    /// The layout of a source, with how times are written and `max-row-bytes` from its options.
     pub fn new(physical: &SchemaRef, decode: &[usize], options: &Options) -> Result<Layout, FormatError> {
         let fields: Vec<_> = decode.iter().map(|&column| physical.fields()[column].clone()).collect();
         let max_row_bytes = options.bytes("max-row-bytes")?.unwrap_or(1 << 20);
@@ -134,9 +172,10 @@ impl Layout {
             physical: physical.clone(),
             decode: decode.to_vec(),
             wanted: Arc::new(Schema::new(fields)),
-            unit: options.one_of("timestamp.unit", TimeUnit::WORDS)?.unwrap_or_default(),
+            times: Times::of(options)?,
             max_row_bytes,
             max_depth: MAX_DEPTH,
+            notices: Notices::default(),
         })
     }
 }
@@ -178,8 +217,14 @@ pub struct Part {
 
 /// A text format, ready to read inputs of one layout.
 pub trait TextDecoding: Send + Sync + Debug {
-    /// Looks at the first bytes of an input, with its whole first line if that is not longer than the longest row.
-    fn begin(&self, head: &[u8]) -> Beginning;
+    /// Looks at the first bytes of an input, as UTF-8; `last` says that there are no more. `None` asks for more of them, `Err`
+    /// says why the input cannot be what is declared.
+    fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String>;
+
+    /// How the input is encoded, if that was said and is not UTF-8.
+    fn encoding(&self) -> Option<Encoding> {
+        None
+    }
 }
 
 /// What the first bytes of an input say.
@@ -189,8 +234,6 @@ pub struct Beginning {
     pub skip: usize,
     /// How many lines that is, for positions.
     pub lines: u64,
-    /// What is wrong with the header.
-    pub faults: Vec<Fault>,
     /// How to read on.
     pub records: Arc<dyn Records>,
 }
@@ -245,27 +288,55 @@ pub fn read_time(text: &str) -> Option<i64> {
     timestamp::read_time(text.as_bytes(), TimeUnit::Milliseconds)
 }
 
-/// Decodes all of `bytes`, one message of a text format.
-pub fn decode_text(decoding: &dyn TextDecoding, mut bytes: Vec<u8>) -> Part {
-    let beginning = decoding.begin(&bytes);
-    if bytes.last().is_some_and(|last| *last != b'\n') {
-        bytes.push(b'\n');
+/// A value of a type as the text formats read it, in a column by itself; none if the text is no such value.
+pub fn read_value(text: &str, kind: &arrow_schema::DataType) -> Option<ArrayRef> {
+    let mut cells = cells::Cells::new(kind, &Times::default())?;
+    (cells.fits(text.len()) && cells.push_text(text.as_bytes())).then(|| cells.finish())?
+}
+
+/// Decodes all of `bytes`, one message of a text format; `Err` says why none of it can be read.
+pub fn decode_text(decoding: &dyn TextDecoding, bytes: &[u8]) -> Result<Part, String> {
+    let text = Encoding::decode(decoding.encoding(), bytes);
+    let Some(beginning) = decoding.begin(&text, true)? else { unreachable!("there is no more to ask for") };
+    let mut text = text.into_owned();
+    if text.len() > beginning.skip && text.last() != Some(&b'\n') {
+        text.push(b'\n');
     }
-    let mut part = beginning.records.decoder().decode(&bytes[beginning.skip..]);
-    part.numbers.iter_mut().flatten().for_each(|number| *number += beginning.lines);
-    part.faults.iter_mut().for_each(|fault| fault.record += beginning.lines);
-    if beginning.lines > 0 && part.numbers.is_none() {
-        part.numbers = Some((0..part.batch.num_rows() as u64).map(|row| row + beginning.lines).collect());
+    let mut part = beginning.records.decoder().decode(&text[beginning.skip..]);
+    if beginning.lines > 0 {
+        let numbers = part.numbers.get_or_insert_with(|| (0..part.batch.num_rows() as u64).collect());
+        numbers.iter_mut().for_each(|number| *number += beginning.lines);
+        part.faults.iter_mut().for_each(|fault| fault.record += beginning.lines);
+        part.records += beginning.lines;
     }
-    part.records += beginning.lines;
-    part.faults.splice(0..0, beginning.faults);
-    part
+    Ok(part)
 }
 
 /// Columns as a batch of the wanted schema.
 fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, arrow_schema::ArrowError> {
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+}
+
+/// How many columns a message names.
+const NAMED: usize = 20;
+
+/// Names in quotes, as many as a message holds.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
+    if let Some(more) = names.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        names.truncate(NAMED);
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
+}
+
+/// The refusal to write a format.
+fn read_only(format: &str) -> FormatError {
+    FormatError::Schema {
+        what: format!("format '{format}' is read and not written"),
+        remedy: "write 'format' = 'json', 'csv', 'msgpack', 'arrow' or 'parquet'".to_owned(),
+    }
 }
 
 /// The refusal of a column's type.

@@ -15,9 +15,20 @@ pub(super) struct Number {
 /// Scans the number at the start of `bytes` by JSON's grammar; answers it and its length. `None` if there is none.
 #[inline]
 pub(super) fn scan(bytes: &[u8]) -> Option<(Number, usize)> {
+    scan_as::<true>(bytes)
+}
+
+/// The number that a text is as people and programs write them: `007`, `+5`, `.5` and `5.` too.
+#[inline]
+pub(super) fn read(text: &[u8]) -> Option<Number> {
+    scan_as::<false>(text).filter(|(_, length)| *length == text.len()).map(|(number, _)| number)
+}
+
+#[inline(always)]
+fn scan_as<const JSON: bool>(bytes: &[u8]) -> Option<(Number, usize)> {
     let at = |index: usize| bytes.get(index).copied().unwrap_or(0);
     let negative = at(0) == b'-';
-    let start = usize::from(negative);
+    let start = usize::from(negative || (!JSON && at(0) == b'+'));
     let mut end = start;
     let mut mantissa = 0_u64;
     while at(end).is_ascii_digit() {
@@ -25,7 +36,7 @@ pub(super) fn scan(bytes: &[u8]) -> Option<(Number, usize)> {
         end += 1;
     }
     let whole = end - start;
-    if whole == 0 || (whole > 1 && at(start) == b'0') {
+    if JSON && (whole == 0 || (whole > 1 && at(start) == b'0')) {
         return None;
     }
     let mut exponent = 0;
@@ -37,11 +48,14 @@ pub(super) fn scan(bytes: &[u8]) -> Option<(Number, usize)> {
             mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(at(end) - b'0'));
             end += 1;
         }
-        if end == first {
+        if JSON && end == first {
             return None;
         }
         digits += end - first;
         exponent = -i32::try_from(end - first).unwrap_or(i32::MAX);
+    }
+    if digits == 0 {
+        return None;
     }
     let mut exact = true;
     if digits > 19 {
@@ -182,6 +196,25 @@ mod tests {
             "0.00000000000000000000000001",
         ] {
             assert!(whole(good).is_some(), "{good}");
+        }
+    }
+
+    #[test]
+    fn text_is_read_as_people_write_numbers() {
+        let int = |text: &str| read(text.as_bytes()).and_then(Number::to_i64);
+        for (text, expected) in
+            [("007", 7), ("+5", 5), ("-05", -5), ("5.", 5), ("+1e3", 1000), ("0000000000000000000000042", 42)]
+        {
+            assert_eq!(int(text), Some(expected), "{text}");
+        }
+        let float = |text: &str| read(text.as_bytes()).map(|number| number.to_f64(text.as_bytes()));
+        for (text, expected) in
+            [(".5", 0.5), ("-.5e1", -5.0), ("+00.25", 0.25), ("+.1234567890123456789012", 0.123_456_789_012_345_68)]
+        {
+            assert_eq!(float(text), Some(expected), "{text}");
+        }
+        for bad in ["", "+", "-", ".", "+-5", "e5", ".e5", "1e", "1 ", "1_000", "0x1F", "1,5"] {
+            assert_eq!(read(bad.as_bytes()), None, "{bad}");
         }
     }
 

@@ -81,8 +81,7 @@ impl BlockDecoding for ParquetDecoding {
         let names = self.layout.wanted.fields().iter().map(|field| field.name().as_str());
         let known = metadata.schema().clone();
         let roots: Vec<usize> = names.filter_map(|name| known.index_of(name).ok()).collect();
-        // The adapter names the columns that are not there.
-        Adapter::new(&self.layout, &known)?;
+        Adapter::of_file(&self.layout, &known)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         Ok(Box::new(Groups { file, metadata, mask, layout: self.layout.clone(), next: 0, open: None }))
     }
@@ -113,7 +112,7 @@ impl Groups {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let builder = builder.with_projection(self.mask.clone()).with_batch_size(BATCH_ROWS);
         let reader = builder.with_row_groups(vec![group]).build().map_err(|error| error.to_string())?;
-        let adapter = Adapter::new(&self.layout, &arrow_array::RecordBatchReader::schema(&reader))?;
+        let adapter = Adapter::new(&self.layout, &arrow_array::RecordBatchReader::schema(&reader));
         Ok(Group { reader, adapter, left: rows })
     }
 

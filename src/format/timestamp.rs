@@ -1,9 +1,83 @@
-//! Times in text, both ways: RFC 3339 or `yyyy-MM-dd HH:mm:ss[.fraction]`, and back as RFC 3339 with milliseconds and `Z`.
+//! Times in text, both ways: RFC 3339 or `yyyy-MM-dd HH:mm:ss[.fraction]` (a month, day or hour of one digit and `yyyy/MM/dd`
+//! too), or as an option says; and back as RFC 3339 with milliseconds and `Z`.
 //!
 //! Units: ms since 1970 UTC. Text without an offset is UTC; digits beyond the millisecond are dropped, so times round down.
 //! Invariant: every `i64` is written so that it reads back as itself; years beyond four digits bear a sign.
 
+use std::sync::Arc;
+
 use super::number;
+use crate::options::{OptionError, OptionSpec, Options};
+use crate::time::{Civil, DAY_MS, Pattern};
+
+/// The options that say how times are written.
+pub const TIME_OPTIONS: &[OptionSpec] = &[
+    OptionSpec { name: "timestamp.unit", help: "the unit of event times written as numbers: s, ms, us (default ms)" },
+    OptionSpec {
+        name: "timestamp.format",
+        help: "how times are written as text: a pattern as Java's, as dd.MM.yyyy HH:mm (default: RFC 3339, yyyy-MM-dd HH:mm:ss)",
+    },
+    OptionSpec {
+        name: "date.format",
+        help: "how dates are written: a pattern as Java's, as dd.MM.yyyy (default yyyy-MM-dd)",
+    },
+];
+
+/// How an input writes times.
+#[derive(Clone, Debug, Default)]
+pub struct Times {
+    /// The unit of times written as numbers.
+    pub unit: TimeUnit,
+    timestamp: Option<Arc<Pattern>>,
+    date: Option<Arc<Pattern>>,
+}
+
+impl Times {
+    /// What the options say.
+    pub(super) fn of(options: &Options) -> Result<Times, OptionError> {
+        let pattern = |name: &str| -> Result<Option<Arc<Pattern>>, OptionError> {
+            let compiled = options.get(name).map(|text| {
+                let invalid = |reason| OptionError::Invalid { name: name.to_owned(), value: text.to_owned(), reason };
+                Pattern::compile(text).map(Arc::new).map_err(invalid)
+            });
+            compiled.transpose()
+        };
+        Ok(Times {
+            unit: options.one_of("timestamp.unit", TimeUnit::WORDS)?.unwrap_or_default(),
+            timestamp: pattern("timestamp.format")?,
+            date: pattern("date.format")?,
+        })
+    }
+
+    /// What a time looks like, in messages.
+    pub(super) fn expected(&self) -> &'static str {
+        match &self.timestamp {
+            None => "a time (RFC 3339, 'yyyy-MM-dd HH:mm:ss' or a number of 'timestamp.unit')",
+            Some(_) => "a time as 'timestamp.format' says",
+        }
+    }
+
+    /// Reads a time, in ms.
+    #[inline]
+    pub(super) fn read_time(&self, text: &[u8]) -> Option<i64> {
+        match &self.timestamp {
+            None => read_time(text, self.unit),
+            Some(pattern) => pattern.read(std::str::from_utf8(text).ok()?.trim()),
+        }
+    }
+
+    /// Reads a date, as days since 1970.
+    #[inline]
+    pub(super) fn read_date(&self, text: &[u8]) -> Option<i32> {
+        match &self.date {
+            None => read_date(text),
+            Some(pattern) => {
+                let ms = pattern.read(std::str::from_utf8(text).ok()?.trim())?;
+                i32::try_from(ms.div_euclid(DAY_MS)).ok()
+            }
+        }
+    }
+}
 
 /// The unit of times written as numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,14 +96,20 @@ impl TimeUnit {
     pub const WORDS: &[(&str, TimeUnit)] =
         &[("s", TimeUnit::Seconds), ("ms", TimeUnit::Milliseconds), ("us", TimeUnit::Microseconds)];
 
-    /// A scanned number of this unit in ms.
+    /// How many ms one is, as a power of ten.
     #[inline]
-    pub(super) fn to_ms(self, number: number::Number) -> Option<i64> {
-        number.scaled(match self {
+    pub(super) fn power(self) -> i32 {
+        match self {
             TimeUnit::Seconds => 3,
             TimeUnit::Milliseconds => 0,
             TimeUnit::Microseconds => -3,
-        })
+        }
+    }
+
+    /// A scanned number of this unit in ms.
+    #[inline]
+    pub(super) fn to_ms(self, number: number::Number) -> Option<i64> {
+        number.scaled(self.power())
     }
 }
 
@@ -54,7 +134,7 @@ fn read_text(text: &[u8]) -> Option<i64> {
     if !matches!(separator, b'T' | b't' | b' ') {
         return None;
     }
-    let (hour, rest) = two(rest)?;
+    let (hour, rest) = one_or_two(rest)?;
     let [b':', rest @ ..] = rest else { return None };
     let (minute, mut rest) = two(rest)?;
     let mut ms = 0;
@@ -115,19 +195,26 @@ fn date(text: &[u8]) -> Option<(i64, &[u8])> {
         return None;
     }
     let year = rest[..digits].iter().fold(0, |year, digit| year * 10 + i64::from(digit - b'0'));
-    let [b'-', rest @ ..] = &rest[digits..] else { return None };
-    let (month, rest) = two(rest)?;
-    let [b'-', rest @ ..] = rest else { return None };
-    let (day, rest) = two(rest)?;
-    let year = if negative { -year } else { year };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let last = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    (1..=last).contains(&day).then(|| (days_from_civil(year, month, day), rest))
+    let [separator @ (b'-' | b'/'), rest @ ..] = &rest[digits..] else { return None };
+    let (month, rest) = one_or_two(rest)?;
+    let [second, rest @ ..] = rest else { return None };
+    if second != separator {
+        return None;
+    }
+    let (day, rest) = one_or_two(rest)?;
+    let date = Civil { year: if negative { -year } else { year }, month, day };
+    ((1..=12).contains(&month) && (1..=date.days_in_month()).contains(&day)).then(|| (date.to_day(), rest))
+}
+
+/// One digit or two.
+#[inline]
+fn one_or_two(text: &[u8]) -> Option<(i64, &[u8])> {
+    match text {
+        [ones, rest @ ..] if ones.is_ascii_digit() && !rest.first().is_some_and(u8::is_ascii_digit) => {
+            Some((i64::from(ones - b'0'), rest))
+        }
+        _ => two(text),
+    }
 }
 
 #[inline]
@@ -138,27 +225,6 @@ fn two(text: &[u8]) -> Option<(i64, &[u8])> {
         }
         _ => None,
     }
-}
-
-/// Days since 1970 of a date of the proleptic Gregorian calendar (Hinnant's algorithm: years begin in March).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// Appends a time as `2026-01-31T12:00:00.000Z`.
@@ -183,7 +249,7 @@ fn write_clock(ms: i64, out: &mut Vec<u8>) {
 
 /// Appends a date given as days since 1970, `2026-01-31`.
 pub(super) fn write_date_of(days: i64, out: &mut Vec<u8>) {
-    let (year, month, day) = civil_from_days(days);
+    let Civil { year, month, day } = Civil::of_day(days);
     if !(0..=9999).contains(&year) {
         out.push(if year < 0 { b'-' } else { b'+' });
     }
@@ -226,6 +292,8 @@ mod tests {
             "2026-01-01t00:00:00.0009z",
             "1767225600000",
             "2025-12-31T23:59:60Z",
+            "2026-1-1",
+            "2026/01/1 0:00",
         ] {
             assert_eq!(ms(same), Some(1_767_225_600_000), "{same}");
         }
@@ -243,7 +311,10 @@ mod tests {
             "2026-01-01T00:00:00+1",
             "2026-01-01T",
             "2026-01-01T00:00:00.",
-            "2026-1-1",
+            "2026-1/1",
+            "2026-001-01",
+            "2026--01",
+            "01/01/2026",
             "1e30",
             "2026-01-01T00:00:00Zx",
             "12:00",

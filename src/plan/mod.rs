@@ -18,6 +18,7 @@ pub mod identity;
 pub mod join;
 mod map;
 mod origin;
+mod places;
 pub mod recursion;
 pub mod sharing;
 
@@ -35,6 +36,7 @@ pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain};
 pub use self::origin::Origin;
+pub use self::places::{CLASH_REMEDY, Clash, clash};
 pub use crate::aggregate::Emit;
 pub use crate::expression::{Scalar, sql_type};
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};

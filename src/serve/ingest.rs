@@ -32,6 +32,7 @@ const KINDS: &[&str] = &[
     "application/json",
     "application/x-ndjson",
     "text/csv",
+    "text/plain",
     "application/msgpack",
     "application/vnd.apache.arrow.stream",
     "application/cloudevents+json",
@@ -99,6 +100,7 @@ fn written(headers: &HeaderMap, intake: &Intake) -> Result<Written, Problem> {
             Written::Lines
         }
         "text/csv" => Written::Csv,
+        "text/plain" if intake.default_written() == Written::Text => Written::Text,
         "application/msgpack" | "application/x-msgpack" | "application/vnd.msgpack" => Written::MessagePack,
         "application/vnd.apache.arrow.stream" => Written::Arrow,
         "application/cloudevents+json" | "application/cloudevents-batch+json" => Written::CloudEvents,

@@ -403,7 +403,7 @@ fn decode(schema: &SchemaRef, wanted: &[usize], text: Vec<u8>) -> Result<RecordB
     let Decoding::Text(decoding) = json.decoding(&layout, &options).map_err(table)? else {
         return Err(Wrong::Table("JSON is a text format".to_owned()));
     };
-    let part = format::decode_text(decoding.as_ref(), text);
+    let part = format::decode_text(decoding.as_ref(), &text).map_err(Wrong::Table)?;
     match part.faults.is_empty() {
         true => Ok(part.batch),
         false => Err(Wrong::Rows(part.faults.into_iter().map(|fault| (fault.record + 1, fault.detail)).collect())),

@@ -14,7 +14,7 @@ use super::partitioned::{self, Partitioned};
 use super::{SinkConnector, SinkError, SinkSpec, Writer, changes, drain};
 use crate::delta::Delta;
 use crate::format::{self, Encoder, Format, FormatError};
-use crate::options::{OptionSpec, local};
+use crate::options::{OptionError, OptionSpec, Outputs, PART, local};
 use crate::time::Epoch;
 
 /// Bytes of a format that can be read only once it is complete that are gathered before they go to the file.
@@ -33,7 +33,7 @@ const OPTIONS: &[OptionSpec] = &[
         name: "partition.default-name",
         help: "with PARTITIONED BY: what stands for NULL in the name of a folder (default __DEFAULT_PARTITION__)",
     },
-    OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
+    format::TEXT_OPTIONS[0],
 ];
 
 impl SinkConnector for Filesystem {
@@ -52,6 +52,7 @@ impl SinkConnector for Filesystem {
     fn check(&self, spec: &SinkSpec) -> Result<(), SinkError> {
         let format = format_of(spec)?;
         changes::check(spec, &[&OPTIONS[..2], format.options()])?;
+        default_name(spec)?;
         if !spec.partition.is_empty() && (!self.per_worker(spec) || spec.partition.len() == spec.schema.fields().len())
         {
             let (what, remedy) = match self.per_worker(spec) {
@@ -75,6 +76,16 @@ impl SinkConnector for Filesystem {
         if spec.partition.is_empty() { 1 } else { partitioned::OPEN }
     }
 
+    fn outputs(&self, spec: &SinkSpec) -> Option<Outputs> {
+        let path = PathBuf::from(path(spec).ok()?);
+        let kind = extension(format_of(spec).ok()?);
+        Some(match spec.partition.len() {
+            _ if !self.per_worker(spec) => Outputs::File(path),
+            0 => Outputs::Parts(path, kind),
+            depth => Outputs::Partitions(path, kind, depth),
+        })
+    }
+
     fn prepare(&self, spec: &SinkSpec, parts: usize) -> Result<(), SinkError> {
         if !self.per_worker(spec) {
             return Ok(());
@@ -95,7 +106,7 @@ impl SinkConnector for Filesystem {
         for entry in entries {
             let entry = entry.map_err(|error| failed("reading the folder", folder, error))?.path();
             let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let Some((number, kind)) = name.strip_prefix("part-").and_then(|rest| rest.split_once('.')) else {
+            let Some((number, kind)) = name.strip_prefix(PART).and_then(|rest| rest.split_once('.')) else {
                 continue;
             };
             let old = number.parse::<usize>().is_ok_and(|number| number >= parts || kind != ours);
@@ -134,7 +145,20 @@ impl SinkConnector for Filesystem {
 /// The name of a writer's file, of several the one of that number.
 pub(super) fn part_name(part: usize, number: usize, format: &dyn Format) -> String {
     let number = if number == 0 { String::new() } else { format!("-{number}") };
-    format!("part-{part}{number}.{}", extension(format))
+    format!("{PART}{part}{number}.{}", extension(format))
+}
+
+/// What stands for NULL in the name of a folder.
+pub(super) fn default_name(spec: &SinkSpec) -> Result<&str, OptionError> {
+    let name = spec.options.get(OPTIONS[1].name).unwrap_or(format::DEFAULT_PARTITION);
+    match format::is_partition_name(name) {
+        true => Ok(name),
+        false => Err(OptionError::Invalid {
+            name: OPTIONS[1].name.to_owned(),
+            value: name.to_owned(),
+            reason: "it is the name of a folder: write letters, digits, _ or -".to_owned(),
+        }),
+    }
 }
 
 /// How the name of a part file ends.

@@ -13,7 +13,7 @@ use std::fmt::Debug;
 use arrow_schema::SchemaRef;
 
 use crate::delta::Delta;
-use crate::options::{OptionError, OptionSpec, Options};
+use crate::options::{OptionError, OptionSpec, Options, Outputs};
 use crate::retry;
 use crate::time::Epoch;
 
@@ -82,6 +82,11 @@ pub trait SinkConnector: Send + Sync + Debug {
     /// How many files a writer may have open at once.
     fn descriptors(&self, _spec: &SinkSpec) -> usize {
         1
+    }
+
+    /// The files that it writes, if it writes files.
+    fn outputs(&self, _spec: &SinkSpec) -> Option<Outputs> {
+        None
     }
 
     /// Clears the way for a run with writers `0..parts`. Every process calls it before any writer of its own is opened.

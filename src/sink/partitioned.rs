@@ -1,8 +1,7 @@
 //! A folder per partition: `PARTITIONED BY (a, b)` writes rows to `a=value/b=value/` below the path, without those columns.
 //!
-//! Values are text; NULL and the empty text are the partition's default name. What cannot stand in a name is `%` and two hex
-//! digits, as Hive writes it. Invariant: a row taken back goes where it was added. At most [`OPEN`] files are open, and one that
-//! ends; beyond them the one written longest ago is ended, and its partition goes on in a file of its own.
+//! Values are text (`format/folder.rs`). Invariant: a row taken back goes where it was added. At most [`OPEN`] files are open,
+//! and one that ends; beyond them the one written longest ago is ended, and its partition goes on in a file of its own.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -12,20 +11,15 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, Schema};
 
-use super::filesystem::{FileWriter, extension, format_of, part_name};
+use super::filesystem::{FileWriter, default_name, extension, format_of, part_name};
 use super::{SinkError, SinkSpec, Writer};
 use crate::delta::Delta;
 use crate::format::{self, Format};
+use crate::options::PART;
 use crate::time::Epoch;
 
 /// Files that one writer has open.
 pub(super) const OPEN: usize = 128;
-
-/// The name of the partition of NULL, unless the option says another.
-const DEFAULT_NAME: &str = "__DEFAULT_PARTITION__";
-
-/// Characters that do not stand for themselves, besides control characters.
-const ESCAPED: &str = "\"#%'*/:=?\\\u{7f}{[]^";
 
 /// How times are written in names.
 const TIMES: FormatOptions<'static> = FormatOptions::new()
@@ -63,8 +57,8 @@ impl Partitioned {
         Ok(Partitioned {
             narrow: SinkSpec { schema, partition: Vec::new(), ..spec.clone() },
             kept,
-            columns: spec.partition.iter().map(|&column| (column, escaped(fields[column].name()))).collect(),
-            default_name: spec.options.get("partition.default-name").unwrap_or(DEFAULT_NAME).to_owned(),
+            columns: spec.partition.iter().map(|&column| (column, fields[column].name().clone())).collect(),
+            default_name: default_name(spec)?.to_owned(),
             root: root.to_owned(),
             part,
             format: format_of(spec)?,
@@ -82,11 +76,8 @@ impl Partitioned {
             let values: &ArrayRef = batch.column(*column);
             let text = ArrayFormatter::try_new(values.as_ref(), &TIMES)?;
             for (row, folder) in folders.iter_mut().enumerate() {
-                let value = if values.is_null(row) { String::new() } else { text.value(row).try_to_string()? };
-                let value = if value.is_empty() { &self.default_name } else { &value };
-                folder.push_str(name);
-                folder.push('=');
-                folder.push_str(&escaped(value));
+                let value = if values.is_null(row) { None } else { Some(text.value(row).try_to_string()?) };
+                folder.push_str(&format::folder(name, value.as_deref(), &self.default_name));
                 folder.push('/');
             }
         }
@@ -162,8 +153,8 @@ pub(super) fn clear(spec: &SinkSpec, root: &Path, gone: impl Fn(usize) -> bool) 
         what: format!("removing what an earlier run left in {}", path.display()),
         error,
     };
-    let columns: Vec<String> =
-        spec.partition.iter().map(|&column| format!("{}=", escaped(spec.schema.field(column).name()))).collect();
+    let name = |&column: &usize| format::folder(spec.schema.field(column).name(), Some(""), "none");
+    let columns: Vec<String> = spec.partition.iter().map(name).collect();
     let mut open = vec![(root.to_owned(), 0)];
     while let Some((folder, depth)) = open.pop() {
         let entries = match std::fs::read_dir(&folder) {
@@ -189,21 +180,7 @@ pub(super) fn clear(spec: &SinkSpec, root: &Path, gone: impl Fn(usize) -> bool) 
 
 /// The writer that a file is of, whatever its format.
 fn part_of(name: &str) -> Option<usize> {
-    let (stem, kind) = name.strip_prefix("part-")?.split_once('.')?;
+    let (stem, kind) = name.strip_prefix(PART)?.split_once('.')?;
     let part = stem.split_once('-').map_or(stem, |(part, _)| part);
     format::FORMATS.iter().any(|format| extension(*format) == kind).then(|| part.parse().ok())?
-}
-
-/// A value as it stands in the name of a folder.
-fn escaped(value: &str) -> String {
-    let mut name = String::with_capacity(value.len());
-    for character in value.chars() {
-        if character.is_ascii_control() || ESCAPED.contains(character) {
-            name.push_str(&format!("%{:02X}", u32::from(character)));
-        } else {
-            name.push(character);
-        }
-    }
-    // These are not names.
-    if name == "." || name == ".." { name.replace('.', "%2E") } else { name }
 }

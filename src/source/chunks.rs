@@ -86,17 +86,17 @@ impl Chunks {
                 }
             }
             let Some(records) = &self.records else {
-                if !self.ended && buffer.len() <= self.max_row_bytes && !buffer.contains(&b'\n') {
-                    continue;
-                }
-                let beginning = self.decoding.begin(&buffer);
+                let last = self.ended || buffer.len() > self.max_row_bytes;
+                let begun = self.decoding.begin(&buffer, last);
+                let begun = begun.map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))?;
+                let Some(beginning) = begun else { continue };
                 buffer.drain(..beginning.skip);
                 self.records = Some(beginning.records);
                 (self.tail, self.whole) = (buffer, true);
-                if beginning.lines == 0 && beginning.faults.is_empty() {
+                if beginning.lines == 0 {
                     return self.next(Vec::new());
                 }
-                return Ok(Some(Chunk::Skipped { lines: beginning.lines, faults: beginning.faults }));
+                return Ok(Some(Chunk::Skipped { lines: beginning.lines, faults: Vec::new() }));
             };
             if self.ended {
                 if buffer.is_empty() {

@@ -1,6 +1,7 @@
 //! `filesystem`: a file, the files of a folder, or those that a pattern matches; one partition a file, by path.
 //!
-//! Bounded: what is there when the dataflow starts. Hidden files (`.x`, `_x`) of a folder or pattern are passed over.
+//! Bounded: what is there when the dataflow starts. Hidden files (`.x`, `_x`) of a folder or pattern are passed over. Of a
+//! folder's folders those by partition are read too, whose names tell a column (`path_values.rs`).
 
 use std::fs::File;
 use std::io;
@@ -8,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::partition::Position;
+use super::path_values::{DEFAULT_NAME, PathValues, default_name};
 use super::text::{CHUNK_BYTES, TextInput, TextReader};
 use super::{Connector, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
-use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Part};
-use crate::options::{OptionError, OptionSpec, Options, local};
+use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Notices, Part};
+use crate::options::{Inputs, OptionError, OptionSpec, Options, local};
 use crate::retry::{Patient, Standing, until_it_goes};
 
 /// The connector `filesystem`.
@@ -29,7 +31,11 @@ const OPTIONS: &[OptionSpec] = &[
         help: "how many bytes of a text format are decoded at a time (default 1048576); results do not depend on it",
     },
     OptionSpec { name: "max-row-bytes", help: format::DECODING_OPTIONS[0].help },
-    OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
+    DEFAULT_NAME,
+    format::TEXT_OPTIONS[0],
+    format::TEXT_OPTIONS[1],
+    format::TEXT_OPTIONS[2],
+    format::TEXT_OPTIONS[3],
 ];
 
 impl Connector for Filesystem {
@@ -54,6 +60,7 @@ impl Connector for Filesystem {
         check_options(spec, self.options(), Some(path))?;
         threads(&spec.options)?;
         chunk_bytes(&spec.options)?;
+        default_name(spec)?;
         match format::choose(&spec.options, path) {
             Ok(format) => decoding(spec, format).map(drop),
             // A folder's or pattern's files each tell their own format, once they are there.
@@ -65,22 +72,38 @@ impl Connector for Filesystem {
 
     fn missing(&self, spec: &SourceSpec) -> Option<String> {
         let path = path(spec).ok()?;
-        let found =
-            files(path).and_then(|files| files.into_iter().find_map(|file| File::open(file).err()).map_or(Ok(()), Err));
+        let found = files_of(spec, path)
+            .and_then(|files| files.into_iter().find_map(|file| File::open(file).err()).map_or(Ok(()), Err));
         found.err().map(|error| format!("{path}: {error}"))
+    }
+
+    fn inputs(&self, spec: &SourceSpec) -> Option<Inputs> {
+        let path = path(spec).ok()?;
+        let there = std::fs::metadata(path);
+        Some(match there {
+            Ok(found) if found.is_dir() => Inputs::Folder(path.into()),
+            Err(_) if path.ends_with('/') => Inputs::Folder(path.into()),
+            Err(_) if path.contains(WILD) => Inputs::Pattern(path.into()),
+            _ => Inputs::One(path.into()),
+        })
     }
 
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
-        let files = files(path(spec)?).map_err(|error| failed(spec, error))?;
+        let files = files_of(spec, path(spec)?).map_err(|error| failed(spec, error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads(&spec.options)?.unwrap_or_else(|| cores.div_ceil(files.len().max(1)));
         let chunk_bytes = chunk_bytes(&spec.options)?;
+        let layout = layout(spec)?;
         let reader = |file: PathBuf| -> Result<Box<dyn Reader>, SourceError> {
             let name = file.display().to_string();
             let format = format::choose(&spec.options, &name).map_err(|error| refuse(spec, error))?;
-            let decoding = decoding(spec, format)?;
-            let layout = layout(spec)?;
+            let layout = Layout { notices: layout.notices.at(&name), ..layout.clone() };
+            let (values, layout) = match PathValues::of(spec, &file, &layout)? {
+                Some((values, layout)) => (Some(values), layout),
+                None => (None, layout),
+            };
+            let decoding = format.decoding(&layout, &spec.options).map_err(|error| refuse(spec, error))?;
             // Opened when it is read: a folder may hold more files than may be open at once.
             Ok(Box::new(FileReader {
                 path: file,
@@ -88,6 +111,7 @@ impl Connector for Filesystem {
                 name,
                 decoding,
                 layout,
+                values,
                 threads,
                 chunk_bytes,
                 standing: Arc::default(),
@@ -149,7 +173,8 @@ pub(super) fn refuse(spec: &SourceSpec, error: FormatError) -> SourceError {
 
 /// What a source asks of a format.
 pub(super) fn layout(spec: &SourceSpec) -> Result<Layout, SourceError> {
-    Layout::new(&spec.physical, &spec.decode, &spec.options).map_err(|error| refuse(spec, error))
+    let layout = Layout::new(&spec.physical, &spec.decode, &spec.options).map_err(|error| refuse(spec, error))?;
+    Ok(Layout { notices: Notices::of(&spec.name), ..layout })
 }
 
 /// How a format decodes a source.
@@ -162,17 +187,35 @@ fn failed(spec: &SourceSpec, error: io::Error) -> SourceError {
     SourceError::Io { source_name: spec.name.clone(), what: format!("looking for '{path}'"), error }
 }
 
-/// The files meant by a path, sorted.
-fn files(path: &str) -> io::Result<Vec<PathBuf>> {
+/// The files of a source, sorted.
+fn files_of(spec: &SourceSpec, path: &str) -> io::Result<Vec<PathBuf>> {
+    files(path, &|name| spec.physical.fields().iter().any(|field| field.name() == name))
+}
+
+/// What makes a path a pattern.
+const WILD: [char; 3] = ['*', '?', '['];
+
+/// The files meant by a path, sorted; `is_column` knows the columns that folders may be by.
+fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
     let hidden = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
     let mut files: Vec<PathBuf> = match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
-            let entries = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
-            let files = entries.collect::<io::Result<Vec<_>>>()?;
-            files.into_iter().filter(|file| file.is_file() && !hidden(file)).collect()
+            let (mut files, mut open) = (Vec::new(), vec![PathBuf::from(path)]);
+            while let Some(folder) = open.pop() {
+                for entry in std::fs::read_dir(&folder)? {
+                    let entry = entry?.path();
+                    let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                    if entry.is_file() && !hidden(&entry) {
+                        files.push(entry);
+                    } else if entry.is_dir() && format::is_partition(&name, is_column) {
+                        open.push(entry);
+                    }
+                }
+            }
+            files
         }
         Ok(_) => return Ok(vec![PathBuf::from(path)]),
-        Err(error) if !path.contains(['*', '?', '[']) => return Err(error),
+        Err(error) if !path.contains(WILD) => return Err(error),
         Err(_) => {
             let matches = glob::glob(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             matches.filter_map(Result::ok).filter(|file| file.is_file() && !hidden(file)).collect()
@@ -194,6 +237,7 @@ struct FileReader {
     position: Option<Position>,
     decoding: Decoding,
     layout: Layout,
+    values: Option<PathValues>,
     threads: usize,
     chunk_bytes: usize,
     standing: Arc<Standing>,
@@ -210,14 +254,25 @@ impl Reader for FileReader {
     }
 
     fn read(&mut self) -> Result<Read, SourceError> {
-        if let Some(open) = &mut self.open {
-            return open.read();
+        if self.open.is_none() && self.position.is_some() {
+            self.open = Some(self.begin()?);
         }
-        let Some(position) = self.position.take() else { return Ok(Read::End) };
+        let Some(open) = &mut self.open else { return Ok(Read::End) };
+        Ok(match (open.read()?, &self.values) {
+            (Read::Rows(decoded), Some(values)) => Read::Rows(values.add(decoded)),
+            (read, _) => read,
+        })
+    }
+}
+
+impl FileReader {
+    /// Opens the file.
+    fn begin(&mut self) -> Result<Box<dyn Reader>, SourceError> {
+        let Some(position) = self.position.take() else { unreachable!("a file is opened once") };
         let (standing, what) = (self.standing.clone(), format!("source file {}", self.name));
         let opened = until_it_goes(&standing, &what, || File::open(&self.path));
         let file = opened.map_err(|error| position.failed("opening", error))?;
-        let open: Box<dyn Reader> = match &self.decoding {
+        Ok(match &self.decoding {
             Decoding::Text(decoding) => {
                 let decoding = decoding.clone();
                 let layout = self.layout.clone();
@@ -233,8 +288,7 @@ impl Reader for FileReader {
                 let parts = format::guarded(|| decoding.open(Input::File(file))).map_err(bad)?;
                 Box::new(BlockReader { parts, position })
             }
-        };
-        self.open.insert(open).read()
+        })
     }
 }
 

@@ -16,7 +16,8 @@ use crate::time::Clock;
 
 /// Refuses options that generators do not read: also those of sources that concern how rows are written.
 pub(super) fn check_options(spec: &SourceSpec, own: &[OptionSpec]) -> Result<(), OptionError> {
-    let written = |option: &&OptionSpec| !matches!(option.name, "format" | "timestamp.unit");
+    let written =
+        |option: &&OptionSpec| !matches!(option.name, "format" | "timestamp.unit" | "timestamp.format" | "date.format");
     let shared: Vec<OptionSpec> = SOURCE_OPTIONS.iter().filter(written).copied().collect();
     spec.options.check(&format!("source '{}' ({})", spec.name, spec.connector.name()), &[&shared, own])
 }

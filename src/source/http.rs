@@ -22,7 +22,10 @@ const OPTIONS: &[OptionSpec] = &[
         help: "a column: a row whose value there was taken within the horizon counts as a duplicate and is not taken again",
     },
     OptionSpec { name: "dedup.horizon", help: "how long a key is known, in event time (default 1 hour)" },
-    OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
+    format::TEXT_OPTIONS[0],
+    format::TEXT_OPTIONS[1],
+    format::TEXT_OPTIONS[2],
+    format::TEXT_OPTIONS[3],
 ];
 
 /// How many rows and bytes may wait.
@@ -59,7 +62,7 @@ impl Connector for Http {
             return Err(SourceError::Schema {
                 source_name: spec.name.clone(),
                 what: "Parquet is not read from requests".to_owned(),
-                remedy: "write 'format' = 'json', 'csv', 'msgpack' or 'arrow'".to_owned(),
+                remedy: "write 'format' = 'json', 'csv', 'msgpack', 'arrow', 'raw', 'regex' or 'grok'".to_owned(),
             });
         }
         room(spec)?;

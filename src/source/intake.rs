@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::filesystem::{layout, refuse};
 use super::{RowLimits, SourceError, SourceSpec};
-use crate::format::{self, BlockDecoding, Decoder, Decoding, Input, Part, Records, TextDecoding};
+use crate::format::{self, BlockDecoding, Decoder, Decoding, Encoding, Input, Part, Records, TextDecoding};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Written {
     MessagePack,
     /// An Arrow IPC stream.
     Arrow,
+    /// Lines, as the source's format says: raw, regex or grok.
+    Text,
     /// CloudEvents in JSON, one or an array of them, around the rows.
     CloudEvents,
 }
@@ -33,6 +35,8 @@ pub struct Intake {
     lines: Pool,
     /// Why not, if a column has no text form in CSV.
     csv: Result<Arc<dyn TextDecoding>, String>,
+    /// How lines are read, if the source's format says so.
+    text: Option<Arc<dyn TextDecoding>>,
     msgpack: Arc<dyn BlockDecoding>,
     arrow: Arc<dyn BlockDecoding>,
     max_depth: u32,
@@ -51,6 +55,9 @@ impl std::fmt::Debug for Pool {
         f.debug_struct("Pool").field("records", &self.records).finish_non_exhaustive()
     }
 }
+
+/// The formats of lines that only the source's own options tell how to read.
+const LINES: [&str; 3] = ["raw", "regex", "grok"];
 
 /// How many decoders wait for their next use.
 const KEPT: usize = 16;
@@ -96,11 +103,19 @@ impl Intake {
             Err(SourceError::Option(error)) => return Err(error.into()),
             Err(error) => Err(error.to_string()),
         };
+        let named = spec.options.get("format").and_then(format::find);
+        let text = match named.filter(|format| LINES.contains(&format.name())).map(|format| of(format.name())) {
+            None => None,
+            Some(Ok(Decoding::Text(text))) => Some(text),
+            Some(Ok(Decoding::Blocks(_))) => unreachable!("lines are text"),
+            Some(Err(error)) => return Err(error),
+        };
         Ok(Intake {
             // The inside of an array is also how one object over several lines is read.
-            json: Pool::new(json.begin(b"[").records),
-            lines: Pool::new(json.begin(b"{").records),
+            json: Pool::new(begun(json.as_ref(), b"[")),
+            lines: Pool::new(begun(json.as_ref(), b"{")),
             csv,
+            text,
             msgpack,
             arrow,
             max_depth: limits.depth,
@@ -109,6 +124,7 @@ impl Intake {
                 Some("csv") => Written::Csv,
                 Some("msgpack") => Written::MessagePack,
                 Some("arrow") => Written::Arrow,
+                Some(name) if LINES.contains(&name) => Written::Text,
                 _ => Written::Lines,
             },
         })
@@ -122,6 +138,12 @@ impl Intake {
     /// Decodes a whole body; `Err` says why nothing of it can be read. Records are counted from 0.
     pub fn decode(&self, written: Written, body: &[u8]) -> Result<Part, String> {
         let text = !matches!(written, Written::MessagePack | Written::Arrow);
+        let encoding = match written {
+            Written::Csv => self.csv.as_ref().ok().and_then(|csv| csv.encoding()),
+            Written::Text => self.text.as_ref().and_then(|text| text.encoding()),
+            _ => None,
+        };
+        let body = &if text { Encoding::decode(encoding, body) } else { body.into() };
         let body = body.strip_prefix(b"\xEF\xBB\xBF").filter(|_| text).unwrap_or(body);
         match written {
             Written::Lines if first(body) != Some(b'[') => Ok(self.lines.decode(&ended(body))),
@@ -137,11 +159,12 @@ impl Intake {
             }
             Written::Csv => {
                 let csv = self.csv.as_ref().map_err(String::clone)?;
-                let beginning = csv.begin(body);
-                if let Some(fault) = beginning.faults.first() {
-                    return Err(format!("the header: {}", fault.detail));
-                }
-                Ok(beginning.records.decoder().decode(&ended(&body[beginning.skip.min(body.len())..])))
+                whole(csv.as_ref(), body)
+            }
+            Written::Text => {
+                let text =
+                    self.text.as_ref().ok_or("the source's format is not raw, regex or grok: send JSON or CSV")?;
+                whole(text.as_ref(), body)
             }
             Written::CloudEvents => {
                 let lines = format::cloudevents_as_lines(body, self.max_depth, self.time.as_deref());
@@ -164,6 +187,20 @@ impl Intake {
     /// Decodes lines, one event each, the last with its end: as many records as lines.
     pub fn lines(&self, text: &[u8]) -> Part {
         self.lines.decode(text)
+    }
+}
+
+/// Decodes a whole body, its records counted from behind its header.
+fn whole(text: &dyn TextDecoding, body: &[u8]) -> Result<Part, String> {
+    let Some(beginning) = text.begin(body, true)? else { unreachable!("the body is whole") };
+    Ok(beginning.records.decoder().decode(&ended(&body[beginning.skip.min(body.len())..])))
+}
+
+/// How records are read of an input that begins so.
+fn begun(text: &dyn TextDecoding, head: &[u8]) -> Arc<dyn Records> {
+    match text.begin(head, true) {
+        Ok(Some(beginning)) => beginning.records,
+        _ => unreachable!("JSON begins with anything"),
     }
 }
 

@@ -22,6 +22,7 @@ mod leaps;
 mod nexmark;
 mod packing;
 mod partition;
+mod path_values;
 mod random;
 mod repeats;
 #[cfg(test)]
@@ -40,7 +41,8 @@ use arrow_schema::{FieldRef, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 
 use crate::delta::Reject;
-use crate::options::{OptionError, OptionSpec, Options};
+use crate::format;
+use crate::options::{Inputs, OptionError, OptionSpec, Options};
 use crate::retry::Standing;
 
 pub use arrival::Arrivals;
@@ -131,6 +133,11 @@ pub trait Connector: Send + Sync + Debug {
         true
     }
 
+    /// The files that it reads, if it reads files.
+    fn inputs(&self, _spec: &SourceSpec) -> Option<Inputs> {
+        None
+    }
+
     /// Opens the partitions, always in the same order.
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError>;
 }
@@ -138,7 +145,7 @@ pub trait Connector: Send + Sync + Debug {
 /// Options that every source understands.
 pub const SOURCE_OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "connector", help: "where rows come from" },
-    OptionSpec { name: "format", help: "how rows are written: json, csv, msgpack, arrow, parquet" },
+    OptionSpec { name: "format", help: "how rows are written: json, csv, msgpack, arrow, parquet, raw, regex, grok" },
     OptionSpec {
         name: "lateness",
         help: "how far behind the watermark a row is still accepted, or 'unbounded' (default 0 s)",
@@ -151,7 +158,9 @@ pub const SOURCE_OPTIONS: &[OptionSpec] = &[
         name: "watermark.idle",
         help: "what the watermark of an idle live source does: hold (default), or clock: go on with the clock from its last row",
     },
-    OptionSpec { name: "timestamp.unit", help: "the unit of event times written as numbers: s, ms, us (default ms)" },
+    format::TIME_OPTIONS[0],
+    format::TIME_OPTIONS[1],
+    format::TIME_OPTIONS[2],
     OptionSpec {
         name: "max-future-skew",
         help: "how far ahead of the clock a row of a live source may move the watermark (default 5 min)",

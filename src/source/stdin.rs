@@ -22,7 +22,10 @@ const OPTIONS: &[OptionSpec] = &[
                        true, false (default false: ticks by the clock)",
     },
     OptionSpec { name: "max-row-bytes", help: format::DECODING_OPTIONS[0].help },
-    OptionSpec { name: "csv.*", help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal" },
+    format::TEXT_OPTIONS[0],
+    format::TEXT_OPTIONS[1],
+    format::TEXT_OPTIONS[2],
+    format::TEXT_OPTIONS[3],
 ];
 
 const BOOLEANS: &[(&str, bool)] = &[("true", true), ("false", false)];

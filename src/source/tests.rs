@@ -193,7 +193,11 @@ fn files_of_blocks_are_read_by_column_name() {
         let options = [("path", path.to_str().unwrap())];
         let other = spec(&filesystem::Filesystem, &[field("m", DataType::Int64)], &options);
         let error = filesystem::Filesystem.open(&other).unwrap()[0].read().unwrap_err().to_string();
-        assert!(error.contains("no column 'm'; it has t, unused, n"), "{error}");
+        assert!(error.contains("none of the columns 'm'; it has 't', 'unused', 'n'"), "{error}");
+        let both = [field("n", DataType::Int64), field("m", DataType::Int64)];
+        let some = spec(&filesystem::Filesystem, &both, &options);
+        let (rows, rejects) = drain(filesystem::Filesystem.open(&some).unwrap()[0].as_mut());
+        assert!(rejects.is_empty() && rows[5] == (6, "{\"n\":5,\"m\":null}".to_owned()), "{:?}", rows[5]);
     }
     let path = folder.path().join("bad.parquet");
     std::fs::write(&path, "no").unwrap();

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::chunks::{Chunk, Chunks};
 use super::partition::Position;
 use super::{Read, Reader, SourceError};
-use crate::format::{Decoder, Layout, Part, TextDecoding};
+use crate::format::{Decoder, Encoding, Layout, Part, TextDecoding};
 
 /// How much a decoder is handed at a time, unless told otherwise.
 pub(super) const CHUNK_BYTES: usize = 1 << 20;
@@ -56,6 +56,7 @@ impl TextReader {
     /// Starts to read. A bounded input that fits one chunk is read on the calling thread.
     pub(super) fn start(mut text: TextInput, position: Position) -> io::Result<TextReader> {
         let live = text.live;
+        text.input = Encoding::reader(text.decoding.encoding(), text.input);
         let mut head = Vec::new();
         if !live {
             (&mut text.input).take(text.chunk_bytes as u64).read_to_end(&mut head)?;

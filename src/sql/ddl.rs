@@ -1,5 +1,7 @@
 //! `CREATE SOURCE` and `CREATE TABLE`: columns, computed columns, watermark, primary key, options.
 
+use std::collections::HashSet;
+
 use arrow_schema::DataType;
 use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr};
 use datafusion_sql::sqlparser::parser::Parser;
@@ -207,8 +209,9 @@ fn bound(tokens: &[TokenWithSpan], column: &Name, span: Span) -> Result<i64, Pro
 
 /// What can be said of a table by itself.
 fn check(table: &Table) -> Result<(), Problem> {
-    for (at, column) in table.columns.iter().enumerate() {
-        if table.columns[..at].iter().any(|other| other.name.key() == column.name.key()) {
+    let mut known = HashSet::with_capacity(table.columns.len());
+    for column in &table.columns {
+        if !known.insert(column.name.key()) {
             return Err(Problem::at(column.name.span, format!("the column '{}' is there twice", column.name.value))
                 .hint("names are compared without case"));
         }

@@ -295,14 +295,20 @@ impl<'a> Program<'a> {
         let key = table.name.key();
         self.tables.insert(key.clone(), (self.file, table.clone()));
         if let Some(first) = table.partition.first() {
-            // What is partitioned is written only.
-            let sink = table.option("connector").and_then(|connector| self.catalog.sink(&connector.value.value));
-            if table.source || sink.is_none() {
+            let connector = table.option("connector").map(|connector| connector.value.value.as_str());
+            let writes = connector.is_some_and(|connector| self.catalog.sink(connector).is_some());
+            let reads = connector.is_some_and(|connector| self.catalog.connector(connector).is_some());
+            if !writes || (table.source && !reads) {
                 self.broken.insert(key);
-                let message = format!("'{}' is no sink, and PARTITIONED BY says how a sink writes", table.name.value);
+                let message =
+                    format!("'{}' has no folders, and PARTITIONED BY says how files lie in them", table.name.value);
                 return Err(vec![Problem::at(first.span, message).hint("leave PARTITIONED BY out")]);
             }
-            return Ok(());
+            if table.columns.is_empty() {
+                // It takes its columns from what is written.
+                return Ok(());
+            }
+            super::sinks::check_partition(&table)?;
         }
         let Some(connector) = table.option("connector") else {
             let declared = self.reference(table);
@@ -456,11 +462,13 @@ impl<'a> Program<'a> {
                 *source = number[*source];
             }
         }
-        if self.errors.is_empty() {
-            Ok(Compiled { dataflow: Dataflow { sources: specs, tables, nodes, origins, views, sinks }, warnings })
-        } else {
-            Err(self.errors)
+        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks };
+        if let Some(clash) = crate::plan::clash(&dataflow) {
+            let (file, span) = self.sinks[clash.sink].place();
+            let (name, text) = &self.files[file];
+            self.errors.push(Problem::at(span, clash.what).hint(crate::plan::CLASH_REMEDY).in_file(name, text, span));
         }
+        if self.errors.is_empty() { Ok(Compiled { dataflow, warnings }) } else { Err(self.errors) }
     }
 }
 

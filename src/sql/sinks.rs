@@ -30,6 +30,9 @@ const SINK_OPTIONS: &[OptionSpec] = &[
 pub(super) struct SinkDraft {
     /// As a table, for messages about options.
     table: Table,
+    /// The statement that writes first: its file, and where it names the sink.
+    file: usize,
+    named: Span,
     connector: &'static dyn SinkConnector,
     options: Options,
     schema: Arc<Schema>,
@@ -42,6 +45,11 @@ pub(super) struct SinkDraft {
 impl SinkDraft {
     pub(super) fn key(&self) -> String {
         self.table.name.key()
+    }
+
+    /// Where it is said what it writes: the file, and its name there.
+    pub(super) fn place(&self) -> (usize, Span) {
+        (self.file, self.named)
     }
 }
 
@@ -69,6 +77,8 @@ impl Program<'_> {
         self.push_sink(SinkDraft {
             partition: partition(&table, &fields)?,
             table,
+            file: self.file,
+            named: sink.name.span,
             connector,
             options,
             schema: Arc::new(Schema::new(fields)),
@@ -117,6 +127,8 @@ impl Program<'_> {
         self.push_sink(SinkDraft {
             partition: partition(&table, &fields)?,
             table,
+            file: self.file,
+            named: name.span,
             connector,
             options,
             schema: Arc::new(Schema::new(fields)),
@@ -257,6 +269,12 @@ impl Program<'_> {
         let Ok(node) = lowering.concat(branches, &types) else { unreachable!("columns of a node always have types") };
         (node, (0..types.len()).collect())
     }
+}
+
+/// Refuses a partition by what is no column of a table, or twice by one.
+pub(super) fn check_partition(table: &Table) -> Result<(), Vec<Problem>> {
+    let field = |column: &super::ddl::Column| Arc::new(Field::new(&column.name.value, DataType::Null, true));
+    partition(table, &table.columns.iter().map(field).collect::<Vec<_>>()).map(drop)
 }
 
 /// The places of the columns that a sink is partitioned by.

@@ -1,5 +1,6 @@
 //! A declared source until the plan knows which of its columns are needed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ pub(super) struct SourceDraft {
     max_future_skew_ms: i64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Origin {
     Physical(usize),
     Computed(usize),
@@ -317,18 +318,18 @@ impl SourceDraft {
         }
         let origins: Vec<Origin> = kept.iter().filter_map(|&c| self.columns.get(c)).copied().collect();
         let time = self.time.map(|(at, bound_ms)| (self.columns[at], bound_ms));
-        let used = |origin: Origin| {
-            let named = |given: Option<(Origin, i64)>| given.is_some_and(|(at, _)| at == origin);
-            origins.contains(&origin) || named(time) || named(self.dedup)
-        };
-        let computed: Vec<usize> = (0..self.computed.len()).filter(|&i| used(Origin::Computed(i))).collect();
-        let read = |i: usize| computed.iter().any(|&c| columns_of(&self.computed[c].1).contains(&i));
+        let named = [time, self.dedup].into_iter().flatten().map(|(origin, _)| origin);
+        let used: HashSet<Origin> = origins.iter().copied().chain(named).collect();
+        let computed: Vec<usize> = (0..self.computed.len()).filter(|&i| used.contains(&Origin::Computed(i))).collect();
+        let read: HashSet<usize> = computed.iter().flat_map(|&c| columns_of(&self.computed[c].1)).collect();
         let mut decode: Vec<usize> =
-            (0..self.physical.len()).filter(|&i| used(Origin::Physical(i)) || read(i)).collect();
+            (0..self.physical.len()).filter(|&i| used.contains(&Origin::Physical(i)) || read.contains(&i)).collect();
         if decode.is_empty() {
             decode.push(0);
         }
-        let decoded = |i: usize| decode.iter().position(|&d| d == i).unwrap_or(0);
+        let mut places = vec![0; self.physical.len()];
+        decode.iter().enumerate().for_each(|(place, &i)| places[i] = place);
+        let decoded = |i: usize| places[i];
         let place = |origin: Origin| match origin {
             Origin::Physical(i) => decoded(i),
             Origin::Computed(i) => decode.len() + computed.iter().position(|&c| c == i).unwrap_or(0),
@@ -350,7 +351,7 @@ impl SourceDraft {
             options: self.options.clone(),
             physical: Arc::new(Schema::new(self.physical.clone())),
             computed: exprs,
-            arrival: used(Origin::Arrival).then_some(self.arrivals),
+            arrival: used.contains(&Origin::Arrival).then_some(self.arrivals),
             output: origins.iter().map(|&origin| place(origin)).collect(),
             time: time.map(|(origin, bound_ms)| TimeSpec {
                 column: place(origin),

@@ -4,14 +4,18 @@
 //! Intervals are half-open. A *watermark* is always the exclusive frontier `W`: no accepted row with
 //! `event_time < W - lateness` is still to come.
 
+mod civil;
 mod clock;
 mod duration;
 mod epoch;
 mod operator;
+mod pattern;
 mod zone;
 
+pub use civil::{Civil, DAY_MS, iso_week, iso_weekday, plus_months_ms};
 pub use clock::{Clock, now_ms};
 pub use duration::{format_duration_ms, format_time_ms, parse_duration_ms};
 pub use epoch::Epoch;
 pub use operator::Unmoved;
+pub use pattern::Pattern;
 pub use zone::Zone;

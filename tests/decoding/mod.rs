@@ -26,6 +26,8 @@ pub const TARGETS: &[Target] = &[
     ("parquet", parquet),
     ("cloudevents", cloudevents),
     ("packed", packed),
+    ("dialects", dialects),
+    ("text_lines", text_lines),
 ];
 
 /// What a packed body may hold.
@@ -130,6 +132,48 @@ pub fn csv(data: &[u8]) {
     let _ = decoded(flat(), Written::Csv, &[b"n,s,ts,d,m\n", data].concat());
 }
 
+/// Intakes of CSV in other dialects; the first byte says which reads the rest.
+pub fn dialects(data: &[u8]) {
+    static INTAKES: OnceLock<Vec<Intake>> = OnceLock::new();
+    const DIALECTS: &[&str] = &[
+        "'csv.escape-character' = '\\', 'csv.allow-comments' = 'true', 'csv.ignore-parse-errors' = 'true'",
+        "'csv.field-delimiter' = ';', 'csv.decimal-separator' = ',', 'csv.thousands-separator' = '.', 'csv.header' = 'false'",
+        "'csv.encoding' = 'UTF-16', 'max-row-bytes' = '40'",
+        "'csv.encoding' = 'Shift_JIS', 'csv.quote-character' = '''', 'timestamp.format' = 'd.M.yy HH:mm', 'date.format' = 'MMM d yyyy'",
+        "'csv.disable-quote-character' = 'true', 'csv.null-literal' = '-'",
+    ];
+    let of = |dialect: &&str| {
+        let program = FLAT.replace("'http'", &format!("'http', 'format' = 'csv', {dialect}"));
+        Intake::new(&spec(&program), RowLimits::default()).unwrap()
+    };
+    let intakes = INTAKES.get_or_init(|| DIALECTS.iter().map(of).collect());
+    let Some((first, rest)) = data.split_first() else { return };
+    let _ = decoded(&intakes[usize::from(*first) % intakes.len()], Written::Csv, rest);
+}
+
+/// Intakes of lines: as they are, by a pattern, by grok; the first byte says which reads the rest. Every line is a row or a fault.
+pub fn text_lines(data: &[u8]) {
+    static INTAKES: OnceLock<Vec<Intake>> = OnceLock::new();
+    const LINES: &[&str] = &[
+        "(line VARCHAR) WITH ('connector' = 'http', 'format' = 'raw')",
+        "(line VARCHAR) WITH ('connector' = 'http', 'format' = 'raw', 'raw.charset' = 'UTF-16BE', 'max-row-bytes' = '20')",
+        "(n INT, s VARCHAR, m DECIMAL(5, 2)) WITH ('connector' = 'http', 'format' = 'regex', 'regex.null-literal' = '-',
+          'regex.pattern' = '(?<n>\\S*) (?<s>.*?)(?: (?<m>[-0-9.]+))?$')",
+        "(clientip VARCHAR, verb VARCHAR, response INT, bytes BIGINT) WITH ('connector' = 'http', 'format' = 'grok',
+          'grok.pattern' = '%{COMMONAPACHELOG}', 'grok.null-literal' = '-')",
+    ];
+    let of = |lines: &&str| {
+        let program = format!("CREATE SOURCE t {lines}; CREATE MATERIALIZED VIEW v AS SELECT * FROM t;");
+        Intake::new(&spec(&program), RowLimits::default()).unwrap()
+    };
+    let intakes = INTAKES.get_or_init(|| LINES.iter().map(of).collect());
+    let Some((first, rest)) = data.split_first() else { return };
+    let part = decoded(&intakes[usize::from(*first) % intakes.len()], Written::Text, rest).unwrap();
+    if first % 4 == 0 {
+        assert_eq!(part.batch.num_rows() + part.faults.len(), part.records as usize);
+    }
+}
+
 pub fn msgpack(data: &[u8]) {
     let _ = decoded(nested(), Written::MessagePack, data);
 }
@@ -197,6 +241,19 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "json" => vec![of(ROW), of(&format!("[{ROW},\n{ROW}]")), of("[]")],
         "lines" => vec![of(ROW), of(&format!("{ROW}\n\n{ROW}"))],
         "csv" => vec![of("n,s,ts,d,m\n1,a,1000,2.5,1.5\n2,\"b\"\"\n\",2000,,\n"), of("1,a,1000,,\n")],
+        "dialects" => vec![
+            of("\0n,s,ts,d,m\n# c\n1,\"a\\\"b\",1000,2.5,1.5\nx,a\\,b\n"),
+            of("\u{1}t;1;2;1.000;0,5;1.234,5;99,995;x;2026-1-2;5\n"),
+            [&[2][..], &"n,s\n1,né\n2,\"open\n3,x\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()].concat(),
+            of("\u{3}s,ts,day\n'a''b',1.2.24 10:00,Jan 2 2024\n"),
+            of("\u{4}n,s\n-,\"x\n"),
+        ],
+        "text_lines" => vec![
+            of("\0a line\r\n\nanother"),
+            [&[1][..], &"né\nab\n".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>()].concat(),
+            of("\u{2}7 some text 1.005\n- x\n"),
+            of("\u{3}127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] \"GET /a HTTP/1.0\" 200 2326\n"),
+        ],
         "cloudevents" => {
             let event = format!(r#"{{"specversion":"1.0","id":"1","time":"2026-01-02T03:04:05Z","type":"t","data":{ROW}}}"#);
             vec![of(&event), of(&format!("[{event}, {event}]"))]

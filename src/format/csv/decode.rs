@@ -4,153 +4,55 @@ use std::sync::Arc;
 
 use super::super::cells::{Cells, Values};
 use super::super::{Decoder, Fault, Layout, Part, batch, clip};
-use super::CsvRecords;
-
-/// The length of the whole records at the start: up to the last newline outside quotes.
-pub(super) fn cut(bytes: &[u8]) -> usize {
-    if memchr::memchr(b'"', bytes).is_none() {
-        return memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1);
-    }
-    let (mut quoted, mut cut) = (false, 0);
-    for at in memchr::memchr2_iter(b'"', b'\n', bytes) {
-        match bytes[at] {
-            b'"' => quoted = !quoted,
-            _ if !quoted => cut = at + 1,
-            _ => {}
-        }
-    }
-    cut
-}
-
-/// The length of the first record with its newline.
-pub(super) fn record_end(bytes: &[u8]) -> Option<usize> {
-    let mut quoted = false;
-    for at in memchr::memchr2_iter(b'"', b'\n', bytes) {
-        match bytes[at] {
-            b'"' => quoted = !quoted,
-            _ if !quoted => return Some(at + 1),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The fields of a header.
-pub(super) fn names(header: &[u8], delimiter: u8) -> Vec<String> {
-    let header = without_end(header);
-    let mut scratch = Vec::new();
-    let (mut at, mut names) = (0, Vec::new());
-    while let Ok(field) = field(header, at, delimiter, &mut scratch) {
-        names.push(String::from_utf8_lossy(field.text).trim().to_owned());
-        match field.next {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    names
-}
-
-/// A record without its line end.
-fn without_end(record: &[u8]) -> &[u8] {
-    let record = record.strip_suffix(b"\n").unwrap_or(record);
-    record.strip_suffix(b"\r").unwrap_or(record)
-}
-
-/// One field: its text without quotes, whether it had them, and where the next begins.
-struct Field<'a> {
-    text: &'a [u8],
-    quoted: bool,
-    next: Option<usize>,
-}
-
-/// The field at `at` of a record without its end.
-#[inline]
-fn field<'a>(record: &'a [u8], at: usize, delimiter: u8, scratch: &'a mut Vec<u8>) -> Result<Field<'a>, &'static str> {
-    if record.get(at) != Some(&b'"') {
-        let end = record[at..].iter().position(|byte| *byte == delimiter).map_or(record.len(), |length| at + length);
-        let next = (end < record.len()).then_some(end + 1);
-        return Ok(Field { text: &record[at..end], quoted: false, next });
-    }
-    let mut from = at + 1;
-    scratch.clear();
-    let mut copied = false;
-    loop {
-        let Some(quote) = memchr::memchr(b'"', &record[from..]).map(|length| from + length) else {
-            return Err("a quote is not closed");
-        };
-        let after = record.get(quote + 1).copied();
-        if after == Some(b'"') {
-            scratch.extend_from_slice(&record[from..=quote]);
-            copied = true;
-            from = quote + 2;
-            continue;
-        }
-        let next = match after {
-            None => None,
-            Some(byte) if byte == delimiter => Some(quote + 2),
-            Some(_) => return Err("text after a closing quote"),
-        };
-        let text = if copied {
-            scratch.extend_from_slice(&record[from..quote]);
-            scratch.as_slice()
-        } else {
-            &record[from..quote]
-        };
-        return Ok(Field { text, quoted: true, next });
-    }
-}
+use super::dialect::Dialect;
+use super::split::{End, Field, without_end};
+use super::{CsvRecords, NOT_UTF8};
 
 /// A decoder with its columns.
 pub(super) struct CsvDecoder {
     layout: Arc<Layout>,
-    delimiter: u8,
-    null: Option<Vec<u8>>,
+    dialect: Arc<Dialect>,
+    /// Whether numbers are read as they stand.
+    plain: bool,
     targets: Vec<Option<usize>>,
-    missing: Vec<String>,
+    missing: Vec<usize>,
     cells: Vec<Cells>,
     scratch: Vec<u8>,
+    number: Vec<u8>,
 }
 
 impl CsvDecoder {
     pub(super) fn new(records: &CsvRecords) -> CsvDecoder {
         let layout = records.layout.clone();
         let cells =
-            layout.wanted.fields().iter().filter_map(|field| Cells::new(field.data_type(), layout.unit)).collect();
+            layout.wanted.fields().iter().filter_map(|field| Cells::new(field.data_type(), &layout.times)).collect();
         CsvDecoder {
             layout,
-            delimiter: records.dialect.delimiter,
-            null: records.dialect.null.clone(),
+            dialect: records.dialect.clone(),
+            plain: records.dialect.plain_numbers(),
             targets: records.targets.clone(),
             missing: records.missing.clone(),
             cells,
             scratch: Vec::new(),
+            number: Vec::new(),
         }
     }
 
     fn record(&mut self, record: &[u8], row: usize) -> Result<(), String> {
         let (mut at, mut index) = (0, 0);
         loop {
-            let field = field(record, at, self.delimiter, &mut self.scratch)?;
-            let Some(target) = self.targets.get(index) else {
-                return Err(format!("more than the {} fields there should be", self.targets.len()));
-            };
-            if let Some(target) = *target {
-                let cells = &mut self.cells[target];
-                let schema = self.layout.wanted.field(target);
-                let null = (field.text.is_empty() && !(field.quoted && matches!(cells.values, Values::Text { .. })))
-                    || (!field.quoted && self.null.as_deref() == Some(field.text));
-                if cells.len() > row {
-                    cells.truncate(row);
+            let field = self.dialect.marks.field(record, at, &mut self.scratch);
+            match self.targets.get(index) {
+                Some(Some(target)) => {
+                    let schema = self.layout.wanted.field(*target);
+                    let cells = &mut self.cells[*target];
+                    let dialect = (!self.plain).then_some((self.dialect.as_ref(), &mut self.number));
+                    fill(cells, schema.is_nullable(), &field, row, &self.dialect, dialect)
+                        .map_err(|what| format!("column '{}'{what}", schema.name()))?;
                 }
-                if null {
-                    if !schema.is_nullable() {
-                        return Err(format!("column '{}' is NULL, and declared NOT NULL", schema.name()));
-                    }
-                    cells.push_null();
-                } else if !cells.fits(field.text.len()) || !cells.push_text(field.text) {
-                    let shown = clip(&field.text[..field.text.len().min(40)]);
-                    return Err(format!("column '{}': expected {}, found '{shown}'", schema.name(), cells.expects()));
-                }
+                Some(None) => {}
+                None if self.dialect.lenient => break,
+                None => return Err(format!("more than the {} fields there should be", self.targets.len())),
             }
             index += 1;
             match field.next {
@@ -159,34 +61,90 @@ impl CsvDecoder {
             }
         }
         if index < self.targets.len() {
-            return Err(format!("{index} fields where {} should be", self.targets.len()));
-        }
-        for name in &self.missing {
-            if let Ok(target) = self.layout.wanted.index_of(name) {
-                if !self.layout.wanted.field(target).is_nullable() {
-                    return Err(format!("column '{name}' is missing, and declared NOT NULL"));
-                }
-                self.cells[target].push_null();
+            if !self.dialect.lenient {
+                return Err(format!("{index} fields where {} should be", self.targets.len()));
             }
+            for target in self.targets[index..].iter().flatten() {
+                null(&mut self.cells[*target], &self.layout, *target, row)?;
+            }
+        }
+        for target in &self.missing {
+            null(&mut self.cells[*target], &self.layout, *target, row)?;
         }
         Ok(())
     }
 }
 
+/// NULL in a column that a record does not have in row `row`, or not a second time.
+fn null(cells: &mut Cells, layout: &Layout, column: usize, row: usize) -> Result<(), String> {
+    if cells.len() > row {
+        return Ok(());
+    }
+    let field = layout.wanted.field(column);
+    if !field.is_nullable() {
+        return Err(format!("column '{}' is missing, and declared NOT NULL", field.name()));
+    }
+    cells.push_null();
+    Ok(())
+}
+
+/// Puts a field into row `row` of its column. Of a name that the header has twice the last counts.
+#[inline]
+fn fill(
+    cells: &mut Cells,
+    nullable: bool,
+    field: &Field<'_>,
+    row: usize,
+    dialect: &Dialect,
+    numbers: Option<(&Dialect, &mut Vec<u8>)>,
+) -> Result<(), String> {
+    // What stands in quotes may be text that looks like NULL.
+    let text = field.quoted && matches!(cells.values, Values::Text { .. });
+    let null = !text && (field.text.is_empty() || dialect.null.as_deref() == Some(field.raw));
+    if cells.len() > row {
+        cells.truncate(row);
+    }
+    if !null {
+        let text = match numbers {
+            Some((dialect, plain)) if cells.is_number() => dialect.number(field.text, plain),
+            _ => Some(field.text),
+        };
+        if cells.fits(field.text.len()) && text.is_some_and(|text| cells.push_text(text)) {
+            return Ok(());
+        }
+        if !(dialect.lenient && nullable) {
+            let shown = clip(&field.text[..field.text.len().min(40)]);
+            return Err(format!(": expected {}, found '{shown}'", cells.expects()));
+        }
+    }
+    if !nullable {
+        return Err(" is NULL, and declared NOT NULL".to_owned());
+    }
+    cells.push_null();
+    Ok(())
+}
+
 impl Decoder for CsvDecoder {
     fn decode(&mut self, chunk: &[u8]) -> Part {
         let checked = std::str::from_utf8(chunk).is_ok();
-        let quotes = memchr::memchr(b'"', chunk).is_some();
+        let quotes = self.dialect.marks.quote.is_some_and(|quote| memchr::memchr(quote, chunk).is_some());
         let (mut at, mut rows, mut records) = (0, 0_usize, 0_u64);
         let mut numbers: Option<Vec<u64>> = None;
         let mut faults = Vec::new();
         while at < chunk.len() {
             let rest = &chunk[at..];
-            let end = if quotes { record_end(rest) } else { memchr::memchr(b'\n', rest).map(|newline| newline + 1) };
-            let whole = &rest[..end.unwrap_or(rest.len())];
-            at += whole.len();
+            let (length, broken) = match quotes {
+                true => match self.dialect.marks.record_end(rest, true) {
+                    End::Whole(length) => (length, None),
+                    End::Broken(length, what) => (length, Some(what)),
+                    End::Beyond => unreachable!("nothing is beyond the end"),
+                },
+                false => (memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1), None),
+            };
+            let whole = &rest[..length];
+            at += length;
             let record = without_end(whole);
-            let result = if record.is_empty() && self.targets.len() != 1 {
+            let result = if (record.is_empty() && self.targets.len() != 1) || self.dialect.marks.is_comment(record) {
                 // A blank line: nothing, but it counts.
                 numbers.get_or_insert_with(|| (0..rows as u64).collect());
                 records += 1;
@@ -195,7 +153,9 @@ impl Decoder for CsvDecoder {
                 let limit = self.layout.max_row_bytes;
                 Err(("oversized", format!("{} bytes; 'max-row-bytes' is {limit}", record.len())))
             } else if !checked && std::str::from_utf8(record).is_err() {
-                Err(("malformed", "not UTF-8".to_owned()))
+                Err(("malformed", NOT_UTF8.to_owned()))
+            } else if let Some(what) = broken {
+                Err(("malformed", format!("{what}; what follows is read from the next line on")))
             } else {
                 self.record(record, rows).map_err(|detail| ("malformed", detail))
             };

@@ -11,7 +11,7 @@ use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use super::super::json::not_finite;
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError};
-use super::Dialect;
+use super::dialect::Dialect;
 
 /// Writes one line a row, and the header before the first.
 pub(super) struct CsvEncoder {
@@ -21,8 +21,19 @@ pub(super) struct CsvEncoder {
 }
 
 impl CsvEncoder {
-    pub(super) fn new(schema: SchemaRef, dialect: Dialect) -> CsvEncoder {
-        CsvEncoder { schema, dialect, begun: false }
+    pub(super) fn new(schema: SchemaRef, dialect: Dialect) -> Result<CsvEncoder, FormatError> {
+        let refused =
+            |what: &str, remedy: &str| FormatError::Schema { what: what.to_owned(), remedy: remedy.to_owned() };
+        if dialect.encoding.is_some() {
+            return Err(refused("CSV is written as UTF-8", "leave 'csv.encoding' out"));
+        }
+        if dialect.marks.quote.is_none() && dialect.marks.escape.is_none() {
+            return Err(refused(
+                "text with a delimiter in it cannot be written without quotes",
+                "leave 'csv.disable-quote-character' out, or add 'csv.escape-character'",
+            ));
+        }
+        Ok(CsvEncoder { schema, dialect, begun: false })
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {
@@ -31,27 +42,43 @@ impl CsvEncoder {
         }
         for (index, field) in self.schema.fields().iter().enumerate() {
             if index > 0 {
-                out.push(self.dialect.delimiter);
+                out.push(self.dialect.marks.delimiter);
             }
             self.text(field.name().as_bytes(), out);
         }
         out.push(b'\n');
     }
 
-    /// A field of text: quoted if it holds what would end it, is empty, or would be read as NULL.
+    /// A field of text: quoted if it holds what would end it, is empty, or would be read as NULL or a comment.
     fn text(&self, text: &[u8], out: &mut Vec<u8>) {
-        let special = |byte: &u8| matches!(byte, b'"' | b'\n' | b'\r') || *byte == self.dialect.delimiter;
-        if !text.is_empty() && !text.iter().any(special) && self.dialect.null.as_deref() != Some(text) {
+        let marks = &self.dialect.marks;
+        let special = |byte: &u8| {
+            matches!(byte, b'\n' | b'\r')
+                || *byte == marks.delimiter
+                || Some(*byte) == marks.quote
+                || Some(*byte) == marks.escape
+        };
+        let read_otherwise = text.is_empty() || marks.is_comment(text) || self.dialect.null.as_deref() == Some(text);
+        if !read_otherwise && !text.iter().any(special) {
             return out.extend_from_slice(text);
         }
-        out.push(b'"');
+        out.extend(marks.quote);
         for byte in text {
-            out.push(*byte);
-            if *byte == b'"' {
-                out.push(b'"');
+            // A quote is doubled, or escaped where that is asked for; what escapes, too.
+            if Some(*byte) == marks.quote || Some(*byte) == marks.escape || (marks.quote.is_none() && special(byte)) {
+                out.extend(marks.escape.or(marks.quote));
             }
+            out.push(*byte);
         }
-        out.push(b'"');
+        out.extend(marks.quote);
+    }
+
+    /// A number, given with a point.
+    fn number(&self, text: &str, out: &mut Vec<u8>) {
+        match self.dialect.decimal {
+            b'.' if self.dialect.marks.delimiter != b'.' => out.extend_from_slice(text.as_bytes()),
+            separator => self.text(text.replace('.', char::from(separator).encode_utf8(&mut [0; 4])).as_bytes(), out),
+        }
     }
 
     fn cell(&self, column: &dyn Array, shown: &ArrayFormatter<'_>, row: usize, out: &mut Vec<u8>) {
@@ -59,7 +86,7 @@ impl CsvEncoder {
             return out.extend_from_slice(self.dialect.null.as_deref().unwrap_or_default());
         }
         let float = |value: f64, text: String, out: &mut Vec<u8>| match value.is_finite() {
-            true => out.extend_from_slice(text.as_bytes()),
+            true => self.number(&text, out),
             false => out.extend_from_slice(not_finite(value).as_bytes()),
         };
         match column.data_type() {
@@ -80,6 +107,7 @@ impl CsvEncoder {
                 write_time(column.as_primitive::<TimestampMillisecondType>().value(row), out);
             }
             DataType::Date32 => write_date_of(column.as_primitive::<Date32Type>().value(row).into(), out),
+            DataType::Decimal128(..) => self.number(&shown.value(row).to_string(), out),
             _ => self.text(shown.value(row).to_string().as_bytes(), out),
         }
     }
@@ -97,7 +125,7 @@ impl Encoder for CsvEncoder {
         for row in 0..batch.num_rows() {
             for (index, column) in batch.columns().iter().enumerate() {
                 if index > 0 {
-                    out.push(self.dialect.delimiter);
+                    out.push(self.dialect.marks.delimiter);
                 }
                 self.cell(column.as_ref(), &shown[index], row, out);
             }

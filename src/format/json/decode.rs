@@ -7,14 +7,20 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Fields};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
-use super::super::cells::{Cells, Values, decimal, float};
+use super::super::cells::{Cells, Values, float};
+use super::super::decimal::decimal;
 use super::super::{Decoder, Fault, Layout, Part, batch, clip};
 use super::Shape;
 use super::cursor::{Bad, Cursor, Problem, element_end, gap};
 
 /// How many places of an object are remembered.
-const REMEMBERED: usize = 1024;
+const REMEMBERED: usize = 1 << 16;
+
+/// From how many columns on their names are hashed.
+const MANY: usize = 16;
 
 /// What is known of a column's objects, beside its cells.
 enum Known {
@@ -38,6 +44,8 @@ struct Object {
     fields: Fields,
     known: Vec<Known>,
     places: Vec<Place>,
+    /// The column of each name, if there are many.
+    columns: HashMap<Box<[u8]>, usize, FixedState>,
 }
 
 /// The key that last stood at a place: from its opening quote to the colon, and the column it means.
@@ -74,7 +82,19 @@ impl Place {
 impl Object {
     fn new(fields: &Fields) -> Object {
         let known = fields.iter().map(|field| Known::of(field.data_type())).collect();
-        Object { fields: fields.clone(), known, places: Vec::new() }
+        let many = if fields.len() < MANY { 0 } else { fields.len() };
+        // Of a name that is there twice the first counts.
+        let names = fields.iter().enumerate().take(many).rev();
+        let columns = names.map(|(at, field)| (field.name().as_bytes().into(), at)).collect();
+        Object { fields: fields.clone(), known, places: Vec::new(), columns }
+    }
+
+    /// The column of that name.
+    fn column(&self, name: &[u8]) -> Option<usize> {
+        match self.columns.is_empty() {
+            true => self.fields.iter().position(|field| field.name().as_bytes() == name),
+            false => self.columns.get(name).copied(),
+        }
     }
 }
 
@@ -92,7 +112,7 @@ impl JsonDecoder {
     pub(super) fn new(layout: Arc<Layout>, shape: Shape) -> JsonDecoder {
         let object = Object::new(layout.wanted.fields());
         let cells =
-            layout.wanted.fields().iter().filter_map(|field| Cells::new(field.data_type(), layout.unit)).collect();
+            layout.wanted.fields().iter().filter_map(|field| Cells::new(field.data_type(), &layout.times)).collect();
         JsonDecoder { layout, shape, object, cells, scratch: Vec::new() }
     }
 
@@ -291,7 +311,7 @@ fn other_key(
         cursor.unescape(name, scratch)?;
         name = scratch;
     }
-    let column = keys.fields.iter().position(|field| field.name().as_bytes() == name);
+    let column = keys.column(name);
     cursor.space();
     cursor.expect(b':', "':'")?;
     if place < REMEMBERED {
@@ -360,8 +380,8 @@ fn value(
                 Ok((number, text)) => values.push(float(number, text, *single)),
                 Err(_) => return wrong(cursor, cells),
             },
-            (Values::Time { values, unit, .. }, _) => {
-                match cursor.number().ok().and_then(|(number, _)| unit.to_ms(number)) {
+            (Values::Time { values, times, .. }, _) => {
+                match cursor.number().ok().and_then(|(number, _)| times.unit.to_ms(number)) {
                     Some(ms) => values.push(ms),
                     None => return wrong(cursor, cells),
                 }

@@ -44,7 +44,7 @@ impl Format for Json {
 
     fn decoding(&self, layout: &Layout, _: &Options) -> Result<Decoding, FormatError> {
         for field in layout.wanted.fields() {
-            if super::cells::Cells::new(field.data_type(), layout.unit).is_none() {
+            if super::cells::Cells::new(field.data_type(), &layout.times).is_none() {
                 return Err(refuse_type(self.name(), field));
             }
         }
@@ -82,7 +82,7 @@ struct JsonRecords {
 }
 
 impl TextDecoding for JsonDecoding {
-    fn begin(&self, head: &[u8]) -> Beginning {
+    fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
         let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         let mut shape = Shape::Lines;
         if let Some(first) = head[skip..].iter().position(|byte| !byte.is_ascii_whitespace())
@@ -91,8 +91,11 @@ impl TextDecoding for JsonDecoding {
             shape = Shape::Elements;
             skip += first + 1;
         }
+        if shape == Shape::Lines && !last && !head.contains(&b'\n') {
+            return Ok(None);
+        }
         let records = Arc::new(JsonRecords { layout: self.layout.clone(), shape });
-        Beginning { skip, lines: 0, faults: Vec::new(), records }
+        Ok(Some(Beginning { skip, lines: 0, records }))
     }
 }
 

@@ -53,7 +53,7 @@ impl Format for MsgPack {
 
     fn decoding(&self, layout: &Layout, options: &Options) -> Result<Decoding, FormatError> {
         for field in layout.wanted.fields() {
-            if super::cells::Cells::new(field.data_type(), layout.unit).is_none() {
+            if super::cells::Cells::new(field.data_type(), &layout.times).is_none() {
                 return Err(refuse_type(self.name(), field));
             }
         }

@@ -7,8 +7,8 @@ use arrow_array::ArrayRef;
 use arrow_array::types::Int64Type;
 use datafusion_common::{Result, plan_err};
 
-use super::civil::{Civil, DAY_MS, iso_week, iso_weekday};
 use super::function::{Args, Form, Function, Kind};
+use crate::time::{Civil, DAY_MS, iso_week, iso_weekday};
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Function] = &[

@@ -6,12 +6,10 @@
 //! a function has a form for them; whole numbers `BIGINT`, text `Utf8`.
 
 mod calendar;
-mod civil;
 mod encode;
 mod function;
 mod json;
 mod moments;
-mod pattern;
 mod planner;
 mod regex;
 mod rewrite;

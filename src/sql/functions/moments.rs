@@ -8,11 +8,9 @@ use arrow_array::ArrayRef;
 use arrow_array::types::TimestampMillisecondType;
 use datafusion_common::{Result, plan_err};
 
-use super::civil::{Civil, DAY_MS, iso_weekday, plus_months_ms};
 use super::function::{Args, Form, Function, Kind};
-use super::pattern::Pattern;
-use super::zones::{read_instant, zone};
-use crate::time::Zone;
+use super::zones::{compiled, read_instant, zone};
+use crate::time::{Civil, DAY_MS, Pattern, Zone, iso_weekday, plus_months_ms};
 
 /// How Flink writes a time where it has no pattern.
 const PLAIN: &str = "yyyy-MM-dd HH:mm:ss";
@@ -274,7 +272,7 @@ fn check_unit(constants: &[Option<&str>]) -> Result<()> {
 }
 
 fn check_pattern(pattern: Option<&str>) -> Result<()> {
-    pattern.map_or(Ok(()), |pattern| Pattern::compile(pattern).map(drop))
+    pattern.map_or(Ok(()), |pattern| compiled(pattern).map(drop))
 }
 
 /// The pattern in argument `at`: compiled once if it is constant, anew when it changes if not.
@@ -283,7 +281,7 @@ struct Patterns(Option<(String, Pattern)>);
 impl Patterns {
     fn get(&mut self, text: &str) -> Result<&Pattern> {
         if self.0.as_ref().is_none_or(|(known, _)| known != text) {
-            self.0 = Some((text.to_owned(), Pattern::compile(text)?));
+            self.0 = Some((text.to_owned(), compiled(text)?));
         }
         match &self.0 {
             Some((_, pattern)) => Ok(pattern),

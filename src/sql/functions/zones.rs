@@ -16,8 +16,12 @@ use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, Scalar
 
 use super::super::column_type::{TIME, instant};
 use super::function::{Args, Form, Function, Kind};
-use super::pattern::Pattern;
-use crate::time::Zone;
+use crate::time::{Pattern, Zone};
+
+/// Java's pattern of that text.
+pub(super) fn compiled(text: &str) -> Result<Pattern> {
+    Pattern::compile(text).or_else(|what| plan_err!("{what}"))
+}
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Function] = &[Function {
@@ -25,7 +29,7 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
     aliases: &[],
     forms: &[
         Form::new(&[Kind::Text, Kind::Text, Kind::Text], Kind::Text, |args| {
-            let pattern = Pattern::compile("yyyy-MM-dd HH:mm:ss")?;
+            let pattern = compiled("yyyy-MM-dd HH:mm:ss")?;
             let mut zones = Zones::default();
             let mut failed = Ok(());
             let result = args.texts(|row, out| {

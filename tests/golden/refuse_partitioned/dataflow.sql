@@ -1,6 +1,6 @@
 -- Partitions are folders that a sink writes, by columns that it has.
 CREATE SOURCE clicks ("user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
-PARTITIONED BY (page) WITH ('connector' = 'filesystem', 'path' = 'input.ndjson', 'format' = 'json');
+PARTITIONED BY (page) WITH ('connector' = 'http');
 
 CREATE SOURCE taps ("user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
 WITH ('connector' = 'filesystem', 'path' = 'input.ndjson', 'format' = 'json');

@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use datafusion_common::{Result, plan_err};
-
 use super::civil::{Civil, DAY_MS, iso_weekday};
 
 const MONTHS: [&str; 12] = [
@@ -24,7 +22,7 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Piece>);
+pub struct Pattern(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -35,7 +33,7 @@ enum Piece {
 
 impl Pattern {
     /// Compiles a pattern, or says which part of it is not understood.
-    pub(super) fn compile(text: &str) -> Result<Pattern> {
+    pub fn compile(text: &str) -> Result<Pattern, String> {
         let mut pieces = Vec::new();
         let mut chars = text.chars().peekable();
         let literal = |pieces: &mut Vec<Piece>, c: char| match pieces.last_mut() {
@@ -49,7 +47,7 @@ impl Pattern {
                     match chars.next() {
                         Some('\'') if chars.next_if_eq(&'\'').is_none() => break,
                         Some(c) => literal(&mut pieces, c),
-                        None => return plan_err!("date pattern '{text}': a quote is not closed"),
+                        None => return Err(format!("date pattern '{text}': a quote is not closed")),
                     }
                 },
                 'a'..='z' | 'A'..='Z' => {
@@ -58,9 +56,9 @@ impl Pattern {
                         count += 1;
                     }
                     if !"yuMdDHhmsSaEXZ".contains(c) {
-                        return plan_err!(
+                        return Err(format!(
                             "date pattern '{text}': letter '{c}' is not understood; use y M d D H h m s S a E X Z and quote text like 'T'"
-                        );
+                        ));
                     }
                     pieces.push(Piece::Field(c, count));
                 }
@@ -71,13 +69,13 @@ impl Pattern {
     }
 
     /// Whether it reads an offset: what it reads is an instant then.
-    pub(super) fn reads_offset(&self) -> bool {
+    pub fn reads_offset(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Field('X' | 'Z', _)))
     }
 
     /// Writes the time that clocks show which are `offset_ms` ahead of UTC. Answers nothing that can fail: writing to a
     /// `String` does not.
-    pub(super) fn write(&self, local_ms: i64, offset_ms: i64, out: &mut String) {
+    pub fn write(&self, local_ms: i64, offset_ms: i64, out: &mut String) {
         let ms = local_ms;
         let day = ms.div_euclid(DAY_MS);
         let date = Civil::of_day(day);
@@ -117,7 +115,7 @@ impl Pattern {
 
     /// Reads a time; `None` if the text is not of this pattern or no date. What the pattern leaves out is the start of
     /// 1970-01-01.
-    pub(super) fn read(&self, text: &str) -> Option<i64> {
+    pub fn read(&self, text: &str) -> Option<i64> {
         let mut rest = text;
         let (mut year, mut month, mut day, mut day_of_year) = (1970, 1, 1, None);
         let (mut hour, mut minute, mut second, mut milli, mut offset) = (0, 0, 0, 0, 0);
@@ -315,7 +313,7 @@ mod tests {
 
     #[test]
     fn unknown_letters_are_named() {
-        assert!(Pattern::compile("yyyy-qq").unwrap_err().to_string().contains("letter 'q'"));
-        assert!(Pattern::compile("yyyy 'T").unwrap_err().to_string().contains("quote is not closed"));
+        assert!(Pattern::compile("yyyy-qq").unwrap_err().contains("letter 'q'"));
+        assert!(Pattern::compile("yyyy 'T").unwrap_err().contains("quote is not closed"));
     }
 }

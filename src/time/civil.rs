@@ -2,20 +2,23 @@
 //! right for every `i64` of ms. (The algorithms are Howard Hinnant's.)
 
 /// Milliseconds in a day.
-pub(super) const DAY_MS: i64 = 86_400_000;
+pub const DAY_MS: i64 = 86_400_000;
 
 /// A date. Months and days count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Civil {
-    pub(super) year: i64,
-    pub(super) month: i64,
-    pub(super) day: i64,
+pub struct Civil {
+    /// The year; 0 is 1 BC.
+    pub year: i64,
+    /// The month.
+    pub month: i64,
+    /// The day of the month.
+    pub day: i64,
 }
 
 impl Civil {
     /// The date of a day.
     #[inline]
-    pub(super) fn of_day(days: i64) -> Civil {
+    pub fn of_day(days: i64) -> Civil {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let of_era = shifted.rem_euclid(146_097);
@@ -29,13 +32,13 @@ impl Civil {
 
     /// The date of a time in ms.
     #[inline]
-    pub(super) fn of_ms(ms: i64) -> Civil {
+    pub fn of_ms(ms: i64) -> Civil {
         Civil::of_day(ms.div_euclid(DAY_MS))
     }
 
     /// The day of this date; the day of the month may be beyond the month's end and counts on.
     #[inline]
-    pub(super) fn to_day(self) -> i64 {
+    pub fn to_day(self) -> i64 {
         let year = self.year - i64::from(self.month <= 2);
         let era = year.div_euclid(400);
         let year_of_era = year.rem_euclid(400);
@@ -46,7 +49,7 @@ impl Civil {
     }
 
     /// How many days its month has.
-    pub(super) fn days_in_month(self) -> i64 {
+    pub fn days_in_month(self) -> i64 {
         match self.month {
             4 | 6 | 9 | 11 => 30,
             2 if self.year.rem_euclid(4) == 0 && (self.year.rem_euclid(100) != 0 || self.year.rem_euclid(400) == 0) => {
@@ -58,7 +61,7 @@ impl Civil {
     }
 
     /// As many months on; the day is cut to the end of the month.
-    pub(super) fn plus_months(self, months: i64) -> Civil {
+    pub fn plus_months(self, months: i64) -> Civil {
         let total = (self.year * 12 + self.month - 1).saturating_add(months);
         let first = Civil { year: total.div_euclid(12), month: total.rem_euclid(12) + 1, day: 1 };
         Civil { day: self.day.min(first.days_in_month()), ..first }
@@ -67,20 +70,20 @@ impl Civil {
 
 /// Monday is 1, Sunday 7.
 #[inline]
-pub(super) fn iso_weekday(days: i64) -> i64 {
+pub fn iso_weekday(days: i64) -> i64 {
     (days + 3).rem_euclid(7) + 1
 }
 
 /// The ISO 8601 year and week of a day: week 1 has the year's first Thursday.
 #[inline]
-pub(super) fn iso_week(days: i64) -> (i64, i64) {
+pub fn iso_week(days: i64) -> (i64, i64) {
     let thursday = days - iso_weekday(days) + 4;
     let year = Civil::of_day(thursday).year;
     (year, (thursday - Civil { year, month: 1, day: 1 }.to_day()) / 7 + 1)
 }
 
 /// A time `months` later: the date moves, the time of day stays. Beyond the ends of time it stops there.
-pub(super) fn plus_months_ms(ms: i64, months: i64) -> i64 {
+pub fn plus_months_ms(ms: i64, months: i64) -> i64 {
     // 3.6e9 months reach beyond either end of an i64 of ms from the other.
     let date = Civil::of_ms(ms).plus_months(months.clamp(-8_000_000_000, 8_000_000_000));
     let exact = i128::from(date.to_day()) * i128::from(DAY_MS) + i128::from(ms.rem_euclid(DAY_MS));

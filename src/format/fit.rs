@@ -1,0 +1,270 @@
+//! Columns that others wrote as columns of the declared types, by the rules that JSON has: the same value in another type fits,
+//! what would be cut, wrapped or made up does not.
+//!
+//! Whole numbers take floats and decimals without a fraction; DECIMAL is rounded as CAST rounds; numbers are times in
+//! `timestamp.unit`; text is what it reads as; the members of a row are found by name: one that is not there is NULL, one that
+//! nobody declared is passed over. Invariant: a value that does not fit is a misfit of its row, and NULL in the column.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::*;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
+use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit as ArrowUnit};
+
+use super::cells::Cells;
+use super::number;
+use super::timestamp::{TimeUnit, Times, write_time};
+
+/// Rows whose values do not fit.
+#[derive(Debug)]
+pub(super) struct Misfit {
+    /// Which rows.
+    pub(super) rows: BooleanBuffer,
+    /// The members on the way to the value, each behind a dot.
+    pub(super) path: String,
+    /// What is wrong with it.
+    pub(super) what: String,
+}
+
+/// A column as declared.
+pub(super) struct Fitted {
+    pub(super) column: ArrayRef,
+    pub(super) misfits: Vec<Misfit>,
+}
+
+const MS: DataType = DataType::Timestamp(ArrowUnit::Millisecond, None);
+
+type Result<T> = std::result::Result<T, String>;
+
+/// A column as one of type `to`; `Err` is a fault of what made the column.
+pub(super) fn fit(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitted> {
+    if from.data_type() == to && !to.is_nested() {
+        return Ok(Fitted { column: from.clone(), misfits: Vec::new() });
+    }
+    let kind = from.data_type().clone();
+    match (&kind, to) {
+        (DataType::Null, _) => Ok(Fitted { column: new_null_array(to, from.len()), misfits: Vec::new() }),
+        (DataType::Dictionary(_, values), _) => fit(&cast(from, values)?, to, times),
+        (DataType::Struct(_), DataType::Struct(fields)) => row(from.as_struct(), fields, times),
+        (DataType::List(_), DataType::List(item)) => list(from.as_list::<i32>(), item, times),
+        (
+            DataType::LargeList(item) | DataType::FixedSizeList(item, _) | DataType::ListView(item),
+            DataType::List(_),
+        ) => fit(&cast(from, &DataType::List(item.clone()))?, to, times),
+        (_, DataType::Struct(_) | DataType::List(_)) => Ok(never(from, to)),
+        (DataType::LargeUtf8 | DataType::Utf8View, _) => fit(&cast(from, &DataType::Utf8)?, to, times),
+        (DataType::Utf8, _) => text(from, to, times),
+        (_, DataType::Timestamp(ArrowUnit::Millisecond, _)) => time(from, to, times.unit),
+        (DataType::Timestamp(..), DataType::Utf8) => shown_times(from, times),
+        (DataType::Float16, _) => fit(&cast(from, &DataType::Float32)?, to, times),
+        (kind, to) if to.is_integer() && kind.is_floating() => checked(from, to, cast(&whole_floats(from)?, to)?),
+        (kind, to) if to.is_integer() && is_decimal(kind) => checked(from, to, cast(&whole_decimals(from)?, to)?),
+        (kind, to) if changes_meaning(kind, to) || !can_cast_types(kind, to) => Ok(never(from, to)),
+        _ => checked(from, to, cast(from, to)?),
+    }
+}
+
+fn is_decimal(kind: &DataType) -> bool {
+    use DataType::{Decimal32, Decimal64, Decimal128, Decimal256};
+    matches!(kind, Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..))
+}
+
+/// Whether a cast would take the number behind a value for the value: days, ticks and truth values are no numbers.
+fn changes_meaning(from: &DataType, to: &DataType) -> bool {
+    let number = |kind: &DataType| kind.is_numeric();
+    let other =
+        |kind: &DataType| kind.is_temporal() || *kind == DataType::Boolean || matches!(kind, DataType::Interval(_));
+    (number(from) && other(to))
+        || (other(from) && number(to))
+        || matches!((from, to), (DataType::Boolean, _) if other(to))
+}
+
+/// Casts; what does not fit becomes NULL.
+fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    cast_with_options(column, to, &options).map_err(|error| error.to_string())
+}
+
+fn valid(column: &dyn Array) -> BooleanBuffer {
+    column.logical_nulls().map_or_else(|| BooleanBuffer::new_set(column.len()), NullBuffer::into_inner)
+}
+
+/// What became NULL does not fit.
+fn checked(from: &ArrayRef, to: &DataType, column: ArrayRef) -> Result<Fitted> {
+    let mut misfits = Vec::new();
+    if column.null_count() > from.logical_null_count() {
+        let rows = &valid(from.as_ref()) & &!&valid(column.as_ref());
+        misfits.push(Misfit { rows, path: String::new(), what: format!("does not fit {to}") });
+    }
+    Ok(Fitted { column, misfits })
+}
+
+/// No value of such a type fits.
+fn never(from: &ArrayRef, to: &DataType) -> Fitted {
+    let what = format!("is {} there and declared {to}: declare it so", from.data_type());
+    let misfit = Misfit { rows: valid(from.as_ref()), path: String::new(), what };
+    let misfits = if misfit.rows.count_set_bits() == 0 { Vec::new() } else { vec![misfit] };
+    Fitted { column: new_null_array(to, from.len()), misfits }
+}
+
+/// Text as what it reads as.
+fn text(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitted> {
+    let Some(mut cells) = Cells::new(to, times) else { return checked(from, to, cast(from, to)?) };
+    for text in from.as_string::<i32>() {
+        if !text.is_some_and(|text| cells.push_text(text.as_bytes())) {
+            cells.push_null();
+        }
+    }
+    checked(from, to, cells.finish().ok_or("a text is not UTF-8")?)
+}
+
+/// Numbers, days and other ticks as times in ms, rounded down.
+fn time(from: &ArrayRef, to: &DataType, unit: TimeUnit) -> Result<Fitted> {
+    let of = |ticks: &ArrayRef, power: i32| -> Result<ArrayRef> {
+        let factor = 10_i64.pow(power.unsigned_abs());
+        let ms = |tick: i64| if power < 0 { Some(tick.div_euclid(factor)) } else { tick.checked_mul(factor) };
+        Ok(Arc::new(ticks.as_primitive::<Int64Type>().unary_opt::<_, TimestampMillisecondType>(ms)))
+    };
+    let power = unit.power();
+    let ms: ArrayRef = match from.data_type() {
+        DataType::Timestamp(ticks, _) => {
+            let power = match ticks {
+                ArrowUnit::Second => 3,
+                ArrowUnit::Millisecond => 0,
+                ArrowUnit::Microsecond => -3,
+                ArrowUnit::Nanosecond => -6,
+            };
+            of(&cast(from, &DataType::Int64)?, power)?
+        }
+        DataType::Date32 => Arc::new(
+            from.as_primitive::<Date32Type>().unary::<_, TimestampMillisecondType>(|day| i64::from(day) * 86_400_000),
+        ),
+        DataType::Date64 => of(&cast(from, &DataType::Int64)?, 0)?,
+        kind if kind.is_integer() => of(&cast(from, &DataType::Int64)?, power)?,
+        kind if kind.is_floating() => {
+            // By their shortest text, as JSON has them: seconds with a fraction are not quite what they seem.
+            let floats = cast(from, &DataType::Float64)?;
+            let read = |value: f64| number::read(format!("{value:?}").as_bytes()).and_then(|number| unit.to_ms(number));
+            Arc::new(floats.as_primitive::<Float64Type>().unary_opt::<_, TimestampMillisecondType>(read))
+        }
+        kind if is_decimal(kind) => {
+            let (decimals, scale) = decimals(from)?;
+            let power = power - i32::from(scale);
+            let factor = 10_i128.checked_pow(power.unsigned_abs()).ok_or("a decimal of too many places")?;
+            let ms = |value: i128| if power < 0 { Some(value.div_euclid(factor)) } else { value.checked_mul(factor) };
+            let read = |value| ms(value).and_then(|ms| i64::try_from(ms).ok());
+            Arc::new(decimals.as_primitive::<Decimal128Type>().unary_opt::<_, TimestampMillisecondType>(read))
+        }
+        _ => return Ok(never(from, to)),
+    };
+    let ms = ms.as_primitive::<TimestampMillisecondType>().clone().with_data_type(to.clone());
+    checked(from, to, Arc::new(ms))
+}
+
+/// Times as the formats write them.
+fn shown_times(from: &ArrayRef, times: &Times) -> Result<Fitted> {
+    let Fitted { column, misfits } = time(from, &MS, times.unit)?;
+    let shown = column.as_primitive::<TimestampMillisecondType>().iter().map(|ms| {
+        let mut text = Vec::new();
+        write_time(ms?, &mut text);
+        String::from_utf8(text).ok()
+    });
+    Ok(Fitted { column: Arc::new(shown.collect::<StringArray>()), misfits })
+}
+
+/// A decimal column of 128 bits, and its scale.
+fn decimals(from: &ArrayRef) -> Result<(ArrayRef, i8)> {
+    match from.data_type() {
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => Ok((cast(from, &DataType::Decimal128(38, *scale))?, *scale)),
+        kind => Err(format!("{kind} is no decimal")),
+    }
+}
+
+/// Floats without a fraction, as 64-bit integers; others are NULL.
+fn whole_floats(from: &ArrayRef) -> Result<ArrayRef> {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    let floats = cast(from, &DataType::Float64)?;
+    let whole = |value: f64| (value.fract() == 0.0 && (-BEYOND..BEYOND).contains(&value)).then_some(value as i64);
+    Ok(Arc::new(floats.as_primitive::<Float64Type>().unary_opt::<_, Int64Type>(whole)))
+}
+
+/// Decimals without a fraction, as 64-bit integers; others are NULL.
+fn whole_decimals(from: &ArrayRef) -> Result<ArrayRef> {
+    let (decimals, scale) = decimals(from)?;
+    let factor = 10_i128.checked_pow(scale.unsigned_abs().into()).ok_or("a decimal of too many places")?;
+    let whole = |value: i128| {
+        let whole =
+            if scale < 0 { value.checked_mul(factor)? } else { (value % factor == 0).then_some(value / factor)? };
+        i64::try_from(whole).ok()
+    };
+    Ok(Arc::new(decimals.as_primitive::<Decimal128Type>().unary_opt::<_, Int64Type>(whole)))
+}
+
+/// A member of a row, or what stands for one that is not there.
+fn member(have: Option<&ArrayRef>, field: &Field, parents: &BooleanBuffer, times: &Times) -> Result<Fitted> {
+    let mut fitted = match have {
+        Some(column) => fit(column, field.data_type(), times)?,
+        None => Fitted { column: new_null_array(field.data_type(), parents.len()), misfits: Vec::new() },
+    };
+    fitted.misfits.iter_mut().for_each(|misfit| misfit.rows = &misfit.rows & parents);
+    if !field.is_nullable() && fitted.column.null_count() > 0 {
+        let mut rows = parents & &!&valid(fitted.column.as_ref());
+        fitted.misfits.iter().for_each(|misfit| rows = &rows & &!&misfit.rows);
+        let what = if have.is_some() { "is NULL, and declared NOT NULL" } else { "is missing, and declared NOT NULL" };
+        fitted.misfits.push(Misfit { rows, path: String::new(), what: what.to_owned() });
+    }
+    fitted.misfits.retain(|misfit| misfit.rows.count_set_bits() > 0);
+    fitted.misfits.iter_mut().for_each(|misfit| misfit.path = format!(".{}{}", field.name(), misfit.path));
+    Ok(fitted)
+}
+
+/// A row by the names of its members.
+fn row(from: &StructArray, fields: &Fields, times: &Times) -> Result<Fitted> {
+    let mut nulls = valid(from);
+    let (mut columns, mut misfits) = (Vec::with_capacity(fields.len()), Vec::new());
+    for field in fields {
+        let fitted = member(from.column_by_name(field.name()), field, &nulls, times)?;
+        columns.push(fitted.column);
+        misfits.extend(fitted.misfits);
+    }
+    misfits.iter().for_each(|misfit: &Misfit| nulls = &nulls & &!&misfit.rows);
+    let nulls = (nulls.count_set_bits() < from.len()).then(|| NullBuffer::new(nulls));
+    let column = StructArray::try_new_with_length(fields.clone(), columns, nulls, from.len());
+    Ok(Fitted { column: Arc::new(column.map_err(|error| error.to_string())?), misfits })
+}
+
+/// A list by its items.
+fn list(from: &ListArray, item: &FieldRef, times: &Times) -> Result<Fitted> {
+    let all = BooleanBuffer::new_set(from.values().len());
+    let mut fitted = member(Some(from.values()), item, &all, times)?;
+    let (offsets, lists) = (from.offsets(), valid(from));
+    for misfit in &mut fitted.misfits {
+        let of = |row: usize| {
+            let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
+            lists.value(row) && misfit.rows.slice(start, end - start).count_set_bits() > 0
+        };
+        misfit.rows = BooleanBuffer::collect_bool(from.len(), of);
+        misfit.path = misfit.path.strip_prefix(&format!(".{}", item.name())).unwrap_or_default().to_owned();
+    }
+    fitted.misfits.retain(|misfit| misfit.rows.count_set_bits() > 0);
+    let misfits = fitted.misfits;
+    let failed = |error: arrow_schema::ArrowError| error.to_string();
+    if !item.is_nullable() && fitted.column.null_count() > 0 {
+        // A list of what is NOT NULL cannot hold what does not fit, so only the good rows are made one.
+        let mut good = lists;
+        misfits.iter().for_each(|misfit| good = &good & &!&misfit.rows);
+        let kept = arrow_select::filter::filter(from, &BooleanArray::new(good.clone(), None)).map_err(failed)?;
+        let kept = list(kept.as_list::<i32>(), item, times)?.column;
+        let mut next = 0..;
+        let places: UInt32Array = good.iter().map(|good| if good { next.next() } else { None }).collect();
+        return Ok(Fitted { column: arrow_select::take::take(&kept, &places, None).map_err(failed)?, misfits });
+    }
+    let column = ListArray::try_new(item.clone(), offsets.clone(), fitted.column, from.nulls().cloned());
+    Ok(Fitted { column: Arc::new(column.map_err(failed)?), misfits })
+}

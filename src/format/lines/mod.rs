@@ -1,0 +1,113 @@
+//! Formats of which a record is a line: `raw` (the line is the column), `regex` and `grok` (a pattern has a group for each column).
+//!
+//! Line ends are LF or CRLF. A line that a pattern does not match is a fault; blank lines are passed over, except by `raw`.
+
+mod grok;
+mod pattern;
+mod raw;
+mod regex;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+use super::encoding::Encoding;
+use super::{Beginning, Decoder, Fault, Layout, Part, Records, TextDecoding, clip};
+
+pub(super) use grok::Grok;
+pub(super) use raw::Raw;
+pub(super) use regex::Regex;
+
+/// What makes rows of lines, for one thread.
+trait Lines: Send {
+    /// Whether a line without anything is a row.
+    fn takes_blank(&self) -> bool;
+
+    /// Takes a line as row `row`; what is begun of it when it fails is taken back by [`Lines::truncate`].
+    fn line(&mut self, line: &[u8], row: usize) -> Result<(), String>;
+
+    /// Takes back all but the first `rows` rows.
+    fn truncate(&mut self, rows: usize);
+
+    /// The rows so far, and begins anew.
+    fn finish(&mut self, rows: usize) -> RecordBatch;
+}
+
+/// What makes [`Lines`].
+trait LineFormat: Send + Sync + std::fmt::Debug {
+    fn lines(&self) -> Box<dyn Lines>;
+}
+
+/// A format of lines, ready to read inputs of one layout.
+#[derive(Clone, Debug)]
+struct LinesDecoding {
+    layout: Arc<Layout>,
+    encoding: Option<Encoding>,
+    format: Arc<dyn LineFormat>,
+}
+
+impl TextDecoding for LinesDecoding {
+    fn encoding(&self) -> Option<Encoding> {
+        self.encoding
+    }
+
+    fn begin(&self, head: &[u8], _: bool) -> Result<Option<Beginning>, String> {
+        let skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+        Ok(Some(Beginning { skip, lines: 0, records: Arc::new(self.clone()) }))
+    }
+}
+
+impl Records for LinesDecoding {
+    fn cut(&self, bytes: &[u8]) -> usize {
+        memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(LinesDecoder { longest: self.layout.max_row_bytes, lines: self.format.lines() })
+    }
+}
+
+struct LinesDecoder {
+    longest: usize,
+    lines: Box<dyn Lines>,
+}
+
+impl Decoder for LinesDecoder {
+    fn decode(&mut self, chunk: &[u8]) -> Part {
+        let (mut at, mut rows, mut records) = (0, 0_usize, 0_u64);
+        let mut numbers: Option<Vec<u64>> = None;
+        let mut faults = Vec::new();
+        while at < chunk.len() {
+            let rest = &chunk[at..];
+            let end = memchr::memchr(b'\n', rest);
+            let line = &rest[..end.unwrap_or(rest.len())];
+            at += line.len() + 1;
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let taken = if line.is_empty() && !self.lines.takes_blank() {
+                None
+            } else if line.len() > self.longest {
+                Some(Err(("oversized", format!("{} bytes; 'max-row-bytes' is {}", line.len(), self.longest))))
+            } else {
+                Some(self.lines.line(line, rows).map_err(|detail| ("malformed", detail)))
+            };
+            if !matches!(taken, Some(Ok(()))) {
+                numbers.get_or_insert_with(|| (0..rows as u64).collect());
+            }
+            match taken {
+                None => {}
+                Some(Ok(())) => {
+                    numbers.iter_mut().for_each(|numbers| numbers.push(records));
+                    rows += 1;
+                }
+                Some(Err((reason, detail))) => {
+                    self.lines.truncate(rows);
+                    faults.push(Fault { record: records, reason, detail, content: clip(line) });
+                }
+            }
+            records += 1;
+        }
+        Part { batch: self.lines.finish(rows), numbers, records, faults }
+    }
+}

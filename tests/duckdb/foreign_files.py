@@ -1,0 +1,207 @@
+"""Files that pandas, pyarrow and DuckDB write, of rows with awkward content, and whether they were read as the same rows.
+
+    foreign_files.py write FOLDER SEED    writes the files, what they hold, and FOLDER/program.sql: a source and a sink a file
+    foreign_files.py compare FOLDER       compares FOLDER/out/NAME.ndjson with what NAME holds
+"""
+import datetime
+import decimal
+import json
+import math
+import os
+import random
+import sys
+
+import duckdb
+import pandas
+import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
+
+ROWS = 300
+TEXTS = [
+    "", "a", "a,b", "a;b", 'say "x"', '"', '""', "two\nlines", "cr\r\nlf", " space ", "tab\tbed", "null", "NULL", "né€", "it's",
+    "back\\slash", "\\N", "#no comment", "1", "true", "2024-01-01", "=1+1", "x" * 300,
+]
+LATIN = [text for text in TEXTS if "€" not in text]
+COLUMNS = "id INT, t VARCHAR, d DECIMAL(12, 3), f DOUBLE, b BOOLEAN, day DATE, ts TIMESTAMP(3)"
+EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def rows(draw, texts):
+    """Rows as Python has them; NULLs in every column but the first."""
+    def some(value):
+        return None if draw.random() < 0.15 else value
+    made = []
+    for number in range(ROWS):
+        day = datetime.date(1960, 1, 1) + datetime.timedelta(days=draw.randrange(40_000))
+        ms = draw.randrange(-10**12, 2 * 10**12)
+        made.append({
+            "id": number,
+            "t": some(draw.choice(texts)),
+            "d": some(decimal.Decimal(draw.randrange(-10**11, 10**11)).scaleb(-3)),
+            "f": some(draw.choice([0.1, -2.5e-7, 1e300, 3.0, draw.uniform(-1e6, 1e6)])),
+            "b": some(draw.random() < 0.5),
+            "day": some(day),
+            "ts": some(EPOCH + datetime.timedelta(milliseconds=ms)),
+        })
+    return made
+
+
+def shown(row):
+    """A row as the sink writes it."""
+    def value(name, given):
+        if given is None:
+            return None
+        if name == "ts":
+            return given.isoformat(timespec="milliseconds") + "Z"
+        if name == "day":
+            return given.isoformat()
+        if isinstance(given, dict):
+            return {name: value(name, inner) for name, inner in given.items()}
+        return given
+    return {name: value(name, given) for name, given in row.items()}
+
+
+def same(expected, found):
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return expected.keys() == found.keys() and all(same(expected[name], found[name]) for name in expected)
+    if isinstance(expected, list) and isinstance(found, list):
+        return len(expected) == len(found) and all(map(same, expected, found))
+    if isinstance(expected, float) and isinstance(found, (int, float, decimal.Decimal)):
+        return math.isclose(expected, float(found), rel_tol=1e-15)
+    if isinstance(expected, decimal.Decimal) and isinstance(found, (int, decimal.Decimal)):
+        return expected == found
+    return type(expected) is type(found) and expected == found or (expected is None and found is None)
+
+
+class Files:
+    def __init__(self, folder, seed):
+        self.folder, self.draw, self.held, self.program = folder, random.Random(seed), {}, []
+
+    def add(self, name, path, held, options="", columns=COLUMNS):
+        self.held[name] = [shown(row) for row in held]
+        given = f"'connector' = 'filesystem', 'path' = '{path}'{', ' if options else ''}{options}"
+        self.program.append(f"CREATE SOURCE {name} ({columns}) WITH ({given});")
+        out = f"'connector' = 'filesystem', 'path' = 'out/{name}.ndjson', 'format' = 'json'"
+        self.program.append(f"CREATE SINK {name}_out WITH ({out}) AS SELECT * FROM {name};\n")
+
+    def at(self, name):
+        return os.path.join(self.folder, name)
+
+    def csv_of_pandas(self, name, options, texts=TEXTS, empty_is_null=True, **how):
+        held = rows(self.draw, texts)
+        frame = pandas.DataFrame([{name: text(value) for name, value in row.items()} for row in held], dtype=object)
+        if how.get("decimal") == ",":
+            frame["d"] = frame["d"].map(lambda d: d.replace(".", ",") if d else d)
+            frame["f"] = frame["f"].map(lambda f: f.replace(".", ",") if f else f)
+        frame.to_csv(self.at(f"{name}.csv"), index=False, **{key: value for key, value in how.items() if key != "decimal"})
+        if empty_is_null:
+            held = [{**row, "t": row["t"] or None} for row in held]
+        else:
+            # In quotes it is text, also what stands for NULL.
+            held = [{**row, "t": how["na_rep"] if row["t"] is None else row["t"]} for row in held]
+        self.add(name, f"{name}.csv", held, options)
+
+    def write(self):
+        os.makedirs(self.at("out"), exist_ok=True)
+        self.csv_of_pandas("pandas_plain", "")
+        self.csv_of_pandas("pandas_crlf", "", lineterminator="\r\n")
+        self.csv_of_pandas("pandas_quoted", "'csv.null-literal' = '~'", quoting=2, na_rep="~", empty_is_null=False)
+        self.csv_of_pandas(
+            "pandas_european", "'csv.field-delimiter' = ';', 'csv.decimal-separator' = ',', 'csv.encoding' = 'ISO-8859-1'",
+            texts=LATIN, sep=";", decimal=",", encoding="latin-1")
+        self.csv_of_pandas(
+            "pandas_escaped", "'csv.escape-character' = '\\', 'csv.quote-character' = ''''",
+            escapechar="\\", doublequote=False, quotechar="'")
+        self.csv_of_pandas("pandas_utf16", "", encoding="utf-16")
+        self.csv_of_pandas("pandas_bom", "", encoding="utf-8-sig")
+        self.csv_of_pandas("pandas_tabs", "'csv.field-delimiter' = '\\t'", sep="\t")
+        self.of_duckdb()
+        self.of_pyarrow()
+        with open(self.at("program.sql"), "w", encoding="utf-8") as file:
+            file.write("\n".join(self.program))
+        with open(self.at("held.json"), "w", encoding="utf-8") as file:
+            json.dump(self.held, file, default=lambda value: {"decimal": str(value)})
+
+    def of_duckdb(self):
+        base = duckdb.connect()
+        types = "id INTEGER, t VARCHAR, d DECIMAL(12, 3), f DOUBLE, b BOOLEAN, day DATE, ts TIMESTAMP"
+        for name, copy, options in [
+            ("duckdb_csv", "FORMAT csv, HEADER", ""),
+            ("duckdb_forced", "FORMAT csv, HEADER, FORCE_QUOTE *, NULLSTR '~'", "'csv.null-literal' = '~'"),
+            ("duckdb_bare", "FORMAT csv, HEADER false, DELIMITER '|'", "'csv.header' = 'false', 'csv.field-delimiter' = '|'"),
+            ("duckdb_parquet", "FORMAT parquet", ""),
+            ("duckdb_json", "FORMAT json", ""),
+        ]:
+            held = rows(self.draw, TEXTS)
+            base.execute(f"CREATE OR REPLACE TABLE held ({types})")
+            base.executemany("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?, ?)", [list(row.values()) for row in held])
+            kind = copy.split()[1].strip(",")
+            path = f"{name}.{'ndjson' if kind == 'json' else kind}"
+            base.execute(f"COPY (FROM held ORDER BY id) TO '{self.at(path)}' ({copy})")
+            self.add(name, path, held, options)
+
+    def of_pyarrow(self):
+        for name, unit, text in [("pyarrow_us", "us", pyarrow.large_string()), ("pyarrow_ns", "ns", pyarrow.string()), ("pyarrow_s", "s", pyarrow.string())]:
+            held = rows(self.draw, TEXTS)
+            if unit == "s":
+                held = [{**row, "ts": row["ts"] and row["ts"].replace(microsecond=0)} for row in held]
+            kinds = {"id": pyarrow.int64(), "t": text, "d": pyarrow.decimal128(20, 3), "f": pyarrow.float64(), "b": pyarrow.bool_(),
+                     "day": pyarrow.date32(), "ts": pyarrow.timestamp(unit)}
+            columns = {key: pyarrow.array([row[key] for row in held], kinds[key]) for key in reversed(list(kinds))}
+            columns["t"] = columns["t"].dictionary_encode() if name == "pyarrow_ns" else columns["t"]
+            columns["surplus"] = pyarrow.nulls(len(held))
+            table = pyarrow.table(columns)
+            pyarrow.parquet.write_table(table, self.at(f"{name}.parquet"), row_group_size=70, compression="snappy")
+            self.add(name, f"{name}.parquet", held)
+            pyarrow.feather.write_feather(table, self.at(f"{name}.arrow"), compression="uncompressed")
+            self.add(f"{name}_arrow", f"{name}.arrow", held)
+        self.nested()
+
+    def nested(self):
+        """Rows in another order of members, lists, integers as times, a column of NULLs, columns that are not there."""
+        held, found = [], []
+        for number in range(ROWS):
+            place = None if number % 7 == 0 else {"lat": number, "lon": number + 0.5}
+            held.append({"id": number, "place": place, "list": [number, None][: number % 3], "none": None, "gone": None,
+                         "ts": EPOCH + datetime.timedelta(seconds=1_700_000_000 + number)})
+            found.append({"id": number, "place": place, "list": [number, None][: number % 3], "none": None, "ts": 1_700_000_000 + number})
+        place = pyarrow.struct([("lon", pyarrow.float64()), ("more", pyarrow.string()), ("lat", pyarrow.int64())])
+        kinds = {"id": pyarrow.int32(), "place": place, "list": pyarrow.list_(pyarrow.int64()), "none": pyarrow.null(), "ts": pyarrow.int64()}
+        columns = "id INT, place ROW<lat INT, lon DOUBLE>, list ARRAY<INT>, none VARCHAR, gone BIGINT, ts TIMESTAMP(3)"
+        table = pyarrow.table({key: pyarrow.array([row[key] for row in found], kind) for key, kind in kinds.items()})
+        pyarrow.parquet.write_table(table, self.at("nested.parquet"))
+        self.add("nested", "nested.parquet", held, "'timestamp.unit' = 's'", columns)
+
+
+def text(value):
+    """A value as people write it in CSV."""
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ", timespec="milliseconds")
+    return value if value is None else {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
+def compare(folder):
+    def decimals(found):
+        return decimal.Decimal(found["decimal"]) if found.keys() == {"decimal"} else found
+    with open(os.path.join(folder, "held.json"), encoding="utf-8") as file:
+        held = json.load(file, object_hook=decimals)
+    wrong = 0
+    for name, expected in held.items():
+        with open(os.path.join(folder, "out", f"{name}.ndjson"), encoding="utf-8") as file:
+            found = [json.loads(line, parse_float=decimal.Decimal) for line in file]
+        found.sort(key=lambda row: row["id"])
+        pairs = [(want, have) for want, have in zip(expected, found) if not same(want, have)]
+        if len(found) != len(expected) or pairs:
+            wrong += 1
+            print(f"{name}: {len(found)} rows of {len(expected)}, {len(pairs)} differ", *(f"\n  {want}\n  {have}" for want, have in pairs[:3]))
+        else:
+            print(f"{name}: {len(found)} rows")
+    return wrong
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "write":
+        Files(sys.argv[2], int(sys.argv[3])).write()
+    else:
+        sys.exit(1 if compare(sys.argv[2]) else 0)

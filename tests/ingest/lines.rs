@@ -1,0 +1,33 @@
+//! Bodies of lines, which only the source's options tell how to read, and CSV whose header does not meet the columns.
+
+use highwater::engine::Config;
+use serde_json::json;
+
+use super::{EVENTS, complete, post, served, sums, taken};
+
+#[test]
+fn lines_are_read_by_the_pattern_of_the_source() {
+    let pattern = "'connector' = 'http', 'format' = 'grok', 'grok.pattern' = '^%{NOTSPACE:page} %{INT:ms} %{INT:ts}$'";
+    let server = served(pattern, Config { workers: 2, ..Config::default() });
+    let answer = taken(&server, "text/plain; charset=utf-8", b"a 1 1000\r\nwrong\n\nb 2 2000\na 3 3000");
+    assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(3), &json!(1)), "{answer}");
+    assert_eq!(answer["errors"][0], json!({"row": 1, "reason": "malformed: the pattern does not match"}));
+    // What curl says of a body that it was told nothing of is read as the source's format.
+    taken(&server, "application/x-www-form-urlencoded", b"c 4 1000\n");
+    complete(&server, &taken(&server, "application/json", br#"{"page":"c","ms":5,"ts":1000}"#));
+    assert_eq!(sums(&server), ["a:2:4", "b:1:2", "c:2:9"]);
+}
+
+#[test]
+fn a_posted_header_is_held_to_what_a_files_is() {
+    let server = served("'connector' = 'http', 'format' = 'csv'", Config::default());
+    complete(&server, &taken(&server, "text/csv", b"more,ts,page\nx,1000,a\nx,2000,b\n"));
+    assert_eq!(sums(&server), ["a:1:null", "b:1:null"]);
+    let (status, _, answer) = post(&server, EVENTS, "content-type: text/csv\r\n", b"1000,a,1\n2000,b,2\n");
+    assert!(status == 400 && answer["detail"].as_str().unwrap().contains("'csv.header' = 'false'"), "{answer}");
+    let utf16: Vec<u8> = "\u{feff}ts,page,ms\n1000,né,7\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    complete(&server, &taken(&server, "text/csv", &utf16));
+    let latin = taken(&server, "text/csv", b"ts,page,ms\n1000,caf\xe9,7\n");
+    assert!(latin["errors"][0]["reason"].as_str().unwrap().contains("'csv.encoding' = 'ISO-8859-1'"), "{latin}");
+    assert_eq!(sums(&server), ["a:1:null", "b:1:null", "né:1:7"]);
+}
