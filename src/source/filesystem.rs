@@ -28,7 +28,7 @@ const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "decode-bytes",
-        help: "how many bytes of a text format are decoded at a time (default 1048576); results do not depend on it",
+        help: "how many bytes of a text format are decoded at a time (default 1 MiB); results do not depend on it",
     },
     OptionSpec { name: "max-row-bytes", help: format::DECODING_OPTIONS[0].help },
     DEFAULT_NAME,
@@ -127,7 +127,7 @@ fn path(spec: &SourceSpec) -> Result<&str, SourceError> {
 }
 
 fn chunk_bytes(options: &Options) -> Result<usize, OptionError> {
-    match options.parse::<usize>("decode-bytes", "a number of bytes")? {
+    match options.bytes("decode-bytes")? {
         Some(0) => Err(OptionError::Invalid {
             name: "decode-bytes".to_owned(),
             value: "0".to_owned(),

@@ -181,8 +181,49 @@ fn gcd(a: i64, b: i64) -> i64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_of_a_zone_are_those_that_its_clocks_show() {
+        const HOUR: i64 = 3_600_000;
+        let windows = [
+            Window::Tumble { size: 24 * HOUR, offset: 0 },
+            Window::Tumble { size: HOUR / 2, offset: 0 },
+            Window::Hop { size: 3 * HOUR, slide: HOUR, offset: 0 },
+            Window::Hop { size: 36 * HOUR, slide: 12 * HOUR, offset: HOUR },
+            Window::Cumulate { step: HOUR / 4, size: 4 * HOUR, offset: 0 },
+        ];
+        for (name, around) in [
+            ("Europe/Berlin", 1_711_846_800_000),
+            ("Europe/Berlin", 1_729_990_800_000),
+            ("America/Sao_Paulo", 1_541_300_400_000),
+            ("Australia/Lord_Howe", 1_712_415_600_000),
+            ("Pacific/Apia", 1_325_239_200_000),
+        ] {
+            let zone = Zone::of(name).unwrap();
+            for window in windows {
+                let mut known = std::collections::BTreeMap::new();
+                for instant in (-300..300).map(|step| around + step * HOUR / 6 + 7) {
+                    let local = zone.local(instant);
+                    let found: Vec<(i64, i64)> = window.over_in(instant, zone).collect();
+                    assert!(found.iter().all(|(start, end)| *start <= instant && instant < *end), "{name} {window:?}");
+                    assert!(found.windows(2).all(|two| two[0] != two[1]));
+                    // A window that clocks show is one, whenever they show it; several may be one where they are put forward.
+                    let shown: Vec<(i64, i64)> = window.over(local).collect();
+                    let merged = matches!(window, Window::Cumulate { .. });
+                    assert!(found.len() == shown.len() || merged, "{name} {window:?} at {instant}");
+                    if found.len() == shown.len() {
+                        for (shown, found) in shown.into_iter().zip(found) {
+                            assert_eq!(*known.entry(shown).or_insert(found), found, "{name} {window:?} at {instant}");
+                            assert!(zone.local(found.0) >= shown.0 && zone.local(found.1 - 1) < shown.1);
+                        }
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn windows_are_those_of_the_definition() {
