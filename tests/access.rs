@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use client::*;
 use highwater::plan::Emit;
-use highwater::serve::{Access, Origins, Tls, Tokens};
+use highwater::serve::{Access, Hosts, Origins, Tls, Tokens};
 use script::*;
 use serde_json::Value;
 
@@ -171,12 +171,44 @@ fn other_pages_need_leave() {
     // A WebSocket asks nobody first: the server has to look.
     let upgrade = |origin: &str| {
         format!(
-            "GET /api/v1/views HTTP/1.1\r\nHost: h:1\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nOrigin: {origin}"
+            "GET /api/v1/views HTTP/1.1\r\nHost: localhost:1\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nOrigin: {origin}"
         )
     };
     assert_eq!(strict.answer(&upgrade("https://good.example")).0, 403);
     assert_eq!(open.answer(&upgrade("https://good.example")).0, 200);
-    assert_eq!(strict.answer(&upgrade("http://h:1")).0, 200);
+    assert_eq!(strict.answer(&upgrade("http://localhost:1")).0, 200);
+}
+
+/// A page of any name can have the name resolve to this machine: no route answers to it, whatever its origin says.
+#[test]
+fn a_page_of_another_name_reaches_nothing() {
+    let strict = served(Access::default());
+    let open = served(Access { hosts: Hosts::parse("engine.example").unwrap(), ..Access::default() });
+    let port = strict.address.port();
+    let paths: Vec<String> = strict.json("/openapi.json")["paths"].as_object().unwrap().keys().cloned().collect();
+    assert!(paths.len() > 25, "{paths:?}");
+    for path in &paths {
+        let path = path.replace("{view}", "windows").replace("{source}", "events").replace("{table}", "rules");
+        for method in ["GET", "POST", "OPTIONS"] {
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: engine.example:{port}\r\nOrigin: http://engine.example:{port}\r\nConnection: close\r\nContent-Length: 0"
+            );
+            let (status, _, body) = strict.answer(&head);
+            assert_eq!(status, 421, "{method} {path}: {body}");
+            assert!(body.contains("--allow-hosts engine.example"), "{body}");
+        }
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+        );
+        let mut answer = [0; 12];
+        strict.request(&head).read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 421", "{path}");
+    }
+    for host in ["engine.example", "localhost", "127.0.0.1", "[::1]"] {
+        let head = format!("GET /livez HTTP/1.1\r\nConnection: close\r\nHost: {host}:{port}");
+        assert_eq!(open.answer(&head).0, 200, "{host}");
+    }
+    assert_eq!(open.answer("GET /livez HTTP/1.1\r\nConnection: close\r\nHost: evil.example").0, 421);
 }
 
 #[test]
@@ -201,7 +233,7 @@ fn limits_hold() {
     eventually("the stream's place is free", || status(&server, "GET /api/v1/views/windows/stream HTTP/1.0") == 200);
 
     let server = limited("body=1KiB,body-time=300ms");
-    let post = "POST /api/rules HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nConnection: close";
+    let post = "POST /api/rules HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nConnection: close";
     let sent = |head: &str, parts: &[&str]| {
         let mut stream = server.request(&format!("{post}\r\n{head}"));
         parts.iter().for_each(|part| stream.write_all(part.as_bytes()).unwrap());
@@ -248,6 +280,7 @@ fn nobody_listens_beyond_the_loopback_without_tokens() {
     refused(&["--tls-cert", "c.pem"], "go together");
     refused(&["--tls-cert", "c.pem", "--tls-key", "k.pem"], "c.pem");
     refused(&["--allow-origins", "example"], "no origin");
+    refused(&["--allow-hosts", "http://example"], "no host");
     refused(&["--tokens", "none.txt"], "none.txt");
 
     // With tokens it does; they are in no line of the log, not even of trace.

@@ -291,7 +291,7 @@ fn a_second_signal_ends_at_once() {
     until_rows(&address);
     // A request that does not end keeps the server waiting for a while.
     let mut slow = TcpStream::connect(&address).unwrap();
-    slow.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n").unwrap();
+    slow.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));
     run.signal("-TERM");
     run.hears("stopped: ");

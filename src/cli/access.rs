@@ -1,4 +1,4 @@
-//! How the server may be reached, from the settings: tokens, origins, TLS, limits.
+//! How the server may be reached, from the settings: tokens, origins, hosts, TLS, limits.
 //!
 //! Invariant: beyond the loopback there is a server only with tokens, or with the explicit word that it shall do without.
 
@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::settings::Settings;
-use crate::serve::{Access, Origins, Tls, Tokens};
+use crate::serve::{Access, Hosts, Origins, Tls, Tokens};
 
 /// The variable that holds tokens themselves; a flag would show them to every user of the machine.
 const TOKENS: &str = "HIGHWATER_TOKENS";
@@ -27,7 +27,8 @@ pub(super) fn access(settings: &Settings, address: SocketAddr) -> Result<Access,
         _ => return Err("--tls-cert and --tls-key go together: give both or none".to_owned()),
     };
     let origins = settings.allow_origins.as_deref().map_or(Ok(Origins::default()), Origins::parse)?;
-    Ok(Access { tokens, origins, tls, limits: settings.limits.clone().unwrap_or_default(), spans: None })
+    let hosts = settings.allow_hosts.as_deref().map_or(Ok(Hosts::default()), Hosts::parse)?;
+    Ok(Access { tokens, origins, hosts, tls, limits: settings.limits.clone().unwrap_or_default(), spans: None })
 }
 
 /// What tells a file from one that took its place or was written since.

@@ -63,6 +63,10 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_ALLOW_ORIGINS", value_name = "ORIGINS")]
     pub(super) allow_origins: Option<String>,
 
+    /// Names that the server may be called by, with commas between; * for all [default: addresses, localhost]
+    #[arg(long, env = "HIGHWATER_ALLOW_HOSTS", value_name = "NAMES")]
+    pub(super) allow_hosts: Option<String>,
+
     /// What a client may ask for at most, like body=4MiB,connections=100; the README lists all
     #[arg(long, env = "HIGHWATER_LIMITS", value_name = "NAME=VALUE,...")]
     pub(super) limits: Option<Limits>,
@@ -209,6 +213,7 @@ impl Settings {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             allow_origins: self.allow_origins.or(other.allow_origins),
+            allow_hosts: self.allow_hosts.or(other.allow_hosts),
             limits: match (self.limits, other.limits) {
                 (Some(limits), Some(others)) => Some(limits.or(&others)),
                 (limits, others) => limits.or(others),

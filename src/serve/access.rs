@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use super::host::Hosts;
 use super::limits::Limits;
 use super::origin::{self, Origins};
 use super::problem::Problem;
@@ -23,6 +24,8 @@ pub struct Access {
     pub tokens: Option<Tokens>,
     /// Which web pages may.
     pub origins: Origins,
+    /// By which names it may be called.
+    pub hosts: Hosts,
     /// Encryption.
     pub tls: Option<Tls>,
     /// What a client may ask for at most.

@@ -193,6 +193,7 @@ fn percent_decoded(text: &str) -> String {
 /// The request within its bounds, or the answer if it needs no more.
 #[allow(clippy::result_large_err, reason = "the answer is sent at once")]
 fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), Response> {
+    app.access.hosts.check(&request).map_err(IntoResponse::into_response)?;
     let limits = &app.access.limits;
     if let (Some(throttle), Some(Peer(address))) = (app.throttle.as_ref(), request.extensions().get::<Peer>())
         && let Err(seconds) = throttle.take(*address)

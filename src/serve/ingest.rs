@@ -24,7 +24,7 @@ use crate::source::{Intake, Packing, Unpackable, Written};
 use crate::time::Epoch;
 
 /// How many wrong rows an answer names.
-const MAX_ERRORS: usize = 100;
+pub(super) const MAX_ERRORS: usize = 100;
 /// Longer bodies are decoded off the threads that serve everybody.
 const LONG_BYTES: usize = 64 << 10;
 

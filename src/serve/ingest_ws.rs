@@ -1,5 +1,7 @@
 //! `GET /api/v1/sources/{source}/ws` and `/ws/ingest`: events over a WebSocket. A text frame is one JSON event or an array
-//! of them, a binary one the same as MessagePack; every frame is acknowledged by its number on the connection, from 1.
+//! of them, a binary one the same as MessagePack; every frame is acknowledged by its number on the connection, from 1, also
+//! those that a Close follows at once. An acknowledgement of rows that were not taken says why, row by row from 0. A connection
+//! that the server ends is closed with the code and the reason ([`super::parting`]).
 //!
 //! Frames that have already come are decoded together, a line each, and acknowledged together. When the source has no
 //! room, one frame says so; what was read waits and nothing more is read until it is taken: nothing is lost.
@@ -12,28 +14,28 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::get;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, Stream, StreamExt};
 use serde::Deserialize;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use tokio_stream::Stream;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::inflow::Inflow;
-use super::ingest::find;
+use super::ingest::{MAX_ERRORS, find};
 use super::json::text;
 use super::lanes::Lane;
 use super::limits::Limit;
 use super::paced::Pace;
+use super::parting::{Parting, part};
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
+use super::App;
+use super::socket::{Socket, Upgrade};
 use super::traffic::Client;
-use super::{App, PARTING};
 use crate::engine::{Pushed, Refused, Source};
 use crate::format::Part;
 use crate::source::{Intake, Written};
@@ -41,8 +43,7 @@ use crate::source::{Intake, Written};
 /// Frames and bytes that are decoded together at most.
 const BURST_FRAMES: usize = 4096;
 const BURST_BYTES: usize = 256 << 10;
-/// Answers that go out together, and what may wait for a client that takes none of them.
-const WRITE_AT: usize = 32 << 10;
+/// What may wait for a client that takes no answers.
 const WRITE_MAX: usize = 1 << 20;
 /// Longer frames are decoded off the threads that serve everybody.
 const LONG_BYTES: usize = 64 << 10;
@@ -62,7 +63,7 @@ pub(super) const ROUTES: &[Route] = &[
     .answers(UPGRADED),
 ];
 
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+type Asks = Result<Upgrade, Problem>;
 
 type Incoming = Extension<Arc<Inflow>>;
 
@@ -70,7 +71,7 @@ async fn named(
     State(app): State<App>,
     Path(name): Path<String>,
     Extension(inflow): Incoming,
-    upgrade: Upgrade,
+    upgrade: Asks,
 ) -> Result<Response, Problem> {
     open(app, name, inflow, upgrade)
 }
@@ -85,7 +86,7 @@ async fn only(
     State(app): State<App>,
     query: Result<Query<Asked>, QueryRejection>,
     Extension(inflow): Incoming,
-    upgrade: Upgrade,
+    upgrade: Asks,
 ) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let name = match asked.source {
@@ -106,15 +107,13 @@ async fn only(
     open(app, name, inflow, upgrade)
 }
 
-fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Upgrade) -> Result<Response, Problem> {
+fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Asks) -> Result<Response, Problem> {
     find(&app, &name)?;
-    let upgrade = upgrade.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let upgrade = upgrade?;
     let open = app.sockets.clone().try_read_owned();
     let frame = app.access.limits.size(Limit::Frame);
-    let upgrade = upgrade.max_message_size(frame).max_frame_size(frame);
-    let upgrade = upgrade.write_buffer_size(WRITE_AT).max_write_buffer_size(WRITE_MAX);
     inflow.watch(Pace::of_bodies(&app.access.limits), &app.bodies);
-    Ok(upgrade.on_upgrade(move |socket| async move {
+    Ok(upgrade.open(frame, WRITE_MAX, move |socket| async move {
         let _open = (open, app.traffic.client(Client::IngestWebSocket));
         if let Ok((source, intake)) = find(&app, &name) {
             let mut closing = app.closing.clone();
@@ -122,19 +121,26 @@ fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Upgrade) -> Result
             let (frames, lines, held) = (0, Vec::new(), Vec::new());
             let lane = &app.lanes.taking;
             let mut connection = Connection { socket, inflow, source, intake, lane, idle, frames, lines, held };
-            tokio::select! {
+            let end = tokio::select! {
                 // Looked at first: a frame that comes when others are refused already is not taken.
                 biased;
-                _ = closing.wait_for(|closing| *closing) => {}
-                _ = connection.run() => {}
-            }
-            connection.goodbye().await;
+                _ = closing.wait_for(|closing| *closing) => End::Stops,
+                end = connection.run() => end,
+            };
+            // What is not acknowledged was not taken.
+            let parting = match end {
+                End::Left => return,
+                End::Stops => Parting::away("the engine takes no more events"),
+                End::Silent => Parting::silent(idle),
+                End::Wrong(parting) => parting,
+            };
+            part(&mut connection.socket, parting).await;
         }
     }))
 }
 
 struct Connection<'a> {
-    socket: WebSocket,
+    socket: Socket,
     /// What has come of the next message.
     inflow: Arc<Inflow>,
     source: &'a Source,
@@ -151,41 +157,65 @@ struct Connection<'a> {
     held: Vec<u64>,
 }
 
-/// The connection is gone, or the engine stops.
-struct Gone;
+/// Why a connection ends.
+enum End {
+    /// The client went, or takes nothing any more.
+    Left,
+    /// The engine takes no more events.
+    Stops,
+    /// The client gives no sign of life.
+    Silent,
+    /// What it sent cannot be read on.
+    Wrong(Parting),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> End {
+        Parting::of(&error).map_or(End::Left, End::Wrong)
+    }
+}
 
 impl Connection<'_> {
-    async fn run(&mut self) -> Result<(), Gone> {
+    async fn run(&mut self) -> End {
         loop {
-            let Some(mut message) = self.heard().await? else { return Ok(()) };
-            loop {
-                self.take(message).await?;
-                if self.held.len() >= BURST_FRAMES || self.lines.len() >= BURST_BYTES {
-                    break;
-                }
-                // What has come already belongs to the burst.
-                let ready = std::future::poll_fn(|context| {
-                    Poll::Ready(match Pin::new(&mut self.socket).poll_next(context) {
-                        Poll::Ready(next) => Some(next),
-                        Poll::Pending => None,
-                    })
-                });
-                match ready.await {
-                    None => break,
-                    Some(Some(Ok(next))) => message = next,
-                    Some(_) => return self.flush().await,
-                }
+            if let Err(end) = self.burst().await {
+                return end;
             }
-            self.flush().await?;
-            self.sent().await?;
         }
     }
 
-    /// The next message; `None` at the end. A client that is silent is asked for a sign of life once.
-    async fn heard(&mut self) -> Result<Option<Message>, Gone> {
+    /// Waits for a message, and takes it with those that have come already.
+    async fn burst(&mut self) -> Result<(), End> {
+        let mut message = self.heard().await?;
+        let end = loop {
+            self.take(message).await?;
+            if self.held.len() >= BURST_FRAMES || self.lines.len() >= BURST_BYTES {
+                break None;
+            }
+            // What has come already belongs to the burst.
+            let ready = std::future::poll_fn(|context| {
+                Poll::Ready(match Pin::new(&mut self.socket).poll_next(context) {
+                    Poll::Ready(next) => Some(next),
+                    Poll::Pending => None,
+                })
+            });
+            match ready.await {
+                None => break None,
+                Some(Some(Ok(next))) => message = next,
+                Some(Some(Err(error))) => break Some(End::from(error)),
+                Some(None) => break Some(End::Left),
+            }
+        };
+        self.flush().await?;
+        self.sent().await?;
+        end.map_or(Ok(()), Err)
+    }
+
+    /// The next message. A client that is silent is asked for a sign of life once.
+    async fn heard(&mut self) -> Result<Message, End> {
         for asked in [false, true] {
-            match timeout(self.idle / 2, self.socket.recv()).await {
-                Ok(heard) => return Ok(heard.and_then(Result::ok)),
+            match timeout(self.idle / 2, self.socket.next()).await {
+                Ok(heard) => return Ok(heard.ok_or(End::Left)??),
                 Err(_) if asked => break,
                 Err(_) => {
                     self.send(Message::Ping(Bytes::new())).await?;
@@ -193,18 +223,10 @@ impl Connection<'_> {
                 }
             }
         }
-        Err(Gone)
+        Err(End::Silent)
     }
 
-    /// Ends the connection in good order: what is not acknowledged was not taken.
-    async fn goodbye(&mut self) {
-        let reason = "the engine takes no more events".into();
-        let goodbye = Message::Close(Some(CloseFrame { code: close_code::AWAY, reason }));
-        // Nobody listens if the client went first.
-        let _ = timeout(PARTING, self.socket.send(goodbye)).await;
-    }
-
-    async fn take(&mut self, message: Message) -> Result<(), Gone> {
+    async fn take(&mut self, message: Message) -> Result<(), End> {
         match &message {
             Message::Ping(payload) | Message::Pong(payload) => self.inflow.between(payload.len()),
             _ => self.inflow.whole(),
@@ -243,13 +265,13 @@ impl Connection<'_> {
                 }
             }
             // Pings are answered below us.
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
             Message::Close(_) => self.flush().await,
         }
     }
 
     /// Decodes and takes the frames that wait, and acknowledges each.
-    async fn flush(&mut self) -> Result<(), Gone> {
+    async fn flush(&mut self) -> Result<(), End> {
         if self.held.is_empty() {
             return Ok(());
         }
@@ -268,9 +290,9 @@ impl Connection<'_> {
             let line = text.next().unwrap_or_default();
             match wrong.next_if(|(number, _)| *number == record) {
                 None if line.trim_ascii().is_empty() => self.error(*seq, "the frame is empty").await?,
-                None => self.acknowledge(*seq, 1, 0).await?,
+                None => self.acknowledge(*seq, 1, &[]).await?,
                 Some((_, reason)) if !readable(line) => self.error(*seq, &reason).await?,
-                Some(_) => self.acknowledge(*seq, 0, 1).await?,
+                Some((_, reason)) => self.acknowledge(*seq, 0, &[(0, reason)]).await?,
             }
         }
         (self.lines, self.held) = (lines, held);
@@ -280,7 +302,7 @@ impl Connection<'_> {
     }
 
     /// Takes a frame of any number of events by itself.
-    async fn several(&mut self, written: Written, frame: &[u8]) -> Result<(), Gone> {
+    async fn several(&mut self, written: Written, frame: &[u8]) -> Result<(), End> {
         let seq = self.frames;
         let decoded = match frame.len() > LONG_BYTES {
             true => self.lane.run(|| self.intake.decode(written, frame)).await,
@@ -290,19 +312,19 @@ impl Connection<'_> {
             Err(reason) => self.error(seq, &reason).await,
             Ok(part) => {
                 let pushed = self.push(part).await?;
-                self.acknowledge(seq, pushed.accepted, pushed.rejected.len()).await
+                self.acknowledge(seq, pushed.accepted, &pushed.rejected).await
             }
         }
     }
 
     /// Takes rows, as soon as there is room.
-    async fn push(&mut self, part: Part) -> Result<Pushed, Gone> {
+    async fn push(&mut self, part: Part) -> Result<Pushed, End> {
         let mut part = Box::new(part);
         let mut told = false;
         loop {
             part = match self.source.push(*part) {
                 Ok(pushed) => return Ok(pushed),
-                Err(Refused::Closed) => return Err(Gone),
+                Err(Refused::Closed) => return Err(End::Stops),
                 Err(Refused::Full(part)) => part,
             };
             if !std::mem::replace(&mut told, true) {
@@ -315,31 +337,40 @@ impl Connection<'_> {
         }
     }
 
-    async fn acknowledge(&mut self, seq: u64, accepted: u64, rejected: usize) -> Result<(), Gone> {
-        self.tell(format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}}}"#)).await
+    async fn acknowledge(&mut self, seq: u64, accepted: u64, wrong: &[(u64, String)]) -> Result<(), End> {
+        let error = |(row, reason): &(u64, String)| format!(r#"{{"row":{row},"reason":{}}}"#, text(reason));
+        let errors = match wrong {
+            [] => String::new(),
+            _ => {
+                let some: Vec<String> = wrong.iter().take(MAX_ERRORS).map(error).collect();
+                format!(r#","errors":[{}]"#, some.join(","))
+            }
+        };
+        let rejected = wrong.len();
+        self.tell(format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}{errors}}}"#)).await
     }
 
-    async fn error(&mut self, seq: u64, reason: &str) -> Result<(), Gone> {
+    async fn error(&mut self, seq: u64, reason: &str) -> Result<(), End> {
         self.tell(format!(r#"{{"type":"error","seq":{seq},"reason":{}}}"#, text(reason))).await
     }
 
-    async fn tell(&mut self, frame: String) -> Result<(), Gone> {
+    async fn tell(&mut self, frame: String) -> Result<(), End> {
         self.send(Message::Text(frame.into())).await
     }
 
     /// Goes out with [`Connection::sent`], or before.
-    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+    async fn send(&mut self, message: Message) -> Result<(), End> {
         gone(timeout(self.idle, self.socket.feed(message)).await)
     }
 
-    async fn sent(&mut self) -> Result<(), Gone> {
+    async fn sent(&mut self) -> Result<(), End> {
         gone(timeout(self.idle, self.socket.flush()).await)
     }
 }
 
-/// Whoever takes nothing for so long is gone too.
-fn gone<E>(sent: Result<Result<(), E>, Elapsed>) -> Result<(), Gone> {
-    sent.ok().and_then(Result::ok).ok_or(Gone)
+/// Whoever takes nothing for so long is gone.
+fn gone(sent: Result<Result<(), Error>, Elapsed>) -> Result<(), End> {
+    sent.ok().and_then(Result::ok).ok_or(End::Left)
 }
 
 /// Whether a frame is a JSON object, whatever its values.

@@ -16,17 +16,18 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::packed::PIECE;
+use super::parting::Gate;
 use super::problem::Problem;
 
 /// Bytes that go out together.
 const WRITE_AT: usize = PIECE;
-/// Bytes that may wait for a reader; one that lets more come together is cut off.
-const WRITE_MAX: usize = 4 * PIECE;
+/// Bytes that may wait for a reader of events; one that lets more come together is cut off.
+pub(super) const WRITE_MAX: usize = 4 * PIECE;
 /// Bytes that are read together: clients say little.
 const READ_AT: usize = 8 << 10;
 
 /// An open one.
-pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(super) type Socket = WebSocketStream<Gate<TokioIo<Upgraded>>>;
 
 /// A request that asks for one.
 pub(super) struct Upgrade {
@@ -65,22 +66,22 @@ fn names(headers: &HeaderMap, header: &HeaderName, name: &str) -> bool {
 
 impl Upgrade {
     /// Answers yes, and runs `then` with the socket once the client has heard it. Longer messages of the client than
-    /// `heard` bytes end it.
-    pub(super) fn open<F>(self, heard: usize, then: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    /// `heard` bytes end it, and so does a client that lets more than `waits` bytes wait.
+    pub(super) fn open<F>(self, heard: usize, waits: usize, then: impl FnOnce(Socket) -> F + Send + 'static) -> Response
     where
         F: Future<Output = ()> + Send,
     {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_AT)
             .write_buffer_size(WRITE_AT)
-            .max_write_buffer_size(WRITE_MAX)
+            .max_write_buffer_size(waits)
             .max_message_size(Some(heard))
             .max_frame_size(Some(heard));
         let Upgrade { on, accept } = self;
         tokio::spawn(async move {
             match on.await {
                 Ok(upgraded) => {
-                    let io = TokioIo::new(upgraded);
+                    let io = Gate::new(TokioIo::new(upgraded));
                     then(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await).await;
                 }
                 Err(error) => tracing::debug!("no WebSocket came about: {error}"),

@@ -18,14 +18,13 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::App;
 use super::limits::Limit;
+use super::parting::{Parting, part};
 use super::problem::Problem;
 use super::route::{Answer, Route};
-use super::socket::{Socket, Upgrade};
+use super::socket::{Socket, Upgrade, WRITE_MAX};
 use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, start};
 use super::telling::Telling;
 use super::traffic::Client;
@@ -75,7 +74,7 @@ fn open(
     let open = app.sockets.clone().try_read_owned();
     let idle = app.access.limits.time(Limit::Idle);
     let events = start(app, Client::WebSocket, one, query, headers)?;
-    Ok(upgrade.open(HEARD_BYTES, async move |socket| {
+    Ok(upgrade.open(HEARD_BYTES, WRITE_MAX, async move |socket| {
         let _open = open;
         carry(socket, events, idle).await;
     }))
@@ -83,7 +82,6 @@ fn open(
 
 /// Sends events until there are no more, or the client is gone: it takes nothing, or answers no ping, for as long as `idle`.
 async fn carry(mut socket: Socket, mut events: mpsc::Receiver<Arc<Telling>>, idle: Duration) {
-    let goodbye = || Message::Close(Some(CloseFrame { code: CloseCode::Away, reason: "the server ends".into() }));
     let (mut silent, mut asked) = (Box::pin(sleep(idle / 2)), false);
     // What it takes, and how far it is with it.
     let mut taking: Option<(Arc<Telling>, usize)> = None;
@@ -103,14 +101,14 @@ async fn carry(mut socket: Socket, mut events: mpsc::Receiver<Arc<Telling>>, idl
             continue;
         }
         let mut beat = pin!(sleep(HEARTBEAT));
-        let (message, last) = loop {
+        let message = loop {
             tokio::select! {
                 told = events.recv() => match told {
                     Some(told) => {
                         taking = Some((told, 0));
-                        break (None, false);
+                        break None;
                     }
-                    None => break (Some(goodbye()), true),
+                    None => return part(&mut socket, Parting::away("the server ends")).await,
                 },
                 // Pings are answered below us, and so is the goodbye.
                 heard = socket.next() => match heard {
@@ -118,22 +116,28 @@ async fn carry(mut socket: Socket, mut events: mpsc::Receiver<Arc<Telling>>, idl
                         silent.set(sleep(idle / 2));
                         asked = false;
                     }
-                    _ => return,
+                    Some(Err(error)) => {
+                        if let Some(parting) = Parting::of(&error) {
+                            part(&mut socket, parting).await;
+                        }
+                        return;
+                    }
+                    None => return,
                 },
                 () = &mut silent => {
                     if std::mem::replace(&mut asked, true) {
-                        return;
+                        return part(&mut socket, Parting::silent(idle)).await;
                     }
                     silent.set(sleep(idle / 2));
-                    break (Some(Message::Ping(Bytes::new())), false);
+                    break Some(Message::Ping(Bytes::new()));
                 }
-                () = &mut beat => break (Some(Message::Text(r#"{"type":"hb"}"#.into())), false),
+                () = &mut beat => break Some(Message::Text(r#"{"type":"hb"}"#.into())),
             }
         };
         if let Some(message) = message {
             let gone =
                 sent(&mut socket, Some(message), idle).await.is_err() || sent(&mut socket, None, idle).await.is_err();
-            if gone || last {
+            if gone {
                 return;
             }
         }

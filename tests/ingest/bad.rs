@@ -200,7 +200,7 @@ fn slow_senders_are_cut_off_and_others_served() {
         .map(|at| {
             let mut stream = TcpStream::connect(server.address).unwrap();
             stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-            let head = format!("POST {EVENTS} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n");
+            let head = format!("POST {EVENTS} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n");
             // Half of them stop in the body, half in the head.
             let body = if at % 2 == 0 { "\r\n{\"page\":\"slow\"" } else { "" };
             stream.write_all(format!("{head}{body}").as_bytes()).unwrap();

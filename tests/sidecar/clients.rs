@@ -92,6 +92,43 @@ fn pythons_websockets_send_and_follow() {
 }
 
 #[test]
+fn a_socket_ends_with_the_reason_and_everything_acknowledged() {
+    if !has("python3", &["-c", "import websockets"]) {
+        return;
+    }
+    let folder = folder(PROGRAM);
+    let process = Process::start(folder.path(), &[]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sidecar/closes.py");
+    let told = said(Command::new("python3").arg(script).arg(process.address.to_string()));
+    assert_eq!(told.trim(), "all is well");
+}
+
+/// A page of another name that resolves to this machine is refused, with what would allow it.
+#[test]
+fn curl_by_another_name_is_misdirected() {
+    if !has("curl", &["--version"]) {
+        return;
+    }
+    let folder = folder(PROGRAM);
+    let ask = |process: &Process, name: &str, more: &[&str]| {
+        let resolve = format!("{name}:{}:127.0.0.1", process.address.port());
+        let url = format!("http://{name}:{}/api/v1/tables/rules/rows", process.address.port());
+        let args = ["-sS", "-m", "30", "-w", " %{http_code}", "--resolve", &resolve, &url];
+        said(Command::new("curl").args(args).args(more))
+    };
+    let body = ["-H", "content-type: application/json", "-d", "{\"id\":1,\"page\":\"/a\",\"most\":1}"];
+    let process = Process::start(folder.path(), &[]);
+    for more in [&[][..], &body] {
+        let told = ask(&process, "rebound.example", more);
+        assert!(told.ends_with(" 421") && told.contains("--allow-hosts rebound.example"), "{told}");
+    }
+    assert!(ask(&process, "localhost", &body).ends_with(" 200"));
+    drop(process);
+    let process = Process::start(folder.path(), &["--allow-hosts", "rebound.example"]);
+    assert!(ask(&process, "rebound.example", &[]).ends_with(" 200"));
+}
+
+#[test]
 fn schemathesis_finds_nothing_that_is_not_described() {
     if !has("schemathesis", &["--version"]) {
         return;

@@ -1,0 +1,240 @@
+//! How a WebSocket ends: with the code and the reason that a Close has for it, and with everything said that was to be said.
+//!
+//! A client may send its last frames and the Close in one go. What reads frames answers the Close as soon as it sees it, and
+//! after that nothing can be said. So [`Gate`] hands the Close over on the second asking: who reads is told first that there is
+//! no more for now, and acknowledges what came before.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::PARTING;
+use super::socket::Socket;
+
+/// The longest reason of a Close, in bytes.
+const REASON_BYTES: usize = 123;
+
+/// Why the server ends a connection, as a Close says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parting {
+    code: CloseCode,
+    reason: String,
+}
+
+impl Parting {
+    /// The server goes, or has waited long enough.
+    pub(super) fn away(reason: impl Into<String>) -> Parting {
+        Parting { code: CloseCode::Away, reason: reason.into() }
+    }
+
+    /// The client gave no sign of life for so long.
+    pub(super) fn silent(idle: Duration) -> Parting {
+        Parting::away(format!("nothing was heard for {} s, no answer to a ping either", idle.as_secs_f64()))
+    }
+
+    /// What is wrong with what the client sent; `None` if it is gone and cannot be told.
+    pub(super) fn of(error: &Error) -> Option<Parting> {
+        let (code, reason) = match error {
+            Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+                (CloseCode::Size, format!("a message of {size} bytes; the limit is {max_size}"))
+            }
+            Error::Capacity(error) => (CloseCode::Size, error.to_string()),
+            Error::Utf8(_) => (CloseCode::Invalid, "a text message that is not UTF-8".to_owned()),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
+            Error::Protocol(error) => (CloseCode::Protocol, error.to_string()),
+            _ => return None,
+        };
+        Some(Parting { code, reason })
+    }
+}
+
+/// Ends a connection with the reason. What the client still sends is read and let go for a moment: a connection that is
+/// closed with bytes unread is reset, and the client might not hear the reason.
+pub(super) async fn part(socket: &mut Socket, Parting { code, mut reason }: Parting) {
+    let mut end = reason.len().min(REASON_BYTES);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason.truncate(end);
+    let goodbye = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let told = async {
+        socket.send(goodbye).await?;
+        let stream = socket.get_mut();
+        stream.shutdown().await?;
+        let mut unheard = vec![0; 16 << 10];
+        while stream.read(&mut unheard).await? > 0 {}
+        Ok::<(), Error>(())
+    };
+    // Nobody listens if the client went first.
+    let _ = timeout(PARTING, told).await;
+}
+
+/// A connection's bytes, a Close on the second asking.
+pub(super) struct Gate<S> {
+    stream: S,
+    frames: Frames,
+    /// A Close and what is behind it.
+    held: Vec<u8>,
+    /// Who reads was told that there is nothing more before it.
+    asked: bool,
+}
+
+impl<S> Gate<S> {
+    pub(super) fn new(stream: S) -> Gate<S> {
+        Gate { stream, frames: Frames::default(), held: Vec::new(), asked: false }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let gate = self.get_mut();
+        if gate.held.is_empty() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut gate.stream).poll_read(context, buffer))?;
+            let came = &buffer.filled()[before..];
+            let Some(close) = gate.frames.close(came) else { return Poll::Ready(Ok(())) };
+            gate.held = came[close..].to_vec();
+            buffer.set_filled(before + close);
+            if close > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        if !std::mem::replace(&mut gate.asked, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let some = gate.held.len().min(buffer.remaining());
+        buffer.put_slice(&gate.held[..some]);
+        gate.held.drain(..some);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+/// Where frames begin in a client's bytes.
+#[derive(Debug, Default)]
+struct Frames {
+    head: [u8; 14],
+    /// How much of the head has come.
+    come: usize,
+    /// How much of the frame behind its head is still to come.
+    rest: u64,
+    closed: bool,
+}
+
+impl Frames {
+    /// Where in the bytes the first Close begins.
+    fn close(&mut self, bytes: &[u8]) -> Option<usize> {
+        const CLOSE: u8 = 8;
+        let mut at = 0;
+        while at < bytes.len() && !self.closed {
+            if self.rest > 0 {
+                let some = usize::try_from(self.rest).unwrap_or(usize::MAX).min(bytes.len() - at);
+                self.rest -= some as u64;
+                at += some;
+                continue;
+            }
+            if self.come == 0 && bytes[at] & 0x0f == CLOSE {
+                self.closed = true;
+                return Some(at);
+            }
+            self.head[self.come] = bytes[at];
+            self.come += 1;
+            at += 1;
+            let (long, mask) = (self.head[1] & 0x7f, usize::from(self.head[1] >> 7) * 4);
+            let extended = match long {
+                126 => 2,
+                127 => 8,
+                _ => 0,
+            };
+            if self.come >= 2 && self.come == 2 + extended + mask {
+                let length = self.head[2..2 + extended].iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
+                self.rest = if extended == 0 { long.into() } else { length };
+                (self.come, self.head) = (0, [0; 14]);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn frame(code: u8, length: usize) -> Vec<u8> {
+        let mut frame = vec![0x80 | code];
+        match length {
+            0..126 => frame.push(0x80 | length as u8),
+            126..65_536 => frame.extend([vec![0xfe], (length as u16).to_be_bytes().to_vec()].concat()),
+            _ => frame.extend([vec![0xff], (length as u64).to_be_bytes().to_vec()].concat()),
+        }
+        frame.extend([1, 2, 3, 4]);
+        // Bytes that would be a Close if they were taken for a head.
+        frame.extend(std::iter::repeat_n(0x88, length));
+        frame
+    }
+
+    #[test]
+    fn a_close_is_found_however_the_bytes_come() {
+        let before = [frame(1, 0), frame(2, 125), frame(9, 3), frame(1, 126), frame(1, 70_000)].concat();
+        let all = [before.clone(), frame(8, 2), frame(1, 5)].concat();
+        for step in [1, 2, 3, 7, 130, 4096, all.len()] {
+            let (mut frames, mut found, mut seen) = (Frames::default(), None, 0);
+            for piece in all.chunks(step) {
+                let close = frames.close(piece);
+                assert!(close.is_none() || found.is_none(), "found once");
+                found = found.or(close.map(|at| seen + at));
+                seen += piece.len();
+            }
+            assert_eq!(found, Some(before.len()), "in pieces of {step}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_close_is_handed_over_on_the_second_asking() {
+        let bytes = [frame(1, 3), frame(8, 0)].concat();
+        let mut gate = Gate::new(bytes.as_slice());
+        let mut buffer = [0; 64];
+        assert_eq!(gate.read(&mut buffer).await.unwrap(), bytes.len() - 6);
+        let mut asks = 0;
+        let close = std::future::poll_fn(|context| {
+            let mut buffer = ReadBuf::new(&mut buffer);
+            asks += 1;
+            Pin::new(&mut gate).poll_read(context, &mut buffer).map(|read| read.map(|()| buffer.filled().len()))
+        });
+        assert_eq!((close.await.unwrap(), asks), (6, 2));
+    }
+
+    #[test]
+    fn errors_have_their_codes() {
+        let code = |error: &Error| Parting::of(error).map(|parting| u16::from(parting.code));
+        assert_eq!(code(&Error::Capacity(CapacityError::MessageTooLong { size: 5, max_size: 4 })), Some(1009));
+        assert_eq!(code(&Error::Utf8(String::new())), Some(1007));
+        assert_eq!(code(&Error::Protocol(ProtocolError::UnmaskedFrameFromClient)), Some(1002));
+        assert_eq!(code(&Error::ConnectionClosed), None);
+        assert_eq!(code(&Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)), None);
+    }
+}
