@@ -101,6 +101,12 @@ pub struct Metrics {
     pub state_bytes: Family<Label, Gauge>,
     /// Spans that found no room on their way to the collector.
     pub otlp_spans_dropped: Counter,
+    /// For how long another process of the cluster has given no sign of life: `peer`.
+    pub peer_silent_seconds: Family<Label, Level>,
+    /// Rows sent to another process that it has not taken in: `peer`.
+    pub peer_rows: Family<Label, Gauge>,
+    /// Bytes of them: `peer`.
+    pub peer_bytes: Family<Label, Gauge>,
     /// Connected SSE clients.
     pub sse_clients: Gauge,
     /// Deltas that were merged for slow SSE clients.
@@ -176,6 +182,9 @@ impl Metrics {
             state_rows: Family::default(),
             state_bytes: Family::default(),
             otlp_spans_dropped: Counter::default(),
+            peer_silent_seconds: Family::default(),
+            peer_rows: Family::default(),
+            peer_bytes: Family::default(),
             sse_clients: Gauge::default(),
             sse_compacted: Counter::default(),
             clients: Family::default(),
@@ -223,6 +232,9 @@ impl Metrics {
         add(ours, "state_rows", &self.state_rows);
         add(ours, "state_bytes", &self.state_bytes);
         add(ours, "otlp_spans_dropped", &self.otlp_spans_dropped);
+        add(ours, "peer_silent_seconds", &self.peer_silent_seconds);
+        add(ours, "peer_rows", &self.peer_rows);
+        add(ours, "peer_bytes", &self.peer_bytes);
         add(ours, "sse_clients", &self.sse_clients);
         add(ours, "sse_compacted", &self.sse_compacted);
         add(ours, "clients", &self.clients);

@@ -150,6 +150,7 @@ fn config(settings: &Settings) -> Result<Config, String> {
         workers: settings.workers.unwrap_or(defaults.workers),
         process: settings.process.unwrap_or(0),
         addresses,
+        peer_timeout: settings.peer_timeout.map_or(defaults.peer_timeout, |timeout| Duration::from_millis(timeout.0)),
         tick_ms: settings.tick.map_or(defaults.tick_ms, |tick| tick.0),
         tick_rows: settings.tick_rows.map_or(defaults.tick_rows, |rows| usize::try_from(rows).unwrap_or(usize::MAX)),
         views: !settings.no_serve.unwrap_or(false),

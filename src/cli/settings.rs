@@ -36,6 +36,10 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_HOSTFILE", value_name = "FILE")]
     pub(super) hostfile: Option<PathBuf>,
 
+    /// How long another process may give no sign of life before the run ends [default: 10s]
+    #[arg(long, env = "HIGHWATER_PEER_TIMEOUT", value_name = "DURATION")]
+    pub(super) peer_timeout: Option<Pace>,
+
     /// Where to serve views, metrics and the dashboard [default: 127.0.0.1:8080, for process I the port 8080 + I]
     #[arg(long, env = "HIGHWATER_LISTEN", value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
@@ -207,6 +211,7 @@ impl Settings {
             processes: self.processes.or(other.processes),
             process: self.process.or(other.process),
             hostfile: self.hostfile.or(other.hostfile),
+            peer_timeout: self.peer_timeout.or(other.peer_timeout),
             listen: self.listen.or(other.listen),
             tokens_file: self.tokens_file.or(other.tokens_file),
             insecure: self.insecure.or(other.insecure),

@@ -3,6 +3,7 @@
 //! Process `i` connects to all before it and is connected to by all after it. Each connection begins with a greeting: a
 //! word of ours, the process's index, and what must be equal everywhere: workers per process, the plan part by part
 //! ([`crate::plan::identity`]), so that processes that differ can say in what.
+//! Beside it each pair has one for signs of life ([`super::heartbeat`]), which begins with the same greeting.
 //! A connection whose thread dies of a panic is a peer that is gone: timely's threads panic when a stream breaks off, and
 //! end quietly after a goodbye.
 
@@ -17,6 +18,7 @@ use timely::communication::allocator::zero_copy::stream::Stream;
 use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
+use super::heartbeat::Pulse;
 use crate::plan::identity::{Part, difference};
 use crate::retry::passes;
 use crate::time::Clock;
@@ -47,6 +49,8 @@ pub(super) struct Presence {
     left: AtomicBool,
     /// Its stream has ended, well or not.
     cut: AtomicBool,
+    /// For how long it has given no sign of life, in ms.
+    silent_ms: AtomicU64,
 }
 
 impl Presence {
@@ -60,7 +64,28 @@ impl Presence {
         self.cut.load(Ordering::Acquire) && !self.left()
     }
 
-    /// What is to be said of that by this process.
+    /// Where it is reached.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// It has given no sign of life for so long.
+    pub(super) fn set_silent(&self, silent: Duration) {
+        self.silent_ms.store(silent.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// For how long it has given no sign of life.
+    pub(super) fn silent(&self) -> Duration {
+        Duration::from_millis(self.silent_ms.load(Ordering::Relaxed))
+    }
+
+    /// What is to be said of a silence by this process.
+    pub(super) fn silent_for(&self, process: usize, silent: Duration) -> EngineError {
+        let (peer, address, seconds) = (self.index, self.address.clone(), silent.as_secs_f64());
+        EngineError::PeerSilent { peer, address, seconds, process }
+    }
+
+    /// What is to be said of its going by this process.
     pub(super) fn gone(&self, process: usize) -> EngineError {
         EngineError::PeerGone { peer: self.index, address: self.address.clone(), process }
     }
@@ -137,15 +162,33 @@ pub(super) struct Agreement {
     pub(super) parts: Vec<Part>,
 }
 
-/// Connects to all other processes; the place of this one stays empty. Waits for at most `config.connect_timeout`.
-pub(super) fn connect(
-    config: &Config,
-    agreement: Agreement,
-    control: &Arc<Control>,
-) -> Result<Vec<Option<Peer>>, EngineError> {
+/// What a connection is for, as its greeting says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// What the workers tell each other.
+    Data,
+    /// Signs of life.
+    Pulse,
+}
+
+const LINKS: [Link; 2] = [Link::Data, Link::Pulse];
+
+/// The connections to a peer, by what they are for.
+type Links = [Option<TcpStream>; 2];
+
+/// The connections to all other processes.
+pub(super) struct Connected {
+    /// By process; the place of this one is empty.
+    pub(super) peers: Vec<Option<Peer>>,
+    /// For signs of life.
+    pub(super) pulses: Vec<Pulse>,
+}
+
+/// Connects to all other processes. Waits for at most `config.connect_timeout`.
+pub(super) fn connect(config: &Config, agreement: Agreement, control: &Arc<Control>) -> Result<Connected, EngineError> {
     let me = config.process;
     let listener = listen(&config.addresses[me], me)?;
-    let mut streams: Vec<Option<TcpStream>> = (0..config.processes()).map(|_| None).collect();
+    let mut streams: Vec<Links> = (0..config.processes()).map(|_| Links::default()).collect();
     // Those after us come to us while we go to those before us.
     let search = Search {
         config,
@@ -157,9 +200,11 @@ pub(super) fn connect(
     std::thread::scope(|scope| {
         let (earlier, later) = streams.split_at_mut(me);
         let waiting = scope.spawn(|| search.settle(search.accept(&listener, &mut later[1..])));
-        let reached = search.settle(earlier.iter_mut().enumerate().try_for_each(|(peer, stream)| {
-            *stream = Some(search.reach(peer)?);
-            Ok(())
+        let reached = search.settle(earlier.iter_mut().enumerate().try_for_each(|(peer, streams)| {
+            LINKS.into_iter().zip(streams).try_for_each(|(link, stream)| {
+                *stream = Some(search.reach(peer, link)?);
+                Ok(())
+            })
         }));
         match waiting.join() {
             // Whoever gave up first knows why.
@@ -167,13 +212,16 @@ pub(super) fn connect(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })?;
-    let peers = streams.into_iter().enumerate().map(|(index, stream)| {
+    let mut connected = Connected { peers: Vec::new(), pulses: Vec::new() };
+    for (index, [data, pulse]) in streams.into_iter().enumerate() {
         let address = config.addresses[index].clone();
-        let presence = Presence { index, address, left: AtomicBool::new(false), cut: AtomicBool::new(false) };
-        let (presence, control) = (Arc::new(presence), control.clone());
-        stream.map(|stream| Peer { stream, presence, process: me, control, reading: false })
-    });
-    Ok(peers.collect())
+        let (left, cut, silent_ms) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+        let presence = Arc::new(Presence { index, address, left, cut, silent_ms });
+        connected.pulses.extend(pulse.map(|stream| Pulse { stream, presence: presence.clone() }));
+        let control = control.clone();
+        connected.peers.push(data.map(|stream| Peer { stream, presence, process: me, control, reading: false }));
+    }
+    Ok(connected)
 }
 
 /// What is known of the peers, from now on.
@@ -182,8 +230,9 @@ pub(super) fn presences(peers: &[Option<Peer>]) -> Vec<Arc<Presence>> {
 }
 
 /// Second handles on the connections, to break them off.
-pub(super) fn handles(peers: &[Option<Peer>]) -> Vec<TcpStream> {
-    peers.iter().flatten().filter_map(|peer| peer.stream.try_clone().ok()).collect()
+pub(super) fn handles(Connected { peers, pulses }: &Connected) -> Vec<TcpStream> {
+    let streams = peers.iter().flatten().map(|peer| &peer.stream).chain(pulses.iter().map(|pulse| &pulse.stream));
+    streams.filter_map(|stream| stream.try_clone().ok()).collect()
 }
 
 fn failure(process: usize, what: String) -> EngineError {
@@ -223,7 +272,7 @@ impl Search<'_> {
         self.over.load(Ordering::Acquire) || self.since.elapsed() >= self.config.connect_timeout
     }
 
-    fn reach(&self, peer: usize) -> Result<TcpStream, EngineError> {
+    fn reach(&self, peer: usize, link: Link) -> Result<TcpStream, EngineError> {
         let Search { config, agreement, .. } = *self;
         let address = &config.addresses[peer];
         loop {
@@ -240,10 +289,11 @@ impl Search<'_> {
             });
             match attempt {
                 Ok(mut stream) => {
-                    let greeted = stream.set_nodelay(true).and_then(|()| greet(&mut stream, config.process, agreement));
+                    let greeted =
+                        stream.set_nodelay(true).and_then(|()| greet(&mut stream, config.process, link, agreement));
                     let answer = greeted.and_then(|()| hear(&mut stream));
                     return match answer {
-                        Ok((_, theirs)) => agree(peer, agreement, &theirs).map(|()| stream),
+                        Ok((_, _, theirs)) => agree(peer, agreement, &theirs).map(|()| stream),
                         Err(error) => Err(failure(
                             peer,
                             format!(
@@ -280,10 +330,10 @@ impl Search<'_> {
         std::thread::sleep(RETRY);
     }
 
-    fn accept(&self, listener: &TcpListener, later: &mut [Option<TcpStream>]) -> Result<(), EngineError> {
+    fn accept(&self, listener: &TcpListener, later: &mut [Links]) -> Result<(), EngineError> {
         let Search { config, agreement, .. } = *self;
         let me = config.process;
-        while let Some(missing) = later.iter().position(Option::is_none) {
+        while let Some(missing) = later.iter().position(|links| links.iter().any(Option::is_none)) {
             match listener.accept() {
                 Ok((mut stream, from)) => {
                     let heard = stream
@@ -291,8 +341,9 @@ impl Search<'_> {
                         .and_then(|()| stream.set_nodelay(true))
                         .and_then(|()| hear(&mut stream));
                     // Whoever does not greet as we do is not of this cluster: a scanner, a browser.
-                    let Ok((peer, theirs)) = heard else { continue };
+                    let Ok((peer, link, theirs)) = heard else { continue };
                     let place = peer.checked_sub(me + 1).and_then(|place| later.get_mut(place));
+                    let place = place.map(|links| &mut links[link as usize]);
                     let Some(place) = place.filter(|place| place.is_none()) else {
                         let processes = config.processes();
                         return Err(failure(
@@ -302,7 +353,7 @@ impl Search<'_> {
                             ),
                         ));
                     };
-                    greet(&mut stream, me, agreement)
+                    greet(&mut stream, me, link, agreement)
                         .map_err(|error| failure(peer, format!("left while greeting: {error}")))?;
                     agree(peer, agreement, &theirs)?;
                     *place = Some(stream);
@@ -342,17 +393,17 @@ fn agree(peer: usize, ours: &Agreement, theirs: &Agreement) -> Result<(), Engine
     }
 }
 
-fn greet(stream: &mut TcpStream, me: usize, agreement: &Agreement) -> io::Result<()> {
+fn greet(stream: &mut TcpStream, me: usize, link: Link, agreement: &Agreement) -> io::Result<()> {
     let parts = serde_json::to_vec(&agreement.parts)?;
     let mut greeting = WORD.to_vec();
-    for number in [me as u64, agreement.workers, parts.len() as u64] {
+    for number in [me as u64, link as u64, agreement.workers, parts.len() as u64] {
         greeting.extend(number.to_be_bytes());
     }
     greeting.extend(parts);
     stream.write_all(&greeting)
 }
 
-fn hear(stream: &mut TcpStream) -> io::Result<(usize, Agreement)> {
+fn hear(stream: &mut TcpStream) -> io::Result<(usize, Link, Agreement)> {
     let otherwise = || io::Error::new(io::ErrorKind::InvalidData, "it greets otherwise");
     stream.set_read_timeout(Some(GREETING))?;
     let mut read = || -> io::Result<[u8; 8]> {
@@ -364,7 +415,8 @@ fn hear(stream: &mut TcpStream) -> io::Result<(usize, Agreement)> {
     if read()? != WORD {
         return Err(otherwise());
     }
-    let [me, workers, length] = [read()?, read()?, read()?].map(u64::from_be_bytes);
+    let [me, link, workers, length] = [read()?, read()?, read()?, read()?].map(u64::from_be_bytes);
+    let link = LINKS.into_iter().find(|known| *known as u64 == link).ok_or_else(otherwise)?;
     if length > PARTS_BYTES {
         return Err(otherwise());
     }
@@ -372,5 +424,5 @@ fn hear(stream: &mut TcpStream) -> io::Result<(usize, Agreement)> {
     stream.take(length).read_to_end(&mut parts)?;
     stream.set_read_timeout(None)?;
     let parts = serde_json::from_slice(&parts).map_err(|_| otherwise())?;
-    Ok((me as usize, Agreement { workers, parts }))
+    Ok((me as usize, link, Agreement { workers, parts }))
 }

@@ -19,6 +19,8 @@ pub struct Config {
     pub addresses: Vec<String>,
     /// For how long to wait for the other processes at the start.
     pub connect_timeout: Duration,
+    /// How long another process may give no sign of life before it counts as lost.
+    pub peer_timeout: Duration,
     /// How often a live source's open epoch ends while rows come, in ms.
     pub tick_ms: u64,
     /// After how many rows of a partition a bounded source's epoch ends.
@@ -27,7 +29,8 @@ pub struct Config {
     pub queue_rows: usize,
     /// How many bytes may wait in one queue.
     pub queue_bytes: usize,
-    /// How many batches of [`BATCH_ROWS`] rows a worker takes from one source before it waits for the operators.
+    /// How many batches of [`BATCH_ROWS`] rows a worker takes from one source before it waits for the operators, and for
+    /// other processes to have taken theirs in (there `queue_bytes` bounds them too).
     pub lag_batches: usize,
     /// Whether published views are kept for readers; without, only sinks get results.
     pub views: bool,
@@ -59,6 +62,7 @@ impl Default for Config {
             process: 0,
             addresses: Vec::new(),
             connect_timeout: Duration::from_secs(60),
+            peer_timeout: Duration::from_secs(10),
             tick_ms: 10,
             tick_rows: BATCH_ROWS,
             queue_rows: 16 * BATCH_ROWS,

@@ -51,6 +51,20 @@ pub enum EngineError {
         /// This process.
         process: usize,
     },
+    /// Another process of the cluster gives no sign of life, though it is connected.
+    #[error(
+        "peer process {peer} ({address}) has given no sign of life for {seconds} s: it is stuck, or the network between is cut; process {process} stops: restart the cluster (--peer-timeout says how long to wait)"
+    )]
+    PeerSilent {
+        /// The process that is silent.
+        peer: usize,
+        /// Its address.
+        address: String,
+        /// For how long.
+        seconds: f64,
+        /// This process.
+        process: usize,
+    },
 }
 
 impl From<SourceError> for EngineError {

@@ -1,11 +1,14 @@
 //! What the processes of a cluster tell each other: how far their inputs are, so that an idle input of one follows those of
-//! the others (W6); how far their pushed sources are, which are one order of arrival (W4, W11); and, when they
-//! stop, up to where what they took goes.
+//! the others (W6); how far their pushed sources are, which are one order of arrival (W4, W11); how much they
+//! have given each other's workers and taken in (what is on its way to a peer is bounded, [`Gossip::held`]); and, when
+//! they stop, up to where what they took goes.
 //!
-//! A dataflow of its own, without progress: whenever a process's word changes, its first worker sends it to the first
-//! worker of every process. It ends when the sources of all processes have ended.
+//! A dataflow of its own, without progress: whenever a process's word changes, its first worker sends it to the workers of
+//! all others, behind what was sent to them before. It ends when the sources of all processes have ended.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
@@ -15,12 +18,26 @@ use timely::dataflow::operators::generic::operator::source;
 use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
 
-use super::config::Config;
+use super::config::{BATCH_ROWS, Config};
 use super::idleness::Reach;
-use crate::time::Epoch;
+use crate::time::{Clock, Epoch};
 
 /// To which worker, from which process, what.
 type Letter = (u64, u64, Word);
+
+/// Rows and bytes of a source that its workers were given so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Given {
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+impl Given {
+    /// What is on its way: given, and not taken in yet.
+    fn since(self, taken: Given) -> Given {
+        Given { rows: self.rows.saturating_sub(taken.rows), bytes: self.bytes.saturating_sub(taken.bytes) }
+    }
+}
 
 /// What a process says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +50,10 @@ struct Word {
     stops: bool,
     /// It takes nothing more, and all that it took is before this epoch; the end of time if its sources have ended.
     sealed: Option<Epoch>,
+    /// Per source, what its workers were given. Rows go to any process: all of it counts for every peer.
+    given: Vec<Given>,
+    /// Per process and source, how much of what that one gave all workers here have taken in.
+    taken: Vec<Vec<Given>>,
 }
 
 /// What is known of every process, this one among them.
@@ -41,6 +62,14 @@ pub(super) struct Gossip {
     process: usize,
     sources: usize,
     activator: Mutex<Option<SyncActivator>>,
+    /// Per source, what this process's workers were given, as of now.
+    given: Vec<[AtomicU64; 2]>,
+    /// Per worker of this process, and process and source, what that worker has taken in.
+    arrived: Mutex<Vec<Vec<Vec<Given>>>>,
+    /// Per process, when it last took something in, or had nothing to take.
+    answered: Mutex<Vec<Clock>>,
+    /// How much of a source may be on its way to a peer.
+    room: Given,
 }
 
 impl std::fmt::Debug for Gossip {
@@ -54,8 +83,81 @@ type Targets = Vec<Option<i64>>;
 
 impl Gossip {
     pub(super) fn new(config: &Config, sources: usize) -> Gossip {
-        let words = Mutex::new(vec![Word::default(); config.processes()]);
-        Gossip { words, process: config.process, sources, activator: Mutex::default() }
+        let processes = config.processes();
+        let nothing = vec![vec![Given::default(); sources]; processes];
+        let word = Word { given: nothing[0].clone(), taken: nothing.clone(), ..Word::default() };
+        let rows = config.workers * config.lag_batches * BATCH_ROWS;
+        Gossip {
+            words: Mutex::new(vec![word; processes]),
+            process: config.process,
+            sources,
+            activator: Mutex::default(),
+            given: (0..sources).map(|_| Default::default()).collect(),
+            arrived: Mutex::new(vec![nothing; config.workers]),
+            answered: Mutex::new((0..processes).map(|_| Clock::start()).collect()),
+            room: Given { rows: rows as u64, bytes: (config.workers * config.queue_bytes) as u64 },
+        }
+    }
+
+    /// A worker of this process is given rows of a source.
+    pub(super) fn give(&self, source: usize, rows: usize, bytes: usize) {
+        let [given_rows, given_bytes] = &self.given[source];
+        let rows = given_rows.fetch_add(rows as u64, Ordering::Relaxed) + rows as u64;
+        let bytes = given_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        // Ticks tell of it too, where there are any.
+        let told = self.words()[self.process].given[source];
+        let untold = Given { rows, bytes }.since(told);
+        if untold.rows > self.room.rows / 8 || untold.bytes > self.room.bytes / 8 {
+            self.tell_given();
+        }
+    }
+
+    fn tell_given(&self) {
+        let given = self.given_now();
+        drop(self.say(|own| own.given = given));
+    }
+
+    fn given_now(&self) -> Vec<Given> {
+        let now = |[rows, bytes]: &[AtomicU64; 2]| Given {
+            rows: rows.load(Ordering::Relaxed),
+            bytes: bytes.load(Ordering::Relaxed),
+        };
+        self.given.iter().map(now).collect()
+    }
+
+    /// What of a source is on its way to each process; nothing to this one, nor where nobody tells any more.
+    fn on_its_way(&self, source: usize) -> Vec<Given> {
+        let [rows, bytes] = &self.given[source];
+        let given = Given { rows: rows.load(Ordering::Relaxed), bytes: bytes.load(Ordering::Relaxed) };
+        let words = self.words();
+        if over(&words) {
+            return vec![Given::default(); words.len()];
+        }
+        let way = |(process, word): (usize, &Word)| match process == self.process {
+            true => Given::default(),
+            false => given.since(word.taken[self.process][source]),
+        };
+        words.iter().enumerate().map(way).collect()
+    }
+
+    /// Whether so much of a source is on its way to some peer that no more is to be given.
+    pub(super) fn held(&self, source: usize) -> bool {
+        self.on_its_way(source).iter().any(|way| self.beyond(*way))
+    }
+
+    fn beyond(&self, way: Given) -> bool {
+        way.rows > self.room.rows || way.bytes > self.room.bytes
+    }
+
+    /// What is on its way to a process, all sources together; and since when that is more than may be and it takes nothing.
+    pub(super) fn way(&self, process: usize) -> (Given, Option<Duration>) {
+        let (mut all, mut beyond) = (Given::default(), false);
+        for way in (0..self.sources).map(|source| self.on_its_way(source)[process]) {
+            all = Given { rows: all.rows + way.rows, bytes: all.bytes + way.bytes };
+            beyond |= self.beyond(way);
+        }
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        (all, beyond.then(|| answered[process].elapsed()))
     }
 
     fn words(&self) -> MutexGuard<'_, Vec<Word>> {
@@ -76,7 +178,8 @@ impl Gossip {
     /// Tells of this process's inputs; answers how far those of all processes are, once all have told, and how far pushed
     /// sources are where they are furthest.
     pub(super) fn exchange(&self, reach: Reach, pushed: Vec<Option<i64>>) -> (Option<Reach>, Targets) {
-        let words = self.say(|own| (own.reach, own.pushed) = (Some(reach), pushed));
+        let given = self.given_now();
+        let words = self.say(|own| (own.reach, own.pushed, own.given) = (Some(reach), pushed, given));
         let furthest = |source: usize| words.iter().filter_map(|word| *word.pushed.get(source)?).max();
         let all: Option<Vec<Reach>> = words.iter().map(|word| word.reach).collect();
         (all.map(|all| all.into_iter().collect()), (0..self.sources).map(furthest).collect())
@@ -86,8 +189,9 @@ impl Gossip {
     pub(super) fn end(&self, reach: Reach) {
         drop(self.say(|own| {
             if own.sealed.is_none() {
-                let sealed = Some(Epoch::END);
-                *own = Word { reach: Some(reach), stops: own.stops, sealed, ..Word::default() };
+                let (given, taken) = (std::mem::take(&mut own.given), std::mem::take(&mut own.taken));
+                let (reach, stops, sealed) = (Some(reach), own.stops, Some(Epoch::END));
+                *own = Word { reach, stops, sealed, given, taken, ..Word::default() };
             }
         }));
     }
@@ -120,7 +224,8 @@ impl Gossip {
     /// Builds the dataflow; every worker must, if there are several processes.
     pub(super) fn build(self: &Arc<Gossip>, worker: &mut Worker, config: &Config) {
         let (processes, workers) = (config.processes() as u64, config.workers as u64);
-        let first = worker.index() == config.process * config.workers;
+        let local = worker.index() - config.process * config.workers;
+        let first = local == 0;
         worker.dataflow_named::<Epoch, _, _>("gossip", |scope| {
             let gossip = self.clone();
             let letters =
@@ -135,13 +240,13 @@ impl Gossip {
                         let Some(held) = &capability else { return };
                         let (own, over) = {
                             let words = gossip.words();
-                            let over = words.iter().all(|word| word.sealed == Some(Epoch::END));
-                            (words[gossip.process].clone(), over)
+                            (words[gossip.process].clone(), over(&words))
                         };
                         if own != told {
                             let from = gossip.process as u64;
                             let to = (0..processes).filter(|process| *process != from);
-                            let letters = to.map(|process| (process * workers, from, own.clone()));
+                            let to = to.flat_map(|process| process * workers..(process + 1) * workers);
+                            let letters = to.map(|worker| (worker, from, own.clone()));
                             output.session(held).give_iterator(letters);
                             told = own;
                         }
@@ -151,19 +256,47 @@ impl Gossip {
                     }
                 });
             let gossip = self.clone();
-            let to_first = Exchange::new(|letter: &Letter| letter.0);
-            letters.sink(to_first, "Hear", move |(input, _frontier)| {
+            let to_each = Exchange::new(|letter: &Letter| letter.0);
+            letters.sink(to_each, "Hear", move |(input, _frontier)| {
                 input.for_each_time(|_, letters| {
-                    for (_, from, word) in letters.flat_map(|letters| letters.drain(..)) {
-                        if let Some(known) = gossip.words().get_mut(from as usize) {
-                            *known = word;
-                        }
-                    }
-                    gossip.wake();
+                    letters.flat_map(|letters| letters.drain(..)).for_each(|(_, from, word)| {
+                        gossip.hear(local, from as usize, word);
+                    });
                 });
             });
         });
     }
+
+    /// A worker of this process hears the word of another: it has what was sent to it before.
+    fn hear(&self, worker: usize, from: usize, word: Word) {
+        let taken = {
+            let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+            arrived[worker][from].clone_from(&word.given);
+            let least = |source: usize| {
+                let given = arrived.iter().map(|worker| worker[from][source]);
+                given.reduce(|a, b| Given { rows: a.rows.min(b.rows), bytes: a.bytes.min(b.bytes) })
+            };
+            (0..self.sources).map(|source| least(source).unwrap_or_default()).collect::<Vec<_>>()
+        };
+        drop(self.say(|own| own.taken[from] = taken));
+        if worker == 0 {
+            let own = self.given_now();
+            let mut words = self.words();
+            let news = words[from].taken[self.process] != word.taken[self.process];
+            let nothing = (0..self.sources).all(|source| word.taken[self.process][source] == own[source]);
+            words[from] = word;
+            drop(words);
+            if news || nothing {
+                self.answered.lock().unwrap_or_else(PoisonError::into_inner)[from] = Clock::start();
+            }
+            self.wake();
+        }
+    }
+}
+
+/// Whether nobody has anything more to tell.
+fn over(words: &[Word]) -> bool {
+    words.iter().all(|word| word.sealed == Some(Epoch::END))
 }
 
 #[cfg(test)]
@@ -171,7 +304,44 @@ mod tests {
     use super::*;
 
     fn gossip(words: [Word; 2]) -> Gossip {
-        Gossip { words: Mutex::new(words.to_vec()), process: 0, sources: 1, activator: Mutex::default() }
+        let config = Config { workers: 2, addresses: Config::localhost(2), ..Config::default() };
+        let gossip = Gossip::new(&config, 1);
+        for (known, word) in gossip.words().iter_mut().zip(words) {
+            *known = Word { given: known.given.clone(), taken: known.taken.clone(), ..word };
+        }
+        gossip
+    }
+
+    #[test]
+    fn what_a_peer_has_not_taken_in_holds_a_source_back() {
+        let [here, there] = [0, 1].map(|process| {
+            let config = Config { workers: 2, process, addresses: Config::localhost(2), ..Config::default() };
+            Gossip::new(&config, 2)
+        });
+        let word = |of: &Gossip| of.words()[of.process].clone();
+        let room = here.room;
+        here.give(0, room.rows as usize, 10);
+        assert!(!here.held(0), "as much as there is room for");
+        here.give(0, 1, 10);
+        assert!(here.held(0) && !here.held(1));
+        assert_eq!(here.way(1).0, Given { rows: room.rows + 1, bytes: 20 });
+        assert!(here.way(1).1.is_some() && here.way(0).1.is_none());
+        // One worker of the peer has taken it in, then the other too; the answer comes.
+        here.tell_given();
+        there.hear(0, 0, word(&here));
+        here.hear(0, 1, word(&there));
+        assert!(here.held(0));
+        there.hear(1, 0, word(&here));
+        here.hear(0, 1, word(&there));
+        assert!(!here.held(0));
+        assert_eq!(here.way(1), (Given::default(), None));
+        here.give(1, 0, room.bytes as usize + 1);
+        assert!(here.held(1), "bytes are bounded too");
+        for gossip in [&here, &there] {
+            gossip.end(Reach::default());
+        }
+        here.hear(0, 1, word(&there));
+        assert!(!here.held(1), "nobody answers any more, and nobody waits");
     }
 
     #[test]

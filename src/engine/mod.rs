@@ -19,10 +19,12 @@ mod error;
 mod extend;
 mod gather;
 mod gossip;
+mod heartbeat;
 mod idleness;
 mod ingest;
 mod latency;
 mod operators;
+mod peer;
 mod process;
 mod push;
 mod queue;
@@ -59,6 +61,7 @@ pub use error::EngineError;
 pub use extend::Built;
 pub use latency::Visibility;
 pub use operators::{OperatorStats, WorkerShare};
+pub use peer::Peer;
 pub use push::{Pushed, Refused};
 pub use rejected::RejectedFor;
 pub use sink::Sink;
@@ -129,6 +132,8 @@ struct Inner {
     dead_file: Option<Arc<dead_file::DeadFile>>,
     /// What the processes of a cluster tell each other.
     gossip: Option<Arc<gossip::Gossip>>,
+    /// What is known of the other processes.
+    presences: Vec<Arc<cluster::Presence>>,
     stopped: AtomicBool,
     /// It was asked to end.
     ending: AtomicBool,
@@ -235,6 +240,12 @@ impl Engine {
             let open = i64::try_from(view.windows_open()).unwrap_or(i64::MAX);
             self.inner.metrics.windows_open.get_or_create(&crate::metrics::label("view", view.name())).set(open);
         }
+        for peer in self.peers() {
+            let (label, metrics) = (crate::metrics::label("peer", &peer.process.to_string()), &self.inner.metrics);
+            metrics.peer_silent_seconds.get_or_create(&label).set(peer.silent.as_secs_f64());
+            metrics.peer_rows.get_or_create(&label).set(i64::try_from(peer.rows).unwrap_or(i64::MAX));
+            metrics.peer_bytes.get_or_create(&label).set(i64::try_from(peer.bytes).unwrap_or(i64::MAX));
+        }
         self.inner.metrics.encode()
     }
 
@@ -251,6 +262,11 @@ impl Engine {
     /// The same of the epochs after the first `seen`, and how many there ever were: hand that back to hear of what is new.
     pub fn visibility_since(&self, seen: u64) -> (Option<Visibility>, u64) {
         self.inner.latency.since(seen)
+    }
+
+    /// The other processes of the cluster.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.inner.peers()
     }
 
     /// Where the engine stands.

@@ -17,6 +17,7 @@ use super::control::Alarm;
 use super::dead_file::DeadFile;
 use super::extend::Extend;
 use super::gossip::Gossip;
+use super::heartbeat;
 use super::latency::Latency;
 use super::operators::Operators;
 use super::push::Inbox;
@@ -89,6 +90,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         letters: letters.clone(),
         dead_file,
         gossip: gossip.clone(),
+        presences: peers.presences.clone(),
         stopped: AtomicBool::new(false),
         ending: AtomicBool::new(false),
         clock: Clock::start(),
@@ -277,8 +279,10 @@ impl Peers {
             return Ok(Peers { builders, guard: None, sockets: Vec::new(), presences: Vec::new() });
         }
         let agreement = Agreement { workers: config.workers as u64, parts: parts(dataflow, config) };
-        let peers = cluster::connect(config, agreement, control)?;
-        let (sockets, presences) = (cluster::handles(&peers), cluster::presences(&peers));
+        let connected = cluster::connect(config, agreement, control)?;
+        let (sockets, presences) = (cluster::handles(&connected), cluster::presences(&connected.peers));
+        let cluster::Connected { peers, pulses } = connected;
+        heartbeat::start(pulses, config, control)?;
         let hooks = Hooks::default();
         let inside = ProcessBuilder::new_typed_vector(config.workers, hooks.refill.clone(), None);
         let started = initialize_networking_from_sockets(inside, peers, config.process, config.workers, hooks);

@@ -7,7 +7,8 @@
 //! Bounded lag: it stops taking rows while more than [`Lag::limit`] rows that it sent at epochs that all inputs have passed
 //! are still on their way to views and sinks. Epochs that some input still holds open do not count, they could not arrive:
 //! whatever the inputs' watermarks, everything that counts arrives, so no input waits for another here. Nor does it take any
-//! while a sink of the process is that far behind: the queues fill instead, and clients are told so.
+//! while a sink of the process is that far behind, or too much of what it sent is on its way to another process, whatever
+//! its epoch: the queues fill instead, and clients are told so.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::{Scope, Stream};
 
 use super::config::BATCH_ROWS;
+use super::gossip::Gossip;
 use super::queue::Item;
 use super::sink::Sink;
 use super::source::Source;
@@ -69,6 +71,9 @@ impl Lag {
     }
 }
 
+/// What a source's operators share with those of other processes: its index among the sources, and what they tell.
+pub(super) type Peers = Option<(usize, Arc<Gossip>)>;
+
 /// The stream of a source's rows on this worker, whose index among the process's workers is `worker`.
 pub(super) fn source<'s>(
     scope: Scope<'s, Epoch>,
@@ -76,6 +81,7 @@ pub(super) fn source<'s>(
     worker: usize,
     probes: &Probes,
     lag_batches: usize,
+    peers: Peers,
 ) -> Stream<'s, Epoch, Delta> {
     let mut builder = OperatorBuilder::new(format!("Source {}", source.name()), scope);
     let address = builder.operator_info().address;
@@ -91,7 +97,7 @@ pub(super) fn source<'s>(
         let mut held: Vec<Option<Capability<Epoch>>> = vec![first; source.partition_count()];
         let mut items = Vec::new();
         move |_| {
-            if lag.full() {
+            if lag.full() || peers.as_ref().is_some_and(|(index, gossip)| gossip.held(*index)) {
                 activator.activate_after(RETRY);
                 return;
             }
@@ -104,6 +110,9 @@ pub(super) fn source<'s>(
                         // A partition that has ended brings nothing: its end is behind its rows.
                         let Some(capability) = &held[partition] else { continue };
                         lag.sent(epoch, delta.len());
+                        if let Some((index, gossip)) = &peers {
+                            gossip.give(*index, delta.len(), delta.batch().get_array_memory_size());
+                        }
                         if let Some((capability, mut rows)) = together.add(capability.delayed(&epoch), delta) {
                             output.session_with_builder(&capability).give_container(&mut rows);
                         }

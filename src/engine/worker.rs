@@ -84,8 +84,9 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
     let Work { dataflow, config, .. } = work;
     let (index, probes) = (scope.index(), Probes { writing: work.writing.clone(), ..Probes::default() });
     let (first, local) = (config.process * config.workers, index - config.process * config.workers);
-    let inputs = work.sources.iter().map(|input| {
-        let rows = source(scope, input, local, &probes, config.lag_batches).probe_with(&probes.inputs);
+    let inputs = work.sources.iter().enumerate().map(|(place, input)| {
+        let peers = work.gossip.clone().map(|gossip| (place, gossip));
+        let rows = source(scope, input, local, &probes, config.lag_batches, peers).probe_with(&probes.inputs);
         if config.processes() > 1 { once(rows, input, config, &probes.outputs) } else { rows }
     });
     let mut inputs: Vec<Stream<'_, Epoch, Delta>> = inputs.collect();

@@ -50,6 +50,9 @@ async fn readyz(State(app): State<App>) -> Response {
     match app.engine.state() {
         Engine::Failed(error) => unavailable(format!("the engine failed: {error}")),
         Engine::Starting => unavailable("the engine is starting".to_owned()),
+        Engine::Running if let Some(trouble) = app.engine.peers().into_iter().find_map(|peer| peer.trouble) => {
+            unavailable(format!("{trouble}: rows wait, and more are refused"))
+        }
         _ if app.engine.ending() => unavailable("the engine takes no more rows and ends".to_owned()),
         _ => "ok\n".into_response(),
     }

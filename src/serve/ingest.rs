@@ -144,7 +144,7 @@ async fn events(
         return Err(stopping());
     }
     if source.full() {
-        return Err(full(source));
+        return Err(full(&app, source));
     }
     let limit = app.access.limits.size(Limit::Body);
     let long = body.len() > LONG_BYTES || headers.contains_key(header::CONTENT_ENCODING);
@@ -153,7 +153,7 @@ async fn events(
         let unread = |reason: String| Problem::bad_request(format!("nothing of the body was read: {reason}"));
         let part = intake.decode(written, &body).map_err(unread)?;
         source.push(part).map_err(|refused| match refused {
-            Refused::Full(_) => full(source),
+            Refused::Full(_) => full(&app, source),
             Refused::Closed => stopping(),
         })
     };
@@ -172,8 +172,11 @@ async fn events(
     Ok((status, Json(taken)).into_response())
 }
 
-fn full(source: &Source) -> Problem {
-    let detail = format!("source '{}' has no room now: nothing was taken, send the body again later", source.name());
+fn full(app: &App, source: &Source) -> Problem {
+    let why = app.engine.peers().into_iter().find_map(|peer| peer.trouble);
+    let why = why.map(|trouble| format!(" ({trouble})")).unwrap_or_default();
+    let name = source.name();
+    let detail = format!("source '{name}' has no room now{why}: nothing was taken, send the body again later");
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
     problem.with(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }

@@ -23,7 +23,7 @@ use super::stream::{events, place};
 use super::stream_event::Event;
 use super::traffic::Client;
 use super::views::letters_of;
-use crate::engine::Engine;
+use crate::engine::{Engine, Peer};
 use crate::time::Clock;
 
 /// Over how many seconds a rate is taken.
@@ -43,8 +43,9 @@ pub(super) const SHAPES: &[Shape] = &[
         "Stats",
         "state:string finished:boolean seconds:number as_of:AsOf rows_received:integer rows_accepted:integer \
          rows_late:integer dead_letters:integer rows_failed:integer rows_per_second:number ingest_to_visible:Latency? \
-         sources:[SourceStats] views:[ViewStats] sse_clients:integer",
+         sources:[SourceStats] views:[ViewStats] peers:[PeerStats] sse_clients:integer",
     ),
+    ("PeerStats", "process:integer address:string silent_seconds:number rows:integer bytes:integer trouble:string?"),
     ("Latency", "epochs:integer p50_seconds:number p99_seconds:number max_seconds:number"),
     (
         "SourceStats",
@@ -74,6 +75,8 @@ struct Stats {
     ingest_to_visible: Option<Latency>,
     sources: Vec<SourceStats>,
     views: Vec<ViewStats>,
+    /// The other processes of the cluster.
+    peers: Vec<PeerStats>,
     sse_clients: i64,
 }
 
@@ -83,6 +86,25 @@ struct Latency {
     p50_seconds: f64,
     p99_seconds: f64,
     max_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct PeerStats {
+    process: usize,
+    address: String,
+    silent_seconds: f64,
+    /// Sent to it and not taken in.
+    rows: u64,
+    bytes: u64,
+    /// Why it holds this process up, if it does.
+    trouble: Option<String>,
+}
+
+impl From<Peer> for PeerStats {
+    fn from(peer: Peer) -> PeerStats {
+        let Peer { process, address, silent, rows, bytes, trouble } = peer;
+        PeerStats { process, address, silent_seconds: silent.as_secs_f64(), rows, bytes, trouble }
+    }
 }
 
 #[derive(Serialize)]
@@ -142,6 +164,7 @@ impl Stats {
             }),
             sources: engine.sources().iter().zip(&counts).map(source).collect(),
             views: engine.views().iter().map(view).collect(),
+            peers: engine.peers().into_iter().map(PeerStats::from).collect(),
             sse_clients: engine.metrics().sse_clients.get(),
         }
     }
