@@ -12,6 +12,8 @@ mod signals;
 mod stop;
 #[path = "sidecar/strangers.rs"]
 mod strangers;
+#[path = "sidecar/stuck.rs"]
+mod stuck;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -19,21 +19,27 @@ CREATE SINK out WITH ('connector' = 'filesystem', 'path' = 'out.ndjson', 'format
 
 const EVENTS: &str = "/api/v1/sources/clicks/events";
 
-struct Cluster {
+pub(super) struct Cluster {
     folder: tempfile::TempDir,
-    processes: Vec<Process>,
+    pub(super) processes: Vec<Process>,
 }
 
 impl Cluster {
     fn start() -> Cluster {
-        let folder = folder(PROGRAM);
+        Cluster::start_with(PROGRAM, &[])
+    }
+
+    pub(super) fn start_with(program: &str, more: &[&str]) -> Cluster {
+        let folder = folder(program);
         let taken: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let lines = taken.iter().map(|listener| format!("{}\n", listener.local_addr().unwrap()));
         fs::write(folder.path().join("hosts"), lines.collect::<String>()).unwrap();
         drop(taken);
         let args = |process: &'static str| ["-w", "1", "-n", "2", "--hostfile", "hosts", "-p", process];
-        let mut processes: Vec<Process> =
-            ["0", "1"].map(|process| Process::spawn(folder.path(), &args(process))).into_iter().collect();
+        let mut processes: Vec<Process> = ["0", "1"]
+            .map(|process| Process::spawn(folder.path(), &[&args(process)[..], more].concat()))
+            .into_iter()
+            .collect();
         for process in &mut processes {
             let line = process.hears("serving http://");
             process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
@@ -66,7 +72,11 @@ impl Cluster {
     }
 
     fn total(&self, process: usize) -> i64 {
-        self.rows(process, "sums").iter().map(|row| row["n"].as_i64().unwrap()).sum()
+        self.total_of(process, "sums")
+    }
+
+    pub(super) fn total_of(&self, process: usize, view: &str) -> i64 {
+        self.rows(process, view).iter().map(|row| row["n"].as_i64().unwrap()).sum()
     }
 }
 

@@ -1,0 +1,167 @@
+//! A peer that is stuck (SIGSTOP) or cut off (what carries its bytes carries no more): what is sent to it is bounded, who
+//! pushes is told, everything goes on when it does; and one that stays away is noticed in time, not when TCP gives up.
+
+use std::net::{Shutdown, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::cluster::Cluster;
+use super::*;
+
+/// Every row goes to the worker of its key, half of them to the other process; nothing is told twice.
+const PROGRAM: &str = "
+CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+  WITH ('connector' = 'http', 'format' = 'json');
+CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM clicks GROUP BY page;
+";
+
+const EVENTS: &str = "/api/v1/sources/clicks/events";
+
+fn signal(process: &Process, name: &str) {
+    let sent = Command::new("kill").args([name, &process.child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+fn memory(process: &Process) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{}/statm", process.child.id())).unwrap();
+    text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+#[test]
+fn what_a_stuck_peer_does_not_take_is_bounded_and_told() {
+    let mut cluster = Cluster::start_with(PROGRAM, &["--peer-timeout", "10min"]);
+    let pad = "x".repeat(2_000);
+    let body: String =
+        (0..2_000).map(|row| format!("{{\"page\":\"{}{pad}\",\"ms\":1,\"ts\":1000}}\n", row % 40)).collect();
+    let mut sent = cluster.processes[0].post(EVENTS, &body)["accepted"].as_u64().unwrap();
+    eventually("it is shown", || cluster.total_of(0, "sums") == sent as i64);
+    signal(&cluster.processes[1], "-STOP");
+    let (before, process) = (memory(&cluster.processes[0]), &cluster.processes[0]);
+    // 4 MB a body: what may wait in the queue and on its way is 128 MiB.
+    let mut refusal = None;
+    for _ in 0..120 {
+        let (status, _, answer) = process.ask("POST", EVENTS, "", &body);
+        match status {
+            202 => sent += serde_json::from_str::<Value>(&answer).unwrap()["accepted"].as_u64().unwrap(),
+            429 => {
+                refusal = Some(answer);
+                break;
+            }
+            other => panic!("{other}: {answer}"),
+        }
+    }
+    assert!(refusal.is_some(), "{sent} rows were taken and none refused");
+    let grown = memory(process).saturating_sub(before);
+    assert!(grown < 900 << 20, "{} MiB more", grown >> 20);
+    eventually("the refusal names the peer", || {
+        let (status, _, answer) = process.ask("POST", EVENTS, "", &body);
+        status == 429 && answer.contains("process 1 (127.0.0.1:")
+    });
+    let (status, _, answer) = process.ask("GET", "/readyz", "", "");
+    assert!(status == 503 && answer.contains("process 1 (127.0.0.1:"), "{status} {answer}");
+    let stats = process.json("/api/v1/stats");
+    assert!(stats["peers"][0]["rows"].as_u64().unwrap() > 10_000, "{}", stats["peers"]);
+    assert!(stats["peers"][0]["trouble"].as_str().unwrap().contains("process 1"), "{}", stats["peers"]);
+    let (_, _, metrics) = process.ask("GET", "/metrics", "", "");
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(&format!("{name}{{peer=\"1\"}} ")));
+        line.unwrap_or_else(|| panic!("no {name}: {metrics}")).rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(value("highwater_peer_bytes") > 1e6 && value("highwater_peer_rows") > 10_000.0);
+    eventually("its silence is told", || {
+        process.json("/api/v1/stats")["peers"][0]["silent_seconds"].as_f64().unwrap() > 2.0
+    });
+
+    // It goes on, and with it everything that was taken.
+    signal(&cluster.processes[1], "-CONT");
+    eventually("all that was taken is shown", || cluster.total_of(0, "sums") == sent as i64);
+    eventually("it is ready", || cluster.processes[0].ask("GET", "/readyz", "", "").0 == 200);
+    sent += cluster.processes[0].post(EVENTS, &body)["accepted"].as_u64().unwrap();
+    eventually("and goes on", || (0..2).all(|at| cluster.total_of(at, "sums") == sent as i64));
+    cluster.processes[1].terminate();
+    for process in &mut cluster.processes {
+        assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+    }
+}
+
+#[test]
+fn a_stuck_peer_is_noticed_in_time() {
+    let mut cluster = Cluster::start_with(PROGRAM, &["--peer-timeout", "2s"]);
+    // A peer that has nothing to do gives signs all the same.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(cluster.processes[0].ask("GET", "/readyz", "", "").0, 200);
+    signal(&cluster.processes[1], "-STOP");
+    let stopped = Instant::now();
+    let status = cluster.processes[0].ends();
+    assert_eq!(status.code(), Some(1), "{:?}", cluster.processes[0].said);
+    let took = stopped.elapsed();
+    assert!(took >= Duration::from_millis(1_500) && took < Duration::from_secs(12), "{took:?}");
+    let said = cluster.processes[0].said.join("\n");
+    assert!(said.contains("peer process 1 (127.0.0.1:") && said.contains("no sign of life"), "{said}");
+    signal(&cluster.processes[1], "-CONT");
+    assert_eq!(cluster.processes[1].ends().code(), Some(1), "{:?}", cluster.processes[1].said);
+}
+
+/// Carries what comes in either direction, until it does not: then bytes go nowhere, and connections stand.
+fn line(to: u16) -> (u16, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, cut) = (listener.local_addr().unwrap().port(), Arc::new(AtomicBool::new(false)));
+    let dropped = cut.clone();
+    std::thread::spawn(move || {
+        for from in listener.incoming().map_while(Result::ok) {
+            let Ok(onward) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+            for (mut from, mut to) in [(from.try_clone().unwrap(), onward.try_clone().unwrap()), (onward, from)] {
+                let cut = dropped.clone();
+                std::thread::spawn(move || {
+                    let mut bytes = [0; 65_536];
+                    while let Ok(read @ 1..) = from.read(&mut bytes) {
+                        if !cut.load(Ordering::Acquire) && to.write_all(&bytes[..read]).is_err() {
+                            break;
+                        }
+                    }
+                    if !cut.load(Ordering::Acquire) {
+                        let _ = to.shutdown(Shutdown::Write);
+                    }
+                });
+            }
+        }
+    });
+    (port, cut)
+}
+
+#[test]
+fn a_network_that_carries_nothing_more_is_noticed_by_both() {
+    let folder = folder(PROGRAM);
+    let taken: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<u16> = taken.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+    drop(taken);
+    // Process 1 reaches process 0 over the line.
+    let (between, cut) = line(ports[0]);
+    for (process, first) in [ports[0], between].into_iter().enumerate() {
+        let hosts = format!("127.0.0.1:{first}\n127.0.0.1:{}\n", ports[1]);
+        fs::write(folder.path().join(format!("hosts{process}")), hosts).unwrap();
+    }
+    let start = |process: &str, hosts: &str| {
+        let args = ["-w", "1", "-n", "2", "--hostfile", hosts, "-p", process, "--peer-timeout", "2s"];
+        Process::spawn(folder.path(), &args)
+    };
+    // The line has to find a listener behind it.
+    let first = start("0", "hosts0");
+    eventually("it listens", || {
+        let listening = fs::read_to_string("/proc/net/tcp").unwrap();
+        listening.contains(&format!("0100007F:{:04X} 00000000:0000 0A", ports[0]))
+    });
+    let mut processes = [first, start("1", "hosts1")];
+    for process in &mut processes {
+        let line = process.hears("serving http://");
+        process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
+    }
+    assert_eq!(processes[0].post(EVENTS, "{\"page\":\"a\",\"ms\":1,\"ts\":1}")["accepted"], 1);
+    cut.store(true, Ordering::Release);
+    let since = Instant::now();
+    for process in &mut processes {
+        assert_eq!(process.ends().code(), Some(1), "{:?}", process.said);
+        assert!(process.said.iter().any(|line| line.contains("no sign of life")), "{:?}", process.said);
+    }
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+}
