@@ -69,6 +69,10 @@ fn curl_sends_and_follows() {
     assert!(lines.any(|line| line == "event: delta"));
     stream.kill().unwrap();
     stream.wait().unwrap();
+    // A column that may be NULL may be left out of a header, as of an object.
+    let csv = ["-H", "content-type: text/csv", "--data-binary", "page,ts\n/2,7\n/2,8\n", &events];
+    let taken: Value = serde_json::from_str(&curl(&csv)).unwrap();
+    assert_eq!((&taken["accepted"], &taken["rejected"]), (&2.into(), &0.into()), "{taken}");
     for (args, status) in [
         (&["-X", "DELETE", &events][..], "405"),
         (&[&at("/api/v1/views/none/rows")], "404"),
