@@ -147,7 +147,7 @@ fn processes_whose_programs_differ_refuse_each_other_and_say_in_what() {
     );
     fs::write(path("program.sql"), &program).unwrap();
     for (from, to, what, of) in [
-        ("`value` > 1", "`value` > 2", "where value > 1.0", "operator"),
+        ("`value` > 1", "`value` > 2", "where value > 1", "operator"),
         ("ts - INTERVAL '1' SECOND", "ts - INTERVAL '3' SECOND", "watermark 1000 ms behind", "source 'readings'"),
         ("`value` * 2", "`value` * 3", "source 'readings'", "source 'readings'"),
         ("INTERVAL '2' SECOND)) ", "INTERVAL '4' SECOND)) ", "tumble(ts, 2 s)", "of sink 'per_sensor'"),

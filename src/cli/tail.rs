@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::Outcome;
 use super::http::{Reach, Target, percent_encode};
@@ -133,14 +134,14 @@ fn print(out: &mut impl Write, event: &str, data: &str) -> std::io::Result<()> {
     let lines = match event {
         "snapshot" => serde_json::from_str::<Snapshot>(data).map(|snapshot| snapshot.rows),
         "delta" => {
-            serde_json::from_str::<Delta>(data).map(|delta| delta.changes.into_iter().map(Change::line).collect())
+            serde_json::from_str::<Delta>(data).and_then(|delta| delta.changes.into_iter().map(Change::line).collect())
         }
         "reset" => return writeln!(out, r#"{{"_op":"reset"}}"#),
         _ => return Ok(()),
     };
     for mut row in lines.map_err(std::io::Error::from)? {
         if event == "snapshot" {
-            row.0.insert(0, ("_op".to_owned(), Value::from("insert")));
+            row.0.insert(0, ("_op".to_owned(), to_raw_value("insert")?));
         }
         serde_json::to_writer(&mut *out, &row)?;
         writeln!(out)?;
@@ -167,17 +168,17 @@ struct Change {
 }
 
 impl Change {
-    fn line(self) -> Row {
-        let mut members = vec![("_op".to_owned(), Value::from(self.op))];
+    fn line(self) -> serde_json::Result<Row> {
+        let mut members = vec![("_op".to_owned(), to_raw_value(&self.op)?)];
         members.extend(self.row.0);
-        members.push(("_status".to_owned(), Value::from(self.status)));
-        members.push(("_version".to_owned(), Value::from(self.version)));
-        Row(members)
+        members.push(("_status".to_owned(), to_raw_value(&self.status)?));
+        members.push(("_version".to_owned(), to_raw_value(&self.version)?));
+        Ok(Row(members))
     }
 }
 
-/// An object whose members keep their order.
-struct Row(Vec<(String, Value)>);
+/// An object whose members keep their order, and their values the text they came as: no digit is lost.
+struct Row(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Row {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Row, D::Error> {
@@ -220,13 +221,13 @@ mod tests {
     fn lines_keep_the_order_of_columns() {
         let mut out = Vec::new();
         print(&mut out, "snapshot", r#"{"rows":[{"z":1,"a":null,"_status":"open","_version":1}]}"#).unwrap();
-        let change = r#"{"op":"retract","row":{"z":1,"a":12345678901234567890},"status":"final","version":2}"#;
+        let change = r#"{"op":"retract","row":{"z":1,"a":1234567890123456.7891},"status":"final","version":2}"#;
         print(&mut out, "delta", &format!(r#"{{"changes":[{change}]}}"#)).unwrap();
         print(&mut out, "progress", "{}").unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "{\"_op\":\"insert\",\"z\":1,\"a\":null,\"_status\":\"open\",\"_version\":1}\n\
-             {\"_op\":\"retract\",\"z\":1,\"a\":12345678901234567890,\"_status\":\"final\",\"_version\":2}\n"
+             {\"_op\":\"retract\",\"z\":1,\"a\":1234567890123456.7891,\"_status\":\"final\",\"_version\":2}\n"
         );
     }
 }
