@@ -18,6 +18,9 @@ use super::{Dataflow, Join, Lookup, NodeId, Op, Scalar, SinkPlan, TableSpec, Vie
 use crate::options::Options;
 use crate::source::SourceSpec;
 
+/// What the name of an operator begins with.
+const OPERATOR: &str = "operator ";
+
 /// A part of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -57,6 +60,17 @@ pub fn parts(plan: &Dataflow) -> Vec<Part> {
 /// What differs between two plans, in a sentence; `None` if nothing does.
 pub fn difference(ours: &[Part], theirs: &[Part]) -> Option<String> {
     let of = |parts: &[Part], name: &str| parts.iter().find(|part| part.name == name).cloned();
+    // A view or a sink that only one has makes other operators, and other columns of a source: it is told first.
+    let whole = |part: &&Part| !part.name.starts_with(OPERATOR);
+    let more = |parts: &[Part], than: &[Part]| {
+        parts.iter().filter(whole).find(|part| of(than, &part.name).is_none()).cloned()
+    };
+    if let Some(Part { name, does, .. }) = more(ours, theirs) {
+        return Some(format!("it has no {name} ({does})"));
+    }
+    if let Some(Part { name, does, .. }) = more(theirs, ours) {
+        return Some(format!("it has {name} ({does}), which is not here"));
+    }
     for Part { name, does, hash } in ours {
         match of(theirs, name) {
             None => return Some(format!("it has no {name} ({does})")),
@@ -91,10 +105,10 @@ fn owners(plan: &Dataflow) -> Vec<String> {
         }
         below.sort_unstable();
         for (place, id) in below.into_iter().enumerate() {
-            owners[id] = Some(format!("operator {} of {owner}", place + 1));
+            owners[id] = Some(format!("{OPERATOR}{} of {owner}", place + 1));
         }
     }
-    (0..).zip(owners).map(|(id, owner)| owner.unwrap_or_else(|| format!("operator {id} that nothing reads"))).collect()
+    (0..).zip(owners).map(|(id, owner)| owner.unwrap_or_else(|| format!("{OPERATOR}{id} that nothing reads"))).collect()
 }
 
 /// An operator, without its inputs.
