@@ -132,8 +132,6 @@ struct Inner {
     dead_file: Option<Arc<dead_file::DeadFile>>,
     /// What the processes of a cluster tell each other.
     gossip: Option<Arc<gossip::Gossip>>,
-    /// What is known of the other processes.
-    presences: Vec<Arc<cluster::Presence>>,
     stopped: AtomicBool,
     /// It was asked to end.
     ending: AtomicBool,
@@ -198,13 +196,15 @@ impl Engine {
         &self.inner.sinks
     }
 
-    /// The processes of the cluster, this one too: index, address and `here`, `connected`, `left` or `gone`.
+    /// The processes of the cluster, this one too: index, address and `here`, `connected`, `stalled`, `left` or `gone`.
     pub fn processes(&self) -> Vec<(usize, String, &'static str)> {
-        let config = &self.inner.config;
+        let (config, peers) = (&self.inner.config, self.peers());
+        let stalled = |process: usize| peers.iter().any(|peer| peer.process == process && peer.trouble.is_some());
         let state = |process: usize| match self.inner.presences.iter().find(|peer| peer.index == process) {
             None => "here",
             Some(peer) if peer.lost() => "gone",
             Some(peer) if peer.left() => "left",
+            Some(peer) if stalled(peer.index) => "stalled",
             Some(_) => "connected",
         };
         let address = |process: usize| config.addresses.get(process).cloned().unwrap_or_default();

@@ -90,7 +90,6 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         letters: letters.clone(),
         dead_file,
         gossip: gossip.clone(),
-        presences: peers.presences.clone(),
         stopped: AtomicBool::new(false),
         ending: AtomicBool::new(false),
         clock: Clock::start(),

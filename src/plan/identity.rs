@@ -62,9 +62,8 @@ pub fn difference(ours: &[Part], theirs: &[Part]) -> Option<String> {
     let of = |parts: &[Part], name: &str| parts.iter().find(|part| part.name == name).cloned();
     // A view or a sink that only one has makes other operators, and other columns of a source: it is told first.
     let whole = |part: &&Part| !part.name.starts_with(OPERATOR);
-    let more = |parts: &[Part], than: &[Part]| {
-        parts.iter().filter(whole).find(|part| of(than, &part.name).is_none()).cloned()
-    };
+    let more =
+        |parts: &[Part], than: &[Part]| parts.iter().filter(whole).find(|part| of(than, &part.name).is_none()).cloned();
     if let Some(Part { name, does, .. }) = more(ours, theirs) {
         return Some(format!("it has no {name} ({does})"));
     }

@@ -23,6 +23,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::App;
 use super::inflow::Inflow;
 use super::ingest::{MAX_ERRORS, find};
 use super::json::text;
@@ -33,7 +34,6 @@ use super::parting::{Parting, part};
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
-use super::App;
 use super::socket::{Socket, Upgrade};
 use super::traffic::Client;
 use crate::engine::{Pushed, Refused, Source};

@@ -170,7 +170,8 @@ impl Frames {
                 _ => 0,
             };
             if self.come >= 2 && self.come == 2 + extended + mask {
-                let length = self.head[2..2 + extended].iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
+                let length =
+                    self.head[2..2 + extended].iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
                 self.rest = if extended == 0 { long.into() } else { length };
                 (self.come, self.head) = (0, [0; 14]);
             }

@@ -24,6 +24,7 @@ pub const REFUSALS: &[(&str, &str)] = &[
     ("subscribers", "more streams than the limit 'subscribers'"),
     ("requests", "more requests a second than the limit 'requests'"),
     ("backpressure", "a source without room"),
+    ("host", "a call by a name that the server does not go by"),
     ("unauthorized", "no token, a wrong one, or one past its end"),
     ("forbidden", "a token without the role, or a page that may not call"),
     ("unknown", "a path, a view, a source that does not exist"),

@@ -95,7 +95,7 @@ struct ClusterProcess {
     process: usize,
     /// Empty if it is the only one.
     address: String,
-    /// `here`, `connected`, `left` or `gone`.
+    /// `here`, `connected`, `stalled`, `left` or `gone`.
     state: &'static str,
 }
 

@@ -161,7 +161,7 @@ fn a_stream_over_a_websocket_is_refused_and_ended_in_words() {
         assert!(refused.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {refused}");
     }
     assert_eq!(server.call("GET", "/api/v1/views/windows/ws").0, 400, "no upgrade");
-    let mut socket = Socket::open_at(server.address, "/api/v1/ws?with=stats", "origin: http://x\r\n").unwrap();
+    let mut socket = Socket::open_at(server.address, "/api/v1/ws?with=stats", "origin: http://localhost\r\n").unwrap();
     socket.send(9, b"ping");
     let mut seen = BTreeSet::new();
     while !(seen.contains("stats") && seen.contains("progress") && seen.contains("pong")) {
