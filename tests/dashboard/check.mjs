@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { Line, SECTIONS, Server, WIDTHS, freePort, open, section, stateIs, until, value } from "./harness.mjs";
+import * as edited from "./edited.mjs";
 import * as hard from "./hard.mjs";
 import * as shown from "./shown.mjs";
 
@@ -275,7 +276,7 @@ async function aThresholdEditedChangesTheAlerts(browser) {
 }
 
 const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
-const checks = { numbersAreThoseOfTheApi, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...hard, aBusyViewLeavesItResponsive };
+const checks = { numbersAreThoseOfTheApi, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...hard, ...edited, aBusyViewLeavesItResponsive };
 try {
   for (const [name, check] of Object.entries(checks)) if (!chosen.length || chosen.includes(name)) await check(browser);
 } catch (error) {

@@ -89,7 +89,10 @@ function state() {
   const is = store.state === "live" && quiet ? "stale" : done ? "done" : store.state;
   mark(at("state"), "class", "state " + is);
   const since = quiet ? " · " + old(quiet) : "";
-  set(at("state").lastChild, is === "stale" ? "no news for " + old(quiet) : done ? "finished" : words[store.state] + (store.state === "live" ? "" : since));
+  // Another process of the cluster that takes nothing holds this one up.
+  const held = is === "live" ? store.stats?.peers?.find(peer => peer.trouble) : null;
+  at("state").title = held?.trouble ?? "";
+  set(at("state").lastChild, held ? `waits for process ${held.process}` : is === "stale" ? "no news for " + old(quiet) : done ? "finished" : words[store.state] + (store.state === "live" ? "" : since));
   // What is old is grey, whatever the connection believes.
   document.documentElement.classList.toggle("stale", quiet > 0);
   locked(store.state === "locked" ? store.why : null, start);
