@@ -10,7 +10,7 @@ CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM clicks GROUP BY
 CREATE MATERIALIZED VIEW latest AS SELECT page, ms, ts FROM clicks;
 ";
 const EVENTS: &str = "/api/v1/sources/clicks/events";
-const SOCKET: &str = "GET /api/v1/views/sums/ws HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+const SOCKET: &str = "GET /api/v1/views/sums/ws HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
                       sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 impl Process {
@@ -99,7 +99,7 @@ fn all_bodies_together_are_bounded_and_slow_ones_are_cut_off() {
     let folder = folder(PUSHED);
     let process = Process::start(folder.path(), &["--limits", "bodies=8MiB,body=4MiB,body-time=2s,rate=1MiB"]);
     let before = process.resident_mib();
-    let head = format!("POST {EVENTS} HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\n\r\n");
+    let head = format!("POST {EVENTS} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4000000\r\n\r\n");
     let part = vec![b' '; 3_900_000];
     let mut held: Vec<TcpStream> = (0..12).map(|_| process.open(&head)).collect();
     std::thread::scope(|scope| {

@@ -156,6 +156,9 @@ fn a_network_that_carries_nothing_more_is_noticed_by_both() {
         let line = process.hears("serving http://");
         process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
     }
+    for process in &processes {
+        eventually("they have met", || process.ask("GET", "/readyz", "", "").0 == 200);
+    }
     assert_eq!(processes[0].post(EVENTS, "{\"page\":\"a\",\"ms\":1,\"ts\":1}")["accepted"], 1);
     cut.store(true, Ordering::Release);
     let since = Instant::now();

@@ -95,7 +95,7 @@ class Pushed:
             if number % 16 == 0:
                 text = body(number)
             number += 1
-            head = f"POST /api/v1/sources/clicks/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: {len(text)}\r\n\r\n"
+            head = f"POST /api/v1/sources/clicks/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\ncontent-length: {len(text)}\r\n\r\n"
             begun = time.monotonic()
             writer.write(head.encode() + text)
             self.sent += ROWS
@@ -171,18 +171,18 @@ def stuck(server):
     return held
 
 
-UPGRADE = "GET {} HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-POST = b"POST /api/v1/sources/clicks/events HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\nexpect: 100-continue\r\n\r\n"
+UPGRADE = "GET {} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+POST = b"POST /api/v1/sources/clicks/events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\nexpect: 100-continue\r\n\r\n"
 DOINGS = [
     b"",
     b"GET /livez HT",
     POST + b'{"page":"/1"',
-    b"GET /api/v1/views/pages/stream HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"GET /api/v1/views/pages/stream HTTP/1.1\r\nhost: localhost\r\n\r\n",
     UPGRADE.format("/api/v1/views/pages/ws").encode() + b"\x89\x80aaaa" * 50,
     # A frame of 64 KiB of which little comes.
     UPGRADE.format("/api/v1/sources/clicks/ws").encode() + b"\x81\xfe\xff\xffaaaa" + b"x" * 100,
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
-    b"GET /api/v1/views/pages/rows?limit=100000 HTTP/1.1\r\nhost: x\r\n\r\n" * 20,
+    b"GET /api/v1/views/pages/rows?limit=100000 HTTP/1.1\r\nhost: localhost\r\n\r\n" * 20,
 ]
 
 
