@@ -15,7 +15,7 @@ mod fit;
 #[cfg(test)]
 mod fit_tests;
 mod folder;
-mod json;
+pub(crate) mod json;
 #[cfg(test)]
 mod json_oracle;
 mod lines;

@@ -153,6 +153,13 @@ fn operator<'s>(
             let times = *times;
             stateless(input(0).1, "Repeat", move |delta| vec![repeated(&delta, times)])
         }
+        Op::Unnest(unnest) => {
+            let (unnest, schema) = (unnest.clone(), Arc::clone(&node.schema));
+            stateless(input(0).1, "Unnest", move |delta| match unnest.apply(&delta, &schema) {
+                Ok(rows) => rows,
+                Err(error) => unreachable!("the planner takes arrays and maps only: {error}"),
+            })
+        }
         Op::Window { time, window, zone } => {
             let (time, window, zone, schema) = (*time, *window, *zone, Arc::clone(&node.schema));
             let rejects = rejects.clone();

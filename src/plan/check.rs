@@ -36,8 +36,13 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
     let sinks = plan.sinks.iter().map(|sink| (format!("sink {}", sink.spec.name), sink.node));
     let mut warnings = Vec::new();
     let inside = inside(&plan.nodes);
+    let mut told = vec![false; plan.nodes.len()];
     for (subject, root) in views.chain(sinks) {
         for node in below(plan, root) {
+            // What several read is told of once.
+            if std::mem::replace(&mut told[node], true) {
+                continue;
+            }
             let warn = |(message, remedy)| Warning { subject: subject.clone(), message, remedy };
             match &plan.nodes[node].op {
                 Op::Reduce(reduce) => {
@@ -77,6 +82,7 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 | Op::Union
                 | Op::Hold
                 | Op::Repeat { .. }
+                | Op::Unnest(_)
                 | Op::Before { .. } => {}
             }
         }

@@ -128,6 +128,10 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Union => format!("union of {}", node.inputs.len()),
         Op::Hold => "hold until nothing is taken back: W > window_end".to_owned(),
         Op::Repeat { times } => format!("every row as often as {}", of(*times)),
+        Op::Unnest(unnest) => {
+            let empty = if unnest.outer { ", also of none" } else { "" };
+            format!("every row once per item of {}{empty}", of(unnest.items))
+        }
         Op::Window { time, window, zone } => {
             let clocks = zone.map_or(String::new(), |zone| format!(" by the clocks of {}", zone.name()));
             format!("window {}{clocks}", window_text(&of(*time), window))

@@ -21,6 +21,7 @@ mod origin;
 mod places;
 pub mod recursion;
 pub mod sharing;
+mod unnest;
 
 use arrow_schema::{DataType, SchemaRef, SortOptions};
 use datafusion_common::ScalarValue;
@@ -37,6 +38,7 @@ pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain};
 pub use self::origin::Origin;
 pub use self::places::{CLASH_REMEDY, Clash, clash};
+pub use self::unnest::{Shown, Unnest};
 pub use crate::aggregate::Emit;
 pub use crate::expression::{Scalar, sql_type};
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
@@ -196,6 +198,8 @@ pub enum Op {
         /// That column.
         times: usize,
     },
+    /// Every row once per item of an array.
+    Unnest(Unnest),
     /// Every row once per window that it is in; adds the columns `window_start`, `window_end`, `window_time`.
     Window {
         /// The event-time column.

@@ -13,6 +13,7 @@ use datafusion_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility, WindowFunctionDefinition, lit,
 };
 
+use super::rank_call::ForemostCall;
 use crate::aggregate::Aggregate;
 
 /// An aggregate function, the literals of its call with it.
@@ -169,6 +170,12 @@ impl ExprPlanner for BindLiterals {
     }
 
     fn plan_window(&self, mut call: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
+        if let WindowFunctionDefinition::WindowUDF(udf) = &call.func_def
+            && let Some(foremost) = ForemostCall::of(udf)
+            && let Some(function) = crate::aggregate::find(foremost.name)
+        {
+            call.func_def = WindowFunctionDefinition::AggregateUDF(Bound::udf(function).into());
+        }
         let WindowFunctionDefinition::AggregateUDF(udf) = &call.func_def else {
             return Ok(PlannerResult::Original(call));
         };

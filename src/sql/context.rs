@@ -19,7 +19,8 @@ use super::catalog::Catalog;
 use super::column_type::CastTypes;
 use super::diagnose::NO_RELATION;
 use super::pattern_call::PatternCalls;
-use super::rank_call::{RankCall, ShiftCall};
+use super::rank_call::{ForemostCall, RankCall, ShiftCall};
+use super::unnest_node::UnnestCalls;
 use super::window_call::WindowCalls;
 use super::zoned;
 use crate::time::Zone;
@@ -95,7 +96,8 @@ impl Context {
         }
         let expr_planners = expr_planners(Zone::utc());
         let types = Arc::new(CastTypes(Zone::utc()));
-        let relation_planners: Vec<Arc<dyn RelationPlanner>> = vec![Arc::new(PatternCalls), Arc::new(WindowCalls)];
+        let relation_planners: Vec<Arc<dyn RelationPlanner>> =
+            vec![Arc::new(PatternCalls), Arc::new(UnnestCalls), Arc::new(WindowCalls)];
         Context { relations: HashMap::new(), scalars, aggregates, options, expr_planners, types, relation_planners }
     }
 
@@ -167,6 +169,7 @@ impl ContextProvider for Context {
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
         let name = name.to_lowercase();
         let ranking = RankCall::named(&name).map(WindowUDF::new_from_impl);
+        let ranking = ranking.or_else(|| ForemostCall::named(&name).map(WindowUDF::new_from_impl));
         ranking.or_else(|| ShiftCall::named(&name).map(WindowUDF::new_from_impl)).map(Arc::new)
     }
 
@@ -248,7 +251,9 @@ impl ExprPlanner for FieldsWithoutCase {
     ) -> Result<PlannerResult<RawFieldAccessExpr>> {
         let RawFieldAccessExpr { field_access, expr } = access;
         match &field_access {
-            GetFieldAccess::NamedStructField { name: ScalarValue::Utf8(Some(name)) } => {
+            GetFieldAccess::NamedStructField { name: ScalarValue::Utf8(Some(name)) }
+                if !matches!(expr.get_type(schema)?, DataType::Map(..)) =>
+            {
                 let found = FieldsWithoutCase::find(&expr.get_type(schema)?, name)?;
                 Ok(PlannerResult::Planned(FieldsWithoutCase::get(expr, found.name())))
             }

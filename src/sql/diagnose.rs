@@ -153,6 +153,9 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     };
     if let Some(name) = message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
         let span = span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+        if let Some(write) = super::functions::elsewhere(name) {
+            return Problem::at(span, format!("there is no function '{name}'")).hint(format!("write {write}"));
+        }
         let hint = super::error::nearest(name, known.functions.iter().map(String::as_str));
         let problem = Problem::at(span, format!("there is no function '{name}'"));
         return if hint.is_empty() { problem } else { problem.hint(format!("did you mean {}?", hint.join(", "))) };
@@ -179,7 +182,24 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
             None => Problem::at(span, own),
         };
     }
-    Problem::at(span, first.trim_start_matches("Error during planning: ").to_owned())
+    if let Some(problem) = no_signature(message, span) {
+        return problem;
+    }
+    let first = first.split("\nThis issue was likely caused").next().unwrap_or(first);
+    let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: "];
+    let own = prefixes.iter().fold(first, |text, prefix| text.trim_start_matches(prefix));
+    Problem::at(span, own.to_owned())
+}
+
+/// What the planner says of a call whose arguments fit none of a function's forms, in our words.
+fn no_signature(message: &str, span: Span) -> Option<Problem> {
+    let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
+    let (name, given) = rest.split_once("'.")?.0.split_once('(')?;
+    let shout = |call: &str| call.split_once('(').map(|(name, args)| format!("{}({args}", name.to_uppercase()));
+    let problem = Problem::at(span, format!("{} does not take ({given}", name.to_uppercase()));
+    let forms: Vec<String> =
+        rest.split("Candidate functions:").nth(1)?.lines().filter_map(|form| shout(form.trim())).collect();
+    Some(if forms.is_empty() { problem } else { problem.hint(format!("write {}", forms.join(" or "))) })
 }
 
 /// How the catalog says that a relation does not exist.

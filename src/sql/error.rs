@@ -26,16 +26,29 @@ pub struct SqlError {
     pub hint: Option<String>,
 }
 
+/// From how far right on a line is shown in part only.
+const LONG: usize = 160;
+
 impl SqlError {
     /// The error, or a warning of the same form, as it is shown.
     pub(super) fn show(&self, kind: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}:{}:{}: {kind}: {}", self.file, self.line, self.column, self.message)?;
         let number = self.line.to_string();
-        writeln!(f, "{number} | {}", self.text)?;
+        // Of a very long line, what stands around the place.
+        let column = self.column.saturating_sub(1) as usize;
+        let cut = if column > LONG { column - LONG / 2 } else { 0 };
+        let shown: String = self.text.chars().skip(cut).take(2 * LONG).collect();
+        let before = if cut > 0 { "..." } else { "" };
+        let behind = if self.text.chars().count() > cut + 2 * LONG { "..." } else { "" };
+        writeln!(f, "{number} | {before}{shown}{behind}")?;
         // Tabs stay tabs, so that the marks stand below what they mean.
-        let before = self.text.chars().take(self.column.saturating_sub(1) as usize);
-        let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        write!(f, "{} | {indent}{}", " ".repeat(number.len()), "^".repeat(self.length.max(1) as usize))?;
+        let indent: String = before
+            .chars()
+            .chain(shown.chars().take(column - cut))
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let marks = "^".repeat((self.length.max(1) as usize).min(2 * LONG));
+        write!(f, "{} | {indent}{marks}", " ".repeat(number.len()))?;
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
@@ -153,6 +166,16 @@ mod tests {
         let shown = error.in_file("q.sql", "-- x\nSELECT prise FROM bids", Span::empty()).to_string();
         let expected = "q.sql:2:8: error: no column 'prise'\n2 | SELECT prise FROM bids\n  |        ^^^^^\nhint: did you mean price?";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn of_a_long_line_the_place_is_shown() {
+        let text = format!("{}prise{}", "x".repeat(10_000), "y".repeat(10_000));
+        let span = Span { start: Location { line: 1, column: 10_001 }, end: Location { line: 1, column: 10_006 } };
+        let shown = Problem::at(span, "no column").in_file("q.sql", &text, Span::empty()).to_string();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[1].len() < 400 && lines[1].ends_with("yyy..."), "{shown}");
+        assert_eq!(lines[1].find("prise"), lines[2].find("^^^^^"), "{shown}");
     }
 
     #[test]

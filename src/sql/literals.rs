@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::expr::InList;
 use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator, lit};
 use datafusion_optimizer::optimizer::ApplyOrder;
@@ -40,6 +40,9 @@ pub(super) fn settle(expr: Expr) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| {
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &expr else { return Ok(Transformed::no(expr)) };
         let literal = |side: &Expr| matches!(side, Expr::Literal(..));
+        if let (Expr::Literal(first, _), Expr::Literal(second, _)) = (left.as_ref(), right.as_ref()) {
+            overflows(first, *op, second)?;
+        }
         if literal(left)
             && !literal(right)
             && let Some(swapped) = op.swap()
@@ -74,6 +77,21 @@ pub(super) fn settle(expr: Expr) -> Result<Transformed<Expr>> {
         let (value, null) = (*first.expr.clone(), lit(ScalarValue::Boolean(None)));
         Ok(Transformed::yes(if *op == Operator::Or { value.is_not_null().or(null) } else { value.is_null().and(null) }))
     })
+}
+
+/// Refuses arithmetic of whole numbers beyond BIGINT: the simplifier would go round.
+fn overflows(left: &ScalarValue, op: Operator, right: &ScalarValue) -> Result<()> {
+    let (ScalarValue::Int64(Some(a)), ScalarValue::Int64(Some(b))) = (left, right) else { return Ok(()) };
+    let held = match op {
+        Operator::Plus => a.checked_add(*b),
+        Operator::Minus => a.checked_sub(*b),
+        Operator::Multiply => a.checked_mul(*b),
+        _ => return Ok(()),
+    };
+    match held {
+        Some(_) => Ok(()),
+        None => plan_err!("'{a}' {op} {b} is beyond BIGINT; write CAST({a} AS DECIMAL(38, 0)) {op} {b}"),
+    }
 }
 
 /// The list that an expression is one of, or that the simplifier makes it one of.

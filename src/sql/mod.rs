@@ -14,13 +14,16 @@ mod compared;
 mod context;
 mod counted;
 mod ddl;
+mod depth;
 mod diagnose;
 mod distinct_from;
 mod error;
 pub mod functions;
 mod group_window;
 mod interval;
+mod json_clauses;
 mod literals;
+mod locate;
 mod lower;
 mod names;
 mod not_in;
@@ -49,6 +52,7 @@ mod table_function;
 #[cfg(test)]
 mod table_tests;
 mod token;
+mod unnest_node;
 mod veiled;
 mod walk;
 mod window_call;
@@ -69,7 +73,7 @@ pub fn plan(files: &[(String, String)], catalog: &Catalog) -> Result<Dataflow, V
 
 /// Plans a program like [`plan`], with warnings about what is odd.
 pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled, Vec<SqlError>> {
-    program::Program::new(files, catalog).compile()
+    depth::roomy(|| program::Program::new(files, catalog).compile())
 }
 
 #[cfg(test)]
@@ -96,3 +100,10 @@ mod nexmark_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod refusal_tests;
+
+#[cfg(test)]
+mod hint_tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod depth_tests;

@@ -124,7 +124,11 @@ fn name_of(expr: &Expr) -> Option<String> {
         Expr::Function(function) => match (&function.args, last_part(&function.name)) {
             (FunctionArguments::Subquery(_), _) => None,
             (_, name) if name.is_empty() => None,
-            (_, name) => Some(name),
+            // Of a function that stands for another, as `__json_value__int` does, the other's.
+            (_, name) => Some(match name.strip_prefix("__").and_then(|name| name.split("__").next()) {
+                Some(meant) => meant.to_owned(),
+                None => name,
+            }),
         },
         Expr::Cast { expr, .. } | Expr::Nested(expr) => name_of(expr),
         Expr::Extract { field, .. } => Some(field.to_string().to_lowercase()),

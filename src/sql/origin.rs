@@ -70,6 +70,7 @@ fn kind(op: &Op) -> Kind {
         }
         Op::Union => ("union", &[&["UNION"]], false),
         Op::Repeat { .. } => ("repeat", &[&["INTERSECT"], &["EXCEPT"]], false),
+        Op::Unnest(_) => ("unnest", &[&["UNNEST"]], true),
         Op::Rank(_) => ("rank", &[&["ROW_NUMBER"], &["RANK"], &["DENSE_RANK"], &["LIMIT"], &["FETCH"]], false),
         Op::Over(_) => ("over", &[&["OVER"]], true),
         Op::Pattern(_) => ("pattern", &[&["MATCH_RECOGNIZE"]], true),

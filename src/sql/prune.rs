@@ -12,7 +12,7 @@ use datafusion_physical_expr::expressions::Column;
 use super::lower::{as_column, column, columns_of, moved, substitute};
 use super::prune_join::{needed, output, rebuilt, share};
 use crate::plan::sharing::sharing;
-use crate::plan::{AggregateCall, Node, NodeId, Op, Over, Pane, Rank, Reduce, Scalar, SinkPlan, ViewSpec};
+use crate::plan::{AggregateCall, Node, NodeId, Op, Over, Pane, Rank, Reduce, Scalar, SinkPlan, Unnest, ViewSpec};
 
 /// What is left: the nodes, and per source the columns of its node that are needed, in order.
 pub(super) struct Pruned {
@@ -97,6 +97,11 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
             Op::Repeat { times } => {
                 mine.insert(*times);
                 need(&mut kept, node.inputs[0], &mut mine.iter().copied());
+            }
+            Op::Unnest(unnest) => {
+                let width = unnest.passed.len();
+                let passed = mine.iter().filter(|c| **c < width).map(|&c| unnest.passed[c]);
+                need(&mut kept, node.inputs[0], &mut passed.chain([unnest.items]));
             }
             Op::Window { time, .. } => {
                 let width = nodes[node.inputs[0]].schema.fields().len();
@@ -259,6 +264,17 @@ impl Pruner<'_> {
             Op::Repeat { times } => {
                 let inputs = vec![self.narrowed(node.inputs[0], &kept)];
                 (Op::Repeat { times: kept.partition_point(|column| column < times) }, inputs)
+            }
+            Op::Unnest(unnest) => {
+                let (passed, shown): (Vec<usize>, Vec<usize>) = kept.iter().partition(|&&c| c < unnest.passed.len());
+                let at = |column: usize| self.at(node.inputs[0], column);
+                let unnest = Unnest {
+                    items: at(unnest.items),
+                    passed: passed.into_iter().map(|c| at(unnest.passed[c])).collect(),
+                    shown: shown.into_iter().map(|c| unnest.shown[c - unnest.passed.len()]).collect(),
+                    outer: unnest.outer,
+                };
+                (Op::Unnest(unnest), inputs)
             }
             Op::Window { time, window, zone } => {
                 (Op::Window { time: self.at(node.inputs[0], *time), window: *window, zone: *zone }, inputs)

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::tree_node::Transformed;
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion_common::{DFSchema, DataFusionError};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::planner::ContextProvider;
 use datafusion_expr::simplify::SimplifyContext;
+use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
@@ -33,17 +34,16 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::column_type::plain;
 use super::context::Context;
 use super::counted::Counted;
-use super::diagnose::syntax as syntax_problem;
 use super::error::Problem;
 use super::literals::Literals;
 use super::not_in::NotIn;
 use super::pattern_tokens;
-use super::token::DIALECT;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
-    arrival, as_of, compared, distinct_from, group_window, literals, names, refuse, set_all, syntax, table_function,
-    walk, zoned,
+    arrival, as_of, compared, depth, distinct_from, functions, group_window, json_clauses, literals, names, refuse,
+    set_all, syntax, table_function, unnest_node, walk, zoned,
 };
+use crate::time::Zone;
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
 /// answers the primary key of a table that it knows; `by_place` says that its columns are known by their places.
@@ -52,15 +52,18 @@ pub(super) fn parse(
     by_place: bool,
     key: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Result<(Query, usize), Problem> {
-    let (prepared, aside) = pattern_tokens::prepare(as_of::prepare(prepared(tokens))?)?;
-    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared);
-    let mut query = parser.parse_query().map_err(|error| syntax_problem(&error, tokens))?;
-    rest(&parser)?;
+    let (prepared, aside) = pattern_tokens::prepare(as_of::prepare(prepared(tokens)?)?)?;
+    let mut parser = depth::parser(prepared);
+    let mut query = parser.parse_query().map_err(|error| depth::problem(&error, &parser, tokens))?;
+    rest(&parser, tokens)?;
+    depth::check(&mut query)?;
     walk::query(&mut query, distinct_from::step)?;
+    walk::query(&mut query, json_clauses::step)?;
     pattern_tokens::put_back(&mut query, &aside)?;
     let versions = as_of::rewrite(&mut query, key)?;
     arrival::rewrite(&mut query)?;
     refuse::check(&mut query)?;
+    walk::query(&mut query, unnest_node::step)?;
     names::name_columns(&mut query, by_place)?;
     walk::query(&mut query, syntax::step)?;
     group_window::rewrite(&mut query)?;
@@ -69,26 +72,30 @@ pub(super) fn parse(
 
 /// Parses an expression over a table's columns (a computed column).
 pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem> {
-    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(prepared(tokens));
-    let mut expr = parser.parse_expr().map_err(|error| syntax_problem(&error, tokens))?;
-    rest(&parser)?;
+    let mut parser = depth::parser(prepared(tokens)?);
+    let mut expr = parser.parse_expr().map_err(|error| depth::problem(&error, &parser, tokens))?;
+    rest(&parser, tokens)?;
+    depth::check_expr(&mut expr)?;
     walk::expr(&mut expr, distinct_from::step)?;
+    walk::expr(&mut expr, json_clauses::step)?;
     refuse::check_expr(&mut expr)?;
     walk::expr(&mut expr, syntax::step)?;
     Ok(expr)
 }
 
 /// The tokens as the parser reads them.
-fn prepared(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
-    zoned::prepare(distinct_from::prepare(table_function::prepare(tokens)))
+fn prepared(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Problem> {
+    refuse::check_words(tokens)?;
+    json_clauses::prepare(zoned::prepare(distinct_from::prepare(table_function::prepare(tokens))))
 }
 
 /// Nothing is left behind a query.
-fn rest(parser: &Parser<'_>) -> Result<(), Problem> {
+fn rest(parser: &Parser<'_>, tokens: &[TokenWithSpan]) -> Result<(), Problem> {
     let token = parser.peek_token();
     match token.token {
         Token::EOF => Ok(()),
-        other => Err(Problem::at(token.span, format!("expected the end of the query, found '{other}'"))),
+        other => Err(depth::too_deep_among(tokens)
+            .unwrap_or_else(|| Problem::at(token.span, format!("expected the end of the query, found '{other}'")))),
     }
 }
 
@@ -127,7 +134,7 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
     let config = OptimizerContext::new_with_config_options(Arc::new(context.options().clone()))
         .without_query_execution_start_time()
         .with_skip_failing_rules(false);
-    optimizer.optimize(zoned::rewrite(with_plain_types(plan)?, context.zone())?, &config, |_, _| {})
+    optimizer.optimize(spelled(with_plain_types(plan)?, context.zone())?, &config, |_, _| {})
 }
 
 /// Rewrites the expressions of a node of a plan, whose columns keep their names.
@@ -167,7 +174,7 @@ pub(super) fn coerced(expr: Expr, schema: &DFSchema, options: &ConfigOptions) ->
     let plan =
         LogicalPlanBuilder::from(LogicalPlan::EmptyRelation(empty)).project([expr.alias("computed")])?.build()?;
     let plan = analyze(plan, options)?;
-    let typed = zoned::rewrite(with_plain_types(plan)?, zoned::of(options))?;
+    let typed = spelled(with_plain_types(plan)?, zoned::of(options))?;
     let mut exprs = typed.expressions();
     if let LogicalPlan::Projection(outer) = &typed
         && let LogicalPlan::Projection(inner) = outer.input.as_ref()
@@ -188,6 +195,16 @@ pub(super) fn parser_options() -> ParserOptions {
 
 fn analyze(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan, DataFusionError> {
     Analyzer::new().execute_and_check(compared::settle(plan)?, options, |_, _| {})
+}
+
+/// A plan whose types are settled, with its casts by the session's zone, and those to text as calls that write it.
+fn spelled(plan: LogicalPlan, zone: Zone) -> Result<LogicalPlan, DataFusionError> {
+    let plan = zoned::rewrite(plan, zone)?;
+    let written = plan.transform_up_with_subqueries(|plan| {
+        let schema = merge_schema(&plan.inputs());
+        rewritten(plan, |expr| expr.transform_up(|expr| functions::written(expr, &schema)))
+    });
+    written.data()
 }
 
 /// Casts the columns of a result to the types that readers know.

@@ -101,3 +101,43 @@ impl WindowUDFImpl for ShiftCall {
         Ok(Arc::new(Field::new(args.name(), data_type, true)))
     }
 }
+
+/// `FIRST_VALUE` and `LAST_VALUE OVER`: the planner takes them for functions of windows only, and they become the aggregates.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct ForemostCall {
+    /// The aggregate's name, in lower case.
+    pub(super) name: &'static str,
+    signature: Signature,
+}
+
+impl ForemostCall {
+    /// The function of that name, in lower case.
+    pub(super) fn named(name: &str) -> Option<ForemostCall> {
+        let name = ["first_value", "last_value"].into_iter().find(|known| *known == name)?;
+        Some(ForemostCall { name, signature: Signature::variadic_any(Volatility::Immutable) })
+    }
+
+    /// The function behind the planner's form.
+    pub(super) fn of(udf: &WindowUDF) -> Option<&ForemostCall> {
+        (udf.inner().as_ref() as &dyn Any).downcast_ref()
+    }
+}
+
+impl WindowUDFImpl for ForemostCall {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn partition_evaluator(&self, _: PartitionEvaluatorArgs<'_>) -> Result<Box<dyn PartitionEvaluator>> {
+        not_impl_err!("frames are an operator's")
+    }
+
+    fn field(&self, args: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
+        let data_type = args.input_fields().first().map_or(DataType::Null, |field| field.data_type().clone());
+        Ok(Arc::new(Field::new(args.name(), data_type, true)))
+    }
+}

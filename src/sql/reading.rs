@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, FieldRef, Schema};
 use datafusion_common::DataFusionError;
+use datafusion_sql::sqlparser::ast::Query;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::diagnose::{Known, problems};
 use super::error::Problem;
+use super::locate::{locate, said};
 use super::lower::{Arena, Lowering, Relation, as_column};
 use super::names::Spellings;
 use super::program::Program;
@@ -75,8 +77,8 @@ impl Program<'_> {
         };
         let (parsed, versions) = query::parse(&body.tokens, by_place, &key).map_err(|problem| vec![problem])?;
         self.check_readable(&body.tokens, &mentioned)?;
-        let planned = query::plan(&self.context, parsed);
-        let plan = planned.map_err(|error| self.problems(error, &body.tokens))?;
+        let planned = query::plan(&self.context, parsed.clone());
+        let plan = planned.map_err(|error| self.placed_problems(error, &parsed, &body.tokens))?;
         let emit = body.emit.map(|(emit, _)| emit);
         let mut lowering = self.lowering(owner);
         let lowered = lowering.lower(&plan, emit);
@@ -139,7 +141,21 @@ impl Program<'_> {
         Ok(())
     }
 
+    /// The problems of a query that could not be planned; one without a place stands where it comes from.
+    fn placed_problems(&self, error: DataFusionError, parsed: &Query, tokens: &[TokenWithSpan]) -> Vec<Problem> {
+        let message = said(&error);
+        let problems = self.known_problems(error, tokens);
+        let placed = problems.iter().all(|problem| problem.span.start.line > 0);
+        let found = if placed { None } else { locate(&self.context, parsed, &message) };
+        standing_at(problems, found, tokens)
+    }
+
+    /// The problems that an error of a query stands for.
     pub(super) fn problems(&self, error: DataFusionError, tokens: &[TokenWithSpan]) -> Vec<Problem> {
+        standing_at(self.known_problems(error, tokens), None, tokens)
+    }
+
+    fn known_problems(&self, error: DataFusionError, tokens: &[TokenWithSpan]) -> Vec<Problem> {
         let relations: Vec<String> = self.readable.iter().map(|readable| readable.name.clone()).collect();
         let functions = self.context.function_names();
         problems(error, &Known { tokens, relations: &relations, functions: &functions })
@@ -247,6 +263,14 @@ impl Program<'_> {
         }
         self.add(&view.name.key(), None, &fields, relation)
     }
+}
+
+/// The problems, those without a place at this one, or where the query begins.
+fn standing_at(mut problems: Vec<Problem>, found: Option<Span>, tokens: &[TokenWithSpan]) -> Vec<Problem> {
+    let start = tokens.first().map_or_else(Span::empty, |token| token.span);
+    let placeless = problems.iter_mut().filter(|problem| problem.span.start.line == 0);
+    placeless.for_each(|problem| problem.span = found.unwrap_or(start));
+    problems
 }
 
 /// The options of a view, checked: only published views have any.

@@ -45,7 +45,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     ("SELECT auction FROM bid TABLESAMPLE (10 PERCENT)", "bid", "TABLESAMPLE", "MOD(id, 10)"),
     ("SELECT auction FROM bid GROUP BY ALL", "", "GROUP BY ALL", "write the columns out"),
     ("SELECT auction, COUNT(*) AS n FROM bid GROUP BY auction WITH ROLLUP", "", "GROUP BY ... WITH", "ROLLUP (a, b)"),
-    ("SELECT x FROM UNNEST(ARRAY[1, 2]) AS t (x)", "", "UNNEST is not supported yet", "items[1]"),
+    ("SELECT x FROM UNNEST(ARRAY[1, 2]) AS t (x)", "", "UNNEST stands behind the table", "CROSS JOIN UNNEST"),
     ("SELECT 1 AS one", "", "without FROM", "SELECT ... FROM source"),
     ("WITH RECURSIVE r AS (SELECT auction FROM r) SELECT * FROM r", "r", "'r' reads itself without a start", "UNION"),
     // Names.

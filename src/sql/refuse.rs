@@ -6,11 +6,12 @@ use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select,
     SelectFlavor, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
 };
-use datafusion_sql::sqlparser::tokenizer::Span;
+use datafusion_sql::sqlparser::tokenizer::{Span, TokenWithSpan};
 
 use super::error::Problem;
-use super::functions::REFUSED;
+use super::functions::{ABSENT, REFUSED};
 use super::recursive;
+use super::token::is_word;
 use super::walk::{self, Flow, Part};
 
 /// Functions that read a clock under other names than those of [`REFUSED`].
@@ -45,6 +46,50 @@ fn step(part: Part<'_>) -> Flow {
         Part::Expr(expr) => Refuse.expr(expr),
         Part::Done(_) => Flow::Continue(()),
     }
+}
+
+/// Clauses of other engines that the parser would trip over elsewhere: the words, and what to write.
+const CLAUSES: &[(&[&str], &str)] = &[
+    (
+        &["window", "tumbling", "("],
+        "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+    ),
+    (
+        &["window", "hopping", "("],
+        "write FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+    ),
+    (
+        &["window", "session", "("],
+        "write FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' MINUTE)) GROUP BY k, window_start, window_end",
+    ),
+    (&["within", "("], "write ON a.k = b.k AND b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR"),
+    (&["between", "symmetric"], "write BETWEEN LEAST(a, b) AND GREATEST(a, b)"),
+    (&["between", "asymmetric"], "write BETWEEN a AND b"),
+    (&["lateral", "view"], "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)"),
+    (&["array", "join"], "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)"),
+    (&["limit", "1", "by"], "write ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn, and WHERE rn = 1"),
+];
+
+/// Refuses the first clause of another engine.
+pub(super) fn check_words(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
+    for at in 0..tokens.len() {
+        let stands = |words: &[&str]| {
+            let same = |(ahead, word): (usize, &&str)| {
+                tokens
+                    .get(at + ahead)
+                    .is_some_and(|token| is_word(&token.token, word) || (ahead > 0 && token.token.to_string() == *word))
+            };
+            words.iter().enumerate().all(same)
+        };
+        let behind_join =
+            |words: &[&str]| words[0] != "within" || tokens[..at].iter().any(|t| is_word(&t.token, "join"));
+        if let Some((words, hint)) = CLAUSES.iter().find(|(words, _)| stands(words) && behind_join(words)) {
+            let named: Vec<String> =
+                words.iter().filter(|word| **word != "(").map(|word| word.to_uppercase()).collect();
+            return Err(Problem::at(tokens[at].span, format!("{} is not supported", named.join(" "))).hint(*hint));
+        }
+    }
+    Ok(())
 }
 
 struct Refuse;
@@ -173,11 +218,14 @@ impl Refuse {
             TableFactor::Derived { lateral: true, .. } | TableFactor::Function { lateral: true, .. } => {
                 refuse(span, "LATERAL is not supported yet", LATERAL)
             }
-            TableFactor::UNNEST { .. } => refuse(span, "UNNEST is not supported yet", UNNEST),
             TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
                 refuse(span, "PIVOT is not supported", "write SUM(x) FILTER (WHERE kind = 'a') AS a, ...")
             }
+            TableFactor::UNNEST { with_offset: true, .. } => {
+                refuse(span, "WITH OFFSET is not supported", "write WITH ORDINALITY, which counts from 1")
+            }
             TableFactor::Table { .. }
+            | TableFactor::UNNEST { .. }
             | TableFactor::Derived { .. }
             | TableFactor::NestedJoin { .. }
             | TableFactor::MatchRecognize { .. } => Flow::Continue(()),
@@ -191,6 +239,24 @@ impl Refuse {
 
     fn expr(&self, expr: &Expr) -> Flow {
         match expr {
+            Expr::BinaryOp { op, left, .. } => {
+                let hint = match op {
+                    BinaryOperator::Arrow => {
+                        "write JSON_QUERY(x, '$.a'), or declare the JSON as ROW<...> and write x.a"
+                    }
+                    BinaryOperator::LongArrow | BinaryOperator::HashLongArrow | BinaryOperator::HashArrow => {
+                        "write JSON_VALUE(x, '$.a')"
+                    }
+                    BinaryOperator::AtArrow | BinaryOperator::ArrowAt => "write ARRAY_CONTAINS(x, item)",
+                    BinaryOperator::Overlaps => "write a.from_time <= b.to_time AND b.from_time <= a.to_time",
+                    BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => "write REGEXP(x, '^a')",
+                    _ => return Flow::Continue(()),
+                };
+                refuse(Span::union_iter([left.span()]), &format!("the operator {op} is not supported"), hint)
+            }
+            Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
+                refuse(expr.span(), "LIKE ANY is not supported", "write x LIKE 'a%' OR x LIKE 'b%'")
+            }
             Expr::Function(function) => self.function(function),
             Expr::AtTimeZone { .. } => refuse(
                 expr.span(),
@@ -235,7 +301,7 @@ fn is_join(operator: &JoinOperator) -> bool {
 }
 
 const LATERAL: &str = "join a subquery that reads its own tables, and say in ON how its rows belong to the others";
-const UNNEST: &str = "take single elements: items[1]";
+const UNNEST: &str = "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)";
 
 impl Refuse {
     fn set_expr(&self, body: &SetExpr) -> Flow {
@@ -293,6 +359,9 @@ impl Refuse {
         if let Some((_, hint)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
             return refuse(span, &format!("{shown} is not to be had"), hint);
         }
+        if let Some((_, hint)) = ABSENT.iter().find(|(absent, _)| *absent == name) {
+            return refuse(span, &format!("there is no function {shown}"), hint);
+        }
         let no_arguments = match &function.args {
             FunctionArguments::None => true,
             FunctionArguments::List(list) => list.args.is_empty(),
@@ -303,7 +372,7 @@ impl Refuse {
             return refuse(span, &message, "use the event-time column, or window_start and window_end of a window");
         }
         if name == "unnest" {
-            return refuse(span, "UNNEST is not supported yet", UNNEST);
+            return refuse(span, "UNNEST stands in FROM, behind the table", UNNEST);
         }
         Flow::Continue(())
     }

@@ -171,6 +171,13 @@ impl Program<'_> {
                 format!("the columns are {}", fields.iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(", "));
             return Err(vec![Problem::at(span, message).hint(hint)]);
         }
+        let named_before = |at: usize| insert.columns[..at].iter().any(|c| c.key() == insert.columns[at].key());
+        if let Some(name) = (0..insert.columns.len()).find(|&at| named_before(at)).map(|at| &insert.columns[at]) {
+            return Err(vec![
+                Problem::at(name.span, format!("the column '{}' is named twice", name.value))
+                    .hint("name each column once"),
+            ]);
+        }
         let mut sources: Vec<Option<usize>> = vec![None; fields.len()];
         for at in 0..wanted {
             let to = match insert.columns.get(at) {
@@ -188,9 +195,9 @@ impl Program<'_> {
         }
         let schema = self.schema_of(&relation);
         let mut columns = Vec::new();
-        for (field, source) in fields.iter().zip(sources) {
+        for (field, source) in fields.iter().zip(&sources) {
             let internal = |error: datafusion_common::DataFusionError| vec![Problem::at(span, error.strip_backtrace())];
-            columns.push(match source {
+            columns.push(match *source {
                 Some(at) if !fits(&types[at], field.data_type()) => {
                     let message = format!(
                         "column '{}' is of type {}, and the query's '{}' of type {}",
@@ -209,7 +216,10 @@ impl Program<'_> {
                 }
             });
         }
-        Ok(Relation { columns, ..relation })
+        let own =
+            |at: usize| sources[at].map_or_else(|| fields[at].name().clone(), |from| relation.names[from].clone());
+        let names = (0..fields.len()).map(own).collect();
+        Ok(Relation { columns, names, ..relation })
     }
 
     fn schema_of(&self, relation: &Relation) -> Schema {

@@ -1,8 +1,9 @@
 //! Forms of expressions that the planner does not read, rewritten to ones that it does.
 
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Interval, Spanned, Value,
-    ValueWithSpan,
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
+    Ident, Interval, ObjectName, Spanned, Value, ValueWithSpan, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowSpec, WindowType, helpers::attached_token::AttachedToken,
 };
 
 use super::error::Problem;
@@ -17,7 +18,13 @@ pub(super) fn step(part: Part<'_>) -> Flow {
     functions::rewrite_call(expr);
     walk::flow(match expr {
         Expr::Interval(literal) => plain_interval(literal),
-        Expr::Function(function) => plain_function(function),
+        Expr::Function(function) => {
+            let plain = plain_function(function);
+            if let Some(shifted) = with_default(function) {
+                *expr = shifted;
+            }
+            plain
+        }
         Expr::AnyOp { .. } | Expr::AllOp { .. } => {
             membership(expr);
             Ok(())
@@ -38,7 +45,9 @@ fn membership(expr: &mut Expr) {
 fn plain_interval(literal: &mut Interval) -> Result<(), Problem> {
     let span = literal.value.span();
     let Some(duration) = interval::of_literal(literal) else {
-        return Err(Problem::at(span, "an interval is a literal").hint("multiply one: n * INTERVAL '1' SECOND"));
+        return Err(
+            Problem::at(span, "an interval is a literal").hint("multiply one: CAST(n AS BIGINT) * INTERVAL '1' SECOND")
+        );
     };
     let duration = duration.map_err(|message| Problem::at(span, message))?;
     let text = match (duration.months, duration.nanos % 1_000_000) {
@@ -55,6 +64,45 @@ fn plain_interval(literal: &mut Interval) -> Result<(), Problem> {
         fractional_seconds_precision: None,
     };
     Ok(())
+}
+
+/// `LAG(x, n, default) OVER (...)`: the default where no row is there, and else what LAG says of it, be it NULL.
+fn with_default(function: &Function) -> Option<Expr> {
+    let (Some(WindowType::WindowSpec(over)), FunctionArguments::List(list)) = (&function.over, &function.args) else {
+        return None;
+    };
+    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(back)), FunctionArg::Unnamed(FunctionArgExpr::Expr(default))] =
+        list.args.as_slice()
+    else {
+        return None;
+    };
+    if last_part(&function.name) != "lag" {
+        return None;
+    }
+    let mut lag = function.clone();
+    if let FunctionArguments::List(list) = &mut lag.args {
+        list.args.pop();
+    }
+    let mut there = function.clone();
+    there.name = ObjectName::from(vec![Ident::with_span(function.name.span(), "count")]);
+    if let FunctionArguments::List(list) = &mut there.args {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
+    }
+    let bound = || WindowFrameBound::Preceding(Some(Box::new(back.clone())));
+    let frame = WindowFrame { units: WindowFrameUnits::Rows, start_bound: bound(), end_bound: Some(bound()) };
+    there.over = Some(WindowType::WindowSpec(WindowSpec { window_frame: Some(frame), ..over.clone() }));
+    let absent = Expr::BinaryOp {
+        left: Box::new(Expr::Function(there)),
+        op: BinaryOperator::Eq,
+        right: Box::new(Expr::value(Value::Number("0".to_owned(), false))),
+    };
+    Some(Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition: absent, result: default.clone() }],
+        else_result: Some(Box::new(Expr::Function(lag))),
+    })
 }
 
 /// `f(x) WITHIN GROUP (ORDER BY y)`: percentiles take `y` as their first argument, others are ordered by it.

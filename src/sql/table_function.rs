@@ -41,7 +41,7 @@ fn lower_case(token: &TokenWithSpan) -> TokenWithSpan {
     }
 }
 
-fn at(tokens: &[TokenWithSpan], index: usize) -> &Token {
+pub(super) fn at(tokens: &[TokenWithSpan], index: usize) -> &Token {
     tokens.get(index).map_or(&Token::EOF, |token| &token.token)
 }
 
@@ -51,14 +51,14 @@ fn is_window_call(tokens: &[TokenWithSpan], index: usize) -> bool {
     named && *at(tokens, index + 1) == Token::LParen
 }
 
-/// The index of the parenthesis that closes the one at `open`, or the end.
-fn closing(tokens: &[TokenWithSpan], open: usize) -> usize {
+/// The index of the parenthesis or bracket that closes the one at `open`, or the end.
+pub(super) fn closing(tokens: &[TokenWithSpan], open: usize) -> usize {
     let mut depth = 0_usize;
     for (i, token) in tokens.iter().enumerate().skip(open) {
         match token.token {
-            Token::LParen => depth += 1,
-            Token::RParen if depth == 1 => return i,
-            Token::RParen => depth = depth.saturating_sub(1),
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket if depth == 1 => return i,
+            Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
@@ -89,7 +89,7 @@ fn pass(tokens: &[TokenWithSpan], out: &mut Vec<TokenWithSpan>) {
 }
 
 /// The items of a list, apart at commas outside of parentheses.
-fn items(tokens: &[TokenWithSpan]) -> Vec<&[TokenWithSpan]> {
+pub(super) fn items(tokens: &[TokenWithSpan]) -> Vec<&[TokenWithSpan]> {
     let mut items = Vec::new();
     let (mut start, mut depth) = (0, 0_usize);
     for (i, token) in tokens.iter().enumerate() {
@@ -134,7 +134,10 @@ fn arguments(tokens: &[TokenWithSpan], out: &mut Vec<TokenWithSpan>) {
         out.push(made(Token::Comma));
         out.push(made(Token::make_word(PARTITION_BY, None)));
         out.push(made(Token::LParen));
-        out.extend_from_slice(&item[by + 2..]);
+        let keys = &item[by + 2..];
+        // `(a, b)` is the list `a, b`.
+        let listed = *at(keys, 0) == Token::LParen && closing(keys, 0) + 1 == keys.len();
+        out.extend_from_slice(if listed { &keys[1..keys.len() - 1] } else { keys });
         i += 1;
         let ends = |i: usize| {
             let starts = |item: &[TokenWithSpan]| is_word(at(item, 0), "descriptor") || *at(item, 1) == Token::RArrow;
@@ -191,6 +194,10 @@ mod tests {
             (
                 "FROM SESSION(DATA => TABLE b PARTITION BY x, TIMECOL => DESCRIPTOR(t), GAP => 1)",
                 "from session ( data => b , partition_by ( x ) , timecol => descriptor ( t ) , gap => 1 )",
+            ),
+            (
+                "FROM TABLE(SESSION(TABLE b PARTITION BY (x, y), DESCRIPTOR(t), 1))",
+                "from session ( b , partition_by ( x , y ) , descriptor ( t ) , 1 )",
             ),
             ("FROM SESSION(b PARTITION BY x, y, t, 1)", "from session ( b , partition_by ( x , y ) , t , 1 )"),
             (

@@ -3,7 +3,7 @@
 //! Whitespace and comments are gone here. Words keep the spelling of the file; names are compared without case.
 
 use datafusion_sql::sqlparser::dialect::GenericDialect;
-use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::error::{Problem, through};
 
@@ -19,6 +19,9 @@ pub(super) fn statements(text: &str) -> Result<Vec<Vec<TokenWithSpan>>, Problem>
     let mut statements = vec![Vec::new()];
     for token in tokens {
         match token.token {
+            Token::Whitespace(Whitespace::MultiLineComment(text)) if text.starts_with('+') => {
+                return Err(hint(&text[1..], token.span));
+            }
             Token::Whitespace(_) | Token::EOF => {}
             Token::SemiColon => statements.push(Vec::new()),
             _ => {
@@ -30,6 +33,19 @@ pub(super) fn statements(text: &str) -> Result<Vec<Vec<TokenWithSpan>>, Problem>
     }
     statements.retain(|tokens| !tokens.is_empty());
     Ok(statements)
+}
+
+/// A hint, `/*+ NAME(...) */`: it is not followed, and not passed over either.
+fn hint(text: &str, span: Span) -> Problem {
+    let name = text.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    let name = name.to_ascii_uppercase();
+    let problem =
+        Problem::at(span, format!("the hint {name} is not followed: a hint would change what is written elsewhere"));
+    problem.hint(match name.as_str() {
+        "OPTIONS" => "put the options into WITH (...) of the table; for others, declare the table a second time",
+        "STATE_TTL" => "bound the state by time: a window, or a join condition over both event times",
+        _ => "leave it out: the engine arranges joins itself",
+    })
 }
 
 /// From the first token to the last.
@@ -238,6 +254,13 @@ mod tests {
         let found = statements(text).unwrap();
         let texts: Vec<&str> = found.iter().map(|tokens| slice(text, span_of(tokens))).collect();
         assert_eq!(texts, ["SELECT ';'", "SELECT `x;y`"]);
+    }
+
+    #[test]
+    fn hints_are_not_passed_over() {
+        let problem = statements("SELECT a /* b */\nFROM t /*+ OPTIONS('x' = '1') */").unwrap_err();
+        assert_eq!((problem.span.start.line, problem.span.start.column), (2, 8));
+        assert!(problem.message.contains("OPTIONS"), "{problem:?}");
     }
 
     #[test]

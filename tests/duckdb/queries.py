@@ -56,6 +56,7 @@ class Queries:
             lambda: f"POSITION('a' IN {self.text(a, depth - 1)})",
             lambda: f"EXTRACT({self.one(['YEAR', 'MONTH', 'DAY', 'HOUR', 'MINUTE'])} FROM {self.time(a, depth - 1)})",
             lambda: f"CAST(CAST({number()} AS VARCHAR) AS BIGINT)",
+            lambda: f"(ARRAY[{number()}, {self.number(a, 0)}, 3])[{self.upto(4, 1)}]",
             lambda: self.number(a, 0),
         )
 
@@ -81,6 +82,7 @@ class Queries:
             lambda: f"REPLACE({text()}, 'a', 'zz')",
             lambda: f"TRANSLATE({text()}, 'ab', 'xy')",
             lambda: f"SUBSTRING({text()}, {self.upto(3, 1)}, {self.upto(3)})",
+            lambda: f"SUBSTRING({text()}, {self.upto(3, 1)})",
             lambda: f"{self.one(['LEFT', 'RIGHT', 'REPEAT'])}({text()}, {self.upto(3)})",
             lambda: f"{self.one(['LPAD', 'RPAD'])}({text()}, {self.upto(5, 1)}, '-')",
             lambda: f"CASE WHEN {self.condition(a, depth - 1)} THEN {text()} ELSE {text()} END",
@@ -127,6 +129,8 @@ class Queries:
             lambda: f"{a}.i IN ({self.number(a, 1)}, {self.number(a, 0)}) {self.one(['AND', 'OR'])} {a}.i NOT IN ({self.number(a, 0)}, 2)",
             lambda: f"{text()} IN ('a', 'b', {self.text(a, 0)})",
             lambda: f"{text()} {self.one(['', 'NOT '])}LIKE {self.one(['%a%', 'a_', '%', '_', '%b'])!r}",
+            lambda: f"{text()} LIKE {self.one(['!%', '%!_%', 'a!!%', '!_a'])!r} ESCAPE '!'",
+            lambda: f"{text()} SIMILAR TO {self.one(['a|b', '(a|b)+', '[ab]*', 'z?'])!r}",
             lambda: f"({condition()}) IS {self.one(['', 'NOT '])}{self.one(['TRUE', 'FALSE', 'NULL'])}",
             lambda: f"({number()} IS {self.one(['', 'NOT '])}DISTINCT FROM {number()} AND {condition()})",
         )
@@ -210,6 +214,13 @@ class Queries:
         theirs = f"""SELECT k, MIN(ts) AS window_start, MAX(ts) + INTERVAL '{gap} seconds' AS window_end, {shown} FROM (
             SELECT *, SUM(opens) OVER (PARTITION BY k ORDER BY ts) AS session FROM (SELECT *, {opens} FROM t)) GROUP BY k, session"""
         return ours, theirs
+
+    def query_items(self):
+        kind = self.one(["CROSS JOIN UNNEST(ARRAY[t.i, t.k, 7]) AS u (item)", ", UNNEST(ARRAY[t.k, {}]) AS u (item)"])
+        rows = f"t {kind.format(self.number('t', 1))}"
+        if self.often(0.5):
+            return f"SELECT u.item, COUNT(*) AS n, SUM(t.i) AS x FROM {rows}{self.where('t', 0.4)} GROUP BY u.item"
+        return f"SELECT t.k, t.s, u.item FROM {rows}{self.where('t', 0.4)}"
 
     def query_join(self):
         a, b = self.one(["tu", "tw", "wu", "ut"])

@@ -6,37 +6,45 @@ use super::super::number;
 
 /// What is wrong, and with which column.
 #[derive(Debug)]
-pub(super) struct Problem {
-    pub(super) what: String,
-    pub(super) path: Vec<String>,
+pub(crate) struct Problem {
+    pub(crate) what: String,
+    pub(crate) path: Vec<String>,
 }
 
 /// A bad value; boxed, so that good ones are cheap.
-pub(super) type Bad = Box<Problem>;
+pub(crate) type Bad = Box<Problem>;
+
+/// How deep a document in a text may nest.
+const MAX_DEPTH: u32 = 128;
 
 /// A place in text.
-pub(super) struct Cursor<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) at: usize,
+pub(crate) struct Cursor<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) at: usize,
     /// Whether a newline is space (in an array) or ends the record.
-    pub(super) newlines: bool,
+    pub(crate) newlines: bool,
     /// Where the record began, for messages.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// How many objects and arrays are open here, and how many may be.
-    pub(super) depth: u32,
-    pub(super) max_depth: u32,
+    pub(crate) depth: u32,
+    pub(crate) max_depth: u32,
 }
 
 impl<'a> Cursor<'a> {
+    /// At the start of one document.
+    pub(crate) fn over(text: &'a str) -> Cursor<'a> {
+        Cursor { bytes: text.as_bytes(), at: 0, newlines: true, start: 0, depth: 0, max_depth: MAX_DEPTH }
+    }
+
     /// The byte here; 0 at the end.
     #[inline(always)]
-    pub(super) fn peek(&self) -> u8 {
+    pub(crate) fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
     /// Passes space.
     #[inline(always)]
-    pub(super) fn space(&mut self) {
+    pub(crate) fn space(&mut self) {
         while matches!(self.peek(), b' ' | b'\t' | b'\r') || (self.newlines && self.peek() == b'\n') {
             self.at += 1;
         }
@@ -44,7 +52,7 @@ impl<'a> Cursor<'a> {
 
     /// The refusal of what stands here.
     #[cold]
-    pub(super) fn bad<T>(&self, expected: &str) -> Result<T, Bad> {
+    pub(crate) fn bad<T>(&self, expected: &str) -> Result<T, Bad> {
         let found = match self.bytes.get(self.at) {
             None | Some(b'\n') => "the end".to_owned(),
             Some(byte) if byte.is_ascii_graphic() => format!("'{}'", char::from(*byte)),
@@ -56,7 +64,7 @@ impl<'a> Cursor<'a> {
 
     /// Passes the byte, which must stand here.
     #[inline(always)]
-    pub(super) fn expect(&mut self, byte: u8, expected: &str) -> Result<(), Bad> {
+    pub(crate) fn expect(&mut self, byte: u8, expected: &str) -> Result<(), Bad> {
         if self.peek() != byte {
             return self.bad(expected);
         }
@@ -66,7 +74,7 @@ impl<'a> Cursor<'a> {
 
     /// Passes a string and its quotes: what stands between them, and whether that has escapes.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<(&'a [u8], bool), Bad> {
+    pub(crate) fn string(&mut self) -> Result<(&'a [u8], bool), Bad> {
         self.expect(b'"', "'\"'")?;
         let start = self.at;
         let mut escaped = false;
@@ -108,7 +116,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes a whole value, checking its syntax.
-    pub(super) fn skip(&mut self) -> Result<(), Bad> {
+    pub(crate) fn skip(&mut self) -> Result<(), Bad> {
         match self.peek() {
             b'"' => {
                 let (text, escaped) = self.string()?;
@@ -158,7 +166,7 @@ impl<'a> Cursor<'a> {
 
     /// After a member: passes a comma (false) or the closing bracket (true), and the space around.
     #[inline(always)]
-    pub(super) fn closes(&mut self, bracket: u8, expected: &str) -> Result<bool, Bad> {
+    pub(crate) fn closes(&mut self, bracket: u8, expected: &str) -> Result<bool, Bad> {
         self.space();
         let byte = self.peek();
         if byte == b',' {
@@ -173,7 +181,7 @@ impl<'a> Cursor<'a> {
 
     /// Passes an opening bracket, if there may be one more.
     #[inline(always)]
-    pub(super) fn open(&mut self) -> Result<(), Bad> {
+    pub(crate) fn open(&mut self) -> Result<(), Bad> {
         if self.depth >= self.max_depth {
             return self.bad(&format!("values nested at most {} deep", self.max_depth));
         }
@@ -184,13 +192,13 @@ impl<'a> Cursor<'a> {
 
     /// Passes a closing bracket.
     #[inline(always)]
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.depth -= 1;
         self.at += 1;
     }
 
     /// Appends the text that escapes stand for.
-    pub(super) fn unescape(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Bad> {
+    pub(crate) fn unescape(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Bad> {
         let mut rest = text;
         while let Some(backslash) = memchr::memchr(b'\\', rest) {
             out.extend_from_slice(&rest[..backslash]);

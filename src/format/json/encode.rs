@@ -20,8 +20,7 @@ pub(super) struct JsonEncoder;
 impl JsonEncoder {
     /// Any column that can be shown can be written; what has no JSON form of its own is text.
     pub(super) fn new(schema: &SchemaRef) -> Result<JsonEncoder, FormatError> {
-        match schema.fields().iter().find(|field| matches!(field.data_type(), DataType::Map(..) | DataType::Union(..)))
-        {
+        match schema.fields().iter().find(|field| matches!(field.data_type(), DataType::Union(..))) {
             Some(field) => Err(refuse_type("json", field)),
             None => Ok(JsonEncoder),
         }
@@ -104,6 +103,21 @@ impl<'a> JsonRows<'a> {
     }
 }
 
+/// The values of a column, by row.
+pub(crate) struct JsonValues<'a>(Cell<'a>);
+
+impl<'a> JsonValues<'a> {
+    /// Of this column.
+    pub(crate) fn new(column: &'a ArrayRef) -> JsonValues<'a> {
+        JsonValues(Cell::new(column, Numbers::Json))
+    }
+
+    /// Appends a row's value.
+    pub(crate) fn write(&self, row: usize, out: &mut Vec<u8>) {
+        self.0.write(row, out);
+    }
+}
+
 /// A column, its type looked at once.
 struct Cell<'a> {
     nulls: Option<&'a NullBuffer>,
@@ -130,6 +144,8 @@ enum Values<'a> {
     Text(&'a arrow_array::StringArray),
     Row(JsonRows<'a>),
     List(&'a [i32], Box<Cell<'a>>),
+    /// Objects, whose keys are what is shown.
+    Map(&'a [i32], ArrayFormatter<'a>, Box<Cell<'a>>),
     /// A fixed-point number as it is shown, and its digits if it may have to be text.
     Shown(ArrayFormatter<'a>, Option<&'a [i128]>),
     /// Anything else, as text.
@@ -167,6 +183,13 @@ impl<'a> Cell<'a> {
             DataType::List(_) => {
                 let list = column.as_list::<i32>();
                 Values::List(list.value_offsets(), Box::new(Cell::new(list.values(), numbers)))
+            }
+            DataType::Map(..) => {
+                let map = column.as_map();
+                match ArrayFormatter::try_new(map.keys(), &OPTIONS) {
+                    Ok(keys) => Values::Map(map.value_offsets(), keys, Box::new(Cell::new(map.values(), numbers))),
+                    Err(_) => Values::Nothing,
+                }
             }
             kind => match ArrayFormatter::try_new(column, &OPTIONS) {
                 Ok(shown) if matches!(kind, DataType::Decimal128(..)) => {
@@ -226,6 +249,19 @@ impl<'a> Cell<'a> {
                     item.write(index as usize, out);
                 }
                 out.push(b']');
+            }
+            Values::Map(offsets, keys, values) => {
+                out.push(b'{');
+                let first = offsets[row];
+                for index in first..offsets[row + 1] {
+                    if index > first {
+                        out.push(b',');
+                    }
+                    write_text(&keys.value(index as usize).to_string(), out);
+                    out.push(b':');
+                    values.write(index as usize, out);
+                }
+                out.push(b'}');
             }
             Values::Shown(shown, Some(digits)) if digits[row].unsigned_abs() >= SAFE_DIGITS => {
                 write_text(&shown.value(row).to_string(), out);

@@ -5,7 +5,7 @@
 //! number, a truth value or a time is meant, if it reads as one; numbers and truth values, and nested values as they
 //! stand, are accepted as VARCHAR. NaN and the infinities are written as `"NaN"`, `"Infinity"`, `"-Infinity"`, and read back.
 
-mod cursor;
+pub(crate) mod cursor;
 mod decode;
 mod encode;
 mod envelope;
@@ -17,6 +17,7 @@ use arrow_schema::SchemaRef;
 use super::{Beginning, Decoder, Decoding, Encoder, Format, FormatError, Layout, Records, TextDecoding, refuse_type};
 use crate::options::{OptionSpec, Options};
 
+pub(crate) use encode::JsonValues;
 pub(super) use encode::not_finite;
 pub use encode::{JsonRows, Numbers, row_as_json, show_row};
 pub use envelope::cloudevents_as_lines;

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use arrow_array::ArrayRef;
+use datafusion_common::plan_err;
 use sha2::Digest;
 
 use super::function::{Args, Form, Function, Kind};
@@ -55,6 +56,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
     digest("sha256", &[Form::new(&[Kind::Text], Kind::Text, |args| Ok(digests::<sha2::Sha256>(args)))]),
     digest("sha384", &[Form::new(&[Kind::Text], Kind::Text, |args| Ok(digests::<sha2::Sha384>(args)))]),
     digest("sha512", &[Form::new(&[Kind::Text], Kind::Text, |args| Ok(digests::<sha2::Sha512>(args)))]),
+    Function {
+        name: "sha2",
+        aliases: &[],
+        forms: &[Form::new(&[Kind::Text, Kind::Int], Kind::Text, |args| match args.int(1).constant() {
+            Some(Some(224)) => Ok(digests::<sha2::Sha224>(args)),
+            Some(Some(256)) => Ok(digests::<sha2::Sha256>(args)),
+            Some(Some(384)) => Ok(digests::<sha2::Sha384>(args)),
+            Some(Some(512)) => Ok(digests::<sha2::Sha512>(args)),
+            _ => plan_err!("SHA2(text, bits) takes the bits 224, 256, 384 or 512 as a constant"),
+        })],
+    },
     Function {
         name: "bin",
         aliases: &[],

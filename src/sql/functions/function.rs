@@ -4,9 +4,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::types::{Date32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{
-    Array, ArrayAccessor, ArrayRef, Int64Array, StringArray, TimestampMillisecondArray, builder::StringBuilder,
+    Array, ArrayAccessor, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
+    TimestampMillisecondArray, builder::StringBuilder,
 };
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion_common::{Result, ScalarValue, plan_err};
@@ -31,6 +32,10 @@ pub(super) enum Kind {
     Time,
     /// An instant: a TIMESTAMP_LTZ. In a session in UTC it is a time like others, and only a result.
     Instant,
+    /// `Date32`.
+    Date,
+    /// `Float64`; any number fits.
+    Float,
 }
 
 impl Kind {
@@ -41,6 +46,8 @@ impl Kind {
             Kind::Bool => DataType::Boolean,
             Kind::Time => TIME,
             Kind::Instant => instant(),
+            Kind::Date => DataType::Date32,
+            Kind::Float => DataType::Float64,
         }
     }
 
@@ -52,6 +59,8 @@ impl Kind {
                 Kind::Bool => *given == DataType::Boolean,
                 Kind::Time => matches!(given, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64),
                 Kind::Instant => is_instant(given),
+                Kind::Date => *given == DataType::Date32,
+                Kind::Float => given.is_numeric(),
             }
     }
 
@@ -62,6 +71,8 @@ impl Kind {
             Kind::Bool => "BOOLEAN",
             Kind::Time => "TIMESTAMP",
             Kind::Instant => "TIMESTAMP_LTZ",
+            Kind::Date => "DATE",
+            Kind::Float => "DOUBLE",
         }
     }
 }
@@ -260,6 +271,18 @@ impl Args {
         Column { array: array.as_primitive::<TimestampMillisecondType>(), step: *step }
     }
 
+    /// A date argument, in days.
+    pub(super) fn date(&self, index: usize) -> Column<'_, Date32Array> {
+        let (array, step) = &self.columns[index];
+        Column { array: array.as_primitive::<Date32Type>(), step: *step }
+    }
+
+    /// A boolean argument.
+    pub(super) fn bool(&self, index: usize) -> Column<'_, BooleanArray> {
+        let (array, step) = &self.columns[index];
+        Column { array: array.as_boolean(), step: *step }
+    }
+
     /// A text column, row by row: `write` appends to the text it is given, or answers `None` for NULL.
     pub(super) fn texts(&self, mut write: impl FnMut(usize, &mut String) -> Option<()>) -> ArrayRef {
         let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
@@ -297,9 +320,38 @@ impl Args {
         Arc::new(times.with_data_type(session_type(&instant(), self.zone)))
     }
 
+    /// A date column in days, row by row; a day that dates do not reach is NULL.
+    pub(super) fn dates(&self, mut value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
+        let day = |row| value(row).and_then(|day| i32::try_from(day).ok());
+        Arc::new((0..self.rows).map(day).collect::<Date32Array>())
+    }
+
+    /// A number column, row by row.
+    pub(super) fn floats(&self, value: impl FnMut(usize) -> Option<f64>) -> ArrayRef {
+        Arc::new((0..self.rows).map(value).collect::<Float64Array>())
+    }
+
     /// A boolean column, row by row.
     pub(super) fn bools(&self, value: impl FnMut(usize) -> Option<bool>) -> ArrayRef {
-        Arc::new((0..self.rows).map(value).collect::<arrow_array::BooleanArray>())
+        Arc::new((0..self.rows).map(value).collect::<BooleanArray>())
+    }
+
+    /// What an evaluation by rows makes of this, or the first failure in it: `build` answers a column from what it is
+    /// handed for each row.
+    pub(super) fn trying<T>(
+        &self,
+        mut value: impl FnMut(usize) -> Result<Option<T>>,
+        build: impl FnOnce(&Args, &mut dyn FnMut(usize) -> Option<T>) -> ArrayRef,
+    ) -> Result<ArrayRef> {
+        let mut failed = Ok(());
+        let result = build(self, &mut |row| match value(row) {
+            Ok(value) => value,
+            Err(error) => {
+                failed = Err(error);
+                None
+            }
+        });
+        failed.map(|()| result)
     }
 }
 

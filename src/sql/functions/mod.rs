@@ -5,16 +5,29 @@
 //! `Timestamp(ms)`, as a clock shows them; instants (TIMESTAMP_LTZ) are taken as the session's clocks show them, but where
 //! a function has a form for them; whole numbers `BIGINT`, text `Utf8`.
 
+mod arrays;
+mod as_text;
+mod bytes;
 mod calendar;
+mod elsewhere;
 mod encode;
 mod function;
+mod generic;
 mod json;
+mod like;
+mod lists;
+mod manual;
+mod maps;
 mod moments;
+mod pieces;
 mod planner;
 mod regex;
 mod rewrite;
+mod sets;
+mod steps;
 mod substitute;
 mod text;
+mod texts;
 mod url;
 mod zones;
 
@@ -23,25 +36,39 @@ use std::sync::Arc;
 use datafusion_expr::ScalarUDF;
 
 use function::Function;
+use generic::Generic;
 
 use crate::time::Zone;
 
+pub use as_text::written;
+#[cfg(test)]
+pub(in crate::sql) use elsewhere::ELSEWHERE;
+pub(in crate::sql) use elsewhere::elsewhere;
 pub use function::in_zone;
+pub use manual::{Chapter, Entry, MANUAL};
 pub use planner::planners;
 pub use rewrite::rewrite_call;
 pub(super) use zones::{conversion, instant_of, local_time};
 
 /// The families, one slice a file.
 const FAMILIES: &[&[Function]] = &[
+    as_text::FUNCTIONS,
     calendar::FUNCTIONS,
     encode::FUNCTIONS,
     json::FUNCTIONS,
+    like::FUNCTIONS,
     moments::FUNCTIONS,
+    pieces::FUNCTIONS,
     regex::FUNCTIONS,
+    steps::FUNCTIONS,
     text::FUNCTIONS,
     url::FUNCTIONS,
     zones::FUNCTIONS,
 ];
+
+/// The families whose types follow their arguments.
+const GENERIC: &[&[Generic]] =
+    &[arrays::FUNCTIONS, bytes::FUNCTIONS, json::make::FUNCTIONS, maps::FUNCTIONS, sets::FUNCTIONS, texts::FUNCTIONS];
 
 /// Functions that are not to be had, and what to write instead. They read the clock, chance or the engine's inside, so
 /// that a second run, or a second worker, would answer something else.
@@ -68,6 +95,34 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("file_row_index", INSIDE),
 ];
 
+/// Functions of Flink that are not here, and what to write.
+pub const ABSENT: &[(&str, &str)] = &[
+    ("overlaps", "write a.from_time <= b.to_time AND b.from_time <= a.to_time"),
+    ("typeof", "`highwater explain` shows the type of every column"),
+    ("printf", "write s || LPAD(CAST(n AS VARCHAR), 5, '0')"),
+    ("current_watermark", "late rows are told apart at the source: 'lateness', and its dead letters"),
+    ("current_database", "there is one database"),
+    ("url_decode_recursive", "write URL_DECODE(URL_DECODE(s)) as often as it was encoded"),
+    ("group_id", "write GROUPING(k)"),
+    ("grouping_id", "write GROUPING(k) for each key"),
+    ("cume_dist", "count in two views: COUNT(*) up to the row, and COUNT(*) of all, and join them"),
+    ("percent_rank", "write RANK() ... with a bound, and divide by a COUNT(*) that is joined"),
+    ("ntile", "write PERCENTILE(x, 0.25) and compare with it"),
+    ("nth_value", "write LAG(x, n), or ROW_NUMBER() ... and WHERE rn = n"),
+    ("json_length", "write CARDINALITY of an ARRAY column, or declare the JSON as ROW and ARRAY"),
+    ("parse_json", VARIANT),
+    ("try_parse_json", VARIANT),
+    ("ml_predict", "models are not supported"),
+    ("ml_evaluate", "models are not supported"),
+    ("vector_search", "models are not supported"),
+    ("ai_complete", "models are not supported"),
+    ("ai_embedding", "models are not supported"),
+    ("lateral_snapshot", "write JOIN t FOR SYSTEM_TIME AS OF s.ts ON ..."),
+];
+
+const VARIANT: &str =
+    "there is no VARIANT: keep the text, and take JSON_VALUE(s, '$.a' RETURNING BIGINT) and the like of it";
+
 const CLOCK: &str = "results must not depend on when they are computed: use the event-time column of the source";
 const CHANCE: &str = "results must not depend on chance: let the source bring the value, or derive it with MD5(...)";
 const INSIDE: &str = "rows do not know the file they came from: add a column for it to the data";
@@ -77,7 +132,8 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     let refused = |udf: &ScalarUDF| REFUSED.iter().any(|(name, _)| *name == udf.name());
     let defaults = datafusion_functions::all_default_functions().into_iter().filter(|udf| !refused(udf));
     let ours = FAMILIES.iter().flat_map(|family| family.iter()).map(|function| Arc::new(function.udf(Zone::utc())));
-    defaults.chain(substitute::all()).chain(ours).collect()
+    let generic = GENERIC.iter().flat_map(|family| family.iter()).map(|function| Arc::new(function.udf()));
+    defaults.chain(substitute::all()).chain(ours).chain(generic).collect()
 }
 
 #[cfg(test)]
@@ -97,10 +153,43 @@ mod tests {
         let mut names: Vec<&str> =
             FAMILIES.iter().flat_map(|f| f.iter()).flat_map(|f| f.aliases.iter().copied().chain([f.name])).collect();
         names.extend(substitute::NAMES);
+        names.extend(GENERIC.iter().flat_map(|f| f.iter()).flat_map(|f| f.aliases.iter().copied().chain([f.name])));
         assert!(names.iter().all(|name| name.to_ascii_lowercase() == *name));
         let count = names.len();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    /// Flink's built-in functions, by its documentation; those with a syntax of their own (CAST, EXTRACT, CASE, ...) are
+    /// in the manual.
+    const FLINK: &str = "power abs sqrt ln log10 log2 log exp ceil ceiling floor sin sinh cos tan tanh cot asin acos atan atan2 cosh
+        degrees radians sign round pi e rand rand_integer uuid bin hex truncate unhex percentile char_length character_length upper
+        lower ltrim rtrim btrim repeat regexp_replace overlay substring replace translate regexp_count regexp_extract
+        regexp_extract_all regexp_instr regexp_substr initcap concat concat_ws lpad rpad from_base64 to_base64 ascii chr decode
+        encode instr left right locate url_decode url_decode_recursive url_encode parse_url printf regexp reverse split split_index
+        str_to_map substr elt startswith endswith localtime localtimestamp current_time current_date current_timestamp now
+        current_row_timestamp year quarter month week dayofyear dayofmonth dayofweek hour minute second date_format timestampadd
+        timestampdiff from_unixtime unix_timestamp to_date to_timestamp_ltz to_timestamp current_watermark overlaps nullif coalesce
+        if ifnull is_alpha is_decimal is_digit greatest least typeof cardinality element array_append array_contains array_distinct
+        array_except array_intersect array_join array_max array_min array_position array_prepend array_remove array_reverse
+        array_slice array_sort array_union array_concat map_entries map_keys map_union map_values map_from_arrays json_exists
+        json_string json_value json_query json_object json_array json json_quote json_unquote parse_json try_parse_json group_id
+        grouping grouping_id md5 sha1 sha224 sha256 sha384 sha512 sha2 count avg sum max min stddev_pop stddev_samp var_pop var_samp
+        variance collect rank dense_rank row_number lead lag first_value last_value listagg cume_dist percent_rank ntile array_agg
+        json_objectagg json_arrayagg approx_count_distinct current_database ml_predict";
+
+    #[test]
+    fn every_function_of_flink_is_there_or_refused_by_name() {
+        let known: Vec<String> =
+            all().iter().flat_map(|udf| udf.aliases().iter().cloned().chain([udf.name().to_owned()])).collect();
+        let over = ["row_number", "rank", "dense_rank", "lag", "lead", "grouping"];
+        for name in FLINK.split_whitespace() {
+            let there = known.iter().any(|known| known == name)
+                || crate::aggregate::find(name).is_some()
+                || over.contains(&name)
+                || REFUSED.iter().chain(ABSENT).any(|(refused, _)| *refused == name);
+            assert!(there, "{name} is neither there nor refused");
+        }
     }
 }

@@ -2,29 +2,83 @@
 
 use std::sync::Arc;
 
-use datafusion_common::Result;
-use datafusion_expr::planner::{ExprPlanner, PlannerResult};
-use datafusion_expr::{Expr, ScalarUDF};
+use arrow_schema::DataType;
+use datafusion_common::{DFSchema, Result};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawFieldAccessExpr};
+use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess, ScalarUDF, lit};
+
+use super::function::Function;
+use super::generic::Generic;
 
 use crate::time::Zone;
 
 /// What the SQL planner asks about such syntax, in this order, in a session in this zone.
 pub fn planners(zone: Zone) -> Vec<Arc<dyn ExprPlanner>> {
-    let date_part = super::calendar::FUNCTIONS.iter().find(|function| function.name == "date_part");
-    let Some(date_part) = date_part else { unreachable!("the calendar has date_part") };
+    let find = |family: &'static [Function], name: &str| match family.iter().find(|function| function.name == name) {
+        Some(function) => Arc::new(function.udf(zone)),
+        None => unreachable!("the family has {name}"),
+    };
+    let generic = |family: &'static [Generic], name: &str| match family.iter().find(|function| function.name == name) {
+        Some(function) => Arc::new(function.udf()),
+        None => unreachable!("the family has {name}"),
+    };
     vec![
-        Arc::new(Extract(Arc::new(date_part.udf(zone)))),
+        Arc::new(Syntax {
+            date_part: find(super::calendar::FUNCTIONS, "date_part"),
+            substr: find(super::pieces::FUNCTIONS, "substr"),
+            overlay: find(super::pieces::FUNCTIONS, "overlay"),
+            array: generic(super::arrays::FUNCTIONS, "array"),
+            element: generic(super::arrays::FUNCTIONS, "array_element"),
+            value: generic(super::maps::FUNCTIONS, "map_value"),
+        }),
         Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
         Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner),
     ]
 }
 
-/// `EXTRACT(part FROM time)` is our DATE_PART.
+/// `EXTRACT(part FROM time)`, `SUBSTRING(text FROM n FOR m)`, `OVERLAY(text PLACING new FROM n)`, `ARRAY[...]` and `x[...]` are
+/// functions of ours.
 #[derive(Debug)]
-struct Extract(Arc<ScalarUDF>);
+struct Syntax {
+    date_part: Arc<ScalarUDF>,
+    substr: Arc<ScalarUDF>,
+    overlay: Arc<ScalarUDF>,
+    array: Arc<ScalarUDF>,
+    element: Arc<ScalarUDF>,
+    value: Arc<ScalarUDF>,
+}
 
-impl ExprPlanner for Extract {
+impl ExprPlanner for Syntax {
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
-        Ok(PlannerResult::Planned(self.0.call(args)))
+        Ok(PlannerResult::Planned(self.date_part.call(args)))
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(self.substr.call(args)))
+    }
+
+    fn plan_array_literal(&self, items: Vec<Expr>, _: &DFSchema) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(self.array.call(items)))
+    }
+
+    fn plan_field_access(
+        &self,
+        access: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        let RawFieldAccessExpr { field_access, expr } = access;
+        let map = matches!(expr.get_type(schema)?, DataType::Map(..));
+        let called =
+            |function: &ScalarUDF, key: Expr| Ok(PlannerResult::Planned(function.call(vec![expr.clone(), key])));
+        match &field_access {
+            GetFieldAccess::NamedStructField { name } if map => called(&self.value, lit(name.clone())),
+            GetFieldAccess::ListIndex { key } if map => called(&self.value, key.as_ref().clone()),
+            GetFieldAccess::ListIndex { key } => called(&self.element, key.as_ref().clone()),
+            _ => Ok(PlannerResult::Original(RawFieldAccessExpr { field_access, expr })),
+        }
+    }
+
+    fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(self.overlay.call(args)))
     }
 }

@@ -27,6 +27,40 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
     },
     Function {
+        name: "regexp_count",
+        aliases: &[],
+        forms: &[Form::new(&[Kind::Text, Kind::Text], Kind::Int, |args| {
+            let count = |regex: &Regex, text: &str| regex.find_iter(text).count() as i64;
+            args.trying(by_row(args, count), |args, value| args.ints(value))
+        })
+        .checked(|constants| check(constants[1], ""))],
+    },
+    Function {
+        name: "regexp_instr",
+        aliases: &[],
+        forms: &[Form::new(&[Kind::Text, Kind::Text], Kind::Int, |args| {
+            let place = |regex: &Regex, text: &str| {
+                regex.find(text).map_or(0, |found| text[..found.start()].chars().count() as i64 + 1)
+            };
+            args.trying(by_row(args, place), |args, value| args.ints(value))
+        })
+        .checked(|constants| check(constants[1], ""))],
+    },
+    Function {
+        name: "regexp_substr",
+        aliases: &[],
+        forms: &[Form::new(&[Kind::Text, Kind::Text], Kind::Text, |args| {
+            let part = |regex: &Regex, text: &str| regex.find(text).map(|found| found.as_str().to_owned());
+            args.trying(by_row(args, part), |args, value| {
+                args.texts(|row, out| {
+                    out.push_str(&value(row)??);
+                    Some(())
+                })
+            })
+        })
+        .checked(|constants| check(constants[1], ""))],
+    },
+    Function {
         name: "regexp_replace",
         aliases: &[],
         forms: &[
@@ -46,7 +80,7 @@ thread_local! {
 }
 
 /// The compiled expression, the most recently used ones first.
-fn compile(pattern: &str) -> Result<Regex> {
+pub(super) fn compile(pattern: &str) -> Result<Regex> {
     COMPILED.with_borrow_mut(|compiled| {
         if let Some(at) = compiled.iter().position(|(known, _)| known == pattern) {
             compiled[..=at].rotate_right(1);
@@ -63,6 +97,15 @@ fn compile(pattern: &str) -> Result<Regex> {
             }
         }
     })
+}
+
+/// What `of` says of the text in argument 0 and the expression in argument 1; NULL of a NULL.
+fn by_row<'a, T>(args: &'a Args, of: impl Fn(&Regex, &str) -> T + 'a) -> impl FnMut(usize) -> Result<Option<T>> + 'a {
+    let (text, pattern) = (args.text(0), args.text(1));
+    move |row| match (text.get(row), pattern.get(row)) {
+        (Some(text), Some(pattern)) => Ok(Some(of(&compile(pattern)?, text))),
+        _ => Ok(None),
+    }
 }
 
 fn check(pattern: Option<&str>, flags: &str) -> Result<()> {

@@ -2,9 +2,12 @@
 //! stand as words in an argument list, FLOOR and CEIL of a time to a unit.
 
 use datafusion_sql::sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Value,
+    BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value, ValueWithSpan,
 };
+
+use super::as_text::{CUT, PAD};
+use super::texts::TIMES;
 
 /// Functions whose first argument is a unit of time as a bare word.
 const UNIT_FIRST: &[&str] = &["timestampadd", "timestampdiff"];
@@ -20,7 +23,60 @@ pub fn rewrite_call(expr: &mut Expr) {
         Expr::Ceil { expr: inner, field: CeilFloorKind::DateTimeField(unit) } if is_unit(unit) => {
             *expr = rounded("timestamp_ceil", unit, inner);
         }
+        Expr::Like { negated, any: false, expr: text, pattern, escape_char } if !is_plain(pattern, escape_char) => {
+            *expr = matched("like", *negated, text, pattern, escape_char);
+        }
+        Expr::ILike { negated, any: false, expr: text, pattern, escape_char } if !is_plain(pattern, escape_char) => {
+            *expr = matched("ilike", *negated, text, pattern, escape_char);
+        }
+        Expr::SimilarTo { negated, expr: text, pattern, escape_char } => {
+            *expr = matched("similar", *negated, text, pattern, escape_char);
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::Multiply, right } => {
+            let interval = |side: &Expr| matches!(side, Expr::Interval(_));
+            if interval(right) {
+                *expr = call(TIMES, vec![left.as_ref().clone(), right.as_ref().clone()]);
+            } else if interval(left) {
+                *expr = call(TIMES, vec![right.as_ref().clone(), left.as_ref().clone()]);
+            }
+        }
+        Expr::RLike { negated, expr: text, pattern, .. } => *expr = matched("regexp", *negated, text, pattern, &None),
+        Expr::Cast { kind: CastKind::Cast | CastKind::TryCast | CastKind::DoubleColon, data_type, .. } => {
+            if let Some((name, length)) = cut(data_type) {
+                let length = Expr::value(Value::Number(length.to_string(), false));
+                *expr = call(name, vec![expr.clone(), length]);
+            }
+        }
         _ => {}
+    }
+}
+
+/// Whether Arrow's own LIKE, whose escape is the backslash, means the same.
+fn is_plain(pattern: &Expr, escape: &Option<ValueWithSpan>) -> bool {
+    let literal = matches!(pattern, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) if !text.contains('\\'));
+    literal && escape.is_none()
+}
+
+fn matched(name: &str, negated: bool, value: &Expr, pattern: &Expr, escape: &Option<ValueWithSpan>) -> Expr {
+    let mut args = vec![value.clone(), pattern.clone()];
+    args.extend(escape.clone().map(Expr::Value));
+    let found = call(name, args);
+    if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) } } else { found }
+}
+
+/// The function that cuts text to the length that its type has, and the length.
+fn cut(data_type: &DataType) -> Option<(&'static str, u64)> {
+    let length = |length: &CharacterLength| match length {
+        CharacterLength::IntegerLength { length, .. } => Some(*length),
+        CharacterLength::Max => None,
+    };
+    match data_type {
+        DataType::Varchar(Some(n)) | DataType::CharacterVarying(Some(n)) | DataType::CharVarying(Some(n)) => {
+            Some((CUT, length(n)?))
+        }
+        DataType::Char(Some(n)) | DataType::Character(Some(n)) => Some((PAD, length(n)?)),
+        DataType::Char(None) | DataType::Character(None) => Some((PAD, 1)),
+        _ => None,
     }
 }
 
@@ -42,6 +98,10 @@ fn unit_word_to_text(function: &mut Function) {
 }
 
 fn rounded(name: &str, unit: &DateTimeField, time: &Expr) -> Expr {
+    call(name, vec![text(&unit.to_string()), time.clone()])
+}
+
+fn call(name: &str, args: Vec<Expr>) -> Expr {
     let arg = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),
@@ -49,7 +109,7 @@ fn rounded(name: &str, unit: &DateTimeField, time: &Expr) -> Expr {
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: vec![arg(text(&unit.to_string())), arg(time.clone())],
+            args: args.into_iter().map(arg).collect(),
             clauses: Vec::new(),
         }),
         filter: None,
@@ -84,6 +144,14 @@ mod tests {
             ("FLOOR(ts TO HOUR)", "timestamp_floor('HOUR', ts)"),
             ("CEIL(ts TO MINUTE)", "timestamp_ceil('MINUTE', ts)"),
             ("CEIL(x)", "CEIL(x)"),
+            ("a LIKE 'b%'", "a LIKE 'b%'"),
+            ("a LIKE 'b\\\\%'", "like(a, 'b\\\\%')"),
+            ("a NOT LIKE b", "NOT like(a, b)"),
+            ("a LIKE 'b' ESCAPE '!'", "like(a, 'b', '!')"),
+            ("a SIMILAR TO b", "similar(a, b)"),
+            ("CAST(a AS VARCHAR(3))", "__varchar(CAST(a AS VARCHAR(3)), 3)"),
+            ("CAST(a AS CHAR)", "__char(CAST(a AS CHAR), 1)"),
+            ("CAST(a AS VARCHAR)", "CAST(a AS VARCHAR)"),
             ("f(HOUR, a)", "f(HOUR, a)"),
         ] {
             assert_eq!(rewritten(written), plain);

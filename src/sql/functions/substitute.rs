@@ -11,13 +11,27 @@ use datafusion_expr::type_coercion::binary::{BinaryTypeCoercer, type_union_resol
 use datafusion_expr::utils::conjunction;
 use datafusion_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, binary_expr,
-    when,
+    lit, when,
 };
 use datafusion_functions::{core, math, string};
 
 /// The names in this file.
 #[cfg(test)]
-pub(super) const NAMES: [&str; 9] = ["if", "mod", "concat", "greatest", "least", "log", "ceiling", "sign", "truncate"];
+pub(super) const NAMES: [&str; 13] = [
+    "if",
+    "mod",
+    "power",
+    "e",
+    "concat",
+    "greatest",
+    "least",
+    "log",
+    "ceiling",
+    "sign",
+    "truncate",
+    "startswith",
+    "endswith",
+];
 
 const SUBSTITUTES: &[Substitute] = &[
     Substitute {
@@ -52,6 +66,21 @@ const SUBSTITUTES: &[Substitute] = &[
         },
     },
     Substitute {
+        name: "power",
+        usage: "POWER(number, number)",
+        coerce: |given| {
+            let numbers = given.iter().all(|kind| kind.is_numeric() || kind.is_null());
+            (numbers && given.len() == 2).then(|| (vec![DataType::Float64; 2], DataType::Float64))
+        },
+        expr: |args| Ok(math::power().call(args)),
+    },
+    Substitute {
+        name: "e",
+        usage: "E()",
+        coerce: |given| given.is_empty().then(|| (Vec::new(), DataType::Float64)),
+        expr: |_| Ok(lit(std::f64::consts::E)),
+    },
+    Substitute {
         name: "concat",
         usage: "CONCAT(text, text, ...)",
         coerce: |given| (!given.is_empty()).then(|| (vec![DataType::Utf8; given.len()], DataType::Utf8)),
@@ -82,7 +111,13 @@ const SUBSTITUTES: &[Substitute] = &[
 
 /// All of them, and the renamed ones.
 pub(super) fn all() -> impl Iterator<Item = Arc<ScalarUDF>> {
-    let renamed = [(math::ceil(), "ceiling"), (math::signum(), "sign"), (math::trunc(), "truncate")];
+    let renamed = [
+        (math::ceil(), "ceiling"),
+        (math::signum(), "sign"),
+        (math::trunc(), "truncate"),
+        (string::starts_with(), "startswith"),
+        (string::ends_with(), "endswith"),
+    ];
     let renamed = renamed.into_iter().map(|(udf, name)| Arc::new(udf.as_ref().clone().with_aliases([name])));
     SUBSTITUTES.iter().map(|substitute| Arc::new(ScalarUDF::new_from_impl(Udf::new(substitute)))).chain(renamed)
 }

@@ -199,6 +199,7 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Map { filter: f, columns: c, .. }, Op::Map { filter: g, columns: d, .. }) => f == g && c == d,
         (Op::Union, Op::Union) | (Op::Hold, Op::Hold) => true,
         (Op::Repeat { times: a }, Op::Repeat { times: b }) => a == b,
+        (Op::Unnest(a), Op::Unnest(b)) => a == b,
         (Op::Window { time: t, window: w, zone: a }, Op::Window { time: u, window: v, zone: b }) => {
             (t, w, a) == (u, v, b)
         }

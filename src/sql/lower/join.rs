@@ -10,7 +10,6 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DFSchema, JoinType, NullEquality, Result};
 use datafusion_expr::Operator;
 use datafusion_physical_expr::ScalarFunctionExpr;
-use datafusion_physical_expr::conjunction_opt;
 use datafusion_physical_expr::expressions::{BinaryExpr, CaseExpr, Column, Literal};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -21,7 +20,7 @@ use super::super::error::Problem;
 use super::arena::Known;
 use super::bounds::{exact_interval_ms, literal};
 use super::lookup::{AsOf, LookupDraft};
-use super::scalar::{SUBQUERY, as_column, column, columns_of, conjuncts, physical, substitute};
+use super::scalar::{SUBQUERY, as_column, column, columns_of, conjunction, conjuncts, physical, substitute};
 use super::{Lowering, Relation, internal};
 use crate::plan::join::{expiry, join_facts};
 use crate::plan::recursion::inside;
@@ -96,7 +95,7 @@ impl Lowering<'_> {
             (nodes[side], places[side]) = (relation.node, Lowering::places(&relation));
         }
         let left_width = self.arena.width(nodes[0]);
-        let residual = conjunction_opt(residual).map(|residual| {
+        let residual = conjunction(residual).map(|residual| {
             let schema = self.both(nodes);
             substitute(residual, &|index| match index.checked_sub(widths[0]) {
                 Some(right) => column(&schema, left_width + places[1][right]),

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use datafusion_common::{DFSchema, Result};
-use datafusion_physical_expr::conjunction_opt;
 use datafusion_physical_expr::expressions::Column;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -12,7 +11,7 @@ use super::super::column_type::is_time;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::join::place;
-use super::scalar::{columns_of, substitute};
+use super::scalar::{columns_of, conjunction, substitute};
 use super::{Lowering, Relation};
 use crate::plan::join::lookup_facts;
 use crate::plan::{Emit, Join, JoinKind, Lookup, Node, NodeId, Op, Scalar};
@@ -144,7 +143,7 @@ impl Lowering<'_> {
         let width = self.arena.width(nodes[0]);
         let on_right = |index: usize| super::scalar::column(&schema, width + index);
         let held = versions.held.into_iter().map(|condition| substitute(condition, &on_right));
-        let residual = conjunction_opt(residual.map(Ok).into_iter().chain(held).collect::<Result<Vec<_>>>()?);
+        let residual = conjunction(residual.map(Ok).into_iter().chain(held).collect::<Result<Vec<_>>>()?);
         let lookup = Lookup {
             keys,
             times: (time, from),

@@ -15,6 +15,7 @@ mod reduce;
 mod relation;
 mod scalar;
 mod union;
+mod unnest;
 
 use std::collections::BTreeSet;
 
@@ -27,6 +28,7 @@ use super::diagnose::placed;
 use super::error::Problem;
 use super::pattern_node::PatternNode;
 use super::set_all::RepeatNode;
+use super::unnest_node::UnnestNode;
 use super::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
 use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar};
 
@@ -111,6 +113,9 @@ impl Lowering<'_> {
                 let node = extension.node.as_any();
                 if let Some(node) = node.downcast_ref::<RepeatNode>() {
                     return self.repeat(node, emit);
+                }
+                if let Some(node) = node.downcast_ref::<UnnestNode>() {
+                    return self.unnest(node, emit);
                 }
                 match (node.downcast_ref::<WindowNode>(), node.downcast_ref::<PatternNode>()) {
                     (Some(node), _) => self.window(node, emit),
@@ -218,7 +223,9 @@ fn refused(plan: &LogicalPlan) -> DataFusionError {
         LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
             ("a result follows a stream", "read a source: SELECT ... FROM source")
         }
-        LogicalPlan::Unnest(_) => ("UNNEST is not supported yet", "take single elements: items[1]"),
+        LogicalPlan::Unnest(_) => {
+            ("UNNEST stands in FROM, behind the table", "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)")
+        }
         _ => ("this query is not supported", "write SELECT, FROM, WHERE, GROUP BY, HAVING and UNION ALL"),
     };
     placed(Problem::at(Span::empty(), what).hint(hint))

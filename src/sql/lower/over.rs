@@ -186,10 +186,9 @@ fn read(function: &WindowFunction, place: Span) -> Result<(AggregateFunction, Fr
             };
             if by == 0 || !shift.back {
                 let (what, hint) = match shift.back {
-                    true => (
-                        "LAG takes a column and how many rows back",
-                        "write LAG(x) or LAG(x, 3); COALESCE gives a default",
-                    ),
+                    true => {
+                        ("LAG takes a column and how many rows back", "write LAG(x), LAG(x, 3) or LAG(x, 3, default)")
+                    }
                     false => ("LEAD reads rows that are yet to come", "read back from the later row: LAG(x)"),
                 };
                 return Err(placed(Problem::at(place, what).hint(hint)));

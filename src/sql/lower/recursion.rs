@@ -6,14 +6,13 @@ use std::sync::Arc;
 use arrow_schema::DataType;
 use datafusion_common::Result;
 use datafusion_expr::RecursiveQuery;
-use datafusion_physical_expr::conjunction_opt;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::super::recursive::aggregated;
 use super::arena::Known;
-use super::scalar::cast_to;
+use super::scalar::{cast_to, conjunction};
 use super::{Lowering, Relation};
 use crate::plan::recursion::{inside, meetings, recursion_expiry, recursion_facts};
 use crate::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Recursion, Side};
@@ -78,7 +77,7 @@ impl Lowering<'_> {
         let exprs = relation.columns.into_iter().zip(columns);
         let exprs = exprs.map(|(expr, (name, data_type))| Ok((name.clone(), cast_to(expr, data_type, &schema)?)));
         let exprs = exprs.collect::<Result<Vec<_>>>()?;
-        self.arena.project(relation.node, conjunction_opt(relation.filter), exprs, &self.owner)
+        self.arena.project(relation.node, conjunction(relation.filter), exprs, &self.owner)
     }
 
     /// What a recursion passes on of what is known of its start and its step.

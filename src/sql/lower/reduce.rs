@@ -18,7 +18,7 @@ use super::super::error::Problem;
 use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
 use super::arena::Known;
 use super::relation::{by_start, window_bounds};
-use super::scalar::{as_column, cast_to, column, columns_of, physical, substitute};
+use super::scalar::{as_column, cast_to, column, columns_of, conjunction, physical, substitute};
 use super::{Lowering, Relation, grouping, internal};
 use crate::aggregate::Aggregate as Function;
 use crate::plan::{AggregateCall, Emit, Facts, Node, NodeId, Op, Pane, Reduce, Scalar, WindowColumns};
@@ -247,7 +247,7 @@ impl Lowering<'_> {
         }
         // What is filtered behind a session still holds it together.
         let keep = match session {
-            Some(_) if !below.is_empty() => datafusion_physical_expr::conjunction_opt(below.clone()),
+            Some(_) if !below.is_empty() => conjunction(below.clone()),
             _ => None,
         };
         let values = keys

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, FieldRef, Schema};
 use datafusion_common::Result;
-use datafusion_physical_expr::conjunction_opt;
 use datafusion_physical_expr::expressions::Column;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -18,7 +17,7 @@ use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
 use super::Lowering;
 use super::arena::Known;
 use super::rank::{Ranked, unbounded};
-use super::scalar::{as_column, columns_of, count_columns, is_free, substitute};
+use super::scalar::{as_column, columns_of, conjunction, count_columns, is_free, substitute};
 use crate::plan::{Facts, Node, NodeId, Op, Scalar, Window, WindowColumns};
 use crate::time::Zone;
 
@@ -136,7 +135,7 @@ impl Lowering<'_> {
             return Ok(relation);
         }
         let added = computed.len();
-        let node = self.arena.extend(relation.node, conjunction_opt(filter), computed, &self.owner)?;
+        let node = self.arena.extend(relation.node, conjunction(filter), computed, &self.owner)?;
         let schema = Arc::clone(self.arena.schema(node));
         let windows = window_columns(width + added);
         let shifted = |index: usize| match index.checked_sub(width) {

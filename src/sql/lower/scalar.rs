@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion_common::{DFSchema, Result};
-use datafusion_expr::Expr;
+use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
-use datafusion_physical_expr::expressions::{CastExpr, Column, Literal};
+use datafusion_expr::{Expr, Operator};
+use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal, NegativeExpr};
 use datafusion_physical_expr::utils::collect_columns;
 use datafusion_physical_expr::{ScalarFunctionExpr, create_physical_expr};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::super::attempt;
+use super::super::depth::tree;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use crate::expression::Attempt;
@@ -30,14 +31,75 @@ pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar>
         return Err(placed(Problem::at(Span::empty(), what).hint(SUBQUERY)));
     }
     let made = create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())?;
-    made.transform_up(|made| {
+    let made = made.transform_up(|made| {
         let tried = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == attempt::NAME);
         Ok(match tried.and_then(|call| call.args().first()) {
             Some(tried) => Transformed::yes(Arc::new(Attempt::new(Arc::clone(tried))) as Scalar),
             None => Transformed::no(made),
         })
+    });
+    Ok(flat(checked(made.data()?, schema.as_arrow())?))
+}
+
+/// The expression with arithmetic that fails on overflow: a row whose result its type cannot hold is a failing row, never
+/// a wrong number.
+fn checked(expr: Scalar, schema: &Schema) -> Result<Scalar> {
+    expr.transform_up(|expr| {
+        if let Some(negated) = expr.downcast_ref::<NegativeExpr>() {
+            let data_type = negated.arg().data_type(schema)?;
+            if !data_type.is_integer() {
+                return Ok(Transformed::no(expr));
+            }
+            let zero = Arc::new(Literal::new(ScalarValue::new_zero(&data_type)?));
+            let negative = BinaryExpr::new(zero, Operator::Minus, Arc::clone(negated.arg()));
+            return Ok(Transformed::yes(Arc::new(negative.with_fail_on_overflow(true)) as Scalar));
+        }
+        let Some(binary) = expr.downcast_ref::<BinaryExpr>() else { return Ok(Transformed::no(expr)) };
+        Ok(match binary.op() {
+            Operator::Plus | Operator::Minus | Operator::Multiply => {
+                Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as Scalar)
+            }
+            _ => Transformed::no(expr),
+        })
     })
     .data()
+}
+
+/// The expression with towers of AND and OR, which the optimiser makes of conditions that it gathers, as trees.
+fn flat(expr: Scalar) -> Scalar {
+    let op = |expr: &Scalar| {
+        expr.downcast_ref::<BinaryExpr>()
+            .map(|binary| *binary.op())
+            .filter(|op| matches!(op, Operator::And | Operator::Or))
+    };
+    let flattened = expr.transform_down(|expr| {
+        let Some(chained) = op(&expr) else { return Ok(Transformed::no(expr)) };
+        let (mut operands, mut open) = (Vec::new(), vec![Arc::clone(&expr)]);
+        while let Some(next) = open.pop() {
+            match next.downcast_ref::<BinaryExpr>() {
+                Some(binary) if *binary.op() == chained => {
+                    open.push(Arc::clone(binary.right()));
+                    open.push(Arc::clone(binary.left()));
+                }
+                _ => operands.push(next),
+            }
+        }
+        Ok(Transformed::yes(joined(operands, chained)))
+    });
+    match flattened.data() {
+        Ok(flattened) => flattened,
+        Err(_) => unreachable!("joining conditions does not fail"),
+    }
+}
+
+fn joined(operands: Vec<Scalar>, op: Operator) -> Scalar {
+    tree(operands, &|left, right| Arc::new(BinaryExpr::new(left, op, right)) as Scalar)
+}
+
+/// All of these conditions as one, if there are any.
+pub(in crate::sql) fn conjunction(conditions: impl IntoIterator<Item = Scalar>) -> Option<Scalar> {
+    let conditions: Vec<Scalar> = conditions.into_iter().collect();
+    (!conditions.is_empty()).then(|| joined(conditions, Operator::And))
 }
 
 /// A column of a node.

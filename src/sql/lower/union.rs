@@ -5,10 +5,9 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema};
 use datafusion_common::Result;
 use datafusion_expr::Union;
-use datafusion_physical_expr::conjunction_opt;
 
 use super::arena::Known;
-use super::scalar::{as_column, cast_to, column};
+use super::scalar::{as_column, cast_to, column, conjunction};
 use super::{Lowering, Relation};
 use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar, WindowColumns};
 
@@ -66,7 +65,7 @@ impl Lowering<'_> {
                     columns.push((CARRIED[c].to_owned(), column(&schema, index)));
                 }
             }
-            inputs.push(self.arena.project(branch.node, conjunction_opt(branch.filter), columns, &self.owner)?);
+            inputs.push(self.arena.project(branch.node, conjunction(branch.filter), columns, &self.owner)?);
         }
         let place = |c: usize| {
             let shown = shown.iter().find(|(shown, _)| *shown == c).map(|(_, at)| *at);

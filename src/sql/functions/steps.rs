@@ -1,0 +1,319 @@
+//! Steps of the calendar: TIMESTAMPADD, TIMESTAMPDIFF, FLOOR and CEIL of a time to a unit, DATE_TRUNC. Instants are in the
+//! session's zone: days, weeks, months are those of its calendar, hours and what is shorter last as long as they do.
+
+use arrow_array::ArrayRef;
+use datafusion_common::{Result, plan_err};
+
+use super::function::{Args, Form, Function, Kind};
+use crate::time::{Civil, DAY_MS, Zone, iso_weekday, plus_months_ms};
+
+/// Every function of this family.
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "timestampadd",
+        aliases: &[],
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Int, Kind::Instant], Kind::Instant, |args| {
+                with_unit(args, |args, unit| {
+                    let zoned = |ms, count| match unit {
+                        Unit::Months(_) => args.zone.instant(unit.add(args.zone.local(ms), count)),
+                        _ => unit.add(ms, count),
+                    };
+                    args.instants(|row| Some(zoned(args.time(2).get(row)?, args.int(1).get(row)?)))
+                })
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Int, Kind::Time], Kind::Time, |args| {
+                with_unit(args, |args, unit| {
+                    args.times(|row| Some(unit.add(args.time(2).get(row)?, args.int(1).get(row)?)))
+                })
+            })
+            .checked(check_unit),
+        ],
+    },
+    Function {
+        name: "timestampdiff",
+        aliases: &[],
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Instant, Kind::Instant], Kind::Int, |args| {
+                with_unit(args, |args, unit| {
+                    let shown = |ms| if matches!(unit, Unit::Months(_)) { args.zone.local(ms) } else { ms };
+                    args.ints(|row| Some(unit.between(shown(args.time(1).get(row)?), shown(args.time(2).get(row)?))))
+                })
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Time, Kind::Time], Kind::Int, |args| {
+                with_unit(args, |args, unit| {
+                    args.ints(|row| Some(unit.between(args.time(1).get(row)?, args.time(2).get(row)?)))
+                })
+            })
+            .checked(check_unit),
+        ],
+    },
+    Function {
+        name: "timestamp_floor",
+        aliases: &[],
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Instant], Kind::Instant, |args| {
+                with_unit(args, |args, unit| {
+                    args.instants(|row| Some(unit.floor_in(args.time(1).get(row)?, args.zone)))
+                })
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Date], Kind::Date, |args| {
+                with_unit(args, |args, unit| args.dates(|row| of_day(args, row, |ms| unit.floor(ms))))
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
+                with_unit(args, |args, unit| args.times(|row| Some(unit.floor(args.time(1).get(row)?))))
+            })
+            .checked(check_unit),
+        ],
+    },
+    Function {
+        name: "timestamp_ceil",
+        aliases: &[],
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Instant], Kind::Instant, |args| {
+                with_unit(args, |args, unit| args.instants(|row| Some(unit.ceil_in(args.time(1).get(row)?, args.zone))))
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Date], Kind::Date, |args| {
+                with_unit(args, |args, unit| args.dates(|row| of_day(args, row, |ms| unit.ceil(ms))))
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
+                with_unit(args, |args, unit| args.times(|row| Some(unit.ceil(args.time(1).get(row)?))))
+            })
+            .checked(check_unit),
+        ],
+    },
+    // As in SQL at large: to the Monday, and of a date the time at its start.
+    Function {
+        name: "date_trunc",
+        aliases: &["datetrunc"],
+        forms: &[
+            Form::new(&[Kind::Text, Kind::Instant], Kind::Instant, |args| {
+                with_unit(args, |args, unit| {
+                    args.instants(|row| Some(unit.with_monday_first().floor_in(args.time(1).get(row)?, args.zone)))
+                })
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
+                with_unit(args, |args, unit| {
+                    args.times(|row| Some(unit.with_monday_first().floor(args.time(1).get(row)?)))
+                })
+            })
+            .checked(check_unit),
+        ],
+    },
+];
+
+/// The day that a step makes of the one in argument 1.
+fn of_day(args: &Args, row: usize, step: impl Fn(i64) -> i64) -> Option<i64> {
+    let start = i64::from(args.date(1).get(row)?).saturating_mul(DAY_MS);
+    Some(step(start).div_euclid(DAY_MS))
+}
+
+/// A step of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Ms(i64),
+    /// Weeks begin on Sunday, as in Flink and SQL.
+    Week,
+    /// Weeks begin on Monday, as in ISO 8601.
+    IsoWeek,
+    Months(i64),
+}
+
+const UNITS: &[(&[&str], Unit)] = &[
+    (&["millisecond", "milliseconds"], Unit::Ms(1)),
+    (&["second", "seconds", "sql_tsi_second"], Unit::Ms(1_000)),
+    (&["minute", "minutes", "sql_tsi_minute"], Unit::Ms(60_000)),
+    (&["hour", "hours", "sql_tsi_hour"], Unit::Ms(3_600_000)),
+    (&["day", "days", "sql_tsi_day"], Unit::Ms(DAY_MS)),
+    (&["week", "weeks", "sql_tsi_week"], Unit::Week),
+    (&["month", "months", "sql_tsi_month"], Unit::Months(1)),
+    (&["quarter", "quarters", "sql_tsi_quarter"], Unit::Months(3)),
+    (&["year", "years", "sql_tsi_year"], Unit::Months(12)),
+    (&["decade"], Unit::Months(120)),
+    (&["century"], Unit::Months(1_200)),
+    (&["millennium"], Unit::Months(12_000)),
+];
+
+impl Unit {
+    fn parse(name: &str) -> Result<Unit> {
+        match UNITS.iter().find(|(names, _)| names.iter().any(|known| known.eq_ignore_ascii_case(name.trim()))) {
+            Some((_, unit)) => Ok(*unit),
+            None => {
+                let known: Vec<String> = UNITS.iter().map(|(names, _)| names[0].to_ascii_uppercase()).collect();
+                plan_err!("'{name}' is no unit of time; write one of {}", known.join(", "))
+            }
+        }
+    }
+
+    /// The same unit, weeks beginning on Monday.
+    fn with_monday_first(self) -> Unit {
+        if self == Unit::Week { Unit::IsoWeek } else { self }
+    }
+
+    fn add(self, ms: i64, count: i64) -> i64 {
+        match self {
+            Unit::Ms(length) => ms.saturating_add(count.saturating_mul(length)),
+            Unit::Week | Unit::IsoWeek => ms.saturating_add(count.saturating_mul(7 * DAY_MS)),
+            Unit::Months(months) => plus_months_ms(ms, count.saturating_mul(months)),
+        }
+    }
+
+    /// Whole units from `a` to `b`, towards zero.
+    fn between(self, a: i64, b: i64) -> i64 {
+        match self {
+            Unit::Ms(length) => b.saturating_sub(a) / length,
+            Unit::Week | Unit::IsoWeek => b.saturating_sub(a) / (7 * DAY_MS),
+            Unit::Months(months) => {
+                let (from, to) = (Civil::of_ms(a), Civil::of_ms(b));
+                let apart = (to.year - from.year) * 12 + to.month - from.month;
+                let reached = plus_months_ms(a, apart);
+                let beyond = if apart > 0 { i64::from(reached > b) } else { -i64::from(apart < 0 && reached < b) };
+                (apart - beyond) / months
+            }
+        }
+    }
+
+    fn floor(self, ms: i64) -> i64 {
+        match self {
+            Unit::Ms(length) => ms.saturating_sub(ms.rem_euclid(length)),
+            Unit::Week | Unit::IsoWeek => {
+                let day = ms.div_euclid(DAY_MS);
+                let since = if self == Unit::Week { iso_weekday(day) % 7 } else { iso_weekday(day) - 1 };
+                (day - since).saturating_mul(DAY_MS)
+            }
+            Unit::Months(months) => {
+                let date = Civil::of_ms(ms);
+                // Centuries and millennia count from the year 1, shorter steps from the year 0.
+                let origin = if months > 120 { 12 } else { 0 };
+                let since = date.year * 12 + date.month - 1 - origin;
+                let start = since - since.rem_euclid(months) + origin;
+                Civil { year: start.div_euclid(12), month: start.rem_euclid(12) + 1, day: 1 }
+                    .to_day()
+                    .saturating_mul(DAY_MS)
+            }
+        }
+    }
+
+    fn ceil(self, ms: i64) -> i64 {
+        let floor = self.floor(ms);
+        if floor == ms { ms } else { self.add(floor, 1) }
+    }
+
+    /// The instant at which the unit began that the clocks of the zone show; hours begin anew when the clocks are changed.
+    fn floor_in(self, instant: i64, zone: Zone) -> i64 {
+        let local = zone.local(instant);
+        match self {
+            Unit::Ms(length) if length < DAY_MS => instant.saturating_sub(local.saturating_sub(self.floor(local))),
+            _ => zone.opens(self.floor(local)),
+        }
+    }
+
+    fn ceil_in(self, instant: i64, zone: Zone) -> i64 {
+        let floor = self.floor_in(instant, zone);
+        match self {
+            _ if floor == instant => instant,
+            Unit::Ms(length) if length < DAY_MS => self.add(floor, 1),
+            _ => zone.opens(self.add(self.floor(zone.local(instant)), 1)),
+        }
+    }
+}
+
+fn with_unit(args: &Args, eval: impl Fn(&Args, Unit) -> ArrayRef) -> Result<ArrayRef> {
+    match args.text(0).constant() {
+        Some(Some(name)) => Ok(eval(args, Unit::parse(name)?)),
+        _ => plan_err!("the unit of time is a word like HOUR, not a column"),
+    }
+}
+
+fn check_unit(constants: &[Option<&str>]) -> Result<()> {
+    constants[0].map_or(Ok(()), |name| Unit::parse(name).map(drop))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Int64Type, TimestampMillisecondType};
+    use datafusion_common::ScalarValue;
+    use datafusion_expr::ColumnarValue;
+
+    use super::super::function::call;
+    use super::super::moments::read;
+    use super::*;
+
+    fn text(value: &str) -> ColumnarValue {
+        ScalarValue::from(value).into()
+    }
+
+    fn time(ms: i64) -> ColumnarValue {
+        ScalarValue::TimestampMillisecond(Some(ms), None).into()
+    }
+
+    fn at(text: &str) -> i64 {
+        read(text).unwrap()
+    }
+
+    fn ms(name: &str, args: Vec<ColumnarValue>) -> Option<i64> {
+        let result = call(name, args, 1).unwrap();
+        result.as_primitive::<TimestampMillisecondType>().iter().next().unwrap()
+    }
+
+    fn int(name: &str, args: Vec<ColumnarValue>) -> Option<i64> {
+        call(name, args, 1).unwrap().as_primitive::<Int64Type>().iter().next().unwrap()
+    }
+
+    #[test]
+    fn adding_and_subtracting() {
+        let add = |unit: &str, n: i64, from: &str| {
+            ms("timestampadd", vec![text(unit), ScalarValue::Int64(Some(n)).into(), time(at(from))])
+        };
+        assert_eq!(add("MONTH", 1, "2024-01-31"), Some(at("2024-02-29")));
+        assert_eq!(add("year", -1, "2024-02-29"), Some(at("2023-02-28")));
+        assert_eq!(add("WEEK", 2, "1969-12-25"), Some(at("1970-01-08")));
+        assert_eq!(add("SECOND", i64::MAX, "2024-01-01"), Some(i64::MAX));
+        let diff =
+            |unit: &str, a: &str, b: &str| int("timestampdiff", vec![text(unit), time(at(a)), time(at(b))]).unwrap();
+        assert_eq!(diff("SECOND", "1970-01-01 00:00:00.999", "1970-01-01 00:00:02"), 1);
+        assert_eq!(diff("HOUR", "2024-01-02", "2024-01-01 00:30:00"), -23);
+        assert_eq!(diff("MONTH", "2024-01-31", "2024-02-29"), 1);
+        assert_eq!(diff("MONTH", "2024-01-31", "2024-02-28"), 0);
+        assert_eq!(diff("MONTH", "2024-02-29", "2024-01-30"), 0);
+        assert_eq!(diff("YEAR", "2020-02-29", "2024-02-28"), 3);
+        assert_eq!(diff("YEAR", "2024-01-01", "2020-01-01"), -4);
+        assert_eq!(diff("QUARTER", "2024-01-01", "2024-12-31"), 3);
+        assert_eq!(diff("DAY", "1970-01-02", "1970-01-02"), 0);
+        assert!(call("timestampdiff", vec![text("EON"), time(0), time(0)], 1).is_err());
+    }
+
+    #[test]
+    fn floors_and_ceilings() {
+        let floor = |unit: &str, t: &str| ms("timestamp_floor", vec![text(unit), time(at(t))]).unwrap();
+        let ceil = |unit: &str, t: &str| ms("timestamp_ceil", vec![text(unit), time(at(t))]).unwrap();
+        assert_eq!(floor("HOUR", "1969-12-31 23:59:59.999"), at("1969-12-31 23:00:00"));
+        assert_eq!(ceil("HOUR", "1969-12-31 23:59:59.999"), 0);
+        assert_eq!(floor("WEEK", "2024-05-19"), at("2024-05-19"));
+        assert_eq!(floor("WEEK", "2021-02-27"), at("2021-02-21"));
+        assert_eq!(ceil("WEEK", "2021-03-01"), at("2021-03-07"));
+        assert_eq!(ms("date_trunc", vec![text("week"), time(at("2024-05-19 10:00:00"))]), Some(at("2024-05-13")));
+        assert_eq!(floor("QUARTER", "2024-05-19"), at("2024-04-01"));
+        assert_eq!(ceil("QUARTER", "2024-04-01"), at("2024-04-01"));
+        assert_eq!(ceil("YEAR", "2024-04-01"), at("2025-01-01"));
+        assert_eq!(floor("CENTURY", "2000-04-01"), at("1901-01-01"));
+        assert_eq!(floor("DECADE", "2019-04-01"), at("2010-01-01"));
+        for (names, unit) in UNITS {
+            for ms in [i64::MIN, i64::MAX, 0, -1] {
+                assert!(unit.floor(ms) <= ms.max(i64::MIN + 1) || *unit == Unit::Ms(1), "{names:?}");
+                unit.ceil(ms);
+                unit.between(ms, i64::MIN);
+                unit.between(ms, i64::MAX);
+            }
+        }
+    }
+}
