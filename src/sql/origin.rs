@@ -212,6 +212,6 @@ CREATE MATERIALIZED VIEW over AS
 CREATE MATERIALIZED VIEW v AS SELECT most, COUNT(*) AS pages FROM (SELECT page, MAX(n) AS most FROM clicks GROUP BY page) GROUP BY most;",
         );
         let reduces: Vec<String> = told(&plan, "v").into_iter().filter(|line| line.starts_with("reduce")).collect();
-        assert_eq!(reduces, ["reduce 2:106 GROUP BY page", "reduce 2:121 GROUP BY most"]);
+        assert_eq!(reduces, ["reduce 2:108 GROUP BY page", "reduce 2:123 GROUP BY most"]);
     }
 }

@@ -51,7 +51,8 @@ export class Rows {
   }
   turn(by) {
     if (by > 0) this.pages.push(this.page.next); else this.pages.pop();
-    this.asked = -Infinity; this.scroll.scrollTop = 0; touch("views");
+    // What is on its way is of another page.
+    this.asking++; this.asked = -Infinity; this.scroll.scrollTop = 0; touch("views");
   }
   /** Asks anew; what is shown stays until the answer is there. */
   forget() { this.pages = [""]; this.asked = -Infinity; this.asking = (this.asking ?? 0) + 1 }
@@ -84,7 +85,8 @@ export class Rows {
       set(this.empty, this.wrong ?? (!page ? "Asking the server …" : fits ? "No row fits the filter." : "No rows."));
       set(this.total, none ? "" : `${count(at + 1)} to ${count(at + page.rows.length)} of ${count(page.total)} rows` + (fits ? ` that fit, of ${count(view.total)}` : "") + (this.order ? "" : view.newest ? ", newest first" : ""));
       this.back.hidden = this.on.hidden = none && this.pages.length === 1;
-      this.back.disabled = this.pages.length === 1; this.on.disabled = !page?.next;
+      // What is shown until the answer comes leads nowhere.
+      this.back.disabled = this.pages.length === 1; this.on.disabled = !page?.next || page.of !== this.asking;
     }
     this.fresh = false;
     return fits;
@@ -103,8 +105,8 @@ export class Rows {
     ask(`/api/v1/views/${encodeURIComponent(view.name)}/rows?${asked}`).then(told => {
       if (mine !== this.asking) return;
       this.wrong = null;
-      this.page = { next: told.next, total: told.total, rows: told.rows.map(({ _status: status, _version: version, ...row }) => [view.keyOf(row), { row, status, version }]) };
-    }, error => { if (mine === this.asking) { this.page = null; this.wrong = error.message } }).finally(() => { this.busy = null; touch("views") });
+      this.page = { of: mine, next: told.next, total: told.total, rows: told.rows.map(({ _status: status, _version: version, ...row }) => [view.keyOf(row), { row, status, version }]) };
+    }, error => { if (mine === this.asking) { this.page = null; this.wrong = error.message } }).finally(() => { if (this.busy === mine) this.busy = null; touch("views") });
   }
 
   table(rows) {
