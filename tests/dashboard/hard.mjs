@@ -55,8 +55,8 @@ export async function aFrozenServerIsNotLive(browser) {
   // Where nothing was measured the lines have a gap.
   const gap = await page.evaluate(async () => {
     const { past } = await import("/assets/past.js"), rates = past.values("engine", null, "rows_per_second");
-    const at = rates.findIndex((rate, at) => at > 1 && rate === null && past.t[at + 1]);
-    return at < 0 ? null : past.t[at + 1] - past.t[at - 1];
+    // A machine that is busy may leave others, shorter ones.
+    return Math.max(...rates.map((rate, at) => at > 1 && rate === null && past.t[at + 1] ? past.t[at + 1] - past.t[at - 1] : 0));
   });
   assert.ok(gap >= 5, `a gap of ${gap} s`);
   assert.deepEqual(seen.errors, []);

@@ -110,7 +110,6 @@ export function draw(changed) {
     const mood = stalled(one) ? "stalled" : one.busy >= 0.8 ? "hot" : one === busiest && one.busy > 0.2 ? "warm" : "";
     mark(element, "class", `node ${one.kind} ${mood}${picked === one.key ? " picked" : ""}`);
     set(parts.kind, fit(["source", "table", "view", "sink"].includes(one.kind) ? one.word : `${one.word} · ${ofWhom(one)}`, one.busy === null ? 28 : 22)); set(parts.name, fit(one.name, 25));
-    mark(element, "aria-label", `${one.word} ${fit(one.name, 80)}` + (one.origins.length ? `, of ${ofWhom(one)}, ${placeOf(one)}` : ""));
     set(parts.busy, one.busy === null ? "" : percent(one.busy));
     set(parts.rate, stalled(one) ? "no rows" : one.rate === null ? "" : `${rate(one.rate)} rows/s`);
     set(parts.state, one.stateRows ? `${compact(one.stateRows)} kept` : "");
