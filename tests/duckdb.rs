@@ -102,20 +102,29 @@ fn files_of_others_are_read_as_the_rows_they_hold() {
 
 /// Queries that nobody wrote: the final state of each is DuckDB's, and so is every state on the way that is looked at.
 /// `HIGHWATER_SEED` makes others.
-#[test]
-fn random_queries_are_duckdbs() {
+fn random_queries(kind: &[&str], [debug, release]: [&str; 2]) {
     if has_duckdb() {
         let place = tempfile::tempdir().unwrap();
         let seed = std::env::var("HIGHWATER_SEED").unwrap_or_else(|_| "1".to_owned());
-        let count = if cfg!(debug_assertions) { "300" } else { "3000" };
+        let count = if cfg!(debug_assertions) { debug } else { release };
         let script = root().join("tests/duckdb/random_queries.py");
         let mut command = Command::new("python3");
         command.current_dir(place.path()).arg("-B").arg(script);
-        let output = command.args([env!("CARGO_BIN_EXE_highwater"), &seed, count]).output().unwrap();
+        let output = command.args([env!("CARGO_BIN_EXE_highwater"), &seed, count]).args(kind).output().unwrap();
         let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "\n{said}{failed}");
         println!("{said}");
     }
+}
+
+#[test]
+fn random_queries_are_duckdbs() {
+    random_queries(&[], ["300", "3000"]);
+}
+
+#[test]
+fn correlated_queries_are_duckdbs() {
+    random_queries(&["correlated"], ["80", "600"]);
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::core::Concatenate;
-use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::operators::generic::operator::{empty, source};
 use timely::dataflow::{Scope, Stream};
 
 use super::build_failing::{Failures, Telling, apart, may_fail};
@@ -137,6 +139,7 @@ fn operator<'s>(
             let requests = sources[plan.sources.len() + table].clone();
             stateful(requests, by_columns(Vec::new()), &format!("Table {}", spec.name()), contents)
         }
+        Op::Values { rows } => values(scope, rows.clone()),
         Op::Union => scope.concatenate((0..node.inputs.len()).map(|position| input(position).1)),
         Op::Map { filter, columns, .. } => {
             let (from, stream) = input(0);
@@ -223,6 +226,19 @@ fn telling(state: Box<dyn Stateful>, failures: Option<Failures>) -> Box<dyn Stat
         Some(_) => Box::new(Telling::new(state, failures)),
         None => state,
     }
+}
+
+/// Rows that are there before all others, on one worker.
+fn values<'s>(scope: Scope<'s, Epoch>, rows: RecordBatch) -> Stream<'s, Epoch, Delta> {
+    let first = scope.index() == 0;
+    source::<_, NoopBuilder<Delta>, _, _>(scope, "Values", move |capability, _| {
+        let mut held = first.then_some((capability, Delta::insert(rows)));
+        move |output| {
+            if let Some((capability, mut rows)) = held.take() {
+                output.session_with_builder(&capability).give_container(&mut rows);
+            }
+        }
+    })
 }
 
 /// The rows of a node under a key, for all joins that find them by it.

@@ -28,7 +28,13 @@ pub(super) fn may_fail(node: &Node) -> bool {
         Op::Reduce(reduce) => reduce.pane != Pane::Unbounded,
         Op::Rank(rank) => rank.window.is_some(),
         Op::Window { .. } | Op::Over(_) | Op::Pattern(_) => true,
-        Op::Source { .. } | Op::Table { .. } | Op::Union | Op::Hold | Op::Repeat { .. } | Op::Unnest(_) => false,
+        Op::Source { .. }
+        | Op::Table { .. }
+        | Op::Values { .. }
+        | Op::Union
+        | Op::Hold
+        | Op::Repeat { .. }
+        | Op::Unnest(_) => false,
         // Its loop tells of them itself.
         Op::Recursion(_) | Op::Before { .. } => false,
     }

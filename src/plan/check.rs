@@ -78,6 +78,7 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 }
                 Op::Source { .. }
                 | Op::Table { .. }
+                | Op::Values { .. }
                 | Op::Map { .. }
                 | Op::Union
                 | Op::Hold

@@ -110,6 +110,11 @@ impl Tree<'_> {
     }
 }
 
+/// `1 row` or `3 rows`.
+fn values_line(rows: &arrow_array::RecordBatch) -> String {
+    format!("{} row{} of the program", rows.num_rows(), if rows.num_rows() == 1 { "" } else { "s" })
+}
+
 /// What an operator does.
 fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
     let of = |index: usize| input.map_or_else(|| format!("#{index}"), |input| column(&input.schema, index));
@@ -125,6 +130,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
             let filter = filter.as_ref().map(|filter| format!(" where {}", Sql(filter))).unwrap_or_default();
             format!("map {shown}{filter}")
         }
+        Op::Values { rows } => values_line(rows),
         Op::Union => format!("union of {}", node.inputs.len()),
         Op::Hold => "hold until nothing is taken back: W > window_end".to_owned(),
         Op::Repeat { times } => format!("every row as often as {}", of(*times)),

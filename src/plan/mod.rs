@@ -23,6 +23,7 @@ pub mod recursion;
 pub mod sharing;
 mod unnest;
 
+use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef, SortOptions};
 use datafusion_common::ScalarValue;
 
@@ -177,6 +178,11 @@ pub enum Op {
     Table {
         /// Which table.
         table: usize,
+    },
+    /// Rows that are written in the program, there before all others.
+    Values {
+        /// The rows.
+        rows: RecordBatch,
     },
     /// Keeps the rows for which `filter` is true, then computes `columns`. A row on which an expression fails becomes a
     /// dead letter with the reason `evaluation`.

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use arrow_schema::DataType;
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
-use datafusion_expr::expr::{self, AggregateFunctionParams, NullTreatment};
+use datafusion_expr::expr::{self, AggregateFunctionParams, NullTreatment, WindowFunctionParams};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr};
 use datafusion_expr::{
@@ -49,6 +49,12 @@ impl Bound {
         self.function.bind(args, &self.literals).or_else(|error| plan_err!("{error}"))
     }
 
+    /// The function with its arguments, casts among them.
+    fn called(&self, distinct: bool, args: &[Expr]) -> String {
+        let args = args.iter().map(Expr::to_string).collect::<Vec<_>>().join(",");
+        format!("{}({}{args})", self.name, if distinct { "distinct " } else { "" })
+    }
+
     /// A name with the literals in it, so that calls that differ in them only are apart.
     fn with_literals(&self, name: String) -> String {
         if self.literals.is_empty() { name } else { format!("{name}{:?}", self.literals) }
@@ -78,19 +84,25 @@ impl AggregateUDFImpl for Bound {
         &self.signature
     }
 
+    // Calls that differ in a cast only are apart too: a name is the whole call.
     fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
-        let mut name = format!("{}(", self.name);
-        if params.distinct {
-            name.push_str("distinct ");
-        }
-        name.push_str(&params.args.iter().map(|arg| arg.schema_name().to_string()).collect::<Vec<_>>().join(","));
-        name.push(')');
+        let mut name = self.called(params.distinct, &params.args);
         if let Some(filter) = &params.filter {
-            name.push_str(&format!(" filter {}", filter.schema_name()));
+            name.push_str(&format!(" filter {filter}"));
         }
         if !params.order_by.is_empty() {
             name.push_str(&format!(" order {:?}", params.order_by));
         }
+        Ok(self.with_literals(name))
+    }
+
+    fn window_function_schema_name(&self, params: &WindowFunctionParams) -> Result<String> {
+        let mut name = self.called(params.distinct, &params.args);
+        if let Some(filter) = &params.filter {
+            name.push_str(&format!(" filter {filter}"));
+        }
+        let WindowFunctionParams { partition_by, order_by, window_frame, .. } = params;
+        name.push_str(&format!(" over {partition_by:?} order {order_by:?} {window_frame}"));
         Ok(self.with_literals(name))
     }
 

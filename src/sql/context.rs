@@ -74,8 +74,6 @@ impl Context {
         options.sql_parser.enable_ident_normalization = false;
         options.sql_parser.map_string_types_to_utf8view = false;
         options.sql_parser.collect_spans = true;
-        // A subquery as a value is a join too.
-        options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
         // As in Flink: NULL is below every value.
         options.sql_parser.default_null_ordering = "nulls_min".to_owned();
         let mut scalars = HashMap::new();
@@ -84,7 +82,8 @@ impl Context {
                 scalars.insert(name.to_lowercase(), Arc::clone(function));
             }
         }
-        for marker in [super::as_of::udf(), super::arrival::udf(Zone::utc()), super::attempt::udf()] {
+        let udfs = [super::as_of::udf(), super::arrival::udf(Zone::utc()), super::attempt::udf(), super::row_in::udf()];
+        for marker in udfs {
             scalars.insert(marker.name().to_owned(), Arc::new(marker));
         }
         let mut aggregates = HashMap::from([("grouping".to_owned(), Arc::new(Grouping::udf()))]);

@@ -5,6 +5,7 @@ use datafusion_sql::sqlparser::parser::ParserError;
 use datafusion_sql::sqlparser::tokenizer::{Location, Span, TokenWithSpan};
 
 use super::error::{Problem, suggest};
+use super::identity::readable;
 use super::names::place_of;
 
 /// A problem as an error of the planner, on its way through it.
@@ -125,7 +126,7 @@ fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem 
 
 fn shown(field: &Column) -> String {
     match &field.relation {
-        Some(relation) => format!("{relation}.{}", field.name),
+        Some(relation) => readable(&format!("{relation}.{}", field.name)),
         None => field.name.clone(),
     }
 }
@@ -140,7 +141,8 @@ pub(super) fn from_planner(span: datafusion_common::Span) -> Span {
 
 /// A message without structure: known ones are put in our words, the place is looked for in the statement.
 fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
-    let message = message.split("\n\nbacktrace").next().unwrap_or(message).trim();
+    let message = readable(message.split("\n\nbacktrace").next().unwrap_or(message).trim());
+    let message = message.as_str();
     let quoted: Vec<&str> = message.split(['\'', '"', '`']).skip(1).step_by(2).collect();
     let located = || {
         let word = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_') && !text.is_empty();

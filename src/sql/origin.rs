@@ -64,6 +64,7 @@ fn kind(op: &Op) -> Kind {
         Op::Map { filter: None, .. } => ("select", &[&["SELECT"]], false),
         Op::Reduce(_) => ("group", &[&["GROUP", "BY"], &["SELECT", "DISTINCT"]], false),
         Op::Window { .. } => ("window", &[&["TUMBLE"], &["HOP"], &["CUMULATE"]], true),
+        Op::Values { .. } => ("values", &[&["VALUES"], &["SELECT"]], false),
         Op::Hold => ("session", &[&["SESSION"]], true),
         Op::Join(_) | Op::Lookup(_) => {
             ("join", &[&["JOIN"], &["EXISTS"], &["NOT", "IN"], &["IN"], &["INTERSECT"], &["EXCEPT"]], false)

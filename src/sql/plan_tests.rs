@@ -174,7 +174,7 @@ fn windows_are_taken_into_groupings() {
             "0 [] source bid (bidder price dateTime)",
             "1 [0] map where price@1 > 5 -> bidder@0, price@1, dateTime@2 (bidder price dateTime)",
             "2 [1] reduce [0] Tumble { size: 10000, offset: 0 } of #2 Final late Some(0) COUNT([]) SUM([1]) \
-             (bidder window_start window_end window_time count(Int64(1)) sum(bid.price))",
+             (bidder window_start window_end window_time count(*) sum(price))",
         ],
     );
 }
@@ -250,8 +250,8 @@ fn conditions_on_the_window_come_behind_its_grouping() {
          WHERE window_start > TIMESTAMP '2020-01-01 00:00:00' GROUP BY window_start, window_end, bidder",
         &[
             "0 [] source bid (bidder price dateTime)",
-            "1 [0] reduce [0] Hop { size: 10000, slide: 2000, offset: 0 } of #2 Final late Some(0) MAX([1]) (bidder window_start window_end window_time max(bid.price))",
-            "2 [1] map where window_start@1 > 1577836800000 -> bidder@0, window_start@1, window_time@3, max(bid.price)@4 (bidder window_start window_time max(bid.price))",
+            "1 [0] reduce [0] Hop { size: 10000, slide: 2000, offset: 0 } of #2 Final late Some(0) MAX([1]) (bidder window_start window_end window_time max(price))",
+            "2 [1] map where window_start@1 > 1577836800000 -> bidder@0, window_start@1, window_time@3, max(price)@4 (bidder window_start window_time max(price))",
         ],
     );
 }

@@ -80,7 +80,7 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
             mine.insert(node.facts.time.or_else(|| (0..node.schema.fields().len()).find(bare)).unwrap_or(0));
         }
         match &node.op {
-            Op::Source { .. } => {}
+            Op::Source { .. } | Op::Values { .. } => {}
             // Requests are for whole rows, and rounds tell rows apart by all of them.
             Op::Table { .. } | Op::Before { .. } => mine.extend(0..node.schema.fields().len()),
             Op::Recursion(_) => {
@@ -232,6 +232,7 @@ impl Pruner<'_> {
                 self.sources[*source] = Some(kept.clone());
                 (node.op.clone(), inputs)
             }
+            Op::Values { rows } => (Op::Values { rows: rows.project(&kept)? }, inputs),
             Op::Table { .. } | Op::Before { .. } => (node.op.clone(), inputs),
             Op::Recursion(_) => {
                 let inputs = node.inputs.iter().map(|&input| self.narrowed(input, &kept)).collect();

@@ -1,8 +1,8 @@
 //! A query from tokens to an optimised logical plan.
 //!
-//! The optimiser's rules are those that are safe on streams and that lowering wants: types and constants, DISTINCT as a
-//! grouping, subqueries as joins, filters below what they do not depend on, common expressions once. Rules that count rows, order them, or
-//! answer without reading are left out.
+//! Behind the planner columns get identities and subqueries become joins. The optimiser's rules are those that are safe on
+//! streams and that lowering wants: types and constants, DISTINCT as a grouping, filters below what they do not depend on,
+//! common expressions once. Rules that count rows, order them, or answer without reading are left out.
 
 use std::sync::Arc;
 
@@ -16,14 +16,11 @@ use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
-use datafusion_optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion_optimizer::eliminate_outer_join::EliminateOuterJoin;
-use datafusion_optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion_optimizer::optimize_unions::OptimizeUnions;
 use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
-use datafusion_optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion_optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
 use datafusion_optimizer::{Optimizer, OptimizerContext};
 use datafusion_sql::planner::{NullOrdering, ParserOptions, SqlToRel};
@@ -33,15 +30,16 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::column_type::plain;
 use super::context::Context;
-use super::counted::Counted;
 use super::error::Problem;
+use super::identity::{Fresh, Identity};
+use super::keys::{Keys, with_nulls};
 use super::literals::Literals;
-use super::not_in::NotIn;
 use super::pattern_tokens;
+use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
-    arrival, as_of, compared, depth, distinct_from, functions, group_window, json_clauses, literals, names, refuse,
-    set_all, syntax, table_function, unnest_node, walk, zoned,
+    arrival, as_of, asked, compared, depth, distinct_from, functions, group_window, json_clauses, literals, names,
+    refuse, row_in, set_all, syntax, table_function, unnest_node, using, walk, zoned,
 };
 use crate::time::Zone;
 
@@ -62,10 +60,12 @@ pub(super) fn parse(
     pattern_tokens::put_back(&mut query, &aside)?;
     let versions = as_of::rewrite(&mut query, key)?;
     arrival::rewrite(&mut query)?;
+    walk::query(&mut query, asked::step)?;
     refuse::check(&mut query)?;
     walk::query(&mut query, unnest_node::step)?;
     names::name_columns(&mut query, by_place)?;
     walk::query(&mut query, syntax::step)?;
+    walk::query(&mut query, row_in::step)?;
     group_window::rewrite(&mut query)?;
     Ok((*query, versions))
 }
@@ -100,13 +100,16 @@ fn rest(parser: &Parser<'_>, tokens: &[TokenWithSpan]) -> Result<(), Problem> {
 }
 
 /// Plans a query: checked, typed, optimised. Its columns have plain types.
-pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataFusionError> {
+pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, DataFusionError> {
+    using::rewrite(context, &mut query)?;
     let planner = SqlToRel::new_with_options(context, parser_options());
     let plan = planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?;
     let plan = match context.get_aggregate_meta("count") {
         Some(count) => set_all::rewrite(plan, &count)?,
         None => plan,
     };
+    let mut fresh = Fresh::default();
+    let plan = unnest(Identity::new(&mut fresh).plan(&plan)?, &mut fresh)?;
     let plan = analyze(plan, context.options())?;
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
@@ -115,13 +118,8 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
         Arc::new(SimplifyExpressions::new()),
         Arc::new(Show),
         Arc::new(Literals),
-        Arc::new(NotIn),
         Arc::new(ReplaceDistinctWithAggregate::new()),
-        Arc::new(DecorrelatePredicateSubquery::new()),
-        // Right before: the simplifier would spell its COALESCE out, and the subquery twice.
-        Arc::new(Counted),
-        Arc::new(ScalarSubqueryToJoin::new()),
-        Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(Keys),
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownFilter::new()),
@@ -134,7 +132,7 @@ pub(super) fn plan(context: &Context, query: Query) -> Result<LogicalPlan, DataF
     let config = OptimizerContext::new_with_config_options(Arc::new(context.options().clone()))
         .without_query_execution_start_time()
         .with_skip_failing_rules(false);
-    optimizer.optimize(spelled(with_plain_types(plan)?, context.zone())?, &config, |_, _| {})
+    with_nulls(optimizer.optimize(spelled(with_plain_types(plan)?, context.zone())?, &config, |_, _| {})?)
 }
 
 /// Rewrites the expressions of a node of a plan, whose columns keep their names.
@@ -185,6 +183,7 @@ pub(super) fn coerced(expr: Expr, schema: &DFSchema, options: &ConfigOptions) ->
     exprs.pop().map(Expr::unalias).ok_or_else(|| DataFusionError::Internal("one expression".to_owned()))
 }
 
+/// How the planner reads.
 pub(super) fn parser_options() -> ParserOptions {
     ParserOptions::new()
         .with_enable_ident_normalization(false)

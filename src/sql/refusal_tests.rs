@@ -14,8 +14,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
         "this kind of join",
         "LEFT",
     ),
-    ("SELECT auction FROM bid WHERE price > ALL (SELECT price FROM bid)", "", "ANY and ALL", "IN (a, b, c)"),
-    ("SELECT auction, (SELECT 1) AS x FROM bid", "SELECT 1", "without FROM", "SELECT ... FROM source"),
+    ("SELECT auction FROM bid WHERE price > ALL (price)", "", "ANY and ALL", "IN (a, b, c)"),
     (
         "SELECT ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price) AS n FROM bid",
         "price",
@@ -40,7 +39,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
         "a ranking needs an order",
         "ORDER BY x",
     ),
-    ("SELECT DISTINCT ON (auction) auction, price FROM bid", "auction", "DISTINCT ON", "FIRST_VALUE"),
+    ("SELECT DISTINCT ON (auction) auction, price FROM bid", "auction", "none is the first", "ORDER BY key, x"),
     ("SELECT auction FROM bid FOR SYSTEM_TIME AS OF dateTime", "dateTime", "which version of a table", "JOIN t FOR"),
     ("SELECT auction FROM bid TABLESAMPLE (10 PERCENT)", "bid", "TABLESAMPLE", "MOD(id, 10)"),
     ("SELECT auction FROM bid GROUP BY ALL", "", "GROUP BY ALL", "write the columns out"),

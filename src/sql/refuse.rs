@@ -27,7 +27,21 @@ const CLOCKS: &[&str] = &[
 
 /// Refuses the first thing in a query that is not supported.
 pub(super) fn check(query: &mut Query) -> Result<(), Problem> {
-    walk::query(query, step)
+    walk::query(query, step)?;
+    top(&query.body)
+}
+
+/// Refuses a query that reads nothing. Within another one that has a meaning: a row.
+fn top(body: &SetExpr) -> Result<(), Problem> {
+    match body {
+        SetExpr::Select(select) if select.from.is_empty() => {
+            Err(Problem::at(select.span(), "a query without FROM has no stream to follow")
+                .hint("read a source: SELECT ... FROM source"))
+        }
+        SetExpr::SetOperation { left, right, .. } => top(left).and_then(|()| top(right)),
+        SetExpr::Query(query) => top(&query.body),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses what is not supported in an expression by itself (a computed column).
@@ -105,7 +119,8 @@ pub(super) fn last_part(name: &ObjectName) -> String {
 
 impl Refuse {
     fn query(&self, query: &Query) -> Flow {
-        let limited = query.limit_clause.is_some();
+        let distinct_on = query.body.as_select().is_some_and(|select| matches!(select.distinct, Some(Distinct::On(_))));
+        let limited = query.limit_clause.is_some() || distinct_on;
         if let Some(order_by) = query.order_by.as_ref().filter(|_| !limited) {
             return refuse(
                 order_by.span(),
@@ -134,14 +149,6 @@ impl Refuse {
     }
 
     fn select(&self, select: &Select) -> Flow {
-        if let Some(Distinct::On(exprs)) = &select.distinct {
-            let span = Span::union_iter(exprs.iter().map(Spanned::span));
-            return refuse(
-                span,
-                "DISTINCT ON is not supported",
-                "write FIRST_VALUE(x) or LAST_VALUE(x) ... GROUP BY key",
-            );
-        }
         if let GroupByExpr::All(_) = &select.group_by {
             return refuse(select.span(), "GROUP BY ALL is not supported", "write the columns out");
         }
@@ -162,13 +169,6 @@ impl Refuse {
                     "write [INNER | LEFT | RIGHT | FULL] JOIN t ON condition; EXISTS and NOT EXISTS for semi and anti joins",
                 );
             }
-        }
-        if select.from.is_empty() {
-            return refuse(
-                select.span(),
-                "a query without FROM has no stream to follow",
-                "read a source: SELECT ... FROM source",
-            );
         }
         let clause = select.top.is_some()
             || select.into.is_some()
@@ -215,8 +215,8 @@ impl Refuse {
                 "names are not qualified: there is one catalog and one database",
                 "write the last part of the name only",
             ),
-            TableFactor::Derived { lateral: true, .. } | TableFactor::Function { lateral: true, .. } => {
-                refuse(span, "LATERAL is not supported yet", LATERAL)
+            TableFactor::Function { lateral: true, .. } => {
+                refuse(span, "LATERAL stands before a subquery: LATERAL (SELECT ...)", LATERAL)
             }
             TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
                 refuse(span, "PIVOT is not supported", "write SUM(x) FILTER (WHERE kind = 'a') AS a, ...")
@@ -263,15 +263,12 @@ impl Refuse {
                 "AT TIME ZONE is not supported",
                 "write CONVERT_TZ(ts, 'UTC', 'Europe/Berlin') for what clocks show there; or declare TIMESTAMP_LTZ(3) and SET 'table.local-time-zone' = 'Europe/Berlin'",
             ),
-            Expr::AnyOp { compare_op: BinaryOperator::Eq, right, .. }
-            | Expr::AllOp { compare_op: BinaryOperator::NotEq, right, .. }
-                if matches!(right.as_ref(), Expr::Subquery(_)) =>
-            {
+            Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } if matches!(right.as_ref(), Expr::Subquery(_)) => {
                 Flow::Continue(())
             }
             Expr::AnyOp { .. } | Expr::AllOp { .. } => refuse(
                 expr.span(),
-                "ANY and ALL are supported as = ANY (SELECT ...) and <> ALL (SELECT ...) only",
+                "ANY and ALL compare with subqueries only: x > ALL (SELECT ...)",
                 "write IN (a, b, c), or compare one by one",
             ),
             _ => Flow::Continue(()),
@@ -300,7 +297,7 @@ fn is_join(operator: &JoinOperator) -> bool {
     )
 }
 
-const LATERAL: &str = "join a subquery that reads its own tables, and say in ON how its rows belong to the others";
+const LATERAL: &str = "write a subquery: CROSS JOIN LATERAL (SELECT ... FROM t WHERE t.k = s.k)";
 const UNNEST: &str = "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)";
 
 impl Refuse {
@@ -339,15 +336,7 @@ impl Refuse {
             SetExpr::SetOperation { op, right, .. } => {
                 refuse(right.span(), &format!("{op} is not supported"), "write EXCEPT")
             }
-            SetExpr::Values(values) => {
-                let span = Span::union_iter(values.rows.iter().flat_map(|row| row.content.iter().map(Spanned::span)));
-                refuse(
-                    span,
-                    "VALUES is not supported: a result follows a stream",
-                    "put the rows into a file and read it with 'connector' = 'filesystem'",
-                )
-            }
-            SetExpr::Select(_) | SetExpr::Query(_) => Flow::Continue(()),
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => Flow::Continue(()),
             other => refuse(other.span(), "this is not a query", "write SELECT ... FROM ..."),
         }
     }

@@ -11,7 +11,7 @@ fn sessions_are_filtered_before_in_one_form_and_after_in_the_other() {
             "0 [] source bid (bidder price dateTime)",
             "1 [0] map where price@1 > 3 -> bidder@0, dateTime@2 (bidder dateTime)",
             "2 [1] reduce [0] session 10000 of #1 keep None Final late Some(0) COUNT([]) \
-             (bidder window_start window_end window_time count(Int64(1))) ±",
+             (bidder window_start window_end window_time count(*)) ±",
         ],
     );
     becomes(
@@ -22,7 +22,7 @@ fn sessions_are_filtered_before_in_one_form_and_after_in_the_other() {
             "0 [] source bid (bidder price dateTime)",
             "1 [0] map -> bidder@0, dateTime@2, price@1 > 3 (bidder dateTime __keep)",
             "2 [1] reduce [0] session 10000 of #1 keep Some(2) Final late Some(0) COUNT([]) \
-             (bidder window_start window_end window_time count(Int64(1))) ±",
+             (bidder window_start window_end window_time count(*)) ±",
         ],
     );
 }

@@ -76,7 +76,7 @@ pub(super) struct RepeatNode {
 }
 
 impl RepeatNode {
-    fn new(input: LogicalPlan, names: Vec<(Option<TableReference>, String)>) -> Result<RepeatNode> {
+    pub(super) fn new(input: LogicalPlan, names: Vec<(Option<TableReference>, String)>) -> Result<RepeatNode> {
         let fields = names.iter().zip(input.schema().fields()).map(|((table, name), field)| {
             (table.clone(), Arc::new(field.as_ref().clone().with_name(name.clone()).with_nullable(true)))
         });

@@ -35,7 +35,11 @@ pub(super) fn step(part: Part<'_>) -> Flow {
 
 /// `x = ANY (SELECT ...)` is IN, `x <> ALL (SELECT ...)` is NOT IN.
 fn membership(expr: &mut Expr) {
-    let (Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. }) = &*expr else { return };
+    let (Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. }
+    | Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right }) = &*expr
+    else {
+        return;
+    };
     let Expr::Subquery(query) = right.as_ref() else { return };
     let negated = matches!(expr, Expr::AllOp { .. });
     *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated };

@@ -19,7 +19,7 @@ class Queries:
         kind = self.one(self.kinds)
         query = getattr(self, kind)()
         ours, theirs = query if isinstance(query, tuple) else (query, query)
-        return ours, theirs.replace("CHAR_LENGTH", "LENGTH"), kind.removeprefix("query_")
+        return ours, theirs.replace("CHAR_LENGTH", "LENGTH"), kind.split("_", 1)[1]
 
     # What the rest is made of.
 

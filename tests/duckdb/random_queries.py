@@ -1,6 +1,8 @@
 """Random queries, run by highwater and by DuckDB on the same rows.
 
-    random_queries.py BINARY SEED COUNT        in a folder of its own, which it fills
+    random_queries.py BINARY SEED COUNT [correlated]        in a folder of its own, which it fills
+
+With the last word the queries are those of correlated.py.
 
 Rows come out of order, with NULLs, and are all accepted. What a sink wrote is folded, and compared as a multiset: at the end,
 and of a query whose changes are shown as they come (EMIT CHANGES) at epochs in between, where it must be DuckDB's answer of
@@ -17,6 +19,7 @@ import sys
 
 import duckdb
 from compare import all_alike, plain
+from correlated import Correlated
 from queries import Queries
 
 START = datetime.datetime(2024, 1, 1)
@@ -150,7 +153,8 @@ def check(binary, tables, seeded, queries):
 
 def main():
     binary, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    tables, queries, seeded = Tables(), Queries(seed), random.Random(seed)
+    tables, seeded = Tables(), random.Random(seed)
+    queries = Correlated(seed) if sys.argv[4:] == ["correlated"] else Queries(seed)
     kinds, refused, apart = collections.Counter(), 0, 0
     while sum(kinds.values()) + refused < count:
         # Several in one program share what they read.

@@ -197,6 +197,7 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Source { source: a }, Op::Source { source: b }) => a == b,
         (Op::Table { table: a }, Op::Table { table: b }) => a == b,
         (Op::Map { filter: f, columns: c, .. }, Op::Map { filter: g, columns: d, .. }) => f == g && c == d,
+        (Op::Values { rows: a }, Op::Values { rows: b }) => a == b,
         (Op::Union, Op::Union) | (Op::Hold, Op::Hold) => true,
         (Op::Repeat { times: a }, Op::Repeat { times: b }) => a == b,
         (Op::Unnest(a), Op::Unnest(b)) => a == b,

@@ -16,6 +16,7 @@ mod relation;
 mod scalar;
 mod union;
 mod unnest;
+mod values;
 
 use std::collections::BTreeSet;
 
@@ -35,7 +36,7 @@ use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar};
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use arrival::Arrived;
 pub(super) use relation::{Pending, Relation};
-pub(super) use scalar::{SUBQUERY, as_column, cast_to, column, columns_of, physical, substitute};
+pub(super) use scalar::{as_column, cast_to, column, columns_of, physical, substitute};
 
 /// Lowers the queries of a program into one arena.
 pub(super) struct Lowering<'a> {
@@ -103,6 +104,8 @@ impl Lowering<'_> {
                 }
                 self.bounded(relation)
             }
+            LogicalPlan::Values(values) => self.values(values),
+            LogicalPlan::EmptyRelation(empty) => self.one_row(empty),
             LogicalPlan::Union(union) => self.union(union, emit),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, emit),
             LogicalPlan::Join(join) => self.join(join, emit),
@@ -219,9 +222,6 @@ fn refused(plan: &LogicalPlan) -> DataFusionError {
     let (what, hint) = match plan {
         LogicalPlan::Sort(_) => {
             ("ORDER BY has no meaning for a result that keeps changing", "leave it out and order when you read")
-        }
-        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
-            ("a result follows a stream", "read a source: SELECT ... FROM source")
         }
         LogicalPlan::Unnest(_) => {
             ("UNNEST stands in FROM, behind the table", "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)")

@@ -15,6 +15,7 @@ use super::super::aggregate_call::Bound;
 use super::super::column_type::is_time;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
+use super::super::identity::shown;
 use super::super::rank_call::ShiftCall;
 use super::bounds::exact_interval_ms;
 use super::rank::{place_of, ties};
@@ -51,7 +52,7 @@ impl Lowering<'_> {
             let call = call(&aggregate, schema, name, &mut exprs, &mut names)?;
             let mut add = |expr: &Expr| -> Result<usize> {
                 exprs.push(physical(expr, schema)?);
-                names.push(expr.schema_name().to_string());
+                names.push(shown(expr));
                 Ok(exprs.len() - 1)
             };
             let keys = function.params.partition_by.iter().map(&mut add).collect::<Result<Vec<_>>>()?;

@@ -8,6 +8,7 @@ use datafusion_expr::Expr;
 
 use super::super::diagnose::placed;
 use super::super::error::Problem;
+use super::super::identity::shown;
 use super::super::pattern_node::PatternNode;
 use super::arena::Known;
 use super::scalar::physical;
@@ -25,7 +26,7 @@ impl Lowering<'_> {
         let exprs = node.exprs.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
         let name = |(at, expr): (usize, &Expr)| match node.pattern.variables.iter().find(|v| v.flag == Some(at)) {
             Some(variable) => format!("is {}", variable.name),
-            None => expr.schema_name().to_string(),
+            None => shown(expr),
         };
         let names = node.exprs.iter().enumerate().map(name).collect();
         let (relation, columns) = self.over(relation, exprs)?;

@@ -17,6 +17,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::super::diagnose::{from_planner, placed};
 use super::super::error::Problem;
+use super::super::identity::shown;
 use super::super::rank_call::RankCall;
 use super::arena::Known;
 use super::bounds::literal;
@@ -147,7 +148,7 @@ impl Lowering<'_> {
         let mut names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         for expr in partition.iter().chain(order.iter().map(|sort| &sort.expr)) {
             exprs.push(physical(expr, schema)?);
-            names.push(expr.schema_name().to_string());
+            names.push(shown(expr));
         }
         let lowered = |this: &mut Self, emit: Option<Emit>| -> Result<(Relation, Vec<usize>)> {
             let relation = this.lower(input, emit)?;

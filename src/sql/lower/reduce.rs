@@ -15,6 +15,7 @@ use super::super::aggregate_call::{Bound, counts_rows};
 use super::super::column_type::{TIME, is_time};
 use super::super::diagnose::placed;
 use super::super::error::Problem;
+use super::super::identity::shown;
 use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
 use super::arena::Known;
 use super::relation::{by_start, window_bounds};
@@ -470,7 +471,7 @@ pub(super) fn call(
             Some(wanted) => cast_to(scalar, wanted, schema.as_arrow())?,
             None => scalar,
         });
-        names.push(expr.schema_name().to_string());
+        names.push(shown(expr));
         Ok(exprs.len() - 1)
     };
     let args: &[Expr] = if counts_rows(bound, params.distinct, &params.args) { &[] } else { &params.args };

@@ -1,0 +1,198 @@
+"""Random queries with subqueries that read the row outside, LATERAL, joins by names and VALUES, over the tables t, u and w.
+
+Inner relations share their columns' names with those outside, so that a column that is taken for another one shows. What is
+compared is nullable; `ts` is not, and no two rows of a table have one. DuckDB compares rows as structs, NULLs and all, so
+rows in IN are written out for it.
+"""
+
+from queries import Queries
+
+
+class Correlated(Queries):
+    """A seeded source of such queries."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.kinds = [name for name in dir(self) if name.startswith("nested_")]
+        self.fresh = 0
+
+    def alias(self):
+        """A table and a name for it: often its own, which relations outside may have too."""
+        table = self.one("tuw")
+        self.fresh += 1
+        return (table, table) if self.often(0.4) else (f"{table} x{self.fresh}", f"x{self.fresh}")
+
+    def inner(self, outside):
+        """A relation that does not hide those outside."""
+        while True:
+            relation, name = self.alias()
+            if name not in outside:
+                return relation, name
+
+    def tie(self, a, outside):
+        """How rows of `a` belong to a row outside: mostly by equality."""
+        o = self.one(outside)
+        return self.one(
+            [f"{a}.k = {o}.k"] * 4
+            + [f"{o}.i = {a}.i", f"{a}.s = {o}.s", f"{a}.k = {o}.k AND {a}.i < {o}.i", f"{a}.i > {o}.i", f"{a}.k <> {o}.k"]
+            + [f"{a}.k + 1 = {o}.k", f"{a}.k IS NOT DISTINCT FROM {o}.k", f"({a}.k = {o}.k OR {o}.b)", f"{a}.ts <= {o}.ts", f"{a}.k = {o}.k AND {a}.s = {o}.s"]
+        )
+
+    def more(self, a, share=0.4):
+        return f" AND {self.condition(a, 1)}" if self.often(share) else ""
+
+    def source(self, outside, columns, depth):
+        """A SELECT of `columns` expressions of a type each ("k", "s"), that reads rows outside."""
+        shown = lambda names: ", ".join(f"{self.one(names)}.{column} AS z{n}" for n, column in enumerate(columns))
+        makers = [self.of_one] * 4 + [self.of_two] * 3 + [self.of_union, self.of_groups, self.of_groups, self.of_distinct, self.of_first, self.of_derived]
+        return self.one(makers)(outside, columns, depth, shown)
+
+    def ties(self, a, outside, depth):
+        tie = self.tie(a, outside) if self.often(0.85) else self.condition(a, 1)
+        if depth > 0 and self.often(0.3):
+            tie += f" AND {self.asked([*outside, a], depth - 1)}"
+        return tie + self.more(a)
+
+    def of_one(self, outside, columns, depth, shown):
+        relation, a = self.inner(outside)
+        return f"SELECT {shown([a])} FROM {relation} WHERE {self.ties(a, outside, depth)}"
+
+    def of_two(self, outside, columns, depth, shown):
+        left, a = self.inner(outside)
+        right, b = self.inner([*outside, a])
+        kind = self.one(["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+        on = self.one([f"{a}.k = {b}.k", f"{a}.i = {b}.i", f"{a}.k = {b}.k AND {a}.s = {b}.s"])
+        # On the side that may be missing, too.
+        if kind in ("JOIN", "LEFT JOIN", "RIGHT JOIN") and self.often(0.5):
+            on += f" AND {self.tie(self.one([a, b]), outside)}"
+        where = f" WHERE {self.ties(self.one([a, b]), outside, depth)}" if self.often(0.7) else ""
+        return f"SELECT {shown([a, b])} FROM {left} {kind} {right} ON {on}{where}"
+
+    def of_union(self, outside, columns, depth, shown):
+        one, other = (self.of_one(outside, columns, 0, shown) for _ in range(2))
+        return f"{one} {self.one(['UNION', 'UNION ALL', 'INTERSECT', 'EXCEPT'])} {other}"
+
+    def of_groups(self, outside, columns, depth, shown):
+        relation, a = self.inner(outside)
+        calls = ", ".join(f"{self.one(['MIN', 'MAX'])}({a}.{column}) AS z{n}" for n, column in enumerate(columns))
+        grouped = self.one(["", f" GROUP BY {a}.b", f" GROUP BY {a}.s HAVING COUNT(*) > 1"])
+        return f"SELECT {calls} FROM {relation} WHERE {self.ties(a, outside, depth)}{grouped}"
+
+    def of_distinct(self, outside, columns, depth, shown):
+        return self.of_one(outside, columns, depth, shown).replace("SELECT", "SELECT DISTINCT", 1)
+
+    def of_first(self, outside, columns, depth, shown):
+        relation, a = self.inner(outside)
+        order = self.one([f"{a}.ts", f"{a}.ts DESC", f"{a}.i NULLS FIRST, {a}.ts"])
+        return f"SELECT {shown([a])} FROM {relation} WHERE {self.ties(a, outside, 0)} ORDER BY {order} LIMIT {self.upto(3, 1)}"
+
+    def of_derived(self, outside, columns, depth, shown):
+        below = self.of_one(outside, ["k", *columns], depth, lambda names: ", ".join(f"{names[0]}.{c} AS y{n}" for n, c in enumerate(["k", *columns])))
+        return f"SELECT {', '.join(f'y.y{n + 1} AS z{n}' for n in range(len(columns)))} FROM ({below}) y WHERE y.y0 > {self.upto(3)}"
+
+    def number_of(self, outside, depth):
+        """A subquery that is one number for each row outside."""
+        relation, a = self.inner(outside)
+        call = self.one(["COUNT(*)", f"COUNT({a}.i)", f"SUM({a}.i)", f"MAX({a}.i)", f"COUNT(DISTINCT {a}.s)", f"COUNT(*) + COALESCE(MIN({a}.i), 7)", f"COALESCE(SUM({a}.k), 0)"])
+        if self.often(0.2):
+            order = self.one([f"{a}.ts", f"{a}.ts DESC"])
+            return f"(SELECT {a}.i FROM {relation} WHERE {self.ties(a, outside, 0)} ORDER BY {order} LIMIT 1)"
+        if self.often(0.25):
+            right, b = self.inner([*outside, a])
+            kind = self.one(["JOIN", "LEFT JOIN"])
+            return f"(SELECT {call} FROM {relation} {kind} {right} ON {a}.k = {b}.k AND {self.tie(b, outside)})"
+        return f"(SELECT {call} FROM {relation} WHERE {self.ties(a, outside, depth)})"
+
+    def asked(self, outside, depth):
+        """A condition on a row outside that asks a subquery."""
+        o, negated = self.one(outside), self.one(["", "NOT "])
+        column = self.one("kis")
+        number = self.one("ki")
+        return self.made(
+            lambda: f"{negated}EXISTS ({self.source(outside, ['k'], depth)})",
+            lambda: f"{o}.{column} {negated}IN ({self.source(outside, [column], depth)})",
+            lambda: f"{o}.{number} {self.one(['<', '<=', '>', '>=', '=', '<>'])} {self.one(['ANY', 'ALL'])} ({self.source(outside, [number], depth)})",
+            lambda: f"{o}.i {self.one(['<', '>=', '='])} {self.number_of(outside, depth)}",
+        )
+
+    def condition_of(self, outside, depth=1):
+        asked = self.asked(outside, depth)
+        if self.often(0.5):
+            return asked
+        other = self.made(lambda: self.condition(outside[0], 1), lambda: self.asked(outside, 0))
+        return f"{self.one(['', 'NOT '])}({asked} {self.one(['AND', 'OR'])} {other})"
+
+    # Queries.
+
+    def nested_where(self):
+        # A column under the name of one that the subquery compares.
+        shown = self.one(["t.k, t.s, t.i", "t.i AS k, t.k AS i", "t.ts, t.k AS s"])
+        return f"SELECT {shown} FROM t WHERE {self.condition_of(['t'])}"
+
+    def nested_joined(self):
+        relation = f"{self.one('tuw')} v"
+        return f"SELECT t.k, t.i, v.i AS vi FROM t {self.one(['JOIN', 'LEFT JOIN'])} {relation} ON t.k = v.k AND t.i < v.i WHERE {self.condition_of(['t', 'v'])}"
+
+    def nested_selected(self):
+        return f"SELECT t.ts, {self.asked(['t'], 1)} AS x, t.k FROM t{self.where('t', 0.3)}"
+
+    def nested_value(self):
+        return f"SELECT t.ts, {self.number_of(['t'], 1)} AS x, {self.number_of(['t'], 0)} AS y FROM t{self.where('t', 0.3)}"
+
+    def nested_grouped(self):
+        return f"SELECT t.k, COUNT(*) AS n FROM t WHERE {self.asked(['t'], 0)} GROUP BY t.k HAVING COUNT(*) > (SELECT COUNT(*) FROM u WHERE u.k = t.k)"
+
+    def nested_aggregated(self):
+        return f"SELECT t.b, SUM({self.number_of(['t'], 0)}) AS x, COUNT(*) FILTER (WHERE {self.asked(['t'], 0)}) AS y FROM t GROUP BY t.b"
+
+    def nested_on(self):
+        return f"SELECT t.ts, v.i AS vi FROM t LEFT JOIN w v ON t.k = v.k AND {self.asked([self.one('tv')], 0)}"
+
+    def nested_lateral(self):
+        query = self.made(
+            lambda: self.source(["t"], ["k", "s"], 1),
+            lambda: f"SELECT {self.one(['COUNT(*)', 'MAX(u.i)', 'SUM(u.i)'])} AS z0, MIN(u.s) AS z1 FROM u WHERE {self.tie('u', ['t'])}",
+            "SELECT t.k + 1 AS z0, t.s AS z1",
+            "SELECT * FROM (VALUES (t.k, t.s), (t.i, 'x')) y(z0, z1)",
+        )
+        if self.often(0.5):
+            return f"SELECT t.ts, l.z0, l.z1 FROM t CROSS JOIN LATERAL ({query}) l"
+        return f"SELECT t.ts, l.z0, l.z1 FROM t LEFT JOIN LATERAL ({query}) l ON {self.one(['TRUE', 'TRUE', 't.k = l.z0'])}"
+
+    def nested_rows(self):
+        relation, a = self.inner(["t"])
+        tie = f"({self.ties(a, ['t'], 0)})"
+        ours = f"(t.k, t.s) IN (SELECT {a}.k, {a}.s FROM {relation} WHERE {tie})"
+        theirs = f"EXISTS (SELECT 1 FROM {relation} WHERE {tie} AND {a}.k = t.k AND {a}.s = t.s)"
+        if self.often(0.4):
+            ours = ours.replace(" IN (", " NOT IN (", 1)
+            theirs = f"NOT EXISTS (SELECT 1 FROM {relation} WHERE {tie} AND ({a}.k = t.k AND {a}.s = t.s) IS NOT FALSE)"
+        return tuple(f"SELECT t.ts, t.k FROM t WHERE {asked}" for asked in (ours, theirs))
+
+    def nested_named_join(self):
+        a, b = self.one(["tu", "uw", "wt"])
+        kind = self.one(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+        columns = self.one(["k", "k", "k, s", "k, b"])
+        shown = self.one([f"{columns}, {a}.i AS x, {b}.i AS y", f"{a}.k AS x, {b}.k AS y, k", f"k, {a}.ts AS x, {b}.ts AS y", "k, COUNT(*) AS n"])
+        where = self.one(["", " WHERE k > 1", " WHERE k IS NOT NULL", f" WHERE EXISTS (SELECT 1 FROM w z WHERE z.k = {a}.k)"])
+        if self.often(0.3):
+            c = self.one([name for name in "tuw" if name not in (a, b)])
+            return f"SELECT k, {a}.i AS x, {c}.i AS y FROM {a} {kind} {b} USING (k) {self.one(['JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN'])} {c} USING (k)"
+        if self.often(0.25):
+            one, other = (f"(SELECT k, {name}.i AS i{name}, s FROM {name}{self.where(name, 0.3)}) {name}" for name in (a, b))
+            return f"SELECT * FROM {one} NATURAL {kind} {other}"
+        grouped = " GROUP BY k" if "COUNT" in shown else ""
+        return f"SELECT {shown} FROM {a} {kind} {b} USING ({columns}){where}{grouped}"
+
+    def nested_values(self):
+        rows = ", ".join(f"({self.upto(5)}, '{self.one(['a', 'b', 'x'])}')" for _ in range(self.upto(4, 1)))
+        numbers = ", ".join(f"({self.upto(5)})" for _ in range(self.upto(3, 1)))
+        return self.made(
+            f"SELECT t.ts, v.z FROM t {self.one(['JOIN', 'LEFT JOIN'])} (VALUES {rows}) v(y, z) ON v.y = t.k",
+            f"SELECT t.ts FROM t WHERE t.k {self.one(['', 'NOT '])}IN (VALUES {numbers})",
+            f"SELECT v.y, (SELECT COUNT(*) FROM t WHERE t.k = v.y) AS n FROM (VALUES {numbers}) v(y)",
+        )
+
+    def nested_first_of_each(self):
+        order = self.one(["ts", "ts DESC", "i NULLS FIRST, ts", "i DESC NULLS FIRST, ts"])
+        return f"SELECT DISTINCT ON (k) k, ts, i FROM t{self.where('t', 0.4)} ORDER BY k, {order}"

@@ -1,0 +1,4 @@
+-- rows: t1 = t1.ndjson
+-- rows: t2 = t2.ndjson
+-- rows: t3 = t3.ndjson
+SELECT f1, f3, f4 FROM t1 FULL JOIN t2 USING (f1) FULL JOIN t3 USING (f1)
