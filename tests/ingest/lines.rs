@@ -27,7 +27,8 @@ fn a_posted_header_is_held_to_what_a_files_is() {
     assert!(status == 400 && answer["detail"].as_str().unwrap().contains("'csv.header' = 'false'"), "{answer}");
     let utf16: Vec<u8> = "\u{feff}ts,page,ms\n1000,né,7\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     complete(&server, &taken(&server, "text/csv", &utf16));
-    let latin = taken(&server, "text/csv", b"ts,page,ms\n1000,caf\xe9,7\n");
+    let (status, _, latin) = post(&server, EVENTS, "content-type: text/csv\r\n", b"ts,page,ms\n1000,caf\xe9,7\n");
+    assert_eq!(status, 422, "nothing of it is taken: {latin}");
     assert!(latin["errors"][0]["reason"].as_str().unwrap().contains("'csv.encoding' = 'ISO-8859-1'"), "{latin}");
     assert_eq!(sums(&server), ["a:1:null", "b:1:null", "né:1:7"]);
 }
