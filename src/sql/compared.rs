@@ -2,7 +2,8 @@
 //!
 //! A text and a number have no common order: `x <> 5` over a text `x` would fail on every row that is no number. So a text is
 //! compared with a number, a time or a truth value only if it is a literal, which is read as one; a column is refused, with both
-//! ways to write what may be meant. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
+//! ways to write what may be meant. A literal beside a time is read as that type of time, which the library would take for one of
+//! nanoseconds, with no room beyond the year 2262. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
 
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
@@ -86,6 +87,12 @@ fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
     for (expr, _) in all.iter_mut().zip(&types).filter(|(_, data_type)| floats && data_type.is_decimal()) {
         let decimal = std::mem::take(*expr);
         **expr = cast(decimal, DataType::Float64);
+    }
+    if let Some(time) = types.iter().find(|data_type| matches!(data_type, DataType::Timestamp(..))) {
+        for (expr, _) in all.iter_mut().zip(&types).filter(|(_, data_type)| data_type.is_string()) {
+            let text = std::mem::take(*expr);
+            **expr = cast(text, time.clone());
+        }
     }
     Ok(())
 }
