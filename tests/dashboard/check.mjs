@@ -7,14 +7,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { Line, SECTIONS, Server, WIDTHS, freePort, open, section, stateIs, until, value } from "./harness.mjs";
+import * as cluster from "./cluster.mjs";
 import * as edited from "./edited.mjs";
 import * as hard from "./hard.mjs";
+import * as keyboard from "./keyboard.mjs";
+import * as seenTo from "./seen.mjs";
 import * as shown from "./shown.mjs";
 
 const [, , , executablePath, ...chosen] = process.argv;
 const TASK_MS = 50;        // a longer task is felt
 const SOAK_MINUTES = Number(process.env.HIGHWATER_SOAK_MINUTES ?? 0.5);
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+/** All that axe finds, but that '#board' leads to no element: it is an address of the page. Its own skip link is held to by keyboard.mjs. */
+const found = violations => violations.filter(one => one.id !== "skip-link" || one.nodes.some(node => node.html.includes('class="skip"')));
 
 async function numbersAreThoseOfTheApi(browser) {
   const server = await new Server("bounded.sql", await freePort()).start();
@@ -51,15 +57,14 @@ async function numbersAreThoseOfTheApi(browser) {
         await section(page, name);
         await page.evaluate(axe.source);
         const { violations } = await page.evaluate(() => axe.run(document));
-        const serious = violations.filter(found => ["serious", "critical"].includes(found.impact));
-        assert.deepEqual(serious.map(found => [found.id, found.nodes.slice(0, 3).map(node => node.html + " " + node.failureSummary)]), [], `axe: ${name}, ${colorScheme}, ${width} px`);
+        assert.deepEqual(found(violations).map(found => [found.id, found.nodes.slice(0, 3).map(node => node.html + " " + node.failureSummary)]), [], `axe: ${name}, ${colorScheme}, ${width} px`);
         const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(over <= 0, `${name} is ${over} px wider than a screen of ${width}`);
       }
       await page.context().close();
     }
   }
-  console.log("axe: no serious finding in any section, light and dark, " + WIDTHS.join(", ") + " px");
+  console.log("axe: nothing found in any section, light and dark, " + WIDTHS.join(", ") + " px");
   await page.context().close();
   await server.stop();
 }
@@ -260,7 +265,7 @@ async function aThresholdEditedChangesTheAlerts(browser) {
   await section(page, "tables");
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => axe.run(document));
-  assert.deepEqual(violations.filter(found => ["serious", "critical"].includes(found.impact)).map(found => [found.id, found.nodes[0].html]), []);
+  assert.deepEqual(found(violations).map(found => [found.id, found.nodes[0].html]), []);
   await page.getByLabel("most of pressure").fill("high");
   await page.getByRole("button", { name: "Save" }).click();
   await page.locator(".wrong").first().waitFor();
@@ -276,7 +281,7 @@ async function aThresholdEditedChangesTheAlerts(browser) {
 }
 
 const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
-const checks = { numbersAreThoseOfTheApi, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...hard, ...edited, aBusyViewLeavesItResponsive };
+const checks = { numbersAreThoseOfTheApi, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...seenTo, ...keyboard, ...hard, ...cluster, ...edited, aBusyViewLeavesItResponsive };
 try {
   for (const [name, check] of Object.entries(checks)) if (!chosen.length || chosen.includes(name)) await check(browser);
 } catch (error) {

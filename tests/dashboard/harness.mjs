@@ -87,3 +87,12 @@ export const stateIs = (page, word) => until(page, word => document.querySelecto
 export const value = async (page, name) => Number((await page.textContent(`[data-value=${name}]`)).replaceAll(",", ""));
 export const section = async (page, name) => { await page.evaluate(name => { location.hash = name }, name); await page.waitForTimeout(600) };
 
+/** Gives a source rows (or lines of text) and waits until every view shows them; none is rejected. */
+export const push = async (server, source, rows) => {
+  const body = rows.map(row => typeof row === "string" ? row : JSON.stringify(row)).join("\n");
+  const answer = await fetch(`${server.base}/api/v1/sources/${source}/events`, { method: "POST", headers: { "content-type": "application/x-ndjson" }, body });
+  assert.equal(answer.status, 202, await answer.clone().text());
+  const { token, rejected } = await answer.json();
+  assert.equal(rejected, 0);
+  for (let tries = 0; !(await server.json("/api/v1/completion/" + token)).complete; tries++) { assert.ok(tries < 1000, "never complete"); await new Promise(done => setTimeout(done, 20)) }
+};

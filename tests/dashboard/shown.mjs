@@ -1,15 +1,6 @@
 // What the page shows, and how: cells that are hard to show, the board and its address, views that are too large to be loaded.
 import assert from "node:assert/strict";
-import { Server, freePort, open, section, stateIs, until } from "./harness.mjs";
-
-const push = async (server, source, rows) => {
-  const body = rows.map(row => typeof row === "string" ? row : JSON.stringify(row)).join("\n");
-  const answer = await fetch(`${server.base}/api/v1/sources/${source}/events`, { method: "POST", headers: { "content-type": "application/x-ndjson" }, body });
-  assert.equal(answer.status, 202, await answer.clone().text());
-  const { token, rejected } = await answer.json();
-  assert.equal(rejected, 0);
-  for (let tries = 0; !(await server.json("/api/v1/completion/" + token)).complete; tries++) { assert.ok(tries < 1000, "never complete"); await new Promise(done => setTimeout(done, 20)) }
-};
+import { Server, freePort, open, push, section, stateIs, until } from "./harness.mjs";
 
 export async function cellsAreTold(browser) {
   const server = await new Server("cells.sql", await freePort()).start();
@@ -86,7 +77,8 @@ export async function aBoardIsArrangedAndShared(browser) {
   // On a wall there is nothing but the board.
   await other.page.goto(address.replace("#board", "#wall"));
   await are(other.page, ["Alerts", "totals", "by_site", "by_site"], "on a wall");
-  assert.deepEqual(await other.page.evaluate(() => [".top", ".links", ".bar"].map(part => document.querySelector(part).checkVisibility())), [false, false, false]);
+  assert.deepEqual(await other.page.evaluate(() => [".top", ".links", ".controls"].map(part => document.querySelector(part).checkVisibility())), [false, false, false]);
+  assert.ok(await other.page.evaluate(() => [...document.querySelectorAll("#section-board .bars i")].filter(bar => bar.checkVisibility() && bar.getBoundingClientRect().width > 20).length > 2), "the bars are there");
   await other.page.keyboard.press("Escape");
   await until(other.page, () => document.querySelector(".top").checkVisibility(), null, "Escape leads back");
   assert.deepEqual([...seen.errors, ...other.seen.errors], []);
@@ -198,7 +190,8 @@ export async function healthIsTold(browser) {
   await some("Sources", row => row[0] === "probes" && row[1] === "live", "a source");
   // What is refused is counted, by kind.
   await fetch(server.base + "/api/v1/views/nothing");
-  assert.ok((await card("Refusals")).length > 3);
+  await some("Refusals", row => row[0] === "unknown" && row[1] === "1", "what is refused is counted");
+  assert.match(await page.textContent("#section-health section[aria-label='Refusals'] .note"), /^Nothing else: connections, .*failed\.$/, "and what is not is named");
   const vitals = await server.json("/api/v1/health");
   assert.match(await page.textContent("#section-health .head .note"), new RegExp(`Highwater ${vitals.version.replaceAll(".", "\\.")}.* · up for .* · the engine is running · \\d+ threads`));
   // Each is kept by the second: on a machine as fast as this page there is none yet.
@@ -231,7 +224,7 @@ export async function theDataflowSpeaksSql(browser) {
   assert.match(await detail.locator("code").first().textContent(), /^GROUP BY host, window_start, window_end$/);
   await until(page, () => document.querySelectorAll("#section-dataflow .detail canvas").length === 2, null, "what it kept over time");
   await until(page, () => document.querySelectorAll("#section-dataflow .detail .bars li").length === 2, null, "both workers");
-  assert.ok((await page.$$eval("#section-dataflow tbody tr", rows => rows.map(row => [row.cells[1].textContent, row.cells[2].textContent]))).some(([of, place]) => of === "hosts" && place === `everything.sql:${line}:${column}`));
+  assert.ok((await page.$$eval("#section-dataflow tbody tr", rows => rows.map(row => [row.cells[1].textContent, row.cells[11].textContent]))).some(([of, place]) => of === "hosts" && place === `everything.sql:${line}:${column}`));
   assert.deepEqual(seen.errors, []);
   console.log("dataflow: operators by their clause, view and place, with both workers");
   await page.context().close();

@@ -8,7 +8,7 @@ import { ask, refused, standing, store, touch, upstream } from "./store.js";
 import { cell, clock, count, day, span } from "./text.js";
 
 export const title = "Alerts";
-const SHOWN = 100;
+const SHOWN = 100, SHOWN_OF_GROUP = 30;
 const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 const part = {};
 let letters = [], asked = -Infinity, last = "", together = "", unseen = false;
@@ -20,7 +20,7 @@ export function mount(root) {
   part.groups = make("div", { class: "groups" }); part.none = make("p", { class: "empty" }); part.says = make("p", { class: "note" }); part.rules = make("p", { class: "note" });
   part.body = make("tbody"); part.no = make("p", { class: "empty" }, "Every row was taken.");
   part.total = make("p", { class: "note" });
-  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["source or view", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
+  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters as a table" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["source or view", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
   root.append(make("h1", { class: "unseen" }, "Alerts"),
     make("section", { class: "card", "aria-label": "Alerts" }, make("div", { class: "head" }, make("h2", {}, "Alerts"), make("div", { class: "tools" }, make("label", { class: "check" }, part.unseen, "only new ones"), part.by, part.all)), part.says, part.rules, part.none, part.groups),
     make("section", { class: "card", "aria-label": "Dead letters" }, make("h2", {}, "Dead letters"), part.total, part.no, part.scroll));
@@ -80,12 +80,13 @@ function update(element, alert) {
   button.hidden = alert.struck; set(button, seen ? `Seen ${clock(seen).slice(0, 5)}` : "Acknowledge"); mark(button, "aria-pressed", Boolean(seen)); mark(button, "aria-label", `${seen ? "Acknowledged" : "Acknowledge"}: ${alert.view} ${alert.name}`);
 }
 
-/** The alerts in their groups, the group with the newest first. */
+/** The alerts in their groups, the group with the newest first; of each those that are shown. */
 function grouped(alerts) {
-  if (!together) return [{ key: "", alerts }];
+  if (!together) return [{ key: "", alerts, shown: alerts.slice(0, SHOWN) }];
   const groups = new Map();
   for (const alert of alerts) { const key = alert[together]; if (!groups.has(key)) groups.set(key, { key, alerts: [] }); groups.get(key).alerts.push(alert) }
   const all = [...groups.values()];
+  for (const group of all) group.shown = group.alerts.slice(0, SHOWN_OF_GROUP);
   return together === "severity" ? all.sort((a, b) => SEVERITIES.indexOf(a.key) - SEVERITIES.indexOf(b.key)) : all;
 }
 
@@ -96,13 +97,13 @@ export function draw(changed) {
   if (changed.has("alerts") || changed.has("catalog") || changed.has("stats")) {
     const there = standing(), fresh = store.alerts.filter(alert => !alert.struck && !acknowledged(alert)).length;
     set(part.says, declared.length ? `${count(there)} ${there === 1 ? "stands" : "stand"}` + (there ? `, ${count(fresh)} of the newest ${count(store.alerts.filter(alert => !alert.struck).length)} not acknowledged` : "") + `: ${declared.map(view => `${view.name} (${view.info.alert})`).join(", ")}.` : "");
-    const shown = (unseen ? store.alerts.filter(alert => !alert.struck && !acknowledged(alert)) : store.alerts).slice(0, SHOWN);
+    const shown = unseen ? store.alerts.filter(alert => !alert.struck && !acknowledged(alert)) : store.alerts;
     part.none.hidden = shown.length > 0; part.all.disabled = fresh === 0;
     set(part.none, declared.length ? (unseen && store.alerts.length ? "No alert that is not acknowledged." : "No alert.") : "No view declares itself an alert: CREATE MATERIALIZED VIEW name WITH ('alert' = 'high') AS SELECT …");
     list(part.groups, grouped(shown), group => together + "/" + group.key, () => make("section", {}, make("h3", {}), make("ol", { class: "alerts" })), (section, group) => {
       const [head, items] = section.children, stand = group.alerts.filter(alert => !alert.struck).length;
-      head.hidden = !together; set(head, `${group.key}: ${count(stand)} ${stand === 1 ? "stands" : "stand"}` + (group.alerts.length > stand ? `, ${count(group.alerts.length - stand)} taken back` : ""));
-      list(items, group.alerts, alert => alert.id, item, update);
+      head.hidden = !together; set(head, `${group.key}: ${count(stand)} ${stand === 1 ? "stands" : "stand"}` + (group.alerts.length > stand ? `, ${count(group.alerts.length - stand)} taken back` : "") + (group.alerts.length > group.shown.length ? `; the newest ${group.shown.length} here` : ""));
+      list(items, group.shown, alert => alert.id, item, update);
     });
   }
   const total = refused(store.stats);

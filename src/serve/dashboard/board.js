@@ -11,7 +11,7 @@ import { lagOf, refused, sample, standing, store, touch } from "./store.js";
 import { compact, count, percent, rate, some, span, watermark } from "./text.js";
 
 export const title = "Board";
-const LISTED = 6;           // alerts of the card
+const LISTED = 5;           // alerts of the card
 const DUE_MS = 900;         // a chart is drawn anew so often at most
 const part = {}, drawn = new Map();
 let cards = null, shared = false, arranging = false, wall = false, held = "";
@@ -30,7 +30,7 @@ export function mount(root) {
   part.mine = make("a", { href: "#board" }, "Back to mine");
   part.usual = button("Start over", () => { keepOwn(null); cards = null; touch("catalog") });
   part.says = make("p", { class: "note" });
-  part.bar = make("div", { class: "head bar" }, part.says, make("div", { class: "tools" }, part.mine, part.keep, part.usual, part.add, part.arrange, part.share, part.full));
+  part.bar = make("div", { class: "head controls" }, part.says, make("div", { class: "tools" }, part.mine, part.keep, part.usual, part.add, part.arrange, part.share, part.full));
   part.grid = make("div", { class: "board" }); part.none = make("p", { class: "empty", hidden: true });
   root.append(make("h1", { class: "unseen" }, "Board"), part.strip, part.bar, part.grid, part.none);
   document.addEventListener("fullscreenchange", () => { if (!document.fullscreenElement && wall) location.hash = location.hash.replace("#wall", "#board") });
@@ -39,6 +39,7 @@ export function mount(root) {
 }
 
 export function go(rest, name) {
+  const back = wall && name !== "wall";
   wall = name === "wall";
   document.documentElement.classList.toggle("wall", wall);
   const text = location.hash.replace(/^#[^/]*\/?/, "");
@@ -46,6 +47,8 @@ export function go(rest, name) {
   // Something may have been pinned meanwhile.
   if (!shared) { const mine = own(); if (mine) cards = named(mine) }
   arranged();
+  // What led to the wall has the focus again.
+  if (back) part.full.focus();
 }
 export function leave() { wall = false; document.documentElement.classList.remove("wall") }
 
@@ -125,7 +128,8 @@ function fill(element, one, view) {
   if (view.paged && performance.now() - (drawn.get(view) ?? -Infinity) > 5000) { drawn.set(view, performance.now()); sample(view).catch(() => {}) }
   const want = { ...one, value: measures(view).includes(one.value) ? one.value : "" };
   element.picture.show(view, want);
-  set(element.what, [want.value || measures(view)[0], one.by && "by " + one.by].filter(Boolean).join(" "));
+  const value = want.value || measures(view)[0], how = { bars: "highest ", distribution: "distribution of " }[element.picture.kind] ?? "";
+  set(element.what, [value && how + value, one.by && "by " + one.by].filter(Boolean).join(" "));
   mark(element, "aria-label", `${one.view}: ${element.what.textContent}`);
   set(element.says, element.picture.words + (view.whole ? "" : `${element.picture.words ? " · " : ""}of the newest ${count(view.rows.size)} rows`));
 }

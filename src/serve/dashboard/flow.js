@@ -18,9 +18,11 @@ export function mount(root) {
   words = make("p", { class: "note" });
   detail = make("div", { class: "detail", "aria-live": "off" });
   body = make("tbody");
+  // Escape leaves the chosen operator, and leads back to it in the graph.
+  root.addEventListener("keydown", event => { if (event.key === "Escape" && picked !== null) { nodes.get(picked)?.focus(); choose(picked) } });
   root.append(make("h1", { class: "unseen" }, "Dataflow"), make("section", { class: "card", "aria-label": "Graph" }, words, box, detail),
     make("section", { class: "card", "aria-label": "Operators" }, make("h2", {}, "Operators, busiest first"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Operators as a table" },
-      make("table", { class: "operators" }, make("thead", {}, make("tr", {}, ...[["operator"], ["of"], ["place"], ["busy", "n"], ["skew", "n"], ["rows/s in", "n"], ["rows/s out", "n"], ["rows in", "n"], ["rows out", "n"], ["state rows", "n"], ["state bytes", "n"], ["watermark", "n"]].map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
+      make("table", { class: "operators" }, make("thead", {}, make("tr", {}, ...[["operator"], ["of"], ["busy", "n"], ["skew", "n"], ["rows/s in", "n"], ["rows/s out", "n"], ["rows in", "n"], ["rows out", "n"], ["state rows", "n"], ["state bytes", "n"], ["watermark", "n"], ["place"]].map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
 }
 
 const WORDS = { source: "SOURCE", table: "TABLE", reduce: "GROUP BY", join: "JOIN", lookup: "JOIN AS OF", union: "UNION", rank: "ORDER BY", over: "OVER", pattern: "MATCH_RECOGNIZE", recursion: "RECURSIVE", rows: "RECURSIVE", hold: "HOLD", window: "WINDOW", every: "ALL", view: "VIEW", sink: "SINK" };
@@ -121,12 +123,12 @@ export function draw(changed) {
     mark(path, "stroke-width", (1 + 5 * Math.sqrt(flow / most)).toFixed(1)); mark(path, "class", flow > 0 ? "flowing" : null);
   }
   set(words, (busiest?.busy > 0 ? `Busiest: ${busiest.word} ${fit(busiest.name, 40)}${busiest.origins.length ? " of " + ofWhom(busiest) : ""} at ${percent(busiest.busy)} of a core.` : "Nothing is busy.") + (uneven ? ` Most uneven: ${uneven.word} ${fit(uneven.name, 30)}, one worker has ${uneven.skew.toFixed(1)} times the mean.` : "") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
-  list(body, [...all.values()].sort((a, b) => (b.busy ?? 0) - (a.busy ?? 0) || (b.rowsIn ?? 0) - (a.rowsIn ?? 0)), one => one.key, one => make("tr", {}, make("th", { scope: "row" }), make("td"), make("td"), ...Array.from({ length: 9 }, () => make("td", { class: "n" }))), (row, one) => {
+  list(body, [...all.values()].sort((a, b) => (b.busy ?? 0) - (a.busy ?? 0) || (b.rowsIn ?? 0) - (a.rowsIn ?? 0)), one => one.key, one => make("tr", {}, make("th", { scope: "row" }), make("td"), ...Array.from({ length: 9 }, () => make("td", { class: "n" })), make("td")), (row, one) => {
     const cells = row.children, known = (value, show) => value === null || value === undefined ? "–" : show(value);
-    set(cells[0], fit(`${one.word} ${one.name}`, 56)); mark(cells[0], "title", one.does); set(cells[1], ofWhom(one)); set(cells[2], placeOf(one));
-    set(cells[3], known(one.busy, percent)); set(cells[4], known(one.skew, skew => skew.toFixed(1) + "×")); mark(cells[4], "class", one.skew >= 2 ? "n warn" : "n"); set(cells[5], known(one.rate, rate)); set(cells[6], known(one.rateOut, rate));
-    set(cells[7], known(one.rowsIn, count)); set(cells[8], known(one.rowsOut, count)); set(cells[9], known(one.stateRows || null, count)); set(cells[10], known(one.stateBytes || null, size));
-    set(cells[11], reached(one, 21));
+    set(cells[0], fit(`${one.word} ${one.name}`, 56)); mark(cells[0], "title", one.does); set(cells[1], ofWhom(one));
+    set(cells[2], known(one.busy, percent)); set(cells[3], known(one.skew, skew => skew.toFixed(1) + "×")); mark(cells[3], "class", one.skew >= 2 ? "n warn" : "n"); set(cells[4], known(one.rate, rate)); set(cells[5], known(one.rateOut, rate));
+    set(cells[6], known(one.rowsIn, count)); set(cells[7], known(one.rowsOut, count)); set(cells[8], known(one.stateRows || null, count)); set(cells[9], known(one.stateBytes || null, size));
+    set(cells[10], reached(one, 21)); set(cells[11], placeOf(one));
   });
   if (picked) describe();
 }

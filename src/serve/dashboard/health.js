@@ -39,18 +39,19 @@ export function mount(root) {
   const table = (into, label, heads, caption) => {
     const body = make("tbody");
     body.card = into.appendChild(make("section", { class: "card", "aria-label": label }, make("h2", {}, label),
-      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, make("table", {}, make("caption", { class: "unseen" }, caption),
+      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label + " as a table" }, make("table", {}, make("caption", { class: "unseen" }, caption),
         make("thead", {}, make("tr", {}, ...heads.map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
     return body;
   };
   part.sources = table(root, "Sources", [["source"], ["state"], ["rows/s", "n"], ["rows", "n"], ["late", "n"], ["rejected", "n"], ["queue"], ["watermark", "n"], ["lag", "n"]], "The sources and what each of them brought");
   part.sinks = table(root, "Sinks", [["sink"], ["connector"], ["state"], ["rows", "n"], ["waiting", "n"], ["retries", "n"], ["why it waits"]], "The sinks and what each of them wrote");
   part.views = table(root, "Views", [["view"], ["rows", "n"], ["changes/s", "n"], ["open windows", "n"], ["as of", "n"]], "The published views");
-  const more = root.appendChild(make("div", { class: "halves" }));
+  const more = root.appendChild(make("div", { class: "halves tables" }));
   part.workers = table(more, "Workers", [["worker"], ["busy"], ["processor time", "n"]], "What the workers' threads do");
   part.processes = table(more, "Processes", [["process"], ["address"], ["state"]], "The processes of the cluster");
   part.clients = table(more, "Clients and limits", [["what"], ["now", "n"], ["limit", "n"], ["share"]], "Who is there, and how many may be");
   part.refusals = table(more, "Refusals", [["kind"], ["count", "n"]], "What was refused since the start");
+  part.none = part.refusals.card.appendChild(make("p", { class: "note" }));
 }
 
 /** How urgent a share of a queue is. */
@@ -151,7 +152,10 @@ function health() {
     ...vitals.buffers.map(one => ["bytes of " + one.name, one.bytes, one.capacity_bytes])];
   list(part.clients, limits, one => one[0], () => line("n", "n", "queue"), (row, [name, now, limit]) => {
     const share = limit > 0 ? now / limit : 0, show = name.startsWith("bytes") ? size : count;
-    set(row.children[0], name); set(row.children[1], now === null ? "–" : show(now)); set(row.children[2], limit === null || limit <= 0 ? "–" : show(limit)); fill(row.children[3].firstChild, share); set(row.children[3].lastChild, limit > 0 ? percent(share) : "");
+    set(row.children[0], name); set(row.children[1], now === null ? "–" : show(now)); set(row.children[2], limit === null || limit <= 0 ? "–" : show(limit)); row.children[3].firstChild.hidden = !(limit > 0); fill(row.children[3].firstChild, share); set(row.children[3].lastChild, limit > 0 ? percent(share) : "");
   });
-  list(part.refusals, vitals.refusals, one => one.kind, () => line("n"), (row, one) => { set(row.children[0], one.kind.replaceAll("_", " ")); set(row.children[1], count(one.count)); mark(row.children[1], "class", one.count > 0 ? "n warn" : "n") });
+  const named = list => list.map(one => one.kind.replaceAll("_", " ")).join(", "), refusals = vitals.refusals.filter(one => one.count > 0).sort((a, b) => b.count - a.count);
+  part.refusals.parentElement.parentElement.hidden = refusals.length === 0;
+  set(part.none, (refusals.length ? "Nothing else: " : "Nothing was refused: ") + named(vitals.refusals.filter(one => one.count === 0)) + ".");
+  list(part.refusals, refusals, one => one.kind, () => line("n warn"), (row, one) => { set(row.children[0], one.kind.replaceAll("_", " ")); set(row.children[1], count(one.count)); });
 }

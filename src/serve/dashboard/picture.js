@@ -141,7 +141,8 @@ export class Picture {
     }
     const sorted = [...newest.values()].sort((a, b) => b.y - a.y || (a.key < b.key ? -1 : 1)).slice(0, this.tall ? BARS : 8);
     bars(this.bars, sorted.map(({ key, y, entry }) => ({ name: key || value, value: y, text: number(y), status: view.info.closes ? entry.status : "final" })));
-    this.words = [newest.size > sorted.length && `the ${sorted.length} highest of ${count(newest.size)}`, follows && newest.size && "the newest of each"].filter(Boolean).join(", ");
+    const standing = status => view.info.closes ? sorted.reduce((sum, { entry }) => sum + (entry.status === status), 0) : 0, open = standing("open"), amended = standing("amended");
+    this.words = [newest.size > sorted.length && `the ${sorted.length} highest of ${count(newest.size)}`, follows && newest.size && "the newest of each"].filter(Boolean).join(", ") + (open ? ` · hollow: ${open} open` : "") + (amended ? ` · striped: ${amended} amended` : "");
   }
 
   spread(view, entries, value) {

@@ -127,7 +127,8 @@ export class Rows {
         mark(td, "title", text.length > 24 ? (typeof value === "number" ? String(value) : text) : null);
         if (flash && old && td.glow?.playState !== "running") td.glow = glow(td);
       });
-      if (flash && !old) glow(tr);
+      // The first column has a ground of its own.
+      if (flash && !old) { glow(tr); tr.firstChild.animate([{ backgroundColor: "var(--flash)" }, { backgroundColor: "var(--surface)" }], { duration: 700, easing: "ease-out" }) }
     });
   }
 }

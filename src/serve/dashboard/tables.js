@@ -38,8 +38,8 @@ function card(table) {
   const element = make("section", { class: "card", "aria-label": "Table " + table.name });
   element.note = make("p", { class: "note" }); element.body = make("tbody"); element.foot = make("tbody"); element.wrong = make("p", { role: "alert" });
   const heads = table.columns.map(c => make("th", { scope: "col", class: isNumber(c.type) ? "n" : "", title: c.type }, c.name + (table.key.includes(c.name) ? " (key)" : "")));
-  element.append(make("div", { class: "head" }, make("h1", {}, table.name), element.note),
-    make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Rows of " + table.name }, make("table", { class: "edit" }, make("thead", {}, make("tr", {}, ...heads, make("th", { scope: "col" }, make("span", { class: "unseen" }, "change")))), element.body, element.foot)), element.wrong);
+  element.append(make("div", { class: "head" }, make("h1", {}, table.name), element.note), element.wrong,
+    make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Rows of " + table.name }, make("table", { class: "edit" }, make("thead", {}, make("tr", {}, ...heads, make("th", { scope: "col" }, make("span", { class: "unseen" }, "change")))), element.foot, element.body)));
   element.foot.append(line(element, table, null));
   return element;
 }

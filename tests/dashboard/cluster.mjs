@@ -1,0 +1,34 @@
+// Two processes of a cluster, one of which stops: the page names it.
+import assert from "node:assert/strict";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Server, freePort, open, section, stateIs, until } from "./harness.mjs";
+
+export async function aStoppedPeerIsNamed(browser) {
+  const hosts = join(await mkdtemp(join(tmpdir(), "highwater-page-")), "hosts");
+  await writeFile(hosts, `127.0.0.1:${await freePort()}\n127.0.0.1:${await freePort()}\n`);
+  const server = async process => new Server("pushed.sql", await freePort(), ["-w", "1", "-n", "2", "-p", String(process), "--hostfile", hosts, "--peer-timeout", "60 s"]);
+  const [one, other] = [await server(0), await server(1)];
+  await Promise.all([one.start(), other.start()]);
+  const { page, seen } = await open(browser, one, { hash: "#health" });
+  await stateIs(page, "live");
+  const processes = () => page.$$eval("#section-health section[aria-label='Processes'] tbody tr", rows => rows.map(row => [row.cells[0].textContent, row.cells[2].textContent]));
+  const are = async (wanted, what) => { for (let tries = 0; JSON.stringify(await processes()) !== JSON.stringify(wanted); tries++) { assert.ok(tries < 300, `${what}: ${JSON.stringify(await processes())}`); await page.waitForTimeout(100) } };
+  await are([["0", "here"], ["1", "connected"]], "both are there");
+  other.freeze();
+  // The head says whom it waits for, and why, wherever one is.
+  await stateIs(page, "waits for process 1");
+  assert.match(await page.getAttribute("#state", "title"), /process 1/);
+  await section(page, "board");
+  assert.equal((await page.textContent("#state")).trim(), "waits for process 1");
+  assert.equal((await fetch(one.base + "/readyz")).status, 503);
+  assert.equal(await page.evaluate(() => document.documentElement.classList.contains("stale")), false, "the server itself is not silent");
+  other.thaw();
+  await stateIs(page, "live");
+  assert.equal(await page.getAttribute("#state", "title"), "");
+  assert.deepEqual(seen.errors.filter(error => !error.includes("503")), []);
+  console.log("cluster: a process that is stopped is named on the page, and forgotten when it goes on");
+  await page.context().close();
+  await one.stop().catch(() => {}); await other.stop().catch(() => {});
+}
