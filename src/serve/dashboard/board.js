@@ -103,6 +103,7 @@ function card(one) {
 export function draw(changed) {
   if (cards === null && store.views.size) { cards = named(own() ?? usual()); changed.add("catalog") }
   if (changed.has("stats")) strip();
+  part.bar.hidden = store.state === "live" && store.views.size === 0;
   if (!cards) { part.none.hidden = store.state !== "live" || store.views.size > 0; set(part.none, "This dataflow publishes no view: CREATE MATERIALIZED VIEW makes one."); return }
   if (changed.has("catalog")) catalog();
   list(part.grid, cards, idOf, card, (element, one) => { element.one = one; mark(element, "class", "card tile-card" + (one.wide ? " wide" : "")); mark(element, "draggable", arranging ? "true" : null) });
@@ -165,5 +166,5 @@ function strip() {
   const full = now("queue") ?? 0; set(part.queue, percent(full)); mark(part.queue, "class", full >= 0.9 ? "bad" : full >= 0.6 ? "warn" : null);
   set(part.total, compact(stats.rows_received)); mark(part.total, "title", some(stats.rows_received, "row", "rows"));
   set(part.late, compact(stats.rows_late)); set(part.rejected, compact(refused(stats))); mark(part.rejected, "class", refused(stats) ? "warn" : null);
-  set(part.asof, watermark(stats.as_of));
+  set(part.asof, store.views.size ? watermark(stats.as_of) : "–");
 }

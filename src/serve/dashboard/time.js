@@ -45,6 +45,9 @@ function update(element, source) {
   set(element.facts.onTime, count(rows.on_time)); set(element.facts.amending, count(rows.accepted_late)); set(element.facts.rejected, count(rows.rejected_late));
   list(element.leaps, time.leaps.slice(-3), leap => leap.position, () => make("li"), (line, leap) => set(line, leap.text)); element.leaps.hidden = time.leaps.length === 0;
   picture(element, source);
+  // Before the first row there is nothing to advise.
+  element.lastChild.hidden = rows.accepted + rows.rejected_late === 0;
+  if (element.lastChild.hidden) { element.words.hidden = false; return set(element.words, "No row has come yet.") }
   histogram(element, time, rows);
 }
 
