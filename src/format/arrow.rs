@@ -1,7 +1,6 @@
 //! Arrow IPC: the file form and the stream form, told apart by the file's first bytes; writes the file form as a stream
 //! of whole batches.
 
-use std::fs::File;
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::blocks::{Adapter, guarded, lost, next_batch};
+use super::read_at::Cursor;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionSpec, Options};
 
@@ -79,8 +79,9 @@ impl BlockDecoding for ArrowDecoding {
             };
         match input {
             Input::Stream(bytes) => stream(bytes),
-            Input::File(mut file) => {
-                if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            Input::File(file) => {
+                let mut file = Cursor::new(file).map_err(|error| error.to_string())?;
+                if file.length() == 0 {
                     return Ok(Box::new(std::iter::empty()));
                 }
                 if !begins_as_file(&mut file).map_err(|error| error.to_string())? {
@@ -166,7 +167,7 @@ fn not_arrow(error: &str) -> String {
 }
 
 /// Whether a file has the file form; leaves it at its start.
-fn begins_as_file(file: &mut File) -> std::io::Result<bool> {
+fn begins_as_file(file: &mut Cursor) -> std::io::Result<bool> {
     let mut magic = Vec::new();
     file.by_ref().take(6).read_to_end(&mut magic)?;
     file.rewind()?;

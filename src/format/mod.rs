@@ -23,6 +23,7 @@ mod msgpack;
 mod notices;
 mod number;
 mod parquet;
+mod read_at;
 #[cfg(test)]
 mod tests;
 mod timestamp;
@@ -42,6 +43,7 @@ pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, tol
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
 pub use notices::Notices;
+pub use read_at::ReadAt;
 pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};
 
 /// Every format.
@@ -262,7 +264,7 @@ pub trait BlockDecoding: Send + Sync + Debug {
 /// Where bytes come from.
 pub enum Input {
     /// A file that can be read anywhere.
-    File(std::fs::File),
+    File(Arc<dyn ReadAt>),
     /// Bytes that come once.
     Stream(Box<dyn std::io::Read + Send>),
 }

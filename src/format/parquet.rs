@@ -1,20 +1,24 @@
 //! Parquet: reads only the wanted columns, row group by row group; writes a row group every 128 Ki rows, and the footer when
 //! it ends.
 
-use std::fs::File;
+use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::arrow::arrow_writer::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{ChunkReader, Length};
 
 use super::blocks::{Adapter, guarded, lost, next_batch};
+use super::read_at::Cursor;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionSpec, Options};
 
@@ -24,6 +28,8 @@ const BATCH_ROWS: usize = 8192;
 const MOST_LOST: u64 = 1 << 40;
 /// Rows of a row group written.
 const GROUP_ROWS: usize = 128 << 10;
+/// How much a reader of a column asks for at once.
+const AHEAD_BYTES: usize = 8 << 10;
 
 /// The format `parquet`.
 #[derive(Debug)]
@@ -72,7 +78,8 @@ impl BlockDecoding for ParquetDecoding {
                 "Parquet has its index at the end and cannot be read from a stream: write it to a file".to_owned()
             );
         };
-        if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+        let file = Cursor::new(file).map_err(|error| error.to_string())?;
+        if file.length() == 0 {
             return Ok(Box::new(std::iter::empty()));
         }
         let load =
@@ -89,7 +96,7 @@ impl BlockDecoding for ParquetDecoding {
 
 /// The row groups of a file, one after the other: one that is damaged does not keep the next from being read.
 struct Groups {
-    file: File,
+    file: Cursor,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
     layout: Layout,
@@ -108,8 +115,7 @@ struct Group {
 
 impl Groups {
     fn open(&self, group: usize, rows: u64) -> Result<Group, String> {
-        let file = self.file.try_clone().map_err(|error| error.to_string())?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone());
         let builder = builder.with_projection(self.mask.clone()).with_batch_size(BATCH_ROWS);
         let reader = builder.with_row_groups(vec![group]).build().map_err(|error| error.to_string())?;
         let adapter = Adapter::new(&self.layout, &arrow_array::RecordBatchReader::schema(&reader));
@@ -157,6 +163,31 @@ impl Iterator for Groups {
     }
 }
 
+impl Length for Cursor {
+    fn len(&self) -> u64 {
+        self.length()
+    }
+}
+
+impl ChunkReader for Cursor {
+    type T = BufReader<Cursor>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(BufReader::with_capacity(AHEAD_BYTES, self.at(start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let past = || ParquetError::EOF(format!("{length} bytes at {start} of {}", self.length()));
+        // What the index says of lengths reserves no more than there is.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length()) {
+            return Err(past());
+        }
+        let mut bytes = Vec::with_capacity(length);
+        self.at(start).take(length as u64).read_to_end(&mut bytes)?;
+        if bytes.len() == length { Ok(bytes.into()) } else { Err(past()) }
+    }
+}
+
 struct ParquetEncoder {
     writer: ArrowWriter<Vec<u8>>,
 }
@@ -179,6 +210,6 @@ impl Encoder for ParquetEncoder {
     }
 }
 
-fn cannot_write(error: parquet::errors::ParquetError) -> FormatError {
+fn cannot_write(error: ParquetError) -> FormatError {
     FormatError::Schema { what: format!("cannot be written as Parquet: {error}"), remedy: "cast the column".to_owned() }
 }

@@ -285,7 +285,11 @@ impl FileReader {
             }
             Decoding::Blocks(decoding) => {
                 let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
-                let parts = format::guarded(|| decoding.open(Input::File(file))).map_err(bad)?;
+                let whole = file.metadata().is_ok_and(|metadata| metadata.is_file());
+                let file = Patient { input: file, standing, what };
+                // A pipe is read as it comes.
+                let input = if whole { Input::File(Arc::new(file)) } else { Input::Stream(Box::new(file)) };
+                let parts = format::guarded(|| decoding.open(input)).map_err(bad)?;
                 Box::new(BlockReader { parts, position })
             }
         })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::filesystem::{BlockReader, check_options, decoding, layout, refuse};
 use super::partition::Position;
 use super::text::{CHUNK_BYTES, TextInput, TextReader};
-use super::{Connector, Reader, SourceError, SourceSpec};
-use crate::format::{self, Decoding, Input};
+use super::{Connector, Read, Reader, SourceError, SourceSpec};
+use crate::format::{self, Decoding, Input, Layout};
 use crate::options::{OptionSpec, Options};
 use crate::retry::{Patient, Standing};
 
@@ -68,55 +68,63 @@ impl Connector for Stdin {
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
         let format = format::choose(&spec.options, "stdin.json").map_err(|error| refuse(spec, error))?;
-        let position = Position::new(&spec.name, "stdin");
-        let reader: Box<dyn Reader> = match decoding(spec, format)? {
-            Decoding::Text(decoding) => Box::new(LazyStdin {
-                text: Some((
-                    TextInput {
-                        input: Box::new(io::stdin()),
-                        decoding,
-                        layout: layout(spec)?,
-                        threads: 1,
-                        chunk_bytes: CHUNK_BYTES,
-                        live: self.live(&spec.options),
-                    },
-                    position,
-                )),
-                open: None,
-            }),
-            Decoding::Blocks(decoding) => {
-                let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
-                let parts = decoding.open(Input::Stream(Box::new(io::stdin()))).map_err(bad)?;
-                Box::new(BlockReader { parts, position })
-            }
-        };
-        Ok(vec![reader])
+        Ok(vec![Box::new(StdinReader {
+            source: spec.name.clone(),
+            decoding: decoding(spec, format)?,
+            layout: layout(spec)?,
+            live: self.live(&spec.options),
+            standing: Arc::default(),
+            open: None,
+        })])
     }
 }
 
 /// The standard input, not touched before it is read.
-struct LazyStdin {
-    text: Option<(TextInput, Position)>,
-    open: Option<TextReader>,
+struct StdinReader {
+    source: String,
+    decoding: Decoding,
+    layout: Layout,
+    live: bool,
+    standing: Arc<Standing>,
+    open: Option<Box<dyn Reader>>,
 }
 
-impl Reader for LazyStdin {
+impl Reader for StdinReader {
     fn name(&self) -> &str {
         "stdin"
     }
 
     fn shown(&mut self, standing: &Arc<Standing>) {
-        if let Some((text, _)) = &mut self.text {
-            let (standing, what) = (standing.clone(), "source on the standard input".to_owned());
-            text.input = Box::new(Patient { input: io::stdin(), standing, what });
-        }
+        self.standing = standing.clone();
     }
 
-    fn read(&mut self) -> Result<super::Read, SourceError> {
-        if let Some((text, position)) = self.text.take() {
-            let failed = |error| Position::new("stdin", "stdin").failed("reading", error);
-            self.open = Some(TextReader::start(text, position).map_err(failed)?);
+    fn read(&mut self) -> Result<Read, SourceError> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin()?,
+        };
+        self.open.insert(open).read()
+    }
+}
+
+impl StdinReader {
+    fn begin(&self) -> Result<Box<dyn Reader>, SourceError> {
+        let position = Position::new(&self.source, "stdin");
+        let (standing, what) = (self.standing.clone(), "source on the standard input".to_owned());
+        let input = Box::new(Patient { input: io::stdin(), standing, what });
+        match &self.decoding {
+            Decoding::Text(decoding) => {
+                let (decoding, layout) = (decoding.clone(), self.layout.clone());
+                let (threads, chunk_bytes, live) = (1, CHUNK_BYTES, self.live);
+                let text = TextInput { input, decoding, layout, threads, chunk_bytes, live };
+                let failed = |error| Position::new(&self.source, "stdin").failed("reading", error);
+                Ok(Box::new(TextReader::start(text, position).map_err(failed)?))
+            }
+            Decoding::Blocks(decoding) => {
+                let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
+                let parts = format::guarded(|| decoding.open(Input::Stream(input))).map_err(bad)?;
+                Ok(Box::new(BlockReader { parts, position }))
+            }
         }
-        self.open.as_mut().map_or(Ok(super::Read::End), TextReader::read)
     }
 }

@@ -16,6 +16,7 @@ use arrow_schema::SchemaRef;
 
 use super::blocks::lost;
 use super::json::{Json, line_decoder};
+use super::read_at::Cursor;
 use super::{
     BlockDecoding, Decoder, Decoding, Encoder, Fault, Format, FormatError, Input, Layout, Part, clip, refuse_type,
 };
@@ -87,7 +88,7 @@ impl BlockDecoding for MsgPackDecoding {
     fn open(&self, input: Input) -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
         // Of a file that was cut off what is there counts; a message is taken as a whole or not.
         let (input, keep): (Box<dyn Read + Send>, bool) = match input {
-            Input::File(file) => (Box::new(file), true),
+            Input::File(file) => (Box::new(Cursor::new(file).map_err(|error| error.to_string())?), true),
             Input::Stream(stream) => (stream, false),
         };
         let mut rows = Rows {
@@ -225,7 +226,7 @@ impl Rows {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::io::{Seek, Write};
+    use std::io::Write;
 
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
@@ -245,8 +246,7 @@ mod tests {
     fn file(bytes: &[u8]) -> Input {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        file.rewind().unwrap();
-        Input::File(file)
+        Input::File(Arc::new(file))
     }
 
     fn stream(bytes: &[u8]) -> Input {
