@@ -1,20 +1,29 @@
 //! The file of all dead letters (`run --dead-letters FILE`): a line of JSON each, of sources as they come, of views and sinks
 //! by whole epochs. A letter of a view that is taken back is a line whose `count` is below 0.
+//!
+//! Nobody waits for it: while it cannot be written for a reason that passes (a full disk), lines wait here, up to
+//! [`WAITING_BYTES`]; those beyond are counted, and the run says so at its end.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::dead_letters::{Letter, Owner};
 use super::error::EngineError;
 use crate::delta::Reject;
+use crate::retry::{self, Standing};
+use crate::sink::drain;
 use crate::time::Clock;
 
 /// How long a line may stay unseen while more come.
-const FLUSH_EVERY_MS: u64 = 500;
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// Bytes that are written together.
+const BLOCK_BYTES: usize = 64 << 10;
+/// Bytes of lines that may wait.
+const WAITING_BYTES: usize = 64 << 20;
 
 /// The file while it is written.
 #[derive(Debug)]
@@ -25,8 +34,16 @@ pub(super) struct DeadFile {
 
 #[derive(Debug)]
 struct Open {
-    file: BufWriter<File>,
-    flushed: Clock,
+    file: File,
+    /// Lines that are not written yet.
+    waiting: Vec<u8>,
+    /// Since it was last written to, or tried; and how soon it is again.
+    tried: Clock,
+    pause: Duration,
+    standing: Standing,
+    /// Lines that found no room.
+    lost: u64,
+    /// Why it cannot be written any more.
     error: Option<std::io::Error>,
 }
 
@@ -63,7 +80,15 @@ impl DeadFile {
         };
         let file = File::create(&path)
             .map_err(|error| EngineError::Config(format!("--dead-letters {}: {error}", path.display())))?;
-        let open = Open { file: BufWriter::new(file), flushed: Clock::start(), error: None };
+        let open = Open {
+            file,
+            waiting: Vec::new(),
+            tried: Clock::start(),
+            pause: FLUSH_EVERY,
+            standing: Standing::default(),
+            lost: 0,
+            error: None,
+        };
         Ok(Some(Arc::new(DeadFile { path, open: Mutex::new(open) })))
     }
 
@@ -83,32 +108,93 @@ impl DeadFile {
 
     fn line(&self, line: &impl Serialize) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let Open { file, flushed, error } = &mut *open;
-        if error.is_some() {
-            return;
+        let before = open.waiting.len();
+        if open.error.is_some() || before > WAITING_BYTES || serde_json::to_writer(&mut open.waiting, line).is_err() {
+            open.waiting.truncate(before);
+            open.lost += 1;
+        } else {
+            open.waiting.push(b'\n');
         }
-        let written =
-            serde_json::to_writer(&mut *file, line).map_err(std::io::Error::from).and_then(|()| file.write_all(b"\n"));
-        let written = written.and_then(|()| match flushed.elapsed_ms() >= FLUSH_EVERY_MS {
-            true => {
-                *flushed = Clock::start();
-                file.flush()
-            }
-            false => Ok(()),
-        });
-        *error = written.err();
+        let goes = open.standing.read().reason.is_none();
+        if open.tried.elapsed() >= open.pause || goes && open.waiting.len() >= BLOCK_BYTES {
+            open.write(&self.what());
+        }
+    }
+
+    fn what(&self) -> String {
+        format!("dead letters to {}", self.path.display())
     }
 
     /// All is written, or why it could not be.
     pub(super) fn finish(&self) -> Result<(), EngineError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = match open.error.take() {
-            Some(error) => Err(error),
-            None => open.file.flush(),
+        open.write(&self.what());
+        let why = match (open.error.take(), open.standing.read().reason, open.lost) {
+            (Some(error), ..) => error.to_string(),
+            (None, Some(reason), _) => reason,
+            (None, None, 0) => return Ok(()),
+            (None, None, lost) => format!("it took none for a while, and {lost} found no room meanwhile"),
         };
-        result.map_err(|error| EngineError::Dataflow {
-            what: format!("the dead letters could not be written to {}: {error}", self.path.display()),
+        Err(EngineError::Dataflow {
+            what: format!("the dead letters could not be written to {}: {why}", self.path.display()),
             remedy: "make room, or choose another file with --dead-letters".to_owned(),
         })
+    }
+}
+
+impl Open {
+    /// Writes what waits, as far as it goes.
+    fn write(&mut self, what: &str) {
+        self.tried = Clock::start();
+        self.pause = match drain(&mut self.waiting, &mut self.file) {
+            Ok(()) => {
+                self.standing.went_well(what);
+                FLUSH_EVERY
+            }
+            Err(error) if retry::passes(&error) => self.standing.failed(what, &error),
+            Err(error) => {
+                tracing::error!("{what}: {error}; there will be no more");
+                self.waiting.clear();
+                self.error.get_or_insert(error);
+                FLUSH_EVERY
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_holds_nobody_up_and_is_told_of_at_the_end() {
+        let file = DeadFile::open(Some(Path::new("/dev/full")), 0).unwrap().unwrap();
+        let text = |text: &str| text.to_owned();
+        let reject = Reject {
+            source: text("s"),
+            position: text("line 1"),
+            reason: "malformed",
+            detail: text("no"),
+            content: "x".repeat(1000),
+        };
+        (0..1_000).for_each(|_| file.source(&reject));
+        {
+            let open = file.open.lock().unwrap();
+            assert!(open.waiting.len() > 1_000_000 && open.lost == 0, "they wait");
+        }
+        assert!(file.finish().unwrap_err().to_string().contains("No space left"));
+        // There is room again.
+        let folder = tempfile::tempdir().unwrap();
+        file.open.lock().unwrap().file = File::create(folder.path().join("dead")).unwrap();
+        file.source(&reject);
+        file.finish().unwrap();
+        let written = std::fs::read_to_string(folder.path().join("dead")).unwrap();
+        assert_eq!(written.lines().count(), 1_001);
+        assert!(written.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+        // The disk stays full for longer than lines can wait.
+        file.open.lock().unwrap().file = File::create("/dev/full").unwrap();
+        (0..70_000).for_each(|_| file.source(&reject));
+        assert!(file.open.lock().unwrap().lost > 1_000);
     }
 }

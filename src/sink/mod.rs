@@ -135,7 +135,7 @@ pub trait Writer: Send {
 }
 
 /// Writes out what is in a buffer; what did not go stays in it.
-fn drain(buffer: &mut Vec<u8>, out: &mut impl std::io::Write) -> std::io::Result<()> {
+pub(crate) fn drain(buffer: &mut Vec<u8>, out: &mut impl std::io::Write) -> std::io::Result<()> {
     let mut done = 0;
     let written = loop {
         match buffer.get(done..) {
