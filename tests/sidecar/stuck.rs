@@ -72,10 +72,13 @@ fn what_a_stuck_peer_does_not_take_is_bounded_and_told() {
         process.json("/api/v1/stats")["peers"][0]["silent_seconds"].as_f64().unwrap() > 2.0
     });
 
+    cluster.processes[0].hears("a peer holds this process up: process 1 (127.0.0.1:");
+
     // It goes on, and with it everything that was taken.
     signal(&cluster.processes[1], "-CONT");
     eventually("all that was taken is shown", || cluster.total_of(0, "sums") == sent as i64);
     eventually("it is ready", || cluster.processes[0].ask("GET", "/readyz", "", "").0 == 200);
+    assert!(cluster.processes[0].hears(") goes on").contains("process 1 (127.0.0.1:"));
     sent += cluster.processes[0].post(EVENTS, &body)["accepted"].as_u64().unwrap();
     eventually("and goes on", || (0..2).all(|at| cluster.total_of(at, "sums") == sent as i64));
     cluster.processes[1].terminate();
