@@ -73,7 +73,8 @@ fn start(args: Run) -> Result<(), Outcome> {
     plan::check(&compiled.dataflow).iter().for_each(|warning| tracing::warn!("{warning}"));
     descriptors::raise();
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(serve::threads()).enable_all().build();
     let runtime = runtime.map_err(|error| Outcome::Failed(format!("no threads for the server: {error}")))?;
     let result = runtime.block_on(serve_and_follow(compiled.dataflow, config, telemetry, &settings));
     progress::wipe();

@@ -5,13 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use timely::scheduling::SyncActivator;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::error::EngineError;
 use super::view::View;
@@ -57,7 +56,7 @@ impl std::fmt::Debug for Requests {
 /// One change on its way, and who waits for its epoch.
 pub(super) struct Request {
     pub(super) rows: Delta,
-    pub(super) answer: Sender<Epoch>,
+    pub(super) answer: oneshot::Sender<Epoch>,
 }
 
 impl Table {
@@ -87,7 +86,7 @@ impl Table {
                 return Err(bad_start(files, format!("a row has no {field}, which is part of the primary key")));
             }
             // Nobody waits for the answer.
-            drop(table.send(&Change::Upsert(rows)));
+            drop(table.change(&Change::Upsert(rows)));
         }
         Ok(table)
     }
@@ -107,10 +106,18 @@ impl Table {
         &self.view
     }
 
-    /// Makes a change; blocks until it is known when it takes effect. Columns are those of the table. The rows must have
+    /// Makes a change; when it takes effect is told as soon as it is known. Columns are those of the table. The rows must have
     /// their keys, which the caller checks ([`Table::null_in_key`]).
-    pub fn change(&self, change: &Change) -> Result<Epoch, Ended> {
-        self.send(change)?.recv().map_err(|_| Ended)
+    pub fn change(&self, change: &Change) -> Result<oneshot::Receiver<Epoch>, Ended> {
+        let rows = change.request(&self.wire, self.process);
+        let (answer, answered) = oneshot::channel();
+        let mut requests = self.lock();
+        if requests.closed {
+            return Err(Ended);
+        }
+        requests.waiting.push_back(Request { rows, answer });
+        requests.wake();
+        Ok(answered)
     }
 
     /// Tell of the moves of its rows, and of every view: the change of an epoch is shown once all are past it.
@@ -123,18 +130,6 @@ impl Table {
         let fields = self.spec.view.schema.fields().iter().zip(rows.columns());
         let mut missing = fields.filter(|(field, column)| !field.is_nullable() && column.null_count() > 0);
         missing.next().map(|(field, _)| field.name().as_str())
-    }
-
-    fn send(&self, change: &Change) -> Result<Receiver<Epoch>, Ended> {
-        let rows = change.request(&self.wire, self.process);
-        let (answer, answered) = channel();
-        let mut requests = self.lock();
-        if requests.closed {
-            return Err(Ended);
-        }
-        requests.waiting.push_back(Request { rows, answer });
-        requests.wake();
-        Ok(answered)
     }
 
     fn lock(&self) -> MutexGuard<'_, Requests> {

@@ -18,11 +18,26 @@ pub(super) struct Lanes {
 #[derive(Debug)]
 pub(super) struct Lane(Semaphore);
 
+/// Threads beside the lanes' for what is waited for: the end of a run, files that are read anew, alerts.
+const BESIDE: usize = 4;
+
+/// How many threads the server's runtime has need of beside its workers. It should have no more: each keeps memory of its
+/// own at hand, and when processors are short tokio begins a thread for almost every call that takes a while, and keeps them.
+pub fn threads() -> usize {
+    let [taking, telling] = widths();
+    taking + telling + BESIDE
+}
+
+/// How much is done at a time of what clients send, and of what they ask for.
+fn widths() -> [usize; 2] {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    [cores, 2 * cores]
+}
+
 impl Lanes {
     pub(super) fn new() -> Lanes {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let lane = |width| Lane(Semaphore::new(width));
-        Lanes { taking: lane(cores), telling: lane(2 * cores) }
+        let [taking, telling] = widths().map(|width| Lane(Semaphore::new(width)));
+        Lanes { taking, telling }
     }
 }
 

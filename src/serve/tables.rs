@@ -31,7 +31,7 @@ use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
 use super::view_rows;
-use crate::engine::Table;
+use crate::engine::{Ended, Table};
 use crate::format::{self, Decoding, Layout};
 use crate::table::Change;
 
@@ -159,7 +159,7 @@ async fn put_in(app: &App, table: &Arc<Table>, headers: &HeaderMap, body: Body) 
         read(table, &objects, Wanted::Rows)
     };
     let Given { rows, .. } = app.lanes.taking.run(given).await?;
-    change(table, Change::Upsert(rows)).await
+    change(app, table, Change::Upsert(rows)).await
 }
 
 async fn update(
@@ -177,7 +177,7 @@ async fn update(
         read(table, &objects, Wanted::Columns)
     };
     let Given { rows, given } = app.lanes.taking.run(given).await?;
-    change(table, Change::Update { rows, given }).await
+    change(&app, table, Change::Update { rows, given }).await
 }
 
 async fn replace(
@@ -196,7 +196,7 @@ async fn replace(
         read(table, &objects, Wanted::Rows)
     };
     let Given { rows, .. } = app.lanes.taking.run(given).await?;
-    change(table, Change::Replace(rows)).await
+    change(&app, table, Change::Replace(rows)).await
 }
 
 async fn take_out(
@@ -231,29 +231,25 @@ async fn take_out(
         )));
     }
     let Given { rows, .. } = app.lanes.taking.run(|| read(table, &objects, Wanted::Keys)).await?;
-    change(table, Change::Delete(rows)).await
+    change(&app, table, Change::Delete(rows)).await
 }
 
 /// Makes the change, and waits until the views show it.
-async fn change(table: &Arc<Table>, change: Change) -> Result<Json<Changed>, Problem> {
-    let changed = table.clone();
-    match tokio::task::spawn_blocking(move || changed.change(&change)).await {
-        Ok(Ok(epoch)) => {
-            let shown = async {
-                for mut view in table.watches() {
-                    // An error says that the engine is gone.
-                    let _ = view.wait_for(|as_of| *as_of > epoch).await;
-                }
-            };
-            let _ = tokio::time::timeout(PATIENCE, shown).await;
-            Ok(Json(Changed { epoch: epoch.to_string() }))
+async fn change(app: &App, table: &Table, change: Change) -> Result<Json<Changed>, Problem> {
+    let ended = || {
+        let detail = "the run has ended, and with it the table: nothing was changed";
+        Problem::new(StatusCode::CONFLICT, detail)
+    };
+    let sent = app.lanes.taking.run(|| table.change(&change)).await.map_err(|Ended| ended())?;
+    let epoch = sent.await.map_err(|_| ended())?;
+    let shown = async {
+        for mut view in table.watches() {
+            // An error says that the engine is gone.
+            let _ = view.wait_for(|as_of| *as_of > epoch).await;
         }
-        Ok(Err(crate::engine::Ended)) => {
-            let detail = "the run has ended, and with it the table: nothing was changed";
-            Err(Problem::new(StatusCode::CONFLICT, detail))
-        }
-        Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
-    }
+    };
+    let _ = tokio::time::timeout(PATIENCE, shown).await;
+    Ok(Json(Changed { epoch: epoch.to_string() }))
 }
 
 fn find<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Table>, Problem> {
