@@ -4,6 +4,7 @@
 //! Base units (seconds, bytes, rows); counters end in `_total` when encoded. Handles (`family.get_or_create_owned(..)`)
 //! are atomics shared with the registry: take them once, not per event.
 
+mod plain;
 mod process;
 mod table;
 
@@ -16,6 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric as RegistryMetric, Registry};
 
+pub use plain::{PLAIN_CONTENT_TYPE, plain};
 pub use process::Usage;
 pub use table::{Kind, METRICS, MetricSpec};
 

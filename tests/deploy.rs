@@ -82,8 +82,12 @@ fn every_alert_has_its_chapter() {
     let chapters: Vec<_> =
         alerts.lines().filter_map(|line| line.trim().strip_prefix("chapter: \"")?.strip_suffix('"')).collect();
     assert_eq!(chapters.len(), alerts.matches("- alert: ").count());
-    for chapter in chapters {
+    let names = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    for (name, chapter) in names.zip(chapters) {
         assert!(guide.contains(&format!("\n### {chapter}\n")), "docs/operations.md has no chapter '{chapter}'");
+        let row = guide.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/operations.md does not say what {name} means"));
+        assert!(row.contains(&format!("[{chapter}](#{})", chapter.to_lowercase().replace(' ', "-"))), "{row}");
     }
 }
 
@@ -125,6 +129,83 @@ fn prometheus_reads_alerts_and_queries() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.contains("SUCCESS"), "{}: {said}", path.display());
     }
+}
+
+/// Each alert is raised by what it is about, with its words, and none by a server that does well.
+#[test]
+fn every_alert_is_raised_by_what_it_is_about() {
+    let (alerts, tests) = (text("deploy/prometheus/alerts.yml"), text("tests/deploy/alerts_test.yml"));
+    for alert in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        let quiet = format!("{{eval_time: 2h, alertname: {alert}, exp_alerts: []}}");
+        assert!(tests.contains(&quiet), "{alert} is not tested to be quiet");
+        assert!(tests.contains(&format!("- name: {alert}\n")), "{alert} is not tested to be raised");
+    }
+    if !installed("promtool", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("alerts.yml"), alerts).unwrap();
+    fs::write(folder.path().join("test.yml"), tests).unwrap();
+    let run = Command::new("promtool").args(["test", "rules", "test.yml"]).current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+}
+
+/// What `curl .../metrics | promtool check metrics` says of a server with a source, a view, a sink and clients.
+#[test]
+fn promtool_finds_nothing_to_say_of_the_metrics() {
+    if !installed("promtool", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("p.sql"),
+        "CREATE SOURCE s (x INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http');
+         CREATE MATERIALIZED VIEW v AS SELECT x, COUNT(*) AS n, MAX(10 / x) AS m FROM s GROUP BY x;
+         CREATE SINK o WITH ('connector' = 'filesystem', 'path' = 'o.json') AS SELECT 10 / x AS y FROM s;",
+    )
+    .unwrap();
+    let server = Command::new(BINARY)
+        .args(["run", "p.sql", "-w", "1", "--listen", "127.0.0.1:0"])
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut server = Running(server);
+    let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let address =
+        log.find_map(|line| Some(line.unwrap().split_once("http://127.0.0.1:")?.1.trim().to_owned())).unwrap();
+    let _drained = std::thread::spawn(move || log.map_while(Result::ok).count());
+    let ask = |request: &str| {
+        let mut client = TcpStream::connect(format!("127.0.0.1:{address}")).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut client, &mut answer).unwrap();
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    };
+    let body = r#"[{"x":1,"ts":1},{"x":0,"ts":2},{"x":"no","ts":3}]"#;
+    ask(&format!("POST /api/v1/sources/s/events HTTP/1.0\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+    ask("GET /api/v1/views/none HTTP/1.0\r\n\r\n");
+    let metrics = ask("GET /metrics HTTP/1.0\r\naccept: */*\r\n\r\n");
+    assert!(metrics.contains("highwater_events_received_total{source=\"s\"} 3"), "{metrics}");
+    let families = metrics.lines().filter(|line| line.starts_with("# TYPE highwater_")).count();
+    assert!(families > 30, "{families} families: {metrics}");
+    let mut check = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let output = check.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+    // Who asks for OpenMetrics, as Prometheus does, gets it.
+    let open =
+        ask("GET /metrics HTTP/1.0\r\naccept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n\r\n");
+    assert!(open.ends_with("# EOF\n") && open.contains("# TYPE highwater_events_received counter"), "{open}");
 }
 
 #[test]

@@ -111,7 +111,8 @@ fn every_answer_has_its_shape() {
         assert_eq!(server.call("GET", probe).2, "ok\n");
     }
     let (status, kind, text) = server.call("GET", "/metrics");
-    assert!(status == 200 && kind.starts_with("application/openmetrics-text"), "{status} {kind}");
+    assert!(status == 200 && kind.starts_with("text/plain; version=0.0.4"), "{status} {kind}");
+    assert!(text.contains("# TYPE highwater_events_received_total counter\n"), "{text}");
     assert!(text.contains("highwater_events_received_total{source=\"events\"} 3000"), "{text}");
     let (status, kind, page) = server.call("GET", "/");
     assert!(status == 200 && kind.starts_with("text/html") && page.contains("<title>Highwater</title>"));

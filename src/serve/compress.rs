@@ -60,6 +60,7 @@ pub(super) async fn compress(response: Response, asked: Option<Coding>, lane: &L
     let text = [
         "application/json",
         "application/openmetrics-text",
+        "text/plain",
         "text/html",
         "text/css",
         "text/javascript",
