@@ -6,6 +6,10 @@ mod client;
 mod clients;
 #[path = "sidecar/cluster.rs"]
 mod cluster;
+#[path = "sidecar/protocol.rs"]
+mod protocol;
+#[path = "sidecar/siege.rs"]
+mod siege;
 #[path = "sidecar/signals.rs"]
 mod signals;
 #[path = "sidecar/stop.rs"]

@@ -14,13 +14,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use socket2::SockRef;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower_service::Service;
 
 use super::access::Access;
+use super::hangup;
 use super::limits::{Limit, Limits};
 use super::paced::Paced;
 use super::quiet::{Quiet, Quieter};
@@ -38,6 +40,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const SPARE: usize = 64;
 /// How long a place takes to become free once somebody was told to leave it.
 const FREED: Duration = Duration::from_secs(1);
+/// Bytes beyond those under way to a client that the kernel holds for it; it would hold megabytes.
+const UNSENT: u32 = 128 << 10;
 /// Clients at a time that are told why they are refused; further ones are cut off.
 const TOLD: usize = 16;
 
@@ -152,6 +156,8 @@ struct Client {
 async fn connect(stream: TcpStream, client: Client, access: &Access, router: Router, closing: watch::Receiver<bool>) {
     // Without it small answers may wait for those before to be acknowledged.
     let _ = stream.set_nodelay(true);
+    // What a client does not take waits here, not in the kernel: the same at any speed, and how fast it takes can be seen.
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
     let limits = &access.limits;
     let Client { peer, traffic, quiet } = &client;
     let Some(tls) = &access.tls else {
@@ -171,7 +177,7 @@ async fn connect(stream: TcpStream, client: Client, access: &Access, router: Rou
     }
 }
 
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn speak<S: hangup::Client>(
     stream: Paced<S>,
     client: &Client,
     limits: &Limits,
@@ -179,11 +185,12 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     mut closing: watch::Receiver<bool>,
 ) {
     let Client { peer, traffic, quiet } = client;
-    let (ip, inflow, speaks) = (peer.ip(), stream.inflow.clone(), quiet.clone());
+    let (ip, inflow, hangup, speaks) = (peer.ip(), stream.inflow.clone(), stream.hangup.clone(), quiet.clone());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         speaks.speaks();
         request.extensions_mut().insert(Peer(ip));
         request.extensions_mut().insert(inflow.clone());
+        request.extensions_mut().insert(hangup.clone());
         let mut router = router.clone();
         async move {
             Ok::<_, Infallible>(match router.call(request).await {
@@ -193,6 +200,8 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Who has closed its side may still read; see `hangup`.
+        .half_close(true)
         .header_read_timeout(limits.time(Limit::HeadTime))
         .max_buf_size(limits.size(Limit::Head))
         .serve_connection(TokioIo::new(stream), service)

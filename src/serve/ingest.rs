@@ -7,8 +7,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -132,20 +131,25 @@ async fn events(
     State(app): State<App>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
     let (source, intake) = find(&app, &name)?;
     let written = written(&headers, intake)?;
+    let ready = || match *app.closing.borrow() {
+        true => Err(stopping()),
+        false if source.full() => Err(full(&app, source)),
+        false => Ok(()),
+    };
+    // Who asks first need not send it.
+    if headers.contains_key(header::EXPECT) {
+        ready()?;
+    }
+    let body = Bytes::from_request(request, &()).await;
     let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     if body.is_empty() {
         return Err(Problem::bad_request("the body is empty: send events"));
     }
-    if *app.closing.borrow() {
-        return Err(stopping());
-    }
-    if source.full() {
-        return Err(full(&app, source));
-    }
+    ready()?;
     let limit = app.access.limits.size(Limit::Body);
     let long = body.len() > LONG_BYTES || headers.contains_key(header::CONTENT_ENCODING);
     let take = || {

@@ -34,6 +34,7 @@ use super::parting::{Parting, part};
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
+use super::signs::Signs;
 use super::socket::{Socket, Upgrade};
 use super::traffic::Client;
 use crate::engine::{Pushed, Refused, Source};
@@ -117,10 +118,10 @@ fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Asks) -> Result<Re
         let _open = (open, app.traffic.client(Client::IngestWebSocket));
         if let Ok((source, intake)) = find(&app, &name) {
             let mut closing = app.closing.clone();
-            let idle = app.access.limits.time(Limit::Idle);
+            let signs = Signs::new(&app.access.limits);
             let (frames, lines, held) = (0, Vec::new(), Vec::new());
             let lane = &app.lanes.taking;
-            let mut connection = Connection { socket, inflow, source, intake, lane, idle, frames, lines, held };
+            let mut connection = Connection { socket, inflow, source, intake, lane, signs, frames, lines, held };
             let end = tokio::select! {
                 // Looked at first: a frame that comes when others are refused already is not taken.
                 biased;
@@ -131,7 +132,7 @@ fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Asks) -> Result<Re
             let parting = match end {
                 End::Left => return,
                 End::Stops => Parting::away("the engine takes no more events"),
-                End::Silent => Parting::silent(idle),
+                End::Silent => Parting::silent(&connection.signs),
                 End::Wrong(parting) => parting,
             };
             part(&mut connection.socket, parting).await;
@@ -147,8 +148,7 @@ struct Connection<'a> {
     intake: &'a Intake,
     /// Where long frames are decoded.
     lane: &'a Lane,
-    /// How long the client may give no sign of life.
-    idle: Duration,
+    signs: Signs,
     /// Frames so far.
     frames: u64,
     /// Events that wait to be decoded together, a line each.
@@ -213,17 +213,17 @@ impl Connection<'_> {
 
     /// The next message. A client that is silent is asked for a sign of life once.
     async fn heard(&mut self) -> Result<Message, End> {
-        for asked in [false, true] {
-            match timeout(self.idle / 2, self.socket.next()).await {
+        self.signs.lives();
+        loop {
+            match timeout(self.signs.left(), self.socket.next()).await {
                 Ok(heard) => return Ok(heard.ok_or(End::Left)??),
-                Err(_) if asked => break,
-                Err(_) => {
+                Err(_) if self.signs.silent() => {
                     self.send(Message::Ping(Bytes::new())).await?;
                     self.sent().await?;
                 }
+                Err(_) => return Err(End::Silent),
             }
         }
-        Err(End::Silent)
     }
 
     async fn take(&mut self, message: Message) -> Result<(), End> {
@@ -355,16 +355,18 @@ impl Connection<'_> {
     }
 
     async fn tell(&mut self, frame: String) -> Result<(), End> {
-        self.send(Message::Text(frame.into())).await
+        let ping = self.signs.sends(frame.len());
+        self.send(Message::Text(frame.into())).await?;
+        if ping { self.send(Message::Ping(Bytes::new())).await } else { Ok(()) }
     }
 
     /// Goes out with [`Connection::sent`], or before.
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        gone(timeout(self.idle, self.socket.feed(message)).await)
+        gone(timeout(self.signs.idle, self.socket.feed(message)).await)
     }
 
     async fn sent(&mut self) -> Result<(), End> {
-        gone(timeout(self.idle, self.socket.flush()).await)
+        gone(timeout(self.signs.idle, self.socket.flush()).await)
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::hangup::{Client, Hangup};
 use super::inflow::Inflow;
 use super::limits::{Limit, Limits};
 use super::traffic::Traffic;
@@ -38,9 +39,14 @@ impl Pace {
         Pace { patience: limits.time(Limit::Idle), bytes_per_second: limits.get(Limit::Rate) }
     }
 
+    /// How long so many bytes take at the least rate.
+    pub(super) fn at_least(self, bytes: u64) -> Duration {
+        Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64)
+    }
+
     /// How long so many bytes may take.
     fn allows(self, bytes: u64) -> Duration {
-        self.patience.saturating_add(Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64))
+        self.patience.saturating_add(self.at_least(bytes))
     }
 
     /// Whether so many bytes took too long.
@@ -87,14 +93,15 @@ pub(super) struct Paced<S> {
     peer: SocketAddr,
     traffic: Arc<Traffic>,
     pub(super) inflow: Arc<Inflow>,
+    pub(super) hangup: Arc<Hangup>,
     /// While the client's side is full.
     wait: Option<Wait>,
 }
 
 impl<S> Paced<S> {
     pub(super) fn new(inner: S, limits: &Limits, peer: SocketAddr, traffic: Arc<Traffic>) -> Paced<S> {
-        let (pace, inflow) = (Pace::of_answers(limits), Arc::default());
-        Paced { inner, pace, peer, traffic, inflow, wait: None }
+        let pace = Pace::of_answers(limits);
+        Paced { inner, pace, peer, traffic, inflow: Arc::default(), hangup: Arc::default(), wait: None }
     }
 
     fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -134,7 +141,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: Client> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(context, bytes);
         self.written(context, written)
@@ -154,6 +161,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Paced { hangup, inner, .. } = &mut *self;
+        hangup.look(inner, context);
         let flushed = Pin::new(&mut self.inner).poll_flush(context);
         if let Poll::Ready(Ok(())) = &flushed {
             self.wait = None;

@@ -7,7 +7,6 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use futures_util::SinkExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -18,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::PARTING;
+use super::signs::Signs;
 use super::socket::Socket;
 
 /// The longest reason of a Close, in bytes.
@@ -37,8 +37,9 @@ impl Parting {
     }
 
     /// The client gave no sign of life for so long.
-    pub(super) fn silent(idle: Duration) -> Parting {
-        Parting::away(format!("nothing was heard for {} s, no answer to a ping either", idle.as_secs_f64()))
+    pub(super) fn silent(signs: &Signs) -> Parting {
+        let idle = signs.idle.as_secs_f64();
+        Parting::away(format!("nothing was heard for {idle} s, no answer to a ping either"))
     }
 
     /// What is wrong with what the client sent; `None` if it is gone and cannot be told.

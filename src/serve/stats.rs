@@ -19,7 +19,7 @@ use super::as_of::AsOf;
 use super::json;
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape};
-use super::stream::{events, place};
+use super::stream::{Side, events, place};
 use super::stream_event::Event;
 use super::traffic::Client;
 use super::views::letters_of;
@@ -179,7 +179,7 @@ async fn stats(State(app): State<App>) -> Json<Stats> {
     Json(Stats::of(&app))
 }
 
-async fn stream(State(app): State<App>) -> Result<Response, Problem> {
+async fn stream(State(app): State<App>, side: Side) -> Result<Response, Problem> {
     let place = place(&app, Client::Sse)?;
     let (out, receiver) = mpsc::channel(1);
     let mut closing = app.closing.clone();
@@ -199,7 +199,7 @@ async fn stream(State(app): State<App>) -> Result<Response, Problem> {
             _ = closing.wait_for(|closing| *closing) => {}
         }
     });
-    Ok(events(receiver))
+    Ok(events(receiver, side))
 }
 
 /// Rows received at the last few seconds.

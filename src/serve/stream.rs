@@ -21,13 +21,14 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
+use super::hangup::Hangup;
 use super::json::{NUMBERS, numbers};
 use super::problem::Problem;
 use super::route::{self, Answer, Parameter, Route, query};
@@ -80,11 +81,15 @@ const WITH: Parameter = query(
 const AFTER: Parameter = query("last_event_id", "string", "As the header, for clients that cannot set one");
 const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this event");
 
+/// What is known of the client's side of the connection, in the extensions of a request.
+pub(super) type Side = Extension<Arc<Hangup>>;
+
 /// What another task tells, as server-sent events with heartbeats between them.
-pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>) -> Response {
+pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>, Extension(hangup): Side) -> Response {
+    hangup.watch();
     // What a reader takes, and how far it is with it.
-    type Taking = (mpsc::Receiver<Arc<Telling>>, Option<(Arc<Telling>, usize)>);
-    let next = |(mut told, mut taking): Taking| async move {
+    type Taking = (mpsc::Receiver<Arc<Telling>>, Option<(Arc<Telling>, usize)>, Arc<Hangup>);
+    let next = |(mut told, mut taking, hangup): Taking| async move {
         let bytes = loop {
             if let Some((telling, at)) = &mut taking
                 && let Some(part) = telling.sent(*at)
@@ -92,17 +97,18 @@ pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>) -> Response {
                 *at += 1;
                 break part;
             }
-            taking = match tokio::time::timeout(HEARTBEAT, told.recv()).await {
-                Ok(next) => Some((next?, 0)),
-                Err(_) => break Bytes::from_static(b": hb\n\n"),
+            taking = tokio::select! {
+                next = told.recv() => Some((next?, 0)),
+                () = hangup.probe() => break Bytes::from_static(b": hb\n\n"),
+                () = tokio::time::sleep(HEARTBEAT) => break Bytes::from_static(b": hb\n\n"),
             };
         };
-        Some((Ok::<_, Infallible>(bytes), (told, taking)))
+        Some((Ok::<_, Infallible>(bytes), (told, taking, hangup)))
     };
     // A proxy (nginx) that held events back until its buffer is full would not be told of them.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
     let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache"), unbuffered];
-    (head, Body::from_stream(futures_util::stream::unfold((told, None), next))).into_response()
+    (head, Body::from_stream(futures_util::stream::unfold((told, None, hangup), next))).into_response()
 }
 
 #[derive(Deserialize, Default)]
@@ -124,13 +130,14 @@ async fn one(
     State(app): State<App>,
     Path(name): Path<String>,
     query: AskedQuery,
+    side: Side,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    start(app, Client::Sse, Some(&name), query, &headers).map(events)
+    start(app, Client::Sse, Some(&name), query, &headers).map(|told| events(told, side))
 }
 
-async fn many(State(app): State<App>, query: AskedQuery, headers: HeaderMap) -> Result<Response, Problem> {
-    start(app, Client::Sse, None, query, &headers).map(events)
+async fn many(State(app): State<App>, query: AskedQuery, side: Side, headers: HeaderMap) -> Result<Response, Problem> {
+    start(app, Client::Sse, None, query, &headers).map(|told| events(told, side))
 }
 
 fn read(query: AskedQuery) -> Result<Asked, Problem> {

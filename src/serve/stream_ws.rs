@@ -3,11 +3,12 @@
 //! The same reader, the same events: a text frame `{"type":"delta","id":"...","data":{...}}` each, of which `type`, `id` and
 //! `data` are the name, the id and the data of the server-sent event. `?last_event_id=` takes up after an event. After 15 s
 //! without one comes `{"type":"hb"}`. What the client sends is not read for meaning, but shows that it lives: a client that
-//! is silent is sent pings. A client that does not read holds only its own reader back, which is then told merged changes.
+//! is silent is sent pings ([`super::signs`]). A client that does not read holds only its own reader back, which is then told merged changes.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -16,14 +17,14 @@ use axum::response::Response;
 use axum::routing::get;
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::App;
-use super::limits::Limit;
 use super::parting::{Parting, part};
 use super::problem::Problem;
 use super::route::{Answer, Route};
+use super::signs::Signs;
 use super::socket::{Socket, Upgrade, WRITE_MAX};
 use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, start};
 use super::telling::Telling;
@@ -72,88 +73,118 @@ fn open(
 ) -> Result<Response, Problem> {
     let upgrade = upgrade?;
     let open = app.sockets.clone().try_read_owned();
-    let idle = app.access.limits.time(Limit::Idle);
+    let signs = Signs::new(&app.access.limits);
     let events = start(app, Client::WebSocket, one, query, headers)?;
     Ok(upgrade.open(HEARD_BYTES, WRITE_MAX, async move |socket| {
         let _open = open;
-        carry(socket, events, idle).await;
+        carry(Carrier { socket, signs }, events).await;
     }))
 }
 
-/// Sends events until there are no more, or the client is gone: it takes nothing, or answers no ping, for as long as `idle`.
-async fn carry(mut socket: Socket, mut events: mpsc::Receiver<Arc<Telling>>, idle: Duration) {
-    let (mut silent, mut asked) = (Box::pin(sleep(idle / 2)), false);
-    // What it takes, and how far it is with it.
-    let mut taking: Option<(Arc<Telling>, usize)> = None;
-    loop {
-        if let Some((telling, at)) = &mut taking {
-            let Some(part) = telling.frame(*at) else {
-                taking = None;
-                if sent(&mut socket, None, idle).await.is_err() {
-                    return;
-                }
-                continue;
-            };
-            *at += 1;
-            if sent(&mut socket, Some(part.into()), idle).await.is_err() {
-                return;
-            }
-            continue;
-        }
-        let mut beat = pin!(sleep(HEARTBEAT));
-        let message = loop {
-            tokio::select! {
-                told = events.recv() => match told {
-                    Some(told) => {
-                        taking = Some((told, 0));
-                        break None;
-                    }
-                    None => return part(&mut socket, Parting::away("the server ends")).await,
-                },
-                // Pings are answered below us, and so is the goodbye.
-                heard = socket.next() => match heard {
-                    Some(Ok(_)) => {
-                        silent.set(sleep(idle / 2));
-                        asked = false;
-                    }
-                    Some(Err(error)) => {
-                        if let Some(parting) = Parting::of(&error) {
-                            part(&mut socket, parting).await;
-                        }
-                        return;
-                    }
-                    None => return,
-                },
-                () = &mut silent => {
-                    if std::mem::replace(&mut asked, true) {
-                        return part(&mut socket, Parting::silent(idle)).await;
-                    }
-                    silent.set(sleep(idle / 2));
-                    break Some(Message::Ping(Bytes::new()));
-                }
-                () = &mut beat => break Some(Message::Text(r#"{"type":"hb"}"#.into())),
-            }
+/// Sends events until there are no more, or the client is gone: it takes nothing, or answers no ping.
+async fn carry(mut carrier: Carrier, mut events: mpsc::Receiver<Arc<Telling>>) {
+    let parting = loop {
+        let next = match carrier.next(&mut events).await {
+            Next::Told(told) => carrier.tell(&told).await,
+            Next::Say(message) => carrier.say(message).await,
+            Next::End(parting) => break parting,
         };
-        if let Some(message) = message {
-            let gone =
-                sent(&mut socket, Some(message), idle).await.is_err() || sent(&mut socket, None, idle).await.is_err();
-            if gone {
-                return;
-            }
+        if let Err(Gone(parting)) = next {
+            break parting;
         }
+    };
+    if let Some(parting) = parting {
+        part(&mut carrier.socket, parting).await;
     }
 }
 
-/// The client is gone.
-struct Gone;
+/// The client is gone, or goes with this.
+struct Gone(Option<Parting>);
 
-/// Hands a message over, or sends what was handed over, within `idle`.
-async fn sent(socket: &mut Socket, message: Option<Message>, idle: Duration) -> Result<(), Gone> {
-    let sending = async {
-        match message {
-            Some(message) => socket.feed(message).await,
-            None => socket.flush().await,
+impl From<Error> for Gone {
+    fn from(error: Error) -> Gone {
+        Gone(Parting::of(&error))
+    }
+}
+
+/// What is to be done next.
+enum Next {
+    Told(Arc<Telling>),
+    Say(Message),
+    End(Option<Parting>),
+}
+
+struct Carrier {
+    socket: Socket,
+    signs: Signs,
+}
+
+impl Carrier {
+    /// Waits for something to tell, listening to the client.
+    async fn next(&mut self, events: &mut mpsc::Receiver<Arc<Telling>>) -> Next {
+        let mut beat = pin!(sleep(HEARTBEAT));
+        let mut silent = pin!(sleep(self.signs.left()));
+        loop {
+            tokio::select! {
+                told = events.recv() => return told.map_or_else(|| Next::End(Some(Parting::away("the server ends"))), Next::Told),
+                // Pings are answered below us, and so is the goodbye.
+                heard = self.socket.next() => match heard {
+                    Some(Ok(_)) => {
+                        self.signs.lives();
+                        silent.set(sleep(self.signs.left()));
+                    }
+                    Some(Err(error)) => return Next::End(Parting::of(&error)),
+                    None => return Next::End(None),
+                },
+                () = &mut silent => return match self.signs.silent() {
+                    true => Next::Say(Message::Ping(Bytes::new())),
+                    false => Next::End(Some(Parting::silent(&self.signs))),
+                },
+                () = &mut beat => return Next::Say(Message::Text(r#"{"type":"hb"}"#.into())),
+            }
         }
-    };
-    timeout(idle, sending).await.ok().and_then(Result::ok).ok_or(Gone)
+    }
+
+    /// Tells all of it, as the client takes it.
+    async fn tell(&mut self, telling: &Telling) -> Result<(), Gone> {
+        for part in (0..).map_while(|at| telling.frame(at)) {
+            let ping = self.signs.sends(part.text.len());
+            self.room(false).await?;
+            self.socket.start_send_unpin(part.into())?;
+            if ping {
+                self.room(false).await?;
+                self.socket.start_send_unpin(Message::Ping(Bytes::new()))?;
+            }
+        }
+        self.room(true).await
+    }
+
+    async fn say(&mut self, message: Message) -> Result<(), Gone> {
+        self.room(false).await?;
+        self.socket.start_send_unpin(message)?;
+        self.room(true).await
+    }
+
+    /// Waits until the client has taken enough for more to be sent, or `all`; listens meanwhile. One that takes too little is cut
+    /// off below us.
+    async fn room(&mut self, all: bool) -> Result<(), Gone> {
+        let mut waited = false;
+        let room = poll_fn(|context| {
+            while let Poll::Ready(heard) = self.socket.poll_next_unpin(context) {
+                heard.ok_or(Gone(None))??;
+                self.signs.lives();
+            }
+            let room = match all {
+                true => self.socket.poll_flush_unpin(context),
+                false => self.socket.poll_ready_unpin(context),
+            };
+            waited |= room.is_pending();
+            room.map_err(Gone::from)
+        });
+        room.await?;
+        if waited {
+            self.signs.lives();
+        }
+        Ok(())
+    }
 }

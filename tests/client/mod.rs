@@ -165,6 +165,10 @@ impl Stream {
                 let frame = match code {
                     1 => serde_json::from_slice::<Value>(&frame).unwrap(),
                     8 => return None,
+                    9 => {
+                        socket.send(10, &frame);
+                        continue;
+                    }
                     other => panic!("a frame of code {other}"),
                 };
                 if frame["type"] == "hb" {
@@ -239,6 +243,11 @@ impl Socket {
         let (mut code, mut whole) = (0, Vec::new());
         loop {
             let (head, part) = self.part()?;
+            // Between the frames of a message there may be pings.
+            if head & 0x08 != 0 && !whole.is_empty() {
+                self.send(10, &part);
+                continue;
+            }
             code = if head & 0x0f == 0 { code } else { head & 0x0f };
             whole.extend(part);
             if head & 0x80 != 0 {
@@ -248,7 +257,7 @@ impl Socket {
     }
 
     /// The next frame: the first byte of its head, and its payload.
-    fn part(&mut self) -> Option<(u8, Vec<u8>)> {
+    pub fn part(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).ok()?;
         let mut long = [0; 8];

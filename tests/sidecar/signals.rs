@@ -132,3 +132,82 @@ fn numbers_out_of_range_are_refused() {
         assert!(output.status.code() == Some(2) && told.contains(why), "{args:?}: {told}");
     }
 }
+
+/// What openssl says of the certificate that a new connection is shown.
+fn shown(process: &Process) -> String {
+    let address = process.address.to_string();
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-connect", &address, "-alpn", "h2,http/1.1"]).stdin(Stdio::null());
+    String::from_utf8_lossy(&client.output().unwrap().stdout).into_owned()
+}
+
+/// A certificate that changes on the disk, first with SIGHUP and then without: new connections are shown the new one, an old
+/// one goes on. A key that does not go with it changes nothing.
+#[test]
+fn certificates_are_read_anew_and_connections_go_on() {
+    if !clients::has("openssl", &["version"]) {
+        return;
+    }
+    let folder = folder(&format!("{FAST}CREATE MATERIALIZED VIEW n AS SELECT COUNT(*) AS n FROM t;"));
+    let pair = |name: &str, key: &str, cert: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ]);
+        openssl.args(["-subj", &format!("/CN={name}"), "-keyout", key, "-out", cert]).current_dir(folder.path());
+        let made = openssl.output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    pair("first.test", "key.pem", "cert.pem");
+    let mut process = Process::spawn(folder.path(), &["--tls-cert", "cert.pem", "--tls-key", "key.pem"]);
+    let line = process.hears("serving https://");
+    process.address = line.rsplit("https://").next().unwrap().trim().parse().unwrap();
+    let said = shown(&process);
+    assert!(said.contains("CN = first.test") && said.contains("ALPN protocol: http/1.1"), "{said}");
+    // One that stays.
+    let mut old = Command::new("openssl")
+        .args(["s_client", "-quiet", "-connect", &process.address.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut heard = BufReader::new(old.stdout.take().unwrap());
+    let mut ask = || {
+        old.stdin.as_mut().unwrap().write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        let mut line = String::new();
+        while line != "ok\n" {
+            line.clear();
+            assert!(heard.read_line(&mut line).unwrap() > 0, "the old connection ended");
+        }
+    };
+    ask();
+    pair("second.test", "key.pem", "cert.pem");
+    process.signal("HUP");
+    eventually("the second is shown", || shown(&process).contains("CN = second.test"));
+    ask();
+    fs::write(folder.path().join("key.pem"), "no key").unwrap();
+    process.signal("HUP");
+    process.hears("the certificate stays as it was");
+    assert!(shown(&process).contains("CN = second.test"));
+    // A change is noticed by itself; in between the two files do not go together.
+    pair("third.test", "new-key.pem", "new-cert.pem");
+    for name in ["key.pem", "cert.pem"] {
+        fs::rename(folder.path().join(format!("new-{name}")), folder.path().join(name)).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    eventually("the third is shown", || shown(&process).contains("CN = third.test"));
+    ask();
+    let _ = old.kill();
+    let _ = old.wait();
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+}

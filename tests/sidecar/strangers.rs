@@ -3,31 +3,31 @@
 
 use super::*;
 
-const PUSHED: &str = "
+pub(super) const PUSHED: &str = "
 CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
   WITH ('connector' = 'http', 'format' = 'json', 'lateness' = 'unbounded');
 CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM clicks GROUP BY page;
 CREATE MATERIALIZED VIEW latest AS SELECT page, ms, ts FROM clicks;
 ";
-const EVENTS: &str = "/api/v1/sources/clicks/events";
-const SOCKET: &str = "GET /api/v1/views/sums/ws HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+pub(super) const EVENTS: &str = "/api/v1/sources/clicks/events";
+pub(super) const SOCKET: &str = "GET /api/v1/views/sums/ws HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
                       sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 impl Process {
-    fn resident_mib(&self) -> f64 {
+    pub(super) fn resident_mib(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
-    fn refused(&self, kind: &str) -> u64 {
+    pub(super) fn refused(&self, kind: &str) -> u64 {
         let health = self.json("/api/v1/health");
         let found = health["refusals"].as_array().unwrap().iter().find(|refused| refused["kind"] == kind);
         found.unwrap()["count"].as_u64().unwrap()
     }
 
     /// A connection that has sent this.
-    fn open(&self, head: &str) -> TcpStream {
+    pub(super) fn open(&self, head: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
@@ -35,7 +35,7 @@ impl Process {
     }
 
     /// One that takes up little before its kernel's buffers are full.
-    fn open_narrow(&self, head: &str) -> TcpStream {
+    pub(super) fn open_narrow(&self, head: &str) -> TcpStream {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut stream = runtime.block_on(async {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -48,7 +48,7 @@ impl Process {
     }
 
     /// So many rows of 400 bytes, each a key of its own.
-    fn push_pages(&self, rows: usize) {
+    pub(super) fn push_pages(&self, rows: usize) {
         let (mut sent, path) = (0, "/a/rather/long/path".repeat(20));
         for part in (0..rows).collect::<Vec<_>>().chunks(5_000) {
             let line = |n: &usize| format!("{{\"page\":\"{path}/{n}\",\"ms\":{n},\"ts\":{n}}}");
@@ -61,7 +61,7 @@ impl Process {
 }
 
 /// What a stream says until it says how far it is.
-fn until_progress(mut stream: TcpStream) -> String {
+pub(super) fn until_progress(mut stream: TcpStream) -> String {
     let (mut heard, mut block, mut looked) = (Vec::new(), vec![0; 1 << 16], 0_usize);
     while memchr::memmem::find(&heard[looked.saturating_sub(20)..], b"event: progress").is_none() {
         looked = heard.len();
@@ -254,7 +254,7 @@ INSERT INTO pages SELECT page, ms FROM clicks;";
 }
 
 /// Lines of all files below a folder.
-fn walk(folder: &Path) -> usize {
+pub(super) fn walk(folder: &Path) -> usize {
     let below = |entry: fs::DirEntry| match entry.file_type().unwrap().is_dir() {
         true => walk(&entry.path()),
         false => fs::read_to_string(entry.path()).unwrap().lines().count(),

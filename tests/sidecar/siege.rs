@@ -1,0 +1,137 @@
+//! Limits of the system itself, with the defaults of the server: 1024 descriptors, 512 MiB, and no descriptor at all for a while.
+
+use super::strangers::{EVENTS, PUSHED, SOCKET, walk};
+use super::*;
+
+fn peak_mib(process: &Process) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// 1,100 connections that say nothing, 120 bodies of 16 MiB whose last byte does not come, sockets that are pinged and never
+/// read, streams that nobody reads. Memory is what the kernel counted at the highest: a limit of the address space would stop
+/// the allocator, which reserves more than it uses.
+#[test]
+fn a_crowd_of_strangers_has_1024_descriptors_and_512_mib() {
+    let folder = folder(PUSHED);
+    let mut process = Process::limited(folder.path(), 1024, &["-w", "1"]);
+    process.push_pages(5_000);
+    let silent: Vec<TcpStream> = (0..1_100).map(|_| TcpStream::connect(process.address).unwrap()).collect();
+    let mut held = Vec::new();
+    for path in ["GET /api/v1/views/sums/stream HTTP/1.0\r\n\r\n", SOCKET] {
+        held.extend((0..10).map(|_| process.open_narrow(path)));
+    }
+    let mut pinged: Vec<TcpStream> = (0..5).map(|_| process.open_narrow(SOCKET)).collect();
+    let ping = [&[0x89, 0x80 | 100, 0, 0, 0, 0][..], &[b'x'; 100]].concat().repeat(1000);
+    let length = 16 << 20;
+    let head = format!("POST {EVENTS} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+    let body = vec![b' '; length - 1];
+    std::thread::scope(|scope| {
+        for socket in &mut pinged {
+            socket.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+            scope.spawn(|| (0..200).all(|_| socket.write_all(&ping).is_ok()));
+        }
+        let bodies: Vec<TcpStream> = (0..120).map(|_| process.open(&head)).collect();
+        for mut stream in bodies {
+            stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+            let body = &body;
+            scope.spawn(move || {
+                let _ = stream.write_all(body);
+                std::thread::sleep(Duration::from_secs(1));
+            });
+        }
+        // Whoever says something is heard.
+        for n in 0..20 {
+            let event = format!("{{\"page\":\"p{n}\",\"ms\":{n},\"ts\":{n}}}");
+            eventually("there is a place", || process.ask("POST", EVENTS, "", &event).0 == 202);
+            assert_eq!(process.ask("GET", "/livez", "", "").0, 200);
+        }
+    });
+    drop((silent, held, pinged));
+    let peak = peak_mib(&process);
+    assert!(peak < 512, "{peak} MiB");
+    assert!(process.refused("bodies") > 0, "the bodies did not meet their limit");
+    eventually("all is shown", || process.json("/api/v1/views/sums")["rows"] == 5_020);
+    eventually("nothing is held", || process.json("/api/v1/health")["buffers"][0]["bytes"] == 0);
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+}
+
+/// An engine that has no descriptor left for a while: whatever opens files waits, nothing ends and nothing is lost.
+#[test]
+fn an_engine_without_descriptors_waits_for_them() {
+    const FILES: usize = 40;
+    let program = "
+CREATE SOURCE files (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+  WITH ('connector' = 'filesystem', 'path' = 'in/', 'format' = 'json', 'lateness' = 'unbounded');
+CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+  WITH ('connector' = 'http', 'format' = 'json', 'lateness' = 'unbounded');
+CREATE TABLE pages (page VARCHAR, ms BIGINT) PARTITIONED BY (page)
+  WITH ('connector' = 'filesystem', 'path' = 'out/', 'format' = 'json');
+INSERT INTO pages SELECT page, ms FROM clicks;
+CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM files GROUP BY page;";
+    let folder = folder(program);
+    fs::create_dir(folder.path().join("in")).unwrap();
+    // Each is read for a while: the later ones are opened while there is nothing to open them with.
+    for file in 0..FILES {
+        let rows: String =
+            (0..20_000).map(|row| format!("{{\"page\":\"f{file}\",\"ms\":{row},\"ts\":{row}}}\n")).collect();
+        fs::write(folder.path().join(format!("in/{file:02}.json")), rows).unwrap();
+    }
+    let mut process = Process::start(folder.path(), &["-w", "1"]);
+    // A connection that is there already needs no descriptor.
+    let mut open = BufReader::new(process.open(""));
+    let mut push = |n: usize| {
+        let body = format!("{{\"page\":\"p{n}\",\"ms\":{n},\"ts\":{n}}}");
+        let head = format!("POST {EVENTS} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", body.len());
+        open.get_mut().write_all(format!("{head}{body}").as_bytes()).unwrap();
+        super::protocol::answer(&mut open).0
+    };
+    let mut health = BufReader::new(process.open(""));
+    let mut retrying = || {
+        health.get_mut().write_all(b"GET /api/v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        let health: Value = serde_json::from_slice(&super::protocol::answer(&mut health).2).unwrap();
+        let state = |kind: &str| health[kind].as_array().unwrap().iter().any(|one| one["state"] == "retrying");
+        (state("sources"), state("sinks"), health)
+    };
+    let mut pushed = 0;
+    assert_eq!(push(pushed), 202);
+    let pid = i32::try_from(process.child.id()).unwrap();
+    let limit = |soft: u64| {
+        let hard = 4_096;
+        rlimit::prlimit(pid, rlimit::Resource::NOFILE, Some((soft.min(hard), hard)), None).unwrap();
+    };
+    limit(3);
+    let begun = Instant::now();
+    loop {
+        pushed += 1;
+        assert_eq!(push(pushed), 202);
+        let (_, sinks, health) = retrying();
+        if sinks {
+            assert_eq!(health["status"], "degraded");
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{health}");
+    }
+    // It stays so while it lasts, and takes rows all the while.
+    for _ in 0..20 {
+        pushed += 1;
+        assert_eq!(push(pushed), 202);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(process.child.try_wait().unwrap().is_none(), "it ended");
+    limit(4_096);
+    eventually("everything goes on", || {
+        let (sources, sinks, _) = retrying();
+        !sources && !sinks
+    });
+    eventually("every row of every file is there, once", || {
+        let rows = process.json("/api/v1/views/sums/rows?limit=1000");
+        let rows = rows["rows"].as_array().unwrap();
+        rows.len() == FILES && rows.iter().all(|row| row["n"] == 20_000)
+    });
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+    assert_eq!(walk(&folder.path().join("out")), pushed + 1, "rows in the files");
+}
