@@ -249,6 +249,61 @@ fn the_map_shows_every_room() {
     assert_none(&problems);
 }
 
+/// The crates of a section of `Cargo.toml`.
+fn crates(section: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let lines = text
+        .lines()
+        .skip_while(|line| *line != format!("[{section}]"))
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    lines
+        .filter_map(|line| Some(line.split_once(" = ")?.0.trim().to_owned()))
+        .filter(|name| !name.starts_with('#'))
+        .collect()
+}
+
+/// The crates of the map's table, `arrow-{array,row}` spelt out, and those behind `dev:`.
+fn crates_of_the_map() -> (Vec<String>, Vec<String>) {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows = text
+        .split("| crate | why it is here |")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let (mut all, mut dev) = (Vec::new(), Vec::new());
+    for row in rows {
+        let cell = row.split('|').nth(1).unwrap().split('(').next().unwrap().trim();
+        let (into, cell) = cell.strip_prefix("dev: ").map_or((&mut all, cell), |cell| (&mut dev, cell));
+        match cell.split_once('{') {
+            None => into.extend(cell.split(", ").map(str::to_owned)),
+            Some((prefix, names)) => {
+                into.extend(names.trim_end_matches('}').split(',').map(|name| format!("{prefix}{name}")))
+            }
+        }
+    }
+    (all, dev)
+}
+
+#[test]
+fn the_map_tells_why_each_dependency_is_there() {
+    let (all, dev) = crates_of_the_map();
+    let mut problems = Vec::new();
+    for (section, told) in [("dependencies", all), ("dev-dependencies", dev)] {
+        let there = crates(section);
+        assert!(there.len() > 4, "[{section}] was not read: {there:?}");
+        for name in there.iter().filter(|name| !told.contains(name)) {
+            problems.push(format!("ARCHITECTURE.md: does not say why {name} of [{section}] is there"));
+        }
+        for name in told.iter().filter(|name| !there.contains(name)) {
+            problems.push(format!("ARCHITECTURE.md: tells of {name}, which [{section}] does not have"));
+        }
+    }
+    assert_none(&problems);
+}
+
 #[test]
 fn the_reading_of_imports_is_right() {
     assert_eq!(rooms_named("use crate::{delta::{Delta, Reject}, time::Epoch, plan};"), ["delta", "time", "plan"]);

@@ -1,4 +1,4 @@
-//! Rows on which an expression fails are dead letters of the views and sinks that miss them, whichever operator they fail in:
+//! Rows on which an expression fails (V2) are dead letters of the views and sinks that miss them, whichever operator they fail in:
 //! named, counted, taken back with the row, the same at any number of workers.
 #![allow(clippy::unwrap_used)]
 

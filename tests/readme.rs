@@ -1,6 +1,11 @@
-//! The tables of the README and of `docs/` are the registries' own words. `HIGHWATER_BLESS=1 cargo test --test readme` writes them anew.
+//! What the README and `docs/` say is so: their tables are the registries' own words (`HIGHWATER_BLESS=1 cargo test --test readme`
+//! writes them anew), rules that are cited stand in `docs/internals/semantics.md`, links lead somewhere, and programs and commands run.
+#![allow(clippy::unwrap_used)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use highwater::aggregate::AGGREGATES;
 use highwater::metrics::{Kind, METRICS};
@@ -11,7 +16,9 @@ use highwater::source::{CONNECTORS, SOURCE_OPTIONS};
 
 /// What tables stand in which file.
 const FILES: &[(&str, &[&str])] = &[
-    ("README.md", &["limits", "aggregates", "sources", "source options", "sinks"]),
+    ("docs/sql.md", &["aggregates"]),
+    ("docs/connectors.md", &["sources", "source options", "sinks"]),
+    ("docs/http.md", &["limits"]),
     ("docs/operations.md", &["metrics", "refusals"]),
 ];
 
@@ -96,4 +103,219 @@ fn the_tables_are_those_of_the_registries() {
             assert!(fresh == text, "a table of {file} is old: HIGHWATER_BLESS=1 cargo test --test readme");
         }
     }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files below `folder` with one of these endings.
+fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let (mut found, mut open) = (Vec::new(), vec![root().join(folder)]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().is_none_or(|name| name != "node_modules") {
+                open.push(path);
+            } else if path.extension().is_some_and(|end| endings.iter().any(|wanted| end == *wanted)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The documents: what is on the first floor, and the pages below `docs/`.
+fn documents() -> Vec<PathBuf> {
+    let first = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+    first.iter().map(|name| root().join(name)).chain(files("docs", &["md"])).collect()
+}
+
+/// The numbers of rules in a text, as `W6`; `W5-W8` and `L1 to L3` are all between too.
+fn rules(text: &str) -> Vec<String> {
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|w| !w.is_empty()).collect();
+    let read = |word: &str| -> Option<(char, u32)> {
+        let mut letters = word.chars();
+        let letter = letters.next().filter(|letter| "WLBSJCV".contains(*letter))?;
+        let number = letters.as_str();
+        (number.len() <= 2).then(|| number.parse().ok()).flatten().map(|number| (letter, number))
+    };
+    let mut found = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let (first, last) = match word.split_once('-') {
+            Some((first, last)) => (read(first), read(last)),
+            None if words.get(at + 1) == Some(&"to") => (read(word), words.get(at + 2).and_then(|word| read(word))),
+            None => (read(word), None),
+        };
+        if let Some((letter, first)) = first {
+            let last = last.filter(|(same, _)| *same == letter).map_or(first, |(_, last)| last);
+            found.extend((first..=last.max(first)).map(|number| format!("{letter}{number}")));
+        }
+    }
+    found
+}
+
+/// The rules that a file cites: in its comments, and in the names of its tests (`w1_w4_l1_any_split`).
+fn cited(path: &Path, text: &str) -> Vec<String> {
+    let comment = if path.extension().is_some_and(|end| end == "sql") { "--" } else { "//" };
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if let Some(at) = line.find(comment) {
+            found.extend(rules(line[at..].trim_start_matches(|c: char| !c.is_alphanumeric() && c != '(')));
+        }
+        let name = line.split_once("fn ").map_or("", |(_, name)| name.split('(').next().unwrap_or(""));
+        let leading =
+            name.split('_').take_while(|part| part.len() <= 3 && part.ends_with(|c: char| c.is_ascii_digit()));
+        found.extend(leading.flat_map(|part| rules(&part.to_uppercase())));
+    }
+    found
+}
+
+#[test]
+fn rules_that_are_cited_are_written_down_and_what_is_written_is_tested() {
+    let text = std::fs::read_to_string(root().join("docs/internals/semantics.md")).unwrap();
+    let heads = text.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("**"));
+    let written: BTreeSet<String> = heads.map(|(number, _)| number.to_owned()).collect();
+    assert!(written.len() > 40, "{written:?}");
+    let mut tested = BTreeSet::new();
+    for path in files("tests", &["rs", "sql"]).into_iter().chain(files("src", &["rs"])).chain(files("docs", &["md"])) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let test = path.starts_with(root().join("tests")) || text.contains("#[test]");
+        for rule in cited(&path, &text) {
+            assert!(
+                written.contains(&rule),
+                "{}: cites {rule}, which docs/internals/semantics.md does not have",
+                path.display()
+            );
+            if test {
+                tested.insert(rule);
+            }
+        }
+    }
+    let untested: Vec<_> = written.difference(&tested).collect();
+    assert!(untested.is_empty(), "no test cites {untested:?}");
+    assert_eq!(rules("W5-W8, L1 to L3 (J4)"), ["W5", "W6", "W7", "W8", "L1", "L2", "L3", "J4"]);
+}
+
+/// What a heading is called in an address, as GitHub has it.
+fn anchor(heading: &str) -> String {
+    let kept =
+        heading.trim().to_lowercase().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>();
+    kept.replace(' ', "-")
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut wrong = Vec::new();
+    let heads: BTreeMap<PathBuf, BTreeSet<String>> = documents()
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let heads =
+                text.lines().filter(|line| line.starts_with('#')).map(|line| anchor(line.trim_start_matches('#')));
+            (path, heads.collect())
+        })
+        .collect();
+    for path in heads.keys() {
+        let text = std::fs::read_to_string(path).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.starts_with("http") || target.contains([' ', '[']) {
+                continue;
+            }
+            let (file, head) = target.split_once('#').unwrap_or((target, ""));
+            let there = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let Ok(there) = there.canonicalize() else {
+                wrong.push(format!("{}: {target}", path.display()));
+                continue;
+            };
+            if !head.is_empty() && !heads.get(&there).is_some_and(|heads| heads.contains(head)) {
+                wrong.push(format!("{}: {target}: no such heading", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "links to nothing:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_readme_is_short() {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(text.lines().count() <= 150, "{} lines: what is more belongs to docs/", text.lines().count());
+}
+
+/// The blocks of a document that are written in a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let open = format!("```{language}\n");
+    text.split(&open).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// `highwater` in a folder that has the shipped programs and their data, with where it writes.
+fn run(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_highwater")).args(arguments).current_dir(folder).output().unwrap();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+    )
+}
+
+fn clone() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for path in files("dataflows", &["sql", "ndjson", "csv"]) {
+        let there = folder.path().join(path.strip_prefix(root()).unwrap());
+        std::fs::create_dir_all(there.parent().unwrap()).unwrap();
+        std::fs::copy(&path, there).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_program_of_the_readme_gives_what_it_shows() {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let folder = clone();
+    std::fs::write(folder.path().join("pages.sql"), blocks(&text, "sql")[0]).unwrap();
+    let (fine, said) = run(folder.path(), &["run", "pages.sql", "--no-serve", "--exit-at-end"]);
+    assert!(fine, "{said}");
+    let written = std::fs::read_to_string(folder.path().join("out/pages.ndjson")).unwrap();
+    let shown = blocks(&text, "json")[0];
+    assert_eq!(written.lines().take(shown.lines().count()).collect::<Vec<_>>(), shown.lines().collect::<Vec<_>>());
+    let (fine, plan) = run(folder.path(), &["explain", "pages.sql", "pages"]);
+    assert!(fine, "{plan}");
+    assert!(plan.contains(blocks(&text, "text")[0].trim_end()), "explain says:\n{plan}");
+}
+
+/// Every program of the documents passes `check`, and every command names a subcommand and flags that there are.
+#[test]
+fn programs_and_commands_of_the_documents_are_right() {
+    let folder = clone();
+    let (mut programs, mut commands) = (0, 0);
+    for path in documents().into_iter().filter(|path| !path.ends_with("cookbook.md") && !path.ends_with("CHANGELOG.md"))
+    {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for program in
+            blocks(&text, "sql").into_iter().filter(|text| text.starts_with("CREATE") && !text.contains("..."))
+        {
+            std::fs::write(folder.path().join("program.sql"), program).unwrap();
+            let (fine, said) = run(folder.path(), &["check", "program.sql"]);
+            assert!(fine, "{}: {said}\n{program}", path.display());
+            programs += 1;
+        }
+        for line in blocks(&text, "sh").into_iter().flat_map(str::lines) {
+            let line = line.split(" #").next().unwrap().trim();
+            let Some(command) = line.strip_prefix("cargo run --release -- ").or(line.strip_prefix("highwater ")) else {
+                continue;
+            };
+            let mut words = command.split_whitespace();
+            let subcommand = words.next().unwrap();
+            let (fine, help) = run(folder.path(), &[subcommand, "--help"]);
+            assert!(fine, "{}: {line}: {help}", path.display());
+            for flag in words.filter(|word| word.starts_with('-') && *word != "-") {
+                let flag = flag.split('=').next().unwrap();
+                let named = help.split(|c: char| c.is_whitespace() || ",[]".contains(c)).any(|word| word == flag);
+                assert!(named, "{}: {line}: {subcommand} has no {flag}", path.display());
+            }
+            commands += 1;
+        }
+    }
+    assert!(programs >= 2 && commands >= 10, "{programs} programs, {commands} commands");
 }

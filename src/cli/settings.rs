@@ -71,7 +71,7 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_ALLOW_HOSTS", value_name = "NAMES")]
     pub(super) allow_hosts: Option<String>,
 
-    /// What a client may ask for at most, like body=4MiB,connections=100; the README lists all
+    /// What a client may ask for at most, like body=4MiB,connections=100; docs/http.md lists all
     #[arg(long, env = "HIGHWATER_LIMITS", value_name = "NAME=VALUE,...")]
     pub(super) limits: Option<Limits>,
 

@@ -63,6 +63,7 @@ mod tests {
 
     use super::*;
 
+    /// V1.
     #[test]
     fn decimals_are_rounded_half_away_from_zero_and_never_wrap() {
         let read = |text: &str| decimal(text.as_bytes(), 20, 5);

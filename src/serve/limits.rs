@@ -1,4 +1,4 @@
-//! What a client may ask of the server at most: one table of names, defaults and meanings, which the settings, the README
+//! What a client may ask of the server at most: one table of names, defaults and meanings, which the settings, the documents
 //! and the server read.
 
 use std::collections::BTreeMap;

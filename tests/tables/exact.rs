@@ -1,4 +1,5 @@
-//! Numbers keep their digits: written, read, chosen by, changed a column at a time, paged through while they change.
+//! Numbers keep their digits, and what JSON has no number for its spelling (V3): written, read, chosen by, changed a column
+//! at a time, paged through while they change.
 
 use super::*;
 

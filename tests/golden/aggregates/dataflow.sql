@@ -1,4 +1,4 @@
--- Every exact aggregate function, with NULLs among the values.
+-- Every exact aggregate function, with NULLs among the values (B9).
 CREATE SOURCE clicks (
   "user" VARCHAR, page VARCHAR, ms DOUBLE, ts TIMESTAMP(3),
   WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
