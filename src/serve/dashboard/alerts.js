@@ -20,7 +20,7 @@ export function mount(root) {
   part.groups = make("div", { class: "groups" }); part.none = make("p", { class: "empty" }); part.says = make("p", { class: "note" }); part.rules = make("p", { class: "note" });
   part.body = make("tbody"); part.no = make("p", { class: "empty" }, "Every row was taken.");
   part.total = make("p", { class: "note" });
-  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters as a table" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["source or view", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
+  part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters as a table" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["of", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
   root.append(make("h1", { class: "unseen" }, "Alerts"),
     make("section", { class: "card", "aria-label": "Alerts" }, make("div", { class: "head" }, make("h2", {}, "Alerts"), make("div", { class: "tools" }, make("label", { class: "check" }, part.unseen, "only new ones"), part.by, part.all)), part.says, part.rules, part.none, part.groups),
     make("section", { class: "card", "aria-label": "Dead letters" }, make("h2", {}, "Dead letters"), part.total, part.no, part.scroll));
@@ -28,13 +28,13 @@ export function mount(root) {
 
 /** The newest dead letters, asked for when their number changes. */
 async function bury() {
-  const failed = (store.stats?.views ?? []).filter(view => view.dead_letters > 0);
-  const sign = [...store.sources.map(source => source.rows.received - source.rows.accepted), ...failed.map(view => view.name + view.dead_letters), store.stats?.dead_letters ?? 0].join();
+  const missing = list => (list ?? []).filter(one => one.dead_letters > 0), views = missing(store.stats?.views), sinks = missing(store.stats?.sinks);
+  const sign = [...store.sources.map(source => source.rows.received - source.rows.accepted), ...[...views, ...sinks].map(one => one.name + one.dead_letters), store.stats?.dead_letters ?? 0].join();
   if (sign === last || performance.now() - asked < 2000) return;
   asked = performance.now(); last = sign;
   const of = (kind, name) => ask(`/api/v1/${kind}/${encodeURIComponent(name)}/dead-letters?limit=50`).catch(() => null);
-  const all = await Promise.all([...store.sources.map(source => of("sources", source.name)), ...failed.map(view => of("views", view.name))]);
-  letters = all.filter(Boolean).flatMap(one => one.dead_letters.map((letter, at) => ({ ...letter, source: one.source ?? one.view, detail: letter.expression ? `${letter.expression}: ${letter.detail}` : letter.detail, key: (one.source ?? "view " + one.view) + "\n" + (one.total - at) })));
+  const all = await Promise.all([...store.sources.map(source => of("sources", source.name)), ...views.map(view => of("views", view.name)), ...sinks.map(sink => of("sinks", sink.name))]);
+  letters = all.filter(Boolean).flatMap(one => one.dead_letters.map((letter, at) => ({ ...letter, source: one.source ?? one.view ?? one.sink, detail: letter.expression ? `${letter.expression}: ${letter.detail}` : letter.detail, key: (one.source ?? (one.view ? "view " + one.view : "sink " + one.sink)) + "\n" + (one.total - at) })));
   touch("letters");
 }
 
