@@ -319,3 +319,80 @@ fn programs_and_commands_of_the_documents_are_right() {
     }
     assert!(programs >= 2 && commands >= 10, "{programs} programs, {commands} commands");
 }
+
+/// A process that ends with the test.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A command that goes on until it is stopped: it has said something on its standard output or error, and has not ended.
+fn goes_on(folder: &Path, arguments: &[&str]) -> Running {
+    let said = std::fs::File::create(folder.join("said")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+    command.args(arguments).current_dir(folder).stdout(said.try_clone().unwrap()).stderr(said);
+    let mut running = Running(command.spawn().unwrap());
+    for _ in 0..600 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let said = std::fs::read_to_string(folder.join("said")).unwrap();
+        assert!(running.0.try_wait().unwrap().is_none(), "{arguments:?} has ended: {said}");
+        if said.contains("serving http") || arguments[0] != "run" && !said.trim().is_empty() {
+            return running;
+        }
+    }
+    panic!("{arguments:?} says nothing");
+}
+
+/// The README's first command and the quick start, as they stand there but for the port.
+#[test]
+fn the_five_minutes_go_as_they_say() {
+    if !Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "the quick start is not tested: install curl");
+        eprintln!("skipped: install curl");
+        return;
+    }
+    let folder = clone();
+    let port = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let first = blocks(&readme, "sh")[0].trim().strip_prefix("cargo run --release -- ").unwrap();
+    let listen = format!("127.0.0.1:{}", port());
+    let words: Vec<&str> = first.split_whitespace().chain(["--listen", &listen]).collect();
+    drop(goes_on(folder.path(), &words));
+
+    let text = std::fs::read_to_string(root().join("docs/quickstart.md")).unwrap();
+    let here = format!("127.0.0.1:{}", port());
+    let (mut server, mut answers) = (None, Vec::new());
+    for block in blocks(&text, "sh").into_iter().skip(1) {
+        for command in block.replace("\\\n", " ").replace("127.0.0.1:8080", &here).lines() {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            match words[..] {
+                ["highwater", "run", ..] => {
+                    let words: Vec<&str> = words[1..].iter().copied().chain(["--listen", &here]).collect();
+                    server = Some(goes_on(folder.path(), &words));
+                }
+                ["highwater", "tail" | "generate", ..] => drop(goes_on(folder.path(), &words[1..])),
+                ["highwater", ..] => {
+                    let (fine, said) = run(folder.path(), &words[1..]);
+                    assert!(fine, "{command}: {said}");
+                }
+                ["curl", ..] => {
+                    // A reader does not type as fast as that.
+                    std::thread::sleep(std::time::Duration::from_millis(1500));
+                    let output = Command::new("sh").args(["-c", &format!("{command} -sS")]).output().unwrap();
+                    let said = String::from_utf8(output.stdout).unwrap();
+                    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+                    answers.push(said);
+                }
+                _ => panic!("{command}: nobody runs this"),
+            }
+        }
+    }
+    assert!(server.is_some() && answers.len() == 4, "{answers:?}");
+    assert!(answers[0].contains(r#""accepted":2"#), "{answers:?}");
+    assert!(answers[1].matches(r#""_status":"open""#).count() == 2, "{answers:?}");
+    assert!(answers[3].matches(r#""_status":"final""#).count() == 2, "{answers:?}");
+}

@@ -49,7 +49,8 @@ export class Lines {
       cursor: { show: !spark, y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { x: { time: true, range: (plot, min, max) => [Math.min(min ?? 0, (max ?? 1) - (this.options.least ?? 1)), max ?? 1] }, y: { range: (plot, min, max) => this.range(min, max) } },
       axes: spark ? [{ show: false }, { show: false }] : [
-        { ...axis, grid: { show: false }, size: 26, space: 80, incrs: STEPS, values: (plot, splits, axis, space, step) => splits.map(at => step >= 86400 ? new Date(at * 1000).toISOString().slice(5, 10) : step >= 60 ? clock(at * 1000).slice(0, 5) : clock(at * 1000)) },
+        // A time at the very left would stand on the least value.
+        { ...axis, grid: { show: false }, size: 26, space: 80, incrs: STEPS, values: (plot, splits, axis, space, step) => splits.map(at => plot.valToPos(at, "x") < 24 ? "" : step >= 86400 ? new Date(at * 1000).toISOString().slice(5, 10) : step >= 60 ? clock(at * 1000).slice(0, 5) : clock(at * 1000)) },
         { ...axis, size: (plot, values) => 14 + 6.5 * Math.max(3, ...(values ?? [""]).map(value => value.length)), values: (plot, splits) => splits.map(format), space: 36 },
       ],
       series: [{}, ...series],

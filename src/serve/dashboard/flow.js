@@ -122,7 +122,7 @@ export function draw(changed) {
     const flow = all.get(from)?.rateOut ?? 0;
     mark(path, "stroke-width", (1 + 5 * Math.sqrt(flow / most)).toFixed(1)); mark(path, "class", flow > 0 ? "flowing" : null);
   }
-  set(words, (busiest?.busy > 0 ? `Busiest: ${busiest.word} ${fit(busiest.name, 40)}${busiest.origins.length ? " of " + ofWhom(busiest) : ""} at ${percent(busiest.busy)} of a core.` : "Nothing is busy.") + (uneven ? ` Most uneven: ${uneven.word} ${fit(uneven.name, 30)}, one worker has ${uneven.skew.toFixed(1)} times the mean.` : "") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
+  set(words, (busiest?.busy > 0 ? `Busiest: ${busiest.word} ${fit(busiest.name, 40)}${busiest.origins.length && ofWhom(busiest) !== busiest.name ? " of " + ofWhom(busiest) : ""} at ${percent(busiest.busy)} of a core.` : "Nothing is busy.") + (uneven ? ` Most uneven: ${uneven.word} ${fit(uneven.name, 30)}, one worker has ${uneven.skew.toFixed(1)} times the mean.` : "") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
   list(body, [...all.values()].sort((a, b) => (b.busy ?? 0) - (a.busy ?? 0) || (b.rowsIn ?? 0) - (a.rowsIn ?? 0)), one => one.key, one => make("tr", {}, make("th", { scope: "row" }), make("td"), ...Array.from({ length: 9 }, () => make("td", { class: "n" })), make("td")), (row, one) => {
     const cells = row.children, known = (value, show) => value === null || value === undefined ? "–" : show(value);
     set(cells[0], fit(`${one.word} ${one.name}`, 56)); mark(cells[0], "title", one.does); set(cells[1], ofWhom(one));
