@@ -284,6 +284,16 @@ fn the_program_of_the_readme_gives_what_it_shows() {
     assert!(plan.contains(blocks(&text, "text")[0].trim_end()), "explain says:\n{plan}");
 }
 
+#[test]
+fn the_fragment_of_the_example_is_its_text() {
+    let text = std::fs::read_to_string(root().join("docs/embedding.md")).unwrap();
+    let example = std::fs::read_to_string(root().join("examples/embed.rs")).unwrap();
+    assert!(
+        example.contains(blocks(&text, "rust")[0]),
+        "docs/embedding.md shows what examples/embed.rs is not any more"
+    );
+}
+
 /// Every program of the documents passes `check`, and every command names a subcommand and flags that there are.
 #[test]
 fn programs_and_commands_of_the_documents_are_right() {
