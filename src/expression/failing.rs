@@ -9,6 +9,7 @@ use datafusion_physical_expr::expressions::{
 
 use super::{Attempt, Scalar, Sql, truth};
 use crate::delta::Failure;
+use crate::types::in_sql;
 
 /// Whether there may be rows on which an expression fails: not of columns, literals, comparisons and what combines them.
 pub fn can_fail(expression: &Scalar) -> bool {
@@ -93,11 +94,11 @@ fn reason(error: &DataFusionError) -> String {
         DataFusionError::ArrowError(error, _) => match error.as_ref() {
             ArrowError::DivideByZero => "division by zero".to_owned(),
             ArrowError::CastError(what) | ArrowError::ComputeError(what) | ArrowError::ArithmeticOverflow(what) => {
-                what.clone()
+                in_sql(what)
             }
-            other => other.to_string(),
+            other => in_sql(&other.to_string()),
         },
-        DataFusionError::Execution(what) | DataFusionError::Plan(what) => what.clone(),
+        DataFusionError::Execution(what) | DataFusionError::Plan(what) => in_sql(what),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => reason(inner),
         DataFusionError::External(inner) => inner.to_string(),
         other => other.strip_backtrace(),
