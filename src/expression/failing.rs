@@ -9,7 +9,7 @@ use datafusion_physical_expr::expressions::{
 
 use super::{Attempt, Scalar, Sql, truth};
 use crate::delta::Failure;
-use crate::types::in_sql;
+use crate::type_names::in_sql;
 
 /// Whether there may be rows on which an expression fails: not of columns, literals, comparisons and what combines them.
 pub fn can_fail(expression: &Scalar) -> bool {

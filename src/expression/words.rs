@@ -10,7 +10,7 @@ use datafusion_physical_expr::expressions::{
 
 use super::{Attempt, Scalar};
 use crate::time::format_time_ms;
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// A name that the planner made, as SQL would write it: `count(*)`, `substr(t.page,2)`.
 pub(crate) fn plain(name: &str) -> String {

@@ -7,7 +7,7 @@ use datafusion_sql::sqlparser::tokenizer::{Location, Span, TokenWithSpan};
 use super::error::{Problem, suggest};
 use super::identity::readable;
 use super::names::place_of;
-use crate::types::in_sql;
+use crate::type_names::in_sql;
 
 /// A problem as an error of the planner, on its way through it.
 pub(super) fn placed(problem: Problem) -> DataFusionError {
