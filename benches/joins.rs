@@ -15,7 +15,8 @@ use differential_dataflow::input::Input;
 use highwater::aggregate::Emit;
 use highwater::delta::{Delta, Rejects};
 use highwater::format::show_row;
-use highwater::join::{Arrangement, Buckets, Join, JoinKind, Meeting, Paired, Side, TimeOrder};
+use highwater::join::{Arrangement, Buckets, Join, JoinKind, Meeting, Side, TimeOrder};
+use highwater::operator::Stateful;
 use highwater::plan::Facts;
 use highwater::plan::join::expiry;
 use highwater::time::Epoch;
@@ -192,7 +193,7 @@ fn shared(case: &Case, rows: usize, arranged: bool) -> Ran {
             }
         } else {
             for (table, other) in tables.iter_mut().zip(others) {
-                pairs += table.apply(epoch, [vec![one.clone()], other]).iter().map(Delta::len).sum::<usize>();
+                pairs += table.apply(epoch, &mut [vec![one.clone()], other]).iter().map(Delta::len).sum::<usize>();
             }
         }
     }
@@ -227,9 +228,9 @@ fn run(case: &Case, rows: usize) -> Ran {
         while let Some(due) = state.deadline().filter(|due| Epoch::at(*due) <= epoch) {
             pairs += state.close(due).iter().map(Delta::len).sum::<usize>();
         }
-        pairs += state.apply(epoch, [vec![left], vec![right]]).iter().map(Delta::len).sum::<usize>();
+        pairs += state.apply(epoch, &mut [vec![left], vec![right]]).iter().map(Delta::len).sum::<usize>();
         watermark = watermark.max(after);
-        state.expire(watermark);
+        state.expire(Epoch::at(watermark));
         // Bytes are not free to count.
         if tick.is_multiple_of(64) {
             most = most.max((state.len(), state.bytes()));

@@ -13,8 +13,9 @@ use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use highwater::aggregate::{Call, Emit, GroupCall, Grouping, Terms, find};
-use highwater::delta::{Delta, Rejects, Stateful, by_columns, stateful};
+use highwater::delta::{Delta, Rejects};
 use highwater::format::show_row;
+use highwater::operator::{Route, Stateful, stateful};
 use highwater::session::Sessions;
 use highwater::time::Epoch;
 use highwater::window::{Panes, Slices, Source, Window};
@@ -111,7 +112,7 @@ fn run(batches: &Batches, workers: usize, make: impl Fn() -> Box<dyn Stateful> +
         let (counted, total) = (counted.clone(), counted.clone());
         worker.dataflow::<Epoch, _, _>(|scope| {
             let source = input.to_stream(scope);
-            stateful(source, by_columns(vec![0]), "bench", make())
+            stateful(vec![(source, Route::ByColumns(vec![0]))], "bench", make())
                 .inspect_container(move |event| {
                     if let Ok((_, deltas)) = event {
                         counted.fetch_add(deltas.len(), Ordering::Relaxed);

@@ -5,9 +5,9 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | time metrics type_names |
+//! | 0 | time metrics |
 //! | 1 | options delta retry otlp |
-//! | 2 | aggregate expression format |
+//! | 2 | aggregate expression format operator |
 //! | 3 | pattern window reduce session join rank table recursion source sink |
 //! | 4 | plan |
 //! | 5 | sql engine |
@@ -30,6 +30,7 @@ pub mod expression;
 pub mod format;
 pub mod join;
 pub mod metrics;
+pub mod operator;
 pub mod options;
 pub mod otlp;
 pub mod pattern;
@@ -45,5 +46,4 @@ pub mod source;
 pub mod sql;
 pub mod table;
 pub mod time;
-pub mod type_names;
 pub mod window;

@@ -178,6 +178,7 @@ fn timely_differential_and_tokio_stay_in_their_places() {
     let mut problems = Vec::new();
     for source in sources() {
         let dataflow = source.module.iter().any(|part| part == "operator")
+            || (source.room(), source.module.last().map(String::as_str)) == ("delta", Some("container"))
             || source.room() == "engine"
             || (source.room() == "plan" && source.module.get(1).is_some_and(|part| part.starts_with("build")));
         let asynchronous = ["source", "sink", "engine", "serve", "cli"].contains(&source.room());
@@ -190,6 +191,27 @@ fn timely_differential_and_tokio_stay_in_their_places() {
             }
             if !asynchronous && (names(line, "tokio") || names(line, "tokio_stream")) {
                 problems.push(format!("{}:{number}: names tokio in a room without it: {line}", source.path));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn rows_wait_for_their_epoch_in_the_shell_alone() {
+    // A recursion that does not end holds its epoch for ever.
+    let loops = "src/recursion/operator.rs";
+    let mut problems = Vec::new();
+    for source in sources().iter().filter(|source| source.room() != "operator") {
+        for (number, line) in source.code() {
+            if names(line, "Capability") && source.path != loops {
+                problems.push(format!(
+                    "{}:{number}: holds a capability; go through operator::Emitter: {line}",
+                    source.path
+                ));
+            }
+            if line.contains("BTreeMap<Epoch, Vec<Delta>>") && !source.path.ends_with("tests.rs") {
+                problems.push(format!("{}:{number}: stages rows by epoch; be a Stateful: {line}", source.path));
             }
         }
     }

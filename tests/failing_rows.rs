@@ -84,7 +84,7 @@ fn of_projections_and_filters() {
     fails(
         "CREATE MATERIALIZED VIEW v AS SELECT k FROM s WHERE k <> 'a' AND CASE WHEN d = 0 THEN false ELSE CAST(g AS INT) > 0 END",
         1,
-        &[r#"view v x1: CAST(g AS INT): Can't cast value -3000000000 to type INT [{"k":"c","d":1,"g":-3000000000}]"#],
+        &[r#"view v x1: CAST(g AS INT): Can't cast value -3000000000 to type Int32 [{"k":"c","d":1,"g":-3000000000}]"#],
     );
 }
 

@@ -236,14 +236,17 @@ fn a_million_keys() {
     for emit in [Emit::Final, Emit::Changes] {
         let (rejects, _) = Rejects::channel(show_row);
         let mut state = oracle::state(&oracle::reduce(1, pane(false), emit, Some(0), false), &rejects);
-        let mut shown: usize =
-            state.apply(Epoch::MIN, rows.chunks(8192).map(oracle::delta).collect()).iter().map(|d| d.len()).sum();
+        let mut shown: usize = state
+            .apply(Epoch::MIN, &mut [rows.chunks(8192).map(oracle::delta).collect()])
+            .iter()
+            .map(|d| d.len())
+            .sum();
         assert_eq!(state.held(), 1_000_000);
         assert!((100..1_000).contains(&(state.bytes() / state.held())), "{} bytes", state.bytes());
         while let Some(due) = state.deadline() {
             shown += state.close(due).iter().map(|delta| delta.len()).sum::<usize>();
         }
-        state.expire(i64::MAX);
+        state.expire(Epoch::at(i64::MAX));
         assert_eq!((shown, state.held()), (1_000_000, 0));
     }
 }

@@ -226,7 +226,7 @@ fn b6_a_window_closes_with_the_watermark_and_needs_no_row_of_its_key() {
     let reduce = over(TEN, Emit::Final, Some(0));
     let (rejects, _) = Rejects::channel(show_row);
     let mut state = oracle::state(&reduce, &rejects);
-    assert!(state.apply(Epoch::MIN, vec![oracle::delta(&epochs[&Epoch::MIN])]).is_empty());
+    assert!(state.apply(Epoch::MIN, &mut [vec![oracle::delta(&epochs[&Epoch::MIN])]]).is_empty());
     assert_eq!(state.deadline(), Some(10));
     assert_eq!(
         state.close(10).iter().flat_map(oracle::texts).collect::<Vec<_>>(),
@@ -271,7 +271,7 @@ fn b8_hop_aggregates_a_row_once_per_slice() {
     let (rejects, _) = Rejects::channel(show_row);
     let mut state = oracle::state(&over(hop, Emit::Final, Some(0)), &rejects);
     let rows: Vec<Row> = (0..20_000).map(|i| row(i % 10, i, 1)).collect();
-    state.apply(Epoch::MIN, vec![oracle::delta(&rows)]);
+    state.apply(Epoch::MIN, &mut [vec![oracle::delta(&rows)]]);
     assert_eq!(state.held(), 20 * 10);
     let mut shown = 0;
     while let Some(due) = state.deadline() {
@@ -345,7 +345,7 @@ fn a_row_without_event_time_is_rejected() {
     let mut columns = rows.batch().columns().to_vec();
     columns[TS] = std::sync::Arc::new(arrow_array::TimestampMillisecondArray::from(vec![None, Some(2)]));
     let batch = arrow_array::RecordBatch::try_new(oracle::schema(), columns).unwrap();
-    state.apply(Epoch::MIN, vec![highwater::delta::Delta::insert(batch)]);
+    state.apply(Epoch::MIN, &mut [vec![highwater::delta::Delta::insert(batch)]]);
     assert_eq!(state.held(), 1);
     let reject = rejected.try_recv().unwrap();
     assert_eq!((reject.failure.reason, reject.content.contains(r#""k":1"#)), ("no_event_time", true));
@@ -358,13 +358,13 @@ fn a_million_keys() {
     for emit in [Emit::Final, Emit::Changes] {
         let (rejects, _) = Rejects::channel(show_row);
         let mut state = oracle::state(&over(TEN, emit, Some(0)), &rejects);
-        let mut deltas = state.apply(Epoch::MIN, epochs[&Epoch::MIN].chunks(8192).map(oracle::delta).collect());
+        let mut deltas = state.apply(Epoch::MIN, &mut [epochs[&Epoch::MIN].chunks(8192).map(oracle::delta).collect()]);
         assert_eq!(state.held(), 1_000_000);
         deltas.extend(state.deadline().map(|due| state.close(due)).unwrap_or_default());
         let shown: Vec<(Text, i64)> = deltas.iter().flat_map(oracle::texts).collect();
         let first = format!("{}|0|10|9|1|17|17|17|1", 17 * 7_919);
         assert!(shown.len() == 1_000_000 && shown.contains(&(first, 1)));
-        state.expire(10);
+        state.expire(Epoch::at(10));
         assert_eq!(state.held(), 0);
     }
 }

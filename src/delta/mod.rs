@@ -3,10 +3,9 @@
 //! Columns are Arrow arrays. Times are `Timestamp(Millisecond, None)`, text is `Utf8`. The epoch travels with the message
 //! that carries the delta, not in it.
 
+mod container;
 mod failed;
-mod operator;
 mod reject;
-mod stateful;
 #[cfg(feature = "abomonation")]
 mod trusted;
 pub mod wire;
@@ -20,9 +19,7 @@ use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
 pub use failed::{Failed, Failure, Halt, Rejects, Show, failed_delta, failed_schema};
-pub use operator::{Gather, Held, Meter, STATE_LOG, Spread, StateLog, by_columns, stateful, stateless, to_worker};
 pub use reject::{MAX_REJECT_BYTES, Reject};
-pub use stateful::{Stateful, Windows};
 
 /// Rows and how often each is added (`> 0`) or taken back (`< 0`).
 ///

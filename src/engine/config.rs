@@ -52,8 +52,7 @@ pub struct Config {
     pub dead_letters_file: Option<std::path::PathBuf>,
 }
 
-/// How many rows make a full batch.
-pub const BATCH_ROWS: usize = 8192;
+pub use crate::operator::BATCH_ROWS;
 
 impl Default for Config {
     fn default() -> Self {

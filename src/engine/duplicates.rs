@@ -13,7 +13,8 @@ use timely::dataflow::operators::probe::{Handle, Probe};
 
 use super::config::Config;
 use super::source::Source;
-use crate::delta::{Delta, by_columns, stateful, stateless, to_worker};
+use crate::delta::Delta;
+use crate::operator::{Route, stateful, stateless};
 use crate::source::Repeats;
 use crate::time::Epoch;
 
@@ -37,12 +38,13 @@ pub(super) fn once<'s>(
             Err(error) => unreachable!("the key and the place are there: {error}"),
         };
         let (keys, learner) = (stateless(stream.clone(), "Keys", keys), source.clone());
-        let learnt = keys.unary::<NoopBuilder<Delta>, _, _, _>(to_worker(process * config.workers), "Learn", |_, _| {
-            move |input, _output| {
-                input.for_each_time(|time, deltas| deltas.for_each(|keys| learner.learn(*time.time(), keys)));
-            }
-        });
+        let learnt =
+            keys.unary::<NoopBuilder<Delta>, _, _, _>(Route::ToWorker(process * config.workers), "Learn", |_, _| {
+                move |input, _output| {
+                    input.for_each_time(|time, deltas| deltas.for_each(|keys| learner.learn(*time.time(), keys)));
+                }
+            });
         learnt.probe_with(outputs);
     }
-    stateful(stream, by_columns(vec![key]), "Deduplicate", Box::new(repeats))
+    stateful(vec![(stream, Route::ByColumns(vec![key]))], "Deduplicate", Box::new(repeats))
 }

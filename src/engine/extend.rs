@@ -11,7 +11,8 @@ use timely::dataflow::{Scope, Stream};
 
 use super::rows::relabel;
 use super::source_operator::Probes;
-use crate::delta::{Delta, stateless};
+use crate::delta::Delta;
+use crate::operator::stateless;
 use crate::plan::Dataflow;
 use crate::time::Epoch;
 

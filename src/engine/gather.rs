@@ -1,14 +1,10 @@
 //! Brings a stream's changes to one worker and hands them on by whole epochs, in order: what views and sinks stand on.
 
-use std::collections::BTreeMap;
-
-use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
-use timely::dataflow::operators::Operator;
 use timely::dataflow::operators::probe::{Handle, Probe};
 
-use crate::delta::{Delta, to_worker};
+use crate::delta::Delta;
+use crate::operator::{Route, Stateful, only, stateful};
 use crate::time::Epoch;
 
 /// Takes what a stream has brought: the complete epochs with changes, ascending, then how far it is (everything before that
@@ -26,42 +22,57 @@ pub(super) fn gather(
     collect: Option<Box<dyn Collect>>,
     outputs: &Handle<Epoch>,
 ) {
-    staged(stream, to_worker(target), name, collect, outputs);
+    handed_over(stream, Route::ToWorker(target), name, collect, outputs);
 }
 
 /// Hands over what is on this worker.
 pub(super) fn keep(stream: Stream<'_, Epoch, Delta>, name: &str, collect: Box<dyn Collect>, outputs: &Handle<Epoch>) {
-    staged(stream, Pipeline, name, Some(collect), outputs);
+    handed_over(stream, Route::Here, name, Some(collect), outputs);
 }
 
-fn staged<P>(
+fn handed_over(
     stream: Stream<'_, Epoch, Delta>,
-    pact: P,
+    route: Route,
     name: &str,
-    mut collect: Option<Box<dyn Collect>>,
+    collect: Option<Box<dyn Collect>>,
     outputs: &Handle<Epoch>,
-) where
-    P: ParallelizationContract<Epoch, Delta>,
-{
-    let mut open: BTreeMap<Epoch, Vec<Delta>> = BTreeMap::new();
-    let mut told = Epoch::MIN;
-    let done = stream.unary_frontier::<NoopBuilder<Delta>, _, _, _>(pact, name, |capability, _| {
-        drop(capability);
-        move |(input, frontier), _output| {
-            input.for_each_time(|time, deltas| {
-                let waiting = open.entry(*time.time()).or_default();
-                waiting.extend(deltas.map(std::mem::take).filter(|delta| !delta.is_empty()));
-            });
-            let as_of = frontier.frontier().first().copied().unwrap_or(Epoch::END);
-            if as_of > told {
-                told = as_of;
-                let still_open = open.split_off(&as_of);
-                let closed = std::mem::replace(&mut open, still_open);
-                if let Some(collect) = &mut collect {
-                    collect.collect(closed.into_iter().filter(|(_, deltas)| !deltas.is_empty()).collect(), as_of);
-                }
+) {
+    let state = Gathered { collect, epochs: Vec::new(), told: Epoch::MIN };
+    stateful(vec![(stream, route)], name, Box::new(state)).probe_with(outputs);
+}
+
+/// The epochs that are complete since the last time.
+struct Gathered {
+    collect: Option<Box<dyn Collect>>,
+    epochs: Vec<(Epoch, Vec<Delta>)>,
+    told: Epoch,
+}
+
+impl Stateful for Gathered {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let changes = only(inputs);
+        if !changes.is_empty() {
+            self.epochs.push((epoch, changes));
+        }
+        Vec::new()
+    }
+
+    /// What is gathered is handed on at once.
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn expire(&mut self, frontier: Epoch) {
+        let epochs = std::mem::take(&mut self.epochs);
+        if frontier > self.told {
+            self.told = frontier;
+            if let Some(collect) = &mut self.collect {
+                collect.collect(epochs, frontier);
             }
         }
-    });
-    done.probe_with(outputs);
+    }
 }

@@ -17,8 +17,8 @@ use prometheus_client::metrics::counter::Counter;
 use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
-use crate::delta::{Held, STATE_LOG, StateLog, Windows};
 use crate::metrics::{Label, Metrics, Seconds, label, labels};
+use crate::operator::{Held, STATE_LOG, StateLog, Windows};
 use crate::plan::NodeId;
 
 /// What an update of an arrangement takes, about: a key and a row of bytes, a time and a diff. Differential tells how many there

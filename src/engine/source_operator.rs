@@ -1,8 +1,6 @@
 //! The operator that brings a source's rows into the dataflow: one per source and worker.
 //!
-//! It holds one capability per partition of the process, from the first epoch on; a move downgrades it, the partition's end
-//! drops it. The frontier, the least of all capabilities, is thereby the watermark (W5, W7, W11). A process without
-//! partitions of the source holds nothing back.
+//! It has a lane per partition of the process. A process without partitions of the source holds nothing back.
 //!
 //! Bounded lag: it stops taking rows while more than [`Lag::limit`] rows that it sent at epochs that all inputs have passed
 //! are still on their way to views and sinks. Epochs that some input still holds open do not count, they could not arrive:
@@ -14,19 +12,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use timely::container::NoopBuilder;
-use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::OutputBuilder;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::{Scope, Stream};
 
-use super::config::BATCH_ROWS;
 use super::gossip::Gossip;
 use super::queue::Item;
 use super::sink::Sink;
 use super::source::Source;
 use crate::delta::Delta;
+use crate::operator::{BATCH_ROWS, emitting};
 use crate::time::Epoch;
 
 /// Rows taken before the operators downstream get their turn.
@@ -83,83 +77,38 @@ pub(super) fn source<'s>(
     lag_batches: usize,
     peers: Peers,
 ) -> Stream<'s, Epoch, Delta> {
-    let mut builder = OperatorBuilder::new(format!("Source {}", source.name()), scope);
-    let address = builder.operator_info().address;
-    let activator = scope.worker().activator_for(address.clone());
-    let (output, stream) = builder.new_output::<Delta>();
-    let mut output = OutputBuilder::<_, NoopBuilder<Delta>>::from(output);
-    source.queue(worker).set_worker(scope.worker().sync_activator_for(address.to_vec()));
-    activator.activate();
-    let source = source.clone();
+    let (name, lanes) = (format!("Source {}", source.name()), source.partition_count());
     let mut lag = Lag { probes: probes.clone(), sent: BTreeMap::new(), limit: lag_batches * BATCH_ROWS };
-    builder.build(move |mut minted| {
-        let first = minted.pop();
-        let mut held: Vec<Option<Capability<Epoch>>> = vec![first; source.partition_count()];
+    let (source, host) = (source.clone(), scope.worker().clone());
+    emitting(scope, &name, lanes, None, move |info| {
+        let activator = host.activator_for(info.address.clone());
+        source.queue(worker).set_worker(host.sync_activator_for(info.address.to_vec()));
+        activator.activate();
         let mut items = Vec::new();
-        move |_| {
+        move |emitter, _| {
             if lag.full() || peers.as_ref().is_some_and(|(index, gossip)| gossip.held(*index)) {
                 activator.activate_after(RETRY);
                 return;
             }
             let more = source.queue(worker).take(ROWS_PER_TURN, &mut items);
-            let mut output = output.activate();
-            let mut together = Together::default();
             for item in items.drain(..) {
                 match item {
+                    // A partition that has ended brings nothing: its end is behind its rows.
+                    Item::Rows { partition, .. } if emitter.at(partition).is_none() => {}
                     Item::Rows { epoch, partition, delta } => {
-                        // A partition that has ended brings nothing: its end is behind its rows.
-                        let Some(capability) = &held[partition] else { continue };
                         lag.sent(epoch, delta.len());
                         if let Some((index, gossip)) = &peers {
                             gossip.give(*index, delta.len(), delta.batch().get_array_memory_size());
                         }
-                        if let Some((capability, mut rows)) = together.add(capability.delayed(&epoch), delta) {
-                            output.session_with_builder(&capability).give_container(&mut rows);
-                        }
+                        emitter.send(partition, epoch, delta);
                     }
-                    Item::Advance { partition, epoch } => {
-                        if let Some(capability) = &mut held[partition] {
-                            capability.downgrade(&epoch);
-                        }
-                    }
-                    Item::End { partition } => held[partition] = None,
+                    Item::Advance { partition, epoch } => emitter.advance(partition, epoch),
+                    Item::End { partition } => emitter.end(partition),
                 }
-            }
-            if let Some((capability, mut rows)) = together.rest() {
-                output.session_with_builder(&capability).give_container(&mut rows);
             }
             if more {
                 activator.activate();
             }
         }
-    });
-    stream
-}
-
-/// Small batches of one epoch that follow each other become one.
-#[derive(Default)]
-struct Together {
-    capability: Option<Capability<Epoch>>,
-    deltas: Vec<Delta>,
-    rows: usize,
-}
-
-impl Together {
-    /// Takes rows; answers those that wait for no more.
-    fn add(&mut self, capability: Capability<Epoch>, delta: Delta) -> Option<(Capability<Epoch>, Delta)> {
-        let same = self.capability.as_ref().is_some_and(|waiting| waiting.time() == capability.time());
-        let ready = if same && self.rows + delta.len() <= BATCH_ROWS { None } else { self.rest() };
-        self.rows += delta.len();
-        self.deltas.push(delta);
-        self.capability = Some(capability);
-        ready
-    }
-
-    fn rest(&mut self) -> Option<(Capability<Epoch>, Delta)> {
-        let capability = self.capability.take()?;
-        let deltas = std::mem::take(&mut self.deltas);
-        self.rows = 0;
-        let schema = deltas.first()?.batch().schema();
-        Some((capability, Delta::concat(&schema, &deltas)))
-    }
+    })
 }

@@ -9,7 +9,6 @@ use datafusion_physical_expr::expressions::{
 
 use super::{Attempt, Scalar, Sql, truth};
 use crate::delta::Failure;
-use crate::type_names::in_sql;
 
 /// Whether there may be rows on which an expression fails: not of columns, literals, comparisons and what combines them.
 pub fn can_fail(expression: &Scalar) -> bool {
@@ -94,11 +93,11 @@ fn reason(error: &DataFusionError) -> String {
         DataFusionError::ArrowError(error, _) => match error.as_ref() {
             ArrowError::DivideByZero => "division by zero".to_owned(),
             ArrowError::CastError(what) | ArrowError::ComputeError(what) | ArrowError::ArithmeticOverflow(what) => {
-                in_sql(what)
+                what.clone()
             }
-            other => in_sql(&other.to_string()),
+            other => other.to_string(),
         },
-        DataFusionError::Execution(what) | DataFusionError::Plan(what) => in_sql(what),
+        DataFusionError::Execution(what) | DataFusionError::Plan(what) => what.clone(),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => reason(inner),
         DataFusionError::External(inner) => inner.to_string(),
         other => other.strip_backtrace(),

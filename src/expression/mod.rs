@@ -19,8 +19,8 @@ mod words;
 pub use attempt::Attempt;
 pub use evaluate::{halving, truth};
 pub use failing::{can_fail, failure};
-pub use words::Sql;
 pub(crate) use words::plain;
+pub use words::{Sql, sql_type};
 
 /// A scalar expression over the columns of a batch.
 pub type Scalar = std::sync::Arc<dyn datafusion_physical_expr::PhysicalExpr>;

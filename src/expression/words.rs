@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 
+use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{
@@ -10,7 +11,6 @@ use datafusion_physical_expr::expressions::{
 
 use super::{Attempt, Scalar};
 use crate::time::format_time_ms;
-use crate::type_names::sql_type;
 
 /// A name that the planner made, as SQL would write it: `count(*)`, `substr(t.page,2)`.
 pub(crate) fn plain(name: &str) -> String {
@@ -22,6 +22,30 @@ pub(crate) fn plain(name: &str) -> String {
         }
     }
     plain
+}
+
+/// A type as SQL writes it; one that SQL has no word for keeps Arrow's.
+pub fn sql_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 => "VARCHAR".to_owned(),
+        DataType::Boolean => "BOOLEAN".to_owned(),
+        DataType::Int8 => "TINYINT".to_owned(),
+        DataType::Int16 => "SMALLINT".to_owned(),
+        DataType::Int32 => "INT".to_owned(),
+        DataType::Int64 => "BIGINT".to_owned(),
+        DataType::Float32 => "FLOAT".to_owned(),
+        DataType::Float64 => "DOUBLE".to_owned(),
+        DataType::Date32 => "DATE".to_owned(),
+        DataType::Timestamp(TimeUnit::Millisecond, None) => "TIMESTAMP(3)".to_owned(),
+        DataType::Timestamp(TimeUnit::Millisecond, Some(_)) => "TIMESTAMP_LTZ(3)".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
+        DataType::List(item) => format!("ARRAY<{}>", sql_type(item.data_type())),
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| format!("{} {}", field.name(), sql_type(field.data_type())));
+            format!("ROW<{}>", fields.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// An expression as SQL writes it, columns by name.

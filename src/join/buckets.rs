@@ -12,9 +12,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_schema::SchemaRef;
 
-use super::operator::Paired;
 use super::{Join, Side, Table, TimeOrder};
 use crate::delta::{Delta, Rejects};
+use crate::operator::{Stateful, both};
 use crate::time::Epoch;
 
 /// The shortest bucket, in ms: shorter ones cost more tables than they save steps.
@@ -142,8 +142,9 @@ impl Buckets {
     }
 }
 
-impl Paired for Buckets {
-    fn apply(&mut self, epoch: Epoch, inputs: [Vec<Delta>; 2]) -> Vec<Delta> {
+impl Stateful for Buckets {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let inputs = both(inputs);
         let Some(band) = self.band else {
             let [left, right] = &inputs;
             return self.table(0).apply(epoch.watermark, [left, right]);
@@ -169,7 +170,8 @@ impl Paired for Buckets {
         self.gather(changes)
     }
 
-    fn expire(&mut self, watermark: i64) {
+    fn expire(&mut self, frontier: Epoch) {
+        let watermark = frontier.watermark;
         self.tables.retain(|_, table| {
             table.expire(watermark);
             !table.is_empty()

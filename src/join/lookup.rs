@@ -18,10 +18,10 @@ use datafusion_physical_expr::PhysicalExpr;
 
 use super::Side;
 use super::columns::Columns;
-use super::operator::Paired;
 use super::output::{MOST, Output};
 use crate::aggregate::Keys;
 use crate::delta::{Delta, Rejects};
+use crate::operator::{Stateful, both};
 use crate::time::Epoch;
 
 /// Stores of fewer rows are not looked through for useless ones.
@@ -236,8 +236,9 @@ impl Versions {
     }
 }
 
-impl Paired for Versions {
-    fn apply(&mut self, epoch: Epoch, [left, right]: [Vec<Delta>; 2]) -> Vec<Delta> {
+impl Stateful for Versions {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let [left, right] = both(inputs);
         right.iter().for_each(|delta| self.add_versions(delta));
         let mut now = Vec::new();
         left.iter().for_each(|delta| self.add_rows(delta, epoch.watermark, &mut now));
@@ -259,8 +260,8 @@ impl Paired for Versions {
         self.output.finish()
     }
 
-    fn expire(&mut self, watermark: i64) {
-        self.expired = self.expired.max(watermark);
+    fn expire(&mut self, frontier: Epoch) {
+        self.expired = self.expired.max(frontier.watermark);
         self.free();
     }
 

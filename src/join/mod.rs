@@ -17,8 +17,8 @@ mod buckets;
 mod columns;
 mod lookup;
 mod meeting;
-mod operator;
 mod output;
+mod shared;
 mod side;
 mod table;
 #[cfg(test)]
@@ -34,7 +34,7 @@ pub use arrangement::Arrangement;
 pub use buckets::Buckets;
 pub use lookup::{Lookup, Versions};
 pub use meeting::Meeting;
-pub use operator::{Arranged, Paired, arranged, met, paired};
+pub use shared::{Arranged, Met};
 pub use table::Table;
 
 /// One of the two inputs.

@@ -14,10 +14,11 @@ use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column};
 use proptest::prelude::*;
 
-use super::{Buckets, Expiry, Join, JoinKind, Lookup, Paired, Side, TimeOrder, Versions};
+use super::{Buckets, Expiry, Join, JoinKind, Lookup, Side, TimeOrder, Versions};
 use crate::aggregate::Emit;
 use crate::delta::{Delta, Rejects};
 use crate::format::show_row;
+use crate::operator::Stateful;
 use crate::time::Epoch;
 
 /// key, time, until (another time), value.
@@ -307,7 +308,7 @@ fn epochs(steps: &[Step], retracting: [bool; 2]) -> Vec<(i64, [Rows; 2])> {
     epochs
 }
 
-fn closed(state: &mut impl Paired, epoch: Epoch) -> Vec<Delta> {
+fn closed(state: &mut impl Stateful, epoch: Epoch) -> Vec<Delta> {
     let mut changes = Vec::new();
     while let Some(deadline) = state.deadline().filter(|deadline| Epoch::at(*deadline) <= epoch) {
         changes.extend(state.close(deadline));
@@ -329,7 +330,7 @@ fn check(case: Case, steps: &[Step]) {
         let early = read(case.kind, &early, &mut shown);
         // What was shown because time passed is right for the rows until then.
         assert_eq!(shown, case.recomputed(&sides, watermark), "after closing at {watermark}");
-        let output = state.apply(epoch, [deltas(&changes[0]), deltas(&changes[1])]);
+        let output = state.apply(epoch, &mut [deltas(&changes[0]), deltas(&changes[1])]);
         let output = read(case.kind, &output, &mut shown);
         for (side, changes) in sides.iter_mut().zip(&changes) {
             changes.iter().for_each(|(row, diff)| *side.entry(*row).or_default() += diff);
@@ -345,14 +346,14 @@ fn check(case: Case, steps: &[Step]) {
         if append_only {
             assert!(early.iter().chain(&output).all(|(_, diff)| *diff > 0));
         }
-        state.expire(watermark);
+        state.expire(Epoch::at(watermark));
     }
     // At the end everything that can expire has expired.
     let end = Epoch::at(1_000_000);
     let last = closed(&mut state, end);
     read(case.kind, &last, &mut shown);
     assert_eq!(shown, case.recomputed(&sides, end.watermark));
-    state.expire(end.watermark);
+    state.expire(end);
     assert!(case.bound == Bound::None || state.is_empty(), "{} rows are left", state.len());
 }
 
@@ -441,9 +442,9 @@ proptest! {
             let epoch = Epoch::at(*watermark);
             let early = closed(&mut state, epoch);
             read(JoinKind::Left, &early, &mut shown);
-            let now = state.apply(epoch, [deltas(&changes[0]), deltas(&changes[1])]);
+            let now = state.apply(epoch, &mut [deltas(&changes[0]), deltas(&changes[1])]);
             read(JoinKind::Left, &now, &mut shown);
-            state.expire(*watermark);
+            state.expire(Epoch::at(*watermark));
             changes.iter().zip(&mut sides).for_each(|(rows, side)| side.extend(rows.iter().map(|(row, _)| *row)));
             let mut expected: BTreeMap<Shown, i64> = BTreeMap::new();
             for l in sides[0].iter().filter(|l| l.1.is_none_or(|time| time < watermark - LATENESS)) {

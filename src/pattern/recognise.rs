@@ -19,7 +19,8 @@ use super::partition::{Partition, Row};
 use super::store::{At, Store, chosen};
 use super::{Pattern, Pick, Program};
 use crate::aggregate::Keys;
-use crate::delta::{Delta, Failure, Rejects, Stateful};
+use crate::delta::{Delta, Failure, Rejects};
+use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
 /// Fewest rows between two sweeps.
@@ -272,7 +273,8 @@ pub(super) fn passes(ts: i64, delay_ms: i64) -> i64 {
 }
 
 impl Stateful for Recognise {
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         let time = epoch.watermark.saturating_sub(self.delay_ms);
         let mut dirty = Vec::new();
         for delta in input {

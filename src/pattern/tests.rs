@@ -16,8 +16,9 @@ use datafusion_physical_expr::expressions::{BinaryExpr, Column, lit};
 
 use self::naive::Naive;
 use super::*;
-use crate::delta::{Delta, Rejects, Stateful};
+use crate::delta::{Delta, Rejects};
 use crate::format::show_row;
+use crate::operator::Stateful;
 use crate::time::Epoch;
 
 const KEY: usize = 0;
@@ -372,7 +373,7 @@ fn check(seed: u64, sweep: bool) -> bool {
         for (epoch, rows) in &epochs {
             run.close_up_to(Some(*epoch));
             let (a, b) = rows.split_at(rows.len() / 2);
-            let deltas = run.state.apply(*epoch, vec![delta(&case, a), delta(&case, b)]);
+            let deltas = run.state.apply(*epoch, &mut [vec![delta(&case, a), delta(&case, b)]]);
             run.note(deltas);
         }
         run.close_up_to(None);
@@ -410,7 +411,7 @@ fn feed(run: &mut Run, case: &Case, watermark: i64, rows: &[(i64, i64)]) {
     let event = |&(ts, v): &(i64, i64)| Event { key: Some(1), ts, sequence: ts * 10 + v, v };
     let epoch = Epoch { watermark, tick: 0 };
     run.close_up_to(Some(epoch));
-    let deltas = run.state.apply(epoch, vec![delta(case, &rows.iter().map(event).collect::<Vec<_>>())]);
+    let deltas = run.state.apply(epoch, &mut [vec![delta(case, &rows.iter().map(event).collect::<Vec<_>>())]]);
     run.note(deltas);
 }
 

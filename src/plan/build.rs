@@ -1,4 +1,4 @@
-//! The plan as operators on a worker. The shells are in `delta/operator.rs`; what is here only wires them up.
+//! The plan as operators on a worker. Their shell is `operator/shell.rs`; what is here only wires them up.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +6,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use timely::container::NoopBuilder;
-use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::core::Concatenate;
-use timely::dataflow::operators::generic::operator::{empty, source};
+use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::{Scope, Stream};
 
 use super::build_failing::{Failures, Telling, apart, may_fail};
@@ -19,8 +17,9 @@ use super::recursion::inside;
 use super::sharing::{Index, indexes, sharing};
 use super::{AggregateCall, Dataflow, Node, NodeId, Op, Over, Pane, Reduce};
 use crate::aggregate::{Call, Emit, GroupCall, Grouping, Terms};
-use crate::delta::{Delta, Failure, Rejects, Stateful, by_columns, stateful, stateless};
-use crate::join::{Arranged, Arrangement, Buckets, Meeting, Side, Versions, arranged, met, paired};
+use crate::delta::{Delta, Failure, Rejects};
+use crate::join::{Arranged, Arrangement, Buckets, Meeting, Met, Side, Versions};
+use crate::operator::{Route, Stateful, emitting, stateful, stateless};
 use crate::pattern::{Pattern, Program, Recognise};
 use crate::rank::{Rank, Rolling, RollingOrder, Top};
 use crate::reduce::Groups;
@@ -49,7 +48,7 @@ pub fn build<'s>(
     rejects: &Rejects,
 ) -> Streams<'s> {
     let (needed, inside, sharing) = (needed(plan), inside(&plan.nodes), sharing(&plan.nodes));
-    let mut arrangements: HashMap<Index, Arranged<'s>> = HashMap::new();
+    let mut arrangements: HashMap<Index, Arrangements<'s>> = HashMap::new();
     let mut streams: Vec<Stream<'s, Epoch, Delta>> = Vec::with_capacity(plan.nodes.len());
     let mut failed = Vec::with_capacity(plan.nodes.len());
     for (id, node) in plan.nodes.iter().enumerate() {
@@ -79,14 +78,12 @@ pub fn build<'s>(
                     let rows = || arrangement(&plan.nodes, &streams, &index);
                     arrangements.entry(index.clone()).or_insert_with(rows).clone()
                 });
-                let sides: Vec<Arranged<'s>> = sides.collect();
+                let (streams, sides): (Vec<_>, Vec<Arranged>) = sides.unzip();
+                let Ok(sides) = <[Arranged; 2]>::try_from(sides) else { unreachable!("a join has two sides") };
                 let inputs = [0, 1].map(|input: usize| &plan.nodes[node.inputs[input]].schema);
-                let mut meeting = Meeting::new(join, &node.schema, inputs, &rejects);
-                met(&sides[0], &sides[1], "Join", move |epoch, left, right| {
-                    let mut changes = meeting.step(epoch, left, right);
-                    changes.extend(failures.as_ref().and_then(Failures::taken));
-                    changes
-                })
+                let meeting = Meeting::new(join, &node.schema, inputs, &rejects);
+                let streams = streams.into_iter().map(|stream| (stream, Route::Here)).collect();
+                stateful(streams, "Join", telling(Met::new(meeting, sides), failures))
             }
             _ => operator(scope, plan, node, &sources, &streams, (&rejects, failures)),
         };
@@ -137,7 +134,7 @@ fn operator<'s>(
                 Err(error) => unreachable!("the planner takes tables whose types have an order: {error}"),
             };
             let requests = sources[plan.sources.len() + table].clone();
-            stateful(requests, by_columns(Vec::new()), &format!("Table {}", spec.name()), contents)
+            stateful(vec![(requests, Route::ByColumns(Vec::new()))], &format!("Table {}", spec.name()), contents)
         }
         Op::Values { rows } => values(scope, rows.clone()),
         Op::Union => scope.concatenate((0..node.inputs.len()).map(|position| input(position).1)),
@@ -151,7 +148,7 @@ fn operator<'s>(
                 changes
             })
         }
-        Op::Hold => stateful(input(0).1, Pipeline, "Hold", Box::new(Hold::new(&node.schema))),
+        Op::Hold => stateful(vec![(input(0).1, Route::Here)], "Hold", Box::new(Hold::new(&node.schema))),
         Op::Repeat { times } => {
             let times = *times;
             stateless(input(0).1, "Repeat", move |delta| vec![repeated(&delta, times)])
@@ -183,73 +180,91 @@ fn operator<'s>(
                 Pane::Session { .. } => "Session",
             };
             let state = state(&plan.nodes[from], node, reduce, rejects);
-            stateful(stream, by_columns(reduce.keys.clone()), name, telling(state, failures))
+            keyed(stream, reduce.keys.clone(), name, told(state, failures))
         }
         Op::Join(join) => {
             let ((left, lefts), (right, rights)) = (input(0), input(1));
             let inputs = [left, right].map(|input| &plan.nodes[input].schema);
-            let keys = Side::BOTH.map(|side| join.key_columns(side));
+            let routes = Side::BOTH.map(|side| Route::ByColumns(join.key_columns(side)));
             let state = Buckets::new(join.clone(), &node.schema, inputs, rejects);
-            paired(lefts, rights, keys, "Join", Telling::new(state, failures))
+            stateful([lefts, rights].into_iter().zip(routes).collect(), "Join", telling(state, failures))
         }
         Op::Lookup(lookup) => {
             let ((left, lefts), (right, rights)) = (input(0), input(1));
             let inputs = [left, right].map(|input| &plan.nodes[input].schema);
-            let keys = lookup.keys.iter().copied().unzip::<_, _, Vec<_>, Vec<_>>().into();
+            let keys: [Vec<usize>; 2] = lookup.keys.iter().copied().unzip::<_, _, Vec<_>, Vec<_>>().into();
             let state = Versions::new(lookup.clone(), &node.schema, inputs, rejects);
-            paired(lefts, rights, keys, "Lookup", Telling::new(state, failures))
+            let routes = keys.map(Route::ByColumns);
+            stateful([lefts, rights].into_iter().zip(routes).collect(), "Lookup", telling(state, failures))
         }
         Op::Pattern(pattern) => {
             let (from, stream) = input(0);
             let from = &plan.nodes[from];
-            let state = Box::new(recognise(from, node, pattern, rejects));
-            stateful(stream, by_columns(pattern.keys.clone()), "Pattern", telling(state, failures))
+            let state = recognise(from, node, pattern, rejects);
+            keyed(stream, pattern.keys.clone(), "Pattern", telling(state, failures))
         }
         Op::Rank(rank) => {
             let (from, stream) = input(0);
-            let (from, pact) = (&plan.nodes[from], by_columns(rank.exchange()));
-            stateful(stream, pact, "Rank", telling(Box::new(top(from, node, rank, rejects)), failures))
+            let state = top(&plan.nodes[from], node, rank, rejects);
+            keyed(stream, rank.exchange(), "Rank", telling(state, failures))
         }
         Op::Over(over) => {
             let (from, stream) = input(0);
-            let pact = by_columns(over.keys.clone());
-            let state = Box::new(rolling(&plan.nodes[from], node, over, rejects));
-            stateful(stream, pact, "Over", telling(state, failures))
+            let state = rolling(&plan.nodes[from], node, over, rejects);
+            keyed(stream, over.keys.clone(), "Over", telling(state, failures))
         }
         Op::Recursion(_) | Op::Before { .. } => unreachable!("loops are built as a whole"),
     }
 }
 
+/// Runs a state machine with one input where the rows of each key are.
+fn keyed<'s>(
+    stream: Stream<'s, Epoch, Delta>,
+    keys: Vec<usize>,
+    name: &str,
+    state: Box<dyn Stateful>,
+) -> Stream<'s, Epoch, Delta> {
+    stateful(vec![(stream, Route::ByColumns(keys))], name, state)
+}
+
 /// A state machine that tells of what fails, if it may.
-fn telling(state: Box<dyn Stateful>, failures: Option<Failures>) -> Box<dyn Stateful> {
+fn telling(state: impl Stateful + 'static, failures: Option<Failures>) -> Box<dyn Stateful> {
+    told(Box::new(state), failures)
+}
+
+fn told(state: Box<dyn Stateful>, failures: Option<Failures>) -> Box<dyn Stateful> {
     match failures {
-        Some(_) => Box::new(Telling::new(state, failures)),
+        Some(failures) => Box::new(Telling::new(state, failures)),
         None => state,
     }
 }
 
 /// Rows that are there before all others, on one worker.
 fn values<'s>(scope: Scope<'s, Epoch>, rows: RecordBatch) -> Stream<'s, Epoch, Delta> {
-    let first = scope.index() == 0;
-    source::<_, NoopBuilder<Delta>, _, _>(scope, "Values", move |capability, _| {
-        let mut held = first.then_some((capability, Delta::insert(rows)));
-        move |output| {
-            if let Some((capability, mut rows)) = held.take() {
-                output.session_with_builder(&capability).give_container(&mut rows);
+    let lanes = usize::from(scope.index() == 0);
+    emitting(scope, "Values", lanes, None, move |_| {
+        let mut rows = Some(Delta::insert(rows)).filter(|_| lanes > 0);
+        move |emitter, _| {
+            if let Some(rows) = rows.take() {
+                emitter.send(0, Epoch::MIN, rows);
+                emitter.end(0);
             }
         }
     })
 }
+
+/// An arrangement and what it passes on.
+type Arrangements<'s> = (Stream<'s, Epoch, Delta>, Arranged);
 
 /// The rows of a node under a key, for all joins that find them by it.
 fn arrangement<'s>(
     nodes: &[Node],
     built: &[Stream<'s, Epoch, Delta>],
     (node, keys, nulls_equal): &Index,
-) -> Arranged<'s> {
+) -> Arrangements<'s> {
     let Node { schema, facts, .. } = &nodes[*node];
-    let rows = Arrangement::new(schema, keys, *nulls_equal, !facts.append_only);
-    arranged(built[*node].clone(), keys.clone(), rows)
+    let rows = Arranged::new(Arrangement::new(schema, keys, *nulls_equal, !facts.append_only));
+    (keyed(built[*node].clone(), keys.clone(), "Arrange", Box::new(rows.clone())), rows)
 }
 
 /// Every row as often as its column `times` says.

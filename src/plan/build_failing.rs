@@ -13,10 +13,10 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
 use super::{Dataflow, Node, NodeId, Op, Pane};
-use crate::delta::{Delta, Failed, Rejects, Stateful, Windows, failed_delta, failed_schema};
+use crate::delta::{Delta, Failed, Rejects, failed_delta, failed_schema};
 use crate::expression::{can_fail, plain};
 use crate::format;
-use crate::join::Paired;
+use crate::operator::{Stateful, Windows};
 use crate::time::Epoch;
 
 /// Whether there may be rows that a node cannot take.
@@ -112,27 +112,22 @@ impl Failures {
     }
 }
 
-/// A state machine that answers, beside its changes, the rows that it could not take.
-#[derive(Debug)]
-pub(super) struct Telling<S> {
-    state: S,
-    failures: Option<Failures>,
+/// A state machine that returns, beside its changes, the rows that it could not take.
+pub(super) struct Telling {
+    state: Box<dyn Stateful>,
+    failures: Failures,
 }
 
-impl<S> Telling<S> {
-    pub(super) fn new(state: S, failures: Option<Failures>) -> Telling<S> {
+impl Telling {
+    pub(super) fn new(state: Box<dyn Stateful>, failures: Failures) -> Telling {
         Telling { state, failures }
     }
-
-    fn taken(&self) -> Option<Delta> {
-        self.failures.as_ref()?.taken()
-    }
 }
 
-impl Stateful for Telling<Box<dyn Stateful>> {
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
-        let mut changes = self.state.apply(epoch, input);
-        changes.extend(self.taken());
+impl Stateful for Telling {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let mut changes = self.state.apply(epoch, inputs);
+        changes.extend(self.failures.taken());
         changes
     }
 
@@ -147,9 +142,7 @@ impl Stateful for Telling<Box<dyn Stateful>> {
     fn close_until(&mut self, until: i64) -> Vec<(i64, Vec<Delta>)> {
         let first = self.state.deadline().map_or(until, |first| first.min(until));
         let mut changes = self.state.close_until(until);
-        if let Some(failures) = &self.failures {
-            changes.extend(failures.taken_between(first, until));
-        }
+        changes.extend(self.failures.taken_between(first, until));
         changes
     }
 
@@ -165,38 +158,8 @@ impl Stateful for Telling<Box<dyn Stateful>> {
         self.state.windows(watermark)
     }
 
-    fn expire(&mut self, watermark: i64) {
-        self.state.expire(watermark);
-    }
-}
-
-impl<S: Paired> Paired for Telling<S> {
-    fn apply(&mut self, epoch: Epoch, inputs: [Vec<Delta>; 2]) -> Vec<Delta> {
-        let mut changes = self.state.apply(epoch, inputs);
-        changes.extend(self.taken());
-        changes
-    }
-
-    fn deadline(&self) -> Option<i64> {
-        self.state.deadline()
-    }
-
-    fn close(&mut self, deadline: i64) -> Vec<Delta> {
-        let mut changes = self.state.close(deadline);
-        changes.extend(self.taken());
-        changes
-    }
-
-    fn expire(&mut self, watermark: i64) {
-        self.state.expire(watermark);
-    }
-
-    fn held(&self) -> usize {
-        self.state.held()
-    }
-
-    fn bytes(&self) -> usize {
-        self.state.bytes()
+    fn expire(&mut self, frontier: Epoch) {
+        self.state.expire(frontier);
     }
 }
 

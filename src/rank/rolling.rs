@@ -15,7 +15,8 @@ use arrow_schema::{SchemaRef, SortOptions};
 use super::roll::{Answers, Calls, Frame, Job};
 use super::store::{Entry, Order, Store, entry};
 use crate::aggregate::{Changes, Keys, States, Terms, pick};
-use crate::delta::{Delta, Stateful};
+use crate::delta::Delta;
+use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
 /// The order of rows: its first column is the event time, ascending.
@@ -230,7 +231,8 @@ impl Stateful for Rolling {
         rows + self.parts.capacity() * size_of::<Part>() + self.keys.bytes() + self.states.bytes() + self.store.bytes()
     }
 
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         let mut changes = Changes::new(&self.terms.schema);
         let Some(first) = input.first() else { return Vec::new() };
         let delta = self.terms.timed(&Delta::concat(&first.batch().schema(), &input), &[self.calls.time]);
@@ -336,7 +338,8 @@ impl Stateful for Rolling {
         changes.finish()
     }
 
-    fn expire(&mut self, watermark: i64) {
+    fn expire(&mut self, frontier: Epoch) {
+        let watermark = frontier.watermark;
         let later = self.leaving.split_off(&watermark.saturating_add(1));
         for group in std::mem::replace(&mut self.leaving, later).into_values().flatten() {
             self.parts[group as usize].watched = false;

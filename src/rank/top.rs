@@ -14,7 +14,8 @@ use arrow_schema::SchemaRef;
 use super::Rank;
 use super::partitions::Partitions;
 use crate::aggregate::{Changes, Emit, Terms};
-use crate::delta::{Delta, Stateful};
+use crate::delta::Delta;
+use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
 /// `(end, start)`: windows close in the order of their ends.
@@ -70,7 +71,8 @@ impl Stateful for Top {
         self.open.values().chain(self.shown.values()).map(Partitions::bytes).sum()
     }
 
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         let mut panes: BTreeMap<Pane, Vec<Delta>> = BTreeMap::new();
         match self.rank.window {
             None => drop(panes.insert(WHOLE, input)),
@@ -114,7 +116,8 @@ impl Stateful for Top {
         changes.finish()
     }
 
-    fn expire(&mut self, watermark: i64) {
+    fn expire(&mut self, frontier: Epoch) {
+        let watermark = frontier.watermark;
         if self.rank.window.is_none() {
             return;
         }

@@ -15,7 +15,8 @@ use arrow_array::{Array, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 
 use super::codec::{Bytes, Codec};
-use crate::delta::{Delta, Stateful};
+use crate::delta::Delta;
+use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
 /// When rows are past: nothing changes those with a value `v` once `W > v + after_ms`.
@@ -84,7 +85,8 @@ impl Fading {
 }
 
 impl Stateful for Fading {
-    fn apply(&mut self, _: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, _: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         input.iter().for_each(|delta| self.remember(delta));
         input
     }
@@ -151,9 +153,9 @@ mod tests {
         let expiry = Expiry { column: 0, after_ms: 5 };
         let mut fading = Fading::new(expiry, Codec::new(&schema()).unwrap());
         let first = delta(&[(Some(10), 1, 1), (Some(20), 2, 1), (Some(10), 1, 2), (Some(10), 3, 1), (None, 9, 1)]);
-        assert_eq!(rows(&fading.apply(Epoch::at(0), vec![first])).len(), 5, "rows pass as they are");
+        assert_eq!(rows(&fading.apply(Epoch::at(0), &mut [vec![first]])).len(), 5, "rows pass as they are");
         assert_eq!((fading.held(), fading.deadline()), (3, Some(16)));
-        fading.apply(Epoch::at(1), vec![delta(&[(Some(10), 3, -1)])]);
+        fading.apply(Epoch::at(1), &mut [vec![delta(&[(Some(10), 3, -1)])]]);
         assert_eq!(rows(&fading.close(16)), [(10, 1, -3)], "what was taken back is gone already");
         assert_eq!((fading.held(), fading.deadline()), (1, Some(26)));
         assert_eq!(rows(&fading.close(26)), [(20, 2, -1)]);

@@ -16,6 +16,7 @@
 mod codec;
 mod fading;
 mod operator;
+mod settled;
 
 use std::fmt;
 use std::sync::mpsc::Receiver;
@@ -27,6 +28,7 @@ use crate::delta::{Delta, Failed};
 pub use codec::Codec;
 pub use fading::{Expiry, Fading};
 pub use operator::{Given, recursion};
+use settled::Settled;
 
 /// Rounds that a recursion may take unless the program says otherwise.
 pub const MAX_ROUNDS: u64 = 1_000;

@@ -23,8 +23,9 @@ use timely::progress::Timestamp;
 use timely::progress::operate::FrontierInterest;
 
 use super::codec::{Bytes, Codec};
-use super::{Fading, Meet, Recursion, Rows, Shows, Step, Term};
-use crate::delta::{Delta, Failed, Halt, Meter, Rejects, failed_delta, stateful};
+use super::{Fading, Meet, Recursion, Rows, Settled, Shows, Step, Term};
+use crate::delta::{Delta, Failed, Halt, Rejects, failed_delta};
+use crate::operator::{Route, stateful};
 use crate::time::Epoch;
 
 /// An epoch and a round within it.
@@ -32,8 +33,6 @@ type Round = Product<Epoch, u64>;
 /// Changes of rows.
 type Changes<'s, T, D> = VecCollection<'s, T, D, i64>;
 type Builder<D, T> = CapacityContainerBuilder<Vec<(D, T, i64)>>;
-/// What an epoch has brought so far.
-type Staged = (Capability<Epoch>, Vec<(Bytes, i64)>);
 type Index<'s> = Arranged<'s, TraceAgent<ValSpine<Bytes, Bytes, Epoch, i64>>>;
 
 /// A relation that is the same in all rounds.
@@ -70,7 +69,7 @@ pub fn recursion<'s>(
         None => stream,
         Some((expiry, column)) => {
             let fading = Fading::new(super::Expiry { column, ..expiry }, codec(schema));
-            stateful(stream, Pipeline, "Recursion input", Box::new(fading))
+            stateful(vec![(stream, Route::Here)], "Recursion input", Box::new(fading))
         }
     };
     let start = expiring(start, schema, spec.expiry.map(|expiry| expiry.column));
@@ -393,54 +392,20 @@ fn limited<'i>(rows: Changes<'i, Round, Bytes>, max: u64, halt: impl Fn() + 'sta
 
 /// The changes of the result, by whole epochs, netted, in the order of their bytes.
 fn settled<'s>(rows: Changes<'s, Epoch, Bytes>, spec: &Recursion, codec: Codec) -> Stream<'s, Epoch, Delta> {
-    let worker = rows.inner.scope().worker().clone();
-    let expiry = spec.expiry;
-    rows.inner.unary_frontier::<NoopBuilder<Delta>, _, _, _>(Pipeline, "Recursion result", move |initial, info| {
-        drop(initial);
-        let mut meter = Meter::new(&worker, &info);
-        let mut staged: BTreeMap<Epoch, Staged> = BTreeMap::new();
-        // What the result holds: rows and bytes.
-        let mut held = (0i64, 0i64);
-        move |(input, frontier), output| {
+    let bytes = rows.inner.unary::<NoopBuilder<Delta>, _, _, _>(Pipeline, "Recursion rows", |_, _| {
+        move |input, output| {
             input.for_each_time(|time, updates| {
-                for (row, epoch, diff) in updates.flat_map(std::mem::take) {
-                    // A change may be told before its epoch has come.
-                    let staged = staged.entry(epoch).or_insert_with(|| (time.delayed(&epoch, 0), Vec::new()));
-                    staged.1.push((row, diff));
+                for mut updates in updates.map(std::mem::take) {
+                    updates.sort_unstable_by_key(|(_, epoch, _)| *epoch);
+                    for updates in updates.chunk_by(|one, next| one.1 == next.1) {
+                        // A change may be told before its epoch has come.
+                        let capability = time.delayed(&updates[0].1, 0);
+                        let mut delta = Settled::bytes(updates.iter().map(|(row, _, diff)| (row.as_slice(), *diff)));
+                        output.session_with_builder(&capability).give_container(&mut delta);
+                    }
                 }
             });
-            let mut worked = 0;
-            while let Some(entry) = staged.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
-                let (epoch, (capability, mut changes)) = entry.remove_entry();
-                worked += changes.len();
-                changes.sort_unstable();
-                changes.dedup_by(|next, kept| {
-                    next.0 == kept.0 && {
-                        kept.1 += next.1;
-                        true
-                    }
-                });
-                changes.retain(|(_, diff)| *diff != 0);
-                for (row, diff) in &changes {
-                    held = (held.0 + diff, held.1 + diff * (row.len() as i64 + 64));
-                }
-                if changes.is_empty() {
-                    continue;
-                }
-                let batch = codec.decode(changes.iter().map(|(row, _)| row.as_slice()));
-                let inserts = changes.iter().all(|(_, diff)| *diff == 1);
-                let diffs = (!inserts).then(|| changes.iter().map(|(_, diff)| *diff).collect());
-                let delta = Delta::new(batch, diffs);
-                let mut delta = match expiry {
-                    None => delta,
-                    Some(expiry) => expiry.alive(epoch, delta),
-                };
-                if !delta.is_empty() {
-                    output.session_with_builder(&capability).give_container(&mut delta);
-                }
-            }
-            let watermark = frontier.frontier().first().map_or(i64::MAX, |epoch| epoch.watermark);
-            meter.tell(watermark, worked, held.0.max(0) as usize, || held.1.max(0) as usize);
         }
-    })
+    });
+    stateful(vec![(bytes, Route::Here)], "Recursion result", Box::new(Settled::new(codec, spec.expiry)))
 }

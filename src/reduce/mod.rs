@@ -6,7 +6,8 @@
 use arrow_array::ArrayRef;
 
 use crate::aggregate::{Changes, GroupTable, Part, Role, States, Terms};
-use crate::delta::{Delta, Stateful};
+use crate::delta::Delta;
+use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
 /// The state machine.
@@ -51,7 +52,8 @@ impl Stateful for Groups {
         self.table.bytes()
     }
 
-    fn apply(&mut self, _epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, _epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         let mut changes = Changes::new(&self.terms.schema);
         let parts: Vec<Part<'_>> = input.iter().map(Part::Rows).collect();
         let Some(only) = &mut self.only else {
@@ -116,7 +118,7 @@ mod tests {
             vec![Delta::new(batch, Some(vec![diff].into()))]
         };
         let mut told = |input: Vec<Delta>| {
-            let changes = groups.apply(Epoch::MIN, input);
+            let changes = groups.apply(Epoch::MIN, &mut [input]);
             let cell = |delta: &Delta, row: usize, column: usize| {
                 let column = delta.batch().column(column).as_primitive::<Int64Type>().clone();
                 column.iter().nth(row).unwrap()

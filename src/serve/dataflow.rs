@@ -17,8 +17,8 @@ use super::App;
 use super::columns::{Column, columns};
 use super::json;
 use super::route::{Answer, Route, Shape};
-use crate::delta::Windows;
 use crate::engine::{Engine, OperatorStats};
+use crate::operator::Windows;
 use crate::plan::{Dataflow, Op, Origin, describe};
 use crate::time::format_time_ms;
 

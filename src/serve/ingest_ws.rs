@@ -15,7 +15,6 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use futures_util::{SinkExt, Stream, StreamExt};
@@ -26,7 +25,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::App;
 use super::inflow::Inflow;
-use super::ingest::{MAX_ERRORS, beside, find};
+use super::ingest::{MAX_ERRORS, find};
 use super::json::text;
 use super::lanes::Lane;
 use super::limits::Limit;
@@ -40,7 +39,7 @@ use super::socket::{Socket, Upgrade};
 use super::traffic::Client;
 use crate::engine::{Pushed, Refused, Source};
 use crate::format::Part;
-use crate::source::{Beside, Intake, Written};
+use crate::source::{Intake, Written};
 
 /// Frames and bytes that are decoded together at most.
 const BURST_FRAMES: usize = 4096;
@@ -73,10 +72,9 @@ async fn named(
     State(app): State<App>,
     Path(name): Path<String>,
     Extension(inflow): Incoming,
-    headers: HeaderMap,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
-    open(app, name, &headers, inflow, upgrade)
+    open(app, name, inflow, upgrade)
 }
 
 #[derive(Deserialize)]
@@ -89,7 +87,6 @@ async fn only(
     State(app): State<App>,
     query: Result<Query<Asked>, QueryRejection>,
     Extension(inflow): Incoming,
-    headers: HeaderMap,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
@@ -108,13 +105,12 @@ async fn only(
             }
         }
     };
-    open(app, name, &headers, inflow, upgrade)
+    open(app, name, inflow, upgrade)
 }
 
-fn open(app: App, name: String, headers: &HeaderMap, inflow: Arc<Inflow>, upgrade: Asks) -> Result<Response, Problem> {
-    let (_, intake) = find(&app, &name)?;
+fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Asks) -> Result<Response, Problem> {
+    find(&app, &name)?;
     let upgrade = upgrade?;
-    let beside = beside(intake, headers)?;
     let open = app.sockets.clone().try_read_owned();
     let frame = app.access.limits.size(Limit::Frame);
     inflow.watch(Pace::of_bodies(&app.access.limits), &app.bodies);
@@ -125,8 +121,7 @@ fn open(app: App, name: String, headers: &HeaderMap, inflow: Arc<Inflow>, upgrad
             let signs = Signs::new(&app.access.limits);
             let (frames, lines, held) = (0, Vec::new(), Vec::new());
             let lane = &app.lanes.taking;
-            let mut connection =
-                Connection { socket, inflow, source, intake, beside, lane, signs, frames, lines, held };
+            let mut connection = Connection { socket, inflow, source, intake, lane, signs, frames, lines, held };
             let end = tokio::select! {
                 // Looked at first: a frame that comes when others are refused already is not taken.
                 biased;
@@ -151,8 +146,6 @@ struct Connection<'a> {
     inflow: Arc<Inflow>,
     source: &'a Source,
     intake: &'a Intake,
-    /// What the headers of the handshake say beside the rows.
-    beside: Beside,
     /// Where long frames are decoded.
     lane: &'a Lane,
     signs: Signs,
@@ -283,8 +276,8 @@ impl Connection<'_> {
             return Ok(());
         }
         let part = match self.lines.len() > LONG_BYTES {
-            true => self.lane.run(|| self.intake.lines(&self.lines, &self.beside)).await,
-            false => self.intake.lines(&self.lines, &self.beside),
+            true => self.lane.run(|| self.intake.lines(&self.lines)).await,
+            false => self.intake.lines(&self.lines),
         };
         let pushed = self.push(part).await?;
         let (lines, held) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.held));
@@ -312,8 +305,8 @@ impl Connection<'_> {
     async fn several(&mut self, written: Written, frame: &[u8]) -> Result<(), End> {
         let seq = self.frames;
         let decoded = match frame.len() > LONG_BYTES {
-            true => self.lane.run(|| self.intake.decode(written, frame, &self.beside)).await,
-            false => self.intake.decode(written, frame, &self.beside),
+            true => self.lane.run(|| self.intake.decode(written, frame)).await,
+            false => self.intake.decode(written, frame),
         };
         match decoded {
             Err(reason) => self.error(seq, &reason).await,

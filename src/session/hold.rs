@@ -10,7 +10,8 @@ use arrow_array::UInt32Array;
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::SchemaRef;
 
-use crate::delta::{Delta, Stateful};
+use crate::delta::Delta;
+use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
 /// The state machine.
@@ -53,7 +54,8 @@ impl Hold {
 }
 
 impl Stateful for Hold {
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         self.watermark = epoch.watermark;
         self.held.extend(input);
         Vec::new()

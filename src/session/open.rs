@@ -12,7 +12,8 @@ use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 
 use super::due::Due;
 use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms};
-use crate::delta::{Delta, Stateful, Windows};
+use crate::delta::Delta;
+use crate::operator::{Stateful, Windows, only};
 use crate::time::Epoch;
 
 /// No session.
@@ -304,8 +305,9 @@ impl Stateful for Sessions {
         Some(Windows::of(open.map(|session| (session.start, session.end)), true))
     }
 
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
-        self.expire(epoch.watermark);
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
+        self.expire(epoch);
         self.epochs = self.epochs.wrapping_add(1);
         let mut effects = Effects::default();
         let mut placed: Vec<(Delta, Vec<u32>)> =
@@ -383,7 +385,8 @@ impl Stateful for Sessions {
         changes.finish()
     }
 
-    fn expire(&mut self, watermark: i64) {
+    fn expire(&mut self, frontier: Epoch) {
+        let watermark = frontier.watermark;
         let mut over = Vec::new();
         while let Some(places) = self.expiring.pop(watermark) {
             for place in places {

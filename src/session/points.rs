@@ -13,7 +13,8 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 
 use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms, pick};
-use crate::delta::{Delta, Stateful, Windows};
+use crate::delta::Delta;
+use crate::operator::{Stateful, Windows, only};
 use crate::time::Epoch;
 
 /// The rows of one time of a key.
@@ -204,8 +205,9 @@ impl Stateful for PointSessions {
         Some(Windows::of(open.map(|run| (run.start, run.end)), true))
     }
 
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
-        self.expire(epoch.watermark);
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
+        self.expire(epoch);
         let rows: Vec<Delta> = input.iter().map(|rows| self.terms.timed(rows, &[self.time])).collect();
         let rows: Vec<(Delta, Vec<u32>)> = rows.into_iter().map(|rows| (rows.clone(), self.intern(&rows))).collect();
         let keys: BTreeSet<u32> = rows.iter().flat_map(|(_, keys)| keys).copied().collect();
@@ -245,7 +247,8 @@ impl Stateful for PointSessions {
         changes.finish()
     }
 
-    fn expire(&mut self, watermark: i64) {
+    fn expire(&mut self, frontier: Epoch) {
+        let watermark = frontier.watermark;
         while let Some(key) = pop_due(&mut self.expiring, watermark) {
             let over: Vec<Run> =
                 self.runs(key).into_iter().filter(|run| self.terms.expired(run.end, watermark)).collect();

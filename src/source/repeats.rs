@@ -14,7 +14,8 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
 use super::SourceSpec;
 use super::dedup::{Dedup, Keys};
-use crate::delta::{Delta, Stateful};
+use crate::delta::Delta;
+use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
 /// The state machine.
@@ -74,7 +75,8 @@ fn order(keys: &Keys, at: &[i64]) -> Vec<usize> {
 }
 
 impl Stateful for Repeats {
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         let (batch, _) = Delta::concat(&self.wide, &input).into_parts();
         let (keys, at) = keys_of(&batch);
         let keys = self.dedup.keys(Arc::clone(keys));

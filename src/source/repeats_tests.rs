@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use super::edge_tests::{decoded, spec, timed};
 use super::repeats::keys_of;
 use super::*;
-use crate::delta::{Delta, Stateful};
+use crate::delta::Delta;
+use crate::operator::Stateful;
 use crate::time::Epoch;
 
 /// A row as an edge left it: where it is, its key, its sequence number.
@@ -80,7 +81,7 @@ proptest! {
             let schema = deltas[0].batch().schema();
             let all = Delta::concat(&schema, &deltas);
             let parts = (0..all.len()).step_by(cut).map(|from| all.slice(from, cut.min(all.len() - from)));
-            for left in repeats.apply(epoch, parts.collect()) {
+            for left in repeats.apply(epoch, &mut [parts.collect()]) {
                 prop_assert_eq!(&left.batch().schema(), &spec.schema);
                 found.extend(left.batch().column(2).as_primitive::<Int64Type>().values());
             }

@@ -7,7 +7,6 @@ use datafusion_sql::sqlparser::tokenizer::{Location, Span, TokenWithSpan};
 use super::error::{Problem, suggest};
 use super::identity::readable;
 use super::names::place_of;
-use crate::type_names::in_sql;
 
 /// A problem as an error of the planner, on its way through it.
 pub(super) fn placed(problem: Problem) -> DataFusionError {
@@ -35,7 +34,6 @@ pub(super) struct Known<'a> {
 pub(super) fn problems(error: DataFusionError, known: &Known<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
     collect(error, None, known, &mut found);
-    found.iter_mut().for_each(|problem| problem.message = in_sql(&problem.message));
     found
 }
 

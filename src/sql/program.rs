@@ -462,8 +462,7 @@ impl<'a> Program<'a> {
                 *source = number[*source];
             }
         }
-        let zone = self.context.zone();
-        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone };
+        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks };
         if let Some(clash) = crate::plan::clash(&dataflow) {
             let (file, span) = self.sinks[clash.sink].place();
             let (name, text) = &self.files[file];

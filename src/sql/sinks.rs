@@ -17,7 +17,7 @@ use super::source_draft::{option_problem, options_of};
 use super::statement::{Insert, OptionPair, Sink};
 use super::token::Name;
 use crate::options::{OptionSpec, Options};
-use crate::plan::{NodeId, Scalar, SinkPlan, sql_type};
+use crate::plan::{NodeId, Scalar, SinkPlan};
 use crate::sink::{SinkConnector, SinkSpec};
 
 /// The options that every sink understands.
@@ -202,9 +202,9 @@ impl Program<'_> {
                     let message = format!(
                         "column '{}' is of type {}, and the query's '{}' of type {}",
                         field.name(),
-                        sql_type(field.data_type()),
+                        field.data_type(),
                         names[at],
-                        sql_type(&types[at])
+                        types[at]
                     );
                     let place = super::names::place_of(&insert.query.tokens, &names[at]).unwrap_or(span);
                     return Err(vec![Problem::at(place, message).hint(format!("write CAST({} AS ...)", names[at]))]);

@@ -1,9 +1,9 @@
 //! Forms of expressions that the planner does not read, rewritten to ones that it does.
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Ident, Interval, ObjectName, Spanned, Subscript, Value, ValueWithSpan, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType, helpers::attached_token::AttachedToken,
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
+    Ident, Interval, ObjectName, Spanned, Value, ValueWithSpan, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowSpec, WindowType, helpers::attached_token::AttachedToken,
 };
 
 use super::error::Problem;
@@ -29,10 +29,6 @@ pub(super) fn step(part: Part<'_>) -> Flow {
             membership(expr);
             Ok(())
         }
-        Expr::CompoundFieldAccess { access_chain, .. } => {
-            fields_of_items(access_chain);
-            Ok(())
-        }
         _ => Ok(()),
     })
 }
@@ -47,17 +43,6 @@ fn membership(expr: &mut Expr) {
     let Expr::Subquery(query) = right.as_ref() else { return };
     let negated = matches!(expr, Expr::AllOp { .. });
     *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated };
-}
-
-/// `items[1].name` as `items[1]['name']`.
-fn fields_of_items(chain: &mut [AccessExpr]) {
-    let behind = chain.iter().position(|access| matches!(access, AccessExpr::Subscript(_)));
-    for access in chain.iter_mut().skip(behind.unwrap_or(usize::MAX)) {
-        if let AccessExpr::Dot(Expr::Identifier(field)) = access {
-            let name = ValueWithSpan { value: Value::SingleQuotedString(field.value.clone()), span: field.span };
-            *access = AccessExpr::Subscript(Subscript::Index { index: Expr::Value(name) });
-        }
-    }
 }
 
 /// An interval literal as `'n months m nanoseconds'`, exactly.

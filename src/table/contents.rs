@@ -13,7 +13,8 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 
 use super::Act;
-use crate::delta::{Delta, Stateful};
+use crate::delta::Delta;
+use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
 type Bytes = Box<[u8]>;
@@ -106,7 +107,8 @@ impl Contents {
 }
 
 impl Stateful for Contents {
-    fn apply(&mut self, _: Epoch, mut input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, _: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let mut input = only(inputs);
         // The requests of one process come in their order.
         let process = self.schema.fields().len() + 1;
         let asked_by = |delta: &Delta| delta.batch().column(process).as_primitive::<Int64Type>().value(0);
@@ -187,7 +189,7 @@ mod tests {
         let wire = request_schema(&schema());
         let mut apply = |changes: &[(usize, Change)]| {
             let requests = changes.iter().map(|(process, change)| change.request(&wire, *process)).collect();
-            shown(&contents.apply(Epoch::MIN, requests))
+            shown(&contents.apply(Epoch::MIN, &mut [requests]))
         };
         let row = |page: &str, slow, diff| (page.to_owned(), slow, diff);
         let upsert = |these: &[(&str, Option<i64>)]| Change::Upsert(rows(these));

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::{Window, split};
 use crate::aggregate::{Changes, Emit, GroupTable, Part, Role, Terms, window_columns};
-use crate::delta::{Delta, Stateful, Windows};
+use crate::delta::Delta;
+use crate::operator::{Stateful, Windows, only};
 use crate::time::Epoch;
 
 /// Where a row's window is found.
@@ -152,7 +153,8 @@ impl Stateful for Panes {
         Some(Windows::of(open.map(|(&(end, start), _)| (start, end)), false))
     }
 
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         let mut changes = Changes::new(&self.terms.schema);
         match self.source {
             Source::Time { time, window } if !matches!(window, Window::Tumble { .. }) => {
@@ -188,7 +190,8 @@ impl Stateful for Panes {
         changes.finish()
     }
 
-    fn expire(&mut self, watermark: i64) {
+    fn expire(&mut self, frontier: Epoch) {
+        let watermark = frontier.watermark;
         while let Some(first) = self.shown.first_entry().filter(|first| self.terms.expired(first.key().0, watermark)) {
             first.remove();
         }

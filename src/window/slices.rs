@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use super::cells::Cells;
 use super::{Window, split};
 use crate::aggregate::{Changes, GroupTable, Part, Role, States, Terms, window_columns};
-use crate::delta::{Delta, Stateful, Windows};
+use crate::delta::Delta;
+use crate::operator::{Stateful, Windows, only};
 use crate::time::Epoch;
 
 /// The state machine.
@@ -266,7 +267,8 @@ impl Stateful for Slices {
         Some(Windows::of(open.into_iter().map(|(end, start)| (start, end)), false))
     }
 
-    fn apply(&mut self, epoch: Epoch, input: Vec<Delta>) -> Vec<Delta> {
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        let input = only(inputs);
         self.now = epoch;
         let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
         for delta in input {
@@ -321,7 +323,8 @@ impl Stateful for Slices {
         changes.finish()
     }
 
-    fn expire(&mut self, watermark: i64) {
+    fn expire(&mut self, frontier: Epoch) {
+        let watermark = frontier.watermark;
         while let Some(first) = self.closed.first_entry().filter(|first| self.terms.expired(*first.key(), watermark)) {
             first.remove();
         }

@@ -10,8 +10,9 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use highwater::aggregate::{self, Emit};
-use highwater::delta::{Delta, Failed, Rejects, Stateful};
+use highwater::delta::{Delta, Failed, Rejects};
 use highwater::format::show_row;
+use highwater::operator::Stateful;
 use highwater::plan::{AggregateCall, Dataflow, Facts, Node, Op, Pane, Reduce, ViewSpec, build};
 use highwater::time::Epoch;
 use proptest::prelude::*;
@@ -280,21 +281,21 @@ pub fn drive(mut state: Box<dyn Stateful>, epochs: &Epochs, batch: usize) -> Out
     let mut outcome = Outcome::default();
     let texts = |deltas: Vec<Delta>| deltas.iter().flat_map(texts).collect::<Vec<_>>();
     if state.starts() && !epochs.contains_key(&Epoch::MIN) {
-        outcome.calls.push((Epoch::MIN, texts(state.apply(Epoch::MIN, Vec::new()))));
+        outcome.calls.push((Epoch::MIN, texts(state.apply(Epoch::MIN, &mut [Vec::new()]))));
     }
     for (&epoch, rows) in epochs {
         while let Some(due) = state.deadline().filter(|due| Epoch::at(*due) <= epoch) {
             outcome.calls.push((Epoch::at(due), texts(state.close(due))));
         }
-        state.expire(epoch.watermark);
-        outcome.calls.push((epoch, texts(state.apply(epoch, rows.chunks(batch).map(delta).collect()))));
+        state.expire(epoch);
+        outcome.calls.push((epoch, texts(state.apply(epoch, &mut [rows.chunks(batch).map(delta).collect()]))));
         assert!(state.deadline().is_none_or(|due| Epoch::at(due) > epoch), "a deadline that has passed");
     }
     while let Some(due) = state.deadline() {
         outcome.calls.push((Epoch::at(due), texts(state.close(due))));
         assert!(state.deadline().is_none_or(|next| next > due), "deadlines ascend");
     }
-    state.expire(i64::MAX);
+    state.expire(Epoch::END);
     outcome.held = state.held();
     outcome
 }

@@ -12,7 +12,6 @@ use super::super::generated::{digits, texts};
 use super::super::random::{Stream, below, unit};
 use super::invalid;
 use crate::options::{OptionError, Options};
-use crate::type_names::sql_type;
 
 /// Makes one column: of the numbers of some rows and their event times.
 type Make = Box<dyn Fn(Range<u64>, &[i64]) -> ArrayRef + Send>;
@@ -95,7 +94,7 @@ impl Maker {
         let nulls = Stream::new(seed ^ 1, field.name());
         Ok(make.map(|make| Maker { make, null_rate, nulls }).ok_or_else(|| {
             let how = if sequence { "a sequence" } else { "datagen" };
-            let what = format!("{how} cannot make column '{}' of type {}", field.name(), sql_type(field.data_type()));
+            let what = format!("{how} cannot make column '{}' of type {}", field.name(), field.data_type());
             (what, "declare it as a number, VARCHAR, BOOLEAN or TIMESTAMP(3), or compute it in a view".to_owned())
         }))
     }
@@ -218,13 +217,11 @@ fn random(
                 })
             }))
         }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            let kind = kind.clone();
+        DataType::Timestamp(TimeUnit::Millisecond, None) => {
             let past = options.duration_ms(&option("max-past"))?.unwrap_or(0) as u64;
             Some(Box::new(move |rows, times| {
                 let time = |(row, time): (u64, &i64)| time.saturating_sub(below(values.at(row), past + 1) as i64);
-                let made = TimestampMillisecondArray::from_iter_values(rows.zip(times).map(time));
-                Arc::new(made.with_data_type(kind.clone()))
+                Arc::new(TimestampMillisecondArray::from_iter_values(rows.zip(times).map(time)))
             }))
         }
         _ => None,

@@ -13,7 +13,6 @@ use super::super::generated::digits;
 use super::super::random::{Stream, below};
 use super::field::Maker;
 use crate::options::{OptionError, Options};
-use crate::type_names::sql_type;
 
 /// The ready kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,12 +145,8 @@ pub(super) fn maker(kind: Kind, field: &FieldRef, seed: u64, keys: u64) -> Resul
         let known: Vec<String> = columns(kind).iter().map(|field| field.name().clone()).collect();
         return Err((format!("this kind has no column '{}'", field.name()), format!("it has {}", known.join(", "))));
     };
-    // A time may be declared as an instant too.
-    let instant =
-        matches!((draw, field.data_type()), (Draw::Time, DataType::Timestamp(TimeUnit::Millisecond, Some(_))));
-    if data_type(draw) != *field.data_type() && !instant {
-        let (made, declared) = (sql_type(&data_type(draw)), sql_type(field.data_type()));
-        let what = format!("column '{name}' is {made}, not {declared}");
+    if data_type(draw) != *field.data_type() {
+        let what = format!("column '{name}' is {}, not {}", data_type(draw), field.data_type());
         return Err((what, "declare it so, or declare no columns at all".to_owned()));
     }
     if kind == Kind::Mixed && !matches!(name, "type" | "ts") && !field.is_nullable() {
@@ -169,16 +164,13 @@ pub(super) fn maker(kind: Kind, field: &FieldRef, seed: u64, keys: u64) -> Resul
         third: stream("third"),
         fourth: stream("fourth"),
     };
-    let kind = field.data_type().clone();
-    Ok(Maker::ready(move |rows, times| column(draws, owner, draw, &kind, rows, times)))
+    Ok(Maker::ready(move |rows, times| column(draws, owner, draw, rows, times)))
 }
 
-fn column(draws: Draws, owner: Kind, draw: Draw, kind: &DataType, rows: Range<u64>, times: &[i64]) -> ArrayRef {
+fn column(draws: Draws, owner: Kind, draw: Draw, rows: Range<u64>, times: &[i64]) -> ArrayRef {
     let here = |row: u64| !draws.mixed || draws.kind(row) == owner;
     match draw {
-        Draw::Time => {
-            Arc::new(TimestampMillisecondArray::new(times.to_vec().into(), None).with_data_type(kind.clone()))
-        }
+        Draw::Time => Arc::new(TimestampMillisecondArray::new(times.to_vec().into(), None)),
         Draw::Text(write) => {
             let mut column = StringBuilder::with_capacity(times.len(), 12 * times.len());
             let mut text = String::new();
