@@ -67,16 +67,19 @@ fn start(args: Run) -> Result<(), Outcome> {
     let settings = args.settings.or(Settings::read(Path::new(FILE)).map_err(Outcome::usage)?);
     let config = config(&settings).map_err(Outcome::usage)?;
     let telemetry = telemetry(settings.otlp.as_deref(), config.process).map_err(Outcome::usage)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(serve::threads()).enable_all().build();
+    let runtime = runtime.map_err(|error| Outcome::Failed(format!("no threads for the server: {error}")))?;
+    // From the first moment on: a supervisor may send any of them while the program is read.
+    let signals = runtime.block_on(async { Signals::listen() });
+    let signals = signals.map_err(|error| Outcome::Failed(format!("signals: {error}")))?;
     let compiled = program::read(&args.files)?;
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
     compiled.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     plan::check(&compiled.dataflow).iter().for_each(|warning| tracing::warn!("{warning}"));
     descriptors::raise();
 
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).max_blocking_threads(serve::threads()).enable_all().build();
-    let runtime = runtime.map_err(|error| Outcome::Failed(format!("no threads for the server: {error}")))?;
-    let result = runtime.block_on(serve_and_follow(compiled.dataflow, config, telemetry, &settings));
+    let result = runtime.block_on(serve_and_follow(compiled.dataflow, config, telemetry, &settings, signals));
     progress::wipe();
     // What is stuck is not waited for.
     runtime.shutdown_timeout(if result.is_ok() { GRACE } else { Duration::ZERO });
@@ -88,8 +91,8 @@ async fn serve_and_follow(
     config: Config,
     telemetry: Option<Telemetry>,
     settings: &Settings,
+    mut signals: Signals,
 ) -> Result<(), Outcome> {
-    let mut signals = Signals::listen().map_err(|error| Outcome::Failed(format!("signals: {error}")))?;
     // Before anything runs: a port that is taken is found out at once.
     let listener = match settings.no_serve.unwrap_or(false) {
         true => None,

@@ -65,31 +65,48 @@ impl EpochChanges {
     pub fn is_empty(&self) -> bool {
         self.delta.is_empty()
     }
+
+    /// What it takes in memory, about: each row as the codec's bytes and as columns, and what is known of it.
+    fn bytes(&self) -> usize {
+        const BESIDE: usize = 80;
+        self.rows.iter().map(|row| 2 * row.len() + BESIDE).sum()
+    }
 }
 
-/// The last epochs with changes, whole ones, bounded in epochs and rows.
+/// The last epochs with changes, whole ones, bounded in epochs, rows and bytes.
 #[derive(Debug)]
 pub(super) struct Ring {
     epochs: VecDeque<Arc<EpochChanges>>,
     rows: usize,
-    max_epochs: usize,
-    max_rows: usize,
+    bytes: usize,
+    room: RingRoom,
     /// The last epoch that made room; all changes after it are still here.
     gone: Option<Epoch>,
 }
 
+/// How much a ring remembers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RingRoom {
+    pub(super) epochs: usize,
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
 impl Ring {
-    pub(super) fn new(max_epochs: usize, max_rows: usize) -> Ring {
-        Ring { epochs: VecDeque::new(), rows: 0, max_epochs: max_epochs.max(1), max_rows, gone: None }
+    pub(super) fn new(room: RingRoom) -> Ring {
+        Ring { epochs: VecDeque::new(), rows: 0, bytes: 0, room, gone: None }
     }
 
     /// Takes the next epoch; the oldest ones make room. The newest stays, however large it is.
     pub(super) fn push(&mut self, changes: Arc<EpochChanges>) {
         self.rows += changes.len();
+        self.bytes += changes.bytes();
         self.epochs.push_back(changes);
-        while self.epochs.len() > self.max_epochs || (self.rows > self.max_rows && self.epochs.len() > 1) {
+        let RingRoom { epochs, rows, bytes } = self.room;
+        while self.epochs.len() > 1 && (self.epochs.len() > epochs || self.rows > rows || self.bytes > bytes) {
             if let Some(oldest) = self.epochs.pop_front() {
                 self.rows -= oldest.len();
+                self.bytes -= oldest.bytes();
                 self.gone = Some(oldest.epoch);
             }
         }

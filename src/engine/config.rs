@@ -40,6 +40,8 @@ pub struct Config {
     pub ring_epochs: usize,
     /// How many changed rows a view remembers for subscribers.
     pub ring_rows: usize,
+    /// How many bytes of changes a view remembers for subscribers, about.
+    pub ring_bytes: usize,
     /// How many rows a view keeps (its option `max-rows` overrides): closed rows, oldest first, make room.
     pub view_rows: usize,
     /// How large a row may be that a client pushes.
@@ -71,6 +73,7 @@ impl Default for Config {
             tables_linger: false,
             ring_epochs: 4096,
             ring_rows: 1 << 20,
+            ring_bytes: 64 << 20,
             view_rows: 1_000_000,
             pushed_row: RowLimits::default(),
             dead_letters: 1000,

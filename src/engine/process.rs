@@ -12,6 +12,7 @@ use timely::communication::allocator::{Allocator, AllocatorBuilder, ProcessBuild
 use timely::communication::{Config as Communication, Hooks, WorkerGuards, initialize_from};
 use timely::worker::{ProgressMode, Worker};
 
+use super::changes::RingRoom;
 use super::cluster::{self, Agreement, Presence};
 use super::control::Alarm;
 use super::dead_file::DeadFile;
@@ -169,10 +170,13 @@ fn view(dataflow: &Dataflow, spec: &ViewSpec, config: &Config) -> Result<Arc<Vie
         },
         rows: spec.options.parse("max-rows", "a number of rows").map_err(options)?.unwrap_or(config.view_rows),
         retention_ms: spec.options.duration_ms("retention").map_err(options)?,
-        ring_epochs: config.ring_epochs,
-        ring_rows: config.ring_rows,
+        ring: ring(config),
     };
     View::new(spec.clone(), &node.schema, limits).map(Arc::new)
+}
+
+fn ring(config: &Config) -> RingRoom {
+    RingRoom { epochs: config.ring_epochs, rows: config.ring_rows, bytes: config.ring_bytes }
 }
 
 type Opened = (Vec<Arc<Source>>, Vec<Readers>);
@@ -210,13 +214,7 @@ fn open_sources(
 /// Opens the reference tables, each with a store of its rows.
 fn open_tables(dataflow: &Dataflow, config: &Config, views: &Arc<Views>) -> Result<Vec<Arc<Table>>, EngineError> {
     let open = |spec: &TableSpec| {
-        let limits = Limits {
-            closing: Closing::Never,
-            rows: usize::MAX,
-            retention_ms: None,
-            ring_epochs: config.ring_epochs,
-            ring_rows: config.ring_rows,
-        };
+        let limits = Limits { closing: Closing::Never, rows: usize::MAX, retention_ms: None, ring: ring(config) };
         let view = View::new(spec.view.clone(), &dataflow.nodes[spec.view.node].schema, limits).map(Arc::new)?;
         Table::open(spec.clone(), view, views.clone(), config.process, config.tables_linger).map(Arc::new)
     };

@@ -13,7 +13,7 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 
-use super::changes::{EpochChanges, Identity, Ring, Status};
+use super::changes::{EpochChanges, Identity, Ring, RingRoom, Status};
 use super::consolidate::{Netted, RowCodec};
 use super::row_index::{INDEXES, RowIndex};
 use crate::time::Epoch;
@@ -43,10 +43,8 @@ pub(super) struct Limits {
     pub(super) rows: usize,
     /// How far behind the watermark a closed row is kept, in ms; `None` is forever.
     pub(super) retention_ms: Option<i64>,
-    /// How many epochs of changes.
-    pub(super) ring_epochs: usize,
-    /// How many rows of changes.
-    pub(super) ring_rows: usize,
+    /// How much of its changes.
+    pub(super) ring: RingRoom,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +124,7 @@ impl Rows {
             rows: BTreeMap::new(),
             len: 0,
             as_of: Epoch::MIN,
-            ring: Ring::new(limits.ring_epochs, limits.ring_rows),
+            ring: Ring::new(limits.ring),
             closing: BTreeMap::new(),
             open: 0,
             limits,

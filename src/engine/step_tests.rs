@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMillisecond
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::changes::Status;
+use super::changes::{RingRoom, Status};
 use super::rows::{Closing, Limits};
 use super::step::Place;
 use super::view::{Snapshot, View};
@@ -66,7 +66,8 @@ pub(super) fn view_of(closing: Closing, key: Option<Vec<usize>>, rows: usize) ->
         sql: String::new(),
         options: Default::default(),
     };
-    let limits = Limits { closing, rows, retention_ms: None, ring_epochs: usize::MAX, ring_rows: usize::MAX };
+    let ring = RingRoom { epochs: usize::MAX, rows: usize::MAX, bytes: usize::MAX };
+    let limits = Limits { closing, rows, retention_ms: None, ring };
     View::new(spec, &schema(), limits).unwrap()
 }
 

@@ -1,5 +1,7 @@
 //! Who may call what: the settings of it, and the guard before every route.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -16,6 +18,9 @@ use super::tokens::{Refusal, Tokens};
 use crate::engine;
 use crate::otlp::Recorder;
 use crate::time::now_ms;
+
+/// How often a stream or a socket is asked whether its token is still good.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How a server may be reached. The default asks for nothing: for the loopback only.
 #[derive(Clone, Debug, Default)]
@@ -38,17 +43,42 @@ pub struct Access {
 #[derive(Clone, Default)]
 pub(super) struct Sent(pub(super) Option<String>);
 
+/// Leave to go on, for streams and sockets: it lasts as long as the token does that they were opened with.
+#[derive(Clone, Default)]
+pub(super) struct Pass(Option<(Tokens, String, Role)>);
+
+impl Pass {
+    /// Whether the token has come to its end, or is none any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(|(tokens, sent, role)| tokens.check(Some(sent), *role, now_ms()).is_err())
+    }
+
+    /// Waits until it has.
+    pub(super) async fn over(&self) {
+        if self.0.is_none() {
+            return std::future::pending().await;
+        }
+        while !self.is_over() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
 /// Lets those through that have the route's role.
-pub(super) async fn guard(State((app, role)): State<(App, Role)>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State((app, role)): State<(App, Role)>, mut request: Request, next: Next) -> Response {
     match admit(&app, role, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(pass) => {
+            request.extensions_mut().insert(pass);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }
 
-fn admit(app: &App, role: Role, request: &Request) -> Result<(), Problem> {
+fn admit(app: &App, role: Role, request: &Request) -> Result<Pass, Problem> {
+    let mut pass = Pass::default();
     if role == Role::Open {
-        return Ok(());
+        return Ok(pass);
     }
     let upgrades = request.headers().contains_key(header::UPGRADE);
     if upgrades || !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -58,6 +88,7 @@ fn admit(app: &App, role: Role, request: &Request) -> Result<(), Problem> {
         let sent = request.extensions().get::<Sent>().and_then(|sent| sent.0.as_deref());
         let name = tokens.check(sent, role, now_ms()).map_err(|refusal| refused(&refusal, role))?;
         tracing::trace!(token = name, "admitted");
+        pass.0 = sent.map(|sent| (tokens.clone(), sent.to_owned(), role));
     }
     let state = app.engine.state();
     let takes = match role {
@@ -69,7 +100,7 @@ fn admit(app: &App, role: Role, request: &Request) -> Result<(), Problem> {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         return Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("5")));
     }
-    Ok(())
+    Ok(pass)
 }
 
 fn refused(refusal: &Refusal, role: Role) -> Problem {

@@ -112,9 +112,14 @@ fn written(headers: &HeaderMap, intake: &Intake) -> Result<Written, Problem> {
 
 /// The body without its packing, of `limit` bytes at most.
 fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Problem> {
-    let coding = headers.get(header::CONTENT_ENCODING).map(|coding| coding.to_str().unwrap_or("?").trim());
-    let Some(coding) = coding.filter(|coding| !matches!(*coding, "" | "identity")) else { return Ok(body) };
-    let Some(packing) = Packing::named(coding) else {
+    let all = headers.get_all(header::CONTENT_ENCODING).iter().map(|coding| coding.to_str().unwrap_or("?"));
+    let all = all.flat_map(|coding| coding.split(',')).map(str::trim);
+    let codings: Vec<&str> = all.filter(|coding| !matches!(*coding, "" | "identity")).collect();
+    if codings.is_empty() {
+        return Ok(body);
+    }
+    let coding = codings.join(", ");
+    let Some(packing) = Packing::named(&coding) else {
         let detail = format!("a body packed with '{coding}' is not read; send gzip, zstd or identity");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     };

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::App;
+use super::access::Pass;
 use super::inflow::Inflow;
 use super::ingest::{MAX_ERRORS, find};
 use super::json::text;
@@ -66,15 +67,15 @@ pub(super) const ROUTES: &[Route] = &[
 
 type Asks = Result<Upgrade, Problem>;
 
-type Incoming = Extension<Arc<Inflow>>;
+type Incoming = (Extension<Arc<Inflow>>, Extension<Pass>);
 
 async fn named(
     State(app): State<App>,
     Path(name): Path<String>,
-    Extension(inflow): Incoming,
+    (Extension(inflow), Extension(pass)): Incoming,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
-    open(app, name, inflow, upgrade)
+    open(app, name, (inflow, pass), upgrade)
 }
 
 #[derive(Deserialize)]
@@ -86,7 +87,7 @@ struct Asked {
 async fn only(
     State(app): State<App>,
     query: Result<Query<Asked>, QueryRejection>,
-    Extension(inflow): Incoming,
+    (Extension(inflow), Extension(pass)): Incoming,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
@@ -105,10 +106,10 @@ async fn only(
             }
         }
     };
-    open(app, name, inflow, upgrade)
+    open(app, name, (inflow, pass), upgrade)
 }
 
-fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Asks) -> Result<Response, Problem> {
+fn open(app: App, name: String, (inflow, pass): (Arc<Inflow>, Pass), upgrade: Asks) -> Result<Response, Problem> {
     find(&app, &name)?;
     let upgrade = upgrade?;
     let open = app.sockets.clone().try_read_owned();
@@ -126,6 +127,10 @@ fn open(app: App, name: String, inflow: Arc<Inflow>, upgrade: Asks) -> Result<Re
                 // Looked at first: a frame that comes when others are refused already is not taken.
                 biased;
                 _ = closing.wait_for(|closing| *closing) => End::Stops,
+                () = pass.over() => {
+                    app.traffic.refuse("unauthorized", &"a WebSocket, whose token is not good any more");
+                    End::Wrong(Parting::token())
+                }
                 end = connection.run() => end,
             };
             // What is not acknowledged was not taken.

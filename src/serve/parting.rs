@@ -36,6 +36,11 @@ impl Parting {
         Parting { code: CloseCode::Away, reason: reason.into() }
     }
 
+    /// The client may not go on.
+    pub(super) fn token() -> Parting {
+        Parting { code: CloseCode::Policy, reason: "the token is not good any more".to_owned() }
+    }
+
     /// The client gave no sign of life for so long.
     pub(super) fn silent(signs: &Signs) -> Parting {
         let idle = signs.idle.as_secs_f64();

@@ -6,6 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
@@ -23,6 +25,8 @@ use super::problem::Problem;
 const WRITE_AT: usize = PIECE;
 /// Bytes that may wait for a reader of events; one that lets more come together is cut off.
 pub(super) const WRITE_MAX: usize = 4 * PIECE;
+/// Bytes of a key that asks for one.
+const KEY_BYTES: usize = 16;
 /// Bytes that are read together: clients say little.
 const READ_AT: usize = 8 << 10;
 
@@ -48,9 +52,13 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
             return Err(wrong("there is no 'Connection: upgrade' and 'Upgrade: websocket'"));
         }
         if !names(headers, &header::SEC_WEBSOCKET_VERSION, "13") {
-            return Err(wrong("'Sec-WebSocket-Version' is not 13"));
+            let problem = wrong("'Sec-WebSocket-Version' is not 13");
+            return Err(problem.with(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
         }
         let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or_else(|| wrong("there is no 'Sec-WebSocket-Key'"))?;
+        if !STANDARD.decode(key.as_bytes()).is_ok_and(|key| key.len() == KEY_BYTES) {
+            return Err(wrong("'Sec-WebSocket-Key' is no key"));
+        }
         let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()));
         let accept = accept.map_err(|_| wrong("'Sec-WebSocket-Key' is no key"))?;
         let on = parts.extensions.remove::<OnUpgrade>();

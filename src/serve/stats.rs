@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::App;
+use super::access::Pass;
 use super::as_of::AsOf;
 use super::json;
 use super::problem::Problem;
@@ -179,7 +180,7 @@ async fn stats(State(app): State<App>) -> Json<Stats> {
     Json(Stats::of(&app))
 }
 
-async fn stream(State(app): State<App>, side: Side) -> Result<Response, Problem> {
+async fn stream(State(app): State<App>, side: Side, Extension(pass): Extension<Pass>) -> Result<Response, Problem> {
     let place = place(&app, Client::Sse)?;
     let (out, receiver) = mpsc::channel(1);
     let mut closing = app.closing.clone();
@@ -196,6 +197,7 @@ async fn stream(State(app): State<App>, side: Side) -> Result<Response, Problem>
         tokio::select! {
             () = send => {}
             () = out.closed() => {}
+            () = pass.over() => {}
             _ = closing.wait_for(|closing| *closing) => {}
         }
     });

@@ -28,6 +28,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
+use super::access::Pass;
 use super::hangup::Hangup;
 use super::json::{NUMBERS, numbers};
 use super::problem::Problem;
@@ -43,6 +44,9 @@ use crate::time::{Clock, Epoch, parse_duration_ms};
 
 /// After how long without an event a comment shows that the connection lives.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How many pieces a reader is handed before others have their turn: those who take as fast as they are sent to would hold up
+/// everybody else.
+pub(super) const TURN: usize = 4;
 /// How many tellings may wait for a slow reader.
 const WAITING: usize = 1;
 /// More epochs than this at once are merged.
@@ -95,6 +99,9 @@ pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>, Extension(hangup): Side
                 && let Some(part) = telling.sent(*at)
             {
                 *at += 1;
+                if at.is_multiple_of(TURN) {
+                    tokio::task::yield_now().await;
+                }
                 break part;
             }
             taking = tokio::select! {
@@ -130,14 +137,19 @@ async fn one(
     State(app): State<App>,
     Path(name): Path<String>,
     query: AskedQuery,
-    side: Side,
+    (side, Extension(pass)): (Side, Extension<Pass>),
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    start(app, Client::Sse, Some(&name), query, &headers).map(|told| events(told, side))
+    start(app, Client::Sse, Some(&name), query, &headers, pass).map(|told| events(told, side))
 }
 
-async fn many(State(app): State<App>, query: AskedQuery, side: Side, headers: HeaderMap) -> Result<Response, Problem> {
-    start(app, Client::Sse, None, query, &headers).map(|told| events(told, side))
+async fn many(
+    State(app): State<App>,
+    query: AskedQuery,
+    (side, Extension(pass)): (Side, Extension<Pass>),
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    start(app, Client::Sse, None, query, &headers, pass).map(|told| events(told, side))
 }
 
 fn read(query: AskedQuery) -> Result<Asked, Problem> {
@@ -151,6 +163,7 @@ pub(super) fn start(
     one: Option<&str>,
     query: AskedQuery,
     headers: &HeaderMap,
+    pass: Pass,
 ) -> Result<mpsc::Receiver<Arc<Telling>>, Problem> {
     let asked = read(query)?;
     let views = match (one, asked.views.as_deref()) {
@@ -199,6 +212,7 @@ pub(super) fn start(
         extras_due: Duration::ZERO,
         out,
         closing: app.closing.clone(),
+        pass,
         app,
         _place: place,
     };
@@ -249,6 +263,7 @@ struct Reader {
     extras_due: Duration,
     out: mpsc::Sender<Arc<Telling>>,
     closing: watch::Receiver<bool>,
+    pass: Pass,
     /// One of those that may read at a time.
     _place: Place,
 }
@@ -257,7 +272,8 @@ impl Reader {
     async fn run(mut self, begin: Begin) {
         let metrics = self.app.engine.metrics().clone();
         metrics.sse_clients.inc();
-        let (out, mut closing) = (self.out.clone(), self.closing.clone());
+        let (out, mut closing, pass) = (self.out.clone(), self.closing.clone(), self.pass.clone());
+        let app = self.app.clone();
         let cut_off = async {
             drop(closing.wait_for(|closing| *closing).await);
             tokio::time::sleep(PARTING).await;
@@ -266,6 +282,7 @@ impl Reader {
             _ = self.follow(begin) => {}
             () = out.closed() => {}
             () = cut_off => {}
+            () = pass.over() => app.traffic.refuse("unauthorized", &"a stream, whose token is not good any more"),
         }
         metrics.sse_clients.dec();
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
@@ -21,12 +21,13 @@ use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::App;
+use super::access::Pass;
 use super::parting::{Parting, part};
 use super::problem::Problem;
 use super::route::{Answer, Route};
 use super::signs::Signs;
 use super::socket::{Socket, Upgrade, WRITE_MAX};
-use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, start};
+use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, TURN, start};
 use super::telling::Telling;
 use super::traffic::Client;
 
@@ -49,35 +50,37 @@ async fn one(
     State(app): State<App>,
     Path(name): Path<String>,
     query: AskedQuery,
+    Extension(pass): Extension<Pass>,
     headers: HeaderMap,
     upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
-    open(app, Some(&name), query, &headers, upgrade)
+    open(app, Some(&name), query, (&headers, pass), upgrade)
 }
 
 async fn many(
     State(app): State<App>,
     query: AskedQuery,
+    Extension(pass): Extension<Pass>,
     headers: HeaderMap,
     upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
-    open(app, None, query, &headers, upgrade)
+    open(app, None, query, (&headers, pass), upgrade)
 }
 
 fn open(
     app: App,
     one: Option<&str>,
     query: AskedQuery,
-    headers: &HeaderMap,
+    (headers, pass): (&HeaderMap, Pass),
     upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade?;
     let open = app.sockets.clone().try_read_owned();
     let signs = Signs::new(&app.access.limits);
-    let events = start(app, Client::WebSocket, one, query, headers)?;
+    let events = start(app, Client::WebSocket, one, query, headers, pass.clone())?;
     Ok(upgrade.open(HEARD_BYTES, WRITE_MAX, async move |socket| {
         let _open = open;
-        carry(Carrier { socket, signs }, events).await;
+        carry(Carrier { socket, signs, pass }, events).await;
     }))
 }
 
@@ -117,6 +120,7 @@ enum Next {
 struct Carrier {
     socket: Socket,
     signs: Signs,
+    pass: Pass,
 }
 
 impl Carrier {
@@ -126,7 +130,11 @@ impl Carrier {
         let mut silent = pin!(sleep(self.signs.left()));
         loop {
             tokio::select! {
-                told = events.recv() => return told.map_or_else(|| Next::End(Some(Parting::away("the server ends"))), Next::Told),
+                told = events.recv() => return match told {
+                    Some(told) => Next::Told(told),
+                    None if self.pass.is_over() => Next::End(Some(Parting::token())),
+                    None => Next::End(Some(Parting::away("the server ends"))),
+                },
                 // Pings are answered below us, and so is the goodbye.
                 heard = self.socket.next() => match heard {
                     Some(Ok(_)) => {
@@ -147,7 +155,10 @@ impl Carrier {
 
     /// Tells all of it, as the client takes it.
     async fn tell(&mut self, telling: &Telling) -> Result<(), Gone> {
-        for part in (0..).map_while(|at| telling.frame(at)) {
+        for (at, part) in (0..).map_while(|at| Some((at, telling.frame(at)?))) {
+            if usize::is_multiple_of(at, TURN) {
+                tokio::task::yield_now().await;
+            }
             let ping = self.signs.sends(part.text.len());
             self.room(false).await?;
             self.socket.start_send_unpin(part.into())?;

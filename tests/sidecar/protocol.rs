@@ -113,6 +113,10 @@ fn requests_come_one_behind_another_and_ask_before_they_send() {
     asks.get_ref().write_all(ROW.as_bytes()).unwrap();
     assert_eq!(answer(&mut asks).0, 202);
     // What would be refused need not be sent.
+    let packed_twice = "content-encoding: gzip\r\ncontent-encoding: zstd\r\n";
+    let mut answers = process.send(&(post("clicks", ROW.len(), packed_twice) + ROW));
+    let (status, _, why) = answer(&mut answers);
+    assert!(status == 415 && String::from_utf8_lossy(&why).contains("'gzip, zstd'"), "{status}");
     let type_ = format!("{expect}content-type: application/pdf\r\n");
     for (request, status) in [
         (post("none", ROW.len(), expect), 404),
@@ -229,6 +233,15 @@ fn messages_come_in_fragments_with_pings_between_them() {
     let upgrade = SOCKET.replace("views/sums", "sources/clicks").replace("\r\n\r\n", &format!("\r\n{offer}\r\n"));
     let (status, head, _) = answer(&mut process.send(&upgrade));
     assert!(status == 101 && !head.contains("extensions") && !head.contains("protocol:"), "{head}");
+    for (wrong, hint) in [("key: short", "no key"), ("key: c2hvcnQ=", "no key"), ("version: 8", "is not 13")] {
+        let (name, _) = wrong.split_once(' ').unwrap();
+        let lines = SOCKET
+            .split("\r\n")
+            .map(|line| if line.contains(name) { format!("sec-websocket-{wrong}") } else { line.to_owned() });
+        let (status, head, body) = answer(&mut process.send(&lines.collect::<Vec<_>>().join("\r\n")));
+        assert!(status == 400 && String::from_utf8_lossy(&body).contains(hint), "{wrong}: {status} {head}");
+        assert_eq!(head.contains("sec-websocket-version: 13"), name == "version:", "{head}");
+    }
     let mut socket = Socket::open_at(process.address, "/ws/ingest", offer).unwrap();
     let fragment = |first: u8, payload: &[u8]| {
         let mut frame = Socket::framed(0, payload);

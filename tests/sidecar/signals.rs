@@ -59,9 +59,11 @@ fn an_output_that_nobody_reads_does_not_keep_it_from_ending() {
 
 #[test]
 fn signals_that_do_not_end_it_do_not_end_it_and_tokens_are_read_anew() {
-    let folder = folder(&format!("{FAST}CREATE MATERIALIZED VIEW n AS SELECT COUNT(*) AS n FROM t;"));
+    let pushed = "CREATE SOURCE u (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http');
+                  CREATE MATERIALIZED VIEW m AS SELECT k FROM u;";
+    let folder = folder(&format!("{FAST}CREATE MATERIALIZED VIEW n AS SELECT COUNT(*) AS n FROM t;{pushed}"));
     let tokens = folder.path().join("tokens");
-    fs::write(&tokens, "first read first-first-first-1").unwrap();
+    fs::write(&tokens, "first read,ingest first-first-first-1").unwrap();
     let mut process = Process::start(folder.path(), &["--tokens", "tokens"]);
     let ask = |process: &Process, token: &str| {
         process.ask("GET", "/api/v1/views", &format!("authorization: Bearer {token}\r\n"), "").0
@@ -70,9 +72,42 @@ fn signals_that_do_not_end_it_do_not_end_it_and_tokens_are_read_anew() {
         process.signal(name);
     }
     assert_eq!(ask(&process, "first-first-first-1"), 200);
-    fs::write(&tokens, "second read second-second-second-2").unwrap();
+    // Streams and sockets that are open last as long as their token; that of the other goes on.
+    fs::write(&tokens, "first read,ingest first-first-first-1\nstays read stays-stays-stays-1").unwrap();
+    process.signal("HUP");
+    eventually("both open", || ask(&process, "stays-stays-stays-1") == 200);
+    let stream = |token: &str| {
+        let path = "GET /api/v1/views/n/stream?every=100ms";
+        let mut stream = process.open(&format!("{path}&access_token={token} HTTP/1.0\r\n\r\n"));
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        assert!(head.ends_with(b" 200"));
+        stream
+    };
+    let mut ends = stream("first-first-first-1");
+    let mut goes_on = stream("stays-stays-stays-1");
+    let mut sockets = ["/api/v1/views/n/ws", "/ws/ingest?source=u"].map(|path| {
+        let header = "authorization: Bearer first-first-first-1\r\n";
+        super::client::Socket::open_at(process.address, path, header).unwrap()
+    });
+    fs::write(&tokens, "second read second-second-second-2\nstays read stays-stays-stays-1").unwrap();
     process.signal("HUP");
     eventually("the new one opens", || ask(&process, "second-second-second-2") == 200);
+    std::io::copy(&mut ends, &mut std::io::sink()).unwrap();
+    for socket in &mut sockets {
+        let closed = loop {
+            match socket.frame() {
+                Some((8, closed)) => break closed,
+                Some(_) => {}
+                None => panic!("no Close"),
+            }
+        };
+        assert!(closed.starts_with(&1008_u16.to_be_bytes()), "{}", String::from_utf8_lossy(&closed));
+    }
+    let mut block = [0; 4096];
+    for _ in 0..20 {
+        assert!(goes_on.read(&mut block).unwrap() > 0);
+    }
     assert_eq!(ask(&process, "first-first-first-1"), 401);
     // A file that is wrong changes nothing.
     fs::write(&tokens, "third read short").unwrap();

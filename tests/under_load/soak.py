@@ -19,7 +19,7 @@ import time
 BINARY, SECONDS = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 300.0
 SHARE = SECONDS / 300
 VANISHING, READERS, STUCK = int(5000 * SHARE), max(20, int(450 * SHARE)), max(5, int(50 * SHARE))
-PAGES, ROWS, CONNECTIONS = 20, 1000, 12
+PAGES, ROWS, CONNECTIONS = 5, 1000, 12
 # What may differ: the view's ring of changes, where a run is too short to fill it before, and figures of the last minutes.
 MORE_MIB = 16
 
