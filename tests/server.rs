@@ -337,6 +337,8 @@ fn a_reader_that_comes_back_too_late_is_reset() {
     let engine = program.start_with(Config { workers: 1, tick_rows: 50, ring_epochs: 4, ..Config::default() });
     let server = Server::start(engine);
     let id = server.stream("/api/v1/views/windows/stream", "").next().unwrap().id;
+    // As long as it is there it goes on, and what it is told is kept for others.
+    eventually("it is gone", || server.json("/api/v1/stats")["sse_clients"] == 0);
     open(go);
     server.finish();
     for id in [id.as_str(), "0:1.1", "nonsense"] {
