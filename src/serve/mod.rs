@@ -31,6 +31,7 @@ mod ingest;
 mod ingest_ws;
 mod json;
 mod lanes;
+mod letters;
 mod limits;
 mod measured;
 mod metrics;
@@ -207,6 +208,7 @@ const ROUTES: &[&[Route]] = &[
     history::ROUTES,
     ingest::ROUTES,
     ingest_ws::ROUTES,
+    letters::ROUTES,
     metrics::ROUTES,
     openapi::DESCRIPTION,
     rows_together::ROUTES,
@@ -228,6 +230,7 @@ const SHAPES: &[&[Shape]] = &[
     health::SHAPES,
     history::SHAPES,
     ingest::SHAPES,
+    letters::SHAPES,
     rows_together::SHAPES,
     sources::SHAPES,
     stats::SHAPES,

@@ -18,12 +18,12 @@ use super::App;
 use super::access::Pass;
 use super::as_of::AsOf;
 use super::json;
+use super::letters::{SinkStats, letters_of, sinks_of};
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape};
 use super::stream::{Side, events, place};
 use super::stream_event::Event;
 use super::traffic::Client;
-use super::views::letters_of;
 use crate::engine::{Engine, Peer};
 use crate::time::Clock;
 
@@ -44,7 +44,7 @@ pub(super) const SHAPES: &[Shape] = &[
         "Stats",
         "state:string finished:boolean seconds:number as_of:AsOf rows_received:integer rows_accepted:integer \
          rows_late:integer dead_letters:integer rows_failed:integer rows_per_second:number ingest_to_visible:Latency? \
-         sources:[SourceStats] views:[ViewStats] peers:[PeerStats] sse_clients:integer",
+         sources:[SourceStats] views:[ViewStats] sinks:[SinkStats] peers:[PeerStats] sse_clients:integer",
     ),
     ("PeerStats", "process:integer address:string silent_seconds:number rows:integer bytes:integer trouble:string?"),
     ("Latency", "epochs:integer p50_seconds:number p99_seconds:number max_seconds:number"),
@@ -76,6 +76,7 @@ struct Stats {
     ingest_to_visible: Option<Latency>,
     sources: Vec<SourceStats>,
     views: Vec<ViewStats>,
+    sinks: Vec<SinkStats>,
     /// The other processes of the cluster.
     peers: Vec<PeerStats>,
     sse_clients: i64,
@@ -142,7 +143,8 @@ impl Stats {
             name: view.name().to_owned(),
             rows: view.row_count(),
             windows_open: view.windows_open(),
-            dead_letters: letters_of(engine, view.name()).map_or(0, |letters| letters.total()),
+            dead_letters: letters_of(engine, crate::engine::Owner::View, view.name())
+                .map_or(0, |letters| letters.total()),
             as_of: view.as_of().into(),
         };
         let state = engine.state();
@@ -165,6 +167,7 @@ impl Stats {
             }),
             sources: engine.sources().iter().zip(&counts).map(source).collect(),
             views: engine.views().iter().map(view).collect(),
+            sinks: sinks_of(engine),
             peers: engine.peers().into_iter().map(PeerStats::from).collect(),
             sse_clients: engine.metrics().sse_clients.get(),
         }

@@ -1,21 +1,19 @@
-//! `GET /api/v1/views`, `/api/v1/views/{view}`: what is published, and how far it is; `/api/v1/views/{view}/dead-letters`: the
-//! rows that are missing in it.
+//! `GET /api/v1/views`, `/api/v1/views/{view}`: what is published, and how far it is.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::routing::get;
 use serde::Serialize;
 
 use super::App;
 use super::as_of::AsOf;
 use super::columns::{Column, columns};
+use super::letters::letters_of;
 use super::problem::Problem;
-use super::route::{Answer, Route, Shape, query};
-use super::sources::Asked;
-use crate::engine::{DeadLetters, Engine, Letter, Owner, View};
+use super::route::{Answer, Route, Shape};
+use crate::engine::{Engine, Owner, View};
 use crate::plan::{Chart, Emit};
 
 /// The catalog of views.
@@ -23,11 +21,6 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/api/v1/views", "Every view", || get(list)).answers(&[Answer::json("Views")]),
     Route::get("/api/v1/views/{view}", "A view: columns, emit mode, rows, how far it is", || get(one))
         .answers(&[Answer::json("View")]),
-    Route::get("/api/v1/views/{view}/dead-letters", "Rows on which an expression failed, newest first", || {
-        get(dead_letters)
-    })
-    .takes(&[query("limit", "integer", "How many; 100 if not given")])
-    .answers(&[Answer::json("ViewDeadLetters")]),
 ];
 
 /// What they answer with.
@@ -39,8 +32,6 @@ pub(super) const SHAPES: &[Shape] = &[
          evicted:integer dead_letters:integer as_of:AsOf alert:string? chart:ViewChart? sql:string",
     ),
     ("ViewChart", "kind:string value:string? by:string?"),
-    ("ViewDeadLetters", "view:string total:integer dead_letters:[ViewDeadLetter]"),
-    ("ViewDeadLetter", "position:string reason:string detail:string content:string expression:string count:integer"),
 ];
 
 #[derive(Serialize)]
@@ -97,7 +88,7 @@ impl About {
             rows: view.row_count(),
             windows_open: view.windows_open(),
             evicted: view.evicted(),
-            dead_letters: letters_of(engine, view.name()).map_or(0, |letters| letters.total()),
+            dead_letters: letters_of(engine, Owner::View, view.name()).map_or(0, |letters| letters.total()),
             as_of: view.as_of().into(),
             alert: spec.options.get("alert").map(|severity| severity.trim().to_ascii_lowercase()),
             chart: spec
@@ -116,56 +107,6 @@ async fn list(State(app): State<App>) -> Json<List> {
 
 async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<About>, Problem> {
     Ok(Json(About::of(&app.engine, find(&app, &name)?)))
-}
-
-/// The dead letters of a view.
-pub(super) fn letters_of<'a>(engine: &'a Engine, view: &str) -> Option<&'a DeadLetters> {
-    let of = |letters: &&Arc<DeadLetters>| letters.owner() == Owner::View && letters.name() == view;
-    engine.dead_letters().iter().find(of).map(AsRef::as_ref)
-}
-
-#[derive(Serialize)]
-struct Letters {
-    view: String,
-    /// How many there are now; the newest of them are kept.
-    total: u64,
-    /// Newest first.
-    dead_letters: Vec<OneLetter>,
-}
-
-#[derive(Serialize)]
-struct OneLetter {
-    position: String,
-    reason: String,
-    detail: String,
-    content: String,
-    /// What failed, as SQL writes it; empty if it is no expression.
-    expression: String,
-    /// How often the row is there.
-    count: i64,
-}
-
-async fn dead_letters(
-    State(app): State<App>,
-    Path(name): Path<String>,
-    query: Result<Query<Asked>, QueryRejection>,
-) -> Result<Json<Letters>, Problem> {
-    let view = find(&app, &name)?;
-    let limit = Asked::limit(query)?;
-    let letters = letters_of(&app.engine, view.name());
-    let letter = |Letter { position, reason, detail, content, expression, count, .. }| OneLetter {
-        position,
-        reason,
-        detail,
-        content,
-        expression,
-        count,
-    };
-    Ok(Json(Letters {
-        view: view.name().to_owned(),
-        total: letters.map_or(0, DeadLetters::total),
-        dead_letters: letters.map_or_else(Vec::new, |letters| letters.latest(limit)).into_iter().map(letter).collect(),
-    }))
 }
 
 /// Views by their names with commas between, each once; all without a name.
