@@ -127,6 +127,36 @@ fn every_answer_has_its_shape() {
 }
 
 #[test]
+fn rows_that_a_sink_could_not_take_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display();
+    let rows = "{\"k\":\"a\",\"v\":1}\n{\"k\":\"b\",\"v\":null}\n{\"k\":\"b\",\"v\":null}\n";
+    std::fs::write(folder.path().join("in.ndjson"), rows).unwrap();
+    let sql = format!(
+        "CREATE TABLE s (k STRING, v BIGINT) WITH ('connector' = 'filesystem', 'path' = '{path}/in.ndjson', 'format' = 'json');
+         CREATE TABLE o (k STRING, v BIGINT NOT NULL) WITH ('connector' = 'filesystem', 'path' = '{path}/o.ndjson', 'format' = 'json');
+         INSERT INTO o SELECT k, v FROM s;"
+    );
+    let Ok(dataflow) = highwater::sql::plan(&[("q.sql".to_owned(), sql)], &highwater::sql::Catalog::new()) else {
+        panic!("it plans")
+    };
+    let server = Server::start(highwater::engine::Engine::start(dataflow, Config::default()).unwrap());
+    server.finish();
+    assert_eq!(server.json("/api/v1/sinks"), serde_json::json!({"sinks": [{"name": "o", "dead_letters": 2}]}));
+    assert_eq!(server.json("/api/v1/stats")["sinks"], server.json("/api/v1/sinks")["sinks"]);
+    let letters = server.json("/api/v1/sinks/o/dead-letters");
+    assert_eq!((&letters["sink"], &letters["total"]), (&Value::from("o"), &Value::from(2)));
+    let letter = &letters["dead_letters"][0];
+    assert_eq!(
+        (&letter["expression"], &letter["reason"], &letter["count"]),
+        (&Value::from("v"), &Value::from("evaluation"), &Value::from(2))
+    );
+    assert_eq!(letter["detail"], "it is NULL, and the column 'v' is NOT NULL");
+    assert_eq!(letter["content"], "{\"k\":\"b\",\"v\":null}");
+    assert_eq!(server.call("GET", "/api/v1/sinks/p/dead-letters").0, 404);
+}
+
+#[test]
 fn refusals_say_what_would_do() {
     let (program, go) = gated(2, false);
     open(go);

@@ -3,11 +3,12 @@
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use datafusion_common::DataFusionError;
+use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{
     BinaryExpr, CaseExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr, TryCastExpr,
 };
 
-use super::{Attempt, Scalar, Sql, truth};
+use super::{Attempt, CANONICAL, Canonical, Scalar, Sql, plain, truth};
 use crate::delta::Failure;
 
 /// Whether there may be rows on which an expression fails: not of columns, literals, comparisons and what combines them.
@@ -22,6 +23,8 @@ pub fn can_fail(expression: &Scalar) -> bool {
         }
         None => {
             expression.is::<Column>()
+                || expression.is::<Canonical>()
+                || expression.downcast_ref::<ScalarFunctionExpr>().is_some_and(|call| call.name() == CANONICAL)
                 || expression.is::<Literal>()
                 || expression.is::<NotExpr>()
                 || expression.is::<IsNullExpr>()
@@ -43,7 +46,7 @@ pub fn failure<'a>(expressions: impl IntoIterator<Item = &'a Scalar>, row: &Reco
     while let Some((inner, error)) = failing_part(at, row) {
         (at, why) = (inner, error);
     }
-    Failure { expression: Sql(at).to_string(), reason: "evaluation", detail: reason(&why) }
+    Failure { expression: Sql(at).to_string(), reason: "evaluation", detail: plain(&reason(&why)) }
 }
 
 fn error(expression: &Scalar, row: &RecordBatch) -> Option<DataFusionError> {

@@ -12,15 +12,24 @@
 //! row is found by halving, [`failure`] names the innermost expression that failed.
 
 mod attempt;
+mod by_place;
+mod canonical;
+mod decimal;
 mod evaluate;
 mod failing;
+mod filled;
+mod plain;
 mod words;
 
 pub use attempt::Attempt;
+pub use by_place::ByPlace;
+pub use canonical::{CANONICAL, Canonical, canonical};
+pub use decimal::{Arithmetic, calculate};
 pub use evaluate::{halving, truth};
 pub use failing::{can_fail, failure};
-pub(crate) use words::plain;
-pub use words::{Sql, sql_type};
+pub use filled::Filled;
+pub(crate) use plain::plain;
+pub use words::{Sql, sql_literal, sql_type};
 
 /// A scalar expression over the columns of a batch.
 pub type Scalar = std::sync::Arc<dyn datafusion_physical_expr::PhysicalExpr>;

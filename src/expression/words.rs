@@ -6,23 +6,12 @@ use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{
-    BinaryExpr, CaseExpr, CastExpr, Column, IsNotNullExpr, IsNullExpr, Literal, NotExpr, TryCastExpr,
+    BinaryExpr, CaseExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NegativeExpr,
+    NotExpr, TryCastExpr,
 };
 
-use super::{Attempt, Scalar};
-use crate::time::format_time_ms;
-
-/// A name that the planner made, as SQL would write it: `count(*)`, `substr(t.page,2)`.
-pub(crate) fn plain(name: &str) -> String {
-    let mut plain = name.replace("count(Int64(1))", "count(*)");
-    for literal in ["Int8(", "Int16(", "Int32(", "Int64(", "Float64(", "Boolean("] {
-        while let Some(start) = plain.find(literal) {
-            let Some(end) = plain[start..].find(')').map(|end| start + end) else { break };
-            plain = format!("{}{}{}", &plain[..start], &plain[start + literal.len()..end], &plain[end + 1..]);
-        }
-    }
-    plain
-}
+use super::{Arithmetic, Attempt, ByPlace, CANONICAL, Canonical, Filled, Scalar, plain};
+use crate::time::{format_duration_ms, format_time_ms};
 
 /// A type as SQL writes it; one that SQL has no word for keeps Arrow's.
 pub fn sql_type(data_type: &DataType) -> String {
@@ -44,8 +33,43 @@ pub fn sql_type(data_type: &DataType) -> String {
             let fields = fields.iter().map(|field| format!("{} {}", field.name(), sql_type(field.data_type())));
             format!("ROW<{}>", fields.collect::<Vec<_>>().join(", "))
         }
+        DataType::Binary => "BYTES".to_owned(),
+        DataType::Null => "NULL".to_owned(),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) if fields.len() == 2 => {
+                format!("MAP<{}, {}>", sql_type(fields[0].data_type()), sql_type(fields[1].data_type()))
+            }
+            other => other.to_string(),
+        },
+        other => plain(&other.to_string()),
+    }
+}
+
+/// A value as SQL writes it.
+pub fn sql_literal(value: &ScalarValue) -> String {
+    match value {
+        ScalarValue::Utf8(Some(text)) => format!("'{}'", text.replace('\'', "''")),
+        ScalarValue::TimestampMillisecond(Some(ms), _) => format!("'{}'", format_time_ms(*ms)),
+        ScalarValue::Date32(Some(_)) => format!("DATE '{value}'"),
+        ScalarValue::IntervalMonthDayNano(Some(interval)) if interval.months == 0 => {
+            let ms = i64::from(interval.days) * 86_400_000 + interval.nanoseconds / 1_000_000;
+            format!("INTERVAL '{}'", format_duration_ms(ms))
+        }
+        ScalarValue::IntervalMonthDayNano(Some(interval)) if (interval.days, interval.nanoseconds) == (0, 0) => {
+            format!("INTERVAL '{}' MONTH", interval.months)
+        }
         other => other.to_string(),
     }
+}
+
+/// The sides of what is written with an operator between them, the operator, and how strongly it binds.
+fn binary(expr: &Scalar) -> Option<(&Scalar, String, &Scalar, u8)> {
+    if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
+        return Some((binary.left(), binary.op().to_string(), binary.right(), binary.op().precedence()));
+    }
+    let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
+    let (arithmetic, [left, right]) = (Arithmetic::named(call.name())?, call.args()) else { return None };
+    Some((left, arithmetic.to_string(), right, arithmetic.rank()))
 }
 
 /// An expression as SQL writes it, columns by name.
@@ -55,28 +79,38 @@ pub struct Sql<'a>(pub &'a Scalar);
 impl Display for Sql<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(literal) = self.0.downcast_ref::<Literal>() {
-            return match literal.value() {
-                ScalarValue::Utf8(Some(text)) => write!(f, "'{}'", text.replace('\'', "''")),
-                ScalarValue::TimestampMillisecond(Some(ms), None) => write!(f, "'{}'", format_time_ms(*ms)),
-                other => write!(f, "{other}"),
-            };
+            return f.write_str(&sql_literal(literal.value()));
         }
         if let Some(column) = self.0.downcast_ref::<Column>() {
             return f.write_str(&plain(column.name()));
         }
-        if let Some(binary) = self.0.downcast_ref::<BinaryExpr>() {
+        if let Some((left, op, right, rank)) = binary(self.0) {
             // Operators of one rank are read from the left.
-            let rank = binary.op().precedence();
-            let side = |side: &Scalar, least: u8, f: &mut fmt::Formatter<'_>| match side.downcast_ref::<BinaryExpr>() {
-                Some(inner) if inner.op().precedence() < least => write!(f, "({})", Sql(side)),
+            let side = |side: &Scalar, least: u8, f: &mut fmt::Formatter<'_>| match binary(side) {
+                Some((.., inner)) if inner < least => write!(f, "({})", Sql(side)),
                 _ => write!(f, "{}", Sql(side)),
             };
-            side(binary.left(), rank, f)?;
-            write!(f, " {} ", binary.op())?;
-            return side(binary.right(), rank.saturating_add(1), f);
+            side(left, rank, f)?;
+            write!(f, " {op} ")?;
+            return side(right, rank.saturating_add(1), f);
         }
         if let Some(call) = self.0.downcast_ref::<ScalarFunctionExpr>() {
-            write!(f, "{}(", call.name())?;
+            match (call.name(), call.args()) {
+                (CANONICAL, [value]) => return write!(f, "{}", Sql(value)),
+                ("single", [_, _]) => return f.write_str("(SELECT ...)"),
+                ("__text", [value]) => return write!(f, "CAST({} AS VARCHAR)", Sql(value)),
+                ("__varchar", [value, length]) => return write!(f, "CAST({} AS VARCHAR({}))", Sql(value), Sql(length)),
+                ("__char", [value, length]) => return write!(f, "CAST({} AS CHAR({}))", Sql(value), Sql(length)),
+                ("__interval_times", [left, right]) => return write!(f, "{} * {}", Sql(left), Sql(right)),
+                ("get_field", [row, fields @ ..]) if fields.iter().all(|field| field.is::<Literal>()) => {
+                    write!(f, "{}", Sql(row))?;
+                    return fields
+                        .iter()
+                        .try_for_each(|field| write!(f, ".{}", Sql(field).to_string().trim_matches('\'')));
+                }
+                _ => {}
+            }
+            write!(f, "{}(", plain(call.name()))?;
             for (position, arg) in call.args().iter().enumerate() {
                 write!(f, "{}{}", if position == 0 { "" } else { ", " }, Sql(arg))?;
             }
@@ -87,6 +121,15 @@ impl Display for Sql<'_> {
         }
         if let Some(cast) = self.0.downcast_ref::<TryCastExpr>() {
             return write!(f, "TRY_CAST({} AS {})", Sql(cast.expr()), sql_type(cast.cast_type()));
+        }
+        if let Some(Canonical(value)) = self.0.downcast_ref::<Canonical>() {
+            return write!(f, "{}", Sql(value));
+        }
+        if let Some(placed) = self.0.downcast_ref::<ByPlace>() {
+            return write!(f, "{}", Sql(placed.value()));
+        }
+        if let Some(filled) = self.0.downcast_ref::<Filled>() {
+            return write!(f, "{}", Sql(filled.value()));
         }
         if let Some(attempt) = self.0.downcast_ref::<Attempt>() {
             return write!(f, "TRY({})", Sql(attempt.tried()));
@@ -100,8 +143,24 @@ impl Display for Sql<'_> {
             case.else_expr().map_or(Ok(()), |other| write!(f, " ELSE {}", Sql(other)))?;
             return f.write_str(" END");
         }
+        if let Some(like) = self.0.downcast_ref::<LikeExpr>() {
+            let not = if like.negated() { "NOT " } else { "" };
+            let word = if like.case_insensitive() { "ILIKE" } else { "LIKE" };
+            return write!(f, "{} {not}{word} {}", Sql(like.expr()), Sql(like.pattern()));
+        }
+        if let Some(list) = self.0.downcast_ref::<InListExpr>() {
+            let items: Vec<String> = list.list().iter().map(|item| Sql(item).to_string()).collect();
+            let not = if list.negated() { "NOT " } else { "" };
+            return write!(f, "{} {not}IN ({})", Sql(list.expr()), items.join(", "));
+        }
+        if let Some(negative) = self.0.downcast_ref::<NegativeExpr>() {
+            return match binary(negative.arg()).is_some() {
+                true => write!(f, "-({})", Sql(negative.arg())),
+                false => write!(f, "-{}", Sql(negative.arg())),
+            };
+        }
         if let Some(not) = self.0.downcast_ref::<NotExpr>() {
-            return match not.arg().is::<BinaryExpr>() {
+            return match binary(not.arg()).is_some() {
                 true => write!(f, "NOT ({})", Sql(not.arg())),
                 false => write!(f, "NOT {}", Sql(not.arg())),
             };

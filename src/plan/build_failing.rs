@@ -70,7 +70,9 @@ pub fn stands_in(plan: &Dataflow, node: NodeId) -> String {
 
 /// A row for a dead letter, its columns under names that SQL would give them.
 pub fn show_row(batch: &RecordBatch, row: usize) -> String {
-    let named = |field: &FieldRef| field.as_ref().clone().with_name(plain(field.name())).with_nullable(true);
+    // The engine's own columns keep their names, by which they are left out.
+    let name = |name: &str| if name.starts_with("__") { name.to_owned() } else { plain(name) };
+    let named = |field: &FieldRef| field.as_ref().clone().with_name(name(field.name())).with_nullable(true);
     let schema = Schema::new(batch.schema_ref().fields().iter().map(named).collect::<Vec<_>>());
     match RecordBatch::try_new(schema.into(), batch.columns().to_vec()) {
         Ok(named) => format::show_row(&named, row),

@@ -124,7 +124,9 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Map { filter, columns, .. } => {
             let shown = columns.iter().zip(node.schema.fields()).map(|(expr, field)| {
                 let same = expr.downcast_ref::<Column>().is_some_and(|column| column.name() == field.name());
-                if same { field.name().clone() } else { format!("{} = {}", field.name(), Sql(expr)) }
+                let (name, value) = (plain(field.name()), Sql(expr).to_string());
+                let bare = |text: &str| text.replace(", ", ",").trim_matches(['(', ')']).to_owned();
+                if same || bare(&name) == bare(&value) { name } else { format!("{name} = {value}") }
             });
             let shown = shown.collect::<Vec<_>>().join(", ");
             let filter = filter.as_ref().map(|filter| format!(" where {}", Sql(filter))).unwrap_or_default();
@@ -159,7 +161,7 @@ fn schemas<'a>(plan: &'a Dataflow, node: &Node) -> [&'a Schema; 2] {
 }
 
 fn source_line(spec: &SourceSpec) -> String {
-    let columns: Vec<&str> = spec.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let columns: Vec<String> = spec.schema.fields().iter().map(|field| plain(field.name())).collect();
     format!("source {} ({}): {}", spec.name, spec.connector.name(), columns.join(", "))
 }
 

@@ -138,6 +138,9 @@ pub(super) struct Grouping {
 }
 
 impl Grouping {
+    /// What it is called; of several keys `GROUPING(a, b)` and `GROUPING_ID(a, b)` are the same number.
+    pub(super) const NAMES: [&str; 2] = ["grouping", "grouping_id"];
+
     pub(super) fn udf() -> AggregateUDF {
         AggregateUDF::new_from_impl(Grouping { signature: Signature::variadic_any(Volatility::Immutable) })
     }

@@ -86,7 +86,8 @@ impl Context {
         for marker in udfs {
             scalars.insert(marker.name().to_owned(), Arc::new(marker));
         }
-        let mut aggregates = HashMap::from([("grouping".to_owned(), Arc::new(Grouping::udf()))]);
+        let mut aggregates: HashMap<String, Arc<AggregateUDF>> =
+            Grouping::NAMES.map(|name| (name.to_owned(), Arc::new(Grouping::udf()))).into();
         for function in catalog.aggregates() {
             let udf = Arc::new(Bound::udf(*function));
             for name in std::iter::once(&function.name()).chain(function.aliases()) {

@@ -7,6 +7,7 @@ use datafusion_sql::sqlparser::tokenizer::{Location, Span, TokenWithSpan};
 use super::error::{Problem, suggest};
 use super::identity::readable;
 use super::names::place_of;
+use crate::expression::plain as in_sql;
 
 /// A problem as an error of the planner, on its way through it.
 pub(super) fn placed(problem: Problem) -> DataFusionError {
@@ -153,6 +154,11 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
             words.filter(|w| known.functions.iter().any(|f| f == *w)).find_map(|w| place_of(known.tokens, w))
         })
     };
+    if let Some(data_type) = message.split(NOT_OF).nth(1) {
+        let problem =
+            Problem::at(Span::empty(), format!("NOT takes a truth value, and this is of type {}", in_sql(data_type)));
+        return problem.hint("compare it: NOT (x = 0), x IS NULL");
+    }
     if let Some(name) = message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
         let span = span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
         if let Some(write) = super::functions::elsewhere(name) {
@@ -180,29 +186,44 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         let own = own.trim_start_matches("Error during planning: ");
         let own = own.split(". No function matches").next().unwrap_or(own);
         return match own.split_once("; write ") {
-            Some((what, remedy)) => Problem::at(span, what).hint(format!("write {remedy}")),
-            None => Problem::at(span, own),
+            Some((what, remedy)) => Problem::at(span, in_sql(what)).hint(format!("write {remedy}")),
+            None => Problem::at(span, in_sql(own)),
         };
     }
     if let Some(problem) = no_signature(message, span) {
         return problem;
     }
     let first = first.split("\nThis issue was likely caused").next().unwrap_or(first);
-    let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: "];
+    let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: ", "Arrow error: "];
     let own = prefixes.iter().fold(first, |text, prefix| text.trim_start_matches(prefix));
-    Problem::at(span, own.to_owned())
+    Problem::at(span, in_sql(own))
 }
 
 /// What the planner says of a call whose arguments fit none of a function's forms, in our words.
 fn no_signature(message: &str, span: Span) -> Option<Problem> {
     let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
     let (name, given) = rest.split_once("'.")?.0.split_once('(')?;
-    let shout = |call: &str| call.split_once('(').map(|(name, args)| format!("{}({args}", name.to_uppercase()));
-    let problem = Problem::at(span, format!("{} does not take ({given}", name.to_uppercase()));
-    let forms: Vec<String> =
-        rest.split("Candidate functions:").nth(1)?.lines().filter_map(|form| shout(form.trim())).collect();
+    // What the library calls a kind of types.
+    let known = |form: &str| {
+        !["Coercible", "Uniform", "Signature", "Comparable", "Array"].iter().any(|kind| form.contains(kind))
+    };
+    let kinds =
+        |form: &str| form.replace("Numeric(1)", "number").replace("String(1)", "text").replace("Any(1)", "value");
+    let shout =
+        |call: &str| call.split_once('(').map(|(name, args)| format!("{}({}", name.to_uppercase(), in_sql(args)));
+    let problem = Problem::at(span, format!("{} does not take ({}", name.to_uppercase(), in_sql(given)));
+    let forms: Vec<String> = rest
+        .split("Candidate functions:")
+        .nth(1)?
+        .lines()
+        .filter(|form| known(form))
+        .filter_map(|form| shout(kinds(form.trim()).as_str()))
+        .collect();
     Some(if forms.is_empty() { problem } else { problem.hint(format!("write {}", forms.join(" or "))) })
 }
+
+/// How the planner says that NOT stands before what is no truth value.
+pub(super) const NOT_OF: &str = "Unary operator 'NOT' requires a boolean expression, got ";
 
 /// How the catalog says that a relation does not exist.
 pub(super) const NO_RELATION: &str = "no relation ";

@@ -16,8 +16,8 @@ use datafusion_expr::expr::{AggregateFunction, Exists, InSubquery, SetComparison
 use datafusion_expr::logical_plan::{DistinctOn, Subquery};
 use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{
-    Aggregate, Distinct, Expr, Extension, Filter, Join, JoinConstraint, LogicalPlan, Projection, RecursiveQuery, Union,
-    Window, lit,
+    Aggregate, AggregateUDF, Distinct, Expr, Extension, Filter, Join, JoinConstraint, LogicalPlan, Projection,
+    RecursiveQuery, Union, Window, lit,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -411,23 +411,36 @@ pub(super) fn shown(expr: &Expr) -> String {
     if let Expr::Alias(alias) = expr {
         return alias.name.clone();
     }
-    let bare = expr.clone().unalias().transform(|expr| {
+    let counts = |func: &AggregateUDF, distinct: bool, args: &[Expr]| {
+        Bound::of(func).is_some_and(|bound| counts_rows(bound, distinct, args))
+    };
+    let bare = expr.clone().unalias().transform_down(|expr| {
         Ok(match expr {
+            Expr::AggregateFunction(AggregateFunction { func, params })
+                if counts(&func, params.distinct, &params.args) =>
+            {
+                let text = format!("{}(*)", func.name());
+                let count = Expr::Column(Column::new_unqualified(text));
+                Transformed::new(count, true, TreeNodeRecursion::Jump)
+            }
             Expr::Column(Column { name, .. }) | Expr::OuterReferenceColumn(_, Column { name, .. }) => {
                 Transformed::yes(Expr::Column(Column::new_unqualified(name)))
+            }
+            // A literal as SQL writes it.
+            Expr::Literal(value, _) => {
+                let text = crate::expression::sql_literal(&value);
+                Transformed::yes(Expr::Column(Column::new_unqualified(text)))
             }
             other => Transformed::no(other),
         })
     });
     let call = |name: &str, args: &[Expr]| {
         let args = args.iter().map(|arg| arg.schema_name().to_string()).collect::<Vec<_>>().join(", ");
-        format!("{name}({args})")
+        let rows = name == "count" && args == "1";
+        if rows { "count(*)".to_owned() } else { format!("{name}({args})") }
     };
     match bare.data() {
-        Ok(Expr::AggregateFunction(AggregateFunction { func, params })) => match Bound::of(&func) {
-            Some(bound) if counts_rows(bound, params.distinct, &params.args) => format!("{}(*)", func.name()),
-            _ => call(func.name(), &params.args),
-        },
+        Ok(Expr::AggregateFunction(AggregateFunction { func, params })) => call(func.name(), &params.args),
         Ok(Expr::WindowFunction(function)) => call(function.fun.name(), &function.params.args),
         Ok(bare) => bare.schema_name().to_string(),
         Err(_) => String::new(),

@@ -5,10 +5,11 @@
 
 use datafusion_common::DataFusionError;
 use datafusion_sql::sqlparser::ast::{Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Spanned, Value};
-use datafusion_sql::sqlparser::tokenizer::Span;
+use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::context::Context;
 use super::query;
+use super::token::is_word;
 use super::walk::{self, Flow, Part};
 
 /// How many expressions are tried.
@@ -57,6 +58,26 @@ pub(super) fn locate(context: &Context, query: &Query, wanted: &str) -> Option<S
         }
     }
     None
+}
+
+/// The place of a NOT with all of its operand, of which this is the place.
+pub(super) fn negation(operand: Span, tokens: &[TokenWithSpan]) -> Span {
+    let is_not = |token: &TokenWithSpan| is_word(&token.token, "not") && token.span.start <= operand.start;
+    let Some(at) = tokens.iter().rposition(is_not) else { return operand };
+    let (mut depth, mut end) = (0, operand.end);
+    for token in tokens[at..].iter() {
+        if token.span.start >= operand.end && depth == 0 && token.token != Token::LParen {
+            break;
+        }
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth == 0 => break,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        end = token.span.end;
+    }
+    Span { start: tokens[at].span.start, end }
 }
 
 /// An error without what differs between two attempts.

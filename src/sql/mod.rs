@@ -17,6 +17,7 @@ mod ddl;
 mod depth;
 mod diagnose;
 mod distinct_from;
+mod down;
 mod error;
 pub mod functions;
 mod group_window;

@@ -19,7 +19,6 @@ use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion_optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion_optimizer::optimize_unions::OptimizeUnions;
-use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
 use datafusion_optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
 use datafusion_optimizer::{Optimizer, OptimizerContext};
@@ -30,6 +29,7 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::column_type::plain;
 use super::context::Context;
+use super::down::Down;
 use super::error::Problem;
 use super::identity::{Fresh, Identity};
 use super::keys::{Keys, with_nulls};
@@ -122,7 +122,7 @@ pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, D
         Arc::new(Keys),
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(EliminateOuterJoin::new()),
-        Arc::new(PushDownFilter::new()),
+        Arc::new(Down::default()),
         Arc::new(Hide),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(Show),
@@ -201,7 +201,11 @@ fn spelled(plan: LogicalPlan, zone: Zone) -> Result<LogicalPlan, DataFusionError
     let plan = zoned::rewrite(plan, zone)?;
     let written = plan.transform_up_with_subqueries(|plan| {
         let schema = merge_schema(&plan.inputs());
-        rewritten(plan, |expr| expr.transform_up(|expr| functions::written(expr, &schema)))
+        rewritten(plan, |expr| {
+            let step =
+                |expr| functions::settled(expr, &schema)?.transform_data(|expr| functions::written(expr, &schema));
+            expr.transform_up(step)
+        })
     });
     written.data()
 }

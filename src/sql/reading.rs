@@ -8,9 +8,9 @@ use datafusion_common::DataFusionError;
 use datafusion_sql::sqlparser::ast::Query;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use super::diagnose::{Known, problems};
+use super::diagnose::{Known, NOT_OF, problems};
 use super::error::Problem;
-use super::locate::{locate, said};
+use super::locate::{locate, negation, said};
 use super::lower::{Arena, Lowering, Relation, as_column};
 use super::names::Spellings;
 use super::program::Program;
@@ -147,6 +147,7 @@ impl Program<'_> {
         let problems = self.known_problems(error, tokens);
         let placed = problems.iter().all(|problem| problem.span.start.line > 0);
         let found = if placed { None } else { locate(&self.context, parsed, &message) };
+        let found = found.map(|span| if message.contains(NOT_OF) { negation(span, tokens) } else { span });
         standing_at(problems, found, tokens)
     }
 

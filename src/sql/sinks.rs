@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use datafusion_common::ScalarValue;
-use datafusion_physical_expr::expressions::Literal;
+use datafusion_physical_expr::expressions::{CastExpr, Literal};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::column_type::is_instant;
@@ -16,6 +16,7 @@ use super::reading::Planned;
 use super::source_draft::{option_problem, options_of};
 use super::statement::{Insert, OptionPair, Sink};
 use super::token::Name;
+use crate::expression::{ByPlace, Filled, sql_type};
 use crate::options::{OptionSpec, Options};
 use crate::plan::{NodeId, Scalar, SinkPlan};
 use crate::sink::{SinkConnector, SinkSpec};
@@ -114,8 +115,9 @@ impl Program<'_> {
         let planned = self.query_of(&insert.query, &name.value, !table.columns.is_empty())?;
         let Some(Planned { relation, names }) = planned else { return Ok(()) };
         let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
-        let fields = declared(&table, &names, &types)?;
-        let relation = self.fitted(relation, &insert, &fields, &names, &types)?;
+        let declared = declared(&table, &names, &types)?;
+        let relation = self.fitted(relation, &insert, &declared, &names, &types)?;
+        let fields: Vec<FieldRef> = declared.iter().map(loose).collect();
         let input = self.run(relation, &name.value, &insert.query.tokens)?;
         self.check_emit(&insert.query, input.0)?;
         let key = table.name.key();
@@ -198,22 +200,53 @@ impl Program<'_> {
         for (field, source) in fields.iter().zip(&sources) {
             let internal = |error: datafusion_common::DataFusionError| vec![Problem::at(span, error.strip_backtrace())];
             columns.push(match *source {
-                Some(at) if !fits(&types[at], field.data_type()) => {
+                Some(at) if !fits(&types[at], field.data_type()) && !is_null(&relation.columns[at]) => {
                     let message = format!(
                         "column '{}' is of type {}, and the query's '{}' of type {}",
                         field.name(),
-                        field.data_type(),
+                        sql_type(field.data_type()),
                         names[at],
-                        types[at]
+                        sql_type(&types[at])
                     );
                     let place = super::names::place_of(&insert.query.tokens, &names[at]).unwrap_or(span);
                     return Err(vec![Problem::at(place, message).hint(format!("write CAST({} AS ...)", names[at]))]);
                 }
-                Some(at) => cast_to(Arc::clone(&relation.columns[at]), field.data_type(), &schema).map_err(internal)?,
-                None => {
-                    let null = ScalarValue::try_from(field.data_type()).map_err(internal)?;
-                    Arc::new(Literal::new(null)) as Scalar
+                Some(at) if !field.is_nullable() && is_null(&relation.columns[at]) => {
+                    let message = format!(
+                        "the column '{}' of '{}' is NOT NULL, and the query's '{}' is NULL",
+                        field.name(),
+                        insert.table.value,
+                        names[at]
+                    );
+                    let place = super::names::place_of(&insert.query.tokens, &names[at]).unwrap_or(span);
+                    return Err(vec![
+                        Problem::at(place, message).hint("write a value, or declare the column without NOT NULL"),
+                    ]);
                 }
+                Some(at) if is_null(&relation.columns[at]) => null(field).map_err(internal)?,
+                Some(at) => {
+                    let value = Arc::clone(&relation.columns[at]);
+                    let wanted = loose(field);
+                    let value = match ByPlace::of(&value, &types[at], wanted.data_type()) {
+                        Some(placed) => Arc::new(placed) as Scalar,
+                        None => cast_to(value, wanted.data_type(), &schema).map_err(internal)?,
+                    };
+                    match Filled::of(Arc::clone(&value), field) {
+                        Some(filled) if !value.is::<Literal>() => Arc::new(filled) as Scalar,
+                        _ => value,
+                    }
+                }
+                None if !field.is_nullable() => {
+                    let message = format!(
+                        "the column '{}' of '{}' is NOT NULL, and is not named here",
+                        field.name(),
+                        insert.table.value
+                    );
+                    let hint =
+                        format!("name it, with a value: INSERT INTO {} (..., {})", insert.table.value, field.name());
+                    return Err(vec![Problem::at(insert.table.span, message).hint(hint)]);
+                }
+                None => null(field).map_err(internal)?,
             });
         }
         let own =
@@ -309,14 +342,37 @@ fn partition(table: &Table, fields: &[FieldRef]) -> Result<Vec<usize>, Vec<Probl
 fn declared(table: &Table, names: &[String], types: &[DataType]) -> Result<Vec<FieldRef>, Vec<Problem>> {
     let mut fields: Vec<FieldRef> = Vec::new();
     for column in &table.columns {
-        if let ColumnKind::Physical(data_type, _) = &column.kind {
-            fields.push(Arc::new(Field::new(&column.name.value, data_type.clone(), true)));
+        if let ColumnKind::Physical(data_type, nullable) = &column.kind {
+            fields.push(Arc::new(Field::new(&column.name.value, data_type.clone(), *nullable)));
         }
     }
     if fields.is_empty() {
         fields.extend(names.iter().zip(types).map(|(name, t)| Arc::new(Field::new(name, t.clone(), true))));
     }
     Ok(fields)
+}
+
+/// The column with NULL allowed in all of it: rows that have one where they may not fail before the sink.
+fn loose(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(loose).collect()),
+        DataType::List(item) => DataType::List(loose(item)),
+        other => other.clone(),
+    };
+    Arc::new(Field::new(field.name(), data_type, true))
+}
+
+/// NULL for a column.
+fn null(field: &FieldRef) -> datafusion_common::Result<Scalar> {
+    Ok(Arc::new(Literal::new(ScalarValue::try_from(loose(field).data_type())?)))
+}
+
+/// Whether an expression is NULL on every row.
+fn is_null(expr: &Scalar) -> bool {
+    match expr.downcast_ref::<CastExpr>() {
+        Some(cast) => is_null(cast.expr()),
+        None => expr.downcast_ref::<Literal>().is_some_and(|literal| literal.value().is_null()),
+    }
 }
 
 /// Whether a value goes into a column as it is, or as the same value in another type of its kind.

@@ -1,9 +1,9 @@
 //! Forms of expressions that the planner does not read, rewritten to ones that it does.
 
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
-    Ident, Interval, ObjectName, Spanned, Value, ValueWithSpan, WindowFrame, WindowFrameBound, WindowFrameUnits,
-    WindowSpec, WindowType, helpers::attached_token::AttachedToken,
+    AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, GroupByExpr, Ident, Interval, ObjectName, Spanned, Subscript, Value, ValueWithSpan, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType, helpers::attached_token::AttachedToken,
 };
 
 use super::error::Problem;
@@ -14,7 +14,14 @@ use super::walk::{self, Flow, Part};
 
 /// Rewrites an expression once its parts are.
 pub(super) fn step(part: Part<'_>) -> Flow {
-    let Part::Done(expr) = part else { return Flow::Continue(()) };
+    let expr = match part {
+        Part::Done(expr) => expr,
+        Part::Select(select) => {
+            without_keys(&mut select.group_by);
+            return Flow::Continue(());
+        }
+        _ => return Flow::Continue(()),
+    };
     functions::rewrite_call(expr);
     walk::flow(match expr {
         Expr::Interval(literal) => plain_interval(literal),
@@ -25,12 +32,38 @@ pub(super) fn step(part: Part<'_>) -> Flow {
             }
             plain
         }
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            fields_of_items(root, access_chain);
+            Ok(())
+        }
         Expr::AnyOp { .. } | Expr::AllOp { .. } => {
             membership(expr);
             Ok(())
         }
         _ => Ok(()),
     })
+}
+
+/// `items[1].name` is `items[1]['name']`: what stands behind a dot is a field, but for the names that the chain begins with.
+fn fields_of_items(root: &Expr, chain: &mut [AccessExpr]) {
+    let named = matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    let names = if named { chain.iter().take_while(|access| matches!(access, AccessExpr::Dot(_))).count() } else { 0 };
+    for access in &mut chain[names..] {
+        if let AccessExpr::Dot(Expr::Identifier(field)) = access {
+            let value = ValueWithSpan { value: Value::SingleQuotedString(field.value.clone()), span: field.span };
+            *access = AccessExpr::Subscript(Subscript::Index { index: Expr::Value(value) });
+        }
+    }
+}
+
+/// `GROUP BY ()` is the grouping without keys, also where nothing is aggregated; beside keys it adds none.
+fn without_keys(group_by: &mut GroupByExpr) {
+    let GroupByExpr::Expressions(keys, _) = group_by else { return };
+    let nothing = |key: &Expr| matches!(key, Expr::Tuple(parts) if parts.is_empty());
+    match !keys.is_empty() && keys.iter().all(nothing) {
+        true => *keys = vec![Expr::GroupingSets(vec![Vec::new()])],
+        false => keys.retain(|key| !nothing(key)),
+    }
 }
 
 /// `x = ANY (SELECT ...)` is IN, `x <> ALL (SELECT ...)` is NOT IN.

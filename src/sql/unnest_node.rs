@@ -40,9 +40,9 @@ fn gather(select: &mut Select) -> Result<(), Problem> {
             continue;
         }
         if at == 0 {
-            let problem =
-                Problem::at(select.from[0].relation.span(), "UNNEST stands behind the table whose array it is");
-            return Err(problem.hint("write FROM t CROSS JOIN UNNEST(t.items) AS u (item)"));
+            // Of a literal, or of the row outside of a subquery.
+            at += 1;
+            continue;
         }
         let TableWithJoins { relation, joins } = select.from.remove(at);
         let before = &mut select.from[at - 1].joins;
@@ -84,6 +84,11 @@ impl RelationPlanner for UnnestCalls {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if matches!(relation, TableFactor::UNNEST { .. }) {
+            let one = LogicalPlanBuilder::empty(true).build()?;
+            let plan = items(context, one, relation, false)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))));
+        }
         let TableFactor::NestedJoin { table_with_joins, alias } = &relation else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
@@ -95,13 +100,7 @@ impl RelationPlanner for UnnestCalls {
             return internal_err!("a join was seen above");
         };
         let span = unnest.span();
-        let TableFactor::UNNEST { alias: named, array_exprs, with_ordinality, .. } = unnest else {
-            return internal_err!("an UNNEST was seen above");
-        };
         let refuse = |what: &str, hint: &str| Err(placed(Problem::at(span, what).hint(hint)));
-        let [array] = array_exprs.as_slice() else {
-            return refuse("UNNEST takes one array", "write UNNEST(a) AS u (x) CROSS JOIN UNNEST(b) AS v (y)");
-        };
         let (outer, condition) = match join_operator {
             JoinOperator::CrossJoin(_) => (false, None),
             JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Inner(JoinConstraint::On(on)) => {
@@ -127,22 +126,40 @@ impl RelationPlanner for UnnestCalls {
             );
         }
         let input = context.plan(before)?;
-        let array_span = array.span();
-        let items = context.sql_to_expr(array.clone(), input.schema())?;
-        let columns = columns_of(&items.get_type(input.schema())?, named.as_ref(), with_ordinality);
-        let columns = columns.map_err(|(what, hint)| {
-            let span = if array_span.start.line == 0 { span } else { array_span };
-            placed(Problem::at(span, what).hint(hint))
-        })?;
-        let qualifier = named.map(|alias| TableReference::bare(alias.name.value));
-        let node = UnnestNode::new(input, items, qualifier, columns, outer)?;
-        let mut plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+        let mut plan = items(context, input, unnest, outer)?;
         if let Some(condition) = condition {
             let condition = context.sql_to_expr(condition, plan.schema())?;
             plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
         }
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))))
     }
+}
+
+/// The items of the array of an UNNEST, for each row of `input`.
+fn items(
+    context: &mut dyn RelationPlannerContext,
+    input: LogicalPlan,
+    unnest: TableFactor,
+    outer: bool,
+) -> Result<LogicalPlan> {
+    let span = unnest.span();
+    let TableFactor::UNNEST { alias: named, array_exprs, with_ordinality, .. } = unnest else {
+        return internal_err!("an UNNEST was seen above");
+    };
+    let [array] = array_exprs.as_slice() else {
+        let problem = Problem::at(span, "UNNEST takes one array");
+        return Err(placed(problem.hint("write UNNEST(a) AS u (x) CROSS JOIN UNNEST(b) AS v (y)")));
+    };
+    let array_span = array.span();
+    let items = context.sql_to_expr(array.clone(), input.schema())?;
+    let columns = columns_of(&items.get_type(input.schema())?, named.as_ref(), with_ordinality);
+    let columns = columns.map_err(|(what, hint)| {
+        let span = if array_span.start.line == 0 { span } else { array_span };
+        placed(Problem::at(span, what).hint(hint))
+    })?;
+    let qualifier = named.map(|alias| TableReference::bare(alias.name.value));
+    let node = UnnestNode::new(input, items, qualifier, columns, outer)?;
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
 }
 
 /// The columns that an array gives, by name, what they show, and type.

@@ -7,7 +7,7 @@
 //! - Lists of more than three floats, CASE with a base and NULLIF compare bits: -0.0 would not be 0.
 //!
 //! So such a cast, and the right side of `^`, go into a function that hands on what it is given, before the simplifier looks; when
-//! all rules are through it is taken away. What is compared by its bits is a sum with 0 first, which has no -0.0.
+//! all rules are through it is taken away. What is compared by its bits is put in one form first, which has one NaN and no -0.0.
 
 use std::cell::Cell;
 
@@ -24,6 +24,7 @@ use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
 use super::query::rewritten;
+use crate::expression::{CANONICAL, canonical};
 
 /// Hides, for all expressions of a plan.
 #[derive(Debug)]
@@ -154,22 +155,22 @@ pub(super) fn show(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-/// What compares the bits of floats, over sums with 0.
+/// What compares the bits of floats, over floats in one form.
 fn without_bits(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::InList(InList { expr, list, negated }) if is_float(&expr, schema) => {
-            let list = list.into_iter().map(without_minus_zero).collect();
-            Ok(Transformed::yes(Expr::InList(InList { expr: Box::new(without_minus_zero(*expr)), list, negated })))
+            let list = list.into_iter().map(in_one_form).collect();
+            Ok(Transformed::yes(Expr::InList(InList { expr: Box::new(in_one_form(*expr)), list, negated })))
         }
         Expr::Case(Case { expr: Some(base), when_then_expr, else_expr }) if is_float(&base, schema) => {
-            let whens = when_then_expr.into_iter().map(|(when, then)| (Box::new(without_minus_zero(*when)), then));
-            let (base, whens) = (Some(Box::new(without_minus_zero(*base))), whens.collect());
+            let whens = when_then_expr.into_iter().map(|(when, then)| (Box::new(in_one_form(*when)), then));
+            let (base, whens) = (Some(Box::new(in_one_form(*base))), whens.collect());
             Ok(Transformed::yes(Expr::Case(Case { expr: base, when_then_expr: whens, else_expr })))
         }
         Expr::ScalarFunction(ScalarFunction { func, args })
             if func.name() == "nullif" && args.iter().all(|arg| is_float(arg, schema)) =>
         {
-            let args = args.into_iter().map(without_minus_zero).collect();
+            let args = args.into_iter().map(in_one_form).collect();
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })))
         }
         other => Ok(Transformed::no(other)),
@@ -184,23 +185,46 @@ fn is_minus_zero(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Float64(Some(zero)), _) if *zero == 0.0 && zero.is_sign_negative())
 }
 
-/// A float with 0 added: -0.0 becomes 0.
-fn without_minus_zero(expr: Expr) -> Expr {
+/// A float with one NaN and without -0.0.
+fn in_one_form(expr: Expr) -> Expr {
     match expr {
         Expr::Literal(ScalarValue::Float64(Some(value)), metadata) => {
-            Expr::Literal(ScalarValue::Float64(Some(value + 0.0)), metadata)
+            let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
+            Expr::Literal(ScalarValue::Float64(Some(value)), metadata)
         }
         Expr::Literal(ScalarValue::Float32(Some(value)), metadata) => {
-            Expr::Literal(ScalarValue::Float32(Some(value + 0.0)), metadata)
+            let value = if value.is_nan() { f32::NAN } else { value + 0.0 };
+            Expr::Literal(ScalarValue::Float32(Some(value)), metadata)
         }
         Expr::Literal(..) => expr,
-        Expr::BinaryExpr(BinaryExpr { op: Operator::Plus, ref right, .. }) if is_zero(right) => expr,
-        other => other + lit(0.0f64),
+        Expr::ScalarFunction(ref call) if call.func.name() == CANONICAL => expr,
+        other => ScalarUDF::new_from_impl(OneForm(Signature::any(1, Volatility::Immutable))).call(vec![other]),
     }
 }
 
-fn is_zero(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(ScalarValue::Float64(Some(zero)), _) if *zero == 0.0)
+/// Floats in one form each: what lists and CASE compare by bits.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct OneForm(Signature);
+
+impl ScalarUDFImpl for OneForm {
+    fn name(&self) -> &str {
+        CANONICAL
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(types[0].clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(match &args.args[0] {
+            ColumnarValue::Array(values) => canonical(values).into(),
+            ColumnarValue::Scalar(value) => ScalarValue::try_from_array(&canonical(&value.to_array()?), 0)?.into(),
+        })
+    }
 }
 
 /// Whether a cast may make one value of several, or fail.

@@ -184,8 +184,26 @@ class Queries:
         return query
 
     def query_sets_of_keys(self):
-        keys = self.one(["ROLLUP (k, b)", "CUBE (k, b)", "GROUPING SETS ((k), (b), ())", "GROUPING SETS ((k, b), (k))"])
-        return f"SELECT k, b, {self.aggregate('t')} AS a FROM t{self.where('t', 0.4)} GROUP BY {keys}"
+        keys = self.one(["ROLLUP (k, b)", "CUBE (k, b)", "GROUPING SETS ((k), (b), ())", "GROUPING SETS ((k, b), (k))", "GROUPING SETS ((), (k, b), ())"])
+        shown = self.one(["", "GROUPING(k, b) AS g, ", "GROUPING(b) AS g, "])
+        where = self.one([self.where("t", 0.4), " WHERE t.i > 1000"])
+        having = self.one(["", "", " HAVING COUNT(*) > 2", " HAVING COUNT(*) = 0", " HAVING FALSE"])
+        return f"SELECT k, b, {shown}{self.aggregate('t')} AS a FROM t{where} GROUP BY {keys}{having}"
+
+    def query_without_keys(self):
+        where = self.one([self.where("t", 0.5), " WHERE t.i > 1000"])
+        having = self.one(["", " HAVING FALSE", " HAVING COUNT(*) = 0", " HAVING MAX(t.i) > 0"])
+        return f"SELECT {self.aggregates(3, 't')} FROM t{where}{having}"
+
+    def query_decimals(self):
+        """Casts that round, ties among them; quotients with more places than DuckDB's DOUBLE has digits."""
+        columns = (
+            lambda: f"CAST(CAST(t.f AS DECIMAL(14, 4)) AS DECIMAL(12, {self.upto(3)}))",
+            lambda: f"CAST(t.i AS DECIMAL(12, 2)) / NULLIF(CAST(t.k AS DECIMAL(18, 0)), 0)",
+            lambda: f"CAST(t.i AS DECIMAL(12, 2)) * CAST(t.f AS DECIMAL(14, 4))",
+            lambda: f"CAST(t.f AS DECIMAL(14, 4)) {self.one('+-')} CAST(t.i AS DECIMAL(12, 2))",
+        )
+        return f"SELECT t.k, {self.made(*columns)} AS x, {self.made(*columns)} AS y FROM t{self.where('t', 0.4)}"
 
     def query_grouped_twice(self):
         below = f"SELECT t.k, {self.one(['t.s', 't.b'])} AS z, COUNT(*) AS n, SUM(t.i) AS total FROM t{self.where('t')} GROUP BY t.k, z"

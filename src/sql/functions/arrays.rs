@@ -20,7 +20,7 @@ pub(super) const FUNCTIONS: &[Generic] = &[
         aliases: &["make_array"],
         usage: "ARRAY[a, b, ...] of values of one type",
         coerce: |given| {
-            let item = if given.is_empty() { DataType::Null } else { type_union_resolution(given)? };
+            let item = if given.is_empty() { DataType::Null } else { common(given)? };
             Some((vec![item.clone(); given.len()], list_of(&item)))
         },
         eval: |call| {
@@ -243,15 +243,24 @@ pub(super) fn one(given: &[DataType]) -> Coerced {
 /// Arrays of one type.
 pub(super) fn alike(given: &[DataType]) -> Coerced {
     let items = given.iter().map(item_of).collect::<Option<Vec<_>>>()?;
-    let list = list_of(&type_union_resolution(&items)?);
+    let list = list_of(&common(&items)?);
     Some((vec![list.clone(); given.len()], list))
+}
+
+/// The type that holds values of all these. A text is no number: it would be read as one, and fail if it is none.
+fn common(given: &[DataType]) -> Option<DataType> {
+    let (texts, others) =
+        given.iter().filter(|data_type| !data_type.is_null()).fold((0, 0), |(texts, others), data_type| {
+            if data_type.is_string() { (texts + 1, others) } else { (texts, others + 1) }
+        });
+    if texts > 0 && others > 0 { None } else { type_union_resolution(given) }
 }
 
 /// An array and a value of the type of its items.
 pub(super) fn with_item(given: &[DataType], output: DataType) -> Coerced {
     match given {
         [list, item] => {
-            let item = type_union_resolution(&[item_of(list)?, item.clone()])?;
+            let item = common(&[item_of(list)?, item.clone()])?;
             Some((vec![list_of(&item), item], output))
         }
         _ => None,

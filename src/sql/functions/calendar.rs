@@ -173,7 +173,7 @@ mod tests {
         let date: ColumnarValue = ScalarValue::Date32(Some(-1)).into();
         assert_eq!(call("year", vec![date], 1).unwrap().as_primitive::<Int64Type>().value(0), 1969);
         let error = call("hour", vec![ScalarValue::from("10:00").into()], 1).unwrap_err().to_string();
-        assert!(error.contains("HOUR does not take (Utf8); write HOUR(TIMESTAMP)"), "{error}");
+        assert!(error.contains("HOUR does not take (VARCHAR); write HOUR(TIMESTAMP)"), "{error}");
         let args = vec![ScalarValue::from("fortnight").into(), ScalarValue::TimestampMillisecond(Some(0), None).into()];
         assert!(call("date_part", args, 1).unwrap_err().to_string().contains("no part 'fortnight'"));
     }

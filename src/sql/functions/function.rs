@@ -135,7 +135,7 @@ impl Function {
         // What takes an instant takes a time too.
         let shown = self.forms.iter().filter(|form| !form.args.contains(&Kind::Instant));
         let forms: Vec<String> = shown.map(|form| format!("{name}({})", list(form))).collect();
-        let given: Vec<String> = given.iter().map(DataType::to_string).collect();
+        let given: Vec<String> = given.iter().map(crate::plan::sql_type).collect();
         plan_err!("{name} does not take ({}); write {}", given.join(", "), forms.join(" or "))
     }
 }

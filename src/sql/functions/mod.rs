@@ -9,6 +9,7 @@ mod arrays;
 mod as_text;
 mod bytes;
 mod calendar;
+mod decimals;
 mod elsewhere;
 mod encode;
 mod function;
@@ -41,6 +42,7 @@ use generic::Generic;
 use crate::time::Zone;
 
 pub use as_text::written;
+pub use decimals::settled;
 #[cfg(test)]
 pub(in crate::sql) use elsewhere::ELSEWHERE;
 pub(in crate::sql) use elsewhere::elsewhere;
@@ -104,7 +106,6 @@ pub const ABSENT: &[(&str, &str)] = &[
     ("current_database", "there is one database"),
     ("url_decode_recursive", "write URL_DECODE(URL_DECODE(s)) as often as it was encoded"),
     ("group_id", "write GROUPING(k)"),
-    ("grouping_id", "write GROUPING(k) for each key"),
     ("cume_dist", "count in two views: COUNT(*) up to the row, and COUNT(*) of all, and join them"),
     ("percent_rank", "write RANK() ... with a bound, and divide by a COUNT(*) that is joined"),
     ("ntile", "write PERCENTILE(x, 0.25) and compare with it"),
@@ -183,7 +184,7 @@ mod tests {
     fn every_function_of_flink_is_there_or_refused_by_name() {
         let known: Vec<String> =
             all().iter().flat_map(|udf| udf.aliases().iter().cloned().chain([udf.name().to_owned()])).collect();
-        let over = ["row_number", "rank", "dense_rank", "lag", "lead", "grouping"];
+        let over = ["row_number", "rank", "dense_rank", "lag", "lead", "grouping", "grouping_id"];
         for name in FLINK.split_whitespace() {
             let there = known.iter().any(|known| known == name)
                 || crate::aggregate::find(name).is_some()

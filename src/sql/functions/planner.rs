@@ -31,6 +31,7 @@ pub fn planners(zone: Zone) -> Vec<Arc<dyn ExprPlanner>> {
             element: generic(super::arrays::FUNCTIONS, "array_element"),
             value: generic(super::maps::FUNCTIONS, "map_value"),
         }),
+        Arc::new(super::decimals::Decimals),
         Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
         Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner),
     ]

@@ -170,7 +170,7 @@ impl Udf {
         match (self.substitute.coerce)(&given) {
             Some(coerced) => Ok(coerced),
             None => {
-                let given: Vec<String> = given.iter().map(DataType::to_string).collect();
+                let given: Vec<String> = given.iter().map(crate::plan::sql_type).collect();
                 let name = self.substitute.name.to_ascii_uppercase();
                 plan_err!("{name} does not take ({}); write {}", given.join(", "), self.substitute.usage)
             }

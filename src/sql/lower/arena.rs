@@ -123,6 +123,11 @@ impl Arena {
         facts.bounds[time] = bound;
     }
 
+    /// Says which columns identify a row.
+    pub(super) fn set_key(&mut self, id: NodeId, key: Vec<usize>) {
+        self.nodes[id].facts.key = Some(key);
+    }
+
     /// A Map to exactly these columns, under these names and types, nullable.
     pub(super) fn project(
         &mut self,

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_schema::DataType;
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::utils::{enumerate_grouping_sets, grouping_set_to_exprlist};
 use datafusion_expr::{Aggregate, Expr, GroupingSet};
 use datafusion_physical_expr::expressions::Literal;
 
+use super::call::Call;
 use super::scalar::{column, columns_of};
 use super::{Lowering, Relation, internal};
-use crate::plan::Scalar;
+use crate::plan::{Emit, Scalar};
 
 /// The name of the column with the set's id.
 const GROUPING_ID: &str = Aggregate::INTERNAL_GROUPING_ID;
@@ -57,7 +59,88 @@ pub(super) fn sets(aggregate: &Aggregate) -> Result<Option<Sets>> {
     Ok(Some(Sets { keys, members, ids }))
 }
 
+impl Sets {
+    fn id_type(&self) -> DataType {
+        let keys = self.keys.len();
+        let repeats = self.ids.iter().map(|id| (id >> keys) as usize).max().unwrap_or(0);
+        Aggregate::grouping_id_type(keys, repeats)
+    }
+
+    /// The sets that have a key, and the numbers of those that have none.
+    fn apart(&self) -> (Sets, Vec<u64>) {
+        let (mut keyed, mut totals) =
+            (Sets { keys: self.keys.clone(), members: Vec::new(), ids: Vec::new() }, Vec::new());
+        for (has, id) in self.members.iter().zip(&self.ids) {
+            if has.contains(&true) {
+                keyed.members.push(has.clone());
+                keyed.ids.push(*id);
+            } else {
+                totals.push(*id);
+            }
+        }
+        (keyed, totals)
+    }
+}
+
 impl Lowering<'_> {
+    /// Sets of which some have no key: each of those is a grouping of its own, with one row always, as SQL says; beside them
+    /// the others. The columns are called `names`.
+    pub(super) fn with_totals(
+        &mut self,
+        relation: Relation,
+        sets: &Sets,
+        calls: Vec<Call>,
+        names: Vec<String>,
+        emit: Option<Emit>,
+    ) -> Result<(Relation, bool)> {
+        let relation = self.run(relation)?;
+        let keys = sets.keys.len();
+        let id_type = sets.id_type();
+        let schema = Arc::clone(self.arena.schema(relation.node));
+        let mut types: Vec<DataType> =
+            relation.columns[..keys].iter().map(|key| key.data_type(&schema)).collect::<Result<_>>()?;
+        types.push(id_type.clone());
+        let (keyed, totals) = sets.apart();
+        let (mut branches, mut bounded) = (Vec::new(), false);
+        if !keyed.members.is_empty() {
+            let mut calls = calls.clone();
+            calls.iter_mut().for_each(Call::behind_id);
+            let expanded = self.expand(relation.clone(), &keyed)?;
+            let (mut grouped, closes) = self.reduce(expanded, keys + 1, calls, emit)?;
+            let schema = Arc::clone(self.arena.schema(grouped.node));
+            let id = super::cast_to(Arc::clone(&grouped.columns[keys]), &id_type, &schema)?;
+            grouped.columns[keys] = id;
+            branches.push(grouped);
+            bounded = closes;
+        }
+        for id in totals {
+            // Of what is not aggregated there is one row, whatever the input holds.
+            let mut total = match calls.is_empty() {
+                true => self.one_row(true)?,
+                false => self.reduce(relation.clone(), 0, calls.clone(), None)?.0,
+            };
+            let mut columns: Vec<Scalar> = Vec::new();
+            for data_type in &types[..keys] {
+                columns.push(Arc::new(Literal::new(ScalarValue::try_from(data_type)?)));
+            }
+            columns.push(Arc::new(Literal::new(ScalarValue::UInt64(Some(id)).cast_to(&id_type)?)));
+            columns.append(&mut total.columns);
+            branches.push(Relation { columns, names: names.clone(), ..total });
+        }
+        let schema = Arc::clone(self.arena.schema(branches[0].node));
+        for column in &branches[0].columns[keys + 1..] {
+            types.push(column.data_type(&schema)?);
+        }
+        let types: Vec<(String, DataType)> = names.into_iter().zip(types).collect();
+        let union = self.concat(branches, &types)?;
+        // A row is known by its keys and the number of its set.
+        self.arena.set_key(union, (0..=keys).collect());
+        let mut relation = self.all_of(union);
+        relation.columns.truncate(types.len());
+        relation.names.truncate(types.len());
+        Ok((relation, bounded))
+    }
+
     /// A relation whose first columns are the keys, with one for the id behind them. Keys of all sets that are the windows'
     /// columns stay with the windows.
     pub(super) fn expand(&mut self, mut relation: Relation, sets: &Sets) -> Result<Relation> {
@@ -76,10 +159,7 @@ impl Lowering<'_> {
         let in_node = |expr: &Scalar| columns_of(expr).last().is_none_or(|&last| last < width);
         let shown: Vec<usize> = (0..relation.columns.len()).filter(|&i| in_node(&relation.columns[i])).collect();
         let n = sets.keys.len();
-        let id_type = datafusion_expr::Aggregate::grouping_id_type(
-            n,
-            sets.ids.iter().map(|id| (id >> n) as usize).max().unwrap_or(0),
-        );
+        let id_type = sets.id_type();
         let mut types = Vec::new();
         for &i in &shown {
             types.push((relation.names[i].clone(), relation.columns[i].data_type(&schema)?));

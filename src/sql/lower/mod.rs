@@ -3,6 +3,7 @@
 mod arena;
 mod arrival;
 mod bounds;
+mod call;
 mod grouping;
 mod join;
 mod lookup;
@@ -20,13 +21,14 @@ mod values;
 
 use std::collections::BTreeSet;
 
-use datafusion_common::{DataFusionError, Result};
-use datafusion_expr::{Distinct, LogicalPlan};
+use datafusion_common::{DFSchema, DataFusionError, Result};
+use datafusion_expr::{Distinct, Expr, LogicalPlan};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::context::{Before, Scanned};
 use super::diagnose::placed;
 use super::error::Problem;
+use super::identity::shown;
 use super::pattern_node::PatternNode;
 use super::set_all::RepeatNode;
 use super::unnest_node::UnnestNode;
@@ -88,10 +90,12 @@ impl Lowering<'_> {
             LogicalPlan::Projection(projection) => {
                 let input = self.lower(&projection.input, emit)?;
                 let schema = projection.input.schema();
+                let below = input.names.clone();
                 let exprs = projection.expr.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
                 let (relation, columns) = self.over(input, exprs)?;
                 let columns = columns.into_iter().map(|expr| self.as_event_time(relation.node, expr)).collect();
-                let names = projection.schema.fields().iter().map(|field| field.name().clone()).collect();
+                let named = projection.expr.iter().zip(projection.schema.fields());
+                let names = named.map(|(expr, field)| spelled(called(expr, field.name()), schema, &below)).collect();
                 Ok(Relation { columns, names, ..relation })
             }
             LogicalPlan::Filter(filter) => {
@@ -105,7 +109,7 @@ impl Lowering<'_> {
                 self.bounded(relation)
             }
             LogicalPlan::Values(values) => self.values(values),
-            LogicalPlan::EmptyRelation(empty) => self.one_row(empty),
+            LogicalPlan::EmptyRelation(empty) => self.one_row(empty.produce_one_row),
             LogicalPlan::Union(union) => self.union(union, emit),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, emit),
             LogicalPlan::Join(join) => self.join(join, emit),
@@ -211,6 +215,32 @@ impl Lowering<'_> {
             op => matches!(op, Op::Join(_)),
         }
     }
+}
+
+/// What a column of a projection is called in a plan: one that the optimiser made is what it computes.
+fn called(expr: &Expr, name: &str) -> String {
+    if !name.starts_with("__common_expr") {
+        return name.to_owned();
+    }
+    let computed = expr.clone().unalias();
+    let said = shown(&computed);
+    match computed {
+        Expr::Column(_) if said.starts_with("__common_expr") => name.to_owned(),
+        Expr::Column(_) | Expr::ScalarFunction(_) | Expr::Cast(_) | Expr::TryCast(_) | Expr::Case(_) => said,
+        _ => format!("({said})"),
+    }
+}
+
+/// A name that has names of columns in it, those that the optimiser made as what they compute.
+fn spelled(mut name: String, schema: &DFSchema, names: &[String]) -> String {
+    if name.contains("__common_expr") {
+        let made = schema.fields().iter().zip(names).filter(|(field, _)| field.name().starts_with("__common_expr"));
+        // The later one may begin like an earlier one.
+        for (field, shown) in made.collect::<Vec<_>>().into_iter().rev() {
+            name = name.replace(field.name().as_str(), shown);
+        }
+    }
+    name
 }
 
 fn internal(what: &str) -> DataFusionError {

@@ -5,67 +5,21 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SortOptions};
-use datafusion_common::{Result, ScalarValue};
-use datafusion_expr::expr::AggregateFunction;
-use datafusion_expr::{Aggregate, Expr, ExprSchemable};
+use arrow_schema::{Field, Schema, SortOptions};
+use datafusion_common::Result;
+use datafusion_expr::{Aggregate, Expr};
 use datafusion_physical_expr::expressions::Literal;
 
-use super::super::aggregate_call::{Bound, counts_rows};
 use super::super::column_type::{TIME, is_time};
 use super::super::diagnose::placed;
 use super::super::error::Problem;
-use super::super::identity::shown;
 use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
 use super::arena::Known;
+use super::call::{Call, call};
 use super::relation::{by_start, window_bounds};
-use super::scalar::{as_column, cast_to, column, columns_of, conjunction, physical, substitute};
-use super::{Lowering, Relation, grouping, internal};
-use crate::aggregate::Aggregate as Function;
-use crate::plan::{AggregateCall, Emit, Facts, Node, NodeId, Op, Pane, Reduce, Scalar, WindowColumns};
-
-/// An aggregate call whose columns are places in a list of expressions.
-pub(super) struct Call {
-    pub(super) function: &'static dyn Function,
-    args: Vec<usize>,
-    literals: Vec<ScalarValue>,
-    order: Vec<(usize, SortOptions)>,
-    distinct: bool,
-    filter: Option<usize>,
-    name: String,
-}
-
-impl Call {
-    /// The call over columns of `schema`: those that the places have become. `ties` order an ordered function further.
-    pub(super) fn over(
-        self,
-        places: &[usize],
-        schema: &Schema,
-        ties: &[(usize, SortOptions)],
-    ) -> Result<AggregateCall> {
-        let types: Vec<DataType> = self.args.iter().map(|&at| schema.field(places[at]).data_type().clone()).collect();
-        let signature = self.function.bind(&types, &self.literals);
-        let signature = signature.or_else(|error| datafusion_common::plan_err!("{error}"))?;
-        if signature.args != types {
-            return Err(internal("an argument of another type than the function takes"));
-        }
-        let mut order: Vec<(usize, SortOptions)> =
-            self.order.iter().map(|(at, options)| (places[*at], *options)).collect();
-        if self.function.ordered() {
-            order.extend(ties);
-        }
-        Ok(AggregateCall {
-            function: self.function,
-            args: self.args.iter().map(|&at| places[at]).collect(),
-            literals: self.literals,
-            order,
-            distinct: self.distinct,
-            filter: self.filter.map(|at| places[at]),
-            output: signature.output,
-            name: self.name,
-        })
-    }
-}
+use super::scalar::{as_column, column, columns_of, conjunction, physical, substitute};
+use super::{Lowering, Relation, grouping, internal, spelled};
+use crate::plan::{Emit, Facts, Node, NodeId, Op, Pane, Reduce, Scalar, WindowColumns};
 
 /// What a grouping will be: its pane, where its keys' values come out, what remains to be filtered behind it.
 pub(super) struct Shape {
@@ -128,25 +82,27 @@ impl Lowering<'_> {
             };
             calls.push(call(&function, schema, field.name().clone(), &mut exprs, &mut names)?);
         }
+        let names: Vec<String> = names.into_iter().map(|name| spelled(name, schema, &input.names)).collect();
         let (mut relation, exprs) = self.over(input, exprs)?;
         let mut key_count = key_count;
         match &sets {
             None => (relation.columns, relation.names) = (exprs, names),
             Some(sets) => {
                 (relation.columns, relation.names) = (exprs, names);
+                if sets.members.iter().any(|has| !has.contains(&true)) {
+                    let fields = aggregate.schema.fields().iter().map(|field| field.name().clone()).collect();
+                    return self.with_totals(relation, sets, calls, fields, emit);
+                }
                 relation = self.expand(relation, sets)?;
                 key_count += 1;
-                for call in &mut calls {
-                    let places = call.args.iter_mut().chain(call.order.iter_mut().map(|(at, _)| at));
-                    places.chain(call.filter.iter_mut()).for_each(|at| *at += 1);
-                }
+                calls.iter_mut().for_each(Call::behind_id);
             }
         }
         self.reduce(relation, key_count, calls, emit)
     }
 
     /// The reduce over a relation whose first columns are the keys and whose others are what the calls read.
-    fn reduce(
+    pub(super) fn reduce(
         &mut self,
         mut relation: Relation,
         key_count: usize,
@@ -451,44 +407,4 @@ impl Lowering<'_> {
         let schema = Arc::clone(self.arena.schema(sessions));
         self.arena.add(Node { op: Op::Hold, inputs: vec![sessions], schema, facts }, self.arena.known(sessions))
     }
-}
-
-/// A call, its columns added to `exprs`, their names to `names`.
-pub(super) fn call(
-    function: &AggregateFunction,
-    schema: &datafusion_common::DFSchema,
-    name: String,
-    exprs: &mut Vec<Scalar>,
-    names: &mut Vec<String>,
-) -> Result<Call> {
-    let Some(bound) = Bound::of(&function.func) else {
-        return datafusion_common::plan_err!("'{}' is not an aggregate function here", function.func.name());
-    };
-    let params = &function.params;
-    let mut place = |expr: &Expr, wanted: Option<&DataType>| -> Result<usize> {
-        let scalar = physical(expr, schema)?;
-        exprs.push(match wanted {
-            Some(wanted) => cast_to(scalar, wanted, schema.as_arrow())?,
-            None => scalar,
-        });
-        names.push(shown(expr));
-        Ok(exprs.len() - 1)
-    };
-    let args: &[Expr] = if counts_rows(bound, params.distinct, &params.args) { &[] } else { &params.args };
-    let types = args.iter().map(|arg| arg.get_type(schema)).collect::<Result<Vec<_>>>()?;
-    let signature = bound.function.bind(&types, &bound.literals);
-    let signature = signature.or_else(|error| datafusion_common::plan_err!("{error}"))?;
-    let arg = |(arg, wanted): (&Expr, &DataType)| place(arg, Some(wanted));
-    let args = args.iter().zip(&signature.args).map(arg).collect::<Result<Vec<_>>>()?;
-    let mut order = Vec::new();
-    for sort in &params.order_by {
-        let options = SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first };
-        order.push((place(&sort.expr, None)?, options));
-    }
-    let filter = match &params.filter {
-        Some(filter) => Some(place(filter, None)?),
-        None => None,
-    };
-    let literals = bound.literals.clone();
-    Ok(Call { function: bound.function, args, literals, order, distinct: params.distinct, filter, name })
 }

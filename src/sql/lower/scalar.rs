@@ -17,7 +17,7 @@ use super::super::attempt;
 use super::super::depth::tree;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
-use crate::expression::Attempt;
+use crate::expression::{Attempt, Canonical};
 use crate::plan::Scalar;
 
 /// Where subqueries may stand.
@@ -41,7 +41,7 @@ pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar>
     Ok(flat(checked(made.data()?, schema.as_arrow())?))
 }
 
-/// The expression with arithmetic that fails on overflow: a row whose result its type cannot hold is a failing row, never
+/// The expression with floats compared by value, every NaN equal to every other, and arithmetic that fails on overflow: a row whose result its type cannot hold is a failing row, never
 /// a wrong number.
 fn checked(expr: Scalar, schema: &Schema) -> Result<Scalar> {
     expr.transform_up(|expr| {
@@ -58,6 +58,21 @@ fn checked(expr: Scalar, schema: &Schema) -> Result<Scalar> {
         Ok(match binary.op() {
             Operator::Plus | Operator::Minus | Operator::Multiply => {
                 Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as Scalar)
+            }
+            op if op.supports_propagation() || *op == Operator::NotEq => {
+                let form = |side: &Scalar| -> Result<Scalar> {
+                    let other = match side.downcast_ref::<Literal>().map(Literal::value) {
+                        Some(ScalarValue::Float64(Some(value))) => !value.is_nan(),
+                        Some(_) => true,
+                        None => !side.data_type(schema)?.is_floating() || side.is::<Canonical>(),
+                    };
+                    Ok(if other { Arc::clone(side) } else { Arc::new(Canonical(Arc::clone(side))) })
+                };
+                let (left, right) = (form(binary.left())?, form(binary.right())?);
+                match Arc::ptr_eq(&left, binary.left()) && Arc::ptr_eq(&right, binary.right()) {
+                    true => Transformed::no(expr),
+                    false => Transformed::yes(Arc::new(BinaryExpr::new(left, *op, right)) as Scalar),
+                }
             }
             _ => Transformed::no(expr),
         })

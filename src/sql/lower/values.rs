@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{DFSchema, Result};
-use datafusion_expr::EmptyRelation;
 use datafusion_expr::logical_plan::Values;
 
 use super::arena::Known;
@@ -34,9 +33,9 @@ impl Lowering<'_> {
     }
 
     /// A row without columns, or none: rows without columns are not to be had, so it has one that nobody reads.
-    pub(super) fn one_row(&mut self, empty: &EmptyRelation) -> Result<Relation> {
+    pub(super) fn one_row(&mut self, there: bool) -> Result<Relation> {
         let schema = Arc::new(Schema::new(vec![Field::new("row", DataType::Boolean, true)]));
-        let count = usize::from(empty.produce_one_row);
+        let count = usize::from(there);
         let column: ArrayRef = Arc::new(BooleanArray::from(vec![true; count]));
         let rows = RecordBatch::try_new(Arc::clone(&schema), vec![column])?;
         let relation = self.constant(schema, rows);

@@ -8,9 +8,9 @@ use datafusion_expr::expr::Exists;
 use datafusion_expr::{Aggregate, Distinct, Expr, FetchType, Filter, Limit, LogicalPlan, SkipType, lit};
 
 use super::super::single;
-use super::Unnest;
 use super::columns::{Values, asks, column_of, inner_of, is_one_row, joined, projected, subquery};
 use super::pull::Pulled;
+use super::{Unnest, refused};
 
 /// Whether a plan always has exactly one row.
 pub(super) fn is_one(plan: &LogicalPlan) -> bool {
@@ -37,6 +37,33 @@ pub(super) fn is_one_at_most(plan: &LogicalPlan) -> bool {
             _ => false,
         },
         plan => is_one(plan),
+    }
+}
+
+/// How many rows a plan has at least, whatever its inputs hold.
+fn least_rows(plan: &LogicalPlan) -> usize {
+    match plan {
+        LogicalPlan::Values(values) => values.values.len(),
+        LogicalPlan::Projection(projection) => least_rows(&projection.input),
+        LogicalPlan::Sort(sort) => least_rows(&sort.input),
+        LogicalPlan::SubqueryAlias(alias) => least_rows(&alias.input),
+        LogicalPlan::Union(union) => union.inputs.iter().map(|input| least_rows(input)).sum(),
+        LogicalPlan::Join(join) => match join.join_type {
+            JoinType::Inner if join.on.is_empty() && join.filter.is_none() => {
+                least_rows(&join.left).saturating_mul(least_rows(&join.right))
+            }
+            JoinType::Left | JoinType::LeftMark => least_rows(&join.left),
+            JoinType::Right => least_rows(&join.right),
+            JoinType::Full => least_rows(&join.left).max(least_rows(&join.right)),
+            _ => 0,
+        },
+        LogicalPlan::Limit(limit) => match (limit.get_skip_type(), limit.get_fetch_type()) {
+            (Ok(SkipType::Literal(skip)), Ok(FetchType::Literal(fetch))) => {
+                least_rows(&limit.input).saturating_sub(skip).min(fetch.unwrap_or(usize::MAX))
+            }
+            _ => 0,
+        },
+        plan => usize::from(is_one(plan)),
     }
 }
 
@@ -138,6 +165,13 @@ impl Unnest<'_> {
 
     /// The value of a subquery, of one row at most, beside the row that it is of.
     fn scalar(&mut self, input: LogicalPlan, asked: LogicalPlan) -> Result<(LogicalPlan, Expr)> {
+        let least = least_rows(&asked);
+        if least > 1 {
+            return refused(
+                &format!("this subquery is a value and always has {least} rows"),
+                "a value is of one row: aggregate them, MAX(x), take the first, ORDER BY x LIMIT 1, or ask x IN (SELECT ...)",
+            );
+        }
         let asked = match is_one_at_most(&asked) {
             true => asked,
             false => single::row(asked, self.fresh)?,

@@ -6,11 +6,12 @@ use datafusion_common::{Column, DFSchema, JoinType, Result};
 use datafusion_expr::expr::{GroupingSet, Sort};
 use datafusion_expr::{
     Aggregate, Distinct, EmptyRelation, Expr, ExprSchemable, Extension, FetchType, Limit, LogicalPlan, Projection,
-    SkipType, Union, Window,
+    SkipType, Union, UserDefinedLogicalNodeCore, Window,
 };
 
 use super::super::aggregate_call::Bound;
 use super::super::set_all::RepeatNode;
+use super::super::unnest_node::UnnestNode;
 use super::super::window_node::{WindowKind, WindowNode};
 use super::attach::is_one_at_most;
 use super::columns::{Values, column_of, joined, outside, projected};
@@ -248,6 +249,9 @@ impl Unnest<'_> {
             let plan = LogicalPlan::Extension(Extension { node: Arc::new(plan) });
             return Ok(Pulled { plan, on: keyed.on, values: keyed.values });
         }
+        if let Some(node) = node.downcast_ref::<UnnestNode>() {
+            return self.pull_items(node, outer);
+        }
         match node.downcast_ref::<WindowNode>() {
             Some(node) if matches!(node.kind, WindowKind::Fixed(..)) => {
                 let columns = node.input.schema().columns();
@@ -274,5 +278,41 @@ impl Unnest<'_> {
                 "compute them in a view of their own, for all rows, and read that in the subquery",
             ),
         }
+    }
+
+    /// The items of arrays, which may be of the row outside: those are told apart by their values.
+    fn pull_items(&mut self, node: &UnnestNode, outer: &LogicalPlan) -> Result<Pulled> {
+        let columns = node.input.schema().columns();
+        let mut read = Vec::new();
+        super::columns::outer_columns(&node.items, &mut read)?;
+        read.retain(|column| outer.schema().has_column(column));
+        let mut below = self.pull(node.input.clone(), outer)?;
+        for value in &below.values {
+            super::columns::outer_columns(value, &mut read)?;
+        }
+        let (below, items) = match read.is_empty() {
+            true => {
+                below = self.with_values(below, outer)?;
+                let items = Values::new(&columns, &below.values).put(node.items.clone())?;
+                (below, items)
+            }
+            false => {
+                let all = self.materialized(below, outer, read)?;
+                let items = all.inside(Values::new(&columns, &all.values).put(node.items.clone())?)?;
+                (all.pulled(), items)
+            }
+        };
+        let new = node.with_exprs_and_inputs(vec![items], vec![below.plan])?;
+        let plan = LogicalPlan::Extension(Extension { node: Arc::new(new) });
+        let mut exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let own = exprs.split_off(exprs.len() - node.shown.len());
+        let mut values = below.values;
+        for item in own {
+            let name = item.qualified_name().1;
+            let named = self.fresh.named(item, &name);
+            values.push(Expr::Column(column_of(&named)));
+            exprs.push(named);
+        }
+        Ok(Pulled { plan: projected(plan, exprs)?, on: below.on, values })
     }
 }

@@ -1,0 +1,166 @@
+//! Texts of the planner and of Arrow in SQL's words: names of columns that nobody named, messages.
+//!
+//! `substr(page,Int64(2))` is `substr(page, 2)`, `Can't cast value 300 to type Int8` says TINYINT, and the engine's own columns, whose
+//! names begin with two underscores, are said in English.
+
+/// The engine's own columns.
+const OWN: &[(&str, &str)] = &[
+    ("__sequence", "row number"),
+    ("__time", "event time"),
+    ("__closes", "closing time"),
+    ("__arrival", "arrival time"),
+    ("__keep", "kept"),
+    ("__grouping_id", "grouping_id"),
+];
+
+/// Arrow's names of types that have one word in SQL.
+const TYPES: &[(&str, &str)] = &[
+    ("Boolean", "BOOLEAN"),
+    ("Int8", "TINYINT"),
+    ("Int16", "SMALLINT"),
+    ("Int32", "INT"),
+    ("Int64", "BIGINT"),
+    ("UInt8", "SMALLINT"),
+    ("UInt16", "INT"),
+    ("UInt32", "BIGINT"),
+    ("UInt64", "DECIMAL(20, 0)"),
+    ("Float16", "FLOAT"),
+    ("Float32", "FLOAT"),
+    ("Float64", "DOUBLE"),
+    ("Utf8", "VARCHAR"),
+    ("Utf8View", "VARCHAR"),
+    ("LargeUtf8", "VARCHAR"),
+    ("Binary", "BYTES"),
+    ("LargeBinary", "BYTES"),
+    ("Date32", "DATE"),
+];
+
+/// Arrow's names of types with parameters.
+const WITH_PARAMETERS: &[(&str, &str)] = &[
+    ("Timestamp", "TIMESTAMP(3)"),
+    ("Time32", "TIME"),
+    ("Interval", "INTERVAL"),
+    ("Duration", "INTERVAL"),
+    ("Decimal128", "DECIMAL"),
+];
+
+/// A text in SQL's words.
+pub(crate) fn plain(text: &str) -> String {
+    if let Some((_, said)) = OWN.iter().find(|(name, _)| *name == text) {
+        return (*said).to_owned();
+    }
+    let text = text.replace("count(Int64(1))", "count(*)");
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(first) = rest.chars().next() {
+        if !(first.is_alphanumeric() || first == '_') {
+            // What is quoted is somebody's own, but for names.
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let (word, behind) = rest.split_at(end);
+        rest = word_of(word, behind, &mut out);
+    }
+    out
+}
+
+/// Writes a word of a text; answers what is left behind it.
+fn word_of<'a>(word: &str, behind: &'a str, out: &mut String) -> &'a str {
+    let within = enclosed(behind);
+    if let Some((_, sql)) = TYPES.iter().find(|(arrow, _)| *arrow == word) {
+        return match within.and_then(|within| Some((literal(within)?, within.len()))) {
+            Some((value, length)) => {
+                out.push_str(&value);
+                &behind[length + 2..]
+            }
+            None => {
+                out.push_str(sql);
+                behind
+            }
+        };
+    }
+    if let (Some((arrow, sql)), Some(within)) = (WITH_PARAMETERS.iter().find(|(arrow, _)| *arrow == word), within) {
+        match decimal(within) {
+            Some(value) if *arrow == "Decimal128" => out.push_str(&value),
+            _ if *arrow == "Decimal128" => out.push_str(&format!("{sql}({within})")),
+            _ if *arrow == "Timestamp" && within.contains('"') => out.push_str("TIMESTAMP_LTZ(3)"),
+            _ => out.push_str(sql),
+        }
+        return &behind[within.len() + 2..];
+    }
+    match (word.strip_prefix("__pick"), word.strip_prefix("__json_value__")) {
+        (Some(number), _) => out.push_str(&format!("measure {number}")),
+        (_, Some(_)) => out.push_str("json_value"),
+        _ => out.push_str(word),
+    }
+    behind
+}
+
+/// What stands in the parentheses that a text begins with.
+fn enclosed(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('(')?;
+    let (mut depth, mut quoted) = (0, false);
+    for (at, c) in inner.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted && depth == 0 => return Some(&inner[..at]),
+            ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A literal as the planner shows it, as SQL writes it.
+fn literal(shown: &str) -> Option<String> {
+    if shown == "NULL" {
+        return Some("NULL".to_owned());
+    }
+    if let Some(text) = shown.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        return Some(format!("'{}'", text.replace('\'', "''")));
+    }
+    let number = shown.parse::<f64>().is_ok() || matches!(shown, "true" | "false");
+    number.then(|| shown.to_owned())
+}
+
+/// The value of `Some(125),5,2`, which is 1.25.
+fn decimal(shown: &str) -> Option<String> {
+    let (value, type_of) = shown.strip_prefix("Some(")?.split_once(')')?;
+    let scale: usize = type_of.rsplit(',').next()?.trim().parse().ok()?;
+    let (sign, digits) = value.strip_prefix('-').map_or(("", value), |digits| ("-", digits));
+    if scale == 0 {
+        return Some(format!("{sign}{digits}"));
+    }
+    let digits = format!("{digits:0>width$}", width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    Some(format!("{sign}{whole}.{fraction}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_the_planner_shows_is_said_in_sql() {
+        for (shown, said) in [
+            ("count(Int64(1))", "count(*)"),
+            ("substr(page,Int64(2))", "substr(page,2)"),
+            ("page = Utf8(\"/a (b's)\")", "page = '/a (b''s)'"),
+            ("x > Float64(-1.5) AND b = Boolean(true)", "x > -1.5 AND b = true"),
+            ("coalesce(x,Int64(NULL))", "coalesce(x,NULL)"),
+            ("Decimal128(Some(-125),5,2) + d", "-1.25 + d"),
+            ("Can't cast value 300 to type Int8", "Can't cast value 300 to type TINYINT"),
+            ("Cannot cast Utf8 to Timestamp(ms, \"+00:00\")", "Cannot cast VARCHAR to TIMESTAMP_LTZ(3)"),
+            ("sum(Utf8, Decimal128(10, 2))", "sum(VARCHAR, DECIMAL(10, 2))"),
+            ("__sequence", "row number"),
+            ("__json_value__int(j, '$.a')", "json_value(j, '$.a')"),
+            ("__pick5", "measure 5"),
+            ("größer_Int8 und Int8x", "größer_Int8 und Int8x"),
+        ] {
+            assert_eq!(plain(shown), said);
+        }
+    }
+}
