@@ -271,6 +271,31 @@ fn the_map_shows_every_room() {
     assert_none(&problems);
 }
 
+/// Files and folders that the map names are there: `window/`, `join/table.rs`, or a file by its name alone.
+#[test]
+fn the_map_names_what_is_there() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let files: Vec<String> = ["src", "tests", "benches", "examples", "fuzz"]
+        .iter()
+        .flat_map(|f| rust_files(f))
+        .map(|f| relative(&f))
+        .collect();
+    let path = |word: &&str| {
+        let plain = word.chars().all(|c| c.is_alphanumeric() || "_/.".contains(c));
+        plain && (word.ends_with(".rs") || word.ends_with('/') && word.len() > 1)
+    };
+    let there = |word: &str| {
+        [word.to_owned(), format!("src/{word}")].iter().any(|word| root().join(word).exists())
+            || files.iter().any(|file| file.ends_with(&format!("/{word}")) || file.contains(&format!("/{word}")))
+    };
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(path).collect();
+    assert!(named.len() > 60, "the map was not read: {named:?}");
+    let missing = named.iter().filter(|word| !there(word));
+    assert_none(
+        &missing.map(|word| format!("ARCHITECTURE.md: names `{word}`, which is not there")).collect::<Vec<_>>(),
+    );
+}
+
 /// The crates of a section of `Cargo.toml`.
 fn crates(section: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
