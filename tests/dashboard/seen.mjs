@@ -83,7 +83,7 @@ export async function deadLettersAreTold(browser) {
   const body = '{"kind":"c","n":"many","ts":"2026-01-01T12:00:00Z"}';
   await fetch(`${server.base}/api/v1/sources/events/events`, { method: "POST", headers: { "content-type": "application/x-ndjson" }, body });
   await some(([of, , , , content]) => of === "events" && content === body, "a dead letter of a source");
-  assert.match(await page.textContent("#section-alerts section[aria-label='Dead letters'] .note"), /^2 in all, the newest 2:$/);
+  assert.match(await page.textContent("#section-alerts section[aria-label='Dead letters'] .note"), /^2 rows in all; the newest 2 letters:$/);
   assert.deepEqual(seen.errors, []);
   console.log("dead letters: of a source and of a view, with the expression, the reason and the row");
   await page.context().close();
