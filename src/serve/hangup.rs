@@ -1,9 +1,9 @@
 //! Clients that have closed their side of a connection. Such a one may be gone, or may have said all and still read
-//! (`nc -N`): it gets its answer either way. A stream has no end, so it is written to at once, twice: if the client is gone
-//! its system says so, and the stream ends.
+//! (`nc -N`): it gets its answer either way. A stream has no end, so it is written to at once, and again until an answer
+//! would have come: if the client is gone its system says so, and the stream ends.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
-/// How long the answer takes of a system whose client is gone.
-const ANSWERED: Duration = Duration::from_secs(1);
+/// How long after one another it is written to: systems that are near answer at once.
+const AGAIN_MS: [u64; 4] = [20, 200, 1_000, 4_000];
 
 /// Of one connection; looks for nothing until it is watched.
 #[derive(Debug, Default)]
 pub(super) struct Hangup {
     watched: AtomicBool,
     seen: Notify,
-    probed: AtomicU32,
+    probed: AtomicUsize,
 }
 
 impl Hangup {
@@ -41,8 +41,10 @@ impl Hangup {
     pub(super) async fn probe(&self) {
         match self.probed.load(Ordering::Relaxed) {
             0 => self.seen.notified().await,
-            1 => tokio::time::sleep(ANSWERED).await,
-            _ => std::future::pending().await,
+            probed => match AGAIN_MS.get(probed - 1) {
+                Some(pause) => tokio::time::sleep(Duration::from_millis(*pause)).await,
+                None => std::future::pending().await,
+            },
         }
         self.probed.fetch_add(1, Ordering::Relaxed);
     }
