@@ -79,13 +79,15 @@ export async function deadLettersAreTold(browser) {
   // Of a view: the expression, why it failed, and the row.
   await push(server, "events", [{ kind: "b", n: 1, text: "seven", ts }]);
   await some(([of, , detail, , content]) => of === "parsed" && /CAST\(.*text.*\)/i.test(detail) && detail.includes("seven") && content.includes("seven"), "a dead letter of a view");
+  // Of a sink: the same, of what it has not written.
+  await some(([of, , detail, , content]) => of === "kept" && detail.includes("seven") && content.includes("seven"), "a dead letter of a sink");
   // Of a source: the text as it came.
   const body = '{"kind":"c","n":"many","ts":"2026-01-01T12:00:00Z"}';
   await fetch(`${server.base}/api/v1/sources/events/events`, { method: "POST", headers: { "content-type": "application/x-ndjson" }, body });
   await some(([of, , , , content]) => of === "events" && content === body, "a dead letter of a source");
-  assert.match(await page.textContent("#section-alerts section[aria-label='Dead letters'] .note"), /^2 rows in all; the newest 2 letters:$/);
+  assert.match(await page.textContent("#section-alerts section[aria-label='Dead letters'] .note"), /^2 rows in all; the newest 3 letters:$/);
   assert.deepEqual(seen.errors, []);
-  console.log("dead letters: of a source and of a view, with the expression, the reason and the row");
+  console.log("dead letters: of a source, a view and a sink, with the expression, the reason and the row");
   await page.context().close();
   await server.stop();
 }
