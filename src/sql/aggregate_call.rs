@@ -5,6 +5,7 @@ use std::any::Any;
 use std::hash::{Hash, Hasher};
 
 use arrow_schema::DataType;
+use datafusion_common::tree_node::TreeNode;
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::expr::{self, AggregateFunctionParams, NullTreatment, WindowFunctionParams};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -192,6 +193,14 @@ impl ExprPlanner for BindLiterals {
             call.func_def = WindowFunctionDefinition::AggregateUDF(Bound::udf(function).into());
         }
         let WindowFunctionDefinition::AggregateUDF(udf) = &call.func_def else {
+            // The library tells such calls apart by names that leave casts out: `LAG(a)`, `LAG(CAST(a AS VARCHAR))`.
+            let casts = |arg: &Expr| arg.exists(|part| Ok(matches!(part, Expr::Cast(_) | Expr::TryCast(_))));
+            for arg in &mut call.args {
+                if casts(arg)? {
+                    let name = crate::expression::plain(&arg.to_string());
+                    *arg = std::mem::take(arg).alias(name);
+                }
+            }
             return Ok(PlannerResult::Original(call));
         };
         let Some(bound) = Bound::of(udf) else { return Ok(PlannerResult::Original(call)) };

@@ -16,3 +16,5 @@ SELECT k, ts, SUM(a) OVER w AS a, SUM(CAST(a AS DECIMAL(38, 0))) OVER w AS b, MA
 CREATE SINK in_windows WITH ('connector' = 'filesystem', 'path' = 'out/in_windows.ndjson', 'format' = 'json') AS
 SELECT window_end, SUM(a) AS a, SUM(CAST(a AS DECIMAL(38, 0))) AS b FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '3' SECOND))
 GROUP BY window_start, window_end HAVING SUM(a) > 1 AND SUM(CAST(a AS DECIMAL(38, 0))) > 2;
+CREATE SINK lagging WITH ('connector' = 'filesystem', 'path' = 'out/lagging.ndjson', 'format' = 'json') AS
+SELECT k, ts, LAG(a) OVER (PARTITION BY k ORDER BY ts) AS a, LAG(CAST(a AS VARCHAR)) OVER (PARTITION BY k ORDER BY ts) AS b, LAG(CAST(a AS DOUBLE) + 1) OVER (PARTITION BY k ORDER BY ts) AS c FROM t;
