@@ -1,6 +1,7 @@
 //! Rows per second of decoding JSON lines of 218 bytes: the bare decoder in memory on 1 and 2 threads, arrow-json on the
 //! same bytes for comparison, and the `filesystem` source over a file; then a whole program, from the file into windows of
-//! 10 s per key, beside the bare decoder of the same columns on as many threads. `cargo bench --bench decode [-- ROWS]`
+//! 10 s per key, beside the bare decoder of the same columns on as many threads; then what a field costs in rows of 10 to 5,000
+//! columns. `cargo bench --bench decode [-- ROWS]`, `cargo bench --bench decode -- wide` for the last alone.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ const CHUNK: usize = 1 << 20;
 const RUNS: usize = 5;
 
 fn main() {
+    if std::env::args().any(|argument| argument == "wide") {
+        return wide();
+    }
     let rows = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
     let text = generate(rows);
     println!(
@@ -58,6 +62,64 @@ fn main() {
         println!("decode-threads = {threads}: {windows:.2} of {bare:.2} million rows/s, {:.2}", windows / bare);
     }
     let _ = std::fs::remove_file(&file);
+    wide();
+}
+
+/// What a field costs by the number of columns; 4 million fields, on one thread, in chunks as a source reads them.
+fn wide() {
+    const FIELDS: usize = 4_000_000;
+    println!("\nns a field, one thread, median of {RUNS} runs\n{:<10} {:>10} {:>10}", "columns", "csv", "json");
+    for columns in [10, 100, 1_000, 5_000] {
+        let names: Vec<String> = (0..columns).map(|column| format!("column_{column}")).collect();
+        let fields = names.iter().map(|name| Field::new(name, DataType::Int64, true)).collect::<Vec<_>>();
+        let layout =
+            Layout::new(&Arc::new(Schema::new(fields)), &(0..columns).collect::<Vec<_>>(), &Options::default());
+        let layout = layout.expect("no options are given");
+        let cost = |format: &str| {
+            let Ok(Decoding::Text(decoding)) =
+                format::find(format).expect("it is a format").decoding(&layout, &Options::default())
+            else {
+                panic!("{format} is a text format")
+            };
+            let text = of_columns(format, &names, FIELDS / columns);
+            let begun = decoding.begin(&text, true).ok().flatten().expect("it is as declared");
+            let mut times: Vec<f64> = (0..RUNS)
+                .map(|_| {
+                    let (mut decoder, mut at, mut rows) = (begun.records.decoder(), begun.skip, 0);
+                    let start = Instant::now();
+                    while at < text.len() {
+                        let cut = begun.records.cut(&text[at..text.len().min(at + CHUNK.max(columns * 2048))]);
+                        rows += decoder.decode(&text[at..at + cut]).batch.num_rows();
+                        at += cut;
+                    }
+                    assert_eq!(rows, FIELDS / columns);
+                    start.elapsed().as_secs_f64() * 1e9 / FIELDS as f64
+                })
+                .collect();
+            times.sort_by(f64::total_cmp);
+            times[RUNS / 2]
+        };
+        println!("{columns:<10} {:>10.1} {:>10.1}", cost("csv"), cost("json"));
+    }
+}
+
+/// Rows of whole numbers.
+fn of_columns(format: &str, names: &[String], rows: usize) -> Vec<u8> {
+    let mut text = String::new();
+    if format == "csv" {
+        text.push_str(&names.join(","));
+        text.push('\n');
+    }
+    for row in 0..rows {
+        let value = |column: usize| (row * 31 + column * 7) % 100_000;
+        let fields = names.iter().enumerate().map(|(column, name)| match format {
+            "csv" => value(column).to_string(),
+            _ => format!("\"{name}\":{}", value(column)),
+        });
+        let line = fields.collect::<Vec<_>>().join(",");
+        text.push_str(&if format == "csv" { format!("{line}\n") } else { format!("{{{line}}}\n") });
+    }
+    text.into_bytes()
 }
 
 /// How the records of `text` are read.
@@ -219,6 +281,8 @@ fn read(file: &std::path::Path, decode: &[usize], threads: &str) -> usize {
         connector,
         options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         physical: schema(),
+        metadata: Vec::new(),
+        zone: highwater::time::Zone::utc(),
         computed: Vec::new(),
         decode: decode.to_vec(),
         output: (0..decode.len()).collect(),

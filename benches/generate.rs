@@ -51,6 +51,8 @@ fn generate(connector: &str, options: &[(&str, &str)], columns: &[&str], events:
         connector,
         options,
         physical,
+        metadata: Vec::new(),
+        zone: highwater::time::Zone::utc(),
         computed: Vec::new(),
         output: (0..decode.len()).collect(),
         decode,

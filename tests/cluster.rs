@@ -152,6 +152,12 @@ fn processes_whose_programs_differ_refuse_each_other_and_say_in_what() {
         ("`value` * 2", "`value` * 3", "source 'readings'", "source 'readings'"),
         ("INTERVAL '2' SECOND)) ", "INTERVAL '4' SECOND)) ", "tumble(ts, 2 s)", "of sink 'per_sensor'"),
         ("'format' = 'json'", "'format' = 'csv'", "'format' = 'json'", "sink 'per_sensor'"),
+        (
+            "CREATE SOURCE",
+            "SET 'table.local-time-zone' = 'Europe/Berlin'; CREATE SOURCE",
+            "'Europe/Berlin'",
+            "setting 'table.local-time-zone' differs",
+        ),
     ] {
         assert_eq!(program.matches(from).count(), 1, "{from}");
         fs::write(path("other.sql"), program.replace(from, to)).unwrap();
@@ -164,5 +170,93 @@ fn processes_whose_programs_differ_refuse_each_other_and_say_in_what() {
             said += &words;
         }
         assert!(said.contains(what) && said.contains(of), "{from} and {to}: {said}");
+    }
+}
+
+/// Rows on which expressions fail, in three files, so that every process reads some.
+fn write_failing(folder: &Path) {
+    fs::create_dir_all(folder.join("in")).unwrap();
+    for file in 0..3_i64 {
+        let row = |n: i64| {
+            let (k, d) = ((n * 7 + file) % 11, (n + file) % 4);
+            let g = if n % 5 == 0 { 3_000_000_000 } else { n };
+            format!("{{\"k\":{k},\"d\":{d},\"g\":{g},\"ts\":{}}}\n", n * 100 + file)
+        };
+        fs::write(folder.join(format!("in/{file}.ndjson")), (0..120).map(row).collect::<String>()).unwrap();
+    }
+    let out = |name: &str| {
+        let path = folder.join(name).display().to_string();
+        format!("('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json')")
+    };
+    let program = format!(
+        "CREATE TABLE s (k BIGINT, d BIGINT, g BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH {};
+         CREATE MATERIALIZED VIEW projected AS SELECT k, 10 / d AS q FROM s;
+         CREATE MATERIALIZED VIEW filtered AS SELECT k FROM s WHERE CAST(g AS INT) > 0;
+         CREATE MATERIALIZED VIEW joined AS SELECT a.k, b.d FROM s AS a JOIN s AS b
+           ON a.k = b.k AND a.ts = b.ts AND a.g / b.d >= 0;
+         CREATE MATERIALIZED VIEW summed AS SELECT k, SUM(100 / d) AS q, COUNT(*) AS n FROM s GROUP BY k HAVING 10 / (SUM(d) - 24) > -100;
+         CREATE MATERIALIZED VIEW hourly AS SELECT window_start, MAX(CAST(g AS INT)) AS g
+           FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '2' SECOND)) GROUP BY window_start, window_end;
+         CREATE MATERIALIZED VIEW matched AS SELECT * FROM s MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts
+           MEASURES A.d AS x, B.d AS y PATTERN (A B) WITHIN INTERVAL '3' SECOND DEFINE B AS A.d / B.d > 0);
+         CREATE SINK below WITH {} AS SELECT k, SUM(q) AS q FROM projected GROUP BY k;",
+        out("in/"),
+        out("below.ndjson")
+    );
+    fs::write(folder.join("failing.sql"), program).unwrap();
+}
+
+/// What failed, by who misses it, and how often; the number of rows in the last line. Of every process.
+fn failing(workers: usize, processes: usize) -> Vec<(std::collections::BTreeMap<String, i64>, String)> {
+    let place = Place::new(true, processes);
+    let folder = place.folder.path();
+    write_failing(folder);
+    let start = |process: usize| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+        command.arg("run").arg(folder.join("failing.sql")).args(["--listen", "127.0.0.1:0", "--exit-at-end"]);
+        command
+            .args(["-w", &workers.to_string(), "--tick-rows", "50", "--dead-letters"])
+            .arg(folder.join("dead.ndjson"));
+        if processes > 1 {
+            command.args(["-n", &processes.to_string(), "-p", &process.to_string(), "--hostfile"]);
+            command.arg(folder.join("hosts"));
+        }
+        command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<Child> = (0..processes).map(start).collect();
+    let mut found = Vec::new();
+    for (process, child) in children.into_iter().enumerate() {
+        let (status, said) = ended(child, Duration::from_secs(120));
+        assert!(status.is_some_and(|status| status.success()), "process {process}: {status:?}\n{said}");
+        let number =
+            said.split(" rows failed").next().and_then(|before| before.rsplit([' ', '\n']).next()).unwrap_or("");
+        let name = if process == 0 { "dead.ndjson".to_owned() } else { format!("dead.ndjson.{process}") };
+        let mut letters = std::collections::BTreeMap::new();
+        for line in fs::read_to_string(folder.join(name)).unwrap().lines() {
+            let letter: serde_json::Value = serde_json::from_str(line).unwrap();
+            let count = letter["count"].as_i64().unwrap();
+            let what =
+                ["view", "sink", "expression", "detail", "content"].map(|name| letter[name].to_string()).join(" ");
+            *letters.entry(what).or_insert(0) += count;
+        }
+        letters.retain(|_, count| *count != 0);
+        found.push((letters, number.to_owned()));
+    }
+    found
+}
+
+#[test]
+fn rows_that_fail_are_told_once_and_whole_by_every_process() {
+    let alone = failing(2, 1).remove(0);
+    let of =
+        |name: &str| alone.0.iter().filter(|(what, _)| what.starts_with(name)).map(|(_, count)| count).sum::<i64>();
+    // Of 360 rows a fourth divides by 0, and a fifth is beyond INT.
+    assert_eq!((of("\"projected\""), of("null \"below\""), of("\"filtered\""), of("\"hourly\"")), (90, 90, 72, 72));
+    assert!(of("\"joined\"") >= 90 && of("\"summed\"") >= 90 && of("\"matched\"") > 0, "{:?}", alone.0);
+    assert!(alone.1.parse::<u64>().is_ok(), "'{}'", alone.1);
+    for (workers, processes) in [(1, 2), (2, 2), (1, 3)] {
+        for (process, found) in failing(workers, processes).into_iter().enumerate() {
+            assert_eq!(found, alone, "process {process} of {processes}, {workers} workers each");
+        }
     }
 }

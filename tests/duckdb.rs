@@ -100,6 +100,21 @@ fn files_of_others_are_read_as_the_rows_they_hold() {
     }
 }
 
+/// Times in zones, close to where clocks are changed, are Python's.
+#[test]
+fn times_in_zones_are_pythons() {
+    if has("zoneinfo; assert len(zoneinfo.available_timezones()) > 300, 'no zones'") {
+        let seed = std::env::var("HIGHWATER_SEED").unwrap_or_else(|_| "1".to_owned());
+        let zones = if cfg!(debug_assertions) { "8" } else { "120" };
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(root().join("tests/duckdb/zones.py"));
+        let output = command.args([env!("CARGO_BIN_EXE_highwater"), &seed, zones]).output().unwrap();
+        let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "\n{said}{failed}");
+        println!("{said}");
+    }
+}
+
 /// Queries that nobody wrote: the final state of each is DuckDB's, and so is every state on the way that is looked at.
 /// `HIGHWATER_SEED` makes others.
 fn random_queries(kind: &[&str], [debug, release]: [&str; 2]) {

@@ -6,6 +6,8 @@ mod bad;
 mod client;
 #[path = "ingest/duplicates.rs"]
 mod duplicates;
+#[path = "ingest/headers.rs"]
+mod headers;
 #[path = "ingest/lines.rs"]
 mod lines;
 #[path = "ingest/sessions.rs"]

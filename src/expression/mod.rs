@@ -29,7 +29,7 @@ pub use evaluate::{halving, truth};
 pub use failing::{can_fail, failure};
 pub use filled::Filled;
 pub(crate) use plain::plain;
-pub use words::{Sql, sql_literal, sql_type};
+pub use words::{Sql, sql_literal};
 
 /// A scalar expression over the columns of a batch.
 pub type Scalar = std::sync::Arc<dyn datafusion_physical_expr::PhysicalExpr>;

@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Display};
 
-use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{
@@ -12,38 +11,7 @@ use datafusion_physical_expr::expressions::{
 
 use super::{Arithmetic, Attempt, ByPlace, CANONICAL, Canonical, Filled, Scalar, plain};
 use crate::time::{format_duration_ms, format_time_ms};
-
-/// A type as SQL writes it; one that SQL has no word for keeps Arrow's.
-pub fn sql_type(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 => "VARCHAR".to_owned(),
-        DataType::Boolean => "BOOLEAN".to_owned(),
-        DataType::Int8 => "TINYINT".to_owned(),
-        DataType::Int16 => "SMALLINT".to_owned(),
-        DataType::Int32 => "INT".to_owned(),
-        DataType::Int64 => "BIGINT".to_owned(),
-        DataType::Float32 => "FLOAT".to_owned(),
-        DataType::Float64 => "DOUBLE".to_owned(),
-        DataType::Date32 => "DATE".to_owned(),
-        DataType::Timestamp(TimeUnit::Millisecond, None) => "TIMESTAMP(3)".to_owned(),
-        DataType::Timestamp(TimeUnit::Millisecond, Some(_)) => "TIMESTAMP_LTZ(3)".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
-        DataType::List(item) => format!("ARRAY<{}>", sql_type(item.data_type())),
-        DataType::Struct(fields) => {
-            let fields = fields.iter().map(|field| format!("{} {}", field.name(), sql_type(field.data_type())));
-            format!("ROW<{}>", fields.collect::<Vec<_>>().join(", "))
-        }
-        DataType::Binary => "BYTES".to_owned(),
-        DataType::Null => "NULL".to_owned(),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields) if fields.len() == 2 => {
-                format!("MAP<{}, {}>", sql_type(fields[0].data_type()), sql_type(fields[1].data_type()))
-            }
-            other => other.to_string(),
-        },
-        other => plain(&other.to_string()),
-    }
-}
+use crate::types::sql_type;
 
 /// A value as SQL writes it.
 pub fn sql_literal(value: &ScalarValue) -> String {

@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow_schema::SchemaRef;
 
 use super::fit::{Fitted, Misfit, fit};
-use super::{Fault, Layout, Part, Times, batch, expansion, listed, row_as_json};
+use super::{Fault, Layout, Part, Times, batch, case_matters, expansion, listed, row_as_json};
 
 /// What is handed on of a block that cannot be read: a fault, in the place of `records` rows.
 pub(super) fn lost(layout: &Layout, records: u64, detail: String) -> Part {
@@ -77,20 +77,24 @@ impl Adapter {
     /// The same, of the whole schema of a file: tells of the columns that it has not; `Err` if it cannot be what is declared.
     pub(super) fn of_file(layout: &Layout, found: &SchemaRef) -> Result<Adapter, String> {
         let adapter = Adapter::new(layout, found);
-        let has = || listed(found.fields().iter().map(|field| field.name().as_str()));
+        let own = || found.fields().iter().map(|field| field.name().as_str());
+        let has = || listed(own());
         let (wanted, declared, names) = (layout.wanted.fields(), layout.physical.fields(), names(found));
         if !wanted.is_empty() && !declared.iter().any(|field| names.contains_key(field.name().as_str())) {
-            let columns = listed(declared.iter().map(|field| field.name().as_str()));
-            return Err(format!("it has none of the columns {columns}; it has {}", has()));
+            let declared = || declared.iter().map(|field| field.name().as_str());
+            let (columns, case) = (listed(declared()), case_matters(declared(), own()));
+            return Err(format!("it has none of the columns {columns}; it has {}{case}", has()));
         }
         let missing =
             || wanted.iter().zip(&adapter.places).filter(|(_, place)| place.is_none()).map(|(field, _)| field);
         if let Some(field) = missing().find(|field| !field.is_nullable()) {
-            return Err(format!("it has no column '{}', declared NOT NULL; it has {}", field.name(), has()));
+            let case = case_matters([field.name().as_str()], own());
+            return Err(format!("it has no column '{}', declared NOT NULL; it has {}{case}", field.name(), has()));
         }
         if missing().next().is_some() {
             let columns = listed(missing().map(|field| field.name().as_str()));
-            layout.notices.warn(&format!("it has no column {columns}: NULL in every row; it has {}", has()));
+            let case = case_matters(missing().map(|field| field.name().as_str()), own());
+            layout.notices.warn(&format!("it has no column {columns}: NULL in every row; it has {}{case}", has()));
         }
         Ok(adapter)
     }

@@ -7,10 +7,25 @@ use std::sync::Arc;
 use arrow_array::*;
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, FieldRef, Fields, TimeUnit as ArrowUnit};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::decimal::decimal;
 use super::number;
-use super::timestamp::Times;
+use super::timestamp::{Times, read_clock};
+use crate::types::sql_type;
+
+/// Base64 with its padding or without, as writers leave it out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Bytes as text formats write them.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
 
 /// One column being filled.
 #[derive(Debug)]
@@ -40,6 +55,25 @@ pub(super) enum Values {
     Row { fields: Fields, cells: Vec<Cells> },
     /// Lists.
     List { item: FieldRef, cells: Box<Cells>, offsets: Vec<i32> },
+    /// Maps, an entry after the other: their keys, their values.
+    Map { entries: FieldRef, sorted: bool, keys: Box<Cells>, cells: Box<Cells>, offsets: Vec<i32> },
+    /// Bytes, from Base64.
+    Bytes { bytes: Vec<u8>, offsets: Vec<i32> },
+    /// Times of a day, in ms.
+    Clock(Vec<i32>),
+}
+
+/// Whether a type is that of an instant, and not of what a clock shows.
+pub(super) fn is_instant(kind: &DataType) -> bool {
+    matches!(kind, DataType::Timestamp(_, Some(_)))
+}
+
+/// The fields of a map's keys and values.
+pub(super) fn pair(entries: &FieldRef) -> Option<(&FieldRef, &FieldRef)> {
+    match entries.data_type() {
+        DataType::Struct(fields) if fields.len() == 2 => Some((&fields[0], &fields[1])),
+        _ => None,
+    }
 }
 
 impl Cells {
@@ -75,6 +109,21 @@ impl Cells {
                 cells: Box::new(Cells::new(item.data_type(), times)?),
                 offsets: vec![0],
             },
+            DataType::Map(entries, sorted) => {
+                let (key, value) = pair(entries)?;
+                if key.data_type().is_nested() {
+                    return None;
+                }
+                Values::Map {
+                    entries: entries.clone(),
+                    sorted: *sorted,
+                    keys: Box::new(Cells::new(key.data_type(), times)?),
+                    cells: Box::new(Cells::new(value.data_type(), times)?),
+                    offsets: vec![0],
+                }
+            }
+            DataType::Binary => Values::Bytes { bytes: Vec::new(), offsets: vec![0] },
+            DataType::Time32(ArrowUnit::Millisecond) => Values::Clock(Vec::new()),
             _ => return None,
         };
         Some(Cells { values, nulls: NullBufferBuilder::new(0) })
@@ -100,9 +149,12 @@ impl Cells {
             Values::Date { values, .. } => values.push(0),
             Values::Decimal { values, .. } => values.push(0),
             Values::Bool(values) => values.append(false),
-            Values::Text { bytes, offsets } => offsets.push(bytes.len() as i32),
+            Values::Clock(values) => values.push(0),
+            Values::Text { bytes, offsets } | Values::Bytes { bytes, offsets } => offsets.push(bytes.len() as i32),
             Values::Row { cells, .. } => cells.iter_mut().for_each(Cells::push_null),
-            Values::List { cells, offsets, .. } => offsets.push(cells.len() as i32),
+            Values::List { cells, offsets, .. } | Values::Map { cells, offsets, .. } => {
+                offsets.push(cells.len() as i32);
+            }
         }
         self.nulls.append_null();
     }
@@ -115,13 +167,19 @@ impl Cells {
             Values::Date { values, .. } => values.truncate(len),
             Values::Decimal { values, .. } => values.truncate(len),
             Values::Bool(values) => values.truncate(len),
-            Values::Text { bytes, offsets } => {
+            Values::Clock(values) => values.truncate(len),
+            Values::Text { bytes, offsets } | Values::Bytes { bytes, offsets } => {
                 offsets.truncate(len + 1);
                 bytes.truncate(offsets[len] as usize);
             }
             Values::Row { cells, .. } => cells.iter_mut().for_each(|cells| cells.truncate(len)),
             Values::List { cells, offsets, .. } => {
                 offsets.truncate(len + 1);
+                cells.truncate(offsets[len] as usize);
+            }
+            Values::Map { keys, cells, offsets, .. } => {
+                offsets.truncate(len + 1);
+                keys.truncate(offsets[len] as usize);
                 cells.truncate(offsets[len] as usize);
             }
         }
@@ -131,9 +189,12 @@ impl Cells {
     /// The bytes of text that the column may still take before its 32-bit offsets end.
     pub(super) fn fits(&self, more: usize) -> bool {
         match &self.values {
-            Values::Text { bytes, .. } => bytes.len() + more <= i32::MAX as usize,
+            Values::Text { bytes, .. } | Values::Bytes { bytes, .. } => bytes.len() + more <= i32::MAX as usize,
             Values::Row { cells, .. } => cells.iter().all(|cells| cells.fits(more)),
             Values::List { cells, .. } => cells.len() + more <= i32::MAX as usize && cells.fits(more),
+            Values::Map { keys, cells, .. } => {
+                cells.len() + more <= i32::MAX as usize && keys.fits(more) && cells.fits(more)
+            }
             _ => true,
         }
     }
@@ -143,18 +204,41 @@ impl Cells {
         matches!(self.values, Values::Int { .. } | Values::Float { .. } | Values::Decimal { .. })
     }
 
-    /// What a value of this column is called in messages.
-    pub(super) fn expects(&self) -> &'static str {
+    /// What a value of this column is called in messages: its type, and what that looks like.
+    pub(super) fn expects(&self) -> String {
+        let looks = match &self.values {
+            Values::Int { min, max, .. } => format!("a whole number from {min} to {max}"),
+            Values::Float { .. } => "a number".to_owned(),
+            Values::Time { times, .. } => times.expected().to_owned(),
+            Values::Date { times, .. } => times.expected_date().to_owned(),
+            Values::Decimal { precision, scale, .. } => {
+                format!("a number of at most {} digits before the point", i16::from(*precision) - i16::from(*scale))
+            }
+            Values::Bool(_) => "true or false".to_owned(),
+            Values::Text { .. } => "text".to_owned(),
+            Values::Row { .. } | Values::Map { .. } => "an object".to_owned(),
+            Values::List { .. } => "an array".to_owned(),
+            Values::Bytes { .. } => "text in Base64".to_owned(),
+            Values::Clock(_) => "HH:mm:ss".to_owned(),
+        };
+        format!("{} ({looks})", sql_type(&self.kind()))
+    }
+
+    /// The type of the column.
+    fn kind(&self) -> DataType {
         match &self.values {
-            Values::Int { .. } => "a whole number of its width",
-            Values::Float { .. } => "a number",
-            Values::Time { times, .. } => times.expected(),
-            Values::Date { .. } => "a date (yyyy-MM-dd)",
-            Values::Decimal { .. } => "a number within its precision",
-            Values::Bool(_) => "true or false",
-            Values::Text { .. } => "text",
-            Values::Row { .. } => "an object",
-            Values::List { .. } => "an array",
+            Values::Int { kind, .. } | Values::Time { kind, .. } => kind.clone(),
+            Values::Float { single: true, .. } => DataType::Float32,
+            Values::Float { .. } => DataType::Float64,
+            Values::Date { .. } => DataType::Date32,
+            Values::Decimal { precision, scale, .. } => DataType::Decimal128(*precision, *scale),
+            Values::Bool(_) => DataType::Boolean,
+            Values::Text { .. } => DataType::Utf8,
+            Values::Row { fields, .. } => DataType::Struct(fields.clone()),
+            Values::List { item, .. } => DataType::List(item.clone()),
+            Values::Map { entries, sorted, .. } => DataType::Map(entries.clone(), *sorted),
+            Values::Bytes { .. } => DataType::Binary,
+            Values::Clock(_) => DataType::Time32(ArrowUnit::Millisecond),
         }
     }
 
@@ -171,7 +255,9 @@ impl Cells {
                 (None, text) => not_finite(text),
             }
             .map(|value| values.push(value)),
-            Values::Time { values, times, .. } => times.read_time(text).map(|value| values.push(value)),
+            Values::Time { values, times, kind } => {
+                times.read_time(text, is_instant(kind)).map(|value| values.push(value))
+            }
             Values::Date { values, times } => times.read_date(text).map(|value| values.push(value)),
             Values::Decimal { values, precision, scale } => {
                 decimal(text.trim_ascii(), *precision, *scale).map(|value| values.push(value))
@@ -182,7 +268,14 @@ impl Cells {
                 offsets.push(bytes.len() as i32);
                 Some(())
             }
-            Values::Row { .. } | Values::List { .. } => None,
+            Values::Bytes { bytes, offsets } => {
+                let read = BASE64.decode_vec(text.trim_ascii(), bytes).ok();
+                // What was read of it before it turned out to be something else.
+                bytes.truncate(read.map_or(offsets[offsets.len() - 1] as usize, |()| bytes.len()));
+                read.map(|()| offsets.push(bytes.len() as i32))
+            }
+            Values::Clock(values) => read_clock(text.trim_ascii()).map(|value| values.push(value)),
+            Values::Row { .. } | Values::List { .. } | Values::Map { .. } => None,
         };
         if fits.is_some() {
             self.pushed();
@@ -243,6 +336,17 @@ impl Cells {
                 let offsets = OffsetBuffer::new(restart(offsets).into());
                 Arc::new(ListArray::try_new(item.clone(), offsets, cells.finish()?, nulls).ok()?)
             }
+            Values::Map { entries, sorted, keys, cells, offsets } => {
+                let offsets = OffsetBuffer::new(restart(offsets).into());
+                let DataType::Struct(fields) = entries.data_type() else { return None };
+                let pairs = StructArray::try_new(fields.clone(), vec![keys.finish()?, cells.finish()?], None).ok()?;
+                Arc::new(MapArray::try_new(entries.clone(), offsets, pairs, nulls, *sorted).ok()?)
+            }
+            Values::Bytes { bytes, offsets } => {
+                let offsets = OffsetBuffer::new(restart(offsets).into());
+                Arc::new(BinaryArray::try_new(offsets, Buffer::from_vec(again(bytes)), nulls).ok()?)
+            }
+            Values::Clock(values) => Arc::new(Time32MillisecondArray::new(again(values).into(), nulls)),
         })
     }
 }

@@ -10,6 +10,7 @@ use arrow_schema::DataType;
 use super::cells::{Cells, Values};
 use super::number;
 use super::timestamp::Times;
+use crate::time::Zone;
 
 /// What a text means where a value of some type is asked for.
 #[derive(Clone, Debug)]
@@ -20,12 +21,12 @@ pub enum Constant {
     Nothing,
 }
 
-/// What `text` means as a value of the type; `None` if it is no such value at all.
-pub fn constant(kind: &DataType, text: &str) -> Option<Constant> {
+/// What `text` means as a value of the type in a session in this zone; `None` if it is no such value at all.
+pub fn constant(kind: &DataType, text: &str, zone: Zone) -> Option<Constant> {
     if kind.is_nested() {
         return None;
     }
-    let Some(mut cells) = Cells::new(kind, &Times::default()) else {
+    let Some(mut cells) = Cells::new(kind, &Times::in_zone(zone)) else {
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let text: ArrayRef = std::sync::Arc::new(arrow_array::StringArray::from(vec![text]));
         return cast_with_options(&text, kind, &strict).ok().map(Constant::Value);
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     fn meant(kind: &DataType, text: &str) -> Option<String> {
-        constant(kind, text).map(|constant| match constant {
+        constant(kind, text, Zone::utc()).map(|constant| match constant {
             Constant::Value(value) => array_value_to_string(&value, 0).unwrap(),
             Constant::Nothing => "nothing".to_owned(),
         })

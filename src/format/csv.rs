@@ -17,7 +17,9 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 use super::encoding::Encoding;
-use super::{Beginning, Decoding, Encoder, Format, FormatError, Layout, Records, TextDecoding, listed, refuse_type};
+use super::{
+    Beginning, Decoding, Encoder, Format, FormatError, Layout, Records, TextDecoding, case_matters, listed, refuse_type,
+};
 use crate::options::{OptionSpec, Options};
 use dialect::{Dialect, OPTIONS};
 use split::End;
@@ -102,20 +104,23 @@ impl CsvDecoding {
         let (known, surplus): (Vec<&str>, Vec<&str>) =
             names.iter().map(String::as_str).partition(|name| declared.contains_key(name));
         if known.is_empty() && !wanted.is_empty() {
-            let all = self.layout.physical.fields().iter().map(|field| field.name().as_str());
-            return Err(format!(
-                "the header names none of the columns {}: it is {}; without a header write 'csv.header' = 'false'",
-                listed(all),
-                listed(surplus.iter().copied())
-            ));
+            let all = || self.layout.physical.fields().iter().map(|field| field.name().as_str());
+            let remedy = match case_matters(all(), surplus.iter().copied()) {
+                "" => "; without a header write 'csv.header' = 'false'",
+                case => case,
+            };
+            let (all, found) = (listed(all()), listed(surplus.iter().copied()));
+            return Err(format!("the header names none of the columns {all}: it is {found}{remedy}"));
         }
         let missing = || records.missing.iter().map(|&column| wanted[column].as_ref());
         if let Some(field) = missing().find(|field| !field.is_nullable()) {
-            return Err(format!("the header has no column '{}', declared NOT NULL", field.name()));
+            let case = case_matters([field.name().as_str()], surplus.iter().copied());
+            return Err(format!("the header has no column '{}', declared NOT NULL{case}", field.name()));
         }
         if !records.missing.is_empty() {
+            let case = case_matters(missing().map(|field| field.name().as_str()), surplus.iter().copied());
             let names = listed(missing().map(|field| field.name().as_str()));
-            self.layout.notices.warn(&format!("the header has no column {names}: NULL in every row"));
+            self.layout.notices.warn(&format!("the header has no column {names}: NULL in every row{case}"));
         }
         if !surplus.is_empty() {
             let names = listed(surplus.into_iter());
@@ -154,6 +159,9 @@ impl TextDecoding for CsvDecoding {
             if marks.is_comment(header) {
                 continue;
             }
+            if header.contains(&0) {
+                return Err(format!("the header has bytes of 0 in it, as {NO_MARK}"));
+            }
             if std::str::from_utf8(header).is_err() {
                 return Err(format!("the header is {NOT_UTF8}"));
             }
@@ -161,6 +169,9 @@ impl TextDecoding for CsvDecoding {
         }
     }
 }
+
+/// What is said of UTF-16 that is not marked as such.
+const NO_MARK: &str = "UTF-16 has: say how it is encoded, as 'csv.encoding' = 'UTF-16LE'";
 
 /// What is said of text in another encoding.
 const NOT_UTF8: &str = "not UTF-8; say how it is encoded, as 'csv.encoding' = 'ISO-8859-1' or 'UTF-16'";

@@ -6,6 +6,8 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
+use crate::types::sql_type;
+
 /// Rows that need no bytes to show for themselves.
 const FREE_ROWS: usize = 1 << 20;
 
@@ -48,14 +50,23 @@ fn grown(array: &dyn Array) -> Result<u64, String> {
         DataType::Struct(_) => array.as_struct().columns().iter().map(|column| grown(column.as_ref())).sum(),
         DataType::List(_) => grown(array.as_list::<i32>().values().as_ref()),
         DataType::LargeList(_) => grown(array.as_list::<i64>().values().as_ref()),
+        DataType::Map(..) => array.as_map().entries().columns().iter().map(|column| grown(column.as_ref())).sum(),
         DataType::FixedSizeList(_, 0) => free(),
         DataType::FixedSizeList(..) => grown(array.as_fixed_size_list().values().as_ref()),
         kind @ (DataType::RunEndEncoded(..)
         | DataType::ListView(_)
         | DataType::LargeListView(_)
-        | DataType::Union(..)
-        | DataType::Map(..)) => Err(format!("is {kind}, which is not read: write it as a plain column")),
+        | DataType::Union(..)) => Err(format!("is {}, which is not read: write it as a plain column", coding(kind))),
         _ => Ok(0),
+    }
+}
+
+/// What a form of columns is called that is not read.
+fn coding(kind: &DataType) -> &'static str {
+    match kind {
+        DataType::RunEndEncoded(..) => "encoded by runs",
+        DataType::Union(..) => "a union",
+        _ => "a view of lists",
     }
 }
 
@@ -73,7 +84,10 @@ fn dictionary(array: &dyn Array) -> Result<u64, String> {
         DataType::Binary => Box::new(|value| values.as_binary::<i32>().value_length(value).unsigned_abs().into()),
         DataType::LargeBinary => Box::new(|value| values.as_binary::<i64>().value_length(value).unsigned_abs()),
         kind if kind.is_primitive() || *kind == DataType::Boolean => return Ok(0),
-        kind => return Err(format!("is a dictionary of {kind}, which is not read: write it as a plain column")),
+        kind => {
+            let kind = sql_type(kind);
+            return Err(format!("is a dictionary of {kind}, which is not read: write it as a plain column"));
+        }
     };
     let keys = arrow_cast::cast(dictionary.keys(), &DataType::Int64).map_err(|error| error.to_string())?;
     let keys = keys.as_primitive::<Int64Type>();

@@ -14,9 +14,11 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit as ArrowUnit};
 
-use super::cells::Cells;
+use super::cells::{Cells, is_instant, pair};
+use super::json::JsonValues;
 use super::number;
-use super::timestamp::{TimeUnit, Times, write_time};
+use super::timestamp::{Times, write_time};
+use crate::types::sql_type;
 
 /// Rows whose values do not fit.
 #[derive(Debug)]
@@ -54,10 +56,12 @@ pub(super) fn fit(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitte
             DataType::LargeList(item) | DataType::FixedSizeList(item, _) | DataType::ListView(item),
             DataType::List(_),
         ) => fit(&cast(from, &DataType::List(item.clone()))?, to, times),
-        (_, DataType::Struct(_) | DataType::List(_)) => Ok(never(from, to)),
+        (DataType::Map(..), DataType::Map(entries, sorted)) => map(from.as_map(), entries, *sorted, times),
+        (_, DataType::Struct(_) | DataType::List(_) | DataType::Map(..)) => Ok(never(from, to)),
+        (kind, DataType::Utf8) if kind.is_nested() => shown(from, times),
         (DataType::LargeUtf8 | DataType::Utf8View, _) => fit(&cast(from, &DataType::Utf8)?, to, times),
         (DataType::Utf8, _) => text(from, to, times),
-        (_, DataType::Timestamp(ArrowUnit::Millisecond, _)) => time(from, to, times.unit),
+        (_, DataType::Timestamp(ArrowUnit::Millisecond, _)) => time(from, to, times),
         (DataType::Timestamp(..), DataType::Utf8) => shown_times(from, times),
         (DataType::Float16, _) => fit(&cast(from, &DataType::Float32)?, to, times),
         (kind, to) if to.is_integer() && kind.is_floating() => checked(from, to, cast(&whole_floats(from)?, to)?),
@@ -72,7 +76,8 @@ fn is_decimal(kind: &DataType) -> bool {
     matches!(kind, Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..))
 }
 
-/// Whether a cast would take the number behind a value for the value: days, ticks and truth values are no numbers.
+/// Whether a cast would take the number behind a value for the value: days, ticks and truth values are no numbers, and numbers no
+/// bytes.
 fn changes_meaning(from: &DataType, to: &DataType) -> bool {
     let number = |kind: &DataType| kind.is_numeric();
     let other =
@@ -80,6 +85,7 @@ fn changes_meaning(from: &DataType, to: &DataType) -> bool {
     (number(from) && other(to))
         || (other(from) && number(to))
         || matches!((from, to), (DataType::Boolean, _) if other(to))
+        || (*to == DataType::Binary && (number(from) || other(from)))
 }
 
 /// Casts; what does not fit becomes NULL.
@@ -97,14 +103,14 @@ fn checked(from: &ArrayRef, to: &DataType, column: ArrayRef) -> Result<Fitted> {
     let mut misfits = Vec::new();
     if column.null_count() > from.logical_null_count() {
         let rows = &valid(from.as_ref()) & &!&valid(column.as_ref());
-        misfits.push(Misfit { rows, path: String::new(), what: format!("does not fit {to}") });
+        misfits.push(Misfit { rows, path: String::new(), what: format!("does not fit {}", sql_type(to)) });
     }
     Ok(Fitted { column, misfits })
 }
 
 /// No value of such a type fits.
 fn never(from: &ArrayRef, to: &DataType) -> Fitted {
-    let what = format!("is {} there and declared {to}: declare it so", from.data_type());
+    let what = format!("is {} there and declared {}: declare it so", sql_type(from.data_type()), sql_type(to));
     let misfit = Misfit { rows: valid(from.as_ref()), path: String::new(), what };
     let misfits = if misfit.rows.count_set_bits() == 0 { Vec::new() } else { vec![misfit] };
     Fitted { column: new_null_array(to, from.len()), misfits }
@@ -121,8 +127,10 @@ fn text(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitted> {
     checked(from, to, cells.finish().ok_or("a text is not UTF-8")?)
 }
 
-/// Numbers, days and other ticks as times in ms, rounded down.
-fn time(from: &ArrayRef, to: &DataType, unit: TimeUnit) -> Result<Fitted> {
+/// Numbers, days and other ticks as times in ms, rounded down. What is a time of clocks there, and an instant here, is that of the
+/// session's clocks.
+fn time(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitted> {
+    let unit = times.unit;
     let of = |ticks: &ArrayRef, power: i32| -> Result<ArrayRef> {
         let factor = 10_i64.pow(power.unsigned_abs());
         let ms = |tick: i64| if power < 0 { Some(tick.div_euclid(factor)) } else { tick.checked_mul(factor) };
@@ -160,13 +168,56 @@ fn time(from: &ArrayRef, to: &DataType, unit: TimeUnit) -> Result<Fitted> {
         }
         _ => return Ok(never(from, to)),
     };
-    let ms = ms.as_primitive::<TimestampMillisecondType>().clone().with_data_type(to.clone());
-    checked(from, to, Arc::new(ms))
+    let mut ms = ms.as_primitive::<TimestampMillisecondType>().clone();
+    let shown = matches!(from.data_type(), DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64);
+    if shown && is_instant(to) {
+        ms = ms.unary(|local| times.zone.instant(local));
+    }
+    checked(from, to, Arc::new(ms.with_data_type(to.clone())))
+}
+
+/// What is nested as its JSON, as JSON itself has it in text.
+fn shown(from: &ArrayRef, times: &Times) -> Result<Fitted> {
+    let Some(kind) = known(from.data_type()) else { return Ok(never(from, &DataType::Utf8)) };
+    let Fitted { column, misfits } = fit(from, &kind, times)?;
+    let (values, valid) = (JsonValues::new(&column), valid(from.as_ref()));
+    let text = |row: usize| {
+        let mut text = Vec::new();
+        values.write(row, &mut text);
+        valid.value(row).then(|| String::from_utf8(text).ok()).flatten()
+    };
+    let texts: StringArray = (0..column.len()).map(text).collect();
+    Ok(Fitted { column: Arc::new(texts), misfits })
+}
+
+/// The type that JSON has for a type of files; `None` if it has none.
+fn known(kind: &DataType) -> Option<DataType> {
+    let field = |field: &FieldRef| Some(Arc::new(Field::new(field.name(), known(field.data_type())?, true)));
+    Some(match kind {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item) => DataType::List(field(item)?),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect::<Option<_>>()?),
+        DataType::Map(entries, sorted) => {
+            let (key, value) = pair(entries)?;
+            let key = Arc::new(Field::new(key.name(), known(key.data_type())?, false));
+            let fields = DataType::Struct(vec![key, field(value)?].into());
+            DataType::Map(Arc::new(Field::new(entries.name(), fields, false)), *sorted)
+        }
+        DataType::Dictionary(_, values) => known(values)?,
+        DataType::Timestamp(..) => MS,
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::Date64 => DataType::Date32,
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::Union(..) | DataType::RunEndEncoded(..) | DataType::LargeListView(_) => return None,
+        other => other.clone(),
+    })
 }
 
 /// Times as the formats write them.
 fn shown_times(from: &ArrayRef, times: &Times) -> Result<Fitted> {
-    let Fitted { column, misfits } = time(from, &MS, times.unit)?;
+    let Fitted { column, misfits } = time(from, &MS, times)?;
     let shown = column.as_primitive::<TimestampMillisecondType>().iter().map(|ms| {
         let mut text = Vec::new();
         write_time(ms?, &mut text);
@@ -182,7 +233,7 @@ fn decimals(from: &ArrayRef) -> Result<(ArrayRef, i8)> {
         | DataType::Decimal64(_, scale)
         | DataType::Decimal128(_, scale)
         | DataType::Decimal256(_, scale) => Ok((cast(from, &DataType::Decimal128(38, *scale))?, *scale)),
-        kind => Err(format!("{kind} is no decimal")),
+        kind => Err(format!("{} is no decimal", sql_type(kind))),
     }
 }
 
@@ -237,6 +288,36 @@ fn row(from: &StructArray, fields: &Fields, times: &Times) -> Result<Fitted> {
     let nulls = (nulls.count_set_bits() < from.len()).then(|| NullBuffer::new(nulls));
     let column = StructArray::try_new_with_length(fields.clone(), columns, nulls, from.len());
     Ok(Fitted { column: Arc::new(column.map_err(|error| error.to_string())?), misfits })
+}
+
+/// A map by its entries. Of a key that is there twice the last value counts.
+fn map(from: &MapArray, entries: &FieldRef, sorted: bool, times: &Times) -> Result<Fitted> {
+    let failed = |error: arrow_schema::ArrowError| error.to_string();
+    let (Some((key, value)), [own_key, own_value]) = (pair(entries), from.entries().columns()) else {
+        return Err("a map has keys and values".to_owned());
+    };
+    // The entries by place: files name them as they like.
+    let named = StructArray::try_new(
+        vec![
+            Field::new(key.name(), own_key.data_type().clone(), true),
+            Field::new(value.name(), own_value.data_type().clone(), true),
+        ]
+        .into(),
+        vec![own_key.clone(), own_value.clone()],
+        None,
+    );
+    let named: ArrayRef = Arc::new(named.map_err(failed)?);
+    let lists = ListArray::try_new(
+        Arc::new(Field::new("entries", named.data_type().clone(), false)),
+        from.offsets().clone(),
+        named,
+        from.nulls().cloned(),
+    );
+    let Fitted { column, misfits } = list(&lists.map_err(failed)?, entries, times)?;
+    let lists = column.as_list::<i32>();
+    let pairs = lists.values().as_struct().clone();
+    let column = MapArray::try_new(entries.clone(), lists.offsets().clone(), pairs, lists.nulls().cloned(), sorted);
+    Ok(Fitted { column: Arc::new(column.map_err(failed)?), misfits })
 }
 
 /// A list by its items.

@@ -119,7 +119,7 @@ fn text_is_what_it_reads_as_and_nothing_changes_its_meaning() {
     check(TimestampMicrosecondArray::from(vec![1]), Int64, "ms", &["null"], &[0]);
     check(Int32Array::from(vec![1]), Date32, "ms", &["null"], &[0]);
     let (_, misfits) = fitted(Arc::new(Int32Array::from(vec![1])), Boolean, "ms");
-    assert_eq!(misfits[0].2, "is Int32 there and declared Boolean: declare it so");
+    assert_eq!(misfits[0].2, "is INT there and declared BOOLEAN: declare it so");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn rows_are_matched_by_name_and_lists_by_item() {
     ]));
     let (values, misfits) = fitted(Arc::new(from.clone()), to, "ms");
     assert_eq!(values[0], r#"{"lat":52,"lon":13.4,"alt":null}"#);
-    assert_eq!(misfits, [(vec![1], ".lat".to_owned(), "does not fit Int8".to_owned())]);
+    assert_eq!(misfits, [(vec![1], ".lat".to_owned(), "does not fit TINYINT".to_owned())]);
     let to = Struct(Fields::from(vec![Field::new("alt", Int64, false)]));
     let (_, misfits) = fitted(Arc::new(from), to, "ms");
     assert_eq!(misfits, [(vec![0, 1], ".alt".to_owned(), "is missing, and declared NOT NULL".to_owned())]);
@@ -153,7 +153,7 @@ fn rows_are_matched_by_name_and_lists_by_item() {
     let small = |nullable| List(Arc::new(Field::new_list_field(Int8, nullable)));
     let (values, misfits) = fitted(Arc::new(lists()), small(true), "ms");
     assert_eq!((values[0].as_str(), values[3].as_str()), ("[1]", "[5]"));
-    assert_eq!(misfits, [(vec![1], String::new(), "does not fit Int8".to_owned())]);
+    assert_eq!(misfits, [(vec![1], String::new(), "does not fit TINYINT".to_owned())]);
     let (values, misfits) = fitted(Arc::new(lists()), to(false), "ms");
     assert_eq!((values[0].as_str(), values[2].as_str(), values[3].as_str()), ("[1]", "null", "[5]"));
     assert_eq!(misfits, [(vec![1], String::new(), "is NULL, and declared NOT NULL".to_owned())]);

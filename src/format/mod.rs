@@ -27,6 +27,10 @@ mod read_at;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+#[cfg(test)]
+mod wide_tests;
+#[cfg(test)]
+mod words_tests;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -35,6 +39,8 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 
 use crate::options::{OptionError, OptionSpec, Options};
+use crate::time::Zone;
+use crate::types::sql_type;
 
 pub use blocks::{guarded, is_guarded};
 pub use constant::{Constant, constant};
@@ -180,6 +186,12 @@ impl Layout {
             notices: Notices::default(),
         })
     }
+
+    /// The same in a session in this zone: its clocks show instants that are written without an offset.
+    pub fn in_zone(mut self, zone: Zone) -> Layout {
+        self.times.zone = zone;
+        self
+    }
 }
 
 /// The two kinds of formats, by how they are read.
@@ -290,9 +302,10 @@ pub fn read_time(text: &str) -> Option<i64> {
     timestamp::read_time(text.as_bytes(), TimeUnit::Milliseconds)
 }
 
-/// A value of a type as the text formats read it, in a column by itself; none if the text is no such value.
-pub fn read_value(text: &str, kind: &arrow_schema::DataType) -> Option<ArrayRef> {
-    let mut cells = cells::Cells::new(kind, &Times::default())?;
+/// A value of a type as the text formats read it in a session in this zone, in a column by itself; none if the text is no such
+/// value.
+pub fn read_value(text: &str, kind: &arrow_schema::DataType, zone: Zone) -> Option<ArrayRef> {
+    let mut cells = cells::Cells::new(kind, &Times::in_zone(zone))?;
     (cells.fits(text.len()) && cells.push_text(text.as_bytes())).then(|| cells.finish())?
 }
 
@@ -333,6 +346,22 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.join(", ")
 }
 
+/// The name that is written as another one, but for its case.
+fn in_other_case<'a>(name: &str, mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names.find(|other| *other != name && other.eq_ignore_ascii_case(name))
+}
+
+/// What is said beside names that were not found, if they are there in another case.
+fn case_matters<'a>(
+    missing: impl IntoIterator<Item = &'a str>,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> &'static str {
+    match missing.into_iter().any(|name| in_other_case(name, names.clone()).is_some()) {
+        true => "; names are compared with case: declare them as they are written",
+        false => "",
+    }
+}
+
 /// The refusal to write a format.
 fn read_only(format: &str) -> FormatError {
     FormatError::Schema {
@@ -343,9 +372,19 @@ fn read_only(format: &str) -> FormatError {
 
 /// The refusal of a column's type.
 fn refuse_type(format: &str, field: &arrow_schema::Field) -> FormatError {
+    let remedy = match format {
+        "csv" if field.data_type().is_nested() => {
+            "a field of CSV is one value: read it as VARCHAR, or write it with CAST(... AS VARCHAR) or column by column"
+        }
+        _ => "declare it as VARCHAR, a number, BOOLEAN, BYTES, DATE, TIME, TIMESTAMP(3), ROW, ARRAY or MAP",
+    };
     FormatError::Schema {
-        what: format!("format '{format}' cannot hold column '{}' of type {}", field.name(), field.data_type()),
-        remedy: "declare it as VARCHAR, a number, BOOLEAN, TIMESTAMP(3), DATE, ROW or ARRAY".to_owned(),
+        what: format!(
+            "format '{format}' cannot hold column '{}' of type {}",
+            field.name(),
+            sql_type(field.data_type())
+        ),
+        remedy: remedy.to_owned(),
     }
 }
 

@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::arrow_writer::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 
@@ -85,12 +86,28 @@ impl BlockDecoding for ParquetDecoding {
         let load =
             || ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|error| error.to_string());
         let metadata = guarded(load).map_err(|error| format!("not Parquet: {error}"))?;
+        if let Some(packing) =
+            metadata.metadata().row_groups().first().and_then(|group| group.columns().iter().find_map(unread))
+        {
+            return Err(format!(
+                "its columns are packed with {packing}, which is not read: write it with zstd, snappy, gzip or lz4"
+            ));
+        }
         let names = self.layout.wanted.fields().iter().map(|field| field.name().as_str());
         let known = metadata.schema().clone();
         let roots: Vec<usize> = names.filter_map(|name| known.index_of(name).ok()).collect();
         Adapter::of_file(&self.layout, &known)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         Ok(Box::new(Groups { file, metadata, mask, layout: self.layout.clone(), next: 0, open: None }))
+    }
+}
+
+/// How a column is packed, if that is not read.
+fn unread(column: &ColumnChunkMetaData) -> Option<&'static str> {
+    match column.compression() {
+        Compression::BROTLI(_) => Some("Brotli"),
+        Compression::LZO => Some("LZO"),
+        _ => None,
     }
 }
 

@@ -286,12 +286,21 @@ fn bad_json_rows_leave_their_neighbours_alone() {
         (b"[1]", "expected an object at byte 1, found '['"),
         (b"{\"n\":1", "expected ',' or '}' at byte 7, found the end"),
         (b"{\"n\":1}}", "expected the end of the line at byte 8, found '}'"),
-        (b"{\"n\":1.5}", "column 'n': expected a whole number of its width at byte 6, found '1'"),
-        (b"{\"n\":3000000000}", "column 'n': expected a whole number of its width at byte 6, found '3'"),
+        (
+            b"{\"n\":1.5}",
+            "column 'n': expected INT (a whole number from -2147483648 to 2147483647) at byte 6, found '1'",
+        ),
+        (
+            b"{\"n\":3000000000}",
+            "column 'n': expected INT (a whole number from -2147483648 to 2147483647) at byte 6, found '3'",
+        ),
         (b"{\"t\":\"a", "column 't': expected the end of a string at byte 8, found the end"),
         (b"{\"t\":\"\\x\"}", "column 't': expected a known escape (before here) at byte 10, found '}'"),
-        (b"{\"row\":{\"a\":tru}}", "column 'row.a': expected a whole number of its width at byte 13, found 't'"),
-        (b"{\"row\":3}", "column 'row': expected an object at byte 8, found '3'"),
+        (
+            b"{\"row\":{\"a\":tru}}",
+            "column 'row.a': expected BIGINT (a whole number from -9223372036854775808 to 9223372036854775807) at byte 13, found 't'",
+        ),
+        (b"{\"row\":3}", "column 'row': expected ROW<a BIGINT> (an object) at byte 8, found '3'"),
         (b"{\"x\":01}", "expected a value at byte 6, found '0'"),
         (b"{\"t\":\"\xff\xfe\"}", "not UTF-8 from byte 7 on"),
         (b"{\"t\":\"\\ud800\"}", "column 't': expected a Unicode escape (before here) at byte 14, found '}'"),
@@ -381,7 +390,10 @@ fn csv_is_read_as_rfc_4180_says() {
         faults(&part),
         [
             (5, "3 fields where 4 should be"),
-            (6, "column 'n': expected a whole number of its width, found 'x'"),
+            (
+                6,
+                "column 'n': expected BIGINT (a whole number from -9223372036854775808 to 9223372036854775807), found 'x'"
+            ),
             (7, "text after a closing quote; what follows is read from the next line on"),
         ]
     );
@@ -420,7 +432,7 @@ fn a_block_value_that_does_not_fit_costs_its_row_only() {
         let parts = read_back(format, &schema(&[("n", DataType::Int32), ("ts", TS)]), &Options::default(), &bytes);
         let times: Vec<_> = parts[0].batch.column(1).as_primitive::<TimestampMillisecondType>().iter().collect();
         assert_eq!(times, [Some(-1), Some(0)]);
-        assert_eq!(faults(&parts[0]), [(1, "column 'n' does not fit Int32")]);
+        assert_eq!(faults(&parts[0]), [(1, "column 'n' does not fit INT")]);
         assert_eq!(parts[0].numbers, Some(vec![0, 2]));
     }
 }

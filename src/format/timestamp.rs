@@ -1,14 +1,15 @@
 //! Times in text, both ways: RFC 3339 or `yyyy-MM-dd HH:mm:ss[.fraction]` (a month, day or hour of one digit and `yyyy/MM/dd`
 //! too), or as an option says; and back as RFC 3339 with milliseconds and `Z`.
 //!
-//! Units: ms since 1970 UTC. Text without an offset is UTC; digits beyond the millisecond are dropped, so times round down.
+//! Units: ms since 1970 UTC. Text without an offset is UTC; where an instant (TIMESTAMP_LTZ) is read, it is what the clocks of
+//! the session's zone show, as CAST has it. Digits beyond the millisecond are dropped, so times round down.
 //! Invariant: every `i64` is written so that it reads back as itself; years beyond four digits bear a sign.
 
 use std::sync::Arc;
 
 use super::number;
 use crate::options::{OptionError, OptionSpec, Options};
-use crate::time::{Civil, DAY_MS, Pattern};
+use crate::time::{Civil, DAY_MS, Pattern, Zone};
 
 /// The options that say how times are written.
 pub const TIME_OPTIONS: &[OptionSpec] = &[
@@ -30,6 +31,8 @@ pub struct Times {
     pub unit: TimeUnit,
     timestamp: Option<Arc<Pattern>>,
     date: Option<Arc<Pattern>>,
+    /// The zone whose clocks show an instant that is written without an offset.
+    pub zone: Zone,
 }
 
 impl Times {
@@ -46,24 +49,39 @@ impl Times {
             unit: options.one_of("timestamp.unit", TimeUnit::WORDS)?.unwrap_or_default(),
             timestamp: pattern("timestamp.format")?,
             date: pattern("date.format")?,
+            zone: Zone::utc(),
         })
+    }
+
+    /// Times of inputs that say nothing of how they write them, in a session in this zone.
+    pub fn in_zone(zone: Zone) -> Times {
+        Times { zone, ..Times::default() }
     }
 
     /// What a time looks like, in messages.
     pub(super) fn expected(&self) -> &'static str {
         match &self.timestamp {
-            None => "a time (RFC 3339, 'yyyy-MM-dd HH:mm:ss' or a number of 'timestamp.unit')",
-            Some(_) => "a time as 'timestamp.format' says",
+            None => "RFC 3339, 'yyyy-MM-dd HH:mm:ss' or a number of 'timestamp.unit'",
+            Some(_) => "as 'timestamp.format' says",
         }
     }
 
-    /// Reads a time, in ms.
+    /// What a date looks like, in messages.
+    pub(super) fn expected_date(&self) -> &'static str {
+        if self.date.is_some() { "as 'date.format' says" } else { "yyyy-MM-dd" }
+    }
+
+    /// Reads a time, in ms; of an instant without an offset what the clocks of the zone show.
     #[inline]
-    pub(super) fn read_time(&self, text: &[u8]) -> Option<i64> {
-        match &self.timestamp {
-            None => read_time(text, self.unit),
-            Some(pattern) => pattern.read(std::str::from_utf8(text).ok()?.trim()),
-        }
+    pub(super) fn read_time(&self, text: &[u8], instant: bool) -> Option<i64> {
+        let (ms, shown) = match &self.timestamp {
+            None => match read_text(text.trim_ascii()) {
+                Some((ms, offset)) => (ms, offset.is_none()),
+                None => (read_number(text.trim_ascii(), self.unit)?, false),
+            },
+            Some(pattern) => (pattern.read(std::str::from_utf8(text).ok()?.trim())?, !pattern.reads_offset()),
+        };
+        Some(if instant && shown { self.zone.instant(ms) } else { ms })
     }
 
     /// Reads a date, as days since 1970.
@@ -116,9 +134,10 @@ impl TimeUnit {
 /// Reads a time: text as above, a date alone (midnight), or a number in `unit`.
 pub(super) fn read_time(text: &[u8], unit: TimeUnit) -> Option<i64> {
     let text = text.trim_ascii();
-    if let Some(ms) = read_text(text) {
-        return Some(ms);
-    }
+    read_text(text).map(|(ms, _)| ms).or_else(|| read_number(text, unit))
+}
+
+fn read_number(text: &[u8], unit: TimeUnit) -> Option<i64> {
     number::scan(text).filter(|(_, length)| *length == text.len()).and_then(|(number, _)| unit.to_ms(number))
 }
 
@@ -128,9 +147,10 @@ pub(super) fn read_date(text: &[u8]) -> Option<i32> {
     rest.is_empty().then(|| i32::try_from(days).ok()).flatten()
 }
 
-fn read_text(text: &[u8]) -> Option<i64> {
+/// A time in text, and the offset that it bears.
+fn read_text(text: &[u8]) -> Option<(i64, Option<i64>)> {
     let (days, rest) = date(text)?;
-    let [separator, rest @ ..] = rest else { return join(days, 0) };
+    let [separator, rest @ ..] = rest else { return Some((join(days, 0)?, None)) };
     if !matches!(separator, b'T' | b't' | b' ') {
         return None;
     }
@@ -159,17 +179,31 @@ fn read_text(text: &[u8]) -> Option<i64> {
     if hour > 23 || minute > 59 {
         return None;
     }
-    join(days, hour * 3_600_000 + minute * 60_000 + ms - offset(rest)?)
+    let offset = match rest.trim_ascii_start() {
+        [] => None,
+        rest => Some(offset(rest)?),
+    };
+    Some((join(days, hour * 3_600_000 + minute * 60_000 + ms - offset.unwrap_or(0))?, offset))
+}
+
+/// Reads a time of day, `HH:mm[:ss[.fraction]]`, in ms.
+pub(super) fn read_clock(text: &[u8]) -> Option<i32> {
+    let mut day = b"1970-01-01T".to_vec();
+    day.extend_from_slice(text);
+    match read_text(&day)? {
+        (ms, None) => i32::try_from(ms).ok().filter(|ms| i64::from(*ms) < DAY_MS),
+        _ => None,
+    }
 }
 
 fn join(days: i64, ms: i64) -> Option<i64> {
     i64::try_from(i128::from(days) * 86_400_000 + i128::from(ms)).ok()
 }
 
-/// `Z`, `+hh:mm`, `+hhmm`, `+hh` or nothing, in ms.
+/// `Z`, `+hh:mm`, `+hhmm` or `+hh`, in ms.
 fn offset(text: &[u8]) -> Option<i64> {
-    let (sign, rest) = match text.trim_ascii_start() {
-        [] | [b'Z' | b'z'] => return Some(0),
+    let (sign, rest) = match text {
+        [b'Z' | b'z'] => return Some(0),
         [b'+', rest @ ..] => (1, rest),
         [b'-', rest @ ..] => (-1, rest),
         _ => return None,

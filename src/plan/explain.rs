@@ -14,9 +14,10 @@ use super::explain_rank::{over_line, over_state, rank_line, rank_state};
 use super::recursion::{inside, recursion_line};
 use super::sharing::sharing;
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, TableSpec, Window};
-use crate::expression::{Sql, plain, sql_type};
+use crate::expression::{Sql, plain};
 use crate::source::SourceSpec;
 use crate::time::format_duration_ms;
+use crate::types::sql_type;
 
 /// The operator trees of all views and sinks, or of the one named `view`; a name that is not there explains nothing.
 ///

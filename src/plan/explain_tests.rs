@@ -76,6 +76,8 @@ fn source(name: &str, time: Option<TimeSpec>) -> SourceSpec {
         connector: &Live,
         options: Options::default(),
         physical: schema.clone(),
+        metadata: Vec::new(),
+        zone: crate::time::Zone::utc(),
         computed: Vec::new(),
         decode: vec![0, 1, 2],
         arrival: None,

@@ -39,9 +39,11 @@ impl Part {
     }
 }
 
-/// All parts of a plan: sources, tables, operators with inputs first, views, sinks.
+/// All parts of a plan: the zone, sources, tables, operators with inputs first, views, sinks.
 pub fn parts(plan: &Dataflow) -> Vec<Part> {
-    let mut parts: Vec<Part> = plan.sources.iter().map(|spec| source("source", spec)).collect();
+    let zone = Part::new("setting 'table.local-time-zone'".to_owned(), format!("'{}'", plan.zone.name()));
+    let mut parts = vec![zone];
+    parts.extend(plan.sources.iter().map(|spec| source("source", spec)));
     parts.extend(plan.tables.iter().map(table));
     let owners = owners(plan);
     let mut hashes: Vec<u64> = Vec::with_capacity(plan.nodes.len());
@@ -186,7 +188,15 @@ fn source(kind: &str, spec: &SourceSpec) -> Part {
         Some(time) => format!("event time {}, watermark {} ms behind", time.column, time.bound_ms),
     };
     let does = format!("({}{computing}) {event_time} WITH ({})", columns(physical), options(with));
-    let all = (&does, connector.name(), decode, format!("{arrival:?} {time:?} {dedup:?}"), output, spec.sequence);
+    let all = (
+        &does,
+        connector.name(),
+        decode,
+        format!("{arrival:?} {time:?} {dedup:?}"),
+        output,
+        spec.sequence,
+        &spec.metadata,
+    );
     Part { name: format!("{kind} '{name}'"), hash: hash(&(all, columns(&spec.schema))), does }
 }
 

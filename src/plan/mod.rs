@@ -41,11 +41,12 @@ pub use self::origin::Origin;
 pub use self::places::{CLASH_REMEDY, Clash, clash};
 pub use self::unnest::{Shown, Unnest};
 pub use crate::aggregate::Emit;
-pub use crate::expression::{Scalar, sql_type};
+pub use crate::expression::Scalar;
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
 pub use crate::pattern::{Condition, Pattern, Pick, PickAggregate, Place, Shape, Skip, Variable};
 pub use crate::rank::{Frame, Numbering, Rank};
 pub use crate::recursion::{MAX_ROUNDS, Recursion};
+pub use crate::types::sql_type;
 pub use crate::window::Window;
 
 /// Index of a node in [`Dataflow::nodes`].
@@ -66,6 +67,8 @@ pub struct Dataflow {
     pub views: Vec<ViewSpec>,
     /// The sinks, each with the node it writes and the node's columns it is handed.
     pub sinks: Vec<SinkPlan>,
+    /// The zone whose clocks the program reads.
+    pub zone: Zone,
 }
 
 /// A sink in a program.

@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape};
 use crate::engine::{Pushed, Refused, Source};
-use crate::source::{Intake, Packing, Unpackable, Written};
+use crate::source::{Beside, Intake, Packing, Unpackable, Written};
 use crate::time::Epoch;
 
 /// How many wrong rows an answer names.
@@ -85,6 +85,12 @@ pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<(&'a Source, &'a Inta
     let known = || pushed().map(|source| source.name());
     let found = app.engine.source(name).and_then(|source| Some((source.as_ref(), source.intake()?)));
     found.ok_or_else(|| Problem::unknown("source that takes events", name, known()))
+}
+
+/// What the headers of a request say beside its rows.
+pub(super) fn beside(intake: &Intake, headers: &HeaderMap) -> Result<Beside, Problem> {
+    let all = headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
+    intake.beside(all).map_err(|reason| Problem::bad_request(format!("nothing was taken: {reason}")))
 }
 
 /// How a body is written.
@@ -157,10 +163,11 @@ async fn events(
     ready()?;
     let limit = app.access.limits.size(Limit::Body);
     let long = body.len() > LONG_BYTES || headers.contains_key(header::CONTENT_ENCODING);
+    let beside = beside(intake, &headers)?;
     let take = || {
         let body = unpacked(&headers, body, limit)?;
         let unread = |reason: String| Problem::bad_request(format!("nothing of the body was read: {reason}"));
-        let part = intake.decode(written, &body).map_err(unread)?;
+        let part = intake.decode(written, &body, &beside).map_err(unread)?;
         source.push(part).map_err(|refused| match refused {
             Refused::Full(_) => full(&app, source),
             Refused::Closed => stopping(),

@@ -15,6 +15,7 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use futures_util::{SinkExt, Stream, StreamExt};
@@ -26,7 +27,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::App;
 use super::access::Pass;
 use super::inflow::Inflow;
-use super::ingest::{MAX_ERRORS, find};
+use super::ingest::{MAX_ERRORS, beside, find};
 use super::json::text;
 use super::lanes::Lane;
 use super::limits::Limit;
@@ -40,7 +41,7 @@ use super::socket::{Socket, Upgrade};
 use super::traffic::Client;
 use crate::engine::{Pushed, Refused, Source};
 use crate::format::Part;
-use crate::source::{Intake, Written};
+use crate::source::{Beside, Intake, Written};
 
 /// Frames and bytes that are decoded together at most.
 const BURST_FRAMES: usize = 4096;
@@ -73,9 +74,10 @@ async fn named(
     State(app): State<App>,
     Path(name): Path<String>,
     (Extension(inflow), Extension(pass)): Incoming,
+    headers: HeaderMap,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
-    open(app, name, (inflow, pass), upgrade)
+    open(app, name, &headers, (inflow, pass), upgrade)
 }
 
 #[derive(Deserialize)]
@@ -88,6 +90,7 @@ async fn only(
     State(app): State<App>,
     query: Result<Query<Asked>, QueryRejection>,
     (Extension(inflow), Extension(pass)): Incoming,
+    headers: HeaderMap,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
@@ -106,12 +109,19 @@ async fn only(
             }
         }
     };
-    open(app, name, (inflow, pass), upgrade)
+    open(app, name, &headers, (inflow, pass), upgrade)
 }
 
-fn open(app: App, name: String, (inflow, pass): (Arc<Inflow>, Pass), upgrade: Asks) -> Result<Response, Problem> {
-    find(&app, &name)?;
+fn open(
+    app: App,
+    name: String,
+    headers: &HeaderMap,
+    (inflow, pass): (Arc<Inflow>, Pass),
+    upgrade: Asks,
+) -> Result<Response, Problem> {
+    let (_, intake) = find(&app, &name)?;
     let upgrade = upgrade?;
+    let beside = beside(intake, headers)?;
     let open = app.sockets.clone().try_read_owned();
     let frame = app.access.limits.size(Limit::Frame);
     inflow.watch(Pace::of_bodies(&app.access.limits), &app.bodies);
@@ -122,7 +132,8 @@ fn open(app: App, name: String, (inflow, pass): (Arc<Inflow>, Pass), upgrade: As
             let signs = Signs::new(&app.access.limits);
             let (frames, lines, held) = (0, Vec::new(), Vec::new());
             let lane = &app.lanes.taking;
-            let mut connection = Connection { socket, inflow, source, intake, lane, signs, frames, lines, held };
+            let mut connection =
+                Connection { socket, inflow, source, intake, beside, lane, signs, frames, lines, held };
             let end = tokio::select! {
                 // Looked at first: a frame that comes when others are refused already is not taken.
                 biased;
@@ -151,6 +162,8 @@ struct Connection<'a> {
     inflow: Arc<Inflow>,
     source: &'a Source,
     intake: &'a Intake,
+    /// What the headers of the handshake say beside the rows.
+    beside: Beside,
     /// Where long frames are decoded.
     lane: &'a Lane,
     signs: Signs,
@@ -281,8 +294,8 @@ impl Connection<'_> {
             return Ok(());
         }
         let part = match self.lines.len() > LONG_BYTES {
-            true => self.lane.run(|| self.intake.lines(&self.lines)).await,
-            false => self.intake.lines(&self.lines),
+            true => self.lane.run(|| self.intake.lines(&self.lines, &self.beside)).await,
+            false => self.intake.lines(&self.lines, &self.beside),
         };
         let pushed = self.push(part).await?;
         let (lines, held) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.held));
@@ -310,8 +323,8 @@ impl Connection<'_> {
     async fn several(&mut self, written: Written, frame: &[u8]) -> Result<(), End> {
         let seq = self.frames;
         let decoded = match frame.len() > LONG_BYTES {
-            true => self.lane.run(|| self.intake.decode(written, frame)).await,
-            false => self.intake.decode(written, frame),
+            true => self.lane.run(|| self.intake.decode(written, frame, &self.beside)).await,
+            false => self.intake.decode(written, frame, &self.beside),
         };
         match decoded {
             Err(reason) => self.error(seq, &reason).await,

@@ -34,6 +34,7 @@ use super::view_rows;
 use crate::engine::{Ended, Table};
 use crate::format::{self, Decoding, Layout};
 use crate::table::Change;
+use crate::time::Zone;
 
 /// The longest row, in bytes: bodies are bounded before.
 const MAX_ROW: usize = 1 << 28;
@@ -156,7 +157,7 @@ async fn put_in(app: &App, table: &Arc<Table>, headers: &HeaderMap, body: Body) 
         if objects.is_empty() {
             return Err(Problem::bad_request("the body has no row: write an object or an array of objects"));
         }
-        read(table, &objects, Wanted::Rows)
+        read(table, &objects, Wanted::Rows, app.engine.dataflow().zone)
     };
     let Given { rows, .. } = app.lanes.taking.run(given).await?;
     change(app, table, Change::Upsert(rows)).await
@@ -174,7 +175,7 @@ async fn update(
         if objects.is_empty() {
             return Err(Problem::bad_request("the body has no row: write the key and the columns to change"));
         }
-        read(table, &objects, Wanted::Columns)
+        read(table, &objects, Wanted::Columns, app.engine.dataflow().zone)
     };
     let Given { rows, given } = app.lanes.taking.run(given).await?;
     change(&app, table, Change::Update { rows, given }).await
@@ -193,7 +194,7 @@ async fn replace(
         if objects.is_empty() && bytes == 0 {
             return Err(Problem::bad_request("the body is empty: write all rows as an array of objects, [] for none"));
         }
-        read(table, &objects, Wanted::Rows)
+        read(table, &objects, Wanted::Rows, app.engine.dataflow().zone)
     };
     let Given { rows, .. } = app.lanes.taking.run(given).await?;
     change(&app, table, Change::Replace(rows)).await
@@ -230,7 +231,8 @@ async fn take_out(
             "which rows? Write their keys: ?{example}, or objects in the body; PUT [] takes all rows out"
         )));
     }
-    let Given { rows, .. } = app.lanes.taking.run(|| read(table, &objects, Wanted::Keys)).await?;
+    let Given { rows, .. } =
+        app.lanes.taking.run(|| read(table, &objects, Wanted::Keys, app.engine.dataflow().zone)).await?;
     change(&app, table, Change::Delete(rows)).await
 }
 
@@ -316,7 +318,7 @@ struct Given {
 }
 
 /// Objects as rows of the table; what is not wanted of them is NULL.
-fn read(table: &Table, objects: &[Object], what: Wanted) -> Result<Given, Problem> {
+fn read(table: &Table, objects: &[Object], what: Wanted, zone: Zone) -> Result<Given, Problem> {
     let schema = &table.spec().view.schema;
     let refuse = |row: usize, reason: String| Problem::bad_request(format!("row {row}: {reason}; nothing was changed"));
     let spelled = |name: &str| {
@@ -344,7 +346,7 @@ fn read(table: &Table, objects: &[Object], what: Wanted) -> Result<Given, Proble
     let is_key = |column: &usize| table.spec().key().contains(column);
     let wanted: Vec<usize> =
         (0..schema.fields().len()).filter(|column| what != Wanted::Keys || is_key(column)).collect();
-    let decoded = decode(schema, &wanted, text).map_err(|detail| match detail {
+    let decoded = decode(schema, &wanted, text, zone).map_err(|detail| match detail {
         Wrong::Rows(rows) => {
             let shown: Vec<String> =
                 rows.iter().take(MAX_FAULTS).map(|(row, reason)| format!("row {row}: {reason}")).collect();
@@ -391,10 +393,10 @@ enum Wrong {
     Table(String),
 }
 
-fn decode(schema: &SchemaRef, wanted: &[usize], text: Vec<u8>) -> Result<RecordBatch, Wrong> {
+fn decode(schema: &SchemaRef, wanted: &[usize], text: Vec<u8>, zone: Zone) -> Result<RecordBatch, Wrong> {
     let options = [("max-row-bytes".to_owned(), MAX_ROW.to_string())].into_iter().collect();
     let table = |error: format::FormatError| Wrong::Table(error.to_string());
-    let layout = Layout::new(&nullable(schema), wanted, &options).map_err(table)?;
+    let layout = Layout::new(&nullable(schema), wanted, &options).map_err(table)?.in_zone(zone);
     let Some(json) = format::find("json") else { return Err(Wrong::Table("there is no format 'json'".to_owned())) };
     let Decoding::Text(decoding) = json.decoding(&layout, &options).map_err(table)? else {
         return Err(Wrong::Table("JSON is a text format".to_owned()));

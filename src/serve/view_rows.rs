@@ -36,6 +36,7 @@ use crate::aggregate::canonical;
 use crate::engine::{Snapshot, View};
 use crate::format::{Constant, Numbers, constant};
 use crate::plan::sql_type;
+use crate::time::Zone;
 
 /// Rows of a page if `limit` is not given.
 pub(super) const LIMIT: usize = 1000;
@@ -76,13 +77,13 @@ async fn rows(
 ) -> Result<Response, Problem> {
     let view = find(&app, &name)?.clone();
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let asked = Asked::read(&query, view.schema(), "view")?;
+    let asked = Asked::read(&query, view.schema(), "view")?.in_zone(&app);
     answer(&app, view, asked, Kind::View).await
 }
 
 /// The rows of a reference table: as those of a view, without their standing.
 pub(super) async fn of_table(app: &App, rows: Arc<View>, query: &[(String, String)]) -> Result<Response, Problem> {
-    let asked = Asked::read(query, rows.schema(), "table")?;
+    let asked = Asked::read(query, rows.schema(), "table")?.in_zone(app);
     answer(app, rows, asked, Kind::Table).await
 }
 
@@ -129,12 +130,18 @@ struct Asked {
     /// What stands in some column, in lower case.
     search: Vec<String>,
     numbers: Numbers,
+    /// The program's zone, whose clocks show instants that are written without an offset.
+    zone: Zone,
 }
 
 /// Before the name of a column that rows are chosen by.
 const WHERE: &str = "where.";
 
 impl Asked {
+    fn in_zone(self, app: &App) -> Asked {
+        Asked { zone: app.engine.dataflow().zone, ..self }
+    }
+
     fn read(query: &[(String, String)], schema: &SchemaRef, what: &str) -> Result<Asked, Problem> {
         let mut asked = Asked { limit: LIMIT, ..Asked::default() };
         let column = |name: &str| {
@@ -215,17 +222,17 @@ fn candidates(view: &View, asked: &Asked) -> Result<Snapshot, Problem> {
         return Ok(view.snapshot());
     };
     let field = view.schema().field(*column);
-    match wanted(field, value)? {
+    match wanted(field, value, asked.zone)? {
         Some(wanted) => view.matching(*column, &wanted).map_err(|error| broken(&error)),
         // Nothing is equal to it: any row will do, for none is taken.
         None => Ok(view.page(None, 1)),
     }
 }
 
-/// The value of the column's type that a text means; `None` if it is a number that no such value equals.
-fn wanted(field: &Field, value: &str) -> Result<Option<ArrayRef>, Problem> {
+/// The value of the column's type that a text means in the program's zone; `None` if it is a number that no such value equals.
+fn wanted(field: &Field, value: &str, zone: Zone) -> Result<Option<ArrayRef>, Problem> {
     let (name, kind) = (field.name(), sql_type(field.data_type()));
-    match constant(field.data_type(), value) {
+    match constant(field.data_type(), value, zone) {
         Some(Constant::Value(value)) => Ok(Some(value)),
         Some(Constant::Nothing) => Ok(None),
         None if field.data_type().is_nested() => {
@@ -247,7 +254,8 @@ type Picked = (Vec<usize>, Option<Vec<u8>>, usize);
 fn pick(batch: &RecordBatch, key: Option<&[usize]>, asked: &Asked, after: Option<&[u8]>) -> Result<Picked, Problem> {
     let mut keep = BooleanBuffer::new_set(batch.num_rows());
     for (column, value) in &asked.equal {
-        keep = &keep & &equal(batch.column(*column), batch.schema_ref().field(*column), value)?;
+        let field = batch.schema_ref().field(*column);
+        keep = &keep & &equal(batch.column(*column), field, value, asked.zone)?;
     }
     let held = search::holding(batch, &asked.search);
     keep = &keep & &held.map_err(|error| broken(&error))?;
@@ -283,14 +291,14 @@ fn pick(batch: &RecordBatch, key: Option<&[usize]>, asked: &Asked, after: Option
 }
 
 /// For which rows the column equals the value: as SQL has it, `-0.0` is `0.0`, and here NaN is NaN.
-fn equal(column: &ArrayRef, field: &Field, value: &str) -> Result<BooleanBuffer, Problem> {
+fn equal(column: &ArrayRef, field: &Field, value: &str, zone: Zone) -> Result<BooleanBuffer, Problem> {
     let none = || BooleanBuffer::new_unset(column.len());
     let nulls = || column.logical_nulls().map_or_else(none, |nulls| !nulls.inner());
     let is_text = matches!(column.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     if value == "null" && !is_text {
         return Ok(nulls());
     }
-    let Some(wanted) = wanted(field, value)? else { return Ok(none()) };
+    let Some(wanted) = wanted(field, value, zone)? else { return Ok(none()) };
     let equal: BooleanArray =
         arrow_ord::cmp::eq(&canonical(column), &Scalar::new(canonical(&wanted))).map_err(|error| broken(&error))?;
     let (values, validity) = equal.into_parts();

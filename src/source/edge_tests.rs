@@ -50,6 +50,8 @@ pub(super) fn spec(time: Option<TimeSpec>) -> SourceSpec {
         connector: &Nowhere,
         options: Options::default(),
         physical,
+        metadata: Vec::new(),
+        zone: crate::time::Zone::utc(),
         computed: vec![(quotient.clone(), expression)],
         decode: vec![0, 1],
         arrival: None,

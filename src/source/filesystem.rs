@@ -8,10 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::beside::Beside;
 use super::partition::Position;
-use super::path_values::{DEFAULT_NAME, PathValues, default_name};
-use super::text::{CHUNK_BYTES, TextInput, TextReader};
-use super::{Connector, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
+use super::path_values::{DEFAULT_NAME, default_name, path_values};
+use super::text::{self, TextInput, TextReader};
+use super::{Connector, Decoded, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
 use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Notices, Part};
 use crate::options::{Inputs, OptionError, OptionSpec, Options, local};
 use crate::retry::{Patient, Standing, until_it_goes};
@@ -28,7 +29,7 @@ const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "decode-bytes",
-        help: "how many bytes of a text format are decoded at a time (default 1 MiB); results do not depend on it",
+        help: "how many bytes of a text format are decoded at a time (default 1 MiB, of wide rows 2 KiB a column); results do not depend on it",
     },
     OptionSpec { name: "max-row-bytes", help: format::DECODING_OPTIONS[0].help },
     DEFAULT_NAME,
@@ -59,7 +60,7 @@ impl Connector for Filesystem {
         let path = path(spec)?;
         check_options(spec, self.options(), Some(path))?;
         threads(&spec.options)?;
-        chunk_bytes(&spec.options)?;
+        chunk_bytes(&spec.options, spec.decode.len())?;
         default_name(spec)?;
         match format::choose(&spec.options, path) {
             Ok(format) => decoding(spec, format).map(drop),
@@ -93,13 +94,13 @@ impl Connector for Filesystem {
         let files = files_of(spec, path(spec)?).map_err(|error| failed(spec, error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads(&spec.options)?.unwrap_or_else(|| cores.div_ceil(files.len().max(1)));
-        let chunk_bytes = chunk_bytes(&spec.options)?;
+        let chunk_bytes = chunk_bytes(&spec.options, spec.decode.len())?;
         let layout = layout(spec)?;
         let reader = |file: PathBuf| -> Result<Box<dyn Reader>, SourceError> {
             let name = file.display().to_string();
             let format = format::choose(&spec.options, &name).map_err(|error| refuse(spec, error))?;
             let layout = Layout { notices: layout.notices.at(&name), ..layout.clone() };
-            let (values, layout) = match PathValues::of(spec, &file, &layout)? {
+            let (values, layout) = match path_values(spec, &file, &layout)? {
                 Some((values, layout)) => (Some(values), layout),
                 None => (None, layout),
             };
@@ -126,14 +127,14 @@ fn path(spec: &SourceSpec) -> Result<&str, SourceError> {
     Ok(local(spec.options.required("path", &format!("source '{}'", spec.name), OPTIONS[0].help)?))
 }
 
-fn chunk_bytes(options: &Options) -> Result<usize, OptionError> {
+fn chunk_bytes(options: &Options, columns: usize) -> Result<usize, OptionError> {
     match options.bytes("decode-bytes")? {
         Some(0) => Err(OptionError::Invalid {
             name: "decode-bytes".to_owned(),
             value: "0".to_owned(),
             reason: "write 1 or more".to_owned(),
         }),
-        given => Ok(given.unwrap_or(CHUNK_BYTES)),
+        given => Ok(given.unwrap_or_else(|| text::chunk_bytes(columns))),
     }
 }
 
@@ -174,7 +175,7 @@ pub(super) fn refuse(spec: &SourceSpec, error: FormatError) -> SourceError {
 /// What a source asks of a format.
 pub(super) fn layout(spec: &SourceSpec) -> Result<Layout, SourceError> {
     let layout = Layout::new(&spec.physical, &spec.decode, &spec.options).map_err(|error| refuse(spec, error))?;
-    Ok(Layout { notices: Notices::of(&spec.name), ..layout })
+    Ok(Layout { notices: Notices::of(&spec.name), ..layout.in_zone(spec.zone) })
 }
 
 /// How a format decodes a source.
@@ -237,7 +238,7 @@ struct FileReader {
     position: Option<Position>,
     decoding: Decoding,
     layout: Layout,
-    values: Option<PathValues>,
+    values: Option<Beside>,
     threads: usize,
     chunk_bytes: usize,
     standing: Arc<Standing>,
@@ -259,7 +260,10 @@ impl Reader for FileReader {
         }
         let Some(open) = &mut self.open else { return Ok(Read::End) };
         Ok(match (open.read()?, &self.values) {
-            (Read::Rows(decoded), Some(values)) => Read::Rows(values.add(decoded)),
+            (Read::Rows(decoded), Some(values)) => {
+                let batch = values.add(decoded.batch);
+                Read::Rows(Decoded { batch, ..decoded })
+            }
             (read, _) => read,
         })
     }

@@ -149,7 +149,7 @@ fn the_refusals_of_generators_say_what_would_do() {
         connector.check(&spec(connector, &columns, options)).unwrap_err().to_string()
     };
     assert!(refused(&Nexmark, &[("price", DataType::Int64)], &[]).contains("it has event_type, person"));
-    assert!(refused(&Nexmark, &[("price", DataType::Utf8)], &[("table", "bid")]).contains("is Int64, not Utf8"));
+    assert!(refused(&Nexmark, &[("price", DataType::Utf8)], &[("table", "bid")]).contains("is BIGINT, not VARCHAR"));
     assert!(refused(&Nexmark, &[], &[("next-event.rate", "5")]).contains("the rate does not change"));
     assert!(refused(&Datagen, &[("x", DataType::Int64)], &[("fields.y.min", "1")]).contains("no column 'y'"));
     assert!(refused(&Datagen, &[("x", DataType::Int64)], &[("fields.x.least", "1")]).contains("kind|min|max"));

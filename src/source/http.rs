@@ -2,7 +2,8 @@
 //! process: the server decodes with an [`super::Intake`] and hands over; nothing is read here.
 
 use super::filesystem::{check_options, refuse};
-use super::{Connector, Intake, Reader, RowLimits, SourceError, SourceSpec};
+use super::headers::METADATA;
+use super::{Connector, Intake, MetadataColumn, Reader, RowLimits, SourceError, SourceSpec};
 use crate::format;
 use crate::options::{OptionSpec, Options};
 
@@ -45,6 +46,10 @@ impl Connector for Http {
 
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
+    }
+
+    fn metadata(&self) -> &'static [MetadataColumn] {
+        METADATA
     }
 
     fn live(&self, _: &Options) -> bool {

@@ -2,11 +2,14 @@
 //!
 //! Decoders keep their room and go back into a pool, so that a request costs one lock and no decoder of its own.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::beside::without;
 use super::filesystem::{layout, refuse};
-use super::{RowLimits, SourceError, SourceSpec};
+use super::headers::Headers;
+use super::{Beside, RowLimits, SourceError, SourceSpec};
 use crate::format::{self, BlockDecoding, Decoder, Decoding, Encoding, Input, Part, Records, TextDecoding};
 
 /// How a body is written.
@@ -40,6 +43,8 @@ pub struct Intake {
     msgpack: Arc<dyn BlockDecoding>,
     arrow: Arc<dyn BlockDecoding>,
     max_depth: u32,
+    /// The columns that are no part of a body.
+    headers: Headers,
     /// The column that an envelope's time stands in for.
     time: Option<String>,
     default: Written,
@@ -83,7 +88,9 @@ impl Pool {
 impl Intake {
     /// What decodes for this source.
     pub fn new(spec: &SourceSpec, limits: RowLimits) -> Result<Intake, SourceError> {
-        let mut layout = layout(spec)?;
+        let declared = layout(spec)?;
+        let headers = Headers::of(spec, &declared)?;
+        let mut layout = without(&declared, |at| spec.metadata.iter().any(|(column, _)| *column == at));
         layout.max_depth = limits.depth;
         if spec.options.get("max-row-bytes").is_none() {
             layout.max_row_bytes = limits.bytes;
@@ -119,6 +126,7 @@ impl Intake {
             msgpack,
             arrow,
             max_depth: limits.depth,
+            headers,
             time: spec.time.and_then(|time| Some(spec.physical.field(*spec.decode.get(time.column)?).name().clone())),
             default: match spec.options.get("format").map(str::to_ascii_lowercase).as_deref() {
                 Some("csv") => Written::Csv,
@@ -135,8 +143,19 @@ impl Intake {
         self.default
     }
 
-    /// Decodes a whole body; `Err` says why nothing of it can be read. Records are counted from 0.
-    pub fn decode(&self, written: Written, body: &[u8]) -> Result<Part, String> {
+    /// What the headers of a request say beside its rows, names in lower case; `Err` says which of them is no value of its column.
+    pub fn beside<'a>(&self, headers: impl Iterator<Item = (&'a str, Cow<'a, str>)>) -> Result<Beside, String> {
+        self.headers.beside(headers)
+    }
+
+    /// Decodes a whole body, beside whose rows stands what its headers say; `Err` says why nothing of it can be read. Records
+    /// are counted from 0.
+    pub fn decode(&self, written: Written, body: &[u8], beside: &Beside) -> Result<Part, String> {
+        let part = self.decode_inside(written, body)?;
+        Ok(Part { batch: beside.add(part.batch), ..part })
+    }
+
+    fn decode_inside(&self, written: Written, body: &[u8]) -> Result<Part, String> {
         let text = !matches!(written, Written::MessagePack | Written::Arrow);
         let encoding = match written {
             Written::Csv => self.csv.as_ref().ok().and_then(|csv| csv.encoding()),
@@ -185,8 +204,9 @@ impl Intake {
     }
 
     /// Decodes lines, one event each, the last with its end: as many records as lines.
-    pub fn lines(&self, text: &[u8]) -> Part {
-        self.lines.decode(text)
+    pub fn lines(&self, text: &[u8], beside: &Beside) -> Part {
+        let part = self.lines.decode(text);
+        Part { batch: beside.add(part.batch), ..part }
     }
 }
 

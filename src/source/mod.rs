@@ -5,6 +5,7 @@
 //! late. What comes out depends on the rows of the partition and on nothing else.
 
 mod arrival;
+mod beside;
 mod chunks;
 mod datagen;
 mod dedup;
@@ -15,6 +16,7 @@ mod filesystem;
 mod generated;
 #[cfg(test)]
 mod generator_tests;
+mod headers;
 mod http;
 mod intake;
 mod lateness;
@@ -44,8 +46,10 @@ use crate::delta::Reject;
 use crate::format;
 use crate::options::{Inputs, OptionError, OptionSpec, Options};
 use crate::retry::Standing;
+use crate::time::Zone;
 
 pub use arrival::Arrivals;
+pub use beside::Beside;
 pub use edge::{Edge, Step};
 pub use intake::{Intake, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
@@ -92,6 +96,25 @@ pub enum SourceError {
     },
 }
 
+/// What a connector knows of its rows besides what they say: `column TYPE METADATA FROM 'name'`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetadataColumn {
+    /// Its name; one that ends in `.*` stands for any behind the point.
+    pub name: &'static str,
+    /// One line on what it is.
+    pub help: &'static str,
+}
+
+impl MetadataColumn {
+    /// Whether a name is meant.
+    pub fn is(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
+            None => name == self.name,
+        }
+    }
+}
+
 /// A kind of source: `'connector' = 'name'`.
 pub trait Connector: Send + Sync + Debug {
     /// Its name in SQL.
@@ -102,6 +125,11 @@ pub trait Connector: Send + Sync + Debug {
 
     /// The options it understands besides [`SOURCE_OPTIONS`].
     fn options(&self) -> &'static [OptionSpec];
+
+    /// What it knows of its rows besides what they say.
+    fn metadata(&self) -> &'static [MetadataColumn] {
+        &[]
+    }
 
     /// The columns of a table that declares none (`CREATE TABLE bids WITH ('connector' = 'nexmark')`), if it has a schema
     /// of its own.
@@ -183,6 +211,8 @@ pub struct SourceSpec {
     pub options: Options,
     /// The declared physical columns, all of them.
     pub physical: SchemaRef,
+    /// Which of them the connector itself fills, by its names for that: `x TYPE METADATA FROM 'name'`.
+    pub metadata: Vec<(usize, String)>,
     /// Columns computed from the physical ones (`x AS expr`); the expressions read batches of schema `physical`
     /// projected to `decode`.
     pub computed: Vec<(FieldRef, Arc<dyn PhysicalExpr>)>,
@@ -200,6 +230,8 @@ pub struct SourceSpec {
     pub sequence: bool,
     /// The schema of what leaves the source: `output` columns, then the sequence if asked for.
     pub schema: SchemaRef,
+    /// The zone whose clocks show instants that are written without an offset.
+    pub zone: Zone,
 }
 
 impl SourceSpec {

@@ -18,6 +18,7 @@ use self::generator::{Generator, Kind, Rows};
 use super::generated::{Turn, Turns, check_options};
 use super::{Connector, Decoded, Read, Reader, SourceError, SourceSpec};
 use crate::options::{OptionError, OptionSpec, Options};
+use crate::types::sql_type;
 
 /// The connector `nexmark`.
 #[derive(Debug)]
@@ -192,7 +193,8 @@ impl Plan {
 fn want(only: Option<Kind>, field: &FieldRef) -> Result<Wanted, (String, String)> {
     let unknown = |known: String| (format!("nexmark has no column '{}'", field.name()), format!("it has {known}"));
     let wrong = |kind: &DataType| {
-        let what = format!("nexmark's column '{}' is {kind}, not {}", field.name(), field.data_type());
+        let what =
+            format!("nexmark's column '{}' is {}, not {}", field.name(), sql_type(kind), sql_type(field.data_type()));
         (what, "declare it so, or declare no columns at all".to_owned())
     };
     let find = |kind: Kind, name: &str| columns::of(kind).iter().find(|column| column.name.eq_ignore_ascii_case(name));

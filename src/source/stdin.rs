@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::filesystem::{BlockReader, check_options, decoding, layout, refuse};
 use super::partition::Position;
-use super::text::{CHUNK_BYTES, TextInput, TextReader};
+use super::text::{TextInput, TextReader, chunk_bytes};
 use super::{Connector, Read, Reader, SourceError, SourceSpec};
 use crate::format::{self, Decoding, Input, Layout};
 use crate::options::{OptionSpec, Options};
@@ -115,7 +115,7 @@ impl StdinReader {
         match &self.decoding {
             Decoding::Text(decoding) => {
                 let (decoding, layout) = (decoding.clone(), self.layout.clone());
-                let (threads, chunk_bytes, live) = (1, CHUNK_BYTES, self.live);
+                let (threads, chunk_bytes, live) = (1, chunk_bytes(self.layout.wanted.fields().len()), self.live);
                 let text = TextInput { input, decoding, layout, threads, chunk_bytes, live };
                 let failed = |error| Position::new(&self.source, "stdin").failed("reading", error);
                 Ok(Box::new(TextReader::start(text, position).map_err(failed)?))

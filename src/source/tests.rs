@@ -19,6 +19,8 @@ pub(super) fn spec(connector: &'static dyn Connector, columns: &[FieldRef], opti
         connector,
         options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         physical: schema.clone(),
+        metadata: Vec::new(),
+        zone: crate::time::Zone::utc(),
         computed: Vec::new(),
         decode: (0..columns.len()).collect(),
         arrival: None,

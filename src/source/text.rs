@@ -17,7 +17,14 @@ use super::{Read, Reader, SourceError};
 use crate::format::{Decoder, Encoding, Layout, Part, TextDecoding};
 
 /// How much a decoder is handed at a time, unless told otherwise.
-pub(super) const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
+/// The same for each column: what a batch costs a column is for a hundred rows or more of it.
+const CHUNK_BYTES_OF_COLUMN: usize = 2 << 10;
+
+/// How much a decoder of so many columns is handed at a time, unless told otherwise.
+pub(super) fn chunk_bytes(columns: usize) -> usize {
+    CHUNK_BYTES.max(columns.saturating_mul(CHUNK_BYTES_OF_COLUMN))
+}
 /// How much a live input is asked for at a time.
 const EAGER_BYTES: usize = 64 << 10;
 /// How long a live reader waits for rows before it answers that there are none.

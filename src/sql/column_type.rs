@@ -12,6 +12,7 @@ use datafusion_sql::sqlparser::ast;
 use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::error::{Problem, through};
+use super::functions::map_of;
 use super::token::Cursor;
 use crate::time::Zone;
 
@@ -44,6 +45,7 @@ pub(super) fn in_zone(data_type: &DataType, zone: Zone) -> DataType {
         kind if is_instant(kind) && zone.is_utc() => TIME,
         DataType::List(item) => DataType::List(field(item)),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(field(entries), *sorted),
         other => other.clone(),
     }
 }
@@ -101,13 +103,34 @@ fn parse_type(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
             cursor.expect_gt()?;
             Ok(DataType::List(Arc::new(Field::new("item", item, nullable))))
         }
-        "MAP" | "MULTISET" => Err(Problem::at(start, format!("the type {} is not supported", name.value))
-            .hint("declare a ROW with the fields you need, or an ARRAY<ROW<`key` STRING, `value` STRING>>")),
+        "MAP" => map(cursor),
+        "MULTISET" => Err(Problem::at(start, format!("the type {} is not supported", name.value))
+            .hint("declare a MAP<type, INT>, or an ARRAY")),
         _ => Err(Problem::at(start, format!("'{}' is not a type", name.value)).hint(
             "types are STRING, VARCHAR, CHAR, BOOLEAN, BYTES, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, \
-             DECIMAL(p, s), DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3), ROW<...>, ARRAY<...>",
+             DECIMAL(p, s), DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3), ROW<...>, ARRAY<...>, MAP<..., ...>",
         )),
     }
+}
+
+/// `<key, value>`.
+fn map(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
+    cursor.expect(&Token::Lt)?;
+    let start = cursor.span();
+    let (key, _) = parse(cursor)?;
+    if key.is_nested() {
+        let span = through(start, cursor.last_span());
+        return Err(Problem::at(span, "the keys of a map are single values").hint("write MAP<STRING, ...>"));
+    }
+    cursor.expect(&Token::Comma)?;
+    let start = cursor.span();
+    let (value, nullable) = parse(cursor)?;
+    cursor.expect_gt()?;
+    if !nullable {
+        let span = through(start, cursor.last_span());
+        return Err(Problem::at(span, "the values of a map may be NULL").hint("leave NOT NULL out"));
+    }
+    Ok(map_of(&key, &value))
 }
 
 fn skip_parameters(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
@@ -237,6 +260,7 @@ pub(super) fn plain(data_type: &DataType) -> DataType {
             DataType::List(field(item))
         }
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(field(entries), *sorted),
         other => other.clone(),
     }
 }
@@ -289,7 +313,9 @@ mod tests {
     #[test]
     fn what_is_no_type_is_refused_with_a_hint() {
         for (text, says) in [
-            ("MAP<STRING, INT>", "MAP is not supported"),
+            ("MULTISET<INT>", "MULTISET is not supported"),
+            ("MAP<ROW<a INT>, INT>", "single values"),
+            ("MAP<STRING, INT NOT NULL>", "may be NULL"),
             ("INTT", "'INTT' is not a type"),
             ("DECIMAL(99, 2)", "DECIMAL(99, 2) is out of range"),
             ("TIMESTAMP WITH TIME ZONE", "time zone"),

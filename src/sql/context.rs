@@ -206,7 +206,8 @@ impl FieldsWithoutCase {
     /// The field's own spelling and its type.
     fn find(data_type: &DataType, name: &str) -> Result<FieldRef> {
         let DataType::Struct(fields) = data_type else {
-            return plan_err!("'{name}' is looked for in a value of type {data_type}, which has no fields");
+            let kind = crate::plan::sql_type(data_type);
+            return plan_err!("'{name}' is looked for in a value of type {kind}, which has no fields");
         };
         let found = fields.iter().find(|field| field.name() == name);
         match found.or_else(|| fields.iter().find(|field| field.name().eq_ignore_ascii_case(name))) {

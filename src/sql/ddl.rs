@@ -33,6 +33,8 @@ pub(super) struct Table {
 pub(super) struct Column {
     pub(super) name: Name,
     pub(super) kind: ColumnKind,
+    /// What of the connector's own fills it, if it is not the rows: `METADATA FROM 'name'`.
+    pub(super) metadata: Option<Name>,
 }
 
 /// Where a column's values come from.
@@ -158,22 +160,37 @@ fn element(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), Problem> {
             Some(at) if at > 0 && at + 2 == tokens.len() => &tokens[..at],
             _ => tokens,
         };
-        table.columns.push(Column { name, kind: ColumnKind::Computed(tokens.to_vec()) });
+        table.columns.push(Column { name, kind: ColumnKind::Computed(tokens.to_vec()), metadata: None });
         return Ok(());
     }
     let (data_type, nullable) = column_type::parse(cursor)?;
-    if cursor.is("METADATA") {
-        return Err(Problem::at(cursor.span(), format!("METADATA columns are not supported ('{}')", name.value))
-            .hint("put the value into the rows, or compute the column: name AS expression"));
-    }
+    let metadata = metadata(cursor, &name)?;
     if cursor.eat_words(&["PRIMARY", "KEY"]) {
         cursor.eat_words(&["NOT", "ENFORCED"]);
         table.primary_key.push(name.clone());
     }
     let nullable = nullable && !cursor.eat_words(&["NOT", "NULL"]);
     comment(cursor);
-    table.columns.push(Column { name, kind: ColumnKind::Physical(data_type, nullable) });
+    table.columns.push(Column { name, kind: ColumnKind::Physical(data_type, nullable), metadata });
     Ok(())
+}
+
+/// `METADATA [FROM 'name'] [VIRTUAL]` behind a column's type: the name, by default the column's.
+fn metadata(cursor: &mut Cursor<'_>, column: &Name) -> Result<Option<Name>, Problem> {
+    if !cursor.eat_word("METADATA") {
+        return Ok(None);
+    }
+    let mut found = column.clone();
+    if cursor.eat_word("FROM") {
+        let span = cursor.span();
+        let Token::SingleQuotedString(text) = cursor.peek().clone() else {
+            return Err(cursor.expected("the name in quotes, as METADATA FROM 'headers'"));
+        };
+        cursor.next();
+        found = Name { value: text, span };
+    }
+    cursor.eat_word("VIRTUAL");
+    Ok(Some(found))
 }
 
 fn watermark(cursor: &mut Cursor<'_>) -> Result<Watermark, Problem> {

@@ -63,6 +63,11 @@ fn whatever_differs_is_told() {
         ("'print'", "'blackhole'", "sink 'out' differs"),
         ("page, late FROM", "late, page FROM", "sink 'out' differs"),
         ("VIEW named", "VIEW other", "it has no"),
+        (
+            "CREATE SOURCE clicks",
+            "SET 'table.local-time-zone' = 'Europe/Berlin'; CREATE SOURCE clicks",
+            "setting 'table.local-time-zone' differs: here 'UTC'; there 'Europe/Berlin'",
+        ),
     ] {
         let told = told(from, to);
         assert!(told.contains(part), "{from} against {to}: {told}");

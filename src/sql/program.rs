@@ -462,7 +462,8 @@ impl<'a> Program<'a> {
                 *source = number[*source];
             }
         }
-        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks };
+        let zone = self.context.zone();
+        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone };
         if let Some(clash) = crate::plan::clash(&dataflow) {
             let (file, span) = self.sinks[clash.sink].place();
             let (name, text) = &self.files[file];

@@ -16,9 +16,9 @@ use super::reading::Planned;
 use super::source_draft::{option_problem, options_of};
 use super::statement::{Insert, OptionPair, Sink};
 use super::token::Name;
-use crate::expression::{ByPlace, Filled, sql_type};
+use crate::expression::{ByPlace, Filled};
 use crate::options::{OptionSpec, Options};
-use crate::plan::{NodeId, Scalar, SinkPlan};
+use crate::plan::{NodeId, Scalar, SinkPlan, sql_type};
 use crate::sink::{SinkConnector, SinkSpec};
 
 /// The options that every sink understands.

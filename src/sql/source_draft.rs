@@ -16,9 +16,11 @@ use super::error::{Problem, suggest};
 use super::lower::{Known, columns_of, physical, substitute};
 use super::query;
 use super::statement::OptionPair;
+use super::token::Name;
 use crate::options::{OptionError, OptionSpec, Options};
-use crate::plan::{Facts, Node, Op, Scalar};
+use crate::plan::{Facts, Node, Op, Scalar, sql_type};
 use crate::source::{Arrivals, Connector, DedupSpec, SOURCE_OPTIONS, SourceSpec, TimeSpec};
+use crate::time::Zone;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 /// How far ahead of the clock a live source's row may move the watermark, unless it says otherwise.
@@ -46,6 +48,8 @@ pub(super) struct SourceDraft {
     connector: &'static dyn Connector,
     options: Options,
     physical: Vec<FieldRef>,
+    /// Which of them the connector fills by itself.
+    metadata: Vec<(usize, String)>,
     computed: Vec<(FieldRef, Scalar)>,
     /// The columns in the order of the declaration, and the arrival's of the engine if `stamped`.
     columns: Vec<Origin>,
@@ -63,6 +67,8 @@ pub(super) struct SourceDraft {
     idle_timeout: Option<Duration>,
     idle_by_clock: bool,
     max_future_skew_ms: i64,
+    /// The session's zone.
+    zone: Zone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,8 +151,12 @@ impl SourceDraft {
                 physical_fields.push(field);
             }
         }
+        let mut metadata = Vec::new();
         for column in &table.columns {
             if let ColumnKind::Physical(data_type, nullable) = &column.kind {
+                if let Some(name) = &column.metadata {
+                    metadata.push((physical_fields.len(), known_metadata(name, connector).map_err(one)?));
+                }
                 physical_fields.push(Arc::new(Field::new(&column.name.value, data_type.clone(), *nullable)));
             }
         }
@@ -202,8 +212,11 @@ impl SourceDraft {
                 };
                 let data_type = kind(at);
                 if !is_time(data_type) {
-                    let message =
-                        format!("the event-time column '{}' is of type {data_type}, not TIMESTAMP(3)", names[at]);
+                    let message = format!(
+                        "the event-time column '{}' is of type {}, not TIMESTAMP(3)",
+                        names[at],
+                        sql_type(data_type)
+                    );
                     return Err(one(Problem::at(watermark.column.span, message)
                         .hint("compute one: ts AS TO_TIMESTAMP_LTZ(millis, 3), WATERMARK FOR ts AS ts")));
                 }
@@ -221,6 +234,7 @@ impl SourceDraft {
             connector,
             options,
             physical: physical_fields,
+            metadata,
             computed,
             columns,
             stamped,
@@ -233,6 +247,7 @@ impl SourceDraft {
             idle_timeout,
             idle_by_clock,
             max_future_skew_ms,
+            zone: context.zone(),
         })
     }
 
@@ -350,6 +365,7 @@ impl SourceDraft {
             connector: self.connector,
             options: self.options.clone(),
             physical: Arc::new(Schema::new(self.physical.clone())),
+            metadata: self.metadata.clone(),
             computed: exprs,
             arrival: used.contains(&Origin::Arrival).then_some(self.arrivals),
             output: origins.iter().map(|&origin| place(origin)).collect(),
@@ -365,6 +381,7 @@ impl SourceDraft {
             decode,
             sequence,
             schema: Arc::new(Schema::new(fields)) as SchemaRef,
+            zone: self.zone,
         };
         self.check(&spec)?;
         Ok(spec)
@@ -389,6 +406,22 @@ impl SourceDraft {
     fn problem(&self, message: String) -> Problem {
         Problem::at(self.table.name.span, message)
     }
+}
+
+/// The name of what a connector fills a column with, if it can.
+fn known_metadata(name: &Name, connector: &dyn Connector) -> Result<String, Problem> {
+    let known = connector.metadata();
+    if known.iter().any(|column| column.is(&name.value)) {
+        return Ok(name.value.clone());
+    }
+    let problem = Problem::at(name.span, format!("'{}' has no metadata '{}'", connector.name(), name.value));
+    Err(match known {
+        [] => problem.hint("put the value into the rows, or compute the column: name AS expression"),
+        known => {
+            let known: Vec<String> = known.iter().map(|column| format!("'{}': {}", column.name, column.help)).collect();
+            problem.hint(format!("it has {}", known.join("; ")))
+        }
+    })
 }
 
 /// `dedup.key` and `dedup.horizon`: which column by its place, and for how many ms.

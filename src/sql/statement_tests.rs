@@ -91,7 +91,6 @@ fn refusals_have_a_place_and_a_hint() {
         ("CREATE OR REPLACE VIEW v AS SELECT 1", 1, "OR REPLACE", "once"),
         ("CREATE CATALOG c", 8, "CREATE CATALOG", "one catalog"),
         ("CREATE VIEWW v AS SELECT 1", 8, "expected SOURCE, TABLE", "statements are"),
-        ("CREATE TABLE t (a INT METADATA FROM 'x')", 23, "METADATA columns", "into the rows"),
         ("CREATE TABLE t (a INTT)", 19, "'INTT' is not a type", "types are"),
         ("CREATE TABLE a.t (a INT)", 15, "not qualified", "last part"),
         ("CREATE TABLE t (a INT, A INT)", 24, "there twice", "without case"),
@@ -126,6 +125,7 @@ fn refusals_have_a_place_and_a_hint() {
     }
     for (text, message) in [
         ("CREATE VIEW v AS", "expected a query"),
+        ("CREATE TABLE t (a INT METADATA FROM x)", "expected the name in quotes"),
         ("CREATE VIEW v AS FROM x", "expected a query, found 'FROM'"),
         ("CREATE VIEW AS SELECT 1", "expected AS"),
         ("CREATE TABLE t (a INT) WITH ('x' = '1', 'X' = '2')", "there twice"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::{Field, FieldRef, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 
 use super::context::Context;
 use super::ddl::{ColumnKind, Table};
@@ -45,6 +45,13 @@ impl TableDraft {
         }
         let mut fields: Vec<FieldRef> = Vec::new();
         for column in &table.columns {
+            if let Some(metadata) = &column.metadata {
+                let message =
+                    format!("'{}' is METADATA, and rows of '{name}' are what requests say", column.name.value);
+                return refuse(
+                    Problem::at(metadata.span, message).hint("leave METADATA out: the rows bring the column"),
+                );
+            }
             let ColumnKind::Physical(data_type, nullable) = &column.kind else {
                 let message =
                     format!("'{}' is computed, and rows of '{name}' are what requests say", column.name.value);
@@ -63,7 +70,9 @@ impl TableDraft {
                 json.decoding(&layout, &Default::default()).map(drop)
             });
             let ordered = RowConverter::supports_fields(&[SortField::new(data_type.clone())]);
-            if readable.is_err() || !ordered {
+            // Maps with their keys in another order would be other keys.
+            let map = matches!(data_type, DataType::Map(..));
+            if readable.is_err() || !ordered || (in_key && map) {
                 let message = format!("column '{}' of the table '{name}' has a type it cannot hold", column.name.value);
                 return refuse(
                     Problem::at(column.name.span, message)

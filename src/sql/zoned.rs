@@ -8,7 +8,7 @@ use arrow_schema::DataType;
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
-use datafusion_expr::expr::{Cast, ScalarFunction};
+use datafusion_expr::expr::{Cast, ScalarFunction, TryCast};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
@@ -16,7 +16,7 @@ use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ca
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::column_type::{TIME, instant, is_instant};
-use super::functions::{conversion, instant_of, local_time};
+use super::functions::{conversion, instant_of, local_time, recast, recasts, tried};
 use super::token::is_word;
 use crate::time::Zone;
 
@@ -73,10 +73,10 @@ pub(super) fn rewrite(plan: LogicalPlan, zone: Zone) -> Result<LogicalPlan> {
 /// The expression, whose types are settled, with its casts by the session's zone.
 fn rewrite_expr(expr: Expr, schema: &DFSchema, zone: Zone) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| match expr {
-        Expr::Cast(Cast { expr: inner, field }) => {
-            let (from, to) = (inner.get_type(schema)?, field.data_type().clone());
-            let put = put(*inner.clone(), &from, &to, zone);
-            Ok(put.map_or_else(|| Transformed::no(Expr::Cast(Cast { expr: inner, field })), Transformed::yes))
+        Expr::Cast(Cast { expr: ref inner, ref field }) | Expr::TryCast(TryCast { expr: ref inner, ref field }) => {
+            let from = inner.get_type(schema)?;
+            let put = put(inner.as_ref().clone(), &from, field.data_type(), zone).map(|put| tried(&expr, put));
+            Ok(put.map_or_else(|| Transformed::no(expr), Transformed::yes))
         }
         Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus), right })
             if has_months(&right) && is_instant(&left.get_type(schema)?) =>
@@ -109,6 +109,9 @@ fn put(expr: Expr, from: &DataType, to: &DataType, zone: Zone) -> Option<Expr> {
     if is_instant(from) && (shown(to) || clock(to)) {
         let local = local_time(expr, zone);
         return Some(if *to == TIME { local } else { cast(local, to.clone()) });
+    }
+    if recasts(from, to) {
+        return Some(recast(expr, to, zone));
     }
     if !is_instant(to) || !shown(from) {
         return None;

@@ -172,6 +172,12 @@ impl PartialEq for Zone {
 
 impl Eq for Zone {}
 
+impl Default for Zone {
+    fn default() -> Zone {
+        Zone::utc()
+    }
+}
+
 impl Hash for Zone {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.name.hash(state);

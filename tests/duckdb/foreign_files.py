@@ -118,6 +118,8 @@ class Files:
         self.csv_of_pandas("pandas_tabs", "'csv.field-delimiter' = '\\t'", sep="\t")
         self.of_duckdb()
         self.of_pyarrow()
+        self.of_types()
+        self.of_packings()
         with open(self.at("program.sql"), "w", encoding="utf-8") as file:
             file.write("\n".join(self.program))
         with open(self.at("held.json"), "w", encoding="utf-8") as file:
@@ -172,6 +174,73 @@ class Files:
         table = pyarrow.table({key: pyarrow.array([row[key] for row in found], kind) for key, kind in kinds.items()})
         pyarrow.parquet.write_table(table, self.at("nested.parquet"))
         self.add("nested", "nested.parquet", held, "'timestamp.unit' = 's'", columns)
+
+
+    def pair(self, name, table, held, columns):
+        """A table as Parquet and as Arrow, beside columns that nobody declared."""
+        pyarrow.parquet.write_table(table, self.at(f"{name}.parquet"), row_group_size=3)
+        self.add(name, f"{name}.parquet", held, columns=columns)
+        pyarrow.feather.write_feather(table, self.at(f"{name}.arrow"), compression="uncompressed")
+        self.add(f"{name}_arrow", f"{name}.arrow", held, columns=columns)
+
+    def of_types(self):
+        """A column of each type that pyarrow writes, as a type that SQL has for it; NULL at the end."""
+        second = EPOCH + datetime.timedelta(days=20_000, seconds=3)
+        clock, delta = datetime.time(1, 2, 3, 4567), datetime.timedelta
+        cases = {
+            "rows_in_lists": (pyarrow.list_(pyarrow.struct([("more", pyarrow.bool_()), ("b", pyarrow.list_(pyarrow.large_string())), ("a", pyarrow.int64())])),
+                              "ARRAY<ROW<a INT, b ARRAY<VARCHAR>>>", [[{"a": 1, "b": ["x", None], "more": True}, None], []], [[{"a": 1, "b": ["x", None]}, None], []]),
+            "dictionary": (pyarrow.dictionary(pyarrow.int8(), pyarrow.large_string()), "VARCHAR", ["a", "b", "a"], ["a", "b", "a"]),
+            "numbers_by_dictionary": (pyarrow.dictionary(pyarrow.int32(), pyarrow.int64()), "INT", [7, 7, 8], [7, 7, 8]),
+            "text_view": (pyarrow.string_view(), "VARCHAR", ["", "longer than twelve bytes", "x"], ["", "longer than twelve bytes", "x"]),
+            "large_binary": (pyarrow.large_binary(), "BYTES", [b"\xff\x00", b""], ["/wA=", ""]),
+            "binary_view": (pyarrow.binary_view(), "BYTES", [b"ab"], ["YWI="]),
+            "fixed_binary": (pyarrow.binary(2), "BYTES", [b"ab"], ["YWI="]),
+            "decimal256": (pyarrow.decimal256(50, 3), "DECIMAL(20, 3)", [decimal.Decimal("-1234567890.125")], [decimal.Decimal("-1234567890.125")]),
+            "decimal_rounded": (pyarrow.decimal256(50, 3), "DECIMAL(5, 2)", [decimal.Decimal("1.005")], [decimal.Decimal("1.01")]),
+            "decimal32": (pyarrow.decimal32(5, 2), "DECIMAL(5, 2)", [decimal.Decimal("1.05")], [decimal.Decimal("1.05")]),
+            "unsigned": (pyarrow.uint64(), "DECIMAL(20, 0)", [2**64 - 1, 0], [2**64 - 1, 0]),
+            "half": (pyarrow.float16(), "DOUBLE", [1.5], [1.5]),
+            "time32_s": (pyarrow.time32("s"), "TIME", [clock.replace(microsecond=0)], ["01:02:03"]),
+            "time32_ms": (pyarrow.time32("ms"), "TIME", [clock.replace(microsecond=4000)], ["01:02:03.004"]),
+            "time64_us": (pyarrow.time64("us"), "TIME", [clock], ["01:02:03.004"]),
+            "time64_ns": (pyarrow.time64("ns"), "TIME", [clock], ["01:02:03.004"]),
+            "duration": (pyarrow.duration("ms"), "VARCHAR", [delta(seconds=3)], ["PT3S"]),
+            "date64": (pyarrow.date64(), "DATE", [datetime.date(2024, 2, 29)], ["2024-02-29"]),
+            "nothing": (pyarrow.null(), "BIGINT", [None, None], [None, None]),
+            "large_list": (pyarrow.large_list(pyarrow.int64()), "ARRAY<SMALLINT>", [[1, None], []], [[1, None], []]),
+            "fixed_list": (pyarrow.list_(pyarrow.int8(), 2), "ARRAY<BIGINT>", [[1, 2]], [[1, 2]]),
+            "map": (pyarrow.map_(pyarrow.string(), pyarrow.int64()), "MAP<STRING, INT>", [[("a", 1), ("b", None)], []], [{"a": 1, "b": None}, {}]),
+            "map_as_text": (pyarrow.map_(pyarrow.string(), pyarrow.int64()), "VARCHAR", [[("a", 1)]], ['{"a":1}']),
+            "row_as_text": (pyarrow.struct([("t", pyarrow.timestamp("us")), ("l", pyarrow.large_list(pyarrow.string_view()))]), "VARCHAR",
+                            [{"t": second, "l": ["x", None]}], ['{"t":"' + shown({"ts": second})["ts"] + '","l":["x",null]}']),
+        }
+        for unit in ["s", "ms", "us", "ns"]:
+            for zone in [None, "UTC", "America/New_York"]:
+                name = f"ts_{unit}_{'none' if zone is None else zone.lower().replace('/', '_')}"
+                cases[name] = (pyarrow.timestamp(unit, zone), "TIMESTAMP(3)", [second, EPOCH - datetime.timedelta(seconds=1)],
+                               [shown({"ts": second})["ts"], "1969-12-31T23:59:59.000Z"])
+        for name, (kind, column, given, found) in cases.items():
+            given, found = given + [None], found + [None]
+            table = pyarrow.table({"Surplus": pyarrow.array(["x"] * len(given)), "v": pyarrow.array(given, kind), "id": pyarrow.array(range(len(given)), pyarrow.int16())})
+            held = [{"id": number, "v": value} for number, value in enumerate(found)]
+            self.pair(name, table, held, f"id INT, v {column}")
+
+    def of_packings(self):
+        """Packed files, row groups without rows, files without any."""
+        table = pyarrow.table({"id": pyarrow.array(range(5), pyarrow.int32()), "t": pyarrow.array(["a", "", None, "d", "e"])})
+        held = table.to_pylist()
+        for packing in ["none", "gzip", "zstd", "snappy", "lz4"]:
+            pyarrow.parquet.write_table(table, self.at(f"packed_{packing}.parquet"), compression=packing)
+            self.add(f"packed_{packing}", f"packed_{packing}.parquet", held, columns="id INT, t VARCHAR")
+        for packing in ["lz4", "zstd"]:
+            pyarrow.feather.write_feather(table, self.at(f"packed_{packing}.arrow"), compression=packing)
+            self.add(f"packed_{packing}_arrow", f"packed_{packing}.arrow", held, columns="id INT, t VARCHAR")
+        with pyarrow.parquet.ParquetWriter(self.at("groups.parquet"), table.schema) as writer:
+            for part in [table.slice(0, 0), table.slice(0, 2), table.slice(0, 0), table.slice(2)]:
+                writer.write_table(part)
+        self.add("groups", "groups.parquet", held, columns="id INT, t VARCHAR")
+        self.pair("no_rows", table.slice(0, 0), [], "id INT, t VARCHAR")
 
 
 def text(value):

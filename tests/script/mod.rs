@@ -265,6 +265,8 @@ impl Program {
             connector: &Scripted,
             options: [("script".to_owned(), key)].into_iter().collect(),
             physical: schema(),
+            metadata: Vec::new(),
+            zone: highwater::time::Zone::utc(),
             computed: Vec::new(),
             decode: vec![0, 1, 2],
             output: vec![0, 1, 2],

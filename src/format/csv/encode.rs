@@ -12,6 +12,7 @@ use super::super::json::not_finite;
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError};
 use super::dialect::Dialect;
+use crate::format::cells::base64;
 
 /// Writes one line a row, and the header before the first.
 pub(super) struct CsvEncoder {
@@ -91,6 +92,7 @@ impl CsvEncoder {
         };
         match column.data_type() {
             DataType::Utf8 => self.text(column.as_string::<i32>().value(row).as_bytes(), out),
+            DataType::Binary => self.text(base64(column.as_binary::<i32>().value(row)).as_bytes(), out),
             DataType::Int64 => {
                 // Writing to memory does not fail.
                 let _ = write!(out, "{}", column.as_primitive::<Int64Type>().value(row));

@@ -10,11 +10,13 @@ use arrow_schema::{DataType, Fields};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::super::cells::{Cells, Values, float};
+use super::super::cells::{Cells, Values, float, pair};
 use super::super::decimal::decimal;
 use super::super::{Decoder, Fault, Layout, Part, batch, clip};
 use super::Shape;
 use super::cursor::{Bad, Cursor, Problem, element_end, gap};
+use super::entries::entries;
+use super::first;
 
 /// How many places of an object are remembered.
 const REMEMBERED: usize = 1 << 16;
@@ -27,6 +29,8 @@ enum Known {
     Leaf,
     Row(Object),
     List(Box<Known>),
+    /// Of a map's values.
+    Map(Box<Known>),
 }
 
 impl Known {
@@ -34,6 +38,10 @@ impl Known {
         match kind {
             DataType::Struct(fields) => Known::Row(Object::new(fields)),
             DataType::List(item) => Known::List(Box::new(Known::of(item.data_type()))),
+            DataType::Map(entries, _) => {
+                let value = pair(entries).map_or(Known::Leaf, |(_, value)| Known::of(value.data_type()));
+                Known::Map(Box::new(value))
+            }
             _ => Known::Leaf,
         }
     }
@@ -104,7 +112,11 @@ pub(super) struct JsonDecoder {
     shape: Shape,
     object: Object,
     cells: Vec<Cells>,
+    /// The columns that have an end: those with text or lists.
+    bounded: Vec<usize>,
     scratch: Vec<u8>,
+    /// Whether an object was looked at for names that are written otherwise.
+    looked: bool,
 }
 
 impl JsonDecoder {
@@ -113,7 +125,9 @@ impl JsonDecoder {
         let object = Object::new(layout.wanted.fields());
         let cells =
             layout.wanted.fields().iter().filter_map(|field| Cells::new(field.data_type(), &layout.times)).collect();
-        JsonDecoder { layout, shape, object, cells, scratch: Vec::new() }
+        let bounded = layout.wanted.fields().iter().enumerate().filter(|(_, field)| !field.data_type().is_primitive());
+        let bounded = bounded.map(|(column, _)| column).collect();
+        JsonDecoder { layout, shape, object, cells, bounded, scratch: Vec::new(), looked: false }
     }
 
     /// Decodes the record at the cursor; true if it is whole, else the reason and what is wrong.
@@ -138,11 +152,14 @@ impl JsonDecoder {
         if self.shape == Shape::Lines && cursor.peek() != b'\n' {
             return cursor.bad("the end of the line").map_err(problem);
         }
+        if !std::mem::replace(&mut self.looked, true) {
+            first::look(&cursor.bytes[cursor.start..cursor.at], cursor.newlines, &self.layout);
+        }
         let length = cursor.at - cursor.start;
         if length > self.layout.max_row_bytes {
             return Err(("oversized", format!("{length} bytes; 'max-row-bytes' is {}", self.layout.max_row_bytes)));
         }
-        if !self.cells.iter().all(|cells| cells.fits(length)) {
+        if !self.bounded.iter().all(|column| self.cells[*column].fits(length)) {
             return Err(("oversized", "the text of one batch is over 2 GiB; give shorter chunks".to_owned()));
         }
         Ok(())
@@ -337,7 +354,7 @@ fn value(
     let row = cells.len();
     let wrong = |cursor: &mut Cursor<'_>, cells: &Cells| {
         cursor.at = start;
-        cursor.bad(cells.expects())
+        cursor.bad(&cells.expects())
     };
     match first {
         b'n' => {
@@ -425,6 +442,13 @@ fn value(
                         }
                     }
                 }
+                offsets.push(items.len() as i32);
+            }
+            (Values::Map { entries: kinds, keys, cells: items, offsets, .. }, Known::Map(known)) if first == b'{' => {
+                let nullable = pair(kinds).is_none_or(|(_, value)| value.is_nullable());
+                entries(cursor, keys, items, scratch, &mut |cursor, items, scratch| {
+                    value(cursor, known, items, scratch, nullable)
+                })?;
                 offsets.push(items.len() as i32);
             }
             _ => return wrong(cursor, cells),

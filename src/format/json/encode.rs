@@ -2,7 +2,7 @@
 //!
 //! Times are RFC 3339 with milliseconds and `Z`; floats the shortest text that reads back as the same; NaN and the
 //! infinities are the text `"NaN"`, `"Infinity"`, `"-Infinity"`, since JSON has no number for them. Integers and decimals are
-//! numbers in full, or text where a reader asks for it ([`Numbers`]).
+//! numbers in full, or text where a reader asks for it ([`Numbers`]). Bytes are Base64. A map is an object.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
@@ -11,6 +11,7 @@ use arrow_buffer::NullBuffer;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, FieldRef, Fields, SchemaRef, TimeUnit};
 
+use super::super::cells::base64;
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError, refuse_type};
 
@@ -146,6 +147,8 @@ enum Values<'a> {
     List(&'a [i32], Box<Cell<'a>>),
     /// Objects, whose keys are what is shown.
     Map(&'a [i32], ArrayFormatter<'a>, Box<Cell<'a>>),
+    /// Text in Base64.
+    Bytes(&'a arrow_array::BinaryArray),
     /// A fixed-point number as it is shown, and its digits if it may have to be text.
     Shown(ArrayFormatter<'a>, Option<&'a [i128]>),
     /// Anything else, as text.
@@ -179,6 +182,7 @@ impl<'a> Cell<'a> {
             DataType::Date32 => Values::Date(column.as_primitive::<Date32Type>().values()),
             DataType::Boolean => Values::Bool(column.as_boolean()),
             DataType::Utf8 => Values::Text(column.as_string()),
+            DataType::Binary => Values::Bytes(column.as_binary()),
             DataType::Struct(fields) => Values::Row(JsonRows::new(fields, column.as_struct().columns(), numbers)),
             DataType::List(_) => {
                 let list = column.as_list::<i32>();
@@ -238,6 +242,7 @@ impl<'a> Cell<'a> {
             }
             Values::Bool(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
             Values::Text(values) => write_text(values.value(row), out),
+            Values::Bytes(values) => write_text(&base64(values.value(row)), out),
             Values::Row(members) => members.write(row, out),
             Values::List(offsets, item) => {
                 out.push(b'[');

@@ -8,7 +8,9 @@
 pub(crate) mod cursor;
 mod decode;
 mod encode;
+mod entries;
 mod envelope;
+mod first;
 
 use std::sync::Arc;
 

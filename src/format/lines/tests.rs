@@ -54,7 +54,13 @@ fn a_pattern_has_a_group_for_each_column() {
     assert_eq!(times, [Some(971_211_336_000), Some(971_186_137_000)]);
     assert_eq!(
         faults(&part),
-        [(2, "the pattern does not match"), (4, "column 'bytes': expected a whole number of its width, found 'x'"),]
+        [
+            (2, "the pattern does not match"),
+            (
+                4,
+                "column 'bytes': expected BIGINT (a whole number from -9223372036854775808 to 9223372036854775807), found 'x'"
+            ),
+        ]
     );
     assert_eq!(part.records, 5);
     let one = |pattern: &str| refused("regex", &[("n", DataType::Int64)], &[("regex.pattern", pattern)]);

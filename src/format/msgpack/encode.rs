@@ -17,8 +17,7 @@ pub(super) struct MsgPackEncoder;
 
 impl MsgPackEncoder {
     pub(super) fn new(schema: &SchemaRef) -> Result<MsgPackEncoder, FormatError> {
-        match schema.fields().iter().find(|field| matches!(field.data_type(), DataType::Map(..) | DataType::Union(..)))
-        {
+        match schema.fields().iter().find(|field| matches!(field.data_type(), DataType::Union(..))) {
             Some(field) => Err(refuse_type("msgpack", field)),
             None => Ok(MsgPackEncoder),
         }
@@ -80,6 +79,17 @@ fn cell(column: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Written {
             let items = column.as_list::<i32>().value(row);
             write::write_array_len(out, items.len() as u32)?;
             (0..items.len()).try_for_each(|item| cell(&items, item, out))
+        }
+        DataType::Binary => write::write_bin(out, column.as_binary::<i32>().value(row)),
+        DataType::Map(..) => {
+            let entries = column.as_map().value(row);
+            write::write_map_len(out, entries.len() as u32)?;
+            (0..entries.len()).try_for_each(|entry| {
+                // Keys are text, as JSON has them.
+                let key = array_value_to_string(entries.column(0), entry).unwrap_or_default();
+                write::write_str(out, &key)?;
+                cell(entries.column(1), entry, out)
+            })
         }
         _ => match array_value_to_string(column, row) {
             Ok(shown) => write::write_str(out, &shown),

@@ -12,6 +12,7 @@ use super::super::generated::{digits, texts};
 use super::super::random::{Stream, below, unit};
 use super::invalid;
 use crate::options::{OptionError, Options};
+use crate::types::sql_type;
 
 /// Makes one column: of the numbers of some rows and their event times.
 type Make = Box<dyn Fn(Range<u64>, &[i64]) -> ArrayRef + Send>;
@@ -94,7 +95,7 @@ impl Maker {
         let nulls = Stream::new(seed ^ 1, field.name());
         Ok(make.map(|make| Maker { make, null_rate, nulls }).ok_or_else(|| {
             let how = if sequence { "a sequence" } else { "datagen" };
-            let what = format!("{how} cannot make column '{}' of type {}", field.name(), field.data_type());
+            let what = format!("{how} cannot make column '{}' of type {}", field.name(), sql_type(field.data_type()));
             (what, "declare it as a number, VARCHAR, BOOLEAN or TIMESTAMP(3), or compute it in a view".to_owned())
         }))
     }

@@ -13,6 +13,7 @@ use super::super::generated::digits;
 use super::super::random::{Stream, below};
 use super::field::Maker;
 use crate::options::{OptionError, Options};
+use crate::types::sql_type;
 
 /// The ready kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +147,8 @@ pub(super) fn maker(kind: Kind, field: &FieldRef, seed: u64, keys: u64) -> Resul
         return Err((format!("this kind has no column '{}'", field.name()), format!("it has {}", known.join(", "))));
     };
     if data_type(draw) != *field.data_type() {
-        let what = format!("column '{name}' is {}, not {}", data_type(draw), field.data_type());
+        let (made, declared) = (sql_type(&data_type(draw)), sql_type(field.data_type()));
+        let what = format!("column '{name}' is {made}, not {declared}");
         return Err((what, "declare it so, or declare no columns at all".to_owned()));
     }
     if kind == Kind::Mixed && !matches!(name, "type" | "ts") && !field.is_nullable() {

@@ -12,6 +12,7 @@ use datafusion_common::{ExprSchema, Result};
 use datafusion_expr::{Cast, Expr, ExprSchemable, TryCast};
 
 use super::function::{Form, Function, Kind};
+use super::recast::{recast, recasts};
 use super::zones::compiled;
 use crate::time::Zone;
 
@@ -71,13 +72,25 @@ fn first(text: &str, length: i64) -> (&str, usize) {
     }
 }
 
+/// What stands for a cast, NULL where that fails if the cast is one that tries.
+pub(in crate::sql) fn tried(cast: &Expr, by: Expr) -> Expr {
+    match cast {
+        Expr::TryCast(_) => super::super::attempt::udf().call(vec![by]),
+        _ => by,
+    }
+}
+
 /// A cast to text whose text is not Arrow's, as the call that writes it. `schema` is that of the input.
 pub fn written(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
     let (Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field })) = &expr else {
         return Ok(Transformed::no(expr));
     };
+    let given = inner.get_type(schema);
+    if given.as_ref().is_ok_and(|given| recasts(given, field.data_type())) {
+        return Ok(Transformed::yes(tried(&expr, recast(inner.as_ref().clone(), field.data_type(), Zone::utc()))));
+    }
     let ours = |data_type: &DataType| matches!(data_type, DataType::Timestamp(_, None) | DataType::Boolean);
-    if !field.data_type().is_string() || !inner.get_type(schema).is_ok_and(|given| ours(&given)) {
+    if !field.data_type().is_string() || !given.is_ok_and(|given| ours(&given)) {
         return Ok(Transformed::no(expr));
     }
     let write = Arc::new(FUNCTIONS[0].udf(Zone::utc()));

@@ -208,7 +208,7 @@ pub(super) const FUNCTIONS: &[Generic] = &[
 ];
 
 /// The type of a map.
-fn map_of(key: &DataType, value: &DataType) -> DataType {
+pub(in crate::sql) fn map_of(key: &DataType, value: &DataType) -> DataType {
     let entries = vec![Field::new("key", key.clone(), false), Field::new("value", value.clone(), true)];
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries.into()), false)), false)
 }

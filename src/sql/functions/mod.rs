@@ -22,6 +22,7 @@ mod maps;
 mod moments;
 mod pieces;
 mod planner;
+mod recast;
 mod regex;
 mod rewrite;
 mod sets;
@@ -41,6 +42,7 @@ use generic::Generic;
 
 use crate::time::Zone;
 
+pub(in crate::sql) use as_text::tried;
 pub use as_text::written;
 pub use decimals::settled;
 #[cfg(test)]
@@ -48,7 +50,9 @@ pub(in crate::sql) use elsewhere::ELSEWHERE;
 pub(in crate::sql) use elsewhere::elsewhere;
 pub use function::in_zone;
 pub use manual::{Chapter, Entry, MANUAL};
+pub(in crate::sql) use maps::map_of;
 pub use planner::planners;
+pub(in crate::sql) use recast::{recast, recasts};
 pub use rewrite::rewrite_call;
 pub(super) use zones::{conversion, instant_of, local_time};
 

@@ -1,0 +1,117 @@
+//! What is said of values that do not fit, in every format: it names the column and SQL's type, and no type of Arrow.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Seek, Write};
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Fields, TimeUnit as ArrowUnit};
+
+use super::tests::{decode, options, schema};
+use super::*;
+
+fn kinds() -> Vec<DataType> {
+    let field = |name: &str, kind: DataType| Arc::new(Field::new(name, kind, true));
+    let pair = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Int32, true)]);
+    let entries = Arc::new(Field::new("entries", DataType::Struct(pair), false));
+    vec![
+        DataType::Int8,
+        DataType::Int16,
+        DataType::Int32,
+        DataType::Int64,
+        DataType::Float32,
+        DataType::Float64,
+        DataType::Boolean,
+        DataType::Decimal128(5, 2),
+        DataType::Timestamp(ArrowUnit::Millisecond, None),
+        DataType::Timestamp(ArrowUnit::Millisecond, Some("+00:00".into())),
+        DataType::Date32,
+        DataType::Time32(ArrowUnit::Millisecond),
+        DataType::Binary,
+        DataType::List(field("item", DataType::Int32)),
+        DataType::Struct(vec![field("a", DataType::Int32)].into()),
+        DataType::Map(entries, false),
+    ]
+}
+
+/// The words of Arrow that nobody is to read.
+const ARROW: [&str; 12] = [
+    "Int8",
+    "Int16",
+    "Int32",
+    "Int64",
+    "Utf8",
+    "Float",
+    "Timestamp(",
+    "Decimal128",
+    "Date32",
+    "Time32",
+    "Struct",
+    "List(",
+];
+
+#[track_caller]
+fn speaks_sql(format: &str, kind: &DataType, detail: &str) {
+    let named = detail.contains("'c'") && detail.contains(&sql_type(kind));
+    assert!(named, "{format}, {}: {detail}", sql_type(kind));
+    assert!(!ARROW.iter().any(|word| detail.contains(word)), "{format}, {}: {detail}", sql_type(kind));
+}
+
+#[test]
+fn text_that_does_not_fit_is_told_in_sqls_words() {
+    for kind in kinds() {
+        let columns = [("c", kind.clone())];
+        let wrong = if kind == DataType::Binary { "%" } else { "?" };
+        let json = decode("json", &columns, &[], format!("{{\"c\":\"{wrong}\"}}\n").as_bytes());
+        speaks_sql("json", &kind, &json.faults[0].detail);
+        if !matches!(kind, DataType::Boolean) {
+            let json = decode("json", &columns, &[], b"{\"c\":true}\n");
+            speaks_sql("json", &kind, &json.faults[0].detail);
+        }
+        if !kind.is_nested() {
+            let csv = decode("csv", &columns, &[], format!("c\n{wrong}\n").as_bytes());
+            speaks_sql("csv", &kind, &csv.faults[0].detail);
+            let lines = decode("regex", &columns, &[("regex.pattern", "(?<c>.*)")], format!("{wrong}\n").as_bytes());
+            speaks_sql("regex", &kind, &lines.faults[0].detail);
+        }
+    }
+}
+
+#[test]
+fn columns_that_do_not_fit_are_told_in_sqls_words() {
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["%"]));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX]));
+    for (name, column) in ["arrow", "parquet"].into_iter().flat_map(|name| [(name, &texts), (name, &numbers)]) {
+        let format = find(name).unwrap();
+        let batch = RecordBatch::try_from_iter([("c", column.clone())]).unwrap();
+        let mut bytes = Vec::new();
+        let mut encoder = format.encoder(&batch.schema(), &Options::default()).unwrap();
+        encoder.encode(&batch, &mut bytes).unwrap();
+        encoder.finish(&mut bytes).unwrap();
+        for kind in kinds() {
+            if column.data_type() == &DataType::Int64
+                && matches!(kind, DataType::Int64 | DataType::Float32 | DataType::Float64)
+                || matches!((column.data_type(), &kind), (DataType::Int64, DataType::Timestamp(..)))
+            {
+                continue;
+            }
+            let schema = schema(&[("c", kind.clone())]);
+            let layout = Layout::new(&schema, &[0], &options(&[])).unwrap();
+            let Decoding::Blocks(blocks) = format.decoding(&layout, &Options::default()).unwrap() else { panic!() };
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes).unwrap();
+            file.rewind().unwrap();
+            let parts: Vec<Part> = blocks.open(Input::File(file)).unwrap().map(Result::unwrap).collect();
+            speaks_sql(name, &kind, &parts[0].faults[0].detail);
+        }
+    }
+}
+
+#[test]
+fn types_that_a_format_does_not_hold_are_told_in_sqls_words() {
+    for kind in kinds().into_iter().filter(DataType::is_nested) {
+        let layout = Layout::new(&schema(&[("c", kind.clone())]), &[0], &Options::default()).unwrap();
+        let refused = find("csv").unwrap().decoding(&layout, &Options::default()).unwrap_err().to_string();
+        speaks_sql("csv", &kind, &refused);
+        assert!(refused.contains("read it as VARCHAR"), "{refused}");
+    }
+}

@@ -1,0 +1,176 @@
+//! Casts inside of ROW, ARRAY and MAP: each value as CAST has it by itself. Times and truth values become the text that SQL writes,
+//! instants are put by the session's zone; Arrow's own casts of nested values know neither.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, ListArray, MapArray, StringArray, StructArray, TimestampMillisecondArray};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, Field, FieldRef, Fields};
+use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use super::super::column_type::{TIME, instant, is_instant, plain};
+use super::zones::{compiled, read_instant, to_local};
+use crate::time::Zone;
+
+/// Whether a cast of nested values has values in it that are cast otherwise here than by Arrow.
+pub(in crate::sql) fn recasts(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (DataType::List(from), DataType::List(to)) | (DataType::Map(from, _), DataType::Map(to, _)) => {
+            inside(from.data_type(), to.data_type())
+        }
+        (DataType::Struct(_), DataType::Struct(_)) => inside(from, to),
+        _ => false,
+    }
+}
+
+fn inside(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (DataType::Struct(from), DataType::Struct(to)) => members(from, to).is_some_and(|pairs| {
+            pairs.into_iter().zip(to).any(|(at, to)| inside(from[at].data_type(), to.data_type()))
+        }),
+        (from, to) if from.is_nested() => recasts(from, to),
+        (from, to) if from == to => false,
+        (from, to) => {
+            is_instant(from)
+                || is_instant(to)
+                || to.is_string() && matches!(from, DataType::Timestamp(..) | DataType::Boolean)
+        }
+    }
+}
+
+/// Per member wanted the place of that which becomes it: by their names, or if those are others by their places.
+fn members(from: &Fields, to: &Fields) -> Option<Vec<usize>> {
+    if from.len() != to.len() {
+        return None;
+    }
+    let named = |field: &FieldRef| from.iter().position(|from| from.name().eq_ignore_ascii_case(field.name()));
+    Some(to.iter().map(named).collect::<Option<Vec<_>>>().unwrap_or_else(|| (0..from.len()).collect()))
+}
+
+/// A cast of nested values in a session in this zone.
+pub(in crate::sql) fn recast(value: Expr, to: &DataType, zone: Zone) -> Expr {
+    let signature = Signature::any(1, Volatility::Immutable);
+    ScalarUDF::new_from_impl(Recast { to: plain(to), zone, signature }).call(vec![value])
+}
+
+#[derive(Debug)]
+struct Recast {
+    to: DataType,
+    zone: Zone,
+    signature: Signature,
+}
+
+impl PartialEq for Recast {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.to, self.zone) == (&other.to, other.zone)
+    }
+}
+
+impl Eq for Recast {}
+
+impl Hash for Recast {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.to, self.zone).hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Recast {
+    fn name(&self) -> &str {
+        "recast"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.to.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match &args.args[0] {
+            ColumnarValue::Array(value) => Ok(one(value, &self.to, self.zone)?.into()),
+            ColumnarValue::Scalar(value) => {
+                Ok(ScalarValue::try_from_array(&one(&value.to_array()?, &self.to, self.zone)?, 0)?.into())
+            }
+        }
+    }
+}
+
+/// A column as the other type, value by value.
+fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
+    let from = value.data_type();
+    match (from, to) {
+        (from, to) if from == to => Ok(Arc::clone(value)),
+        (DataType::List(_), DataType::List(item)) => {
+            let list = value.as_list::<i32>();
+            let items = one(list.values(), item.data_type(), zone)?;
+            Ok(Arc::new(ListArray::try_new(Arc::clone(item), list.offsets().clone(), items, list.nulls().cloned())?))
+        }
+        (DataType::Map(..), DataType::Map(entries, sorted)) => {
+            let map = value.as_map();
+            let pairs = one(&(Arc::new(map.entries().clone()) as ArrayRef), entries.data_type(), zone)?;
+            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            let pairs = pairs.as_struct().clone();
+            Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, pairs, nulls, *sorted)?))
+        }
+        (DataType::Struct(given), DataType::Struct(wanted)) => {
+            let Some(places) = members(given, wanted) else {
+                return plan_err!("a ROW of {} fields is not one of {}", given.len(), wanted.len());
+            };
+            let row = value.as_struct();
+            let columns = places.into_iter().zip(wanted).map(|(at, to)| one(row.column(at), to.data_type(), zone));
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            let fields: Fields = wanted.iter().map(nullable).collect();
+            let row = StructArray::try_new_with_length(fields, columns, row.nulls().cloned(), row.len())?;
+            strict(&(Arc::new(row) as ArrayRef), to)
+        }
+        (from, to) if is_instant(from) => {
+            let local = to_local(value.as_primitive::<TimestampMillisecondType>(), zone);
+            one(&local, to, zone)
+        }
+        (DataType::Utf8, to) if is_instant(to) => {
+            let read = |text: Option<&str>| match text.map(|text| (text, read_instant(text, zone))) {
+                None => Ok(None),
+                Some((_, Some(instant))) => Ok(Some(instant)),
+                Some((text, None)) => exec_err!("'{text}' is not a time"),
+            };
+            let instants = value.as_string::<i32>().iter().map(read).collect::<Result<TimestampMillisecondArray>>()?;
+            Ok(Arc::new(instants.with_data_type(instant())))
+        }
+        (_, to) if is_instant(to) => {
+            let local = strict(value, &TIME)?;
+            let local = local.as_primitive::<TimestampMillisecondType>();
+            let instants: TimestampMillisecondArray = local.unary(|local| zone.instant(local));
+            Ok(Arc::new(instants.with_data_type(instant())))
+        }
+        (DataType::Timestamp(..), DataType::Utf8) => {
+            let (local, pattern) = (strict(value, &TIME)?, compiled("yyyy-MM-dd HH:mm:ss.SSS")?);
+            let written = local.as_primitive::<TimestampMillisecondType>().iter().map(|time| {
+                let mut text = String::new();
+                pattern.write(time?, 0, &mut text);
+                Some(text)
+            });
+            Ok(Arc::new(written.collect::<StringArray>()))
+        }
+        (DataType::Boolean, DataType::Utf8) => {
+            let word = |truth: bool| if truth { "TRUE" } else { "FALSE" };
+            Ok(Arc::new(value.as_boolean().iter().map(|truth| truth.map(word)).collect::<StringArray>()))
+        }
+        _ => strict(value, to),
+    }
+}
+
+fn nullable(field: &FieldRef) -> FieldRef {
+    Arc::new(Field::new(field.name(), field.data_type().clone(), true))
+}
+
+/// Arrow's cast, which fails where a value does not fit.
+fn strict(value: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    Ok(cast_with_options(value, to, &options)?)
+}
