@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | time metrics types |
+//! | 0 | time metrics type_names |
 //! | 1 | options delta retry otlp |
 //! | 2 | aggregate expression format operator |
 //! | 3 | pattern window reduce session join rank table recursion source sink |
@@ -46,5 +46,5 @@ pub mod source;
 pub mod sql;
 pub mod table;
 pub mod time;
-pub mod types;
+pub mod type_names;
 pub mod window;

@@ -11,7 +11,7 @@ use datafusion_physical_expr::expressions::{
 
 use super::{Arithmetic, Attempt, ByPlace, CANONICAL, Canonical, Filled, Scalar, plain};
 use crate::time::{format_duration_ms, format_time_ms};
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// A value as SQL writes it.
 pub fn sql_literal(value: &ScalarValue) -> String {

@@ -14,7 +14,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::decimal::decimal;
 use super::number;
 use super::timestamp::{Times, read_clock};
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// Base64 with its padding or without, as writers leave it out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

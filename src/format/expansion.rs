@@ -6,7 +6,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// Rows that need no bytes to show for themselves.
 const FREE_ROWS: usize = 1 << 20;

@@ -18,7 +18,7 @@ use super::cells::{Cells, is_instant, pair};
 use super::json::JsonValues;
 use super::number;
 use super::timestamp::{Times, write_time};
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// Rows whose values do not fit.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ use arrow_schema::{Schema, SchemaRef};
 
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::time::Zone;
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 pub use blocks::{guarded, is_guarded};
 pub use constant::{Constant, constant};

@@ -26,7 +26,7 @@ pub(super) fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>()))
 }
 
-const TS: DataType = DataType::Timestamp(ArrowUnit::Millisecond, None);
+pub(super) const TS: DataType = DataType::Timestamp(ArrowUnit::Millisecond, None);
 
 /// Decodes `input` as columns `kinds`, whole.
 pub(super) fn decode(format: &str, columns: &[(&str, DataType)], given: &[(&str, &str)], input: &[u8]) -> Part {
@@ -183,7 +183,7 @@ fn random_batch(seed: u64, rows: usize, nested: bool) -> RecordBatch {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
-fn read_back(format: &dyn Format, schema: &SchemaRef, given: &Options, bytes: &[u8]) -> Vec<Part> {
+pub(super) fn read_back(format: &dyn Format, schema: &SchemaRef, given: &Options, bytes: &[u8]) -> Vec<Part> {
     let all: Vec<usize> = (0..schema.fields().len()).collect();
     let layout = Layout::new(schema, &all, given).unwrap();
     match format.decoding(&layout, given).unwrap() {
@@ -416,25 +416,6 @@ fn not_null_columns_take_no_null() {
     let csv = text_of(csv::Csv.decoding(&layout, &Options::default()).unwrap());
     let part = decode_text(csv.as_ref(), b"n,m\n,\n1,\n").unwrap();
     assert_eq!((ints(&part, 0), part.faults.len()), (vec![Some(1)], 1));
-}
-
-#[test]
-fn a_block_value_that_does_not_fit_costs_its_row_only() {
-    let ts: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![-1, 1500, 0]));
-    let n: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(3_000_000_000), None]));
-    let batch = RecordBatch::try_from_iter([("other", n.clone()), ("ts", ts), ("n", n)]).unwrap();
-    for name in ["arrow", "parquet"] {
-        let format = find(name).unwrap();
-        let mut bytes = Vec::new();
-        let mut encoder = format.encoder(&batch.schema(), &Options::default()).unwrap();
-        encoder.encode(&batch, &mut bytes).unwrap();
-        encoder.finish(&mut bytes).unwrap();
-        let parts = read_back(format, &schema(&[("n", DataType::Int32), ("ts", TS)]), &Options::default(), &bytes);
-        let times: Vec<_> = parts[0].batch.column(1).as_primitive::<TimestampMillisecondType>().iter().collect();
-        assert_eq!(times, [Some(-1), Some(0)]);
-        assert_eq!(faults(&parts[0]), [(1, "column 'n' does not fit INT")]);
-        assert_eq!(parts[0].numbers, Some(vec![0, 2]));
-    }
 }
 
 /// Five blocks of 1000 rows: the Arrow file and stream forms, and Parquet.

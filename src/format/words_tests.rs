@@ -3,10 +3,12 @@
 
 use std::io::{Seek, Write};
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Fields, TimeUnit as ArrowUnit};
 
-use super::tests::{decode, options, schema};
+use super::tests::{TS, decode, faults, options, read_back, schema};
 use super::*;
 
 fn kinds() -> Vec<DataType> {
@@ -113,5 +115,24 @@ fn types_that_a_format_does_not_hold_are_told_in_sqls_words() {
         let refused = find("csv").unwrap().decoding(&layout, &Options::default()).unwrap_err().to_string();
         speaks_sql("csv", &kind, &refused);
         assert!(refused.contains("read it as VARCHAR"), "{refused}");
+    }
+}
+
+#[test]
+fn a_block_value_that_does_not_fit_costs_its_row_only() {
+    let ts: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![-1, 1500, 0]));
+    let n: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(3_000_000_000), None]));
+    let batch = RecordBatch::try_from_iter([("other", n.clone()), ("ts", ts), ("n", n)]).unwrap();
+    for name in ["arrow", "parquet"] {
+        let format = find(name).unwrap();
+        let mut bytes = Vec::new();
+        let mut encoder = format.encoder(&batch.schema(), &Options::default()).unwrap();
+        encoder.encode(&batch, &mut bytes).unwrap();
+        encoder.finish(&mut bytes).unwrap();
+        let parts = read_back(format, &schema(&[("n", DataType::Int32), ("ts", TS)]), &Options::default(), &bytes);
+        let times: Vec<_> = parts[0].batch.column(1).as_primitive::<TimestampMillisecondType>().iter().collect();
+        assert_eq!(times, [Some(-1), Some(0)]);
+        assert_eq!(faults(&parts[0]), [(1, "column 'n' does not fit INT")]);
+        assert_eq!(parts[0].numbers, Some(vec![0, 2]));
     }
 }

@@ -17,7 +17,7 @@ use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, Table
 use crate::expression::{Sql, plain};
 use crate::source::SourceSpec;
 use crate::time::format_duration_ms;
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// The operator trees of all views and sinks, or of the one named `view`; a name that is not there explains nothing.
 ///

@@ -46,7 +46,7 @@ pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
 pub use crate::pattern::{Condition, Pattern, Pick, PickAggregate, Place, Shape, Skip, Variable};
 pub use crate::rank::{Frame, Numbering, Rank};
 pub use crate::recursion::{MAX_ROUNDS, Recursion};
-pub use crate::types::sql_type;
+pub use crate::type_names::sql_type;
 pub use crate::window::Window;
 
 /// Index of a node in [`Dataflow::nodes`].

@@ -14,7 +14,7 @@ use arrow_schema::{DataType, FieldRef};
 use super::{Beside, MetadataColumn, SourceError, SourceSpec};
 use crate::format::{self, Layout};
 use crate::time::Zone;
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// What a source can be asked for besides its rows.
 pub(super) const METADATA: &[MetadataColumn] = &[

@@ -18,7 +18,7 @@ use self::generator::{Generator, Kind, Rows};
 use super::generated::{Turn, Turns, check_options};
 use super::{Connector, Decoded, Read, Reader, SourceError, SourceSpec};
 use crate::options::{OptionError, OptionSpec, Options};
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// The connector `nexmark`.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::beside::{Beside, without};
 use super::{SourceError, SourceSpec};
 use crate::format::{self, Layout};
 use crate::options::{OptionError, OptionSpec};
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// The option that says what stands for NULL.
 pub(super) const DEFAULT_NAME: OptionSpec = OptionSpec {

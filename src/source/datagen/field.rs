@@ -12,7 +12,7 @@ use super::super::generated::{digits, texts};
 use super::super::random::{Stream, below, unit};
 use super::invalid;
 use crate::options::{OptionError, Options};
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// Makes one column: of the numbers of some rows and their event times.
 type Make = Box<dyn Fn(Range<u64>, &[i64]) -> ArrayRef + Send>;

@@ -13,7 +13,7 @@ use super::super::generated::digits;
 use super::super::random::{Stream, below};
 use super::field::Maker;
 use crate::options::{OptionError, Options};
-use crate::types::sql_type;
+use crate::type_names::sql_type;
 
 /// The ready kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
