@@ -142,6 +142,18 @@ fn nexmark_can_be_out_of_order_and_narrow() {
 }
 
 #[test]
+fn times_may_be_instants() {
+    let instant = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
+    let field = |kind: &DataType| Arc::new(Field::new("ts", kind.clone(), true));
+    for options in [&[("number-of-rows", "9"), ("kind", "sensor")][..], &[("number-of-rows", "9")]] {
+        let made = |kind: &DataType| one(&generate(&spec(&Datagen, &[field(kind)], options)));
+        let found = made(&instant);
+        assert_eq!(found.column(0).data_type(), &instant);
+        assert_eq!(time(&found, "ts"), time(&made(&DataType::Timestamp(TimeUnit::Millisecond, None)), "ts"));
+    }
+}
+
+#[test]
 fn the_refusals_of_generators_say_what_would_do() {
     let refused = |connector: &'static dyn Connector, columns: &[(&str, DataType)], options: &[(&str, &str)]| {
         let columns: Vec<FieldRef> =

@@ -48,10 +48,12 @@ def instant(local, zone):
 
 
 def edge(local, zone, last):
-    """Where a day begins, or ends: at the first instant that clocks show it, or the last; behind what they pass over."""
+    """Where a day begins, or ends: at the first instant that clocks show it, or from which on they show no time before it; behind
+    what they pass over."""
     first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first <= second:
-        return second if last else first
+        before = (second - datetime.timedelta(microseconds=1)).astimezone(zone).replace(tzinfo=None)
+        return second if last and before < local else first
     while first - second > datetime.timedelta(seconds=1):
         middle = second + (first - second) / 2
         second, first = (middle, first) if middle.astimezone(zone).replace(tzinfo=None) < local else (second, middle)

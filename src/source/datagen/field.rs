@@ -218,11 +218,13 @@ fn random(
                 })
             }))
         }
-        DataType::Timestamp(TimeUnit::Millisecond, None) => {
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            let kind = kind.clone();
             let past = options.duration_ms(&option("max-past"))?.unwrap_or(0) as u64;
             Some(Box::new(move |rows, times| {
                 let time = |(row, time): (u64, &i64)| time.saturating_sub(below(values.at(row), past + 1) as i64);
-                Arc::new(TimestampMillisecondArray::from_iter_values(rows.zip(times).map(time)))
+                let made = TimestampMillisecondArray::from_iter_values(rows.zip(times).map(time));
+                Arc::new(made.with_data_type(kind.clone()))
             }))
         }
         _ => None,

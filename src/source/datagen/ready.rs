@@ -146,7 +146,10 @@ pub(super) fn maker(kind: Kind, field: &FieldRef, seed: u64, keys: u64) -> Resul
         let known: Vec<String> = columns(kind).iter().map(|field| field.name().clone()).collect();
         return Err((format!("this kind has no column '{}'", field.name()), format!("it has {}", known.join(", "))));
     };
-    if data_type(draw) != *field.data_type() {
+    // A time may be declared as an instant too.
+    let instant =
+        matches!((draw, field.data_type()), (Draw::Time, DataType::Timestamp(TimeUnit::Millisecond, Some(_))));
+    if data_type(draw) != *field.data_type() && !instant {
         let (made, declared) = (sql_type(&data_type(draw)), sql_type(field.data_type()));
         let what = format!("column '{name}' is {made}, not {declared}");
         return Err((what, "declare it so, or declare no columns at all".to_owned()));
@@ -166,13 +169,16 @@ pub(super) fn maker(kind: Kind, field: &FieldRef, seed: u64, keys: u64) -> Resul
         third: stream("third"),
         fourth: stream("fourth"),
     };
-    Ok(Maker::ready(move |rows, times| column(draws, owner, draw, rows, times)))
+    let kind = field.data_type().clone();
+    Ok(Maker::ready(move |rows, times| column(draws, owner, draw, &kind, rows, times)))
 }
 
-fn column(draws: Draws, owner: Kind, draw: Draw, rows: Range<u64>, times: &[i64]) -> ArrayRef {
+fn column(draws: Draws, owner: Kind, draw: Draw, kind: &DataType, rows: Range<u64>, times: &[i64]) -> ArrayRef {
     let here = |row: u64| !draws.mixed || draws.kind(row) == owner;
     match draw {
-        Draw::Time => Arc::new(TimestampMillisecondArray::new(times.to_vec().into(), None)),
+        Draw::Time => {
+            Arc::new(TimestampMillisecondArray::new(times.to_vec().into(), None).with_data_type(kind.clone()))
+        }
         Draw::Text(write) => {
             let mut column = StringBuilder::with_capacity(times.len(), 12 * times.len());
             let mut text = String::new();
