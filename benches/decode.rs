@@ -2,6 +2,9 @@
 //! same bytes for comparison, and the `filesystem` source over a file; then a whole program, from the file into windows of
 //! 10 s per key, beside the bare decoder of the same columns on as many threads; then what a field costs in rows of 10 to 5,000
 //! columns. `cargo bench --bench decode [-- ROWS]`, `cargo bench --bench decode -- wide` for the last alone.
+//!
+//! Whole programs from a file of four million fields into nothing, nanoseconds of CPU a field without what planning takes, at 10,
+//! 100, 1,000 and 5,000 columns: CSV 28, 28, 32, 70; JSON 33, 33, 45, 80 (two virtual processors that others used too).
 
 use std::io::Write;
 use std::sync::Arc;

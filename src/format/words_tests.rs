@@ -1,14 +1,12 @@
 //! What is said of values that do not fit, in every format: it names the column and SQL's type, and no type of Arrow.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Seek, Write};
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Fields, TimeUnit as ArrowUnit};
 
-use super::tests::{TS, decode, faults, options, read_back, schema};
+use super::tests::{TS, decode, faults, read_back, schema};
 use super::*;
 
 fn kinds() -> Vec<DataType> {
@@ -96,13 +94,7 @@ fn columns_that_do_not_fit_are_told_in_sqls_words() {
             {
                 continue;
             }
-            let schema = schema(&[("c", kind.clone())]);
-            let layout = Layout::new(&schema, &[0], &options(&[])).unwrap();
-            let Decoding::Blocks(blocks) = format.decoding(&layout, &Options::default()).unwrap() else { panic!() };
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(&bytes).unwrap();
-            file.rewind().unwrap();
-            let parts: Vec<Part> = blocks.open(Input::File(file)).unwrap().map(Result::unwrap).collect();
+            let parts = read_back(format, &schema(&[("c", kind.clone())]), &Options::default(), &bytes);
             speaks_sql(name, &kind, &parts[0].faults[0].detail);
         }
     }
