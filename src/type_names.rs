@@ -68,56 +68,6 @@ fn places(unit: TimeUnit) -> u8 {
     }
 }
 
-/// What Arrow says of types, in SQL's words: `cannot cast to type Int32` as `cannot cast to type INT`.
-pub fn in_sql(message: &str) -> String {
-    const NAMES: &[(&str, &str)] = &[
-        ("LargeUtf8", "VARCHAR"),
-        ("Utf8View", "VARCHAR"),
-        ("Utf8", "VARCHAR"),
-        ("UInt8", "TINYINT UNSIGNED"),
-        ("UInt16", "SMALLINT UNSIGNED"),
-        ("UInt32", "INT UNSIGNED"),
-        ("UInt64", "BIGINT UNSIGNED"),
-        ("Int8", "TINYINT"),
-        ("Int16", "SMALLINT"),
-        ("Int32", "INT"),
-        ("Int64", "BIGINT"),
-        ("Float32", "FLOAT"),
-        ("Float64", "DOUBLE"),
-        ("Date32", "DATE"),
-        ("Boolean", "BOOLEAN"),
-        ("Timestamp(ms, \"+00:00\")", "TIMESTAMP_LTZ(3)"),
-        ("Timestamp(ms)", "TIMESTAMP(3)"),
-        ("Timestamp(ns)", "TIMESTAMP(9)"),
-        ("Time32(ms)", "TIME(3)"),
-        ("Decimal128(", "DECIMAL("),
-        ("Decimal256(", "DECIMAL("),
-        ("Decimal128", "DECIMAL"),
-        ("Decimal256", "DECIMAL"),
-    ];
-    let mut out = String::with_capacity(message.len());
-    let mut rest = message;
-    while let Some(first) = rest.chars().next() {
-        let begins = !out.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let found = NAMES.iter().filter(|_| begins).find_map(|(arrow, sql)| {
-            let after = rest.strip_prefix(arrow)?;
-            let ends = arrow.ends_with('(') || !after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-            ends.then_some((*sql, after))
-        });
-        match found {
-            Some((sql, after)) => {
-                out.push_str(sql);
-                rest = after;
-            }
-            None => {
-                out.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -141,21 +91,6 @@ mod tests {
             (DataType::Struct(vec![field("a", DataType::Date64)].into()), "ROW<a DATE>"),
         ] {
             assert_eq!(sql_type(&kind), expected);
-        }
-    }
-
-    #[test]
-    fn messages_of_arrow_speak_sql() {
-        for (message, expected) in [
-            ("Can't cast value 3 to type Int32", "Can't cast value 3 to type INT"),
-            ("Cannot cast string 'Int8y' to value of Int64 type", "Cannot cast string 'Int8y' to value of BIGINT type"),
-            (
-                "128 is too large to store in a Decimal128 of precision 2",
-                "128 is too large to store in a DECIMAL of precision 2",
-            ),
-            ("UInt64 to Decimal128(5, 2) or myInt32", "BIGINT UNSIGNED to DECIMAL(5, 2) or myInt32"),
-        ] {
-            assert_eq!(in_sql(message), expected);
         }
     }
 }

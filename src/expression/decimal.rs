@@ -128,7 +128,7 @@ impl Failed {
     fn error(self, output: &DataType) -> DataFusionError {
         match self {
             Failed::Zero => ArrowError::DivideByZero.into(),
-            Failed::TooGreat => exec_datafusion_err!("the result is beyond {}", super::sql_type(output)),
+            Failed::TooGreat => exec_datafusion_err!("the result is beyond {}", crate::type_names::sql_type(output)),
         }
     }
 }
