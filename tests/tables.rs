@@ -8,6 +8,8 @@ mod exact;
 mod feed;
 #[path = "tables/kept.rs"]
 mod kept;
+#[path = "tables/still.rs"]
+mod still;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -2,8 +2,11 @@
 //!
 //! It is where the streams are: its one lane follows their frontier, so it holds nothing back and rows of an epoch
 //! meet the table as the requests of that epoch and those before leave it. When the streams have ended the table ends too
-//! or, if it lingers, goes on at ticks of the end of time.
+//! or, if it lingers, goes on at ticks of the end of time. All tables of a worker go on together: what reads two of them
+//! is never held back by the one that does not change.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::{Scope, Stream};
+use timely::scheduling::Activator;
 
 use super::table::Table;
 use crate::delta::Delta;
@@ -36,6 +40,26 @@ pub(super) struct Inlet {
     pub(super) first: bool,
     /// How often the end of time ticks where other processes wait for this one's; `None` without others.
     pub(super) tick: Option<Duration>,
+    /// How far the tables of the worker are at the end of time.
+    pub(super) end: Rc<EndOfTime>,
+}
+
+/// The tick of the end of time that the tables of a worker are at.
+#[derive(Default)]
+pub(super) struct EndOfTime {
+    tick: Cell<u64>,
+    tables: RefCell<Vec<Activator>>,
+}
+
+impl EndOfTime {
+    /// The tick that all are at, which is `tick` at least; the others are woken to follow.
+    fn at_least(&self, tick: u64) -> u64 {
+        if tick > self.tick.get() {
+            self.tick.set(tick);
+            self.tables.borrow().iter().for_each(Activator::activate);
+        }
+        self.tick.get()
+    }
 }
 
 /// The requests for a table on this worker.
@@ -48,6 +72,7 @@ pub(super) fn requests<'s>(tide: Tide<'s>, table: &Arc<Table>, inlet: Inlet) -> 
             table.set_worker(worker.sync_activator_for(info.address.to_vec()));
             activator.activate();
         }
+        inlet.end.tables.borrow_mut().push(activator.clone());
         let mut open = inlet.first;
         let mut begun = false;
         let mut last: Option<Epoch> = None;
@@ -83,7 +108,8 @@ pub(super) fn requests<'s>(tide: Tide<'s>, table: &Arc<Table>, inlet: Inlet) -> 
                         activator.activate_after(tick);
                         now_ms().max(0) as u64 / (tick.as_millis() as u64).max(1)
                     });
-                    emitter.advance(0, Epoch { watermark: i64::MAX, tick: next.max(clock) });
+                    let tick = inlet.end.at_least(next.max(clock));
+                    emitter.advance(0, Epoch { watermark: i64::MAX, tick });
                     table.waiting.store(false, Ordering::Release);
                 }
                 None => {

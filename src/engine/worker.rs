@@ -1,5 +1,6 @@
 //! What one worker thread does: builds the dataflow, then steps it and parks while there is nothing to do.
 
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use super::sink_writer::ToSink;
 use super::source::Source;
 use super::source_operator::{Probes, source};
 use super::table::Table;
-use super::table_operator::{Inlet, requests, tide};
+use super::table_operator::{EndOfTime, Inlet, requests, tide};
 use super::view::View;
 use super::views::Views;
 use crate::delta::{Delta, Rejects};
@@ -93,8 +94,9 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
     if !work.tables.is_empty() {
         let tide = tide(scope, &inputs);
         let tick = (config.processes() > 1).then(|| Duration::from_millis(config.tick_ms));
+        let end = Rc::new(EndOfTime::default());
         for table in &work.tables {
-            let inlet = Inlet { first: index == first, tick };
+            let inlet = Inlet { first: index == first, tick, end: end.clone() };
             inputs.push(requests(tide.clone(), table, inlet).probe_with(&probes.inputs));
         }
     }
