@@ -438,6 +438,7 @@ fn a_run_says_why_rows_are_dead_letters() {
     let of_view = lines.iter().find(|line| line["view"] == "q").unwrap();
     assert!(of_view["expression"].as_str().unwrap().starts_with("10 / "), "{of_view}");
     assert_eq!((&of_view["count"], &of_view["reason"]), (&1.into(), &"evaluation".into()));
+    assert!(of_view["epoch"].as_str().unwrap().parse::<highwater::time::Epoch>().is_ok(), "{of_view}");
     // A third of the rows.
     for (most, expected) in [("0.3", 1), ("30%", 1), ("34%", 0), ("1", 0)] {
         let (code, _, err) = run(&["--max-rejected", most]);

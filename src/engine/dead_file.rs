@@ -16,7 +16,7 @@ use super::error::EngineError;
 use crate::delta::Reject;
 use crate::retry::{self, Standing};
 use crate::sink::drain;
-use crate::time::Clock;
+use crate::time::{Clock, Epoch};
 
 /// How long a line may stay unseen while more come.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -62,6 +62,7 @@ struct OfReader<'a> {
     view: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sink: Option<&'a str>,
+    epoch: String,
     position: &'a str,
     expression: &'a str,
     reason: &'a str,
@@ -98,12 +99,13 @@ impl DeadFile {
         self.line(&OfSource { source, position, reason, detail, content });
     }
 
-    /// A row that a view or sink could not take, `count` times, or takes back.
-    pub(super) fn reader(&self, owner: Owner, name: &str, letter: &Letter) {
+    /// A row that a view or sink could not take at an epoch, `count` times, or takes back.
+    pub(super) fn reader(&self, owner: Owner, name: &str, epoch: Epoch, letter: &Letter) {
         let of = |wanted: Owner| (owner == wanted).then_some(name);
         let Letter { position, expression, reason, detail, content, count, .. } = letter;
         let (view, sink) = (of(Owner::View), of(Owner::Sink));
-        self.line(&OfReader { view, sink, position, expression, reason, detail, content, count: *count });
+        let epoch = epoch.to_string();
+        self.line(&OfReader { view, sink, epoch, position, expression, reason, detail, content, count: *count });
     }
 
     fn line(&self, line: &impl Serialize) {

@@ -196,7 +196,7 @@ impl DeadLetters {
                 failed.get_or_create(&labels).inc_by(diff.unsigned_abs());
                 state.since += diff;
             }
-            self.file.iter().for_each(|file| file.reader(self.owner, &self.name, &letter));
+            self.file.iter().for_each(|file| file.reader(self.owner, &self.name, epoch, &letter));
             state.keep(epoch, bytes, diff, self.limit);
             state.count(letter, diff);
         }
