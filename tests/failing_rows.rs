@@ -136,6 +136,19 @@ fn of_join_conditions_over_aggregates_and_patterns() {
     );
 }
 
+/// What FILTER leaves out is not looked at, and fails nowhere.
+#[test]
+fn of_arguments_behind_a_filter() {
+    fails("CREATE MATERIALIZED VIEW v AS SELECT k, SUM(10 / d) FILTER (WHERE d <> 0) AS q FROM s GROUP BY k", 0, &[]);
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT ARRAY_AGG(k ORDER BY 10 / d) FILTER (WHERE d <> 0 OR k = 'a') AS q FROM s",
+        1,
+        &[
+            r#"view v x1: 10 / d: division by zero [{"k":"a","d":0,"ts":"1970-01-01T00:00:02.000Z","(d != 0 OR k = 'a')":true}]"#,
+        ],
+    );
+}
+
 #[test]
 fn of_rows_that_are_taken_back() {
     // The sum of `c` is 1, then 4: its letter comes and goes.

@@ -126,8 +126,20 @@ fn hostfile(folder: &Path, processes: usize) {
     fs::write(folder.join("hosts.txt"), lines.collect::<String>()).unwrap();
 }
 
-/// Runs the dataflow; what each process said, or that one did not end.
+/// Runs the dataflow; what each process said, or that one did not end. Ports that somebody has taken meanwhile are drawn anew.
 fn run(folder: &Path, way: Way) -> Result<Vec<Output>, String> {
+    let taken = |output: &Output| stderr(output).contains("Address already in use");
+    let mut outputs = run_once(folder, way)?;
+    for _ in 0..5 {
+        if !outputs.iter().any(taken) {
+            break;
+        }
+        outputs = run_once(folder, way)?;
+    }
+    Ok(outputs)
+}
+
+fn run_once(folder: &Path, way: Way) -> Result<Vec<Output>, String> {
     let extra = fs::read_to_string(folder.join("args.txt")).unwrap_or_default();
     let start = |process: usize| {
         let mut command = highwater(folder);

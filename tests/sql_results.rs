@@ -321,6 +321,14 @@ fn without_keys_there_is_one_row() {
         &["1 0", "2 0"],
     );
     gives("SELECT v FROM s WHERE v < 2 AND EXISTS (SELECT COUNT(*) FROM s WHERE v > 100)", &["1"]);
+    gives("SELECT COUNT(*) FILTER (WHERE v > 1), COUNT(*) FILTER (WHERE 1 < v), MAX(v), COUNT(*) FROM s", &["7 7 9 8"]);
+    // So has a set of no keys among others.
+    gives("SELECT k, COUNT(*) FROM s WHERE v > 100 GROUP BY ROLLUP (k)", &["NULL 0"]);
+    gives("SELECT k, v, SUM(v) FROM s WHERE v > 100 GROUP BY CUBE (k, v)", &["NULL NULL NULL"]);
+    gives("SELECT k, COUNT(*), GROUPING(k) FROM s WHERE v > 6 GROUP BY ROLLUP (k)", &["NULL 2 1", "a 1 0", "c 1 0"]);
+    gives("SELECT COUNT(*) FROM s WHERE v > 100 GROUP BY GROUPING SETS ((), ())", &["0", "0"]);
+    gives("SELECT COUNT(*) FROM s GROUP BY GROUPING SETS ((k), ()) HAVING COUNT(*) > 3", &["4", "8"]);
+    gives("SELECT k, COUNT(*) FROM s WHERE v > 100 GROUP BY GROUPING SETS ((k), (k, v))", &[]);
 }
 
 /// What is compared is what is written, and a text is no number.
@@ -354,6 +362,18 @@ fn texts_are_not_compared_with_numbers() {
     }
     gives("SELECT v FROM s WHERE v = '5' OR v BETWEEN '6' AND '6' OR v IN ('9')", &["5", "6", "9"]);
     gives("SELECT v FROM s WHERE ts < '1970-01-01 00:00:02' AND v < 9", &["1"]);
+    gives("SELECT v FROM s WHERE (v < 3) = 'true' AND (v > 1) <> 'f'", &["2"]);
+    gives("SELECT BOOL_OR((v > 8) = 'true') FROM s", &["true"]);
+    gives("SELECT ROUND(CAST(v AS DECIMAL(5, 2)) / 2, 0) <> CAST(3 AS DECIMAL(5, 2)) FROM s WHERE v = 5", &["false"]);
+    gives(
+        "SELECT ROUND(CAST(1.26 AS DECIMAL(5, 2)) * v, 1) IS DISTINCT FROM CAST(v AS DECIMAL(9, 3)) FROM s WHERE v = 1",
+        &["true"],
+    );
+    // Lists that come side by side only when what stands between them is gone.
+    gives("SELECT v FROM s WHERE 'a' NOT LIKE 'a_' AND v IN (CHAR_LENGTH(k), v) AND v NOT IN (v, 2)", &[]);
+    gives("SELECT v FROM s WHERE v * 2 IN (CASE k WHEN 'b' THEN v * 2 END, 18, 20, 22)", &["2", "6", "9"]);
+    gives("SELECT v FROM s WHERE (v IN (1, 2) AND (1 < 2 AND v NOT IN (1, 2))) IS NULL", &[]);
+    gives("SELECT v, k IN ('a') AND (1 < 2 AND k NOT IN ('a')) FROM s WHERE v IN (4, 5)", &["4 NULL", "5 false"]);
     gives("SELECT v FROM s WHERE CAST(v AS DECIMAL(10, 2)) < CAST(1e15 AS DOUBLE) AND v < 2", &["1"]);
 }
 

@@ -3,15 +3,15 @@
 //! A text and a number have no common order: `x <> 5` over a text `x` would fail on every row that is no number. So a text is
 //! compared with a number, a time or a truth value only if it is a literal, which is read as one; a column is refused, with both
 //! ways to write what may be meant. A literal beside a time is read as that type of time, which the library would take for one of
-//! nanoseconds, with no room beyond the year 2262. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
+//! nanoseconds, with no room beyond the year 2262; one beside a truth value as a truth value. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
 
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{DFSchema, Result};
+use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Between, Case, InList, InSubquery, ScalarFunction};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast, lit};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::diagnose::{from_planner, placed};
@@ -61,6 +61,12 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "nullif" => {
             together(&mut args.iter_mut().collect::<Vec<_>>(), schema)?;
         }
+        // How many places a DECIMAL is rounded to is part of its type, which must not change when the number is cast later.
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "round" => {
+            if let Some(Expr::Literal(places @ ScalarValue::Int64(Some(_)), _)) = args.get(1) {
+                args[1] = lit(places.cast_to(&DataType::Int32)?);
+            }
+        }
         Expr::InSubquery(InSubquery { expr, subquery, .. }) => {
             let (value, there) = (expr.get_type(schema), subquery.subquery.schema().field(0).data_type());
             if let Ok(value) = value {
@@ -88,10 +94,11 @@ fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
         let decimal = std::mem::take(*expr);
         **expr = cast(decimal, DataType::Float64);
     }
-    if let Some(time) = types.iter().find(|data_type| matches!(data_type, DataType::Timestamp(..))) {
+    let read_as = |data_type: &&DataType| matches!(data_type, DataType::Timestamp(..) | DataType::Boolean);
+    if let Some(read_as) = types.iter().find(read_as) {
         for (expr, _) in all.iter_mut().zip(&types).filter(|(_, data_type)| data_type.is_string()) {
             let text = std::mem::take(*expr);
-            **expr = cast(text, time.clone());
+            **expr = cast(text, read_as.clone());
         }
     }
     Ok(())

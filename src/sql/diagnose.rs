@@ -194,9 +194,19 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         return problem;
     }
     let first = first.split("\nThis issue was likely caused").next().unwrap_or(first);
+    if let Some(problem) = not_cast(first, span) {
+        return problem;
+    }
     let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: ", "Arrow error: "];
     let own = prefixes.iter().fold(first, |text, prefix| text.trim_start_matches(prefix));
     Problem::at(span, in_sql(own))
+}
+
+/// What the library says of a literal that a cast cannot take, in our words.
+fn not_cast(message: &str, span: Span) -> Option<Problem> {
+    let what = message.strip_prefix("Arrow error: Cast error: ")?;
+    let problem = Problem::at(span, format!("this cast fails on every row: {}", in_sql(what)));
+    Some(problem.hint("write a value that fits, a wider type, or TRY_CAST, which gives NULL"))
 }
 
 /// What the planner says of a call whose arguments fit none of a function's forms, in our words.

@@ -4,18 +4,25 @@
 //! at what the items look like: it takes columns of other names for other values, and says false or true where nothing is
 //! left, also of a NULL. So what it would get wrong is settled before it: where literals leave nothing, the answer is false
 //! (true), or NULL for a NULL; lists of other items are compared one by one. And a literal stands on the right: of `3 = x`
-//! and `x = 3`, which it makes for the other side of a join, the rule that pushes filters down says that both cannot be.
+//! and `x = 3`, which it makes for the other side of a join, the rule that pushes filters down says that both cannot be. What reads
+//! columns in a list is compared by itself: a CASE there would be taken for a literal.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{ArrowError, Schema};
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{Result, ScalarValue, plan_err};
+use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue, plan_err};
 use datafusion_expr::expr::InList;
-use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator, lit};
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility, lit};
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
+use super::lower::physical;
 use super::query::rewritten;
+use crate::expression::plain;
+use crate::plan::sql_type;
 
 /// The rule, for all expressions of a plan.
 #[derive(Debug)]
@@ -38,11 +45,17 @@ impl OptimizerRule for Literals {
 /// The expression, with nothing in it that the simplifier would get wrong.
 pub(super) fn settle(expr: Expr) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| {
+        if let Some(value) = whole(&expr)? {
+            return Ok(Transformed::yes(value));
+        }
+        // Of a CASE in it the library makes a literal, NULL.
+        if let Expr::InList(list) = &expr
+            && list.list.iter().any(Expr::any_column_refs)
+        {
+            return Ok(Transformed::yes(one_by_one(list.clone())));
+        }
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &expr else { return Ok(Transformed::no(expr)) };
         let literal = |side: &Expr| matches!(side, Expr::Literal(..));
-        if let (Expr::Literal(first, _), Expr::Literal(second, _)) = (left.as_ref(), right.as_ref()) {
-            overflows(first, *op, second)?;
-        }
         if literal(left)
             && !literal(right)
             && let Some(swapped) = op.swap()
@@ -79,18 +92,47 @@ pub(super) fn settle(expr: Expr) -> Result<Transformed<Expr>> {
     })
 }
 
-/// Refuses arithmetic of whole numbers beyond BIGINT: the simplifier would go round.
-fn overflows(left: &ScalarValue, op: Operator, right: &ScalarValue) -> Result<()> {
-    let (ScalarValue::Int64(Some(a)), ScalarValue::Int64(Some(b))) = (left, right) else { return Ok(()) };
-    let held = match op {
-        Operator::Plus => a.checked_add(*b),
-        Operator::Minus => a.checked_sub(*b),
-        Operator::Multiply => a.checked_mul(*b),
-        _ => return Ok(()),
-    };
-    match held {
-        Some(_) => Ok(()),
-        None => plan_err!("'{a}' {op} {b} is beyond BIGINT; write CAST({a} AS DECIMAL(38, 0)) {op} {b}"),
+/// The value of arithmetic of whole numbers that reads no column, computed here: the simplifier would go round. Beyond its type
+/// it is refused.
+fn whole(expr: &Expr) -> Result<Option<Expr>> {
+    match expr {
+        Expr::Negative(_) => {}
+        Expr::BinaryExpr(BinaryExpr { op: Operator::Plus | Operator::Minus | Operator::Multiply, .. }) => {}
+        _ => return Ok(None),
+    }
+    let reads = expr.exists(|part| {
+        let call =
+            matches!(part, Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable);
+        let value = matches!(part, Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_) | Expr::Negative(_))
+            || matches!(part, Expr::BinaryExpr(_) | Expr::Case(_) | Expr::ScalarFunction(_) | Expr::Alias(_));
+        Ok(call || !value)
+    })?;
+    let nothing = DFSchema::empty();
+    if reads || !expr.get_type(&nothing)?.is_integer() {
+        return Ok(None);
+    }
+    let row = RecordBatch::try_new_with_options(
+        Arc::new(Schema::empty()),
+        Vec::new(),
+        &RecordBatchOptions::new().with_row_count(Some(1)),
+    )?;
+    match physical(expr, &nothing)?.evaluate(&row).and_then(|value| value.into_array(1)) {
+        Ok(value) => Ok(Some(lit(ScalarValue::try_from_array(&value, 0)?))),
+        Err(DataFusionError::ArrowError(error, _)) if matches!(*error, ArrowError::ArithmeticOverflow(_)) => {
+            let named = sql_type(&expr.get_type(&nothing)?);
+            plan_err!("{} is beyond {named}; write CAST(... AS DECIMAL(38, 0)) around its first operand", written(expr))
+        }
+        // Whatever else fails does so on every row.
+        Err(_) => Ok(None),
+    }
+}
+
+/// An expression for a message that is looked for in the text: its first operand in quotes.
+fn written(expr: &Expr) -> String {
+    let shown = |expr: &Expr| plain(&expr.human_display().to_string());
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => format!("'{}' {op} {}", shown(left), shown(right)),
+        other => shown(other),
     }
 }
 

@@ -31,9 +31,11 @@ use super::column_type::plain;
 use super::context::Context;
 use super::down::Down;
 use super::error::Problem;
+use super::filtered::Filtered;
 use super::identity::{Fresh, Identity};
 use super::keys::{Keys, with_nulls};
 use super::literals::Literals;
+use super::once::Once;
 use super::pattern_tokens;
 use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
@@ -126,6 +128,8 @@ pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, D
         Arc::new(Hide),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(Show),
+        Arc::new(Filtered),
+        Arc::new(Once),
         Arc::new(CommonSubexprEliminate::new()),
     ]);
     // Without a start time nothing that reads a clock folds to a constant.

@@ -14,6 +14,9 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
         "this kind of join",
         "LEFT",
     ),
+    ("SELECT (4 * 90000000000000000) * 90000000000000000 AS x FROM bid", "", "is beyond BIGINT", ""),
+    ("SELECT 7 - ABS(-9223372036854775807) * 2 AS x FROM bid", "", "is beyond BIGINT", ""),
+    ("SELECT CAST(300 AS TINYINT) AS x FROM bid", "300", "this cast fails on every row", "TRY_CAST"),
     ("SELECT auction FROM bid WHERE price > ALL (price)", "", "ANY and ALL", "IN (a, b, c)"),
     (
         "SELECT ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price) AS n FROM bid",

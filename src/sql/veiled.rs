@@ -4,10 +4,13 @@
 //!   the other, where it loses nothing: `CAST(1.2345 AS DECIMAL(10, 2)) = 1.23` would be false, and a value that does not fit
 //!   would not fail.
 //! - `i ^ i` becomes 0, also of a NULL.
+//! - Lists of one expression become one list, also where they come side by side only as it goes, and columns in them are taken for
+//!   values of their own ([`super::literals`]).
 //! - Lists of more than three floats, CASE with a base and NULLIF compare bits: -0.0 would not be 0.
 //!
-//! So such a cast, and the right side of `^`, go into a function that hands on what it is given, before the simplifier looks; when
-//! all rules are through it is taken away. What is compared by its bits is put in one form first, which has one NaN and no -0.0.
+//! So such a cast, the right side of `^`, and what is looked for in a list, go into a function that hands on what it is given, before
+//! the simplifier looks; when all rules are through it is taken away. What is compared by its bits is put in one form first, which has
+//! one NaN and no -0.0.
 
 use std::cell::Cell;
 
@@ -131,6 +134,15 @@ pub(super) fn hide(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 let veiled = veil(Expr::TryCast(TryCast { expr: inner, field }), 0);
                 Ok(Transformed::new(veiled, true, TreeNodeRecursion::Jump))
             }
+            Expr::InList(InList { expr: inner, list, negated })
+                if !matches!(*inner, Expr::Literal(..)) && unveiled(&inner).is_none() =>
+            {
+                next.set(next.get() + 1);
+                let inner = Box::new(veil(hide(*inner, schema)?.data, next.get()));
+                let list = list.into_iter().map(|item| Ok(hide(item, schema)?.data)).collect::<Result<_>>()?;
+                let list = Expr::InList(InList { expr: inner, list, negated });
+                Ok(Transformed::new(list, true, TreeNodeRecursion::Jump))
+            }
             // Of literals it is folded before.
             Expr::ScalarFunction(_) | Expr::Case(_) => without_bits(expr, schema),
             // Of `x = 0.0 AND x = -0.0` it would say that both cannot be.
@@ -228,7 +240,7 @@ impl ScalarUDFImpl for OneForm {
 }
 
 /// Whether a cast may make one value of several, or fail.
-fn loses(expr: &Expr, to: &DataType, schema: &DFSchema) -> bool {
+pub(super) fn loses(expr: &Expr, to: &DataType, schema: &DFSchema) -> bool {
     !matches!(expr, Expr::Literal(..)) && expr.get_type(schema).map_or(true, |from| !embeds(&from, to))
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow_schema::DataType;
-use datafusion_common::{DFSchema, Result};
-use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawFieldAccessExpr};
-use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess, ScalarUDF, lit};
+use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
+use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess, ScalarUDF, cast, lit};
+use datafusion_sql::sqlparser::ast::BinaryOperator;
 
 use super::function::Function;
 use super::generic::Generic;
@@ -50,6 +51,28 @@ struct Syntax {
 }
 
 impl ExprPlanner for Syntax {
+    /// A text beside a truth value is read as one where it is a literal (others are refused), before anything asks for types.
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let RawBinaryExpr { op, left, right } = expr;
+        let compares = matches!(
+            op,
+            BinaryOperator::Eq
+                | BinaryOperator::NotEq
+                | BinaryOperator::Lt
+                | BinaryOperator::LtEq
+                | BinaryOperator::Gt
+                | BinaryOperator::GtEq
+        );
+        let text = |side: &Expr| matches!(side, Expr::Literal(ScalarValue::Utf8(Some(_)), _));
+        let truth = |side: &Expr| side.get_type(schema).is_ok_and(|data_type| data_type == DataType::Boolean);
+        let (left, right) = match compares {
+            true if text(&right) && truth(&left) => (left, cast(right, DataType::Boolean)),
+            true if text(&left) && truth(&right) => (cast(left, DataType::Boolean), right),
+            _ => (left, right),
+        };
+        Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+    }
+
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         Ok(PlannerResult::Planned(self.date_part.call(args)))
     }

@@ -160,7 +160,7 @@ impl Lowering<'_> {
         let (mut relation, mut places) = lowered(self, emit)?;
         let keys = |places: &[usize]| places[width..width + partition.len()].to_vec();
         // EMIT speaks of the topmost windows only.
-        if emit.is_some() && !matches!(self.shape(relation.node, &keys(&places)).pane, Pane::Unbounded) {
+        if emit.is_some() && self.shape(relation.node, &keys(&places)).window {
             (relation, places) = lowered(self, None)?;
         }
         let options = |sort: &Sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first };

@@ -49,9 +49,10 @@ enum Value {
 impl Lowering<'_> {
     /// A grouping's rows. `emit` is what was written, if anything was.
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate, emit: Option<Emit>) -> Result<Relation> {
-        let (relation, bounded) = self.grouped(aggregate, emit, emit)?;
-        // EMIT speaks of the topmost windows only.
-        if bounded && emit.is_some() { Ok(self.grouped(aggregate, None, emit)?.0) } else { Ok(relation) }
+        let (relation, window) = self.grouped(aggregate, emit, emit)?;
+        // EMIT speaks of the topmost windows only. Groups that only a time bounds, and the distinct rows of windows, are none:
+        // what is compared with them shows the same of the windows below.
+        if window && emit.is_some() { Ok(self.grouped(aggregate, None, emit)?.0) } else { Ok(relation) }
     }
 
     fn grouped(&mut self, aggregate: &Aggregate, below: Option<Emit>, emit: Option<Emit>) -> Result<(Relation, bool)> {
@@ -132,6 +133,7 @@ impl Lowering<'_> {
         }
         let known = self.arena.known(node);
         let lateness_ms = if bounded { known.lateness_ms } else { None };
+        let distinct = aggregates.is_empty() && matches!(shape.pane, Pane::Assigned { .. });
         let reduce = Reduce {
             keys: shape.keys,
             pane: shape.pane,
@@ -159,7 +161,7 @@ impl Lowering<'_> {
         columns.extend((aggregates_at..schema.fields().len()).map(|at| column(&schema, at)));
         let filter = shape.behind.into_iter().map(over).collect::<Result<_>>()?;
         names.extend(schema.fields()[aggregates_at..].iter().map(|field| field.name().clone()));
-        Ok((Relation { node: out, pending: None, ranked: None, filter, columns, names }, bounded))
+        Ok((Relation { node: out, pending: None, ranked: None, filter, columns, names }, shape.window && !distinct))
     }
 
     /// Takes pending windows into the grouping, if its keys tell the window and nothing else reads the windows' columns.
