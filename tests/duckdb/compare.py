@@ -17,6 +17,7 @@ import collections
 import datetime
 import decimal
 import json
+import math
 import os
 import re
 import sys
@@ -67,6 +68,11 @@ def plain(value):
         return value
     if isinstance(value, datetime.datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        # As JSON says it.
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, (int, float, decimal.Decimal)):
         return f"{float(value):.12g}" if abs(value) < 2**53 and not float(value).is_integer() else str(int(value))
     if isinstance(value, dict):

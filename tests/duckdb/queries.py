@@ -2,24 +2,56 @@
 
 Columns are k, i (BIGINT), s (VARCHAR), f (DOUBLE), b (BOOLEAN), ts (TIMESTAMP), all but ts with NULLs. What DuckDB does
 otherwise by design is left out: GREATEST, LEAST and CONCAT with NULLs (NULL here, as in Flink), division, casts that round.
-`Queries.next` answers a query in our words, the same in DuckDB's, and its kind.
+`Queries.next` answers a `Query`.
 """
 
+import dataclasses
 import random
+import re
+
+
+NONE_FAILS = "SELECT 0"
+
+
+@dataclasses.dataclass
+class Query:
+    """A query in our words, the same in DuckDB's, and in DuckDB's how many of its rows fail."""
+
+    kind: str
+    ours: str
+    theirs: str
+    failed: str = NONE_FAILS
+    # What the program has before it: names of views, ours, theirs.
+    views: tuple = ()
+    # Whether it may tell changes as they come.
+    changes: bool = True
+
+
+def theirs(text):
+    """A query in our words in DuckDB's."""
+    text = text.replace("CHAR_LENGTH", "LENGTH")
+    # Of a day it makes a DATE.
+    return re.sub(r"(?<!CAST\()DATE_TRUNC\('\w+', [\w.]+\)", r"CAST(\g<0> AS TIMESTAMP)", text)
 
 
 class Queries:
     """A seeded source of queries."""
 
+    prefixes = ("query_",)
+
     def __init__(self, seed):
         self.random = random.Random(seed)
-        self.kinds = [name for name in dir(self) if name.startswith("query_")]
+        self.kinds = [name for name in dir(self) if name.startswith(self.prefixes)]
 
     def next(self):
         kind = self.one(self.kinds)
-        query = getattr(self, kind)()
-        ours, theirs = query if isinstance(query, tuple) else (query, query)
-        return ours, theirs.replace("CHAR_LENGTH", "LENGTH"), kind.split("_", 1)[1]
+        made = getattr(self, kind)()
+        if not isinstance(made, Query):
+            ours, others, *failed = made if isinstance(made, tuple) else (made, made)
+            made = Query(kind.split("_", 1)[1], ours, others, *failed)
+        made.theirs = theirs(made.theirs)
+        made.changes &= " OVER (PARTITION BY" not in made.ours or " AS r " in made.ours
+        return made
 
     # What the rest is made of.
 
@@ -223,6 +255,23 @@ class Queries:
         bucket = f"time_bucket(INTERVAL '{slide} seconds', ts, TIMESTAMP '1970-01-01') - INTERVAL '1 second' * ({slide} * o)"
         theirs = f"(SELECT *, {bucket} AS window_start FROM t, range({size // slide}) r(o)) x GROUP BY k, window_start"
         return tuple(f"SELECT k, window_start, {shown} FROM {source}" for source in (ours, theirs))
+
+    def query_cumulate(self):
+        (step, size), shown = self.one([(2, 10), (5, 10), (3, 9)]), self.aggregates(2, "x")
+        ours = f"TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '{step}' SECOND, INTERVAL '{size}' SECOND)) x GROUP BY k, window_start, window_end"
+        start = f"time_bucket(INTERVAL '{size} seconds', ts, TIMESTAMP '1970-01-01')"
+        windows = f"SELECT *, {start} AS window_start, {start} + INTERVAL '1 second' * ({step} * (o + 1)) AS window_end FROM t, range({size // step}) r(o)"
+        theirs = f"(SELECT * FROM ({windows}) WHERE ts < window_end) x GROUP BY k, window_start, window_end"
+        return tuple(f"SELECT k, window_start, window_end, {shown} FROM {source}" for source in (ours, theirs))
+
+    def query_versions(self):
+        """Each row with the version of its time."""
+        kind, where = self.one(["", "LEFT "]), self.where("t", 0.3)
+        shown = f"SELECT t.ts, t.k, y.i AS yi, y.s AS ys, y.ts AS since, {self.number('t', 1)} AS x"
+        return (
+            f"{shown} FROM t {kind}JOIN v FOR SYSTEM_TIME AS OF t.ts AS y ON t.k = y.k{where}",
+            f"{shown} FROM t ASOF {kind}JOIN v y ON t.k = y.k AND t.ts >= y.ts{where}",
+        )
 
     def query_session(self):
         gap, shown = self.upto(4, 1), "COUNT(*) AS n, SUM(i) AS total"

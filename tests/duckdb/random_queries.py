@@ -1,108 +1,44 @@
-"""Random queries, run by highwater and by DuckDB on the same rows.
+"""Random programs, run by highwater and by DuckDB on the same rows.
 
-    random_queries.py BINARY SEED COUNT [correlated]        in a folder of its own, which it fills
+    random_queries.py BINARY [--programs N] [--seed N] [--kinds NAME,...] [--looks N] [--keep FOLDER]
 
-With the last word the queries are those of correlated.py.
+It works in the folder that it is started in. A program has one to four queries with a sink each, at one, two or three workers and
+epochs of some length. What a sink wrote is folded, and compared as a multiset: at the end, and of a query whose changes are shown
+as they come (EMIT CHANGES) at epochs in between, where it must be DuckDB's answer of exactly the rows that had come: the
+batches of each source that are before or at the epoch. The dead letters of a sink must be as many as DuckDB finds failing rows, at
+the same epochs; of most queries none. Rows come out of order, and are all accepted.
 
-Rows come out of order, with NULLs, and are all accepted. What a sink wrote is folded, and compared as a multiset: at the end,
-and of a query whose changes are shown as they come (EMIT CHANGES) at epochs in between, where it must be DuckDB's answer of
-exactly the rows that had come: the batches of each source that are before or at the epoch. A query that highwater refuses is
-counted; one in ten at most may be.
+A query that highwater refuses is counted, by the reason, if DuckDB takes it; the others of its program are run without it.
+The run fails if an answer differs, or if more than 3 % of what DuckDB takes is refused. `--keep` keeps the programs that differ.
 """
 
+import argparse
 import collections
-import datetime
 import json
+import os
 import random
+import re
+import shutil
 import subprocess
 import sys
+import time
 
 import duckdb
 from compare import all_alike, plain
 from correlated import Correlated
-from queries import Queries
+from failing import Failing
+from programs import Programs
+from queries import NONE_FAILS, Queries
+from tables import LATE, TICK_ROWS, Tables
+from values import Values
 
-START = datetime.datetime(2024, 1, 1)
-EPOCH = datetime.datetime(1970, 1, 1)
-MILLISECOND = datetime.timedelta(milliseconds=1)
-BOUND_MS = 1000
-# Epochs that are looked at, of each query.
-LOOKS = 8
-
-
-def rows(count, random):
-    """Rows out of order by up to five seconds, no two of one time."""
-    made, times = [], set()
-    for n in range(count):
-        time = START + MILLISECOND * (n * 300 - random.randint(0, 5000))
-        while time in times:
-            time += MILLISECOND
-        times.add(time)
-        one = random.choice
-        made.append(
-            {
-                "k": one([None, 1, 1, 2, 3, 4, 5]),
-                "s": one([None, "", "a", "b", "ab", "B", " c ", "x%y", "a_b", "zeta"]),
-                "i": one([None, random.randint(-5, 5), random.randint(-1000, 1000)]),
-                "f": one([None, round(random.uniform(-10, 10), 2), 0.0, 1.5]),
-                "b": one([None, True, False]),
-                "ts": time.isoformat(timespec="milliseconds") + "Z",
-            }
-        )
-    return made
+# How many of ten programs are of each kind.
+KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "views": (Programs, 2)}
+# What may be refused of what DuckDB takes.
+REFUSED = 0.03
 
 
-def epochs(rows, tick_rows):
-    """The epoch of each row, as text that sorts as epochs do: watermark, then tick, moved after every `tick_rows` rows."""
-    epoch, watermark, found = (-(2**63), 0), -(2**63), []
-    for n, row in enumerate(rows):
-        time = (datetime.datetime.fromisoformat(row["ts"].rstrip("Z")) - EPOCH) // MILLISECOND
-        found.append(f"{epoch[0] + 2**63:016x}-{epoch[1]:010x}")
-        watermark = max(watermark, time - BOUND_MS)
-        if (n + 1) % tick_rows == 0:
-            epoch = (watermark, 0) if watermark > epoch[0] else (epoch[0], epoch[1] + 1)
-    return found
-
-
-class Tables:
-    """The rows in files and in DuckDB."""
-
-    def __init__(self):
-        seeded = random.Random(1)
-        self.rows = {name: rows(count, seeded) for name, count in (("t", 120), ("u", 40), ("w", 25))}
-        self.connection = duckdb.connect()
-        self.declared = ""
-        for name, table in self.rows.items():
-            with open(f"{name}.ndjson", "w", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in table)
-            columns = "k BIGINT, s VARCHAR, i BIGINT, f DOUBLE, b BOOLEAN, ts TIMESTAMP"
-            self.connection.execute(f"CREATE TABLE {name} ({columns}, epoch VARCHAR)")
-            self.declared += f"""CREATE SOURCE {name} ({columns}, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
-                WITH ('connector' = 'filesystem', 'path' = '{name}.ndjson', 'format' = 'json', 'lateness' = 'unbounded');\n"""
-
-    def place(self, tick_rows):
-        """Puts the rows into DuckDB with their epochs; answers all epochs, ascending."""
-        seen = set()
-        for name, table in self.rows.items():
-            found = epochs(table, tick_rows)
-            seen.update(found)
-            self.connection.execute(f"DELETE FROM {name}")
-            values = [[*row.values(), epoch] for row, epoch in zip(table, found)]
-            self.connection.executemany(f"INSERT INTO {name} VALUES (?, ?, ?, ?, ?, ?::TIMESTAMP, ?)", values)
-        return sorted(seen)
-
-    def answer(self, query, until):
-        """DuckDB's answer of the rows up to an epoch."""
-        prefix = ", ".join(f"{name} AS (SELECT * EXCLUDE (epoch) FROM main.{name} WHERE epoch <= '{until}')" for name in self.rows)
-        result = self.connection.execute(f"WITH {prefix} SELECT * FROM ({query}) answer")
-        names = [column[0] for column in result.description]
-        return collections.Counter(plain(dict(zip(names, row))) for row in result.fetchall())
-
-
-def differ(found, wanted, query):
-    # A grouping without keys has no row before its first one.
-    if not found and sum(wanted.values()) == 1 and (" GROUP BY " not in query or "ROLLUP" in query or "CUBE" in query or "()" in query):
-        return False
+def differ(found, wanted):
     missing, extra = (sorted(rows.elements(), key=str) for rows in (wanted - found, found - wanted))
     return not all_alike(missing, extra)
 
@@ -118,55 +54,167 @@ def state_at(written, marks, told):
         yield mark, collections.Counter({row: count for row, count in state.items() if count})
 
 
-def check(binary, tables, seeded, queries):
-    """Runs a program of some queries, each with a sink; answers whether it was run, and what differs."""
-    workers, tick_rows = seeded.choice("123"), seeded.choice([5, 9, 17, 8192])
-    changes = [kind != "over" and seeded.random() < 0.6 for _, _, kind in queries]
-    with open("q.sql", "w", encoding="utf-8") as file:
-        file.write(tables.declared)
-        for n, ((ours, _, _), emits) in enumerate(zip(queries, changes)):
-            emit = " EMIT CHANGES" if emits else ""
-            file.write(f"CREATE SINK o{n} WITH ('connector' = 'filesystem', 'path' = 'o{n}.ndjson', 'format' = 'json') AS {ours}{emit};\n")
-    run = [binary, "run", "q.sql", "-w", workers, "--tick-rows", str(tick_rows), "--exit-at-end", "--no-serve"]
-    ran = subprocess.run(run, capture_output=True, text=True, timeout=120)
-    how = f"-w {workers} --tick-rows {tick_rows}"
-    if ran.returncode == 2:
-        return False, None
-    if ran.returncode != 0:
-        return True, f"{how}: {[ours for ours, _, _ in queries]}\n  code {ran.returncode}: {ran.stderr[-1000:]}"
-    epochs = tables.place(tick_rows)
-    for n, ((ours, theirs, kind), emits) in enumerate(zip(queries, changes)):
-        with open(f"o{n}.ndjson", encoding="utf-8") as file:
-            written = [json.loads(line) for line in file]
+def lines_of(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+class Proof:
+    """What was run, and what came of it."""
+
+    def __init__(self, given):
+        self.given, self.tables, self.random = given, Tables(), random.Random(given.seed)
+        names = given.kinds.split(",") if given.kinds else list(KINDS)
+        self.makers = [KINDS[name][0](given.seed * 10 + n) for n, name in enumerate(KINDS)]
+        self.weights = [weight if name in names else 0 for name, (_, weight) in KINDS.items()]
+        self.programs, self.apart, self.looks = 0, 0, 0
+        self.agreed, self.unknown, self.reasons, self.examples = collections.Counter(), collections.Counter(), collections.Counter(), {}
+        self.started = time.monotonic()
+
+    def drawn(self):
+        """The queries of a program."""
+        maker = self.random.choices(self.makers, self.weights)[0]
+        some = [maker.next()]
+        # Several in one program share what they read.
+        more = maker.left if isinstance(maker, Programs) else self.random.choice([0, 0, 1, 3])
+        return some + [maker.next() for _ in range(more)]
+
+    def write(self, queries, changes, late):
+        """Writes the program; answers the last line of each query."""
+        text = self.tables.declared[late]
+        for view in queries[0].views:
+            text += f"CREATE {self.random.choice(['', 'MATERIALIZED '])}VIEW {view.name} AS {view.ours};\n"
+        ends = []
+        for n, (query, emits) in enumerate(zip(queries, changes)):
+            ours = " ".join(query.ours.split())
+            options = f"'connector' = 'filesystem', 'path' = 'o{n}.ndjson', 'format' = 'json'"
+            text += f"CREATE SINK o{n} WITH ({options}) AS\n{ours}{' EMIT CHANGES' if emits else ''};\n"
+            ends.append(text.count("\n"))
+        with open("q.sql", "w", encoding="utf-8") as file:
+            file.write(text)
+        return ends
+
+    def run(self, queries):
+        workers, tick_rows = self.random.choice("123"), self.random.choice(TICK_ROWS)
+        # A version is certain only where no row is late.
+        late = "final" if any("FOR SYSTEM_TIME" in query.ours for query in queries) else self.random.choice(list(LATE))
+        changes = [query.changes and self.random.random() < 0.6 for query in queries]
+        at, how = (late, tick_rows), f"-w {workers} --tick-rows {tick_rows}, {late}"
+        command = [self.given.binary, "run", "q.sql", "-w", workers, "--tick-rows", str(tick_rows), "--exit-at-end", "--no-serve", "--dead-letters", "dead.ndjson"]
+        while queries:
+            ends = self.write(queries, changes, late)
+            for file in [f"o{n}.ndjson" for n in range(len(queries))] + ["dead.ndjson"]:
+                if os.path.exists(file):
+                    os.remove(file)
+            try:
+                ran = subprocess.run(command, capture_output=True, text=True, timeout=600)
+            except subprocess.TimeoutExpired:
+                return self.differs(f"{how}: it does not end")
+            if ran.returncode != 2:
+                break
+            places = re.findall(r"^q\.sql:(\d+):\d+: error: (.*)$", ran.stderr, re.M)
+            wrong = {n: reason for line, reason in places for n, end in enumerate(ends) if int(line) == end}
+            if len(wrong) < len(places) or not places:
+                # A view is refused, and all with it.
+                first = places[0][1] if places else ran.stderr.strip().split("\n")[-1]
+                wrong = {n: first for n in range(len(queries))}
+            for n, reason in wrong.items():
+                self.refused(queries[n], reason, at)
+            changes = [emits for n, emits in enumerate(changes) if n not in wrong]
+            queries = [query for n, query in enumerate(queries) if n not in wrong]
+        else:
+            return
+        if ran.returncode != 0:
+            return self.differs(f"{how}: code {ran.returncode}: {ran.stderr[-1500:]}")
+        letters = lines_of("dead.ndjson")
+        for n, (query, emits) in enumerate(zip(queries, changes)):
+            self.compare(n, query, emits, [letter for letter in letters if letter.get("sink") == f"o{n}"], how, at)
+
+    def refused(self, query, reason, at):
+        try:
+            self.tables.answer(query.theirs, at, self.tables.epochs[at][-1], query.views)
+        except duckdb.Error:
+            self.unknown["refused by both"] += 1
+            return
+        reason = re.sub(r"\d+", "0", re.sub(r"'[^']*'", "'..'", reason))
+        self.reasons[reason] += 1
+        self.examples.setdefault(reason, query.ours)
+
+    def compare(self, n, query, emits, letters, how, at):
+        written, epochs = lines_of(f"o{n}.ndjson"), self.tables.epochs[at]
         told = emits and bool(written) and "_epoch" in written[0]
+        timed = all("epoch" in letter for letter in letters)
         marks = sorted({*epochs, *(change["_epoch"] for change in written)}) if told else epochs[-1:]
-        looks = {*marks[:: max(1, len(marks) // LOOKS)], marks[-1]}
+        looks = {*marks[:: max(1, len(marks) // self.given.looks)], marks[-1]}
+        if query.views and at[0] == "final":
+            # A view without EMIT CHANGES shows what is final, so it is behind.
+            looks = {marks[-1]}
         for mark, found in state_at(written, marks, told):
             if mark not in looks:
                 continue
-            wanted = tables.answer(theirs, mark)
-            if differ(found, wanted, ours):
-                apart = "".join(f"\n  {word}: {row}" for word, some in (("missing", wanted - found), ("extra", found - wanted)) for row in list(some)[:3])
-                return True, f"{kind}, {how}, {'EMIT CHANGES' if emits else 'EMIT FINAL'}: {ours}\n  at {mark}{apart}"
-    return True, None
+            self.looks += 1
+            try:
+                wanted = self.tables.answer(query.theirs, at, mark, query.views)
+                failing = self.failing(query, at, mark)
+            except duckdb.Error as error:
+                kind = re.sub(r"\d+", "0", str(error).split("\n")[0])[:90]
+                self.unknown[f"not taken by DuckDB: {kind}"] += 1
+                self.examples.setdefault(kind, query.theirs)
+                return
+            failed = sum(letter["count"] for letter in letters if mark == marks[-1] or not timed or letter["epoch"] <= mark)
+            what = f"{query.kind}, {how}, {'EMIT CHANGES' if emits else 'EMIT FINAL'}: {query.ours}\n  at {mark}"
+            if differ(found, wanted):
+                apart = (f"\n  {word}: {row} x{some[row]}" for word, some in (("missing", wanted - found), ("extra", found - wanted)) for row in list(some)[:3])
+                return self.differs(f"{what}{''.join(apart)}\n  theirs: {query.theirs}")
+            if failed != failing and (timed or mark == marks[-1]):
+                shown = "".join(f"\n  letter: {letter['count']} {letter['expression']}: {letter['detail']}: {letter['content']}" for letter in letters[:4])
+                return self.differs(f"{what}: {failed} dead letters, {failing} rows fail\n  theirs: {query.failed}{shown}")
+        self.agreed[query.kind] += 1
+
+    def failing(self, query, at, mark):
+        if query.failed == NONE_FAILS:
+            return 0
+        ((_, count),) = next(iter(self.tables.answer(query.failed, at, mark, query.views)))
+        return int(count)
+
+    def differs(self, what):
+        self.apart += 1
+        print(f"DIFFERS ({self.apart}): {what}", flush=True)
+        if self.given.keep:
+            os.makedirs(self.given.keep, exist_ok=True)
+            shutil.copy("q.sql", os.path.join(self.given.keep, f"{self.given.seed}-{self.apart}.sql"))
+
+    def report(self):
+        agreed, refused = sum(self.agreed.values()), sum(self.reasons.values())
+        taken = agreed + refused + self.apart
+        print(f"seed {self.given.seed}: {self.programs} programs in {time.monotonic() - self.started:.0f} s, {agreed + refused + self.apart} queries that DuckDB takes: "
+              f"{agreed} agree ({len(self.agreed)} kinds, looked at {self.looks} times), {self.apart} differ, {refused} are refused ({100 * refused / max(1, taken):.1f} %)")
+        for reason, count in self.reasons.most_common():
+            print(f"  refused {count}: {reason}\n    {self.examples[reason]}")
+        for what, count in self.unknown.most_common():
+            example = self.examples.get(what.split(": ", 1)[-1])
+            print(f"  {what}: {count}" + (f"\n    {example}" if example else ""))
+        sys.stdout.flush()
+        return self.apart == 0 and refused <= REFUSED * taken
 
 
 def main():
-    binary, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    tables, seeded = Tables(), random.Random(seed)
-    queries = Correlated(seed) if sys.argv[4:] == ["correlated"] else Queries(seed)
-    kinds, refused, apart = collections.Counter(), 0, 0
-    while sum(kinds.values()) + refused < count:
-        # Several in one program share what they read.
-        some = [queries.next() for _ in range(seeded.choice([1, 1, 2, 4]))]
-        ran, what = check(binary, tables, seeded, some)
-        kinds.update(kind for _, _, kind in some if ran)
-        refused += not ran
-        if what is not None:
-            apart += 1
-            print(f"DIFFERS: {what}")
-    print(f"seed {seed}: {sum(kinds.values())} queries of {len(kinds)} kinds, {refused} programs refused, {apart} differ")
-    sys.exit(1 if apart or refused * 10 > count else 0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary")
+    parser.add_argument("--programs", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kinds", help=", ".join(KINDS))
+    parser.add_argument("--looks", type=int, default=8, help="epochs that are looked at, of each query")
+    parser.add_argument("--keep", help="a folder for programs that differ")
+    proof = Proof(parser.parse_args())
+    while proof.programs < proof.given.programs:
+        proof.run(proof.drawn())
+        proof.programs += 1
+        if proof.programs % 1000 == 0:
+            proof.report()
+    sys.exit(0 if proof.report() else 1)
 
 
 if __name__ == "__main__":
