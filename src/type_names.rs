@@ -19,6 +19,7 @@ pub fn sql_type(data_type: &DataType) -> String {
         DataType::Float16 | DataType::Float32 => "FLOAT",
         DataType::Float64 => "DOUBLE",
         DataType::Date32 | DataType::Date64 => "DATE",
+        DataType::Time32(_) | DataType::Time64(_) => "TIME",
         DataType::Duration(_) | DataType::Interval(IntervalUnit::DayTime) => "INTERVAL DAY TO SECOND",
         DataType::Interval(IntervalUnit::YearMonth) => "INTERVAL YEAR TO MONTH",
         DataType::Interval(IntervalUnit::MonthDayNano) => "INTERVAL",
@@ -32,7 +33,6 @@ pub fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Timestamp(unit, None) => format!("TIMESTAMP({})", places(*unit)),
         DataType::Timestamp(unit, Some(_)) => format!("TIMESTAMP_LTZ({})", places(*unit)),
-        DataType::Time32(unit) | DataType::Time64(unit) => format!("TIME({})", places(*unit)),
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale)
@@ -83,7 +83,7 @@ mod tests {
             (DataType::UInt64, "BIGINT UNSIGNED"),
             (DataType::Timestamp(TimeUnit::Nanosecond, None), "TIMESTAMP(9)"),
             (DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), "TIMESTAMP_LTZ(6)"),
-            (DataType::Time64(TimeUnit::Microsecond), "TIME(6)"),
+            (DataType::Time64(TimeUnit::Microsecond), "TIME"),
             (DataType::Decimal256(50, 3), "DECIMAL(50, 3)"),
             (DataType::LargeList(field("item", DataType::Int32)), "ARRAY<INT>"),
             (DataType::Map(field("entries", entries), false), "MAP<VARCHAR, BIGINT>"),
