@@ -199,3 +199,31 @@ fn refusals() {
     );
     assert!(text.contains("ON of an outer join reads both sides") && text.contains("compute it on one side"), "{text}");
 }
+
+/// The options of `*` hold for columns that are joined by name too, and what names them in a WINDOW is put there.
+#[test]
+fn the_star_of_columns_joined_by_name_is_as_its_options_say() {
+    let columns = |shown: &str| {
+        let text = explained(&format!("SELECT {shown} FROM auction JOIN person USING (id)"));
+        let line = text.lines().next().unwrap_or_default();
+        let names = line.split_once('(').and_then(|(_, rest)| rest.split_once(") emit")).unwrap_or_default().0;
+        names.split(", ").filter_map(|column| column.split(' ').next().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let few = "EXCEPT (seller, category, expires, city, state, `dateTime`)";
+    assert_eq!(columns(&format!("* {few}")), ["id", "itemName", "name"]);
+    assert_eq!(columns(&few.replace("EXCEPT", "* EXCLUDE")), ["id", "itemName", "name"]);
+    assert_eq!(columns(&format!("* {few} REPLACE (id + 1 AS id, UPPER(name) AS name)")), ["id", "itemName", "name"]);
+    for (shown, what) in [
+        ("* EXCEPT (nothing)", "there is no column 'nothing'"),
+        ("* REPLACE (1 AS nothing)", "there is no column 'nothing'"),
+        ("* ILIKE '%a%'", "ILIKE or RENAME"),
+        ("* RENAME (name AS who)", "ILIKE or RENAME"),
+    ] {
+        let error = refused(&format!("SELECT {shown} FROM auction JOIN person USING (id)"));
+        assert!(error.contains(what), "{shown}: {error}");
+    }
+    assert!(refused("SELECT * ILIKE '%a%' FROM auction").contains("ILIKE or RENAME"));
+    let ranked = "SELECT * FROM (SELECT id, seller, ROW_NUMBER() OVER w AS rn FROM auction JOIN person USING (id)
+        WINDOW w AS (PARTITION BY id ORDER BY seller)) AS t WHERE rn <= 2";
+    assert!(explained(ranked).contains("per id"), "{}", explained(ranked));
+}

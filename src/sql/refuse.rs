@@ -4,7 +4,7 @@
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select,
-    SelectFlavor, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
+    SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, TokenWithSpan};
 
@@ -160,6 +160,16 @@ impl Refuse {
                 "GROUP BY ... WITH is not supported",
                 "write GROUP BY ROLLUP (a, b) or CUBE (a, b)",
             );
+        }
+        for shown in &select.projection {
+            let (SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options)) = shown else { continue };
+            if options.opt_ilike.is_some() || options.opt_rename.is_some() {
+                return refuse(
+                    shown.span(),
+                    "* with ILIKE or RENAME is not supported",
+                    "write the columns out, or * EXCEPT (a, b), or * REPLACE (a + 1 AS a)",
+                );
+            }
         }
         for joined in select.from.iter().flat_map(|from| &from.joins) {
             if !is_join(&joined.join_operator) {

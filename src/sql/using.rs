@@ -10,8 +10,9 @@ use datafusion_common::{Result, TableReference};
 use datafusion_expr::LogicalPlan;
 use datafusion_sql::planner::SqlToRel;
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Cte, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Query,
-    Select, SelectItem, SetExpr, Spanned, Statement, TableFactor, TableWithJoins, Value, With,
+    BinaryOperator, Cte, ExcludeSelectItem, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator,
+    NamedWindowExpr, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Spanned, Statement, TableFactor,
+    TableWithJoins, Value, WildcardAdditionalOptions, With,
 };
 
 use super::context::Context;
@@ -170,7 +171,7 @@ impl Using<'_> {
         if !visible.iter().any(|column| column.merged) {
             return Ok(());
         }
-        expand(&mut select.projection, &visible);
+        expand(&mut select.projection, &visible)?;
         let merged = visible.into_iter().filter(|column| column.merged);
         let names: HashMap<String, Expr> = merged.map(|column| (column.name, column.expr)).collect();
         self.put(select, order_by, &names)
@@ -318,6 +319,13 @@ impl Using<'_> {
         for expr in others.chain(groups) {
             self.put_expr(expr, names)?;
         }
+        for window in &mut select.named_window {
+            let NamedWindowExpr::WindowSpec(window) = &mut window.1 else { continue };
+            let order = window.order_by.iter_mut().map(|order| &mut order.expr);
+            for expr in window.partition_by.iter_mut().chain(order) {
+                self.put_expr(expr, names)?;
+            }
+        }
         if let Some(OrderBy { kind: OrderByKind::Expressions(exprs), .. }) = order_by {
             for order in exprs {
                 match &order.expr {
@@ -401,13 +409,42 @@ fn item(column: &Visible) -> SelectItem {
 }
 
 /// `*`: columns of both sides once, first.
-fn expand(items: &mut Vec<SelectItem>, visible: &[Visible]) {
-    let mut out = Vec::new();
-    for item_ in std::mem::take(items) {
-        match item_ {
-            SelectItem::Wildcard(_) => out.extend(visible.iter().map(item)),
-            other => out.push(other),
+fn expand(items: &mut Vec<SelectItem>, visible: &[Visible]) -> Result<()> {
+    for written in std::mem::take(items) {
+        match written {
+            SelectItem::Wildcard(options) => items.extend(chosen(options, visible)?),
+            other => items.push(other),
         }
     }
-    *items = out;
+    Ok(())
+}
+
+/// The columns that `*` is, without those of its EXCEPT and EXCLUDE, and with what its REPLACE puts in the place of others.
+fn chosen(options: WildcardAdditionalOptions, visible: &[Visible]) -> Result<Vec<SelectItem>> {
+    let mut without: Vec<Ident> = Vec::new();
+    if let Some(except) = options.opt_except {
+        without.push(except.first_element);
+        without.extend(except.additional_elements);
+    }
+    let excluded = match options.opt_exclude {
+        None => Vec::new(),
+        Some(ExcludeSelectItem::Single(name)) => vec![name],
+        Some(ExcludeSelectItem::Multiple(names)) => names,
+    };
+    without.extend(excluded.iter().filter_map(|name| name.0.last()?.as_ident().cloned()));
+    let instead: Vec<_> = options.opt_replace.into_iter().flat_map(|replace| replace.items).collect();
+    let mut named = without.iter().chain(instead.iter().map(|replaced| &replaced.column_name));
+    if let Some(unknown) = named.find(|name| visible.iter().all(|column| column.name != name.value)) {
+        let known: Vec<&str> = visible.iter().map(|column| column.name.as_str()).collect();
+        let problem = Problem::at(unknown.span, format!("there is no column '{}'", unknown.value));
+        return Err(placed(problem.hint(format!("the columns are: {}", known.join(", ")))));
+    }
+    let kept = visible.iter().filter(|column| without.iter().all(|name| name.value != column.name));
+    let shown = kept.map(|column| match instead.iter().find(|replaced| replaced.column_name.value == column.name) {
+        Some(replaced) => {
+            SelectItem::ExprWithAlias { expr: replaced.expr.clone(), alias: replaced.column_name.clone() }
+        }
+        None => item(column),
+    });
+    Ok(shown.collect())
 }
