@@ -187,7 +187,8 @@ impl Call<'_> {
             };
             (function, cast) = (*name, *to);
             let sized = *at(clauses, 2) == Token::LParen;
-            clauses = &clauses[if sized { closing(clauses, 2) + 1 } else { 2 }..];
+            // A parenthesis may be open still: the parser says so.
+            clauses = clauses.get(if sized { closing(clauses, 2) + 1 } else { 2 }..).unwrap_or_default();
         }
         let on = self.on(clauses)?;
         if cast.is_some() {
@@ -232,7 +233,7 @@ impl Call<'_> {
                 return self.wrong(&clauses[1..], "JSON_QUERY returns STRING");
             }
             let sized = *at(clauses, 2) == Token::LParen;
-            clauses = &clauses[if sized { closing(clauses, 2) + 1 } else { 2 }..];
+            clauses = clauses.get(if sized { closing(clauses, 2) + 1 } else { 2 }..).unwrap_or_default();
         }
         let mut wrapper = "without";
         if is_word(at(clauses, 0), "with") || is_word(at(clauses, 0), "without") {
@@ -468,6 +469,14 @@ mod tests {
         ] {
             assert_eq!(prepared(from).unwrap(), to, "{from}");
         }
+    }
+
+    #[test]
+    fn what_is_not_closed_is_left_to_the_parser() {
+        let open =
+            ["JSON_VALUE(a, '$' RETURNING VARCHAR(3", "JSON_QUERY(a, '$' RETURNING VARCHAR(", "MAP[1, 2", "MAP["];
+        assert!(open.into_iter().all(|text| prepared(text).is_ok()));
+        assert!(["JSON_VALUE(", "JSON_OBJECT(KEY", "JSON_ARRAYAGG("].into_iter().all(|text| prepared(text).is_err()));
     }
 
     #[test]
