@@ -20,6 +20,9 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
+/// How often a letter stands in a row at most, as in Java: a number of more digits there is not.
+const MOST_LETTERS: usize = 19;
+
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(Vec<Piece>);
@@ -54,6 +57,11 @@ impl Pattern {
                     let mut count = 1;
                     while chars.next_if_eq(&c).is_some() {
                         count += 1;
+                    }
+                    if count > MOST_LETTERS {
+                        return Err(format!(
+                            "date pattern '{text}': letter '{c}' stands there {count} times; at most {MOST_LETTERS}"
+                        ));
                     }
                     if !"yuMdDHhmsSaEXZ".contains(c) {
                         return Err(format!(
@@ -315,5 +323,7 @@ mod tests {
     fn unknown_letters_are_named() {
         assert!(Pattern::compile("yyyy-qq").unwrap_err().contains("letter 'q'"));
         assert!(Pattern::compile("yyyy 'T").unwrap_err().contains("quote is not closed"));
+        let many = |count: usize| Pattern::compile(&"y".repeat(count));
+        assert!(many(19).is_ok() && many(100_000).unwrap_err().contains("at most 19"));
     }
 }

@@ -20,6 +20,9 @@ pub(in crate::format) struct Grok;
 /// How deep patterns may be made of others.
 const MOST_DEPTH: usize = 32;
 
+/// How long the regular expression may be that a pattern is made into, in bytes.
+const MOST_LENGTH: usize = 1 << 20;
+
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "grok.pattern",
@@ -119,6 +122,9 @@ impl<'a> Library<'a> {
             } else if let Some(inside) = rest.strip_prefix("%{") {
                 let end = inside.find('}').ok_or_else(|| format!("'{rest}' has no '}}'"))?;
                 made.push_str(&self.named(&inside[..end], depth)?);
+                if made.len() > MOST_LENGTH {
+                    return Err(format!("it is made into a regular expression of more than {MOST_LENGTH} bytes"));
+                }
                 rest = &inside[end + 1..];
             } else if let Some((name, length)) = group_name(rest) {
                 let name = self.group(name);

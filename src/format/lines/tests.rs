@@ -110,6 +110,10 @@ fn grok_knows_the_usual_patterns() {
     assert!(one("%{INT:m}").contains("its groups are 'm'"));
     let circle = [("grok.pattern", "%{A:n}"), ("grok.definitions", "A %{B}\nB %{A}")];
     assert!(refused("grok", &[("n", DataType::Int64)], &circle).contains("more than 32 deep"));
+    // Each is made of the next twice.
+    let doubling: String = (0..31).map(|n| format!("P{n} %{{P{0}}}%{{P{0}}}\n", n + 1)).collect();
+    let doubling = [("grok.pattern", "%{P0:n}"), ("grok.definitions", &format!("{doubling}P31 x"))];
+    assert!(refused("grok", &[("n", DataType::Int64)], &doubling).contains("more than 1048576 bytes"));
 }
 
 #[test]
