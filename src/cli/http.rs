@@ -250,7 +250,10 @@ fn read(stream: &mut impl BufRead) -> std::io::Result<(Reply, bool)> {
         let value = value.trim();
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().map_err(|_| wrong("an answer without a length"))?,
-            "retry-after" => retry_after = value.parse().ok().map(Duration::from_secs_f64),
+            "retry-after" => {
+                let seconds: Option<f64> = value.parse().ok();
+                retry_after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            }
             "connection" if value.eq_ignore_ascii_case("close") => keep = false,
             "transfer-encoding" => chunked = value.eq_ignore_ascii_case("chunked"),
             _ => {}

@@ -129,10 +129,11 @@ impl Traffic {
         };
         refused.counter.inc();
         let (now, last) = (self.clock.elapsed_ms() + 1, refused.logged.load(Ordering::Relaxed));
-        let due = last == 0 || now - last >= LOG_EVERY_MS;
+        // Another thread may have logged since the clock was read.
+        let due = last == 0 || now.saturating_sub(last) >= LOG_EVERY_MS;
         if due && refused.logged.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let all = refused.counter.get();
-            let more = all - refused.told.swap(all, Ordering::Relaxed);
+            let more = all.saturating_sub(refused.told.swap(all, Ordering::Relaxed));
             tracing::warn!(kind, count = more, "refused {whom}: {meaning}");
         }
     }
