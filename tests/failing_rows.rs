@@ -136,6 +136,29 @@ fn of_join_conditions_over_aggregates_and_patterns() {
     );
 }
 
+/// What an inner WHERE leaves out no outer condition is asked about.
+#[test]
+fn of_conditions_over_one_another() {
+    for query in [
+        "SELECT k FROM (SELECT * FROM s WHERE d <> 0) AS x WHERE 10 / d > 3",
+        "SELECT k FROM (SELECT k, d FROM (SELECT * FROM s WHERE g < 9) AS y WHERE d <> 0) AS x WHERE 10 / d > 3",
+        "SELECT k FROM (SELECT DISTINCT k, d FROM s WHERE d <> 0) AS x WHERE 10 / d > 3",
+        "SELECT k, d, COUNT(*) AS n FROM (SELECT k, d FROM s WHERE d <> 0) AS x GROUP BY k, d HAVING 10 / d > 3",
+        "SELECT x.k FROM (SELECT k, d FROM s WHERE d <> 0) AS x JOIN s AS y ON x.k = y.k WHERE 10 / x.d > 3",
+        "SELECT k FROM (SELECT k, d FROM s WHERE d <> 0 UNION ALL SELECT k, d FROM s WHERE d > 0) AS x WHERE 10 / d > 3",
+        "SELECT k FROM (SELECT k, d FROM s WHERE d <> 0 AND EXISTS (SELECT 1 FROM s AS y WHERE y.k = s.k)) AS x
+         WHERE 10 / d > 3",
+    ] {
+        fails(&format!("CREATE MATERIALIZED VIEW v AS {query}"), 0, &[]);
+        let (inner, outer) = query.split_once(") AS x").unwrap();
+        let view = inner.split_once('(').unwrap().1;
+        let rest = query.split_once('(').unwrap().0.to_owned() + "x" + &format!(" {outer}");
+        if !query.contains("JOIN") && !query.contains("COUNT") {
+            fails(&format!("CREATE VIEW x AS {view}; CREATE MATERIALIZED VIEW v AS {rest}"), 0, &[]);
+        }
+    }
+}
+
 /// What FILTER leaves out is not looked at, and fails nowhere.
 #[test]
 fn of_arguments_behind_a_filter() {

@@ -321,6 +321,9 @@ fn without_keys_there_is_one_row() {
         &["1 0", "2 0"],
     );
     gives("SELECT v FROM s WHERE v < 2 AND EXISTS (SELECT COUNT(*) FROM s WHERE v > 100)", &["1"]);
+    // LATERAL of which only a subquery reads the row beside.
+    let below = "LATERAL (SELECT (SELECT MAX(w.v) FROM s AS w WHERE w.v < x.v) AS m) AS l";
+    gives(&format!("SELECT x.v, l.m FROM s AS x, {below} WHERE x.v < 4"), &["1 NULL", "2 1", "3 2"]);
     gives("SELECT COUNT(*) FILTER (WHERE v > 1), COUNT(*) FILTER (WHERE 1 < v), MAX(v), COUNT(*) FROM s", &["7 7 9 8"]);
     // So has a set of no keys among others.
     gives("SELECT k, COUNT(*) FROM s WHERE v > 100 GROUP BY ROLLUP (k)", &["NULL 0"]);

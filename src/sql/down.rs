@@ -2,7 +2,7 @@
 //!
 //! A condition without columns (`HAVING FALSE`, and what is left of `WHERE 1 = 2` around a subquery) goes below any grouping by
 //! that rule. A grouping without keys, and one of grouping sets, has a row of nothing too, which the condition is asked about:
-//! there it stays above.
+//! there it stays above. Of two filters the inner one is asked first.
 
 use std::sync::Arc;
 
@@ -29,17 +29,19 @@ impl OptimizerRule for Down {
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Filter(filter) = plan else { return self.0.rewrite(plan, config) };
-        // The rule itself looks through filters that stand on one another.
-        let (mut conditions, mut input) = (split_conjunction_owned(filter.predicate), filter.input);
+        // The rule itself looks through filters that stand on one another, and asks the outer one first: that fails for rows
+        // which the inner one leaves out.
+        let (mut filters, mut input) = (vec![filter.predicate], filter.input);
         while let LogicalPlan::Filter(inner) = input.as_ref() {
-            conditions.extend(split_conjunction_owned(inner.predicate.clone()));
+            filters.push(inner.predicate.clone());
             input = Arc::clone(&inner.input);
         }
+        let conditions = filters.into_iter().rev().flat_map(split_conjunction_owned);
         let (stay, go): (Vec<Expr>, Vec<Expr>) = match input.as_ref() {
             LogicalPlan::Aggregate(aggregate) if of_nothing(aggregate) => {
-                conditions.into_iter().partition(|condition| condition.column_refs().is_empty())
+                conditions.partition(|condition| condition.column_refs().is_empty())
             }
-            _ => (Vec::new(), conditions),
+            _ => (Vec::new(), conditions.collect()),
         };
         let moved = match conjunction(go) {
             Some(condition) => self.0.rewrite(LogicalPlan::Filter(Filter::try_new(condition, input)?), config)?,

@@ -24,6 +24,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::aggregate_call::{Bound, counts_rows};
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
+use super::unnest::outside;
 
 /// Qualifiers that nothing else has.
 #[derive(Debug, Default)]
@@ -173,7 +174,7 @@ impl<'a> Identity<'a> {
 
     fn join(&mut self, join: &Join) -> Result<LogicalPlan> {
         let left = self.plan(&join.left)?;
-        let lateral = join.right.exists(|plan| Ok(matches!(plan, LogicalPlan::Subquery(_))))?;
+        let lateral = self.is_lateral(join, &left)?;
         if lateral {
             self.outer.push(names(&join.left, &left));
         }
@@ -196,6 +197,24 @@ impl<'a> Identity<'a> {
         let (kind, nulls) = (join.join_type, join.null_equality);
         let joined = Join::try_new(left, right, on, filter, kind, JoinConstraint::On, nulls, join.null_aware)?;
         Ok(LogicalPlan::Join(joined))
+    }
+
+    /// Whether the right side of a join reads the row of the left, which is `left` by now. The planner marks a side that does so
+    /// itself; one of which only a subquery does looks like any other.
+    fn is_lateral(&self, join: &Join, left: &LogicalPlan) -> Result<bool> {
+        if join.right.exists(|plan| Ok(matches!(plan, LogicalPlan::Subquery(_))))? {
+            return Ok(true);
+        }
+        let own = names(&join.left, left);
+        let mut read = outside(&join.right)?;
+        read.retain(|column| own.find(column).is_some());
+        if let Some(column) = read.iter().find(|column| self.outer.iter().any(|names| names.find(column).is_some())) {
+            let what = format!("{column} is a column beside this query and one outside of both");
+            return Err(placed(
+                Problem::at(Span::empty(), what).hint("give one of the two relations another name: FROM t AS u"),
+            ));
+        }
+        Ok(!read.is_empty())
     }
 
     fn aggregate(&mut self, aggregate: &Aggregate) -> Result<LogicalPlan> {

@@ -49,7 +49,7 @@ pub(super) fn read(expr: &Expr) -> Result<Vec<Column>> {
 }
 
 /// The columns of rows outside that a plan reads, its subqueries included.
-pub(super) fn outside(plan: &LogicalPlan) -> Result<Vec<Column>> {
+pub(in crate::sql) fn outside(plan: &LogicalPlan) -> Result<Vec<Column>> {
     let mut found = Vec::new();
     plan.apply_with_subqueries(|plan| {
         plan.apply_expressions(|expr| {

@@ -28,8 +28,8 @@ use datafusion_expr::{
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-pub(super) use self::columns::sided;
 use self::columns::{asks, bound_by, inner_of};
+pub(super) use self::columns::{outside, sided};
 use super::diagnose::placed;
 use super::error::Problem;
 use super::identity::Fresh;
