@@ -36,7 +36,12 @@ export class Server {
     }
     throw new Error("the server does not become ready");
   }
-  async stop() { const ended = once(this.child, "exit"); this.child.kill("SIGTERM"); await ended; children.delete(this.child) }
+  /** One that has ended by itself, as a process of a cluster does with its peer, is not waited for. */
+  async stop() {
+    const { child } = this;
+    if (child.exitCode === null && child.signalCode === null) { const ended = once(child, "exit"); child.kill("SIGTERM"); await ended }
+    children.delete(child);
+  }
   /** Stopped as by a debugger, or a host that swaps: it has its connections, and says nothing. */
   freeze() { this.child.kill("SIGSTOP") }
   thaw() { this.child.kill("SIGCONT") }
