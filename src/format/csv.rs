@@ -105,9 +105,14 @@ impl CsvDecoding {
             names.iter().map(String::as_str).partition(|name| declared.contains_key(name));
         if known.is_empty() && !wanted.is_empty() {
             let all = || self.layout.physical.fields().iter().map(|field| field.name().as_str());
-            let remedy = match case_matters(all(), surplus.iter().copied()) {
-                "" => "; without a header write 'csv.header' = 'false'",
-                case => case,
+            let apart = surplus.first().filter(|_| surplus.len() == 1);
+            let apart = apart
+                .and_then(|line| DELIMITERS.iter().find(|by| line.split(**by).any(|name| declared.contains_key(name))));
+            let remedy = match (apart, case_matters(all(), surplus.iter().copied())) {
+                (Some('\t'), _) => "; its fields are apart by tabs: write 'csv.field-delimiter' = '\\t'".to_owned(),
+                (Some(by), _) => format!("; its fields are apart by '{by}': write 'csv.field-delimiter' = '{by}'"),
+                (None, "") => "; without a header write 'csv.header' = 'false'".to_owned(),
+                (None, case) => case.to_owned(),
             };
             let (all, found) = (listed(all()), listed(surplus.iter().copied()));
             return Err(format!("the header names none of the columns {all}: it is {found}{remedy}"));
@@ -159,6 +164,14 @@ impl TextDecoding for CsvDecoding {
             if marks.is_comment(header) {
                 continue;
             }
+            if let Some((_, packed)) = PACKED.iter().find(|(magic, _)| header.starts_with(magic)) {
+                return Err(format!("the input is packed with {packed}: unpack it first"));
+            }
+            let line = header.strip_suffix(b"\n").unwrap_or(header);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.contains(&b'\r') && !line.contains(&b'"') {
+                return Err(format!("the header has carriage returns in it: {BARE_CR}"));
+            }
             if header.contains(&0) {
                 return Err(format!("the header has bytes of 0 in it, as {NO_MARK}"));
             }
@@ -169,6 +182,16 @@ impl TextDecoding for CsvDecoding {
         }
     }
 }
+
+/// What fields are apart by in files that others wrote.
+const DELIMITERS: &[char] = &[',', ';', '\t', '|'];
+
+/// How packed inputs begin.
+const PACKED: &[(&[u8], &str)] =
+    &[(b"\x1F\x8B", "gzip"), (b"\x28\xB5\x2F\xFD", "zstd"), (b"PK\x03\x04", "zip"), (b"BZh", "bzip2")];
+
+/// What is said of lines that end as old Macs wrote them.
+const BARE_CR: &str = "its lines end with CR alone; write them with LF, as by tr '\\r' '\\n' < FILE";
 
 /// What is said of UTF-16 that is not marked as such.
 const NO_MARK: &str = "UTF-16 has: say how it is encoded, as 'csv.encoding' = 'UTF-16LE'";

@@ -110,7 +110,9 @@ fn written(headers: &HeaderMap, intake: &Intake) -> Result<Written, Problem> {
         "application/vnd.apache.arrow.stream" => Written::Arrow,
         "application/cloudevents+json" | "application/cloudevents-batch+json" => Written::CloudEvents,
         other => {
-            let detail = format!("a body of type '{other}' is not read; send one of {}", KINDS.join(", "));
+            let read = KINDS.iter().filter(|kind| **kind != "text/plain" || intake.default_written() == Written::Text);
+            let kinds = read.copied().collect::<Vec<_>>().join(", ");
+            let detail = format!("a body of type '{other}' is not read; send one of {kinds}");
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
     })

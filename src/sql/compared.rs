@@ -16,6 +16,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
+use super::identity::readable;
 use crate::plan::sql_type;
 
 /// The plan, with all comparisons settled.
@@ -126,7 +127,7 @@ fn refuse(left: &Expr, of_left: &DataType, right: &Expr, of_right: &DataType) ->
         found
     };
     let span = place(text).or_else(|| place(other)).map_or_else(Span::empty, from_planner);
-    let (shown, named) = (text.human_display().to_string(), sql_type(as_type));
+    let (shown, named) = (readable(&text.human_display().to_string()), sql_type(as_type));
     let what = format!("'{shown}' is a text and is compared with a value of type {named}");
     let hint = match is_literal(other) {
         true => format!(

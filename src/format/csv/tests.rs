@@ -264,6 +264,12 @@ fn a_header_that_does_not_meet_the_columns_is_told() {
     assert_eq!(part.unwrap_err(), "the header has no column 't', declared NOT NULL");
     let (part, _) = read(&nt, b"1,2\n3,4\n");
     assert!(part.unwrap_err().contains("names none of the columns 'n', 't': it is '1', '2'; without a header"));
+    let said = |bytes: &[u8]| read(&nt, bytes).0.unwrap_err();
+    assert!(said(b"n;t;v\n1;a;2\n").ends_with("write 'csv.field-delimiter' = ';'"));
+    assert!(said(b"n\tx\n1\ta\n").ends_with("write 'csv.field-delimiter' = '\\t'"));
+    assert!(said(b"n,t\r1,a\r2,b\r").contains("lines end with CR alone"));
+    assert!(said(b"\x1f\x8b\x08\0\0\0n,t\n").contains("packed with gzip"));
+    assert_eq!(ints(&read(&nt, b"n,t\r\n1,a\r\n").0.unwrap(), 0), [Some(1)]);
     let (part, told) = read(&nt, b"");
     assert_eq!((part.unwrap().records, told.len()), (0, 0));
     let (part, _) = read(&nt, b"n,t\xe9\n");

@@ -157,7 +157,8 @@ fn set(pattern: &str, chars: &mut std::str::Chars<'_>, escape: Option<char>, out
                 return Ok(());
             }
             '^' if first => out.push('^'),
-            '-' => out.push('-'),
+            // Two of them are a difference of sets to the library.
+            '-' => out.push_str(if out.ends_with('-') { "\\-" } else { "-" }),
             '[' if chars.as_str().starts_with(':') => {
                 let rest = &chars.as_str()[1..];
                 let class = rest.split_once(":]").and_then(|(name, after)| {
@@ -235,6 +236,10 @@ mod tests {
             ("Q1", "[[:ALPHA:]][[:digit:]]", true),
             ("11", "[[:ALPHA:]][[:digit:]]", false),
             ("a\\c", "a\\c", true),
+            (",", "[+--]", true),
+            ("-", "[+--]", true),
+            (".", "[+--]", false),
+            ("b", "[a-c--]", true),
             ("", "%", true),
             ("a\nb", "a%b", true),
         ] {
