@@ -73,7 +73,6 @@ pub struct WorkerShare {
 #[derive(Clone, Debug)]
 struct Handles {
     name: String,
-    inputs: Vec<Vec<usize>>,
     rows_in: u64,
     rows_out: u64,
     /// Rows sent by channel; who reads one channel has seen all of them.
@@ -96,6 +95,8 @@ struct Handles {
 #[derive(Debug)]
 pub(super) struct Operators {
     by_address: Mutex<BTreeMap<Vec<usize>, Handles>>,
+    /// Who sends to an operator, by its address. A channel may be told before the operator is.
+    inputs: Mutex<BTreeMap<Vec<usize>, Vec<Vec<usize>>>>,
     /// The last operator of each node of the plan, if it has one: a node's operators stand side by side.
     nodes: Mutex<BTreeMap<Vec<usize>, NodeId>>,
     metrics: Arc<Metrics>,
@@ -145,7 +146,7 @@ impl Handles {
 
 impl Operators {
     pub(super) fn new(metrics: Arc<Metrics>) -> Arc<Operators> {
-        Arc::new(Operators { by_address: Mutex::default(), nodes: Mutex::default(), metrics })
+        Arc::new(Operators { by_address: Mutex::default(), inputs: Mutex::default(), nodes: Mutex::default(), metrics })
     }
 
     /// The last operator of each node, by its index in the scope at this address. The same on every worker.
@@ -203,11 +204,12 @@ impl Operators {
                 // What an operator sends by another port than its first are not its rows.
                 let rows = channel.source.1 == 0;
                 let (from, to) = (place(channel.source), place(channel.target));
-                let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(handles) = operators.get_mut(&to).filter(|handles| !handles.inputs.contains(&from)) {
-                    handles.inputs.push(from.clone());
+                let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+                let inputs_of = inputs.entry(to.clone()).or_default();
+                if !inputs_of.contains(&from) {
+                    inputs_of.push(from.clone());
                 }
-                drop(operators);
+                drop(inputs);
                 local.channels.insert(channel.id, (from, to, rows));
             }
             TimelyEvent::Messages(message) => {
@@ -271,7 +273,6 @@ impl Operators {
         let rows = |direction| labels(("operator", unique.as_str()), ("direction", direction));
         let handles = || Handles {
             name: name.to_owned(),
-            inputs: Vec::new(),
             rows_in: 0,
             rows_out: 0,
             sent: BTreeMap::new(),
@@ -327,6 +328,7 @@ impl Operators {
     /// What all operators did so far, by address.
     pub(super) fn stats(&self) -> Vec<OperatorStats> {
         let operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         // The next operator that is a node's last, of the same scope.
         let node_of = |address: &Vec<usize>| {
@@ -337,7 +339,7 @@ impl Operators {
             address: address.clone(),
             name: handles.name.clone(),
             node: node_of(address),
-            inputs: handles.inputs.clone(),
+            inputs: inputs.get(address).cloned().unwrap_or_default(),
             rows_in: handles.rows_in,
             rows_out: handles.rows_out,
             busy_seconds: handles.busy.as_secs_f64(),

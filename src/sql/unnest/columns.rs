@@ -161,17 +161,24 @@ pub(super) fn joined(
     }
     // Rules that take inner joins apart (and outer ones that they make inner) know one way only to compare NULLs: a
     // projection is where they end.
-    let apart = |plan: LogicalPlan| match &plan {
-        LogicalPlan::Join(join)
-            if !matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark) =>
-        {
-            super::only(plan.clone(), plan.schema().columns())
-        }
-        _ => Ok(plan),
+    let apart = |plan: LogicalPlan| match taken_apart(&plan) {
+        true => super::only(plan.clone(), plan.schema().columns()),
+        false => Ok(plan),
     };
     let (left, right) = (Arc::new(apart(left)?), Arc::new(apart(right)?));
     let (filter, nulls) = (conjunction(rest), NullEquality::NullEqualsNull);
     apart(LogicalPlan::Join(Join::try_new(left, right, on, filter, kind, JoinConstraint::On, nulls, false)?))
+}
+
+/// Whether a plan is a join that rules take apart, or will be once they have put its conditions below it.
+fn taken_apart(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Join(join) => {
+            !matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark)
+        }
+        LogicalPlan::Filter(filter) => taken_apart(&filter.input),
+        _ => false,
+    }
 }
 
 /// The sides of a condition that says that an expression of the left side is one of the right, and whether NULLs are equal.
