@@ -1,11 +1,12 @@
 //! Failures that pass: which they are, how long to wait before the next try, and what is said of it meanwhile.
 //!
 //! A disk that is full, a table of descriptors that is, a file server that is away: whoever reads or writes then waits and
-//! tries again, twice as long each time, and says so where its standing is shown; the engine goes on. Anything else
-//! (no such file, no leave to write it) ends as it did.
+//! tries again, twice as long each time, and says so where its standing is shown; the engine goes on. Nobody waits longer
+//! than the run: who is waited for is told by [`Standing::end`]. Anything else (no such file, no leave to write it) ends as
+//! it did.
 
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::time::Clock;
@@ -42,6 +43,7 @@ pub fn passes(error: &io::Error) -> bool {
 pub struct Standing {
     clock: Clock,
     now: Mutex<Now>,
+    ended: Condvar,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,8 @@ struct Now {
     /// Since it last went well, and in all.
     tries: u64,
     retries: u64,
+    /// There is no next try.
+    over: bool,
 }
 
 /// What is shown of it.
@@ -79,7 +83,7 @@ impl Stand {
 
 impl Default for Standing {
     fn default() -> Standing {
-        Standing { clock: Clock::start(), now: Mutex::default() }
+        Standing { clock: Clock::start(), now: Mutex::default(), ended: Condvar::new() }
     }
 }
 
@@ -107,8 +111,20 @@ impl Standing {
         let mut now = self.now();
         if now.tries > 0 {
             tracing::info!("{what}: goes on after {} tries", now.tries);
-            *now = Now { retries: now.retries, ..Now::default() };
+            *now = Now { retries: now.retries, over: now.over, ..Now::default() };
         }
+    }
+
+    /// Nobody needs it any more: what waits for its next try gives up.
+    pub fn end(&self) {
+        self.now().over = true;
+        self.ended.notify_all();
+    }
+
+    /// Waits for the next try; whether there is one.
+    fn pause(&self, wait: Duration) -> bool {
+        let waited = self.ended.wait_timeout_while(self.now(), wait, |now| !now.over);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.over
     }
 
     /// What is to be shown.
@@ -120,12 +136,16 @@ impl Standing {
     }
 }
 
-/// Tries until it goes well or fails for good. Blocks: for threads that may wait for their input.
+/// Tries until it goes well, fails for good or nobody needs it any more. Blocks: for threads that may wait for their input.
 pub fn until_it_goes<T>(standing: &Standing, what: &str, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match work() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if passes(&error) => std::thread::sleep(standing.failed(what, &error)),
+            Err(error) if passes(&error) => {
+                if !standing.pause(standing.failed(what, &error)) {
+                    return Err(error);
+                }
+            }
             done => {
                 standing.went_well(what);
                 return done;
@@ -155,6 +175,25 @@ impl<R: io::Read> io::Read for Patient<R> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_waits_longer_than_the_run() {
+        let standing = Arc::new(Standing::default());
+        let (waiting, (told, hears)) = (standing.clone(), std::sync::mpsc::channel());
+        let thread = std::thread::spawn(move || {
+            until_it_goes(&waiting, "source 'x'", || {
+                let _ = told.send(());
+                Err::<(), _>(io::Error::from_raw_os_error(28))
+            })
+        });
+        // Its eighth wait would be 10 s.
+        (0..3).for_each(|_| hears.recv().unwrap());
+        standing.end();
+        assert_eq!(thread.join().unwrap().unwrap_err().raw_os_error(), Some(28));
+        assert!(standing.read().reason.is_some());
+        let again = until_it_goes(&standing, "source 'x'", || Err::<(), _>(io::Error::from_raw_os_error(28)));
+        assert!(again.is_err(), "there is no next try");
+    }
 
     #[test]
     fn what_passes_is_tried_again_and_what_does_not_is_not() {

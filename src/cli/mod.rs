@@ -1,6 +1,7 @@
 //! The command line: one command a file, each with the flags it takes and a `run` that says how it ended.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage or SQL error. Answers go to stdout, everything else to stderr.
+//! Exit codes: 0 done, 1 failed, 2 usage or SQL error, and 128 and the number of the signal (143 SIGTERM, 130 Ctrl-C) of a run
+//! that was to end with its input and was stopped before. Answers go to stdout, everything else to stderr.
 
 mod access;
 mod check;
@@ -59,7 +60,8 @@ Examples:
   highwater tail http://127.0.0.1:8080 pages    follow it
   highwater generate mixed --count 1000000 --fast --to events.ndjson
 
-Exit codes: 0 done, 1 failed, 2 usage or SQL error.";
+Exit codes: 0 done, 1 failed, 2 usage or SQL error; of `run --exit-at-end` that is stopped before its input has ended 143 (SIGTERM)
+or 130 (Ctrl-C).";
 
 /// How a command ended.
 #[derive(Debug)]
@@ -68,6 +70,8 @@ enum Outcome {
     Done,
     /// Not as asked, and why: code 1.
     Failed(String),
+    /// Told to end by this signal before it was done; that was said.
+    Stopped(i32),
     /// The command line, a settings file or the SQL is wrong; the text is for stderr as it is: code 2.
     Usage(String),
 }
@@ -96,6 +100,8 @@ pub fn main() -> ExitCode {
     match outcome {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Failed(reason) => signals::give_up(&reason),
+        // As a shell says of a process that the signal ended.
+        Outcome::Stopped(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
         Outcome::Usage(text) => {
             let _ = write!(stderr, "{text}");
             ExitCode::from(2)

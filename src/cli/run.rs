@@ -118,7 +118,7 @@ async fn serve_and_follow(
         error => Outcome::Failed(error.to_string()),
     })?;
     started.send_replace(true);
-    follow(Arc::new(engine), listener, telemetry, settings, signals).await.map_err(Outcome::Failed)
+    follow(Arc::new(engine), listener, telemetry, settings, signals).await
 }
 
 /// Another handle on a listener.
@@ -189,8 +189,8 @@ async fn follow(
     telemetry: Option<Telemetry>,
     settings: &Settings,
     mut signals: Signals,
-) -> Result<(), String> {
-    let teller = telemetry.map(|telemetry| telemetry.start(&engine)).transpose()?;
+) -> Result<(), Outcome> {
+    let teller = telemetry.map(|telemetry| telemetry.start(&engine)).transpose().map_err(Outcome::Failed)?;
     let serving = listener.is_some();
     let (close, closed) = oneshot::channel::<()>();
     let server = listener.map(|(listener, mut access)| {
@@ -212,11 +212,19 @@ async fn follow(
     let patience = settings.stop_timeout.map_or(STOP_TIMEOUT, |timeout| Duration::from_millis(timeout.0));
     let summary = ended(&engine, &mut signals.end, settings.drain.unwrap_or(false), patience).await;
     progress::wipe();
-    let summary = summary.map_err(|error| error.to_string())?;
+    let summary = summary.map_err(|error| Outcome::Failed(error.to_string()))?;
     reasons(&engine);
     report(&summary);
-    let verdict = if summary.stopped { Ok(()) } else { judge(&engine, settings.max_rejected) };
-    if serving && !summary.stopped && *signals.end.borrow() == 0 && !settings.exit_at_end.unwrap_or(false) {
+    let (exits_at_end, told) = (settings.exit_at_end.unwrap_or(false), *signals.end.borrow());
+    let verdict = match told {
+        _ if exits_at_end && summary.input_left => Err(told.map_or(
+            Outcome::Failed("another process of the cluster was stopped before the input had ended".to_owned()),
+            Outcome::Stopped,
+        )),
+        _ if summary.stopped => Ok(()),
+        _ => judge(&engine, settings.max_rejected).map_err(Outcome::Failed),
+    };
+    if serving && !summary.stopped && told.is_none() && !exits_at_end {
         tracing::info!("the views stay served until Ctrl-C");
         let _ = signals.end.changed().await;
     }
@@ -224,8 +232,8 @@ async fn follow(
     if let Some(server) = server {
         tokio::select! {
             ended = server => match ended {
-                Ok(Err(error)) => return Err(format!("the server failed: {error}")),
-                Err(error) => return Err(format!("the server failed: {error}")),
+                Ok(Err(error)) => return Err(Outcome::Failed(format!("the server failed: {error}"))),
+                Err(error) => return Err(Outcome::Failed(format!("the server failed: {error}"))),
                 Ok(Ok(())) => {}
             },
             () = tokio::time::sleep(GRACE) => tracing::warn!("some requests did not end in time"),
@@ -240,7 +248,7 @@ async fn follow(
 /// Waits for the end of the run, however it comes about.
 async fn ended(
     engine: &Arc<Engine>,
-    end: &mut watch::Receiver<u32>,
+    end: &mut watch::Receiver<Option<i32>>,
     drain: bool,
     patience: Duration,
 ) -> Result<Summary, EngineError> {
@@ -358,8 +366,9 @@ fn report(summary: &Summary) {
         failed => format!(", {} failed", counted(failed, "row")),
     };
     let how = if summary.stopped { "stopped" } else { "done" };
+    let left = if summary.input_left { "; its input was not read to the end" } else { "" };
     tracing::info!(
-        "{how}: {rows} rows in {:.1} s, {} rows/s{lost}{failed}",
+        "{how}: {rows} rows in {:.1} s, {} rows/s{lost}{failed}{left}",
         summary.seconds,
         grouped(rate.round() as u64)
     );

@@ -88,7 +88,8 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_TICK_ROWS", value_name = "ROWS")]
     pub(super) tick_rows: Option<u64>,
 
-    /// End with code 0 when every source has ended, all windows are closed and all sinks flushed
+    /// End with code 0 when every source has ended, all windows are closed and all sinks flushed; with 143 or 130 if a signal
+    /// comes before
     #[arg(long, env = "HIGHWATER_EXIT_AT_END", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           hide_possible_values = true, value_name = "BOOL")]
     pub(super) exit_at_end: Option<bool>,

@@ -1,5 +1,5 @@
-//! The signals that a run listens to: Ctrl-C and SIGTERM end it, SIGHUP has its files read again, SIGUSR1 and SIGUSR2 do
-//! nothing. None of them ends the process by itself.
+//! The signals that a run listens to: Ctrl-C and SIGTERM end it, SIGHUP has its files read again, SIGUSR1, SIGUSR2 and SIGXFSZ
+//! (a file is longer than the process may make one: who writes it hears that too) do nothing. None of them ends the process by itself.
 
 use std::io::Write;
 use std::time::Duration;
@@ -12,12 +12,15 @@ use super::progress;
 /// How long the last words may take where nobody reads them.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How often each came.
+/// SIGXFSZ of Linux.
+const FILE_TOO_LONG: i32 = 25;
+
+/// What came.
 #[derive(Clone, Debug)]
 pub(super) struct Signals {
-    /// Ctrl-C and SIGTERM.
-    pub(super) end: watch::Receiver<u32>,
-    /// SIGHUP.
+    /// Ctrl-C and SIGTERM: the number of the first that came.
+    pub(super) end: watch::Receiver<Option<i32>>,
+    /// How often SIGHUP came.
     pub(super) reload: watch::Receiver<u32>,
 }
 
@@ -27,23 +30,25 @@ impl Signals {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let mut hangup = signal(SignalKind::hangup())?;
         let mut others = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
-        let ((ending, end), (reloading, reload)) = (watch::channel(0), watch::channel(0));
+        let mut too_long = signal(SignalKind::from_raw(FILE_TOO_LONG))?;
+        let ((ending, end), (reloading, reload)) = (watch::channel(None), watch::channel(0));
         tokio::spawn(async move {
             loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
+                let which = tokio::select! {
+                    _ = interrupt.recv() => SignalKind::interrupt(),
+                    _ = terminate.recv() => SignalKind::terminate(),
                     _ = hangup.recv() => {
                         reloading.send_modify(|seen| *seen += 1);
                         continue;
                     }
                     _ = others.0.recv() => continue,
                     _ = others.1.recv() => continue,
-                }
-                if *ending.borrow() > 0 {
+                    _ = too_long.recv() => continue,
+                };
+                if ending.borrow().is_some() {
                     give_up("ended at once by a second signal; results may be incomplete");
                 }
-                ending.send_modify(|seen| *seen += 1);
+                ending.send_replace(Some(which.as_raw_value()));
             }
         });
         Ok(Signals { end, reload })

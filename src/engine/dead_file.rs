@@ -4,7 +4,6 @@
 //! Nobody waits for it: while it cannot be written for a reason that passes (a full disk), lines wait here, up to
 //! [`WAITING_BYTES`]; those beyond are counted, and the run says so at its end.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use super::dead_letters::{Letter, Owner};
 use super::error::EngineError;
 use crate::delta::Reject;
 use crate::retry::{self, Standing};
-use crate::sink::drain;
+use crate::sink::Replaced;
 use crate::time::{Clock, Epoch};
 
 /// How long a line may stay unseen while more come.
@@ -34,7 +33,7 @@ pub(super) struct DeadFile {
 
 #[derive(Debug)]
 struct Open {
-    file: File,
+    file: Replaced,
     /// Lines that are not written yet.
     waiting: Vec<u8>,
     /// Since it was last written to, or tried; and how soon it is again.
@@ -72,14 +71,14 @@ struct OfReader<'a> {
 }
 
 impl DeadFile {
-    /// Opens the file anew; in a cluster every process but the first adds its number to the name.
+    /// Opens the file, to be written anew; in a cluster every process but the first adds its number to the name.
     pub(super) fn open(path: Option<&Path>, process: usize) -> Result<Option<Arc<DeadFile>>, EngineError> {
         let Some(path) = path else { return Ok(None) };
         let path = match process {
             0 => path.to_owned(),
             process => PathBuf::from(format!("{}.{process}", path.display())),
         };
-        let file = File::create(&path)
+        let file = Replaced::open(&path)
             .map_err(|error| EngineError::Config(format!("--dead-letters {}: {error}", path.display())))?;
         let open = Open {
             file,
@@ -148,7 +147,7 @@ impl Open {
     /// Writes what waits, as far as it goes.
     fn write(&mut self, what: &str) {
         self.tried = Clock::start();
-        self.pause = match drain(&mut self.waiting, &mut self.file) {
+        self.pause = match self.file.write(&mut self.waiting) {
             Ok(()) => {
                 self.standing.went_well(what);
                 FLUSH_EVERY
@@ -188,14 +187,14 @@ mod tests {
         assert!(file.finish().unwrap_err().to_string().contains("No space left"));
         // There is room again.
         let folder = tempfile::tempdir().unwrap();
-        file.open.lock().unwrap().file = File::create(folder.path().join("dead")).unwrap();
+        file.open.lock().unwrap().file = Replaced::open(&folder.path().join("dead")).unwrap();
         file.source(&reject);
         file.finish().unwrap();
         let written = std::fs::read_to_string(folder.path().join("dead")).unwrap();
         assert_eq!(written.lines().count(), 1_001);
         assert!(written.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
         // The disk stays full for longer than lines can wait.
-        file.open.lock().unwrap().file = File::create("/dev/full").unwrap();
+        file.open.lock().unwrap().file = Replaced::open(Path::new("/dev/full")).unwrap();
         (0..70_000).for_each(|_| file.source(&reject));
         assert!(file.open.lock().unwrap().lost > 1_000);
     }

@@ -63,10 +63,15 @@ pub(super) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result
 fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control: &Control) -> Result<(), EngineError> {
     reader.shown(source.standing(partition));
     loop {
-        if control.stopping() || source.partition_watermark(partition).is_none() {
+        if control.stopping() || source.is_over(partition) {
             return Ok(());
         }
-        match reader.read()? {
+        let read = match reader.read() {
+            // It was waiting for something to pass, and nobody needs that any more.
+            Err(_) if control.stopping() || source.is_over(partition) => return Ok(()),
+            read => read?,
+        };
+        match read {
             Read::Wait(pause) => control.sleep(pause),
             Read::Rows(decoded) => {
                 if source.accept(partition, decoded).is_err() {

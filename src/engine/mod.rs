@@ -94,6 +94,8 @@ pub struct Summary {
     pub seconds: f64,
     /// Whether it was stopped before its sources ended.
     pub stopped: bool,
+    /// Whether it was told to end when some source that has an end was not read to it.
+    pub input_left: bool,
 }
 
 /// How far a run is.
@@ -133,6 +135,8 @@ struct Inner {
     /// What the processes of a cluster tell each other.
     gossip: Option<Arc<gossip::Gossip>>,
     stopped: AtomicBool,
+    /// Input was left when it was asked to end.
+    left: AtomicBool,
     /// It was asked to end.
     ending: AtomicBool,
     clock: Clock,
@@ -334,8 +338,16 @@ impl Drop for Engine {
 }
 
 impl Inner {
+    /// It is asked to end.
+    fn end(&self) {
+        if !self.ending.swap(true, Ordering::AcqRel) {
+            let left = self.sources.iter().any(|source| !source.live() && !source.ended());
+            self.left.store(left, Ordering::Release);
+        }
+    }
+
     fn drain(&self) {
-        self.ending.store(true, Ordering::Release);
+        self.end();
         self.control.set(State::Draining);
         let sources = self.sources.clone();
         self.tables.iter().for_each(|table| table.drain());
@@ -345,7 +357,7 @@ impl Inner {
     }
 
     fn halt(&self) {
-        self.ending.store(true, Ordering::Release);
+        self.end();
         self.control.set(State::Draining);
         if self.stopped.swap(true, Ordering::AcqRel) {
             return;
@@ -384,6 +396,7 @@ impl Inner {
             rows_failed: self.rows_failed(),
             seconds: self.seconds(),
             stopped: self.stopped.load(Ordering::Acquire),
+            input_left: self.left.load(Ordering::Acquire),
         })
     }
 

@@ -92,6 +92,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         dead_file,
         gossip: gossip.clone(),
         stopped: AtomicBool::new(false),
+        left: AtomicBool::new(false),
         ending: AtomicBool::new(false),
         clock: Clock::start(),
         ended: Mutex::default(),
@@ -238,7 +239,7 @@ fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Contr
     let mut sinks = Sinks::default();
     for plan in &dataflow.sinks {
         let per_worker = plan.spec.connector.per_worker(&plan.spec);
-        plan.spec.connector.prepare(&plan.spec, config.processes() * config.workers)?;
+        let of = config.processes() * config.workers;
         let (mut ways_in, mut parts) = (Vec::new(), Vec::new());
         for worker in 0..config.workers {
             let index = config.process * config.workers + worker;
@@ -246,7 +247,7 @@ fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Contr
                 ways_in.push(None);
                 continue;
             }
-            let (way, opened) = sink_writer::open(plan, index)?;
+            let (way, opened) = sink_writer::open(plan, index, of)?;
             ways_in.push(Some(way));
             parts.push(opened.part());
             sinks.threads.push(opened.start(control, config.process)?);

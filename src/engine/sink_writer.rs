@@ -2,7 +2,8 @@
 //! waits in the queue sources bring nothing new ([`Sink::full`](super::sink::Sink::full)), so a slow sink slows the dataflow
 //! down and nothing piles up beyond what is under way; no worker waits for it.
 //!
-//! What fails for a reason that passes (a full disk, no descriptor left) is tried again until it goes.
+//! What an earlier run left is replaced once this one has come to its first epoch, so a run that fails before has taken
+//! nothing away. What fails for a reason that passes (a full disk, no descriptor left) is tried again until it goes.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,11 +36,16 @@ pub(super) struct ToSink {
     columns: Vec<usize>,
     schema: arrow_schema::SchemaRef,
     part: Arc<Part>,
+    /// The writer was told that the run has come to its first epoch.
+    begun: bool,
 }
 
 impl Collect for ToSink {
-    fn collect(&mut self, epochs: Vec<Epochs>, _: Epoch) {
-        for (epoch, deltas) in epochs {
+    fn collect(&mut self, epochs: Vec<Epochs>, as_of: Epoch) {
+        // Where no row comes out a first watermark is a sign that all sources have brought some.
+        let first = !self.begun && (!epochs.is_empty() || as_of.watermark > Epoch::MIN.watermark);
+        self.begun |= first;
+        for (epoch, deltas) in first.then(|| (Epoch::MIN, Vec::new())).into_iter().chain(epochs) {
             let shown = |delta: &Delta| delta.with_batch(relabel(delta.batch(), &self.columns, &self.schema));
             self.part.waiting.fetch_add(1, Ordering::Relaxed);
             self.part.rows.fetch_add(deltas.iter().map(|delta| delta.len() as u64).sum(), Ordering::Relaxed);
@@ -59,9 +65,9 @@ pub(super) struct Opened {
     part: Arc<Part>,
 }
 
-/// Opens the writer for one part of a sink; answers both ends.
-pub(super) fn open(plan: &SinkPlan, part: usize) -> Result<(ToSink, Opened), EngineError> {
-    let writer = plan.spec.connector.open(&plan.spec, part)?;
+/// Opens the writer for one of a sink's `parts`; answers both ends.
+pub(super) fn open(plan: &SinkPlan, part: usize, parts: usize) -> Result<(ToSink, Opened), EngineError> {
+    let writer = plan.spec.connector.open(&plan.spec, part, parts)?;
     let schema = plan.spec.schema.clone();
     let codec = plan.spec.connector.consolidated().then(|| RowCodec::new(schema.clone(), &[])).transpose();
     let codec = codec.map_err(|error| EngineError::Dataflow {
@@ -70,7 +76,7 @@ pub(super) fn open(plan: &SinkPlan, part: usize) -> Result<(ToSink, Opened), Eng
     })?;
     let (sender, receiver) = unbounded();
     let status = Arc::new(Part::default());
-    let to_sink = ToSink { sender, columns: plan.columns.clone(), schema, part: status.clone() };
+    let to_sink = ToSink { sender, columns: plan.columns.clone(), schema, part: status.clone(), begun: false };
     Ok((to_sink, Opened { name: plan.spec.name.clone(), writer, codec, receiver, part: status }))
 }
 
@@ -96,10 +102,13 @@ impl Opened {
 
     fn run(mut self, control: &Control) -> Result<(), SinkError> {
         // Epochs that are with the writer and not outside yet.
-        let mut unseen = 0;
+        let (mut unseen, mut begun) = (0, false);
         loop {
             match self.receiver.recv_timeout(FLUSH_EVERY) {
                 Ok((epoch, deltas)) => {
+                    if !std::mem::replace(&mut begun, true) {
+                        self.settle(control, |writer| writer.begin())?;
+                    }
                     let netted = match &mut self.codec {
                         Some(codec) => codec.net(&deltas, false).map(|netted| netted.delta).into_iter().collect(),
                         None => deltas,
@@ -118,8 +127,12 @@ impl Opened {
         if control.failure().is_some() {
             return Ok(());
         }
-        self.settle(control, |writer| writer.flush())?;
-        self.settle(control, |writer| writer.close())?;
+        if begun || !(control.goal().is_some() || control.stopping()) {
+            self.settle(control, |writer| writer.flush())?;
+            self.settle(control, |writer| writer.close())?;
+        } else {
+            self.settle(control, |writer| writer.leave())?;
+        }
         self.part.waiting.store(0, Ordering::Relaxed);
         self.part.ended.store(true, Ordering::Release);
         Ok(())

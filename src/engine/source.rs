@@ -330,6 +330,7 @@ impl Source {
             partition.watermark.store(reading.edge.watermark(), Ordering::Relaxed);
             reading.edge.finish();
             partition.ended.store(true, Ordering::Release);
+            partition.standing.end();
             self.queues.iter().for_each(|queue| queue.end(index));
             self.metrics.watermark.set(seconds(self.watermark()));
         }
@@ -338,6 +339,11 @@ impl Source {
     /// Whether it takes no more rows: it was sealed, or has ended.
     pub(super) fn closed(&self) -> bool {
         self.sealed.load(Ordering::Acquire) || self.ended()
+    }
+
+    /// Whether a partition takes no more rows.
+    pub(super) fn is_over(&self, index: usize) -> bool {
+        self.sealed.load(Ordering::Acquire) || self.partitions[index].has_ended()
     }
 
     /// Ends all partitions: what they bring later is not taken.
@@ -357,6 +363,7 @@ impl Source {
                 return None;
             }
             if !std::mem::replace(sealed, true) {
+                partition.standing.end();
                 edge.tick();
                 edge.follow(Epoch { tick, ..edge.epoch() });
                 self.tell(index, edge.epoch(), told);
@@ -463,6 +470,7 @@ impl Source {
 
     /// Nobody reads any more.
     pub(super) fn close(&self) {
+        self.partitions.iter().for_each(|partition| partition.standing.end());
         self.queues.iter().for_each(Queue::close);
     }
 }

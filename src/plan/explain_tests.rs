@@ -58,7 +58,7 @@ impl SinkConnector for Out {
     fn per_worker(&self, _: &SinkSpec) -> bool {
         false
     }
-    fn open(&self, spec: &SinkSpec, _: usize) -> Result<Box<dyn Writer>, SinkError> {
+    fn open(&self, spec: &SinkSpec, _: usize, _: usize) -> Result<Box<dyn Writer>, SinkError> {
         Err(SinkError::Schema { sink: spec.name.clone(), what: "never opened".into(), remedy: String::new() })
     }
 }

@@ -34,7 +34,7 @@ impl SinkConnector for Blackhole {
         false
     }
 
-    fn open(&self, spec: &SinkSpec, _: usize) -> Result<Box<dyn Writer>, SinkError> {
+    fn open(&self, spec: &SinkSpec, _: usize, _: usize) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
         Ok(Box::new(Nothing))
     }

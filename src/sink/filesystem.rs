@@ -1,17 +1,16 @@
 //! `filesystem`: one file, or, if the path ends in `/`, a folder with a file `part-N` for each worker, or with folders of them
 //! by partition (`partitioned.rs`).
 //!
-//! Invariant: the file grows by whole epochs. A file that was there is replaced when the sink opens, and part files of
-//! earlier runs go that this run will not write: a folder holds one run. In formats of lines an epoch can be read once it is
-//! flushed; Parquet once the sink is closed.
+//! Invariant: the file grows by whole epochs. What an earlier run left is replaced when the run has come to its first epoch or
+//! ends (`replaced.rs`), and then part files of earlier runs go that this run will not write: a folder holds one run. In
+//! formats of lines an epoch can be read once it is flushed; Parquet once the sink is closed.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow_schema::SchemaRef;
 
 use super::partitioned::{self, Partitioned};
-use super::{SinkConnector, SinkError, SinkSpec, Writer, changes, drain};
+use super::{Replaced, SinkConnector, SinkError, SinkSpec, Writer, changes};
 use crate::delta::Delta;
 use crate::format::{self, Encoder, Format, FormatError};
 use crate::options::{OptionError, OptionSpec, Outputs, PART, local};
@@ -86,53 +85,17 @@ impl SinkConnector for Filesystem {
         })
     }
 
-    fn prepare(&self, spec: &SinkSpec, parts: usize) -> Result<(), SinkError> {
-        if !self.per_worker(spec) {
-            return Ok(());
-        }
-        let (folder, ours) = (Path::new(path(spec)?), extension(format_of(spec)?));
-        if !spec.partition.is_empty() {
-            return partitioned::clear(spec, folder, |part| part >= parts);
-        }
-        let failed = |what: &str, path: &Path, error| SinkError::Io {
-            sink: spec.name.clone(),
-            what: format!("{what} {}", path.display()),
-            error,
-        };
-        let entries = match std::fs::read_dir(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(|error| failed("reading the folder", folder, error))?,
-        };
-        for entry in entries {
-            let entry = entry.map_err(|error| failed("reading the folder", folder, error))?.path();
-            let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let Some((number, kind)) = name.strip_prefix(PART).and_then(|rest| rest.split_once('.')) else {
-                continue;
-            };
-            let old = number.parse::<usize>().is_ok_and(|number| number >= parts || kind != ours);
-            if old && format::FORMATS.iter().any(|format| extension(*format) == kind) {
-                match std::fs::remove_file(&entry) {
-                    // Another process of the cluster was faster.
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(failed("removing a part of an earlier run,", &entry, error));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn open(&self, spec: &SinkSpec, part: usize) -> Result<Box<dyn Writer>, SinkError> {
+    fn open(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
         let mut path = PathBuf::from(path(spec)?);
         if !spec.partition.is_empty() {
-            return Ok(Box::new(Partitioned::open(spec, &path, part)?));
+            return Ok(Box::new(Partitioned::open(spec, &path, part, parts)?));
         }
-        if self.per_worker(spec) {
+        let parts = self.per_worker(spec).then_some(parts);
+        if parts.is_some() {
             path.push(part_name(part, 0, format_of(spec)?));
         }
-        let mut writer = FileWriter::new(spec, path)?;
+        let mut writer = FileWriter::new(spec, path, parts)?;
         match writer.file() {
             // It is made when it is first written to.
             Err(error) if error.passes() => tracing::warn!("{error}"),
@@ -140,6 +103,38 @@ impl SinkConnector for Filesystem {
         }
         Ok(Box::new(writer))
     }
+}
+
+/// Removes the part files of earlier runs that none of `parts` writers of this format will write.
+fn clear(spec: &SinkSpec, folder: &Path, parts: usize) -> Result<(), SinkError> {
+    let ours = extension(format_of(spec)?);
+    let failed = |what: &str, path: &Path, error| SinkError::Io {
+        sink: spec.name.clone(),
+        what: format!("{what} {}", path.display()),
+        error,
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| failed("reading the folder", folder, error))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| failed("reading the folder", folder, error))?.path();
+        let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some((number, kind)) = name.strip_prefix(PART).and_then(|rest| rest.split_once('.')) else {
+            continue;
+        };
+        let old = number.parse::<usize>().is_ok_and(|number| number >= parts || kind != ours);
+        if old && format::FORMATS.iter().any(|format| extension(*format) == kind) {
+            match std::fs::remove_file(&entry) {
+                // Another writer was faster.
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed("removing a part of an earlier run,", &entry, error));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The name of a writer's file, of several the one of that number.
@@ -191,34 +186,36 @@ pub(super) struct FileWriter {
     schema: SchemaRef,
     encoder: Box<dyn Encoder>,
     path: PathBuf,
+    /// Of a folder: how many writers it has.
+    parts: Option<usize>,
     /// Once it is open.
-    file: Option<File>,
+    file: Option<Replaced>,
     buffer: Vec<u8>,
     /// All is in the buffer, the end too.
     ended: bool,
 }
 
 impl FileWriter {
-    /// A new file at that path, made with its folder when there is something to write.
-    pub(super) fn new(spec: &SinkSpec, path: PathBuf) -> Result<FileWriter, SinkError> {
+    /// A new file at that path, made with its folder when there is something to write; `parts` if it is one of a folder's.
+    pub(super) fn new(spec: &SinkSpec, path: PathBuf, parts: Option<usize>) -> Result<FileWriter, SinkError> {
         let schema = changes::schema(spec);
         let encoder = format_of(spec)?.encoder(&schema, &spec.options).map_err(|error| refuse(spec, error))?;
         let (file, buffer, ended) = (None, Vec::new(), false);
-        Ok(FileWriter { spec: spec.clone(), schema, encoder, path, file, buffer, ended })
+        Ok(FileWriter { spec: spec.clone(), schema, encoder, path, parts, file, buffer, ended })
     }
 
     fn failed(&self, what: &str, path: &Path, error: std::io::Error) -> SinkError {
         SinkError::Io { sink: self.spec.name.clone(), what: format!("{what} {}", path.display()), error }
     }
 
-    fn file(&mut self) -> Result<&mut File, SinkError> {
+    fn file(&mut self) -> Result<&mut Replaced, SinkError> {
         let file = match self.file.take() {
             Some(file) => file,
             None => {
                 if let Some(parent) = self.path.parent() {
                     std::fs::create_dir_all(parent).map_err(|error| self.failed("making the folder", parent, error))?;
                 }
-                File::create(&self.path).map_err(|error| self.failed("creating", &self.path, error))?
+                Replaced::open(&self.path).map_err(|error| self.failed("creating", &self.path, error))?
             }
         };
         Ok(self.file.insert(file))
@@ -226,13 +223,27 @@ impl FileWriter {
 
     fn write_out(&mut self) -> Result<(), SinkError> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let written = self.file().map(|file| drain(&mut buffer, file));
+        let written = self.file().map(|file| file.write(&mut buffer));
         self.buffer = buffer;
         written?.map_err(|error| self.failed("writing", &self.path, error))
     }
 }
 
 impl Writer for FileWriter {
+    fn begin(&mut self) -> Result<(), SinkError> {
+        let begun = self.file()?.begin();
+        begun.map_err(|error| self.failed("emptying", &self.path, error))?;
+        match (self.parts.take(), self.path.parent()) {
+            (Some(parts), Some(folder)) => {
+                let cleared = clear(&self.spec, folder, parts);
+                // It may be asked again.
+                self.parts = cleared.is_err().then_some(parts);
+                cleared
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError> {
         let rows = changes::rows(&self.spec, &self.schema, epoch, changes)?;
         self.encoder.encode(&rows, &mut self.buffer).map_err(|error| refuse(&self.spec, error))
@@ -251,6 +262,11 @@ impl Writer for FileWriter {
         if !std::mem::replace(&mut self.ended, true) {
             self.encoder.finish(&mut self.buffer).map_err(|error| refuse(&self.spec, error))?;
         }
+        self.begin()?;
         self.write_out()
+    }
+
+    fn leave(&mut self) -> Result<(), SinkError> {
+        if self.file()?.is_old() { Ok(()) } else { self.close() }
     }
 }

@@ -5,6 +5,7 @@ mod changes;
 mod filesystem;
 mod partitioned;
 mod print;
+mod replaced;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,8 @@ use crate::delta::Delta;
 use crate::options::{OptionError, OptionSpec, Options, Outputs};
 use crate::retry;
 use crate::time::Epoch;
+
+pub(crate) use replaced::Replaced;
 
 /// Every sink connector.
 pub const SINKS: &[&dyn SinkConnector] = &[&filesystem::Filesystem, &print::Print, &blackhole::Blackhole];
@@ -89,13 +92,9 @@ pub trait SinkConnector: Send + Sync + Debug {
         None
     }
 
-    /// Clears the way for a run with writers `0..parts`. Every process calls it before any writer of its own is opened.
-    fn prepare(&self, _spec: &SinkSpec, _parts: usize) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    /// Opens a writer; `part` is the index of the worker it is for (0 if there is one).
-    fn open(&self, spec: &SinkSpec, part: usize) -> Result<Box<dyn Writer>, SinkError>;
+    /// Opens a writer; `part` is the index of the worker it is for (0 if there is one), of `parts` in all processes. What an
+    /// earlier run left stays as it is.
+    fn open(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError>;
 }
 
 /// A sink as planned.
@@ -117,6 +116,12 @@ pub struct SinkSpec {
 
 /// An open sink: what it is handed it keeps in memory until it is told to write it out, which may have to be tried again.
 pub trait Writer: Send {
+    /// The run has come to its first epoch: what an earlier one left goes. Called again as [`Writer::flush`] is; what is
+    /// written out, and the end, see to it themselves.
+    fn begin(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Takes all changes of one epoch: consolidated (no row both inserted and retracted, retractions before insertions,
     /// each in the order of the rows), epochs ascending, never an empty one. Touches nothing outside.
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError>;
@@ -132,6 +137,11 @@ pub trait Writer: Send {
 
     /// Ends the output (a footer, a rename); called last, and again as [`Writer::flush`] is.
     fn close(&mut self) -> Result<(), SinkError>;
+
+    /// The run was stopped before its first epoch: what an earlier one left stays. Called instead of [`Writer::close`].
+    fn leave(&mut self) -> Result<(), SinkError> {
+        self.close()
+    }
 }
 
 /// Writes out what is in a buffer; what did not go stays in it.

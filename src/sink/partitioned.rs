@@ -38,6 +38,9 @@ pub(super) struct Partitioned {
     default_name: String,
     root: PathBuf,
     part: usize,
+    parts: usize,
+    /// What earlier runs left is gone.
+    begun: bool,
     format: &'static dyn Format,
     open: BTreeMap<String, (u64, FileWriter)>,
     /// Those that are to be ended, the last first.
@@ -48,12 +51,11 @@ pub(super) struct Partitioned {
 }
 
 impl Partitioned {
-    /// Of the files `part-N` of one writer; those of an earlier run go.
-    pub(super) fn open(spec: &SinkSpec, root: &Path, part: usize) -> Result<Partitioned, SinkError> {
+    /// Of the files `part-N` of one writer of `parts`.
+    pub(super) fn open(spec: &SinkSpec, root: &Path, part: usize, parts: usize) -> Result<Partitioned, SinkError> {
         let fields = spec.schema.fields();
         let kept: Vec<usize> = (0..fields.len()).filter(|column| !spec.partition.contains(column)).collect();
         let schema = Arc::new(Schema::new(kept.iter().map(|&column| fields[column].clone()).collect::<Vec<_>>()));
-        clear(spec, root, |other| other == part)?;
         Ok(Partitioned {
             narrow: SinkSpec { schema, partition: Vec::new(), ..spec.clone() },
             kept,
@@ -61,6 +63,8 @@ impl Partitioned {
             default_name: default_name(spec)?.to_owned(),
             root: root.to_owned(),
             part,
+            parts,
+            begun: false,
             format: format_of(spec)?,
             open: BTreeMap::new(),
             ending: Vec::new(),
@@ -97,7 +101,7 @@ impl Partitioned {
             let number = self.files.entry(folder.to_owned()).or_default();
             let path = self.root.join(folder).join(part_name(self.part, *number, self.format));
             *number += 1;
-            self.open.insert(folder.to_owned(), (0, FileWriter::new(&self.narrow, path)?));
+            self.open.insert(folder.to_owned(), (0, FileWriter::new(&self.narrow, path, None)?));
         }
         match self.open.get_mut(folder) {
             Some((written, file)) => {
@@ -110,6 +114,16 @@ impl Partitioned {
 }
 
 impl Writer for Partitioned {
+    fn begin(&mut self) -> Result<(), SinkError> {
+        if !self.begun {
+            let (part, parts) = (self.part, self.parts);
+            let columns: Vec<&str> = self.columns.iter().map(|(_, name)| name.as_str()).collect();
+            clear(&self.narrow.name, &columns, &self.root, |other| other == part || other >= parts)?;
+            self.begun = true;
+        }
+        Ok(())
+    }
+
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError> {
         let unwritable = |error: ArrowError| SinkError::Schema {
             sink: self.narrow.name.clone(),
@@ -133,6 +147,7 @@ impl Writer for Partitioned {
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
+        self.begin()?;
         while let Some(file) = self.ending.last_mut() {
             file.close()?;
             self.ending.pop();
@@ -144,17 +159,20 @@ impl Writer for Partitioned {
         self.flush()?;
         self.open.values_mut().try_for_each(|(_, file)| file.close())
     }
+
+    fn leave(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }
 
 /// Removes the files that writers, those that `gone` holds for, left in the partitions in an earlier run.
-pub(super) fn clear(spec: &SinkSpec, root: &Path, gone: impl Fn(usize) -> bool) -> Result<(), SinkError> {
+fn clear(sink: &str, columns: &[&str], root: &Path, gone: impl Fn(usize) -> bool) -> Result<(), SinkError> {
     let failed = |path: &Path, error| SinkError::Io {
-        sink: spec.name.clone(),
+        sink: sink.to_owned(),
         what: format!("removing what an earlier run left in {}", path.display()),
         error,
     };
-    let name = |&column: &usize| format::folder(spec.schema.field(column).name(), Some(""), "none");
-    let columns: Vec<String> = spec.partition.iter().map(name).collect();
+    let columns: Vec<String> = columns.iter().map(|column| format::folder(column, Some(""), "none")).collect();
     let mut open = vec![(root.to_owned(), 0)];
     while let Some((folder, depth)) = open.pop() {
         let entries = match std::fs::read_dir(&folder) {
@@ -167,7 +185,7 @@ pub(super) fn clear(spec: &SinkSpec, root: &Path, gone: impl Fn(usize) -> bool) 
             match columns.get(depth) {
                 Some(column) if name.starts_with(column) => open.push((path, depth + 1)),
                 None if part_of(&name).is_some_and(&gone) => match std::fs::remove_file(&path) {
-                    // Another process of the cluster was faster.
+                    // Another writer was faster.
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&path, error)),
                     _ => {}
                 },

@@ -37,7 +37,7 @@ impl SinkConnector for Print {
         false
     }
 
-    fn open(&self, spec: &SinkSpec, _: usize) -> Result<Box<dyn Writer>, SinkError> {
+    fn open(&self, spec: &SinkSpec, _: usize, _: usize) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
         Ok(Box::new(PrintWriter {
             spec: spec.clone(),

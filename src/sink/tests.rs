@@ -41,7 +41,7 @@ fn every_sink_is_documented_and_takes_rows() {
         let options: &[_] = if sink.name() == "filesystem" { &[("path", path.to_str().unwrap())] } else { &[] };
         let good = spec(*sink, true, options);
         sink.check(&good).unwrap();
-        let mut writer = sink.open(&good, 0).unwrap();
+        let mut writer = sink.open(&good, 0, 1).unwrap();
         writer.write(Epoch::at(5), &delta(&[(Some(1), "a", 0.5, 0)], Some(vec![-1]))).unwrap();
         writer.flush().unwrap();
         writer.close().unwrap();
@@ -65,7 +65,7 @@ fn lines_are_whole_epochs_and_read_back() {
     let path = folder.path().join("deep/er/x.ndjson");
     let given = spec(&filesystem::Filesystem, false, &[("path", path.to_str().unwrap())]);
     assert!(!given.connector.per_worker(&given));
-    let mut writer = given.connector.open(&given, 0).unwrap();
+    let mut writer = given.connector.open(&given, 0, 1).unwrap();
     writer.write(Epoch::at(1), &delta(&[(Some(1), "a\"b", 0.1, -1), (None, "", f64::NAN, 0)], None)).unwrap();
     writer.flush().unwrap();
     let first = "{\"n\":1,\"t\":\"a\\\"b\",\"d\":0.1,\"ts\":\"1969-12-31T23:59:59.999Z\"}\n{\"n\":null,\"t\":\"\",\"d\":\"NaN\",\"ts\":\"1970-01-01T00:00:00.000Z\"}\n";
@@ -83,7 +83,7 @@ fn retractions_say_what_and_when() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.csv");
     let given = spec(&filesystem::Filesystem, true, &[("path", path.to_str().unwrap()), ("csv.field-delimiter", ";")]);
-    let mut writer = given.connector.open(&given, 0).unwrap();
+    let mut writer = given.connector.open(&given, 0, 1).unwrap();
     writer.write(Epoch::at(-1), &delta(&[(Some(1), "a", 0.1, 0)], None)).unwrap();
     writer
         .write(
@@ -118,7 +118,7 @@ fn folders_have_a_part_a_worker() {
         let given = spec(&filesystem::Filesystem, false, &[("path", &path), ("format", format.name())]);
         assert!(given.connector.per_worker(&given));
         for part in 0..3 {
-            let mut writer = given.connector.open(&given, part).unwrap();
+            let mut writer = given.connector.open(&given, part, 3).unwrap();
             if part < 2 {
                 writer.write(Epoch::at(1), &delta(&[(Some(1), "a", 0.1, 0)], None)).unwrap();
                 writer.flush().unwrap();
@@ -147,9 +147,8 @@ fn a_folder_holds_one_run() {
     let run = |parts: usize, format: &str| {
         let path = format!("{}/", out.display());
         let spec = spec(&filesystem::Filesystem, false, &[("path", &path), ("format", format)]);
-        spec.connector.prepare(&spec, parts).unwrap();
         for part in 0..parts {
-            spec.connector.open(&spec, part).unwrap().close().unwrap();
+            spec.connector.open(&spec, part, parts).unwrap().close().unwrap();
         }
     };
     run(3, "json");
@@ -169,7 +168,8 @@ fn partitions_are_folders() {
     let mut given = spec(&filesystem::Filesystem, false, &[("path", &path), ("format", "json")]);
     given.partition = vec![1, 0];
     let write = |given: &SinkSpec, part: usize, rows: &[(Option<i64>, &str, f64, i64)], diffs: Option<Vec<i64>>| {
-        let mut writer = given.connector.open(given, part).unwrap();
+        let parts = if given.retracting { 2 } else { 3 };
+        let mut writer = given.connector.open(given, part, parts).unwrap();
         writer.write(Epoch::at(1), &delta(rows, diffs)).unwrap();
         writer.flush().unwrap();
         writer.close().unwrap();
@@ -189,7 +189,6 @@ fn partitions_are_folders() {
         }
         found
     };
-    given.connector.prepare(&given, 3).unwrap();
     write(&given, 0, &[(Some(1), "12:00", 0.5, 0), (None, "", 1.5, 0), (Some(1), "12:00", 2.5, 0)], None);
     write(&given, 2, &[(Some(-7), "..", 0.5, 1)], None);
     let line = |d: &str, ms: u32| format!("{{\"d\":{d},\"ts\":\"1970-01-01T00:00:00.00{ms}Z\"}}\n");
@@ -201,7 +200,6 @@ fn partitions_are_folders() {
     ];
     assert_eq!(files(), expected.into());
     // A run with fewer writers leaves nothing of the one before.
-    given.connector.prepare(&given, 2).unwrap();
     given.retracting = true;
     let csv = [("path", path.as_str()), ("format", "csv"), ("partition.default-name", "none/known")];
     given.options = csv.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -212,7 +210,7 @@ fn partitions_are_folders() {
         insert,8000000000000001-0000000000,1.5,1970-01-01T00:00:00.000Z\n";
     assert_eq!(files(), [("t=a/n=none%2Fknown/part-0.csv".to_owned(), text.to_owned())].into());
     // More partitions than files are open at once: the oldest go on in files of their own.
-    let mut writer = given.connector.open(&given, 0).unwrap();
+    let mut writer = given.connector.open(&given, 0, 1).unwrap();
     for round in 0..2_i64 {
         for n in 0..200 {
             writer.write(Epoch::at(round * 200 + n), &delta(&[(Some(n), "x", round as f64, 0)], None)).unwrap();
@@ -232,6 +230,71 @@ fn partitions_are_folders() {
         let mut wrong = spec(&filesystem::Filesystem, false, &[("path", path)]);
         wrong.partition = partition;
         assert!(wrong.connector.check(&wrong).unwrap_err().to_string().contains(told));
+    }
+}
+
+#[test]
+fn what_an_earlier_run_left_goes_when_the_run_has_come_to_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = delta(&[(Some(1), "a", 0.5, 0)], None);
+    for format in written() {
+        let kind = format.extensions()[0];
+        for (path, partition) in
+            [(format!("one.{kind}"), vec![]), ("parts/".to_owned(), vec![]), ("by/".to_owned(), vec![1])]
+        {
+            let place = folder.path().join(format.name()).join(&path);
+            let path = format!("{}{}", place.display(), if path.ends_with('/') { "/" } else { "" });
+            let mut given = spec(&filesystem::Filesystem, false, &[("path", &path), ("format", format.name())]);
+            given.partition = partition;
+            let parts = if given.connector.per_worker(&given) { 2 } else { 1 };
+            let open = || given.connector.open(&given, 0, parts).unwrap();
+            let file = match (parts, given.partition.len()) {
+                (1, _) => place.clone(),
+                (_, 0) => place.join(format!("part-0.{kind}")),
+                _ => place.join(format!("t=a/part-0.{kind}")),
+            };
+            let beyond = file.with_file_name(format!("part-7.{kind}"));
+            let run = |rows: Option<&Delta>| {
+                let mut writer = open();
+                rows.into_iter().for_each(|rows| writer.write(Epoch::at(1), rows).unwrap());
+                writer.close().unwrap();
+            };
+            // Where nothing was before a run that is stopped at once leaves an empty result that can be read.
+            open().leave().unwrap();
+            if parts == 1 || given.partition.is_empty() {
+                let left = std::fs::read(&file).unwrap();
+                assert_eq!(left.is_empty(), ["json", "msgpack"].contains(&format.name()), "{path}");
+            }
+            run(Some(&rows));
+            let before = std::fs::read(&file).unwrap();
+            assert!(!before.is_empty(), "{path}");
+            std::fs::write(&beyond, "old").unwrap();
+            // It fails before its first epoch, or is stopped; rows that are not written out are no sign yet.
+            drop(open());
+            open().write(Epoch::at(1), &rows).unwrap();
+            open().leave().unwrap();
+            assert_eq!(std::fs::read(&file).unwrap(), before, "{path}");
+            assert!(beyond.exists() || parts == 1, "{path}");
+            // It fails behind it.
+            let mut writer = open();
+            writer.begin().unwrap();
+            writer.begin().unwrap();
+            drop(writer);
+            assert!(std::fs::read(&file).map_or(true, |left| left.is_empty()), "{path}");
+            assert!(parts == 1 || !beyond.exists(), "{path}");
+            // It is complete, with less than before and with nothing.
+            run(Some(&delta(&[(Some(1), "a", 0.5, 0), (Some(2), "a", 0.5, 0)], None)));
+            run(Some(&rows));
+            assert_eq!(std::fs::read(&file).unwrap(), before, "{path}");
+            run(None);
+            let empty = std::fs::read(&file);
+            if given.partition.is_empty() {
+                let bare = ["json", "msgpack"].contains(&format.name());
+                assert_eq!(empty.unwrap().is_empty(), bare, "an empty result of {path} can be read");
+            } else {
+                assert!(empty.is_err(), "{path} has a partition that this run has no row of");
+            }
+        }
     }
 }
 

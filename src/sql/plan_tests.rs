@@ -68,7 +68,7 @@ impl SinkConnector for Nowhere {
         false
     }
 
-    fn open(&self, _: &SinkSpec, _: usize) -> Result<Box<dyn Writer>, SinkError> {
+    fn open(&self, _: &SinkSpec, _: usize, _: usize) -> Result<Box<dyn Writer>, SinkError> {
         unreachable!("tests only plan")
     }
 }

@@ -196,7 +196,7 @@ impl SinkConnector for Remembering {
         spec.options.get("per-worker").is_some()
     }
 
-    fn open(&self, spec: &SinkSpec, _: usize) -> Result<Box<dyn Writer>, SinkError> {
+    fn open(&self, spec: &SinkSpec, _: usize, _: usize) -> Result<Box<dyn Writer>, SinkError> {
         Ok(Box::new(Memory(spec.name.clone())))
     }
 }

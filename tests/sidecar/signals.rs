@@ -45,6 +45,24 @@ fn a_full_disk_is_waited_for_and_what_is_not_written_is_told() {
     assert!(told.contains("--stop-timeout") && told.contains("sink 'out'") && told.contains("No space left"), "{told}");
 }
 
+/// The input has ended, and the disk has been full ever since: that is waited for, but not by whoever tells it to end.
+#[test]
+fn a_full_disk_at_the_end_of_the_input_is_waited_for_until_it_is_told_to_end() {
+    let program = "CREATE SOURCE t (k INT) WITH ('connector' = 'datagen', 'number-of-rows' = '1000');
+        CREATE SINK out WITH ('connector' = 'filesystem', 'path' = '/dev/full', 'format' = 'parquet') AS SELECT * FROM t;";
+    for args in [&["--exit-at-end"][..], &[]] {
+        let folder = folder(program);
+        let mut process = Process::start(folder.path(), &[&["--stop-timeout", "1s"], args].concat());
+        eventually("it says so", || process.sink()["state"] == "retrying");
+        let begun = Instant::now();
+        process.terminate();
+        assert_eq!(process.ends().code(), Some(1), "{:?}", process.said);
+        assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+        let told = process.said.join("\n");
+        assert!(told.contains("--stop-timeout") && told.contains("No space left"), "{told}");
+    }
+}
+
 #[test]
 fn an_output_that_nobody_reads_does_not_keep_it_from_ending() {
     let folder = folder(&format!("{FAST}CREATE SINK out WITH ('connector' = 'print') AS SELECT * FROM t;"));
