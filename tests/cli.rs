@@ -2,6 +2,9 @@
 //! where.
 #![allow(clippy::unwrap_used)]
 
+#[path = "cli/ends.rs"]
+mod ends;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -61,6 +61,8 @@ pub(super) struct Matcher {
     halted: u32,
     reach: i64,
     tries: usize,
+    /// The rows that it asked for a local condition that fails on them, with its variable.
+    pub(super) failing: Vec<(u64, u8)>,
     /// Per row and step, the last attempt that was there.
     seen: Vec<u32>,
     attempt: u32,
@@ -88,6 +90,7 @@ impl Matcher {
         }
         (self.start, self.reach, self.tries) = (start, ts, 0);
         self.path.clear();
+        self.failing.clear();
         self.stack.clear();
         self.stack.push((0, 0));
     }
@@ -195,6 +198,9 @@ impl Attempt<'_> {
                                 return matcher.wait(step, taken, steps);
                             }
                             if row.holds & bit == 0 {
+                                if row.fails & bit != 0 {
+                                    matcher.failing.push((position, variable));
+                                }
                                 break;
                             }
                         }

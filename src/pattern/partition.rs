@@ -22,7 +22,9 @@ pub(super) struct Row {
     /// The local conditions that have been evaluated, and those that hold.
     pub(super) known: u64,
     pub(super) holds: u64,
-    /// The conditions that failed on it, which was told.
+    /// The local conditions that cannot be evaluated on it.
+    pub(super) fails: u64,
+    /// The conditions of which it was told that they failed on it.
     pub(super) failed: u64,
 }
 

@@ -127,6 +127,7 @@ impl Recognise {
                 flags: flags[row],
                 known: 0,
                 holds: 0,
+                fails: 0,
                 failed: 0,
             };
             for _ in 0..delta.diff(row) {

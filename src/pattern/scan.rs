@@ -1,7 +1,8 @@
 //! Going through partitions, many at once: each goes on until the condition of a row depends on the rows matched before it;
 //! then the conditions that all of them ask for are evaluated in one batch, and they go on with the answers.
 //!
-//! What a partition does depends on its own rows and deadlines alone, so many deadlines are worked off together.
+//! What a partition does depends on its own rows and deadlines alone, so many deadlines are worked off together. Conditions on
+//! neighbours are evaluated ahead, for all rows that are there; that one fails is told when an attempt comes to ask for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ struct Asked {
     /// The rows of the matches so far, and where they end.
     rows: Vec<(At, u8)>,
     ends: Vec<usize>,
-    /// The rows that are tried: partitions, and positions in them.
+    /// The rows that are tried: tasks, and positions in their partitions.
     tried: Vec<(u32, u64)>,
 }
 
@@ -70,8 +71,9 @@ impl Recognise {
             for (variable, round) in round.into_iter().enumerate() {
                 let mut failed = Vec::new();
                 let answers = self.answers(variable, &round, &mut |tried, failure| failed.push((tried, failure)));
-                for ((group, position), failure) in failed {
-                    self.fail(variable, group, position, failure);
+                for ((task, position), failure) in failed {
+                    let Some(task) = &open[task as usize] else { unreachable!("who asks is open") };
+                    self.fail(variable, (task.group, position), failure, task.deadline);
                 }
                 for (&at, holds) in round.tasks.iter().zip(answers) {
                     let Some(task) = open[at as usize].take() else { unreachable!("who asks is open") };
@@ -96,7 +98,7 @@ impl Recognise {
             let due = match self.scan(&mut task, answer.take()) {
                 Err(variable) => {
                     let attempt = self.attempt(task.group, task.deadline);
-                    self.ask(&mut asked[variable as usize], &attempt, (task.group, &task.matcher), at, variable);
+                    self.ask(&mut asked[variable as usize], &attempt, &task.matcher, at, variable);
                     return Some(task);
                 }
                 Ok(due) => due,
@@ -118,14 +120,7 @@ impl Recognise {
     }
 
     /// Notes what the attempt of a task asks for.
-    fn ask(
-        &self,
-        asked: &mut Asked,
-        attempt: &Attempt<'_>,
-        (group, matcher): (u32, &Matcher),
-        task: u32,
-        variable: u8,
-    ) {
+    fn ask(&self, asked: &mut Asked, attempt: &Attempt<'_>, matcher: &Matcher, task: u32, variable: u8) {
         let Some(judge) = &self.judges[variable as usize] else { unreachable!("only a condition is asked for") };
         let (start, path) = (matcher.start, &matcher.path);
         if picked(attempt, &judge.picks, start, path, &mut asked.picked).is_none() {
@@ -135,7 +130,7 @@ impl Recognise {
             asked.rows.extend(attempt.path_rows(start, path));
         }
         asked.tasks.push(task);
-        asked.tried.push((group, (start + path.len() as u64).saturating_sub(1)));
+        asked.tried.push((task, (start + path.len() as u64).saturating_sub(1)));
         asked.ends.push(asked.rows.len());
     }
 
@@ -151,15 +146,31 @@ impl Recognise {
         judge.judge(&self.store, &self.pattern.variables, &views, &mut |at, failure| failed(asked.tried[at], failure))
     }
 
-    /// The condition of a variable fails on a row; that is told once.
-    fn fail(&mut self, variable: usize, group: u32, position: u64, failure: Failure) {
+    /// The condition of a variable fails on a row; that is told once, at the deadline at which it was asked for.
+    fn fail(&mut self, variable: usize, (group, position): (u32, u64), failure: Failure, deadline: i64) {
         let Some(row) = self.partitions[group as usize].row_mut(position) else { return };
         let bit = 1u64 << variable;
         if row.failed & bit == 0 {
             row.failed |= bit;
-            let (at, ts) = (row.at, row.ts);
-            self.reject(failure, at, passes(ts, self.delay_ms));
+            let at = row.at;
+            self.reject(failure, at, deadline);
         }
+    }
+
+    /// A local condition that was asked for fails on a row: says why, once.
+    fn fail_locally(&mut self, variable: usize, (group, position): (u32, u64), deadline: i64) {
+        let told = |row: &Row| row.failed >> variable & 1 == 1;
+        let attempt = self.attempt(group, deadline);
+        let Some(judge) = self.judges[variable].as_ref() else { return };
+        let (mut rows, mut why) = (Vec::new(), None);
+        if attempt.partition.row(position).is_none_or(told)
+            || picked(&attempt, &judge.picks, position, &[variable as u8], &mut rows).is_none()
+        {
+            return;
+        }
+        let views = [View { rows: &[], picked: &rows, number: 0 }];
+        judge.judge(&self.store, &self.pattern.variables, &views, &mut |_, failure| why = Some(failure));
+        why.into_iter().for_each(|why| self.fail(variable, (group, position), why, deadline));
     }
 
     /// Hands in a row as a dead letter, to be told at a watermark.
@@ -172,7 +183,6 @@ impl Recognise {
 
     /// Evaluates the conditions on neighbours that are there at the watermark `deadline`, for all partitions at once.
     pub(super) fn settle_local(&mut self, groups: &[u32], deadline: i64, from: impl Fn(&Partition) -> u64) {
-        let mut told = Vec::new();
         for (variable, judge) in self.judges.iter().enumerate() {
             let bit = 1u64 << variable;
             let Some(judge) = judge.as_ref().filter(|_| self.program.local & bit != 0) else { continue };
@@ -198,20 +208,15 @@ impl Recognise {
             let views: Vec<View<'_>> = (0..places.len())
                 .map(|at| View { rows: &[], picked: &rows[at * width..][..width], number: 0 })
                 .collect();
-            let mut failed = Vec::new();
-            let holds = judge.judge(&self.store, &self.pattern.variables, &views, &mut |at, failure| {
-                failed.push((places[at], failure));
-            });
-            for ((group, position), holds) in places.into_iter().zip(holds) {
+            let mut fails = vec![false; places.len()];
+            let holds = judge.judge(&self.store, &self.pattern.variables, &views, &mut |at, _| fails[at] = true);
+            let set = |bits: u64, to: bool| if to { bits | bit } else { bits & !bit };
+            for (((group, position), holds), fails) in places.into_iter().zip(holds).zip(fails) {
                 if let Some(row) = self.partitions[group as usize].row_mut(position) {
                     row.known |= bit;
-                    row.holds = if holds { row.holds | bit } else { row.holds & !bit };
+                    (row.holds, row.fails) = (set(row.holds, holds), set(row.fails, fails));
                 }
             }
-            told.extend(failed.into_iter().map(|(place, failure)| (variable, place, failure)));
-        }
-        for (variable, (group, position), failure) in told {
-            self.fail(variable, group, position, failure);
         }
     }
 
@@ -270,7 +275,7 @@ impl Recognise {
             let outcome = self.step(matcher, &attempt, go);
             let Outcome::Asks(variable) = outcome else { return outcome };
             let mut asked = Asked::default();
-            self.ask(&mut asked, &attempt, (group, matcher), 0, variable);
+            self.ask(&mut asked, &attempt, matcher, 0, variable);
             // What fails was told when the row was first tried.
             go = Go::With(self.answers(variable as usize, &asked, &mut |_, _| {})[0]);
         }
@@ -301,7 +306,6 @@ impl Recognise {
                     };
                     let attempt = self.attempt(group, deadline);
                     match self.step(&mut task.matcher, &attempt, go) {
-                        Outcome::Asks(variable) => return Err(variable),
                         Outcome::Match { reach } => match self.shown(&attempt, start, &task.matcher.path) {
                             None => (task.matcher.wait_here(false, self.program.steps.len()), None),
                             some => (Outcome::Match { reach }, some),
@@ -310,8 +314,13 @@ impl Recognise {
                     }
                 }
             };
-            if let Outcome::TooLong { .. } = outcome {
-                self.give_up(&row);
+            for (position, variable) in std::mem::take(&mut task.matcher.failing) {
+                self.fail_locally(variable as usize, (group, position), deadline);
+            }
+            match outcome {
+                Outcome::Asks(variable) => return Err(variable),
+                Outcome::TooLong { .. } => self.give_up(&row, deadline),
+                _ => {}
             }
             let partition = &mut self.partitions[group as usize];
             let first = partition.next == partition.base;
@@ -361,11 +370,11 @@ impl Recognise {
         Ok(due.filter(|_| !ended))
     }
 
-    fn give_up(&self, row: &Row) {
+    fn give_up(&self, row: &Row, deadline: i64) {
         let detail =
             format!("no match after {MOST_TRIES} steps from this row on; bound the repetitions or the conditions");
         let failure = Failure { expression: String::new(), reason: "evaluation", detail };
-        self.reject(failure, row.at, passes(row.ts, self.delay_ms));
+        self.reject(failure, row.at, deadline);
     }
 
     /// The rows of what goes and comes, by deadline.

@@ -1,10 +1,13 @@
 //! The matcher against an enumeration of all ways to match, in order of preference, over the rows in the end: random
 //! patterns, conditions, rows, lateness and skips; seeded.
 
+mod bounds;
+mod failing;
 mod naive;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
@@ -16,7 +19,7 @@ use datafusion_physical_expr::expressions::{BinaryExpr, Column, lit};
 
 use self::naive::Naive;
 use super::*;
-use crate::delta::{Delta, Rejects};
+use crate::delta::{Delta, Failed, Rejects};
 use crate::format::show_row;
 use crate::operator::Stateful;
 use crate::time::Epoch;
@@ -38,7 +41,7 @@ struct Event {
 }
 
 /// What a variable asks of a row beyond its flag.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Asks {
     Nothing,
     /// `v > PREV(v)`.
@@ -49,6 +52,12 @@ enum Asks {
     NotBelowFirst,
     /// `SUM(v) < 9` so far.
     SmallSum,
+    /// `6 / (v - 3) > 1`, which fails on 3.
+    Divides,
+    /// `6 / (NEXT(v) - 3) > 1`, which fails before 3.
+    DividesNext,
+    /// `6 / (v - FIRST(a.v)) >= 1`.
+    DividesFirst,
 }
 
 #[derive(Clone, Debug)]
@@ -105,7 +114,10 @@ impl Random {
         if within.is_some() && self.below(4) == 0 {
             shape = Shape::Concat(vec![shape, Shape::End]);
         }
-        let asks = |r: &mut Random| match r.below(8) {
+        let asks = |r: &mut Random| match r.below(11) {
+            8 => Asks::Divides,
+            9 => Asks::DividesNext,
+            10 => Asks::DividesFirst,
             0 => Asks::Rises,
             1 => Asks::Below,
             2 => Asks::NotBelowFirst,
@@ -209,6 +221,7 @@ fn pattern(case: &Case) -> Pattern {
         Asks::Below => compare(vec![current(), v(place(None, false, 1))], Operator::Lt, second()),
         Asks::NotBelowFirst => compare(vec![current(), v(place(Some(0), true, 0))], Operator::GtEq, second()),
         Asks::SmallSum => compare(vec![sum(None)], Operator::Lt, lit(9_i64)),
+        Asks::Divides | Asks::DividesNext | Asks::DividesFirst => Some(failing::condition(asks)),
     };
     let variable =
         |at: usize| Variable { name: format!("v{at}"), flag: Some(FLAGS + at), condition: condition(case.asks[at]) };
@@ -291,10 +304,13 @@ fn lines(delta: &Delta) -> Vec<(String, i64)> {
 
 struct Run {
     state: Recognise,
+    failures: Receiver<Failed>,
     /// Whether deadlines are worked off one by one, not as many as there are.
     one_by_one: bool,
     /// What came out, by deadline: lines in order.
     told: BTreeMap<i64, Vec<(String, i64)>>,
+    /// The same of the rows on which a condition failed.
+    failed: BTreeMap<i64, Vec<String>>,
     out: BTreeMap<String, i64>,
     retracted: usize,
 }
@@ -303,11 +319,13 @@ impl Run {
     fn new(case: &Case, sweep: bool) -> Run {
         let pattern = pattern(case);
         let program = Program::new(&pattern).unwrap();
-        let mut state = Recognise::new(&pattern, program, &input(), &output(case), 0, &Rejects::channel(show_row).0);
+        let (rejects, failures) = Rejects::channel(show_row);
+        let mut state = Recognise::new(&pattern, program, &input(), &output(case), 0, &rejects);
         if sweep {
             state.sweep_always();
         }
-        Run { state, one_by_one: false, told: BTreeMap::new(), out: BTreeMap::new(), retracted: 0 }
+        let (told, failed, out) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Run { state, failures, one_by_one: false, told, failed, out, retracted: 0 }
     }
 
     fn note(&mut self, deltas: Vec<Delta>) {
@@ -322,10 +340,12 @@ impl Run {
     fn close_up_to(&mut self, epoch: Option<Epoch>) {
         let reached = epoch.map_or(i64::MAX, |epoch| epoch.watermark);
         while let Some(due) = self.state.deadline().filter(|due| *due <= reached) {
-            for (deadline, deltas) in self.state.close_until(if self.one_by_one { due } else { reached }) {
+            let until = if self.one_by_one { due } else { reached };
+            for (deadline, deltas) in self.state.close_until(until) {
                 self.told.entry(deadline).or_default().extend(deltas.iter().flat_map(lines));
                 self.note(deltas);
             }
+            self.note_failed(due, until);
         }
     }
 }
@@ -375,6 +395,7 @@ fn check(seed: u64, sweep: bool) -> bool {
             let (a, b) = rows.split_at(rows.len() / 2);
             let deltas = run.state.apply(*epoch, &mut [vec![delta(&case, a), delta(&case, b)]]);
             run.note(deltas);
+            run.note_failed(epoch.watermark, epoch.watermark);
         }
         run.close_up_to(None);
         assert_eq!(run.out, expected, "seed {seed}: {case:?} over {epochs:?}");
@@ -383,7 +404,8 @@ fn check(seed: u64, sweep: bool) -> bool {
         }
         run.told.values_mut().for_each(|lines| lines.sort());
         run.told.retain(|_, lines| !lines.is_empty());
-        run.told
+        run.failed.values_mut().for_each(|rows| rows.sort());
+        (run.told, run.failed)
     });
     assert_eq!(told[0], told[1], "seed {seed}: {case:?} over {epochs:?}");
     true
@@ -453,29 +475,4 @@ fn j7_a_late_row_takes_a_match_back() {
     assert_eq!((run.out.len(), run.retracted), (0, 1));
     feed(&mut run, &case, 22, &[(8, 1)]);
     assert_eq!((run.out.len(), run.retracted), (1, 1));
-}
-
-/// With WITHIN and lateness 0 nothing is held that has run out.
-#[test]
-fn state_is_bounded_by_within() {
-    let case = plain(Shape::Concat(vec![Shape::Row(0), Shape::Row(1)]), Some(10), Some(0));
-    let mut run = Run::new(&case, true);
-    for at in 0..2000 {
-        feed(&mut run, &case, at * 10, &[(at * 10, at % 8)]);
-        assert!(run.state.held() < 20, "{} rows are held", run.state.held());
-    }
-}
-
-/// What would take exponentially long without a memory takes polynomially long with it.
-#[test]
-fn backtracking_is_bounded() {
-    let many = |reluctant| Shape::Repeat { body: Box::new(Shape::Row(0)), least: 0, most: None, reluctant };
-    let mut parts: Vec<Shape> = (0..12).map(|at| many(at % 2 == 0)).collect();
-    parts.push(Shape::Row(1));
-    let case = plain(Shape::Concat(parts), None, Some(0));
-    let mut run = Run::new(&case, false);
-    feed(&mut run, &case, 0, &(0..200).map(|at| (at, 1)).collect::<Vec<_>>());
-    feed(&mut run, &case, 0, &[(200, 7)]);
-    run.close_up_to(None);
-    assert!(run.out.is_empty());
 }

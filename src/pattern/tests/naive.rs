@@ -22,6 +22,14 @@ impl Naive<'_> {
                 Asks::Rises => at > 0 && v > self.rows[at - 1].v,
                 Asks::Below => self.rows.get(at + 1).is_some_and(|next| v < next.v),
                 Asks::NotBelowFirst => of(0).next().is_some_and(|first| v >= first),
+                Asks::Divides => 6_i64.checked_div(v - 3).is_some_and(|of| of > 1),
+                Asks::DividesNext => {
+                    let next = self.rows.get(at + 1);
+                    next.is_some_and(|next| 6_i64.checked_div(next.v - 3).is_some_and(|of| of > 1))
+                }
+                Asks::DividesFirst => {
+                    of(0).next().is_some_and(|first| 6_i64.checked_div(v - first).is_some_and(|of| of > 1))
+                }
                 Asks::SmallSum => (0..path.len()).map(|i| self.rows[start + i].v).sum::<i64>() < 9,
             }
     }
