@@ -159,6 +159,24 @@ fn of_conditions_over_one_another() {
     }
 }
 
+/// Of `a AND b` the left side is asked first, however dear it looks beside the right one, and ON before WHERE.
+#[test]
+fn of_conditions_side_by_side() {
+    for query in [
+        "SELECT k FROM s WHERE ABS(d) <> 0 AND 10 / d > 3",
+        "SELECT k FROM s WHERE CAST(d AS STRING) NOT LIKE '0%' AND 10 / d > 3 AND d > 1 AND d > 2",
+        "SELECT k FROM (SELECT k, d FROM s WHERE ABS(d) <> 0) AS x WHERE 10 / d > 3",
+        "SELECT k FROM (SELECT k, 10 / d AS q FROM s WHERE TRY(d) <> 0) AS x WHERE q IS NOT NULL",
+        "SELECT k FROM s WHERE d IN (SELECT q FROM (SELECT 10 / d AS q FROM s WHERE TRY(d) <> 0) AS x WHERE q > 3)",
+        "SELECT x.k FROM s AS x JOIN s AS y ON x.k = y.k AND ABS(x.d) <> 0 WHERE 10 / x.d > 3",
+        "SELECT x.k FROM s AS x JOIN s AS y ON x.k = y.k AND ABS(x.d + y.d - y.d) <> 0 WHERE 10 / (x.d + y.d - y.d) > 3",
+        "SELECT x.k FROM s AS x, s AS y WHERE x.k = y.k AND ABS(x.d + y.d - y.d) <> 0 AND 10 / (x.d + y.d - y.d) > 3",
+        "SELECT k, d FROM s GROUP BY k, d HAVING ABS(d) <> 0 AND 10 / d > 3",
+    ] {
+        fails(&format!("CREATE MATERIALIZED VIEW v AS {query}"), 0, &[]);
+    }
+}
+
 /// What FILTER leaves out is not looked at, and fails nowhere.
 #[test]
 fn of_arguments_behind_a_filter() {

@@ -57,7 +57,7 @@ fn guarded(expr: Expr, input: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 /// Whether there may be rows on which an expression fails.
-fn may_fail(expr: &Expr, input: &DFSchema) -> Result<bool> {
+pub(super) fn may_fail(expr: &Expr, input: &DFSchema) -> Result<bool> {
     let compares = |op: Operator| op.supports_propagation() || matches!(op, Operator::And | Operator::Or);
     expr.exists(|part| {
         Ok(match part {
