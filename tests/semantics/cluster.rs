@@ -1,8 +1,7 @@
 //! What the engine answers for when a program runs as several processes (here all in one): results (C4), idle inputs (W6),
 //! the end of one process.
-#![allow(clippy::unwrap_used)]
 
-mod script;
+use crate::script;
 
 use std::time::Duration;
 

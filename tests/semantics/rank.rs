@@ -1,8 +1,7 @@
 //! Rankings against an answer from scratch: top-N, deduplication and the rank kinds, of streams and of windows, rows that
 //! come late or are taken back, duplicates, NULL keys, NULL order values.
-#![allow(clippy::unwrap_used)]
 
-mod oracle;
+use crate::oracle;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

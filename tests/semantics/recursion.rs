@@ -3,7 +3,6 @@
 //!
 //! Shapes that a wrong loop gets wrong: circles that lose their only way in, a row that has two reasons and loses one,
 //! windows that are freed while others live on, a limit that is passed.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

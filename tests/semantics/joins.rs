@@ -1,6 +1,5 @@
 //! Joins: rules J1 to J4, each a test of its number; results of SQL against a plain loop over random rows; and the same
 //! bytes at any number of workers.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! Reduce without windows, filter and projection, union, window columns: against an answer from scratch.
-#![allow(clippy::unwrap_used)]
 
-mod oracle;
+use crate::oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,8 +1,7 @@
 //! Aggregates over frames against an answer from scratch: ROWS and RANGE, rows that come late or are taken back,
 //! duplicates, NULL keys and values.
-#![allow(clippy::unwrap_used)]
 
-mod oracle;
+use crate::oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

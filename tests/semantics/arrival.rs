@@ -1,8 +1,7 @@
 //! `PROCTIME()`: rows are stamped once, at the edge, as they arrive; windows over the stamps close when the clock has passed
 //! them, and a made-up clock makes a replay repeat.
-#![allow(clippy::unwrap_used)]
 
-mod feed;
+use crate::feed;
 
 use std::collections::BTreeMap;
 use std::path::Path;

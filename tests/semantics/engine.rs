@@ -1,8 +1,7 @@
 //! The numbered rules that the engine itself answers for: whose watermark holds whom (W5-W8, W11), what readers of views
 //! see (C1-C3), and that workers and processes do not show in results (C4). Plus: nothing is lost under backpressure.
-#![allow(clippy::unwrap_used)]
 
-mod script;
+use crate::script;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

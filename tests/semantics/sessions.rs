@@ -1,7 +1,6 @@
 //! Sessions: rules S1 to S5, each a test of its number, and a property test against an answer from scratch.
-#![allow(clippy::unwrap_used)]
 
-mod oracle;
+use crate::oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,27 @@
+//! The numbered rules of `docs/internals/semantics.md`, a module a kind of operator: each rule a test of its number, and random
+//! input against an answer from scratch.
+#![allow(clippy::unwrap_used)]
+
+#[path = "semantics/arrival.rs"]
+mod arrival;
+#[path = "semantics/cluster.rs"]
+mod cluster;
+#[path = "semantics/engine.rs"]
+mod engine;
+mod feed;
+#[path = "semantics/joins.rs"]
+mod joins;
+mod oracle;
+#[path = "semantics/over.rs"]
+mod over;
+#[path = "semantics/rank.rs"]
+mod rank;
+#[path = "semantics/recursion.rs"]
+mod recursion;
+#[path = "semantics/reduce.rs"]
+mod reduce;
+mod script;
+#[path = "semantics/sessions.rs"]
+mod sessions;
+#[path = "semantics/windows.rs"]
+mod windows;
