@@ -336,11 +336,11 @@ pub fn state(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Bo
     };
     match reduce.pane {
         Pane::Unbounded => Box::new(Groups::new(terms(0, 0))),
-        Pane::Windows { time, window } => match (window, reduce.emit) {
+        Pane::Windows { time, window, zone } => match (window, reduce.emit) {
             (Window::Hop { .. } | Window::Cumulate { .. }, Emit::Final) => {
-                Box::new(Slices::new(terms(behind(time), 0), time, window))
+                Box::new(Slices::new(terms(behind(time), 0), time, window, zone))
             }
-            _ => Box::new(Panes::new(terms(behind(time), 0), Source::Time { time, window })),
+            _ => Box::new(Panes::new(terms(behind(time), 0), Source::Time { time, window, zone })),
         },
         // A window is complete when its end can no longer come: W > end, or W >= end where the end of every row in it is ahead.
         Pane::Assigned { start, end } => {

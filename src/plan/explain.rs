@@ -16,7 +16,7 @@ use super::sharing::sharing;
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, TableSpec, Window};
 use crate::expression::{Sql, plain};
 use crate::source::SourceSpec;
-use crate::time::format_duration_ms;
+use crate::time::{Zone, format_duration_ms};
 use crate::type_names::sql_type;
 
 /// The operator trees of all views and sinks, or of the one named `view`; a name that is not there explains nothing.
@@ -142,8 +142,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
             format!("every row once per item of {}{empty}", of(unnest.items))
         }
         Op::Window { time, window, zone } => {
-            let clocks = zone.map_or(String::new(), |zone| format!(" by the clocks of {}", zone.name()));
-            format!("window {}{clocks}", window_text(&of(*time), window))
+            format!("window {}", window_text(&of(*time), window, *zone))
         }
         Op::Reduce(reduce) => reduce_line(reduce, of),
         Op::Join(join) => join_line(join, schemas(plan, node)),
@@ -179,7 +178,9 @@ fn reduce_line(reduce: &Reduce, of: impl Fn(usize) -> String) -> String {
     }
     match reduce.pane {
         Pane::Unbounded => {}
-        Pane::Windows { time, ref window } => drop(write!(text, " over {}", window_text(&of(time), window))),
+        Pane::Windows { time, ref window, zone } => {
+            let _ = write!(text, " over {}", window_text(&of(time), window, zone));
+        }
         Pane::Assigned { start, end } => drop(write!(text, " per window {}..{}", of(start), of(end))),
         Pane::Session { time, gap, keep } => {
             let keep = keep.map(|keep| format!(" of rows where {}", of(keep))).unwrap_or_default();
@@ -307,7 +308,7 @@ pub(super) fn state(reduce: &Reduce) -> String {
     }
 }
 
-fn window_text(time: &str, window: &Window) -> String {
+fn window_text(time: &str, window: &Window, zone: Option<Zone>) -> String {
     let (text, offset) = match *window {
         Window::Tumble { size, offset } => (format!("tumble({time}, {}", format_duration_ms(size)), offset),
         Window::Hop { size, slide, offset } => {
@@ -318,7 +319,8 @@ fn window_text(time: &str, window: &Window) -> String {
         }
     };
     let offset = if offset == 0 { String::new() } else { format!(", offset {}", format_duration_ms(offset)) };
-    format!("{text}{offset})")
+    let clocks = zone.map_or(String::new(), |zone| format!(" by the clocks of {}", zone.name()));
+    format!("{text}{offset}){clocks}")
 }
 
 fn shifted(offset: i64) -> String {

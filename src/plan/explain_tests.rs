@@ -180,7 +180,7 @@ fn plan() -> Dataflow {
         node(Op::Union, vec![0, 1], &rows, &facts),
         node(Op::Map { filter: Some(filter), columns, owner: "slow".into() }, vec![2], &slow, &facts),
         node(
-            reduce(Pane::Windows { time: 2, window: hop }, Some(60_000), Emit::Changes),
+            reduce(Pane::Windows { time: 2, window: hop, zone: None }, Some(60_000), Emit::Changes),
             vec![3],
             &windowed,
             &window_facts,

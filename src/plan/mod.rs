@@ -287,6 +287,8 @@ pub enum Pane {
         time: usize,
         /// Which windows.
         window: Window,
+        /// By the clocks of which zone; `None` is UTC.
+        zone: Option<Zone>,
     },
     /// The window in the row's own columns: it was assigned upstream.
     Assigned {

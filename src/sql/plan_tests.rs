@@ -136,7 +136,7 @@ fn reduce_shape(reduce: &Reduce) -> String {
         .collect();
     let pane = match reduce.pane {
         Pane::Unbounded => String::new(),
-        Pane::Windows { time, window } => format!(" {window:?} of #{time}"),
+        Pane::Windows { time, window, .. } => format!(" {window:?} of #{time}"),
         Pane::Assigned { start, end } => format!(" assigned #{start} #{end}"),
         Pane::Session { time, gap, keep } => format!(" session {gap} of #{time} keep {keep:?}"),
     };

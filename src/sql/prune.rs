@@ -373,7 +373,7 @@ impl Pruner<'_> {
         let at = |column: usize| self.at(input, column);
         let pane = match reduce.pane {
             Pane::Unbounded => Pane::Unbounded,
-            Pane::Windows { time, window } => Pane::Windows { time: at(time), window },
+            Pane::Windows { time, window, zone } => Pane::Windows { time: at(time), window, zone },
             Pane::Assigned { start, end } => Pane::Assigned { start: at(start), end: at(end) },
             Pane::Session { time, gap, keep } => Pane::Session { time: at(time), gap, keep: keep.map(at) },
         };

@@ -119,6 +119,21 @@ impl Zone {
         instant.saturating_add(self.offset(instant))
     }
 
+    /// What the clocks show at each of these instants.
+    pub fn locals(&self, instants: &[i64]) -> Vec<i64> {
+        // Most follow one another.
+        let (mut from, mut until, mut offset) = (0, 0, 0);
+        let local = |&instant: &i64| {
+            if !(from..until).contains(&instant) {
+                let at = self.span(instant);
+                (from, offset) = self.0.spans[at];
+                until = self.0.spans.get(at + 1).map_or(i64::MAX, |(next, _)| *next);
+            }
+            instant.saturating_add(offset)
+        };
+        instants.iter().map(local).collect()
+    }
+
     /// The instant at which the clocks show a time; if they show it twice the first, and a time that they pass over is as much
     /// later as they are put forward (as Java's `LocalDateTime.atZone`).
     pub fn instant(&self, local: i64) -> i64 {
@@ -313,6 +328,8 @@ mod tests {
             let time = DateTime::from_timestamp_millis(instant).unwrap();
             let shown = time.with_timezone(&tz).naive_local().and_utc().timestamp_millis();
             prop_assert_eq!(zone.local(instant), shown, "{} {}", tz, time);
+            let several = [instant, instant.saturating_add(off), i64::MIN, instant, i64::MAX];
+            prop_assert_eq!(zone.locals(&several), several.map(|instant| zone.local(instant)));
             // The time shown then, and one near it, which may be passed over.
             for local in [shown, shown.saturating_add(off)] {
                 let naive = DateTime::from_timestamp_millis(local).unwrap().naive_utc();

@@ -105,10 +105,10 @@ impl Cells {
         keys
     }
 
-    /// Adds rows, each to the slice of its time. No time may be NULL.
-    pub(super) fn add(&mut self, rows: &Delta, time: usize, window: &Window) {
+    /// Adds rows, each to the slice of its time; `times` are theirs.
+    pub(super) fn add(&mut self, rows: &Delta, times: &[i64], window: &Window) {
         let size = window.slice_ms();
-        match split::number(split::times(rows, time), window, READY) {
+        match split::number(times, window, READY) {
             Some(numbered) if numbered.slices == 1 => self.add_to(numbered.first, rows),
             Some(numbered) if on_the_grid(numbered.first, size, numbered.slices) => {
                 let start = |slice: usize| numbered.first + slice as i64 * size;
@@ -124,7 +124,7 @@ impl Cells {
                 self.update(&cells, rows);
             }
             _ => {
-                for (slice, part) in split::by_slice(rows, time, window) {
+                for (slice, part) in split::by_slice(rows, times, window) {
                     self.add_to(slice, &part);
                 }
             }

@@ -5,6 +5,7 @@
 
 mod assign;
 mod cells;
+mod clocks;
 mod panes;
 mod slices;
 mod split;

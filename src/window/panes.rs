@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use super::clocks::Clocks;
 use super::{Window, split};
 use crate::aggregate::{Changes, Emit, GroupTable, Part, Role, Terms, window_columns};
 use crate::delta::Delta;
 use crate::operator::{Stateful, Windows, only};
-use crate::time::Epoch;
+use crate::time::{Epoch, Zone};
 
 /// Where a row's window is found.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub enum Source {
         time: usize,
         /// Which windows.
         window: Window,
+        /// By the clocks of which zone; `None` is UTC.
+        zone: Option<Zone>,
     },
     /// In its own columns.
     Columns {
@@ -52,10 +55,11 @@ impl Panes {
         let mut panes: BTreeMap<Pane, Vec<Delta>> = BTreeMap::new();
         for delta in input {
             match self.source {
-                Source::Time { time, window } => {
-                    let parts = split::by_slice(&self.terms.timed(&delta, &[time]), time, &window).into_iter();
+                Source::Time { time, window, zone } => {
+                    let (clocks, delta) = (Clocks::new(window, zone), self.terms.timed(&delta, &[time]));
+                    let parts = split::by_slice(&delta, &clocks.times(&delta, time), &window).into_iter();
                     parts.for_each(|(start, part)| {
-                        let end = start.saturating_add(window.size_ms());
+                        let (start, end) = clocks.span((start, start.saturating_add(window.size_ms())));
                         panes.entry((end, start)).or_default().push(part);
                     });
                 }
@@ -89,12 +93,13 @@ impl Panes {
         epoch: Epoch,
         input: Vec<Delta>,
         time: usize,
-        window: Window,
+        clocks: Clocks,
         changes: &mut Changes,
     ) {
         let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
         for delta in input {
-            for (slice, part) in split::by_slice(&self.terms.timed(&delta, &[time]), time, &window) {
+            let delta = self.terms.timed(&delta, &[time]);
+            for (slice, part) in split::by_slice(&delta, &clocks.times(&delta, time), &clocks.window) {
                 slices.entry(slice).or_default().push(part);
             }
         }
@@ -102,10 +107,13 @@ impl Panes {
         let mut tables: BTreeMap<i64, GroupTable> = BTreeMap::new();
         let mut panes: BTreeMap<Pane, Vec<i64>> = BTreeMap::new();
         for (&slice, rows) in &slices {
+            let over: Vec<_> = clocks.over(slice).map(|window| clocks.span(window)).collect();
             let held: Vec<_> =
-                window.over(slice).filter(|(_, end)| !self.terms.expired(*end, epoch.watermark)).collect();
-            match (window.over(slice).last(), &held[..]) {
-                (Some((_, end)), []) => rows.iter().for_each(|rows| self.terms.reject_late(rows, end, epoch.watermark)),
+                over.iter().copied().filter(|(_, end)| !self.terms.expired(*end, epoch.watermark)).collect();
+            match (over.last(), &held[..]) {
+                (Some((_, end)), []) => {
+                    rows.iter().for_each(|rows| self.terms.reject_late(rows, *end, epoch.watermark));
+                }
                 (_, held) if merge && held.len() > 1 => {
                     let mut table = GroupTable::new(&self.terms.grouping, Role::Whole);
                     table.add(&rows.iter().map(Part::Rows).collect::<Vec<_>>());
@@ -157,8 +165,8 @@ impl Stateful for Panes {
         let input = only(inputs);
         let mut changes = Changes::new(&self.terms.schema);
         match self.source {
-            Source::Time { time, window } if !matches!(window, Window::Tumble { .. }) => {
-                self.apply_overlapping(epoch, input, time, window, &mut changes);
+            Source::Time { time, window, zone } if !matches!(window, Window::Tumble { .. }) => {
+                self.apply_overlapping(epoch, input, time, Clocks::new(window, zone), &mut changes);
             }
             _ => {
                 for ((end, start), rows) in self.split(input) {

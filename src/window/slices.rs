@@ -5,22 +5,23 @@
 //! far, and no slice that is in it.
 //!
 //! Invariants: every slice held is of a window that is not closed. Slices in `summed` (a range of times) are in `sum`.
-//! Closed windows that may be amended are held as tables of their own.
+//! Closed windows that may be amended are held as tables of their own. Slices and windows are told by local times (`clocks.rs`).
 
 use std::collections::BTreeMap;
 
 use super::cells::Cells;
+use super::clocks::Clocks;
 use super::{Window, split};
 use crate::aggregate::{Changes, GroupTable, Part, Role, States, Terms, window_columns};
 use crate::delta::Delta;
 use crate::operator::{Stateful, Windows, only};
-use crate::time::Epoch;
+use crate::time::{Epoch, Zone};
 
 /// The state machine.
 pub struct Slices {
     terms: Terms,
     time: usize,
-    window: Window,
+    clocks: Clocks,
     cells: Cells,
     /// By key, the combined slices.
     sum: States,
@@ -36,36 +37,48 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// No windows yet.
-    pub fn new(terms: Terms, time: usize, window: Window) -> Slices {
+    /// No windows yet; by the clocks of a zone, or in UTC.
+    pub fn new(terms: Terms, time: usize, window: Window, zone: Option<Zone>) -> Slices {
         let sum = States::new(&terms.grouping, sum_role(&window));
         let cells = Cells::new(&terms.grouping, slice_role(&window));
         let (members, summing, closed) = (Vec::new(), Vec::new(), BTreeMap::new());
         let summed = i64::MIN..i64::MIN;
-        Slices { terms, time, window, cells, sum, members, summing, summed, closed, now: Epoch::MIN, next: None }
+        let clocks = Clocks::new(window, zone);
+        Slices { terms, time, clocks, cells, sum, members, summing, summed, closed, now: Epoch::MIN, next: None }
     }
 
     fn hops(&self) -> bool {
-        matches!(self.window, Window::Hop { .. })
+        matches!(self.clocks.window, Window::Hop { .. })
+    }
+
+    /// Whether a window that ends there is closed.
+    fn closed(&self, end: i64) -> bool {
+        self.terms.closed(self.clocks.end(end), self.now)
+    }
+
+    /// Whether it can no longer be amended.
+    fn expired(&self, end: i64, watermark: i64) -> bool {
+        self.terms.expired(self.clocks.end(end), watermark)
     }
 
     /// Whether rows from this time on are in open windows only, at least one.
     fn open_from(&self, time: i64) -> bool {
-        let first = self.window.over(self.window.slice_start(time)).next();
-        let gaps = matches!(self.window, Window::Hop { size, slide, .. } if slide > size);
-        !gaps && first.is_some_and(|(_, end)| !self.terms.closed(end, self.now))
+        let window = self.clocks.window;
+        let first = window.over(window.slice_start(time)).next();
+        let gaps = matches!(window, Window::Hop { size, slide, .. } if slide > size);
+        !gaps && first.is_some_and(|(_, end)| !self.closed(end))
     }
 
     /// Adds rows to windows that are open or may be amended, or hands them in as late.
     fn add_slice(&mut self, slice: i64, rows: &[Delta], amended: &mut BTreeMap<i64, (i64, Vec<i64>)>) {
         let (mut open, mut last) = (false, None);
-        for (start, end) in self.window.over(slice) {
+        for (start, end) in self.clocks.over(slice) {
             last = Some(end);
-            if !self.terms.closed(end, self.now) {
+            if !self.closed(end) {
                 open = true;
                 break;
             }
-            if !self.terms.expired(end, self.now.watermark) {
+            if !self.expired(end, self.now.watermark) {
                 amended.entry(end).or_insert((start, Vec::new())).1.push(slice);
                 last = None;
             }
@@ -78,6 +91,7 @@ impl Slices {
                 self.cells.release(slice);
             }
             (false, Some(end)) => {
+                let end = self.clocks.end(end);
                 rows.iter().for_each(|rows| self.terms.reject_late(rows, end, self.now.watermark));
             }
             (false, None) => {}
@@ -162,7 +176,7 @@ impl Slices {
     fn clear_sum(&mut self) {
         self.cells.let_go(&std::mem::take(&mut self.members));
         self.summing.clear();
-        self.sum = States::new(&self.terms.grouping, sum_role(&self.window));
+        self.sum = States::new(&self.terms.grouping, sum_role(&self.clocks.window));
         self.summed = i64::MIN..i64::MIN;
     }
 
@@ -182,9 +196,9 @@ impl Slices {
         summed.into_iter().chain(self.cells.starts())
     }
 
-    /// The first window not closed that holds a slice with rows.
-    fn find_next(&self) -> Option<(i64, i64)> {
-        let first_open = |slice: i64| self.window.first_open(slice, |end| self.terms.closed(end, self.now));
+    /// The first window not `closed` that holds a slice with rows.
+    fn find_next(&self, closed: impl Fn(i64) -> bool) -> Option<(i64, i64)> {
+        let first_open = |slice: i64| self.clocks.window.first_open(slice, &closed);
         self.slices().take(2).filter_map(first_open).min_by_key(|(_, end)| *end)
     }
 
@@ -192,11 +206,11 @@ impl Slices {
     fn show(&mut self, (start, end): (i64, i64), deadline: i64, changes: &mut Changes) {
         let keys = self.shown();
         let mut columns = self.cells.keys().columns(&keys);
-        columns.extend(window_columns((start, end), keys.len()));
+        columns.extend(window_columns(self.clocks.span((start, end)), keys.len()));
         columns.extend(self.sum.evaluate(&keys));
         changes.insert(columns, keys.len());
-        if !self.terms.expired(end, deadline) && !keys.is_empty() {
-            let mut kept = GroupTable::new(&self.terms.grouping, sum_role(&self.window));
+        if !self.expired(end, deadline) && !keys.is_empty() {
+            let mut kept = GroupTable::new(&self.terms.grouping, sum_role(&self.clocks.window));
             kept.take_in(self.cells.keys(), &self.sum, &keys);
             self.closed.insert(end, (start, kept));
         }
@@ -212,7 +226,7 @@ impl Slices {
             if !self.terms.grouping.retracting {
                 for slice in &held {
                     let table = || {
-                        let mut table = GroupTable::new(&self.terms.grouping, slice_role(&self.window));
+                        let mut table = GroupTable::new(&self.terms.grouping, slice_role(&self.clocks.window));
                         table.add(&slices[slice].iter().map(Part::Rows).collect::<Vec<_>>());
                         table
                     };
@@ -222,9 +236,10 @@ impl Slices {
             } else {
                 parts.extend(held.iter().flat_map(|slice| slices[slice].iter().map(Part::Rows)));
             }
-            let new = || (start, GroupTable::new(&self.terms.grouping, sum_role(&self.window)));
+            let new = || (start, GroupTable::new(&self.terms.grouping, sum_role(&self.clocks.window)));
             let (_, table) = self.closed.entry(end).or_insert_with(new);
-            table.amend(&parts, &|rows| window_columns((start, end), rows).to_vec(), &mut changes);
+            let span = self.clocks.span((start, end));
+            table.amend(&parts, &|rows| window_columns(span, rows).to_vec(), &mut changes);
             if table.is_empty() {
                 self.closed.remove(&end);
             }
@@ -254,14 +269,15 @@ impl Stateful for Slices {
 
     fn windows(&self, watermark: i64) -> Option<Windows> {
         let Some((start, first)) = self.next else { return Some(Windows::default()) };
-        let last = self.slices().next_back().map_or(first, |slice| self.window.last_end(slice));
+        let window = self.clocks.window;
+        let last = self.slices().next_back().map_or(first, |slice| window.last_end(slice));
         // Windows without rows between others with some are few: they count.
-        let count = (last.saturating_sub(first) / self.window.step_ms() + 1).max(1) as usize;
+        let count = (last.saturating_sub(first) / window.step_ms() + 1).max(1) as usize;
         if count > Windows::TOLD {
-            let reach = Some((start, last));
+            let reach = Some(self.clocks.span((start, last)));
             return Some(Windows { count, spans: Vec::new(), reach, by_key: false });
         }
-        let over = self.slices().flat_map(|slice| self.window.over(slice));
+        let over = self.slices().flat_map(|slice| self.clocks.over(slice)).map(|window| self.clocks.span(window));
         let open: std::collections::BTreeSet<_> =
             over.filter(|(_, end)| *end > watermark).map(|(start, end)| (end, start)).collect();
         Some(Windows::of(open.into_iter().map(|(end, start)| (start, end)), false))
@@ -273,11 +289,12 @@ impl Stateful for Slices {
         let mut slices: BTreeMap<i64, Vec<Delta>> = BTreeMap::new();
         for delta in input {
             let delta = self.terms.timed(&delta, &[self.time]);
-            let least = split::times(&delta, self.time).iter().min().copied();
+            let (times, window) = (self.clocks.times(&delta, self.time), self.clocks.window);
+            let least = times.iter().min().copied();
             if !self.terms.grouping.retracting && least.is_some_and(|least| self.open_from(least)) {
-                self.cells.add(&delta, self.time, &self.window);
+                self.cells.add(&delta, &times, &window);
             } else {
-                for (slice, part) in split::by_slice(&delta, self.time, &self.window) {
+                for (slice, part) in split::by_slice(&delta, &times, &window) {
                     slices.entry(slice).or_default().push(part);
                 }
             }
@@ -288,25 +305,25 @@ impl Stateful for Slices {
         }
         self.cells.settle_old();
         let changes = self.amend(amended, &slices);
-        self.next = self.find_next();
+        self.next = self.find_next(|end| self.closed(end));
         changes.finish()
     }
 
     fn deadline(&self) -> Option<i64> {
-        self.next.map(|(_, end)| self.terms.deadline(end))
+        self.next.map(|(_, end)| self.terms.deadline(self.clocks.end(end)))
     }
 
     fn close(&mut self, deadline: i64) -> Vec<Delta> {
         self.now = Epoch::at(deadline);
         let mut changes = Changes::new(&self.terms.schema);
-        while let Some((start, end)) = self.next.filter(|(_, end)| self.terms.deadline(*end) <= deadline) {
+        let clocks = self.clocks;
+        while let Some((start, end)) = self.next.filter(|(_, end)| self.terms.deadline(clocks.end(*end)) <= deadline) {
             for slice in self.cells.within(self.summed.end.max(start)..end) {
                 self.merge(slice);
             }
             self.summed = start..end;
             self.show((start, end), deadline, &mut changes);
-            let window = self.window;
-            let over = |slice: &i64| window.last_end(*slice) <= end;
+            let over = |slice: &i64| clocks.is_over(clocks.window.last_end(*slice), end);
             let done = if self.hops() {
                 while let Some(slice) = self.cells.first().filter(over) {
                     self.expire_slice(slice);
@@ -318,14 +335,15 @@ impl Stateful for Slices {
             if done {
                 self.clear_sum();
             }
-            self.next = self.find_next();
+            self.next = self.find_next(|other| clocks.is_over(other, end));
         }
         changes.finish()
     }
 
     fn expire(&mut self, frontier: Epoch) {
         let watermark = frontier.watermark;
-        while let Some(first) = self.closed.first_entry().filter(|first| self.terms.expired(*first.key(), watermark)) {
+        let expired = |end: i64| self.terms.expired(self.clocks.end(end), watermark);
+        while let Some(first) = self.closed.first_entry().filter(|first| expired(*first.key())) {
             first.remove();
         }
     }

@@ -40,9 +40,8 @@ pub(super) fn number(times: &[i64], window: &Window, most: usize) -> Option<Numb
     Some(Numbered { first, slices, of })
 }
 
-/// The rows of each slice (by its start), starts ascending, rows in their order. No time may be NULL.
-pub(super) fn by_slice(delta: &Delta, time: usize, window: &Window) -> Vec<(i64, Delta)> {
-    let times = times(delta, time);
+/// The rows of each slice (by its start), starts ascending, rows in their order; `times` are theirs.
+pub(super) fn by_slice(delta: &Delta, times: &[i64], window: &Window) -> Vec<(i64, Delta)> {
     let (slices, of) = match number(times, window, 4 * times.len()) {
         None => return sorted(delta, |row| window.slice_start(times[row])),
         Some(Numbered { slices: 1, first, .. }) => return vec![(first, delta.clone())],
@@ -58,10 +57,13 @@ pub(super) fn by_slice(delta: &Delta, time: usize, window: &Window) -> Vec<(i64,
         order[next[slice as usize] as usize] = row as u32;
         next[slice as usize] += 1;
     }
+    let start = |slice: usize| window.slice_start(times[order[starts[slice] as usize] as usize]);
+    let first: Vec<i64> =
+        (0..slices).map(|slice| if starts[slice + 1] > starts[slice] { start(slice) } else { 0 }).collect();
     let sorted = delta.take(&UInt32Array::from(order));
     let filled = (0..slices).filter(|&slice| starts[slice + 1] > starts[slice]);
     let part = |slice: usize| sorted.slice(starts[slice] as usize, (starts[slice + 1] - starts[slice]) as usize);
-    filled.map(|slice| (window.slice_start(times_at(&part(slice), time)), part(slice))).collect()
+    filled.map(|slice| (first[slice], part(slice))).collect()
 }
 
 /// The rows of each window `(end, start)`, ascending, the window being in the rows' columns. None may be NULL.
@@ -99,10 +101,6 @@ fn sorted<K: Ord + Copy>(delta: &Delta, key: impl Fn(usize) -> K) -> Vec<(K, Del
 
 pub(super) fn times(delta: &Delta, column: usize) -> &[i64] {
     delta.batch().column(column).as_primitive::<TimestampMillisecondType>().values()
-}
-
-fn times_at(delta: &Delta, column: usize) -> i64 {
-    times(delta, column)[0]
 }
 
 #[cfg(test)]

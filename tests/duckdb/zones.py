@@ -1,5 +1,5 @@
-"""Times in zones against Python's zoneinfo: casts, text read without an offset, EXTRACT, DATE_FORMAT, FLOOR, CEIL and days of 23 and
-25 hours, at instants close to where clocks are changed.
+"""Times in zones against Python's zoneinfo: casts, text read without an offset, EXTRACT, DATE_FORMAT, FLOOR, CEIL, days of 23 and
+25 hours and other windows, at instants close to where clocks are changed.
 
     zones.py HIGHWATER SEED ZONES        so many zones, drawn at random
 """
@@ -15,6 +15,16 @@ import zoneinfo
 UTC = datetime.timezone.utc
 ROWS = 150
 DAY = datetime.timedelta(days=1)
+HOUR, MINUTE = datetime.timedelta(hours=1), datetime.timedelta(minutes=1)
+# Per sink: how windows are written, from start to start, how long, and by how much they grow.
+WINDOWS = {
+    "days": ("TUMBLE(TABLE rows, DESCRIPTOR(ts), INTERVAL '1' DAY)", DAY, DAY, None),
+    "quarters": ("HOP(TABLE rows, DESCRIPTOR(ts), INTERVAL '6' HOUR, INTERVAL '1' DAY)", 6 * HOUR, DAY, None),
+    "overlaps": ("HOP(TABLE rows, DESCRIPTOR(ts), INTERVAL '20' MINUTE, INTERVAL '45' MINUTE)", 20 * MINUTE, 45 * MINUTE, None),
+    "minutes": ("HOP(TABLE rows, DESCRIPTOR(ts), INTERVAL '5' MINUTE, INTERVAL '3' HOUR)", 5 * MINUTE, 3 * HOUR, None),
+    "grown": ("CUMULATE(TABLE rows, DESCRIPTOR(ts), INTERVAL '6' HOUR, INTERVAL '1' DAY)", DAY, DAY, 6 * HOUR),
+    "steps": ("CUMULATE(TABLE rows, DESCRIPTOR(ts), INTERVAL '15' MINUTE, INTERVAL '2' HOUR)", 2 * HOUR, 2 * HOUR, 15 * MINUTE),
+}
 UNITS = ["SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"]
 FIELDS = {
     "YEAR": lambda t: t.year, "QUARTER": lambda t: (t.month + 2) // 3, "MONTH": lambda t: t.month, "WEEK": lambda t: t.isocalendar()[1],
@@ -110,9 +120,25 @@ CREATE SINK each_out WITH ({at} 'each.ndjson') AS
 SELECT id, CAST(ts AS TIMESTAMP(3)) AS wall, CAST(ts AS VARCHAR) AS txt, CAST(ts AS DATE) AS d, `read`, CAST(local AS TIMESTAMP_LTZ(3)) AS cst,
   CAST(`text` AS TIMESTAMP_LTZ(3)) AS of_text, TRY_CAST(`text` AS TIMESTAMP_LTZ(3)) AS tried, CAST(ARRAY[ts] AS ARRAY<VARCHAR>) AS nested,
   DATE_FORMAT(ts, 'yyyy-MM-dd HH:mm:ss XXX') AS formatted, ts + INTERVAL '1' MONTH AS later, {', '.join(columns)} FROM rows;
-CREATE SINK days_out WITH ({at} 'days.ndjson') AS
-SELECT window_start, window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rows, DESCRIPTOR(ts), INTERVAL '1' DAY)) GROUP BY window_start, window_end;
-"""
+""" + "".join(f"""CREATE SINK {name}_out WITH ({at} '{name}.ndjson') AS
+SELECT window_start, window_end, COUNT(*) AS n, SUM(id) AS total, MAX(ts) AS latest FROM TABLE({call}) GROUP BY window_start, window_end;
+CREATE SINK {name}_early WITH ({at} '{name}-early.ndjson') AS
+SELECT window_start, window_end, COUNT(*) AS n, SUM(id) AS total, MAX(ts) AS latest FROM TABLE({call}) GROUP BY window_start, window_end
+EMIT CHANGES;
+""" for name, (call, *_) in WINDOWS.items())
+
+
+def windows(local, slide, size, step):
+    """The windows that show a local time."""
+    zero = datetime.datetime(1970, 1, 1)
+    start = zero + (local - zero) // slide * slide
+    if step is not None:
+        return [(start, start + step * n) for n in range(1, size // step + 1) if local < start + step * n]
+    found = []
+    while start + size > local:
+        found.append((start, start + size))
+        start -= slide
+    return found
 
 
 def month_later(local):
@@ -171,13 +197,23 @@ def of_zone(highwater, name, draw):
             want, have = expected(row, zone), found.get(row["id"], {})
             wrong += [f"{name} {shown(row['time'])} local {row['local']}: {key}: {want[key]} and not {have.get(key)}"
                       for key in want if want[key] != have.get(key)]
-        days = {}
-        for row in held:
-            start = floor(row["time"].astimezone(zone).replace(tzinfo=None), "DAY")
-            key = (shown(edge(start, zone, False)), shown(edge(start + DAY, zone, True)))
-            days[key] = days.get(key, 0) + 1
-        have = {(row["window_start"], row["window_end"]): row["n"] for row in map(json.loads, open(at("days.ndjson"), encoding="utf-8"))}
-        wrong += [f"{name} day {key}: {days.get(key)} and not {have.get(key)}" for key in days.keys() | have.keys() if days.get(key) != have.get(key)]
+        for sink, (_, *shape) in WINDOWS.items():
+            want = {}
+            for row in held:
+                over = windows(row["time"].astimezone(zone).replace(tzinfo=None), *shape)
+                for key in {(shown(edge(start, zone, False)), shown(edge(end, zone, True))) for start, end in over}:
+                    n, total, _ = want.get(key, (0, 0, None))
+                    want[key] = (n + 1, total + row["id"], shown(row["time"]))
+            for file in (f"{sink}.ndjson", f"{sink}-early.ndjson"):
+                have, lines = {}, [json.loads(line) for line in open(at(file), encoding="utf-8")]
+                for row in lines:
+                    key, value = (row["window_start"], row["window_end"]), (row["n"], row["total"], row["latest"])
+                    if row.get("_op") == "retract":
+                        wrong += [f"{name} {file} {key}: takes back {value}"] if have.pop(key, None) != value else []
+                    elif have.setdefault(key, value) != value:
+                        wrong.append(f"{name} {file} {key}: there twice")
+                wrong += [f"{name} {file} {key}: {want.get(key)} and not {have.get(key)}"
+                          for key in want.keys() | have.keys() if want.get(key) != have.get(key)]
     return wrong
 
 

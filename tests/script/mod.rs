@@ -294,7 +294,7 @@ impl Program {
 
     /// `SELECT k, window, COUNT(*), SUM(v)` over tumbling windows; answers `(k, start, end, time, count, sum)`.
     pub fn tumble(&mut self, input: NodeId, size: i64, emit: Emit, lateness_ms: Option<i64>) -> NodeId {
-        let pane = Pane::Windows { time: 1, window: Window::Tumble { size, offset: 0 } };
+        let pane = Pane::Windows { time: 1, window: Window::Tumble { size, offset: 0 }, zone: None };
         self.reduce(input, pane, emit, lateness_ms)
     }
 

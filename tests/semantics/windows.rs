@@ -8,7 +8,7 @@ use highwater::aggregate::Emit;
 use highwater::delta::Rejects;
 use highwater::format::show_row;
 use highwater::plan::{Pane, Reduce, Window};
-use highwater::time::Epoch;
+use highwater::time::{Epoch, Zone};
 use oracle::{Epochs, Outcome, Row, TS, Text};
 use proptest::prelude::*;
 
@@ -39,6 +39,7 @@ fn windows(window: Window, time: i64) -> Vec<(i64, i64)> {
 
 fn windows_of(pane: Pane, row: &Row) -> Vec<(i64, i64)> {
     match pane {
+        Pane::Windows { window, zone: Some(zone), .. } => window.over_in(row.ts, zone).collect(),
         Pane::Windows { window, .. } => windows(window, row.ts),
         _ => vec![row.window],
     }
@@ -71,7 +72,7 @@ fn ends(reduce: &Reduce, epochs: &Epochs, delay: i64) -> BTreeSet<Epoch> {
 }
 
 fn pane() -> impl Strategy<Value = Pane> {
-    let windows = (0..WINDOWS.len()).prop_map(|i| Pane::Windows { time: TS, window: WINDOWS[i] });
+    let windows = (0..WINDOWS.len()).prop_map(|i| Pane::Windows { time: TS, window: WINDOWS[i], zone: None });
     prop_oneof![6 => windows, 1 => Just(Pane::Assigned { start: oracle::START, end: oracle::END })]
 }
 
@@ -108,6 +109,62 @@ proptest! {
     }
 }
 
+/// Instants at which clocks are put forward and back: by an hour, across midnight, by half an hour, by a day.
+const CHANGES: [(&str, i64); 5] = [
+    ("Europe/Berlin", 1_711_846_800_000),
+    ("Europe/Berlin", 1_729_990_800_000),
+    ("America/Sao_Paulo", 1_541_300_400_000),
+    ("Australia/Lord_Howe", 1_712_415_600_000),
+    ("Pacific/Apia", 1_325_239_200_000),
+];
+
+/// What is 1 ms elsewhere here.
+const STEP: i64 = 600_000;
+
+fn longer(window: Window) -> Window {
+    match window {
+        Window::Tumble { size, offset } => Window::Tumble { size: size * STEP, offset: offset * STEP },
+        Window::Hop { size, slide, offset } => {
+            Window::Hop { size: size * STEP, slide: slide * STEP, offset: offset * STEP }
+        }
+        Window::Cumulate { step, size, offset } => {
+            Window::Cumulate { step: step * STEP, size: size * STEP, offset: offset * STEP }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// The same by the clocks of a zone, about an instant at which they are changed.
+    #[test]
+    fn windows_by_the_clocks_of_a_zone_equal_the_answer_from_scratch(
+        arrivals in oracle::arrivals(any::<bool>()), change in 0..CHANGES.len(), window in 0..WINDOWS.len(),
+        emit in emit(), shape in 0..oracle::KEY_SHAPES, batch in 1usize..9,
+    ) {
+        let (name, change) = CHANGES[change];
+        let pane = Pane::Windows { time: TS, window: longer(WINDOWS[window]), zone: Zone::of(name) };
+        let lateness = arrivals.lateness.map(|lateness| lateness * STEP);
+        let reduce = oracle::reduce(shape, pane, emit, lateness, arrivals.retracting);
+        let instant = |time: i64| if [i64::MIN, i64::MAX].contains(&time) { time } else { change + time * STEP };
+        let moved = |rows: Vec<Row>| rows.into_iter().map(|row| Row { ts: instant(row.ts), ..row }).collect();
+        let epochs = arrivals.accept().0.into_iter();
+        let epochs: Epochs = epochs
+            .map(|(epoch, rows)| (Epoch { watermark: instant(epoch.watermark), ..epoch }, moved(rows)))
+            .collect();
+        let outcome = drive(&reduce, &epochs, batch);
+        prop_assert_eq!(&outcome.rejects, &vec![]);
+        oracle::check(&outcome.log(), &epochs, &ends(&reduce, &epochs, 0), |rows, time| {
+            expected(&reduce, shape, 0, rows, time)
+        })?;
+        oracle::check_calls(&outcome, oracle::key_columns(shape).len() + 2)?;
+        if lateness.is_some() {
+            prop_assert_eq!(outcome.held, 0);
+        }
+        prop_assert_eq!(drive(&reduce, &epochs, usize::MAX).log(), outcome.log());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -137,7 +194,7 @@ fn at(epochs: &[(Epoch, &[Row])]) -> Epochs {
 }
 
 fn over(window: Window, emit: Emit, lateness: Option<i64>) -> Reduce {
-    oracle::reduce(1, Pane::Windows { time: TS, window }, emit, lateness, false)
+    oracle::reduce(1, Pane::Windows { time: TS, window, zone: None }, emit, lateness, false)
 }
 
 /// `epoch watermark.tick: +row -row`, rows as `key|start|end|time|count|sum|min|max|count`.
@@ -192,10 +249,15 @@ fn b4_windows_of_a_cumulate_cycle_share_their_start() {
 #[test]
 fn b5_window_time_is_the_end_less_one_and_windows_chain_over_it() {
     // Rows of inner windows come at their ends, one ms after their `window_time`: an outer window waits for them.
-    let mut plan =
-        oracle::program(&oracle::reduce(1, Pane::Windows { time: TS, window: TEN }, Emit::Final, Some(0), false));
+    let mut plan = oracle::program(&oracle::reduce(
+        1,
+        Pane::Windows { time: TS, window: TEN, zone: None },
+        Emit::Final,
+        Some(0),
+        false,
+    ));
     let inner = plan.nodes[1].schema.clone();
-    let pane = Pane::Windows { time: 3, window: Window::Tumble { size: 20, offset: 0 } };
+    let pane = Pane::Windows { time: 3, window: Window::Tumble { size: 20, offset: 0 }, zone: None };
     let mut outer = oracle::reduce(0, pane, Emit::Final, Some(0), false);
     outer.aggregates.truncate(1);
     plan.nodes[1].facts.bounds = vec![None, None, Some(0), Some(-1)];

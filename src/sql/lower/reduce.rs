@@ -16,7 +16,7 @@ use super::super::error::Problem;
 use super::super::window_node::{WINDOW_COLUMNS, WindowKind};
 use super::arena::Known;
 use super::call::{Call, call};
-use super::relation::{by_start, window_bounds};
+use super::relation::{by_end, by_start, window_bounds};
 use super::scalar::{as_column, column, columns_of, conjunction, physical, substitute};
 use super::{Lowering, Relation, grouping, internal, spelled};
 use crate::plan::{Emit, Facts, Node, NodeId, Op, Pane, Reduce, Scalar, WindowColumns};
@@ -167,20 +167,17 @@ impl Lowering<'_> {
     /// Takes pending windows into the grouping, if its keys tell the window and nothing else reads the windows' columns.
     fn fuse(&mut self, relation: &mut Relation, key_count: usize) -> Result<Option<(NodeId, Vec<usize>, Shape)>> {
         let Some(pending) = relation.pending.clone() else { return Ok(None) };
-        if matches!(pending.kind, WindowKind::Fixed(_, Some(_))) {
-            // By the clocks of a zone windows do not last equally long: each row is put in its own first.
-            return Ok(None);
-        }
         let width = self.arena.width(relation.node);
         let window_of = |expr: &Scalar| as_column(expr).and_then(|index| index.checked_sub(width));
         let reads = |expr: &Scalar| columns_of(expr).last().is_some_and(|&last| last >= width);
         let only_windows = |expr: &Scalar| reads(expr) && columns_of(expr).first().is_some_and(|&first| first >= width);
-        let tells = |c: usize| match pending.kind {
-            WindowKind::Fixed(window, _) => c > 0 || by_start(window),
-            WindowKind::Session { .. } => true,
-        };
         let (keys, rest) = relation.columns.split_at(key_count);
-        let told = keys.iter().filter_map(window_of).any(tells);
+        let mut named = keys.iter().filter_map(window_of);
+        let told = match pending.kind {
+            WindowKind::Fixed(window, zone) if by_end(window, zone) => named.any(|c| c > 0 || by_start(window, zone)),
+            WindowKind::Fixed(..) => named.clone().any(|c| c == 0) && named.any(|c| c > 0),
+            WindowKind::Session { .. } => named.next().is_some(),
+        };
         let apart = keys.iter().all(|key| !reads(key) || only_windows(key)) && !rest.iter().any(reads);
         let (behind, below): (Vec<Scalar>, Vec<Scalar>) = relation.filter.iter().cloned().partition(reads);
         let session = match pending.kind {
@@ -235,7 +232,7 @@ impl Lowering<'_> {
             self.settle(Relation { node: relation.node, pending: None, ranked: None, filter, columns, names })?;
         let places = Lowering::places(&settled);
         let pane = match pending.kind {
-            WindowKind::Fixed(window, _) => Pane::Windows { time: pending.time, window },
+            WindowKind::Fixed(window, zone) => Pane::Windows { time: pending.time, window, zone },
             WindowKind::Session { gap } => {
                 let keep = keep.and_then(|_| places.last().copied());
                 Pane::Session { time: pending.time, gap, keep }
@@ -336,9 +333,10 @@ impl Lowering<'_> {
         };
         let (window_bounds, delayed) = match reduce.pane {
             Pane::Unbounded => ([None; 3], false),
-            Pane::Windows { time, window } => {
-                (window_bounds(window, behind(time), i64::from(!changes)), delayed(from.bounds[time]).unwrap_or(false))
-            }
+            Pane::Windows { time, window, zone } => (
+                window_bounds((window, zone), behind(time), i64::from(!changes)),
+                delayed(from.bounds[time]).unwrap_or(false),
+            ),
             Pane::Session { time, .. } => {
                 let at_end = behind(time);
                 ([None, at_end, minus(at_end, 1)], delayed(from.bounds[time]).unwrap_or(false))
@@ -358,7 +356,9 @@ impl Lowering<'_> {
         bounds.resize(fields.len(), None);
         let (start, end, time) = (first, first + 1, first + 2);
         let known = match reduce.pane {
-            Pane::Windows { window, .. } => Known { by_start: by_start(window), by_end: true, ..known },
+            Pane::Windows { window, zone, .. } => {
+                Known { by_start: by_start(window, zone), by_end: by_end(window, zone), ..known }
+            }
             Pane::Session { .. } => Known { by_start: true, by_end: true, ..known },
             Pane::Assigned { start, end } => {
                 Known { by_start: known.by_start || start == end, by_end: known.by_end || start == end, ..known }

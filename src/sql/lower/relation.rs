@@ -177,10 +177,7 @@ impl Lowering<'_> {
         let from = self.arena.facts(input);
         let bound = from.bounds[time];
         let mut bounds = from.bounds.clone();
-        let [start, end, last] = window_bounds(window, bound, 0);
-        // By the clocks of a zone a window may last longer by as much as they are put back.
-        let longer = zone.map_or(0, |zone| zone.reach().1 - zone.reach().0);
-        bounds.extend([start.map(|start| start.saturating_sub(longer)), end, last]);
+        bounds.extend(window_bounds((window, zone), bound, 0));
         let facts = Facts {
             time: Some(time),
             key: from.key.as_ref().map(|key| key.iter().copied().chain([width, width + 1]).collect()),
@@ -189,9 +186,8 @@ impl Lowering<'_> {
             window: Some(WindowColumns { start: Some(width), end: Some(width + 1), time: Some(width + 2) }),
             ..from.clone()
         };
-        // Where clocks are put forward windows that overlap may begin, or end, at once.
-        let told = zone.is_none() || matches!(window, Window::Tumble { .. });
-        let known = Known { by_start: told && by_start(window), by_end: told, ..self.arena.known(input) };
+        let (by_start, by_end) = (by_start(window, zone), by_end(window, zone));
+        let known = Known { by_start, by_end, ..self.arena.known(input) };
         let op = Op::Window { time, window, zone };
         self.arena.add(Node { op, inputs: vec![input], schema: Arc::new(Schema::new(fields)), facts }, known)
     }
@@ -203,14 +199,26 @@ impl Lowering<'_> {
 }
 
 /// Whether a window of this kind is told by its start alone.
-pub(super) fn by_start(window: Window) -> bool {
-    !matches!(window, Window::Cumulate { .. })
+pub(super) fn by_start(window: Window, zone: Option<Zone>) -> bool {
+    !matches!(window, Window::Cumulate { .. }) && by_end(window, zone)
+}
+
+/// Whether a window of this kind is told by its end alone. Where the clocks of a zone are put forward windows that overlap may begin,
+/// or end, at once.
+pub(super) fn by_end(window: Window, zone: Option<Zone>) -> bool {
+    zone.is_none() || matches!(window, Window::Tumble { .. })
 }
 
 /// The bounds of `window_start`, `window_end` and `window_time` where a row's time has `bound`, if rows of a window can
 /// come `after` its end, in ms.
-pub(super) fn window_bounds(window: Window, bound: Option<i64>, after: i64) -> [Option<i64>; 3] {
+pub(super) fn window_bounds(
+    (window, zone): (Window, Option<Zone>),
+    bound: Option<i64>,
+    after: i64,
+) -> [Option<i64>; 3] {
+    // By the clocks of a zone a window may last longer by as much as they are put back.
+    let longer = zone.map_or(0, |zone| zone.reach().1 - zone.reach().0);
     let end = bound.map(|bound| bound.saturating_add(1).saturating_sub(after));
     let shift = |by: i64| end.map(|end| end.saturating_sub(by));
-    [shift(window.size_ms()), end, shift(1)]
+    [shift(window.size_ms().saturating_add(longer)), end, shift(1)]
 }
