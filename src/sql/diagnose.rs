@@ -7,6 +7,7 @@ use datafusion_sql::sqlparser::tokenizer::{Location, Span, TokenWithSpan};
 use super::error::{Problem, suggest};
 use super::identity::readable;
 use super::names::place_of;
+use super::token::is_word;
 use crate::expression::plain as in_sql;
 
 /// A problem as an error of the planner, on its way through it.
@@ -173,6 +174,13 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         let problem = Problem::at(span, format!("there is no source, table or view '{name}'"));
         let hint = suggest(name, known.relations.iter().map(String::as_str), "there are");
         return Problem { hint, ..problem };
+    }
+    if let Some(twice) = message.strip_prefix("Projections require unique expression names") {
+        let name = twice.split('"').nth(1).and_then(|column| column.rsplit('.').next()).unwrap_or_default();
+        let last = known.tokens.iter().rposition(|token| is_word(&token.token, name));
+        let span = last.map_or_else(Span::empty, |at| known.tokens[at].span);
+        return Problem::at(span, format!("the column '{name}' is there twice"))
+            .hint("name one of them: AS other_name; behind * leave it out: SELECT a.*, b.other FROM ...");
     }
     if message.starts_with("Aggregate functions are not allowed in the WHERE clause") {
         let span = place_of(known.tokens, "where").unwrap_or_else(Span::empty);

@@ -6,24 +6,26 @@
 //! messages leave the number out ([`readable`]). What only renames (aliases of relations) is gone. Columns of outer queries
 //! are bound here too, innermost query first, as SQL does.
 
+use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion_common::{
-    Column, DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue, SchemaError, TableReference,
-};
+use datafusion_common::{Column, DFSchema, DataFusionError, Result, ScalarValue, SchemaError, TableReference};
 use datafusion_expr::expr::{AggregateFunction, Exists, InSubquery, SetComparison};
 use datafusion_expr::logical_plan::{DistinctOn, Subquery};
 use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{
-    Aggregate, AggregateUDF, Distinct, Expr, Extension, Filter, Join, JoinConstraint, LogicalPlan, Projection,
-    RecursiveQuery, Union, Window, lit,
+    Aggregate, AggregateUDF, Distinct, Expr, Extension, Filter, Join, JoinConstraint, LogicalPlan, RecursiveQuery,
+    Union, Window, lit,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::aggregate_call::{Bound, counts_rows};
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
+use super::scope::{Names, both, names, projected};
+use super::select_list::{self, Apart, Aside};
 use super::unnest::outside;
 
 /// Qualifiers that nothing else has.
@@ -64,27 +66,11 @@ pub(super) fn readable(text: &str) -> String {
     out
 }
 
-/// The columns of a relation: as the planner knows them, and by their identity.
-struct Names {
-    schema: DFSchemaRef,
-    columns: Vec<Column>,
-}
-
-impl Names {
-    fn find(&self, column: &Column) -> Option<Column> {
-        let same = |(qualifier, field): (Option<&TableReference>, &Arc<arrow_schema::Field>)| {
-            qualifier == column.relation.as_ref() && *field.name() == column.name
-        };
-        let at = self.schema.iter().position(same).or_else(|| self.schema.maybe_index_of_column(column))?;
-        Some(Column { spans: column.spans.clone(), ..self.columns[at].clone() })
-    }
-}
-
 /// Gives identities.
 pub(super) struct Identity<'a> {
     fresh: &'a mut Fresh,
     /// The queries around the one at hand, outermost first.
-    outer: Vec<Names>,
+    outer: Vec<Rc<Names>>,
     /// The recursions so far: one that is read twice is computed once.
     recursions: Vec<(RecursiveQuery, LogicalPlan)>,
 }
@@ -107,21 +93,7 @@ impl<'a> Identity<'a> {
             },
             LogicalPlan::Subquery(lateral) => self.plan(&lateral.subquery)?,
             LogicalPlan::Projection(projection) => {
-                let input = self.plan(&projection.input)?;
-                let names = names(&projection.input, &input);
-                let mut taken: Vec<Column> = Vec::new();
-                let mut exprs = Vec::new();
-                for (written, field) in projection.expr.iter().zip(projection.schema.fields()) {
-                    let expr = self.expr(written.clone().unalias(), &names)?;
-                    exprs.push(match expr {
-                        Expr::Column(column) if column.name == *field.name() && !taken.contains(&column) => {
-                            taken.push(column.clone());
-                            Expr::Column(column)
-                        }
-                        other => self.fresh.named(other, &called(written, field.name())),
-                    });
-                }
-                LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?)
+                self.projection(&projection.input, &projection.expr, &projection.schema)?
             }
             LogicalPlan::Filter(filter) => {
                 let input = self.plan(&filter.input)?;
@@ -152,15 +124,54 @@ impl<'a> Identity<'a> {
                 }
                 input => LogicalPlan::Distinct(Distinct::All(Arc::new(self.plan(input)?))),
             },
+            LogicalPlan::Distinct(Distinct::On(on)) if select_list::is_marked(on) => {
+                self.projection(&on.input, &on.select_expr, &on.schema)?
+            }
             LogicalPlan::Distinct(Distinct::On(on)) => self.distinct_on(on)?,
             LogicalPlan::RecursiveQuery(query) => self.recursion(query)?,
             LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
-                let names = Names { schema: Arc::new(DFSchema::empty()), columns: Vec::new() };
+                let names = Names::none();
                 let own = plan.clone().map_expressions(|expr| Ok(Transformed::yes(self.expr(expr, &names)?)))?.data;
                 if own.schema().fields().is_empty() { own } else { self.renamed(own, plan.schema())? }
             }
             other => self.any(other)?,
         })
+    }
+
+    fn projection(&mut self, input: &LogicalPlan, list: &[Expr], shown: &DFSchema) -> Result<LogicalPlan> {
+        let new = self.plan(input)?;
+        let names = names(input, &new);
+        let exprs = self.list(list, shown, &names)?;
+        projected(new, exprs)
+    }
+
+    /// The items of a list by their identities.
+    fn list(&mut self, list: &[Expr], shown: &DFSchema, names: &Rc<Names>) -> Result<Vec<Expr>> {
+        let mut taken: HashSet<Column> = HashSet::new();
+        let mut exprs = Vec::with_capacity(list.len());
+        for (written, field) in list.iter().zip(shown.fields()) {
+            let expr = self.expr(written.clone().unalias(), names)?;
+            exprs.push(match expr {
+                Expr::Column(column) if column.name == *field.name() && taken.insert(column.clone()) => {
+                    Expr::Column(column)
+                }
+                other => self.fresh.named(other, &called(written, field.name())),
+            });
+        }
+        Ok(exprs)
+    }
+
+    /// The plan of a query of whose list columns were set aside, and these columns, if they are there.
+    pub(super) fn short(&mut self, plan: &LogicalPlan, aside: &Aside) -> Result<Option<(LogicalPlan, Apart)>> {
+        let LogicalPlan::Projection(projection) = plan else { return Ok(None) };
+        if matches!(projection.input.as_ref(), LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)) {
+            return Ok(None);
+        }
+        let new = self.plan(&projection.input)?;
+        let names = names(&projection.input, &new);
+        let Some(apart) = aside.found(&names, self.fresh) else { return Ok(None) };
+        let exprs = self.list(&projection.expr, &projection.schema, &names)?;
+        Ok(Some((projected(new, exprs)?, apart)))
     }
 
     fn scan(&mut self, plan: &LogicalPlan, shown: &str) -> Result<LogicalPlan> {
@@ -184,10 +195,7 @@ impl<'a> Identity<'a> {
         }
         let right = right?;
         let sides = [names(&join.left, &left), names(&join.right, &right)];
-        let both = Names {
-            schema: Arc::new(join.left.schema().join(join.right.schema())?),
-            columns: sides.iter().flat_map(|side| side.columns.clone()).collect(),
-        };
+        let both = both(&sides[0], &sides[1])?;
         let mut on = Vec::new();
         for (l, r) in &join.on {
             on.push((self.expr(l.clone(), &sides[0])?, self.expr(r.clone(), &sides[1])?));
@@ -257,7 +265,7 @@ impl<'a> Identity<'a> {
                 _ => Expr::Column(column),
             });
         }
-        Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(new))?))
+        projected(new, exprs)
     }
 
     fn union(&mut self, union: &Union) -> Result<LogicalPlan> {
@@ -302,7 +310,7 @@ impl<'a> Identity<'a> {
             let computed = self.expr(expr.clone().unalias(), &names)?;
             exprs.push(self.fresh.named(computed, &called(expr, field.name())));
         }
-        Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(first))?))
+        projected(first, exprs)
     }
 
     fn recursion(&mut self, query: &RecursiveQuery) -> Result<LogicalPlan> {
@@ -325,14 +333,10 @@ impl<'a> Identity<'a> {
     /// A node that passes its input's columns on, or makes some that have no identity yet.
     fn any(&mut self, plan: &LogicalPlan) -> Result<LogicalPlan> {
         let mut inputs = Vec::new();
-        let mut known = Names { schema: Arc::new(DFSchema::empty()), columns: Vec::new() };
+        let mut known = Names::none();
         for input in plan.inputs() {
             let new = self.plan(input)?;
-            let more = names(input, &new);
-            known = Names {
-                schema: Arc::new(known.schema.join(&more.schema)?),
-                columns: known.columns.into_iter().chain(more.columns).collect(),
-            };
+            known = both(&known, &names(input, &new))?;
             inputs.push(new);
         }
         let exprs = plan.expressions().into_iter().map(|expr| self.expr(expr, &known));
@@ -355,24 +359,24 @@ impl<'a> Identity<'a> {
             let column = Expr::Column(column);
             exprs.push(if passed { column } else { self.fresh.named(column, &name) });
         }
-        Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(new))?))
+        projected(new, exprs)
     }
 
     /// The plan with all columns under names of its own, which show `schema`'s.
     fn renamed(&mut self, plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
         let columns = plan.schema().columns().into_iter().zip(schema.fields());
         let exprs = columns.map(|(column, field)| self.fresh.named(Expr::Column(column), field.name())).collect();
-        Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(plan))?))
+        projected(plan, exprs)
     }
 
     /// An expression over the columns of a relation, whose subqueries know them too.
-    fn expr(&mut self, expr: Expr, names: &Names) -> Result<Expr> {
+    fn expr(&mut self, expr: Expr, names: &Rc<Names>) -> Result<Expr> {
         expr.transform_down(|expr| {
             let done = |expr| Ok(Transformed::new(expr, true, TreeNodeRecursion::Jump));
             match expr {
                 Expr::Column(column) => match names.find(&column) {
                     Some(found) => done(Expr::Column(found)),
-                    None => Err(unknown(column, &names.schema)),
+                    None => Err(unknown(column, names.schema())),
                 },
                 Expr::OuterReferenceColumn(field, column) => {
                     // What is not bound here has its identity from further out.
@@ -399,16 +403,12 @@ impl<'a> Identity<'a> {
         .data()
     }
 
-    fn subquery(&mut self, subquery: Subquery, names: &Names) -> Result<Subquery> {
-        self.outer.push(Names { schema: Arc::clone(&names.schema), columns: names.columns.clone() });
+    fn subquery(&mut self, subquery: Subquery, names: &Rc<Names>) -> Result<Subquery> {
+        self.outer.push(Rc::clone(names));
         let plan = self.plan(&subquery.subquery);
         self.outer.pop();
         Ok(Subquery { subquery: Arc::new(plan?), ..subquery })
     }
-}
-
-fn names(old: &LogicalPlan, new: &LogicalPlan) -> Names {
-    Names { schema: Arc::clone(old.schema()), columns: new.schema().columns() }
 }
 
 fn is_grouping(expr: &Expr) -> bool {

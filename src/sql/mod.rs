@@ -46,6 +46,8 @@ mod reading;
 mod recursive;
 mod refuse;
 mod row_in;
+mod scope;
+mod select_list;
 mod set_all;
 mod setting;
 mod single;
@@ -108,6 +110,9 @@ mod nexmark_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod refusal_tests;
+
+#[cfg(test)]
+mod select_list_tests;
 
 #[cfg(test)]
 mod hint_tests;

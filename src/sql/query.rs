@@ -29,6 +29,7 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::column_type::plain;
 use super::context::Context;
+use super::diagnose::placed;
 use super::down::Down;
 use super::error::Problem;
 use super::filtered::Filtered;
@@ -37,11 +38,13 @@ use super::keys::{Keys, with_nulls};
 use super::literals::Literals;
 use super::once::Once;
 use super::pattern_tokens;
+use super::scope::projected;
+use super::select_list::Apart;
 use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
     arrival, as_of, asked, compared, depth, distinct_from, functions, group_window, json_clauses, literals, names,
-    refuse, row_in, set_all, syntax, table_function, unnest_node, using, walk, zoned,
+    refuse, row_in, select_list, set_all, syntax, table_function, unnest_node, using, walk, zoned,
 };
 use crate::time::Zone;
 
@@ -104,15 +107,10 @@ fn rest(parser: &Parser<'_>, tokens: &[TokenWithSpan]) -> Result<(), Problem> {
 /// Plans a query: checked, typed, optimised. Its columns have plain types.
 pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, DataFusionError> {
     using::rewrite(context, &mut query)?;
-    let planner = SqlToRel::new_with_options(context, parser_options());
-    let plan = planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?;
-    let plan = match context.get_aggregate_meta("count") {
-        Some(count) => set_all::rewrite(plan, &count)?,
-        None => plan,
+    let plan = match identified(context, query)? {
+        (plan, Some(apart)) => apart.back(analyze(plan, context.options())?)?,
+        (plan, None) => analyze(plan, context.options())?,
     };
-    let mut fresh = Fresh::default();
-    let plan = unnest(Identity::new(&mut fresh).plan(&plan)?, &mut fresh)?;
-    let plan = analyze(plan, context.options())?;
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(Literals),
@@ -137,6 +135,29 @@ pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, D
         .without_query_execution_start_time()
         .with_skip_failing_rules(false);
     with_nulls(optimizer.optimize(spelled(with_plain_types(plan)?, context.zone())?, &config, |_, _| {})?)
+}
+
+/// A query planned, its columns under their identities and its subqueries joins; and the columns that were set aside.
+fn identified(context: &Context, query: Query) -> Result<(LogicalPlan, Option<Apart>), DataFusionError> {
+    let planned = |mut query: Query| {
+        walk::query(&mut query, select_list::step).map_err(placed)?;
+        let planner = SqlToRel::new_with_options(context, parser_options());
+        let plan = planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+        match context.get_aggregate_meta("count") {
+            Some(count) => set_all::rewrite(plan, &count),
+            None => Ok(plan),
+        }
+    };
+    let mut fresh = Fresh::default();
+    let mut short = query.clone();
+    if let Some(aside) = select_list::set_aside(&mut short)
+        && let Ok(plan) = planned(short)
+        && let Some((plan, apart)) = Identity::new(&mut fresh).short(&plan, &aside)?
+    {
+        return Ok((unnest(plan, &mut fresh)?, Some(apart)));
+    }
+    let plan = Identity::new(&mut fresh).plan(&planned(query)?)?;
+    Ok((unnest(plan, &mut fresh)?, None))
 }
 
 /// Rewrites the expressions of a node of a plan, whose columns keep their names.
@@ -229,5 +250,5 @@ fn with_plain_types(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         }
     });
     let exprs = exprs.collect::<Result<Vec<_>, DataFusionError>>()?;
-    LogicalPlanBuilder::from(plan).project(exprs)?.build()
+    projected(plan, exprs)
 }

@@ -101,8 +101,9 @@ impl Program<'_> {
             readable.spellings.iter().for_each(|column| spellings.declare(column));
         }
         let names: Vec<String> = plan.schema().fields().iter().map(|field| spellings.spell(field.name())).collect();
-        for (at, name) in names.iter().enumerate() {
-            if names[..at].iter().any(|other| other.eq_ignore_ascii_case(name)) {
+        let mut taken = HashSet::with_capacity(names.len());
+        for name in &names {
+            if !taken.insert(name.to_ascii_lowercase()) {
                 let span = super::names::place_of(&body.tokens, name).unwrap_or_else(Span::empty);
                 return Err(vec![
                     Problem::at(span, format!("the column '{name}' is there twice"))

@@ -38,6 +38,7 @@ use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar};
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use arrival::Arrived;
 pub(super) use relation::{Pending, Relation};
+use scalar::physicals;
 pub(super) use scalar::{as_column, cast_to, column, columns_of, physical, substitute};
 
 /// Lowers the queries of a program into one arena.
@@ -91,7 +92,7 @@ impl Lowering<'_> {
                 let input = self.lower(&projection.input, emit)?;
                 let schema = projection.input.schema();
                 let below = input.names.clone();
-                let exprs = projection.expr.iter().map(|expr| physical(expr, schema)).collect::<Result<Vec<_>>>()?;
+                let exprs = physicals(&projection.expr, schema)?;
                 let (relation, columns) = self.over(input, exprs)?;
                 let columns = columns.into_iter().map(|expr| self.as_event_time(relation.node, expr)).collect();
                 let named = projection.expr.iter().zip(projection.schema.fields());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_common::{DFSchema, DFSchemaRef, Result, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::{Expr, Operator};
 use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal, NegativeExpr};
@@ -17,6 +17,7 @@ use super::super::attempt;
 use super::super::depth::tree;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
+use super::super::scope::Places;
 use crate::expression::{Attempt, Canonical};
 use crate::plan::Scalar;
 
@@ -39,6 +40,19 @@ pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar>
         })
     });
     Ok(flat(checked(made.data()?, schema.as_arrow())?))
+}
+
+/// The same of many, which may be those of all columns.
+pub(in crate::sql) fn physicals(exprs: &[Expr], schema: &DFSchemaRef) -> Result<Vec<Scalar>> {
+    let places = Places::of(schema);
+    let one = |expr: &Expr| match expr {
+        Expr::Column(named) => match places.find(named) {
+            Some(at) => Ok(column(schema.as_arrow(), at)),
+            None => physical(expr, schema),
+        },
+        other => physical(other, schema),
+    };
+    exprs.iter().map(one).collect()
 }
 
 /// The expression with floats compared by value, every NaN equal to every other, and arithmetic that fails on overflow: a row whose result its type cannot hold is a failing row, never

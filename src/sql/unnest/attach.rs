@@ -7,8 +7,9 @@ use datafusion_common::{JoinType, Result};
 use datafusion_expr::expr::Exists;
 use datafusion_expr::{Aggregate, Distinct, Expr, FetchType, Filter, Limit, LogicalPlan, SkipType, lit};
 
+use super::super::scope::projected;
 use super::super::single;
-use super::columns::{Values, asks, column_of, inner_of, is_one_row, joined, projected, subquery};
+use super::columns::{Values, asks, column_of, inner_of, is_one_row, joined, subquery};
 use super::pull::Pulled;
 use super::{Unnest, refused};
 

@@ -8,9 +8,7 @@ use datafusion_common::{Column, JoinType, NullEquality, Result};
 use datafusion_expr::expr::{Exists, InSubquery, SetComparison};
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::utils::conjunction;
-use datafusion_expr::{
-    BinaryExpr, EmptyRelation, Expr, ExprSchemable, Join, JoinConstraint, LogicalPlan, Operator, Projection,
-};
+use datafusion_expr::{BinaryExpr, EmptyRelation, Expr, ExprSchemable, Join, JoinConstraint, LogicalPlan, Operator};
 
 /// Where subqueries may stand.
 pub(super) const HINT: &str = "write it in WHERE, HAVING, SELECT or ON, or join it";
@@ -197,11 +195,6 @@ pub(in crate::sql) fn sided(condition: &Expr, left: &LogicalPlan, right: &Logica
         return Some((l.as_ref().clone(), r.as_ref().clone(), nulls));
     }
     (of(l, right) && of(r, left)).then(|| (r.as_ref().clone(), l.as_ref().clone(), nulls))
-}
-
-/// The plan with these expressions as its columns.
-pub(super) fn projected(plan: LogicalPlan, exprs: Vec<Expr>) -> Result<LogicalPlan> {
-    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(plan))?))
 }
 
 /// The column that a named expression is.

@@ -12,8 +12,9 @@ use datafusion_expr::utils::conjunction;
 use datafusion_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, Filter, LogicalPlan, Operator, cast};
 
 use super::super::identity::Identity;
+use super::super::scope::projected;
 use super::Unnest;
-use super::columns::{column_of, is_one_row, joined, outer_columns, projected, reads};
+use super::columns::{column_of, is_one_row, joined, outer_columns, reads};
 use super::pull::{Pulled, same};
 
 /// A plan of the rows of a subquery for each of the values outside.

@@ -23,9 +23,7 @@ use datafusion_common::tree_node::TreeNode;
 use datafusion_common::{Column, JoinType, Result};
 use datafusion_expr::expr::{Sort, WindowFunction};
 use datafusion_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion_expr::{
-    Expr, Filter, Join, LogicalPlan, Projection, Window, WindowFrame, WindowFunctionDefinition, WindowUDF, lit,
-};
+use datafusion_expr::{Expr, Filter, Join, LogicalPlan, Window, WindowFrame, WindowFunctionDefinition, WindowUDF, lit};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use self::columns::{asks, bound_by, inner_of};
@@ -34,6 +32,7 @@ use super::diagnose::placed;
 use super::error::Problem;
 use super::identity::Fresh;
 use super::rank_call::RankCall;
+use super::scope::projected;
 
 /// Makes the subqueries of a plan joins. Every column has an identity.
 pub(super) fn unnest(plan: LogicalPlan, fresh: &mut Fresh) -> Result<LogicalPlan> {
@@ -195,14 +194,14 @@ impl Unnest<'_> {
                 None => Expr::Column(column),
             });
         }
-        Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(joined))?))
+        projected(joined, exprs)
     }
 }
 
 /// The plan with these of its columns.
 fn only(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
     let exprs = columns.into_iter().map(Expr::Column).collect();
-    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(plan))?))
+    projected(plan, exprs)
 }
 
 /// The rows `from..=to` of each partition (`skip`, `to`), by an order: what a LIMIT and DISTINCT ON keep.

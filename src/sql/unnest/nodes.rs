@@ -10,11 +10,12 @@ use datafusion_expr::{
 };
 
 use super::super::aggregate_call::Bound;
+use super::super::scope::projected;
 use super::super::set_all::RepeatNode;
 use super::super::unnest_node::UnnestNode;
 use super::super::window_node::{WindowKind, WindowNode};
 use super::attach::is_one_at_most;
-use super::columns::{Values, column_of, joined, outside, projected};
+use super::columns::{Values, column_of, joined, outside};
 use super::domain::Keyed;
 use super::pull::Pulled;
 use super::{Unnest, first_rows, refused};

@@ -9,7 +9,8 @@ use datafusion_common::{JoinType, NullEquality, Result};
 use datafusion_expr::utils::split_conjunction_owned;
 use datafusion_expr::{BinaryExpr, Expr, Filter, Join, LogicalPlan, Operator};
 
-use super::columns::{Values, bound_by, column_of, joined, outside, projected, reads};
+use super::super::scope::projected;
+use super::columns::{Values, bound_by, column_of, joined, outside, reads};
 use super::{Unnest, only, refused};
 
 /// A plan that reads nothing outside, and what belongs to the row outside. In conditions and values the columns of the row

@@ -16,7 +16,8 @@ use datafusion_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, Filter, Logical
 
 use super::super::identity::Fresh;
 use super::super::row_in;
-use super::columns::{asks, projected};
+use super::super::scope::projected;
+use super::columns::asks;
 
 /// `x op ANY (subquery)`, which may be negated; `x` is several expressions where rows are compared.
 struct Any {
