@@ -229,6 +229,15 @@ fn limits_hold() {
     assert_eq!(server.call("GET", "/livez").0, 200);
     let long = format!("GET /livez HTTP/1.0\r\nX-Long: {}", "x".repeat(20_000));
     assert_eq!(server.answer(&long).0, 431);
+    let head = |bytes: usize| server.answer(&format!("GET /livez HTTP/1.0\r\nX-Long: {}", "x".repeat(bytes)));
+    assert_eq!((head(8_000).0, head(8_400).0), (200, 431), "to the byte, about");
+    // What is read at a time is more than the limit where that is large: it holds nevertheless.
+    let wide = limited("head=64KiB");
+    let head = |bytes: usize| wide.answer(&format!("GET /livez HTTP/1.0\r\nX-Long: {}", "x".repeat(bytes)));
+    assert_eq!((head(65_000).0, head(66_000).0, head(100_000).0), (200, 431, 431));
+    let (code, _, said) = server.answer("GET /api/v1/views/windows/rows?where.k=%ff HTTP/1.0");
+    assert!(code == 400 && said.contains("no text in UTF-8"), "{code} {said}");
+    assert_eq!(server.answer("GET /api/v1/views/windows/rows?limit=1&search=%C3%A4 HTTP/1.0").0, 200);
     drop(stream);
     eventually("the stream's place is free", || status(&server, "GET /api/v1/views/windows/stream HTTP/1.0") == 200);
 

@@ -178,6 +178,19 @@ fn a_sql_error_is_code_2_with_its_place_underlined_and_a_hint() {
 }
 
 #[test]
+fn a_mistyped_option_of_a_format_is_answered_with_its_options() {
+    for (option, told) in [("csv.delimiter", "did you mean csv.field-delimiter"), ("csv.quote", "csv.quote-character")]
+    {
+        let folder = folder(
+            &BOUNDED
+                .replace("'format' = 'json');\nCREATE M", &format!("'format' = 'csv', '{option}' = ';');\nCREATE M")),
+        );
+        let (code, _, said) = run(folder.path(), &["check", "p.sql"]);
+        assert!(code == Some(2) && said.contains(told) && !said.contains("csv.*"), "{said}");
+    }
+}
+
+#[test]
 fn usage_errors_are_code_2_and_name_what_is_wrong() {
     let folder = folder(BOUNDED);
     let refused = |args: &[&str], expected: &str| {

@@ -88,6 +88,26 @@ fn of_projections_and_filters() {
     );
 }
 
+/// V1: a cast reads text as the formats read it, and makes no infinity of what is too large.
+#[test]
+fn of_text_that_is_no_value_and_of_numbers_that_are_too_large() {
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT k, CAST(CASE k WHEN 'a' THEN '1e400' WHEN 'b' THEN '2,5' ELSE ' +1e2 ' END AS DOUBLE) AS x FROM s",
+        5,
+        &[
+            r#"view v x2: CAST(CASE k WHEN 'a' THEN '1e400' WHEN 'b' THEN '2,5' ELSE ' +1e2 ' END AS DOUBLE): '1e400' is no DOUBLE (a number up to 1.7976931348623157e308) [{"k":"a"}]"#,
+            r#"view v x3: CAST(CASE k WHEN 'a' THEN '1e400' WHEN 'b' THEN '2,5' ELSE ' +1e2 ' END AS DOUBLE): '2,5' is no DOUBLE (a number up to 1.7976931348623157e308) [{"k":"b"}]"#,
+        ],
+    );
+    fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT k, CAST(g * 1E30 AS FLOAT) AS x FROM s WHERE k = 'c'",
+        1,
+        &[
+            r#"view v x1: CAST(CAST(g AS DOUBLE) * 1000000000000000000000000000000 AS FLOAT): -3e39 is beyond FLOAT [{"k":"c","g":-3000000000}]"#,
+        ],
+    );
+}
+
 #[test]
 fn of_views_and_sinks_that_read_what_fails() {
     let below = r#": 10 / d: division by zero [{"k":"a","d":0}]"#;

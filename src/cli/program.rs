@@ -1,8 +1,10 @@
 //! The SQL files of a command: read and planned, or refused with every error at its place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Outcome;
+use crate::options::Outputs;
+use crate::plan::overwritten;
 use crate::sql::{Catalog, Compiled, compile};
 
 /// Reads and plans the files, one after the other as one program.
@@ -12,9 +14,17 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Compiled, Outcome> {
         Err(error) => Err(Outcome::usage(format!("{}: {error}", path.display()))),
     };
     let texts = files.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-    compile(&texts, &Catalog::new()).map_err(|errors| {
+    let compiled = compile(&texts, &Catalog::new()).map_err(|errors| {
         let shown = errors.iter().map(|error| format!("{error}\n\n")).collect::<String>();
         let count = if errors.len() == 1 { "1 error".to_owned() } else { format!("{} errors", errors.len()) };
         Outcome::Usage(format!("{shown}{count}\n"))
-    })
+    })?;
+    let clash = files.iter().find_map(|file| overwritten(&compiled.dataflow, "the program", file));
+    clash.map_or(Ok(compiled), |clash| Err(Outcome::usage(clash)))
+}
+
+/// Whether a file that is written is one of the program's.
+pub(super) fn holds(files: &[PathBuf], written: &Path) -> bool {
+    let written = Outputs::File(written.to_owned());
+    files.iter().any(|file| written.clashes(&Outputs::File(file.clone())))
 }

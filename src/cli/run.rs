@@ -74,6 +74,9 @@ fn start(args: Run) -> Result<(), Outcome> {
     let signals = runtime.block_on(async { Signals::listen() });
     let signals = signals.map_err(|error| Outcome::Failed(format!("signals: {error}")))?;
     let compiled = program::read(&args.files)?;
+    if let Some(file) = settings.dead_letters.as_deref().filter(|file| program::holds(&args.files, file)) {
+        return Err(Outcome::usage(format!("--dead-letters {} would overwrite the program", file.display())));
+    }
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
     compiled.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     plan::check(&compiled.dataflow).iter().for_each(|warning| tracing::warn!("{warning}"));

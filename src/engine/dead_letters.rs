@@ -111,6 +111,7 @@ impl DeadLetters {
     ) -> Result<Vec<Arc<DeadLetters>>, EngineError> {
         let views = plan.views.iter().filter(|_| views).map(|view| (Owner::View, view.name.clone(), view.node));
         let sinks = plan.sinks.iter().map(|sink| (Owner::Sink, sink.spec.name.clone(), sink.node));
+        let live = !plan.tables.is_empty() || plan.sources.iter().any(|source| source.connector.live(&source.options));
         let positions: Vec<String> = (0..plan.nodes.len()).map(|node| stands_in(plan, node)).collect();
         let one = |(owner, name, node): (Owner, String, NodeId)| {
             let codec = RowCodec::new(failed_schema().clone(), &[]);
@@ -129,7 +130,8 @@ impl DeadLetters {
                 .get_or_create_owned(&label(owner.word(), &name)),
                 name,
                 file: file.cloned(),
-                state: Mutex::default(),
+                // What has an end says there why rows failed, unless it takes long.
+                state: Mutex::new(State { warned: (!live).then(Clock::start), ..State::default() }),
             }))
         };
         views.chain(sinks).map(one).collect()

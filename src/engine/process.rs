@@ -57,6 +57,13 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         false => Vec::new(),
     }));
     quiet_panics();
+    if let Some(file) = &config.dead_letters_file {
+        let clash = plan::overwritten(&dataflow, "the dead letters in", file).or_else(|| {
+            let source = plan::reader(&dataflow, file)?;
+            Some(format!("--dead-letters {} would overwrite what '{source}' reads", file.display()))
+        });
+        clash.map_or(Ok(()), |clash| Err(EngineError::Config(clash)))?;
+    }
     let dead_file = DeadFile::open(config.dead_letters_file.as_deref(), config.process)?;
     let (sources, readers) = open_sources(&dataflow, &config, (&metrics, &latency), dead_file.as_ref())?;
     let tables = open_tables(&dataflow, &config, &views)?;

@@ -82,7 +82,7 @@ impl BlockDecoding for ArrowDecoding {
             Input::File(file) => {
                 let mut file = Cursor::new(file).map_err(|error| error.to_string())?;
                 if file.length() == 0 {
-                    return Ok(Box::new(std::iter::empty()));
+                    return Err(not_arrow("there are 0 bytes; whoever wrote it did not get to its beginning"));
                 }
                 if !begins_as_file(&mut file).map_err(|error| error.to_string())? {
                     return stream(Box::new(file));

@@ -208,7 +208,8 @@ impl Cells {
     pub(super) fn expects(&self) -> String {
         let looks = match &self.values {
             Values::Int { min, max, .. } => format!("a whole number from {min} to {max}"),
-            Values::Float { .. } => "a number".to_owned(),
+            Values::Float { single: true, .. } => format!("a number up to {:e}", f32::MAX),
+            Values::Float { .. } => format!("a number up to {:e}", f64::MAX),
             Values::Time { times, .. } => times.expected().to_owned(),
             Values::Date { times, .. } => times.expected_date().to_owned(),
             Values::Decimal { precision, scale, .. } => {
@@ -251,7 +252,7 @@ impl Cells {
                 .filter(|value| (*min..=*max).contains(value))
                 .map(|value| values.push(value)),
             Values::Float { values, single } => match (number(text), text.trim_ascii()) {
-                (Some(number), text) => Some(float(number, text, *single)),
+                (Some(number), text) => float(number, text, *single),
                 (None, text) => not_finite(text),
             }
             .map(|value| values.push(value)),
@@ -389,13 +390,14 @@ fn restart(offsets: &mut Vec<i32>) -> Vec<i32> {
     taken
 }
 
-/// The nearest float of the column's width.
+/// The nearest float of the column's width; none if the number is beyond all of them.
 #[inline]
-pub(super) fn float(number: number::Number, text: &[u8], single: bool) -> f64 {
-    if single {
+pub(super) fn float(number: number::Number, text: &[u8], single: bool) -> Option<f64> {
+    let value = if single {
         // Rounding a 64-bit float once more could miss the nearest 32-bit one.
         std::str::from_utf8(text).ok().and_then(|text| text.parse::<f32>().ok()).map_or(f64::NAN, f64::from)
     } else {
         number.to_f64(text)
-    }
+    };
+    value.is_finite().then_some(value)
 }

@@ -2,7 +2,8 @@
 //!
 //! With a header (the default) columns are found by name; without, by the order of declaration. An empty field without
 //! quotes, and one that equals `csv.null-literal`, is NULL, except that text takes `""` as empty text. A declared column that
-//! the header does not name is NULL and told once, a column of the header that is not declared is passed over and told once.
+//! the header does not name is NULL and told once, a column of the header that is not declared is passed over and told once; one that
+//! is declared and that it names twice is refused.
 
 mod decode;
 mod dialect;
@@ -98,9 +99,17 @@ impl CsvDecoding {
         let wanted = self.layout.wanted.fields();
         let places: HashMap<&str, usize> =
             wanted.iter().zip(0..).map(|(field, at)| (field.name().as_str(), at)).collect();
-        let records = self.records(names.iter().map(|name| places.get(name.as_str()).copied()).collect());
         let declared: HashMap<&str, ()> =
             self.layout.physical.fields().iter().map(|field| (field.name().as_str(), ())).collect();
+        let mut first: HashMap<&str, usize> = HashMap::new();
+        for (name, at) in names.iter().zip(1..).filter(|(name, _)| declared.contains_key(name.as_str())) {
+            if let Some(first) = first.insert(name, at) {
+                return Err(format!(
+                    "the header names column '{name}' twice, as its fields {first} and {at}: give one of them another name"
+                ));
+            }
+        }
+        let records = self.records(names.iter().map(|name| places.get(name.as_str()).copied()).collect());
         let (known, surplus): (Vec<&str>, Vec<&str>) =
             names.iter().map(String::as_str).partition(|name| declared.contains_key(name));
         if known.is_empty() && !wanted.is_empty() {

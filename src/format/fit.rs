@@ -66,6 +66,8 @@ pub(super) fn fit(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitte
         (DataType::Float16, _) => fit(&cast(from, &DataType::Float32)?, to, times),
         (kind, to) if to.is_integer() && kind.is_floating() => checked(from, to, cast(&whole_floats(from)?, to)?),
         (kind, to) if to.is_integer() && is_decimal(kind) => checked(from, to, cast(&whole_decimals(from)?, to)?),
+        (kind, DataType::Boolean) if kind.is_numeric() => truth(from),
+        (kind, to) if to.is_floating() && kind.is_numeric() => checked(from, to, floats(from, to)?),
         (kind, to) if changes_meaning(kind, to) || !can_cast_types(kind, to) => Ok(never(from, to)),
         _ => checked(from, to, cast(from, to)?),
     }
@@ -235,6 +237,38 @@ fn decimals(from: &ArrayRef) -> Result<(ArrayRef, i8)> {
         | DataType::Decimal256(_, scale) => Ok((cast(from, &DataType::Decimal128(38, *scale))?, *scale)),
         kind => Err(format!("{} is no decimal", sql_type(kind))),
     }
+}
+
+/// 0 and 1 as truth values; others do not fit.
+fn truth(from: &ArrayRef) -> Result<Fitted> {
+    let whole = match from.data_type() {
+        kind if kind.is_floating() => whole_floats(from)?,
+        kind if is_decimal(kind) => whole_decimals(from)?,
+        _ => cast(from, &DataType::Int64)?,
+    };
+    let value = |number: Option<i64>| match number? {
+        number @ 0..=1 => Some(number == 1),
+        _ => None,
+    };
+    let truth: BooleanArray = whole.as_primitive::<Int64Type>().iter().map(value).collect();
+    checked(from, &DataType::Boolean, Arc::new(truth))
+}
+
+/// Numbers as floats; those beyond all of them are NULL.
+fn floats(from: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    let finite = |column: &ArrayRef| -> Result<BooleanBuffer> {
+        let wide = cast(column, &DataType::Float64)?;
+        let wide = wide.as_primitive::<Float64Type>();
+        Ok(BooleanBuffer::collect_bool(wide.len(), |row| wide.is_null(row) || !wide.value(row).is_infinite()))
+    };
+    let column = cast(from, to)?;
+    let after = finite(&column)?;
+    if after.count_set_bits() == column.len() {
+        return Ok(column);
+    }
+    // What was infinite is so here too.
+    let beyond = if from.data_type().is_floating() { &finite(from)? & &!&after } else { !&after };
+    arrow_select::nullif::nullif(&column, &BooleanArray::new(beyond, None)).map_err(|error| error.to_string())
 }
 
 /// Floats without a fraction, as 64-bit integers; others are NULL.

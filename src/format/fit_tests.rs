@@ -42,6 +42,31 @@ fn check(from: impl Array + 'static, to: DataType, unit: &str, values: &[&str], 
 }
 
 #[test]
+fn truths_are_0_and_1_and_floats_have_an_end() {
+    use DataType::*;
+    let truths = ["false", "true", "null", "null", "null"];
+    check(Int64Array::from(vec![Some(0), Some(1), Some(2), Some(-1), None]), Boolean, "ms", &truths, &[2, 3]);
+    check(
+        Float32Array::from(vec![Some(0.0), Some(1.0), Some(0.5), Some(f32::NAN), None]),
+        Boolean,
+        "ms",
+        &truths,
+        &[2, 3],
+    );
+    check(UInt64Array::from(vec![Some(0), Some(1), Some(2), Some(u64::MAX), None]), Boolean, "ms", &truths, &[2, 3]);
+    check(
+        Float64Array::from(vec![Some(1e39), Some(f64::INFINITY), Some(-1e39), Some(f64::NAN), Some(1e38), None]),
+        Float32,
+        "ms",
+        &["null", "\"Infinity\"", "null", "\"NaN\"", "1e+38", "null"],
+        &[0, 2],
+    );
+    let great = Decimal256Array::from(vec![arrow_buffer::i256::from_i128(10).wrapping_pow(70)]);
+    check(great.clone().with_precision_and_scale(76, 0).unwrap(), Float32, "ms", &["null"], &[0]);
+    check(great.with_precision_and_scale(76, 0).unwrap(), Float64, "ms", &["1e+70"], &[]);
+}
+
+#[test]
 fn numbers_fit_without_loss() {
     use DataType::*;
     check(
@@ -115,11 +140,12 @@ fn text_is_what_it_reads_as_and_nothing_changes_its_meaning() {
     check(NullArray::new(2), Int32, "ms", &["null", "null"], &[]);
     check(NullArray::new(1), Struct(Fields::from(vec![Field::new("a", Int8, true)])), "ms", &["null"], &[]);
     check(BooleanArray::from(vec![Some(true), None]), Int32, "ms", &["null", "null"], &[0]);
-    check(Int32Array::from(vec![1]), Boolean, "ms", &["null"], &[0]);
     check(TimestampMicrosecondArray::from(vec![1]), Int64, "ms", &["null"], &[0]);
     check(Int32Array::from(vec![1]), Date32, "ms", &["null"], &[0]);
-    let (_, misfits) = fitted(Arc::new(Int32Array::from(vec![1])), Boolean, "ms");
-    assert_eq!(misfits[0].2, "is INT there and declared BOOLEAN: declare it so");
+    let (_, misfits) = fitted(Arc::new(Int32Array::from(vec![1])), Date32, "ms");
+    assert_eq!(misfits[0].2, "is INT there and declared DATE: declare it so");
+    let (_, misfits) = fitted(Arc::new(Int32Array::from(vec![7])), Boolean, "ms");
+    assert_eq!(misfits[0].2, "does not fit BOOLEAN");
 }
 
 #[test]

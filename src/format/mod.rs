@@ -24,6 +24,7 @@ mod notices;
 mod number;
 mod parquet;
 mod read_at;
+mod reading;
 #[cfg(test)]
 mod tests;
 mod timestamp;
@@ -50,6 +51,7 @@ pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
 pub use notices::Notices;
 pub use read_at::ReadAt;
+pub use reading::{read_text_as, reads_text};
 pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};
 
 /// Every format.
@@ -82,6 +84,16 @@ pub const TEXT_OPTIONS: &[OptionSpec] = &[
         help: "what lines are like: grok.pattern, grok.definitions, grok.null-literal, grok.encoding",
     },
 ];
+
+/// The names that an option of a connector stands for: `csv.*` is every option of the format.
+pub fn spelled(option: &OptionSpec) -> Vec<&'static str> {
+    let all = FORMATS.iter().flat_map(|format| format.options()).map(|option| option.name);
+    let names: Vec<&str> = match option.name.strip_suffix('*') {
+        Some(prefix) => all.filter(|name| name.starts_with(prefix)).collect(),
+        None => Vec::new(),
+    };
+    if names.is_empty() { vec![option.name] } else { names }
+}
 
 /// Options of decoding in any format.
 pub const DECODING_OPTIONS: &[OptionSpec] = &[OptionSpec {

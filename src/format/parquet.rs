@@ -81,7 +81,7 @@ impl BlockDecoding for ParquetDecoding {
         };
         let file = Cursor::new(file).map_err(|error| error.to_string())?;
         if file.length() == 0 {
-            return Ok(Box::new(std::iter::empty()));
+            return Err("not Parquet: there are 0 bytes; whoever wrote it did not get to its end".to_owned());
         }
         let load =
             || ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|error| error.to_string());

@@ -148,7 +148,7 @@ pub(super) fn read_date(text: &[u8]) -> Option<i32> {
 }
 
 /// A time in text, and the offset that it bears.
-fn read_text(text: &[u8]) -> Option<(i64, Option<i64>)> {
+pub(super) fn read_text(text: &[u8]) -> Option<(i64, Option<i64>)> {
     let (days, rest) = date(text)?;
     let [separator, rest @ ..] = rest else { return Some((join(days, 0)?, None)) };
     if !matches!(separator, b'T' | b't' | b' ') {

@@ -38,7 +38,7 @@ pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain};
 pub use self::origin::Origin;
-pub use self::places::{CLASH_REMEDY, Clash, clash};
+pub use self::places::{CLASH_REMEDY, Clash, clash, overwritten, reader};
 pub use self::unnest::{Shown, Unnest};
 pub use crate::aggregate::Emit;
 pub use crate::expression::Scalar;

@@ -1,8 +1,10 @@
 //! No file is written that the same program reads, and none is written twice. Asked for while planning and when sinks open, for
 //! links may have changed in between.
 
+use std::path::Path;
+
 use super::Dataflow;
-use crate::options::Inputs;
+use crate::options::{Inputs, Outputs};
 use crate::sink::SinkSpec;
 
 /// What to do about a clash.
@@ -39,4 +41,21 @@ pub fn clash(dataflow: &Dataflow) -> Option<Clash> {
         };
         input.or_else(other).map(|what| Clash { sink: at, what })
     })
+}
+
+/// What of a program would write to a file that others need (`what` says which), in words.
+pub fn overwritten(dataflow: &Dataflow, what: &str, file: &Path) -> Option<String> {
+    let input = Inputs::One(file.to_owned());
+    let writes = |sink: &&SinkSpec| sink.connector.outputs(sink).is_some_and(|written| written.overwrites(&input));
+    let sink = dataflow.sinks.iter().map(|plan| &plan.spec).find(writes)?;
+    Some(format!("sink '{}' would overwrite {what} {}; {CLASH_REMEDY}", sink.name, file.display()))
+}
+
+/// The source that reads a file.
+pub fn reader<'a>(dataflow: &'a Dataflow, file: &Path) -> Option<&'a str> {
+    let written = Outputs::File(file.to_owned());
+    let tables = dataflow.tables.iter().filter_map(|table| table.initial.as_ref());
+    let mut sources = dataflow.sources.iter().chain(tables);
+    let reads = |inputs: Inputs| written.overwrites(&inputs);
+    sources.find(|source| source.connector.inputs(source).is_some_and(reads)).map(|source| source.name.as_str())
 }

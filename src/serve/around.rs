@@ -168,6 +168,10 @@ fn split_query(query: &str) -> (Option<String>, String) {
 }
 
 fn percent_decoded(text: &str) -> String {
+    String::from_utf8_lossy(&percent_bytes(text)).into_owned()
+}
+
+fn percent_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -187,7 +191,14 @@ fn percent_decoded(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
+}
+
+/// The bytes of a request's line and headers, as HTTP/1.1 writes them.
+fn head_bytes(request: &Request) -> u64 {
+    let line = request.method().as_str().len() + request.uri().to_string().len() + " HTTP/1.1".len() + 3;
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    (line + headers.sum::<usize>() + 2) as u64
 }
 
 /// The request within its bounds, or the answer if it needs no more.
@@ -195,6 +206,18 @@ fn percent_decoded(text: &str) -> String {
 fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), Response> {
     app.access.hosts.check(&request).map_err(IntoResponse::into_response)?;
     let limits = &app.access.limits;
+    let (head, most) = (head_bytes(&request), limits.get(Limit::Head));
+    if head > most {
+        let detail = format!(
+            "a request's line and headers may have {most} bytes, and these have {head}; raise the limit 'head'"
+        );
+        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).kind("head").into_response());
+    }
+    if std::str::from_utf8(&percent_bytes(request.uri().query().unwrap_or_default())).is_err() {
+        let detail =
+            "the query holds bytes that are no text in UTF-8: write each character as its bytes there, as %C3%A4 for ä";
+        return Err(Problem::bad_request(detail).into_response());
+    }
     if let (Some(throttle), Some(Peer(address))) = (app.throttle.as_ref(), request.extensions().get::<Peer>())
         && let Err(seconds) = throttle.take(*address)
     {

@@ -109,9 +109,12 @@ pub(super) fn through(from: Span, to: Span) -> Span {
 /// `near` and then the rest of `names` that resemble `wanted`, for a hint: nearest first, at most three.
 pub(super) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
+    let begins = |name: &str| wanted.chars().count() > 3 && name.starts_with(&wanted);
     let mut near: Vec<(usize, &str)> = names
         .into_iter()
-        .map(|name| (distance(&wanted, &name.to_lowercase()), name))
+        // What is written in part is hardly anything else.
+        .map(|name| (name, name.to_lowercase()))
+        .map(|(name, lower)| (if begins(&lower) { 1 } else { distance(&wanted, &lower) }, name))
         .filter(|(far, name)| far * 2 <= wanted.chars().count().max(name.chars().count()))
         .collect();
     near.sort();

@@ -55,6 +55,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     ("SELECT b.prise FROM bid b", "b.prise", "there is no column 'b.prise'", "did you mean price"),
     ("SELECT price FROM bidd", "bidd", "there is no source, table or view 'bidd'", "did you mean bid"),
     ("SELECT price FROM a.bid", "a.bid", "names are not qualified", "last part"),
+    ("SELECT 1e400 AS n FROM bid", "1e400", "1e400 is beyond DOUBLE", "CAST('Infinity' AS DOUBLE)"),
     ("SELECT cuont(price) AS n FROM bid", "cuont", "there is no function 'cuont'", "did you mean count"),
     ("SELECT auction, price AS Auction FROM bid", "Auction", "the column 'auction' is there twice", "AS other_name"),
     ("SELECT auction, price FROM bid GROUP BY auction", "price", "price", ""),

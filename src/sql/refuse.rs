@@ -6,7 +6,7 @@ use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select,
     SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
 };
-use datafusion_sql::sqlparser::tokenizer::{Span, TokenWithSpan};
+use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::error::Problem;
 use super::functions::{ABSENT, REFUSED};
@@ -84,9 +84,17 @@ const CLAUSES: &[(&[&str], &str)] = &[
     (&["limit", "1", "by"], "write ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn, and WHERE rn = 1"),
 ];
 
-/// Refuses the first clause of another engine.
+/// Refuses the first clause of another engine, and numbers that are none.
 pub(super) fn check_words(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
     for at in 0..tokens.len() {
+        if let Token::Number(text, _) = &tokens[at].token
+            && text.parse::<f64>().is_ok_and(f64::is_infinite)
+        {
+            let problem = Problem::at(tokens[at].span, format!("{text} is beyond DOUBLE"));
+            return Err(
+                problem.hint("the largest is 1.7976931348623157e308; an infinity is CAST('Infinity' AS DOUBLE)")
+            );
+        }
         let stands = |words: &[&str]| {
             let same = |(ahead, word): (usize, &&str)| {
                 tokens

@@ -17,6 +17,7 @@ use super::lower::{Known, columns_of, physical, substitute};
 use super::query;
 use super::statement::OptionPair;
 use super::token::Name;
+use crate::format::spelled;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::plan::{Facts, Node, Op, Scalar, sql_type};
 use crate::source::{Arrivals, Connector, DedupSpec, SOURCE_OPTIONS, SourceSpec, TimeSpec};
@@ -91,7 +92,7 @@ pub(super) fn option_problem(
     fallback: Span,
 ) -> Problem {
     let find = |name: &str| pairs.iter().find(|pair| pair.name.value.eq_ignore_ascii_case(name));
-    let names = known.iter().flat_map(|specs| specs.iter()).map(|spec| spec.name);
+    let names = known.iter().flat_map(|specs| specs.iter()).flat_map(spelled);
     match &error {
         OptionError::Unknown { name, owner, .. } => {
             let span = find(name).map_or(fallback, |pair| pair.name.span);

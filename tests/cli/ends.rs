@@ -132,3 +132,25 @@ fn a_file_that_may_not_grow_is_told() {
     let said = String::from_utf8(stderr).unwrap();
     assert!(status.code() == Some(1) && said.contains("sink 'out'") && said.contains("too large"), "{status} {said}");
 }
+
+/// No sink writes the program or the dead letters, and dead letters go to no file that is read.
+#[test]
+fn what_the_run_needs_itself_is_not_overwritten() {
+    for (path, args, told) in [
+        ("p.sql", &[][..], "sink 'out' would overwrite the program p.sql"),
+        ("./x/../p.sql", &[], "would overwrite the program"),
+        ("dead.ndjson", &["--dead-letters", "dead.ndjson"], "would overwrite the dead letters in dead.ndjson"),
+        ("out.ndjson", &["--dead-letters", "in.ndjson"], "--dead-letters in.ndjson would overwrite what 't' reads"),
+        ("out.ndjson", &["--dead-letters", "p.sql"], "--dead-letters p.sql would overwrite the program"),
+    ] {
+        let program = BOUNDED.replace("'out.ndjson'", &format!("'{path}'"));
+        let folder = folder(&program);
+        let (code, _, said) = run(folder.path(), &[&["run", "p.sql", "--no-serve", "--exit-at-end"], args].concat());
+        assert!(code == Some(2) && said.contains(told), "{code:?} {said}");
+        assert_eq!(fs::read_to_string(folder.path().join("p.sql")).unwrap(), program);
+        assert_eq!(fs::read_to_string(folder.path().join("in.ndjson")).unwrap(), INPUT);
+        if args.is_empty() {
+            assert_eq!(run(folder.path(), &["check", "p.sql"]).0, Some(2));
+        }
+    }
+}

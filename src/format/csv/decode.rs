@@ -38,7 +38,7 @@ impl CsvDecoder {
         }
     }
 
-    fn record(&mut self, record: &[u8], row: usize) -> Result<(), String> {
+    fn record(&mut self, record: &[u8]) -> Result<(), String> {
         let (mut at, mut index) = (0, 0);
         loop {
             let field = self.dialect.marks.field(record, at, &mut self.scratch);
@@ -47,7 +47,7 @@ impl CsvDecoder {
                     let schema = self.layout.wanted.field(*target);
                     let cells = &mut self.cells[*target];
                     let dialect = (!self.plain).then_some((self.dialect.as_ref(), &mut self.number));
-                    fill(cells, schema.is_nullable(), &field, row, &self.dialect, dialect)
+                    fill(cells, schema.is_nullable(), &field, &self.dialect, dialect)
                         .map_err(|what| format!("column '{}'{what}", schema.name()))?;
                 }
                 Some(None) => {}
@@ -65,21 +65,18 @@ impl CsvDecoder {
                 return Err(format!("{index} fields where {} should be", self.targets.len()));
             }
             for target in self.targets[index..].iter().flatten() {
-                null(&mut self.cells[*target], &self.layout, *target, row)?;
+                null(&mut self.cells[*target], &self.layout, *target)?;
             }
         }
         for target in &self.missing {
-            null(&mut self.cells[*target], &self.layout, *target, row)?;
+            null(&mut self.cells[*target], &self.layout, *target)?;
         }
         Ok(())
     }
 }
 
-/// NULL in a column that a record does not have in row `row`, or not a second time.
-fn null(cells: &mut Cells, layout: &Layout, column: usize, row: usize) -> Result<(), String> {
-    if cells.len() > row {
-        return Ok(());
-    }
+/// NULL in a column that a record does not have.
+fn null(cells: &mut Cells, layout: &Layout, column: usize) -> Result<(), String> {
     let field = layout.wanted.field(column);
     if !field.is_nullable() {
         return Err(format!("column '{}' is missing, and declared NOT NULL", field.name()));
@@ -88,22 +85,18 @@ fn null(cells: &mut Cells, layout: &Layout, column: usize, row: usize) -> Result
     Ok(())
 }
 
-/// Puts a field into row `row` of its column. Of a name that the header has twice the last counts.
+/// Puts a field into its column.
 #[inline]
 fn fill(
     cells: &mut Cells,
     nullable: bool,
     field: &Field<'_>,
-    row: usize,
     dialect: &Dialect,
     numbers: Option<(&Dialect, &mut Vec<u8>)>,
 ) -> Result<(), String> {
     // What stands in quotes may be text that looks like NULL.
-    let text = field.quoted && matches!(cells.values, Values::Text { .. });
+    let text = field.quoted && matches!(cells.values, Values::Text { .. } | Values::Bytes { .. });
     let null = !text && (field.text.is_empty() || dialect.null.as_deref() == Some(field.raw));
-    if cells.len() > row {
-        cells.truncate(row);
-    }
     if !null {
         let text = match numbers {
             Some((dialect, plain)) if cells.is_number() => dialect.number(field.text, plain),
@@ -157,7 +150,7 @@ impl Decoder for CsvDecoder {
             } else if let Some(what) = broken {
                 Err(("malformed", format!("{what}; what follows is read from the next line on")))
             } else {
-                self.record(record, rows).map_err(|detail| ("malformed", detail))
+                self.record(record).map_err(|detail| ("malformed", detail))
             };
             match result {
                 Ok(()) => {

@@ -134,9 +134,6 @@ fn dialects_are_read_as_their_options_say() {
     let part = decode("csv", NT, &[("csv.ignore-parse-errors", "true")], b"n,t\nx,a\n1\n2,b,c\n");
     let expected = vec![(None, Some("a".to_owned())), (Some(1), None), (Some(2), Some("b".to_owned()))];
     assert_eq!(rows(&[part]), (expected, vec![]));
-    let part = decode("csv", NT, &[("csv.ignore-parse-errors", "true")], b"t,t,n,n\na,b,1\na\n");
-    let expected = vec![(Some(1), Some("b".to_owned())), (None, Some("a".to_owned()))];
-    assert_eq!(rows(&[part]), (expected, vec![]), "of a name twice the last that is there");
     let part = decode(
         "csv",
         NT,
@@ -221,6 +218,40 @@ fn values_are_taken_as_flink_and_duckdb_take_them() {
     assert_eq!(decode("csv", &columns, &[], bad.as_bytes()).faults.len(), 7);
 }
 
+/// V1: a number beyond the column is no infinity, and 0 and 1 are truth values however they are written.
+#[test]
+fn numbers_that_are_too_large_and_those_that_are_truths() {
+    let columns = [("f", DataType::Float64), ("g", DataType::Float32), ("b", DataType::Boolean)];
+    for (format, input) in [
+        ("csv", "f,g,b\n1e400,1,1\n1,-1e39,1\n1.7976931348623157e308,3.4028235e38,0\nInfinity,-inf,1\n1,1,2\n"),
+        (
+            "json",
+            "{\"f\":1e400,\"g\":1,\"b\":1}\n{\"f\":1,\"g\":-1e39,\"b\":1}\n{\"f\":1.7976931348623157e308,\"g\":3.4028235e38,\"b\":0}\n\
+             {\"f\":\"Infinity\",\"g\":\"-inf\",\"b\":1}\n{\"f\":1,\"g\":1,\"b\":2}\n",
+        ),
+    ] {
+        let part = decode(format, &columns, &[], input.as_bytes());
+        let told = faults(&part);
+        let first = u64::from(format == "csv");
+        assert_eq!(told.iter().map(|fault| fault.0 - first).collect::<Vec<_>>(), [0, 1, 4], "{format}: {told:?}");
+        assert!(told[0].1.contains("DOUBLE (a number up to 1.7976931348623157e308)"), "{format}: {told:?}");
+        assert!(told[1].1.contains("FLOAT (a number up to 3.4028235e38)"), "{format}: {told:?}");
+        let truths: Vec<_> = part.batch.column(2).as_boolean().iter().flatten().collect();
+        assert_eq!(truths, [false, true], "{format}");
+        let floats = part.batch.column(0).as_primitive::<Float64Type>();
+        assert_eq!(floats.values().as_ref(), [f64::MAX, f64::INFINITY], "{format}");
+    }
+}
+
+/// Bytes of which there are none are other than NULL.
+#[test]
+fn empty_bytes_come_back() {
+    let columns = [("b", DataType::Binary), ("n", DataType::Int64)];
+    let part = decode("csv", &columns, &[], b"b,n\n\"\",1\n,2\nAA==,3\n");
+    let bytes = part.batch.column(0).as_binary::<i32>();
+    assert_eq!(bytes.iter().collect::<Vec<_>>(), [Some(&b""[..]), None, Some(&b"\0"[..])]);
+}
+
 #[test]
 fn times_have_the_pattern_of_their_country() {
     let columns = [("ts", DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, None)), ("d", DataType::Date32)];
@@ -270,6 +301,12 @@ fn a_header_that_does_not_meet_the_columns_is_told() {
     assert!(said(b"n,t\r1,a\r2,b\r").contains("lines end with CR alone"));
     assert!(said(b"\x1f\x8b\x08\0\0\0n,t\n").contains("packed with gzip"));
     assert_eq!(ints(&read(&nt, b"n,t\r\n1,a\r\n").0.unwrap(), 0), [Some(1)]);
+    assert_eq!(
+        said(b"n,t,x,t,x\n1,a,2,b,3\n"),
+        "the header names column 't' twice, as its fields 2 and 4: give one of them another name"
+    );
+    let (part, told) = read(&nt, b"n,x,t,x\n1,2,a,3\n");
+    assert_eq!((part.unwrap().faults.len(), told.len()), (0, 1), "what is passed over may be there twice");
     let (part, told) = read(&nt, b"");
     assert_eq!((part.unwrap().records, told.len()), (0, 0));
     let (part, _) = read(&nt, b"n,t\xe9\n");

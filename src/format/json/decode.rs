@@ -393,10 +393,12 @@ fn value(
                     _ => return wrong(cursor, cells),
                 }
             }
-            (Values::Float { values, single }, _) => match cursor.number() {
-                Ok((number, text)) => values.push(float(number, text, *single)),
-                Err(_) => return wrong(cursor, cells),
-            },
+            (Values::Float { values, single }, _) => {
+                match cursor.number().ok().and_then(|(number, text)| float(number, text, *single)) {
+                    Some(value) => values.push(value),
+                    None => return wrong(cursor, cells),
+                }
+            }
             (Values::Time { values, times, .. }, _) => {
                 match cursor.number().ok().and_then(|(number, _)| times.unit.to_ms(number)) {
                     Some(ms) => values.push(ms),
@@ -418,7 +420,10 @@ fn value(
                     cursor.literal("false")?;
                     values.append(false);
                 }
-                _ => return wrong(cursor, cells),
+                _ => match cursor.number().ok().and_then(|(number, _)| number.to_i64()) {
+                    Some(number @ 0..=1) => values.append(number == 1),
+                    _ => return wrong(cursor, cells),
+                },
             },
             (Values::Text { bytes, offsets }, _) => {
                 cursor.skip()?;

@@ -12,6 +12,7 @@ use datafusion_common::{ExprSchema, Result};
 use datafusion_expr::{Cast, Expr, ExprSchemable, TryCast};
 
 use super::function::{Form, Function, Kind};
+use super::of_text;
 use super::recast::{recast, recasts};
 use super::zones::compiled;
 use crate::time::Zone;
@@ -80,7 +81,7 @@ pub(in crate::sql) fn tried(cast: &Expr, by: Expr) -> Expr {
     }
 }
 
-/// A cast to text whose text is not Arrow's, as the call that writes it. `schema` is that of the input.
+/// A cast to text whose text is not Arrow's, as the call that writes it; one of text, as the call that reads it. `schema` is that of the input.
 pub fn written(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
     let (Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field })) = &expr else {
         return Ok(Transformed::no(expr));
@@ -88,6 +89,12 @@ pub fn written(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>>
     let given = inner.get_type(schema);
     if given.as_ref().is_ok_and(|given| recasts(given, field.data_type())) {
         return Ok(Transformed::yes(tried(&expr, recast(inner.as_ref().clone(), field.data_type(), Zone::utc()))));
+    }
+    if let Ok(given) = &given
+        && of_text::reads(given, field.data_type())
+    {
+        let read = of_text::read(inner.as_ref().clone(), field.data_type());
+        return Ok(Transformed::yes(tried(&expr, read)));
     }
     let ours = |data_type: &DataType| matches!(data_type, DataType::Timestamp(_, None) | DataType::Boolean);
     if !field.data_type().is_string() || !given.is_ok_and(|given| ours(&given)) {

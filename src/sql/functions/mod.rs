@@ -20,6 +20,7 @@ mod lists;
 mod manual;
 mod maps;
 mod moments;
+mod of_text;
 mod pieces;
 mod planner;
 mod recast;

@@ -13,6 +13,7 @@ use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::super::column_type::{TIME, instant, is_instant, plain};
+use super::of_text;
 use super::zones::{compiled, read_instant, to_local};
 use crate::time::Zone;
 
@@ -38,6 +39,7 @@ fn inside(from: &DataType, to: &DataType) -> bool {
             is_instant(from)
                 || is_instant(to)
                 || to.is_string() && matches!(from, DataType::Timestamp(..) | DataType::Boolean)
+                || of_text::reads(from, to)
         }
     }
 }
@@ -161,6 +163,7 @@ fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
             let word = |truth: bool| if truth { "TRUE" } else { "FALSE" };
             Ok(Arc::new(value.as_boolean().iter().map(|truth| truth.map(word)).collect::<StringArray>()))
         }
+        (from, to) if of_text::reads(from, to) => of_text::column(value, to, zone),
         _ => strict(value, to),
     }
 }

@@ -1,0 +1,104 @@
+//! Text as values of a type, as CAST reads it: by the rules of the formats, but that a number is no time, and that a time's text is
+//! the DATE of its day.
+
+use arrow_array::{ArrayRef, StringArray};
+use arrow_schema::{DataType, TimeUnit};
+
+use super::cells::{Cells, Values, is_instant};
+use super::timestamp::{Times, read_text};
+use crate::time::{DAY_MS, Zone};
+
+/// Whether text is read as such values.
+pub fn reads_text(to: &DataType) -> bool {
+    use DataType::{Boolean, Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, Time32, Timestamp};
+    let unit = TimeUnit::Millisecond;
+    matches!(to, Int8 | Int16 | Int32 | Int64 | Float32 | Float64 | Boolean | Date32 | Decimal128(..))
+        || matches!(to, Timestamp(of, _) | Time32(of) if *of == unit)
+}
+
+/// What text says, in values of a type that [`reads_text`] holds for; `Err` says of the first text that is none what would be one.
+/// Instants without an offset are those of the zone's clocks.
+pub fn read_text_as(texts: &StringArray, to: &DataType, zone: Zone) -> Result<ArrayRef, String> {
+    let Some(mut cells) = Cells::new(to, &Times::in_zone(zone)) else { return Err(format!("no text is {to}")) };
+    for text in texts {
+        let Some(text) = text else {
+            cells.push_null();
+            continue;
+        };
+        let read = match &mut cells.values {
+            Values::Time { values, .. } => {
+                let read = read_text(text.trim().as_bytes()).map(|(ms, offset)| match offset {
+                    None if is_instant(to) => zone.instant(ms),
+                    _ => ms,
+                });
+                read.map(|ms| values.push(ms)).inspect(|()| cells.pushed()).is_some()
+            }
+            _ => cells.push_text(text.as_bytes()) || is_day(text, &mut cells),
+        };
+        if !read {
+            let shown: String = text.chars().take(40).collect();
+            return Err(format!("'{shown}' is no {}", cells.expects()));
+        }
+    }
+    cells.finish().ok_or_else(|| "text that is not UTF-8".to_owned())
+}
+
+/// Puts the day of a time into a column of dates.
+fn is_day(text: &str, cells: &mut Cells) -> bool {
+    let Values::Date { values, .. } = &mut cells.values else { return false };
+    let day = read_text(text.trim().as_bytes()).and_then(|(ms, _)| i32::try_from(ms.div_euclid(DAY_MS)).ok());
+    day.map(|day| values.push(day)).inspect(|()| cells.pushed()).is_some()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use arrow_array::Array;
+
+    use super::*;
+
+    fn read(text: &str, to: &DataType) -> Result<String, String> {
+        let column = read_text_as(&StringArray::from(vec![Some(text)]), to, Zone::utc())?;
+        Ok(arrow_cast::display::array_value_to_string(&column, 0).unwrap())
+    }
+
+    #[test]
+    fn text_is_read_as_the_formats_read_it() {
+        let ms = DataType::Timestamp(TimeUnit::Millisecond, None);
+        for (text, to, expected) in [
+            ("007", &DataType::Int32, "7"),
+            (" +5 ", &DataType::Int64, "5"),
+            ("3.0", &DataType::Int32, "3"),
+            ("1e2", &DataType::Int8, "100"),
+            (".5", &DataType::Float64, "0.5"),
+            ("-infinity", &DataType::Float32, "-inf"),
+            ("1.005", &DataType::Decimal128(5, 2), "1.01"),
+            ("y", &DataType::Boolean, "true"),
+            ("0", &DataType::Boolean, "false"),
+            ("2024/01/05", &DataType::Date32, "2024-01-05"),
+            ("2024-01-05 23:59:59", &DataType::Date32, "2024-01-05"),
+            ("1969-12-31T23:00:00Z", &DataType::Date32, "1969-12-31"),
+            ("2024-01-05 10:20", &ms, "2024-01-05T10:20:00"),
+            ("2024-01-05T10:20:00+02:00", &ms, "2024-01-05T08:20:00"),
+            ("10:20", &DataType::Time32(TimeUnit::Millisecond), "10:20:00"),
+        ] {
+            assert!(reads_text(to));
+            assert_eq!(read(text, to).as_deref(), Ok(expected), "{text} as {to}");
+        }
+        for (text, to, told) in [
+            ("2.7", &DataType::Int32, "'2.7' is no INT (a whole number from -2147483648 to 2147483647)"),
+            ("128", &DataType::Int8, "TINYINT"),
+            ("1e400", &DataType::Float64, "'1e400' is no DOUBLE (a number up to 1.7976931348623157e308)"),
+            ("1e39", &DataType::Float32, "FLOAT (a number up to 3.4028235e38)"),
+            ("1000", &DataType::Decimal128(5, 2), "DECIMAL(5, 2)"),
+            ("2", &DataType::Boolean, "BOOLEAN (true or false)"),
+            ("1704067200000", &ms, "TIMESTAMP"),
+            ("", &DataType::Int32, "INT"),
+        ] {
+            let said = read(text, to).unwrap_err();
+            assert!(said.contains(told), "{text} as {to}: {said}");
+        }
+        let nulls = read_text_as(&StringArray::from(vec![None, Some("1")]), &DataType::Int64, Zone::utc()).unwrap();
+        assert_eq!((nulls.len(), nulls.null_count()), (2, 1));
+    }
+}
