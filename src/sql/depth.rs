@@ -104,7 +104,7 @@ fn step() -> impl FnMut(Part<'_>) -> Flow {
                 }
             }
             Part::Done(_) => depth -= 1,
-            Part::Select(_) | Part::Factor(_) => {}
+            Part::Select(_) | Part::Factor(_) | Part::Left(_) => {}
         }
         Flow::Continue(())
     }

@@ -2,7 +2,7 @@
 
 use datafusion_common::{Column, DataFusionError, SchemaError};
 use datafusion_sql::sqlparser::parser::ParserError;
-use datafusion_sql::sqlparser::tokenizer::{Location, Span, TokenWithSpan};
+use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
 use super::error::{Problem, suggest};
 use super::identity::readable;
@@ -73,8 +73,22 @@ fn collect(error: DataFusionError, span: Option<Span>, known: &Known<'_>, found:
     }
 }
 
-/// A parser's error; its message ends in the place, or the place is the end of what was parsed.
+/// A parser's error, with what to write where that is known.
 pub(super) fn syntax(error: &ParserError, tokens: &[TokenWithSpan]) -> Problem {
+    let problem = unhinted(error, tokens);
+    let at = tokens.iter().position(|token| token.span.start == problem.span.start);
+    let before = |word: &str| at.and_then(|at| tokens.get(at.checked_sub(1)?)).is_some_and(|t| is_word(&t.token, word));
+    if before("values") {
+        return problem.hint("every row stands in parentheses: VALUES (1), (2)");
+    }
+    if problem.message.starts_with("expected MATCH_CONDITION") {
+        return Problem::at(problem.span, "ASOF JOIN is not supported").hint(super::refuse::ASOF);
+    }
+    problem
+}
+
+/// Its message ends in the place, or the place is the end of what was parsed.
+fn unhinted(error: &ParserError, tokens: &[TokenWithSpan]) -> Problem {
     let message = match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
         ParserError::RecursionLimitExceeded => "the query is nested too deeply".to_owned(),
@@ -113,6 +127,13 @@ fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem 
                 valid_fields.iter().map(|field| field.name.as_str()).filter(|name| !name.starts_with("__")).collect();
             let span = field.spans.first().map_or_else(|| place(&field.name), from_planner);
             let problem = Problem::at(span, format!("there is no column '{}'", shown(&field)));
+            let quoted = |token: &&TokenWithSpan| {
+                matches!(&token.token, Token::Word(word) if word.quote_style == Some('"'))
+                    && token.span.start == span.start
+            };
+            if field.relation.is_none() && known.tokens.iter().any(|token| quoted(&token)) {
+                return problem.hint(format!("double quotes are for names; write '{}' for a text", field.name));
+            }
             Problem { hint: suggest(&field.name, names, "the columns are"), ..problem }
         }
         SchemaError::AmbiguousReference { field } => {
@@ -182,6 +203,11 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         return Problem::at(span, format!("the column '{name}' is there twice"))
             .hint("name one of them: AS other_name; behind * leave it out: SELECT a.*, b.other FROM ...");
     }
+    if let Some((clause, column)) = ungrouped(message) {
+        let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
+        let problem = Problem::at(span, format!("{clause} reads '{column}', of which a group may have many values"));
+        return problem.hint(format!("write it in GROUP BY: GROUP BY {column}, or aggregate it: MAX({column})"));
+    }
     if message.starts_with("Aggregate functions are not allowed in the WHERE clause") {
         let span = place_of(known.tokens, "where").unwrap_or_else(Span::empty);
         return Problem::at(span, "WHERE stands before the grouping and has no aggregates")
@@ -208,6 +234,18 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: ", "Arrow error: "];
     let own = prefixes.iter().fold(first, |text, prefix| text.trim_start_matches(prefix));
     Problem::at(span, in_sql(own))
+}
+
+/// The clause and the column of which the library says that it is neither grouped nor aggregated.
+fn ungrouped(message: &str) -> Option<(&str, &str)> {
+    if let Some(condition) = message.split("HAVING clause references: ").nth(1) {
+        let column = condition.split(' ').next()?;
+        return Some(("HAVING", column.rsplit('.').next()?));
+    }
+    let (clause, rest) =
+        message.split("Column in ").nth(1)?.split_once(" must be in GROUP BY or an aggregate function")?;
+    let column = rest.split(", column \"").nth(1)?.split('"').next()?;
+    Some((clause, column.rsplit('.').next()?))
 }
 
 /// What the library says of a literal that a cast cannot take, in our words.

@@ -45,6 +45,7 @@ mod rank_call;
 mod reading;
 mod recursive;
 mod refuse;
+mod row_compared;
 mod row_in;
 mod scope;
 mod select_list;
@@ -67,6 +68,7 @@ mod veiled;
 mod walk;
 mod window_call;
 mod window_node;
+mod with_names;
 mod zoned;
 
 pub use catalog::Catalog;

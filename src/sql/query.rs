@@ -25,7 +25,7 @@ use datafusion_optimizer::{Optimizer, OptimizerContext};
 use datafusion_sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use datafusion_sql::sqlparser::ast::{self, Query, Statement};
 use datafusion_sql::sqlparser::parser::Parser;
-use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::column_type::plain;
 use super::context::Context;
@@ -40,11 +40,13 @@ use super::once::Once;
 use super::pattern_tokens;
 use super::scope::projected;
 use super::select_list::Apart;
+use super::token::is_word;
 use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
     arrival, as_of, asked, compared, depth, distinct_from, functions, group_window, json_clauses, literals, names,
-    refuse, row_in, select_list, set_all, syntax, table_function, unnest_node, using, walk, zoned,
+    refuse, row_compared, row_in, select_list, set_all, syntax, table_function, unnest_node, using, walk, with_names,
+    zoned,
 };
 use crate::time::Zone;
 
@@ -71,6 +73,7 @@ pub(super) fn parse(
     names::name_columns(&mut query, by_place)?;
     walk::query(&mut query, syntax::step)?;
     walk::query(&mut query, row_in::step)?;
+    walk::query(&mut query, row_compared::step)?;
     group_window::rewrite(&mut query)?;
     Ok((*query, versions))
 }
@@ -85,6 +88,7 @@ pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem>
     walk::expr(&mut expr, json_clauses::step)?;
     refuse::check_expr(&mut expr)?;
     walk::expr(&mut expr, syntax::step)?;
+    walk::expr(&mut expr, row_compared::step)?;
     Ok(expr)
 }
 
@@ -100,12 +104,26 @@ fn rest(parser: &Parser<'_>, tokens: &[TokenWithSpan]) -> Result<(), Problem> {
     match token.token {
         Token::EOF => Ok(()),
         other => Err(depth::too_deep_among(tokens)
+            .or_else(|| unended(tokens, token.span))
             .unwrap_or_else(|| Problem::at(token.span, format!("expected the end of the query, found '{other}'")))),
     }
 }
 
+/// A statement that begins where another one has not ended; its first word may have been taken for an alias.
+fn unended(tokens: &[TokenWithSpan], span: Span) -> Option<Problem> {
+    let at = tokens.iter().position(|token| token.span == span)?;
+    let begins = |at: usize| ["create", "insert", "set", "execute"].iter().any(|word| is_word(&tokens[at].token, word));
+    let first = [at, at.saturating_sub(1)].into_iter().find(|&at| begins(at))?;
+    let word = tokens[first].token.to_string().to_uppercase();
+    Some(
+        Problem::at(tokens[first].span, format!("{word} begins a statement, and the one before it has not ended"))
+            .hint("write ; between them"),
+    )
+}
+
 /// Plans a query: checked, typed, optimised. Its columns have plain types.
 pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, DataFusionError> {
+    with_names::rewrite(&mut query).map_err(placed)?;
     using::rewrite(context, &mut query)?;
     let plan = match identified(context, query)? {
         (plan, Some(apart)) => apart.back(analyze(plan, context.options())?)?,

@@ -4,7 +4,7 @@
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select,
-    SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
+    SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
@@ -58,7 +58,7 @@ fn step(part: Part<'_>) -> Flow {
         Part::Select(select) => Refuse.select(select),
         Part::Factor(factor) => Refuse.table_factor(factor),
         Part::Expr(expr) => Refuse.expr(expr),
-        Part::Done(_) => Flow::Continue(()),
+        Part::Done(_) | Part::Left(_) => Flow::Continue(()),
     }
 }
 
@@ -116,6 +116,11 @@ pub(super) fn check_words(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
 
 struct Refuse;
 
+/// All that stands in FROM.
+fn of_from(select: &Select) -> Span {
+    Span::union_iter(select.from.iter().map(Spanned::span))
+}
+
 fn refuse(span: Span, message: &str, hint: &str) -> Flow {
     Flow::Break(Problem::at(span, message).hint(hint))
 }
@@ -158,7 +163,10 @@ impl Refuse {
 
     fn select(&self, select: &Select) -> Flow {
         if let GroupByExpr::All(_) = &select.group_by {
-            return refuse(select.span(), "GROUP BY ALL is not supported", "write the columns out");
+            // The words themselves have no place in the tree.
+            let behind = select.selection.as_ref().map_or_else(|| of_from(select), Spanned::span);
+            let place = Span { start: behind.end, end: behind.end };
+            return refuse(place, "GROUP BY ALL is not supported", "write the columns out");
         }
         if let GroupByExpr::Expressions(_, modifiers) = &select.group_by
             && !modifiers.is_empty()
@@ -180,6 +188,9 @@ impl Refuse {
             }
         }
         for joined in select.from.iter().flat_map(|from| &from.joins) {
+            if matches!(joined.join_operator, JoinOperator::AsOf { .. }) {
+                return refuse(joined.relation.span(), "ASOF JOIN is not supported", ASOF);
+            }
             if !is_join(&joined.join_operator) {
                 return refuse(
                     joined.relation.span(),
@@ -276,6 +287,21 @@ impl Refuse {
                 refuse(expr.span(), "LIKE ANY is not supported", "write x LIKE 'a%' OR x LIKE 'b%'")
             }
             Expr::Function(function) => self.function(function),
+            Expr::Collate { collation, .. } => refuse(
+                collation.span(),
+                "COLLATE is not supported: texts are compared by their characters' numbers",
+                "leave it out; write LOWER(s) to compare without case",
+            ),
+            Expr::Prefixed { .. } => refuse(
+                expr.span(),
+                "a text with a character set before it is not supported: all text is UTF-8",
+                "write the text alone: 'a'",
+            ),
+            Expr::Value(value) if matches!(value.value, Value::UnicodeStringLiteral(_)) => refuse(
+                expr.span(),
+                "texts with escapes, U&'...', are not supported",
+                "write the characters themselves: 'ä'",
+            ),
             Expr::AtTimeZone { .. } => refuse(
                 expr.span(),
                 "AT TIME ZONE is not supported",
@@ -315,6 +341,9 @@ fn is_join(operator: &JoinOperator) -> bool {
     )
 }
 
+/// What stands for ASOF JOIN.
+pub(super) const ASOF: &str =
+    "write JOIN t FOR SYSTEM_TIME AS OF s.ts ON t.k = s.k: the version of the key at that time";
 const LATERAL: &str = "write a subquery: CROSS JOIN LATERAL (SELECT ... FROM t WHERE t.k = s.k)";
 const UNNEST: &str = "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)";
 

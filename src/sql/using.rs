@@ -29,10 +29,8 @@ pub(super) fn rewrite(context: &Context, query: &mut Query) -> Result<()> {
     let look = walk::query(query, |part| {
         match part {
             Part::Query(query) => {
-                for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
-                    ctes.retain(|known| known.alias.name.value != cte.alias.name.value);
-                    ctes.push(started(cte));
-                }
+                // Each has a name of its own.
+                ctes.extend(query.with.iter().flat_map(|with| &with.cte_tables).map(started));
             }
             Part::Select(select) => joins |= select.from.iter().any(named),
             Part::Factor(TableFactor::NestedJoin { table_with_joins, .. }) => joins |= named(table_with_joins),
@@ -66,7 +64,9 @@ pub(super) fn rewrite(context: &Context, query: &mut Query) -> Result<()> {
 fn started(cte: &Cte) -> Cte {
     let mut cte = cte.clone();
     let reads = |body: &SetExpr| {
-        body.to_string().split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == cte.alias.name.value)
+        body.to_string()
+            .split(|c: char| !c.is_alphanumeric() && !['_', '#'].contains(&c))
+            .any(|word| word == cte.alias.name.value)
     };
     if let SetExpr::SetOperation { left, right, .. } = cte.query.body.as_ref()
         && reads(right)
@@ -285,9 +285,17 @@ impl Using<'_> {
             select.projection = vec![SelectItem::Wildcard(Default::default())];
             select.from = vec![TableWithJoins { relation: factor, joins: Vec::new() }];
         }
-        if !self.ctes.is_empty() {
+        let mut ctes = self.ctes.clone();
+        let own = walk::query(&mut all, |part| {
+            if let Part::Query(Query { with: Some(with), .. }) = part {
+                ctes.retain(|known| with.cte_tables.iter().all(|own| own.alias.name != known.alias.name));
+            }
+            Flow::Continue(())
+        });
+        own.map_err(placed)?;
+        if !ctes.is_empty() {
             let with_token = datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty();
-            all.with = Some(With { with_token, recursive: false, cte_tables: self.ctes.clone() });
+            all.with = Some(With { with_token, recursive: false, cte_tables: ctes });
         }
         SqlToRel::new_with_options(self.context, parser_options())
             .sql_statement_to_plan(Statement::Query(Box::new(all)))

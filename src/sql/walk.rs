@@ -13,7 +13,7 @@ use super::error::Problem;
 /// What a step of the walk answers: go on, or stop with a problem.
 pub(super) type Flow = ControlFlow<Problem>;
 
-/// A part of the tree, on the way in (before its children) but for [`Part::Done`].
+/// A part of the tree, on the way in (before its children) but for [`Part::Done`] and [`Part::Left`].
 pub(super) enum Part<'a> {
     /// A query.
     Query(&'a mut Query),
@@ -25,6 +25,8 @@ pub(super) enum Part<'a> {
     Expr(&'a mut Expr),
     /// An expression, after its children: the place to rewrite it.
     Done(&'a mut Expr),
+    /// A query, after all that is in it.
+    Left(&'a mut Query),
 }
 
 /// Walks through a query.
@@ -59,6 +61,10 @@ impl VisitorMut for Walk<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> Flow {
         (self.0)(Part::Query(query))
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> Flow {
+        (self.0)(Part::Left(query))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> Flow {

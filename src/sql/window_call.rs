@@ -4,7 +4,8 @@ use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion_expr::{Expr, Extension, LogicalPlan};
 use datafusion_sql::sqlparser::ast::{
-    self, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Spanned, TableFactor,
+    self, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Spanned, TableAlias,
+    TableFactor,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 use std::sync::Arc;
@@ -208,11 +209,17 @@ fn input_of(data: ast::Expr) -> Result<TableFactor, Span> {
     }
 }
 
-/// A table by its name.
+/// A table by its name, which is shown without the number that WITH gave it.
 fn table(name: Ident) -> TableFactor {
+    let alias = name.value.split_once('#').map(|(shown, _)| TableAlias {
+        explicit: true,
+        name: Ident { value: shown.to_owned(), ..name.clone() },
+        columns: Vec::new(),
+        at: None,
+    });
     TableFactor::Table {
         name: ObjectName(vec![ObjectNamePart::Identifier(name)]),
-        alias: None,
+        alias,
         args: None,
         with_hints: Vec::new(),
         version: None,

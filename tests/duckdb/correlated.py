@@ -115,6 +115,9 @@ class Correlated(Queries):
         """A subquery that is one number for each row outside."""
         relation, a = self.inner(outside)
         call = self.one(["COUNT(*)", f"COUNT({a}.i)", f"SUM({a}.i)", f"MAX({a}.i)", f"COUNT(DISTINCT {a}.s)", f"COUNT(*) + COALESCE(MIN({a}.i), 7)", f"COALESCE(SUM({a}.k), 0)"])
+        if self.often(0.15):
+            o = self.one(outside)
+            call = self.one([f"SUM({a}.i + {o}.i)", f"MAX({a}.k * {o}.k)", f"COUNT(*) FILTER (WHERE {a}.i > {o}.i)"])
         if self.often(0.2):
             order = self.one([f"{a}.ts", f"{a}.ts DESC"])
             return f"(SELECT {a}.i FROM {relation} WHERE {self.ties(a, outside, 0)} ORDER BY {order} LIMIT 1)"
@@ -217,3 +220,20 @@ class Correlated(Queries):
     def nested_first_of_each(self):
         order = self.one(["ts", "ts DESC", "i NULLS FIRST, ts", "i DESC NULLS FIRST, ts"])
         return f"SELECT DISTINCT ON (k) k, ts, i FROM t{self.where('t', 0.4)} ORDER BY k, {order}"
+
+    def nested_withs(self):
+        """WITH of one name in a query, in one inside it, and in one beside it; the name may be a table's."""
+        name = self.one("xtuw")
+        read = self.one([table for table in "tuw" if table != name])
+        tables = [name, name, read] if name != "x" else [read]
+        inside = lambda shown, of: f"WITH {name} AS (SELECT {shown} FROM {of}{self.where(of, 0.4) if of in 'tuw' else ''}) SELECT {shown} FROM {name}"
+        own = self.one(tables)
+        first = f"WITH {name} AS (SELECT k, i FROM {own}{self.where(own, 0.4)})"
+        other = inside("k, s", read)
+        return self.made(
+            f"{first} SELECT k, i, s FROM {name} JOIN ({other}) y USING (k)",
+            f"{first} SELECT * FROM {name} NATURAL {self.one(['JOIN', 'LEFT JOIN'])} ({other}) y",
+            f"SELECT k, i, s FROM ({inside('k, i', own)}) y NATURAL JOIN ({other}) z",
+            f"{first} SELECT k, i FROM {name} WHERE k {self.one(['', 'NOT '])}IN ({inside('k', read)}) AND i IN (SELECT i FROM {name})",
+            f"{first} SELECT * FROM ({inside('k, i', name)}) y NATURAL JOIN ({other}) z",
+        )

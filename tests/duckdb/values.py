@@ -30,6 +30,32 @@ class Values(Queries):
             lambda: f"ABS({a}.m)",
         )
 
+    def quotient(self, a):
+        """A quotient or an average of DECIMALs, in millionths: DuckDB's own are DOUBLEs, so it is told in whole numbers."""
+        over = self.one([f"{a}.k", f"{a}.i", "7", "-3"])
+        return (f"CAST(CAST({a}.m / NULLIF({over}, 0) AS DECIMAL(24, 6)) * 1000000 AS BIGINT)", self.rounded(f"{a}.m", f"NULLIF({over}, 0)"))
+
+    def rounded(self, decimal, over):
+        """The quotient of a DECIMAL of three places and a whole number in millionths, half away from zero."""
+        thousandths, over = f"CAST({decimal} * 1000 AS HUGEINT)", f"CAST({over} AS HUGEINT)"
+        return f"CAST(SIGN({thousandths}) * SIGN({over}) * ((2000 * ABS({thousandths}) + ABS({over})) // (2 * ABS({over}))) AS BIGINT)"
+
+    def row_compared(self, a):
+        """Rows compared with rows, NULLs among their values; DuckDB compares them as values of their own, so it is told part by part."""
+        whole = lambda: self.one([f"{a}.k", f"{a}.i", f"{a}.i", str(self.upto(5, -3)), "CAST(NULL AS BIGINT)"])
+        left, right, other = ([whole(), whole()] for _ in range(3))
+        row = lambda parts: f"({', '.join(parts)})"
+        ordered = lambda op, l, r: f"({l[0]} {op[0]} {r[0]} OR ({l[0]} = {r[0]} AND {l[1]} {op} {r[1]}))"
+        equal = lambda l, r: f"({l[0]} = {r[0]} AND {l[1]} = {r[1]})"
+        op, no = self.one(["<", "<=", ">", ">="]), self.one(["", "NOT "])
+        return self.one([
+            (f"{row(left)} {op} {row(right)}", ordered(op, left, right)),
+            (f"{row(left)} = {row(right)}", equal(left, right)),
+            (f"{row(left)} <> {row(right)}", f"(NOT {equal(left, right)})"),
+            (f"{row(left)} {no}IN ({row(right)}, {row(other)})", f"({no}({equal(left, right)} OR {equal(left, other)}))"),
+            (f"{row(left)} {no}BETWEEN {row(right)} AND {row(other)}", f"({no}({ordered('>=', left, right)} AND {ordered('<=', left, other)}))"),
+        ])
+
     def odd(self, a):
         """A DOUBLE that may be no number."""
         return self.made(
@@ -140,6 +166,8 @@ class Values(Queries):
         return self.made(
             lambda: both(self.decimal(a)),
             lambda: both(self.odd(a)),
+            lambda: self.quotient(a),
+            lambda: self.row_compared(a),
             lambda: self.whole(a),
             lambda: self.distant(a) if self.often(0.6) else both(f"{a}.y"),
             lambda: self.compared(a),
@@ -174,6 +202,7 @@ class Values(Queries):
         return self.made(
             lambda: both(f"{self.one(['SUM', 'MIN', 'MAX', 'COUNT'])}({self.decimal(a)})"),
             lambda: both(f"SUM(DISTINCT {a}.m)"),
+            lambda: (f"CAST(CAST(AVG({a}.m) AS DECIMAL(24, 6)) * 1000000 AS BIGINT)", self.rounded(f"SUM({a}.m)", f"NULLIF(COUNT({a}.m), 0)")),
             lambda: both(f"{self.one(['SUM', 'MIN', 'MAX', 'AVG'])}({self.one([f'{a}.g', f'-({a}.g)'])})"),
             lambda: both(f"COUNT(DISTINCT {self.odd(a)})"),
             lambda: self.joined(lambda of: f"{call}({of})", both(f"{a}.y")),

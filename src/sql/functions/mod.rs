@@ -32,6 +32,7 @@ mod substitute;
 mod text;
 mod texts;
 mod url;
+mod whole;
 mod zones;
 
 use std::sync::Arc;
@@ -139,7 +140,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     let defaults = datafusion_functions::all_default_functions().into_iter().filter(|udf| !refused(udf));
     let ours = FAMILIES.iter().flat_map(|family| family.iter()).map(|function| Arc::new(function.udf(Zone::utc())));
     let generic = GENERIC.iter().flat_map(|family| family.iter()).map(|function| Arc::new(function.udf()));
-    defaults.chain(substitute::all()).chain(ours).chain(generic).collect()
+    defaults.chain(substitute::all()).chain(whole::all()).chain(ours).chain(generic).collect()
 }
 
 #[cfg(test)]

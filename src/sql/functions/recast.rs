@@ -1,4 +1,4 @@
-//! Casts inside of ROW, ARRAY and MAP: each value as CAST has it by itself. Times and truth values become the text that SQL writes,
+//! Casts of ROW, ARRAY and MAP, to text and to others of their kind: each value as CAST has it by itself. Times and truth values become the text that SQL writes,
 //! instants are put by the session's zone; Arrow's own casts of nested values know neither.
 
 use std::hash::{Hash, Hasher};
@@ -24,6 +24,7 @@ pub(in crate::sql) fn recasts(from: &DataType, to: &DataType) -> bool {
             inside(from.data_type(), to.data_type())
         }
         (DataType::Struct(_), DataType::Struct(_)) => inside(from, to),
+        (DataType::List(_) | DataType::Map(..) | DataType::Struct(_), to) => to.is_string(),
         _ => false,
     }
 }
@@ -131,6 +132,33 @@ fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
             let row = StructArray::try_new_with_length(fields, columns, row.nulls().cloned(), row.len())?;
             strict(&(Arc::new(row) as ArrayRef), to)
         }
+        (DataType::List(_), DataType::Utf8) => {
+            let list = value.as_list::<i32>();
+            let items = one(list.values(), to, zone)?;
+            let items = items.as_string::<i32>();
+            Ok(texts(value, ['[', ']'], |row, part| {
+                for at in list.value_offsets()[row]..list.value_offsets()[row + 1] {
+                    part("", items, at as usize);
+                }
+            }))
+        }
+        (DataType::Map(..), DataType::Utf8) => {
+            let map = value.as_map();
+            let (keys, values) = (one(map.keys(), to, zone)?, one(map.values(), to, zone)?);
+            let (keys, values) = (keys.as_string::<i32>(), values.as_string::<i32>());
+            Ok(texts(value, ['{', '}'], |row, part| {
+                for at in map.value_offsets()[row]..map.value_offsets()[row + 1] {
+                    part(&format!("{}=", keys.value(at as usize)), values, at as usize);
+                }
+            }))
+        }
+        (DataType::Struct(_), DataType::Utf8) => {
+            let columns = value.as_struct().columns().iter().map(|column| one(column, to, zone));
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            Ok(texts(value, ['(', ')'], |row, part| {
+                columns.iter().for_each(|column| part("", column.as_string::<i32>(), row));
+            }))
+        }
         (from, to) if is_instant(from) => {
             let local = to_local(value.as_primitive::<TimestampMillisecondType>(), zone);
             one(&local, to, zone)
@@ -166,6 +194,28 @@ fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
         (from, to) if of_text::reads(from, to) => of_text::column(value, to, zone),
         _ => strict(value, to),
     }
+}
+
+/// Nested values as text, as Flink writes them: their parts between brackets, `[1, NULL]`, `{a=1}`, `(1, x)`.
+fn texts(
+    value: &ArrayRef,
+    [open, close]: [char; 2],
+    parts: impl Fn(usize, &mut dyn FnMut(&str, &StringArray, usize)),
+) -> ArrayRef {
+    let written = (0..value.len()).map(|row| {
+        if value.is_null(row) {
+            return None;
+        }
+        let (mut text, mut between) = (String::from(open), "");
+        parts(row, &mut |before, values, at| {
+            text.push_str(std::mem::replace(&mut between, ", "));
+            text.push_str(before);
+            text.push_str(if values.is_null(at) { "NULL" } else { values.value(at) });
+        });
+        text.push(close);
+        Some(text)
+    });
+    Arc::new(written.collect::<StringArray>())
 }
 
 fn nullable(field: &FieldRef) -> FieldRef {

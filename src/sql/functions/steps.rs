@@ -36,10 +36,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         forms: &[
             Form::new(&[Kind::Text, Kind::Instant, Kind::Instant], Kind::Int, |args| {
-                with_unit(args, |args, unit| {
-                    let shown = |ms| if matches!(unit, Unit::Months(_)) { args.zone.local(ms) } else { ms };
-                    args.ints(|row| Some(unit.between(shown(args.time(1).get(row)?), shown(args.time(2).get(row)?))))
-                })
+                between_instants(args, [false, false])
+            })
+            .checked(check_unit),
+            // What clocks show beside an instant is the instant at which those of the session show it.
+            Form::new(&[Kind::Text, Kind::Time, Kind::Instant], Kind::Int, |args| {
+                between_instants(args, [true, false])
+            })
+            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Instant, Kind::Time], Kind::Int, |args| {
+                between_instants(args, [false, true])
             })
             .checked(check_unit),
             Form::new(&[Kind::Text, Kind::Time, Kind::Time], Kind::Int, |args| {
@@ -108,6 +114,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
     },
 ];
+
+/// TIMESTAMPDIFF of two times of which one at least is an instant; `local` says which is what clocks show.
+fn between_instants(args: &Args, local: [bool; 2]) -> Result<ArrayRef> {
+    with_unit(args, |args, unit| {
+        let months = matches!(unit, Unit::Months(_));
+        let time = |at: usize, row: usize| {
+            let ms = args.time(at + 1).get(row)?;
+            Some(match (months, local[at]) {
+                (true, true) | (false, false) => ms,
+                (true, false) => args.zone.local(ms),
+                (false, true) => args.zone.instant(ms),
+            })
+        };
+        args.ints(|row| Some(unit.between(time(0, row)?, time(1, row)?)))
+    })
+}
 
 /// The day that a step makes of the one in argument 1.
 fn of_day(args: &Args, row: usize, step: impl Fn(i64) -> i64) -> Option<i64> {

@@ -17,21 +17,8 @@ use datafusion_functions::{core, math, string};
 
 /// The names in this file.
 #[cfg(test)]
-pub(super) const NAMES: [&str; 13] = [
-    "if",
-    "mod",
-    "power",
-    "e",
-    "concat",
-    "greatest",
-    "least",
-    "log",
-    "ceiling",
-    "sign",
-    "truncate",
-    "startswith",
-    "endswith",
-];
+pub(super) const NAMES: [&str; 10] =
+    ["if", "mod", "power", "e", "concat", "greatest", "least", "log", "startswith", "endswith"];
 
 const SUBSTITUTES: &[Substitute] = &[
     Substitute {
@@ -111,13 +98,7 @@ const SUBSTITUTES: &[Substitute] = &[
 
 /// All of them, and the renamed ones.
 pub(super) fn all() -> impl Iterator<Item = Arc<ScalarUDF>> {
-    let renamed = [
-        (math::ceil(), "ceiling"),
-        (math::signum(), "sign"),
-        (math::trunc(), "truncate"),
-        (string::starts_with(), "startswith"),
-        (string::ends_with(), "endswith"),
-    ];
+    let renamed = [(string::starts_with(), "startswith"), (string::ends_with(), "endswith")];
     let renamed = renamed.into_iter().map(|(udf, name)| Arc::new(udf.as_ref().clone().with_aliases([name])));
     SUBSTITUTES.iter().map(|substitute| Arc::new(ScalarUDF::new_from_impl(Udf::new(substitute)))).chain(renamed)
 }
@@ -295,13 +276,5 @@ mod tests {
         let float = |args| run("log", args).unwrap().as_primitive::<Float64Type>().value(0);
         assert!((float(vec![lit(1.0_f64.exp())]) - 1.0).abs() < 1e-12);
         assert!((float(vec![lit(2), lit(8)]) - 3.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn other_names() {
-        let float = |name, args| run(name, args).unwrap().as_primitive::<Float64Type>().value(0);
-        assert_eq!(float("ceiling", vec![lit(1.2)]), 2.0);
-        assert_eq!(float("truncate", vec![lit(-1.29), lit(1)]), -1.2);
-        assert_eq!(float("sign", vec![lit(-3.5)]), -1.0);
     }
 }

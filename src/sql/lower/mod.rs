@@ -28,7 +28,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::context::{Before, Scanned};
 use super::diagnose::placed;
 use super::error::Problem;
-use super::identity::shown;
+use super::identity::{readable, shown};
 use super::pattern_node::PatternNode;
 use super::set_all::RepeatNode;
 use super::unnest_node::UnnestNode;
@@ -69,13 +69,14 @@ impl Lowering<'_> {
         match plan {
             LogicalPlan::TableScan(scan) if scan.source.is::<Before>() => {
                 let name = scan.table_name.table();
+                let shown = readable(name);
                 match self.loops.iter().rev().find(|(recursion, _)| recursion == name) {
                     Some((_, before)) => Ok(self.all_of(*before)),
                     None => {
                         let problem =
-                            Problem::at(Span::empty(), format!("'{name}' is not read by FROM in its own step"));
+                            Problem::at(Span::empty(), format!("'{shown}' is not read by FROM in its own step"));
                         Err(placed(problem.hint(format!(
-                            "join it: FROM {name} JOIN t ON ...; a subquery of the step reads other relations"
+                            "join it: FROM {shown} JOIN t ON ...; a subquery of the step reads other relations"
                         ))))
                     }
                 }

@@ -10,6 +10,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::super::diagnose::placed;
 use super::super::error::Problem;
+use super::super::identity::readable;
 use super::super::recursive::aggregated;
 use super::arena::Known;
 use super::scalar::{cast_to, conjunction};
@@ -34,7 +35,8 @@ impl Lowering<'_> {
         let start = self.exactly(start, &columns)?;
         let schema = Arc::clone(self.arena.schema(start));
         if let Err(error) = Codec::new(&schema) {
-            let problem = Problem::at(Span::empty(), format!("the rows of '{}' have no order: {error}", query.name));
+            let problem =
+                Problem::at(Span::empty(), format!("the rows of '{}' have no order: {error}", readable(&query.name)));
             return Err(placed(problem.hint("leave columns of nested types out of the recursion")));
         }
         // What the start and all the step reads adds; the step may take back.
@@ -58,7 +60,7 @@ impl Lowering<'_> {
         let expiry = recursion_expiry(&facts);
         let known = self.known_of_recursion([start, body], expiry.is_some());
         let op = Op::Recursion(Recursion {
-            name: query.name.clone(),
+            name: readable(&query.name),
             owner: self.owner.clone(),
             distinct: query.is_distinct,
             max_rounds: self.max_rounds,
@@ -105,7 +107,7 @@ impl Lowering<'_> {
     /// Refuses what a step cannot do with the rows of the round before.
     fn check_step(&self, query: &RecursiveQuery, step: NodeId) -> Result<()> {
         let nodes = &self.arena.nodes;
-        let (inside, name) = (inside(nodes), &query.name);
+        let (inside, name) = (inside(nodes), &readable(&query.name));
         let refuse = |what: String, hint: &str| Err(placed(Problem::at(Span::empty(), what).hint(hint)));
         let mut open = vec![step];
         while let Some(id) = open.pop() {
@@ -155,7 +157,7 @@ impl Lowering<'_> {
 
 /// Refuses joins whose result a further row of the round before can take back.
 fn check_join(join: &Join, left_loops: bool, query: &RecursiveQuery) -> Result<()> {
-    let name = &query.name;
+    let name = &readable(&query.name);
     let own = if left_loops { Side::Left } else { Side::Right };
     let refuse = |what: String, hint: &str| Err(placed(Problem::at(Span::empty(), what).hint(hint)));
     match join.kind {

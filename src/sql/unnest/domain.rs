@@ -41,6 +41,13 @@ impl Materialized {
         Pulled { plan: self.plan, on, values: self.values }
     }
 
+    /// By all columns of the domain.
+    pub(super) fn keyed(self) -> Keyed {
+        let keys = self.domain.iter().map(|(_, own)| own.clone()).collect();
+        let Pulled { plan, on, values } = self.pulled();
+        Keyed { plan, keys, on, values }
+    }
+
     /// An expression over the row outside, over the domain's columns.
     pub(super) fn inside(&self, expr: Expr) -> Result<Expr> {
         inside(expr, &self.domain)
@@ -148,10 +155,7 @@ impl Unnest<'_> {
             }
         }
         if !plain {
-            let materialized = self.materialized(pulled, outer, Vec::new())?;
-            let keys = materialized.domain.iter().map(|(_, own)| own.clone()).collect();
-            let Pulled { plan, on, values } = materialized.pulled();
-            return Ok(Keyed { plan, keys, on, values });
+            return Ok(self.materialized(pulled, outer, Vec::new())?.keyed());
         }
         let mut exprs = Vec::new();
         let values = self.as_columns(pulled.values.into_iter().map(Ok), &mut exprs)?;

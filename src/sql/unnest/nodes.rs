@@ -15,26 +15,45 @@ use super::super::set_all::RepeatNode;
 use super::super::unnest_node::UnnestNode;
 use super::super::window_node::{WindowKind, WindowNode};
 use super::attach::is_one_at_most;
-use super::columns::{Values, column_of, joined, outside};
+use super::columns::{Values, column_of, joined, outer_columns, outside, reads};
 use super::domain::Keyed;
 use super::pull::Pulled;
 use super::{Unnest, first_rows, refused};
+
+fn is_aggregate(expr: &Expr) -> bool {
+    matches!(expr.clone().unalias(), Expr::AggregateFunction(_))
+}
 
 impl Unnest<'_> {
     /// The groups of an aggregate for each row outside, which are told apart by its keys.
     pub(super) fn keyed_group(&mut self, aggregate: Aggregate, outer: &LogicalPlan) -> Result<Keyed> {
         let columns = aggregate.input.schema().columns();
         let below = self.pull(Arc::unwrap_or_clone(aggregate.input), outer)?;
-        let keyed = self.keyed(below, outer)?;
-        let put = Values::new(&columns, &keyed.values);
-        let mut groups = Vec::new();
-        for group in &aggregate.group_expr {
-            groups.push(put.put(group.clone())?);
+        let mut read = Vec::new();
+        for expr in aggregate.group_expr.iter().chain(&aggregate.aggr_expr) {
+            outer_columns(expr, &mut read)?;
+            if is_aggregate(expr) && reads(expr, outer)? && expr.column_refs().is_empty() {
+                return refused(
+                    "an aggregate of the row outside alone is one of the query outside",
+                    "write x * (SELECT COUNT(*) ...) for SUM(x) of the rows inside",
+                );
+            }
         }
-        let mut calls = Vec::new();
-        for call in &aggregate.aggr_expr {
-            calls.push(put.put(call.clone())?);
-        }
+        read.retain(|column| outer.schema().has_column(column));
+        let put = |expr: &Expr, values: &[Expr]| Values::new(&columns, values).put(expr.clone());
+        let (keyed, groups, calls) = if read.is_empty() {
+            let keyed = self.keyed(below, outer)?;
+            let all = |exprs: &[Expr]| exprs.iter().map(|expr| put(expr, &keyed.values)).collect::<Result<Vec<_>>>();
+            let (groups, calls) = (all(&aggregate.group_expr)?, all(&aggregate.aggr_expr)?);
+            (keyed, groups, calls)
+        } else {
+            let rows = self.materialized(below, outer, read)?;
+            let all = |exprs: &[Expr]| {
+                exprs.iter().map(|expr| rows.inside(put(expr, &rows.values)?)).collect::<Result<Vec<_>>>()
+            };
+            let (groups, calls) = (all(&aggregate.group_expr)?, all(&aggregate.aggr_expr)?);
+            (rows.keyed(), groups, calls)
+        };
         let keys: Vec<Expr> = keyed.keys.iter().cloned().map(Expr::Column).collect();
         let added = |groups: &[Expr]| {
             let more = keys.iter().filter(|key| !groups.contains(key)).cloned();
@@ -102,7 +121,7 @@ impl Unnest<'_> {
             LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema: Arc::new(DFSchema::empty()) });
         let mut read = Vec::new();
         for condition in &on {
-            super::columns::outer_columns(condition, &mut read)?;
+            outer_columns(condition, &mut read)?;
         }
         let all = self.materialized(Pulled::apart(one), outer, read)?;
         let on = on.into_iter().map(|condition| all.inside(condition)).collect::<Result<Vec<_>>>()?;
@@ -285,11 +304,11 @@ impl Unnest<'_> {
     fn pull_items(&mut self, node: &UnnestNode, outer: &LogicalPlan) -> Result<Pulled> {
         let columns = node.input.schema().columns();
         let mut read = Vec::new();
-        super::columns::outer_columns(&node.items, &mut read)?;
+        outer_columns(&node.items, &mut read)?;
         read.retain(|column| outer.schema().has_column(column));
         let mut below = self.pull(node.input.clone(), outer)?;
         for value in &below.values {
-            super::columns::outer_columns(value, &mut read)?;
+            outer_columns(value, &mut read)?;
         }
         let (below, items) = match read.is_empty() {
             true => {
