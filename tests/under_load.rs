@@ -1,7 +1,9 @@
 //! The server under more than it is used to, as a process of its own: many readers of one view, some of which do not read, and
-//! more rows than it can take. Short forms of what `cargo bench --bench serve -- readers overload` does at full size.
+//! more rows than it can take. Short forms of what `cargo bench --bench serve -- readers beside overload` does at full size.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+#[path = "../benches/serve/beside.rs"]
+mod beside;
 #[path = "../benches/serve/clicks.rs"]
 mod clicks;
 #[path = "../benches/serve/events.rs"]
@@ -40,6 +42,25 @@ fn many_readers_miss_nothing_whoever_does_not_read() {
     // What is due every 100 ms; twice that is noise of a busy machine.
     let (alone, beside) = (alone.shown.ms(0.5), beside.shown.ms(0.5));
     assert!(beside < 2.0 * alone + 200.0, "shown after {alone:.0} ms, beside those that do not read {beside:.0} ms");
+}
+
+#[test]
+fn readers_of_a_large_view_keep_nobody_else_waiting() {
+    let rows = if cfg!(debug_assertions) { 50_000 } else { 300_000 };
+    let mut found = beside::run(beside::Scale { rows, readers: 100, seconds: 4.0 });
+    let p50 = |asked: &mut beside::Asked| [0, 1, 2].map(|at| asked[at].ms(0.5));
+    let (alone, idle, reading) = (p50(&mut found.alone), p50(&mut found.idle), p50(&mut found.reading));
+    for (at, what) in beside::ASKED.into_iter().enumerate() {
+        // Beside them as ever; the rest is noise of a busy machine. Behind all of them it would be 10 ms and more.
+        assert!(idle[at] < 3.0 * alone[at] + 1.0, "{what}: {:.2} ms, and {:.2} ms alone", idle[at], alone[at]);
+        assert!(reading[at] < 3.0 * alone[at] + 3.0, "{what}: {:.2} ms, and {:.2} ms alone", reading[at], alone[at]);
+        for (who, asked) in [("that do not read", &mut found.idle), ("that read", &mut found.reading)] {
+            let p99 = asked[at].ms(0.99);
+            assert!(p99 < 250.0, "{what} beside readers {who}: p99 {p99:.0} ms");
+        }
+    }
+    assert!(found.idle_kib <= 256.0, "{:.0} KiB of each reader that does not read", found.idle_kib);
+    assert!(found.taken_mib > 50.0, "readers take {:.0} MiB/s", found.taken_mib);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench serve [-- PART...]` runs the `highwater` binary in a process of its own, clients in this one, raw
 //! sockets over the loopback between them, every byte that is sent encoded beforehand; parts are `latency`, `bodies`,
-//! `frames`, `posts`, `rows`, `readers`, `overload`, all of them without one named (under 4 minutes). Client and server share
+//! `frames`, `posts`, `rows`, `readers`, `beside`, `overload`, all of them without one named (under 5 minutes). Client and server share
 //! the machine's cores, so a figure is that of both. Latencies are open loop: they count from when a message was due, whatever
 //! became of those before it. Rates are the median of three runs in which a client has sent its next message as soon as
 //! it may: a body or a request once the one before it on its connection is answered (no pipelining), a frame as soon as
@@ -11,6 +11,7 @@
 //! A row is a click of about 110 bytes of JSON; its windows of 10 s over 100 pages change with every tick of 10 ms.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod beside;
 mod clicks;
 mod events;
 mod latency;
@@ -40,6 +41,7 @@ const PARTS: &[Part] = &[
     ("posts", posts),
     ("rows", rows),
     ("readers", readers),
+    ("beside", beside),
     ("overload", overload),
 ];
 
@@ -211,6 +213,33 @@ fn readers(table: &mut Table) {
             found.cores
         ));
     }
+}
+
+/// 100 readers of 300,000 rows.
+fn beside(table: &mut Table) {
+    let scale = beside::Scale { rows: 300_000, readers: 100, seconds: 10.0 };
+    let mut found = beside::run(scale);
+    let alone = [0, 1, 2].map(|at| found.alone[at].ms(0.99));
+    table.note(&format!(
+        "a view of {} rows; alone p99: /livez {:.2} ms, /metrics {:.2} ms, acknowledgements {:.2} ms",
+        scale.rows, alone[0], alone[1], alone[2]
+    ));
+    for (who, asked) in [("that do not read", &mut found.idle), ("that read", &mut found.reading)] {
+        for (at, what) in beside::ASKED.into_iter().enumerate() {
+            let bound = if at == 2 { 2.0 * alone[at] } else { 50.0 };
+            let target = (bound * 100.0).round() / 100.0;
+            table.at_most_ms(
+                &format!("{what} beside {} readers {who}, p99", scale.readers),
+                target,
+                asked[at].ms(0.99),
+            );
+        }
+        table.note(&format!("p50 {:.2}, {:.2}, {:.2} ms", asked[0].ms(0.5), asked[1].ms(0.5), asked[2].ms(0.5)));
+    }
+    let kib = found.idle_kib;
+    table.line("memory of a reader that does not read", "<= 256 KiB", &format!("{kib:.0} KiB"), kib <= 256.0);
+    table
+        .note(&format!("readers took {:.0} MiB/s together, the server used {:.2} cores", found.taken_mib, found.cores));
 }
 
 /// Two minutes, since the view's ring of changes takes the first of them to fill.

@@ -95,17 +95,8 @@ pub fn follow(crowd: Crowd) -> Followed {
         ask(&mut stream);
         stream
     };
-    // What the kernel takes for them fills sooner.
-    let narrow = || {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let stream = runtime.block_on(async { socket.connect(server.address).await.unwrap().into_std().unwrap() });
-        stream.set_nonblocking(false).unwrap();
-        stream
-    };
     let stuck: Vec<TcpStream> =
-        (0..crowd.stuck).map(|_| narrow()).map(|mut stream| (ask(&mut stream), stream).1).collect();
+        (0..crowd.stuck).map(|_| narrow(&server)).map(|mut stream| (ask(&mut stream), stream).1).collect();
     let streams: Vec<TcpStream> = (0..crowd.readers).map(|_| connect()).collect();
     while server.get("/api/v1/stats")["sse_clients"].as_u64() < Some((crowd.readers + crowd.stuck) as u64) {
         std::thread::sleep(Duration::from_millis(10));
@@ -131,6 +122,16 @@ pub fn follow(crowd: Crowd) -> Followed {
     followed.memory_mib = (before, server.memory_mib().1);
     drop(stuck);
     followed
+}
+
+/// A connection for which the kernel takes little, so that one that does not read is full sooner.
+pub fn narrow(server: &Server) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async { socket.connect(server.address).await.unwrap().into_std().unwrap() });
+    stream.set_nonblocking(false).unwrap();
+    stream
 }
 
 /// A row of every page each tick.

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 
 use super::http::{Client, Reach};
 use crate::engine::Engine;
-use crate::otlp::{self, Recorder, Resource, Sampler, Span};
+use crate::otlp::{self, Recorder, Resource, Sampler, Span, percent_decoded};
 use crate::time::{Clock, now_ms};
 
 /// Spans are sent at the latest when so many wait.
@@ -74,7 +74,8 @@ impl Telemetry {
         };
         let headers = variable("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default();
         let headers = headers.split(',').filter(|header| !header.trim().is_empty()).map(|header| {
-            let pair = header.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+            let pair =
+                header.split_once('=').map(|(name, value)| (name.trim().to_owned(), percent_decoded(value.trim())));
             pair.ok_or_else(|| "OTEL_EXPORTER_OTLP_HEADERS: write NAME=VALUE,NAME=VALUE".to_owned())
         });
         let attributes = variable("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();

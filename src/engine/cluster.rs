@@ -8,7 +8,7 @@
 //! end quietly after a goodbye.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -38,6 +38,9 @@ const TOLD_EVERY_MS: u64 = 10_000;
 
 /// How long a peer may take to greet.
 const GREETING: Duration = Duration::from_secs(5);
+
+/// How many who say nothing are listened to; those beyond are let go, the oldest first.
+const SILENT: usize = 64;
 
 /// What is known of a peer.
 #[derive(Debug)]
@@ -331,32 +334,18 @@ impl Search<'_> {
     }
 
     fn accept(&self, listener: &TcpListener, later: &mut [Links]) -> Result<(), EngineError> {
-        let Search { config, agreement, .. } = *self;
+        let Search { config, .. } = *self;
         let me = config.process;
+        let mut silent: Vec<Silent> = Vec::new();
         while let Some(missing) = later.iter().position(|links| links.iter().any(Option::is_none)) {
             match listener.accept() {
-                Ok((mut stream, from)) => {
-                    let heard = stream
-                        .set_nonblocking(false)
-                        .and_then(|()| stream.set_nodelay(true))
-                        .and_then(|()| hear(&mut stream));
-                    // Whoever does not greet as we do is not of this cluster: a scanner, a browser.
-                    let Ok((peer, link, theirs)) = heard else { continue };
-                    let place = peer.checked_sub(me + 1).and_then(|place| later.get_mut(place));
-                    let place = place.map(|links| &mut links[link as usize]);
-                    let Some(place) = place.filter(|place| place.is_none()) else {
-                        let processes = config.processes();
-                        return Err(failure(
-                            peer,
-                            format!(
-                                "a process at {from} says it is process {peer} of the {processes}, which is taken; give each its own -p"
-                            ),
-                        ));
-                    };
-                    greet(&mut stream, me, link, agreement)
-                        .map_err(|error| failure(peer, format!("left while greeting: {error}")))?;
-                    agree(peer, agreement, &theirs)?;
-                    *place = Some(stream);
+                Ok((stream, from)) => {
+                    if silent.len() == SILENT {
+                        silent.remove(0);
+                    }
+                    if stream.set_nonblocking(true).is_ok() {
+                        silent.push(Silent { stream, from, since: Clock::start() });
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.ended() {
@@ -375,8 +364,60 @@ impl Search<'_> {
                 Err(error) if passes(&error) && !self.ended() => self.wait_for(me + 1 + missing),
                 Err(error) => return Err(failure(me, format!("cannot take connections: {error}"))),
             }
+            // Who says nothing is not waited for, and who says something else is not of this cluster: a scanner, a browser.
+            for (one, spoke) in std::mem::take(&mut silent).into_iter().filter_map(Silent::listen) {
+                match spoke {
+                    true => self.meet(one.stream, one.from, later)?,
+                    false => silent.push(one),
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Somebody has begun to greet.
+    fn meet(&self, mut stream: TcpStream, from: SocketAddr, later: &mut [Links]) -> Result<(), EngineError> {
+        let Search { config, agreement, .. } = *self;
+        let me = config.process;
+        let heard =
+            stream.set_nonblocking(false).and_then(|()| stream.set_nodelay(true)).and_then(|()| hear(&mut stream));
+        let Ok((peer, link, theirs)) = heard else { return Ok(()) };
+        let place = peer.checked_sub(me + 1).and_then(|place| later.get_mut(place));
+        let place = place.map(|links| &mut links[link as usize]);
+        let Some(place) = place.filter(|place| place.is_none()) else {
+            let processes = config.processes();
+            return Err(failure(
+                peer,
+                format!(
+                    "a process at {from} says it is process {peer} of the {processes}, which is taken; give each its own -p"
+                ),
+            ));
+        };
+        greet(&mut stream, me, link, agreement)
+            .map_err(|error| failure(peer, format!("left while greeting: {error}")))?;
+        agree(peer, agreement, &theirs)?;
+        *place = Some(stream);
+        Ok(())
+    }
+}
+
+/// Somebody who has connected and said nothing yet.
+struct Silent {
+    stream: TcpStream,
+    from: SocketAddr,
+    since: Clock,
+}
+
+impl Silent {
+    /// Whether it has said our word by now; `None` if it is not of this cluster, or has gone, or has had its time.
+    fn listen(self) -> Option<(Silent, bool)> {
+        let mut word = [0; WORD.len()];
+        match self.stream.peek(&mut word) {
+            Ok(said) if said == word.len() => (word == WORD).then_some((self, true)),
+            Ok(said) if said == 0 || word[..said] != WORD[..said] => None,
+            Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => None,
+            _ => (self.since.elapsed() < GREETING).then_some((self, false)),
+        }
     }
 }
 

@@ -60,7 +60,8 @@ fn integer(name: &str, value: i64) -> Value {
     json!({ "key": name, "value": { "intValue": value.to_string() } })
 }
 
-fn percent_decoded(value: &str) -> String {
+/// A value as W3C's baggage writes it: of attributes, and of headers.
+pub fn percent_decoded(value: &str) -> String {
     let bytes = value.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(&byte) = bytes.get(at) {

@@ -12,6 +12,7 @@ use super::host::Hosts;
 use super::limits::Limits;
 use super::origin::{self, Origins};
 use super::problem::Problem;
+use super::quiet::Known;
 use super::role::Role;
 use super::tls::Tls;
 use super::tokens::{Refusal, Tokens};
@@ -68,8 +69,13 @@ impl Pass {
 pub(super) async fn guard(State((app, role)): State<(App, Role)>, mut request: Request, next: Next) -> Response {
     match admit(&app, role, &request) {
         Ok(pass) => {
+            let known = pass.0.is_some();
             request.extensions_mut().insert(pass);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if known {
+                response.extensions_mut().insert(Known);
+            }
+            response
         }
         Err(problem) => problem.into_response(),
     }

@@ -167,7 +167,8 @@ fn split_query(query: &str) -> (Option<String>, String) {
     (token, rest)
 }
 
-fn percent_decoded(text: &str) -> String {
+/// Text of a query as it is meant.
+pub(super) fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&percent_bytes(text)).into_owned()
 }
 

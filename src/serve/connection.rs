@@ -7,15 +7,17 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -24,9 +26,11 @@ use tower_service::Service;
 use super::access::Access;
 use super::hangup;
 use super::limits::{Limit, Limits};
-use super::paced::Paced;
+use super::paced::{Admission, Paced};
+use super::problem::Problem;
 use super::quiet::{Quiet, Quieter};
 use super::traffic::Traffic;
+use super::turns::Turns;
 use crate::metrics::Usage;
 
 /// The address of the client, in the extensions of a request.
@@ -45,13 +49,8 @@ const UNSENT: u32 = 128 << 10;
 /// Clients at a time that are told why they are refused; further ones are cut off.
 const TOLD: usize = 16;
 
-/// What a client hears if there are too many.
-const FULL: &str = concat!(
-    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n",
-    "connection: close\r\n\r\n",
-    r#"{"type":"about:blank","title":"Service Unavailable","status":503,"#,
-    r#""detail":"too many connections are open; come back, or raise the limit 'connections'"}"#,
-);
+/// How long one of those has to say what it wants.
+const HEARD: Duration = Duration::from_millis(500);
 
 /// How many connections may be open: the limit, less if the process may not have so many descriptors. Its engine keeps those
 /// for `files`.
@@ -78,7 +77,7 @@ pub(super) async fn serve(
     mut closing: watch::Receiver<bool>,
 ) -> io::Result<()> {
     traffic.connections_capacity.set(i64::try_from(places).unwrap_or(i64::MAX));
-    let mut quieter = Quieter::default();
+    let (mut quieter, turns) = (Quieter::default(), Turns::new());
     let (room, told) = (Arc::new(Semaphore::new(places)), Arc::new(Semaphore::new(TOLD)));
     let mut open = JoinSet::new();
     loop {
@@ -98,24 +97,30 @@ pub(super) async fn serve(
         };
         let place = match room.clone().try_acquire_owned() {
             Ok(place) => Some(place),
-            // One that has asked for nothing makes room.
-            Err(_) if quieter.make_room() => {
-                traffic.refuse("slow_head", &"a silent connection");
-                None
-            }
-            Err(_) => {
-                traffic.refuse("connections", &peer);
-                if let Ok(place) = told.clone().try_acquire_owned() {
-                    let plain = access.tls.is_none();
-                    open.spawn(async move {
-                        refuse(stream, plain).await;
-                        drop(place);
-                    });
+            // A silent one makes room.
+            Err(_) => match quieter.make_room() {
+                Some(spoke) => {
+                    if !spoke {
+                        traffic.refuse("slow_head", &"a silent connection");
+                    }
+                    None
                 }
-                continue;
-            }
+                None => {
+                    match told.clone().try_acquire_owned() {
+                        Ok(place) => {
+                            let (access, router, traffic) = (access.clone(), router.clone(), traffic.clone());
+                            open.spawn(async move {
+                                refuse(stream, peer, &access, router, &traffic).await;
+                                drop(place);
+                            });
+                        }
+                        Err(_) => traffic.refuse("connections", &peer),
+                    }
+                    continue;
+                }
+            },
         };
-        let client = Client { peer, traffic: traffic.clone(), quiet: quieter.comes() };
+        let client = Client { peer, traffic: traffic.clone(), turns: turns.clone(), quiet: quieter.comes() };
         let (access, router, closing) = (access.clone(), router.clone(), closing.clone());
         let (here, room) = (traffic.connection(), room.clone());
         open.spawn(async move {
@@ -125,11 +130,8 @@ pub(super) async fn serve(
                 None => freed.await,
             };
             match place {
-                Some(place) => {
-                    let _place = (place, here);
-                    connect(stream, client, &access, router, closing).await;
-                }
-                None => refuse(stream, access.tls.is_none()).await,
+                Some(place) => connect(stream, client, (place, here), &access, router, closing).await,
+                None => refuse(stream, client.peer, &access, router, &client.traffic).await,
             }
         });
     }
@@ -138,30 +140,72 @@ pub(super) async fn serve(
     Ok(())
 }
 
-async fn refuse(mut stream: TcpStream, plain: bool) {
-    if plain {
-        // A client that does not listen learns it by the end of the connection.
-        let _ = tokio::time::timeout(PAUSE, stream.write_all(FULL.as_bytes())).await;
-        let _ = stream.shutdown().await;
+/// Answers the probes of supervisors, who would otherwise end a server that is merely full, and refuses everything else.
+async fn refuse(stream: TcpStream, peer: SocketAddr, access: &Access, router: Router, traffic: &Traffic) {
+    let probed = AtomicBool::new(false);
+    let answered = async {
+        match &access.tls {
+            None => answer_probe(stream, router, &probed).await,
+            Some(tls) => {
+                if let Ok(stream) = tls.acceptor().accept(stream).await {
+                    answer_probe(stream, router, &probed).await;
+                }
+            }
+        }
+    };
+    // A client that says nothing learns it by the end of the connection.
+    let _ = tokio::time::timeout(HEARD, answered).await;
+    if !probed.load(Ordering::Relaxed) {
+        traffic.refuse("connections", &peer);
     }
+}
+
+async fn answer_probe<S: hangup::Client>(stream: S, router: Router, probed: &AtomicBool) {
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let mut router = router.clone();
+        async move {
+            if !matches!(request.uri().path(), "/livez" | "/readyz") {
+                let detail = "too many connections are open; come back, or raise the limit 'connections'";
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+                return Ok(problem.with(header::RETRY_AFTER, HeaderValue::from_static("1")).into_response());
+            }
+            probed.store(true, Ordering::Relaxed);
+            router.call(request).await
+        }
+    });
+    drop(http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service).await);
 }
 
 /// Who is connected.
 struct Client {
     peer: SocketAddr,
     traffic: Arc<Traffic>,
+    turns: Turns,
     quiet: Arc<Quiet>,
 }
 
-async fn connect(stream: TcpStream, client: Client, access: &Access, router: Router, closing: watch::Receiver<bool>) {
+impl Client {
+    fn paced<S>(&self, stream: S, limits: &Limits, admission: Admission) -> Paced<S> {
+        Paced::new(stream, limits, (self.peer, admission), (&self.traffic, &self.turns))
+    }
+}
+
+async fn connect(
+    stream: TcpStream,
+    client: Client,
+    admission: Admission,
+    access: &Access,
+    router: Router,
+    closing: watch::Receiver<bool>,
+) {
     // Without it small answers may wait for those before to be acknowledged.
     let _ = stream.set_nodelay(true);
     // What a client does not take waits here, not in the kernel: the same at any speed, and how fast it takes can be seen.
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
     let limits = &access.limits;
-    let Client { peer, traffic, quiet } = &client;
+    let Client { peer, traffic, quiet, .. } = &client;
     let Some(tls) = &access.tls else {
-        return speak(Paced::new(stream, limits, *peer, traffic.clone()), &client, limits, router, closing).await;
+        return speak(client.paced(stream, limits, admission), &client, limits, router, closing).await;
     };
     let shaking = tokio::time::timeout(limits.time(Limit::HeadTime), tls.acceptor().accept(stream));
     let shaken = tokio::select! {
@@ -169,9 +213,7 @@ async fn connect(stream: TcpStream, client: Client, access: &Access, router: Rou
         () = quiet.cut() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => {
-            speak(Paced::new(stream, limits, *peer, traffic.clone()), &client, limits, router, closing).await;
-        }
+        Ok(Ok(stream)) => speak(client.paced(stream, limits, admission), &client, limits, router, closing).await,
         Ok(Err(error)) => traffic.refuse("handshake", &format_args!("{peer} ({error})")),
         Err(_) => traffic.refuse("handshake", peer),
     }
@@ -184,17 +226,19 @@ async fn speak<S: hangup::Client>(
     router: Router,
     mut closing: watch::Receiver<bool>,
 ) {
-    let Client { peer, traffic, quiet } = client;
+    let Client { peer, traffic, quiet, .. } = client;
     let (ip, inflow, hangup, speaks) = (peer.ip(), stream.inflow.clone(), stream.hangup.clone(), quiet.clone());
+    let (heard, begun) = (stream.heard.clone(), stream.heard.clone());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        speaks.speaks();
+        let busy = speaks.speaks();
+        heard.store(false, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(ip));
         request.extensions_mut().insert(inflow.clone());
         request.extensions_mut().insert(hangup.clone());
         let mut router = router.clone();
         async move {
             Ok::<_, Infallible>(match router.call(request).await {
-                Ok(response) => response,
+                Ok(response) => busy.answers(response),
             })
         }
     });
@@ -217,8 +261,10 @@ async fn speak<S: hangup::Client>(
     };
     let Err(error) = ended else { return };
     match () {
-        // One that was kept for more requests and had none is no refusal.
-        () if error.is_timeout() && !quiet.spoke() => traffic.refuse("slow_head", peer),
+        // One that was kept for more requests and began none is no refusal.
+        () if error.is_timeout() && (!quiet.spoke() || begun.load(Ordering::Relaxed)) => {
+            traffic.refuse("slow_head", peer)
+        }
         () if error.is_parse() || error.is_parse_too_large() => {
             traffic.refuse("head", &format_args!("{peer} ({error})"))
         }

@@ -44,7 +44,7 @@ impl Hosts {
         let detail = format!(
             "this server does not go by the name '{name}': call it by its address or as localhost, or allow the name with --allow-hosts {name}"
         );
-        Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).kind("host"))
+        Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail))
     }
 }
 

@@ -62,6 +62,7 @@ mod throttle;
 mod tls;
 mod tokens;
 mod traffic;
+mod turns;
 mod view_rows;
 mod views;
 mod vitals;

@@ -4,21 +4,25 @@
 //! Time counts from when the client's side is full until all that was to be sent is gone. A client that takes all there is,
 //! however seldom there is something, is never cut off here.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 use super::hangup::{Client, Hangup};
 use super::inflow::Inflow;
 use super::limits::{Limit, Limits};
-use super::traffic::Traffic;
+use super::traffic::{Here, Traffic};
+use super::turns::{Turn, Turns};
 use crate::time::Clock;
 
 /// How fast a client is to be.
@@ -86,6 +90,27 @@ impl Wait {
     }
 }
 
+/// Why a connection was cut off, in the error that its reader meets.
+#[derive(Debug)]
+pub(super) struct Cut(pub(super) &'static str);
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cut off: {}", self.0)
+    }
+}
+
+impl std::error::Error for Cut {}
+
+impl From<Cut> for io::Error {
+    fn from(cut: Cut) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, cut)
+    }
+}
+
+/// One of the places for connections.
+pub(super) type Admission = (OwnedSemaphorePermit, Here);
+
 /// See the module.
 pub(super) struct Paced<S> {
     inner: S,
@@ -94,14 +119,34 @@ pub(super) struct Paced<S> {
     traffic: Arc<Traffic>,
     pub(super) inflow: Arc<Inflow>,
     pub(super) hangup: Arc<Hangup>,
+    /// Whether anything came since this was last made false.
+    pub(super) heard: Arc<AtomicBool>,
+    turn: Turn,
+    /// As long as the connection is there, whatever becomes of it.
+    _admission: Admission,
     /// While the client's side is full.
     wait: Option<Wait>,
 }
 
 impl<S> Paced<S> {
-    pub(super) fn new(inner: S, limits: &Limits, peer: SocketAddr, traffic: Arc<Traffic>) -> Paced<S> {
-        let pace = Pace::of_answers(limits);
-        Paced { inner, pace, peer, traffic, inflow: Arc::default(), hangup: Arc::default(), wait: None }
+    pub(super) fn new(
+        inner: S,
+        limits: &Limits,
+        (peer, admission): (SocketAddr, Admission),
+        (traffic, turns): (&Arc<Traffic>, &Turns),
+    ) -> Paced<S> {
+        Paced {
+            inner,
+            pace: Pace::of_answers(limits),
+            peer,
+            traffic: traffic.clone(),
+            inflow: Arc::default(),
+            hangup: Arc::default(),
+            heard: Arc::default(),
+            turn: turns.join(),
+            _admission: admission,
+            wait: None,
+        }
     }
 
     fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -113,7 +158,7 @@ impl<S> Paced<S> {
                     return Poll::Pending;
                 }
                 self.traffic.refuse("slow_reader", &self.peer);
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+                Poll::Ready(Err(Cut("slow_reader").into()))
             }
             written => {
                 if let (Poll::Ready(Ok(bytes)), Some(wait)) = (&written, &mut self.wait) {
@@ -133,9 +178,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if let Err(kind) = self.inflow.came(buffer.filled().len() - before) {
+        let came = buffer.filled().len() - before;
+        if came > 0 {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+        if let Err(kind) = self.inflow.came(came) {
             self.traffic.refuse(kind, &self.peer);
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            return Poll::Ready(Err(Cut(kind).into()));
         }
         read
     }
@@ -143,7 +192,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
 
 impl<S: Client> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let permit = ready!(self.turn.poll(bytes.len(), context));
         let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.turn.over(permit);
         self.written(context, written)
     }
 
@@ -152,7 +203,9 @@ impl<S: Client> AsyncWrite for Paced<S> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let permit = ready!(self.turn.poll(parts.iter().map(|part| part.len()).sum(), context));
         let written = Pin::new(&mut self.inner).poll_write_vectored(context, parts);
+        self.turn.over(permit);
         self.written(context, written)
     }
 

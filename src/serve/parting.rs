@@ -2,7 +2,8 @@
 //!
 //! A client may send its last frames and the Close in one go. What reads frames answers the Close as soon as it sees it, and
 //! after that nothing can be said. So [`Gate`] hands the Close over on the second asking: who reads is told first that there is
-//! no more for now, and acknowledges what came before.
+//! no more for now, and acknowledges what came before. A client that closes its side instead, behind a whole frame, has said
+//! goodbye too: its end becomes a Close.
 
 use std::io;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::PARTING;
+use super::paced::Cut;
 use super::signs::Signs;
 use super::socket::Socket;
 
@@ -56,6 +58,16 @@ impl Parting {
             Error::Capacity(error) => (CloseCode::Size, error.to_string()),
             Error::Utf8(_) => (CloseCode::Invalid, "a text message that is not UTF-8".to_owned()),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
+            Error::Io(error) => match error.get_ref()?.downcast_ref::<Cut>()? {
+                Cut("slow_body") => {
+                    (CloseCode::Policy, "a message came too slowly; see the limits 'body-time' and 'rate'".to_owned())
+                }
+                Cut("bodies") => (
+                    CloseCode::Again,
+                    "too many bodies are on their way; come back, or raise the limit 'bodies'".to_owned(),
+                ),
+                Cut(_) => return None,
+            },
             Error::Protocol(error) => (CloseCode::Protocol, error.to_string()),
             _ => return None,
         };
@@ -107,11 +119,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
             let before = buffer.filled().len();
             ready!(Pin::new(&mut gate.stream).poll_read(context, buffer))?;
             let came = &buffer.filled()[before..];
-            let Some(close) = gate.frames.close(came) else { return Poll::Ready(Ok(())) };
-            gate.held = came[close..].to_vec();
-            buffer.set_filled(before + close);
-            if close > 0 {
-                return Poll::Ready(Ok(()));
+            if came.is_empty() && buffer.remaining() > 0 && gate.frames.end() {
+                gate.held = GOODBYE.to_vec();
+            }
+            if gate.held.is_empty() {
+                let Some(close) = gate.frames.close(came) else { return Poll::Ready(Ok(())) };
+                gate.held = came[close..].to_vec();
+                buffer.set_filled(before + close);
+                if close > 0 {
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
         if !std::mem::replace(&mut gate.asked, true) {
@@ -150,7 +167,15 @@ struct Frames {
     closed: bool,
 }
 
+/// A Close without a reason, as clients write it.
+const GOODBYE: [u8; 6] = [0x88, 0x80, 0, 0, 0, 0];
+
 impl Frames {
+    /// The client's side ends; true if that is behind a whole frame, and no Close came before.
+    fn end(&mut self) -> bool {
+        self.come == 0 && self.rest == 0 && !std::mem::replace(&mut self.closed, true)
+    }
+
     /// Where in the bytes the first Close begins.
     fn close(&mut self, bytes: &[u8]) -> Option<usize> {
         const CLOSE: u8 = 8;
@@ -235,12 +260,29 @@ mod tests {
         assert_eq!((close.await.unwrap(), asks), (6, 2));
     }
 
+    #[tokio::test]
+    async fn an_end_behind_a_whole_frame_is_a_close() {
+        let read = async |bytes: &[u8]| {
+            let mut all = Vec::new();
+            Gate::new(bytes).read_to_end(&mut all).await.unwrap();
+            all
+        };
+        assert_eq!(read(&frame(1, 3)).await, [&frame(1, 3), &GOODBYE[..]].concat());
+        let closed = [frame(1, 3), frame(8, 2)].concat();
+        assert_eq!(read(&closed).await, closed, "once");
+        assert_eq!(read(&frame(1, 3)[..5]).await, frame(1, 3)[..5]);
+    }
+
     #[test]
     fn errors_have_their_codes() {
         let code = |error: &Error| Parting::of(error).map(|parting| u16::from(parting.code));
         assert_eq!(code(&Error::Capacity(CapacityError::MessageTooLong { size: 5, max_size: 4 })), Some(1009));
         assert_eq!(code(&Error::Utf8(String::new())), Some(1007));
         assert_eq!(code(&Error::Protocol(ProtocolError::UnmaskedFrameFromClient)), Some(1002));
+        assert_eq!(code(&Error::Io(Cut("slow_body").into())), Some(1008));
+        assert_eq!(code(&Error::Io(Cut("bodies").into())), Some(1013));
+        assert_eq!(code(&Error::Io(Cut("slow_reader").into())), None);
+        assert_eq!(code(&Error::Io(io::ErrorKind::TimedOut.into())), None);
         assert_eq!(code(&Error::ConnectionClosed), None);
         assert_eq!(code(&Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)), None);
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::App;
 use super::as_of::AsOf;
@@ -42,16 +43,22 @@ pub(super) const SHAPES: &[Shape] =
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    views: Option<String>,
+    /// See [`find_all`].
+    #[serde(rename = "views")]
+    _views: Option<IgnoredAny>,
     limit: Option<String>,
     numbers: Option<String>,
 }
 
-async fn rows(State(app): State<App>, query: Result<Query<Asked>, QueryRejection>) -> Result<Response, Problem> {
+async fn rows(
+    State(app): State<App>,
+    query: Result<Query<Asked>, QueryRejection>,
+    RawQuery(written): RawQuery,
+) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = asked.limit.as_deref().map_or(Ok(LIMIT), limit)?;
     let numbers = asked.numbers.as_deref().map_or(Ok(Numbers::Json), numbers)?;
-    let views = find_all(&app, asked.views.as_deref())?;
+    let views = find_all(&app, written.as_deref())?;
     for _ in 0..TRIES.0 {
         let read = || app.engine.views().read(&views).map(|snapshots| body(&views, &snapshots, limit, numbers));
         match app.lanes.telling.run(read).await {

@@ -20,8 +20,8 @@ use crate::engine::{Snapshot, View, Views};
 use crate::format::Numbers;
 use crate::time::{Clock, Epoch};
 
-/// Rows of a piece.
-const PIECE_ROWS: usize = 2048;
+/// Rows of a piece: about a ms, after which the processor is given up to whoever waits for it.
+const PIECE_ROWS: usize = 512;
 /// A long snapshot is handed out for so many times as long as it took to make.
 const SHARE: u32 = 20;
 /// How often to begin anew when the ring does not reach before reading views at once.
@@ -127,6 +127,7 @@ fn pieces(tag: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
     let event = |(view, end): (&Arc<View>, &Epoch)| {
         let (mut after, mut more) = (None::<Vec<u8>>, true);
         let pages = std::iter::from_fn(|| {
+            std::thread::yield_now();
             let page = more.then(|| view.page_at(*end, after.as_deref(), PIECE_ROWS).ok_or(Past))?;
             Some(page.map(|mut page| {
                 after = page.next.take();

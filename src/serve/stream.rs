@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, Path, Query, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -131,7 +131,8 @@ pub(super) struct Asked {
     last_event_id: Option<String>,
 }
 
-pub(super) type AskedQuery = Result<Query<Asked>, QueryRejection>;
+/// What is asked, and how it is written.
+pub(super) type AskedQuery = (Result<Query<Asked>, QueryRejection>, RawQuery);
 
 async fn one(
     State(app): State<App>,
@@ -152,24 +153,20 @@ async fn many(
     start(app, Client::Sse, None, query, &headers, pass).map(|told| events(told, side))
 }
 
-fn read(query: AskedQuery) -> Result<Asked, Problem> {
-    query.map(|Query(asked)| asked).map_err(|error| Problem::bad_request(error.body_text()))
-}
-
 /// Starts to tell a reader of one view, or of those that the query names.
 pub(super) fn start(
     app: App,
     kind: Client,
     one: Option<&str>,
-    query: AskedQuery,
+    (query, RawQuery(written)): AskedQuery,
     headers: &HeaderMap,
     pass: Pass,
 ) -> Result<mpsc::Receiver<Arc<Telling>>, Problem> {
-    let asked = read(query)?;
+    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let views = match (one, asked.views.as_deref()) {
         (Some(_), Some(_)) => return Err(Problem::bad_request("views: the path names the view")),
         (Some(name), None) => vec![find(&app, name)?.clone()],
-        (None, names) => find_all(&app, names)?,
+        (None, _) => find_all(&app, written.as_deref())?,
     };
     let only_final = match asked.emit.as_deref() {
         None | Some("changes") => false,

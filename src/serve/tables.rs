@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::{Array, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{Field, Schema, SchemaRef};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -32,7 +32,8 @@ use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
 use super::view_rows;
 use crate::engine::{Ended, Table};
-use crate::format::{self, Decoding, Layout};
+use crate::format::{self, Constant, Decoding, Layout, constant};
+use crate::plan::sql_type;
 use crate::table::Change;
 use crate::time::Zone;
 
@@ -334,6 +335,9 @@ fn read(table: &Table, objects: &[Object], what: Wanted, zone: Zone) -> Result<G
                 let reason = format!("'{}' has no column '{name}'; it has: {}", table.name(), names.join(", "));
                 return Err(refuse(row + 1, reason));
             };
+            if table.spec().key().contains(&column) {
+                exact(schema.field(column), value, zone).map_err(|reason| refuse(row + 1, reason))?;
+            }
             known[column] = Some(value);
         }
         let members =
@@ -377,6 +381,19 @@ fn read(table: &Table, objects: &[Object], what: Wanted, zone: Zone) -> Result<G
     RecordBatch::try_new_with_options(nullable(schema), columns.collect(), &options)
         .map(|rows| Given { rows, given })
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+/// Refuses the key of a row that would be rounded to that of another.
+fn exact(field: &Field, value: &RawValue, zone: Zone) -> Result<(), String> {
+    let quoted = serde_json::from_str::<String>(value.get());
+    let text = quoted.as_deref().unwrap_or(value.get());
+    match constant(field.data_type(), text, zone) {
+        Some(Constant::Nothing) => {
+            let kind = sql_type(field.data_type());
+            Err(format!("no {kind} is {text}, and '{}', of the primary key, is not rounded", field.name()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The same columns, all nullable: what may be missing is found out by itself.

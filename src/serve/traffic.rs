@@ -155,20 +155,21 @@ pub(super) struct Kind(pub(super) &'static str);
 
 /// Why an answer refuses; `None` if it does not.
 pub(super) fn kind(status: StatusCode, told: Option<Kind>) -> Option<&'static str> {
-    let told = told.map(|Kind(kind)| kind);
-    match status.as_u16() {
-        ..=399 => None,
-        401 => Some("unauthorized"),
-        403 => Some("forbidden"),
-        404 | 405 => Some("unknown"),
-        408 => Some("slow_body"),
-        413 => Some("body"),
-        431 => Some("head"),
-        429 => Some(told.unwrap_or("backpressure")),
-        503 => Some(told.unwrap_or("unavailable")),
-        500.. => Some("failed"),
-        _ => Some("malformed"),
-    }
+    let by_status = match status.as_u16() {
+        ..=399 => return None,
+        401 => "unauthorized",
+        403 => "forbidden",
+        404 | 405 => "unknown",
+        408 => "slow_body",
+        413 => "body",
+        421 => "host",
+        429 => "backpressure",
+        431 => "head",
+        503 => "unavailable",
+        500.. => "failed",
+        _ => "malformed",
+    };
+    Some(told.map_or(by_status, |Kind(kind)| kind))
 }
 
 #[cfg(test)]
@@ -182,6 +183,7 @@ mod tests {
             assert!(REFUSALS.iter().any(|(known, _)| *known == kind), "{kind}");
         }
         assert_eq!(kind(StatusCode::SERVICE_UNAVAILABLE, Some(Kind("bodies"))), Some("bodies"));
+        assert_eq!(kind(StatusCode::MISDIRECTED_REQUEST, None), Some("host"));
         assert_eq!(kind(StatusCode::SWITCHING_PROTOCOLS, None), None);
     }
 

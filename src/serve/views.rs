@@ -8,6 +8,7 @@ use axum::routing::get;
 use serde::Serialize;
 
 use super::App;
+use super::around::percent_decoded;
 use super::as_of::AsOf;
 use super::columns::{Column, columns};
 use super::letters::letters_of;
@@ -109,13 +110,14 @@ async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Ab
     Ok(Json(About::of(&app.engine, find(&app, &name)?)))
 }
 
-/// Views by their names with commas between, each once; all without a name.
-pub(super) fn find_all(app: &App, names: Option<&str>) -> Result<Vec<Arc<View>>, Problem> {
-    let Some(names) = names.filter(|names| !names.is_empty()) else {
+/// The views that `views=` of a query names, each once; all without a name.
+pub(super) fn find_all(app: &App, query: Option<&str>) -> Result<Vec<Arc<View>>, Problem> {
+    let names = names(query.unwrap_or_default(), |name| app.engine.views().get(name).is_some());
+    if names.is_empty() {
         return Ok(app.engine.views().iter().cloned().collect());
-    };
+    }
     let mut found: Vec<Arc<View>> = Vec::new();
-    for name in names.split(',') {
+    for name in &names {
         let view = find(app, name)?;
         if found.iter().any(|other| Arc::ptr_eq(other, view)) {
             return Err(Problem::bad_request(format!("views: '{name}' is there twice; name each view once")));
@@ -125,8 +127,34 @@ pub(super) fn find_all(app: &App, names: Option<&str>) -> Result<Vec<Arc<View>>,
     Ok(found)
 }
 
+/// Names with commas between. A comma that is written as `%2C` is one of the name where a view has that name; clients that
+/// write every comma so mean the others.
+fn names(query: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let values = query.split('&').filter_map(|part| part.strip_prefix("views=")).filter(|value| !value.is_empty());
+    let written = values.flat_map(|value| value.split(',')).map(percent_decoded);
+    let several = |name: String| match exists(&name) {
+        true => vec![name],
+        false => name.split(',').map(str::to_owned).collect(),
+    };
+    written.flat_map(several).collect()
+}
+
 /// A view by its name, or the refusal that names those that exist.
 pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<&'a Arc<View>, Problem> {
     let views = app.engine.views();
     views.get(name).ok_or_else(|| Problem::unknown("view", name, views.iter().map(|view| view.name())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_have_commas() {
+        let read = |query| names(query, |name| ["a", "b", "a,b", "pages, by k"].contains(&name));
+        assert_eq!(read("views=a,b&limit=3"), ["a", "b"]);
+        assert_eq!(read("limit=3&views=pages%2C%20by%20k,a%2Cb,c"), ["pages, by k", "a,b", "c"]);
+        assert_eq!(read("views=b%2Ca"), ["b", "a"]);
+        assert!(read("").is_empty() && read("views=").is_empty() && read("view=a").is_empty());
+    }
 }

@@ -101,7 +101,7 @@ fn a_socket_ends_with_the_reason_and_everything_acknowledged() {
         return;
     }
     let folder = folder(PROGRAM);
-    let process = Process::start(folder.path(), &[]);
+    let process = Process::start(folder.path(), &["--limits", "body-time=2s"]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sidecar/closes.py");
     let told = said(Command::new("python3").arg(script).arg(process.address.to_string()));
     assert_eq!(told.trim(), "all is well");

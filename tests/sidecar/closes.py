@@ -3,6 +3,7 @@ with everything acknowledged that was sent before, a Close in the same segment o
 
 import asyncio
 import json
+import socket as sockets
 import struct
 import sys
 
@@ -24,10 +25,17 @@ async def answers(socket, many):
     return [json.loads(await asyncio.wait_for(socket.recv(), 30)) for _ in range(many)]
 
 
-async def ends(path, code, reason, sent, before=0):
-    """Sends bytes; hears so many acknowledgements, then the end."""
+async def ends(path, code, reason, sent, before=0, then=b""):
+    """Sends bytes, and then now and then more; hears so many acknowledgements, then the end."""
+
+    async def drip(transport):
+        while then:
+            await asyncio.sleep(0.2)
+            transport.write(then)
+
     async with websockets.connect(f"{ADDRESS}{path}", max_size=None) as socket:
         socket.transport.write(sent)
+        dripping = asyncio.create_task(drip(socket.transport))
         try:
             heard = []
             while True:
@@ -35,8 +43,26 @@ async def ends(path, code, reason, sent, before=0):
         except websockets.exceptions.ConnectionClosed as closed:
             assert closed.rcvd is not None, f"{path}: no Close came: {closed}"
             assert closed.rcvd.code == code and reason in closed.rcvd.reason, f"{path}: {closed.rcvd}"
+        dripping.cancel()
         acks = [answer["seq"] for answer in heard if answer["type"] == "ack"]
         assert acks == list(range(1, before + 1)), acks
+
+
+def half_closed(event):
+    """Frames and the end of the client's side at once: each is acknowledged, and the end is a Close."""
+    host, port = sys.argv[1].rsplit(":", 1)
+    key = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+    for _ in range(40):
+        with sockets.create_connection((host, int(port)), timeout=30) as client:
+            client.sendall(f"GET {INGEST} HTTP/1.1\r\nhost: localhost\r\n{key}\r\n\r\n".encode())
+            heard = b""
+            while b"\r\n\r\n" not in heard:
+                heard += client.recv(4096)
+            client.sendall(event * 5)
+            client.shutdown(sockets.SHUT_WR)
+            while part := client.recv(4096):
+                heard += part
+        assert heard.count(b'"type":"ack"') == 5 and heard.endswith(b"\x88\x00"), heard
 
 
 async def main():
@@ -48,6 +74,9 @@ async def main():
         # Not masked, as a client's frames must be.
         await ends(path, 1002, "", good + b"\x81\x02{}", before)
         await ends(path, 1000, "", good + frame(8, struct.pack(">H", 1000)), before)
+    # A message that does not come on.
+    await ends(INGEST, 1008, "came too slowly", taken + bytes([0x81, 0xFE, 0x10, 0x00]) + bytes(4) + b"x", 3, b"x")
+    half_closed(frame(1, event))
     long = bytes([0x81, 0xFF]) + struct.pack(">Q", 64 << 20) + bytes(4) + b"x" * 1000
     await ends(INGEST, 1009, "the limit is", taken + long, 3)
     await ends(VIEW, 1009, "the limit is 4096", frame(1, b"x" * 5000))

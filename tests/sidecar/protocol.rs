@@ -167,6 +167,17 @@ fn heads_without_end_and_heads_that_do_not_come_are_cut_off() {
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "a byte now and then keeps a head open");
     eventually("it is counted", || process.refused("slow_head") >= 1);
+    // Half a head behind a whole request is one too, and nothing behind it is none.
+    let before = process.refused("slow_head");
+    let mut asked = ["", "GET /li"].map(|_| process.open("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+    let mut answer = [0; 512];
+    asked.iter_mut().for_each(|stream| assert!(stream.read(&mut answer).unwrap() > 0));
+    asked[1].write_all(b"GET /li").unwrap();
+    asked.iter_mut().for_each(|stream| assert_eq!(stream.read(&mut answer).unwrap(), 0, "it is cut off"));
+    eventually("one of them is counted", || process.refused("slow_head") == before + 1);
+    let hosts = process.refused("host");
+    assert_eq!(process.ask("GET", "/livez", "host: evil.example\r\n", "").0, 421);
+    assert_eq!(process.refused("host"), hosts + 1);
 }
 
 /// Bytes of a connection, so many a second.

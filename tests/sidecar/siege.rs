@@ -58,6 +58,71 @@ fn a_crowd_of_strangers_has_1024_descriptors_and_512_mib() {
     assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
 }
 
+/// 1,100 connections that ask for one thing each, some for half of another, and are silent from then on.
+#[test]
+fn those_that_ask_once_and_are_silent_make_room() {
+    let folder = folder(PUSHED);
+    let mut process = Process::limited(folder.path(), 1024, &["-w", "1"]);
+    let mut stream = process.open("GET /api/v1/views/sums/stream HTTP/1.0\r\n\r\n");
+    let probe = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for asked in [probe, "GET /nope HTTP/1.1\r\nhost: localhost\r\n\r\n", &format!("{probe}GET /li")] {
+        let silent: Vec<TcpStream> = (0..1_100).map(|_| process.open(asked)).collect();
+        for n in 0..20 {
+            assert_eq!(process.ask("GET", "/livez", "", "").0, 200, "supervisors do not wait");
+            let event = format!("{{\"page\":\"p{n}\",\"ms\":{n},\"ts\":{n}}}");
+            eventually("there is a place", || process.ask("POST", EVENTS, "", &event).0 == 202);
+        }
+        drop(silent);
+    }
+    eventually("all is shown", || process.json("/api/v1/views/sums")["rows"] == 20);
+    // A stream is not silent, however seldom it tells something.
+    let (mut told, mut block) = (Vec::new(), [0; 4096]);
+    while memchr::memmem::find(&told, b"\"page\":\"p19\"").is_none() {
+        let read = stream.read(&mut block).unwrap();
+        assert!(read > 0, "the stream was cut off");
+        told.extend_from_slice(&block[..read]);
+    }
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+}
+
+/// WebSockets are connections as long as they are open: those of the engine's own descriptors are left to it.
+#[test]
+fn sockets_leave_the_engine_its_descriptors() {
+    let program = format!(
+        "{PUSHED} CREATE TABLE pages (page VARCHAR, ms BIGINT) PARTITIONED BY (page)
+         WITH ('connector' = 'filesystem', 'path' = 'out/', 'format' = 'json');
+         INSERT INTO pages SELECT page, ms FROM clicks;"
+    );
+    let folder = folder(&program);
+    let mut process = Process::limited(folder.path(), 1024, &["-w", "1"]);
+    for path in ["/api/v1/sources/clicks/ws", "/api/v1/views/sums/ws"] {
+        let mut pusher = process.open(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+        let mut sockets: Vec<TcpStream> =
+            (0..1_100).map(|_| process.open(&SOCKET.replace("/api/v1/views/sums/ws", path))).collect();
+        eventually("all have heard", || sockets.iter().all(|socket| socket.peek(&mut [0]).is_ok()));
+        let upgraded = sockets.iter_mut().filter_map(|socket| {
+            let mut head = [0; 12];
+            socket.read_exact(&mut head).ok().filter(|()| head == *b"HTTP/1.1 101")
+        });
+        let upgraded = upgraded.count();
+        assert!((500..1_000).contains(&upgraded), "{upgraded} sockets");
+        let open = fs::read_dir(format!("/proc/{}/fd", process.child.id())).unwrap().count();
+        assert!(open < 1_000, "{open} descriptors");
+        for probe in ["/livez", "/readyz"] {
+            eventually("supervisors are answered", || process.ask("GET", probe, "", "").0 == 200);
+        }
+        let _ = pusher.read(&mut [0; 512]);
+        drop((sockets, pusher));
+        let rows: String = (0..60).map(|n| format!("{{\"page\":\"{path}{n}\",\"ms\":{n},\"ts\":{n}}}\n")).collect();
+        eventually("there is a place", || process.ask("POST", EVENTS, "", &rows).0 == 202);
+    }
+    assert!(process.refused("connections") > 100);
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+    assert_eq!(walk(&folder.path().join("out")), 120, "rows in the files");
+}
+
 /// An engine that has no descriptor left for a while: whatever opens files waits, nothing ends and nothing is lost.
 #[test]
 fn an_engine_without_descriptors_waits_for_them() {

@@ -152,8 +152,14 @@ fn who_waits_for_peers_says_so() {
     assert!(status == 503 && why.contains(&format!("waits for process 1 ({second})")), "{status} {why}");
     assert_eq!(process.ask("GET", "/livez", "", "").0, 200);
     assert_eq!(process.ask("GET", "/api/v1/views", "", "").0, 503);
+    // Nobody who says nothing, or something else, keeps the peer waiting.
+    let strangers: Vec<TcpStream> = (0..9).map(|_| TcpStream::connect(first).unwrap()).collect();
+    (&strangers[8]).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let begun = Instant::now();
     let mut peer = Process::start(folder.path(), &args("1"));
     eventually("it is ready", || process.ask("GET", "/readyz", "", "").0 == 200);
+    assert!(begun.elapsed() < Duration::from_secs(15), "they met after {:?}", begun.elapsed());
+    drop(strangers);
     assert_eq!(process.json("/api/v1/health")["processes"][1]["state"], "connected");
     process.terminate();
     assert_eq!((process.ends().code(), peer.ends().code()), (Some(0), Some(0)), "{:?}", process.said);

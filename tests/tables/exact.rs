@@ -6,10 +6,12 @@ use super::*;
 const EXACT: &str = "
     CREATE SOURCE clicks (k BIGINT) WITH ('connector' = 'feed', 'feed' = '$');
     CREATE TABLE amounts (k BIGINT PRIMARY KEY NOT ENFORCED, d DECIMAL(20, 4), x DOUBLE, note VARCHAR NOT NULL);
+    CREATE TABLE prices (k DECIMAL(20, 4) PRIMARY KEY NOT ENFORCED, n INT);
     CREATE TABLE words (\"order\" VARCHAR PRIMARY KEY NOT ENFORCED, \"limit\" INT, \"cursor\" INT, numbers INT);
     CREATE MATERIALIZED VIEW doubled AS SELECT k, d + d AS d, x FROM amounts;
     CREATE MATERIALIZED VIEW counted AS SELECT k, COUNT(*) AS n FROM clicks GROUP BY k;";
 
+const PRICES: &str = "/api/v1/tables/prices/rows";
 const ROWS: &str = "/api/v1/tables/amounts/rows";
 
 /// The rows of an answer as they are written.
@@ -26,6 +28,7 @@ fn exact_server(feed: &Feed) -> Server {
         {"k":9007199254740993,"d":"0.1000","x":"NaN","note":"odd"},
         {"k":"-9223372036854775808","d":1e2,"x":"Infinity","note":"least"}]"#;
     changed(&server, "POST", ROWS, body);
+    changed(&server, "POST", PRICES, r#"{"k":0.1,"n":1}"#);
     server
 }
 
@@ -87,7 +90,27 @@ fn numbers_keep_their_digits_from_end_to_end() {
         assert_eq!(status, 400, "{problem}");
         assert!(problem["detail"].as_str().unwrap().contains(refusal), "{problem}");
     }
-    // The one that is meant goes.
+    // The one that is meant goes, and no other.
+    for (method, path, body) in [
+        ("POST", "prices", r#"{"k":0.10004,"n":9}"#),
+        ("PUT", "prices", r#"[{"k":"0.10004","n":9}]"#),
+        ("PATCH", "prices", r#"{"k":0.09996,"n":9}"#),
+        ("DELETE", "prices?k=0.10001", ""),
+        ("DELETE", "prices", r#"{"k":100001e-6}"#),
+        ("DELETE", "amounts?k=9007199254740992.5", ""),
+        ("PATCH", "amounts", r#"{"k":9007199254740992.5,"note":"x"}"#),
+    ] {
+        let path =
+            path.split_once('?').map_or(format!("{path}/rows"), |(table, query)| format!("{table}/rows?{query}"));
+        let (status, problem) = send(&server, method, &format!("/api/v1/tables/{path}"), body);
+        assert_eq!(status, 400, "{method} {path} {body}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("is not rounded"), "{problem}");
+    }
+    assert_eq!(text(&server, PRICES), r#"[{"k":0.1000,"n":1}]"#);
+    changed(&server, "PATCH", PRICES, r#"{"k":"1000e-4","n":2}"#);
+    assert_eq!(text(&server, PRICES), r#"[{"k":0.1000,"n":2}]"#);
+    changed(&server, "DELETE", &format!("{PRICES}?k=0.10000"), "");
+    assert_eq!(text(&server, PRICES), "[]");
     changed(&server, "DELETE", ROWS, r#"{"k":9007199254740993}"#);
     changed(&server, "DELETE", &format!("{ROWS}?k=-9223372036854775808"), "");
     assert_eq!(text(&server, ROWS), format!("[{even}]"));
