@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::time::parse_duration_ms;
 
-pub use place::{Inputs, Outputs, PART};
+pub use place::{Inputs, Outputs, PART, packed_name};
 
 /// One option that a connector, format or statement understands.
 #[derive(Clone, Copy, Debug)]

@@ -97,6 +97,10 @@ fn files_of_others_are_read_as_the_rows_they_hold() {
         let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "\n{said}{failed}");
         println!("{said}");
+        let output = script(&["refuse"]).arg(env!("CARGO_BIN_EXE_highwater")).output().unwrap();
+        let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "\n{said}{failed}");
+        println!("{said}");
     }
 }
 

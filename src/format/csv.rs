@@ -174,7 +174,9 @@ impl TextDecoding for CsvDecoding {
                 continue;
             }
             if let Some((_, packed)) = PACKED.iter().find(|(magic, _)| header.starts_with(magic)) {
-                return Err(format!("the input is packed with {packed}: unpack it first"));
+                return Err(format!(
+                    "the input is packed with {packed}: gzip and zstd files are read with 'compression', others are to be unpacked first"
+                ));
             }
             let line = header.strip_suffix(b"\n").unwrap_or(header);
             let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -35,6 +35,18 @@ pub enum Inputs {
 /// How the files of a sink that writes parts begin.
 pub const PART: &str = "part-";
 
+/// How the names of packed files end.
+const PACKED: [&str; 3] = [".gz", ".zst", ".zstd"];
+
+/// The name of a packed file as it would be unpacked, and how it ends now.
+pub fn packed_name(name: &str) -> Option<(&str, &'static str)> {
+    let parted = |end: &'static str| {
+        let at = name.len().checked_sub(end.len()).filter(|at| name.is_char_boundary(*at))?;
+        name[at..].eq_ignore_ascii_case(end).then(|| (&name[..at], end))
+    };
+    PACKED.into_iter().find_map(parted)
+}
+
 /// The absolute path without `.`, `..` and links; a path whose links go in circles stays as it is.
 fn real(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

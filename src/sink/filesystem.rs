@@ -13,7 +13,7 @@ use super::partitioned::{self, Partitioned};
 use super::{Replaced, SinkConnector, SinkError, SinkSpec, Writer, changes};
 use crate::delta::Delta;
 use crate::format::{self, Encoder, Format, FormatError};
-use crate::options::{OptionError, OptionSpec, Outputs, PART, local};
+use crate::options::{OptionError, OptionSpec, Outputs, PART, local, packed_name};
 use crate::time::Epoch;
 
 /// Bytes of a format that can be read only once it is complete that are gathered before they go to the file.
@@ -52,6 +52,13 @@ impl SinkConnector for Filesystem {
         let format = format_of(spec)?;
         changes::check(spec, &[&OPTIONS[..2], format.options()])?;
         default_name(spec)?;
+        if packed_name(path(spec)?).is_some() {
+            return Err(SinkError::Schema {
+                sink: spec.name.clone(),
+                what: "files are written as they are, and the path ends as that of a packed one".to_owned(),
+                remedy: "leave the ending out, or write 'format' = 'parquet', whose columns are packed".to_owned(),
+            });
+        }
         if !spec.partition.is_empty() && (!self.per_worker(spec) || spec.partition.len() == spec.schema.fields().len())
         {
             let (what, remedy) = match self.per_worker(spec) {

@@ -12,7 +12,8 @@ use super::beside::Beside;
 use super::partition::Position;
 use super::path_values::{DEFAULT_NAME, default_name, path_values};
 use super::text::{self, TextInput, TextReader};
-use super::{Connector, Decoded, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
+use super::unpacking::{COMPRESSION, packed, unpacked};
+use super::{Connector, Decoded, Packing, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
 use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Notices, Part};
 use crate::options::{Inputs, OptionError, OptionSpec, Options, local};
 use crate::retry::{Patient, Standing, until_it_goes};
@@ -23,6 +24,7 @@ pub(super) struct Filesystem;
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "path", help: "a file, a folder, or a pattern with * and ?, also as file://" },
+    COMPRESSION,
     OptionSpec {
         name: "decode-threads",
         help: "how many threads decode one file of a text format (default: one a core)",
@@ -57,13 +59,16 @@ impl Connector for Filesystem {
     }
 
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
-        let path = path(spec)?;
+        let (packing, path) = packed(&spec.options, path(spec)?)?;
         check_options(spec, self.options(), Some(path))?;
         threads(&spec.options)?;
         chunk_bytes(&spec.options, spec.decode.len())?;
         default_name(spec)?;
         match format::choose(&spec.options, path) {
-            Ok(format) => decoding(spec, format).map(drop),
+            Ok(format) => {
+                streamed(spec, packing, format)?;
+                decoding(spec, format).map(drop)
+            }
             // A folder's or pattern's files each tell their own format, once they are there.
             Err(_) if spec.options.get("format").is_none() && path.ends_with(['/', '*']) => layout(spec).map(drop),
             Err(_) if spec.options.get("format").is_none() && !path.contains('.') => layout(spec).map(drop),
@@ -98,7 +103,9 @@ impl Connector for Filesystem {
         let layout = layout(spec)?;
         let reader = |file: PathBuf| -> Result<Box<dyn Reader>, SourceError> {
             let name = file.display().to_string();
-            let format = format::choose(&spec.options, &name).map_err(|error| refuse(spec, error))?;
+            let (packing, bare) = packed(&spec.options, &name)?;
+            let format = format::choose(&spec.options, bare).map_err(|error| refuse(spec, error))?;
+            streamed(spec, packing, format)?;
             let layout = Layout { notices: layout.notices.at(&name), ..layout.clone() };
             let (values, layout) = match path_values(spec, &file, &layout)? {
                 Some((values, layout)) => (Some(values), layout),
@@ -110,6 +117,7 @@ impl Connector for Filesystem {
                 path: file,
                 position: Some(Position::new(&spec.name, &name)),
                 name,
+                packing,
                 decoding,
                 layout,
                 values,
@@ -125,6 +133,18 @@ impl Connector for Filesystem {
 
 fn path(spec: &SourceSpec) -> Result<&str, SourceError> {
     Ok(local(spec.options.required("path", &format!("source '{}'", spec.name), OPTIONS[0].help)?))
+}
+
+/// Refuses packed files of formats that pack by themselves.
+fn streamed(spec: &SourceSpec, packing: Option<Packing>, format: &dyn Format) -> Result<(), SourceError> {
+    match (packing, format.name()) {
+        (Some(_), name @ ("parquet" | "arrow")) => Err(SourceError::Schema {
+            source_name: spec.name.clone(),
+            what: format!("a file of {name} is not packed as a whole"),
+            remedy: "unpack it; its columns may be packed".to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn chunk_bytes(options: &Options, columns: usize) -> Result<usize, OptionError> {
@@ -236,6 +256,7 @@ struct FileReader {
     name: String,
     /// Here until the file is opened.
     position: Option<Position>,
+    packing: Option<Packing>,
     decoding: Decoding,
     layout: Layout,
     values: Option<Beside>,
@@ -281,7 +302,8 @@ impl FileReader {
                 let decoding = decoding.clone();
                 let layout = self.layout.clone();
                 let (threads, chunk_bytes) = (self.threads, self.chunk_bytes);
-                let input = Box::new(Patient { input: file, standing, what });
+                let input = unpacked(self.packing, Box::new(Patient { input: file, standing, what }));
+                let input = input.map_err(|error| position.failed("reading", error))?;
                 let text = TextInput { input, decoding, layout, threads, chunk_bytes, live: false };
                 let name = self.name.clone();
                 let failed = |error| Position::new("", &name).failed("reading", error);
@@ -289,10 +311,16 @@ impl FileReader {
             }
             Decoding::Blocks(decoding) => {
                 let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
-                let whole = file.metadata().is_ok_and(|metadata| metadata.is_file());
+                let whole = self.packing.is_none() && file.metadata().is_ok_and(|metadata| metadata.is_file());
                 let file = Patient { input: file, standing, what };
                 // A pipe is read as it comes.
-                let input = if whole { Input::File(Arc::new(file)) } else { Input::Stream(Box::new(file)) };
+                let input = match whole {
+                    true => Input::File(Arc::new(file)),
+                    false => {
+                        let input = unpacked(self.packing, Box::new(file));
+                        Input::Stream(input.map_err(|error| position.failed("reading", error))?)
+                    }
+                };
                 let parts = format::guarded(|| decoding.open(input)).map_err(bad)?;
                 Box::new(BlockReader { parts, position })
             }

@@ -33,6 +33,7 @@ mod stdin;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unpacking;
 
 use std::fmt::Debug;
 use std::sync::Arc;

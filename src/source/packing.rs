@@ -4,7 +4,7 @@ use std::io::Read;
 
 /// What any Zstandard frame may ask for, as powers of two bytes: every decoder should grant 8 MiB.
 const LEAST_WINDOW_LOG: u32 = 23;
-const MOST_WINDOW_LOG: u32 = 27;
+pub(super) const MOST_WINDOW_LOG: u32 = 27;
 
 /// How bytes are packed: the codings of `Content-Encoding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,19 @@
-"""Files that pandas, pyarrow and DuckDB write, of rows with awkward content, and whether they were read as the same rows.
+"""Files that pandas, pyarrow, DuckDB and others write, of rows with awkward content, and whether they were read as the same rows, or
+refused where they are no rows.
 
     foreign_files.py write FOLDER SEED    writes the files, what they hold, and FOLDER/program.sql: a source and a sink a file
     foreign_files.py compare FOLDER       compares FOLDER/out/NAME.ndjson with what NAME holds
+    foreign_files.py refuse FOLDER HIGHWATER    runs HIGHWATER over the files that cannot be read
 """
+import bz2
 import datetime
 import decimal
+import gzip
 import json
 import math
 import os
 import random
+import subprocess
 import sys
 
 import duckdb
@@ -76,7 +81,7 @@ def same(expected, found):
 
 class Files:
     def __init__(self, folder, seed):
-        self.folder, self.draw, self.held, self.program = folder, random.Random(seed), {}, []
+        self.folder, self.draw, self.held, self.program, self.refused = folder, random.Random(seed), {}, [], {}
 
     def add(self, name, path, held, options="", columns=COLUMNS):
         self.held[name] = [shown(row) for row in held]
@@ -120,8 +125,13 @@ class Files:
         self.of_pyarrow()
         self.of_types()
         self.of_packings()
+        self.of_lines()
+        self.of_packed_text()
+        self.refusals()
         with open(self.at("program.sql"), "w", encoding="utf-8") as file:
             file.write("\n".join(self.program))
+        with open(self.at("refused.json"), "w", encoding="utf-8") as file:
+            json.dump(self.refused, file)
         with open(self.at("held.json"), "w", encoding="utf-8") as file:
             json.dump(self.held, file, default=lambda value: {"decimal": str(value)})
 
@@ -175,6 +185,90 @@ class Files:
         pyarrow.parquet.write_table(table, self.at("nested.parquet"))
         self.add("nested", "nested.parquet", held, "'timestamp.unit' = 's'", columns)
 
+
+    def raw(self, name, data, held, options="", columns="id INT, t VARCHAR"):
+        with open(self.at(name.replace("__", ".")), "wb") as file:
+            file.write(data)
+        self.add(name.replace("__", "_").replace(".", "_"), name.replace("__", "."), held, options, columns)
+
+    def of_lines(self):
+        """Ends of lines, marks, quotes across lines and chunks, delimiters behind the last field, records in any of them."""
+        draw = self.draw
+        texts = ["a", "", "two\nlines", "cr\r\nlf", 'say "x"', "end\n", "\nbegin", "x" * 3000, "é€", "a,b", "\r"]
+        held = [{"id": number, "t": draw.choice(texts)} for number in range(2000)]
+        quoted = lambda text: '"' + text.replace('"', '""') + '"'
+        def body(ends, header="id,t", last=""):
+            lines = [header + draw.choice(ends)] + [f"{row['id']},{quoted(row['t'])}{last}" + draw.choice(ends) for row in held]
+            return "".join(lines)
+        cut = lambda text, ends: text[: -len(ends[0])] if len(ends) == 1 else text
+        for name, ends in [("lf", ["\n"]), ("crlf", ["\r\n"]), ("mixed", ["\n", "\r\n"])]:
+            text = body(ends)
+            self.raw(f"ends_{name}__csv", text.encode(), held)
+            self.raw(f"ends_{name}_open__csv", cut(text, ends).encode(), held, "'decode-bytes' = '7 KiB', 'decode-threads' = '3'")
+            self.raw(f"ends_{name}_blank__csv", text.replace("id,t" + ends[0], "id,t" + ends[0] + ends[-1] * 3, 1).encode(), held)
+            self.raw(f"ends_{name}_bom__csv", b"\xef\xbb\xbf" + text.encode(), held)
+            for order in ["le", "be"]:
+                mark = "\ufeff".encode(f"utf-16-{order}")
+                self.raw(f"ends_{name}_{order}__csv", mark + text.encode(f"utf-16-{order}"), held)
+            lines = [json.dumps(row) + draw.choice(ends) for row in held]
+            self.raw(f"ends_{name}__ndjson", "".join(lines).encode(), held)
+            self.raw(f"ends_{name}_bom__ndjson", b"\xef\xbb\xbf" + "".join(lines).encode(), held)
+        # A delimiter behind the last field is a field without a name.
+        self.raw("trailing__csv", body(["\n"], "id,t,", ",").encode(), held)
+        # Undeclared columns may have one name.
+        self.raw("surplus_twice__csv", body(["\n"], "id,t,x,x", ",1,2").encode(), held)
+        self.raw("only_a_header__csv", b"id,t\r\n", [])
+        self.raw("nothing__csv", b"", [])
+        self.raw("nothing__ndjson", b"", [])
+
+    def of_packed_text(self):
+        """Text in gzip members and Zstandard frames, whole, in several, and by option."""
+        held = rows(self.draw, TEXTS)
+        lines = [json.dumps({**shown(row), "d": row["d"] and str(row["d"])}) + "\n" for row in held]
+        text, half = "".join(lines).encode(), "".join(lines[:100]).encode()
+        zstd = pyarrow.Codec("zstd")
+        packed = lambda data: zstd.compress(data, asbytes=True)
+        for name, data, options in [
+            ("packed_gz__ndjson.gz", gzip.compress(text), ""),
+            ("packed_members__ndjson.gz", gzip.compress(half) + gzip.compress(b"") + gzip.compress(text[len(half):]), "'decode-bytes' = '1 KiB'"),
+            ("packed_zst__ndjson.zst", packed(text), ""),
+            ("packed_frames__ndjson.zst", packed(half) + packed(text[len(half):]), ""),
+            ("packed_by_option__log", gzip.compress(text), "'format' = 'json', 'compression' = 'gzip'"),
+            ("not_packed__ndjson.gz", text, "'compression' = 'none'"),
+        ]:
+            self.raw(name, data, held, options, COLUMNS)
+        table = pandas.DataFrame([{name: globals()["text"](value) for name, value in row.items()} for row in held], dtype=object)
+        for name, packing in [("pandas_gzip", "csv.gz"), ("pandas_zstd", "csv.zst")]:
+            data = table.to_csv(index=False).encode()
+            with open(self.at(f"{name}.{packing}"), "wb") as file:
+                file.write(gzip.compress(data) if packing.endswith("gz") else packed(data))
+            self.add(name, f"{name}.{packing}", [{**row, "t": row["t"] or None} for row in held])
+
+    def refusals(self):
+        """Files that cannot be read, each with what is to be said of it."""
+        text = b"".join(b'{"id":%d,"t":"%d"}\n' % (number, number * 7919) for number in range(5000))
+        whole, broken = gzip.compress(text), bytearray(gzip.compress(text))
+        broken[len(broken) // 2 : len(broken) // 2 + 40] = b"\xff" * 40
+        zstd = pyarrow.Codec("zstd").compress(text, asbytes=True)
+        for name, data, told in [
+            ("cr.csv", b"id,t\r1,a\r2,b\r", "lines end with CR alone"),
+            ("twice.csv", b"id,t,id\n1,a,2\n", "names column 'id' twice, as its fields 1 and 3"),
+            ("other.csv", b"a,b\n1,2\n", "names none of the columns"),
+            ("packed.csv", gzip.compress(b"id,t\n1,a\n"), "packed with gzip"),
+            ("bzip.csv", bz2.compress(b"id,t\n1,a\n"), "packed with bzip2"),
+            ("short.ndjson.gz", whole[:-20], f"breaks off at byte {len(whole) - 20}"),
+            ("damaged.ndjson.gz", bytes(broken), "cannot be unpacked behind byte"),
+            ("short.ndjson.zst", zstd[:-20], f"breaks off at byte {len(zstd) - 20}"),
+            ("plain.ndjson.gz", text, "cannot be unpacked"),
+            ("nothing.ndjson.gz", b"", "breaks off at byte 0"),
+            ("nothing.parquet", b"", "not Parquet: there are 0 bytes"),
+            ("nothing.arrow", b"", "there are 0 bytes"),
+            ("text.parquet", b"id,t\n1,a\n", "not Parquet"),
+            ("short.parquet", open(self.at("groups.parquet"), "rb").read()[:-9], "not Parquet"),
+        ]:
+            with open(self.at(f"refused_{name}"), "wb") as file:
+                file.write(data)
+            self.refused[f"refused_{name}"] = told
 
     def pair(self, name, table, held, columns):
         """A table as Parquet and as Arrow, beside columns that nobody declared."""
@@ -269,8 +363,27 @@ def compare(folder):
     return wrong
 
 
+def refuse(highwater, folder):
+    """Runs a program over each file that is to be refused."""
+    wrong = 0
+    with open(os.path.join(folder, "refused.json"), encoding="utf-8") as file:
+        refused = json.load(file)
+    for name, told in refused.items():
+        with open(os.path.join(folder, "refused.sql"), "w", encoding="utf-8") as file:
+            file.write(f"CREATE SOURCE s (id INT, t VARCHAR) WITH ('connector' = 'filesystem', 'path' = '{name}');\n"
+                       "CREATE SINK o WITH ('connector' = 'blackhole') AS SELECT * FROM s;\n")
+        run = subprocess.run([highwater, "run", "refused.sql", "--exit-at-end", "--no-serve"], cwd=folder, capture_output=True, text=True)
+        if run.returncode != 1 or told not in run.stderr or name not in run.stderr:
+            wrong += 1
+            print(f"{name}: code {run.returncode}, and not '{told}': {run.stderr}")
+    print(f"{len(refused)} files are refused, {wrong} of them otherwise")
+    return wrong
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "write":
         Files(sys.argv[2], int(sys.argv[3])).write()
+    elif sys.argv[1] == "refuse":
+        sys.exit(1 if refuse(os.path.abspath(sys.argv[3]), sys.argv[2]) else 0)
     else:
         sys.exit(1 if compare(sys.argv[2]) else 0)
