@@ -15,6 +15,7 @@ use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
 use highwater::aggregate::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
+use highwater::delta::Unfit;
 use highwater::engine::{Config, Engine};
 use highwater::sql::{Catalog, plan};
 
@@ -90,6 +91,23 @@ impl Accumulator for Xors {
         for &group in groups {
             (self.xor[group as usize], self.count[group as usize]) = (0, 0);
         }
+    }
+
+    fn saved(&self) -> Vec<DataType> {
+        vec![DataType::Int64; 2]
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let column = |of: &[i64]| Arc::new(Int64Array::from_iter_values(groups.iter().map(|&g| of[g as usize])));
+        vec![column(&self.xor), column(&self.count)]
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        for (of, column) in [&mut self.xor, &mut self.count].into_iter().zip(saved) {
+            let values = column.as_primitive::<Int64Type>().values();
+            groups.iter().zip(values).for_each(|(&group, value)| of[group as usize] = *value);
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

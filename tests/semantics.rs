@@ -6,6 +6,8 @@
 mod arrival;
 #[path = "semantics/cluster.rs"]
 mod cluster;
+#[path = "semantics/cut.rs"]
+mod cut;
 #[path = "semantics/engine.rs"]
 mod engine;
 mod feed;
@@ -20,6 +22,8 @@ mod rank;
 mod recursion;
 #[path = "semantics/reduce.rs"]
 mod reduce;
+#[path = "semantics/saved.rs"]
+mod saved;
 mod script;
 #[path = "semantics/sessions.rs"]
 mod sessions;

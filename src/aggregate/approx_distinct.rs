@@ -5,19 +5,23 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array};
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array, UInt64Array};
 use arrow_schema::DataType;
 use datafusion_common::{DataFusionError, ScalarValue};
-use datasketches::hll::{HllType, HllUnion};
+use datasketches::hll::{HllSketch, HllType, HllUnion};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::identity::{Fixed, Identity, Whole};
 use super::native::by_native;
 use super::rows::{Codec, argument_nulls, bind};
+use super::saved::Entries;
 use super::seeded::hash;
 use super::visit::each;
 use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
+use crate::delta::Unfit;
 
 /// The function.
 #[derive(Debug)]
@@ -164,6 +168,50 @@ impl<K: Identity> Accumulator for Sketched<K> {
             State::Sketches(sketches) => groups.iter().for_each(|&group| sketches[group as usize] = None),
             State::Hashes(tables) => groups.iter().for_each(|&group| tables[group as usize] = HashTable::new()),
         }
+    }
+
+    /// A sketch in the form that all DataSketches libraries read, or hashes. Both are of [`hash`]es.
+    fn saved(&self) -> Vec<DataType> {
+        match &self.state {
+            State::Sketches(_) => vec![DataType::Binary],
+            State::Hashes(_) => Entries::types([&DataType::UInt64], true),
+        }
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let tables = match &self.state {
+            State::Sketches(sketches) => {
+                let bytes = |sketch: &HllUnion| sketch.to_sketch(HllType::Hll8).serialize();
+                let saved = groups.iter().map(|&group| sketches[group as usize].as_deref().map(bytes));
+                return vec![Arc::new(saved.collect::<BinaryArray>())];
+            }
+            State::Hashes(tables) => tables,
+        };
+        let entries = groups.iter().flat_map(|&group| tables[group as usize].iter().copied());
+        let (hashes, counts): (Vec<u64>, Vec<i64>) = entries.unzip();
+        let lengths = groups.iter().map(|&group| tables[group as usize].len()).collect();
+        Entries { lengths, columns: vec![Arc::new(UInt64Array::from(hashes))], counts: Some(counts) }.save()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        match &mut self.state {
+            State::Sketches(sketches) => {
+                let column = saved[0].as_binary::<i32>();
+                for (row, &group) in groups.iter().enumerate().filter(|(row, _)| column.is_valid(*row)) {
+                    let saved = HllSketch::deserialize(column.value(row));
+                    let saved = saved.map_err(|_| Unfit::Value("a sketch of a count is none"))?;
+                    sketch(&mut sketches[group as usize]).update(&saved);
+                }
+            }
+            State::Hashes(tables) => {
+                let (groups, Entries { columns, counts, .. }) = Entries::load(groups, saved, 0, true)?;
+                let hashes = columns[0].as_primitive::<UInt64Type>().values();
+                for ((group, hash), times) in groups.into_iter().zip(hashes).zip(counts.unwrap_or_default()) {
+                    count(&mut tables[group as usize], *hash, times);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -7,8 +7,10 @@ use arrow_array::{Array, ArrayRef, BooleanArray, cast::AsArray};
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
 
+use super::saved::{numbers, numbers_of};
 use super::visit::each;
 use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
+use crate::delta::Unfit;
 
 /// Whether all are true.
 #[derive(Debug)]
@@ -115,6 +117,22 @@ impl Accumulator for Booleans {
 
     fn reset(&mut self, groups: &[u32]) {
         groups.iter().for_each(|&group| self.groups[group as usize] = [0; 2]);
+    }
+
+    fn saved(&self) -> Vec<DataType> {
+        vec![DataType::Int64; 2]
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        [0, 1].map(|side: usize| numbers(groups.iter().map(|&group| self.groups[group as usize][side]))).to_vec()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        for (side, column) in saved.iter().enumerate() {
+            let counts = groups.iter().zip(numbers_of(column));
+            counts.for_each(|(&group, count)| self.groups[group as usize][side] = *count);
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -8,8 +8,10 @@ use arrow_schema::DataType;
 use datafusion_common::{DataFusionError, ScalarValue};
 
 use super::rows::{argument_nulls, bind};
+use super::saved::{numbers, numbers_of};
 use super::visit::each;
 use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
+use crate::delta::Unfit;
 
 /// The function.
 #[derive(Debug)]
@@ -65,6 +67,19 @@ impl Accumulator for Counts {
 
     fn reset(&mut self, groups: &[u32]) {
         groups.iter().for_each(|&group| self.0[group as usize] = 0);
+    }
+
+    fn saved(&self) -> Vec<DataType> {
+        vec![DataType::Int64]
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        vec![numbers(groups.iter().map(|&group| self.0[group as usize]))]
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        groups.iter().zip(numbers_of(&saved[0])).for_each(|(&group, count)| self.0[group as usize] = *count);
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -6,15 +6,18 @@
 use std::any::Any;
 
 use arrow_array::ArrayRef;
+use arrow_schema::DataType;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::identity::{Fixed, Identity, Whole};
 use super::native::by_native;
 use super::rows::{Codec, argument_nulls};
+use super::saved::Entries;
 use super::seeded::hash;
 use super::visit::each;
 use super::{Accumulator, Aggregate, Call, Input};
+use crate::delta::Unfit;
 
 /// The accumulator of a DISTINCT call.
 pub(super) fn boxed(function: &'static dyn Aggregate, call: &Call) -> Box<dyn Accumulator> {
@@ -37,6 +40,7 @@ enum State<K> {
 
 struct Distinct<K: Identity> {
     keys: K,
+    args: Vec<DataType>,
     state: State<K::Key>,
     inner: Box<dyn Accumulator>,
 }
@@ -51,7 +55,7 @@ struct Changes<K> {
 impl<K: Identity> Distinct<K> {
     fn boxed(keys: K, inner: Box<dyn Accumulator>, call: &Call) -> Box<dyn Accumulator> {
         let state = if call.retracting { State::Counted(Vec::new()) } else { State::Seen(Vec::new()) };
-        Box::new(Distinct { keys, state, inner })
+        Box::new(Distinct { keys, args: call.args.clone(), state, inner })
     }
 
     fn tell(&mut self, changes: &Changes<K::Key>) {
@@ -163,6 +167,35 @@ impl<K: Identity> Accumulator for Distinct<K> {
             State::Counted(tables) => groups.iter().for_each(|&group| tables[group as usize] = HashTable::new()),
         }
         self.inner.reset(groups);
+    }
+
+    /// The rows; what the inner accumulator has follows from them.
+    fn saved(&self) -> Vec<DataType> {
+        Entries::types(&self.args, matches!(self.state, State::Counted(_)))
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let (mut lengths, mut keys, mut counts): (Vec<usize>, Vec<&K::Key>, Vec<i64>) = Default::default();
+        for &group in groups {
+            let before = keys.len();
+            match &self.state {
+                State::Seen(tables) => keys.extend(tables[group as usize].iter()),
+                State::Counted(tables) => tables[group as usize].iter().for_each(|(key, count)| {
+                    keys.push(key);
+                    counts.push(*count);
+                }),
+            }
+            lengths.push(keys.len() - before);
+        }
+        let counts = matches!(self.state, State::Counted(_)).then_some(counts);
+        Entries { lengths, columns: self.keys.columns(keys.into_iter()), counts }.save()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        let counted = matches!(self.state, State::Counted(_));
+        let (groups, Entries { columns, counts, .. }) = Entries::load(groups, saved, 0, counted)?;
+        self.update(&groups, &Input { args: &columns, order: &[], keep: None, diffs: counts.as_deref() });
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -2,8 +2,17 @@
 //! exponents are close (24 bytes), a [`Wide`] one when not. Additions cost 2 to 3 ns in the narrow form, about 10 in the
 //! wide one. It is rounded once, when read.
 
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, UInt64Type};
+use arrow_array::{ArrayRef, Int32Array, UInt64Array};
+use arrow_schema::DataType;
+
 use super::rounding;
+use super::saved::{list_of, lists, numbers, numbers_of, unlisted};
 use super::wide::Wide;
+use crate::delta::Unfit;
 
 /// The exact sum.
 #[derive(Clone, Debug)]
@@ -214,6 +223,59 @@ impl Exact {
             Exact::Narrow { low, high, exponent } => Some((join(*low, *high), *exponent)),
             Exact::Wide(_) => None,
         }
+    }
+
+    /// The types of the columns that sums are saved in: words, the lowest first, with the exponent of a unit, and how many
+    /// NaN, positive and negative infinities there are. Two words are the narrow form.
+    pub(super) fn saved() -> Vec<DataType> {
+        let specials = [DataType::Int64, DataType::Int64, DataType::Int64];
+        [list_of(&DataType::UInt64), DataType::Int32].into_iter().chain(specials).collect()
+    }
+
+    /// Sums in such columns, a row each.
+    pub(super) fn save<'a>(sums: impl Iterator<Item = &'a Exact>) -> Vec<ArrayRef> {
+        let (mut words, mut lengths, mut exponents): (Vec<u64>, Vec<usize>, Vec<i32>) = Default::default();
+        let mut specials: [Vec<i64>; 3] = Default::default();
+        for sum in sums {
+            let before = words.len();
+            let (exponent, these) = match sum {
+                Exact::Narrow { low, high, exponent } => {
+                    words.extend([*low, *high as u64]);
+                    (*exponent, [0; 3])
+                }
+                Exact::Wide(wide) => {
+                    let (limbs, exponent) = wide.limbs();
+                    words.extend_from_slice(limbs);
+                    (exponent, [wide.nan, wide.positive, wide.negative])
+                }
+            };
+            lengths.push(words.len() - before);
+            exponents.push(exponent);
+            specials.iter_mut().zip(these).for_each(|(column, count)| column.push(count));
+        }
+        let words = lists(Arc::new(UInt64Array::from(words)), &lengths);
+        let specials = specials.into_iter().map(|counts| numbers(counts.into_iter()));
+        [words, Arc::new(Int32Array::from(exponents))].into_iter().chain(specials).collect()
+    }
+
+    /// The sums of such columns.
+    pub(super) fn load(saved: &[ArrayRef]) -> Result<Vec<Exact>, Unfit> {
+        let (lengths, words) = unlisted(&saved[0]);
+        let mut words = words.as_primitive::<UInt64Type>().values().iter().copied();
+        let exponents = saved[1].as_primitive::<Int32Type>().values();
+        let [nan, positive, negative] = [2, 3, 4].map(|column: usize| numbers_of(&saved[column]));
+        let sum = |(row, length): (usize, usize)| {
+            let limbs: Vec<u64> = words.by_ref().take(length).collect();
+            let (exponent, specials) = (exponents[row], [nan[row], positive[row], negative[row]]);
+            if let ([low, high], [0, 0, 0]) = (&limbs[..], specials) {
+                return Ok(Exact::Narrow { low: *low, high: *high as i64, exponent });
+            }
+            let wide = Wide::of_limbs(limbs, exponent);
+            let mut wide = wide.ok_or(Unfit::Value("the exponent of a sum is between those of its words"))?;
+            [wide.nan, wide.positive, wide.negative] = specials;
+            Ok(Exact::Wide(Box::new(wide)))
+        };
+        lengths.into_iter().enumerate().map(sum).collect()
     }
 
     /// Heap memory, in bytes.

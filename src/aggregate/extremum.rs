@@ -11,9 +11,11 @@ use datafusion_common::ScalarValue;
 use super::foremost::Foremost;
 use super::multiset::Multiset;
 use super::native::{Native, by_native, column, is_native, natives};
+use super::saved::Entries;
 use super::stairs::Stairs;
 use super::visit::each;
 use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
+use crate::delta::Unfit;
 
 /// The least value.
 #[derive(Debug)]
@@ -193,6 +195,37 @@ impl<N: Native, const MAX: bool> Accumulator for Extremum<N, MAX> {
             State::All(sets) => groups.iter().for_each(|&group| sets[group as usize] = Multiset::default()),
             State::Parts { stairs, .. } => groups.iter().for_each(|&group| stairs[group as usize] = Stairs::default()),
         }
+    }
+
+    fn saved(&self) -> Vec<DataType> {
+        match &self.state {
+            State::Best { .. } => vec![self.output.clone()],
+            State::All(_) | State::Parts { .. } => Entries::types([&self.output], true),
+        }
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let sets = match &self.state {
+            State::Best { .. } => return vec![self.evaluate(groups)],
+            State::All(sets) => sets,
+            State::Parts { .. } => unreachable!("a sum of parts is made again, not saved"),
+        };
+        let entries = || groups.iter().flat_map(|&group| sets[group as usize].counts());
+        let columns = vec![column(&self.output, entries().map(|(key, _)| Some(N::native(*key))))];
+        let counts = Some(entries().map(|(_, count)| count).collect());
+        let lengths = groups.iter().map(|&group| sets[group as usize].counts().count()).collect();
+        Entries { lengths, columns, counts }.save()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        if let State::Best { .. } = &self.state {
+            // NULL, of a group without values, is passed over.
+            self.update(groups, &Input { args: saved, order: &[], keep: None, diffs: None });
+            return Ok(());
+        }
+        let (groups, Entries { columns, counts, .. }) = Entries::load(groups, saved, 0, true)?;
+        self.update(&groups, &Input { args: &columns, order: &[], keep: None, diffs: counts.as_deref() });
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

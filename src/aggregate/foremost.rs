@@ -5,11 +5,14 @@ use std::any::Any;
 use std::cmp::Ordering;
 
 use arrow_array::{ArrayRef, UInt64Array};
+use arrow_schema::DataType;
 
 use super::multiset::Multiset;
 use super::rows::{Codec, Row, argument_nulls};
+use super::saved::Entries;
 use super::visit::each;
 use super::{Accumulator, Call, Input};
+use crate::delta::Unfit;
 
 enum State {
     Best(Vec<Option<Row>>),
@@ -113,6 +116,36 @@ impl Accumulator for Foremost {
             State::Best(best) => groups.iter().for_each(|&group| best[group as usize] = None),
             State::All(sets) => groups.iter().for_each(|&group| sets[group as usize] = Multiset::default()),
         }
+    }
+
+    fn saved(&self) -> Vec<DataType> {
+        Entries::types(self.codec.types(), matches!(self.state, State::All(_)))
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let (mut lengths, mut rows, mut counts): (Vec<usize>, Vec<&Row>, Vec<i64>) = Default::default();
+        for &group in groups {
+            let before = rows.len();
+            match &self.state {
+                State::Best(best) => rows.extend(&best[group as usize]),
+                State::All(sets) => sets[group as usize].counts().for_each(|(row, count)| {
+                    rows.push(row);
+                    counts.push(count);
+                }),
+            }
+            lengths.push(rows.len() - before);
+        }
+        let counts = matches!(self.state, State::All(_)).then_some(counts);
+        Entries { lengths, columns: self.codec.columns(&rows), counts }.save()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        let counted = matches!(self.state, State::All(_));
+        let ordered = self.codec.order_columns();
+        let (groups, Entries { columns, counts, .. }) = Entries::load(groups, saved, ordered, counted)?;
+        let (order, args) = columns.split_at(ordered);
+        self.update(&groups, &Input { args, order, keep: None, diffs: counts.as_deref() });
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

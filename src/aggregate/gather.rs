@@ -12,9 +12,11 @@ use hashbrown::HashSet;
 
 use super::bag::Bag;
 use super::rows::{Codec, Row, argument_nulls};
+use super::saved::Entries;
 use super::seeded::Seeded;
 use super::visit::each;
 use super::{Accumulator, Call, Input};
+use crate::delta::Unfit;
 
 /// What becomes of the rows.
 #[derive(Clone, Debug)]
@@ -135,6 +137,27 @@ impl Accumulator for Gather {
     fn reset(&mut self, groups: &[u32]) {
         let state = self.groups.get_mut();
         groups.iter().for_each(|&group| state[group as usize] = Bag::default());
+    }
+
+    fn saved(&self) -> Vec<DataType> {
+        Entries::types(self.codec.types(), true)
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let (thin, mut state) = (self.distinct && !self.retracting, self.groups.borrow_mut());
+        groups.iter().for_each(|&group| settle(&mut state[group as usize], thin));
+        let entries = || groups.iter().flat_map(|&group| state[group as usize].entries());
+        let (rows, counts): (Vec<&Row>, Vec<i64>) = entries().unzip();
+        let lengths = groups.iter().map(|&group| state[group as usize].entries().count()).collect();
+        Entries { lengths, columns: self.codec.columns(&rows), counts: Some(counts) }.save()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        let ordered = self.codec.order_columns();
+        let (groups, Entries { columns, counts, .. }) = Entries::load(groups, saved, ordered, true)?;
+        let (order, args) = columns.split_at(ordered);
+        self.update(&groups, &Input { args, order, keep: None, diffs: counts.as_deref() });
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -8,7 +8,7 @@ use arrow_array::ArrayRef;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
 
 use super::keys_bytes::ByteKeys;
 use super::keys_words::{PairKeys, WordKeys};
@@ -68,6 +68,13 @@ impl Numbers {
     /// How many are in use.
     pub fn live(&self) -> usize {
         self.end - self.free.len()
+    }
+
+    /// Those in use, ascending.
+    pub fn used(&self) -> Vec<u32> {
+        let mut used = vec![true; self.end];
+        self.free.iter().for_each(|&free| used[free as usize] = false);
+        (0..self.end as u32).filter(|&number| used[number as usize]).collect()
     }
 }
 
@@ -171,6 +178,12 @@ impl Keys {
         }
     }
 
+    /// The columns that keys are saved in.
+    pub fn fields(&self) -> Vec<Field> {
+        let types = self.types.iter().enumerate();
+        types.map(|(at, kind)| Field::new(format!("key{at}"), kind.clone(), true)).collect()
+    }
+
     /// Forgets the keys of these groups; each number must be in use.
     pub fn remove(&mut self, groups: &[u32]) {
         match &mut self.form {
@@ -184,6 +197,11 @@ impl Keys {
     /// All numbers in use are below this.
     pub fn end(&self) -> usize {
         self.numbers().end()
+    }
+
+    /// The numbers in use, ascending.
+    pub fn used(&self) -> Vec<u32> {
+        self.numbers().used()
     }
 
     /// How many keys there are.

@@ -14,10 +14,10 @@ use super::oracle::{Expected, Row, expected};
 use super::{AGGREGATES, Accumulator, Aggregate, Call, Input, accumulator, find};
 
 /// Groups in a test; the last never has rows.
-const GROUPS: u32 = 6;
+pub(super) const GROUPS: u32 = 6;
 
 /// SplitMix64.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -28,11 +28,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    fn shuffled(&mut self, length: usize) -> Vec<usize> {
+    pub(super) fn shuffled(&mut self, length: usize) -> Vec<usize> {
         let mut places: Vec<usize> = (0..length).collect();
         (1..length).for_each(|at| places.swap(at, self.below(at + 1)));
         places
@@ -87,8 +87,8 @@ fn value(data_type: &DataType, random: &mut Random, wild: bool) -> ScalarValue {
 
 /// Rows of a call, with the group and the diff of each.
 #[derive(Clone)]
-struct Rows {
-    groups: Vec<u32>,
+pub(super) struct Rows {
+    pub(super) groups: Vec<u32>,
     args: Vec<ArrayRef>,
     order: Vec<ArrayRef>,
     keep: Option<BooleanBuffer>,
@@ -96,7 +96,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn random(call: &Call, filter: bool, wild: bool, random: &mut Random) -> Rows {
+    pub(super) fn random(call: &Call, filter: bool, wild: bool, random: &mut Random) -> Rows {
         let length = [0, 1, 3, 40, 250][random.below(5)];
         let mut column = |data_type: &DataType| -> ArrayRef {
             let values: Vec<ScalarValue> = (0..length).map(|_| value(data_type, random, wild)).collect();
@@ -117,11 +117,11 @@ impl Rows {
         Rows { groups, args, order, keep, diffs: None }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.groups.len()
     }
 
-    fn pick(&self, places: &[usize]) -> Rows {
+    pub(super) fn pick(&self, places: &[usize]) -> Rows {
         let indices = UInt32Array::from_iter_values(places.iter().map(|&place| place as u32));
         let take = |column: &ArrayRef| arrow_select::take::take(column, &indices, None).unwrap();
         Rows {
@@ -133,11 +133,11 @@ impl Rows {
         }
     }
 
-    fn with_diffs(&self, diff: impl FnMut(usize) -> i64) -> Rows {
+    pub(super) fn with_diffs(&self, diff: impl FnMut(usize) -> i64) -> Rows {
         Rows { diffs: Some((0..self.len()).map(diff).collect()), ..self.clone() }
     }
 
-    fn add_to(&self, state: &mut dyn Accumulator) {
+    pub(super) fn add_to(&self, state: &mut dyn Accumulator) {
         let (keep, diffs) = (self.keep.as_ref(), self.diffs.as_deref());
         state.update(&self.groups, &Input { args: &self.args, order: &self.order, keep, diffs });
     }
@@ -155,15 +155,15 @@ impl Rows {
 }
 
 /// A call under test.
-struct Case {
+pub(super) struct Case {
     function: &'static dyn Aggregate,
-    call: Call,
-    filter: bool,
-    wild: bool,
+    pub(super) call: Call,
+    pub(super) filter: bool,
+    pub(super) wild: bool,
 }
 
 impl Case {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let Call { args, distinct, retracting, literals, order, .. } = &self.call;
         let (filter, wild) = (self.filter, self.wild);
         let name = self.function.name();
@@ -172,21 +172,21 @@ impl Case {
         )
     }
 
-    fn state(&self, retracting: bool) -> Box<dyn Accumulator> {
+    pub(super) fn state(&self, retracting: bool) -> Box<dyn Accumulator> {
         let mut state = accumulator(self.function, &Call { retracting, ..self.call.clone() });
         state.resize(GROUPS as usize);
         state
     }
 
     /// State after these rows.
-    fn of(&self, rows: &Rows, retracting: bool) -> Box<dyn Accumulator> {
+    pub(super) fn of(&self, rows: &Rows, retracting: bool) -> Box<dyn Accumulator> {
         let mut state = self.state(retracting);
         rows.add_to(&mut *state);
         state
     }
 }
 
-fn results(state: &dyn Accumulator) -> ArrayRef {
+pub(super) fn results(state: &dyn Accumulator) -> ArrayRef {
     state.evaluate(&(0..GROUPS).collect::<Vec<_>>())
 }
 
@@ -243,7 +243,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Runs a law over all cases and some seeds.
-fn for_all(law: impl Fn(&Case, &Rows, &mut Random)) {
+pub(super) fn for_all(law: impl Fn(&Case, &Rows, &mut Random)) {
     for (number, case) in cases().iter().enumerate() {
         for round in 0..4 {
             let mut random = Random((number as u64) << 8 | round);

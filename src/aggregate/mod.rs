@@ -26,6 +26,8 @@ mod keys_bytes;
 mod keys_words;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod laws_saved;
 mod multiset;
 mod native;
 #[cfg(test)]
@@ -34,6 +36,7 @@ mod percentile;
 mod quantile;
 mod rounding;
 mod rows;
+mod saved;
 mod seeded;
 mod stairs;
 mod states;
@@ -55,11 +58,14 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, SortOptions};
 use datafusion_common::{DataFusionError, ScalarValue};
 
+use crate::delta::Unfit;
+
 pub use changes::{Changes, window_columns};
 pub use emit::Emit;
 pub use grouping::{GroupCall, Grouping, Role};
 pub use keys::{Keys, Numbers};
 pub use rows::canonical;
+pub use saved::{list_of, lists, numbers, numbers_of, unlisted};
 pub use states::States;
 pub use table::{GroupTable, Middle, Part, pick};
 pub use terms::Terms;
@@ -225,6 +231,7 @@ pub struct Input<'a> {
 ///    `merge(.., 1)`, as far as `evaluate` can see. The merged accumulator may be of either kind.
 /// 4. A group never updated, or reset, evaluates as SQL says of no rows: 0 for counts, NULL for the rest.
 /// 5. NULL arguments are passed over, as SQL says, except by COUNT(*).
+/// 6. What `save` returns makes groups of a fresh accumulator of the same call the same by `load`, whatever follows.
 pub trait Accumulator: Send {
     /// Makes room for groups `0..groups`; never shrinks.
     fn resize(&mut self, groups: usize);
@@ -246,6 +253,16 @@ pub trait Accumulator: Send {
 
     /// Forgets these groups' rows.
     fn reset(&mut self, groups: &[u32]);
+
+    /// The types of the columns that states are saved in.
+    fn saved(&self) -> Vec<DataType>;
+
+    /// The states of these groups, a row each, in columns of those types. Who was told [`Accumulator::at`] is a sum of parts,
+    /// which is made again of them and never saved.
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef>;
+
+    /// Makes these groups, which have nothing, what they were when they were saved, row by row.
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit>;
 
     /// Memory held, in bytes (an estimate, not below a tenth of the truth).
     fn bytes(&self) -> usize;

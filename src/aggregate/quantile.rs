@@ -12,8 +12,10 @@ use datafusion_common::ScalarValue;
 
 use super::bag::Bag;
 use super::native::Native;
+use super::saved::{Entries, numbers, numbers_of};
 use super::visit::each;
 use super::{Accumulator, Aggregate, AggregateError, Input, Signature};
+use crate::delta::Unfit;
 
 /// How values are kept.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +166,33 @@ impl Accumulator for Quantiles {
     fn reset(&mut self, groups: &[u32]) {
         let state = self.groups.get_mut();
         groups.iter().for_each(|&group| state[group as usize] = Bag::default());
+    }
+
+    /// As the whole numbers that they are kept as: BIGINTs, the ordered bits of DOUBLEs, or buckets.
+    fn saved(&self) -> Vec<DataType> {
+        Entries::types([&DataType::Int64], true)
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let mut state = self.groups.borrow_mut();
+        groups.iter().for_each(|&group| state[group as usize].settle());
+        let entries = || groups.iter().flat_map(|&group| state[group as usize].entries());
+        let columns = vec![numbers(entries().map(|(key, _)| *key))];
+        let counts = Some(entries().map(|(_, count)| count).collect());
+        let lengths = groups.iter().map(|&group| state[group as usize].entries().count()).collect();
+        Entries { lengths, columns, counts }.save()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        let (groups, Entries { columns, counts, .. }) = Entries::load(groups, saved, 0, true)?;
+        let (state, counts) = (self.groups.get_mut(), counts.unwrap_or_default());
+        for ((group, key), count) in groups.into_iter().zip(numbers_of(&columns[0])).zip(counts) {
+            let bag = &mut state[group as usize];
+            if bag.add(*key, count) {
+                bag.settle();
+            }
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

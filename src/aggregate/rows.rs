@@ -75,6 +75,7 @@ pub(super) struct Codec {
     order: Option<RowConverter>,
     // None: one text column.
     values: Option<RowConverter>,
+    order_types: Vec<DataType>,
     args: Vec<DataType>,
 }
 
@@ -121,14 +122,15 @@ impl Codec {
     pub(super) fn plain(call: &Call) -> Codec {
         let fields = || call.args.iter().map(|of| SortField::new(of.clone())).collect();
         let values = (call.args != [DataType::Utf8]).then(|| converter(fields()));
-        Codec { order: None, values, args: call.args.clone() }
+        Codec { order: None, values, order_types: Vec::new(), args: call.args.clone() }
     }
 
     /// For the order columns and arguments of a call.
     pub(super) fn ordered(call: &Call) -> Codec {
         let fields = call.order.iter().map(|(of, options)| SortField::new_with_options(of.clone(), *options)).collect();
         let order = (!call.order.is_empty()).then(|| converter(fields));
-        Codec { order, ..Codec::plain(call) }
+        let order_types = call.order.iter().map(|(of, _)| of.clone()).collect();
+        Codec { order, order_types, ..Codec::plain(call) }
     }
 
     /// The bytes of rows.
@@ -143,6 +145,30 @@ impl Codec {
                 Some(converter) => Values::Rows(convert(converter, &args.iter().map(canonical).collect::<Vec<_>>())),
             },
         }
+    }
+
+    /// The types of the order columns, then those of the arguments.
+    pub(super) fn types(&self) -> impl Iterator<Item = &DataType> {
+        self.order_types.iter().chain(&self.args)
+    }
+
+    /// How many order columns there are.
+    pub(super) fn order_columns(&self) -> usize {
+        self.order_types.len()
+    }
+
+    /// The order columns of rows, then their arguments.
+    pub(super) fn columns(&self, rows: &[&Row]) -> Vec<ArrayRef> {
+        let mut columns = Vec::new();
+        if let Some(converter) = &self.order {
+            let parser = converter.parser();
+            match converter.convert_rows(rows.iter().map(|row| parser.parse(row.order()))) {
+                Ok(order) => columns = order,
+                Err(error) => unreachable!("the rows are of this converter: {error}"),
+            }
+        }
+        columns.extend(self.decode(rows.iter().map(|row| row.value())));
+        columns
     }
 
     /// The argument columns of values' bytes.

@@ -2,9 +2,11 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, Field};
 
+use super::saved::{numbers, numbers_of};
 use super::{Accumulator, Call, GroupCall, Grouping, Input, Role, accumulator};
-use crate::delta::Delta;
+use crate::delta::{Delta, Unfit};
 
 /// The state of groups `0..n`, without their keys.
 pub struct States {
@@ -128,6 +130,40 @@ impl States {
         if let Some(rows) = &mut self.rows {
             groups.iter().for_each(|&group| rows[group as usize] = 0);
         }
+    }
+
+    /// The columns that groups are saved in: how many rows they have, if that is counted, then the states of each aggregate.
+    pub fn fields(&self) -> Vec<Field> {
+        let rows = self.rows.as_ref().map(|_| Field::new("rows", DataType::Int64, false));
+        let of = |(at, kinds): (usize, Vec<DataType>)| {
+            let kinds = kinds.into_iter().enumerate();
+            kinds.map(move |(part, kind)| Field::new(format!("aggregate{at}_{part}"), kind, true))
+        };
+        let states = self.accumulators.iter().map(|accumulator| accumulator.saved()).enumerate().flat_map(of);
+        rows.into_iter().chain(states).collect()
+    }
+
+    /// These groups in such columns, a row each.
+    pub fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let rows = self.rows.as_ref().map(|rows| numbers(groups.iter().map(|&group| rows[group as usize])));
+        let states = self.accumulators.iter().flat_map(|accumulator| accumulator.save(groups));
+        rows.into_iter().chain(states).collect()
+    }
+
+    /// Makes these groups, which have nothing, what they were when they were saved.
+    pub fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        let mut rest = saved;
+        if let Some(rows) = &mut self.rows {
+            let counts = rest.split_off_first().map(numbers_of).unwrap_or_default();
+            groups.iter().zip(counts).for_each(|(&group, &count)| rows[group as usize] = count);
+        }
+        for accumulator in &mut self.accumulators {
+            let Some(columns) = rest.split_off(..accumulator.saved().len()) else {
+                return Err(Unfit::Value("a state lacks columns"));
+            };
+            accumulator.load(groups, columns)?;
+        }
+        Ok(())
     }
 
     /// Memory held, in bytes, about.

@@ -4,10 +4,11 @@
 //! from its first on, and nothing is ever removed.
 
 use arrow_array::{ArrayRef, UInt32Array};
+use arrow_schema::Field;
 use arrow_select::take::take;
 
 use super::{Changes, Grouping, Keys, Role, States};
-use crate::delta::Delta;
+use crate::delta::{Delta, Unfit};
 
 /// Keys and accumulators of groups.
 pub struct GroupTable {
@@ -104,6 +105,33 @@ impl GroupTable {
     /// The groups that have rows.
     pub fn groups(&self) -> Vec<u32> {
         (0..self.keys.end() as u32).filter(|&group| self.has_rows(group, usize::MAX)).collect()
+    }
+
+    /// The columns that groups are saved in: their keys, then their states.
+    pub fn fields(&self) -> Vec<Field> {
+        self.keys.fields().into_iter().chain(self.states.fields()).collect()
+    }
+
+    /// The groups that are held, with rows or not.
+    pub fn used(&self) -> Vec<u32> {
+        self.keys.used()
+    }
+
+    /// These groups in the columns of [`GroupTable::fields`], a row each.
+    pub fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        self.keys.columns(groups).into_iter().chain(self.states.save(groups)).collect()
+    }
+
+    /// Takes in groups of such columns, none of which is held.
+    pub fn load(&mut self, saved: &[ArrayRef], rows: usize) -> Result<(), Unfit> {
+        let (keys, states) = saved.split_at(self.columns.len());
+        let (before, mut groups) = (self.keys.live(), Vec::new());
+        self.keys.intern(keys, rows, &mut groups);
+        if self.keys.live() != before + rows {
+            return Err(Unfit::Value("a group is there twice"));
+        }
+        self.states.resize(self.keys.end());
+        self.states.load(&groups, states)
     }
 
     /// How many keys are held.

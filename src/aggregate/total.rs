@@ -8,9 +8,11 @@ use arrow_array::{Array, ArrayRef, PrimitiveArray, cast::AsArray};
 use arrow_schema::DataType;
 
 use super::exact::Exact;
+use super::saved::{numbers, numbers_of, rows_of_words, words};
 use super::visit::each;
 use super::whole::{Scaled, Whole};
 use super::{Accumulator, Input};
+use crate::delta::Unfit;
 
 /// An exact sum of the values of one type of column.
 pub(super) trait Total: Clone + Default + Send + 'static {
@@ -20,6 +22,12 @@ pub(super) trait Total: Clone + Default + Send + 'static {
     fn add(&mut self, value: <Self::Column as ArrowPrimitiveType>::Native, times: i64);
     /// Adds another sum, `sign` times (1 or -1).
     fn merge(&mut self, other: &Self, sign: i64);
+    /// The types of the columns that sums are saved in.
+    fn saved() -> Vec<DataType>;
+    /// Sums in such columns, a row each.
+    fn save<'a>(sums: impl Iterator<Item = &'a Self>) -> Vec<ArrayRef>;
+    /// The sums of such columns.
+    fn load(saved: &[ArrayRef]) -> Result<Vec<Self>, Unfit>;
     /// Heap memory, in bytes.
     fn bytes(&self) -> usize {
         0
@@ -35,6 +43,15 @@ impl Total for Whole {
     fn merge(&mut self, other: &Whole, sign: i64) {
         Whole::add(self, other.value().wrapping_mul(i128::from(sign)));
     }
+    fn saved() -> Vec<DataType> {
+        vec![DataType::UInt64; 2]
+    }
+    fn save<'a>(sums: impl Iterator<Item = &'a Whole>) -> Vec<ArrayRef> {
+        words(sums.map(Whole::limbs))
+    }
+    fn load(saved: &[ArrayRef]) -> Result<Vec<Whole>, Unfit> {
+        Ok(rows_of_words(saved).map(Whole::of_limbs).collect())
+    }
 }
 
 impl Total for Scaled {
@@ -46,6 +63,15 @@ impl Total for Scaled {
     fn merge(&mut self, other: &Scaled, sign: i64) {
         Scaled::merge(self, other, sign);
     }
+    fn saved() -> Vec<DataType> {
+        vec![DataType::UInt64; 3]
+    }
+    fn save<'a>(sums: impl Iterator<Item = &'a Scaled>) -> Vec<ArrayRef> {
+        words(sums.map(Scaled::limbs))
+    }
+    fn load(saved: &[ArrayRef]) -> Result<Vec<Scaled>, Unfit> {
+        Ok(rows_of_words(saved).map(Scaled::of_limbs).collect())
+    }
 }
 
 impl Total for Exact {
@@ -56,6 +82,15 @@ impl Total for Exact {
     }
     fn merge(&mut self, other: &Exact, sign: i64) {
         Exact::merge(self, other, sign);
+    }
+    fn saved() -> Vec<DataType> {
+        Exact::saved()
+    }
+    fn save<'a>(sums: impl Iterator<Item = &'a Exact>) -> Vec<ArrayRef> {
+        Exact::save(sums)
+    }
+    fn load(saved: &[ArrayRef]) -> Result<Vec<Exact>, Unfit> {
+        Exact::load(saved)
     }
     fn bytes(&self) -> usize {
         Exact::bytes(self)
@@ -128,6 +163,24 @@ where
 
     fn reset(&mut self, groups: &[u32]) {
         groups.iter().for_each(|&group| self.groups[group as usize] = Counted::default());
+    }
+
+    fn saved(&self) -> Vec<DataType> {
+        std::iter::once(DataType::Int64).chain(T::saved()).collect()
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let these = || groups.iter().map(|&group| &self.groups[group as usize]);
+        let counts = numbers(these().map(|counted| counted.count));
+        std::iter::once(counts).chain(T::save(these().map(|counted| &counted.total))).collect()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        let sums = T::load(&saved[1..])?.into_iter().zip(numbers_of(&saved[0]));
+        groups.iter().zip(sums).for_each(|(&group, (total, &count))| {
+            self.groups[group as usize] = Counted { total, count };
+        });
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -11,9 +11,11 @@ use datafusion_common::ScalarValue;
 
 use super::exact::Exact;
 use super::rounding;
+use super::saved::{numbers, numbers_of};
 use super::visit::each;
 use super::wide::Wide;
 use super::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
+use crate::delta::Unfit;
 
 /// One of the functions.
 #[derive(Debug)]
@@ -183,6 +185,26 @@ impl Accumulator for Variances {
 
     fn reset(&mut self, groups: &[u32]) {
         groups.iter().for_each(|&group| self.groups[group as usize] = Moments::default());
+    }
+
+    fn saved(&self) -> Vec<DataType> {
+        std::iter::once(DataType::Int64).chain(Exact::saved()).chain(Exact::saved()).collect()
+    }
+
+    fn save(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let these = || groups.iter().map(|&group| &self.groups[group as usize]);
+        let counts = numbers(these().map(|moments| moments.count));
+        let sums = [Exact::save(these().map(|m| &m.sum)), Exact::save(these().map(|m| &m.squares))];
+        std::iter::once(counts).chain(sums.into_iter().flatten()).collect()
+    }
+
+    fn load(&mut self, groups: &[u32], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        let (sums, squares) = saved[1..].split_at(Exact::saved().len());
+        let moments = Exact::load(sums)?.into_iter().zip(Exact::load(squares)?).zip(numbers_of(&saved[0]));
+        groups.iter().zip(moments).for_each(|(&group, ((sum, squares), &count))| {
+            self.groups[group as usize] = Moments { count, sum, squares };
+        });
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

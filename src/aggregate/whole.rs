@@ -16,6 +16,16 @@ impl Whole {
         (i128::from(self.high) << 64) | i128::from(self.low)
     }
 
+    /// As words, the lowest first.
+    pub(super) fn limbs(&self) -> [u64; 2] {
+        [self.low, self.high as u64]
+    }
+
+    /// Of such words.
+    pub(super) fn of_limbs([low, high]: [u64; 2]) -> Whole {
+        Whole { low, high: high as i64 }
+    }
+
     /// Adds `value`.
     #[inline(always)]
     pub(super) fn add(&mut self, value: i128) {
@@ -36,6 +46,16 @@ impl Whole {
 pub(super) struct Scaled([u64; 3]);
 
 impl Scaled {
+    /// As words, the lowest first.
+    pub(super) fn limbs(&self) -> [u64; 3] {
+        self.0
+    }
+
+    /// Of such words.
+    pub(super) fn of_limbs(limbs: [u64; 3]) -> Scaled {
+        Scaled(limbs)
+    }
+
     /// Adds `value`, `times` times.
     #[inline(always)]
     pub(super) fn add(&mut self, value: i128, times: i64) {

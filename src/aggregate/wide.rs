@@ -20,6 +20,17 @@ pub(super) struct Wide {
 }
 
 impl Wide {
+    /// The finite part: words, the lowest first, and the exponent of a unit.
+    pub(super) fn limbs(&self) -> (&[u64], i32) {
+        (&self.limbs, 64 * self.base)
+    }
+
+    /// Of such words; `None` if the exponent is not one of theirs.
+    pub(super) fn of_limbs(limbs: Vec<u64>, exponent: i32) -> Option<Wide> {
+        let base = (exponent % 64 == 0).then_some(exponent / 64)?;
+        Some(Wide { limbs, base, ..Wide::default() })
+    }
+
     /// Adds `mantissa * 2^exponent`.
     pub(super) fn add(&mut self, mantissa: i128, exponent: i32) {
         if mantissa == 0 {

@@ -8,6 +8,7 @@ mod failed;
 mod reject;
 #[cfg(feature = "abomonation")]
 mod trusted;
+mod unfit;
 pub mod wire;
 pub mod words;
 
@@ -20,6 +21,7 @@ use bytes::Bytes;
 
 pub use failed::{Failed, Failure, Halt, Rejects, Show, failed_delta, failed_schema};
 pub use reject::{MAX_REJECT_BYTES, Reject};
+pub use unfit::Unfit;
 
 /// Rows and how often each is added (`> 0`) or taken back (`< 0`).
 ///

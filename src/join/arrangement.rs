@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use super::columns::Columns;
 use super::side::{NONE, Rows, Shape};
 use crate::aggregate::Keys;
-use crate::delta::Delta;
+use crate::delta::{Delta, Unfit};
 use crate::time::Epoch;
 
 /// Arrangements of fewer rows are not looked through for dead ones. Tests have few rows.
@@ -123,6 +123,22 @@ impl Arrangement {
         if self.rows.len() >= self.next_size {
             self.compact();
         }
+    }
+
+    /// The rows that are there, by pieces of so many. All readers have passed what was applied.
+    pub fn save(&self, rows: usize) -> Vec<Delta> {
+        let there: Vec<u32> = (0..self.rows.len() as u32).filter(|&slot| self.rows.count(slot) != 0).collect();
+        there.chunks(rows).map(|slots| self.rows.save(slots)).collect()
+    }
+
+    /// Takes in rows as they were saved. Before anything is applied.
+    pub fn load(&mut self, rows: &Delta) -> Result<(), Unfit> {
+        self.rows.load(rows, None, &mut self.keys)
+    }
+
+    /// The schema of the rows, and the columns that they are found by.
+    pub fn shape(&self) -> (&SchemaRef, &[usize]) {
+        (&self.rows.shape.schema, &self.rows.shape.keys)
     }
 
     /// Number of rows held.

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_schema::{DataType, Field, SchemaRef};
 
 use super::{Join, Side, Table, TimeOrder};
-use crate::delta::{Delta, Rejects};
-use crate::operator::{Stateful, both};
+use crate::aggregate::{numbers, numbers_of};
+use crate::delta::{Delta, Rejects, Unfit};
+use crate::operator::{Counted, Saved, Saving, Section, Stateful, both};
 use crate::time::Epoch;
 
 /// The shortest bucket, in ms: shorter ones cost more tables than they save steps.
@@ -139,6 +140,55 @@ impl Buckets {
             true => vec![Delta::concat(&self.schema, &deltas)],
             false => deltas,
         }
+    }
+}
+
+/// The rows of each side, each with how often it is there, its bucket, and how many partners it has: some of those may be
+/// gone.
+impl Saved for Buckets {
+    fn sections(&self) -> Vec<Section> {
+        let own = ["bucket", "partners"].map(|name| Field::new(name, DataType::Int64, false));
+        let side = |side: Side| {
+            let name = if side == Side::Left { "left" } else { "right" };
+            let section = Counted::section(name, &self.inputs[side as usize], self.join.key_columns(side));
+            let fields = section.schema.fields().iter().map(|field| field.as_ref().clone());
+            Section::new(name, section.version, fields.chain(own.clone()).collect(), section.route)
+        };
+        Side::BOTH.map(side).to_vec()
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        for side in Side::BOTH {
+            for (&bucket, table) in &self.tables {
+                for (rows, partners) in table.save(side, Saving::PIECE) {
+                    let partners = partners.unwrap_or_else(|| vec![0; rows.len()]);
+                    let own = [numbers((0..rows.len()).map(|_| bucket)), numbers(partners.into_iter())];
+                    let columns = Counted::save(&rows).into_iter().chain(own).collect();
+                    saving.add((side as usize, &sections[side as usize]), columns, rows.len());
+                }
+            }
+        }
+        saving
+    }
+
+    fn take(&mut self, section: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let (side, width) = (Side::BOTH[section], rows.num_columns());
+        let saved = Counted::load(rows, &self.inputs[section])?;
+        let (buckets, partners) = (numbers_of(rows.column(width - 2)), numbers_of(rows.column(width - 1)));
+        let mut parts: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        buckets.iter().zip(0..).for_each(|(&bucket, row)| parts.entry(bucket).or_default().push(row));
+        for (bucket, rows) in parts {
+            let partners: Vec<i64> = rows.iter().map(|&row| partners[row as usize]).collect();
+            let (part, table) = (saved.take(&UInt32Array::from(rows)), self.table(bucket));
+            let partners = table.counts_partners(side).then_some(&partners[..]);
+            table.load(side, &part, partners)?;
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        self.tables.values_mut().for_each(|table| table.loaded(cut.watermark));
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 
@@ -20,8 +20,8 @@ use super::Side;
 use super::columns::Columns;
 use super::output::{MOST, Output};
 use crate::aggregate::Keys;
-use crate::delta::{Delta, Rejects};
-use crate::operator::{Stateful, both};
+use crate::delta::{Delta, Rejects, Unfit};
+use crate::operator::{Counted, Saved, Saving, Section, Stateful, both};
 use crate::time::Epoch;
 
 /// Stores of fewer rows are not looked through for useless ones.
@@ -60,6 +60,7 @@ struct Version {
 #[derive(Debug)]
 pub struct Versions {
     lookup: Lookup,
+    inputs: [SchemaRef; 2],
     types: Vec<DataType>,
     keys: Keys,
     /// The rows that wait and the versions.
@@ -81,7 +82,9 @@ pub struct Versions {
 impl Versions {
     /// No rows yet. `schema` is that of the result.
     pub fn new(lookup: Lookup, schema: &SchemaRef, inputs: [&SchemaRef; 2], rejects: &Rejects) -> Versions {
-        let types = inputs.map(|input| input.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>());
+        let inputs = inputs.map(Clone::clone);
+        let types =
+            inputs.each_ref().map(|input| input.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>());
         let key_types: Vec<DataType> = lookup.keys.iter().map(|&(left, _)| types[0][left].clone()).collect();
         Versions {
             keys: Keys::new(&key_types),
@@ -91,9 +94,10 @@ impl Versions {
             times: Vec::new(),
             waiting: BTreeMap::new(),
             versions: Vec::new(),
-            output: Output::new(schema, inputs, None, lookup.residual.as_ref(), rejects),
+            output: Output::new(schema, inputs.each_ref(), None, lookup.residual.as_ref(), rejects),
             useful: [FEW; 2],
             expired: i64::MIN,
+            inputs,
             lookup,
         }
     }
@@ -233,6 +237,51 @@ impl Versions {
         self.waiting.values_mut().flatten().zip(&mut next).for_each(|(slot, new)| *slot = new);
         (self.keys, self.versions) = (keys, versions);
         self.useful = [left.len().max(FEW), right.len().max(FEW)];
+    }
+}
+
+/// The left rows that wait, and the versions that are of use.
+impl Saved for Versions {
+    fn sections(&self) -> Vec<Section> {
+        let [left, right]: [Vec<usize>; 2] = self.lookup.keys.iter().copied().unzip::<_, _, Vec<_>, Vec<_>>().into();
+        let sections = [("waiting", left), ("versions", right)].into_iter().zip(&self.inputs);
+        sections.map(|((name, keys), schema)| Counted::section(name, schema, keys)).collect()
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        let waiting: Vec<u32> = self.waiting.values().flatten().copied().collect();
+        let versions: Vec<u32> = self.versions.iter().flatten().map(|version| version.slot).collect();
+        for (side, slots) in [waiting, versions].into_iter().enumerate() {
+            for slots in slots.chunks(Saving::PIECE) {
+                let (columns, schema) = (self.rows[side].gather(slots), self.inputs[side].clone());
+                let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
+                let rows = match RecordBatch::try_new_with_options(schema, columns, &options) {
+                    Ok(batch) => Delta::insert(batch),
+                    Err(error) => unreachable!("rows have the schema of their input: {error}"),
+                };
+                saving.add((side, &sections[side]), Counted::save(&rows), rows.len());
+            }
+        }
+        saving
+    }
+
+    fn take(&mut self, section: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let rows = Counted::load(rows, &self.inputs[section])?;
+        if rows.diffs().is_some() {
+            return Err(Unfit::Value("a row that comes once is there more than once"));
+        }
+        if section == 1 {
+            self.add_versions(&rows);
+            return Ok(());
+        }
+        let mut now = Vec::new();
+        self.add_rows(&rows, i64::MIN, &mut now);
+        if now.is_empty() { Ok(()) } else { Err(Unfit::Value("a row that has no time waits")) }
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        self.expired = cut.watermark;
     }
 }
 

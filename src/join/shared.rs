@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use arrow_array::RecordBatch;
+
 use super::{Arrangement, Meeting};
-use crate::delta::Delta;
-use crate::operator::{Stateful, only};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 /// An arrangement that several operators of one worker have. As an operator it takes in rows and passes them on.
@@ -17,6 +19,31 @@ impl Arranged {
     pub fn new(rows: Arrangement) -> Arranged {
         Arranged(Rc::new(RefCell::new(rows)))
     }
+}
+
+impl Saved for Arranged {
+    fn sections(&self) -> Vec<Section> {
+        let rows = self.0.borrow();
+        let (schema, keys) = rows.shape();
+        vec![Counted::section("rows", schema, keys.to_vec())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        for rows in self.0.borrow().save(Saving::PIECE) {
+            saving.add((0, &sections[0]), Counted::save(&rows), rows.len());
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let mut held = self.0.borrow_mut();
+        let rows = Counted::load(rows, held.shape().0)?;
+        held.load(&rows)
+    }
+
+    /// Readers ask for the cut and later.
+    fn loaded(&mut self, _: Epoch) {}
 }
 
 impl Stateful for Arranged {
@@ -49,6 +76,23 @@ impl Met {
         let readers = [0, 1].map(|side: usize| sides[side].0.borrow_mut().reader());
         Met { meeting, sides, readers }
     }
+}
+
+/// Nothing: the rows are the arrangements'.
+impl Saved for Met {
+    fn sections(&self) -> Vec<Section> {
+        Vec::new()
+    }
+
+    fn begin(&mut self) -> Saving {
+        Saving::default()
+    }
+
+    fn take(&mut self, _: usize, _: &RecordBatch) -> Result<(), Unfit> {
+        Ok(())
+    }
+
+    fn loaded(&mut self, _: Epoch) {}
 }
 
 impl Stateful for Met {

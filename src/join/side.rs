@@ -7,15 +7,15 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use hashbrown::HashTable;
 
 use super::columns::Columns;
 use super::{Expiry, Join, Lone, Side};
 use crate::aggregate::Keys;
-use crate::delta::Delta;
 use crate::delta::words::hash_rows;
+use crate::delta::{Delta, Unfit};
 
 /// No slot, or the key of a row that meets nothing.
 pub(super) const NONE: u32 = u32::MAX;
@@ -24,7 +24,7 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     pub(super) schema: SchemaRef,
-    keys: Vec<usize>,
+    pub(super) keys: Vec<usize>,
     nulls_equal: bool,
     /// The columns of the conditions on times, in their order.
     times: Vec<usize>,
@@ -330,6 +330,35 @@ impl Rows {
         };
         *self = rebuilt;
         (0..slots.len() as u32).for_each(|slot| self.link(slot));
+    }
+
+    /// The rows at these slots, with how often each is there. Between epochs only.
+    pub(super) fn save(&self, slots: &[u32]) -> Delta {
+        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
+        let columns = self.columns.gather(slots);
+        let counts = self.counted().then(|| slots.iter().map(|&slot| self.count(slot)).collect());
+        match RecordBatch::try_new_with_options(self.shape.schema.clone(), columns, &options) {
+            Ok(batch) => Delta::new(batch, counts),
+            Err(error) => unreachable!("rows have the schema of their side: {error}"),
+        }
+    }
+
+    /// Takes in rows as they were saved, with how many partners each has, if that is counted. Between epochs only.
+    pub(super) fn load(&mut self, rows: &Delta, partners: Option<&[i64]>, keys: &mut Keys) -> Result<(), Unfit> {
+        if !self.counted() && (0..rows.len()).any(|row| rows.diff(row) != 1) {
+            return Err(Unfit::Value("a row that is never taken back is there more than once"));
+        }
+        self.begin();
+        self.insert(rows, keys);
+        if self.counts.as_ref().is_some_and(|counts| counts.slots.len() != self.len()) {
+            return Err(Unfit::Value("a row is there twice"));
+        }
+        self.settle();
+        if let Some(partners) = partners {
+            self.partners[self.fresh as usize..].copy_from_slice(partners);
+        }
+        self.end();
+        Ok(())
     }
 
     /// Memory held, in bytes, about.

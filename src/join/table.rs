@@ -16,7 +16,7 @@ use super::output::{MOST, Output};
 use super::side::{NONE, Rows, Shape};
 use super::{Join, Lone, Side};
 use crate::aggregate::Keys;
-use crate::delta::{Delta, Rejects};
+use crate::delta::{Delta, Rejects, Unfit};
 
 /// Tables of fewer rows are not looked through for dead ones.
 const FEW: usize = 1024;
@@ -131,6 +131,32 @@ impl Table {
     pub fn expire(&mut self, watermark: i64) {
         self.watermark = self.watermark.max(watermark);
         self.free();
+    }
+
+    /// Whether partners of a side's rows are counted.
+    pub(super) fn counts_partners(&self, side: Side) -> bool {
+        self.shapes[side as usize].lone != Lone::Never
+    }
+
+    /// The rows of a side that are of use, and how many partners each has, if that is counted; by pieces of so many rows.
+    pub(super) fn save(&self, side: Side, rows: usize) -> Vec<(Delta, Option<Vec<i64>>)> {
+        let of = &self.sides[side as usize];
+        let partners = |slots: &[u32]| slots.iter().map(|&slot| of.partners[slot as usize]).collect();
+        let piece = |slots: &[u32]| (of.save(slots), self.counts_partners(side).then(|| partners(slots)));
+        of.live(self.watermark).chunks(rows).map(piece).collect()
+    }
+
+    /// Takes in rows of a side as they were saved. Before anything is applied.
+    pub(super) fn load(&mut self, side: Side, rows: &Delta, partners: Option<&[i64]>) -> Result<(), Unfit> {
+        self.sides[side as usize].load(rows, partners, &mut self.keys)
+    }
+
+    /// All rows were taken in, which were saved at this watermark.
+    pub(super) fn loaded(&mut self, watermark: i64) {
+        self.watermark = watermark;
+        let expiries = self.sides.iter().flat_map(|rows| &rows.expiry);
+        self.last_expiry = expiries.max().copied().unwrap_or(i64::MIN);
+        self.rewait();
     }
 
     /// Number of rows held.

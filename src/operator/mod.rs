@@ -1,11 +1,13 @@
 //! What an operator is and what runs it: the shape of all that keep state ([`Stateful`]), the one shell that stages their
-//! inputs by epoch, routes rows and meters what is kept, and the one for what comes from outside ([`Emitter`]).
+//! inputs by epoch, routes rows and meters what is kept, and the one for what comes from outside ([`Emitter`]). What is kept
+//! is saved by one trait ([`Saved`]).
 //!
 //! Invariant: nowhere else are rows staged until their epoch is complete, or capabilities held.
 
 mod meter;
 mod outside;
 mod routing;
+mod saved;
 mod shell;
 mod staged;
 mod stateful;
@@ -13,7 +15,8 @@ mod windows;
 
 pub use meter::{Held, STATE_LOG, StateLog};
 pub use outside::{BATCH_ROWS, Emitter, Tide, emitting};
-pub use routing::Route;
+pub use routing::{Route, deal};
+pub use saved::{Counted, Saved, Saving, Section};
 pub use shell::{stateful, stateless};
 pub use stateful::{Stateful, both, only};
 pub use windows::Windows;

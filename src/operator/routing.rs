@@ -78,29 +78,34 @@ impl Spread {
         Spread { columns, buffers: (0..peers).map(|_| (0, Vec::new())).collect() }
     }
 
-    /// The rows for each peer: one `take` puts them side by side, then each peer gets a slice.
     fn split(&self, delta: Delta) -> Vec<(usize, Delta)> {
-        let (rows, peers) = (delta.len(), self.buffers.len());
-        if self.columns.is_empty() {
-            return vec![(0, delta)];
-        }
-        let keys: Vec<_> = self.columns.iter().map(|&column| delta.batch().column(column).clone()).collect();
-        let peer_of: Vec<u32> = hash_rows(&keys, rows).into_iter().map(|hash| peer(hash, peers)).collect();
-        let mut starts = vec![0; peers + 1];
-        peer_of.iter().for_each(|&peer| starts[peer as usize + 1] += 1);
-        (0..peers).for_each(|peer| starts[peer + 1] += starts[peer]);
-        if let Some(all) = (0..peers).find(|&peer| starts[peer + 1] - starts[peer] == rows) {
-            return vec![(all, delta)];
-        }
-        let (mut order, mut next) = (vec![0u32; rows], starts.clone());
-        for (row, &peer) in peer_of.iter().enumerate() {
-            order[next[peer as usize]] = row as u32;
-            next[peer as usize] += 1;
-        }
-        let sorted = delta.take(&UInt32Array::from(order));
-        let part = |peer: usize| (peer, sorted.slice(starts[peer], starts[peer + 1] - starts[peer]));
-        (0..peers).map(part).filter(|(_, part)| !part.is_empty()).collect()
+        deal(delta, &self.columns, self.buffers.len())
     }
+}
+
+/// The rows for each peer, by the hash of these columns; of no columns: all for the first. One `take` puts the rows side by
+/// side, then each peer gets a slice.
+pub fn deal(delta: Delta, columns: &[usize], peers: usize) -> Vec<(usize, Delta)> {
+    let rows = delta.len();
+    if columns.is_empty() {
+        return vec![(0, delta)];
+    }
+    let keys: Vec<_> = columns.iter().map(|&column| delta.batch().column(column).clone()).collect();
+    let peer_of: Vec<u32> = hash_rows(&keys, rows).into_iter().map(|hash| peer(hash, peers)).collect();
+    let mut starts = vec![0; peers + 1];
+    peer_of.iter().for_each(|&peer| starts[peer as usize + 1] += 1);
+    (0..peers).for_each(|peer| starts[peer + 1] += starts[peer]);
+    if let Some(all) = (0..peers).find(|&peer| starts[peer + 1] - starts[peer] == rows) {
+        return vec![(all, delta)];
+    }
+    let (mut order, mut next) = (vec![0u32; rows], starts.clone());
+    for (row, &peer) in peer_of.iter().enumerate() {
+        order[next[peer as usize]] = row as u32;
+        next[peer as usize] += 1;
+    }
+    let sorted = delta.take(&UInt32Array::from(order));
+    let part = |peer: usize| (peer, sorted.slice(starts[peer], starts[peer + 1] - starts[peer]));
+    (0..peers).map(part).filter(|(_, part)| !part.is_empty()).collect()
 }
 
 /// Which worker a hash belongs to: bits 30 to 43, which neither slot nor tag of a table of fewer than 2^30 groups uses.

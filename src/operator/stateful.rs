@@ -3,7 +3,7 @@
 //! `shell.rs` is the one shell that runs it: everything a [`Stateful`] sees and returns is a function of its inputs' epochs
 //! and of nothing else.
 
-use super::Windows;
+use super::{Saved, Windows};
 use crate::delta::Delta;
 use crate::time::Epoch;
 
@@ -11,7 +11,7 @@ use crate::time::Epoch;
 ///
 /// The shell's order of calls: every deadline `d` with `Epoch::at(d) <= epoch` is closed before `apply(epoch)`, and every
 /// epoch before `Epoch::at(d)` is applied before `d` is closed. Empty deltas that are returned are not sent.
-pub trait Stateful {
+pub trait Stateful: Saved {
     /// Takes in all rows of one epoch, input by input; returns the changes of that epoch. Epochs ascend.
     fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta>;
 

@@ -10,6 +10,7 @@ mod output;
 mod partition;
 mod program;
 mod recognise;
+mod saved;
 mod scan;
 mod store;
 #[cfg(test)]

@@ -104,6 +104,23 @@ impl Partition {
         self.rows.iter_mut()
     }
 
+    /// Takes in a row as it was saved: the first of all, or the next. Answers whether it is.
+    pub(super) fn restore(&mut self, position: u64, row: Row) -> bool {
+        if self.rows.is_empty() {
+            self.dropped = position;
+        }
+        let next = position == self.end();
+        self.rows.push_back(row);
+        next
+    }
+
+    /// Goes on, where no row is held, from this position.
+    pub(super) fn restore_end(&mut self, position: u64) {
+        if self.rows.is_empty() {
+            self.dropped = position;
+        }
+    }
+
     /// The position of the first row at `ts` or later.
     pub(super) fn at_time(&self, ts: i64) -> u64 {
         match self.rows.back() {

@@ -44,10 +44,10 @@ pub struct Recognise {
     /// The store's columns.
     pub(super) stored: SchemaRef,
     pub(super) rejects: Rejects,
-    keys: Keys,
+    pub(super) keys: Keys,
     pub(super) partitions: Vec<Partition>,
     pub(super) store: Store,
-    due: BTreeMap<i64, Vec<u32>>,
+    pub(super) due: BTreeMap<i64, Vec<u32>>,
     /// Those that are not in use; boxed, since they go to partitions and come back.
     #[allow(clippy::vec_box)]
     pub(super) matchers: Vec<Box<Matcher>>,
@@ -148,7 +148,7 @@ impl Recognise {
     }
 
     /// Per row, the variables whose flags it has.
-    fn flags(&self, columns: &[ArrayRef], rows: usize) -> Vec<u64> {
+    pub(super) fn flags(&self, columns: &[ArrayRef], rows: usize) -> Vec<u64> {
         let mut flags = vec![0; rows];
         for (at, variable) in self.pattern.variables.iter().enumerate() {
             let bit = 1 << at;

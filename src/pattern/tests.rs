@@ -21,7 +21,7 @@ use self::naive::Naive;
 use super::*;
 use crate::delta::{Delta, Failed, Rejects};
 use crate::format::show_row;
-use crate::operator::Stateful;
+use crate::operator::{Saved, Stateful};
 use crate::time::Epoch;
 
 const KEY: usize = 0;
@@ -337,6 +337,16 @@ impl Run {
         assert!(self.out.values().all(|count| *count > 0), "more is taken back than was out: {:?}", self.out);
     }
 
+    /// Goes on with a fresh one that takes in what this one kept.
+    fn save_and_load(&mut self, mut fresh: Run, cut: Epoch) {
+        let (sections, mut saving) = (self.state.sections(), self.state.begin());
+        while let Some((at, rows)) = self.state.next(&mut saving, 3) {
+            fresh.state.load(sections[at].name, sections[at].version, &rows).unwrap();
+        }
+        fresh.state.loaded(cut);
+        (self.state, self.failures) = (fresh.state, fresh.failures);
+    }
+
     fn close_up_to(&mut self, epoch: Option<Epoch>) {
         let reached = epoch.map_or(i64::MAX, |epoch| epoch.watermark);
         while let Some(due) = self.state.deadline().filter(|due| *due <= reached) {
@@ -381,17 +391,21 @@ fn expected(case: &Case, epochs: &[(Epoch, Vec<Event>)]) -> Option<BTreeMap<Stri
     Some(out)
 }
 
-/// Whether the answer from scratch could be had. Deadlines one by one and many at once tell the same at each.
+/// Whether the answer from scratch could be had. Deadlines one by one and many at once tell the same at each, and so
+/// does what is saved and taken in before every epoch.
 fn check(seed: u64, sweep: bool) -> bool {
     let mut random = Random(seed);
     let case = random.case();
     let events = random.events();
     let epochs = accepted(&case, &events, 1 + random.below(5) as usize);
     let Some(expected) = expected(&case, &epochs) else { return false };
-    let told = [true, false].map(|one_by_one| {
+    let told = [(true, false), (false, false), (false, true)].map(|(one_by_one, saved)| {
         let mut run = Run { one_by_one, ..Run::new(&case, sweep) };
         for (epoch, rows) in &epochs {
             run.close_up_to(Some(*epoch));
+            if saved && epoch.tick > 0 {
+                run.save_and_load(Run::new(&case, sweep), *epoch);
+            }
             let (a, b) = rows.split_at(rows.len() / 2);
             let deltas = run.state.apply(*epoch, &mut [vec![delta(&case, a), delta(&case, b)]]);
             run.note(deltas);
@@ -408,6 +422,7 @@ fn check(seed: u64, sweep: bool) -> bool {
         (run.told, run.failed)
     });
     assert_eq!(told[0], told[1], "seed {seed}: {case:?} over {epochs:?}");
+    assert_eq!(told[0], told[2], "saved before every epoch, seed {seed}: {case:?} over {epochs:?}");
     true
 }
 

@@ -148,7 +148,11 @@ fn operator<'s>(
                 changes
             })
         }
-        Op::Hold => stateful(vec![(input(0).1, Route::Here)], "Hold", Box::new(Hold::new(&node.schema))),
+        Op::Hold => {
+            // By the whole row, so that what is taken back finds what it takes back on any number of workers.
+            let columns = (0..node.schema.fields().len()).collect();
+            keyed(input(0).1, columns, "Hold", Box::new(Hold::new(&node.schema)))
+        }
         Op::Repeat { times } => {
             let times = *times;
             stateless(input(0).1, "Repeat", move |delta| vec![repeated(&delta, times)])

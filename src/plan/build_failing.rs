@@ -13,10 +13,10 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
 use super::{Dataflow, Node, NodeId, Op, Pane};
-use crate::delta::{Delta, Failed, Rejects, failed_delta, failed_schema};
+use crate::delta::{Delta, Failed, Rejects, Unfit, failed_delta, failed_schema};
 use crate::expression::{can_fail, plain};
 use crate::format;
-use crate::operator::{Stateful, Windows};
+use crate::operator::{Saved, Saving, Section, Stateful, Windows};
 use crate::time::Epoch;
 
 /// Whether there may be rows that a node cannot take.
@@ -123,6 +123,29 @@ pub(super) struct Telling {
 impl Telling {
     pub(super) fn new(state: Box<dyn Stateful>, failures: Failures) -> Telling {
         Telling { state, failures }
+    }
+}
+
+/// What the state machine keeps: the rows that it could not take have been told.
+impl Saved for Telling {
+    fn sections(&self) -> Vec<Section> {
+        self.state.sections()
+    }
+
+    fn begin(&mut self) -> Saving {
+        self.state.begin()
+    }
+
+    fn next(&mut self, saving: &mut Saving, rows: usize) -> Option<(usize, RecordBatch)> {
+        self.state.next(saving, rows)
+    }
+
+    fn take(&mut self, section: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        self.state.take(section, rows)
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        self.state.loaded(cut);
     }
 }
 

@@ -122,6 +122,12 @@ impl Partitions {
         }
     }
 
+    /// The rows that are held, by pieces of so many.
+    pub(super) fn save(&self, rows: usize) -> Vec<(Vec<ArrayRef>, usize)> {
+        let held: Vec<Entry> = self.lists.iter().flat_map(List::iter).collect();
+        held.chunks(rows).map(|entries| (self.store.columns(entries), entries.len())).collect()
+    }
+
     /// Tells all rows that are shown as coming.
     pub(super) fn show(&self, changes: &mut Changes) {
         let all: Vec<u32> =

@@ -7,16 +7,16 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
-use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{SchemaRef, SortOptions};
 
 use super::roll::{Answers, Calls, Frame, Job};
 use super::store::{Entry, Order, Store, entry};
-use crate::aggregate::{Changes, Keys, States, Terms, pick};
-use crate::delta::Delta;
-use crate::operator::{Stateful, only};
+use crate::aggregate::{Changes, Keys, States, Terms, numbers, pick};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 /// The order of rows: its first column is the event time, ascending.
@@ -47,6 +47,7 @@ pub struct Rolling {
     parts: Vec<Part>,
     states: States,
     store: Store,
+    input: SchemaRef,
     /// The partitions that have rows of a time that are not answered.
     due: BTreeMap<i64, Vec<u32>>,
     /// The partitions whose rows may all have left by a watermark.
@@ -64,6 +65,7 @@ impl Rolling {
             parts: Vec::new(),
             states: calls.states(),
             store: Store::new(input, &order),
+            input: input.clone(),
             due: BTreeMap::new(),
             leaving: BTreeMap::new(),
             calls,
@@ -78,6 +80,18 @@ impl Rolling {
             return rows.len();
         }
         rows.partition_point(|&other| self.store.key(other) <= key)
+    }
+
+    /// The number of each row's partition, of which there is one now.
+    fn intern(&mut self, rows: &Delta) -> Vec<u32> {
+        let keys: Vec<ArrayRef> =
+            self.terms.grouping.keys.iter().map(|&key| rows.batch().column(key).clone()).collect();
+        let mut groups = Vec::new();
+        self.keys.intern(&keys, rows.len(), &mut groups);
+        // Numbers that are no longer in use may still be due.
+        self.parts.resize_with(self.parts.len().max(self.keys.end()), Part::default);
+        self.states.resize(self.parts.len());
+        groups
     }
 
     fn insert(&mut self, group: u32, row: Entry, answered: bool) {
@@ -221,6 +235,51 @@ impl Rolling {
     }
 }
 
+/// The rows: those are answered whose time the cut has closed, and the accumulators are filled anew as partitions move on.
+impl Saved for Rolling {
+    fn sections(&self) -> Vec<Section> {
+        vec![Counted::section("rows", &self.input, self.terms.grouping.keys.clone())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        let held: Vec<Entry> = self.parts.iter().flat_map(|part| part.rows.iter().copied()).collect();
+        for entries in held.chunks(Saving::PIECE) {
+            let counts = numbers(entries.iter().map(|_| 1));
+            let columns = self.store.columns(entries).into_iter().chain([counts]).collect();
+            saving.add((0, &sections[0]), columns, entries.len());
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let rows = Counted::load(rows, &self.input)?;
+        let (rows, timeless) = rows.without_nulls(&[self.calls.time]);
+        if !timeless.is_empty() {
+            return Err(Unfit::Value("a row that is in order of time has none"));
+        }
+        let groups = self.intern(&rows);
+        let chunk = self.store.add(rows.batch().clone());
+        for (row, group) in groups.into_iter().enumerate() {
+            (0..rows.diff(row)).for_each(|_| self.insert(group, entry(chunk, row), false));
+        }
+        self.store.sweep(chunk);
+        Ok(())
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        for group in self.keys.used() {
+            let part = &mut self.parts[group as usize];
+            let times = part.rows.iter().map(|&row| self.store.time(row, self.calls.time));
+            let mut open: Vec<i64> = times.filter(|&time| !self.terms.closed(time, cut)).collect();
+            part.done = part.rows.len() - open.len();
+            open.dedup();
+            open.into_iter().for_each(|time| self.due.entry(time).or_default().push(group));
+            self.watch(group);
+        }
+    }
+}
+
 impl Stateful for Rolling {
     fn held(&self) -> usize {
         self.store.held()
@@ -236,13 +295,7 @@ impl Stateful for Rolling {
         let mut changes = Changes::new(&self.terms.schema);
         let Some(first) = input.first() else { return Vec::new() };
         let delta = self.terms.timed(&Delta::concat(&first.batch().schema(), &input), &[self.calls.time]);
-        let keys: Vec<ArrayRef> =
-            self.terms.grouping.keys.iter().map(|&key| delta.batch().column(key).clone()).collect();
-        let mut groups = Vec::new();
-        self.keys.intern(&keys, delta.len(), &mut groups);
-        // Numbers that are no longer in use may still be due.
-        self.parts.resize_with(self.parts.len().max(self.keys.end()), Part::default);
-        self.states.resize(self.parts.len());
+        let mut groups = self.intern(&delta);
         let chunk = self.store.add(delta.batch().clone());
         let times = delta.batch().column(self.calls.time).as_primitive::<TimestampMillisecondType>().values().clone();
         // Rows of answered times: the span of their times, and how many they are, by partition.

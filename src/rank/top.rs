@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 
 use super::Rank;
 use super::partitions::Partitions;
-use crate::aggregate::{Changes, Emit, Terms};
-use crate::delta::Delta;
-use crate::operator::{Stateful, only};
+use crate::aggregate::{Changes, Emit, Terms, numbers};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 /// `(end, start)`: windows close in the order of their ends.
@@ -59,6 +59,41 @@ impl Top {
 
     fn is_shown(&self, end: i64, epoch: Epoch) -> bool {
         self.rank.window.is_none() || self.terms.shown(end, epoch)
+    }
+}
+
+/// The rows that are held: each says by its columns which window it is of.
+impl Saved for Top {
+    fn sections(&self) -> Vec<Section> {
+        vec![Counted::section("rows", &self.input, self.rank.exchange())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        let held = self.open.values().chain(self.shown.values());
+        for (columns, rows) in held.flat_map(|held| held.save(Saving::PIECE)) {
+            let counts = numbers((0..rows).map(|_| 1));
+            saving.add((0, &sections[0]), columns.into_iter().chain([counts]).collect(), rows);
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let rows = Counted::load(rows, &self.input)?;
+        let parts = match self.rank.window {
+            None => vec![(WHOLE, rows)],
+            Some(window) => self.split(&rows, window),
+        };
+        for (pane, rows) in parts {
+            let partitions = self.open.entry(pane).or_insert_with(|| Partitions::new(&self.rank, &self.input));
+            partitions.add(&[rows], None);
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        let all = std::mem::take(&mut self.open);
+        (self.shown, self.open) = all.into_iter().partition(|((end, _), _)| self.is_shown(*end, cut));
     }
 }
 

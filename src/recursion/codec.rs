@@ -30,6 +30,11 @@ impl Codec {
         }
     }
 
+    /// The columns of the rows.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     /// The bytes of each row.
     pub(super) fn encode(&self, columns: &[ArrayRef], rows: usize) -> Vec<Bytes> {
         if columns.is_empty() {

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, UInt32Array};
+use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 
 use super::codec::{Bytes, Codec};
-use crate::delta::Delta;
-use crate::operator::{Stateful, only};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 /// When rows are past: nothing changes those with a value `v` once `W > v + after_ms`.
@@ -82,6 +82,33 @@ impl Fading {
             }
         }
     }
+}
+
+impl Saved for Fading {
+    /// Rows stay where they are, and any worker may take them back: those that are taken in go by all of their columns.
+    fn sections(&self) -> Vec<Section> {
+        let schema = self.codec.schema();
+        vec![Counted::section("rows", schema, (0..schema.fields().len()).collect())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        let held: Vec<(&Bytes, i64)> = self.held.values().flatten().map(|(row, &count)| (row, count)).collect();
+        for held in held.chunks(Saving::PIECE) {
+            let batch = self.codec.decode(held.iter().map(|(row, _)| row.as_slice()));
+            let rows = Delta::new(batch, Some(held.iter().map(|(_, count)| *count).collect()));
+            saving.add((0, &sections[0]), Counted::save(&rows), rows.len());
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let rows = Counted::load(rows, self.codec.schema())?;
+        self.remember(&rows);
+        Ok(())
+    }
+
+    fn loaded(&mut self, _: Epoch) {}
 }
 
 impl Stateful for Fading {

@@ -3,11 +3,11 @@
 //! One table for the whole stream: its memory grows with the number of different keys. Without key columns there is one row
 //! always, as SQL says: before any input and after all of it was taken back it is what the aggregates make of nothing.
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, RecordBatch};
 
 use crate::aggregate::{Changes, GroupTable, Part, Role, States, Terms};
-use crate::delta::Delta;
-use crate::operator::{Stateful, only};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 /// The state machine.
@@ -39,9 +39,41 @@ impl Groups {
     }
 }
 
+impl Only {
+    /// The row, where this is the table.
+    fn row(&self, table: &GroupTable) -> Vec<ArrayRef> {
+        if table.is_empty() { self.nothing.clone() } else { table.values() }
+    }
+}
+
+impl Saved for Groups {
+    fn sections(&self) -> Vec<Section> {
+        let keys = (0..self.terms.grouping.keys.len()).collect();
+        vec![Section::new("groups", 1, self.table.fields(), keys)]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        for groups in self.table.used().chunks(Saving::PIECE) {
+            saving.add((0, &sections[0]), self.table.save(groups), groups.len());
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        self.table.load(rows.columns(), rows.num_rows())
+    }
+
+    fn loaded(&mut self, _: Epoch) {
+        if let Some(only) = &mut self.only {
+            only.shown = Some(only.row(&self.table));
+        }
+    }
+}
+
 impl Stateful for Groups {
     fn starts(&self) -> bool {
-        self.only.is_some()
+        self.only.as_ref().is_some_and(|only| only.shown.is_none())
     }
 
     fn held(&self) -> usize {
@@ -61,7 +93,7 @@ impl Stateful for Groups {
             return changes.finish();
         };
         self.table.add(&parts);
-        let now = if self.table.is_empty() { only.nothing.clone() } else { self.table.values() };
+        let now = only.row(&self.table);
         match only.shown.replace(now.clone()) {
             None => changes.insert(now, 1),
             Some(before) => changes.replace(Vec::new(), before, now, 1),

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::UInt32Array;
+use arrow_array::{RecordBatch, UInt32Array};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::SchemaRef;
 
-use crate::delta::Delta;
-use crate::operator::{Stateful, only};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 /// The state machine.
@@ -50,6 +50,28 @@ impl Hold {
         };
         let stay: Vec<u32> = (0..changes.len() as u32).filter(stays).collect();
         Delta::insert(changes.take(&UInt32Array::from(stay)).into_parts().0)
+    }
+}
+
+impl Saved for Hold {
+    fn sections(&self) -> Vec<Section> {
+        vec![Counted::section("changes", &self.schema, (0..self.schema.fields().len()).collect())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        self.held.iter().for_each(|rows| saving.add((0, &sections[0]), Counted::save(rows), rows.len()));
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        self.held.push(Counted::load(rows, &self.schema)?);
+        Ok(())
+    }
+
+    /// What is held is of the watermark that the cut is at: that of every other has been passed on.
+    fn loaded(&mut self, cut: Epoch) {
+        self.watermark = cut.watermark;
     }
 }
 

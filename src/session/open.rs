@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
+use arrow_schema::{DataType, Field};
 
 use super::due::Due;
-use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms};
-use crate::delta::Delta;
-use crate::operator::{Stateful, Windows, only};
+use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms, numbers, numbers_of};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Saved, Saving, Section, Stateful, Windows, only};
 use crate::time::Epoch;
 
 /// No session.
@@ -283,6 +284,59 @@ impl Sessions {
         if self.held() == 0 {
             self.states = States::new(&self.terms.grouping, Role::Whole);
             (self.sessions, self.free, self.heads) = Default::default();
+        }
+    }
+}
+
+impl Saved for Sessions {
+    fn sections(&self) -> Vec<Section> {
+        let times = ["start", "end"].map(|name| Field::new(name, DataType::Int64, false));
+        let kept = Field::new("kept", DataType::Boolean, false);
+        let fields = times.into_iter().chain([kept]).chain(self.keys.fields()).chain(self.states.fields());
+        vec![Section::new("sessions", 1, fields.collect(), (3..3 + self.terms.grouping.keys.len()).collect())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        let live = |place: &u32| self.sessions[*place as usize].into == NONE;
+        let places: Vec<u32> = (0..self.sessions.len() as u32).filter(live).collect();
+        for places in places.chunks(Saving::PIECE) {
+            let these = || places.iter().map(|&place| &self.sessions[place as usize]);
+            let times = [numbers(these().map(|session| session.start)), numbers(these().map(|session| session.end))];
+            let kept: ArrayRef = Arc::new(BooleanArray::from_iter(these().map(|session| Some(session.kept))));
+            let keys: Vec<u32> = these().map(|session| session.key).collect();
+            let columns = times.into_iter().chain([kept]).chain(self.keys.columns(&keys));
+            saving.add((0, &sections[0]), columns.chain(self.states.save(places)).collect(), places.len());
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let (own, states) = rows.columns().split_at(3 + self.terms.grouping.keys.len());
+        let mut keys = Vec::new();
+        self.keys.intern(&own[3..], rows.num_rows(), &mut keys);
+        let (starts, ends, kept) = (numbers_of(&own[0]), numbers_of(&own[1]), own[2].as_boolean());
+        let (born, touched) = (self.epochs, self.epochs);
+        let each = keys.into_iter().enumerate();
+        let places: Vec<u32> = each
+            .map(|(row, key)| {
+                let (start, end, kept) = (starts[row], ends[row], kept.value(row));
+                let (closing, expiring) = (false, false);
+                self.insert(Session { start, end, key, next: NONE, into: NONE, born, touched, kept, closing, expiring })
+            })
+            .collect();
+        self.states.resize(self.sessions.len());
+        self.states.load(&places, states)
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        self.heads = vec![NONE; self.keys.end()];
+        let mut places: Vec<u32> = (0..self.sessions.len() as u32).collect();
+        places.sort_unstable_by_key(|&place| self.sessions[place as usize].start);
+        for place in places {
+            let session = &mut self.sessions[place as usize];
+            session.next = std::mem::replace(&mut self.heads[session.key as usize], place);
+            self.schedule(place, cut);
         }
     }
 }

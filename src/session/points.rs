@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, TimestampMillisecondArray, UInt32Array};
+use arrow_schema::{DataType, Field};
 
-use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms, pick};
-use crate::delta::Delta;
-use crate::operator::{Stateful, Windows, only};
+use crate::aggregate::{Changes, Emit, Keys, Role, States, Terms, numbers, numbers_of, pick};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Saved, Saving, Section, Stateful, Windows, only};
 use crate::time::Epoch;
 
 /// The rows of one time of a key.
@@ -180,6 +181,52 @@ impl PointSessions {
         }
         self.states.resize(self.used as usize);
         self.states.update(&groups, &rows.take(&UInt32Array::from(chosen)));
+    }
+}
+
+impl Saved for PointSessions {
+    fn sections(&self) -> Vec<Section> {
+        let own = ["time", "count", "kept"].map(|name| Field::new(name, DataType::Int64, false));
+        let fields = own.into_iter().chain(self.keys.fields()).chain(self.states.fields());
+        vec![Section::new("points", 1, fields.collect(), (3..3 + self.terms.grouping.keys.len()).collect())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        let points: Vec<(u32, i64, Point)> = self.points.iter().map(|(&(key, time), &p)| (key, time, p)).collect();
+        for points in points.chunks(Saving::PIECE) {
+            let own = [
+                numbers(points.iter().map(|(_, time, _)| *time)),
+                numbers(points.iter().map(|(.., point)| point.rows)),
+                numbers(points.iter().map(|(.., point)| point.kept)),
+            ];
+            let (keys, groups): (Vec<u32>, Vec<u32>) = points.iter().map(|(key, _, point)| (*key, point.group)).unzip();
+            let columns = own.into_iter().chain(self.keys.columns(&keys)).chain(self.states.save(&groups));
+            saving.add((0, &sections[0]), columns.collect(), points.len());
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let (own, states) = rows.columns().split_at(3 + self.terms.grouping.keys.len());
+        let mut keys = Vec::new();
+        self.keys.intern(&own[3..], rows.num_rows(), &mut keys);
+        let [times, counts, kept] = [0, 1, 2].map(|column: usize| numbers_of(&own[column]));
+        let groups: Vec<u32> = (self.used..).take(keys.len()).collect();
+        for (row, (key, &group)) in keys.into_iter().zip(&groups).enumerate() {
+            let point = Point { group, rows: counts[row], kept: kept[row] };
+            if self.points.insert((key, times[row]), point).is_some() {
+                return Err(Unfit::Value("a time of a key is there twice"));
+            }
+        }
+        self.used += groups.len() as u32;
+        self.states.resize(self.used as usize);
+        self.states.load(&groups, states)
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        let keys: BTreeSet<u32> = self.points.keys().map(|(key, _)| *key).collect();
+        keys.into_iter().for_each(|key| self.schedule(key, cut));
     }
 }
 

@@ -69,6 +69,18 @@ impl Dedup {
         }
     }
 
+    /// The keys that are kept, in their order, and where each was taken.
+    pub(super) fn taken(&self) -> (ArrayRef, Vec<i64>) {
+        let mut taken: Vec<(&[u8], i64)> = self.taken.iter().map(|(key, at)| (key.as_ref(), *at)).collect();
+        taken.sort_unstable();
+        let (keys, at): (Vec<&[u8]>, Vec<i64>) = taken.into_iter().unzip();
+        let parser = self.converter.parser();
+        match self.converter.convert_rows(keys.into_iter().map(|key| parser.parse(key))) {
+            Ok(mut columns) => (columns.swap_remove(0), at),
+            Err(error) => unreachable!("they were keys of this type when they came: {error}"),
+        }
+    }
+
     /// How many keys are kept.
     pub(super) fn len(&self) -> usize {
         self.taken.len()

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
 use super::SourceSpec;
 use super::dedup::{Dedup, Keys};
-use crate::delta::Delta;
-use crate::operator::{Stateful, only};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 /// The state machine.
@@ -72,6 +72,36 @@ fn order(keys: &Keys, at: &[i64]) -> Vec<usize> {
         rows.sort_by_key(|&row| at[row]);
     }
     rows
+}
+
+/// The keys taken lately, and where each was.
+impl Saved for Repeats {
+    fn sections(&self) -> Vec<Section> {
+        let fields = self.wide.fields();
+        let fields = fields[fields.len() - 2..].iter().map(|field| field.as_ref().clone());
+        vec![Section::new("keys", 1, fields.collect(), vec![0])]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        let (keys, at) = self.dedup.taken();
+        let rows = at.len();
+        saving.add((0, &sections[0]), vec![keys, Arc::new(Int64Array::from(at))], rows);
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let (column, at) = keys_of(rows);
+        if column.null_count() > 0 {
+            return Err(Unfit::Value("a key that was taken is NULL"));
+        }
+        let keys = self.dedup.keys(Arc::clone(column));
+        let taken = at.iter().enumerate().filter_map(|(row, at)| Some((keys.get(row)?, *at)));
+        taken.for_each(|(key, at)| self.dedup.take(key, at, i64::MIN));
+        Ok(())
+    }
+
+    fn loaded(&mut self, _: Epoch) {}
 }
 
 impl Stateful for Repeats {

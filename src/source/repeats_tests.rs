@@ -13,7 +13,7 @@ use super::edge_tests::{decoded, spec, timed};
 use super::repeats::keys_of;
 use super::*;
 use crate::delta::Delta;
-use crate::operator::Stateful;
+use crate::operator::{Saved, Stateful};
 use crate::time::Epoch;
 
 /// A row as an edge left it: where it is, its key, its sequence number.
@@ -30,12 +30,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Of equal keys within the horizon the first is left, whichever edges took them; the same however the rows of an epoch
-    /// are cut and ordered; and nothing is left out of what one edge took, or what edges took that hear of each other at once.
+    /// are cut and ordered, and if what is known is saved before every epoch; and nothing is left out of what one edge took, or what edges took that hear of each other at once.
     #[test]
     fn of_equal_keys_the_first_is_left(
         (horizon_ms, lateness_ms) in (1_i64..80, proptest::option::of(0_i64..200)),
         input in proptest::collection::vec((-50_i64..400, 1_i64..30, 0_usize..3), 0..150),
-        edges in 1_usize..4, hear in any::<bool>(), cut in 1_usize..9,
+        edges in 1_usize..4, hear in any::<bool>(), cut in 1_usize..9, saved in any::<bool>(),
     ) {
         let dedup = Some(DedupSpec { column: 1, horizon_ms });
         let spec = SourceSpec { dedup, ..spec(timed(5, lateness_ms)) };
@@ -74,10 +74,21 @@ proptest! {
             prop_assert_eq!(expected.len(), sent);
         }
         let told = Rc::new(RefCell::new(0));
-        let count = told.clone();
-        let mut repeats = Repeats::new(&spec, move |repeats| *count.borrow_mut() += repeats).unwrap();
+        let made = || {
+            let count = told.clone();
+            Repeats::new(&spec, move |repeats| *count.borrow_mut() += repeats).unwrap()
+        };
+        let mut repeats = made();
         let mut found: Vec<i64> = Vec::new();
         for (epoch, deltas) in epochs {
+            if saved {
+                let (mut fresh, mut saving) = (made(), repeats.begin());
+                while let Some((_, rows)) = repeats.next(&mut saving, cut) {
+                    fresh.load("keys", 1, &rows).unwrap();
+                }
+                fresh.loaded(epoch);
+                repeats = fresh;
+            }
             let schema = deltas[0].batch().schema();
             let all = Delta::concat(&schema, &deltas);
             let parts = (0..all.len()).step_by(cut).map(|from| all.slice(from, cut.min(all.len() - from)));

@@ -13,8 +13,8 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 
 use super::Act;
-use crate::delta::Delta;
-use crate::operator::{Stateful, only};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 type Bytes = Box<[u8]>;
@@ -104,6 +104,43 @@ impl Contents {
             Err(error) => unreachable!("these are rows that came in: {error}"),
         }
     }
+}
+
+impl Saved for Contents {
+    /// All requests come to the first worker.
+    fn sections(&self) -> Vec<Section> {
+        vec![Counted::section("rows", &self.schema, Vec::new())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        let rows: Vec<&[u8]> = self.held.values().map(AsRef::as_ref).collect();
+        for rows in rows.chunks(Saving::PIECE) {
+            let rows = Delta::insert(self.decode(rows));
+            saving.add((0, &sections[0]), Counted::save(&rows), rows.len());
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        let (batch, _) = Counted::load(rows, &self.schema)?.into_parts();
+        let key_columns: Vec<ArrayRef> = self.key.iter().map(|&column| batch.column(column).clone()).collect();
+        let encoded = self.keys.convert_columns(&key_columns);
+        let (keys, rows) = match encoded.and_then(|keys| Ok((keys, self.rows.convert_columns(batch.columns())?))) {
+            Ok(encoded) => encoded,
+            Err(error) => unreachable!("the rows have the table's columns: {error}"),
+        };
+        for (key, row) in keys.iter().zip(&rows) {
+            let (key, row): (Bytes, Bytes) = (key.data().into(), row.data().into());
+            self.bytes += key.len() + row.len();
+            if self.held.insert(key, row).is_some() {
+                return Err(Unfit::Value("a key of a table is there twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self, _: Epoch) {}
 }
 
 impl Stateful for Contents {

@@ -8,9 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::ArrayRef;
+use arrow_schema::Field;
+
 use super::{Window, split};
 use crate::aggregate::{Grouping, Keys, Numbers, Role, States};
-use crate::delta::Delta;
+use crate::delta::{Delta, Unfit};
 
 /// Most slices that find cells by key at a time; of the others each is made ready when rows come for it.
 const READY: usize = 64;
@@ -99,10 +102,47 @@ impl Cells {
     /// The keys of rows. Whoever keeps one must hold it.
     pub(super) fn intern(&mut self, rows: &Delta) -> Vec<u32> {
         let columns: Vec<_> = self.columns.iter().map(|&column| rows.batch().column(column).clone()).collect();
+        self.intern_columns(&columns, rows.len())
+    }
+
+    /// The keys of so many rows of key columns. Whoever keeps one must hold it.
+    pub(super) fn intern_columns(&mut self, columns: &[ArrayRef], rows: usize) -> Vec<u32> {
         let mut keys = Vec::new();
-        self.keys.intern(&columns, rows.len(), &mut keys);
+        self.keys.intern(columns, rows, &mut keys);
         self.holds.resize(self.holds.len().max(self.keys.end()), 0);
         keys
+    }
+
+    /// The columns that cells are saved in: those of the key, then those of the state.
+    pub(super) fn fields(&self) -> Vec<Field> {
+        self.keys.fields().into_iter().chain(self.states.fields()).collect()
+    }
+
+    /// Cells in such columns, given by their keys and themselves.
+    pub(super) fn save(&self, keys: &[u32], cells: &[u32]) -> Vec<ArrayRef> {
+        self.keys.columns(keys).into_iter().chain(self.states.save(cells)).collect()
+    }
+
+    /// Takes in cells of such columns, each of the slice of its row, none of which is there.
+    pub(super) fn load(&mut self, slices: &[i64], saved: &[ArrayRef]) -> Result<(), Unfit> {
+        let (columns, states) = saved.split_at(self.columns.len());
+        let keys = self.intern_columns(columns, slices.len());
+        let mut rows: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+        slices.iter().enumerate().for_each(|(row, &slice)| rows.entry(slice).or_default().push(row));
+        let (mut cells, before) = (vec![0; slices.len()], self.numbers.live());
+        for (slice, rows) in rows {
+            let mut open = self.open(slice);
+            for row in rows {
+                cells[row] = place(&mut open, keys[row], &mut self.numbers, &mut self.holds);
+            }
+            self.close(slice, open);
+        }
+        if self.numbers.live() != before + slices.len() {
+            return Err(Unfit::Value("a key is there twice in a slice"));
+        }
+        self.settle_old();
+        self.states.resize(self.numbers.end());
+        self.states.load(&cells, states)
     }
 
     /// Adds rows, each to the slice of its time; `times` are theirs.

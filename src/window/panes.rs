@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field};
+
 use super::clocks::Clocks;
 use super::{Window, split};
-use crate::aggregate::{Changes, Emit, GroupTable, Part, Role, Terms, window_columns};
-use crate::delta::Delta;
-use crate::operator::{Stateful, Windows, only};
+use crate::aggregate::{Changes, Emit, GroupTable, Part, Role, Terms, numbers, numbers_of, pick, window_columns};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Saved, Saving, Section, Stateful, Windows, only};
 use crate::time::{Epoch, Zone};
 
 /// Where a row's window is found.
@@ -34,7 +37,7 @@ pub enum Source {
 }
 
 /// `(end, start)`: windows close in the order of their ends.
-type Pane = (i64, i64);
+pub(super) type Pane = (i64, i64);
 
 /// The state machine.
 pub struct Panes {
@@ -133,6 +136,58 @@ impl Panes {
             }
             self.add(pane, &parts, epoch, changes);
         }
+    }
+}
+
+/// A section of the groups of windows: the window's columns, then those of its table.
+pub(super) fn section(name: &'static str, fields: Vec<Field>, keys: usize) -> Section {
+    let times = ["start", "end"].map(|name| Field::new(name, DataType::Int64, false));
+    Section::new(name, 1, times.into_iter().chain(fields).collect(), (2..2 + keys).collect())
+}
+
+/// Saves the groups of a window.
+pub(super) fn save((end, start): Pane, table: &GroupTable, section: (usize, &Section), saving: &mut Saving) {
+    for groups in table.used().chunks(Saving::PIECE) {
+        let times = [start, end].map(|time| numbers(groups.iter().map(|_| time)));
+        saving.add(section, times.into_iter().chain(table.save(groups)).collect(), groups.len());
+    }
+}
+
+/// Saved groups by window: how many, and the columns of its table.
+pub(super) fn by_pane(rows: &RecordBatch) -> Vec<(Pane, usize, Vec<ArrayRef>)> {
+    let (starts, ends) = (numbers_of(rows.column(0)), numbers_of(rows.column(1)));
+    let mut panes: BTreeMap<Pane, Vec<u32>> = BTreeMap::new();
+    for (row, pane) in ends.iter().copied().zip(starts.iter().copied()).enumerate() {
+        panes.entry(pane).or_default().push(row as u32);
+    }
+    panes.into_iter().map(|(pane, these)| (pane, these.len(), pick(&rows.columns()[2..], &these))).collect()
+}
+
+impl Saved for Panes {
+    fn sections(&self) -> Vec<Section> {
+        let table = GroupTable::new(&self.terms.grouping, Role::Whole);
+        vec![section("groups", table.fields(), self.terms.grouping.keys.len())]
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        for (pane, table) in self.open.iter().chain(&self.shown) {
+            save(*pane, table, (0, &sections[0]), &mut saving);
+        }
+        saving
+    }
+
+    fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        for (pane, rows, columns) in by_pane(rows) {
+            let new = || GroupTable::new(&self.terms.grouping, Role::Whole);
+            self.open.entry(pane).or_insert_with(new).load(&columns, rows)?;
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        let all = std::mem::take(&mut self.open);
+        (self.shown, self.open) = all.into_iter().partition(|((end, _), _)| self.terms.shown(*end, cut));
     }
 }
 

@@ -9,12 +9,16 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field};
+
 use super::cells::Cells;
 use super::clocks::Clocks;
+use super::panes::{by_pane, save, section};
 use super::{Window, split};
-use crate::aggregate::{Changes, GroupTable, Part, Role, States, Terms, window_columns};
-use crate::delta::Delta;
-use crate::operator::{Stateful, Windows, only};
+use crate::aggregate::{Changes, GroupTable, Part, Role, States, Terms, numbers, numbers_of, window_columns};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Saved, Saving, Section, Stateful, Windows, only};
 use crate::time::{Epoch, Zone};
 
 /// The state machine.
@@ -254,6 +258,74 @@ fn slice_role(window: &Window) -> Role {
 
 fn sum_role(window: &Window) -> Role {
     if matches!(window, Window::Hop { .. }) { Role::Sum } else { Role::Whole }
+}
+
+/// The sections, by local times: cells of slices, groups of closed windows, and CUMULATE's sum, beside the window that it is of. HOP's sum is
+/// merged again when the next window closes.
+impl Saved for Slices {
+    fn sections(&self) -> Vec<Section> {
+        let keys = self.terms.grouping.keys.len();
+        let slice = std::iter::once(Field::new("slice", DataType::Int64, false));
+        let cells = slice.chain(self.cells.fields()).collect();
+        let closed = GroupTable::new(&self.terms.grouping, sum_role(&self.clocks.window)).fields();
+        let sum = (!self.hops()).then(|| self.cells.keys().fields().into_iter().chain(self.sum.fields()).collect());
+        let sections = [Section::new("cells", 1, cells, (1..1 + keys).collect()), section("closed", closed, keys)];
+        sections.into_iter().chain(sum.map(|fields| section("sum", fields, keys))).collect()
+    }
+
+    fn begin(&mut self) -> Saving {
+        let (mut saving, sections) = (Saving::default(), self.sections());
+        for slice in self.cells.starts() {
+            let (keys, cells) = self.cells.of(slice);
+            for (keys, cells) in keys.chunks(Saving::PIECE).zip(cells.chunks(Saving::PIECE)) {
+                let columns = std::iter::once(numbers(keys.iter().map(|_| slice)));
+                saving.add((0, &sections[0]), columns.chain(self.cells.save(keys, cells)).collect(), keys.len());
+            }
+        }
+        for (&end, (start, table)) in &self.closed {
+            save((end, *start), table, (1, &sections[1]), &mut saving);
+        }
+        for keys in self.members.chunks(Saving::PIECE) {
+            let times = [self.summed.start, self.summed.end].map(|time| numbers(keys.iter().map(|_| time)));
+            let columns = times.into_iter().chain(self.cells.keys().columns(keys)).chain(self.sum.save(keys));
+            saving.add((2, &sections[2]), columns.collect(), keys.len());
+        }
+        saving
+    }
+
+    fn take(&mut self, section: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        if section == 0 {
+            return self.cells.load(numbers_of(rows.column(0)), &rows.columns()[1..]);
+        }
+        for ((end, start), count, columns) in by_pane(rows) {
+            if section == 1 {
+                let new = || (start, GroupTable::new(&self.terms.grouping, sum_role(&self.clocks.window)));
+                self.closed.entry(end).or_insert_with(new).1.load(&columns, count)?;
+                continue;
+            }
+            if !self.summed.is_empty() && self.summed != (start..end) {
+                return Err(Unfit::Value("a sum is of two windows"));
+            }
+            self.summed = start..end;
+            let (keys, states) = columns.split_at(self.terms.grouping.keys.len());
+            let (keys, before) = (self.cells.intern_columns(keys, count), self.members.len());
+            self.admit(&keys);
+            if self.members.len() != before + count {
+                return Err(Unfit::Value("a key is there twice in a sum"));
+            }
+            self.sum.load(&keys, states)?;
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        self.now = cut;
+        // Rows that came late to a worker that had summed up nothing are cells, of slices that another had summed up.
+        for slice in self.cells.within(self.summed.clone()) {
+            self.merge(slice);
+        }
+        self.next = self.find_next(|end| self.closed(end));
+    }
 }
 
 impl Stateful for Slices {

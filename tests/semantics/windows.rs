@@ -12,7 +12,7 @@ use highwater::time::{Epoch, Zone};
 use oracle::{Epochs, Outcome, Row, TS, Text};
 use proptest::prelude::*;
 
-const WINDOWS: [Window; 6] = [
+pub(super) const WINDOWS: [Window; 6] = [
     Window::Tumble { size: 10, offset: 0 },
     Window::Tumble { size: 7, offset: -3 },
     Window::Hop { size: 12, slide: 3, offset: 1 },
@@ -110,7 +110,7 @@ proptest! {
 }
 
 /// Instants at which clocks are put forward and back: by an hour, across midnight, by half an hour, by a day.
-const CHANGES: [(&str, i64); 5] = [
+pub(super) const CHANGES: [(&str, i64); 5] = [
     ("Europe/Berlin", 1_711_846_800_000),
     ("Europe/Berlin", 1_729_990_800_000),
     ("America/Sao_Paulo", 1_541_300_400_000),
@@ -119,9 +119,9 @@ const CHANGES: [(&str, i64); 5] = [
 ];
 
 /// What is 1 ms elsewhere here.
-const STEP: i64 = 600_000;
+pub(super) const STEP: i64 = 600_000;
 
-fn longer(window: Window) -> Window {
+pub(super) fn longer(window: Window) -> Window {
     match window {
         Window::Tumble { size, offset } => Window::Tumble { size: size * STEP, offset: offset * STEP },
         Window::Hop { size, slide, offset } => {
