@@ -4,6 +4,8 @@
 
 #[path = "cli/ends.rs"]
 mod ends;
+#[path = "cli/monitor.rs"]
+mod monitor;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -73,6 +73,7 @@ fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control:
         };
         match read {
             Read::Wait(pause) => control.sleep(pause),
+            Read::Begins(input) => source.begins(partition, &input),
             Read::Rows(decoded) => {
                 if source.accept(partition, decoded).is_err() {
                     return Ok(());

@@ -320,6 +320,11 @@ impl Source {
         }
     }
 
+    /// What a partition brings from now on stands in an input of this name.
+    pub(super) fn begins(&self, index: usize, input: &str) {
+        lock(&self.partitions[index].state).edge.begins(input);
+    }
+
     /// Ends a partition, once.
     pub(super) fn finish(&self, index: usize) {
         let partition = &self.partitions[index];

@@ -115,6 +115,11 @@ impl Edge {
         self
     }
 
+    /// What follows stands in an input of this name.
+    pub fn begins(&mut self, input: &str) {
+        self.name = Some(input.to_owned());
+    }
+
     /// The same, of a source that other processes take rows of too: what it accepts goes to a [`super::Repeats`].
     pub fn shared(mut self) -> Edge {
         self.shared = keyed(&self.spec).map(|schema| (schema, Vec::new()));

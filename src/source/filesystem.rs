@@ -1,14 +1,16 @@
 //! `filesystem`: a file, the files of a folder, or those that a pattern matches; one partition a file, by path.
 //!
-//! Bounded: what is there when the dataflow starts. Hidden files (`.x`, `_x`) of a folder or pattern are passed over. Of a
+//! Bounded: what is there when the dataflow starts; unless it watches for more (`monitored.rs`). Hidden files (`.x`, `_x`) of a folder or pattern are passed over. Of a
 //! folder's folders those by partition are read too, whose names tell a column (`path_values.rs`).
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::beside::Beside;
+use super::monitored::Monitored;
 use super::partition::Position;
 use super::path_values::{DEFAULT_NAME, default_name, path_values};
 use super::text::{self, TextInput, TextReader};
@@ -22,9 +24,16 @@ use crate::retry::{Patient, Standing, until_it_goes};
 #[derive(Debug)]
 pub(super) struct Filesystem;
 
+/// The option that makes it watch.
+const MONITOR: &str = "source.monitor-interval";
+
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "path", help: "a file, a folder, or a pattern with * and ?, also as file://" },
     COMPRESSION,
+    OptionSpec {
+        name: MONITOR,
+        help: "how often is looked for new files, which are read one after another (default: never; the source ends)",
+    },
     OptionSpec {
         name: "decode-threads",
         help: "how many threads decode one file of a text format (default: one a core)",
@@ -54,8 +63,8 @@ impl Connector for Filesystem {
         OPTIONS
     }
 
-    fn live(&self, _: &Options) -> bool {
-        false
+    fn live(&self, options: &Options) -> bool {
+        options.get(MONITOR).is_some()
     }
 
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
@@ -64,6 +73,7 @@ impl Connector for Filesystem {
         threads(&spec.options)?;
         chunk_bytes(&spec.options, spec.decode.len())?;
         default_name(spec)?;
+        interval(&spec.options)?;
         match format::choose(&spec.options, path) {
             Ok(format) => {
                 streamed(spec, packing, format)?;
@@ -78,6 +88,10 @@ impl Connector for Filesystem {
 
     fn missing(&self, spec: &SourceSpec) -> Option<String> {
         let path = path(spec).ok()?;
+        let watched = self.live(&spec.options) && (path.contains(WILD) || Path::new(path).is_dir());
+        if watched {
+            return None;
+        }
         let found = files_of(spec, path)
             .and_then(|files| files.into_iter().find_map(|file| File::open(file).err()).map_or(Ok(()), Err));
         found.err().map(|error| format!("{path}: {error}"))
@@ -96,38 +110,64 @@ impl Connector for Filesystem {
 
     fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
-        let files = files_of(spec, path(spec)?).map_err(|error| failed(spec, error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads(&spec.options)?.unwrap_or_else(|| cores.div_ceil(files.len().max(1)));
-        let chunk_bytes = chunk_bytes(&spec.options, spec.decode.len())?;
+        // What is told of the columns is told once, however many files there are.
         let layout = layout(spec)?;
-        let reader = |file: PathBuf| -> Result<Box<dyn Reader>, SourceError> {
-            let name = file.display().to_string();
-            let (packing, bare) = packed(&spec.options, &name)?;
-            let format = format::choose(&spec.options, bare).map_err(|error| refuse(spec, error))?;
-            streamed(spec, packing, format)?;
-            let layout = Layout { notices: layout.notices.at(&name), ..layout.clone() };
-            let (values, layout) = match path_values(spec, &file, &layout)? {
-                Some((values, layout)) => (Some(values), layout),
-                None => (None, layout),
-            };
-            let decoding = format.decoding(&layout, &spec.options).map_err(|error| refuse(spec, error))?;
-            // Opened when it is read: a folder may hold more files than may be open at once.
-            Ok(Box::new(FileReader {
-                path: file,
-                position: Some(Position::new(&spec.name, &name)),
-                name,
-                packing,
-                decoding,
-                layout,
-                values,
-                threads,
-                chunk_bytes,
-                standing: Arc::default(),
-                open: None,
-            }))
+        let Some(interval) = interval(&spec.options)? else {
+            let files = files_of(spec, path(spec)?).map_err(|error| failed(spec, error))?;
+            let threads = cores.div_ceil(files.len().max(1));
+            return files.into_iter().map(|file| reader(spec, &layout, file, threads)).collect();
         };
-        files.into_iter().map(reader).collect()
+        let (looking, opening, path) = (spec.clone(), spec.clone(), path(spec)?.to_owned());
+        let there = Path::new(&path).is_dir() || path.contains(WILD);
+        if !there {
+            let error =
+                io::Error::new(io::ErrorKind::NotFound, "no folder there to watch; write a folder, or a pattern");
+            return Err(failed(spec, error));
+        }
+        let look = Box::new(move || files_of(&looking, self::path(&looking).unwrap_or_default()));
+        let open = Box::new(move |file| reader(&opening, &layout, file, cores));
+        Ok(vec![Box::new(Monitored::new(&spec.name, &path, interval, look, open))])
+    }
+}
+
+/// The reader of one file.
+fn reader(spec: &SourceSpec, layout: &Layout, file: PathBuf, threads: usize) -> Result<Box<dyn Reader>, SourceError> {
+    let name = file.display().to_string();
+    let (packing, bare) = packed(&spec.options, &name)?;
+    let format = format::choose(&spec.options, bare).map_err(|error| refuse(spec, error))?;
+    streamed(spec, packing, format)?;
+    let layout = Layout { notices: layout.notices.at(&name), ..layout.clone() };
+    let (values, layout) = match path_values(spec, &file, &layout)? {
+        Some((values, layout)) => (Some(values), layout),
+        None => (None, layout),
+    };
+    let decoding = format.decoding(&layout, &spec.options).map_err(|error| refuse(spec, error))?;
+    // Opened when it is read: a folder may hold more files than may be open at once.
+    Ok(Box::new(FileReader {
+        path: file,
+        position: Some(Position::new(&spec.name, &name)),
+        name,
+        packing,
+        decoding,
+        layout,
+        values,
+        threads: self::threads(&spec.options)?.unwrap_or(threads),
+        chunk_bytes: chunk_bytes(&spec.options, spec.decode.len())?,
+        standing: Arc::default(),
+        open: None,
+    }))
+}
+
+/// How often it looks for files, if it does.
+fn interval(options: &Options) -> Result<Option<Duration>, OptionError> {
+    match options.duration_ms(MONITOR)? {
+        Some(ms) if ms < 1 => Err(OptionError::Invalid {
+            name: MONITOR.to_owned(),
+            value: options.get(MONITOR).unwrap_or_default().to_owned(),
+            reason: "write 1 ms or more".to_owned(),
+        }),
+        ms => Ok(ms.map(|ms| Duration::from_millis(ms.unsigned_abs()))),
     }
 }
 

@@ -21,6 +21,7 @@ mod http;
 mod intake;
 mod lateness;
 mod leaps;
+mod monitored;
 mod nexmark;
 mod packing;
 mod partition;
@@ -301,6 +302,8 @@ pub struct Decoded {
 pub enum Read {
     /// Rows.
     Rows(Decoded),
+    /// What follows stands in an input of this name, and positions count anew.
+    Begins(Arc<str>),
     /// Nothing yet; ask again after this long at the latest.
     Wait(Duration),
     /// The partition has ended.

@@ -42,6 +42,7 @@ pub(super) fn drain(reader: &mut dyn Reader) -> Drained {
         match reader.read().unwrap() {
             Read::End => return (rows, rejects),
             Read::Wait(pause) => std::thread::sleep(pause),
+            Read::Begins(_) => {}
             Read::Rows(Decoded { batch, rejects: bad, position, positions }) => {
                 rows.extend((0..batch.num_rows()).map(|row| {
                     let at = positions.as_ref().map_or(position + row as u64, |positions| positions[row]);

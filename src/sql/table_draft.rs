@@ -95,6 +95,12 @@ impl TableDraft {
                 let Some(files) = program.catalog.connector("filesystem") else {
                     return refuse(at_name("there is no connector 'filesystem' to read its first rows".to_owned()));
                 };
+                if files.live(&options_of(&table.options)) {
+                    return refuse(
+                        at_name(format!("the table '{name}' is read once, when it starts: it cannot watch for files"))
+                            .hint("leave 'source.monitor-interval' out; rows that come later are sent over REST"),
+                    );
+                }
                 let draft = SourceDraft::read(table.clone(), files, context, false)?;
                 Some(draft.finish(&(0..fields.len()).collect::<Vec<_>>(), false).map_err(|problem| vec![problem])?)
             }

@@ -113,6 +113,7 @@ impl Rows {
                 Ok(Read::Rows(decoded)) if decoded.batch.num_rows() > 0 => return Some(decoded.batch),
                 Ok(Read::Rows(_)) => {}
                 Ok(Read::Wait(pause)) => std::thread::sleep(pause),
+                Ok(Read::Begins(_)) => {}
                 Ok(Read::End) | Err(_) => return None,
             }
         }

@@ -1,0 +1,83 @@
+//! A folder that is watched while the run goes on.
+
+use super::*;
+
+const WATCHED: &str = "CREATE SOURCE t (k VARCHAR, n INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+WITH ('connector' = 'filesystem', 'path' = 'in/', 'format' = 'csv', 'source.monitor-interval' = '50 ms');
+CREATE MATERIALIZED VIEW seen AS SELECT k, SUM(n) AS n FROM t GROUP BY k;
+CREATE SINK out WITH ('connector' = 'filesystem', 'path' = 'out.ndjson', 'format' = 'json') AS SELECT k, n FROM t;
+";
+
+/// Waits for an answer with this in it.
+fn until(address: &str, path: &str, wanted: &str) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let answer = get(address, path);
+        if answer.contains(wanted) {
+            return;
+        }
+        assert!(Instant::now() < end, "never {wanted} at {path}: {answer}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn row(k: &str, n: u32, second: u32) -> String {
+    format!("{k},{n},2026-01-01 00:00:{second:02}\n")
+}
+
+#[test]
+fn files_that_appear_are_read_once_one_after_another_by_path() {
+    let folder = folder(WATCHED);
+    let there = |name: &str| folder.path().join("in").join(name);
+    // Whole when it appears.
+    let put = |name: &str, text: &[u8]| {
+        fs::write(there(".part"), text).unwrap();
+        fs::rename(there(".part"), there(name)).unwrap();
+    };
+    fs::create_dir(folder.path().join("in")).unwrap();
+    let mut run = Running::start(command(folder.path(), &["run", "p.sql", "--listen", "127.0.0.1:0", "--exit-at-end"]));
+    let address = served_at(&mut run);
+    let seen = "/api/v1/views/seen/rows";
+    fs::write(there("_half.csv"), "k,n,ts\n").unwrap();
+    put("b.csv", format!("k,n,ts\n{}{}", row("b", 1, 5), row("b", 2, 6)).as_bytes());
+    until(&address, seen, "\"k\":\"b\",\"n\":3");
+    // In the order of columns that its own header has, packed; and one whose rows are late by now.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"n,ts,k\n7,2026-01-01 00:00:09,c\n").unwrap();
+    put("c.csv.gz", &packed.finish().unwrap());
+    until(&address, seen, "\"k\":\"c\",\"n\":7");
+    put("a.csv", format!("k,n,ts\n{}{}", row("a", 4, 1), row("a", 8, 20)).as_bytes());
+    until(&address, seen, "\"k\":\"a\",\"n\":8");
+    until(&address, "/api/v1/sources/t/dead-letters", "in/a.csv:2");
+    // What was read is not read again, whatever becomes of it.
+    put("b.csv", format!("k,n,ts\n{}", row("b", 100, 30)).as_bytes());
+    fs::remove_file(there("c.csv.gz")).unwrap();
+    put("d.csv", format!("k,n,ts\n{}", row("d", 16, 40)).as_bytes());
+    until(&address, seen, "\"k\":\"d\",\"n\":16");
+    assert!(!get(&address, seen).contains("103"), "b.csv was read again");
+    run.signal("-TERM");
+    // It has no end, so that it was told to end is no reason to complain.
+    assert_eq!(run.ends().code(), Some(0), "{:?}", run.said);
+    let written = fs::read_to_string(folder.path().join("out.ndjson")).unwrap();
+    let rows = [("b", 1), ("b", 2), ("c", 7), ("a", 8), ("d", 16)];
+    assert_eq!(written, rows.map(|(k, n)| format!("{{\"k\":\"{k}\",\"n\":{n}}}\n")).concat());
+}
+
+#[test]
+fn what_cannot_be_watched_is_refused() {
+    for (program, code, told) in [
+        (WATCHED.replace("'50 ms'", "'0 ms'"), 2, "write 1 ms or more"),
+        (WATCHED.replace("'in/'", "'in.ndjson'"), 1, "no folder there to watch"),
+        (
+            "CREATE TABLE r (k VARCHAR PRIMARY KEY) WITH ('path' = 'in.ndjson', 'source.monitor-interval' = '1 s');
+            CREATE MATERIALIZED VIEW v AS SELECT * FROM r;"
+                .to_owned(),
+            2,
+            "is read once, when it starts",
+        ),
+    ] {
+        let folder = folder(&program);
+        let (found, _, said) = run(folder.path(), &["run", "p.sql", "--no-serve", "--exit-at-end"]);
+        assert!(found == Some(code) && said.contains(told), "{found:?} {said}");
+    }
+}
