@@ -275,9 +275,7 @@ fn of_subqueries_of_several_rows() {
     fails(
         &format!("CREATE MATERIALIZED VIEW v AS {two}"),
         2,
-        &[
-            r#"view v x2: (SELECT ...): a scalar subquery returned more than one row [{"k":"c","k":"c","rows":2,"value":3}]"#,
-        ],
+        &[r#"view v x2: (SELECT ...): a scalar subquery returned more than one row [{"k":"c"}]"#],
     );
     // The sums are 1, then 4 of `c`, so there are two below 3, and then one: the letters of all rows are taken back.
     let sums = "CREATE MATERIALIZED VIEW t AS SELECT k, SUM(d) AS n FROM s";
@@ -286,6 +284,6 @@ fn of_subqueries_of_several_rows() {
     fails(
         &format!("{sums} WHERE ts < TIMESTAMP '1970-01-01 00:00:07' {below}"),
         1,
-        &[r#"view v x1: (SELECT ...): a scalar subquery returned more than one row [{"k":"b","rows":2,"value":2}]"#],
+        &[r#"view v x1: (SELECT ...): a scalar subquery returned more than one row [{"k":"b"}]"#],
     );
 }

@@ -8,7 +8,7 @@
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue};
-use datafusion_expr::expr::{Between, Case, InList, InSubquery, ScalarFunction};
+use datafusion_expr::expr::{AggregateFunction, Between, Case, InList, InSubquery, ScalarFunction};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast, lit};
@@ -59,8 +59,20 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
             let mut all: Vec<&mut Expr> = std::iter::once(base.as_mut()).chain(whens).collect();
             together(&mut all, schema)?;
         }
-        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "nullif" => {
+        Expr::ScalarFunction(ScalarFunction { func, args })
+            if ["nullif", "coalesce", "greatest", "least"].contains(&func.name()) =>
+        {
             together(&mut args.iter_mut().collect::<Vec<_>>(), schema)?;
+        }
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "if" && args.len() == 3 => {
+            condition(&args[0], schema)?;
+            together(&mut args[1..].iter_mut().collect::<Vec<_>>(), schema)?;
+        }
+        Expr::Case(Case { expr: None, when_then_expr, .. }) => {
+            when_then_expr.iter().try_for_each(|(when, _)| condition(when, schema))?;
+        }
+        Expr::AggregateFunction(AggregateFunction { params, .. }) => {
+            params.filter.iter().try_for_each(|filter| condition(filter, schema))?;
         }
         // How many places a DECIMAL is rounded to is part of its type, which must not change when the number is cast later.
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "round" => {
@@ -77,6 +89,32 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
         _ => {}
     }
     Ok(expr)
+}
+
+/// Refuses what is no truth value where one is asked for. A literal is read as one.
+fn condition(expr: &Expr, schema: &DFSchema) -> Result<()> {
+    let Ok(data_type) = expr.get_type(schema) else { return Ok(()) };
+    if matches!(data_type, DataType::Boolean | DataType::Null) || is_literal(expr) {
+        return Ok(());
+    }
+    let shown = readable(&expr.human_display().to_string());
+    Err(placed(no_condition(&shown, &sql_type(&data_type), place_of(expr).map_or_else(Span::empty, from_planner))))
+}
+
+/// What is said of a condition that is no truth value.
+pub(super) fn no_condition(shown: &str, named: &str, span: Span) -> Problem {
+    Problem::at(span, format!("a condition is a truth value, and '{shown}' is of type {named}"))
+        .hint(format!("compare it: {shown} IS NOT NULL, {shown} <> {}", if named == "VARCHAR" { "''" } else { "0" }))
+}
+
+/// Where something of an expression is.
+fn place_of(expr: &Expr) -> Option<datafusion_common::Span> {
+    let mut found = None;
+    let _ = expr.apply(|part| {
+        found = found.or_else(|| part.spans().and_then(|spans| spans.first()));
+        Ok(datafusion_common::tree_node::TreeNodeRecursion::Continue)
+    });
+    found
 }
 
 fn is_comparison(op: Operator) -> bool {
@@ -118,15 +156,7 @@ fn refuse(left: &Expr, of_left: &DataType, right: &Expr, of_right: &DataType) ->
     if is_literal(text) {
         return Ok(());
     }
-    let place = |expr: &Expr| {
-        let mut found = None;
-        let _ = expr.apply(|part| {
-            found = found.or_else(|| part.spans().and_then(|spans| spans.first()));
-            Ok(datafusion_common::tree_node::TreeNodeRecursion::Continue)
-        });
-        found
-    };
-    let span = place(text).or_else(|| place(other)).map_or_else(Span::empty, from_planner);
+    let span = place_of(text).or_else(|| place_of(other)).map_or_else(Span::empty, from_planner);
     let (shown, named) = (readable(&text.human_display().to_string()), sql_type(as_type));
     let what = format!("'{shown}' is a text and is compared with a value of type {named}");
     let hint = match is_literal(other) {

@@ -28,13 +28,18 @@ const MAX_CHAIN: usize = 5_000;
 /// The stack of the thread that plans; only what is used of it takes memory.
 const STACK_BYTES: usize = 1 << 29;
 
-/// The same answer, on a stack that is enough for a query of the greatest depth.
-pub(super) fn roomy<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+/// The same answer, on a stack that is enough for a query of the greatest depth; or that there is none to be had.
+pub(super) fn roomy<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Problem> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("plan".to_owned()).stack_size(STACK_BYTES);
         match thread.spawn_scoped(scope, work) {
-            Ok(running) => running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(error) => panic!("no thread to plan on: {error}"),
+            Ok(running) => Ok(running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+            Err(error) => {
+                let size = STACK_BYTES >> 20;
+                Err(Problem::at(Span::empty(), format!("there is no thread to plan on: {error}")).hint(format!(
+                    "its stack is {size} MiB of address space, of which little is used: raise `ulimit -v`, or the limit of threads"
+                )))
+            }
         }
     })
 }

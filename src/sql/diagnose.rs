@@ -203,6 +203,14 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         return Problem::at(span, format!("the column '{name}' is there twice"))
             .hint("name one of them: AS other_name; behind * leave it out: SELECT a.*, b.other FROM ...");
     }
+    if let Some((shown, named)) = no_condition(message) {
+        let column = shown.rsplit('.').next().unwrap_or(shown);
+        let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
+        return super::compared::no_condition(shown, &in_sql(named), span);
+    }
+    if let Some(problem) = no_operands(message, span) {
+        return problem;
+    }
     if let Some((clause, column)) = ungrouped(message) {
         let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
         let problem = Problem::at(span, format!("{clause} reads '{column}', of which a group may have many values"));
@@ -234,6 +242,53 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: ", "Arrow error: "];
     let own = prefixes.iter().fold(first, |text, prefix| text.trim_start_matches(prefix));
     Problem::at(span, in_sql(own))
+}
+
+/// The expression, and its type, of which the library says that it is no condition.
+fn no_condition(message: &str) -> Option<(&str, &str)> {
+    let rest = message.split("Cannot create filter with non-boolean predicate '").nth(1)?;
+    rest.split_once("' returning ")
+}
+
+/// What the library says of operands of types that it cannot combine, in our words.
+fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> {
+    let at = |what: String| Problem::at(span.unwrap_or_else(Span::empty), what);
+    if let Some(types) = message.split("Cannot coerce arithmetic expression ").nth(1) {
+        let types = in_sql(types.split(" to valid types").next()?);
+        let time = types.contains("TIMESTAMP") || types.contains("DATE");
+        let hint = match (time, types.contains("VARCHAR")) {
+            (true, _) => "write an interval: ts + INTERVAL '5' SECOND, or n * INTERVAL '1' SECOND",
+            (_, true) => "write CAST(s AS BIGINT) for a number, or s || CAST(n AS VARCHAR) for a text",
+            _ => "cast one of them to the type of the other",
+        };
+        return Some(at(format!("there is no {types}")).hint(hint));
+    }
+    if let Some(types) = message.split("Cannot infer common argument type for logical boolean operation ").nth(1) {
+        return Some(
+            at(format!("AND and OR take truth values, and there is no {}", in_sql(types)))
+                .hint("compare each side: x <> 0 AND s = 'a'"),
+        );
+    }
+    if let Some(rest) = message.split("There isn't a common type to coerce ").nth(1) {
+        let (types, _) = rest.split_once(" in LIKE expression")?;
+        return Some(
+            at(format!("LIKE takes texts, and these are {}", in_sql(types))).hint("write CAST(x AS VARCHAR) LIKE '1%'"),
+        );
+    }
+    if message.contains("Operator DIV is not yet supported") {
+        return Some(
+            at("the operator // is not supported".to_owned()).hint("write a / b, which is whole for whole numbers"),
+        );
+    }
+    if message.contains("GetFieldAccess not supported by ExprPlanner") {
+        return Some(at("a part of an array, a[1:2], is not supported".to_owned()).hint("write ARRAY_SLICE(a, 1, 2)"));
+    }
+    if message.contains("Cannot access field at argument 1: type ") {
+        return Some(
+            at("this value has no fields".to_owned()).hint("of an array write a[1], or CARDINALITY(a) for its length"),
+        );
+    }
+    None
 }
 
 /// The clause and the column of which the library says that it is neither grouped nor aggregated.

@@ -85,7 +85,10 @@ pub fn plan(files: &[(String, String)], catalog: &Catalog) -> Result<Dataflow, V
 
 /// Plans a program like [`plan`], with warnings about what is odd.
 pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled, Vec<SqlError>> {
-    depth::roomy(|| program::Program::new(files, catalog).compile())
+    depth::roomy(|| program::Program::new(files, catalog).compile()).unwrap_or_else(|problem| {
+        let (name, text) = files.first().map_or(("", ""), |(name, text)| (name.as_str(), text.as_str()));
+        Err(vec![problem.in_file(name, text, datafusion_sql::sqlparser::tokenizer::Span::empty())])
+    })
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     (
         "SELECT a.auction FROM bid a ASOF JOIN bid b MATCH_CONDITION (a.price >= b.price)",
         "",
-        "this kind of join",
-        "LEFT",
+        "ASOF JOIN is not supported",
+        "FOR SYSTEM_TIME AS OF",
     ),
     ("SELECT (4 * 90000000000000000) * 90000000000000000 AS x FROM bid", "", "is beyond BIGINT", ""),
     ("SELECT 7 - ABS(-9223372036854775807) * 2 AS x FROM bid", "", "is beyond BIGINT", ""),
@@ -145,9 +145,59 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
         "no result is ever final",
         "group by a window",
     ),
+    // What is of another type than it stands for.
+    ("SELECT price FROM bid WHERE channel", "channel", "a condition is a truth value", "channel <> ''"),
+    ("SELECT price FROM bid WHERE price", "price", "a condition is a truth value", "price <> 0"),
+    ("SELECT CASE WHEN channel THEN 1 END AS x FROM bid", "channel", "a condition is a truth value", "IS NOT NULL"),
+    ("SELECT IF(price, 1, 2) AS x FROM bid", "price", "a condition is a truth value", "price <> 0"),
+    ("SELECT COUNT(*) FILTER (WHERE url) AS x FROM bid", "url", "a condition is a truth value", "url <> ''"),
+    ("SELECT COALESCE(price, channel) AS x FROM bid", "channel", "is a text", "CAST(bid.channel AS BIGINT)"),
+    ("SELECT GREATEST(channel, price) AS x FROM bid", "channel", "is a text", "CAST(bid.channel AS BIGINT)"),
+    ("SELECT IF(price > 1, url, 1) AS x FROM bid", "url", "is a text", "CAST(bid.url AS BIGINT)"),
+    (
+        "SELECT price FROM bid WHERE (price, channel) = (channel, price)",
+        "channel",
+        "is a text",
+        "CAST(bid.channel AS BIGINT)",
+    ),
+    ("SELECT price FROM bid WHERE (price, auction) = (1, 2, 3)", "", "a row of 2", "(a, b) = (c, d)"),
+    ("SELECT price FROM bid WHERE price LIKE '1%'", "", "LIKE takes texts", "CAST(x AS VARCHAR)"),
+    ("SELECT `dateTime` + 5 AS x FROM bid", "", "there is no TIMESTAMP(3) + BIGINT", "INTERVAL"),
+    ("SELECT price FROM bid WHERE channel = \"web\"", "\"web\"", "there is no column 'web'", "'web' for a text"),
+    // Groups.
+    ("SELECT channel, COUNT(*) AS n FROM bid", "channel", "a group may have many values", "GROUP BY channel"),
+    ("SELECT COUNT(*) AS n FROM bid HAVING price > 1", "price", "a group may have many values", "MAX(price)"),
+    (
+        "SELECT channel, COUNT(*) AS n FROM bid GROUP BY ALL",
+        "",
+        "GROUP BY ALL is not supported",
+        "write the columns out",
+    ),
+    (
+        "SELECT a.price, (SELECT SUM(a.price) FROM bid AS b WHERE b.auction = a.auction) AS x FROM bid AS a",
+        "",
+        "one of the query outside",
+        "SELECT COUNT(*)",
+    ),
+    // What others write.
+    (
+        "SELECT a.price FROM bid AS a ASOF JOIN bid AS b ON a.auction = b.auction",
+        "",
+        "ASOF JOIN is not supported",
+        "FOR SYSTEM_TIME AS OF",
+    ),
+    ("SELECT channel COLLATE \"C\" AS x FROM bid", "\"C\"", "COLLATE is not supported", "LOWER(s)"),
+    ("SELECT _UTF8'a' AS x FROM bid", "", "a character set", "write the text alone"),
+    ("SELECT price FROM bid WHERE price = (VALUES 1, 2)", "1", "expected", "VALUES (1), (2)"),
     // Syntax.
     ("SELECT FROM bid WHERE", "", "expected", ""),
     ("SELECT auction bidder price FROM bid", "price", "expected the end of the query", ""),
+    (
+        "SELECT auction FROM bid CREATE VIEW w AS SELECT 1",
+        "CREATE",
+        "CREATE begins a statement",
+        "write ; between them",
+    ),
 ];
 
 #[test]

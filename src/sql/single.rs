@@ -33,7 +33,7 @@ pub(super) fn row(plan: LogicalPlan, fresh: &mut Fresh) -> Result<LogicalPlan> {
         None => internal_err!("there is {name}"),
     };
     let calls =
-        vec![fresh.named(call("COUNT", vec![lit(1i64)])?, "rows"), fresh.named(call(one, vec![value])?, "value")];
+        vec![fresh.named(call("COUNT", vec![lit(1i64)])?, "__rows"), fresh.named(call(one, vec![value])?, "__value")];
     let group = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), Vec::new(), calls)?);
     let args = group.schema().columns().into_iter().map(Expr::Column).collect();
     let single = ScalarUDF::new_from_impl(Single { signature: Signature::any(2, Volatility::Volatile) }).call(args);

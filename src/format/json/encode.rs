@@ -46,13 +46,22 @@ pub fn row_as_json(schema: &SchemaRef, columns: &[ArrayRef], row: usize) -> Stri
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// One row as a JSON object without the columns that are the engine's own: a dead letter of a view or sink.
+/// One row as a JSON object without the columns that are the engine's own: a dead letter of a view or sink. Of columns of one
+/// name that hold one value the first is shown, as where both sides of a join have their key.
 pub fn show_row(batch: &RecordBatch, row: usize) -> String {
-    let fields = batch.schema_ref().fields().iter().zip(batch.columns());
-    let shown = fields.filter(|(field, _)| !field.name().starts_with("__") && *field.data_type() != DataType::Null);
-    let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) =
-        shown.map(|(field, column)| (FieldRef::clone(field), ArrayRef::clone(column))).unzip();
-    row_as_json(&arrow_schema::Schema::new(fields).into(), &columns, row)
+    let (mut fields, mut columns): (Vec<FieldRef>, Vec<ArrayRef>) = Default::default();
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        if field.name().starts_with("__") || *field.data_type() == DataType::Null {
+            continue;
+        }
+        let value = column.slice(row, 1);
+        let again = fields.iter().zip(&columns).any(|(other, told)| other.name() == field.name() && **told == *value);
+        if !again {
+            fields.push(FieldRef::clone(field));
+            columns.push(value);
+        }
+    }
+    row_as_json(&arrow_schema::Schema::new(fields).into(), &columns, 0)
 }
 
 /// How integers and decimals are written that a 64-bit float does not hold exactly. Whoever reads JSON's numbers as such

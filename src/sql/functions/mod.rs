@@ -26,13 +26,13 @@ mod planner;
 mod recast;
 mod regex;
 mod rewrite;
+mod rounding;
 mod sets;
 mod steps;
 mod substitute;
 mod text;
 mod texts;
 mod url;
-mod whole;
 mod zones;
 
 use std::sync::Arc;
@@ -109,6 +109,9 @@ pub const ABSENT: &[(&str, &str)] = &[
     ("typeof", "`highwater explain` shows the type of every column"),
     ("printf", "write s || LPAD(CAST(n AS VARCHAR), 5, '0')"),
     ("current_watermark", "late rows are told apart at the source: 'lateness', and its dead letters"),
+    ("source_watermark", "write WATERMARK FOR ts AS ts - INTERVAL '5' SECOND in the source"),
+    ("object_of", "write ROW(a, b), or JSON_OBJECT(KEY 'a' VALUE a)"),
+    ("object_update", "write ROW(...) with the fields that it is to have"),
     ("current_database", "there is one database"),
     ("url_decode_recursive", "write URL_DECODE(URL_DECODE(s)) as often as it was encoded"),
     ("group_id", "write GROUPING(k)"),
@@ -140,7 +143,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     let defaults = datafusion_functions::all_default_functions().into_iter().filter(|udf| !refused(udf));
     let ours = FAMILIES.iter().flat_map(|family| family.iter()).map(|function| Arc::new(function.udf(Zone::utc())));
     let generic = GENERIC.iter().flat_map(|family| family.iter()).map(|function| Arc::new(function.udf()));
-    defaults.chain(substitute::all()).chain(whole::all()).chain(ours).chain(generic).collect()
+    defaults.chain(substitute::all()).chain(rounding::all()).chain(ours).chain(generic).collect()
 }
 
 #[cfg(test)]

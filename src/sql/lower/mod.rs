@@ -33,7 +33,7 @@ use super::pattern_node::PatternNode;
 use super::set_all::RepeatNode;
 use super::unnest_node::UnnestNode;
 use super::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
-use crate::plan::{Emit, Facts, Node, NodeId, Op, Scalar};
+use crate::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar};
 
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use arrival::Arrived;
@@ -200,8 +200,14 @@ impl Lowering<'_> {
             (Some(at), _) => {
                 problem.hint(format!("the event-time column is '{}'", node.input.schema().field(at).name()))
             }
-            (None, Some(_)) if self.is_joined(relation.node) => problem
-                .hint("the event time of a join is the later one of both sides: select GREATEST(a.ts, b.ts) there"),
+            (None, Some(_)) if let Some(join) = self.join_of(relation.node) => problem.hint(match join.kind {
+                JoinKind::Inner => {
+                    "the event time of a join is the later one of both sides: select GREATEST(a.ts, b.ts) there"
+                }
+                _ => {
+                    "no column of an outer join is its event time: write JOIN, or put both sides in windows and join those: ON a.k = b.k AND a.window_end = b.window_end"
+                }
+            }),
             (None, Some(_)) => problem.hint("select the event-time column (or window_time) in the query below"),
             (None, None) => problem.hint(remedy),
         }
@@ -209,12 +215,13 @@ impl Lowering<'_> {
 }
 
 impl Lowering<'_> {
-    /// Whether rows are those of a join, filtered and projected.
-    fn is_joined(&self, node: NodeId) -> bool {
+    /// The join of which rows are, filtered and projected.
+    fn join_of(&self, node: NodeId) -> Option<&Join> {
         let Node { op, inputs, .. } = &self.arena.nodes[node];
         match op {
-            Op::Map { .. } => self.is_joined(inputs[0]),
-            op => matches!(op, Op::Join(_)),
+            Op::Map { .. } => self.join_of(inputs[0]),
+            Op::Join(join) => Some(join),
+            _ => None,
         }
     }
 }
