@@ -257,11 +257,14 @@ fn limits_hold() {
     assert_eq!(sent("Content-Length: 2", &["{}"]), 404, "there is no such table");
 
     let server = limited("requests=5");
-    let answers: Vec<u16> = (0..20).map(|_| server.call("GET", "/livez").0).collect();
+    let answers: Vec<u16> = (0..20).map(|_| server.call("GET", "/health").0).collect();
     assert_eq!(answers[..5], [200; 5]);
     assert!(answers.contains(&429), "{answers:?}");
-    let refused = (0..20).map(|_| server.answer("GET /livez HTTP/1.0")).find(|(status, ..)| *status == 429).unwrap();
+    let refused = (0..20).map(|_| server.answer("GET /health HTTP/1.0")).find(|(status, ..)| *status == 429).unwrap();
     assert!(refused.1.contains("retry-after: 1"), "{}", refused.1);
+    for probe in ["/livez", "/readyz"] {
+        assert!((0..20).all(|_| server.call("GET", probe).0 == 200), "supervisors are answered");
+    }
 }
 
 fn highwater(folder: &Path, args: &[&str]) -> Command {

@@ -219,7 +219,10 @@ fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), R
             "the query holds bytes that are no text in UTF-8: write each character as its bytes there, as %C3%A4 for ä";
         return Err(Problem::bad_request(detail).into_response());
     }
-    if let (Some(throttle), Some(Peer(address))) = (app.throttle.as_ref(), request.extensions().get::<Peer>())
+    // Supervisors would end a server that does not answer them.
+    let probe = matches!(request.uri().path(), "/livez" | "/readyz");
+    if let (Some(throttle), Some(Peer(address)), false) =
+        (app.throttle.as_ref(), request.extensions().get::<Peer>(), probe)
         && let Err(seconds) = throttle.take(*address)
     {
         let detail = format!("{address} sends more than {} requests a second", limits.get(Limit::Requests));

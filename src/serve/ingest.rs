@@ -119,7 +119,7 @@ fn written(headers: &HeaderMap, intake: &Intake) -> Result<Written, Problem> {
 }
 
 /// The body without its packing, of `limit` bytes at most.
-fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Problem> {
+pub(super) fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Problem> {
     let all = headers.get_all(header::CONTENT_ENCODING).iter().map(|coding| coding.to_str().unwrap_or("?"));
     let all = all.flat_map(|coding| coding.split(',')).map(str::trim);
     let codings: Vec<&str> = all.filter(|coding| !matches!(*coding, "" | "identity")).collect();

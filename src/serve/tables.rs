@@ -26,7 +26,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::App;
 use super::as_of::AsOf;
 use super::columns::{Column, columns};
+use super::ingest::unpacked;
 use super::json;
+use super::limits::Limit;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
@@ -154,7 +156,7 @@ async fn rules(State(app): State<App>, headers: HeaderMap, body: Body) -> Result
 
 async fn put_in(app: &App, table: &Arc<Table>, headers: &HeaderMap, body: Body) -> Result<Json<Changed>, Problem> {
     let given = || {
-        let objects = objects(headers, body)?;
+        let objects = objects(app, headers, body)?;
         if objects.is_empty() {
             return Err(Problem::bad_request("the body has no row: write an object or an array of objects"));
         }
@@ -172,7 +174,7 @@ async fn update(
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
     let given = || {
-        let objects = objects(&headers, body)?;
+        let objects = objects(&app, &headers, body)?;
         if objects.is_empty() {
             return Err(Problem::bad_request("the body has no row: write the key and the columns to change"));
         }
@@ -191,7 +193,7 @@ async fn replace(
     let table = find(&app, &name)?;
     let given = || {
         let bytes = body.as_ref().map_or(0, Bytes::len);
-        let objects = objects(&headers, body)?;
+        let objects = objects(&app, &headers, body)?;
         if objects.is_empty() && bytes == 0 {
             return Err(Problem::bad_request("the body is empty: write all rows as an array of objects, [] for none"));
         }
@@ -210,8 +212,13 @@ async fn take_out(
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let mut objects = app.lanes.taking.run(|| objects(&headers, body)).await?;
+    let mut objects = app.lanes.taking.run(|| objects(&app, &headers, body)).await?;
     if !query.is_empty() {
+        // As rows are asked for.
+        let query: Vec<(String, String)> = query
+            .into_iter()
+            .map(|(name, value)| (name.strip_prefix("where.").map(str::to_owned).unwrap_or(name), value))
+            .collect();
         let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
         if let Some(twice) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
         {
@@ -269,8 +276,9 @@ fn key_names(table: &Table) -> Vec<&str> {
 type Object = BTreeMap<String, Box<RawValue>>;
 
 /// The objects of a body.
-fn objects(headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Problem> {
+fn objects(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Problem> {
     let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let body = unpacked(headers, body, app.access.limits.size(Limit::Body))?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // What curl sends if it is told nothing is not meant as a form.
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

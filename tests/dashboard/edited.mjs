@@ -33,6 +33,26 @@ export async function onlyWhatIsEditedIsSaved(browser) {
   await page.getByRole("button", { name: "Add" }).click();
   await page.getByText("Added.").first().waitFor();
   assert.equal(await held(), `[{"k":-9007199254740993,"d":9999999999999999.9999,"x":null,"note":null},${even}]`);
+  // A row that is there is not replaced without a word.
+  for (const [name, text] of [["k", "-9007199254740993"], ["x", "-0.0"]]) await page.getByLabel(`${name} of a new row`).fill(text);
+  await page.getByRole("button", { name: "Add" }).click();
+  await page.getByText("There is a row with this key").first().waitFor();
+  assert.match(await held(), /"d":9999999999999999.9999,"x":null/);
+  // The empty text is none of NULL.
+  await page.getByLabel("note of a new row").focus();
+  await page.getByRole("button", { name: "note: make it the empty text" }).first().click();
+  assert.equal(await page.getByLabel("note of a new row").getAttribute("placeholder"), "empty text");
+  await page.getByRole("button", { name: "Add" }).click();
+  await page.getByText("Added.").first().waitFor();
+  assert.equal(await held(), `[{"k":-9007199254740993,"d":null,"x":-0.0,"note":""},${even}]`);
+  const kept = page.getByLabel("note of -9007199254740993");
+  await page.waitForFunction(label => document.querySelector(`[aria-label="${label}"]`)?.placeholder === "empty text", "note of -9007199254740993");
+  assert.equal(await page.getByLabel("x of -9007199254740993").inputValue(), "-0.0");
+  await kept.focus();
+  await page.getByRole("button", { name: "note: make it NULL" }).click();
+  await page.getByRole("button", { name: "Save" }).first().click();
+  await page.getByText("Saved.").first().waitFor();
+  assert.equal(await held(), `[{"k":-9007199254740993,"d":null,"x":-0.0,"note":null},${even}]`);
   assert.deepEqual(seen.errors, []);
   console.log("tables: numbers beyond the page's own stay as they are, and only what is edited is saved");
   await page.context().close();

@@ -94,12 +94,12 @@ export function draw(changed) {
   bury();
   const declared = [...store.views.values()].filter(view => view.info.alert);
   if (changed.has("flow")) rules(declared);
-  if (changed.has("alerts") || changed.has("catalog") || changed.has("stats")) {
+  if (changed.has("alerts") || changed.has("catalog") || changed.has("stats") || changed.has("state")) {
     const there = standing(), fresh = store.alerts.filter(alert => !alert.struck && !acknowledged(alert)).length;
     set(part.says, declared.length ? `${count(there)} ${there === 1 ? "stands" : "stand"}` + (there ? `, ${count(fresh)} of the newest ${count(store.alerts.filter(alert => !alert.struck).length)} not acknowledged` : "") + `: ${declared.map(view => `${view.name} (${view.info.alert})`).join(", ")}.` : "");
     const shown = unseen ? store.alerts.filter(alert => !alert.struck && !acknowledged(alert)) : store.alerts;
     part.none.hidden = shown.length > 0; part.all.disabled = fresh === 0;
-    set(part.none, declared.length ? (unseen && store.alerts.length ? "No alert that is not acknowledged." : "No alert.") : "No view declares itself an alert: CREATE MATERIALIZED VIEW name WITH ('alert' = 'high') AS SELECT …");
+    set(part.none, store.heard === null ? "Not connected: what stands is not known." : declared.length ? (unseen && store.alerts.length ? "No alert that is not acknowledged." : "No alert.") : "No view declares itself an alert: CREATE MATERIALIZED VIEW name WITH ('alert' = 'high') AS SELECT …");
     list(part.groups, grouped(shown), group => together + "/" + group.key, () => make("section", {}, make("h3", {}), make("ol", { class: "alerts" })), (section, group) => {
       const [head, items] = section.children, stand = group.alerts.filter(alert => !alert.struck).length;
       head.hidden = !together; set(head, `${group.key}: ${count(stand)} ${stand === 1 ? "stands" : "stand"}` + (group.alerts.length > stand ? `, ${count(group.alerts.length - stand)} taken back` : "") + (group.alerts.length > group.shown.length ? `; the newest ${group.shown.length} here` : ""));

@@ -48,26 +48,51 @@ function card(table) {
 function line(element, table, row) {
   const tr = make("tr"), inputs = new Map();
   tr.row = row; tr.inputs = inputs;
-  const edited = event => { event.target.edited = tr.touched = true; save.disabled = false };
+  const edited = event => touched(event.target, false);
+  const touched = (input, isNull) => { input.edited = tr.touched = true; empty(input, isNull); save.disabled = false };
   const send = async () => {
     const key = row ? Object.fromEntries(table.key.map(name => [name, tr.row[name]])) : {};
     let cells;
     try { cells = read(table, inputs) } catch (error) { return wrong(element, error) }
+    if (!row && await taken(table, cells, tr)) return wrong(element, new Error("There is a row with this key: change it where it stands, or press Add again to put this one in its place."));
     if (await change(element, table, json(row ? "PATCH" : "POST", [{ ...cells, ...key }]), row ? "Saved." : "Added.")) {
       tr.touched = false;
-      for (const input of inputs.values()) { input.edited = false; if (!row) input.value = "" }
+      tr.sure = null;
+      for (const input of inputs.values()) { input.edited = false; if (!row) { input.value = ""; empty(input, true, input.name) } }
       if (row) save.disabled = true;
     }
   };
   const save = make("button", { type: "button", class: row ? null : "main", disabled: Boolean(row), onclick: send }, row ? "Save" : "Add");
   for (const c of table.columns) {
     const key = table.key.includes(c.name);
-    const input = make("input", { class: isNumber(c.type) ? "n" : "", inputmode: isNumber(c.type) ? "decimal" : null, "aria-label": `${c.name}${row ? " of " + table.key.map(name => row[name]).join(", ") : " of a new row"}`, readonly: key && Boolean(row), placeholder: row ? "NULL" : c.name, oninput: edited, onkeydown: event => { if (event.key === "Enter") send() } });
-    inputs.set(c.name, input); tr.append(make("td", { class: isNumber(c.type) ? "n" : "", "data-label": c.name }, input));
+    const input = make("input", { class: isNumber(c.type) ? "n" : "", inputmode: isNumber(c.type) ? "decimal" : null, "aria-label": `${c.name}${row ? " of " + table.key.map(name => row[name]).join(", ") : " of a new row"}`, name: c.name, readonly: key && Boolean(row), placeholder: row ? "NULL" : c.name, oninput: edited, onkeydown: event => { if (event.key === "Enter") send() } });
+    inputs.set(c.name, input);
+    const nothing = c.type !== "VARCHAR" || (key && row) ? null : make("button", { type: "button", class: "small nothing", onclick: () => { const none = input.value !== "" || input.isText; input.value = ""; touched(input, none); input.focus() } });
+    if (nothing) input.nothing = nothing;
+    empty(input, true, row ? "NULL" : c.name);
+    tr.append(make("td", { class: isNumber(c.type) ? "n" : "", "data-label": c.name }, input, nothing));
   }
   const remove = row && make("button", { type: "button", "aria-label": "Delete " + table.key.map(name => row[name]).join(", "), onclick: () => change(element, table, json("DELETE", [Object.fromEntries(table.key.map(name => [name, tr.row[name]]))]), "Deleted.") }, "Delete");
   tr.append(make("td", {}, make("div", { class: "tools" }, save, remove)));
   return tr;
+}
+
+/** Whether a cell without letters is NULL or, of text, the empty text; what it says then. */
+function empty(input, isNull, says = "NULL") {
+  input.isText = !isNull && Boolean(input.nothing); mark(input, "placeholder", input.isText ? "empty text" : says);
+  if (!input.nothing) return;
+  const toNull = input.value !== "" || input.isText;
+  set(input.nothing, toNull ? "NULL" : "''"); mark(input.nothing, "aria-label", `${input.name}: ${toNull ? "make it NULL" : "make it the empty text"}`);
+}
+
+/** Whether a row with the key is there that the user has not been told of. */
+async function taken(table, cells, tr) {
+  const key = JSON.stringify(table.key.map(name => cells[name] ?? null));
+  if (tr.sure === key) return false;
+  const asked = table.key.map(name => `where.${encodeURIComponent(name)}=${encodeURIComponent(cells[name] ?? "null")}`);
+  const found = await ask(`${path(table)}?limit=1&${asked.join("&")}`).catch(() => ({ rows: [] }));
+  if (found.rows.length) tr.sure = key;
+  return found.rows.length > 0;
 }
 
 /** The edited cells. Text says what a number is more exactly than a number of the page would; the server reads its digits. */
@@ -77,13 +102,13 @@ function read(table, inputs) {
     const input = inputs.get(c.name);
     if (!input.edited) continue;
     const nested = /^(ROW|ARRAY)/.test(c.type), text = c.type === "VARCHAR" ? input.value : input.value.trim();
-    try { row[c.name] = text === "" ? null : nested ? JSON.parse(text) : text } catch { throw new Error(`${c.name}: write JSON for ${c.type}`) }
+    try { row[c.name] = text === "" ? (input.isText ? "" : null) : nested ? JSON.parse(text) : text } catch { throw new Error(`${c.name}: write JSON for ${c.type}`) }
   }
   return row;
 }
 
 /** A value as it is edited. */
-const shown = value => value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+const shown = value => value === null || value === undefined ? "" : Object.is(value, -0) ? "-0.0" : typeof value === "object" ? JSON.stringify(value) : String(value);
 
 function wrong(element, error) {
   set(element.wrong, error.message); mark(element.wrong, "class", "wrong");
@@ -108,7 +133,9 @@ function show(element, table) {
     if (tr.touched) return;
     for (const [name, input] of tr.inputs) {
       const text = shown(row[name]);
-      if (input.value !== text && input !== document.activeElement) input.value = text;
+      if (input === document.activeElement) continue;
+      if (input.value !== text) { input.value = text; mark(input, "title", text) }
+      empty(input, row[name] === null || row[name] === undefined);
     }
   });
 }

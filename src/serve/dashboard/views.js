@@ -6,6 +6,7 @@ import { Picture, best, choices, kinds, measures } from "./picture.js";
 import { Rows } from "./rows.js";
 import { sample, store, touch } from "./store.js";
 import { count, rate, watermark } from "./text.js";
+import { token } from "./token.js";
 
 export const title = "Views";
 const part = {}, wishes = new Map();
@@ -34,9 +35,11 @@ export function mount(root) {
   part.keys.addEventListener("keydown", event => { if (event.key === "Escape") { part.keys.open = false; part.keyWord.focus() } });
   part.pin = button("Pin to the board", () => { pin({ view: view.name, ...wish(view) }); say("Pinned"); set(part.pin, "Pinned"); setTimeout(() => set(part.pin, "Pin to the board"), 1500) });
   part.pause = button("Pause", () => { paused = !paused; mark(part.pause, "aria-pressed", paused); set(part.pause, paused ? "Resume" : "Pause"); now() }, { "aria-pressed": "false" });
+  // The token itself is in no text that is pasted elsewhere.
+  const curl = option => `curl ${option} ` + (token.value ? `-H "Authorization: Bearer $TOKEN" ` : "");
   const address = tail => `${location.origin}/api/v1/views/${encodeURIComponent(view.name)}${tail}`;
-  part.curl = button("Copy as curl", () => copy(part.curl, `curl -s '${address("/rows?limit=100")}'`));
-  part.sse = button("Copy as SSE", () => copy(part.sse, `curl -N '${address("/stream")}'`));
+  part.curl = button("Copy as curl", () => copy(part.curl, `${curl("-s")}'${address("/rows?limit=100")}'`));
+  part.sse = button("Copy as SSE", () => copy(part.sse, `${curl("-N")}'${address("/stream")}'`));
   part.query = make("details", { class: "query" }, make("summary", {}, "SQL"), part.sql = make("pre", { tabindex: "0" }));
   part.says = make("p", { class: "note says" });
   part.chart = make("section", { class: "card", "aria-label": "Chart" }, make("div", { class: "tools" }, part.kind, part.value, part.facet, part.keys, part.open, part.pin, part.says));
