@@ -8,7 +8,7 @@ import { Server, freePort, open, section, stateIs, until } from "./harness.mjs";
 export async function anyAddressIsAnswered(browser) {
   const server = await new Server("pushed.sql", await freePort()).start();
   const cases = [
-    ["#views/%", "There is no view “%”."], ["#views/%zz%C3", "There is no view “%zz%C3”."], ["#views/nothing", "There is no view “nothing”."], ["#views/__proto__", "There is no view “__proto__”."],
+    ["#views/%", "There is no view “%”."], ["#views/%zz%C3", "There is no view “%zz%C3”."], ["#views/nothing", "There is no view “nothing”."], ["#tables/nope", "“nope” is no place of its own."], ["#alerts/x", "“x” is no place of its own."], ["#views/__proto__", "There is no view “__proto__”."],
     ["#__proto__", "There is no section “__proto__”."], ["#constructor", "There is no section “constructor”."], ["#toString/x", "There is no section “toString”."], ["#nothing/here", "There is no section “nothing”."], ["#%", "There is no section “%”."],
   ];
   for (const [hash, message] of cases) {

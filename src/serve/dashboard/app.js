@@ -48,7 +48,9 @@ function route() {
   guarded(() => {
     const root = roots.get(shown);
     if (!root.mounted) { root.mounted = true; sections.get(shown).mount(root.box) }
-    sections.get(shown).go?.(rest.join("/"), name);
+    const place = rest.join("/");
+    sections.get(shown).go?.(place, name);
+    if (place && !sections.get(shown).go) tell(`“${place.slice(0, 80)}” is no place of its own.`, `All of ${sections.get(shown).title} is below.`);
   });
   wake(true);
 }
