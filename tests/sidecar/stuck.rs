@@ -3,7 +3,7 @@
 
 use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::cluster::Cluster;
 use super::*;
@@ -105,47 +105,57 @@ fn a_stuck_peer_is_noticed_in_time() {
     assert_eq!(cluster.processes[1].ends().code(), Some(1), "{:?}", cluster.processes[1].said);
 }
 
-/// Carries what comes in either direction, until it does not: then bytes go nowhere, and connections stand.
-fn line(to: u16) -> (u16, Arc<AtomicBool>) {
+/// What a network does with bytes.
+const CARRIES: u8 = 0;
+/// They come when it carries again.
+const HOLDS: u8 = 1;
+/// They go nowhere, and connections stand.
+const DROPS: u8 = 2;
+
+/// Carries what comes in either direction, as long as it does.
+fn line(to: u16) -> (u16, Arc<AtomicU8>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (port, cut) = (listener.local_addr().unwrap().port(), Arc::new(AtomicBool::new(false)));
-    let dropped = cut.clone();
+    let (port, state) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU8::new(CARRIES)));
+    let shared = state.clone();
     std::thread::spawn(move || {
         for from in listener.incoming().map_while(Result::ok) {
             let Ok(onward) = TcpStream::connect(("127.0.0.1", to)) else { continue };
             for (mut from, mut to) in [(from.try_clone().unwrap(), onward.try_clone().unwrap()), (onward, from)] {
-                let cut = dropped.clone();
+                let state = shared.clone();
                 std::thread::spawn(move || {
+                    let drops = || state.load(Ordering::Acquire) == DROPS;
                     let mut bytes = [0; 65_536];
                     while let Ok(read @ 1..) = from.read(&mut bytes) {
-                        if !cut.load(Ordering::Acquire) && to.write_all(&bytes[..read]).is_err() {
+                        while state.load(Ordering::Acquire) == HOLDS {
+                            std::thread::sleep(Duration::from_millis(5));
+                        }
+                        if !drops() && to.write_all(&bytes[..read]).is_err() {
                             break;
                         }
                     }
-                    if !cut.load(Ordering::Acquire) {
+                    if !drops() {
                         let _ = to.shutdown(Shutdown::Write);
                     }
                 });
             }
         }
     });
-    (port, cut)
+    (port, state)
 }
 
-#[test]
-fn a_network_that_carries_nothing_more_is_noticed_by_both() {
+/// Two processes that have met, the second of which reaches the first over a line.
+fn over_a_line(peer_timeout: &str) -> (tempfile::TempDir, [Process; 2], Arc<AtomicU8>) {
     let folder = folder(PROGRAM);
     let taken: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let ports: Vec<u16> = taken.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
     drop(taken);
-    // Process 1 reaches process 0 over the line.
-    let (between, cut) = line(ports[0]);
+    let (between, state) = line(ports[0]);
     for (process, first) in [ports[0], between].into_iter().enumerate() {
         let hosts = format!("127.0.0.1:{first}\n127.0.0.1:{}\n", ports[1]);
         fs::write(folder.path().join(format!("hosts{process}")), hosts).unwrap();
     }
     let start = |process: &str, hosts: &str| {
-        let args = ["-w", "1", "-n", "2", "--hostfile", hosts, "-p", process, "--peer-timeout", "2s"];
+        let args = ["-w", "1", "-n", "2", "--hostfile", hosts, "-p", process, "--peer-timeout", peer_timeout];
         Process::spawn(folder.path(), &args)
     };
     // The line has to find a listener behind it.
@@ -162,12 +172,53 @@ fn a_network_that_carries_nothing_more_is_noticed_by_both() {
     for process in &processes {
         eventually("they have met", || process.ask("GET", "/readyz", "", "").0 == 200);
     }
+    (folder, processes, state)
+}
+
+#[test]
+fn a_network_that_carries_nothing_more_is_noticed_by_both() {
+    let (_folder, mut processes, line) = over_a_line("2s");
     assert_eq!(processes[0].post(EVENTS, "{\"page\":\"a\",\"ms\":1,\"ts\":1}")["accepted"], 1);
-    cut.store(true, Ordering::Release);
+    line.store(DROPS, Ordering::Release);
     let since = Instant::now();
     for process in &mut processes {
         assert_eq!(process.ends().code(), Some(1), "{:?}", process.said);
         assert!(process.said.iter().any(|line| line.contains("no sign of life")), "{:?}", process.said);
     }
     assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+}
+
+/// Pauses that are shorter than the time of a peer, while both take rows: afterwards both show all of them.
+#[test]
+fn a_network_that_pauses_loses_nothing() {
+    let (_folder, mut processes, line) = over_a_line("30s");
+    let mut sent = 0;
+    for pause in 0..3 {
+        line.store(HOLDS, Ordering::Release);
+        let until = Instant::now() + Duration::from_millis(500 + 1_000 * pause);
+        while Instant::now() < until {
+            for process in &processes {
+                let body: String = (0..50)
+                    .map(|row| format!("{{\"page\":\"{}\",\"ms\":1,\"ts\":{}}}\n", row % 40, sent + row))
+                    .collect();
+                let (status, _, answer) = process.ask("POST", EVENTS, "", &body);
+                assert!(matches!(status, 202 | 429), "{answer}");
+                if status == 202 {
+                    sent += serde_json::from_str::<Value>(&answer).unwrap()["accepted"].as_u64().unwrap();
+                }
+            }
+        }
+        line.store(CARRIES, Ordering::Release);
+        for process in &processes {
+            eventually("both show what both took", || {
+                let rows = process.json("/api/v1/views/sums/rows?limit=1000");
+                rows["rows"].as_array().unwrap().iter().map(|row| row["n"].as_u64().unwrap()).sum::<u64>() == sent
+            });
+        }
+    }
+    assert!(sent > 1_000, "{sent} rows");
+    processes[0].terminate();
+    for process in &mut processes {
+        assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+    }
 }
