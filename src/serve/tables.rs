@@ -334,7 +334,7 @@ fn read(table: &Table, objects: &[Object], what: Wanted, zone: Zone) -> Result<G
         let exact = schema.fields().iter().position(|field| field.name() == name);
         exact.or_else(|| schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(name)))
     };
-    let (mut text, mut given) = (Vec::new(), Vec::new());
+    let (mut text, mut given, mut rounded) = (Vec::new(), Vec::new(), None);
     for (row, object) in objects.iter().enumerate() {
         let mut known: Vec<Option<&RawValue>> = vec![None; schema.fields().len()];
         for (name, value) in object {
@@ -343,8 +343,8 @@ fn read(table: &Table, objects: &[Object], what: Wanted, zone: Zone) -> Result<G
                 let reason = format!("'{}' has no column '{name}'; it has: {}", table.name(), names.join(", "));
                 return Err(refuse(row + 1, reason));
             };
-            if table.spec().key().contains(&column) {
-                exact(schema.field(column), value, zone).map_err(|reason| refuse(row + 1, reason))?;
+            if rounded.is_none() && table.spec().key().contains(&column) {
+                rounded = exact(schema.field(column), value, zone).err().map(|reason| refuse(row + 1, reason));
             }
             known[column] = Some(value);
         }
@@ -368,6 +368,9 @@ fn read(table: &Table, objects: &[Object], what: Wanted, zone: Zone) -> Result<G
         }
         Wrong::Table(detail) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
     })?;
+    if let Some(rounded) = rounded {
+        return Err(rounded);
+    }
     for (at, &column) in wanted.iter().enumerate() {
         let field = schema.field(column);
         let needed = |row: &usize| what != Wanted::Columns || is_key(&column) || given[*row][column];
