@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | time metrics type_names |
+//! | 0 | time metrics type_names guard |
 //! | 1 | options delta retry otlp |
 //! | 2 | aggregate expression format operator |
 //! | 3 | pattern window reduce session join rank table recursion source sink |
@@ -28,6 +28,7 @@ pub mod delta;
 pub mod engine;
 pub mod expression;
 pub mod format;
+pub mod guard;
 pub mod join;
 pub mod metrics;
 pub mod operator;

@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Field};
 
 use super::keys_bytes::ByteKeys;
 use super::keys_words::{PairKeys, WordKeys};
-use crate::delta::words;
+use crate::delta::{canonical, words};
 
 /// The keys of a table, columnar.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Keys {
                 groups.extend(columns[0].as_string::<i32>().iter().map(|text| keys.intern(text.map(str::as_bytes))))
             }
             Form::Rows(converter, keys) => {
-                let columns: Vec<ArrayRef> = columns.iter().map(words::normalise).collect();
+                let columns: Vec<ArrayRef> = columns.iter().map(canonical).collect();
                 match converter.convert_columns(&columns) {
                     Ok(encoded) => groups.extend(encoded.iter().map(|row| keys.intern(Some(row.data())))),
                     Err(error) => unreachable!("key columns have the planned types: {error}"),

@@ -64,7 +64,6 @@ pub use changes::{Changes, window_columns};
 pub use emit::Emit;
 pub use grouping::{GroupCall, Grouping, Role};
 pub use keys::{Keys, Numbers};
-pub use rows::canonical;
 pub use saved::{list_of, lists, numbers, numbers_of, unlisted};
 pub use states::States;
 pub use table::{GroupTable, Middle, Part, pick};

@@ -7,14 +7,13 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_buffer::NullBuffer;
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::DataType;
 
-use super::native::Native;
 use super::{Aggregate, AggregateError, Call, Input};
+use crate::delta::canonical;
 
 /// The bytes of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,17 +217,4 @@ pub(super) fn argument_nulls(input: &Input<'_>) -> Option<NullBuffer> {
     input.args.iter().fold(None, |nulls: Option<NullBuffer>, column| {
         NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref())
     })
-}
-
-/// The same column with one NaN and one zero, so that equal values have equal bytes.
-pub fn canonical(column: &ArrayRef) -> ArrayRef {
-    match column.data_type() {
-        DataType::Float64 => {
-            Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| f64::native(value.key())))
-        }
-        DataType::Float32 => {
-            Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| f32::native(value.key())))
-        }
-        _ => column.clone(),
-    }
 }

@@ -3,6 +3,7 @@
 //! Columns are Arrow arrays. Times are `Timestamp(Millisecond, None)`, text is `Utf8`. The epoch travels with the message
 //! that carries the delta, not in it.
 
+mod canonical;
 mod container;
 mod failed;
 mod reject;
@@ -19,6 +20,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
+pub use canonical::{canonical, has_floats};
 pub use failed::{Failed, Failure, Halt, Rejects, Show, failed_delta, failed_schema};
 pub use reject::{MAX_REJECT_BYTES, Reject};
 pub use unfit::Unfit;

@@ -15,6 +15,8 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, TimeUnit};
 use foldhash::fast::FixedState;
 
+use super::canonical;
+
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 const START: u64 = 0x243f_6a88_85a3_08d3;
 const NULL: u64 = 0x1319_8a2e_0370_7344;
@@ -110,19 +112,6 @@ pub fn column(data_type: &DataType, words: &[u64], nulls: Option<NullBuffer>) ->
     }
 }
 
-/// The same column with one zero and one NaN, if it holds floats.
-pub fn normalise(column: &ArrayRef) -> ArrayRef {
-    match column.data_type() {
-        DataType::Float32 => Arc::new(
-            column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| f32::from_bits(float32(v) as u32)),
-        ),
-        DataType::Float64 => {
-            Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| f64::from_bits(float64(v))))
-        }
-        _ => column.clone(),
-    }
-}
-
 /// The hash of each row of these columns; NULLs are equal. No column: every row the same.
 pub fn hash_rows(columns: &[ArrayRef], rows: usize) -> Vec<u64> {
     let mut hashes = vec![START; rows];
@@ -143,7 +132,7 @@ pub fn hash_rows(columns: &[ArrayRef], rows: usize) -> Vec<u64> {
             }
             other => {
                 let encoded = RowConverter::new(vec![SortField::new(other.clone())])
-                    .and_then(|c| c.convert_columns(&[normalise(column)]));
+                    .and_then(|c| c.convert_columns(&[canonical(column)]));
                 match encoded {
                     Ok(encoded) => hashes
                         .iter_mut()

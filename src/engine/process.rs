@@ -28,7 +28,7 @@ use super::source::Parts;
 use super::worker::{Work, run};
 use super::*;
 use crate::delta::Halt;
-use crate::format::is_guarded;
+use crate::guard::is_guarded;
 use crate::options::OptionError;
 use crate::plan::identity::{self, Part};
 use crate::plan::{self, TableSpec, ViewSpec, show_row};

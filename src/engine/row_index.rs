@@ -14,7 +14,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::ArrowError;
 
-use crate::aggregate::canonical;
+use crate::delta::canonical;
 
 /// How many columns of a view may have one.
 pub(super) const INDEXES: usize = 4;

@@ -33,7 +33,7 @@ pub struct Source {
     sealed: AtomicBool,
     /// The next worker that is dealt rows.
     turn: AtomicUsize,
-    /// Rows came since the last tick.
+    /// Rows came since the last tick. Set at the start too: that there are none yet is an answer (a COUNT of 0).
     pub(super) dirty: AtomicBool,
     pub(super) rejected: Rejected,
     clock: Clock,
@@ -131,7 +131,7 @@ impl Source {
             inbox,
             sealed: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
-            dirty: AtomicBool::new(false),
+            dirty: AtomicBool::new(true),
             rejected: Rejected::new(config.dead_letters, dead_file),
             clock: Clock::start(),
             latency,

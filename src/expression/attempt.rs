@@ -11,7 +11,7 @@ use datafusion_common::Result;
 use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExpr;
 
-use super::{Scalar, Sql, halving};
+use super::{Scalar, Sql, computed, halving};
 
 /// An expression that is NULL where another one fails.
 #[derive(Debug, Eq)]
@@ -57,7 +57,7 @@ impl PhysicalExpr for Attempt {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        if let Ok(value) = self.0.evaluate(batch) {
+        if let Ok(value) = computed(|| self.0.evaluate(batch)) {
             return Ok(value);
         }
         let data_type = self.0.data_type(batch.schema_ref())?;

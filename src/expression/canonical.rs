@@ -4,48 +4,21 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExpr;
 
 use super::{Scalar, Sql};
+use crate::delta::canonical;
 
 /// What the function is called that does this on its way through the planner.
 pub const CANONICAL: &str = "__canonical";
 
-/// An expression of floats whose NaN are all the same.
+/// An expression of floats, or of what holds some, with one NaN and without `-0.0`.
 #[derive(Debug, Eq)]
 pub struct Canonical(pub Scalar);
-
-/// Floats with one NaN, and without -0.0.
-pub fn canonical(values: &ArrayRef) -> ArrayRef {
-    fn of<T: ArrowPrimitiveType>(
-        values: &PrimitiveArray<T>,
-        odd: fn(T::Native) -> bool,
-        plain: fn(T::Native) -> T::Native,
-    ) -> Option<ArrayRef> {
-        // Seldom is there any.
-        values.values().iter().any(|&value| odd(value)).then(|| Arc::new(values.unary::<_, T>(plain)) as ArrayRef)
-    }
-    let made = match values.data_type() {
-        DataType::Float64 => of::<Float64Type>(
-            values.as_primitive(),
-            |value| value.is_nan() && value.to_bits() != f64::NAN.to_bits() || value == 0.0 && value.is_sign_negative(),
-            |value| if value.is_nan() { f64::NAN } else { value + 0.0 },
-        ),
-        DataType::Float32 => of::<Float32Type>(
-            values.as_primitive(),
-            |value| value.is_nan() && value.to_bits() != f32::NAN.to_bits() || value == 0.0 && value.is_sign_negative(),
-            |value| if value.is_nan() { f32::NAN } else { value + 0.0 },
-        ),
-        _ => None,
-    };
-    made.unwrap_or_else(|| Arc::clone(values))
-}
 
 impl PartialEq for Canonical {
     fn eq(&self, other: &Canonical) -> bool {

@@ -8,6 +8,7 @@ use arrow_schema::DataType;
 use datafusion_common::DataFusionError;
 
 use super::Scalar;
+use crate::guard::guarded;
 
 /// What `step` makes of ranges of rows that together are those of `rows` on which it does not fail, in their order. For a row on
 /// which it fails, `failed` says what stands in, if anything does.
@@ -18,7 +19,7 @@ pub fn halving<T>(
 ) -> Vec<T> {
     let (mut passed, mut open) = (Vec::new(), vec![rows]);
     while let Some(rows) = open.pop() {
-        match step(rows.clone()) {
+        match computed(|| step(rows.clone())) {
             Ok(done) => passed.push(done),
             // Halves, not single rows: a few bad rows cost a few passes, not one per row.
             Err(_) if rows.len() > 1 => {
@@ -32,6 +33,12 @@ pub fn halving<T>(
         }
     }
     passed
+}
+
+/// What `compute` returns. A function that panics fails: several do over texts that together are longer than a column of texts can
+/// be, which fewer rows at a time are not.
+pub fn computed<T>(compute: impl FnOnce() -> Result<T, DataFusionError>) -> Result<T, DataFusionError> {
+    guarded(compute, || DataFusionError::Execution("the result takes more than 2 GiB".to_owned()))
 }
 
 /// For each row whether a condition is true; NULL where it is neither true nor false.
@@ -71,5 +78,15 @@ mod tests {
         let never = |_| Err(DataFusionError::Execution("no".to_owned()));
         let nothing: Vec<()> = halving(0..0, &never, &mut |row| panic!("there is no row {row}"));
         assert!(nothing.is_empty());
+    }
+    /// As functions of others do where texts are longer together than a column of texts can be.
+    #[test]
+    fn what_panics_over_many_rows_is_tried_over_fewer() {
+        let step = |rows: Range<usize>| match rows.len() > 10 {
+            true => std::panic::resume_unwind(Box::new("offset overflow")),
+            false => Ok(rows.collect::<Vec<_>>()),
+        };
+        let passed = halving(0..100, &step, &mut |row| panic!("row {row} alone passes"));
+        assert_eq!(passed.concat(), (0..100).collect::<Vec<_>>());
     }
 }

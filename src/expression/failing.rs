@@ -8,7 +8,7 @@ use datafusion_physical_expr::expressions::{
     BinaryExpr, CaseExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr, TryCastExpr,
 };
 
-use super::{Attempt, CANONICAL, Canonical, Scalar, Sql, plain, truth};
+use super::{Attempt, CANONICAL, Canonical, Scalar, Sql, computed, plain, truth};
 use crate::delta::Failure;
 
 /// Whether there may be rows on which an expression fails: not of columns, literals, comparisons and what combines them.
@@ -50,7 +50,7 @@ pub fn failure<'a>(expressions: impl IntoIterator<Item = &'a Scalar>, row: &Reco
 }
 
 fn error(expression: &Scalar, row: &RecordBatch) -> Option<DataFusionError> {
-    expression.evaluate(row).and_then(|value| value.into_array(row.num_rows())).err()
+    computed(|| expression.evaluate(row)?.into_array(row.num_rows())).err()
 }
 
 /// The part that fails, if it is not the expression itself; parts that are not evaluated for this row do not count.

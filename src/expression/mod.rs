@@ -23,9 +23,9 @@ mod words;
 
 pub use attempt::Attempt;
 pub use by_place::ByPlace;
-pub use canonical::{CANONICAL, Canonical, canonical};
+pub use canonical::{CANONICAL, Canonical};
 pub use decimal::{Arithmetic, calculate};
-pub use evaluate::{halving, truth};
+pub use evaluate::{computed, halving, truth};
 pub use failing::{can_fail, failure};
 pub use filled::Filled;
 pub(crate) use plain::plain;

@@ -10,7 +10,7 @@ use arrow_ipc::reader::{FileReader, StreamDecoder};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, SchemaRef};
 
-use super::blocks::{Adapter, guarded, lost, next_batch};
+use super::blocks::{Adapter, lost, next_batch, readable};
 use super::read_at::Cursor;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionSpec, Options};
@@ -88,7 +88,7 @@ impl BlockDecoding for ArrowDecoding {
                     return stream(Box::new(file));
                 }
                 let read = || FileReader::try_new(file, None).map_err(|error| error.to_string());
-                let mut whole = guarded(read).map_err(|error| not_arrow(&error))?;
+                let mut whole = readable(read).map_err(|error| not_arrow(&error))?;
                 let mut adapter = Adapter::of_file(&self.layout, &whole.schema())?;
                 let (layout, blocks) = (self.layout.clone(), whole.num_batches());
                 Ok(Box::new((1..=blocks).map_while(move |block| {

@@ -3,7 +3,6 @@
 //! A value that does not fit its declared type makes its row a fault; the other rows of the batch live. A block that cannot
 //! be read at all is one fault; what comes behind it is read, if it can be found.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
@@ -11,6 +10,7 @@ use arrow_schema::SchemaRef;
 
 use super::fit::{Fitted, Misfit, fit};
 use super::{Fault, Layout, Part, Times, batch, case_matters, expansion, listed, row_as_json};
+use crate::guard::guarded;
 
 /// What is handed on of a block that cannot be read: a fault, in the place of `records` rows.
 pub(super) fn lost(layout: &Layout, records: u64, detail: String) -> Part {
@@ -26,27 +26,15 @@ fn without_rows(wanted: &SchemaRef, records: u64, detail: String) -> Part {
 pub(super) fn next_batch<E: std::fmt::Display>(
     reader: &mut impl Iterator<Item = Result<RecordBatch, E>>,
 ) -> Option<Result<RecordBatch, String>> {
-    match guarded(|| Ok(reader.next())) {
+    match readable(|| Ok(reader.next())) {
         Ok(next) => next.map(|batch| batch.map_err(|error| error.to_string())),
         Err(what) => Some(Err(what)),
     }
 }
 
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
 /// What others' code reads from damaged bytes, or why it cannot.
-pub fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    let before = GUARDED.replace(true);
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
-    GUARDED.set(before);
-    caught.unwrap_or_else(|_| Err("its bytes make no sense".to_owned()))
-}
-
-/// Whether a panic of this thread is one that [`guarded`] makes a dead letter of: then it need not be told besides.
-pub fn is_guarded() -> bool {
-    GUARDED.get()
+pub fn readable<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    guarded(read, || "its bytes make no sense".to_owned())
 }
 
 /// The place of each name in a schema; of one that is there twice the first.
@@ -148,22 +136,5 @@ impl Adapter {
         let faults = bad.into_iter().enumerate().filter_map(fault).collect();
         let batch = batch(&self.wanted, columns, numbers.len()).map_err(|error| error.to_string())?;
         Ok(Part { batch, numbers: Some(numbers), records: rows as u64, faults })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_within_is_an_error_and_guarded_no_longer_than_it() {
-        let read = guarded(|| -> Result<(), String> {
-            assert!(is_guarded());
-            let nested = guarded(|| Ok::<_, String>(7));
-            assert!(nested == Ok(7) && is_guarded());
-            std::panic::resume_unwind(Box::new("others' code"))
-        });
-        assert_eq!(read, Err("its bytes make no sense".to_owned()));
-        assert!(!is_guarded());
     }
 }

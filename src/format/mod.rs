@@ -43,7 +43,7 @@ use crate::options::{OptionError, OptionSpec, Options};
 use crate::time::Zone;
 use crate::type_names::sql_type;
 
-pub use blocks::{guarded, is_guarded};
+pub use blocks::readable;
 pub use constant::{Constant, constant};
 pub use encoding::Encoding;
 pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, told_by};

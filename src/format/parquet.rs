@@ -18,7 +18,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::blocks::{Adapter, guarded, lost, next_batch};
+use super::blocks::{Adapter, lost, next_batch, readable};
 use super::read_at::Cursor;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
 use crate::options::{OptionSpec, Options};
@@ -85,7 +85,7 @@ impl BlockDecoding for ParquetDecoding {
         }
         let load =
             || ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|error| error.to_string());
-        let metadata = guarded(load).map_err(|error| format!("not Parquet: {error}"))?;
+        let metadata = readable(load).map_err(|error| format!("not Parquet: {error}"))?;
         if let Some(packing) =
             metadata.metadata().row_groups().first().and_then(|group| group.columns().iter().find_map(unread))
         {
@@ -160,7 +160,7 @@ impl Iterator for Groups {
                 let (group, groups) = (self.next, self.metadata.metadata().row_groups());
                 let rows = u64::try_from(groups.get(group)?.num_rows()).unwrap_or(0);
                 self.next += 1;
-                match guarded(|| self.open(group, rows)) {
+                match readable(|| self.open(group, rows)) {
                     Ok(opened) => self.open = Some(opened),
                     Err(error) => return Some(Ok(self.lost(rows, &error))),
                 }

@@ -16,7 +16,8 @@ use datafusion_physical_expr::utils::collect_columns;
 
 use super::Scalar;
 use crate::delta::{Delta, Rejects};
-use crate::expression::{failure, halving, truth};
+use crate::expression::{computed, failure, halving, truth};
+use crate::guard::guarded;
 
 /// A filter and columns computed from what passes it.
 #[derive(Debug)]
@@ -52,11 +53,11 @@ impl Map {
 
     /// What of a delta passes.
     pub(super) fn apply(&self, delta: Delta) -> Vec<Delta> {
-        let passed = match self.evaluate(&delta) {
-            Ok(passed) => passed,
+        let passed = match computed(|| self.evaluate(&delta)) {
+            Ok(passed) => vec![passed],
             Err(_) => self.evaluate_in_order(delta),
         };
-        if passed.is_empty() { Vec::new() } else { vec![passed] }
+        passed.into_iter().filter(|part| !part.is_empty()).collect()
     }
 
     fn evaluate(&self, delta: &Delta) -> Result<Delta, DataFusionError> {
@@ -70,30 +71,36 @@ impl Map {
     }
 
     /// The same where a row fails: conjunct by conjunct, then the columns, each on the rows that are left.
-    fn evaluate_in_order(&self, delta: Delta) -> Delta {
+    fn evaluate_in_order(&self, delta: Delta) -> Vec<Delta> {
         let schema = delta.batch().schema();
         let conjuncts = self.filter.iter().flat_map(split_conjunction);
-        let left = conjuncts.fold(delta, |rows, conjunct| {
+        let left = conjuncts.fold(vec![delta], |rows, conjunct| {
             let step = |rows: &Delta| select(rows, &truth(conjunct, rows.batch())?, &schema);
-            self.without_failures(rows, &schema, std::slice::from_ref(conjunct), &step)
+            self.without_failures(&rows, &schema, std::slice::from_ref(conjunct), &step)
         });
-        self.without_failures(left, &self.schema, &self.columns, &|rows| self.project(rows))
+        self.without_failures(&left, &self.schema, &self.columns, &|rows| self.project(rows))
     }
 
     /// What `step`, which evaluates `expressions`, makes of the rows on which it does not fail, of this schema; the others
-    /// are rejected.
-    fn without_failures(&self, rows: Delta, schema: &SchemaRef, expressions: &[Scalar], step: Step<'_>) -> Delta {
-        let part = |range: Range<usize>| step(&rows.slice(range.start, range.len()));
-        let passed = halving(0..rows.len(), &part, &mut |row| {
-            let failure = failure(expressions, &rows.batch().slice(row, 1));
-            self.rejects.row(failure, rows.batch(), row, rows.diff(row));
-            None
-        });
-        let passed: Vec<Delta> = passed.into_iter().filter(|part| !part.is_empty()).collect();
-        match passed.is_empty() {
-            true => Delta::empty(schema.clone()),
-            false => Delta::concat(schema, &passed),
+    /// are rejected. In one piece, unless its texts are too long for that.
+    fn without_failures(
+        &self,
+        pieces: &[Delta],
+        schema: &SchemaRef,
+        expressions: &[Scalar],
+        step: Step<'_>,
+    ) -> Vec<Delta> {
+        let mut passed = Vec::new();
+        for rows in pieces {
+            let part = |range: Range<usize>| step(&rows.slice(range.start, range.len()));
+            passed.extend(halving(0..rows.len(), &part, &mut |row| {
+                let failure = failure(expressions, &rows.batch().slice(row, 1));
+                self.rejects.row(failure, rows.batch(), row, rows.diff(row));
+                None
+            }));
         }
+        passed.retain(|part: &Delta| !part.is_empty());
+        guarded(|| Ok(vec![Delta::concat(schema, &passed)]), || ()).unwrap_or(passed)
     }
 
     fn project(&self, delta: &Delta) -> Result<Delta, DataFusionError> {

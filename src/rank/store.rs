@@ -10,7 +10,7 @@ use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{SchemaRef, SortOptions};
 use arrow_select::interleave::interleave;
 
-use crate::delta::words::normalise;
+use crate::delta::canonical;
 
 /// Rows of a batch made by moving rows together.
 const ROWS: usize = 8192;
@@ -123,7 +123,7 @@ impl Store {
     }
 
     fn chunk(&self, batch: RecordBatch) -> Chunk {
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|&c| normalise(batch.column(c))).collect();
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|&c| canonical(batch.column(c))).collect();
         let convert = |converter: &RowConverter, columns: &[ArrayRef]| match converter.convert_columns(columns) {
             Ok(rows) => rows,
             Err(error) => unreachable!("the columns have the planned types: {error}"),

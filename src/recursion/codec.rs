@@ -5,6 +5,8 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_arr
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 
+use crate::delta::canonical;
+
 /// Makes bytes of the rows of one schema.
 #[derive(Debug)]
 pub struct Codec {
@@ -48,7 +50,7 @@ impl Codec {
 
     /// The bytes of each row's columns `keys`; `None` where one is NULL and `nulls_equal` is not set.
     pub(super) fn keys(&self, batch: &RecordBatch, keys: &[usize], nulls_equal: bool) -> Vec<Option<Bytes>> {
-        let columns: Vec<ArrayRef> = keys.iter().map(|&key| batch.column(key).clone()).collect();
+        let columns: Vec<ArrayRef> = keys.iter().map(|&key| canonical(batch.column(key))).collect();
         let meets = |row: usize| nulls_equal || columns.iter().all(|column| column.is_valid(row));
         let encoded = self.encode(&columns, batch.num_rows());
         encoded.into_iter().enumerate().map(|(row, key)| meets(row).then_some(key)).collect()

@@ -32,7 +32,7 @@ use super::problem::Problem;
 use super::route::{Answer, Parameter, Route, Shape, query};
 use super::search;
 use super::views::find;
-use crate::aggregate::canonical;
+use crate::delta::canonical;
 use crate::engine::{Snapshot, View};
 use crate::format::{Constant, Numbers, constant};
 use crate::plan::sql_type;

@@ -10,6 +10,8 @@ use arrow_array::{Array, ArrayRef};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::DataType;
 
+use crate::delta::canonical;
+
 /// As few keys are not worth a sweep.
 const FEW: usize = 1024;
 
@@ -48,7 +50,7 @@ impl Dedup {
 
     /// The keys in a column.
     pub(super) fn keys(&self, column: ArrayRef) -> Keys {
-        match self.converter.convert_columns(std::slice::from_ref(&column)) {
+        match self.converter.convert_columns(&[canonical(&column)]) {
             Ok(rows) => Keys { column, rows },
             Err(error) => unreachable!("the column has the type of the keys: {error}"),
         }

@@ -361,7 +361,7 @@ impl FileReader {
                         Input::Stream(input.map_err(|error| position.failed("reading", error))?)
                     }
                 };
-                let parts = format::guarded(|| decoding.open(input)).map_err(bad)?;
+                let parts = format::readable(|| decoding.open(input)).map_err(bad)?;
                 Box::new(BlockReader { parts, position })
             }
         })

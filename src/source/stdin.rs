@@ -122,7 +122,7 @@ impl StdinReader {
             }
             Decoding::Blocks(decoding) => {
                 let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
-                let parts = format::guarded(|| decoding.open(Input::Stream(input))).map_err(bad)?;
+                let parts = format::readable(|| decoding.open(Input::Stream(input))).map_err(bad)?;
                 Ok(Box::new(BlockReader { parts, position }))
             }
         }

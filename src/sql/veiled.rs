@@ -27,7 +27,8 @@ use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
 use super::query::rewritten;
-use crate::expression::{CANONICAL, canonical};
+use crate::delta::{canonical, has_floats};
+use crate::expression::CANONICAL;
 
 /// Hides, for all expressions of a plan.
 #[derive(Debug)]
@@ -190,28 +191,24 @@ fn without_bits(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 fn is_float(expr: &Expr, schema: &DFSchema) -> bool {
-    expr.get_type(schema).is_ok_and(|data_type| data_type.is_floating())
+    expr.get_type(schema).is_ok_and(|data_type| has_floats(&data_type))
 }
 
 fn is_minus_zero(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Float64(Some(zero)), _) if *zero == 0.0 && zero.is_sign_negative())
 }
 
-/// A float with one NaN and without -0.0.
+/// A float, or what holds some, with one NaN and without -0.0.
 fn in_one_form(expr: Expr) -> Expr {
     match expr {
-        Expr::Literal(ScalarValue::Float64(Some(value)), metadata) => {
-            let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
-            Expr::Literal(ScalarValue::Float64(Some(value)), metadata)
-        }
-        Expr::Literal(ScalarValue::Float32(Some(value)), metadata) => {
-            let value = if value.is_nan() { f32::NAN } else { value + 0.0 };
-            Expr::Literal(ScalarValue::Float32(Some(value)), metadata)
-        }
-        Expr::Literal(..) => expr,
+        Expr::Literal(value, metadata) => Expr::Literal(canonical_value(&value).unwrap_or(value), metadata),
         Expr::ScalarFunction(ref call) if call.func.name() == CANONICAL => expr,
         other => ScalarUDF::new_from_impl(OneForm(Signature::any(1, Volatility::Immutable))).call(vec![other]),
     }
+}
+
+fn canonical_value(value: &ScalarValue) -> Result<ScalarValue> {
+    ScalarValue::try_from_array(&canonical(&value.to_array()?), 0)
 }
 
 /// Floats in one form each: what lists and CASE compare by bits.
@@ -234,7 +231,7 @@ impl ScalarUDFImpl for OneForm {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         Ok(match &args.args[0] {
             ColumnarValue::Array(values) => canonical(values).into(),
-            ColumnarValue::Scalar(value) => ScalarValue::try_from_array(&canonical(&value.to_array()?), 0)?.into(),
+            ColumnarValue::Scalar(value) => canonical_value(value)?.into(),
         })
     }
 }

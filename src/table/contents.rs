@@ -13,7 +13,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 
 use super::Act;
-use crate::delta::{Delta, Unfit};
+use crate::delta::{Delta, Unfit, canonical};
 use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
@@ -53,7 +53,7 @@ impl Contents {
     fn take(&mut self, batch: &RecordBatch, before: &mut BTreeMap<Bytes, Option<Bytes>>) {
         let width = self.schema.fields().len();
         let acts = batch.column(width).as_primitive::<Int64Type>();
-        let key_columns: Vec<ArrayRef> = self.key.iter().map(|&column| batch.column(column).clone()).collect();
+        let key_columns: Vec<ArrayRef> = self.key.iter().map(|&column| canonical(batch.column(column))).collect();
         let encoded = self.keys.convert_columns(&key_columns);
         let (keys, rows) = match encoded.and_then(|keys| {
             let rows = self.rows.convert_columns(&batch.columns()[..width])?;

@@ -13,6 +13,8 @@ use arrow_select::concat::concat;
 use arrow_select::take::take;
 use datafusion_common::Result;
 
+use crate::delta::canonical;
+
 /// The type of an array with items of a type.
 pub(super) fn list_of(item: &DataType) -> DataType {
     DataType::List(Arc::new(Field::new("item", item.clone(), true)))
@@ -66,7 +68,7 @@ impl ItemKeys {
 
     /// The keys of a column.
     pub(super) fn of(&mut self, column: &ArrayRef) -> Result<Rows> {
-        Ok(self.converter.convert_columns(std::slice::from_ref(column))?)
+        Ok(self.converter.convert_columns(&[canonical(column)])?)
     }
 
     /// Whether a key is that of NULL.

@@ -29,6 +29,7 @@ mod rewrite;
 mod rounding;
 mod sets;
 mod steps;
+mod strict;
 mod substitute;
 mod text;
 mod texts;
@@ -75,11 +76,19 @@ const FAMILIES: &[&[Function]] = &[
 ];
 
 /// The families whose types follow their arguments.
-const GENERIC: &[&[Generic]] =
-    &[arrays::FUNCTIONS, bytes::FUNCTIONS, json::make::FUNCTIONS, maps::FUNCTIONS, sets::FUNCTIONS, texts::FUNCTIONS];
+const GENERIC: &[&[Generic]] = &[
+    arrays::FUNCTIONS,
+    bytes::FUNCTIONS,
+    json::make::FUNCTIONS,
+    maps::FUNCTIONS,
+    sets::FUNCTIONS,
+    strict::FUNCTIONS,
+    texts::FUNCTIONS,
+];
 
-/// Functions that are not to be had, and what to write instead. They read the clock, chance or the engine's inside, so
-/// that a second run, or a second worker, would answer something else.
+/// Functions of the library that are not to be had, and what to write instead. Some read the clock, chance or the engine's inside, so
+/// that a second run, or a second worker, would return something else; others mean something else than where users know them from,
+/// or speak of the library's types.
 pub const REFUSED: &[(&str, &str)] = &[
     ("now", CLOCK),
     ("current_timestamp", CLOCK),
@@ -101,12 +110,33 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("version", "ask `highwater --version`"),
     ("input_file_name", INSIDE),
     ("file_row_index", INSIDE),
+    ("to_char", "write DATE_FORMAT(ts, 'yyyy-MM-dd HH:mm:ss')"),
+    ("to_timestamp_seconds", "write TO_TIMESTAMP_LTZ(n, 0)"),
+    ("to_timestamp_millis", "write TO_TIMESTAMP_LTZ(n, 3)"),
+    ("to_timestamp_micros", "write TO_TIMESTAMP_LTZ(n / 1000, 3)"),
+    ("to_timestamp_nanos", "write TO_TIMESTAMP_LTZ(n / 1000000, 3)"),
+    ("to_unixtime", "write UNIX_TIMESTAMP(s)"),
+    ("to_local_time", "write CONVERT_TZ(s, 'UTC', 'Europe/Berlin')"),
+    ("to_time", "write CAST(s AS TIME)"),
+    ("make_time", "write CAST('12:30:00' AS TIME)"),
+    ("arrow_cast", "write CAST(x AS type)"),
+    ("arrow_try_cast", "write TRY_CAST(x AS type)"),
+    ("cast_to_type", "write CAST(x AS type)"),
+    ("try_cast_to_type", "write TRY_CAST(x AS type)"),
+    ("arrow_typeof", TYPES),
+    ("arrow_field", TYPES),
+    ("arrow_metadata", TYPES),
+    ("with_metadata", TYPES),
+    ("union_extract", TYPES),
+    ("union_tag", TYPES),
 ];
+
+const TYPES: &str = "`highwater explain` shows the type of every column";
 
 /// Functions of Flink that are not here, and what to write.
 pub const ABSENT: &[(&str, &str)] = &[
     ("overlaps", "write a.from_time <= b.to_time AND b.from_time <= a.to_time"),
-    ("typeof", "`highwater explain` shows the type of every column"),
+    ("typeof", TYPES),
     ("printf", "write s || LPAD(CAST(n AS VARCHAR), 5, '0')"),
     ("current_watermark", "late rows are told apart at the source: 'lateness', and its dead letters"),
     ("source_watermark", "write WATERMARK FOR ts AS ts - INTERVAL '5' SECOND in the source"),

@@ -1,5 +1,7 @@
 //! Pieces of text, by characters from 1: SUBSTR, LEFT, RIGHT, LPAD, RPAD, OVERLAY, INSTR, ELT, CHR, as Flink has them.
 
+use datafusion_common::{Result, exec_err};
+
 use super::function::{Form, Function, Kind};
 
 const TEXT_INT: &[Kind] = &[Kind::Text, Kind::Int];
@@ -45,6 +47,30 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function { name: "lpad", aliases: &[], forms: &[Form::new(PAD, Kind::Text, |args| pad(args, true))] },
     Function { name: "rpad", aliases: &[], forms: &[Form::new(PAD, Kind::Text, |args| pad(args, false))] },
+    Function {
+        name: "repeat",
+        aliases: &[],
+        forms: &[Form::new(TEXT_INT, Kind::Text, |args| {
+            let (text, times) = (args.text(0), args.int(1));
+            args.trying(
+                |row| {
+                    let (Some(text), Some(times)) = (text.get(row), times.get(row)) else { return Ok(None) };
+                    let times = usize::try_from(times).unwrap_or(0);
+                    match text.len().saturating_mul(times) {
+                        length if length > MAX_MADE => too_long(length),
+                        _ => Ok(Some((text, times))),
+                    }
+                },
+                |args, value| {
+                    args.texts(|row, out| {
+                        let (text, times) = value(row)?;
+                        out.extend(std::iter::repeat_n(text, times));
+                        Some(())
+                    })
+                },
+            )
+        })],
+    },
     Function {
         name: "overlay",
         aliases: &[],
@@ -134,8 +160,8 @@ fn pad(args: &super::function::Args, left: bool) -> datafusion_common::Result<ar
                 return Ok(None);
             };
             let Ok(length) = usize::try_from(length) else { return Ok(None) };
-            if length > MAX_PADDED {
-                return datafusion_common::exec_err!("a text of {length} characters is too long; at most {MAX_PADDED}");
+            if length > MAX_MADE {
+                return too_long(length);
             }
             let missing = length.saturating_sub(text.chars().count());
             if missing > 0 && fill.is_empty() {
@@ -156,8 +182,12 @@ fn pad(args: &super::function::Args, left: bool) -> datafusion_common::Result<ar
     )
 }
 
-/// The longest text that padding makes.
-const MAX_PADDED: usize = 1 << 24;
+/// The longest text that padding and repeating make.
+const MAX_MADE: usize = 1 << 24;
+
+fn too_long<T>(length: usize) -> Result<T> {
+    exec_err!("a text of {length} characters is too long; at most {MAX_MADE}")
+}
 
 /// The text with so many characters from one on replaced. Where that begins outside of the text nothing is.
 fn overlay(text: &str, new: &str, from: i64, length: i64, out: &mut String) {

@@ -1,5 +1,4 @@
-//! Functions that mean another expression: IF, MOD, CONCAT, GREATEST, LEAST, LOG, and Flink's names for functions of
-//! DataFusion's. The optimiser puts the expression in their place, so that branches not taken are not computed.
+//! Functions that mean another expression: IF, MOD, POWER, LOG, and Flink's names for functions of DataFusion's. The optimiser puts the expression in their place, so that branches not taken are not computed.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -8,17 +7,15 @@ use arrow_schema::DataType;
 use datafusion_common::{Result, internal_err, plan_err};
 use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion_expr::type_coercion::binary::{BinaryTypeCoercer, type_union_resolution};
-use datafusion_expr::utils::conjunction;
 use datafusion_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, binary_expr,
     lit, when,
 };
-use datafusion_functions::{core, math, string};
+use datafusion_functions::{math, string};
 
 /// The names in this file.
 #[cfg(test)]
-pub(super) const NAMES: [&str; 10] =
-    ["if", "mod", "power", "e", "concat", "greatest", "least", "log", "startswith", "endswith"];
+pub(super) const NAMES: [&str; 7] = ["if", "mod", "power", "e", "log", "startswith", "endswith"];
 
 const SUBSTITUTES: &[Substitute] = &[
     Substitute {
@@ -68,24 +65,6 @@ const SUBSTITUTES: &[Substitute] = &[
         expr: |_| Ok(lit(std::f64::consts::E)),
     },
     Substitute {
-        name: "concat",
-        usage: "CONCAT(text, text, ...)",
-        coerce: |given| (!given.is_empty()).then(|| (vec![DataType::Utf8; given.len()], DataType::Utf8)),
-        expr: |args| unless_null(args, |args| string::concat().call(args)),
-    },
-    Substitute {
-        name: "greatest",
-        usage: "GREATEST(value, value, ...) of comparable values",
-        coerce: alike,
-        expr: |args| unless_null(args, |args| core::greatest().call(args)),
-    },
-    Substitute {
-        name: "least",
-        usage: "LEAST(value, value, ...) of comparable values",
-        coerce: alike,
-        expr: |args| unless_null(args, |args| core::least().call(args)),
-    },
-    Substitute {
         name: "log",
         usage: "LOG(number), the natural logarithm, or LOG(base, number)",
         coerce: |given| {
@@ -114,24 +93,10 @@ struct Substitute {
     expr: fn(Vec<Expr>) -> Result<Expr>,
 }
 
-fn alike(given: &[DataType]) -> Coerced {
-    let common = type_union_resolution(given)?;
-    Some((vec![common.clone(); given.len()], common))
-}
-
 fn exactly<const N: usize>(args: Vec<Expr>) -> Result<[Expr; N]> {
     match <[Expr; N]>::try_from(args) {
         Ok(args) => Ok(args),
         Err(args) => internal_err!("{} arguments were checked to be {N}", args.len()),
-    }
-}
-
-/// As in Flink, NULL if any argument is NULL.
-fn unless_null(args: Vec<Expr>, call: impl Fn(Vec<Expr>) -> Expr) -> Result<Expr> {
-    let all_there = conjunction(args.iter().map(|arg| arg.clone().is_not_null()));
-    match all_there {
-        Some(all_there) => when(all_there, call(args)).end(),
-        None => internal_err!("there is an argument at least"),
     }
 }
 
@@ -220,7 +185,7 @@ mod tests {
 
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Float64Type, Int64Type};
-    use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
     use super::*;
 
@@ -260,15 +225,6 @@ mod tests {
         assert_eq!(ints("mod", vec![col("a"), lit(4)]), [Some(3), Some(-3), None]);
         assert!(run("mod", vec![col("a"), col("b")]).is_err());
         assert!(run("mod", vec![col("s"), lit(2)]).is_err());
-    }
-
-    #[test]
-    fn null_in_any_argument_is_null() {
-        assert_eq!(ints("greatest", vec![col("a"), col("b"), lit(3)]), [Some(7), Some(4), None]);
-        assert_eq!(ints("least", vec![col("a"), col("b")]), [Some(0), Some(-7), None]);
-        let text = run("concat", vec![col("s"), lit("-"), col("b")]).unwrap();
-        let text = text.as_string::<i32>();
-        assert_eq!((text.value(0), text.is_null(1), text.value(2)), ("ä-0", true, "-2"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DFSchema, JoinType, NullEquality, Result};
 use datafusion_expr::Operator;
 use datafusion_physical_expr::ScalarFunctionExpr;
-use datafusion_physical_expr::expressions::{BinaryExpr, CaseExpr, Column, Literal};
+use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::super::as_of::marker;
@@ -179,13 +179,7 @@ impl Lowering<'_> {
             function.args().iter().map(as_column).collect::<Option<BTreeSet<usize>>>()
         };
         // GREATEST is NULL if an argument is: neither time is.
-        let then = match expr.downcast_ref::<CaseExpr>() {
-            Some(case) if case.else_expr().is_none() && case.expr().is_none() && case.when_then_expr().len() == 1 => {
-                case.when_then_expr()[0].1.clone()
-            }
-            _ => return expr,
-        };
-        match node.inputs.iter().all(inner) && args(&then).is_some() && args(&then) == args(&columns[time]) {
+        match node.inputs.iter().all(inner) && args(&expr).is_some() && args(&expr) == args(&columns[time]) {
             true => column(&node.schema, time),
             false => expr,
         }

@@ -18,6 +18,7 @@ use super::super::depth::tree;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::super::scope::Places;
+use crate::delta::has_floats;
 use crate::expression::{Attempt, Canonical};
 use crate::plan::Scalar;
 
@@ -76,9 +77,10 @@ fn checked(expr: Scalar, schema: &Schema) -> Result<Scalar> {
             op if op.supports_propagation() || *op == Operator::NotEq => {
                 let form = |side: &Scalar| -> Result<Scalar> {
                     let other = match side.downcast_ref::<Literal>().map(Literal::value) {
-                        Some(ScalarValue::Float64(Some(value))) => !value.is_nan(),
-                        Some(_) => true,
-                        None => !side.data_type(schema)?.is_floating() || side.is::<Canonical>(),
+                        Some(ScalarValue::Float64(Some(value))) => {
+                            !value.is_nan() && value.to_bits() != (-0.0f64).to_bits()
+                        }
+                        _ => !has_floats(&side.data_type(schema)?) || side.is::<Canonical>(),
                     };
                     Ok(if other { Arc::clone(side) } else { Arc::new(Canonical(Arc::clone(side))) })
                 };
