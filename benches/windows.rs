@@ -232,7 +232,10 @@ fn main() {
     let four = [("COUNT", 1), ("SUM", 1), ("MIN", 2), ("MAX", 2)];
     let ten = Window::Tumble { size: 10_000, offset: 0 };
     let panes = |calls: Vec<(&'static str, usize)>, window: Window, emit: Emit| {
-        move || Box::new(Panes::new(terms(&calls, emit), Source::Time { time: TS, window })) as Box<dyn Stateful>
+        move || {
+            Box::new(Panes::new(terms(&calls, emit), Source::Time { time: TS, window, zone: None }))
+                as Box<dyn Stateful>
+        }
     };
     for keys in [1_000, 100_000] {
         let rows = batches(16 << 20, keys, 200_000);
@@ -258,7 +261,7 @@ fn main() {
             let calls = calls.to_vec();
             report(only, &name, rows.len() * BATCH, || {
                 let calls = calls.clone();
-                run(&rows, 1, move || Box::new(Slices::new(terms(&calls, Emit::Final), TS, window)))
+                run(&rows, 1, move || Box::new(Slices::new(terms(&calls, Emit::Final), TS, window, None)))
             });
         }
     }

@@ -105,7 +105,7 @@ mod tests {
         let (odd, plain) = (row(&odd), row(&plain));
         let bits = |column: &ArrayRef| -> Vec<Vec<u8>> {
             let rows = RowConverter::new(vec![SortField::new(column.data_type().clone())])
-                .and_then(|converter| converter.convert_columns(&[column.clone()]));
+                .and_then(|converter| converter.convert_columns(std::slice::from_ref(column)));
             rows.unwrap().iter().map(|row| row.data().to_vec()).collect()
         };
         assert_ne!(bits(&odd), bits(&plain));

@@ -27,6 +27,7 @@ export async function cellsAreTold(browser) {
   assert.match(shape.isolated, /isolate|plaintext/);
   assert.ok(shape.scrolled > 50 && shape.stays < 60, "the first column stays: " + JSON.stringify(shape));
   // Beside others a text from the right keeps its place, and what turns the direction ends with it.
+  await until(page, () => document.querySelectorAll("#section-views .bars .name").length > 0, null, "the bars are drawn");
   const names = await page.$$eval("#section-views .bars .name", names => names.map(name => name.textContent));
   assert.ok(names.includes("\u2068" + arabic + "\u2069") && names.includes("“”") && names.includes("NULL"), JSON.stringify(names));
   // Numbers that name something are no values, whatever their type; the chart that the view asks for is drawn.
