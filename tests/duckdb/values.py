@@ -35,10 +35,10 @@ class Values(Queries):
         over = self.one([f"{a}.k", f"{a}.i", "7", "-3"])
         return (f"CAST(CAST({a}.m / NULLIF({over}, 0) AS DECIMAL(24, 6)) * 1000000 AS BIGINT)", self.rounded(f"{a}.m", f"NULLIF({over}, 0)"))
 
-    def rounded(self, decimal, over):
-        """The quotient of a DECIMAL of three places and a whole number in millionths, half away from zero."""
+    def rounded(self, decimal, over, places=6):
+        """The quotient of a DECIMAL of three places and a whole number, as many places as a whole number, half away from zero."""
         thousandths, over = f"CAST({decimal} * 1000 AS HUGEINT)", f"CAST({over} AS HUGEINT)"
-        return f"CAST(SIGN({thousandths}) * SIGN({over}) * ((2000 * ABS({thousandths}) + ABS({over})) // (2 * ABS({over}))) AS BIGINT)"
+        return f"CAST(SIGN({thousandths}) * SIGN({over}) * (({2 * 10 ** (places - 3)} * ABS({thousandths}) + ABS({over})) // (2 * ABS({over}))) AS BIGINT)"
 
     def row_compared(self, a):
         """Rows compared with rows, NULLs among their values; DuckDB compares them as values of their own, so it is told part by part."""
@@ -202,7 +202,7 @@ class Values(Queries):
         return self.made(
             lambda: both(f"{self.one(['SUM', 'MIN', 'MAX', 'COUNT'])}({self.decimal(a)})"),
             lambda: both(f"SUM(DISTINCT {a}.m)"),
-            lambda: (f"CAST(CAST(AVG({a}.m) AS DECIMAL(24, 6)) * 1000000 AS BIGINT)", self.rounded(f"SUM({a}.m)", f"NULLIF(COUNT({a}.m), 0)")),
+            lambda: (f"CAST(AVG({a}.m) * 10000000 AS BIGINT)", self.rounded(f"SUM({a}.m)", f"NULLIF(COUNT({a}.m), 0)", 7)),
             lambda: both(f"{self.one(['SUM', 'MIN', 'MAX', 'AVG'])}({self.one([f'{a}.g', f'-({a}.g)'])})"),
             lambda: both(f"COUNT(DISTINCT {self.odd(a)})"),
             lambda: self.joined(lambda of: f"{call}({of})", both(f"{a}.y")),
