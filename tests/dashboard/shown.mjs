@@ -136,8 +136,12 @@ export async function oneRowOfManyIsFound(browser) {
   await page.getByLabel("Filter rows").fill("haystack");
   await until(page, () => [...document.querySelectorAll("#section-views .empty")].some(line => line.checkVisibility() && line.textContent === "No row fits the filter."), null, "none fits");
   await page.getByLabel("Filter rows").fill("straw");
-  await page.getByRole("button", { name: "n", exact: true }).click();
-  await page.getByRole("button", { name: "n", exact: true }).click();
+  // In one go: what is shown until the answer is there leads nowhere, its cursor is of another order.
+  await says("1 to 100 of 59,999 rows that fit, of 60,000");
+  await page.evaluate(() => {
+    const press = (where, text) => [...document.querySelectorAll("#section-views " + where)].find(button => button.textContent === text).click();
+    press("th button", "n"); press("th button", "n"); press(".foot button", "Next ›");
+  });
   await are(hundred(0), "by n, from the least");
   await says("1 to 100 of 59,999 rows that fit, of 60,000");
   await page.getByRole("button", { name: "Next" }).click();

@@ -51,11 +51,12 @@ export class Rows {
   }
   turn(by) {
     if (by > 0) this.pages.push(this.page.next); else this.pages.pop();
-    // What is on its way is of another page.
-    this.asking++; this.asked = -Infinity; this.scroll.scrollTop = 0; touch("views");
+    this.scroll.scrollTop = 0; this.anew(); touch("views");
   }
-  /** Asks anew; what is shown stays until the answer is there. */
-  forget() { this.pages = [""]; this.asked = -Infinity; this.asking = (this.asking ?? 0) + 1 }
+  /** Asks for the first page anew; what is shown stays until the answer is there. */
+  forget() { this.pages = [""]; this.anew() }
+  /** What is on its way is of another page, and what is shown leads nowhere: its cursor is of another order. */
+  anew() { this.asked = -Infinity; this.asking = (this.asking ?? 0) + 1; this.on.disabled = true }
 
   /** Whether a row is wanted, of those that are here. */
   fits() {
@@ -85,7 +86,6 @@ export class Rows {
       set(this.empty, this.wrong ?? (!page ? "Asking the server …" : fits ? "No row fits the filter." : "No rows."));
       set(this.total, none ? "" : `${count(at + 1)} to ${count(at + page.rows.length)} of ${count(page.total)} rows` + (fits ? ` that fit, of ${count(view.total)}` : "") + (this.order ? "" : view.newest ? ", newest first" : ""));
       this.back.hidden = this.on.hidden = none && this.pages.length === 1;
-      // What is shown until the answer comes leads nowhere.
       this.back.disabled = this.pages.length === 1; this.on.disabled = !page?.next || page.of !== this.asking;
     }
     this.fresh = false;
