@@ -1,11 +1,10 @@
 //! Brings a stream's changes to one worker and hands them on by whole epochs, in order: what views and sinks stand on.
 
-use arrow_array::RecordBatch;
 use timely::dataflow::Stream;
 use timely::dataflow::operators::probe::{Handle, Probe};
 
-use crate::delta::{Delta, Unfit};
-use crate::operator::{Route, Saved, Saving, Section, Stateful, only, stateful};
+use crate::delta::Delta;
+use crate::operator::{KeepsNothing, Route, Stateful, only, stateful};
 use crate::time::Epoch;
 
 /// Takes what a stream has brought: the complete epochs with changes, ascending, then how far it is (everything before that
@@ -50,21 +49,7 @@ struct Gathered {
 }
 
 /// Nothing: what is gathered has been handed on.
-impl Saved for Gathered {
-    fn sections(&self) -> Vec<Section> {
-        Vec::new()
-    }
-
-    fn begin(&mut self) -> Saving {
-        Saving::default()
-    }
-
-    fn take(&mut self, _: usize, _: &RecordBatch) -> Result<(), Unfit> {
-        Ok(())
-    }
-
-    fn loaded(&mut self, _: Epoch) {}
-}
+impl KeepsNothing for Gathered {}
 
 impl Stateful for Gathered {
     fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {

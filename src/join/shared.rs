@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 
 use super::{Arrangement, Meeting};
 use crate::delta::{Delta, Unfit};
-use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
+use crate::operator::{Counted, KeepsNothing, Saved, Saving, Section, Stateful, only};
 use crate::time::Epoch;
 
 /// An arrangement that several operators of one worker have. As an operator it takes in rows and passes them on.
@@ -79,21 +79,7 @@ impl Met {
 }
 
 /// Nothing: the rows are the arrangements'.
-impl Saved for Met {
-    fn sections(&self) -> Vec<Section> {
-        Vec::new()
-    }
-
-    fn begin(&mut self) -> Saving {
-        Saving::default()
-    }
-
-    fn take(&mut self, _: usize, _: &RecordBatch) -> Result<(), Unfit> {
-        Ok(())
-    }
-
-    fn loaded(&mut self, _: Epoch) {}
-}
+impl KeepsNothing for Met {}
 
 impl Stateful for Met {
     fn apply(&mut self, epoch: Epoch, _: &mut [Vec<Delta>]) -> Vec<Delta> {

@@ -16,7 +16,7 @@ mod windows;
 pub use meter::{Held, STATE_LOG, StateLog};
 pub use outside::{BATCH_ROWS, Emitter, Tide, emitting};
 pub use routing::{Route, deal};
-pub use saved::{Counted, Saved, Saving, Section};
+pub use saved::{Counted, KeepsNothing, Saved, Saving, Section};
 pub use shell::{stateful, stateless};
 pub use stateful::{Stateful, both, only};
 pub use windows::Windows;

@@ -88,6 +88,25 @@ pub trait Saved {
     fn loaded(&mut self, cut: Epoch);
 }
 
+/// An operator that keeps nothing of which a run could not go on: why not is said where it says so.
+pub trait KeepsNothing {}
+
+impl<S: KeepsNothing> Saved for S {
+    fn sections(&self) -> Vec<Section> {
+        Vec::new()
+    }
+
+    fn begin(&mut self) -> Saving {
+        Saving::default()
+    }
+
+    fn take(&mut self, _: usize, _: &RecordBatch) -> Result<(), Unfit> {
+        Ok(())
+    }
+
+    fn loaded(&mut self, _: Epoch) {}
+}
+
 fn columns(schema: &SchemaRef) -> impl Iterator<Item = (&String, &DataType)> {
     schema.fields().iter().map(|field| (field.name(), field.data_type()))
 }

@@ -8,8 +8,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::Expiry;
 use super::codec::Codec;
-use crate::delta::{Delta, Unfit};
-use crate::operator::{Saved, Saving, Section, Stateful, only};
+use crate::delta::Delta;
+use crate::operator::{KeepsNothing, Stateful, only};
 use crate::time::Epoch;
 
 /// The state machine. Its input are rows' bytes.
@@ -44,21 +44,7 @@ impl Settled {
 }
 
 /// Nothing: what the result holds is counted again when the loop's inputs, which are saved, go through it.
-impl Saved for Settled {
-    fn sections(&self) -> Vec<Section> {
-        Vec::new()
-    }
-
-    fn begin(&mut self) -> Saving {
-        Saving::default()
-    }
-
-    fn take(&mut self, _: usize, _: &RecordBatch) -> Result<(), Unfit> {
-        Ok(())
-    }
-
-    fn loaded(&mut self, _: Epoch) {}
-}
+impl KeepsNothing for Settled {}
 
 impl Stateful for Settled {
     fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {

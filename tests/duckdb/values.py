@@ -65,6 +65,10 @@ class Values(Queries):
             lambda: f"({a}.g {self.one('+-*')} {self.one([f'{a}.g', f'{a}.f', '0'])})",
         )
 
+    def packed(self, a):
+        """An array of such; its items are no NULLs."""
+        return f"ARRAY[COALESCE({self.odd(a)}, 7.5), {self.one([f'COALESCE({a}.g, -0.0)', '0.0', '1.5'])}]"
+
     def whole(self, a):
         """A cast to whole numbers: ours, theirs."""
         # In comparisons DuckDB lets a SMALLINT that does not fit pass.
@@ -120,6 +124,8 @@ class Values(Queries):
             lambda: self.joined(lambda of: f"{of} {spread}IN (0, 1, {self.upto(9, -9)})", self.whole(a)),
             lambda: both(f"{self.odd(a)} {op} {self.odd(a)}"),
             lambda: both(f"{self.odd(a)} {spread}IN (0.0, 1.5, {a}.f, -2.25)"),
+            lambda: both(f"{self.packed(a)} {self.one(['=', '<>', 'IS DISTINCT FROM', 'IS NOT DISTINCT FROM'])} {self.packed(a)}"),
+            lambda: both(f"{self.packed(a)} {spread}IN ({self.packed(a)}, ARRAY[0.0, 0.0])"),
             lambda: both(f"{self.odd(a)} {spread}IN (0.0, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5)"),
             lambda: both(f"{self.odd(a)} {spread}BETWEEN {self.upto(2, -3)} AND {a}.f"),
             lambda: both(f"{a}.{self.one('kif')} {op} '{self.upto(5, -5)}'"),
@@ -205,6 +211,7 @@ class Values(Queries):
             lambda: (f"CAST(AVG({a}.m) * 10000000 AS BIGINT)", self.rounded(f"SUM({a}.m)", f"NULLIF(COUNT({a}.m), 0)", 7)),
             lambda: both(f"{self.one(['SUM', 'MIN', 'MAX', 'AVG'])}({self.one([f'{a}.g', f'-({a}.g)'])})"),
             lambda: both(f"COUNT(DISTINCT {self.odd(a)})"),
+            lambda: both(f"COUNT(DISTINCT {self.packed(a)})"),
             lambda: self.joined(lambda of: f"{call}({of})", both(f"{a}.y")),
             lambda: self.joined(lambda of: f"COUNT(*) FILTER (WHERE {of})", self.compared(a)),
             lambda: self.joined(lambda of: f"BOOL_AND({of})", self.compared(a)),
@@ -226,6 +233,7 @@ class Values(Queries):
         key = self.made(
             lambda: ("t.g",) * 2,
             lambda: (self.odd("t"),) * 2,
+            lambda: (self.packed("t"),) * 2,
             lambda: (f"t.{self.one('my')}",) * 2,
             lambda: (f"CAST(t.m AS DECIMAL(12, {self.upto(2)}))",) * 2,
             lambda: (f"EXTRACT(YEAR FROM t.y)",) * 2,
@@ -240,7 +248,7 @@ class Values(Queries):
     def value_joined(self):
         kind = self.one(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
         a, b = self.one(["tu", "wu", "ut", "tz", "zt"])
-        on = self.one([f"{a}.g = {b}.g", f"{a}.m = {b}.m", f"{a}.m = {b}.k", f"{a}.y = {b}.y", f"{a}.m = {b}.f", f"{a}.f = {b}.g AND {a}.k = {b}.k", f"CAST({a}.m AS DECIMAL(12, 0)) = {b}.k"])
+        on = self.one([f"{a}.g = {b}.g", f"{a}.m = {b}.m", f"{a}.m = {b}.k", f"{a}.y = {b}.y", f"{a}.m = {b}.f", f"{a}.f = {b}.g AND {a}.k = {b}.k", f"CAST({a}.m AS DECIMAL(12, 0)) = {b}.k", f"ARRAY[COALESCE({a}.g, 7.5), {a}.k] = ARRAY[COALESCE({b}.g, 7.5), {b}.k] AND {a}.k = {b}.k"])
         where = self.one(["", f" WHERE {a}.k > 1", f" WHERE {b}.k IS NULL"])
         return f"SELECT {a}.ts, {b}.ts AS ts2, {a}.g, {b}.m FROM {a} {kind} {b} ON {on}{where}"
 
