@@ -66,8 +66,9 @@ pub(super) struct Gossip {
     given: Vec<[AtomicU64; 2]>,
     /// Per worker of this process, and process and source, what that worker has taken in.
     arrived: Mutex<Vec<Vec<Vec<Given>>>>,
-    /// Per process, when it last took something in, or had nothing to take.
-    answered: Mutex<Vec<Clock>>,
+    /// Per process, since when it has taken nothing of what is on its way to it: since it last took something in, or since
+    /// there is something to take.
+    stalled: Mutex<Vec<Clock>>,
     /// How much of a source may be on its way to a peer.
     room: Given,
 }
@@ -94,7 +95,7 @@ impl Gossip {
             activator: Mutex::default(),
             given: (0..sources).map(|_| Default::default()).collect(),
             arrived: Mutex::new(vec![nothing; config.workers]),
-            answered: Mutex::new((0..processes).map(|_| Clock::start()).collect()),
+            stalled: Mutex::new((0..processes).map(|_| Clock::start()).collect()),
             room: Given { rows: rows as u64, bytes: (config.workers * config.queue_bytes) as u64 },
         }
     }
@@ -102,14 +103,36 @@ impl Gossip {
     /// A worker of this process is given rows of a source.
     pub(super) fn give(&self, source: usize, rows: usize, bytes: usize) {
         let [given_rows, given_bytes] = &self.given[source];
-        let rows = given_rows.fetch_add(rows as u64, Ordering::Relaxed) + rows as u64;
+        let before = given_rows.fetch_add(rows as u64, Ordering::Relaxed);
+        let rows = before + rows as u64;
         let bytes = given_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        let told = {
+            let words = self.words();
+            self.begin_to_wait(source, before, &words);
+            words[self.process].given[source]
+        };
         // Ticks tell of it too, where there are any.
-        let told = self.words()[self.process].given[source];
         let untold = Given { rows, bytes }.since(told);
         if untold.rows > self.room.rows / 8 || untold.bytes > self.room.bytes / 8 {
             self.tell_given();
         }
+    }
+
+    /// Rows of a source go to peers, of which `before` were given before: whoever had taken in all there was has had something
+    /// to take since now.
+    fn begin_to_wait(&self, source: usize, before: u64, words: &[Word]) {
+        for (process, word) in words.iter().enumerate() {
+            let taken = &word.taken[self.process];
+            let others = || (0..self.sources).filter(|other| *other != source);
+            let all = |other: usize| taken[other].rows == self.given[other][0].load(Ordering::Relaxed);
+            if process != self.process && taken[source].rows == before && others().all(all) {
+                self.stalled()[process] = Clock::start();
+            }
+        }
+    }
+
+    fn stalled(&self) -> MutexGuard<'_, Vec<Clock>> {
+        self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell_given(&self) {
@@ -156,8 +179,7 @@ impl Gossip {
             all = Given { rows: all.rows + way.rows, bytes: all.bytes + way.bytes };
             beyond |= self.beyond(way);
         }
-        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        (all, beyond.then(|| answered[process].elapsed()))
+        (all, beyond.then(|| self.stalled()[process].elapsed()))
     }
 
     fn words(&self) -> MutexGuard<'_, Vec<Word>> {
@@ -280,15 +302,12 @@ impl Gossip {
         };
         drop(self.say(|own| own.taken[from] = taken));
         if worker == 0 {
-            let own = self.given_now();
             let mut words = self.words();
-            let news = words[from].taken[self.process] != word.taken[self.process];
-            let nothing = (0..self.sources).all(|source| word.taken[self.process][source] == own[source]);
+            if words[from].taken[self.process] != word.taken[self.process] {
+                self.stalled()[from] = Clock::start();
+            }
             words[from] = word;
             drop(words);
-            if news || nothing {
-                self.answered.lock().unwrap_or_else(PoisonError::into_inner)[from] = Clock::start();
-            }
             self.wake();
         }
     }
@@ -342,6 +361,33 @@ mod tests {
         }
         here.hear(0, 1, word(&there));
         assert!(!here.held(1), "nobody answers any more, and nobody waits");
+    }
+
+    #[test]
+    fn a_peer_takes_nothing_since_rows_wait_for_it() {
+        let [here, there] = [0, 1].map(|process| {
+            let config = Config { workers: 1, process, addresses: Config::localhost(2), ..Config::default() };
+            Gossip::new(&config, 2)
+        });
+        let pause = Duration::from_millis(60);
+        let since = || here.way(1).1;
+        // Nothing waited for long: what comes then waits from then on, and what comes behind it changes nothing of that.
+        std::thread::sleep(pause);
+        here.give(0, here.room.rows as usize + 1, 10);
+        assert!(since().is_some_and(|since| since < pause), "{:?}", since());
+        std::thread::sleep(pause);
+        here.give(0, 1, 10);
+        here.give(1, 1, 10);
+        assert!(since().is_some_and(|since| since >= pause), "{:?}", since());
+        // All is taken in, and then again nothing waits for long.
+        here.tell_given();
+        there.hear(0, 0, here.words()[0].clone());
+        let word = there.words()[1].clone();
+        here.hear(0, 1, word);
+        assert_eq!(here.way(1), (Given::default(), None));
+        std::thread::sleep(pause);
+        here.give(1, here.room.rows as usize + 1, 10);
+        assert!(since().is_some_and(|since| since < pause), "{:?}", since());
     }
 
     #[test]

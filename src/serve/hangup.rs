@@ -54,6 +54,9 @@ impl Hangup {
 pub(super) trait Client: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Ready if there is something to read, be it the end; nothing of it is read.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<()>;
+
+    /// Ready if it may take something now; nothing is written.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()>;
 }
 
 impl Client for TcpStream {
@@ -61,10 +64,19 @@ impl Client for TcpStream {
         let mut byte = [0];
         Pin::new(self).poll_peek(context, &mut ReadBuf::new(&mut byte)).map(drop)
     }
+
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // Whoever writes next meets the error.
+        self.poll_write_ready(context).map(drop)
+    }
 }
 
 impl Client for TlsStream<TcpStream> {
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.get_mut().0.poll_more(context)
+    }
+
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().0.poll_room(context)
     }
 }

@@ -149,6 +149,12 @@ impl<S> Paced<S> {
         }
     }
 
+    /// The client takes nothing now, and whoever polls is woken when it does.
+    fn full(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.turn.leave();
+        self.written(context, Poll::Pending)
+    }
+
     fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Pending => {
@@ -192,6 +198,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
 
 impl<S: Client> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.inner.poll_room(context).is_pending() {
+            return self.full(context);
+        }
         let permit = ready!(self.turn.poll(bytes.len(), context));
         let written = Pin::new(&mut self.inner).poll_write(context, bytes);
         self.turn.over(permit);
@@ -203,6 +212,9 @@ impl<S: Client> AsyncWrite for Paced<S> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.inner.poll_room(context).is_pending() {
+            return self.full(context);
+        }
         let permit = ready!(self.turn.poll(parts.iter().map(|part| part.len()).sum(), context));
         let written = Pin::new(&mut self.inner).poll_write_vectored(context, parts);
         self.turn.over(permit);
@@ -227,5 +239,61 @@ impl<S: Client> AsyncWrite for Paced<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Waker;
+
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::serve::packed::PIECE;
+
+    #[tokio::test]
+    async fn those_that_take_nothing_do_not_hand_the_turn_to_each_other() {
+        let traffic = Arc::new(Traffic::new(Arc::new(Metrics::new())));
+        let (limits, turns, polls) = (Limits::default(), Turns::new(), Arc::new(AtomicUsize::new(0)));
+        let (listener, room) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(Semaphore::new(3)));
+        // All of them have to queue at first.
+        let held = turns.join().poll(PIECE, &mut Context::from_waker(Waker::noop()));
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            let (stream, peer) = listener.accept().await.unwrap();
+            let admission = (room.clone().acquire_owned().await.unwrap(), traffic.connection());
+            let mut paced = Paced::new(stream, &limits, (peer, admission), (&traffic, &turns));
+            let (polls, piece) = (polls.clone(), vec![0; PIECE]);
+            tokio::spawn(poll_fn(move |context| {
+                polls.fetch_add(1, Ordering::Relaxed);
+                // What writes may try again at once, as hyper does.
+                for _ in 0..2 {
+                    while let Poll::Ready(written) = Pin::new(&mut paced).poll_write(context, &piece) {
+                        assert!(written.unwrap() > 0);
+                    }
+                }
+                Poll::<()>::Pending
+            }));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(polls.load(Ordering::Relaxed), 3, "all wait for the turn");
+        drop(held);
+        let mut before = 0;
+        // Until what the kernel holds for them is full.
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = polls.load(Ordering::Relaxed);
+            if now > 3 && now == before {
+                return;
+            }
+            before = now;
+        }
+        panic!("{before} polls, and no end");
     }
 }

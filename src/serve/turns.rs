@@ -5,7 +5,8 @@
 //! Every now and then whoever writes also gives way to what else waits for a processor: where these are few, the thread that somebody
 //! else's request has woken would wait for the whole of this one's slice, some ms.
 //!
-//! First come, first served, a write each: those who take at once share what there is, and those who take nothing are not waited for.
+//! First come, first served, a write each: those who take at once share what there is, and those who take nothing are not waited
+//! for, and do not queue: two of them would hand the turn to each other for ever.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -58,6 +59,11 @@ impl Turn {
             drop(permit);
             std::thread::yield_now();
         }
+    }
+
+    /// Whoever has nothing to write now, or no room to write it to, queues no more.
+    pub(super) fn leave(&mut self) {
+        self.next = None;
     }
 
     /// Ready once so many bytes may be written; whoever writes does so while holding what is returned.
