@@ -5,9 +5,10 @@
 use std::error::Error;
 use std::time::Duration;
 
-use highwater::engine::{Config, Engine, Update};
+use highwater::engine::{Config, Engine};
 use highwater::sql::{Catalog, plan};
 use highwater::time::{Epoch, format_time_ms};
+use highwater::view::Update;
 
 const PROGRAM: &str = "
     CREATE SOURCE sensors (WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)

@@ -10,13 +10,14 @@
 //! | 2 | aggregate expression format operator |
 //! | 3 | pattern window reduce session join rank table recursion source sink |
 //! | 4 | plan |
-//! | 5 | sql engine |
-//! | 6 | serve |
-//! | 7 | cli |
+//! | 5 | sql view |
+//! | 6 | engine |
+//! | 7 | serve |
+//! | 8 | cli |
 //!
 //! The life of an event: a [`source`] reader decodes it, the source's edge gives it an epoch or rejects it as late, a
 //! bounded queue hands it to a worker of the [`engine`], the operators of the [`plan`] ([`window`], [`reduce`],
-//! [`session`], [`join`], [`rank`], [`pattern`], [`recursion`]) turn it into changes, and those go, whole epochs at a time, to the view store and the [`sink`]s, from
+//! [`session`], [`join`], [`rank`], [`pattern`], [`recursion`]) turn it into changes, and those go, whole epochs at a time, to the [`view`]s and the [`sink`]s, from
 //! where [`serve`] shows them.
 
 #![cfg_attr(not(feature = "abomonation"), forbid(unsafe_code))]
@@ -48,4 +49,5 @@ pub mod sql;
 pub mod table;
 pub mod time;
 pub mod type_names;
+pub mod view;
 pub mod window;

@@ -181,7 +181,7 @@ fn timely_differential_and_tokio_stay_in_their_places() {
             || (source.room(), source.module.last().map(String::as_str)) == ("delta", Some("container"))
             || source.room() == "engine"
             || (source.room() == "plan" && source.module.get(1).is_some_and(|part| part.starts_with("build")));
-        let asynchronous = ["source", "sink", "engine", "serve", "cli"].contains(&source.room());
+        let asynchronous = ["source", "sink", "view", "engine", "serve", "cli"].contains(&source.room());
         for (number, line) in source.code() {
             if !dataflow && (names(line, "timely") || names(line, "differential_dataflow")) {
                 problems.push(format!(

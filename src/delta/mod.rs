@@ -4,9 +4,11 @@
 //! that carries the delta, not in it.
 
 mod canonical;
+mod consolidate;
 mod container;
 mod failed;
 mod reject;
+mod relabel;
 #[cfg(feature = "abomonation")]
 mod trusted;
 mod unfit;
@@ -21,8 +23,10 @@ use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
 pub use canonical::{canonical, has_floats};
+pub(crate) use consolidate::{Netted, RowCodec};
 pub use failed::{Failed, Failure, Halt, Rejects, Show, failed_delta, failed_schema};
 pub use reject::{MAX_REJECT_BYTES, Reject};
+pub(crate) use relabel::relabel;
 pub use unfit::Unfit;
 
 /// Rows and how often each is added (`> 0`) or taken back (`< 0`).

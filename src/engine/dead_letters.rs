@@ -12,11 +12,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::consolidate::{Netted, RowCodec};
 use super::dead_file::DeadFile;
 use super::error::EngineError;
 use super::gather::Collect;
 use crate::delta::{Delta, failed_schema};
+use crate::delta::{Netted, RowCodec};
 use crate::metrics::{Metrics, label, labels};
 use crate::plan::{Dataflow, NodeId, below, stands_in};
 use crate::time::{Clock, Epoch};

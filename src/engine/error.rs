@@ -2,6 +2,7 @@
 
 use crate::sink::SinkError;
 use crate::source::SourceError;
+use crate::view::Unordered;
 
 /// Why an engine did not start, or failed while running. Cloned to everyone who waits for it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -76,5 +77,14 @@ impl From<SourceError> for EngineError {
 impl From<SinkError> for EngineError {
     fn from(error: SinkError) -> Self {
         EngineError::Sink(std::sync::Arc::new(error))
+    }
+}
+
+impl From<Unordered> for EngineError {
+    fn from(unordered: Unordered) -> Self {
+        EngineError::Dataflow {
+            what: unordered.to_string(),
+            remedy: "leave out or cast the column whose type has no order".to_owned(),
+        }
     }
 }

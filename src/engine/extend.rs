@@ -9,9 +9,9 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Operator, Probe};
 use timely::dataflow::{Scope, Stream};
 
-use super::rows::relabel;
 use super::source_operator::Probes;
 use crate::delta::Delta;
+use crate::delta::relabel;
 use crate::operator::stateless;
 use crate::plan::Dataflow;
 use crate::time::Epoch;

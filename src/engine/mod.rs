@@ -7,10 +7,8 @@
 //! stopped, or when something fails: a panic or a lost peer ends every thread, with the reason.
 
 mod behind;
-mod changes;
 mod cluster;
 mod config;
-mod consolidate;
 mod control;
 mod dead_file;
 mod dead_letters;
@@ -29,8 +27,6 @@ mod process;
 mod push;
 mod queue;
 mod rejected;
-mod row_index;
-mod rows;
 mod sink;
 mod sink_writer;
 mod source;
@@ -38,14 +34,8 @@ mod source_metrics;
 mod source_operator;
 mod source_shown;
 mod startup;
-mod step;
-#[cfg(test)]
-mod step_tests;
-mod subscription;
 mod table;
 mod table_operator;
-mod view;
-mod views;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -53,7 +43,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use changes::{EpochChanges, Status};
 pub use config::{BATCH_ROWS, Config, FIRST_PORT};
 pub use control::State;
 pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
@@ -67,17 +56,14 @@ pub use rejected::RejectedFor;
 pub use sink::Sink;
 pub use source::Source;
 pub use startup::Startup;
-pub use step::{Place, Step, Told};
-pub use subscription::{Subscription, Update};
 pub use table::{Ended, Table};
-pub use view::{Snapshot, View};
-pub use views::Views;
 
 use crate::delta::Rejects;
 use crate::metrics::{Metrics, Usage};
 use crate::plan::Dataflow;
 use crate::source::EdgeCounts;
 use crate::time::{Clock, now_ms};
+use crate::view::{Subscription, View, Views};
 
 /// How a run went.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,6 @@ use timely::communication::allocator::{Allocator, AllocatorBuilder, ProcessBuild
 use timely::communication::{Config as Communication, Hooks, WorkerGuards, initialize_from};
 use timely::worker::{ProgressMode, Worker};
 
-use super::changes::RingRoom;
 use super::cluster::{self, Agreement, Presence};
 use super::control::Alarm;
 use super::dead_file::DeadFile;
@@ -22,7 +21,6 @@ use super::heartbeat;
 use super::latency::Latency;
 use super::operators::Operators;
 use super::push::Inbox;
-use super::rows::{Closing, Limits};
 use super::sink_writer::{self, SinkThread, ToSink};
 use super::source::Parts;
 use super::worker::{Work, run};
@@ -34,6 +32,7 @@ use crate::plan::identity::{self, Part};
 use crate::plan::{self, TableSpec, ViewSpec, show_row};
 use crate::source::{Intake, Reader};
 use crate::time::Clock;
+use crate::view::{Closing, Limits, RingRoom, View, Views};
 
 /// How long a peer that has said goodbye may be ahead of this process before that counts as a stop.
 const GOODBYE_MS: u64 = 2000;
@@ -180,7 +179,7 @@ fn view(dataflow: &Dataflow, spec: &ViewSpec, config: &Config) -> Result<Arc<Vie
         retention_ms: spec.options.duration_ms("retention").map_err(options)?,
         ring: ring(config),
     };
-    View::new(spec.clone(), &node.schema, limits).map(Arc::new)
+    Ok(Arc::new(View::new(spec.clone(), &node.schema, limits)?))
 }
 
 fn ring(config: &Config) -> RingRoom {

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-use super::consolidate::RowCodec;
 use super::control::Control;
 use super::error::EngineError;
 use super::gather::Collect;
-use super::rows::relabel;
 use super::sink::Part;
 use crate::delta::Delta;
+use crate::delta::RowCodec;
+use crate::delta::relabel;
 use crate::plan::SinkPlan;
 use crate::sink::{SinkError, Writer};
 use crate::time::Epoch;

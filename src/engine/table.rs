@@ -13,13 +13,12 @@ use timely::scheduling::SyncActivator;
 use tokio::sync::{oneshot, watch};
 
 use super::error::EngineError;
-use super::view::View;
-use super::views::Views;
 use crate::delta::Delta;
 use crate::plan::TableSpec;
 use crate::source::{Edge, Read, SourceSpec, Step};
 use crate::table::{Change, request_schema};
 use crate::time::Epoch;
+use crate::view::{View, Views};
 
 /// The run has ended: the table does not change any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,6 @@ use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
 
 use super::config::Config;
-use super::consolidate::Netted;
 use super::control::Control;
 use super::dead_letters::{DeadLetters, ToDeadLetters};
 use super::duplicates::once;
@@ -19,20 +18,20 @@ use super::gather::{Collect, gather, keep};
 use super::gossip::Gossip;
 use super::latency::Latency;
 use super::operators::Operators;
-use super::rows::relabel;
 use super::sink::Sink;
 use super::sink_writer::ToSink;
 use super::source::Source;
 use super::source_operator::{Probes, source};
 use super::table::Table;
 use super::table_operator::{EndOfTime, Inlet, requests, tide};
-use super::view::View;
-use super::views::Views;
+use crate::delta::Netted;
+use crate::delta::relabel;
 use crate::delta::{Delta, Rejects};
 use crate::metrics::{Metrics, labels};
 use crate::plan::Dataflow;
 use crate::plan::build::{Streams, build};
 use crate::time::Epoch;
+use crate::view::{View, Views};
 
 /// A worker looks around at least this often.
 const PARK: Duration = Duration::from_millis(100);

@@ -20,9 +20,10 @@ use super::json;
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::limit;
-use crate::engine::{Engine, EpochChanges, Update, View};
+use crate::engine::Engine;
 use crate::format::Numbers;
 use crate::time::now_ms;
+use crate::view::{EpochChanges, Update, View};
 
 /// Alerts of a view that are known by their key; beyond, the oldest are forgotten.
 const STANDING_MAX: usize = 10_000;

@@ -7,8 +7,8 @@ use arrow_array::RecordBatch;
 
 use super::problem::Problem;
 use super::route::{Parameter, query};
-use crate::engine::Snapshot;
 use crate::format::{JsonRows, Numbers};
+use crate::view::Snapshot;
 
 /// How integers and decimals are written.
 pub(super) const NUMBERS: Parameter =

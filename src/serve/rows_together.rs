@@ -20,8 +20,8 @@ use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::{LIMIT, limit};
 use super::views::find_all;
-use crate::engine::{Snapshot, View};
 use crate::format::Numbers;
+use crate::view::{Snapshot, View};
 
 /// How often and how far apart to look for an epoch that all views still know.
 const TRIES: (u32, Duration) = (50, Duration::from_millis(20));

@@ -139,7 +139,7 @@ impl Stats {
             buffer_rows: source.buffered_rows(),
             buffer_capacity_rows: source.capacity_rows(),
         };
-        let view = |view: &Arc<crate::engine::View>| ViewStats {
+        let view = |view: &Arc<crate::view::View>| ViewStats {
             name: view.name().to_owned(),
             rows: view.row_count(),
             windows_open: view.windows_open(),

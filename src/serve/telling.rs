@@ -23,9 +23,9 @@ use super::packed::PIECE;
 use super::socket::Fragment;
 use super::stream_event::{self, Event};
 use super::stream_id;
-use crate::engine::{Place, Step, View};
 use crate::format::Numbers;
 use crate::time::Epoch;
+use crate::view::{Place, Step, View};
 
 /// How many tellings are kept, and of how many bytes.
 const KEPT: usize = 64;

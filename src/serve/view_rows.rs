@@ -33,10 +33,10 @@ use super::route::{Answer, Parameter, Route, Shape, query};
 use super::search;
 use super::views::find;
 use crate::delta::canonical;
-use crate::engine::{Snapshot, View};
 use crate::format::{Constant, Numbers, constant};
 use crate::plan::sql_type;
 use crate::time::Zone;
+use crate::view::{Snapshot, View};
 
 /// Rows of a page if `limit` is not given.
 pub(super) const LIMIT: usize = 1000;

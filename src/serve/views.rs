@@ -14,8 +14,9 @@ use super::columns::{Column, columns};
 use super::letters::letters_of;
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape};
-use crate::engine::{Engine, Owner, View};
+use crate::engine::{Engine, Owner};
 use crate::plan::{Chart, Emit};
+use crate::view::View;
 
 /// The catalog of views.
 pub(super) const ROUTES: &[Route] = &[

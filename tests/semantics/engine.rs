@@ -6,9 +6,10 @@ use crate::script;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use highwater::engine::{Config, Engine, State, Status, Update};
+use highwater::engine::{Config, Engine, State};
 use highwater::plan::Emit;
 use highwater::time::Epoch;
+use highwater::view::{Status, Update};
 use script::*;
 
 #[test]

@@ -104,9 +104,9 @@ mod tests {
 
     use arrow_array::{Array, Int64Array, TimestampMillisecondArray};
 
+    use super::super::View;
     use super::super::rows::Closing;
     use super::super::step_tests::{Random, Row, delta, line, view_of};
-    use super::super::view::View;
     use crate::time::Epoch;
 
     /// The rows that an index finds for a value of a column, those of other values left out, and what a pass finds.

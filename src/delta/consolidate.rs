@@ -7,11 +7,11 @@ use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_row::{OwnedRow, RowConverter, RowParser, Rows, SortField};
 use arrow_schema::{ArrowError, SchemaRef};
 
-use crate::delta::Delta;
+use super::Delta;
 
 /// Encodes rows of one schema as bytes that sort as the rows do, some columns first.
 #[derive(Debug)]
-pub(super) struct RowCodec {
+pub(crate) struct RowCodec {
     converter: RowConverter,
     keys: Option<RowConverter>,
     schema: SchemaRef,
@@ -22,18 +22,18 @@ pub(super) struct RowCodec {
 
 /// What is left of an epoch's changes.
 #[derive(Debug)]
-pub(super) struct Netted {
+pub(crate) struct Netted {
     /// The changes, retractions first.
-    pub(super) delta: Delta,
+    pub(crate) delta: Delta,
     /// The encoding of each row of `delta`.
-    pub(super) rows: Vec<Box<[u8]>>,
+    pub(crate) rows: Vec<Box<[u8]>>,
     /// How many of the rows are retractions.
-    pub(super) retractions: usize,
+    pub(crate) retractions: usize,
 }
 
 impl RowCodec {
     /// For rows of `schema`, the columns of `key` first. Refuses types that have no order.
-    pub(super) fn new(schema: SchemaRef, key: &[usize]) -> Result<RowCodec, ArrowError> {
+    pub(crate) fn new(schema: SchemaRef, key: &[usize]) -> Result<RowCodec, ArrowError> {
         let rest = (0..schema.fields().len()).filter(|column| !key.contains(column));
         let order: Vec<usize> = key.iter().copied().chain(rest).collect();
         let fields = |columns: &[usize]| -> Vec<SortField> {
@@ -45,7 +45,7 @@ impl RowCodec {
     }
 
     /// The schema of the rows.
-    pub(super) fn schema(&self) -> &SchemaRef {
+    pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
@@ -61,7 +61,7 @@ impl RowCodec {
     }
 
     /// The encoded key columns of every row: a prefix of the encoded row. `None` without key columns.
-    pub(super) fn keys(&self, batch: &RecordBatch) -> Option<Rows> {
+    pub(crate) fn keys(&self, batch: &RecordBatch) -> Option<Rows> {
         let keys = self.keys.as_ref()?;
         match keys.convert_columns(&self.columns(batch, self.key)) {
             Ok(rows) => Some(rows),
@@ -70,7 +70,7 @@ impl RowCodec {
     }
 
     /// What tells an encoded row from others: the bytes of its key, with which it begins; all of it without key columns.
-    pub(super) fn identity(&self, row: &[u8]) -> Vec<u8> {
+    pub(crate) fn identity(&self, row: &[u8]) -> Vec<u8> {
         match self.keys(&self.decode([row])) {
             Some(keys) => keys.row(0).data().to_vec(),
             None => row.to_vec(),
@@ -78,7 +78,7 @@ impl RowCodec {
     }
 
     /// The rows of these encodings.
-    pub(super) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> RecordBatch {
+    pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> RecordBatch {
         let parser: RowParser = self.converter.parser();
         let owned: Vec<OwnedRow> = rows.into_iter().map(|bytes| parser.parse(bytes).owned()).collect();
         let count = owned.len();
@@ -97,7 +97,7 @@ impl RowCodec {
     }
 
     /// Nets the changes of one epoch; `None` if nothing is left. `encoded` says whether the rows' bytes are wanted too.
-    pub(super) fn net(&self, deltas: &[Delta], encoded: bool) -> Option<Netted> {
+    pub(crate) fn net(&self, deltas: &[Delta], encoded: bool) -> Option<Netted> {
         let all = Delta::concat(&self.schema, deltas);
         if all.is_empty() {
             return None;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::view::{Snapshot, View};
+use super::{Snapshot, View};
 use crate::time::Epoch;
 
 /// The published views, in the order of the program.
@@ -15,7 +15,7 @@ pub struct Views {
 }
 
 impl Views {
-    pub(super) fn new(views: Vec<Arc<View>>) -> Views {
+    pub(crate) fn new(views: Vec<Arc<View>>) -> Views {
         Views { views }
     }
 

@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use super::changes::{RingRoom, Status};
 use super::rows::{Closing, Limits};
 use super::step::Place;
-use super::view::{Snapshot, View};
+use super::{Snapshot, View};
 use crate::delta::Delta;
 use crate::plan::{Emit, ViewSpec};
 use crate::time::Epoch;

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, SchemaRef};
 
 use super::changes::{EpochChanges, Identity, Ring, RingRoom, Status};
-use super::consolidate::{Netted, RowCodec};
 use super::row_index::{INDEXES, RowIndex};
+use crate::delta::{Netted, RowCodec, relabel};
 use crate::time::Epoch;
 
 /// When a row closes for good.
@@ -25,7 +25,7 @@ const ALWAYS: i64 = i64::MIN;
 
 /// Where the closing times of a view's rows come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Closing {
+pub(crate) enum Closing {
     /// Rows are never taken back: each is final at once.
     Born,
     /// Nothing closes a row.
@@ -36,15 +36,15 @@ pub(super) enum Closing {
 
 /// What a view may keep.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Where closing times come from.
-    pub(super) closing: Closing,
+    pub(crate) closing: Closing,
     /// How many rows; only closed ones make room.
-    pub(super) rows: usize,
+    pub(crate) rows: usize,
     /// How far behind the watermark a closed row is kept, in ms; `None` is forever.
-    pub(super) retention_ms: Option<i64>,
+    pub(crate) retention_ms: Option<i64>,
     /// How much of its changes.
-    pub(super) ring: RingRoom,
+    pub(crate) ring: RingRoom,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -424,22 +424,6 @@ impl Rows {
 fn show(bytes: &[u8], kept: &Kept, out: &mut Vec<Shown>) {
     let Kept { count, version, amended, closes, .. } = *kept;
     out.extend((0..count).map(|_| Shown { bytes: bytes.into(), version, amended, closes }));
-}
-
-/// The columns at `columns` under the names of `schema`, whose types are theirs.
-pub(super) fn relabel(batch: &RecordBatch, columns: &[usize], schema: &SchemaRef) -> RecordBatch {
-    let chosen: Vec<ArrayRef> = columns.iter().map(|&column| batch.column(column).clone()).collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let named = |schema: &SchemaRef, chosen| RecordBatch::try_new_with_options(schema.clone(), chosen, &options);
-    // A plan may promise that a column has no NULL and be wrong: the rows are still shown.
-    let nullable = || -> SchemaRef {
-        let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
-        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-    };
-    match named(schema, Vec::clone(&chosen)).or_else(|_| named(&nullable(), chosen)) {
-        Ok(batch) => batch,
-        Err(error) => unreachable!("the chosen columns have the types of the schema: {error}"),
-    }
 }
 
 /// Merges the changes of ascending epochs: what is left of them, at the last epoch.

@@ -4,6 +4,15 @@
 //! Invariant: rows and ring change together, under one lock, when the frontier passes an epoch: a reader sees whole epochs,
 //! and a snapshot at `a` plus the changes in `[a, b)` is the snapshot at `b` (rows that made room for others aside).
 
+mod changes;
+mod row_index;
+mod rows;
+mod step;
+#[cfg(test)]
+mod step_tests;
+mod subscription;
+mod views;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -12,11 +21,15 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use tokio::sync::watch;
 
-use super::changes::{EpochChanges, Status};
-use super::consolidate::{Netted, RowCodec};
-use super::error::EngineError;
-use super::rows::{self, Closing, Limits, Rows};
-use super::subscription::Subscription;
+pub(crate) use self::changes::RingRoom;
+pub use self::changes::{EpochChanges, Status};
+pub(crate) use self::rows::{Closing, Limits};
+pub use self::step::{Place, Step, Told};
+pub use self::subscription::{Subscription, Update};
+pub use self::views::Views;
+
+use self::rows::Rows;
+use crate::delta::{Netted, RowCodec, relabel};
 use crate::plan::ViewSpec;
 use crate::time::Epoch;
 
@@ -34,6 +47,11 @@ pub struct Snapshot {
     /// Where the next page begins, if there are more rows: hand it back to [`View::page`].
     pub next: Option<Vec<u8>>,
 }
+
+/// A view has a column whose type has no order, so that its rows cannot be told apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("view '{0}' cannot be published")]
+pub struct Unordered(pub String);
 
 /// What is known of the rows without them.
 #[derive(Debug, Default)]
@@ -59,7 +77,7 @@ pub struct View {
 
 impl View {
     /// An empty view of the node with the schema `node`.
-    pub(super) fn new(spec: ViewSpec, node: &SchemaRef, limits: Limits) -> Result<View, EngineError> {
+    pub(crate) fn new(spec: ViewSpec, node: &SchemaRef, limits: Limits) -> Result<View, Unordered> {
         let key = spec.key.clone().unwrap_or_default();
         let shown = spec.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let mut fields: Vec<Field> = shown.collect();
@@ -75,10 +93,7 @@ impl View {
             });
             limits.closing = Closing::Column(place);
         }
-        let codec = RowCodec::new(Arc::new(Schema::new(fields)), &key).map_err(|error| EngineError::Dataflow {
-            what: format!("view '{}' cannot be published: {error}", spec.name),
-            remedy: "leave out or cast the column whose type has no order".to_owned(),
-        })?;
+        let codec = RowCodec::new(Arc::new(Schema::new(fields)), &key).map_err(|_| Unordered(spec.name.clone()))?;
         let (watch, _) = watch::channel(Epoch::MIN);
         let content = RwLock::new(Rows::new(limits));
         let (figures, moved) = (Figures::default(), (Mutex::new(()), Condvar::new()));
@@ -86,7 +101,7 @@ impl View {
     }
 
     /// The node's columns that it keeps, in its order.
-    pub(super) fn columns(&self) -> Vec<usize> {
+    pub(crate) fn columns(&self) -> Vec<usize> {
         self.columns.clone()
     }
 
@@ -209,12 +224,12 @@ impl View {
     }
 
     /// The codec that nets and encodes its rows.
-    pub(super) fn codec(&self) -> &RowCodec {
+    pub(crate) fn codec(&self) -> &RowCodec {
         &self.codec
     }
 
     /// Takes the netted changes of whole epochs, in order, and moves on: everything before `as_of` is in.
-    pub(super) fn publish(&self, epochs: Vec<(Epoch, Netted)>, as_of: Epoch) {
+    pub(crate) fn publish(&self, epochs: Vec<(Epoch, Netted)>, as_of: Epoch) {
         let mut content = self.write();
         for (epoch, netted) in epochs {
             content.apply(epoch, netted, &self.codec, &self.schema);
@@ -232,16 +247,16 @@ impl View {
 
     /// The changes at `from` or later, the rows whose closing time the watermark passes on the way to `to` (or as far as
     /// the view is) as they are now, and that end of the way; `None` if some changes are gone.
-    pub(super) fn way(&self, from: Epoch, to: Epoch) -> Option<(Vec<Arc<EpochChanges>>, Vec<rows::Shown>, Epoch)> {
+    fn way(&self, from: Epoch, to: Epoch) -> Option<(Vec<Arc<EpochChanges>>, Vec<rows::Shown>, Epoch)> {
         let content = self.read();
         let to = to.min(content.as_of());
         Some((content.since(from)?, content.closed_between(from, to), to))
     }
 
-    pub(super) fn shown(&self, as_of: Epoch, rows: &[rows::Shown]) -> Snapshot {
+    fn shown(&self, as_of: Epoch, rows: &[rows::Shown]) -> Snapshot {
         let all = self.codec.decode(rows.iter().map(|row| row.bytes.as_ref()));
         let columns: Vec<usize> = (0..self.schema().fields().len()).collect();
-        let batch = rows::relabel(&all, &columns, &self.schema);
+        let batch = relabel(&all, &columns, &self.schema);
         let versions = rows.iter().map(|row| row.version).collect();
         let statuses = rows.iter().map(|row| row.status(as_of)).collect();
         Snapshot { as_of, batch, versions, statuses, next: None }

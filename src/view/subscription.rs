@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::EpochChanges;
-use super::view::{Snapshot, View};
+use super::{Snapshot, View};
 use crate::time::Epoch;
 
 /// What a reader gets next.

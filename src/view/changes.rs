@@ -86,10 +86,10 @@ pub(super) struct Ring {
 
 /// How much a ring remembers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RingRoom {
-    pub(super) epochs: usize,
-    pub(super) rows: usize,
-    pub(super) bytes: usize,
+pub(crate) struct RingRoom {
+    pub(crate) epochs: usize,
+    pub(crate) rows: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Ring {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::changes::{EpochChanges, Identity, Status};
 use super::rows::{self, Shown};
-use super::view::{Snapshot, View};
+use super::{Snapshot, View};
 use crate::time::Epoch;
 
 /// How far a reader of a view is.
