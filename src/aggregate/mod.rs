@@ -127,7 +127,7 @@ pub enum AggregateError {
 impl AggregateError {
     /// The arguments of a call of `function` do not fit.
     pub fn arguments(function: &dyn Aggregate, given: &[DataType], remedy: &str) -> AggregateError {
-        let given = given.iter().map(DataType::to_string).collect::<Vec<_>>().join(", ");
+        let given = given.iter().map(crate::type_names::sql_type).collect::<Vec<_>>().join(", ");
         AggregateError::Arguments { function: function.name(), given, remedy: remedy.to_owned() }
     }
 }

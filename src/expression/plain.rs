@@ -49,6 +49,9 @@ pub(crate) fn plain(text: &str) -> String {
     if let Some((_, said)) = OWN.iter().find(|(name, _)| *name == text) {
         return (*said).to_owned();
     }
+    if let Some(said) = beyond(text) {
+        return said;
+    }
     let text = text.replace("count(Int64(1))", "count(*)");
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
@@ -64,6 +67,18 @@ pub(crate) fn plain(text: &str) -> String {
         rest = word_of(word, behind, &mut out);
     }
     out
+}
+
+/// What Arrow says of a number that a DECIMAL does not hold.
+fn beyond(text: &str) -> Option<String> {
+    let text = text.strip_prefix("Invalid argument error: ").unwrap_or(text);
+    let (value, rest) = text
+        .split_once(" is too large to store in a Decimal")
+        .or_else(|| text.split_once(" is too small to store in a Decimal"))?;
+    let precision = rest.split("precision ").nth(1)?.split('.').next()?;
+    let limit = rest.rsplit(' ').next()?;
+    let scale = limit.split_once('.').map_or(0, |(_, places)| places.len());
+    Some(format!("{value} is beyond DECIMAL({precision}, {scale})"))
 }
 
 /// Writes a word of a text; answers what is left behind it.
@@ -89,6 +104,15 @@ fn word_of<'a>(word: &str, behind: &'a str, out: &mut String) -> &'a str {
             _ => out.push_str(sql),
         }
         return &behind[within.len() + 2..];
+    }
+    // What only puts values into one form is not said.
+    if let ("__canonical", Some(within)) = (word, within) {
+        out.push_str(&plain(within));
+        return &behind[within.len() + 2..];
+    }
+    if let Some((_, said)) = OWN.iter().find(|(name, _)| *name == word) {
+        out.push_str(said);
+        return behind;
     }
     match (word.strip_prefix("__pick"), word.strip_prefix("__json_value__")) {
         (Some(number), _) => out.push_str(&format!("measure {number}")),
@@ -158,6 +182,11 @@ mod tests {
             ("__sequence", "row number"),
             ("__json_value__int(j, '$.a')", "json_value(j, '$.a')"),
             ("__pick5", "measure 5"),
+            ("__canonical(__canonical(x)) + a.__grouping_id", "x + a.grouping_id"),
+            (
+                "Invalid argument error: 1000.00 is too large to store in a Decimal128 of precision 5. Max is 999.99",
+                "1000.00 is beyond DECIMAL(5, 2)",
+            ),
             ("größer_Int8 und Int8x", "größer_Int8 und Int8x"),
         ] {
             assert_eq!(plain(shown), said);

@@ -66,7 +66,9 @@ impl Display for Sql<'_> {
             match (call.name(), call.args()) {
                 (CANONICAL, [value]) => return write!(f, "{}", Sql(value)),
                 ("single", [_, _]) => return f.write_str("(SELECT ...)"),
-                ("__read", [value]) => return write!(f, "CAST({} AS {})", Sql(value), sql_type(call.return_type())),
+                ("__read" | "recast", [value]) => {
+                    return write!(f, "CAST({} AS {})", Sql(value), sql_type(call.return_type()));
+                }
                 ("__text", [value]) => return write!(f, "CAST({} AS VARCHAR)", Sql(value)),
                 ("__varchar", [value, length]) => return write!(f, "CAST({} AS VARCHAR({}))", Sql(value), Sql(length)),
                 ("__char", [value, length]) => return write!(f, "CAST({} AS CHAR({}))", Sql(value), Sql(length)),

@@ -13,7 +13,7 @@ use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::error::{Problem, through};
 use super::functions::map_of;
-use super::token::Cursor;
+use super::token::{self, Cursor};
 use crate::time::Zone;
 
 /// The one type of a time.
@@ -69,6 +69,10 @@ const SIMPLE: &[(&[&str], DataType)] = &[
 /// What `DECIMAL` without numbers means, as in Flink.
 const DECIMAL: DataType = DataType::Decimal128(10, 0);
 
+/// The types by their names, for messages.
+const KNOWN: &str = "STRING, VARCHAR, CHAR, BOOLEAN, BYTES, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, \
+    DECIMAL(p, s), DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3), ROW<...>, ARRAY<...>, MAP<..., ...>";
+
 /// Reads a type and whether NULL is allowed.
 pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(DataType, bool), Problem> {
     let data_type = parse_type(cursor)?;
@@ -79,7 +83,16 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(DataType, bool), Problem
     Ok((data_type, true))
 }
 
+/// A type, and what makes arrays of it: `INT ARRAY`.
 fn parse_type(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
+    let mut data_type = parse_item(cursor)?;
+    while cursor.eat_word("ARRAY") {
+        data_type = DataType::List(Arc::new(Field::new("item", data_type, true)));
+    }
+    Ok(data_type)
+}
+
+fn parse_item(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
     let start = cursor.span();
     for (names, data_type) in SIMPLE {
         for name in *names {
@@ -106,10 +119,7 @@ fn parse_type(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
         "MAP" => map(cursor),
         "MULTISET" => Err(Problem::at(start, format!("the type {} is not supported", name.value))
             .hint("declare a MAP<type, INT>, or an ARRAY")),
-        _ => Err(Problem::at(start, format!("'{}' is not a type", name.value)).hint(
-            "types are STRING, VARCHAR, CHAR, BOOLEAN, BYTES, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, \
-             DECIMAL(p, s), DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3), ROW<...>, ARRAY<...>, MAP<..., ...>",
-        )),
+        _ => Err(Problem::at(start, format!("'{}' is not a type", name.value)).hint(format!("types are {KNOWN}"))),
     }
 }
 
@@ -229,13 +239,28 @@ fn cast_type(sql_type: &ast::DataType) -> Result<Option<DataType>> {
             "TIMESTAMP_LTZ" => instant(),
             "STRING" => DataType::Utf8,
             "BYTES" => DataType::Binary,
-            other => return plan_err!("'{other}' is not a type"),
+            // A nested one, as the tokens of the query have it.
+            other => match nested(&name.to_string()) {
+                Some(data_type) => data_type,
+                None => return plan_err!("'{other}' is not a type; write one of {KNOWN}"),
+            },
         },
         Sql::Timestamp(..) => {
             return plan_err!("times do not carry a time zone of their own: write TIMESTAMP(3), or TIMESTAMP_LTZ(3)");
         }
-        _ => return Ok(None),
+        other => match other.to_string().to_ascii_uppercase().as_str() {
+            name @ ("UUID" | "JSON" | "JSONB" | "CLOB" | "BLOB" | "INTERVAL") => {
+                return plan_err!("'{name}' is not a type; write one of {KNOWN}");
+            }
+            _ => return Ok(None),
+        },
     }))
+}
+
+/// The nested type that the tokens of a query have as one word ([`super::cast_type`]).
+fn nested(word: &str) -> Option<DataType> {
+    let tokens = token::statements(word.trim_matches('`')).ok()?.into_iter().next()?;
+    parse(&mut Cursor::new(&tokens)).ok().map(|(data_type, _)| data_type).filter(DataType::is_nested)
 }
 
 fn known(found: std::result::Result<DataType, String>) -> Result<DataType> {
@@ -303,7 +328,8 @@ mod tests {
             ("ROW<a BIGINT, b ROW<c INT>>", outer.clone()),
             ("STRUCT<a: BIGINT, b: STRUCT<c: INT>>", outer.clone()),
             ("ROW(a BIGINT, b ROW(c INT))", outer),
-            ("ARRAY<ROW<c INT>>", DataType::List(Arc::new(field("item", inner)))),
+            ("ARRAY<ROW<c INT>>", DataType::List(Arc::new(field("item", inner.clone())))),
+            ("ROW<c INT> ARRAY", DataType::List(Arc::new(field("item", inner)))),
         ] {
             assert_eq!(read(text).unwrap(), (expected, true), "{text}");
         }

@@ -2,22 +2,27 @@
 //!
 //! A text and a number have no common order: `x <> 5` over a text `x` would fail on every row that is no number. So a text is
 //! compared with a number, a time or a truth value only if it is a literal, which is read as one; a column is refused, with both
-//! ways to write what may be meant. A literal beside a time is read as that type of time, which the library would take for one of
+//! ways to write what may be meant; a literal that reads as none is refused too. So are texts and numbers that CASE, COALESCE and
+//! the like of them would answer by turns, and those in one column of a UNION. A literal beside a time is read as that type of time, which the library would take for one of
 //! nanoseconds, with no room beyond the year 2262; one beside a truth value as a truth value. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
 
+use arrow_array::StringArray;
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue};
-use datafusion_expr::expr::{AggregateFunction, Between, Case, InList, InSubquery, ScalarFunction};
+use datafusion_expr::expr::{AggregateFunction, Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast, lit};
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union, cast, lit};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::cast_type;
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
 use super::identity::readable;
+use crate::format::{read_text_as, reads_text};
 use crate::plan::sql_type;
+use crate::time::Zone;
 
 /// The plan, with all comparisons settled.
 pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -29,6 +34,10 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
                     together(&mut [left, right], &schema)?;
                 }
                 LogicalPlan::Join(join)
+            }
+            LogicalPlan::Union(union) => {
+                columns(&union)?;
+                LogicalPlan::Union(union)
             }
             other => other,
         };
@@ -54,10 +63,17 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
             let mut all: Vec<&mut Expr> = std::iter::once(expr.as_mut()).chain(list.iter_mut()).collect();
             together(&mut all, schema)?;
         }
-        Expr::Case(Case { expr: Some(base), when_then_expr, .. }) => {
-            let whens = when_then_expr.iter_mut().map(|(when, _)| when.as_mut());
-            let mut all: Vec<&mut Expr> = std::iter::once(base.as_mut()).chain(whens).collect();
-            together(&mut all, schema)?;
+        Expr::Case(Case { expr, when_then_expr, else_expr }) => {
+            match expr {
+                Some(base) => {
+                    let whens = when_then_expr.iter_mut().map(|(when, _)| when.as_mut());
+                    let mut all: Vec<&mut Expr> = std::iter::once(base.as_mut()).chain(whens).collect();
+                    together(&mut all, schema)?;
+                }
+                None => when_then_expr.iter().try_for_each(|(when, _)| condition(when, schema))?,
+            }
+            let thens = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
+            together(&mut thens.chain(else_expr.as_deref_mut()).collect::<Vec<_>>(), schema)?;
         }
         Expr::ScalarFunction(ScalarFunction { func, args })
             if ["nullif", "coalesce", "greatest", "least"].contains(&func.name()) =>
@@ -68,8 +84,12 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
             condition(&args[0], schema)?;
             together(&mut args[1..].iter_mut().collect::<Vec<_>>(), schema)?;
         }
-        Expr::Case(Case { expr: None, when_then_expr, .. }) => {
-            when_then_expr.iter().try_for_each(|(when, _)| condition(when, schema))?;
+        Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
+            if let Ok(from) = expr.get_type(schema) {
+                let span = place_of(expr).map_or_else(Span::empty, from_planner);
+                cast_type::check(&readable(&expr.human_display().to_string()), &from, field.data_type(), span)
+                    .map_err(placed)?;
+            }
         }
         Expr::AggregateFunction(AggregateFunction { params, .. }) => {
             params.filter.iter().try_for_each(|filter| condition(filter, schema))?;
@@ -122,11 +142,12 @@ fn is_comparison(op: Operator) -> bool {
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-/// Settles the first of these expressions with all the others. What has no type yet is left for the planner to say.
+/// Settles these expressions with each other. What has no type yet is left for the planner to say.
 fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
     let Ok(types) = all.iter().map(|expr| expr.get_type(schema)).collect::<Result<Vec<_>>>() else { return Ok(()) };
-    for (expr, data_type) in all.iter().zip(&types).skip(1) {
-        refuse(all[0], &types[0], expr, data_type)?;
+    if let Some((other, of_other)) = all.iter().zip(&types).find(|(_, data_type)| is_other(data_type)) {
+        let texts = all.iter().zip(&types).filter(|(_, data_type)| data_type.is_string());
+        texts.into_iter().try_for_each(|(text, of_text)| refuse(text, of_text, other, of_other))?;
     }
     let floats = types.iter().any(DataType::is_floating);
     for (expr, _) in all.iter_mut().zip(&types).filter(|(_, data_type)| floats && data_type.is_decimal()) {
@@ -143,16 +164,62 @@ fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to compare a text that is no literal with what is no text.
+/// What texts are not compared with.
+fn is_other(data_type: &DataType) -> bool {
+    use DataType::{Boolean, Date32, Time32, Timestamp};
+    data_type.is_numeric() || matches!(data_type, Boolean | Date32 | Time32(_) | Timestamp(..))
+}
+
+/// Refuses columns of a UNION that are texts in one of its parts and something else in another.
+fn columns(union: &Union) -> Result<()> {
+    let Some((first, others)) = union.inputs.split_first() else { return Ok(()) };
+    for other in others {
+        for (at, (left, right)) in first.schema().fields().iter().zip(other.schema().fields()).enumerate() {
+            let (text, value) = match (left.data_type().is_string(), right.data_type().is_string()) {
+                (true, false) if is_other(right.data_type()) => (left, right),
+                (false, true) if is_other(left.data_type()) => (right, left),
+                _ => continue,
+            };
+            let of = sql_type(value.data_type());
+            let what =
+                format!("column {} of a UNION is a text in one of its queries, and of type {of} in another", at + 1);
+            let shown = [(value, "VARCHAR"), (text, of.as_str())]
+                .map(|(of, to)| format!("CAST({} AS {to})", readable(of.name())));
+            let span = other.expressions().get(at).and_then(place_of).map_or_else(Span::empty, from_planner);
+            return Err(placed(
+                Problem::at(span, what).hint(format!("write {} in the one, or {} in the other", shown[0], shown[1])),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The literal text that an expression is.
+fn literal_text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => Some(text),
+        Expr::Alias(alias) => literal_text(&alias.expr),
+        _ => None,
+    }
+}
+
+/// Refuses to compare a text with what is no text, but for a literal that reads as such.
 fn refuse(left: &Expr, of_left: &DataType, right: &Expr, of_right: &DataType) -> Result<()> {
-    let other = |data_type: &DataType| {
-        data_type.is_numeric() || matches!(data_type, DataType::Boolean | DataType::Date32 | DataType::Timestamp(..))
-    };
     let (text, other, as_type) = match (of_left.is_string(), of_right.is_string()) {
-        (true, false) if other(of_right) => (left, right, of_right),
-        (false, true) if other(of_left) => (right, left, of_left),
+        (true, false) if is_other(of_right) => (left, right, of_right),
+        (false, true) if is_other(of_left) => (right, left, of_left),
         _ => return Ok(()),
     };
+    if let Some(written) = literal_text(text)
+        && reads_text(as_type)
+        && read_text_as(&StringArray::from(vec![written]), as_type, Zone::utc()).is_err()
+    {
+        let (named, shown) = (sql_type(as_type), readable(&other.human_display().to_string()));
+        let what = format!("'{written}' stands beside a value of type {named}, and reads as none");
+        let span = place_of(other).map_or_else(Span::empty, from_planner);
+        let hint = format!("write a value of type {named}, or CAST({shown} AS VARCHAR) to have texts");
+        return Err(placed(Problem::at(span, what).hint(hint)));
+    }
     if is_literal(text) {
         return Ok(());
     }

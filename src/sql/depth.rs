@@ -154,7 +154,11 @@ fn lower(expr: &mut Expr) -> Result<(), Problem> {
     if operands.len() > MAX_CHAIN {
         let span = place(&operands[operands.len() - 1 - MAX_CHAIN]);
         let message = format!("a chain of {op} has at most {MAX_CHAIN} operands");
-        return Err(Problem::at(span, message).hint("write x IN (a, b, c), or put the values into a table and join it"));
+        let remedy = match op {
+            BinaryOperator::StringConcat => "write CONCAT(a, b, c), or join parts of it in a subquery",
+            _ => "write x IN (a, b, c), or put the values into a table and join it",
+        };
+        return Err(Problem::at(span, message).hint(remedy));
     }
     operands.reverse();
     *expr =

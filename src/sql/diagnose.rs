@@ -141,10 +141,20 @@ fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem 
                 .hint("write the table before it: t.column")
         }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
-            Problem::at(place(&name), format!("the column '{name}' is there twice"))
-                .hint("name one of them: AS other_name")
+            let problem = twice(&name, known.tokens);
+            Problem { span: span.unwrap_or(problem.span), ..problem }
         }
     }
+}
+
+/// A column that a SELECT's list has twice, at the last that is called so, or at the last `*`.
+pub(super) fn twice(name: &str, tokens: &[TokenWithSpan]) -> Problem {
+    let from = tokens.iter().position(|token| is_word(&token.token, "from")).unwrap_or(tokens.len());
+    let star = |at: usize| tokens[at].token == Token::Mul && (at + 1 == from || tokens[at + 1].token == Token::Comma);
+    let listed = (0..from).rev().find(|&at| is_word(&tokens[at].token, name) || star(at)).map(|at| tokens[at].span);
+    let span = listed.or_else(|| place_of(tokens, name)).unwrap_or_else(Span::empty);
+    Problem::at(span, format!("the column '{name}' is there twice"))
+        .hint("name one of them: AS other_name; behind * leave it out: SELECT a.*, b.other FROM ...")
 }
 
 fn shown(field: &Column) -> String {
@@ -196,17 +206,18 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         let hint = suggest(name, known.relations.iter().map(String::as_str), "there are");
         return Problem { hint, ..problem };
     }
-    if let Some(twice) = message.strip_prefix("Projections require unique expression names") {
-        let name = twice.split('"').nth(1).and_then(|column| column.rsplit('.').next()).unwrap_or_default();
-        let last = known.tokens.iter().rposition(|token| is_word(&token.token, name));
-        let span = last.map_or_else(Span::empty, |at| known.tokens[at].span);
-        return Problem::at(span, format!("the column '{name}' is there twice"))
-            .hint("name one of them: AS other_name; behind * leave it out: SELECT a.*, b.other FROM ...");
+    if let Some(columns) = message.strip_prefix("Projections require unique expression names") {
+        let name = columns.split('"').nth(1).and_then(|column| column.rsplit('.').next()).unwrap_or_default();
+        return twice(name, known.tokens);
     }
     if let Some((shown, named)) = no_condition(message) {
         let column = shown.rsplit('.').next().unwrap_or(shown);
         let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
         return super::compared::no_condition(shown, &in_sql(named), span);
+    }
+    if let Some(field) = message.split("Field ").nth(1).and_then(|rest| rest.strip_suffix(" not found in struct")) {
+        let span = span.or_else(|| place_of(known.tokens, field)).unwrap_or_else(Span::empty);
+        return Problem::at(span, format!("this row has no field '{field}'"));
     }
     if let Some(problem) = no_operands(message, span) {
         return problem;
@@ -227,12 +238,15 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     if let Some((_, own)) = first.split_once("user-defined coercion failed with: ") {
         let own = own.trim_start_matches("Error during planning: ");
         let own = own.split(". No function matches").next().unwrap_or(own);
+        if let Some(problem) = no_match(own, span) {
+            return problem;
+        }
         return match own.split_once("; write ") {
             Some((what, remedy)) => Problem::at(span, in_sql(what)).hint(format!("write {remedy}")),
             None => Problem::at(span, in_sql(own)),
         };
     }
-    if let Some(problem) = no_signature(message, span) {
+    if let Some(problem) = no_signature(message, span).or_else(|| no_match(message, span)) {
         return problem;
     }
     let first = first.split("\nThis issue was likely caused").next().unwrap_or(first);
@@ -241,7 +255,10 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     }
     let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: ", "Arrow error: "];
     let own = prefixes.iter().fold(first, |text, prefix| text.trim_start_matches(prefix));
-    Problem::at(span, in_sql(own))
+    match own.split_once("; write ") {
+        Some((what, remedy)) => Problem::at(span, in_sql(what)).hint(format!("write {}", in_sql(remedy))),
+        None => Problem::at(span, in_sql(own)),
+    }
 }
 
 /// The expression, and its type, of which the library says that it is no condition.
@@ -275,6 +292,12 @@ fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> {
             at(format!("LIKE takes texts, and these are {}", in_sql(types))).hint("write CAST(x AS VARCHAR) LIKE '1%'"),
         );
     }
+    if message.contains("Unary operator '-' only supports") {
+        return Some(
+            at("a minus stands before numbers".to_owned())
+                .hint("write -CAST(s AS BIGINT), or NOT before a truth value"),
+        );
+    }
     if message.contains("Operator DIV is not yet supported") {
         return Some(
             at("the operator // is not supported".to_owned()).hint("write a / b, which is whole for whole numbers"),
@@ -305,9 +328,26 @@ fn ungrouped(message: &str) -> Option<(&str, &str)> {
 
 /// What the library says of a literal that a cast cannot take, in our words.
 fn not_cast(message: &str, span: Span) -> Option<Problem> {
-    let what = message.strip_prefix("Arrow error: Cast error: ")?;
+    let kinds = ["Arrow error: Cast error: ", "Arrow error: Invalid argument error: ", "Arrow error: Parser error: "];
+    let what = kinds.iter().find_map(|kind| message.strip_prefix(kind))?;
     let problem = Problem::at(span, format!("this cast fails on every row: {}", in_sql(what)));
     Some(problem.hint("write a value that fits, a wider type, or TRY_CAST, which gives NULL"))
+}
+
+/// What the library says of a call that has the wrong number of arguments, or one of a wrong type, and that has several forms.
+fn no_match(message: &str, span: Span) -> Option<Problem> {
+    if message.contains("Fail to find the coerced type") {
+        let given = in_sql(message.rsplit_once("but got ").map_or("another", |(_, given)| given));
+        let problem = Problem::at(span, format!("these values have no type in common, of which one is {given}"));
+        return Some(problem.hint(format!("write CAST(x AS {given}), or CAST both to VARCHAR")));
+    }
+    let (before, errors) = message.split_once("' failed to match any signature")?;
+    let name = before.rsplit('\'').next()?.to_uppercase();
+    Some(match errors.split("(DataType: ").nth(1).and_then(|rest| rest.split_once(").")) {
+        Some((given, _)) => Problem::at(span, format!("{name} does not take a value of type {}", in_sql(given)))
+            .hint(format!("write {name}(CAST(x AS DOUBLE)), or of the type that it takes")),
+        None => Problem::at(span, format!("{name} does not take these arguments")),
+    })
 }
 
 /// What the planner says of a call whose arguments fit none of a function's forms, in our words.
@@ -318,8 +358,14 @@ fn no_signature(message: &str, span: Span) -> Option<Problem> {
     let known = |form: &str| {
         !["Coercible", "Uniform", "Signature", "Comparable", "Array"].iter().any(|kind| form.contains(kind))
     };
-    let kinds =
-        |form: &str| form.replace("Numeric(1)", "number").replace("String(1)", "text").replace("Any(1)", "value");
+    let kinds = |form: &str| {
+        let counted = form.replace("Numeric(1)", "number").replace("String(1)", "text").replace("Any(1)", "value");
+        counted
+            .replace("String", "text")
+            .replace("Numeric", "number")
+            .replace("Integer", "BIGINT")
+            .replace("Native", "")
+    };
     let shout =
         |call: &str| call.split_once('(').map(|(name, args)| format!("{}({}", name.to_uppercase(), in_sql(args)));
     let problem = Problem::at(span, format!("{} does not take ({}", name.to_uppercase(), in_sql(given)));

@@ -9,6 +9,7 @@ mod arrival;
 mod as_of;
 mod asked;
 mod attempt;
+mod cast_type;
 mod catalog;
 mod column_type;
 mod compared;

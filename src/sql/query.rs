@@ -44,9 +44,9 @@ use super::token::is_word;
 use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
-    arrival, as_of, asked, compared, depth, distinct_from, functions, group_window, json_clauses, literals, names,
-    refuse, row_compared, row_in, select_list, set_all, syntax, table_function, unnest_node, using, walk, with_names,
-    zoned,
+    arrival, as_of, asked, cast_type, compared, depth, distinct_from, functions, group_window, json_clauses, literals,
+    names, refuse, row_compared, row_in, select_list, set_all, syntax, table_function, unnest_node, using, walk,
+    with_names, zoned,
 };
 use crate::time::Zone;
 
@@ -95,7 +95,8 @@ pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem>
 /// The tokens as the parser reads them.
 fn prepared(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Problem> {
     refuse::check_words(tokens)?;
-    json_clauses::prepare(zoned::prepare(distinct_from::prepare(table_function::prepare(tokens))))
+    let tokens = cast_type::prepare(table_function::prepare(tokens), tokens)?;
+    json_clauses::prepare(zoned::prepare(distinct_from::prepare(tokens)))
 }
 
 /// Nothing is left behind a query.

@@ -104,11 +104,7 @@ impl Program<'_> {
         let mut taken = HashSet::with_capacity(names.len());
         for name in &names {
             if !taken.insert(name.to_ascii_lowercase()) {
-                let span = super::names::place_of(&body.tokens, name).unwrap_or_else(Span::empty);
-                return Err(vec![
-                    Problem::at(span, format!("the column '{name}' is there twice"))
-                        .hint("name one of them: AS other_name"),
-                ]);
+                return Err(vec![super::diagnose::twice(name, &body.tokens)]);
             }
         }
         Ok(Some(Planned { relation, names }))

@@ -79,6 +79,8 @@ const CLAUSES: &[(&[&str], &str)] = &[
     (&["within", "("], "write ON a.k = b.k AND b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR"),
     (&["between", "symmetric"], "write BETWEEN LEAST(a, b) AND GREATEST(a, b)"),
     (&["between", "asymmetric"], "write BETWEEN a AND b"),
+    (&["with", "unique", "keys"], "leave it out: of a key that is there twice the last value counts"),
+    (&["without", "unique", "keys"], "leave it out: keys may be there twice anyway"),
     (&["lateral", "view"], "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)"),
     (&["array", "join"], "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)"),
     (&["limit", "1", "by"], "write ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn, and WHERE rn = 1"),

@@ -218,8 +218,15 @@ impl SourceDraft {
                         names[at],
                         sql_type(data_type)
                     );
+                    let name = &names[at];
+                    let value = match data_type {
+                        text if text.is_string() => format!("TO_TIMESTAMP({name})"),
+                        DataType::Date32 => format!("CAST({name} AS TIMESTAMP(3))"),
+                        DataType::Time32(_) => format!("day + {name}"),
+                        _ => format!("TO_TIMESTAMP_LTZ({name}, 3)"),
+                    };
                     return Err(one(Problem::at(watermark.column.span, message)
-                        .hint("compute one: ts AS TO_TIMESTAMP_LTZ(millis, 3), WATERMARK FOR ts AS ts")));
+                        .hint(format!("compute one: event_time AS {value}, WATERMARK FOR event_time AS event_time"))));
                 }
                 Some((at, watermark.bound_ms))
             }

@@ -68,6 +68,8 @@ def plain(value):
         return value
     if isinstance(value, datetime.datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
+    if isinstance(value, datetime.time):
+        return value.isoformat("milliseconds" if value.microsecond else "seconds")
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):

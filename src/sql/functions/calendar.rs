@@ -19,19 +19,42 @@ pub(super) const FUNCTIONS: &[Function] = &[
     one("dayofyear", &[], &[Form::new(&[Kind::Time], Kind::Int, |args| part("doy", args, 0))]),
     one("dayofmonth", &["day"], &[Form::new(&[Kind::Time], Kind::Int, |args| part("day", args, 0))]),
     one("dayofweek", &[], &[Form::new(&[Kind::Time], Kind::Int, |args| part("dow", args, 0))]),
-    one("hour", &[], &[Form::new(&[Kind::Time], Kind::Int, |args| part("hour", args, 0))]),
-    one("minute", &[], &[Form::new(&[Kind::Time], Kind::Int, |args| part("minute", args, 0))]),
-    one("second", &[], &[Form::new(&[Kind::Time], Kind::Int, |args| part("second", args, 0))]),
+    one(
+        "hour",
+        &[],
+        &[
+            Form::new(&[Kind::Time], Kind::Int, |args| part("hour", args, 0)),
+            Form::new(&[Kind::Clock], Kind::Int, |args| part("hour", &args.on_first_day(0), 0)),
+        ],
+    ),
+    one(
+        "minute",
+        &[],
+        &[
+            Form::new(&[Kind::Time], Kind::Int, |args| part("minute", args, 0)),
+            Form::new(&[Kind::Clock], Kind::Int, |args| part("minute", &args.on_first_day(0), 0)),
+        ],
+    ),
+    one(
+        "second",
+        &[],
+        &[
+            Form::new(&[Kind::Time], Kind::Int, |args| part("second", args, 0)),
+            Form::new(&[Kind::Clock], Kind::Int, |args| part("second", &args.on_first_day(0), 0)),
+        ],
+    ),
     one(
         "date_part",
         &["datepart"],
         &[
-            Form::new(&[Kind::Text, Kind::Instant], Kind::Int, |args| {
+            Form::new(&[Kind::Unit, Kind::Instant], Kind::Int, |args| {
                 let epoch = args.text(0).constant().flatten().is_some_and(|part| part.eq_ignore_ascii_case("epoch"));
                 if epoch { date_part(args) } else { date_part(&args.local(1)) }
             })
             .checked(check),
-            Form::new(&[Kind::Text, Kind::Time], Kind::Int, date_part).checked(check),
+            Form::new(&[Kind::Unit, Kind::Time], Kind::Int, date_part).checked(check),
+            Form::new(&[Kind::Unit, Kind::Clock], Kind::Int, |args| date_part(&args.on_first_day(1)))
+                .checked(check_clock),
         ],
     ),
 ];
@@ -106,6 +129,20 @@ fn check(constants: &[Option<&str>]) -> Result<()> {
     constants[0].map_or(Ok(()), |name| find(name).map(drop))
 }
 
+/// The parts of a time of day.
+fn check_clock(constants: &[Option<&str>]) -> Result<()> {
+    const PARTS: &[&str] = &["hour", "minute", "second", "millisecond", "microsecond", "nanosecond", "epoch"];
+    check(constants)?;
+    let Some(name) = constants[0].map(|name| name.trim().to_ascii_lowercase()) else { return Ok(()) };
+    match PARTS.contains(&name.trim_end_matches('s')) {
+        true => Ok(()),
+        false => plan_err!(
+            "a TIME has no {}; write HOUR, MINUTE, SECOND or MILLISECOND, or take it of a DATE or TIMESTAMP",
+            name.to_ascii_uppercase()
+        ),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -176,6 +213,22 @@ mod tests {
         assert!(error.contains("HOUR does not take (VARCHAR); write HOUR(TIMESTAMP)"), "{error}");
         let args = vec![ScalarValue::from("fortnight").into(), ScalarValue::TimestampMillisecond(Some(0), None).into()];
         assert!(call("date_part", args, 1).unwrap_err().to_string().contains("no part 'fortnight'"));
+    }
+
+    #[test]
+    fn times_of_day_have_the_parts_of_a_day() {
+        let time = || ColumnarValue::from(ScalarValue::Time32Millisecond(Some(85_845_250)));
+        let of = |name: &str| call(name, vec![time()], 1).unwrap().as_primitive::<Int64Type>().value(0);
+        assert_eq!((of("hour"), of("minute"), of("second")), (23, 50, 45));
+        let part = |name: &str| call("date_part", vec![ScalarValue::from(name).into(), time()], 1);
+        let value = |name: &str| part(name).unwrap().as_primitive::<Int64Type>().value(0);
+        assert_eq!((value("MILLISECOND"), value("hours"), value("epoch")), (250, 23, 85_845));
+        assert!(part("day").unwrap_err().to_string().contains("a TIME has no DAY"));
+        let error = call("year", vec![time()], 1).unwrap_err().to_string();
+        assert!(
+            error.contains("YEAR does not take (TIME); write YEAR(TIMESTAMP), and DATE '2024-01-01' + t"),
+            "{error}"
+        );
     }
 
     #[test]

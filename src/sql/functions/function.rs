@@ -4,12 +4,12 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Int64Type, TimestampMillisecondType};
+use arrow_array::types::{Date32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType};
 use arrow_array::{
     Array, ArrayAccessor, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
-    TimestampMillisecondArray, builder::StringBuilder,
+    Time32MillisecondArray, TimestampMillisecondArray, builder::StringBuilder,
 };
-use arrow_schema::{DataType, Field, FieldRef};
+use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -17,13 +17,15 @@ use datafusion_expr::{
 
 use super::super::column_type::{TIME, in_zone as session_type, instant, is_instant};
 use super::zones::to_local;
-use crate::time::Zone;
+use crate::time::{DAY_MS, Zone};
 
 /// The type of an argument or result, as users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `Utf8`; any text fits.
     Text,
+    /// A unit of time, which SQL writes as a word and the syntax tree as a text.
+    Unit,
     /// `Int64`; any whole number fits.
     Int,
     /// `Boolean`.
@@ -32,6 +34,8 @@ pub(super) enum Kind {
     Time,
     /// An instant: a TIMESTAMP_LTZ. In a session in UTC it is a time like others, and only a result.
     Instant,
+    /// A time of day, a TIME: `Time32(ms)`.
+    Clock,
     /// `Date32`.
     Date,
     /// `Float64`; any number fits.
@@ -41,11 +45,12 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) fn data_type(self) -> DataType {
         match self {
-            Kind::Text => DataType::Utf8,
+            Kind::Text | Kind::Unit => DataType::Utf8,
             Kind::Int => DataType::Int64,
             Kind::Bool => DataType::Boolean,
             Kind::Time => TIME,
             Kind::Instant => instant(),
+            Kind::Clock => DataType::Time32(TimeUnit::Millisecond),
             Kind::Date => DataType::Date32,
             Kind::Float => DataType::Float64,
         }
@@ -54,11 +59,12 @@ impl Kind {
     fn fits(self, given: &DataType) -> bool {
         (given.is_null() && self != Kind::Instant)
             || match self {
-                Kind::Text => given.is_string(),
+                Kind::Text | Kind::Unit => given.is_string(),
                 Kind::Int => given.is_integer(),
                 Kind::Bool => *given == DataType::Boolean,
                 Kind::Time => matches!(given, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64),
                 Kind::Instant => is_instant(given),
+                Kind::Clock => is_clock(given),
                 Kind::Date => *given == DataType::Date32,
                 Kind::Float => given.is_numeric(),
             }
@@ -67,10 +73,12 @@ impl Kind {
     fn sql(self) -> &'static str {
         match self {
             Kind::Text => "VARCHAR",
+            Kind::Unit => "unit",
             Kind::Int => "BIGINT",
             Kind::Bool => "BOOLEAN",
             Kind::Time => "TIMESTAMP",
             Kind::Instant => "TIMESTAMP_LTZ",
+            Kind::Clock => "TIME",
             Kind::Date => "DATE",
             Kind::Float => "DOUBLE",
         }
@@ -130,14 +138,51 @@ impl Function {
         if let Some(form) = self.forms.iter().find(|form| form.fits(given)) {
             return Ok(form);
         }
-        let name = self.name.to_ascii_uppercase();
-        let list = |form: &Form| form.args.iter().map(|kind| kind.sql()).collect::<Vec<_>>().join(", ");
         // What takes an instant takes a time too.
         let shown = self.forms.iter().filter(|form| !form.args.contains(&Kind::Instant));
-        let forms: Vec<String> = shown.map(|form| format!("{name}({})", list(form))).collect();
-        let given: Vec<String> = given.iter().map(crate::plan::sql_type).collect();
-        plan_err!("{name} does not take ({}); write {}", given.join(", "), forms.join(" or "))
+        let forms: Vec<String> =
+            shown.map(|form| self.written(form.args.iter().map(|kind| kind.sql().to_owned()))).collect();
+        let dated = match given.iter().any(is_clock) && self.takes(Kind::Time) && !self.takes(Kind::Clock) {
+            true => ", and DATE '2024-01-01' + t for a TIMESTAMP of a TIME",
+            false => "",
+        };
+        let units = |at: usize| self.forms.iter().all(|form| form.args.get(at) == Some(&Kind::Unit));
+        let given =
+            given.iter().enumerate().filter(|(at, _)| !units(*at)).map(|(_, given)| crate::plan::sql_type(given));
+        let given: Vec<String> = given.collect();
+        plan_err!("{} does not take ({}); write {}{dated}", self.shown(), given.join(", "), forms.join(" or "))
     }
+
+    fn takes(&self, kind: Kind) -> bool {
+        self.forms.iter().any(|form| form.args.contains(&kind))
+    }
+
+    /// What it is called where SQL has a syntax of its own for it.
+    fn shown(&self) -> String {
+        let own = SYNTAX.iter().find(|(name, ..)| *name == self.name).map(|(_, shown, _)| *shown);
+        own.map_or_else(|| self.name.to_ascii_uppercase(), str::to_owned)
+    }
+
+    /// A call with these arguments, as SQL writes it.
+    fn written(&self, args: impl Iterator<Item = String>) -> String {
+        let args: Vec<String> = args.collect();
+        match SYNTAX.iter().find(|(name, ..)| *name == self.name) {
+            Some((_, shown, between)) => format!("{shown}({})", between.replace("{}", &args[1])),
+            None => format!("{}({})", self.shown(), args.join(", ")),
+        }
+    }
+}
+
+/// Functions of a unit and a time with a syntax of their own: their names there, and what stands in the parentheses.
+const SYNTAX: &[(&str, &str, &str)] = &[
+    ("timestamp_floor", "FLOOR", "{} TO unit"),
+    ("timestamp_ceil", "CEIL", "{} TO unit"),
+    ("date_part", "EXTRACT", "unit FROM {}"),
+];
+
+/// Whether a type is that of a time of day.
+fn is_clock(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Time32(_) | DataType::Time64(_))
 }
 
 #[derive(Debug)]
@@ -248,6 +293,15 @@ impl Args {
         Args { columns, rows: self.rows, zone: self.zone }
     }
 
+    /// The same with the times of day of an argument as those of 1970-01-01.
+    pub(super) fn on_first_day(&self, index: usize) -> Args {
+        let mut columns = self.columns.clone();
+        let (array, _) = &mut columns[index];
+        let times = array.as_primitive::<Time32MillisecondType>();
+        *array = Arc::new(times.unary::<_, TimestampMillisecondType>(i64::from));
+        Args { columns, rows: self.rows, zone: self.zone }
+    }
+
     /// How many arguments there are.
     pub(super) fn count(&self) -> usize {
         self.columns.len()
@@ -318,6 +372,12 @@ impl Args {
     pub(super) fn instants(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
         let times: TimestampMillisecondArray = (0..self.rows).map(value).collect();
         Arc::new(times.with_data_type(session_type(&instant(), self.zone)))
+    }
+
+    /// A column of times of day in ms, row by row; they go round at midnight.
+    pub(super) fn clocks(&self, mut value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
+        let time = |row| Some(value(row)?.rem_euclid(DAY_MS) as i32);
+        Arc::new((0..self.rows).map(time).collect::<Time32MillisecondArray>())
     }
 
     /// A date column in days, row by row; a day that dates do not reach is NULL.

@@ -123,6 +123,8 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("arrow_try_cast", "write TRY_CAST(x AS type)"),
     ("cast_to_type", "write CAST(x AS type)"),
     ("try_cast_to_type", "write TRY_CAST(x AS type)"),
+    ("named_struct", "write ROW(a, b), or CAST(ROW(a, b) AS ROW<name INT, other STRING>)"),
+    ("get_field", "write row.field"),
     ("arrow_typeof", TYPES),
     ("arrow_field", TYPES),
     ("arrow_metadata", TYPES),
@@ -217,7 +219,8 @@ mod tests {
         json_string json_value json_query json_object json_array json json_quote json_unquote parse_json try_parse_json group_id
         grouping grouping_id md5 sha1 sha224 sha256 sha384 sha512 sha2 count avg sum max min stddev_pop stddev_samp var_pop var_samp
         variance collect rank dense_rank row_number lead lag first_value last_value listagg cume_dist percent_rank ntile array_agg
-        json_objectagg json_arrayagg approx_count_distinct current_database ml_predict";
+        json_objectagg json_arrayagg approx_count_distinct current_database ml_predict ml_evaluate vector_search ai_complete
+        ai_embedding json_length object_of object_update nth_value source_watermark current_watermark proctime";
 
     #[test]
     fn every_function_of_flink_is_there_or_refused_by_name() {

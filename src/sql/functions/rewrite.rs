@@ -16,7 +16,10 @@ const UNIT_FIRST: &[&str] = &["timestampadd", "timestampdiff"];
 /// `timestamp_floor('HOUR', ts)`, CEIL likewise. Every other expression stays as it is.
 pub fn rewrite_call(expr: &mut Expr) {
     match expr {
-        Expr::Function(function) => unit_word_to_text(function),
+        Expr::Function(function) => {
+            unit_word_to_text(function);
+            first_there(function);
+        }
         Expr::Floor { expr: inner, field: CeilFloorKind::DateTimeField(unit) } if is_unit(unit) => {
             *expr = rounded("timestamp_floor", unit, inner);
         }
@@ -94,6 +97,15 @@ fn unit_word_to_text(function: &mut Function) {
         && let Expr::Identifier(unit) = first
     {
         *first = text(&unit.value);
+    }
+}
+
+/// IFNULL is the COALESCE of two.
+fn first_there(function: &mut Function) {
+    let name = function.name.to_string();
+    let two = matches!(&function.args, FunctionArguments::List(list) if list.args.len() == 2);
+    if two && ["ifnull", "nvl"].iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+        function.name = ObjectName::from(vec![Ident::new("coalesce")]);
     }
 }
 

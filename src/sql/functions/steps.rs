@@ -1,5 +1,6 @@
 //! Steps of the calendar: TIMESTAMPADD, TIMESTAMPDIFF, FLOOR and CEIL of a time to a unit, DATE_TRUNC. Instants are in the
-//! session's zone: days, weeks, months are those of its calendar, hours and what is shorter last as long as they do.
+//! session's zone: days, weeks, months are those of its calendar, hours and what is shorter last as long as they do. Times of
+//! day go round at midnight, and have units shorter than a day only.
 
 use arrow_array::ArrayRef;
 use datafusion_common::{Result, plan_err};
@@ -13,7 +14,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "timestampadd",
         aliases: &[],
         forms: &[
-            Form::new(&[Kind::Text, Kind::Int, Kind::Instant], Kind::Instant, |args| {
+            Form::new(&[Kind::Unit, Kind::Int, Kind::Instant], Kind::Instant, |args| {
                 with_unit(args, |args, unit| {
                     let zoned = |ms, count| match unit {
                         Unit::Months(_) => args.zone.instant(unit.add(args.zone.local(ms), count)),
@@ -23,75 +24,99 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 })
             })
             .checked(check_unit),
-            Form::new(&[Kind::Text, Kind::Int, Kind::Time], Kind::Time, |args| {
+            Form::new(&[Kind::Unit, Kind::Int, Kind::Time], Kind::Time, |args| {
                 with_unit(args, |args, unit| {
                     args.times(|row| Some(unit.add(args.time(2).get(row)?, args.int(1).get(row)?)))
                 })
             })
             .checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Int, Kind::Clock], Kind::Clock, |args| {
+                with_unit(&args.on_first_day(2), |args, unit| {
+                    args.clocks(|row| Some(unit.add(args.time(2).get(row)?, args.int(1).get(row)?)))
+                })
+            })
+            .checked(check_clock_unit),
         ],
     },
     Function {
         name: "timestampdiff",
         aliases: &[],
         forms: &[
-            Form::new(&[Kind::Text, Kind::Instant, Kind::Instant], Kind::Int, |args| {
+            Form::new(&[Kind::Unit, Kind::Instant, Kind::Instant], Kind::Int, |args| {
                 between_instants(args, [false, false])
             })
             .checked(check_unit),
             // What clocks show beside an instant is the instant at which those of the session show it.
-            Form::new(&[Kind::Text, Kind::Time, Kind::Instant], Kind::Int, |args| {
+            Form::new(&[Kind::Unit, Kind::Time, Kind::Instant], Kind::Int, |args| {
                 between_instants(args, [true, false])
             })
             .checked(check_unit),
-            Form::new(&[Kind::Text, Kind::Instant, Kind::Time], Kind::Int, |args| {
+            Form::new(&[Kind::Unit, Kind::Instant, Kind::Time], Kind::Int, |args| {
                 between_instants(args, [false, true])
             })
             .checked(check_unit),
-            Form::new(&[Kind::Text, Kind::Time, Kind::Time], Kind::Int, |args| {
+            Form::new(&[Kind::Unit, Kind::Time, Kind::Time], Kind::Int, |args| {
                 with_unit(args, |args, unit| {
                     args.ints(|row| Some(unit.between(args.time(1).get(row)?, args.time(2).get(row)?)))
                 })
             })
             .checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Clock, Kind::Clock], Kind::Int, |args| {
+                with_unit(&args.on_first_day(1).on_first_day(2), |args, unit| {
+                    args.ints(|row| Some(unit.between(args.time(1).get(row)?, args.time(2).get(row)?)))
+                })
+            })
+            .checked(check_clock_unit),
         ],
     },
     Function {
         name: "timestamp_floor",
         aliases: &[],
         forms: &[
-            Form::new(&[Kind::Text, Kind::Instant], Kind::Instant, |args| {
+            Form::new(&[Kind::Unit, Kind::Instant], Kind::Instant, |args| {
                 with_unit(args, |args, unit| {
                     args.instants(|row| Some(unit.floor_in(args.time(1).get(row)?, args.zone)))
                 })
             })
             .checked(check_unit),
-            Form::new(&[Kind::Text, Kind::Date], Kind::Date, |args| {
+            Form::new(&[Kind::Unit, Kind::Date], Kind::Date, |args| {
                 with_unit(args, |args, unit| args.dates(|row| of_day(args, row, |ms| unit.floor(ms))))
             })
             .checked(check_unit),
-            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
+            Form::new(&[Kind::Unit, Kind::Time], Kind::Time, |args| {
                 with_unit(args, |args, unit| args.times(|row| Some(unit.floor(args.time(1).get(row)?))))
             })
             .checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Clock], Kind::Clock, |args| {
+                with_unit(&args.on_first_day(1), |args, unit| {
+                    args.clocks(|row| Some(unit.floor(args.time(1).get(row)?)))
+                })
+            })
+            .checked(check_clock_unit),
         ],
     },
     Function {
         name: "timestamp_ceil",
         aliases: &[],
         forms: &[
-            Form::new(&[Kind::Text, Kind::Instant], Kind::Instant, |args| {
+            Form::new(&[Kind::Unit, Kind::Instant], Kind::Instant, |args| {
                 with_unit(args, |args, unit| args.instants(|row| Some(unit.ceil_in(args.time(1).get(row)?, args.zone))))
             })
             .checked(check_unit),
-            Form::new(&[Kind::Text, Kind::Date], Kind::Date, |args| {
+            Form::new(&[Kind::Unit, Kind::Date], Kind::Date, |args| {
                 with_unit(args, |args, unit| args.dates(|row| of_day(args, row, |ms| unit.ceil(ms))))
             })
             .checked(check_unit),
-            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
+            Form::new(&[Kind::Unit, Kind::Time], Kind::Time, |args| {
                 with_unit(args, |args, unit| args.times(|row| Some(unit.ceil(args.time(1).get(row)?))))
             })
             .checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Clock], Kind::Clock, |args| {
+                with_unit(&args.on_first_day(1), |args, unit| {
+                    args.clocks(|row| Some(unit.ceil(args.time(1).get(row)?)))
+                })
+            })
+            .checked(check_clock_unit),
         ],
     },
     // As in SQL at large: to the Monday, and of a date the time at its start.
@@ -258,6 +283,18 @@ fn check_unit(constants: &[Option<&str>]) -> Result<()> {
     constants[0].map_or(Ok(()), |name| Unit::parse(name).map(drop))
 }
 
+/// Units shorter than a day, of which times of day have some.
+fn check_clock_unit(constants: &[Option<&str>]) -> Result<()> {
+    let Some(name) = constants[0] else { return Ok(()) };
+    match Unit::parse(name)? {
+        Unit::Ms(length) if length < DAY_MS => Ok(()),
+        _ => plan_err!(
+            "a TIME has no {}; write HOUR, MINUTE, SECOND or MILLISECOND, or DATE '2024-01-01' + t for a TIMESTAMP of it",
+            name.trim().to_ascii_uppercase()
+        ),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -312,6 +349,27 @@ mod tests {
         assert_eq!(diff("QUARTER", "2024-01-01", "2024-12-31"), 3);
         assert_eq!(diff("DAY", "1970-01-02", "1970-01-02"), 0);
         assert!(call("timestampdiff", vec![text("EON"), time(0), time(0)], 1).is_err());
+    }
+
+    #[test]
+    fn times_of_day_go_round_at_midnight() {
+        use arrow_array::types::Time32MillisecondType;
+        let clock = |ms: i32| ColumnarValue::from(ScalarValue::Time32Millisecond(Some(ms)));
+        let ms = |name: &str, args| call(name, args, 1).unwrap().as_primitive::<Time32MillisecondType>().value(0);
+        let late = 85_845_250; // 23:50:45.250
+        let add =
+            |unit: &str, n: i64| ms("timestampadd", vec![text(unit), ScalarValue::Int64(Some(n)).into(), clock(late)]);
+        assert_eq!((add("HOUR", 1), add("HOUR", -24), add("SECOND", 555)), (3_045_250, late, 250));
+        assert_eq!(ms("timestamp_floor", vec![text("MINUTE"), clock(late)]), 85_800_000);
+        assert_eq!(ms("timestamp_ceil", vec![text("MINUTE"), clock(late)]), 85_860_000);
+        assert_eq!(ms("timestamp_ceil", vec![text("HOUR"), clock(late)]), 0);
+        assert_eq!(int("timestampdiff", vec![text("MINUTE"), clock(late), clock(600_000)]), Some(-1_420));
+        let error = call("timestamp_floor", vec![text("DAY"), clock(late)], 1).unwrap_err().to_string();
+        assert!(error.contains("a TIME has no DAY"), "{error}");
+        let error = call("timestamp_floor", vec![text("DAY"), text("x")], 1).unwrap_err().to_string();
+        assert!(error.contains("FLOOR does not take (VARCHAR); write FLOOR(DATE TO unit) or FLOOR("), "{error}");
+        let error = call("timestampdiff", vec![text("HOUR"), clock(0), time(0)], 1).unwrap_err().to_string();
+        assert!(error.contains("TIMESTAMPDIFF does not take (TIME, TIMESTAMP(3))"), "{error}");
     }
 
     #[test]
