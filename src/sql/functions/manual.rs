@@ -224,6 +224,12 @@ pub const MANUAL: &[Chapter] = &[
                 "1970-01-01 00:01:30",
             ),
             e(
+                "CONVERT_TZ(time, from zone, to zone)",
+                "the text of what clocks show there",
+                "CONVERT_TZ('2024-07-01 12:00:00', 'UTC', 'Europe/Berlin')",
+                "2024-07-01 14:00:00",
+            ),
+            e(
                 "TIMESTAMPADD(unit, n, t), TIMESTAMPDIFF(unit, a, b)",
                 "whole units from a to b; of TIMEs too, which go round at midnight",
                 "TIMESTAMPDIFF(DAY, DATE '2024-01-01', DATE '2024-03-01')",
@@ -342,6 +348,13 @@ pub const MANUAL: &[Chapter] = &[
                 "10",
             ),
             e("MAKE_DATE(year, month, day)", "", "MAKE_DATE(2024, 2, 29)", "2024-02-29"),
+            e("MAKE_ARRAY(a, b, ...)", "ARRAY[a, b]", "MAKE_ARRAY(7, 8)[2]", "8"),
+            e("ARRAY_LENGTH(array), ARRAY_SIZE(array)", "CARDINALITY", "ARRAY_LENGTH(ARRAY[7, 8])", "2"),
+            e("ARRAY_HAS(array, x)", "ARRAY_CONTAINS", "ARRAY_HAS(ARRAY[7, 8], 8)", "true"),
+            e("ARRAY_EXTRACT(array, n)", "items[n]", "ARRAY_EXTRACT(ARRAY[7, 8], 2)", "8"),
+            e("ELEMENT_AT(map, key)", "map[key]", "ELEMENT_AT(MAP['a', 1], 'a')", "1"),
+            e("ARRAY_TO_STRING(array, separator)", "ARRAY_JOIN", "ARRAY_TO_STRING(ARRAY['a', 'b'], '-')", "a-b"),
+            e("TO_JSON(x)", "JSON_STRING", "TO_JSON(ARRAY[1, 2])", "[1,2]"),
         ],
     },
     Chapter {

@@ -222,6 +222,35 @@ mod tests {
         json_objectagg json_arrayagg approx_count_distinct current_database ml_predict ml_evaluate vector_search ai_complete
         ai_embedding json_length object_of object_update nth_value source_watermark current_watermark proctime";
 
+    /// What stands for syntax of SQL's own, which the manual has as it is written.
+    const SYNTAX: &[&str] = &[
+        "like",
+        "ilike",
+        "similar",
+        "timestamp_floor",
+        "timestamp_ceil",
+        "array",
+        "array_element",
+        "map",
+        "map_value",
+        "struct",
+        "is_json",
+    ];
+
+    #[test]
+    fn every_function_is_in_the_manual() {
+        let calls: Vec<&str> = MANUAL.iter().flat_map(|chapter| chapter.entries).map(|entry| entry.call).collect();
+        let calls = calls.join(" ").to_ascii_lowercase();
+        let said: Vec<&str> = calls.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+        let all = all();
+        let names = all.iter().flat_map(|udf| udf.aliases().iter().map(String::as_str).chain([udf.name()]));
+        let silent: std::collections::BTreeSet<&str> = names
+            .filter(|name| !name.starts_with("__") && !said.contains(name) && !SYNTAX.contains(name))
+            .filter(|name| !REFUSED.iter().chain(ABSENT).any(|(refused, _)| refused == name))
+            .collect();
+        assert!(silent.is_empty(), "neither in the manual nor refused: {silent:?}");
+    }
+
     #[test]
     fn every_function_of_flink_is_there_or_refused_by_name() {
         let known: Vec<String> =
