@@ -308,7 +308,7 @@ fn a_collector_is_told_metrics_and_spans() {
     .unwrap();
     let server = Command::new(BINARY)
         .args(["run", "p.sql", "-w", "1", "--listen", "127.0.0.1:0", "--otlp", &format!("http://127.0.0.1:{port}")])
-        .envs([("OTEL_SERVICE_NAME", "orders"), ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=k1")])
+        .envs([("OTEL_SERVICE_NAME", "orders"), ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=k%201%2C%3D%25%2B+")])
         .envs([("OTEL_METRIC_EXPORT_INTERVAL", "200"), ("OTEL_BSP_SCHEDULE_DELAY", "100")])
         .current_dir(folder.path())
         .stderr(Stdio::piped())
@@ -346,7 +346,7 @@ fn a_collector_is_told_metrics_and_spans() {
     }
     let (received, span) = (received.unwrap(), span.unwrap());
     assert_eq!((&received["kind"], &received["attributes"]["source"]), (&"sum".into(), &"s".into()));
-    assert_eq!((&received["resource"]["service.name"], &received["key"]), (&"orders".into(), &"k1".into()));
+    assert_eq!((&received["resource"]["service.name"], &received["key"]), (&"orders".into(), &"k 1,=%++".into()));
     assert_eq!(span["span"], "POST /api/v1/sources/{source}/events");
     assert_eq!((&span["trace"], &span["parent"]), (&trace.into(), &"00f067aa0ba902b7".into()));
     assert_eq!(span["attributes"]["http.response.status_code"], 202);

@@ -176,7 +176,9 @@ fn percent_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        // A sign is no digit.
+        let hex = after.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let hex = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         match (first, hex) {
             (b'%', Some(byte)) => {
                 bytes.push(byte);
@@ -319,6 +321,6 @@ mod tests {
         assert_eq!(split("a=1&access_token=x%2By&b=2"), (Some("x+y".into()), "a=1&b=2".into()));
         assert_eq!(split("access_token="), (Some(String::new()), String::new()));
         assert_eq!(split("no_access_token=1"), (None, "no_access_token=1".into()));
-        assert_eq!(percent_decoded("%zz%4"), "%zz%4");
+        assert_eq!((percent_decoded("%zz%4"), percent_decoded("%+1")), ("%zz%4".into(), "% 1".into()));
     }
 }

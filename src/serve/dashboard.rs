@@ -35,6 +35,7 @@ const ASSETS: &[Asset] = &[
     Asset { name: "index.html", kind: HTML, bytes: include_bytes!("dashboard/index.html") },
     Asset { name: "style.css", kind: CSS, bytes: include_bytes!("dashboard/style.css") },
     Asset { name: "app.js", kind: SCRIPT, bytes: include_bytes!("dashboard/app.js") },
+    Asset { name: "starting.js", kind: SCRIPT, bytes: include_bytes!("dashboard/starting.js") },
     Asset { name: "address.js", kind: SCRIPT, bytes: include_bytes!("dashboard/address.js") },
     Asset { name: "token.js", kind: SCRIPT, bytes: include_bytes!("dashboard/token.js") },
     Asset { name: "dom.js", kind: SCRIPT, bytes: include_bytes!("dashboard/dom.js") },
@@ -84,10 +85,35 @@ async fn page(headers: HeaderMap) -> Response {
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    match ASSETS.iter().position(|asset| asset.name == name) {
-        Some(at) => Ok(answer(at, &headers)),
-        None => Err(Problem::unknown("asset", &name, ASSETS.iter().map(|asset| asset.name))),
+    let unknown = || Problem::unknown("asset", &name, ASSETS.iter().map(|asset| asset.name));
+    named(&name, &headers).ok_or_else(unknown)
+}
+
+/// The file of that name, if there is one.
+pub(super) fn named(name: &str, headers: &HeaderMap) -> Option<Response> {
+    ASSETS.iter().position(|asset| asset.name == name).map(|at| answer(at, headers))
+}
+
+/// The page of a process that starts: what it does now. It looks again by itself, and becomes the dashboard.
+pub(super) fn starting(doing: &str) -> Response {
+    let mut text = String::with_capacity(doing.len());
+    for letter in doing.chars() {
+        match letter {
+            '&' => text.push_str("&amp;"),
+            '<' => text.push_str("&lt;"),
+            '>' => text.push_str("&gt;"),
+            other => text.push(other),
+        }
     }
+    let head = [
+        (header::CONTENT_TYPE, HTML),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let page = include_str!("dashboard/starting.html").replace("{doing}", &text);
+    (StatusCode::SERVICE_UNAVAILABLE, head, page).into_response()
 }
 
 fn answer(at: usize, headers: &HeaderMap) -> Response {
@@ -120,11 +146,12 @@ mod tests {
         let weight: usize = ASSETS.iter().map(|asset| asset.bytes.len()).sum();
         assert!(weight <= WEIGHT_MAX, "{weight} bytes");
         let named = |name: &str| ASSETS.iter().any(|asset| asset.name == name);
-        for asset in ASSETS {
-            let text = String::from_utf8_lossy(asset.bytes);
+        let starting = [("starting.html", include_bytes!("dashboard/starting.html").as_slice())];
+        for (of, bytes) in ASSETS.iter().map(|asset| (asset.name, asset.bytes)).chain(starting) {
+            let text = String::from_utf8_lossy(bytes);
             for (before, end) in [("\"/assets/", '"'), ("from \"./", '"')] {
                 for name in text.split(before).skip(1).filter_map(|rest| rest.split(end).next()) {
-                    assert!(named(name), "{} loads {name}, which is not there", asset.name);
+                    assert!(named(name), "{of} loads {name}, which is not there");
                 }
             }
         }

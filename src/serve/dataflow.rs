@@ -206,13 +206,19 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
         if let Some(counts) = source.map(|source| source.counts()) {
             done.rows_in = counts.received();
         }
+        let mut workers = shares(&of);
+        // A table reads nothing: what passes its operators besides are the rows that it keeps time with.
+        if matches!(node.op, Op::Table { .. }) {
+            done.rows_in = done.rows_out;
+            workers.iter_mut().for_each(|share| share.rows_in = 0);
+        }
         // What keeps nothing is as far as what it reads.
         let inputs = node.inputs.iter().filter_map(|&input| nodes.get(input)).map(|input| input.reached.at);
         let watermark = source.map(|source| source.watermark()).or(told).or(inputs.min()).unwrap_or(i64::MIN);
         let [does, known] = describe(plan, id);
         nodes.push(GraphNode {
             id,
-            kind: does.split(' ').next().unwrap_or_default().to_owned(),
+            kind: does.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned(),
             name: spec.map(|spec| spec.name.clone()),
             does,
             known,
@@ -224,7 +230,7 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
             open_windows: of.iter().find_map(|operator| operator.windows.clone()).map(OpenWindows::from),
             origins: plan.origins.get(id).into_iter().flatten().map(Place::from).collect(),
             serves: serves[id].iter().map(|name| (*name).to_owned()).collect(),
-            workers: shares(&of),
+            workers,
         });
     }
     let end = |id: usize, kind: &str, name: &str, input: usize, shown: &SchemaRef, done: Done, at: i64| GraphNode {

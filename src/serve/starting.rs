@@ -1,19 +1,19 @@
 //! The server while its engine starts, which may take long: other processes are waited for. It lives, is not ready, and says
-//! why; everything else is told to come back.
+//! why: to a browser on a page that looks again by itself. Everything else is told to come back.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::access::Access;
-use super::connection;
 use super::problem::Problem;
 use super::traffic::Traffic;
+use super::{connection, dashboard};
 use crate::engine::Startup;
 use crate::metrics::Metrics;
 
@@ -30,12 +30,20 @@ pub async fn starting(
         .await
 }
 
-async fn answer(State(startup): State<Startup>, uri: Uri) -> Response {
+async fn answer(State(startup): State<Startup>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if uri.path() == "/livez" {
         return "ok\n".into_response();
     }
-    let at = startup.read();
-    let at = if at.is_empty() { String::new() } else { format!(": it {at}") };
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("the engine is starting{at}"));
-    problem.with(header::RETRY_AFTER, HeaderValue::from_static("1")).into_response()
+    if let Some(file) = uri.path().strip_prefix("/assets/").and_then(|name| dashboard::named(name, &headers)) {
+        return file;
+    }
+    let doing = startup.read();
+    let doing = if doing.is_empty() { String::new() } else { format!(": it {doing}") };
+    let doing = format!("the engine is starting{doing}");
+    let mut response = match uri.path() {
+        "/" if method == Method::GET || method == Method::HEAD => dashboard::starting(&doing),
+        _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, doing).into_response(),
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }

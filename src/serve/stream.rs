@@ -355,7 +355,7 @@ impl Reader {
     }
 
     async fn reset(&mut self, reason: &str) -> Result<(), End> {
-        self.out.send(stream_event::reset(reason).id(stream_id::nothing(self.tag)).alone()).await?;
+        self.out.send(stream_event::reset(self.app.run, reason).id(stream_id::nothing(self.tag)).alone()).await?;
         self.snapshot().await
     }
 

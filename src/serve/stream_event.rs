@@ -132,9 +132,9 @@ pub(super) fn how_far<'a>(
     all.into_iter().chain(each.map(|(view, place)| progress(view, place.closed)))
 }
 
-/// All that the reader knows is stale; snapshots follow.
-pub(super) fn reset(reason: &str) -> Event {
-    Event::new("reset", format!(r#"{{"reason":{}}}"#, json::text(reason)))
+/// All that the reader knows is stale; snapshots follow. `run` is that of the server.
+pub(super) fn reset(run: u64, reason: &str) -> Event {
+    Event::new("reset", format!(r#"{{"reason":{},"run":"{run:x}"}}"#, json::text(reason)))
 }
 
 fn head(view: &View, as_of: Epoch) -> String {

@@ -27,7 +27,7 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// What they answer with.
 pub(super) const SHAPES: &[Shape] = &[
-    ("Views", "views:[View]"),
+    ("Views", "run:string views:[View]"),
     (
         "View",
         "name:string emit:string columns:[Column] key:[string]? closes:boolean rows:integer windows_open:integer \
@@ -38,6 +38,8 @@ pub(super) const SHAPES: &[Shape] = &[
 
 #[derive(Serialize)]
 struct List {
+    /// This run of the server: another one after a restart.
+    run: String,
     views: Vec<About>,
 }
 
@@ -104,7 +106,8 @@ impl About {
 }
 
 async fn list(State(app): State<App>) -> Json<List> {
-    Json(List { views: app.engine.views().iter().map(|view| About::of(&app.engine, view)).collect() })
+    let views = app.engine.views().iter().map(|view| About::of(&app.engine, view)).collect();
+    Json(List { run: format!("{:x}", app.run), views })
 }
 
 async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<About>, Problem> {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { Line, SECTIONS, Server, WIDTHS, freePort, open, section, stateIs, until, value } from "./harness.mjs";
+import * as awkward from "./awkward.mjs";
 import * as cluster from "./cluster.mjs";
 import * as edited from "./edited.mjs";
 import * as hard from "./hard.mjs";
@@ -283,7 +284,7 @@ async function aThresholdEditedChangesTheAlerts(browser) {
 // What waits for ever fails.
 setTimeout(() => { console.error("the checks do not come to an end"); process.exit(1) }, 1_500_000 + SOAK_MINUTES * 60_000).unref();
 const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
-const checks = { numbersAreThoseOfTheApi, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...seenTo, ...keyboard, ...hard, ...cluster, ...edited, aBusyViewLeavesItResponsive };
+const checks = { numbersAreThoseOfTheApi, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...seenTo, ...keyboard, ...hard, ...cluster, ...edited, ...awkward, aBusyViewLeavesItResponsive };
 try {
   for (const [name, check] of Object.entries(checks)) if (!chosen.length || chosen.includes(name)) await check(browser);
 } catch (error) {

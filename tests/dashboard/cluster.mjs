@@ -1,15 +1,46 @@
-// Two processes of a cluster, one of which stops: the page names it.
+// Two processes of a cluster, one of which has not started yet, or stops: the page names it.
 import assert from "node:assert/strict";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import axe from "axe-core";
 import { Server, freePort, open, section, stateIs, until } from "./harness.mjs";
 
-export async function aStoppedPeerIsNamed(browser) {
+async function two() {
   const hosts = join(await mkdtemp(join(tmpdir(), "highwater-page-")), "hosts");
   await writeFile(hosts, `127.0.0.1:${await freePort()}\n127.0.0.1:${await freePort()}\n`);
   const server = async process => new Server("pushed.sql", await freePort(), ["-w", "1", "-n", "2", "-p", String(process), "--hostfile", hosts, "--peer-timeout", "60 s"]);
-  const [one, other] = [await server(0), await server(1)];
+  return [await server(0), await server(1)];
+}
+
+export async function whoWaitsForPeersSaysSo(browser) {
+  const [one, other] = await two();
+  one.launch();
+  for (let tries = 0; !await fetch(one.base + "/livez").catch(() => null); tries++) { assert.ok(tries < 300, "it listens"); await new Promise(done => setTimeout(done, 100)) }
+  const { page, seen } = await open(browser, one, { hash: "#health" });
+  // That it is not ready is told in the console too.
+  const wrong = () => seen.errors.filter(error => !error.includes("503"));
+  await until(page, () => /^the engine is starting: it waits for process 1 \(127\.0\.0\.1:\d+\)$/.test(document.querySelector("#doing")?.textContent), null, "whom it waits for");
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => axe.run(document));
+  assert.deepEqual(violations.map(one => [one.id, one.nodes[0].html]), []);
+  // Programs are told as ever.
+  const told = await fetch(one.base + "/api/v1/views", { headers: { accept: "text/html" } });
+  assert.deepEqual([told.status, told.headers.get("content-type"), told.headers.get("retry-after")], [503, "application/problem+json", "1"]);
+  assert.match((await told.json()).detail, /waits for process 1/);
+  await other.start();
+  await page.waitForSelector("#state");
+  await stateIs(page, "live");
+  assert.deepEqual(await page.$$eval(".section:not([hidden])", boxes => boxes.map(box => box.id)), ["section-health"], "where the address leads");
+  await page.waitForTimeout(1500);
+  assert.deepEqual([wrong(), seen.outside], [[], []]);
+  console.log("start: a page says whom the process waits for, and becomes the dashboard");
+  await page.context().close();
+  await one.stop().catch(() => {}); await other.stop().catch(() => {});
+}
+
+export async function aStoppedPeerIsNamed(browser) {
+  const [one, other] = await two();
   await Promise.all([one.start(), other.start()]);
   const { page, seen } = await open(browser, one, { hash: "#health" });
   await stateIs(page, "live");

@@ -1,5 +1,6 @@
 // The page when things are not as they should be: addresses of nothing, a server that says nothing, many pages at once, tokens.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -113,6 +114,13 @@ export async function aTokenIsAskedFor(browser) {
   assert.ok(!page.url().includes("token"), "the token is in no address: " + page.url());
   await page.reload();
   await stateIs(page, "live");
+  // What is copied for a shell works there, and has the token's place and not the token.
+  await page.evaluate(() => { navigator.clipboard.writeText = async text => { window.copied = text } });
+  await page.getByRole("button", { name: "Copy as curl" }).click();
+  const command = await page.evaluate(() => window.copied);
+  assert.ok(command.startsWith('curl -s -H "Authorization: Bearer $TOKEN" \'http') && !command.includes("the-token"), command);
+  const ran = TOKEN => JSON.parse(execFileSync("bash", ["-c", command], { env: { ...process.env, TOKEN } }).toString());
+  assert.deepEqual([ran("the-token-that-reads-0001").view, ran("wrong").status], ["totals", 401]);
   // By the address, as a wall screen has it.
   const other = await (await browser.newContext()).newPage();
   await other.goto(server.base + "/?access_token=the-token-that-reads-0001#board");

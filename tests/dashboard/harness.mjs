@@ -27,9 +27,13 @@ process.on("exit", () => { for (const child of children) child.kill("SIGKILL") }
 
 export class Server {
   constructor(program, port, args = []) { Object.assign(this, { program, port, args, base: `http://127.0.0.1:${port}` }) }
-  async start() {
+  /** Starts it; it may wait for others. */
+  launch() {
     this.child = spawn(highwater, ["run", join(folder, this.program), ...(this.args.includes("-w") ? [] : ["-w", "1"]), "--listen", `127.0.0.1:${this.port}`, ...this.args], { stdio: "ignore", cwd: folder });
     children.add(this.child);
+  }
+  async start() {
+    this.launch();
     for (let tries = 0; tries < 300; tries++) {
       if ((await fetch(this.base + "/readyz").catch(() => null))?.ok) return this;
       await sleep(100);

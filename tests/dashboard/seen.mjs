@@ -1,6 +1,8 @@
 // Alerts and dead letters: what stands since when, who has seen to it, what was not taken and why. Charts of things that are not
 // the same: units, names.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { Server, freePort, open, push, section, stateIs, until } from "./harness.mjs";
 
 const ts = "2026-01-01T12:00:00Z";
@@ -65,6 +67,38 @@ export async function alertsAreSeenTo(browser) {
   assert.ok(await page.getByRole("button", { name: "Acknowledge all" }).isDisabled());
   assert.deepEqual(seen.errors, []);
   console.log("alerts: newest first, since when, acknowledged in all pages, together by view and severity, new if they come again");
+  await page.context().close();
+  await server.stop();
+}
+
+export async function aRestartTakesNoAlertBack(browser) {
+  const server = await new Server("seen.sql", await freePort()).start();
+  const { page, seen } = await open(browser, server, { hash: "#alerts" });
+  await push(server, "events", [{ kind: "a", n: 101, ts }]);
+  await are(page, [["high", "a", ""]], "one stands");
+  // A server that is soon there again: the page takes up its stream, which is of another run.
+  seen.down = true;
+  await server.stop(); await server.start();
+  await stateIs(page, "live");
+  await are(page, [], "the alerts of the run before are not of this one");
+  await push(server, "events", [{ kind: "b", n: 101, ts }, { kind: "a", n: 7, ts }]);
+  await are(page, [["high", "b", ""]], "those of this one are");
+  // One that is not ready for a while: the page begins anew, and others that come then see the same.
+  await server.stop();
+  let asked = 0;
+  const closed = createServer((_, answer) => { asked++; answer.writeHead(503, { "content-type": "application/problem+json" }).end('{"detail":"the engine is starting"}') }).listen(server.port, "127.0.0.1");
+  await once(closed, "listening");
+  for (let tries = 0; asked < 3; tries++) { assert.ok(tries < 300, "the page asks"); await page.waitForTimeout(100) }
+  closed.closeAllConnections(); await new Promise(done => closed.close(done));
+  await server.start();
+  await stateIs(page, "live");
+  await are(page, [], "nor are those of the second run");
+  await push(server, "events", [{ kind: "c", n: 101, ts }]);
+  await are(page, [["high", "c", ""]], "one of the third");
+  await push(server, "events", [{ kind: "c", n: -101, ts }]);
+  await are(page, [["high", "c", "struck"]], "what this run takes back is taken back");
+  assert.deepEqual(seen.errors, []);
+  console.log("restart: the alerts of the run before are gone with it, and none is said to be taken back");
   await page.context().close();
   await server.stop();
 }

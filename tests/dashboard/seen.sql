@@ -11,3 +11,5 @@ CREATE MATERIALIZED VIEW below WITH ('alert' = 'low') AS SELECT kind, total FROM
 CREATE MATERIALIZED VIEW parsed AS SELECT kind, MAX(CAST(text AS INT)) AS most FROM events GROUP BY kind;
 
 CREATE SINK kept WITH ('connector' = 'blackhole') AS SELECT kind, CAST(text AS INT) AS number FROM events;
+
+CREATE MATERIALIZED VIEW sums AS SELECT kind, total FROM totals;

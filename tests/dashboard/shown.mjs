@@ -117,6 +117,27 @@ export async function chartsCanBeChosen(browser) {
   await server.stop();
 }
 
+export async function barsBeginAtZero(browser) {
+  const server = await new Server("seen.sql", await freePort()).start();
+  const ts = "2026-01-01T12:00:00Z";
+  await push(server, "events", [{ kind: "up", n: 300, ts }, { kind: "down", n: -100, ts }, { kind: "none", n: 0, ts }]);
+  const shapes = page => page.$$eval("#section-views .bars li", items => Object.fromEntries(items.map(item => { const track = item.children[1].getBoundingClientRect(), bar = item.children[1].firstChild.getBoundingClientRect(); return [item.children[0].textContent, [(bar.left - track.left) / track.width, (bar.right - track.left) / track.width].map(share => Math.round(20 * share) / 20)] })));
+  const { page, seen } = await open(browser, server, { hash: "#views/sums" });
+  await until(page, () => document.querySelectorAll("#section-views .bars li").length === 3, null, "three bars");
+  const { up, down, none } = await shapes(page);
+  assert.deepEqual([down, up, none[0]], [[0, 0.25], [0.25, 1], 0.25], "what is below zero goes the other way, in the same measure");
+  await page.context().close();
+  // All below: the longest is the lowest.
+  await push(server, "events", [{ kind: "up", n: -500, ts }, { kind: "none", n: -50, ts }]);
+  const other = await open(browser, server, { hash: "#views/sums" });
+  await until(other.page, () => [...document.querySelectorAll("#section-views .bars li b")].some(text => text.textContent === "-200"), null, "its new value");
+  assert.deepEqual(await shapes(other.page), { up: [0, 1], down: [0.5, 1], none: [0.75, 1] });
+  assert.deepEqual([...seen.errors, ...other.seen.errors], []);
+  console.log("bars: they begin at zero, on its two sides");
+  await other.page.context().close();
+  await server.stop();
+}
+
 export async function oneRowOfManyIsFound(browser) {
   const server = await new Server("large.sql", await freePort()).start();
   const MANY = 60_000, ts = "2026-01-01T12:00:00Z";
@@ -151,6 +172,18 @@ export async function oneRowOfManyIsFound(browser) {
   await page.getByRole("button", { name: "Before" }).click();
   await are(hundred(100), "back");
   await says("101 to 200 of 59,999 rows that fit, of 60,000");
+  // The highest are those of all rows, wherever the chart stands, and of those that fit the filter.
+  const bars = of => page.$$eval(of + " .bars li", items => items.filter(item => item.checkVisibility()).map(item => item.lastChild.textContent));
+  const highest = async (of, from, many, what) => { const wanted = Array.from({ length: many }, (_, at) => (from - at).toLocaleString("en-US")); for (let tries = 0; JSON.stringify(await bars(of)) !== JSON.stringify(wanted); tries++) { assert.ok(tries < 150, `${what}: ${await bars(of)}`); await page.waitForTimeout(100) } };
+  await section(page, "views/ranked");
+  await highest("#section-views", 59_999, 12, "in the view");
+  assert.equal(await page.textContent("#section-views .says"), "the 12 highest of 60,000 rows");
+  await page.getByLabel("Filter rows").fill("straw-0");
+  await highest("#section-views", 9_999, 12, "of those that fit");
+  await page.evaluate(() => localStorage.setItem("board", "ranked;kind=bars;value=most/ranked;kind=bars;value=about"));
+  await section(page, "board");
+  await highest("#section-board .tile-card:first-child", 59_999, 8, "on the board");
+  await highest("#section-board .tile-card:last-child", 29_999, 8, "of another column");
   assert.deepEqual(seen.errors, []);
   console.log("60,000 rows: one is found by its text and by a value; sorted and paged by the server");
   await page.context().close();
@@ -230,6 +263,11 @@ export async function theDataflowSpeaksSql(browser) {
   await until(page, () => document.querySelectorAll("#section-dataflow .detail canvas").length === 2, null, "what it kept over time");
   await until(page, () => document.querySelectorAll("#section-dataflow .detail .bars li").length === 2, null, "both workers");
   assert.ok((await page.$$eval("#section-dataflow tbody tr", rows => rows.map(row => [row.cells[1].textContent, row.cells[11].textContent]))).some(([of, place]) => of === "hosts" && place === `everything.sql:${line}:${column}`));
+  // A table has taken in what it was given, and none of what the sources bring.
+  const now = (await server.json("/api/v1/dataflow")).nodes, table = now.find(node => node.kind === "table");
+  assert.equal(table.rows_in, (await server.json("/api/v1/tables/limits/rows")).rows.length);
+  assert.ok(now.find(node => node.kind === "source").rows_in > table.rows_in && table.workers.every(share => share.rows_in === 0));
+  assert.ok(now.every(node => /^[a-z]+$/.test(node.kind)), now.map(node => node.kind).join());
   assert.deepEqual(seen.errors, []);
   console.log("dataflow: operators by their clause, view and place, with both workers");
   await page.context().close();

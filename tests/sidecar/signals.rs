@@ -151,7 +151,18 @@ fn who_waits_for_peers_says_so() {
     let (status, _, why) = process.ask("GET", "/readyz", "", "");
     assert!(status == 503 && why.contains(&format!("waits for process 1 ({second})")), "{status} {why}");
     assert_eq!(process.ask("GET", "/livez", "", "").0, 200);
-    assert_eq!(process.ask("GET", "/api/v1/views", "", "").0, 503);
+    let (status, head, why) = process.ask("GET", "/api/v1/views", "", "");
+    assert!(
+        status == 503 && head.contains("application/problem+json") && why.contains("waits for process 1"),
+        "{head}{why}"
+    );
+    // A browser is shown a page, and what that needs.
+    let (status, head, page) = process.ask("GET", "/", "", "");
+    assert!(status == 503 && head.contains("text/html") && page.contains(&format!("waits for process 1 ({second})")));
+    for name in page.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert_eq!(process.ask("GET", &format!("/assets/{name}"), "", "").0, 200, "{name}");
+    }
+    assert_eq!(process.ask("GET", "/assets/nothing.js", "", "").0, 503);
     // Nobody who says nothing, or something else, keeps the peer waiting.
     let strangers: Vec<TcpStream> = (0..9).map(|_| TcpStream::connect(first).unwrap()).collect();
     (&strangers[8]).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();

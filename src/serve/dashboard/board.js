@@ -2,11 +2,11 @@
 // stand. The cards can be arranged and are kept by the browser; the address of a shared board has all of them, and #wall/ shows
 // it without anything around it.
 
-import { ALERTS, keepOwn, own, readBoard, usual, written } from "./boards.js";
+import { ALERTS, keepOwn, own, readBoard, short, usual, written } from "./boards.js";
 import { pairs, when } from "./alerts.js";
 import { copy, list, make, mark, say, set } from "./dom.js";
 import { past } from "./past.js";
-import { Picture, best, measures } from "./picture.js";
+import { KINDS, Picture, best, measures, partly } from "./picture.js";
 import { lagOf, refused, sample, standing, store, touch } from "./store.js";
 import { compact, count, percent, rate, some, span, watermark } from "./text.js";
 
@@ -78,7 +78,7 @@ function card(one) {
   const element = make("section", { class: "card tile-card" });
   const tool = (label, text, act) => make("button", { type: "button", class: "icon", "aria-label": label, title: label, onclick: act }, text);
   const place = () => cards.findIndex(other => idOf(other) === idOf(one)), move = by => { const from = place(), to = from + by; if (to < 0 || to >= cards.length) return; change(all => all.splice(to, 0, ...all.splice(from, 1))); say(`Place ${to + 1} of ${cards.length}`) };
-  const name = one.view === ALERTS ? "Alerts" : one.view;
+  const name = one.view === ALERTS ? "Alerts" : short(one.view);
   element.tools = make("div", { class: "tools arrange" },
     tool(`Move ${name} before`, "‹", () => move(-1)), tool(`Move ${name} behind`, "›", () => move(1)),
     tool(`Make ${name} wide or narrow`, "↔", () => change(all => { const at = place(); all[at] = { ...all[at], wide: !all[at].wide } })), tool(`Take ${name} off the board`, "×", () => change(all => all.splice(place(), 1))));
@@ -122,17 +122,29 @@ export function draw(changed) {
   if (owed > 0) touch("views");
 }
 
+/** What a card asks for that its view has not, and how to say so; the chart is what fits without it. */
+function gone(one, view) {
+  const missing = [], is = (of, words) => missing.push([of, `There is no ${words(`“${short(one[of])}”`)}`]);
+  if (one.kind && !KINDS.includes(one.kind)) is("kind", name => "chart " + name);
+  if (one.value && !measures(view).includes(one.value)) is("value", name => `column ${name} to draw`);
+  if (one.by && !view.columns.some(column => column.name === one.by)) is("by", name => `column ${name} to tell rows apart by`);
+  return missing;
+}
+
 function fill(element, one, view) {
   if (one.view === ALERTS) return alerts(element);
-  if (!view) { set(element.what, ""); set(element.says, "There is no such view in this program."); element.body.hidden = true; return }
+  if (!view) { set(element.what, ""); set(element.says, `There is no view “${short(one.view)}” in this program.`); element.body.hidden = true; return }
   element.body.hidden = false;
   if (view.paged && performance.now() - (drawn.get(view) ?? -Infinity) > 5000) { drawn.set(view, performance.now()); sample(view).catch(() => {}) }
-  const want = { ...one, value: measures(view).includes(one.value) ? one.value : "" };
+  const missing = gone(one, view), want = { ...one, ...Object.fromEntries(missing.map(([of]) => [of, ""])) };
   element.picture.show(view, want);
   const value = want.value || measures(view)[0], how = { bars: "highest ", distribution: "distribution of " }[element.picture.kind] ?? "";
-  set(element.what, [value && how + value, one.by && "by " + one.by].filter(Boolean).join(" "));
+  set(element.what, [value && how + value, want.by && "by " + want.by].filter(Boolean).join(" "));
   mark(element, "aria-label", `${one.view}: ${element.what.textContent}`);
-  set(element.says, element.picture.words + (view.whole ? "" : `${element.picture.words ? " · " : ""}of the newest ${count(view.rows.size)} rows`));
+  if (measures(view).length === 0) { set(element.what, ""); set(element.says, "No column of this view can be drawn."); return }
+  if (one.keys && view.rows.size && !one.keys.some(key => element.picture.all.includes(key))) missing.push(["keys", "None of its keys is there"]);
+  if (missing.length) { set(element.says, missing.map(([, words]) => words + ".").join(" ")); return }
+  set(element.says, [element.picture.words, partly(view, element.picture)].filter(Boolean).join(" · "));
 }
 
 function alerts(element) {
@@ -153,7 +165,7 @@ function catalog() {
     part.add.replaceChildren(make("option", { value: "" }, "Add a chart …"), ...names.map(name => make("option", { value: name }, name)), make("option", { value: ALERTS }, "Alerts"));
   }
   const all = cards.length;
-  set(part.says, (shared ? "A shared board: yours stays as it is. " : "") + (all === 0 ? "Nothing is on this board: Arrange, then add a chart, or pin one in Views." : arranging ? "Pull cards to their places, or use their buttons." : ""));
+  set(part.says, (shared ? "A shared board: yours stays as it is. " : "") + (all === 0 && shared && held !== "" ? "Nothing in its address is a chart. Arrange, then add one." : all === 0 ? "Nothing is on this board: Arrange, then add a chart, or pin one in Views." : arranging ? "Pull cards to their places, or use their buttons." : ""));
 }
 
 function strip() {

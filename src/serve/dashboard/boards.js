@@ -18,9 +18,8 @@ const write = text => encodeURIComponent(String(text));
 const unwrite = text => { try { return decodeURIComponent(text) } catch { return text } };
 
 export function written(cards) {
-  return cards.map(card => [card.view, ...["kind", "value", "by", "facet"].filter(name => card[name]).map(name => name + "=" + card[name]),
-    ...(card.keys?.length ? ["keys"] : []), ...(card.closed ? ["closed"] : []), ...(card.wide ? ["wide"] : [])]
-    .map(piece => piece === "keys" ? "keys=" + card.keys.map(write).join(",") : write(piece).replace("%3D", "=")).join(";")).join("/");
+  return cards.map(card => [write(card.view), ...["kind", "value", "by", "facet"].filter(name => card[name]).map(name => name + "=" + write(card[name])),
+    ...(card.keys?.length ? ["keys=" + card.keys.map(write).join(",")] : []), ...["closed", "wide"].filter(name => card[name])].join(";")).join("/");
 }
 
 /** Cards of a text; what is none is left out. */
@@ -54,6 +53,8 @@ export function usual() {
 
 /** One's own board, or null if it is still the usual one. */
 export const own = () => { const text = kept(); return text === null ? null : readBoard(text) };
+/** A name of any length, as a sentence has it. */
+export const short = name => name.length > 80 ? name.slice(0, 80) + "…" : name;
 export const keepOwn = cards => keep(cards === null ? null : written(cards));
 
 /** Puts a chart on one's own board. */

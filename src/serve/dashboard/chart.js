@@ -119,15 +119,20 @@ export class Lines {
   remove() { this.plot?.destroy(); charts.delete(this); this.box.remove(); this.legend?.remove() }
 }
 
-/** Horizontal bars: `rows` of `{ name, value, text, status? }`. */
+/** Horizontal bars from the zero that they share: `rows` of `{ name, value, text, status? }`. */
 export function bars(parent, rows) {
-  const most = Math.max(...rows.map(row => Math.abs(row.value ?? 0)), 0) || 1;
+  const most = Math.max(...rows.map(row => Math.abs(row.value ?? 0)).filter(Number.isFinite), 0) || 1;
+  const share = ({ value }) => Number.isFinite(value ?? 0) ? (value ?? 0) / most : Math.sign(value) || 0;
+  const shares = rows.map(share), low = Math.min(0, ...shares), all = Math.max(0, ...shares) - low || 1, percent = part => (100 * part / all).toFixed(2) + "%";
   list(parent, rows, row => row.name, () => make("li", {}, make("span", { class: "name" }), make("span", { class: "bar", "aria-hidden": "true" }, make("i")), make("b")), (item, row) => {
     const [name, bar, value] = item.children;
     set(name, row.name); mark(name, "title", row.name); set(value, row.text);
     mark(bar.firstChild, "class", row.status ?? "final");
-    const width = (100 * Math.abs(row.value ?? 0) / most).toFixed(2) + "%";
-    if (bar.firstChild.width !== width) { bar.firstChild.width = width; bar.firstChild.style.width = width }
+    const part = share(row), width = percent(Math.abs(part)), from = percent(Math.min(part, 0) - low), zero = percent(-low);
+    if (bar.shape === width + from + zero) return;
+    bar.shape = width + from + zero;
+    bar.firstChild.style.width = width; bar.firstChild.style.marginLeft = from;
+    bar.style.setProperty("--zero", zero); bar.classList.toggle("signed", low < 0);
   });
 }
 

@@ -31,6 +31,7 @@ function wordOf(node) {
   if (node.kind === "map") return / where /.test(node.does) ? "WHERE" : "SELECT";
   const sql = node.origins[0]?.sql ?? "", said = /^(TUMBLE|HOP|CUMULATE|SESSION|(?:SELECT )?DISTINCT|(?:NOT )?(?:IN|EXISTS)|INTERSECT|EXCEPT|ROW_NUMBER|RANK|DENSE_RANK|LIMIT|FETCH|MATCH_RECOGNIZE)\b/i.exec(sql);
   if (/^(inner|left|right|full|semi|anti|cross)\b.* join/.test(node.does) && !said) return node.does.split(" ", 1)[0].toUpperCase() + " JOIN";
+  if (node.kind === "reduce" && node.does.startsWith("reduce:") && !said) return "AGGREGATE";
   return said && node.kind !== "source" && node.kind !== "table" ? said[1].toUpperCase() : WORDS[node.kind] ?? node.kind.toUpperCase();
 }
 /** The clause without the words that the operator is called by. */

@@ -16,7 +16,7 @@ const ports = new Map();           // the pages: when each called last, and whet
 const views = new Map();
 const latest = new Map();          // of the events that tell all there is, the last
 const WHOLE_EVENTS = ["history", "stats", "sources", "dataflow"];
-let token = null, source = null, retry = null, standing = { is: "connecting" }, heard = null, opened = 0, lastId = "", tried = 0;
+let token = null, source = null, retry = null, standing = { is: "connecting" }, heard = null, opened = 0, lastId = "", tried = 0, run = null;
 
 const withToken = path => token ? path + (path.includes("?") ? "&" : "?") + "access_token=" + encodeURIComponent(token) : path;
 const tell = message => { for (const [port, page] of ports) if (page.looks) port.postMessage(message) };
@@ -39,7 +39,7 @@ globalThis.onconnect = event => join(event.ports[0]);
 /** All that is known here, in the order in which it would have come. */
 function welcome(port) {
   port.postMessage({ state: standing, quiet: quiet() });
-  if (views.size) port.postMessage({ catalog: [...views.values()].map(view => view.info) });
+  if (views.size) port.postMessage({ catalog: [...views.values()].map(view => view.info), run });
   for (const view of views.values()) {
     if (!view.known) continue;
     const rows = [...view.rows.values()];
@@ -68,9 +68,9 @@ async function start() {
   clearTimeout(retry); retry = null;
   const mine = ++tried;
   try {
-    const { views: all } = await ask("/api/v1/views");
+    const found = await ask("/api/v1/views");
     if (mine !== tried) return;
-    take(all);
+    take(found);
     follow();
   } catch (error) {
     if (mine !== tried) return;
@@ -80,11 +80,12 @@ async function start() {
   }
 }
 
-function take(all) {
+function take({ views: all, run: of }) {
+  run = of;
   const names = new Set(all.map(about => about.name));
   for (const name of views.keys()) if (!names.has(name)) views.delete(name);
   for (const about of all) { const view = views.get(about.name); if (view) view.about(about); else views.set(about.name, new View(about)) }
-  tell({ catalog: all });
+  tell({ catalog: all, run });
 }
 
 function follow() {
@@ -117,7 +118,7 @@ async function refresh() {
   const found = await ask("/api/v1/views").catch(() => null);
   if (!found) return;
   const same = found.views.length === views.size && found.views.every(about => views.has(about.name));
-  take(found.views);
+  take(found);
   if (!same) { lastId = ""; follow() }
 }
 

@@ -6,7 +6,7 @@
 
 import { Lines, bars, columns } from "./chart.js";
 import { list, make, mark, set } from "./dom.js";
-import { store } from "./store.js";
+import { ranking, store } from "./store.js";
 import { count, isNumber, isReal, isolated, number } from "./text.js";
 
 const LINES = 8;           // keys drawn as lines
@@ -43,6 +43,9 @@ export function facetOf(view, value, by) {
   return labels(view).find(name => name !== by && MEASURED.test(name)) ?? null;
 }
 
+/** Of which rows a picture is, if not of all. */
+export const partly = (view, picture) => view.whole || picture.exact ? "" : view.newest ? `of the newest ${count(view.rows.size)} rows` : view.paged ? `of the first ${count(view.rows.size)} rows by key` : `of ${count(view.rows.size)} of ${count(view.total)} rows`;
+
 /** The chart that the view asks for (`WITH ('chart' = ...)`), or what fits. */
 export function best(view) {
   const told = view.info.chart, all = measures(view);
@@ -61,8 +64,9 @@ export class Picture {
     for (const part of [this.lines, this.bars, this.bins, this.big]) part.hidden = true;
   }
 
-  /** Draws; `fits` leaves rows out. Afterwards `words` says what is seen, `all` has the keys, `facets` what can be chosen of the facet. */
-  show(view, want, fits = null) {
+  /** Draws; `fits` leaves rows out, and `wanted` says to the server which. Afterwards `words` says what is seen, `all` has the keys,
+   *  `facets` what can be chosen of the facet, `exact` whether rows that are not here count too. */
+  show(view, want, fits = null, wanted = { equal: [], words: [] }) {
     const value = want.value || measures(view)[0] || "", facet = facetOf(view, value, want.by), names = want.by ? [want.by] : labels(view).filter(name => name !== facet || labels(view).length === 1);
     const label = labelOf(names), keys = want.keys && new Set(want.keys);
     const entries = [], facets = new Map(), known = new Set();
@@ -83,14 +87,23 @@ export class Picture {
     for (const { row } of chosen) { const key = label(row); if (!known.has(key)) { known.add(key); this.all.push(key) } }
     if (keys) chosen = chosen.filter(({ row }) => keys.has(label(row)));
     const kind = kinds(view).includes(want.kind) ? want.kind : this.fitting(view, keys ? keys.size : known.size);
-    this.kind = kind;
+    this.kind = kind; this.exact = false;
     this.lines.hidden = kind !== "lines"; this.bars.hidden = kind !== "bars"; this.bins.hidden = kind !== "distribution"; this.big.hidden = kind !== "number";
     if (kind === "lines") this.overTime(view, chosen, label, value, keys);
-    else if (kind === "bars") this.highest(view, chosen, label, value);
+    else if (kind === "bars") this.highest(view, this.ranked(view, want, value, chosen, wanted) ?? chosen, label, value);
     else if (kind === "distribution") this.spread(view, chosen, value);
     else if (kind === "number") this.figure(view, chosen, value);
     else this.words = "";
     if (this.shown) this.words = `${facet}: ${this.shown}` + (this.words ? " · " + this.words : "");
+  }
+
+  /** The rows with the highest values of a view whose rows are not all here. Where each key's newest counts, those are the newest. */
+  ranked(view, want, value, chosen, { equal, words }) {
+    if (view.whole || series(view) || want.keys) return null;
+    const facet = this.shown === null ? [] : [[this.facet, String(chosen[0].row[this.facet])]];
+    const entries = ranking(view, value, { equal: [...equal, ...facet], words });
+    this.exact = entries !== null;
+    return entries?.filter(entry => !(want.closed && entry.status === "open")) ?? null;
   }
 
   fitting(view, many) {
@@ -142,7 +155,8 @@ export class Picture {
     const sorted = [...newest.values()].sort((a, b) => b.y - a.y || (a.key < b.key ? -1 : 1)).slice(0, this.tall ? BARS : 8);
     bars(this.bars, sorted.map(({ key, y, entry }) => ({ name: key || value, value: y, text: number(y), status: view.info.closes ? entry.status : "final" })));
     const standing = status => view.info.closes ? sorted.reduce((sum, { entry }) => sum + (entry.status === status), 0) : 0, open = standing("open"), amended = standing("amended");
-    this.words = [newest.size > sorted.length && `the ${sorted.length} highest of ${count(newest.size)}`, follows && newest.size && "the newest of each"].filter(Boolean).join(", ") + (open ? ` · hollow: ${open} open` : "") + (amended ? ` · striped: ${amended} amended` : "");
+    const of = this.exact ? view.total : newest.size;
+    this.words = [of > sorted.length && `the ${sorted.length} highest of ${count(of)}${this.exact ? " rows" : ""}`, follows && newest.size && "the newest of each"].filter(Boolean).join(", ") + (open ? ` · hollow: ${open} open` : "") + (amended ? ` · striped: ${amended} amended` : "");
   }
 
   spread(view, entries, value) {

@@ -15,7 +15,7 @@ const ASLEEP_MS = 20_000;   // so long a page in the background is still told ev
 
 export const store = {
   views: new Map(), stats: null, sources: [], flow: null, open: new Map(), alerts: [],
-  state: "connecting", why: null, finished: false, changes: 0, run: 0, heard: null,
+  state: "connecting", why: null, finished: false, changes: 0, alerted: 0, run: null, heard: null,
 };
 export const changed = new Set();
 let wake = () => {};
@@ -58,10 +58,15 @@ function alerting(view, changes, seen) {
     Object.assign(there, { text: next[0], row: next[1].row, status: next[1].status, updates: there.updates + 1 });
   }
   for (const [text, { row, status, name }] of come) {
-    if (!found(view, text)) store.alerts.unshift({ id: ++store.run, view: view.name, severity: view.info.alert, name, text, row, status, struck: false, updates: 0, since: seen ? now : null });
+    if (!found(view, text)) store.alerts.unshift({ id: ++store.alerted, view: view.name, severity: view.info.alert, name, text, row, status, struck: false, updates: 0, since: seen ? now : null });
   }
   store.alerts.length = Math.min(store.alerts.length, ALERTS);
   touch("alerts");
+}
+/** The alerts of another run of the server went with it: none of them was taken back. */
+function ranBy(run) {
+  if (store.run !== null && run !== store.run) { store.alerts = []; touch("alerts") }
+  store.run = run;
 }
 function strike(alert, now) { forget(alert); Object.assign(alert, { struck: true, ended: now }) }
 const found = (view, text) => store.alerts.find(alert => !alert.struck && alert.text === text && alert.view === view.name);
@@ -155,6 +160,7 @@ function take(data) {
     if (data.quiet !== null) store.heard = performance.now() - data.quiet;
     touch("state");
   } else if (data.catalog) {
+    ranBy(data.run);
     const names = new Set(data.catalog.map(about => about.name));
     for (const name of store.views.keys()) if (!names.has(name)) store.views.delete(name);
     for (const about of data.catalog) { const view = store.views.get(about.name); if (view) view.about(about); else store.views.set(about.name, new View(about)) }
@@ -182,7 +188,7 @@ const event = {
     touch("views");
   },
   progress(text) { apply(store.views, "progress", text); touch("views") },
-  reset() { Object.assign(store, { stats: null, flow: null, open: new Map() }); past.begin(); operators.end(); touch("views", "catalog") },
+  reset(text) { ranBy(JSON.parse(text).run); Object.assign(store, { stats: null, flow: null, open: new Map() }); past.begin(); operators.end(); touch("views", "catalog") },
   stats(text) { measure(JSON.parse(text)); touch("stats", "state") },
   sources(text) { store.sources = JSON.parse(text).sources; touch("sources") },
   history(text) { told(JSON.parse(text)) },
@@ -237,6 +243,23 @@ function skewed(node, old, seconds, many) {
 export function upstream(flow, id, stop = () => false, seen = new Set()) {
   for (const input of flow.nodes[id].inputs) if (!seen.has(input)) { seen.add(input); if (!stop(flow.nodes[input])) upstream(flow, input, stop, seen) }
   return seen;
+}
+
+const ranks = new WeakMap();
+/** The rows of a view that is too large to be followed with the highest values of a column, as the server knows them, of those that
+ *  are `wanted`; null until they have come. */
+export function ranking(view, column, { equal, words }) {
+  const asked = new URLSearchParams([["limit", SAMPLE], ["numbers", "exact"], ["order", "-" + column], ...words.map(word => ["search", word]), ...equal.map(([name, value]) => ["where." + name, value])]).toString();
+  let all = ranks.get(view); if (!all) ranks.set(view, all = new Map());
+  let one = all.get(asked);
+  if (!one) { if (all.size > 8) all.clear(); all.set(asked, one = { entries: null, at: -Infinity, busy: false }) }
+  if (!one.busy && performance.now() - one.at > 4000) {
+    one.busy = true;
+    ask(`/api/v1/views/${encodeURIComponent(view.name)}/rows?${asked}`)
+      .then(({ rows }) => { one.entries = rows.map(({ _status: status, _version: version, ...row }) => ({ row, status, version })); view.changes++ }, () => { /* what is here is drawn */ })
+      .finally(() => { one.busy = false; one.at = performance.now(); touch("views") });
+  }
+  return one.entries;
 }
 
 /** The newest rows of a view that is too large to follow: what its chart is drawn from. */

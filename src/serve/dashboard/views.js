@@ -2,8 +2,8 @@
 
 import { pin } from "./boards.js";
 import { copy, list, make, mark, say, set } from "./dom.js";
-import { Picture, best, choices, kinds, measures } from "./picture.js";
-import { Rows } from "./rows.js";
+import { Picture, best, choices, kinds, measures, partly } from "./picture.js";
+import { Rows, wanted } from "./rows.js";
 import { sample, store, touch } from "./store.js";
 import { count, rate, watermark } from "./text.js";
 import { token } from "./token.js";
@@ -37,7 +37,8 @@ export function mount(root) {
   part.pause = button("Pause", () => { paused = !paused; mark(part.pause, "aria-pressed", paused); set(part.pause, paused ? "Resume" : "Pause"); now() }, { "aria-pressed": "false" });
   // The token itself is in no text that is pasted elsewhere.
   const curl = option => `curl ${option} ` + (token.value ? `-H "Authorization: Bearer $TOKEN" ` : "");
-  const address = tail => `${location.origin}/api/v1/views/${encodeURIComponent(view.name)}${tail}`;
+  // Between quotes of a shell, where a quote of the name would end the text.
+  const address = tail => `${location.origin}/api/v1/views/${encodeURIComponent(view.name).replaceAll("'", "%27")}${tail}`;
   part.curl = button("Copy as curl", () => copy(part.curl, `${curl("-s")}'${address("/rows?limit=100")}'`));
   part.sse = button("Copy as SSE", () => copy(part.sse, `${curl("-N")}'${address("/stream")}'`));
   part.query = make("details", { class: "query" }, make("summary", {}, "SQL"), part.sql = make("pre", { tabindex: "0" }));
@@ -110,8 +111,8 @@ export function draw(changed) {
 function chart(fits) {
   if (part.chart.hidden) return;
   const want = wish(view);
-  picture.show(view, want, fits);
-  set(part.says, picture.words + (view.whole ? "" : `${picture.words ? " · " : ""}of the newest ${count(view.rows.size)} rows`));
+  picture.show(view, want, fits, wanted(part.filter.value, view));
+  set(part.says, [picture.words, partly(view, picture)].filter(Boolean).join(" · "));
   part.facet.hidden = picture.facets.length < 2;
   if (part.facets !== picture.facets.join("\n")) { part.facets = picture.facets.join("\n"); part.facet.replaceChildren(...picture.facets.map(name => make("option", { value: name }, `${picture.facet}: ${name}`))) }
   if (picture.shown !== null && part.facet.value !== picture.shown) part.facet.value = picture.shown;
