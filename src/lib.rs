@@ -8,16 +8,17 @@
 //! | 0 | time metrics type_names guard |
 //! | 1 | options delta retry otlp |
 //! | 2 | aggregate expression format operator |
-//! | 3 | pattern window reduce session join rank table recursion source sink |
-//! | 4 | plan |
-//! | 5 | sql view |
-//! | 6 | engine |
-//! | 7 | serve |
-//! | 8 | cli |
+//! | 3 | pattern window reduce session join rank table source sink |
+//! | 4 | differential |
+//! | 5 | plan |
+//! | 6 | sql view |
+//! | 7 | engine |
+//! | 8 | serve |
+//! | 9 | cli |
 //!
 //! The life of an event: a [`source`] reader decodes it, the source's edge gives it an epoch or rejects it as late, a
 //! bounded queue hands it to a worker of the [`engine`], the operators of the [`plan`] ([`window`], [`reduce`],
-//! [`session`], [`join`], [`rank`], [`pattern`], [`recursion`]) turn it into changes, and those go, whole epochs at a time, to the [`view`]s and the [`sink`]s, from
+//! [`session`], [`join`], [`rank`], [`pattern`], [`differential`]) turn it into changes, and those go, whole epochs at a time, to the [`view`]s and the [`sink`]s, from
 //! where [`serve`] shows them.
 
 #![cfg_attr(not(feature = "abomonation"), forbid(unsafe_code))]
@@ -26,6 +27,7 @@
 pub mod aggregate;
 pub mod cli;
 pub mod delta;
+pub mod differential;
 pub mod engine;
 pub mod expression;
 pub mod format;
@@ -38,7 +40,6 @@ pub mod otlp;
 pub mod pattern;
 pub mod plan;
 pub mod rank;
-pub mod recursion;
 pub mod reduce;
 pub mod retry;
 pub mod serve;

@@ -200,7 +200,7 @@ fn timely_differential_and_tokio_stay_in_their_places() {
 #[test]
 fn rows_wait_for_their_epoch_in_the_shell_alone() {
     // A recursion that does not end holds its epoch for ever.
-    let loops = "src/recursion/operator.rs";
+    let loops = "src/differential/operator/recursion.rs";
     let mut problems = Vec::new();
     for source in sources().iter().filter(|source| source.room() != "operator") {
         for (number, line) in source.code() {

@@ -10,9 +10,9 @@ use super::map::Map;
 use super::recursion::met_on;
 use super::{Node, NodeId, Op, Scalar};
 use crate::delta::{Delta, Rejects};
+use crate::differential::{Given, Meet, Recursion, Shows, Step, Term, recursion};
 use crate::expression::can_fail;
 use crate::join::{Join, JoinKind, Side};
-use crate::recursion::{Given, Meet, Recursion, Shows, Step, Term, recursion};
 use crate::time::Epoch;
 
 /// What the operators of a loop are made from.

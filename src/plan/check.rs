@@ -5,10 +5,10 @@ use std::fmt;
 use super::explain::state;
 use super::recursion::inside;
 use super::{Dataflow, Frame, NodeId, Op, Over, Pane, Reduce, Window};
+use crate::differential::Recursion;
 use crate::join::{Join, Side};
 use crate::pattern::Pattern;
 use crate::rank::Rank;
-use crate::recursion::Recursion;
 
 /// From how many windows a row is in on, copying it into each is worth a word.
 const MANY_COPIES: i64 = 100;

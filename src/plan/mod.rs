@@ -41,11 +41,11 @@ pub use self::origin::Origin;
 pub use self::places::{CLASH_REMEDY, Clash, clash, overwritten, reader};
 pub use self::unnest::{Shown, Unnest};
 pub use crate::aggregate::Emit;
+pub use crate::differential::{MAX_ROUNDS, Recursion};
 pub use crate::expression::Scalar;
 pub use crate::join::{Expiry, Join, JoinKind, Lookup, Side, TimeOrder};
 pub use crate::pattern::{Condition, Pattern, Pick, PickAggregate, Place, Shape, Skip, Variable};
 pub use crate::rank::{Frame, Numbering, Rank};
-pub use crate::recursion::{MAX_ROUNDS, Recursion};
 pub use crate::type_names::sql_type;
 pub use crate::window::Window;
 

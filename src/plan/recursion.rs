@@ -6,8 +6,8 @@
 //! windows recur side by side, and one that is over is freed.
 
 use super::{Facts, Node, NodeId, Op, WindowColumns};
+use crate::differential::{Expiry, Recursion};
 use crate::join::{JoinKind, Side};
-use crate::recursion::{Expiry, Recursion};
 
 /// Per node whether it stands in a loop: whether it reads the rows of the round before, of a recursion that it is not
 /// outside of.

@@ -11,13 +11,13 @@ use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMill
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use highwater::aggregate::{self, Emit};
 use highwater::delta::{Delta, Rejects, Unfit};
+use highwater::differential::{Codec, Expiry, Fading};
 use highwater::join::{
     Arranged, Arrangement, Buckets, Join, JoinKind, Lookup, Meeting, Met, Side, TimeOrder, Versions,
 };
 use highwater::operator::{Saved, Saving, Section, Stateful};
 use highwater::plan::join::expiry;
 use highwater::plan::{AggregateCall, Facts, Frame, Numbering, Op, Over, Pane, Rank, build};
-use highwater::recursion::{Codec, Expiry, Fading};
 use highwater::session::Hold;
 use highwater::table::{Change, Contents, request_schema};
 use highwater::time::{Epoch, Zone};

@@ -15,9 +15,9 @@ use super::super::recursive::aggregated;
 use super::arena::Known;
 use super::scalar::{cast_to, conjunction};
 use super::{Lowering, Relation};
+use crate::differential::Codec;
 use crate::plan::recursion::{inside, meetings, recursion_expiry, recursion_facts};
 use crate::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Recursion, Side};
-use crate::recursion::Codec;
 
 impl Lowering<'_> {
     /// The rows of a recursion. One that is read twice is computed once.

@@ -11,24 +11,15 @@
 //!
 //! Rows travel as bytes in the order-preserving form of arrow-row: those of two rows side by side are those of the joined
 //! row. Cost: about a microsecond a change and round. Memory: every row of every relation that is joined, and the result
-//! with the rounds it came in, once each; [`Fading`] frees what an expired window held.
-
-mod codec;
-mod fading;
-mod operator;
-mod settled;
+//! with the rounds it came in, once each; [`Fading`](super::Fading) frees what an expired window held.
 
 use std::fmt;
 use std::sync::mpsc::Receiver;
 
 use arrow_schema::SchemaRef;
 
+use super::Expiry;
 use crate::delta::{Delta, Failed};
-
-pub use codec::Codec;
-pub use fading::{Expiry, Fading};
-pub use operator::{Given, recursion};
-use settled::Settled;
 
 /// Rounds that a recursion may take unless the program says otherwise.
 pub const MAX_ROUNDS: u64 = 1_000;

@@ -22,8 +22,8 @@ use timely::order::Product;
 use timely::progress::Timestamp;
 use timely::progress::operate::FrontierInterest;
 
-use super::codec::{Bytes, Codec};
-use super::{Fading, Meet, Recursion, Rows, Settled, Shows, Step, Term};
+use super::super::codec::{Bytes, Codec};
+use super::super::{Expiry, Fading, Meet, Recursion, Rows, Settled, Shows, Step, Term};
 use crate::delta::{Delta, Failed, Halt, Rejects, failed_delta};
 use crate::operator::{Route, stateful};
 use crate::time::Epoch;
@@ -68,7 +68,7 @@ pub fn recursion<'s>(
     let expiring = |stream, schema: &SchemaRef, column: Option<usize>| match spec.expiry.zip(column) {
         None => stream,
         Some((expiry, column)) => {
-            let fading = Fading::new(super::Expiry { column, ..expiry }, codec(schema));
+            let fading = Fading::new(Expiry { column, ..expiry }, codec(schema));
             stateful(vec![(stream, Route::Here)], "Recursion input", Box::new(fading))
         }
     };
