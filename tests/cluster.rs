@@ -159,6 +159,12 @@ fn processes_whose_programs_differ_refuse_each_other_and_say_in_what() {
             "'Europe/Berlin'",
             "setting 'table.local-time-zone' differs",
         ),
+        (
+            "CREATE SOURCE",
+            "SET 'operators' = 'differential'; CREATE SOURCE",
+            "here 'differential'; there 'own'",
+            "setting 'operators' differs",
+        ),
     ] {
         assert_eq!(program.matches(from).count(), 1, "{from}");
         fs::write(path("other.sql"), program.replace(from, to)).unwrap();

@@ -3,7 +3,7 @@
 //! A directory holds `dataflow.sql`, its inputs, and either `expected/` (what its sinks write, byte for byte) with
 //! `plan.txt` (what `explain` says) or `error.txt` (what it writes to stderr as it refuses). `args.txt` has further flags
 //! of `run`. Every behaviour is run by one, two and three workers and by two processes, with its input decoded whole and
-//! in small pieces. `HIGHWATER_BLESS=1` writes what was found; `HIGHWATER_GOLDEN=name` runs one directory.
+//! in small pieces, and on differential's operators. `HIGHWATER_BLESS=1` writes what was found; `HIGHWATER_GOLDEN=name` runs one directory.
 //! `oracle/*.sql` are the same results by another engine: see `tests/duckdb.rs`.
 #![allow(clippy::unwrap_used)]
 
@@ -26,15 +26,22 @@ struct Way {
     processes: usize,
     /// Decode text inputs so many bytes at a time.
     decode_bytes: Option<usize>,
+    /// Run on differential's operators.
+    differential: bool,
 }
 
+const OWN: Way = Way { workers: 1, processes: 1, decode_bytes: None, differential: false };
+
 const WAYS: &[Way] = &[
-    Way { workers: 1, processes: 1, decode_bytes: None },
-    Way { workers: 2, processes: 1, decode_bytes: None },
-    Way { workers: 3, processes: 1, decode_bytes: Some(300) },
-    Way { workers: 1, processes: 1, decode_bytes: Some(1) },
-    Way { workers: 1, processes: 2, decode_bytes: None },
-    Way { workers: 2, processes: 2, decode_bytes: Some(1000) },
+    OWN,
+    Way { workers: 2, ..OWN },
+    Way { workers: 3, decode_bytes: Some(300), ..OWN },
+    Way { decode_bytes: Some(1), ..OWN },
+    Way { processes: 2, ..OWN },
+    Way { workers: 2, processes: 2, decode_bytes: Some(1000), ..OWN },
+    Way { differential: true, ..OWN },
+    Way { workers: 3, differential: true, ..OWN },
+    Way { workers: 2, processes: 2, differential: true, ..OWN },
 ];
 
 fn golden() -> PathBuf {
@@ -99,8 +106,12 @@ fn workplace(directory: &Path, way: Way) -> tempfile::TempDir {
         }
     }
     fs::create_dir_all(place.path().join("out")).unwrap();
+    let path = place.path().join("dataflow.sql");
+    if way.differential {
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("SET 'operators' = 'differential';\n{text}")).unwrap();
+    }
     if let Some(bytes) = way.decode_bytes {
-        let path = place.path().join("dataflow.sql");
         let text = fs::read_to_string(&path).unwrap();
         let text = ["ndjson", "csv"].iter().fold(text, |text, extension| {
             let found = format!(".{extension}', 'format'");

@@ -8,6 +8,8 @@ mod arrival;
 mod cluster;
 #[path = "semantics/cut.rs"]
 mod cut;
+#[path = "semantics/differential.rs"]
+mod differential;
 #[path = "semantics/engine.rs"]
 mod engine;
 mod feed;
@@ -16,6 +18,8 @@ mod joins;
 mod oracle;
 #[path = "semantics/over.rs"]
 mod over;
+#[path = "semantics/played.rs"]
+mod played;
 #[path = "semantics/rank.rs"]
 mod rank;
 #[path = "semantics/recursion.rs"]

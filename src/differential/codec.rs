@@ -23,13 +23,18 @@ impl Codec {
         Ok(Codec { converter: converter(schema, 0..schema.fields().len())?, schema: schema.clone() })
     }
 
+    /// For rows of columns that are known to have an order.
+    pub(super) fn of(schema: &SchemaRef) -> Codec {
+        match Codec::new(schema) {
+            Ok(codec) => codec,
+            Err(error) => unreachable!("the planner keeps columns that have no row form from differential: {error}"),
+        }
+    }
+
     /// For the columns `keys` of rows of this schema.
     pub(super) fn of_keys(schema: &Schema, keys: &[usize]) -> Codec {
         let fields: Vec<_> = keys.iter().map(|&key| schema.field(key).clone()).collect();
-        match Codec::new(&SchemaRef::new(Schema::new(fields))) {
-            Ok(codec) => codec,
-            Err(error) => unreachable!("the planner refuses recursion over columns that have no row form: {error}"),
-        }
+        Codec::of(&SchemaRef::new(Schema::new(fields)))
     }
 
     /// The columns of the rows.

@@ -34,6 +34,7 @@ pub use arrangement::Arrangement;
 pub use buckets::Buckets;
 pub use lookup::{Lookup, Versions};
 pub use meeting::Meeting;
+pub use output::pair_schema;
 pub use shared::{Arranged, Met};
 pub use table::Table;
 

@@ -56,7 +56,7 @@ impl Output {
                 false => Arc::new(Field::new(field.name(), DataType::Null, true)),
             });
             let schema = Arc::new(Schema::new(narrow.collect::<Vec<_>>()));
-            let (expression, whole) = (expression.clone(), each_name_once(&fields));
+            let (expression, whole) = (expression.clone(), pair_schema(inputs));
             Residual { expression, schema, read, whole, rejects: rejects.clone() }
         });
         let types = inputs.map(|schema| schema.fields().iter().map(|field| field.data_type().clone()).collect());
@@ -176,8 +176,9 @@ impl Residual {
 }
 
 /// The columns of both sides, nullable; of columns of one name the later ones get a number.
-fn each_name_once(fields: &[Arc<Field>]) -> SchemaRef {
-    let named = |(place, field): (usize, &Arc<Field>)| {
+pub fn pair_schema(inputs: [&SchemaRef; 2]) -> SchemaRef {
+    let fields: Vec<&Arc<Field>> = inputs.iter().flat_map(|schema| schema.fields()).collect();
+    let named = |(place, field): (usize, &&Arc<Field>)| {
         let before = fields[..place].iter().filter(|other| other.name() == field.name()).count();
         let name = if before == 0 { field.name().clone() } else { format!("{}_{}", field.name(), before + 1) };
         field.as_ref().clone().with_name(name).with_nullable(true)

@@ -10,9 +10,11 @@ use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::{Scope, Stream};
 
-use super::build_failing::{Failures, Telling, apart, may_fail};
+use super::build_differential::{Halves, differential};
+use super::build_failing::{Failures, apart, may_fail, told};
 use super::build_recursion::looped;
 use super::map::Map;
+use super::operators::by_differential;
 use super::recursion::inside;
 use super::sharing::{Index, indexes, sharing};
 use super::{AggregateCall, Dataflow, Node, NodeId, Op, Over, Pane, Reduce};
@@ -49,6 +51,7 @@ pub fn build<'s>(
 ) -> Streams<'s> {
     let (needed, inside, sharing) = (needed(plan), inside(&plan.nodes), sharing(&plan.nodes));
     let mut arrangements: HashMap<Index, Arrangements<'s>> = HashMap::new();
+    let mut halves = Halves::default();
     let mut streams: Vec<Stream<'s, Epoch, Delta>> = Vec::with_capacity(plan.nodes.len());
     let mut failed = Vec::with_capacity(plan.nodes.len());
     for (id, node) in plan.nodes.iter().enumerate() {
@@ -60,6 +63,12 @@ pub fn build<'s>(
         }
         if let Op::Recursion(recursion) = &node.op {
             let (rows, failures) = looped(scope, &plan.nodes, &inside, (id, recursion), &streams, rejects);
+            streams.push(rows);
+            failed.push(failures);
+            continue;
+        }
+        if by_differential(plan, id) {
+            let (rows, failures) = differential(plan, id, &streams, rejects, &mut halves);
             streams.push(rows);
             failed.push(failures);
             continue;
@@ -236,13 +245,6 @@ fn telling(state: impl Stateful + 'static, failures: Option<Failures>) -> Box<dy
     told(Box::new(state), failures)
 }
 
-fn told(state: Box<dyn Stateful>, failures: Option<Failures>) -> Box<dyn Stateful> {
-    match failures {
-        Some(failures) => Box::new(Telling::new(state, failures)),
-        None => state,
-    }
-}
-
 /// Rows that are there before all others, on one worker.
 fn values<'s>(scope: Scope<'s, Epoch>, rows: RecordBatch) -> Stream<'s, Epoch, Delta> {
     let lanes = usize::from(scope.index() == 0);
@@ -293,11 +295,16 @@ pub fn recognise(from: &Node, node: &Node, pattern: &Pattern, rejects: &Rejects)
 
 /// The state machine of a ranking: `from` is what it reads, `node` the ranking itself.
 pub fn top(from: &Node, node: &Node, rank: &Rank, rejects: &Rejects) -> Top {
+    Top::new(rank_terms(from, node, rank, rejects), rank.clone(), &from.schema)
+}
+
+/// What a ranking owes.
+pub(super) fn rank_terms(from: &Node, node: &Node, rank: &Rank, rejects: &Rejects) -> Terms {
     let key_types = rank.keys.iter().map(|&key| from.schema.field(key).data_type().clone()).collect();
     let grouping = Grouping { keys: rank.keys.clone(), key_types, aggregates: Vec::new(), retracting: rank.retracting };
     // A window is complete when its end can no longer come: W > end, not W >= end.
     let delay_ms = rank.window.map_or(0, |(_, end)| behind(from, end, rank.lateness_ms).saturating_add(1).max(0));
-    let terms = Terms {
+    Terms {
         grouping,
         schema: Arc::clone(&node.schema),
         emit: rank.emit,
@@ -305,8 +312,7 @@ pub fn top(from: &Node, node: &Node, rank: &Rank, rejects: &Rejects) -> Top {
         delay_ms,
         grace_ms: 0,
         rejects: rejects.clone(),
-    };
-    Top::new(terms, rank.clone(), &from.schema)
+    }
 }
 
 /// The state machine of aggregates over frames: `from` is what it reads, `node` the operator itself.
@@ -328,37 +334,42 @@ pub fn rolling(from: &Node, node: &Node, over: &Over, rejects: &Rejects) -> Roll
 
 /// The state machine of a reduce: `from` is what it reads, `node` the reduce itself.
 pub fn state(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Box<dyn Stateful> {
-    let behind = |column: usize| behind(from, column, reduce.lateness_ms).max(0);
-    let terms = |delay_ms: i64, grace_ms: i64| Terms {
+    let terms = reduce_terms(from, node, reduce, rejects);
+    match reduce.pane {
+        Pane::Unbounded => Box::new(Groups::new(terms)),
+        Pane::Windows { time, window, zone } => match (window, reduce.emit) {
+            (Window::Hop { .. } | Window::Cumulate { .. }, Emit::Final) => {
+                Box::new(Slices::new(terms, time, window, zone))
+            }
+            _ => Box::new(Panes::new(terms, Source::Time { time, window, zone })),
+        },
+        Pane::Assigned { start, end } => Box::new(Panes::new(terms, Source::Columns { start, end })),
+        Pane::Session { time, gap, keep } => match reduce.retracting {
+            false => Box::new(Sessions::new(terms, time, gap, keep)),
+            true => Box::new(PointSessions::new(terms, time, gap, keep)),
+        },
+    }
+}
+
+/// What a reduce owes.
+pub(super) fn reduce_terms(from: &Node, node: &Node, reduce: &Reduce, rejects: &Rejects) -> Terms {
+    let behind = |column: usize| behind(from, column, reduce.lateness_ms);
+    let (delay_ms, grace_ms) = match reduce.pane {
+        Pane::Unbounded => (0, 0),
+        Pane::Windows { time, .. } => (behind(time), 0),
+        // A window is complete when its end can no longer come: W > end, or W >= end where the end of every row in it is ahead.
+        Pane::Assigned { end, .. } => (behind(end).saturating_add(1), 0),
+        // A row at the end of a session still belongs to it, and amends it.
+        Pane::Session { time, .. } => (behind(time), 1),
+    };
+    Terms {
         grouping: grouping(from, reduce),
         schema: Arc::clone(&node.schema),
         emit: reduce.emit,
         lateness_ms: reduce.lateness_ms,
-        delay_ms,
+        delay_ms: delay_ms.max(0),
         grace_ms,
         rejects: rejects.clone(),
-    };
-    match reduce.pane {
-        Pane::Unbounded => Box::new(Groups::new(terms(0, 0))),
-        Pane::Windows { time, window, zone } => match (window, reduce.emit) {
-            (Window::Hop { .. } | Window::Cumulate { .. }, Emit::Final) => {
-                Box::new(Slices::new(terms(behind(time), 0), time, window, zone))
-            }
-            _ => Box::new(Panes::new(terms(behind(time), 0), Source::Time { time, window, zone })),
-        },
-        // A window is complete when its end can no longer come: W > end, or W >= end where the end of every row in it is ahead.
-        Pane::Assigned { start, end } => {
-            let delay_ms = self::behind(from, end, reduce.lateness_ms).saturating_add(1).max(0);
-            Box::new(Panes::new(terms(delay_ms, 0), Source::Columns { start, end }))
-        }
-        // A row at the end of a session still belongs to it, and amends it.
-        Pane::Session { time, gap, keep } => {
-            let terms = terms(behind(time), 1);
-            match reduce.retracting {
-                false => Box::new(Sessions::new(terms, time, gap, keep)),
-                true => Box::new(PointSessions::new(terms, time, gap, keep)),
-            }
-        }
     }
 }
 

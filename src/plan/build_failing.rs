@@ -114,14 +114,22 @@ impl Failures {
     }
 }
 
+/// A state machine that tells of what fails, if it may.
+pub(super) fn told(state: Box<dyn Stateful>, failures: Option<Failures>) -> Box<dyn Stateful> {
+    match failures {
+        Some(failures) => Box::new(Telling::new(state, failures)),
+        None => state,
+    }
+}
+
 /// A state machine that returns, beside its changes, the rows that it could not take.
-pub(super) struct Telling {
+struct Telling {
     state: Box<dyn Stateful>,
     failures: Failures,
 }
 
 impl Telling {
-    pub(super) fn new(state: Box<dyn Stateful>, failures: Failures) -> Telling {
+    fn new(state: Box<dyn Stateful>, failures: Failures) -> Telling {
         Telling { state, failures }
     }
 }

@@ -127,7 +127,7 @@ fn check(join: &Join, width: usize, pair: &arrow_schema::SchemaRef, rejects: &Re
 }
 
 /// The rows whose times are as far apart as the conditions say.
-fn in_order(delta: Delta, orders: &[(usize, usize, i64)]) -> Delta {
+pub(super) fn in_order(delta: Delta, orders: &[(usize, usize, i64)]) -> Delta {
     let times = |column: usize| delta.batch().column(column).as_primitive::<TimestampMillisecondType>();
     let holds = |row: usize, &(earlier, later, gap_ms): &(usize, usize, i64)| {
         let (earlier, later) = (times(earlier), times(later));

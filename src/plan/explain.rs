@@ -11,6 +11,7 @@ use datafusion_physical_expr::expressions::Column;
 use super::explain_join::{join_line, join_state, lookup_line, lookup_state};
 use super::explain_pattern::{pattern_line, pattern_state};
 use super::explain_rank::{over_line, over_state, rank_line, rank_state};
+use super::operators::runs_on;
 use super::recursion::{inside, recursion_line};
 use super::sharing::sharing;
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, TableSpec, Window};
@@ -275,6 +276,7 @@ fn facts(plan: &Dataflow, id: NodeId, input: Option<&Node>) -> String {
         Op::Rank(rank) => parts.extend(rank_state(rank, of)),
         _ => {}
     }
+    parts.extend(runs_on(plan, id).map(|operators| format!("operators: {operators}")));
     parts.join(" | ")
 }
 

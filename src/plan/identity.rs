@@ -39,10 +39,11 @@ impl Part {
     }
 }
 
-/// All parts of a plan: the zone, sources, tables, operators with inputs first, views, sinks.
+/// All parts of a plan: the settings, sources, tables, operators with inputs first, views, sinks.
 pub fn parts(plan: &Dataflow) -> Vec<Part> {
     let zone = Part::new("setting 'table.local-time-zone'".to_owned(), format!("'{}'", plan.zone.name()));
-    let mut parts = vec![zone];
+    let operators = Part::new("setting 'operators'".to_owned(), format!("'{}'", plan.operators.name()));
+    let mut parts = vec![zone, operators];
     parts.extend(plan.sources.iter().map(|spec| source("source", spec)));
     parts.extend(plan.tables.iter().map(table));
     let owners = owners(plan);

@@ -4,6 +4,7 @@
 //! expressions over the batches of the input node. Nothing here runs: `build` turns the plan into operators on a worker.
 
 pub mod build;
+mod build_differential;
 mod build_failing;
 mod build_recursion;
 mod chart;
@@ -17,6 +18,7 @@ mod explain_tests;
 pub mod identity;
 pub mod join;
 mod map;
+mod operators;
 mod origin;
 mod places;
 pub mod recursion;
@@ -37,6 +39,7 @@ pub use self::build_failing::{below, show_row, stands_in};
 pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain};
+pub use self::operators::Operators;
 pub use self::origin::Origin;
 pub use self::places::{CLASH_REMEDY, Clash, clash, overwritten, reader};
 pub use self::unnest::{Shown, Unnest};
@@ -69,6 +72,8 @@ pub struct Dataflow {
     pub sinks: Vec<SinkPlan>,
     /// The zone whose clocks the program reads.
     pub zone: Zone,
+    /// What its operators run on.
+    pub operators: Operators,
 }
 
 /// A sink in a program.

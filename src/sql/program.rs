@@ -22,7 +22,7 @@ use super::source_draft::{SourceDraft, lower_names};
 use super::statement::{self, Statement, View};
 use super::table_draft::TableDraft;
 use super::token::{Name, is_word, span_of, statements};
-use crate::plan::{Dataflow, MAX_ROUNDS, NodeId, SinkPlan, TableSpec, ViewSpec};
+use crate::plan::{Dataflow, MAX_ROUNDS, NodeId, Operators, SinkPlan, TableSpec, ViewSpec};
 use crate::time::Zone;
 
 /// A statement with the file it stands in.
@@ -83,6 +83,7 @@ pub(super) struct Program<'a> {
     pub(super) file: usize,
     /// How many rounds a recursion may take, from here on.
     pub(super) max_rounds: u64,
+    operators: Operators,
     fallback: Span,
 }
 
@@ -118,6 +119,7 @@ impl<'a> Program<'a> {
             errors: Vec::new(),
             file: 0,
             max_rounds: MAX_ROUNDS,
+            operators: Operators::default(),
             fallback: Span::empty(),
         }
     }
@@ -214,6 +216,7 @@ impl<'a> Program<'a> {
                 Ok(())
             }
             Statement::Set(Setting::Zone(zone), span) => self.zone(zone, span),
+            Statement::Set(Setting::Operators(operators), span) => self.run_on(operators, span),
             Statement::Table(mut table) => {
                 for column in &mut table.columns {
                     if let ColumnKind::Physical(data_type, _) = &mut column.kind {
@@ -255,6 +258,16 @@ impl<'a> Program<'a> {
             return Err(vec![Problem::at(span, message).hint("set it once, before the first CREATE")]);
         }
         self.context.set_zone(zone);
+        Ok(())
+    }
+
+    /// What operators run on is one for the whole program: what several views read is computed once.
+    fn run_on(&mut self, operators: Operators, span: Span) -> Result<(), Vec<Problem>> {
+        if operators != self.operators && !self.declared.is_empty() {
+            let message = format!("the operators are set to '{}' behind what was declared", operators.name());
+            return Err(vec![Problem::at(span, message).hint("set them once, before the first CREATE")]);
+        }
+        self.operators = operators;
         Ok(())
     }
 
@@ -463,7 +476,8 @@ impl<'a> Program<'a> {
             }
         }
         let zone = self.context.zone();
-        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone };
+        let operators = self.operators;
+        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone, operators };
         if let Some(clash) = crate::plan::clash(&dataflow) {
             let (file, span) = self.sinks[clash.sink].place();
             let (name, text) = &self.files[file];

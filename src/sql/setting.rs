@@ -1,4 +1,4 @@
-//! `SET 'option' = 'value'`: how many rounds a recursion may take, the time zone of the session; Flink's job settings that change no result are passed
+//! `SET 'option' = 'value'`: how many rounds a recursion may take, the time zone of the session, what operators run on; Flink's job settings that change no result are passed
 //! over, all others are refused.
 
 use datafusion_sql::sqlparser::tokenizer::Token;
@@ -6,6 +6,7 @@ use datafusion_sql::sqlparser::tokenizer::Token;
 use super::error::{Problem, suggest};
 use super::statement::option_name;
 use super::token::Cursor;
+use crate::plan::Operators;
 use crate::time::Zone;
 
 /// Settings (or prefixes, ending in `*`) that change how Flink runs a job, and no result.
@@ -50,6 +51,8 @@ pub(super) enum Setting {
     MaxRounds(u64),
     /// In which zone clocks are read.
     Zone(Zone),
+    /// What operators run on.
+    Operators(Operators),
 }
 
 /// Reads what follows SET; answers what is set, if it has a meaning here.
@@ -73,6 +76,14 @@ pub(super) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> 
             None => "zones are named like 'Europe/Berlin', or by their offset: 'GMT+02:00'".to_owned(),
         };
         return Zone::of(&value).map(|zone| Some(Setting::Zone(zone))).ok_or_else(|| refusal.hint(hint()));
+    }
+    if key == "operators" {
+        let found = Operators::ALL.into_iter().find(|operators| operators.name().eq_ignore_ascii_case(value.trim()));
+        let known: Vec<String> = Operators::ALL.iter().map(|operators| format!("'{}'", operators.name())).collect();
+        let refusal = Problem::at(name.span, format!("there are no operators '{value}'"));
+        return found
+            .map(|operators| Some(Setting::Operators(operators)))
+            .ok_or_else(|| refusal.hint(format!("write one of {}", known.join(", "))));
     }
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
         Some(prefix) => key.starts_with(prefix),
@@ -109,6 +120,10 @@ mod tests {
             assert_eq!(set(text), Ok(None), "{text}");
         }
         assert_eq!(set("'recursion.max-iterations' = '50'"), Ok(Some(Setting::MaxRounds(50))));
+        for operators in Operators::ALL {
+            let found = set(&format!("'operators' = '{}'", operators.name()));
+            assert_eq!(found, Ok(Some(Setting::Operators(operators))));
+        }
         for (zone, name) in [("utc", "UTC"), ("Europe/Berlin", "Europe/Berlin"), ("GMT-8", "GMT-08:00")] {
             let found = set(&format!("'table.local-time-zone' = '{zone}'"));
             assert_eq!(found, Ok(Zone::of(name).map(Setting::Zone)));
@@ -118,6 +133,7 @@ mod tests {
             ("'table.exec.state.ttl' = '1 h'", "use windows"),
             ("'table.local-time-zone' = 'Europe/Berlim'", "did you mean Europe/Berlin"),
             ("'table.local-time-zone' = 'Mars'", "'GMT+02:00'"),
+            ("'operators' = 'fast'", "one of 'own', 'differential'"),
             ("'what.is.this' = '1'", "leave it out"),
         ] {
             assert!(set(text).unwrap_err().hint.unwrap().contains(says), "{text}");

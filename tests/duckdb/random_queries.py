@@ -1,6 +1,7 @@
 """Random programs, run by highwater and by DuckDB on the same rows.
 
     random_queries.py BINARY [--programs N] [--seed N] [--kinds NAME,...] [--looks N] [--keep FOLDER]
+                      [--operators own|differential]
 
 It works in the folder that it is started in. A program has one to four queries with a sink each, at one, two or three workers and
 epochs of some length. What a sink wrote is folded, and compared as a multiset: at the end, and of a query whose changes are shown
@@ -83,7 +84,8 @@ class Proof:
 
     def write(self, queries, changes, late):
         """Writes the program; answers the last line of each query."""
-        text = self.tables.declared[late]
+        operators = f"SET 'operators' = '{self.given.operators}';\n" if self.given.operators else ""
+        text = operators + self.tables.declared[late]
         for view in queries[0].views:
             text += f"CREATE {self.random.choice(['', 'MATERIALIZED '])}VIEW {view.name} AS {view.ours};\n"
         ends = []
@@ -207,6 +209,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", help=", ".join(KINDS))
     parser.add_argument("--looks", type=int, default=8, help="epochs that are looked at, of each query")
+    parser.add_argument("--operators", help="own, or differential: what operators run on")
     parser.add_argument("--keep", help="a folder for programs that differ")
     proof = Proof(parser.parse_args())
     while proof.programs < proof.given.programs:

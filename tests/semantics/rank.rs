@@ -18,7 +18,7 @@ use proptest::prelude::*;
 
 const NUMBERINGS: [Numbering; 3] = [Numbering::Row, Numbering::Rank, Numbering::Dense];
 
-fn plan(rank: &Rank) -> Dataflow {
+pub(super) fn plan(rank: &Rank) -> Dataflow {
     let mut plan = oracle::program(&oracle::reduce(1, Pane::Unbounded, rank.emit, None, false));
     let mut fields: Vec<Field> = oracle::schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.extend(rank.numbers.iter().map(|numbering| Field::new(format!("{numbering:?}"), DataType::Int64, false)));
@@ -27,7 +27,7 @@ fn plan(rank: &Rank) -> Dataflow {
     plan
 }
 
-fn rank(
+pub(super) fn rank(
     arrivals: &oracle::Arrivals,
     shape: usize,
     order: Vec<(usize, SortOptions)>,
@@ -141,7 +141,7 @@ fn check(log: &Log, epochs: &Epochs, rank: &Rank, shape: usize) -> Result<(), Te
     Ok(())
 }
 
-fn orders() -> impl Strategy<Value = Vec<(usize, SortOptions)>> {
+pub(super) fn orders() -> impl Strategy<Value = Vec<(usize, SortOptions)>> {
     let columns = prop::sample::subsequence(vec![oracle::TS, oracle::V, oracle::KEEP], 1..=2).prop_shuffle();
     columns.prop_flat_map(|columns| {
         let options = prop::collection::vec((any::<bool>(), any::<bool>()), columns.len());
@@ -152,11 +152,11 @@ fn orders() -> impl Strategy<Value = Vec<(usize, SortOptions)>> {
     })
 }
 
-fn bounds() -> impl Strategy<Value = (Numbering, u64, u64)> {
+pub(super) fn bounds() -> impl Strategy<Value = (Numbering, u64, u64)> {
     (prop::sample::select(NUMBERINGS.to_vec()), 1u64..4, 0u64..6).prop_map(|(by, from, to)| (by, from, from + to - 1))
 }
 
-fn numbers() -> impl Strategy<Value = Vec<Numbering>> {
+pub(super) fn numbers() -> impl Strategy<Value = Vec<Numbering>> {
     prop::sample::subsequence(NUMBERINGS.to_vec(), 0..=3)
 }
 

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 const GAP: i64 = 8;
 
-fn pane(keep: bool) -> Pane {
+pub(super) fn pane(keep: bool) -> Pane {
     Pane::Session { time: TS, gap: GAP, keep: keep.then_some(KEEP) }
 }
 

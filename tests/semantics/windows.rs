@@ -71,12 +71,12 @@ fn ends(reduce: &Reduce, epochs: &Epochs, delay: i64) -> BTreeSet<Epoch> {
     rows.flat_map(|row| windows_of(reduce.pane, row)).map(|(_, end)| Epoch::at(end + delay)).collect()
 }
 
-fn pane() -> impl Strategy<Value = Pane> {
+pub(super) fn pane() -> impl Strategy<Value = Pane> {
     let windows = (0..WINDOWS.len()).prop_map(|i| Pane::Windows { time: TS, window: WINDOWS[i], zone: None });
     prop_oneof![6 => windows, 1 => Just(Pane::Assigned { start: oracle::START, end: oracle::END })]
 }
 
-fn emit() -> impl Strategy<Value = Emit> {
+pub(super) fn emit() -> impl Strategy<Value = Emit> {
     prop_oneof![Just(Emit::Final), Just(Emit::Changes)]
 }
 

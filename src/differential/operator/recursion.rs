@@ -1,16 +1,14 @@
 //! The loop: a differential dataflow scope whose times are an epoch and a round, and the way in and out of it.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::SchemaRef;
+use differential_dataflow::AsCollection;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::operators::iterate::Variable;
 use differential_dataflow::trace::implementations::ValSpine;
-use differential_dataflow::{AsCollection, VecCollection};
-use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -24,15 +22,13 @@ use timely::progress::operate::FrontierInterest;
 
 use super::super::codec::{Bytes, Codec};
 use super::super::{Expiry, Fading, Meet, Recursion, Rows, Settled, Shows, Step, Term};
-use crate::delta::{Delta, Failed, Halt, Rejects, failed_delta};
+use super::{Builder, Changes, FailedIn, settled, told};
+use crate::delta::{Delta, Failed, Halt, Rejects};
 use crate::operator::{Route, stateful};
 use crate::time::Epoch;
 
 /// An epoch and a round within it.
 type Round = Product<Epoch, u64>;
-/// Changes of rows.
-type Changes<'s, T, D> = VecCollection<'s, T, D, i64>;
-type Builder<D, T> = CapacityContainerBuilder<Vec<(D, T, i64)>>;
 type Index<'s> = Arranged<'s, TraceAgent<ValSpine<Bytes, Bytes, Epoch, i64>>>;
 
 /// A relation that is the same in all rounds.
@@ -68,19 +64,19 @@ pub fn recursion<'s>(
     let expiring = |stream, schema: &SchemaRef, column: Option<usize>| match spec.expiry.zip(column) {
         None => stream,
         Some((expiry, column)) => {
-            let fading = Fading::new(Expiry { column, ..expiry }, codec(schema));
+            let fading = Fading::new(Expiry { column, ..expiry }, Codec::of(schema));
             stateful(vec![(stream, Route::Here)], "Recursion input", Box::new(fading))
         }
     };
     let start = expiring(start, schema, spec.expiry.map(|expiry| expiry.column));
-    let start = entries(start, "Recursion start", codec(schema), |codec, batch| {
+    let start = entries(start, "Recursion start", Codec::of(schema), |codec, batch| {
         codec.encode(batch.columns(), batch.num_rows()).into_iter().map(Some).collect()
     });
     let index = |given: Given<'s>| {
         let stream = expiring(given.stream, &given.schema, given.expires_by);
         let (keys, nulls_equal) = (given.keys.clone(), given.nulls_equal);
         let key_codec = Codec::of_keys(&given.schema, &keys);
-        let keyed = entries(stream, "Recursion given", codec(&given.schema), move |codec, batch| {
+        let keyed = entries(stream, "Recursion given", Codec::of(&given.schema), move |codec, batch| {
             let rows = codec.encode(batch.columns(), batch.num_rows());
             key_codec
                 .keys(batch, &keys, nulls_equal)
@@ -107,38 +103,8 @@ pub fn recursion<'s>(
         (all.leave(scope), failed)
     });
     // Before the rows: who stands behind is another operator.
-    let failed = failed.map(|failed| told(failed, node));
-    (settled(rows, spec, codec(schema)), failed)
-}
-
-/// What the steps of the loop could not take, each with its epoch and round.
-type FailedIn<T> = Vec<(Failed, T, i64)>;
-
-/// What failed in the loop, as changes at the epochs.
-fn told<'s>(failed: Stream<'s, Epoch, FailedIn<Round>>, node: usize) -> Stream<'s, Epoch, Delta> {
-    failed.unary::<NoopBuilder<Delta>, _, _, _>(Pipeline, "Recursion failed", move |_, _| {
-        move |input, output| {
-            input.for_each_time(|time, rows| {
-                let mut by_epoch: BTreeMap<Epoch, Vec<Failed>> = BTreeMap::new();
-                for (failed, round, diff) in rows.flat_map(std::mem::take) {
-                    by_epoch.entry(round.outer).or_default().push(Failed { diff, ..failed });
-                }
-                for (epoch, failed) in by_epoch {
-                    // A change may be told before its epoch has come.
-                    let capability = time.delayed(&epoch, 0);
-                    let mut session = output.session_with_builder(&capability);
-                    failed_delta(node, &failed).iter_mut().for_each(|delta| session.give_container(delta));
-                }
-            });
-        }
-    })
-}
-
-fn codec(schema: &SchemaRef) -> Codec {
-    match Codec::new(schema) {
-        Ok(codec) => codec,
-        Err(error) => unreachable!("the planner refuses recursion over columns that have no row form: {error}"),
-    }
+    let failed = failed.map(|failed| told(failed, node, |round| round.outer));
+    (settled(rows, "Recursion result", Settled::new(Codec::of(schema), spec.expiry)), failed)
 }
 
 fn too_long(spec: &Recursion) -> Halt {
@@ -192,7 +158,7 @@ where
     D: Clone + 'static,
     T: Timestamp + differential_dataflow::lattice::Lattice,
 {
-    let codec = codec(from);
+    let codec = Codec::of(from);
     let changes = rows.inner.unary::<Builder<D, T>, _, _, _>(Pipeline, name, |_, _| {
         move |input, output| {
             input.for_each_time(|time, updates| {
@@ -225,7 +191,7 @@ fn each_failing<'s>(
     mut finish: impl FnMut(&RecordBatch) -> Vec<Option<Bytes>> + 'static,
     taken: Receiver<Failed>,
 ) -> (Changes<'s, Round, Bytes>, Stream<'s, Round, FailedIn<Round>>) {
-    let codec = codec(from);
+    let codec = Codec::of(from);
     let mut builder = OperatorBuilder::new(name.to_owned(), rows.inner.scope());
     let mut input = builder.new_input(rows.inner, Pipeline);
     builder.set_notify_for(0, FrontierInterest::Never);
@@ -276,7 +242,7 @@ impl<'i> Loop<'_, 'i, '_> {
         match term {
             Term::Before => self.before.clone(),
             Term::Map { input, from, to, rows } => {
-                let to = codec(&to);
+                let to = Codec::of(&to);
                 let finish = move |batch: &RecordBatch| whole(&to, batch);
                 let input = self.term(*input);
                 self.step(input, "Recursion map", &from, rows, finish)
@@ -307,7 +273,7 @@ impl<'i> Loop<'_, 'i, '_> {
     fn meet(&mut self, meet: Meet) -> Changes<'i, Round, Bytes> {
         let Meet { input, schema, given, keys, nulls_equal, given_first, pair, check, shows } = meet;
         let input = self.term(input);
-        let (key_codec, row_codec) = (Codec::of_keys(&schema, &keys), codec(&schema));
+        let (key_codec, row_codec) = (Codec::of_keys(&schema, &keys), Codec::of(&schema));
         let pass: Rows = Box::new(|rows| vec![rows]);
         let keyed = each(input.clone(), "Recursion keys", &schema, pass, move |batch| {
             let rows = row_codec.encode(batch.columns(), batch.num_rows());
@@ -326,7 +292,7 @@ impl<'i> Loop<'_, 'i, '_> {
         let pairs = match check {
             None => pairs,
             Some(check) => {
-                let to = codec(&pair);
+                let to = Codec::of(&pair);
                 self.step(pairs, "Recursion check", &pair, check, move |batch| whole(&to, batch))
             }
         };
@@ -334,7 +300,7 @@ impl<'i> Loop<'_, 'i, '_> {
         let part = |pairs: Changes<'i, Round, Bytes>, name, from: usize, width: usize| {
             let columns: Vec<usize> = (from..from + width).collect();
             let Ok(of) = pair.project(&columns) else { unreachable!("a pair has the columns of both") };
-            let of = codec(&of.into());
+            let of = Codec::of(&of.into());
             let pass: Rows = Box::new(|rows| vec![rows]);
             each(pairs, name, &pair, pass, move |batch| {
                 of.encode(&batch.columns()[from..from + width], batch.num_rows()).into_iter().map(Some).collect()
@@ -354,7 +320,7 @@ impl<'i> Loop<'_, 'i, '_> {
             Shows::PairsAndLone => {
                 let columns: Vec<usize> = if given_first { 0..others } else { width..width + others }.collect();
                 let Ok(of) = pair.project(&columns) else { unreachable!("a pair has the columns of both") };
-                let nulls = codec(&of.into()).nulls();
+                let nulls = Codec::of(&of.into()).nulls();
                 let padded = alone(pairs.clone()).map(move |row| match given_first {
                     true => [nulls.as_slice(), row.as_slice()].concat(),
                     false => [row.as_slice(), nulls.as_slice()].concat(),
@@ -388,24 +354,4 @@ fn limited<'i>(rows: Changes<'i, Round, Bytes>, max: u64, halt: impl Fn() + 'sta
         }
     });
     changes.as_collection()
-}
-
-/// The changes of the result, by whole epochs, netted, in the order of their bytes.
-fn settled<'s>(rows: Changes<'s, Epoch, Bytes>, spec: &Recursion, codec: Codec) -> Stream<'s, Epoch, Delta> {
-    let bytes = rows.inner.unary::<NoopBuilder<Delta>, _, _, _>(Pipeline, "Recursion rows", |_, _| {
-        move |input, output| {
-            input.for_each_time(|time, updates| {
-                for mut updates in updates.map(std::mem::take) {
-                    updates.sort_unstable_by_key(|(_, epoch, _)| *epoch);
-                    for updates in updates.chunk_by(|one, next| one.1 == next.1) {
-                        // A change may be told before its epoch has come.
-                        let capability = time.delayed(&updates[0].1, 0);
-                        let mut delta = Settled::bytes(updates.iter().map(|(row, _, diff)| (row.as_slice(), *diff)));
-                        output.session_with_builder(&capability).give_container(&mut delta);
-                    }
-                }
-            });
-        }
-    });
-    stateful(vec![(bytes, Route::Here)], "Recursion result", Box::new(Settled::new(codec, spec.expiry)))
 }
