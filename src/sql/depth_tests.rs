@@ -1,6 +1,7 @@
 //! Long chains plan, and what nests too deep is refused where it does.
 
 use super::plan_tests::{BID, compiled};
+use crate::time::Clock;
 
 fn many(count: usize, between: &str, one: impl Fn(usize) -> String) -> String {
     (0..count).map(one).collect::<Vec<_>>().join(between)
@@ -45,4 +46,60 @@ fn what_nests_too_deep_is_refused_where_it_does() {
         assert!(error.contains("too deep") || error.contains("operands"), "{}", &error[..error.len().min(300)]);
         assert!(at.is_some_and(|column| column > 5), "{}", &error[..error.len().min(100)]);
     }
+}
+
+/// `form` in itself, in the place of its `?`.
+fn within(form: &str, leaf: &str, depth: usize) -> String {
+    (0..depth).fold(leaf.to_owned(), |inner, _| form.replace('?', &format!("({inner})")))
+}
+
+#[test]
+fn what_stands_in_one_another_plans_in_time_of_its_length() {
+    let clock = Clock::start();
+    for form in [
+        "COALESCE(?, bidder)",
+        "IFNULL(?, bidder)",
+        "COALESCE(bidder, ?)",
+        "SIGN(?)",
+        "CHAR_LENGTH(CAST(? AS VARCHAR))",
+        "TRUNCATE(?, 1)",
+        "CASE WHEN bidder = 1 THEN bidder ELSE ? END",
+        "CASE WHEN bidder = 1 THEN ? ELSE bidder END",
+        "ARRAY[?][1]",
+        "NULLIF(?, bidder)",
+        "GREATEST(?, bidder)",
+    ] {
+        let query = format!("SELECT {} AS x FROM bid", within(form, "price", 20));
+        assert_eq!(planned(&query), Ok(()), "{form}");
+    }
+    let exists = many(20, " OR ", |at| format!("EXISTS (SELECT 1 FROM bid b WHERE b.price = bid.price + {at})"));
+    assert_eq!(planned(&format!("SELECT price FROM bid WHERE {exists}")), Ok(()));
+    let joins = many(16, "", |at| format!(" FULL JOIN bid b{at} USING (auction)"));
+    assert_eq!(planned(&format!("SELECT auction FROM bid{joins}")), Ok(()));
+    let per_query = clock.elapsed() / 13;
+    assert!(per_query < std::time::Duration::from_secs(4), "{per_query:?} a query");
+}
+
+#[test]
+fn what_doubles_by_the_level_is_refused_in_good_time() {
+    let clock = Clock::start();
+    for (form, leaf) in [
+        ("? BETWEEN FALSE AND (price = 2)", "(price = 1)"),
+        ("? NOT BETWEEN FALSE AND TRUE", "(price = 1)"),
+        ("? IN (price = 1, bidder = 2)", "(price = 3)"),
+        ("? NOT IN (price = 1, bidder = 2, auction = 3, price = 4)", "(price = 3)"),
+        ("CASE WHEN ? > 1 THEN price ELSE bidder END", "price"),
+        ("ABS(CASE WHEN bidder = 1 THEN ABS(?) ELSE price END)", "price"),
+        ("ABS(IF(bidder = 1, ABS(?), price))", "price"),
+        ("COALESCE(ABS(?), price)", "price"),
+        ("MAP['a', ?]['a']", "price"),
+        ("(?, price) < (TRUE, bidder)", "(price = 1)"),
+        ("? IN (SELECT price = 1 FROM bid)", "(price = 1)"),
+        ("auction NOT IN (SELECT price FROM bid WHERE ?)", "price = 1"),
+    ] {
+        let error = planned(&format!("SELECT {} AS x FROM bid", within(form, leaf, 20))).expect_err(form);
+        assert!(error.contains("too long to plan"), "{form}: {}", &error[..error.len().min(300)]);
+    }
+    let per_query = clock.elapsed() / 12;
+    assert!(per_query < std::time::Duration::from_secs(2), "{per_query:?} a query");
 }

@@ -19,6 +19,7 @@ mod depth;
 mod diagnose;
 mod distinct_from;
 mod down;
+mod effort;
 mod error;
 mod filtered;
 pub mod functions;

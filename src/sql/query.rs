@@ -44,9 +44,9 @@ use super::token::is_word;
 use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
-    arrival, as_of, asked, cast_type, compared, depth, distinct_from, functions, group_window, json_clauses, literals,
-    names, refuse, row_compared, row_in, select_list, set_all, syntax, table_function, unnest_node, using, walk,
-    with_names, zoned,
+    arrival, as_of, asked, cast_type, compared, depth, distinct_from, effort, functions, group_window, json_clauses,
+    literals, names, refuse, row_compared, row_in, select_list, set_all, syntax, table_function, unnest_node, using,
+    walk, with_names, zoned,
 };
 use crate::time::Zone;
 
@@ -62,6 +62,7 @@ pub(super) fn parse(
     let mut query = parser.parse_query().map_err(|error| depth::problem(&error, &parser, tokens))?;
     rest(&parser, tokens)?;
     depth::check(&mut query)?;
+    walk::query(&mut query, effort::step())?;
     walk::query(&mut query, distinct_from::step)?;
     walk::query(&mut query, json_clauses::step)?;
     pattern_tokens::put_back(&mut query, &aside)?;
@@ -84,6 +85,7 @@ pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem>
     let mut expr = parser.parse_expr().map_err(|error| depth::problem(&error, &parser, tokens))?;
     rest(&parser, tokens)?;
     depth::check_expr(&mut expr)?;
+    walk::expr(&mut expr, effort::step())?;
     walk::expr(&mut expr, distinct_from::step)?;
     walk::expr(&mut expr, json_clauses::step)?;
     refuse::check_expr(&mut expr)?;
@@ -126,6 +128,7 @@ fn unended(tokens: &[TokenWithSpan], span: Span) -> Option<Problem> {
 pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, DataFusionError> {
     with_names::rewrite(&mut query).map_err(placed)?;
     using::rewrite(context, &mut query)?;
+    walk::query(&mut query, effort::step()).map_err(placed)?;
     let plan = match identified(context, query)? {
         (plan, Some(apart)) => apart.back(analyze(plan, context.options())?)?,
         (plan, None) => analyze(plan, context.options())?,
@@ -160,6 +163,7 @@ pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, D
 fn identified(context: &Context, query: Query) -> Result<(LogicalPlan, Option<Apart>), DataFusionError> {
     let planned = |mut query: Query| {
         walk::query(&mut query, select_list::step).map_err(placed)?;
+        walk::query(&mut query, |part| own_name(context, part)).map_err(placed)?;
         let planner = SqlToRel::new_with_options(context, parser_options());
         let plan = planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?;
         match context.get_aggregate_meta("count") {
@@ -177,6 +181,19 @@ fn identified(context: &Context, query: Query) -> Result<(LogicalPlan, Option<Ap
     }
     let plan = Identity::new(&mut fresh).plan(&planned(query)?)?;
     Ok((unnest(plan, &mut fresh)?, None))
+}
+
+/// Calls a function by its own name: around one that is called by another the planner puts an alias, of which the library works
+/// out the type twice.
+fn own_name(context: &Context, part: walk::Part<'_>) -> walk::Flow {
+    if let walk::Part::Done(ast::Expr::Function(function)) = part
+        && let [ast::ObjectNamePart::Identifier(name)] = function.name.0.as_mut_slice()
+        && let Some(called) = context.get_function_meta(&name.value.to_lowercase())
+        && context.get_function_meta(called.name()).as_ref() == Some(&called)
+    {
+        name.value = called.name().to_owned();
+    }
+    walk::Flow::Continue(())
 }
 
 /// Rewrites the expressions of a node of a plan, whose columns keep their names.

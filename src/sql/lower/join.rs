@@ -40,6 +40,16 @@ impl Lowering<'_> {
         if join.join_type == JoinType::LeftMark {
             return self.marked(join, emit);
         }
+        self.joined(join, [None, None], emit)
+    }
+
+    /// The same, of sides of which some are lowered.
+    fn joined(
+        &mut self,
+        join: &datafusion_expr::Join,
+        mut lowered: [Option<Relation>; 2],
+        emit: Option<Emit>,
+    ) -> Result<Relation> {
         let kind = kind(join)?;
         let inputs = [&join.left, &join.right];
         // What each side must have as columns: those it has, then keys, then times.
@@ -84,7 +94,10 @@ impl Lowering<'_> {
         let mut nodes = [0; 2];
         let mut places: [Vec<usize>; 2] = Default::default();
         for (side, exprs) in exprs.into_iter().enumerate() {
-            let mut relation = self.lower(inputs[side], emit)?;
+            let mut relation = match lowered[side].take() {
+                Some(relation) => relation,
+                None => self.lower(inputs[side], emit)?,
+            };
             if let Some(as_of) = as_of.as_mut().filter(|_| side == 1) {
                 self.versions(&mut relation, as_of)?;
             }
@@ -154,10 +167,12 @@ impl Lowering<'_> {
 
     /// All left rows, and whether each has a partner: those that have one, and those that have none.
     fn marked(&mut self, join: &datafusion_expr::Join, emit: Option<Emit>) -> Result<Relation> {
+        // Once: a side may be such a join, and its sides too.
+        let sides = [self.lower(&join.left, emit)?, self.lower(&join.right, emit)?];
         let mut branches = Vec::new();
         for (join_type, mark) in [(JoinType::LeftSemi, true), (JoinType::LeftAnti, false)] {
             let half = datafusion_expr::Join { join_type, ..join.clone() };
-            let half = self.join(&half, emit)?;
+            let half = self.joined(&half, sides.clone().map(Some), emit)?;
             let mut relation = self.run(half)?;
             relation.columns.push(Arc::new(Literal::new(mark.into())));
             relation.names.push("mark".to_owned());
