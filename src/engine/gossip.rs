@@ -197,7 +197,7 @@ impl Gossip {
         words
     }
 
-    /// Tells of this process's inputs; answers how far those of all processes are, once all have told, and how far pushed
+    /// Tells of this process's inputs; returns how far those of all processes are, once all have told, and how far pushed
     /// sources are where they are furthest.
     pub(super) fn exchange(&self, reach: Reach, pushed: Vec<Option<i64>>) -> (Option<Reach>, Targets) {
         let given = self.given_now();

@@ -36,7 +36,7 @@ pub(super) const ROUTES: &[Route] =
         .takes(&[query("limit", "integer", "How many, the newest; 500 if not given")])
         .answers(&[Answer::json("Alerts")])];
 
-/// What it answers with; a key has the columns that identify the alert.
+/// What it returns; a key has the columns that identify the alert.
 pub(super) const SHAPES: &[Shape] = &[
     ("Alerts", "standing:integer alerts:[Alert]"),
     ("Alert", "view:string severity:string since_ms:integer changes:integer key:AlertKey"),
@@ -217,7 +217,7 @@ struct Asked {
 async fn alerts(State(app): State<App>, query: Result<Query<Asked>, QueryRejection>) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = asked.limit.as_deref().map_or(Ok(LIMIT), limit)?;
-    let body = app.lanes.telling.run(|| app.alerts.body(limit)).await;
+    let body = app.lanes.encoding.run(|| app.alerts.body(limit)).await;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tower_service::Service;
 
 use super::access::Access;
-use super::hangup;
+use super::half_close;
 use super::limits::{Limit, Limits};
 use super::paced::{Admission, Paced};
 use super::problem::Problem;
@@ -47,7 +47,7 @@ const FREED: Duration = Duration::from_secs(1);
 /// Bytes beyond those under way to a client that the kernel holds for it; it would hold megabytes.
 const UNSENT: u32 = 128 << 10;
 /// Clients at a time that are told why they are refused; further ones are cut off.
-const TOLD: usize = 16;
+const REFUSED_MAX: usize = 16;
 
 /// How long one of those has to say what it wants.
 const HEARD: Duration = Duration::from_millis(500);
@@ -78,7 +78,7 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     traffic.connections_capacity.set(i64::try_from(places).unwrap_or(i64::MAX));
     let (mut quieter, turns) = (Quieter::default(), Turns::new());
-    let (room, told) = (Arc::new(Semaphore::new(places)), Arc::new(Semaphore::new(TOLD)));
+    let (room, refusing) = (Arc::new(Semaphore::new(places)), Arc::new(Semaphore::new(REFUSED_MAX)));
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -106,7 +106,7 @@ pub(super) async fn serve(
                     None
                 }
                 None => {
-                    match told.clone().try_acquire_owned() {
+                    match refusing.clone().try_acquire_owned() {
                         Ok(place) => {
                             let (access, router, traffic) = (access.clone(), router.clone(), traffic.clone());
                             open.spawn(async move {
@@ -160,7 +160,7 @@ async fn refuse(stream: TcpStream, peer: SocketAddr, access: &Access, router: Ro
     }
 }
 
-async fn answer_probe<S: hangup::Client>(stream: S, router: Router, probed: &AtomicBool) {
+async fn answer_probe<S: half_close::Client>(stream: S, router: Router, probed: &AtomicBool) {
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let mut router = router.clone();
         async move {
@@ -219,7 +219,7 @@ async fn connect(
     }
 }
 
-async fn speak<S: hangup::Client>(
+async fn speak<S: half_close::Client>(
     stream: Paced<S>,
     client: &Client,
     limits: &Limits,
@@ -227,14 +227,14 @@ async fn speak<S: hangup::Client>(
     mut closing: watch::Receiver<bool>,
 ) {
     let Client { peer, traffic, quiet, .. } = client;
-    let (ip, inflow, hangup, speaks) = (peer.ip(), stream.inflow.clone(), stream.hangup.clone(), quiet.clone());
+    let (ip, inflow, half_close, speaks) = (peer.ip(), stream.inflow.clone(), stream.half_close.clone(), quiet.clone());
     let (heard, begun) = (stream.heard.clone(), stream.heard.clone());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let busy = speaks.speaks();
         heard.store(false, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(ip));
         request.extensions_mut().insert(inflow.clone());
-        request.extensions_mut().insert(hangup.clone());
+        request.extensions_mut().insert(half_close.clone());
         let mut router = router.clone();
         async move {
             Ok::<_, Infallible>(match router.call(request).await {
@@ -244,7 +244,7 @@ async fn speak<S: hangup::Client>(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // Who has closed its side may still read; see `hangup`.
+        // Who has closed its side may still read; see `half_close`.
         .half_close(true)
         .header_read_timeout(limits.time(Limit::HeadTime))
         .max_buf_size(limits.size(Limit::Head))

@@ -30,7 +30,7 @@ pub(super) const ROUTES: &[Route] = &[Route::get(
 )
 .answers(&[Answer::json("Dataflow")])];
 
-/// What it answers with.
+/// What it returns.
 pub(super) const SHAPES: &[Shape] = &[
     ("Dataflow", "nodes:[DataflowNode] edges:[DataflowEdge] views:[DataflowOutput] sinks:[DataflowOutput]"),
     (

@@ -33,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
         .answers(&[Answer::json("Health"), Answer::of(503, "application/json", "Health")]),
 ];
 
-/// What they answer with.
+/// What they return.
 pub(super) const SHAPES: &[Shape] = &[
     ("Health", "status:string version:string engine:string error:string* sources:[SourceHealth] views:[ViewHealth]"),
     ("SourceHealth", "name:string status:string"),

@@ -46,7 +46,7 @@ pub(super) const ROUTES: &[Route] =
         ])
         .answers(&[Answer::json("History")])];
 
-/// What it answers with.
+/// What it returns.
 pub(super) const SHAPES: &[Shape] = &[
     ("History", "step_ms:integer times_ms:[integer] series:[HistorySeries] left_out:integer"),
     ("HistorySeries", "index:integer kind:string of:string? name:string unit:string values:[number?]"),
@@ -184,12 +184,12 @@ impl History {
         let (times_ms, series) = (points.times_ms.iter().copied().collect(), series.map(one).collect());
         drop(kept);
         let step_ms = if minutes { MINUTE_MS } else { 1000 };
-        json::object(&Told { step_ms, times_ms, series, left_out: self.left_out })
+        json::object(&Body { step_ms, times_ms, series, left_out: self.left_out })
     }
 }
 
 #[derive(Serialize)]
-struct Told {
+struct Body {
     step_ms: i64,
     times_ms: Vec<i64>,
     series: Vec<Series>,
@@ -244,7 +244,7 @@ async fn history(State(app): State<App>, query: Result<Query<Asked>, QueryReject
         return Err(Problem::bad_request(format!("of={other}: write some of {}", known.join(", "))));
     }
     let wanted = |kind: &str| kinds.is_empty() || kinds.iter().any(|wanted| wanted == kind);
-    let body = app.lanes.telling.run(|| app.history.body(minutes, wanted)).await;
+    let body = app.lanes.encoding.run(|| app.history.body(minutes, wanted)).await;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

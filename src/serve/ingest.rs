@@ -49,7 +49,7 @@ pub(super) const ROUTES: &[Route] = &[
         .answers(&[Answer::json("Completion")]),
 ];
 
-/// What they answer with.
+/// What they return.
 pub(super) const SHAPES: &[Shape] = &[
     ("Taken", "accepted:integer duplicates:integer rejected:integer errors:[RowError] token:string epoch:string?"),
     ("RowError", "row:integer reason:string"),
@@ -175,7 +175,7 @@ async fn events(
             Refused::Closed => stopping(),
         })
     };
-    let pushed = if long { app.lanes.taking.run(take).await } else { take() }?;
+    let pushed = if long { app.lanes.decoding.run(take).await } else { take() }?;
     let taken = Taken {
         accepted: pushed.accepted,
         duplicates: pushed.duplicates,

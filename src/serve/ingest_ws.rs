@@ -1,7 +1,7 @@
 //! `GET /api/v1/sources/{source}/ws` and `/ws/ingest`: events over a WebSocket. A text frame is one JSON event or an array
 //! of them, a binary one the same as MessagePack; every frame is acknowledged by its number on the connection, from 1, also
 //! those that a Close follows at once. An acknowledgement of rows that were not taken says why, row by row from 0. A connection
-//! that the server ends is closed with the code and the reason ([`super::parting`]).
+//! that the server ends is closed with the code and the reason ([`super::close`]).
 //!
 //! Frames that have already come are decoded together, a line each, and acknowledged together. When the source has no
 //! room, one frame says so; what was read waits and nothing more is read until it is taken: nothing is lost.
@@ -26,17 +26,17 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::App;
 use super::access::Pass;
+use super::close::{CloseReason, close};
 use super::inflow::Inflow;
 use super::ingest::{MAX_ERRORS, beside, find};
 use super::json::text;
+use super::keepalive::Keepalive;
 use super::lanes::Lane;
 use super::limits::Limit;
 use super::paced::Pace;
-use super::parting::{Parting, part};
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
-use super::signs::Signs;
 use super::socket::{Socket, Upgrade};
 use super::traffic::Client;
 use crate::engine::{Pushed, Refused, Source};
@@ -129,29 +129,29 @@ fn open(
         let _open = (open, app.traffic.client(Client::IngestWebSocket));
         if let Ok((source, intake)) = find(&app, &name) {
             let mut closing = app.closing.clone();
-            let signs = Signs::new(&app.access.limits);
+            let keepalive = Keepalive::new(&app.access.limits);
             let (frames, lines, held) = (0, Vec::new(), Vec::new());
-            let lane = &app.lanes.taking;
+            let lane = &app.lanes.decoding;
             let mut connection =
-                Connection { socket, inflow, source, intake, beside, lane, signs, frames, lines, held };
+                Connection { socket, inflow, source, intake, beside, lane, keepalive, frames, lines, held };
             let end = tokio::select! {
                 // Looked at first: a frame that comes when others are refused already is not taken.
                 biased;
                 _ = closing.wait_for(|closing| *closing) => End::Stops,
                 () = pass.over() => {
                     app.traffic.refuse("unauthorized", &"a WebSocket, whose token is not good any more");
-                    End::Wrong(Parting::token())
+                    End::Wrong(CloseReason::token())
                 }
                 end = connection.run() => end,
             };
             // What is not acknowledged was not taken.
-            let parting = match end {
+            let reason = match end {
                 End::Left => return,
-                End::Stops => Parting::away("the engine takes no more events"),
-                End::Silent => Parting::silent(&connection.signs),
-                End::Wrong(parting) => parting,
+                End::Stops => CloseReason::away("the engine takes no more events"),
+                End::Silent => CloseReason::silent(&connection.keepalive),
+                End::Wrong(reason) => reason,
             };
-            part(&mut connection.socket, parting).await;
+            close(&mut connection.socket, reason).await;
         }
     }))
 }
@@ -166,7 +166,7 @@ struct Connection<'a> {
     beside: Beside,
     /// Where long frames are decoded.
     lane: &'a Lane,
-    signs: Signs,
+    keepalive: Keepalive,
     /// Frames so far.
     frames: u64,
     /// Events that wait to be decoded together, a line each.
@@ -184,12 +184,12 @@ enum End {
     /// The client gives no sign of life.
     Silent,
     /// What it sent cannot be read on.
-    Wrong(Parting),
+    Wrong(CloseReason),
 }
 
 impl From<Error> for End {
     fn from(error: Error) -> End {
-        Parting::of(&error).map_or(End::Left, End::Wrong)
+        CloseReason::of(&error).map_or(End::Left, End::Wrong)
     }
 }
 
@@ -231,11 +231,11 @@ impl Connection<'_> {
 
     /// The next message. A client that is silent is asked for a sign of life once.
     async fn heard(&mut self) -> Result<Message, End> {
-        self.signs.lives();
+        self.keepalive.lives();
         loop {
-            match timeout(self.signs.left(), self.socket.next()).await {
+            match timeout(self.keepalive.left(), self.socket.next()).await {
                 Ok(heard) => return Ok(heard.ok_or(End::Left)??),
-                Err(_) if self.signs.silent() => {
+                Err(_) if self.keepalive.silent() => {
                     self.send(Message::Ping(Bytes::new())).await?;
                     self.sent().await?;
                 }
@@ -373,18 +373,18 @@ impl Connection<'_> {
     }
 
     async fn tell(&mut self, frame: String) -> Result<(), End> {
-        let ping = self.signs.sends(frame.len());
+        let ping = self.keepalive.sends(frame.len());
         self.send(Message::Text(frame.into())).await?;
         if ping { self.send(Message::Ping(Bytes::new())).await } else { Ok(()) }
     }
 
     /// Goes out with [`Connection::sent`], or before.
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        gone(timeout(self.signs.idle, self.socket.feed(message)).await)
+        gone(timeout(self.keepalive.idle, self.socket.feed(message)).await)
     }
 
     async fn sent(&mut self) -> Result<(), End> {
-        gone(timeout(self.signs.idle, self.socket.flush()).await)
+        gone(timeout(self.keepalive.idle, self.socket.flush()).await)
     }
 }
 

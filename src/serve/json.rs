@@ -36,7 +36,7 @@ pub(super) fn rows(snapshot: &Snapshot, picks: impl Iterator<Item = usize>, numb
     into_text(out)
 }
 
-/// Those rows without the brackets, behind `any` others; answers whether there are any by then.
+/// Those rows without the brackets, behind `any` others; returns whether there are any by then.
 pub(super) fn rows_behind(
     snapshot: &Snapshot,
     picks: impl Iterator<Item = usize>,

@@ -9,9 +9,9 @@ use tokio::task::block_in_place;
 #[derive(Debug)]
 pub(super) struct Lanes {
     /// What clients send.
-    pub(super) taking: Lane,
+    pub(super) decoding: Lane,
     /// What they ask for.
-    pub(super) telling: Lane,
+    pub(super) encoding: Lane,
 }
 
 /// So much at a time.
@@ -24,8 +24,8 @@ const BESIDE: usize = 4;
 /// How many threads the server's runtime has need of beside its workers. It should have no more: each keeps memory of its
 /// own at hand, and when processors are short tokio begins a thread for almost every call that takes a while, and keeps them.
 pub fn threads() -> usize {
-    let [taking, telling] = widths();
-    taking + telling + BESIDE
+    let [decoding, encoding] = widths();
+    decoding + encoding + BESIDE
 }
 
 /// How much is done at a time of what clients send, and of what they ask for.
@@ -36,8 +36,8 @@ fn widths() -> [usize; 2] {
 
 impl Lanes {
     pub(super) fn new() -> Lanes {
-        let [taking, telling] = widths().map(|width| Lane(Semaphore::new(width)));
-        Lanes { taking, telling }
+        let [decoding, encoding] = widths().map(|width| Lane(Semaphore::new(width)));
+        Lanes { decoding, encoding }
     }
 }
 

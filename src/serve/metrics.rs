@@ -17,7 +17,7 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> impl IntoRespons
     let asks = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains("application/openmetrics-text"));
     let open = headers.get_all(header::ACCEPT).iter().any(asks);
     // It reads what the kernel says of the process, and of every descriptor.
-    let text = app.lanes.telling.run(|| app.engine.metrics_text()).await;
+    let text = app.lanes.encoding.run(|| app.engine.metrics_text()).await;
     let (kind, text) = if open { (CONTENT_TYPE, text) } else { (PLAIN_CONTENT_TYPE, plain(&text)) };
     ([(header::CONTENT_TYPE, kind)], text)
 }

@@ -11,18 +11,20 @@ mod access;
 mod aggregates;
 mod alerts;
 mod answer;
-mod around;
 mod as_of;
 mod body;
 mod budget;
+mod close;
 mod columns;
 mod compress;
 mod connection;
 mod cursor;
 mod dashboard;
 mod dataflow;
+mod dead_letters;
+mod event_batch;
 mod extras;
-mod hangup;
+mod half_close;
 mod health;
 mod history;
 mod host;
@@ -30,8 +32,8 @@ mod inflow;
 mod ingest;
 mod ingest_ws;
 mod json;
+mod keepalive;
 mod lanes;
-mod letters;
 mod limits;
 mod measured;
 mod metrics;
@@ -39,14 +41,13 @@ mod openapi;
 mod origin;
 mod paced;
 mod packed;
-mod parting;
 mod problem;
 mod quiet;
+mod request_layer;
 mod role;
 mod route;
 mod rows_together;
 mod search;
-mod signs;
 mod snapshots;
 mod socket;
 mod sources;
@@ -57,7 +58,6 @@ mod stream_event;
 mod stream_id;
 mod stream_ws;
 mod tables;
-mod telling;
 mod throttle;
 mod tls;
 mod tokens;
@@ -93,7 +93,7 @@ use problem::Problem;
 use route::{Route, Shape};
 
 /// How long a client may take to hear the last of a stream or a socket once the server ends.
-const PARTING: Duration = Duration::from_secs(1);
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// What every endpoint knows; one pointer, since every layer of a request has one.
 type App = Arc<Shared>;
@@ -112,7 +112,7 @@ struct Shared {
     /// Room for streams.
     subscribers: Arc<Semaphore>,
     /// What their readers were told last, and how they began.
-    tellings: telling::Tellings,
+    batches: event_batch::EventBatches,
     snapshots: snapshots::Snapshots,
     extras: extras::Extras,
     /// Where work is done that takes a while.
@@ -133,7 +133,7 @@ impl Shared {
     fn tidy(&self) {
         self.snapshots.tidy();
         if self.engine.metrics().sse_clients.get() == 0 {
-            self.tellings.tidy();
+            self.batches.tidy();
         }
     }
 }
@@ -166,7 +166,7 @@ pub async fn serve(
         alerts: alerts.clone(),
         throttle: throttle::Throttle::new(access.limits.get(Limit::Requests)),
         subscribers: Arc::new(Semaphore::new(subscribers)),
-        tellings: telling::Tellings::new(answers.clone()),
+        batches: event_batch::EventBatches::new(answers.clone()),
         snapshots: snapshots::Snapshots::default(),
         extras: extras::Extras::default(),
         lanes: lanes::Lanes::new(),
@@ -182,7 +182,7 @@ pub async fn serve(
     let server = async {
         let served = connection::serve(listener, &access, places, &traffic, router(app), closing).await;
         // Each ends by itself in time; one that does not is not waited for.
-        let _ = tokio::time::timeout(2 * PARTING, sockets.write()).await;
+        let _ = tokio::time::timeout(2 * CLOSE_GRACE, sockets.write()).await;
         served
     };
     let stopped = async move {
@@ -209,7 +209,7 @@ const ROUTES: &[&[Route]] = &[
     history::ROUTES,
     ingest::ROUTES,
     ingest_ws::ROUTES,
-    letters::ROUTES,
+    dead_letters::ROUTES,
     metrics::ROUTES,
     openapi::DESCRIPTION,
     rows_together::ROUTES,
@@ -231,7 +231,7 @@ const SHAPES: &[&[Shape]] = &[
     health::SHAPES,
     history::SHAPES,
     ingest::SHAPES,
-    letters::SHAPES,
+    dead_letters::SHAPES,
     rows_together::SHAPES,
     sources::SHAPES,
     stats::SHAPES,
@@ -252,7 +252,7 @@ fn router(app: App) -> Router {
         .method_not_allowed_fallback(no_such_method)
         // The limit of bodies is ours.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(app.clone(), around::around))
+        .layer(from_fn_with_state(app.clone(), request_layer::request_layer))
         .with_state(app)
 }
 

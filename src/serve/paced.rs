@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
-use super::hangup::{Client, Hangup};
+use super::half_close::{Client, HalfClose};
 use super::inflow::Inflow;
 use super::limits::{Limit, Limits};
 use super::traffic::{Here, Traffic};
@@ -118,7 +118,7 @@ pub(super) struct Paced<S> {
     peer: SocketAddr,
     traffic: Arc<Traffic>,
     pub(super) inflow: Arc<Inflow>,
-    pub(super) hangup: Arc<Hangup>,
+    pub(super) half_close: Arc<HalfClose>,
     /// Whether anything came since this was last made false.
     pub(super) heard: Arc<AtomicBool>,
     turn: Turn,
@@ -141,7 +141,7 @@ impl<S> Paced<S> {
             peer,
             traffic: traffic.clone(),
             inflow: Arc::default(),
-            hangup: Arc::default(),
+            half_close: Arc::default(),
             heard: Arc::default(),
             turn: turns.join(),
             _admission: admission,
@@ -226,8 +226,8 @@ impl<S: Client> AsyncWrite for Paced<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Paced { hangup, inner, .. } = &mut *self;
-        hangup.look(inner, context);
+        let Paced { half_close, inner, .. } = &mut *self;
+        half_close.look(inner, context);
         let flushed = Pin::new(&mut self.inner).poll_flush(context);
         if let Poll::Ready(Ok(())) = &flushed {
             self.wait = None;

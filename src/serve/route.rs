@@ -1,4 +1,4 @@
-//! A route: what is called how, by whom, and what it answers. The router and `/openapi.json` are both made of these, so
+//! A route: what is called how, by whom, and what it returns. The router and `/openapi.json` are both made of these, so
 //! that neither knows a call that the other does not.
 //!
 //! Shapes of JSON are written short: `name:string key:[string]? as_of:AsOf note:string*` are the members of an object,

@@ -36,7 +36,7 @@ pub(super) const ROUTES: &[Route] =
         ])
         .answers(&[Answer::json("RowsTogether")])];
 
-/// What it answers with.
+/// What it returns.
 pub(super) const SHAPES: &[Shape] =
     &[("RowsTogether", "as_of:AsOf views:[RowsOfView]"), ("RowsOfView", "view:string rows:[Row] complete:boolean")];
 
@@ -61,7 +61,7 @@ async fn rows(
     let views = find_all(&app, written.as_deref())?;
     for _ in 0..TRIES.0 {
         let read = || app.engine.views().read(&views).map(|snapshots| body(&views, &snapshots, limit, numbers));
-        match app.lanes.telling.run(read).await {
+        match app.lanes.encoding.run(read).await {
             Some(body) => return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
             // The fastest view does not reach back to the slowest, which may catch up.
             None => tokio::time::sleep(TRIES.1).await,

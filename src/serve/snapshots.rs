@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
+use super::event_batch::{EventBatch, EventBatches, ReaderState};
 use super::lanes::Lane;
 use super::stream_event::{self, Event};
 use super::stream_id;
-use super::telling::{Telling, Tellings, Way};
 use crate::format::Numbers;
 use crate::time::{Clock, Epoch};
 use crate::view::{Snapshot, View, Views};
@@ -40,11 +40,11 @@ struct Made {
     of: (Vec<usize>, bool, bool, Numbers),
     ends: Vec<Epoch>,
     since: Clock,
-    slot: Arc<OnceCell<Told>>,
+    slot: Arc<OnceCell<MadeBatch>>,
 }
 
 /// What is told, and how long it took to make; `None` if a ring did not reach so far.
-type Told = Option<(Arc<Telling>, Duration)>;
+type MadeBatch = Option<(Arc<EventBatch>, Duration)>;
 
 impl Made {
     /// Whether it may be handed to who comes now and would be told `ends`.
@@ -52,7 +52,7 @@ impl Made {
         match self.slot.get() {
             None => true,
             Some(None) => false,
-            Some(Some((told, took))) => self.ends == ends || told.long() && self.since.elapsed() < *took * SHARE,
+            Some(Some((batch, took))) => self.ends == ends || batch.long() && self.since.elapsed() < *took * SHARE,
         }
     }
 }
@@ -62,35 +62,35 @@ impl Snapshots {
     pub(super) async fn take(
         &self,
         tag: u64,
-        tellings: &Tellings,
+        batches: &EventBatches,
         lane: &Lane,
         views: &Views,
-        way: &Way,
-    ) -> Arc<Telling> {
+        reader: &ReaderState,
+    ) -> Arc<EventBatch> {
         for _ in 0..TRIES {
-            tellings.room().await;
-            let made = self.slot(way);
-            let told = made.slot.get_or_init(async || {
+            batches.room().await;
+            let made = self.slot(reader);
+            let batch = made.slot.get_or_init(async || {
                 lane.run(|| {
-                    let told = pieces(tag, way, &made.ends)?.holding(&tellings.answers);
-                    Some((Arc::new(told), made.since.elapsed()))
+                    let batch = pieces(tag, reader, &made.ends)?.holding(&batches.answers);
+                    Some((Arc::new(batch), made.since.elapsed()))
                 })
                 .await
             });
             // What was made before may be past the ring by now.
             let reaches = |place: &crate::view::Place, view: &Arc<View>| view.reaches(place.next);
-            if let Some((told, _)) = told.await
-                && told.places().iter().zip(&way.views).all(|(place, view)| reaches(place, view))
+            if let Some((batch, _)) = batch.await
+                && batch.places().iter().zip(&reader.views).all(|(place, view)| reaches(place, view))
             {
-                return told.clone();
+                return batch.clone();
             }
             self.forget(&made);
         }
         loop {
-            let read = || if way.aligned { views.read(&way.views) } else { Some(all(way)) };
-            let told = lane.run(|| read().map(|snapshots| at_once(tag, way, snapshots))).await;
-            match told {
-                Some(told) => return Arc::new(told.holding(&tellings.answers)),
+            let read = || if reader.aligned { views.read(&reader.views) } else { Some(all(reader)) };
+            let batch = lane.run(|| read().map(|snapshots| at_once(tag, reader, snapshots))).await;
+            match batch {
+                Some(batch) => return Arc::new(batch.holding(&batches.answers)),
                 // The fastest view's ring does not reach back to the slowest view: it may catch up.
                 None => tokio::time::sleep(LOOK_AGAIN).await,
             }
@@ -107,9 +107,9 @@ impl Snapshots {
         kept.retain(|made| !Arc::ptr_eq(&made.slot, &old.slot));
     }
 
-    fn slot(&self, way: &Way) -> Made {
-        let addresses = way.views.iter().map(|view| Arc::as_ptr(view) as usize).collect();
-        let (of, ends) = ((addresses, way.only_final, way.aligned, way.numbers), way.ends());
+    fn slot(&self, reader: &ReaderState) -> Made {
+        let addresses = reader.views.iter().map(|view| Arc::as_ptr(view) as usize).collect();
+        let (of, ends) = ((addresses, reader.only_final, reader.aligned, reader.numbers), reader.ends());
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = kept.iter().find(|made| made.of == of && made.good(&ends)) {
             return made.clone();
@@ -122,7 +122,7 @@ impl Snapshots {
 }
 
 /// The views piece by piece, as they were at `ends`; `None` if a ring does not reach so far.
-fn pieces(tag: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
+fn pieces(tag: u64, reader: &ReaderState, ends: &[Epoch]) -> Option<EventBatch> {
     struct Past;
     let event = |(view, end): (&Arc<View>, &Epoch)| {
         let (mut after, mut more) = (None::<Vec<u8>>, true);
@@ -135,37 +135,37 @@ fn pieces(tag: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
                 page
             }))
         });
-        stream_event::snapshot(view, *end, pages.fuse(), (way.only_final, way.numbers)).ok()
+        stream_event::snapshot(view, *end, pages.fuse(), (reader.only_final, reader.numbers)).ok()
     };
-    let events = way.views.iter().zip(ends).map(event).collect::<Option<Vec<Event>>>()?;
-    Some(telling(tag, way, events, ends))
+    let events = reader.views.iter().zip(ends).map(event).collect::<Option<Vec<Event>>>()?;
+    Some(batch_of(tag, reader, events, ends))
 }
 
 /// The views each by itself.
-fn all(way: &Way) -> Vec<Snapshot> {
-    way.views.iter().map(|view| view.snapshot()).collect()
+fn all(reader: &ReaderState) -> Vec<Snapshot> {
+    reader.views.iter().map(|view| view.snapshot()).collect()
 }
 
-fn at_once(tag: u64, way: &Way, snapshots: Vec<Snapshot>) -> Telling {
+fn at_once(tag: u64, reader: &ReaderState, snapshots: Vec<Snapshot>) -> EventBatch {
     let ends: Vec<Epoch> = snapshots.iter().map(|snapshot| snapshot.as_of).collect();
     let event = |(view, snapshot): (&Arc<View>, Snapshot)| {
         let as_of = snapshot.as_of;
         let pages = std::iter::once(Ok::<_, std::convert::Infallible>(snapshot));
-        let Ok(event) = stream_event::snapshot(view, as_of, pages, (way.only_final, way.numbers));
+        let Ok(event) = stream_event::snapshot(view, as_of, pages, (reader.only_final, reader.numbers));
         event
     };
-    let events = way.views.iter().zip(snapshots).map(event).collect();
-    telling(tag, way, events, &ends)
+    let events = reader.views.iter().zip(snapshots).map(event).collect();
+    batch_of(tag, reader, events, &ends)
 }
 
 /// The snapshots, and how far the reader is that took them all.
-fn telling(tag: u64, way: &Way, events: Vec<Event>, ends: &[Epoch]) -> Telling {
+fn batch_of(tag: u64, reader: &ReaderState, events: Vec<Event>, ends: &[Epoch]) -> EventBatch {
     let places: Vec<_> = ends.iter().map(|end| (*end).into()).collect();
     let (last, nothing) = (stream_id::write(tag, &places), stream_id::nothing(tag));
     let count = events.len();
     let id = |at: usize| if at + 1 == count { last.clone() } else { nothing.clone() };
     let shown = events.into_iter().enumerate().map(|(at, event)| event.id(id(at)));
-    let progress = stream_event::how_far(&way.views, &places, way.aligned);
+    let progress = stream_event::how_far(&reader.views, &places, reader.aligned);
     let events = shown.chain(progress.map(|event| event.id(last.clone()))).collect();
-    Telling::new(events, places, 0)
+    EventBatch::new(events, places, 0)
 }

@@ -17,8 +17,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::close::Gate;
 use super::packed::PIECE;
-use super::parting::Gate;
 use super::problem::Problem;
 
 /// Bytes that go out together.

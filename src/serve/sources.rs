@@ -34,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
     .answers(&[Answer::json("DeadLetters")]),
 ];
 
-/// What they answer with.
+/// What they return.
 pub(super) const SHAPES: &[Shape] = &[
     ("Sources", "sources:[Source]"),
     (

@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use super::App;
 use super::access::Pass;
 use super::as_of::AsOf;
+use super::dead_letters::{SinkStats, dead_letters_of, sinks_of};
 use super::json;
-use super::letters::{SinkStats, letters_of, sinks_of};
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape};
 use super::stream::{Side, events, place};
@@ -38,7 +38,7 @@ pub(super) const ROUTES: &[Route] = &[
         .answers(&[Answer::text("text/event-stream")]),
 ];
 
-/// What they answer with.
+/// What they return.
 pub(super) const SHAPES: &[Shape] = &[
     (
         "Stats",
@@ -143,7 +143,7 @@ impl Stats {
             name: view.name().to_owned(),
             rows: view.row_count(),
             windows_open: view.windows_open(),
-            dead_letters: letters_of(engine, crate::engine::Owner::View, view.name())
+            dead_letters: dead_letters_of(engine, crate::engine::Owner::View, view.name())
                 .map_or(0, |letters| letters.total()),
             as_of: view.as_of().into(),
         };

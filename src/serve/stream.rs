@@ -10,7 +10,7 @@
 //!
 //! A reader that does not keep up holds nothing back: it is told the changes of many epochs merged into one. Cost per
 //! reader: one task; snapshots and events are encoded once for all readers that are at one place ([`super::snapshots`],
-//! [`super::telling`]), and each is sent piece by piece as its reader takes them.
+//! [`super::event_batch`]), and each is sent piece by piece as its reader takes them.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -29,15 +29,15 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::access::Pass;
-use super::hangup::Hangup;
+use super::event_batch::{EventBatch, Next, ReaderState};
+use super::half_close::HalfClose;
 use super::json::{NUMBERS, numbers};
 use super::problem::Problem;
 use super::route::{self, Answer, Parameter, Route, query};
 use super::stream_event::Event;
-use super::telling::{Next, Telling, Way};
 use super::traffic::{Client, Here};
 use super::views::{find, find_all};
-use super::{App, PARTING, Shared};
+use super::{App, CLOSE_GRACE, Shared};
 use super::{extras, stream_event, stream_id};
 use crate::format::Numbers;
 use crate::time::{Clock, Epoch, parse_duration_ms};
@@ -47,7 +47,7 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How many pieces a reader is handed before others have their turn: those who take as fast as they are sent to would hold up
 /// everybody else.
 pub(super) const TURN: usize = 4;
-/// How many tellings may wait for a slow reader.
+/// How many batches may wait for a slow reader.
 const WAITING: usize = 1;
 /// More epochs than this at once are merged.
 const MERGE_OVER: usize = 64;
@@ -86,17 +86,17 @@ const AFTER: Parameter = query("last_event_id", "string", "As the header, for cl
 const LAST_ID: Parameter = route::header("Last-Event-ID", "Take up after this event");
 
 /// What is known of the client's side of the connection, in the extensions of a request.
-pub(super) type Side = Extension<Arc<Hangup>>;
+pub(super) type Side = Extension<Arc<HalfClose>>;
 
 /// What another task tells, as server-sent events with heartbeats between them.
-pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>, Extension(hangup): Side) -> Response {
-    hangup.watch();
+pub(super) fn events(batches: mpsc::Receiver<Arc<EventBatch>>, Extension(half_close): Side) -> Response {
+    half_close.watch();
     // What a reader takes, and how far it is with it.
-    type Taking = (mpsc::Receiver<Arc<Telling>>, Option<(Arc<Telling>, usize)>, Arc<Hangup>);
-    let next = |(mut told, mut taking, hangup): Taking| async move {
+    type Taking = (mpsc::Receiver<Arc<EventBatch>>, Option<(Arc<EventBatch>, usize)>, Arc<HalfClose>);
+    let next = |(mut batches, mut taking, half_close): Taking| async move {
         let bytes = loop {
-            if let Some((telling, at)) = &mut taking
-                && let Some(part) = telling.sent(*at)
+            if let Some((batch, at)) = &mut taking
+                && let Some(part) = batch.sent(*at)
             {
                 *at += 1;
                 if at.is_multiple_of(TURN) {
@@ -105,17 +105,17 @@ pub(super) fn events(told: mpsc::Receiver<Arc<Telling>>, Extension(hangup): Side
                 break part;
             }
             taking = tokio::select! {
-                next = told.recv() => Some((next?, 0)),
-                () = hangup.probe() => break Bytes::from_static(b": hb\n\n"),
+                next = batches.recv() => Some((next?, 0)),
+                () = half_close.probe() => break Bytes::from_static(b": hb\n\n"),
                 () = tokio::time::sleep(HEARTBEAT) => break Bytes::from_static(b": hb\n\n"),
             };
         };
-        Some((Ok::<_, Infallible>(bytes), (told, taking, hangup)))
+        Some((Ok::<_, Infallible>(bytes), (batches, taking, half_close)))
     };
     // A proxy (nginx) that held events back until its buffer is full would not be told of them.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
     let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache"), unbuffered];
-    (head, Body::from_stream(futures_util::stream::unfold((told, None, hangup), next))).into_response()
+    (head, Body::from_stream(futures_util::stream::unfold((batches, None, half_close), next))).into_response()
 }
 
 #[derive(Deserialize, Default)]
@@ -141,7 +141,7 @@ async fn one(
     (side, Extension(pass)): (Side, Extension<Pass>),
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    start(app, Client::Sse, Some(&name), query, &headers, pass).map(|told| events(told, side))
+    start(app, Client::Sse, Some(&name), query, &headers, pass).map(|batches| events(batches, side))
 }
 
 async fn many(
@@ -150,7 +150,7 @@ async fn many(
     (side, Extension(pass)): (Side, Extension<Pass>),
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    start(app, Client::Sse, None, query, &headers, pass).map(|told| events(told, side))
+    start(app, Client::Sse, None, query, &headers, pass).map(|batches| events(batches, side))
 }
 
 /// Starts to tell a reader of one view, or of those that the query names.
@@ -161,7 +161,7 @@ pub(super) fn start(
     (query, RawQuery(written)): AskedQuery,
     headers: &HeaderMap,
     pass: Pass,
-) -> Result<mpsc::Receiver<Arc<Telling>>, Problem> {
+) -> Result<mpsc::Receiver<Arc<EventBatch>>, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let views = match (one, asked.views.as_deref()) {
         (Some(_), Some(_)) => return Err(Problem::bad_request("views: the path names the view")),
@@ -191,7 +191,7 @@ pub(super) fn start(
     };
     let place = place(&app, kind)?;
     let (out, receiver) = mpsc::channel(WAITING);
-    let way = Way {
+    let state = ReaderState {
         aligned: views.len() < 2 || asked.align.unwrap_or(true),
         places: Vec::new(),
         views,
@@ -200,10 +200,10 @@ pub(super) fn start(
         numbers,
     };
     let reader = Reader {
-        watches: way.views.iter().map(|view| view.watch()).collect(),
+        watches: state.views.iter().map(|view| view.watch()).collect(),
         every: Duration::from_millis(every.unsigned_abs()),
-        tag: way.tag(app.run),
-        way,
+        tag: state.tag(app.run),
+        state,
         extras,
         clock: Clock::start(),
         extras_due: Duration::ZERO,
@@ -248,7 +248,7 @@ impl<T> From<mpsc::error::SendError<T>> for End {
 
 struct Reader {
     app: App,
-    way: Way,
+    state: ReaderState,
     /// What the ids of its events begin with.
     tag: u64,
     watches: Vec<watch::Receiver<Epoch>>,
@@ -258,7 +258,7 @@ struct Reader {
     clock: Clock,
     /// When they are told next, by the clock.
     extras_due: Duration,
-    out: mpsc::Sender<Arc<Telling>>,
+    out: mpsc::Sender<Arc<EventBatch>>,
     closing: watch::Receiver<bool>,
     pass: Pass,
     /// One of those that may read at a time.
@@ -273,7 +273,7 @@ impl Reader {
         let app = self.app.clone();
         let cut_off = async {
             drop(closing.wait_for(|closing| *closing).await);
-            tokio::time::sleep(PARTING).await;
+            tokio::time::sleep(CLOSE_GRACE).await;
         };
         tokio::select! {
             _ = self.follow(begin) => {}
@@ -289,16 +289,18 @@ impl Reader {
         match begin {
             Begin::Snapshot => self.snapshot().await?,
             Begin::Now => {
-                self.way.places = self.way.views.iter().map(|view| view.as_of().into()).collect();
-                if self.way.aligned {
-                    let least = self.way.places.iter().map(|place| place.next).min().unwrap_or(Epoch::END);
-                    self.way.places.fill(least.into());
+                self.state.places = self.state.views.iter().map(|view| view.as_of().into()).collect();
+                if self.state.aligned {
+                    let least = self.state.places.iter().map(|place| place.next).min().unwrap_or(Epoch::END);
+                    self.state.places.fill(least.into());
                 }
                 self.progress().await?;
             }
-            Begin::Resume(id) => match stream_id::read(self.tag, self.way.views.len(), &id) {
-                Some(places) if places.iter().zip(&self.way.views).all(|(place, view)| place.next <= view.as_of()) => {
-                    self.way.places = places;
+            Begin::Resume(id) => match stream_id::read(self.tag, self.state.views.len(), &id) {
+                Some(places)
+                    if places.iter().zip(&self.state.views).all(|(place, view)| place.next <= view.as_of()) =>
+                {
+                    self.state.places = places;
                     resumed = true;
                 }
                 _ => self.reset("the Last-Event-ID is not of this run of the server, or of another request").await?,
@@ -314,14 +316,14 @@ impl Reader {
                 }
             }
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
-            match self.app.tellings.next(self.tag, &self.app.lanes.telling, &self.way).await {
+            match self.app.batches.next(self.tag, &self.app.lanes.encoding, &self.state).await {
                 Next::Gone => self.reset("the changes since then are gone").await?,
-                Next::Told(told) => {
-                    self.app.engine.metrics().sse_compacted.inc_by(told.merged());
-                    self.way.places = told.places().to_vec();
-                    self.out.send(told).await?;
+                Next::Batch(batch) => {
+                    self.app.engine.metrics().sse_compacted.inc_by(batch.merged());
+                    self.state.places = batch.places().to_vec();
+                    self.out.send(batch).await?;
                     // A view with nothing new may have been cut off before it told how far it is.
-                    if resumed && !self.way.aligned {
+                    if resumed && !self.state.aligned {
                         self.progress().await?;
                     }
                 }
@@ -351,7 +353,7 @@ impl Reader {
     }
 
     async fn send(&self, event: Event) -> Result<(), End> {
-        Ok(self.out.send(event.id(stream_id::write(self.tag, &self.way.places)).alone()).await?)
+        Ok(self.out.send(event.id(stream_id::write(self.tag, &self.state.places)).alone()).await?)
     }
 
     async fn reset(&mut self, reason: &str) -> Result<(), End> {
@@ -361,14 +363,14 @@ impl Reader {
 
     /// Tells the rows of all views, and goes on from there.
     async fn snapshot(&mut self) -> Result<(), End> {
-        let Shared { snapshots, tellings, lanes, engine, .. } = &*self.app;
-        let told = snapshots.take(self.tag, tellings, &lanes.telling, engine.views(), &self.way).await;
-        self.way.places = told.places().to_vec();
-        Ok(self.out.send(told).await?)
+        let Shared { snapshots, batches, lanes, engine, .. } = &*self.app;
+        let batch = snapshots.take(self.tag, batches, &lanes.encoding, engine.views(), &self.state).await;
+        self.state.places = batch.places().to_vec();
+        Ok(self.out.send(batch).await?)
     }
 
     async fn progress(&self) -> Result<(), End> {
-        let Way { views, places, aligned, .. } = &self.way;
+        let ReaderState { views, places, aligned, .. } = &self.state;
         for event in stream_event::how_far(views, places, *aligned) {
             self.send(event).await?;
         }

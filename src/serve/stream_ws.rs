@@ -3,7 +3,7 @@
 //! The same reader, the same events: a text frame `{"type":"delta","id":"...","data":{...}}` each, of which `type`, `id` and
 //! `data` are the name, the id and the data of the server-sent event. `?last_event_id=` takes up after an event. After 15 s
 //! without one comes `{"type":"hb"}`. What the client sends is not read for meaning, but shows that it lives: a client that
-//! is silent is sent pings ([`super::signs`]). A client that does not read holds only its own reader back, which is then told merged changes.
+//! is silent is sent pings ([`super::keepalive`]). A client that does not read holds only its own reader back, which is then told merged changes.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -22,13 +22,13 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::App;
 use super::access::Pass;
-use super::parting::{Parting, part};
+use super::close::{CloseReason, close};
+use super::event_batch::EventBatch;
+use super::keepalive::Keepalive;
 use super::problem::Problem;
 use super::route::{Answer, Route};
-use super::signs::Signs;
 use super::socket::{Socket, Upgrade, WRITE_MAX};
 use super::stream::{AskedQuery, HEARTBEAT, OF_MANY, OF_ONE, TURN, start};
-use super::telling::Telling;
 use super::traffic::Client;
 
 /// Clients have nothing to say here: longer frames end the connection.
@@ -76,77 +76,77 @@ fn open(
 ) -> Result<Response, Problem> {
     let upgrade = upgrade?;
     let open = app.sockets.clone().try_read_owned();
-    let signs = Signs::new(&app.access.limits);
+    let keepalive = Keepalive::new(&app.access.limits);
     let events = start(app, Client::WebSocket, one, query, headers, pass.clone())?;
     Ok(upgrade.open(HEARD_BYTES, WRITE_MAX, async move |socket| {
         let _open = open;
-        carry(Carrier { socket, signs, pass }, events).await;
+        carry(Carrier { socket, keepalive, pass }, events).await;
     }))
 }
 
 /// Sends events until there are no more, or the client is gone: it takes nothing, or answers no ping.
-async fn carry(mut carrier: Carrier, mut events: mpsc::Receiver<Arc<Telling>>) {
-    let parting = loop {
+async fn carry(mut carrier: Carrier, mut events: mpsc::Receiver<Arc<EventBatch>>) {
+    let reason = loop {
         let next = match carrier.next(&mut events).await {
-            Next::Told(told) => carrier.tell(&told).await,
+            Next::Batch(batch) => carrier.send(&batch).await,
             Next::Say(message) => carrier.say(message).await,
-            Next::End(parting) => break parting,
+            Next::End(reason) => break reason,
         };
-        if let Err(Gone(parting)) = next {
-            break parting;
+        if let Err(Gone(reason)) = next {
+            break reason;
         }
     };
-    if let Some(parting) = parting {
-        part(&mut carrier.socket, parting).await;
+    if let Some(reason) = reason {
+        close(&mut carrier.socket, reason).await;
     }
 }
 
 /// The client is gone, or goes with this.
-struct Gone(Option<Parting>);
+struct Gone(Option<CloseReason>);
 
 impl From<Error> for Gone {
     fn from(error: Error) -> Gone {
-        Gone(Parting::of(&error))
+        Gone(CloseReason::of(&error))
     }
 }
 
 /// What is to be done next.
 enum Next {
-    Told(Arc<Telling>),
+    Batch(Arc<EventBatch>),
     Say(Message),
-    End(Option<Parting>),
+    End(Option<CloseReason>),
 }
 
 struct Carrier {
     socket: Socket,
-    signs: Signs,
+    keepalive: Keepalive,
     pass: Pass,
 }
 
 impl Carrier {
     /// Waits for something to tell, listening to the client.
-    async fn next(&mut self, events: &mut mpsc::Receiver<Arc<Telling>>) -> Next {
+    async fn next(&mut self, events: &mut mpsc::Receiver<Arc<EventBatch>>) -> Next {
         let mut beat = pin!(sleep(HEARTBEAT));
-        let mut silent = pin!(sleep(self.signs.left()));
+        let mut silent = pin!(sleep(self.keepalive.left()));
         loop {
             tokio::select! {
-                told = events.recv() => return match told {
-                    Some(told) => Next::Told(told),
-                    None if self.pass.is_over() => Next::End(Some(Parting::token())),
-                    None => Next::End(Some(Parting::away("the server ends"))),
+                batch = events.recv() => return match batch {
+                    Some(batch) => Next::Batch(batch),
+                    None if self.pass.is_over() => Next::End(Some(CloseReason::token())),
+                    None => Next::End(Some(CloseReason::away("the server ends"))),
                 },
                 // Pings are answered below us, and so is the goodbye.
                 heard = self.socket.next() => match heard {
                     Some(Ok(_)) => {
-                        self.signs.lives();
-                        silent.set(sleep(self.signs.left()));
+                        self.keepalive.lives();
+                        silent.set(sleep(self.keepalive.left()));
                     }
-                    Some(Err(error)) => return Next::End(Parting::of(&error)),
+                    Some(Err(error)) => return Next::End(CloseReason::of(&error)),
                     None => return Next::End(None),
                 },
-                () = &mut silent => return match self.signs.silent() {
+                () = &mut silent => return match self.keepalive.silent() {
                     true => Next::Say(Message::Ping(Bytes::new())),
-                    false => Next::End(Some(Parting::silent(&self.signs))),
+                    false => Next::End(Some(CloseReason::silent(&self.keepalive))),
                 },
                 () = &mut beat => return Next::Say(Message::Text(r#"{"type":"hb"}"#.into())),
             }
@@ -154,12 +154,12 @@ impl Carrier {
     }
 
     /// Tells all of it, as the client takes it.
-    async fn tell(&mut self, telling: &Telling) -> Result<(), Gone> {
-        for (at, part) in (0..).map_while(|at| Some((at, telling.frame(at)?))) {
+    async fn send(&mut self, batch: &EventBatch) -> Result<(), Gone> {
+        for (at, part) in (0..).map_while(|at| Some((at, batch.frame(at)?))) {
             if usize::is_multiple_of(at, TURN) {
                 tokio::task::yield_now().await;
             }
-            let ping = self.signs.sends(part.text.len());
+            let ping = self.keepalive.sends(part.text.len());
             self.room(false).await?;
             self.socket.start_send_unpin(part.into())?;
             if ping {
@@ -183,7 +183,7 @@ impl Carrier {
         let room = poll_fn(|context| {
             while let Poll::Ready(heard) = self.socket.poll_next_unpin(context) {
                 heard.ok_or(Gone(None))??;
-                self.signs.lives();
+                self.keepalive.lives();
             }
             let room = match all {
                 true => self.socket.poll_flush_unpin(context),
@@ -194,7 +194,7 @@ impl Carrier {
         });
         room.await?;
         if waited {
-            self.signs.lives();
+            self.keepalive.lives();
         }
         Ok(())
     }

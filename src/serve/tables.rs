@@ -68,7 +68,7 @@ pub(super) const ROUTES: &[Route] = &[
     change_of(Method::Post, "/api/rules", "Puts rows into the table `rules`", || post(rules)),
 ];
 
-/// What they answer with; rows have the columns of the table.
+/// What they return; rows have the columns of the table.
 pub(super) const SHAPES: &[Shape] = &[
     ("Tables", "tables:[Table]"),
     ("Table", "name:string columns:[Column] key:[string] rows:integer as_of:AsOf"),
@@ -162,7 +162,7 @@ async fn put_in(app: &App, table: &Arc<Table>, headers: &HeaderMap, body: Body) 
         }
         read(table, &objects, Wanted::Rows, app.engine.dataflow().zone)
     };
-    let Given { rows, .. } = app.lanes.taking.run(given).await?;
+    let Given { rows, .. } = app.lanes.decoding.run(given).await?;
     change(app, table, Change::Upsert(rows)).await
 }
 
@@ -180,7 +180,7 @@ async fn update(
         }
         read(table, &objects, Wanted::Columns, app.engine.dataflow().zone)
     };
-    let Given { rows, given } = app.lanes.taking.run(given).await?;
+    let Given { rows, given } = app.lanes.decoding.run(given).await?;
     change(&app, table, Change::Update { rows, given }).await
 }
 
@@ -199,7 +199,7 @@ async fn replace(
         }
         read(table, &objects, Wanted::Rows, app.engine.dataflow().zone)
     };
-    let Given { rows, .. } = app.lanes.taking.run(given).await?;
+    let Given { rows, .. } = app.lanes.decoding.run(given).await?;
     change(&app, table, Change::Replace(rows)).await
 }
 
@@ -212,7 +212,7 @@ async fn take_out(
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let mut objects = app.lanes.taking.run(|| objects(&app, &headers, body)).await?;
+    let mut objects = app.lanes.decoding.run(|| objects(&app, &headers, body)).await?;
     if !query.is_empty() {
         // As rows are asked for.
         let query: Vec<(String, String)> = query
@@ -240,7 +240,7 @@ async fn take_out(
         )));
     }
     let Given { rows, .. } =
-        app.lanes.taking.run(|| read(table, &objects, Wanted::Keys, app.engine.dataflow().zone)).await?;
+        app.lanes.decoding.run(|| read(table, &objects, Wanted::Keys, app.engine.dataflow().zone)).await?;
     change(&app, table, Change::Delete(rows)).await
 }
 
@@ -250,7 +250,7 @@ async fn change(app: &App, table: &Table, change: Change) -> Result<Json<Changed
         let detail = "the run has ended, and with it the table: nothing was changed";
         Problem::new(StatusCode::CONFLICT, detail)
     };
-    let sent = app.lanes.taking.run(|| table.change(&change)).await.map_err(|Ended| ended())?;
+    let sent = app.lanes.decoding.run(|| table.change(&change)).await.map_err(|Ended| ended())?;
     let epoch = sent.await.map_err(|_| ended())?;
     let shown = async {
         for mut view in table.watches() {

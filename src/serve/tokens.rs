@@ -66,7 +66,7 @@ impl Tokens {
         }
     }
 
-    /// These are those of `other` from now on; answers whether they are others.
+    /// These are those of `other` from now on; returns whether they are others.
     pub fn replace(&self, other: &Tokens) -> bool {
         let fresh = other.now();
         let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -63,7 +63,7 @@ struct Refused {
     counter: Counter,
     /// When it was logged last, in ms by the clock from 1, and how many there had been.
     logged: AtomicU64,
-    told: AtomicU64,
+    logged_count: AtomicU64,
 }
 
 /// Somebody who is there until this is dropped.
@@ -89,7 +89,7 @@ impl Traffic {
         let refused = |(kind, _): &(&str, &str)| Refused {
             counter: metrics.refusals.get_or_create_owned(&of(kind)),
             logged: AtomicU64::new(0),
-            told: AtomicU64::new(0),
+            logged_count: AtomicU64::new(0),
         };
         Traffic {
             clock: Clock::start(),
@@ -133,7 +133,7 @@ impl Traffic {
         let due = last == 0 || now.saturating_sub(last) >= LOG_EVERY_MS;
         if due && refused.logged.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let all = refused.counter.get();
-            let more = all.saturating_sub(refused.told.swap(all, Ordering::Relaxed));
+            let more = all.saturating_sub(refused.logged_count.swap(all, Ordering::Relaxed));
             tracing::warn!(kind, count = more, "refused {whom}: {meaning}");
         }
     }
@@ -154,7 +154,7 @@ impl Traffic {
 pub(super) struct Kind(pub(super) &'static str);
 
 /// Why an answer refuses; `None` if it does not.
-pub(super) fn kind(status: StatusCode, told: Option<Kind>) -> Option<&'static str> {
+pub(super) fn kind(status: StatusCode, noted: Option<Kind>) -> Option<&'static str> {
     let by_status = match status.as_u16() {
         ..=399 => return None,
         401 => "unauthorized",
@@ -169,7 +169,7 @@ pub(super) fn kind(status: StatusCode, told: Option<Kind>) -> Option<&'static st
         500.. => "failed",
         _ => "malformed",
     };
-    Some(told.map_or(by_status, |Kind(kind)| kind))
+    Some(noted.map_or(by_status, |Kind(kind)| kind))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     query("", "string", "The same, for a column with another name than the parameters here"),
 ];
 
-/// What it answers with; a row has the columns of the view besides.
+/// What it returns; a row has the columns of the view besides.
 pub(super) const SHAPES: &[Shape] = &[
     ("Rows", "view:string as_of:AsOf rows:[Row] next:string? total:integer"),
     ("Row", "_status:string _version:integer ..."),
@@ -104,7 +104,7 @@ pub(super) async fn newest(app: &App, view: Arc<View>, limit: usize) -> Result<R
 }
 
 async fn answer(app: &App, view: Arc<View>, asked: Asked, kind: Kind) -> Result<Response, Problem> {
-    let body = app.lanes.telling.run(|| body(&view, &asked, kind)).await?;
+    let body = app.lanes.encoding.run(|| body(&view, &asked, kind)).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

@@ -8,11 +8,11 @@ use axum::routing::get;
 use serde::Serialize;
 
 use super::App;
-use super::around::percent_decoded;
 use super::as_of::AsOf;
 use super::columns::{Column, columns};
-use super::letters::letters_of;
+use super::dead_letters::dead_letters_of;
 use super::problem::Problem;
+use super::request_layer::percent_decoded;
 use super::route::{Answer, Route, Shape};
 use crate::engine::{Engine, Owner};
 use crate::plan::{Chart, Emit};
@@ -25,7 +25,7 @@ pub(super) const ROUTES: &[Route] = &[
         .answers(&[Answer::json("View")]),
 ];
 
-/// What they answer with.
+/// What they return.
 pub(super) const SHAPES: &[Shape] = &[
     ("Views", "run:string views:[View]"),
     (
@@ -92,7 +92,7 @@ impl About {
             rows: view.row_count(),
             windows_open: view.windows_open(),
             evicted: view.evicted(),
-            dead_letters: letters_of(engine, Owner::View, view.name()).map_or(0, |letters| letters.total()),
+            dead_letters: dead_letters_of(engine, Owner::View, view.name()).map_or(0, |letters| letters.total()),
             as_of: view.as_of().into(),
             alert: spec.options.get("alert").map(|severity| severity.trim().to_ascii_lowercase()),
             chart: spec

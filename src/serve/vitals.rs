@@ -22,7 +22,7 @@ use crate::retry::Stand;
 pub(super) const ROUTES: &[Route] =
     &[Route::get("/api/v1/health", "How the server is, in full", || get(vitals)).answers(&[Answer::json("Vitals")])];
 
-/// What it answers with.
+/// What it returns.
 pub(super) const SHAPES: &[Shape] = &[
     (
         "Vitals",

@@ -68,7 +68,7 @@ export class View {
   }
 }
 
-/** Takes an event of the stream into `views`; answers the view and what was told of it, or null if it is of no view here. */
+/** Takes an event of the stream into `views`; returns the view and what was told of it, or null if it is of no view here. */
 export function apply(views, name, text) {
   const told = JSON.parse(text);
   const view = views.get(told.view);

@@ -1,9 +1,9 @@
-//! What readers of some views are told on their way from where they are to where the views are: made once, for all readers
-//! that stand there.
+//! The events that take readers of some views from where they are to where the views are: a batch of them, made once for all
+//! readers that stand there.
 //!
 //! Invariant: what is told depends on the views, the place and how it was asked for, never on who asks or when; so readers at
 //! one place go on to one place, stay together, and share the bytes. A reader that was left behind follows the same
-//! steps while they are kept. Memory: the last [`KEPT`] tellings, [`KEPT_BYTES`] of them, and what readers have not taken yet;
+//! steps while they are kept. Memory: the last [`KEPT`] batches, [`KEPT_BYTES`] of them, and what readers have not taken yet;
 //! all of it counts for the limit `answers`, and while that is nearly reached nothing is told anew.
 //!
 //! A window of many rows that closes is much to write: it is written off the threads that serve everybody ([`super::lanes`]),
@@ -27,13 +27,13 @@ use crate::format::Numbers;
 use crate::time::Epoch;
 use crate::view::{Place, Step, View};
 
-/// How many tellings are kept, and of how many bytes.
+/// How many batches are kept, and of how many bytes.
 const KEPT: usize = 64;
 const KEPT_BYTES: usize = 16 << 20;
 
 /// Where a reader is, and what it wants to be told.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
+pub(super) struct ReaderState {
     pub(super) views: Vec<Arc<View>>,
     /// By view.
     pub(super) places: Vec<Place>,
@@ -47,7 +47,7 @@ pub(super) struct Way {
     pub(super) numbers: Numbers,
 }
 
-impl Way {
+impl ReaderState {
     /// A number that tells this run of the server and what is asked for from others: the ids of events begin with it, so
     /// that one of another request is not taken for a place of this one.
     pub(super) fn tag(&self, run: u64) -> u64 {
@@ -59,7 +59,7 @@ impl Way {
 
 /// Events one after another, and where a reader is that took them.
 #[derive(Debug)]
-pub(super) struct Telling {
+pub(super) struct EventBatch {
     events: Vec<Event>,
     places: Vec<Place>,
     /// Of how many views changes were merged.
@@ -78,7 +78,7 @@ enum Chunk {
     Piece(usize, usize),
 }
 
-impl Way {
+impl ReaderState {
     /// How far its views are: together, or each.
     pub(super) fn ends(&self) -> Vec<Epoch> {
         let ends: Vec<Epoch> = self.views.iter().map(|view| view.as_of()).collect();
@@ -89,19 +89,19 @@ impl Way {
 
 impl Event {
     /// Told to one reader, that stays where it is.
-    pub(super) fn alone(self) -> Arc<Telling> {
-        Arc::new(Telling::new(vec![self], Vec::new(), 0))
+    pub(super) fn alone(self) -> Arc<EventBatch> {
+        Arc::new(EventBatch::new(vec![self], Vec::new(), 0))
     }
 }
 
-impl Telling {
-    pub(super) fn new(events: Vec<Event>, places: Vec<Place>, merged: u64) -> Telling {
-        Telling { events, places, merged, sent: OnceLock::new(), frames: OnceLock::new(), held: None }
+impl EventBatch {
+    pub(super) fn new(events: Vec<Event>, places: Vec<Place>, merged: u64) -> EventBatch {
+        EventBatch { events, places, merged, sent: OnceLock::new(), frames: OnceLock::new(), held: None }
     }
 
     /// What it takes in memory counts for that.
-    pub(super) fn holding(self, answers: &Budget) -> Telling {
-        Telling { held: Some(answers.owe(self.bytes())), ..self }
+    pub(super) fn holding(self, answers: &Budget) -> EventBatch {
+        EventBatch { held: Some(answers.owe(self.bytes())), ..self }
     }
 
     /// Where a reader is that took it.
@@ -180,16 +180,16 @@ impl Telling {
 #[derive(Clone, Debug)]
 pub(super) enum Next {
     /// This, and then it is further.
-    Told(Arc<Telling>),
+    Batch(Arc<EventBatch>),
     /// Nothing is new.
     Nothing,
     /// Some of what it does not know yet is gone.
     Gone,
 }
 
-/// The last tellings, by where they begin.
+/// The last batches, by where they begin.
 #[derive(Debug)]
-pub(super) struct Tellings {
+pub(super) struct EventBatches {
     kept: Mutex<Kept>,
     pub(super) answers: Budget,
 }
@@ -204,7 +204,7 @@ struct Kept {
 }
 
 /// Who comes first makes it; the others wait for it.
-type Slot = Arc<OnceCell<Option<Arc<Telling>>>>;
+type Slot = Arc<OnceCell<Option<Arc<EventBatch>>>>;
 
 /// A way, its views by their addresses: they live as long as the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -217,10 +217,10 @@ struct Key {
     numbers: Numbers,
 }
 
-impl Tellings {
+impl EventBatches {
     /// Nothing is kept yet.
-    pub(super) fn new(answers: Budget) -> Tellings {
-        Tellings { kept: Mutex::default(), answers }
+    pub(super) fn new(answers: Budget) -> EventBatches {
+        EventBatches { kept: Mutex::default(), answers }
     }
 
     /// Forgets all, when nobody reads.
@@ -236,40 +236,40 @@ impl Tellings {
     }
 
     /// What a reader on its way hears next; ids begin with `tag`.
-    pub(super) async fn next(&self, tag: u64, lane: &Lane, way: &Way) -> Next {
-        let ends = way.ends();
-        if way.places.iter().zip(&ends).all(|(place, end)| *end <= place.closed) {
+    pub(super) async fn next(&self, tag: u64, lane: &Lane, reader: &ReaderState) -> Next {
+        let ends = reader.ends();
+        if reader.places.iter().zip(&ends).all(|(place, end)| *end <= place.closed) {
             return Next::Nothing;
         }
         self.room().await;
-        let slot = self.slot(way);
-        let told = slot.get_or_init(async || {
+        let slot = self.slot(reader);
+        let made = slot.get_or_init(async || {
             lane.run(|| {
-                let told = tell(tag, way, &ends).map(|told| Arc::new(told.holding(&self.answers)));
+                let made = batch(tag, reader, &ends).map(|batch| Arc::new(batch.holding(&self.answers)));
                 // Most readers want it so.
-                told.iter().for_each(|told| drop(told.sent(0)));
-                told
+                made.iter().for_each(|batch| drop(batch.sent(0)));
+                made
             })
             .await
         });
-        told.await.clone().map_or(Next::Gone, Next::Told)
+        made.await.clone().map_or(Next::Gone, Next::Batch)
     }
 
-    fn slot(&self, way: &Way) -> Slot {
+    fn slot(&self, reader: &ReaderState) -> Slot {
         let key = Key {
-            views: way.views.iter().map(|view| Arc::as_ptr(view) as usize).collect(),
-            places: way.places.clone(),
-            only_final: way.only_final,
-            aligned: way.aligned,
-            merge_over: way.merge_over,
-            numbers: way.numbers,
+            views: reader.views.iter().map(|view| Arc::as_ptr(view) as usize).collect(),
+            places: reader.places.clone(),
+            only_final: reader.only_final,
+            aligned: reader.aligned,
+            merge_over: reader.merge_over,
+            numbers: reader.numbers,
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = kept.by_way.get(&key) {
             return slot.clone();
         }
         // As events, and as they are sent.
-        let bytes = |(_, slot): &(Key, Slot)| slot.get().and_then(Option::as_ref).map_or(0, |told| 2 * told.bytes());
+        let bytes = |(_, slot): &(Key, Slot)| slot.get().and_then(Option::as_ref).map_or(0, |batch| 2 * batch.bytes());
         let mut held: usize = kept.order.iter().map(bytes).sum();
         while kept.order.len() >= KEPT || held > KEPT_BYTES {
             let Some(oldest) = kept.order.pop_front() else { break };
@@ -284,26 +284,27 @@ impl Tellings {
 }
 
 /// The way to `ends`; `None` if some changes are gone.
-fn tell(tag: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
+fn batch(tag: u64, reader: &ReaderState, ends: &[Epoch]) -> Option<EventBatch> {
     let step = |((view, place), end): ((&Arc<View>, &Place), &Epoch)| {
         if *end <= place.closed {
             return Some(None);
         }
-        view.step(*place, *end, way.merge_over).map(Some)
+        view.step(*place, *end, reader.merge_over).map(Some)
     };
-    let steps: Vec<Option<Step>> = way.views.iter().zip(&way.places).zip(ends).map(step).collect::<Option<_>>()?;
+    let steps: Vec<Option<Step>> =
+        reader.views.iter().zip(&reader.places).zip(ends).map(step).collect::<Option<_>>()?;
     let mut order: Vec<(Epoch, usize, usize)> = Vec::new();
     for (view, step) in steps.iter().enumerate() {
-        let told = step.iter().flat_map(|step| step.told.iter().enumerate());
-        order.extend(told.map(|(at, told)| (told.changes.epoch, view, at)));
+        let changes = step.iter().flat_map(|step| step.told.iter().enumerate());
+        order.extend(changes.map(|(at, told)| (told.changes.epoch, view, at)));
     }
     order.sort_unstable();
-    let (mut events, mut places) = (Vec::new(), way.places.clone());
+    let (mut events, mut places) = (Vec::new(), reader.places.clone());
     let mut push = |event: Event, places: &[Place]| events.push(event.id(stream_id::write(tag, places)));
     for (epoch, view, at) in order {
         let Some(step) = &steps[view] else { continue };
         let next = Epoch { tick: epoch.tick.saturating_add(1), ..epoch };
-        let event = stream_event::delta(&way.views[view], &step.told[at], next, (way.only_final, way.numbers));
+        let event = stream_event::delta(&reader.views[view], &step.told[at], next, (reader.only_final, reader.numbers));
         let closed = if step.closes { places[view].closed } else { next };
         places[view] = Place { closed, next, merged: step.merged };
         event.into_iter().for_each(|event| push(event, &places));
@@ -311,16 +312,16 @@ fn tell(tag: u64, way: &Way, ends: &[Epoch]) -> Option<Telling> {
     for (view, step) in steps.iter().enumerate() {
         let Some(step) = step else { continue };
         places[view] = step.to.into();
-        let event = stream_event::closed(&way.views[view], &step.closed, (way.only_final, way.numbers));
+        let event = stream_event::closed(&reader.views[view], &step.closed, (reader.only_final, reader.numbers));
         event.into_iter().for_each(|event| push(event, &places));
     }
-    if way.aligned {
+    if reader.aligned {
         push(stream_event::progress_of_all(&places), &places);
     } else {
-        for (view, step) in way.views.iter().zip(&steps) {
+        for (view, step) in reader.views.iter().zip(&steps) {
             step.iter().for_each(|step| push(stream_event::progress(view, step.to), &places));
         }
     }
     let merged = steps.iter().flatten().filter(|step| step.merged).count() as u64;
-    Some(Telling::new(events, places, merged))
+    Some(EventBatch::new(events, places, merged))
 }

@@ -15,7 +15,7 @@ const ASK_BYTES: usize = 128 << 10;
 
 /// Of one client.
 #[derive(Debug)]
-pub(super) struct Signs {
+pub(super) struct Keepalive {
     /// How long it may be silent, half of it before it is asked.
     pub(super) idle: Duration,
     pace: Pace,
@@ -28,10 +28,10 @@ pub(super) struct Signs {
     asked: bool,
 }
 
-impl Signs {
-    pub(super) fn new(limits: &Limits) -> Signs {
+impl Keepalive {
+    pub(super) fn new(limits: &Limits) -> Keepalive {
         let (idle, pace) = (limits.time(Limit::Idle), Pace::of_answers(limits));
-        Signs { idle, pace, unheard: 0, unasked: 0, since: Clock::start(), asked: false }
+        Keepalive { idle, pace, unheard: 0, unasked: 0, since: Clock::start(), asked: false }
     }
 
     /// It is sent so many bytes; true if a ping is to go along.
@@ -74,16 +74,22 @@ mod tests {
 
     #[test]
     fn a_slow_client_has_the_time_that_what_lies_before_a_ping_may_take() {
-        let mut signs = Signs::new(&"idle=10s,rate=64KiB".parse().unwrap());
+        let mut keepalive = Keepalive::new(&"idle=10s,rate=64KiB".parse().unwrap());
         let seconds = Duration::from_secs;
-        assert_eq!(signs.patience(), seconds(5));
-        assert!(signs.silent() && signs.patience() == seconds(5) && !signs.silent(), "nothing lies before it");
-        signs.lives();
-        assert!(!signs.sends(64 << 10) && signs.sends(64 << 10) && !signs.sends(100), "a ping at every so many");
-        assert_eq!(signs.patience(), seconds(5), "before it is asked");
-        assert!(signs.silent());
-        assert_eq!(signs.patience(), seconds(7));
-        signs.lives();
-        assert!(signs.silent() && signs.patience() == seconds(5) && !signs.silent());
+        assert_eq!(keepalive.patience(), seconds(5));
+        assert!(
+            keepalive.silent() && keepalive.patience() == seconds(5) && !keepalive.silent(),
+            "nothing lies before it"
+        );
+        keepalive.lives();
+        assert!(
+            !keepalive.sends(64 << 10) && keepalive.sends(64 << 10) && !keepalive.sends(100),
+            "a ping at every so many"
+        );
+        assert_eq!(keepalive.patience(), seconds(5), "before it is asked");
+        assert!(keepalive.silent());
+        assert_eq!(keepalive.patience(), seconds(7));
+        keepalive.lives();
+        assert!(keepalive.silent() && keepalive.patience() == seconds(5) && !keepalive.silent());
     }
 }

@@ -29,7 +29,7 @@ pub(super) const ROUTES: &[Route] = &[
         .answers(&[Answer::json("SinkDeadLetters")]),
 ];
 
-/// What they answer with.
+/// What they return.
 pub(super) const SHAPES: &[Shape] = &[
     ("ViewDeadLetters", "view:string total:integer dead_letters:[ViewDeadLetter]"),
     ("ViewDeadLetter", "position:string reason:string detail:string content:string expression:string count:integer"),
@@ -39,7 +39,7 @@ pub(super) const SHAPES: &[Shape] = &[
 ];
 
 /// The dead letters of a view or sink.
-pub(super) fn letters_of<'a>(engine: &'a Engine, owner: Owner, name: &str) -> Option<&'a DeadLetters> {
+pub(super) fn dead_letters_of<'a>(engine: &'a Engine, owner: Owner, name: &str) -> Option<&'a DeadLetters> {
     of_all(engine, owner).find(|letters| letters.name() == name)
 }
 
@@ -102,7 +102,7 @@ async fn of_view(
 ) -> Result<Json<OfView>, Problem> {
     let view = find(&app, &name)?;
     let limit = Asked::limit(query)?;
-    let letters = letters_of(&app.engine, Owner::View, view.name());
+    let letters = dead_letters_of(&app.engine, Owner::View, view.name());
     let letters = letters.map_or_else(Letters::default, |letters| Letters::of(letters, limit));
     Ok(Json(OfView { view: view.name().to_owned(), letters }))
 }
@@ -113,7 +113,7 @@ async fn of_sink(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<OfSink>, Problem> {
     let known = || of_all(&app.engine, Owner::Sink).map(DeadLetters::name);
-    let letters = letters_of(&app.engine, Owner::Sink, &name);
+    let letters = dead_letters_of(&app.engine, Owner::Sink, &name);
     let letters = letters.ok_or_else(|| Problem::unknown("sink", &name, known()))?;
     Ok(Json(OfSink { sink: letters.name().to_owned(), letters: Letters::of(letters, Asked::limit(query)?) }))
 }

@@ -1,5 +1,5 @@
-//! What is the same for every request: its id, the token that came with it, the bounds of its body and of its client, the
-//! problem that every refusal becomes, the headers of every answer, and one line of the log.
+//! The layer around all routes: what is the same for every request. Its id, the token that came with it, the bounds of its body
+//! and of its client, the problem that every refusal becomes, the headers of every answer, and one line of the log.
 //!
 //! A token in the query is taken out before anyone sees it: it is in no log and no other error.
 
@@ -33,7 +33,7 @@ const ID_CHARS: usize = 128;
 const DETAIL_BYTES: usize = 4096;
 
 /// The layer around all routes.
-pub(super) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(super) async fn request_layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let clock = Clock::start();
     let id = request_id(&app, request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -41,7 +41,7 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
     let shared = app.access.origins.shared(request.headers());
     let sent = take_token(&mut request);
     request.extensions_mut().insert(Sent(sent));
-    let span = app.access.spans.as_ref().and_then(|recorder| Told::begin(recorder, &request, &id));
+    let span = app.access.spans.as_ref().and_then(|recorder| RequestSpan::begin(recorder, &request, &id));
 
     let answer = async {
         match bound(&app, request, shared.is_some()) {
@@ -53,7 +53,7 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
         }
     };
     let answer = problem::REQUEST.scope(id.clone(), answer).await;
-    let mut response = answer::held(compress(answer, coding, &app.lanes.telling).await, &app.answers);
+    let mut response = answer::held(compress(answer, coding, &app.lanes.encoding).await, &app.answers);
 
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -70,8 +70,8 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
     }
     app.traffic.answered(&method, response.status(), clock.elapsed_seconds());
-    let told = response.extensions().get::<Kind>().copied();
-    if let Some(kind) = traffic::kind(response.status(), told) {
+    let refused = response.extensions().get::<Kind>().copied();
+    if let Some(kind) = traffic::kind(response.status(), refused) {
         app.traffic.refuse(kind, &format_args!("{method} {path}"));
     }
     let (status, ms) = (response.status().as_u16(), clock.elapsed_ms());
@@ -86,7 +86,7 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
 }
 
 /// A request that becomes a span.
-struct Told<'a> {
+struct RequestSpan<'a> {
     recorder: &'a Recorder,
     recording: Recording,
     name: String,
@@ -94,9 +94,9 @@ struct Told<'a> {
     attributes: Vec<(&'static str, String)>,
 }
 
-impl Told<'_> {
+impl RequestSpan<'_> {
     /// Begins the span of a request, if it is to be one. Probes and scrapes begin no trace.
-    fn begin<'a>(recorder: &'a Recorder, request: &Request, id: &str) -> Option<Told<'a>> {
+    fn begin<'a>(recorder: &'a Recorder, request: &Request, id: &str) -> Option<RequestSpan<'a>> {
         let path = request.uri().path();
         let header = request.headers().get("traceparent").and_then(|parent| parent.to_str().ok());
         let parent = header.and_then(Traceparent::parse);
@@ -111,7 +111,7 @@ impl Told<'_> {
         attributes.push(("http.request.header.x-request-id", id.to_owned()));
         attributes.extend(route.map(|route| ("http.route", route.to_owned())));
         attributes.extend(request.extensions().get::<Peer>().map(|peer| ("client.address", peer.0.to_string())));
-        Some(Told { recorder, recording, name, start_ms: now_ms(), attributes })
+        Some(RequestSpan { recorder, recording, name, start_ms: now_ms(), attributes })
     }
 
     fn end(self, status: u16, ms: f64) {

@@ -17,13 +17,13 @@ const AGAIN_MS: [u64; 4] = [20, 200, 1_000, 4_000];
 
 /// Of one connection; looks for nothing until it is watched.
 #[derive(Debug, Default)]
-pub(super) struct Hangup {
+pub(super) struct HalfClose {
     watched: AtomicBool,
     seen: Notify,
     probed: AtomicUsize,
 }
 
-impl Hangup {
+impl HalfClose {
     /// A stream goes out from now on.
     pub(super) fn watch(&self) {
         self.watched.store(true, Ordering::Relaxed);

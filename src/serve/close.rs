@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::PARTING;
+use super::CLOSE_GRACE;
+use super::keepalive::Keepalive;
 use super::paced::Cut;
-use super::signs::Signs;
 use super::socket::Socket;
 
 /// The longest reason of a Close, in bytes.
@@ -27,30 +27,30 @@ const REASON_BYTES: usize = 123;
 
 /// Why the server ends a connection, as a Close says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parting {
+pub(super) struct CloseReason {
     code: CloseCode,
     reason: String,
 }
 
-impl Parting {
+impl CloseReason {
     /// The server goes, or has waited long enough.
-    pub(super) fn away(reason: impl Into<String>) -> Parting {
-        Parting { code: CloseCode::Away, reason: reason.into() }
+    pub(super) fn away(reason: impl Into<String>) -> CloseReason {
+        CloseReason { code: CloseCode::Away, reason: reason.into() }
     }
 
     /// The client may not go on.
-    pub(super) fn token() -> Parting {
-        Parting { code: CloseCode::Policy, reason: "the token is not good any more".to_owned() }
+    pub(super) fn token() -> CloseReason {
+        CloseReason { code: CloseCode::Policy, reason: "the token is not good any more".to_owned() }
     }
 
     /// The client gave no sign of life for so long.
-    pub(super) fn silent(signs: &Signs) -> Parting {
-        let idle = signs.idle.as_secs_f64();
-        Parting::away(format!("nothing was heard for {idle} s, no answer to a ping either"))
+    pub(super) fn silent(keepalive: &Keepalive) -> CloseReason {
+        let idle = keepalive.idle.as_secs_f64();
+        CloseReason::away(format!("nothing was heard for {idle} s, no answer to a ping either"))
     }
 
     /// What is wrong with what the client sent; `None` if it is gone and cannot be told.
-    pub(super) fn of(error: &Error) -> Option<Parting> {
+    pub(super) fn of(error: &Error) -> Option<CloseReason> {
         let (code, reason) = match error {
             Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
                 (CloseCode::Size, format!("a message of {size} bytes; the limit is {max_size}"))
@@ -71,20 +71,20 @@ impl Parting {
             Error::Protocol(error) => (CloseCode::Protocol, error.to_string()),
             _ => return None,
         };
-        Some(Parting { code, reason })
+        Some(CloseReason { code, reason })
     }
 }
 
 /// Ends a connection with the reason. What the client still sends is read and let go for a moment: a connection that is
 /// closed with bytes unread is reset, and the client might not hear the reason.
-pub(super) async fn part(socket: &mut Socket, Parting { code, mut reason }: Parting) {
+pub(super) async fn close(socket: &mut Socket, CloseReason { code, mut reason }: CloseReason) {
     let mut end = reason.len().min(REASON_BYTES);
     while !reason.is_char_boundary(end) {
         end -= 1;
     }
     reason.truncate(end);
     let goodbye = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-    let told = async {
+    let goodbye_said = async {
         socket.send(goodbye).await?;
         let stream = socket.get_mut();
         stream.shutdown().await?;
@@ -93,7 +93,7 @@ pub(super) async fn part(socket: &mut Socket, Parting { code, mut reason }: Part
         Ok::<(), Error>(())
     };
     // Nobody listens if the client went first.
-    let _ = timeout(PARTING, told).await;
+    let _ = timeout(CLOSE_GRACE, goodbye_said).await;
 }
 
 /// A connection's bytes, a Close on the second asking.
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn errors_have_their_codes() {
-        let code = |error: &Error| Parting::of(error).map(|parting| u16::from(parting.code));
+        let code = |error: &Error| CloseReason::of(error).map(|close| u16::from(close.code));
         assert_eq!(code(&Error::Capacity(CapacityError::MessageTooLong { size: 5, max_size: 4 })), Some(1009));
         assert_eq!(code(&Error::Utf8(String::new())), Some(1007));
         assert_eq!(code(&Error::Protocol(ProtocolError::UnmaskedFrameFromClient)), Some(1002));
