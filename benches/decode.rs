@@ -296,7 +296,7 @@ fn read(file: &std::path::Path, decode: &[usize], threads: &str) -> usize {
         schema: wanted,
     };
     let mut rows = 0;
-    for reader in &mut connector.open(&spec).expect("the file is there") {
+    for reader in &mut highwater::source::open_all(&spec).expect("the file is there") {
         while let Read::Rows(decoded) = reader.read().expect("the file can be read") {
             rows += decoded.batch.num_rows();
         }

@@ -63,7 +63,7 @@ fn generate(connector: &str, options: &[(&str, &str)], columns: &[&str], events:
         schema,
     };
     let mut rows = 0;
-    for reader in &mut connector.open(&spec).expect("the options are right") {
+    for reader in &mut highwater::source::open_all(&spec).expect("the options are right") {
         while let Read::Rows(decoded) = reader.read().expect("generators do not fail") {
             rows += decoded.batch.num_rows();
         }

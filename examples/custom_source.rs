@@ -13,7 +13,7 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMill
 use arrow_schema::{DataType, Field, FieldRef, SchemaRef, TimeUnit};
 use highwater::engine::{Config, Engine};
 use highwater::options::{OptionSpec, Options};
-use highwater::source::{Connector, Decoded, Read, Reader, SourceError, SourceSpec};
+use highwater::source::{Connector, Decoded, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
 use highwater::sql::{Catalog, plan};
 use highwater::time::{Clock, now_ms};
 
@@ -52,7 +52,11 @@ impl Connector for LoadAverage {
         Ok(())
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> Replay {
+        Replay::Once
+    }
+
+    fn open(&self, spec: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         Ok(vec![Box::new(Samples {
             decoded: Arc::new(spec.physical.project(&spec.decode).unwrap_or_else(|_| unreachable!("planned columns"))),
             decode: spec.decode.clone(),
@@ -103,7 +107,7 @@ impl Reader for Samples {
         let columns = self.decode.iter().map(|&column| all[column].clone()).collect();
         let batch = RecordBatch::try_new(self.decoded.clone(), columns).unwrap_or_else(|_| unreachable!("as declared"));
         (self.left, self.next_ms, self.read) = (self.left - 1, self.next_ms + self.every_ms, self.read + 1);
-        Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position: self.read, positions: None }))
+        Ok(Read::Rows(Decoded::rows(batch, self.read - 1)))
     }
 }
 

@@ -8,7 +8,7 @@ use arrow_schema::FieldRef;
 use arrow_select::coalesce::BatchCoalescer;
 use highwater::engine::BATCH_ROWS;
 use highwater::options::{OptionSpec, Options};
-use highwater::source::{CONNECTORS, Connector, Decoded, Read, Reader, SourceError, SourceSpec};
+use highwater::source::{CONNECTORS, Connector, Decoded, Read, Reader, SourceError, SourceSpec, SplitId, Start};
 
 /// A generator of the engine, under its own name.
 #[derive(Debug)]
@@ -27,7 +27,9 @@ impl Replay {
 
     fn generated(&self, spec: &SourceSpec) -> Result<Vec<RecordBatch>, SourceError> {
         let (mut full, mut all): (Option<BatchCoalescer>, Vec<RecordBatch>) = (None, Vec::new());
-        for mut reader in self.generator().open(spec)? {
+        let generator = self.generator();
+        let splits = generator.splits(spec)?.into_iter().map(|split| (split, Start::Beginning)).collect::<Vec<_>>();
+        for mut reader in generator.open(spec, &splits)? {
             while let Read::Rows(decoded) = reader.read()? {
                 let full = full.get_or_insert_with(|| BatchCoalescer::new(decoded.batch.schema(), BATCH_ROWS));
                 full.push_batch(decoded.batch).expect("batches of one schema");
@@ -67,7 +69,11 @@ impl Connector for Replay {
         self.generator().check(spec)
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> highwater::source::Replay {
+        highwater::source::Replay::Seek
+    }
+
+    fn open(&self, spec: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         let key = format!("{} {:?} {:?}", spec.name, spec.options, spec.decode);
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         let batches = match held.iter().find(|(other, _)| *other == key) {
@@ -98,9 +104,9 @@ impl Reader for Replayed {
 
     fn read(&mut self) -> Result<Read, SourceError> {
         let Some(batch) = self.batches.get(self.next).cloned() else { return Ok(Read::End) };
-        let position = self.rows + 1;
+        let before = self.rows;
         (self.next, self.rows) = (self.next + 1, self.rows + batch.num_rows() as u64);
-        Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position, positions: None }))
+        Ok(Read::Rows(Decoded::rows(batch, before)))
     }
 }
 

@@ -16,7 +16,7 @@ use super::gossip::Gossip;
 use super::idleness::Reach;
 use super::source::Source;
 use super::table::Table;
-use crate::source::{Read, Reader};
+use crate::source::{Read, Reader, SplitId, Start};
 use crate::time::{Epoch, now_ms};
 
 /// 2025-01-01: where ticks of the clock are counted from, so that their count stays short.
@@ -24,6 +24,17 @@ const TICK_ZERO_MS: i64 = 1_735_689_600_000;
 
 /// By how much the last tick of a source is ahead of the clock.
 const LEAD_MS: u64 = 60_000;
+
+/// A split of a source that is opened as a partition.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Its number among the splits of the source.
+    pub(super) number: usize,
+    pub(super) split: SplitId,
+    pub(super) start: Start,
+    /// What messages call it.
+    pub(super) name: String,
+}
 
 type Work = Arc<Mutex<VecDeque<(usize, Box<dyn Reader>)>>>;
 

@@ -30,7 +30,7 @@ use crate::guard::is_guarded;
 use crate::options::OptionError;
 use crate::plan::identity::{self, Part};
 use crate::plan::{self, TableSpec, ViewSpec, show_row};
-use crate::source::{Intake, Reader};
+use crate::source::{Intake, Reader, SplitId, SplitNumbers, Start};
 use crate::time::Clock;
 use crate::view::{Closing, Limits, RingRoom, View, Views};
 
@@ -197,17 +197,24 @@ fn open_sources(
 ) -> Result<Opened, EngineError> {
     let (mut sources, mut all) = (Vec::new(), Vec::new());
     for spec in &dataflow.sources {
-        let opened = spec.connector.open(spec)?.into_iter().enumerate();
-        let ours = opened.filter(|(partition, _)| partition % config.processes() == config.process);
-        let (mut partitions, mut readers): (Vec<_>, Readers) = (Vec::new(), Vec::new());
+        let splits = SplitNumbers::default().number(spec.connector.splits(spec)?);
+        let ours = splits.into_iter().filter(|(number, _)| number % config.processes() == config.process);
+        let (numbers, splits): (Vec<usize>, Vec<_>) =
+            ours.map(|(number, split)| (number, (split, Start::Beginning))).unzip();
+        let readers: Readers = spec.connector.open(spec, &splits)?;
+        let opened = numbers.into_iter().zip(splits).zip(&readers);
+        let mut partitions: Vec<_> = opened
+            .map(|((number, (split, start)), reader)| {
+                let name = reader.name().to_owned();
+                ingest::Opened { number, split, start, name }
+            })
+            .collect();
         let mut inbox = None;
         if let Some(room) = spec.connector.pushed(spec)? {
-            partitions.push((config.process, spec.connector.name().to_owned()));
+            let (number, name) = (config.process, spec.connector.name().to_owned());
+            let (split, start) = (SplitId::new(number.to_string()), Start::Beginning);
+            partitions.push(ingest::Opened { number, split, start, name });
             inbox = Some(Inbox::new(Intake::new(spec, config.pushed_row)?, room));
-        }
-        for (partition, reader) in ours {
-            partitions.push((partition, reader.name().to_owned()));
-            readers.push(reader);
         }
         let (metrics, latency) = (metrics.clone(), latency.clone());
         let dead_file = dead_file.cloned();

@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::dead_file::DeadFile;
 use super::idleness::Reach;
+use super::ingest::Opened;
 use super::latency::Latency;
 use super::push::{Inbox, Pushed, late};
 use super::queue::{Closed, Queue};
 use super::rejected::Rejected;
 use super::source_metrics::{SourceMetrics, seconds};
 use crate::delta::{Delta, Reject};
-use crate::format::Part;
+use crate::format::{Part, Spot};
 use crate::metrics::Metrics;
 use crate::retry::Standing;
-use crate::source::{Decoded, Edge, EdgeCounts, Position, SourceSpec, Step};
+use crate::source::{Decoded, Edge, EdgeCounts, Place, Position, SourceSpec, SplitId, Step};
 use crate::time::{Clock, Epoch, now_ms};
 
 /// A source while it runs.
@@ -47,7 +48,8 @@ pub struct Source {
 #[derive(Debug)]
 pub(super) struct Partition {
     name: String,
-    state: Mutex<Reading>,
+    pub(super) split: SplitId,
+    pub(super) state: Mutex<Reading>,
     counts: Mutex<EdgeCounts>,
     watermark: AtomicI64,
     ended: AtomicBool,
@@ -58,7 +60,7 @@ pub(super) struct Partition {
 }
 
 #[derive(Debug)]
-struct Reading {
+pub(super) struct Reading {
     edge: Edge,
     /// How far the workers were told.
     told: Epoch,
@@ -68,7 +70,9 @@ struct Reading {
     steps: Vec<Step>,
     rejects: Vec<Reject>,
     /// Where the next pushed record stands.
-    place: Position,
+    place: Place,
+    /// Behind what was taken.
+    pub(super) position: Position,
     /// Up to where it knows what other processes took.
     learned: Epoch,
 }
@@ -77,8 +81,8 @@ struct Reading {
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) spec: SourceSpec,
-    /// The partitions of this process: index in the source and name.
-    pub(super) partitions: Vec<(usize, String)>,
+    /// The partitions of this process.
+    pub(super) partitions: Vec<Opened>,
     pub(super) config: &'a super::Config,
     pub(super) metrics: Arc<Metrics>,
     pub(super) latency: Arc<Latency>,
@@ -95,11 +99,12 @@ impl Source {
     pub(super) fn new(parts: Parts<'_>) -> Source {
         let Parts { spec, partitions, config, metrics, latency, inbox, dead_file } = parts;
         let live = spec.connector.live(&spec.options);
-        let partitions = partitions.into_iter().map(|(index, name)| {
-            let edge = Edge::new(&spec, index, config.tick_rows, live).named(&name);
+        let partitions = partitions.into_iter().map(|Opened { number, split, start, name }| {
+            let position = start.position();
+            let edge = Edge::new(&spec, number, config.tick_rows, live).named(&name).behind(position.rows);
             let edge = if config.processes() > 1 { edge.shared() } else { edge };
             let told = edge.epoch();
-            let place = Position::new(&spec.name, &name);
+            let place = Place::at(&spec.name, &name, &position);
             let reading = Reading {
                 edge,
                 told,
@@ -108,10 +113,12 @@ impl Source {
                 steps: Vec::new(),
                 rejects: Vec::new(),
                 place,
+                position,
                 learned: Epoch::MIN,
             };
             Partition {
                 name,
+                split,
                 state: Mutex::new(reading),
                 counts: Mutex::default(),
                 watermark: AtomicI64::new(i64::MIN),
@@ -234,7 +241,8 @@ impl Source {
             partition.last_rows_ms.store(self.clock.elapsed_ms().max(1), Ordering::Relaxed);
         }
         let (first, undecoded) = (reading.place.records() + 1, part.faults.len() as u64);
-        let Some(decoded) = reading.place.place(part) else { return Ok(()) };
+        let spot = Spot { at: first - 1 + part.records, within: 0 };
+        let Some(decoded) = reading.place.place(part, spot) else { return Ok(()) };
         let before = reading.edge.counts().duplicates;
         pushed.epoch = self.accept_into(0, &mut reading, decoded, |reject| {
             // The record's number is what the position ends with.
@@ -283,13 +291,14 @@ impl Source {
         mut tell: impl FnMut(&Reject),
     ) -> Result<Option<Epoch>, Closed> {
         let partition = &self.partitions[index];
-        let Reading { edge, told, ended, sealed, steps, rejects, .. } = reading;
+        let Reading { edge, told, ended, sealed, steps, rejects, position, .. } = reading;
         if *ended {
             return Ok(None);
         }
         if *sealed {
             return Err(Closed);
         }
+        position.clone_from(&decoded.end);
         edge.accept(decoded, now_ms(), steps, rejects);
         self.count(partition, edge.counts());
         rejects.drain(..).for_each(|reject| {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::rejected::RejectedFor;
-use super::source::Source;
+use super::source::{Partition, Source, lock};
 use super::source_metrics::{SourceMetrics, seconds, state};
 use crate::delta::Reject;
 use crate::metrics::labels;
 use crate::retry::{Stand, Standing};
+use crate::source::{Position, SplitId};
 
 impl Source {
     /// `running`, `retrying` or `ended`.
@@ -22,6 +23,12 @@ impl Source {
     /// Of its partitions the one that cannot go on, else all together.
     pub fn stand(&self) -> Stand {
         Stand::of(self.partitions.iter().map(|partition| partition.standing.read()))
+    }
+
+    /// Per partition of this process the split that it is, and where it is read on behind what was taken.
+    pub fn positions(&self) -> Vec<(SplitId, Position)> {
+        let position = |partition: &Partition| (partition.split.clone(), lock(&partition.state).position.clone());
+        self.partitions.iter().map(position).collect()
     }
 
     /// Where the reader of a partition says why it waits.

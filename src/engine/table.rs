@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use super::error::EngineError;
 use crate::delta::Delta;
 use crate::plan::TableSpec;
-use crate::source::{Edge, Read, SourceSpec, Step};
+use crate::source::{Edge, Read, SourceSpec, Step, open_all};
 use crate::table::{Change, request_schema};
 use crate::time::Epoch;
 use crate::view::{View, Views};
@@ -189,7 +189,7 @@ fn bad_start(files: &SourceSpec, error: impl std::fmt::Display) -> EngineError {
 /// All rows of a bounded source; a row that cannot be read is an error, since a table is whole or not at all.
 fn read_all(files: &SourceSpec) -> Result<Vec<RecordBatch>, EngineError> {
     let mut batches = Vec::new();
-    for (partition, mut reader) in files.connector.open(files)?.into_iter().enumerate() {
+    for (partition, mut reader) in open_all(files)?.into_iter().enumerate() {
         let mut edge = Edge::new(files, partition, usize::MAX, false).named(reader.name());
         loop {
             match reader.read()? {

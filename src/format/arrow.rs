@@ -12,7 +12,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 
 use super::blocks::{Adapter, lost, next_batch, readable};
 use super::read_at::Cursor;
-use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
+use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Parts, Spot};
 use crate::options::{OptionSpec, Options};
 
 /// How much of a stream is read at once.
@@ -55,28 +55,27 @@ struct ArrowDecoding {
 }
 
 impl BlockDecoding for ArrowDecoding {
-    fn open(&self, input: Input) -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
-        let stream =
-            |stream: Box<dyn Read + Send>| -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
-                let mut whole = Batches::begin(stream)?;
-                let mut adapter = Adapter::of_file(&self.layout, &whole.schema)?;
-                let (layout, mut torn, mut blocks) = (self.layout.clone(), false, 0);
-                Ok(Box::new(std::iter::from_fn(move || {
+    fn open(&self, input: Input, from: Spot) -> Result<Parts, String> {
+        let stream = |stream: Box<dyn Read + Send>| -> Result<Parts, String> {
+            let mut whole = Batches::begin(stream)?;
+            let mut adapter = Adapter::of_file(&self.layout, &whole.schema)?;
+            let (layout, mut torn, mut blocks) = (self.layout.clone(), false, 0);
+            Ok(Box::new(std::iter::from_fn(move || {
+                loop {
                     // Where the next block begins is known from the one before.
-                    let next = if torn { None } else { next_batch(&mut whole) };
+                    let next = if torn { None } else { next_batch(&mut whole) }?;
                     blocks += 1;
-                    next.map(|batch| {
-                        batch.map_or_else(
-                            |error| {
-                                torn = true;
-                                let detail = format!("from its block {blocks} on the stream cannot be read: {error}");
-                                Ok(lost(&layout, 1, detail))
-                            },
-                            |batch| adapter.part(&batch),
-                        )
-                    })
-                })))
-            };
+                    torn = next.is_err();
+                    if blocks <= from.at {
+                        continue;
+                    }
+                    let detail = |error| format!("from its block {blocks} on the stream cannot be read: {error}");
+                    let part =
+                        next.map_or_else(|error| Ok(lost(&layout, 1, detail(error))), |batch| adapter.part(&batch));
+                    return Some(part.map(|part| (part, Spot { at: blocks, within: 0 })));
+                }
+            })))
+        };
         match input {
             Input::Stream(bytes) => stream(bytes),
             Input::File(file) => {
@@ -91,10 +90,16 @@ impl BlockDecoding for ArrowDecoding {
                 let mut whole = readable(read).map_err(|error| not_arrow(&error))?;
                 let mut adapter = Adapter::of_file(&self.layout, &whole.schema())?;
                 let (layout, blocks) = (self.layout.clone(), whole.num_batches());
-                Ok(Box::new((1..=blocks).map_while(move |block| {
+                let passed = usize::try_from(from.at).unwrap_or(usize::MAX).min(blocks);
+                if passed > 0 && passed < blocks {
+                    whole.set_index(passed).map_err(|error| error.to_string())?;
+                }
+                Ok(Box::new((passed + 1..=blocks).map_while(move |block| {
                     let next = next_batch(&mut whole)?;
                     let detail = |error| format!("block {block} of {blocks} cannot be read: {error}");
-                    Some(next.map_or_else(|error| Ok(lost(&layout, 1, detail(error))), |batch| adapter.part(&batch)))
+                    let part =
+                        next.map_or_else(|error| Ok(lost(&layout, 1, detail(error))), |batch| adapter.part(&batch));
+                    Some(part.map(|part| (part, Spot { at: block as u64, within: 0 })))
                 })))
             }
         }

@@ -41,12 +41,15 @@ impl Encoding {
 
     /// Some bytes as UTF-8, by their byte order mark or `given`.
     pub fn decode(given: Option<Encoding>, bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-        let Some(encoding) = Encoding::of_mark(bytes).or(given.filter(|_| !bytes.starts_with(b"\xEF\xBB\xBF"))) else {
-            return bytes.into();
-        };
+        let Some(encoding) = Encoding::told(given, bytes) else { return bytes.into() };
         let mut text = Vec::new();
         decode(&mut encoding.0.new_decoder_with_bom_removal(), bytes, &mut text, true);
         text.into()
+    }
+
+    /// How an input that begins so is encoded, if not as UTF-8: by its byte order mark or `given`.
+    pub fn told(given: Option<Encoding>, head: &[u8]) -> Option<Encoding> {
+        Encoding::of_mark(head).or(given.filter(|_| !head.starts_with(b"\xEF\xBB\xBF")))
     }
 
     /// An input as UTF-8, by its byte order mark or `given`.
@@ -97,8 +100,7 @@ impl Reader {
                 break;
             }
         }
-        let marked = head.starts_with(b"\xEF\xBB\xBF");
-        let encoding = Encoding::of_mark(&head).or(self.given.filter(|_| !marked));
+        let encoding = Encoding::told(self.given, &head);
         self.decoder = encoding.map(|encoding| encoding.0.new_decoder_with_bom_removal());
         self.begun = true;
         match &mut self.decoder {

@@ -25,6 +25,7 @@ mod number;
 mod parquet;
 mod read_at;
 mod reading;
+mod spot;
 #[cfg(test)]
 mod tests;
 mod timestamp;
@@ -52,6 +53,7 @@ pub use msgpack::message_as_json;
 pub use notices::Notices;
 pub use read_at::ReadAt;
 pub use reading::{read_text_as, reads_text};
+pub use spot::{Parts, Spot, skip};
 pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};
 
 /// Every format.
@@ -281,8 +283,8 @@ pub trait Decoder: Send {
 
 /// A format of blocks, ready to read inputs of one layout.
 pub trait BlockDecoding: Send + Sync + Debug {
-    /// Opens an input. The parts come in order; an `Err` ends the input and says why.
-    fn open(&self, input: Input) -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String>;
+    /// Opens an input, to be read from a spot on: the beginning, or one that came with a part of it.
+    fn open(&self, input: Input, from: Spot) -> Result<Parts, String>;
 }
 
 /// Where bytes come from.
@@ -398,6 +400,17 @@ fn refuse_type(format: &str, field: &arrow_schema::Field) -> FormatError {
         ),
         remedy: remedy.to_owned(),
     }
+}
+
+/// What is said of records that are longer than `max-row-bytes`.
+fn too_long(limit: usize) -> String {
+    format!("more than {limit} bytes, the source's 'max-row-bytes'")
+}
+
+/// A record that is longer than `max-row-bytes`, of which some bytes beyond that are there: the same whoever finds it out.
+pub fn oversized(record: u64, bytes: &[u8], limit: usize) -> Fault {
+    let content = clip(&bytes[..bytes.len().min(limit + 1)]);
+    Fault { record, reason: "oversized", detail: too_long(limit), content }
 }
 
 /// The first bytes of a record, as text, for a fault.

@@ -20,7 +20,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::blocks::{Adapter, lost, next_batch, readable};
 use super::read_at::Cursor;
-use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part};
+use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part, Parts, Spot};
 use crate::options::{OptionSpec, Options};
 
 /// Rows of a batch read.
@@ -73,7 +73,7 @@ struct ParquetDecoding {
 }
 
 impl BlockDecoding for ParquetDecoding {
-    fn open(&self, input: Input) -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
+    fn open(&self, input: Input, from: Spot) -> Result<Parts, String> {
         let Input::File(file) = input else {
             return Err(
                 "Parquet has its index at the end and cannot be read from a stream: write it to a file".to_owned()
@@ -98,7 +98,16 @@ impl BlockDecoding for ParquetDecoding {
         let roots: Vec<usize> = names.filter_map(|name| known.index_of(name).ok()).collect();
         Adapter::of_file(&self.layout, &known)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
-        Ok(Box::new(Groups { file, metadata, mask, layout: self.layout.clone(), next: 0, open: None }))
+        let next = usize::try_from(from.at).unwrap_or(usize::MAX);
+        Ok(Box::new(Groups {
+            file,
+            metadata,
+            mask,
+            layout: self.layout.clone(),
+            next,
+            passed: from.within,
+            open: None,
+        }))
     }
 }
 
@@ -117,8 +126,9 @@ struct Groups {
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
     layout: Layout,
-    /// The next group to open.
+    /// The next group to open, and how many of its rows are passed over.
     next: usize,
+    passed: u64,
     open: Option<Group>,
 }
 
@@ -126,43 +136,47 @@ struct Groups {
 struct Group {
     reader: ParquetRecordBatchReader,
     adapter: Adapter,
-    /// Rows that are still to come.
+    /// Rows that came, and that are still to come.
+    done: u64,
     left: u64,
 }
 
 impl Groups {
-    fn open(&self, group: usize, rows: u64) -> Result<Group, String> {
+    fn open(&self, group: usize, done: u64, left: u64) -> Result<Group, String> {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone());
         let builder = builder.with_projection(self.mask.clone()).with_batch_size(BATCH_ROWS);
+        let builder = match usize::try_from(done) {
+            Ok(0) | Err(_) => builder,
+            Ok(done) => builder.with_offset(done),
+        };
         let reader = builder.with_row_groups(vec![group]).build().map_err(|error| error.to_string())?;
         let adapter = Adapter::new(&self.layout, &arrow_array::RecordBatchReader::schema(&reader));
-        Ok(Group { reader, adapter, left: rows })
+        Ok(Group { reader, adapter, done, left })
     }
 
-    fn lost(&mut self, rows: u64, error: &str) -> Part {
+    /// What is left of the group at hand cannot be read.
+    fn lost(&mut self, rows: u64, error: &str) -> (Part, Spot) {
         self.open = None;
         let (group, groups) = (self.next, self.metadata.metadata().num_row_groups());
         // How many it has is only what it says.
-        lost(
-            &self.layout,
-            rows.clamp(1, MOST_LOST),
-            format!("{rows} rows of row group {group} of {groups} cannot be read: {error}"),
-        )
+        let detail = format!("{rows} rows of row group {group} of {groups} cannot be read: {error}");
+        (lost(&self.layout, rows.clamp(1, MOST_LOST), detail), Spot { at: self.next as u64, within: 0 })
     }
 }
 
 impl Iterator for Groups {
-    type Item = Result<Part, String>;
+    type Item = Result<(Part, Spot), String>;
 
-    fn next(&mut self) -> Option<Result<Part, String>> {
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
             let Some(group) = &mut self.open else {
                 let (group, groups) = (self.next, self.metadata.metadata().row_groups());
                 let rows = u64::try_from(groups.get(group)?.num_rows()).unwrap_or(0);
+                let done = std::mem::take(&mut self.passed).min(rows);
                 self.next += 1;
-                match readable(|| self.open(group, rows)) {
+                match readable(|| self.open(group, done, rows - done)) {
                     Ok(opened) => self.open = Some(opened),
-                    Err(error) => return Some(Ok(self.lost(rows, &error))),
+                    Err(error) => return Some(Ok(self.lost(rows - done, &error))),
                 }
                 continue;
             };
@@ -170,7 +184,12 @@ impl Iterator for Groups {
             match next_batch(&mut group.reader) {
                 Some(Ok(batch)) => {
                     group.left = left.saturating_sub(batch.num_rows() as u64);
-                    return Some(group.adapter.part(&batch));
+                    group.done += batch.num_rows() as u64;
+                    let spot = match group.left {
+                        0 => Spot { at: self.next as u64, within: 0 },
+                        _ => Spot { at: self.next as u64 - 1, within: group.done },
+                    };
+                    return Some(group.adapter.part(&batch).map(|part| (part, spot)));
                 }
                 Some(Err(error)) => return Some(Ok(self.lost(left, &error))),
                 None if left > 0 => return Some(Ok(self.lost(left, "they are not there"))),

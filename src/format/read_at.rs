@@ -95,7 +95,7 @@ mod tests {
     use arrow_schema::{DataType, Field, Schema};
 
     use super::*;
-    use crate::format::{Decoding, FORMATS, Format, Input, Layout};
+    use crate::format::{Decoding, FORMATS, Format, Input, Layout, Spot};
     use crate::options::Options;
 
     /// Every third read fails, each time for another reason that passes; what it reads is short.
@@ -158,8 +158,8 @@ mod tests {
             let input = Failing(bytes, AtomicUsize::new(0));
             let file = Patient { input, standing: Arc::clone(&standing), what: "a file".to_owned() };
             let mut rows = 0..12_000;
-            for part in decoding.open(Input::File(Arc::new(file))).unwrap() {
-                let part = part.unwrap();
+            for part in decoding.open(Input::File(Arc::new(file)), Spot::default()).unwrap() {
+                let (part, _) = part.unwrap();
                 assert!(part.faults.is_empty(), "{}: {:?}", format.name(), part.faults);
                 let of = |at: i64| batch(at..at + part.batch.num_rows() as i64);
                 let from = rows.start;

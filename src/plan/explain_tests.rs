@@ -34,7 +34,15 @@ impl Connector for Live {
     fn check(&self, _: &SourceSpec) -> Result<(), SourceError> {
         Ok(())
     }
-    fn open(&self, _: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> crate::source::Replay {
+        crate::source::Replay::Once
+    }
+
+    fn open(
+        &self,
+        _: &SourceSpec,
+        _: &[(crate::source::SplitId, crate::source::Start)],
+    ) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         Ok(Vec::new())
     }
 }

@@ -1,12 +1,13 @@
 //! Cuts a text input into chunks of whole records. Units: bytes.
 //!
 //! Invariant: the chunks, one after the other, are the input's records in their order; no record is cut, none is held
-//! that is longer than the longest row allowed. Only the piece of a record at the end of a chunk is copied, into the next.
+//! that is longer than the longest row allowed. Only the piece of a record at the end of a chunk is copied, into the next. Cut from
+//! the spot behind a chunk, the input gives the chunks that follow it.
 
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::format::{Fault, Records, TextDecoding};
+use crate::format::{Beginning, Fault, Records, Spot, TextDecoding, oversized};
 
 /// What comes next of an input.
 #[derive(Debug)]
@@ -32,8 +33,10 @@ pub(super) struct Chunks {
     eager: bool,
     max_row_bytes: usize,
     ended: bool,
-    /// Within a line that is too long.
+    /// Within a line that is too long, or that had no end when the input ended.
     skipping: bool,
+    /// Where in the input the next chunk begins.
+    start: u64,
 }
 
 impl Chunks {
@@ -55,7 +58,20 @@ impl Chunks {
             max_row_bytes,
             ended: false,
             skipping: false,
+            start: 0,
         }
+    }
+
+    /// The same of an input that is read on from a spot, of which it is known how it began.
+    pub(super) fn behind(mut self, from: Spot, beginning: &Beginning) -> Chunks {
+        self.records = Some(beginning.records.clone());
+        (self.start, self.skipping) = (from.at, from.within > 0);
+        self
+    }
+
+    /// Where the input goes on behind the last chunk.
+    pub(super) fn spot(&self) -> Spot {
+        Spot { at: self.start, within: u64::from(self.skipping) }
     }
 
     /// How the records are to be decoded; known once there was a chunk of records.
@@ -75,9 +91,13 @@ impl Chunks {
             if self.skipping {
                 match memchr::memchr(b'\n', &buffer) {
                     None if self.ended => return Ok(None),
-                    None => buffer.clear(),
+                    None => {
+                        self.start += buffer.len() as u64;
+                        buffer.clear();
+                    }
                     Some(newline) => {
                         buffer.drain(..=newline);
+                        self.start += newline as u64 + 1;
                         self.skipping = false;
                     }
                 }
@@ -91,6 +111,7 @@ impl Chunks {
                 let begun = begun.map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))?;
                 let Some(beginning) = begun else { continue };
                 buffer.drain(..beginning.skip);
+                self.start += beginning.skip as u64;
                 self.records = Some(beginning.records);
                 (self.tail, self.whole) = (buffer, true);
                 if beginning.lines == 0 {
@@ -102,13 +123,17 @@ impl Chunks {
                 if buffer.is_empty() {
                     return Ok(None);
                 }
+                self.start += buffer.len() as u64;
                 if buffer.last() != Some(&b'\n') {
                     buffer.push(b'\n');
+                    // What may be added to the input later is the rest of that line.
+                    self.skipping = true;
                 }
                 return Ok(Some(Chunk::Records(buffer)));
             }
             let cut = records.cut(&buffer);
             if cut > 0 {
+                self.start += cut as u64;
                 self.tail.extend_from_slice(&buffer[cut..]);
                 buffer.truncate(cut);
                 if buffer.last() != Some(&b'\n') {
@@ -116,7 +141,8 @@ impl Chunks {
                 }
                 return Ok(Some(Chunk::Records(buffer)));
             }
-            if buffer.len() > self.max_row_bytes {
+            // Behind the longest row its end may be still to come: a carriage return is no part of it.
+            if buffer.len() > self.max_row_bytes + 1 {
                 return Ok(Some(self.oversized(buffer)));
             }
         }
@@ -124,15 +150,19 @@ impl Chunks {
 
     /// Gives a record up that has no end within the limit, up to the end of its line.
     fn oversized(&mut self, buffer: Vec<u8>) -> Chunk {
-        let content = String::from_utf8_lossy(&buffer[..buffer.len().min(crate::delta::MAX_REJECT_BYTES + 4)]);
-        let detail = format!("more than {} bytes; 'max-row-bytes' is {}", buffer.len(), self.max_row_bytes);
-        let content = crate::delta::Reject::clip(&content);
+        let fault = oversized(0, &buffer, self.max_row_bytes);
         match memchr::memrchr(b'\n', &buffer) {
             // Newlines within: a record of several lines; go on behind the last.
-            Some(newline) => self.tail.extend_from_slice(&buffer[newline + 1..]),
-            None => self.skipping = true,
+            Some(newline) => {
+                self.start += newline as u64 + 1;
+                self.tail.extend_from_slice(&buffer[newline + 1..]);
+            }
+            None => {
+                self.start += buffer.len() as u64;
+                self.skipping = true;
+            }
         }
-        Chunk::Skipped { lines: 1, faults: vec![Fault { record: 0, reason: "oversized", detail, content }] }
+        Chunk::Skipped { lines: 1, faults: vec![fault] }
     }
 
     fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {

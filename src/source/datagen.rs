@@ -13,10 +13,10 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 
 use self::field::Maker;
-use super::generated::{Turn, Turns, check_options};
+use super::generated::{self, Turn, Turns, check_options};
 use super::nexmark::partitions;
 use super::random::Stream;
-use super::{Connector, Decoded, Read, Reader, SourceError, SourceSpec};
+use super::{Connector, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
 use crate::format::read_time;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::time::now_ms;
@@ -79,21 +79,31 @@ impl Connector for Datagen {
         Plan::new(spec).map(drop)
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> Replay {
+        Replay::Seek
+    }
+
+    fn splits(&self, spec: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
+        Ok(generated::splits(partitions(&spec.options)?))
+    }
+
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
         let partitions = partitions(&spec.options)?;
         let rows = rows(&spec.options)?;
         let rate = rate(&spec.options)?;
-        let reader = |partition| -> Result<Box<dyn Reader>, SourceError> {
+        let now = now_ms();
+        let reader = |(split, start): &(SplitId, Start)| -> Result<Box<dyn Reader>, SourceError> {
+            let (partition, from) = (generated::number(spec, split, partitions)?, start.position());
             let name = if partitions == 1 { "datagen".to_owned() } else { format!("datagen-{partition}") };
-            Ok(Box::new(DatagenReader {
-                name,
-                plan: Plan::new(spec)?,
-                turns: Turns::new(rows, rate, partition, partitions),
-                made: 0,
-            }))
+            let mut plan = Plan::new(spec)?;
+            if rows.is_none() {
+                plan.times.start_ms = generated::began_ms(&from).unwrap_or(now);
+            }
+            let turns = Turns::new(rows, rate, partition, partitions, plan.times.start_ms).behind(&from);
+            Ok(Box::new(DatagenReader { name, plan, turns: turns.map_err(|what| generated::refused(spec, what))? }))
         };
-        (0..partitions).map(reader).collect()
+        splits.iter().map(reader).collect()
     }
 }
 
@@ -248,7 +258,6 @@ struct DatagenReader {
     name: String,
     plan: Plan,
     turns: Turns,
-    made: u64,
 }
 
 impl Reader for DatagenReader {
@@ -261,9 +270,8 @@ impl Reader for DatagenReader {
             Turn::End => Ok(Read::End),
             Turn::Wait(pause) => Ok(Read::Wait(pause)),
             Turn::Rows(rows) => {
-                let position = self.made + 1;
-                self.made += rows.end - rows.start;
-                Ok(Read::Rows(Decoded { batch: self.plan.batch(rows), rejects: Vec::new(), position, positions: None }))
+                let batch = self.plan.batch(rows);
+                Ok(Read::Rows(self.turns.decoded(batch)))
             }
         }
     }

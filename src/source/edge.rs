@@ -115,6 +115,12 @@ impl Edge {
         self
     }
 
+    /// The same, of a partition that is read on behind so many rows.
+    pub fn behind(mut self, rows: u64) -> Edge {
+        self.ordinal = rows;
+        self
+    }
+
     /// What follows stands in an input of this name.
     pub fn begins(&mut self, input: &str) {
         self.name = Some(input.to_owned());
@@ -207,14 +213,14 @@ impl Edge {
     /// (those that could not be decoded first). `now_ms` is the wall clock, which the future guard of live sources and the
     /// stamps of arrival read.
     pub fn accept(&mut self, decoded: Decoded, now_ms: i64, out: &mut Vec<Step>, rejects: &mut Vec<Reject>) {
-        let Decoded { batch, rejects: undecoded, position, positions } = decoded;
+        let Decoded { batch, rejects: undecoded, first, numbers, end: _ } = decoded;
         self.counts.undecoded += undecoded.len() as u64;
         rejects.extend(undecoded);
         let rows = batch.num_rows();
         if rows == 0 {
             return;
         }
-        let at = |row: usize| positions.as_ref().map_or(position + row as u64, |positions| positions[row]);
+        let at = |row: usize| numbers.as_ref().map_or(first + row as u64, |numbers| numbers[row]);
         let mut refused: Vec<(usize, Reject)> = Vec::new();
         let (mut columns, failed) = self.columns(&batch, |row, detail, content| {
             refused.push((row, self.reject("evaluation", at(row), detail, content)));

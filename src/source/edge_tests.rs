@@ -33,7 +33,11 @@ impl Connector for Nowhere {
     fn check(&self, _: &SourceSpec) -> Result<(), SourceError> {
         Ok(())
     }
-    fn open(&self, _: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> Replay {
+        Replay::Once
+    }
+
+    fn open(&self, _: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         Ok(Vec::new())
     }
 }
@@ -71,7 +75,7 @@ pub(super) fn decoded(rows: &[(Option<i64>, i64)], position: u64) -> Decoded {
     let ts: ArrayRef = Arc::new(rows.iter().map(|row| row.0).collect::<TimestampMillisecondArray>());
     let x: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.1)).collect::<Int64Array>());
     let batch = RecordBatch::try_from_iter([("ts", ts), ("x", x)]).unwrap();
-    Decoded { batch, rejects: Vec::new(), position, positions: None }
+    Decoded { first: position, ..Decoded::rows(batch, 0) }
 }
 
 /// (epoch, ts, quotient, sequence)

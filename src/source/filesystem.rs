@@ -4,19 +4,23 @@
 //! folder's folders those by partition are read too, whose names tell a column (`path_values.rs`).
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::beside::Beside;
 use super::monitored::Monitored;
-use super::partition::Position;
+use super::partition::Place;
 use super::path_values::{DEFAULT_NAME, default_name, path_values};
+use super::splits::{self, WATCHED, WILD, files_of, splits_of};
 use super::text::{self, TextInput, TextReader};
 use super::unpacking::{COMPRESSION, packed, unpacked};
-use super::{Connector, Decoded, Packing, Read, Reader, SOURCE_OPTIONS, SourceError, SourceSpec};
-use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Notices, Part};
+use super::{
+    Connector, Decoded, Packing, Position, Read, Reader, Replay, SOURCE_OPTIONS, SourceError, SourceSpec, SplitId,
+    Start,
+};
+use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Notices, Parts, skip};
 use crate::options::{Inputs, OptionError, OptionSpec, Options, local};
 use crate::retry::{Patient, Standing, until_it_goes};
 
@@ -108,16 +112,31 @@ impl Connector for Filesystem {
         })
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> Replay {
+        Replay::Seek
+    }
+
+    fn splits(&self, spec: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
+        self.check(spec)?;
+        match interval(&spec.options)? {
+            None => splits_of(spec, path(spec)?).map_err(|error| failed(spec, error)),
+            Some(_) => Ok(vec![SplitId::new(WATCHED)]),
+        }
+    }
+
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // What is told of the columns is told once, however many files there are.
         let layout = layout(spec)?;
         let Some(interval) = interval(&spec.options)? else {
-            let files = files_of(spec, path(spec)?).map_err(|error| failed(spec, error))?;
-            let threads = cores.div_ceil(files.len().max(1));
-            return files.into_iter().map(|file| reader(spec, &layout, file, threads)).collect();
+            let threads = cores.div_ceil(splits.len().max(1));
+            let open = |(split, start): &(SplitId, Start)| {
+                reader(spec, &layout, splits::file(path(spec)?, split), threads, start.position())
+            };
+            return splits.iter().map(open).collect();
         };
+        let Some((_, start)) = splits.first() else { return Ok(Vec::new()) };
         let (looking, opening, path) = (spec.clone(), spec.clone(), path(spec)?.to_owned());
         let there = Path::new(&path).is_dir() || path.contains(WILD);
         if !there {
@@ -125,14 +144,22 @@ impl Connector for Filesystem {
                 io::Error::new(io::ErrorKind::NotFound, "no folder there to watch; write a folder, or a pattern");
             return Err(failed(spec, error));
         }
-        let look = Box::new(move || files_of(&looking, self::path(&looking).unwrap_or_default()));
-        let open = Box::new(move |file| reader(&opening, &layout, file, cores));
-        Ok(vec![Box::new(Monitored::new(&spec.name, &path, interval, look, open))])
+        let look = Box::new(move || splits_of(&looking, self::path(&looking).unwrap_or_default()));
+        let open = Box::new(move |split: &SplitId, from| {
+            reader(&opening, &layout, splits::file(self::path(&opening)?, split), cores, from)
+        });
+        Ok(vec![Box::new(Monitored::new(&spec.name, &path, interval, look, open, start.position()))])
     }
 }
 
-/// The reader of one file.
-fn reader(spec: &SourceSpec, layout: &Layout, file: PathBuf, threads: usize) -> Result<Box<dyn Reader>, SourceError> {
+/// The reader of one file, from a position on.
+fn reader(
+    spec: &SourceSpec,
+    layout: &Layout,
+    file: PathBuf,
+    threads: usize,
+    from: Position,
+) -> Result<Box<dyn Reader>, SourceError> {
     let name = file.display().to_string();
     let (packing, bare) = packed(&spec.options, &name)?;
     let format = format::choose(&spec.options, bare).map_err(|error| refuse(spec, error))?;
@@ -146,7 +173,8 @@ fn reader(spec: &SourceSpec, layout: &Layout, file: PathBuf, threads: usize) -> 
     // Opened when it is read: a folder may hold more files than may be open at once.
     Ok(Box::new(FileReader {
         path: file,
-        position: Some(Position::new(&spec.name, &name)),
+        place: Some(Place::at(&spec.name, &name, &from)),
+        from,
         name,
         packing,
         decoding,
@@ -248,54 +276,13 @@ fn failed(spec: &SourceSpec, error: io::Error) -> SourceError {
     SourceError::Io { source_name: spec.name.clone(), what: format!("looking for '{path}'"), error }
 }
 
-/// The files of a source, sorted.
-fn files_of(spec: &SourceSpec, path: &str) -> io::Result<Vec<PathBuf>> {
-    files(path, &|name| spec.physical.fields().iter().any(|field| field.name() == name))
-}
-
-/// What makes a path a pattern.
-const WILD: [char; 3] = ['*', '?', '['];
-
-/// The files meant by a path, sorted; `is_column` knows the columns that folders may be by.
-fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
-    let hidden = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
-    let mut files: Vec<PathBuf> = match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {
-            let (mut files, mut open) = (Vec::new(), vec![PathBuf::from(path)]);
-            while let Some(folder) = open.pop() {
-                for entry in std::fs::read_dir(&folder)? {
-                    let entry = entry?.path();
-                    let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                    if entry.is_file() && !hidden(&entry) {
-                        files.push(entry);
-                    } else if entry.is_dir() && format::is_partition(&name, is_column) {
-                        open.push(entry);
-                    }
-                }
-            }
-            files
-        }
-        Ok(_) => return Ok(vec![PathBuf::from(path)]),
-        Err(error) if !path.contains(WILD) => return Err(error),
-        Err(_) => {
-            let matches = glob::glob(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            matches.filter_map(Result::ok).filter(|file| file.is_file() && !hidden(file)).collect()
-        }
-    };
-    if files.is_empty() {
-        let what = "no file there; paths are relative to the working directory";
-        return Err(io::Error::new(io::ErrorKind::NotFound, what));
-    }
-    files.sort();
-    Ok(files)
-}
-
 /// One file.
 struct FileReader {
     path: PathBuf,
     name: String,
     /// Here until the file is opened.
-    position: Option<Position>,
+    place: Option<Place>,
+    from: Position,
     packing: Option<Packing>,
     decoding: Decoding,
     layout: Layout,
@@ -316,7 +303,7 @@ impl Reader for FileReader {
     }
 
     fn read(&mut self) -> Result<Read, SourceError> {
-        if self.open.is_none() && self.position.is_some() {
+        if self.open.is_none() && self.place.is_some() {
             self.open = Some(self.begin()?);
         }
         let Some(open) = &mut self.open else { return Ok(Read::End) };
@@ -333,24 +320,27 @@ impl Reader for FileReader {
 impl FileReader {
     /// Opens the file.
     fn begin(&mut self) -> Result<Box<dyn Reader>, SourceError> {
-        let Some(position) = self.position.take() else { unreachable!("a file is opened once") };
+        let Some(place) = self.place.take() else { unreachable!("a file is opened once") };
         let (standing, what) = (self.standing.clone(), format!("source file {}", self.name));
         let opened = until_it_goes(&standing, &what, || File::open(&self.path));
-        let file = opened.map_err(|error| position.failed("opening", error))?;
+        let file = opened.map_err(|error| place.failed("opening", error))?;
         Ok(match &self.decoding {
             Decoding::Text(decoding) => {
                 let decoding = decoding.clone();
                 let layout = self.layout.clone();
                 let (threads, chunk_bytes) = (self.threads, self.chunk_bytes);
-                let input = unpacked(self.packing, Box::new(Patient { input: file, standing, what }));
-                let input = input.map_err(|error| position.failed("reading", error))?;
-                let text = TextInput { input, decoding, layout, threads, chunk_bytes, live: false };
+                let again = Again { path: self.path.clone(), packing: self.packing, standing, what };
+                // A pipe can be opened once.
+                let once = Mutex::new(Some(file));
+                let first = move || once.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let open = Box::new(move |at| again.open(first(), at));
+                let text = TextInput { open, decoding, layout, threads, chunk_bytes, live: false };
                 let name = self.name.clone();
-                let failed = |error| Position::new("", &name).failed("reading", error);
-                Box::new(TextReader::start(text, position).map_err(failed)?)
+                let failed = |error| Place::new("", &name).failed("reading", error);
+                Box::new(TextReader::start(text, place, &self.from).map_err(failed)?)
             }
             Decoding::Blocks(decoding) => {
-                let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
+                let bad = |error: String| place.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
                 let whole = self.packing.is_none() && file.metadata().is_ok_and(|metadata| metadata.is_file());
                 let file = Patient { input: file, standing, what };
                 // A pipe is read as it comes.
@@ -358,25 +348,51 @@ impl FileReader {
                     true => Input::File(Arc::new(file)),
                     false => {
                         let input = unpacked(self.packing, Box::new(file));
-                        Input::Stream(input.map_err(|error| position.failed("reading", error))?)
+                        Input::Stream(input.map_err(|error| place.failed("reading", error))?)
                     }
                 };
-                let parts = format::readable(|| decoding.open(input)).map_err(bad)?;
-                Box::new(BlockReader { parts, position })
+                let parts = format::readable(|| decoding.open(input, self.from.spot)).map_err(bad)?;
+                Box::new(BlockReader { parts, place })
             }
         })
     }
 }
 
+/// A file of text, to be opened from a byte of its text on.
+struct Again {
+    path: PathBuf,
+    packing: Option<Packing>,
+    standing: Arc<Standing>,
+    what: String,
+}
+
+impl Again {
+    fn open(&self, opened: Option<File>, at: u64) -> io::Result<Box<dyn io::Read + Send>> {
+        let mut file = match opened {
+            Some(file) => file,
+            None => until_it_goes(&self.standing, &self.what, || File::open(&self.path))?,
+        };
+        if self.packing.is_none() && at > 0 {
+            file.seek(SeekFrom::Start(at))?;
+        }
+        let file = Patient { input: file, standing: self.standing.clone(), what: self.what.clone() };
+        let mut input = unpacked(self.packing, Box::new(file))?;
+        if self.packing.is_some() {
+            skip(&mut input, at)?;
+        }
+        Ok(input)
+    }
+}
+
 /// A file of blocks.
 pub(super) struct BlockReader {
-    pub(super) parts: Box<dyn Iterator<Item = Result<Part, String>> + Send>,
-    pub(super) position: Position,
+    pub(super) parts: Parts,
+    pub(super) place: Place,
 }
 
 impl Reader for BlockReader {
     fn name(&self) -> &str {
-        self.position.name()
+        self.place.name()
     }
 
     fn read(&mut self) -> Result<Read, SourceError> {
@@ -384,10 +400,10 @@ impl Reader for BlockReader {
             match self.parts.next() {
                 None => return Ok(Read::End),
                 Some(Err(error)) => {
-                    return Err(self.position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error)));
+                    return Err(self.place.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error)));
                 }
-                Some(Ok(part)) => {
-                    if let Some(decoded) = self.position.place(part) {
+                Some(Ok((part, spot))) => {
+                    if let Some(decoded) = self.place.place(part, spot) {
                         return Ok(Read::Rows(decoded));
                     }
                 }

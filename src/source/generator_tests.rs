@@ -23,7 +23,7 @@ fn batches(connector: &'static dyn Connector, options: &[(&str, &str)]) -> Vec<R
 fn generate(spec: &SourceSpec) -> Vec<RecordBatch> {
     assert!(!spec.connector.live(&spec.options));
     let mut batches = Vec::new();
-    for reader in &mut spec.connector.open(spec).unwrap() {
+    for reader in &mut open_all(spec).unwrap() {
         while let Read::Rows(decoded) = reader.read().unwrap() {
             batches.push(decoded.batch);
         }
@@ -266,7 +266,7 @@ fn live_generators_keep_the_pace() {
     let columns = Datagen.default_columns(&[("kind".to_owned(), "user".to_owned())].into_iter().collect()).unwrap();
     let spec = spec(&Datagen, &columns, &[("kind", "user"), ("rows-per-second", "2000")]);
     assert!(Datagen.live(&spec.options));
-    let mut reader = Datagen.open(&spec).unwrap().remove(0);
+    let mut reader = open_all(&spec).unwrap().remove(0);
     let (clock, mut rows, before) = (crate::time::Clock::start(), 0, crate::time::now_ms());
     while clock.elapsed_ms() < 300 {
         match reader.read().unwrap() {

@@ -3,7 +3,8 @@
 
 use super::filesystem::{check_options, refuse};
 use super::headers::METADATA;
-use super::{Connector, Intake, MetadataColumn, Reader, RowLimits, SourceError, SourceSpec};
+use super::position::only_once;
+use super::{Connector, Intake, MetadataColumn, Reader, Replay, RowLimits, SourceError, SourceSpec, SplitId, Start};
 use crate::format;
 use crate::options::{OptionSpec, Options};
 
@@ -74,12 +75,17 @@ impl Connector for Http {
         Intake::new(spec, RowLimits::default()).map(drop)
     }
 
-    fn rereadable(&self) -> bool {
-        false
+    fn replay(&self) -> Replay {
+        Replay::Once
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn splits(&self, _: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
+        only_once(spec, splits)?;
         Ok(Vec::new())
     }
 }

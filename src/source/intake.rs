@@ -10,7 +10,7 @@ use super::beside::without;
 use super::filesystem::{layout, refuse};
 use super::headers::Headers;
 use super::{Beside, RowLimits, SourceError, SourceSpec};
-use crate::format::{self, BlockDecoding, Decoder, Decoding, Encoding, Input, Part, Records, TextDecoding};
+use crate::format::{self, BlockDecoding, Decoder, Decoding, Encoding, Input, Part, Records, Spot, TextDecoding};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,8 +191,8 @@ impl Intake {
             }
             Written::MessagePack | Written::Arrow => {
                 let blocks = if written == Written::Arrow { &self.arrow } else { &self.msgpack };
-                let parts = blocks.open(Input::Stream(Box::new(Cursor::new(body.to_vec()))))?;
-                let parts = parts.collect::<Result<Vec<Part>, String>>()?;
+                let parts = blocks.open(Input::Stream(Box::new(Cursor::new(body.to_vec()))), Spot::default())?;
+                let parts = parts.map(|part| part.map(|(part, _)| part)).collect::<Result<Vec<Part>, String>>()?;
                 joined(parts)
             }
         }

@@ -1,7 +1,8 @@
 //! Sources: where rows come from, one connector a file; [`CONNECTORS`] lists them all.
 //!
-//! A connector opens *partitions*: each is one order of rows with a watermark of its own (a file of a folder, a
-//! connection). A [`Reader`] decodes a partition's rows; the [`edge`] then gives every row its epoch or rejects it as
+//! A connector lists *splits*, each known by a name that stays, and opens them, each at its beginning or where it was left: then it
+//! is a *partition*, one order of rows with a watermark of its own (a file of a folder, a connection). A [`Reader`] decodes a
+//! partition's rows; the [`edge`] then gives every row its epoch or rejects it as
 //! late. What comes out depends on the rows of the partition and on nothing else.
 
 mod arrival;
@@ -26,10 +27,14 @@ mod nexmark;
 mod packing;
 mod partition;
 mod path_values;
+mod position;
 mod random;
 mod repeats;
 #[cfg(test)]
 mod repeats_tests;
+#[cfg(test)]
+mod replay_tests;
+mod splits;
 mod stdin;
 #[cfg(test)]
 mod tests;
@@ -57,7 +62,8 @@ pub use intake::{Intake, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
 pub use leaps::{Leap, Leaps};
 pub use packing::{Packing, Unpackable};
-pub(crate) use partition::Position;
+pub(crate) use partition::Place;
+pub use position::{FilesFound, Position, Replay, SplitId, SplitNumbers, Start};
 pub use repeats::Repeats;
 
 /// Every source connector.
@@ -157,19 +163,28 @@ pub trait Connector: Send + Sync + Debug {
         None
     }
 
-    /// Whether a second reader gets the same rows: a program that reads a source by its event time and by the arrival of its
-    /// rows opens it twice.
-    fn rereadable(&self) -> bool {
-        true
-    }
+    /// How its splits can be read again. A program that reads a source by its event time and by the arrival of its rows opens it
+    /// twice, which it may unless that is once.
+    fn replay(&self) -> Replay;
 
     /// The files that it reads, if it reads files.
     fn inputs(&self, _spec: &SourceSpec) -> Option<Inputs> {
         None
     }
 
-    /// Opens the partitions, always in the same order.
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError>;
+    /// Its splits as they are now, in the order of their names; asked again whenever there may be more.
+    fn splits(&self, _spec: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
+        Ok(vec![SplitId::new(self.name())])
+    }
+
+    /// Opens splits, each where it is to begin: a reader each, in their order.
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError>;
+}
+
+/// Opens all splits of a source, each from its beginning.
+pub fn open_all(spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    let splits = spec.connector.splits(spec)?.into_iter().map(|split| (split, Start::Beginning));
+    spec.connector.open(spec, &splits.collect::<Vec<_>>())
 }
 
 /// Options that every source understands.
@@ -291,10 +306,20 @@ pub struct Decoded {
     pub batch: RecordBatch,
     /// What was not decoded.
     pub rejects: Vec<Reject>,
-    /// Position of the batch's first record in its partition (line or record number, from 1), for messages.
-    pub position: u64,
-    /// Position of each row, if they do not just follow each other (blank lines, records that were not decoded).
-    pub positions: Option<Vec<u64>>,
+    /// The number of the batch's first record in its partition (line or record number, from 1), for messages.
+    pub first: u64,
+    /// The number of each row's record, if they do not just follow each other (blank lines, records that were not decoded).
+    pub numbers: Option<Vec<u64>>,
+    /// Where the partition is read on behind all of that.
+    pub end: Position,
+}
+
+impl Decoded {
+    /// Rows of an input where each record is a row, behind `before` of them.
+    pub fn rows(batch: RecordBatch, before: u64) -> Decoded {
+        let end = Position::counted(before + batch.num_rows() as u64);
+        Decoded { batch, rejects: Vec::new(), first: before + 1, numbers: None, end }
+    }
 }
 
 /// What a reader has now.
@@ -302,7 +327,7 @@ pub struct Decoded {
 pub enum Read {
     /// Rows.
     Rows(Decoded),
-    /// What follows stands in an input of this name, and positions count anew.
+    /// What follows stands in an input of this name, and records count anew.
     Begins(Arc<str>),
     /// Nothing yet; ask again after this long at the latest.
     Wait(Duration),

@@ -1,23 +1,23 @@
 //! Files that appear while a source runs (`'source.monitor-interval'`): one partition, which reads them one after another.
 //!
 //! In which order is said by when they are found: at each look those that are new, by path. A file is read once, as it is when its turn
-//! comes; it is to be whole when it appears (moved there, or renamed from a hidden name). Invariant: a path that was found is not
-//! looked at again.
+//! comes; it is to be whole when it appears (moved there, or renamed from a hidden name). Invariant: a file that was found is not
+//! looked at again, nor by who reads on from a position behind that: the position holds what was found, and in which order.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Read, Reader, SourceError};
+use super::{Decoded, FilesFound, Position, Read, Reader, SourceError, SplitId};
+use crate::format::Spot;
 use crate::retry::{Standing, passes};
 use crate::time::Clock;
 
 /// Looks for files.
-pub(super) type Look = Box<dyn Fn() -> io::Result<Vec<PathBuf>> + Send>;
-/// Makes the reader of a file.
-pub(super) type Open = Box<dyn Fn(PathBuf) -> Result<Box<dyn Reader>, SourceError> + Send>;
+pub(super) type Look = Box<dyn Fn() -> io::Result<Vec<SplitId>> + Send>;
+/// Makes the reader of a file, from a position on.
+pub(super) type Open = Box<dyn Fn(&SplitId, Position) -> Result<Box<dyn Reader>, SourceError> + Send>;
 
 /// The reader of what appears.
 pub(super) struct Monitored {
@@ -33,16 +33,43 @@ pub(super) struct Monitored {
 
 #[derive(Default)]
 struct State {
-    found: BTreeSet<PathBuf>,
-    waiting: VecDeque<PathBuf>,
+    known: HashSet<SplitId>,
+    files: FilesFound,
+    /// Where the file at hand, or the next one, is begun.
+    from: Position,
     reading: Option<Box<dyn Reader>>,
     looked: Option<Clock>,
 }
 
 impl Monitored {
-    pub(super) fn new(source: &str, path: &str, interval: Duration, look: Look, open: Open) -> Monitored {
+    /// Goes on from a position: with the file that was at hand there, then the others.
+    pub(super) fn new(
+        source: &str,
+        path: &str,
+        interval: Duration,
+        look: Look,
+        open: Open,
+        mut from: Position,
+    ) -> Monitored {
         let (source, path) = (source.to_owned(), path.to_owned());
-        Monitored { path, source, interval, look, open, state: State::default(), standing: Arc::default() }
+        let files = from.files.take().unwrap_or_default();
+        let state = State { known: files.all().into_iter().collect(), files, from, ..State::default() };
+        Monitored { path, source, interval, look, open, state, standing: Arc::default() }
+    }
+
+    /// The file to be opened: the one at hand where this began, else the next.
+    fn next(&mut self) -> Option<SplitId> {
+        match self.state.from.spot.is_start() {
+            true => self.state.files.begin(),
+            false => self.state.files.at_hand(),
+        }
+    }
+
+    /// The file at hand is done: the next one's records are counted anew, rows are not.
+    fn end(&mut self) {
+        self.state.reading = None;
+        self.state.from.records = 0;
+        self.state.from.spot = Spot::default();
     }
 
     /// Takes note of what is new.
@@ -65,8 +92,8 @@ impl Monitored {
         };
         self.standing.went_well(&what);
         for file in found {
-            if self.state.found.insert(file.clone()) {
-                self.state.waiting.push_back(file);
+            if self.state.known.insert(file.clone()) {
+                self.state.files.push(file);
             }
         }
         Ok(())
@@ -86,15 +113,20 @@ impl Reader for Monitored {
         loop {
             if let Some(reader) = &mut self.state.reading {
                 match reader.read() {
-                    Ok(Read::End) => self.state.reading = None,
+                    Ok(Read::End) => self.end(),
+                    Ok(Read::Rows(decoded)) => {
+                        self.state.from.rows = decoded.end.rows;
+                        let end = Position { files: Some(self.state.files.clone()), ..decoded.end };
+                        return Ok(Read::Rows(Decoded { end, ..decoded }));
+                    }
                     Err(SourceError::Io { what, error, .. }) if error.kind() == io::ErrorKind::NotFound => {
                         tracing::warn!("source '{}': {what}: it was there and is gone; passed over", self.source);
-                        self.state.reading = None;
+                        self.end();
                     }
                     read => return read,
                 }
-            } else if let Some(file) = self.state.waiting.pop_front() {
-                let mut reader = (self.open)(file)?;
+            } else if let Some(file) = self.next() {
+                let mut reader = (self.open)(&file, self.state.from.clone())?;
                 reader.shown(&self.standing);
                 let name = reader.name().into();
                 self.state.reading = Some(reader);

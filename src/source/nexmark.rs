@@ -15,8 +15,8 @@ use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
 
 use self::columns::{Column, MS};
 use self::generator::{Generator, Kind, Rows};
-use super::generated::{Turn, Turns, check_options};
-use super::{Connector, Decoded, Read, Reader, SourceError, SourceSpec};
+use super::generated::{self, Turn, Turns, check_options};
+use super::{Connector, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::type_names::sql_type;
 
@@ -91,16 +91,33 @@ impl Connector for Nexmark {
         Plan::new(spec).map(drop)
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> Replay {
+        Replay::Seek
+    }
+
+    fn splits(&self, spec: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
+        Ok(generated::splits(partitions(&spec.options)?))
+    }
+
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
-        let generator = Arc::new(Generator::new(&spec.options)?);
+        let mut generator = Generator::new(&spec.options)?;
+        // All partitions of a live one began at the same time.
+        let began = splits.iter().find_map(|(_, start)| generated::began_ms(&start.position()));
+        if let (None, Some(began)) = (generator.events, began) {
+            generator.start_ms = began;
+        }
+        let generator = Arc::new(generator);
         let partitions = partitions(&spec.options)?;
-        let reader = |partition| -> Result<Box<dyn Reader>, SourceError> {
-            let turns = Turns::new(generator.events, generator.rate as f64, partition, partitions);
+        let reader = |(split, start): &(SplitId, Start)| -> Result<Box<dyn Reader>, SourceError> {
+            let partition = generated::number(spec, split, partitions)?;
+            let rate = generator.rate as f64;
+            let turns = Turns::new(generator.events, rate, partition, partitions, generator.start_ms);
+            let turns = turns.behind(&start.position()).map_err(|what| generated::refused(spec, what))?;
             let name = if partitions == 1 { "nexmark".to_owned() } else { format!("nexmark-{partition}") };
-            Ok(Box::new(NexmarkReader { name, generator: generator.clone(), plan: Plan::new(spec)?, turns, made: 0 }))
+            Ok(Box::new(NexmarkReader { name, generator: generator.clone(), plan: Plan::new(spec)?, turns }))
         };
-        (0..partitions).map(reader).collect()
+        splits.iter().map(reader).collect()
     }
 }
 
@@ -243,7 +260,6 @@ struct NexmarkReader {
     generator: Arc<Generator>,
     plan: Plan,
     turns: Turns,
-    made: u64,
 }
 
 impl Reader for NexmarkReader {
@@ -261,9 +277,7 @@ impl Reader for NexmarkReader {
                     if batch.num_rows() == 0 {
                         continue;
                     }
-                    let position = self.made + 1;
-                    self.made += batch.num_rows() as u64;
-                    return Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position, positions: None }));
+                    return Ok(Read::Rows(self.turns.decoded(batch)));
                 }
             }
         }

@@ -2,22 +2,30 @@
 
 use std::io;
 
-use super::{Decoded, SourceError};
+use super::{Decoded, Position, SourceError};
 use crate::delta::Reject;
-use crate::format::Part;
+use crate::format::{Part, Spot};
 
 /// The place reached in one partition.
 #[derive(Debug)]
-pub(crate) struct Position {
+pub(crate) struct Place {
     source: String,
     name: String,
-    /// Records (lines) so far.
+    /// Records (lines) so far, and rows.
     records: u64,
+    rows: u64,
 }
 
-impl Position {
-    pub(crate) fn new(source: &str, name: &str) -> Position {
-        Position { source: source.to_owned(), name: name.to_owned(), records: 0 }
+impl Place {
+    /// At the beginning.
+    pub(crate) fn new(source: &str, name: &str) -> Place {
+        Place::at(source, name, &Position::default())
+    }
+
+    /// Behind what was read before.
+    pub(crate) fn at(source: &str, name: &str, from: &Position) -> Place {
+        let Position { records, rows, .. } = *from;
+        Place { source: source.to_owned(), name: name.to_owned(), records, rows }
     }
 
     /// The partition's name.
@@ -35,10 +43,12 @@ impl Position {
         SourceError::Io { source_name: self.source.clone(), what: format!("{doing} {}", self.name), error }
     }
 
-    /// Says where a part's records stand in the partition; `None` if it holds neither rows nor rejects.
-    pub(crate) fn place(&mut self, part: Part) -> Option<Decoded> {
+    /// Says where a part's records stand in the partition, and where the input goes on behind them; `None` if it holds
+    /// neither rows nor rejects.
+    pub(crate) fn place(&mut self, part: Part, spot: Spot) -> Option<Decoded> {
         let first = self.records + 1;
         self.records += part.records;
+        self.rows += part.batch.num_rows() as u64;
         if part.batch.num_rows() == 0 && part.faults.is_empty() {
             return None;
         }
@@ -49,13 +59,14 @@ impl Position {
             detail: fault.detail,
             content: fault.content,
         };
-        let mut positions = part.numbers;
-        positions.iter_mut().flatten().for_each(|number| *number += first);
+        let mut numbers = part.numbers;
+        numbers.iter_mut().flatten().for_each(|number| *number += first);
         Some(Decoded {
             batch: part.batch,
             rejects: part.faults.into_iter().map(reject).collect(),
-            position: first,
-            positions,
+            first,
+            numbers,
+            end: Position { records: self.records, rows: self.rows, spot, files: None },
         })
     }
 }

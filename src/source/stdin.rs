@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::filesystem::{BlockReader, check_options, decoding, layout, refuse};
-use super::partition::Position;
+use super::partition::Place;
+use super::position::only_once;
 use super::text::{TextInput, TextReader, chunk_bytes};
-use super::{Connector, Read, Reader, SourceError, SourceSpec};
-use crate::format::{self, Decoding, Input, Layout};
+use super::{Connector, Position, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
+use crate::format::{self, Decoding, Input, Layout, Spot};
 use crate::options::{OptionSpec, Options};
 use crate::retry::{Patient, Standing};
 
@@ -61,12 +62,16 @@ impl Connector for Stdin {
         decoding(spec, format).map(drop)
     }
 
-    fn rereadable(&self) -> bool {
-        false
+    fn replay(&self) -> Replay {
+        Replay::Once
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         self.check(spec)?;
+        only_once(spec, splits)?;
+        if splits.is_empty() {
+            return Ok(Vec::new());
+        }
         let format = format::choose(&spec.options, "stdin.json").map_err(|error| refuse(spec, error))?;
         Ok(vec![Box::new(StdinReader {
             source: spec.name.clone(),
@@ -109,21 +114,24 @@ impl Reader for StdinReader {
 
 impl StdinReader {
     fn begin(&self) -> Result<Box<dyn Reader>, SourceError> {
-        let position = Position::new(&self.source, "stdin");
+        let place = Place::new(&self.source, "stdin");
         let (standing, what) = (self.standing.clone(), "source on the standard input".to_owned());
-        let input = Box::new(Patient { input: io::stdin(), standing, what });
+        let open = move |_| -> io::Result<Box<dyn io::Read + Send>> {
+            Ok(Box::new(Patient { input: io::stdin(), standing: standing.clone(), what: what.clone() }))
+        };
         match &self.decoding {
             Decoding::Text(decoding) => {
                 let (decoding, layout) = (decoding.clone(), self.layout.clone());
                 let (threads, chunk_bytes, live) = (1, chunk_bytes(self.layout.wanted.fields().len()), self.live);
-                let text = TextInput { input, decoding, layout, threads, chunk_bytes, live };
-                let failed = |error| Position::new(&self.source, "stdin").failed("reading", error);
-                Ok(Box::new(TextReader::start(text, position).map_err(failed)?))
+                let text = TextInput { open: Box::new(open), decoding, layout, threads, chunk_bytes, live };
+                let failed = |error| Place::new(&self.source, "stdin").failed("reading", error);
+                Ok(Box::new(TextReader::start(text, place, &Position::default()).map_err(failed)?))
             }
             Decoding::Blocks(decoding) => {
-                let bad = |error: String| position.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
-                let parts = format::readable(|| decoding.open(Input::Stream(input))).map_err(bad)?;
-                Ok(Box::new(BlockReader { parts, position }))
+                let bad = |error: String| place.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));
+                let input = open(0).map_err(|error| place.failed("reading", error))?;
+                let parts = format::readable(|| decoding.open(Input::Stream(input), Spot::default())).map_err(bad)?;
+                Ok(Box::new(BlockReader { parts, place }))
             }
         }
     }

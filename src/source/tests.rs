@@ -43,9 +43,9 @@ pub(super) fn drain(reader: &mut dyn Reader) -> Drained {
             Read::End => return (rows, rejects),
             Read::Wait(pause) => std::thread::sleep(pause),
             Read::Begins(_) => {}
-            Read::Rows(Decoded { batch, rejects: bad, position, positions }) => {
+            Read::Rows(Decoded { batch, rejects: bad, first, numbers, end: _ }) => {
                 rows.extend((0..batch.num_rows()).map(|row| {
-                    let at = positions.as_ref().map_or(position + row as u64, |positions| positions[row]);
+                    let at = numbers.as_ref().map_or(first + row as u64, |numbers| numbers[row]);
                     (at, format::row_as_json(batch.schema_ref(), batch.columns(), row))
                 }));
                 rejects.extend(bad);
@@ -97,7 +97,7 @@ fn read_files(path: &std::path::Path, more: &[(&str, &str)]) -> Vec<Drained> {
     let mut options = vec![("connector", "filesystem"), ("path", path.to_str().unwrap())];
     options.extend_from_slice(more);
     let spec = spec(&filesystem::Filesystem, &n_and_t(), &options);
-    filesystem::Filesystem.open(&spec).unwrap().iter_mut().map(|reader| drain(reader.as_mut())).collect()
+    open_all(&spec).unwrap().iter_mut().map(|reader| drain(reader.as_mut())).collect()
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn folders_and_patterns_give_a_partition_a_file_by_path() {
         let mut options = vec![("path", path.to_str().unwrap())];
         options.extend_from_slice(more);
         let spec = spec(&filesystem::Filesystem, &n_and_t(), &options);
-        filesystem::Filesystem.open(&spec).err().unwrap().to_string()
+        open_all(&spec).err().unwrap().to_string()
     };
     assert!(refused("none.json", &[]).contains("none.json"));
     assert!(refused("*.parquet", &[]).contains("no file there"));
@@ -195,18 +195,18 @@ fn files_of_blocks_are_read_by_column_name() {
         assert!(rows.iter().cloned().eq(expected), "{name}");
         let options = [("path", path.to_str().unwrap())];
         let other = spec(&filesystem::Filesystem, &[field("m", DataType::Int64)], &options);
-        let error = filesystem::Filesystem.open(&other).unwrap()[0].read().unwrap_err().to_string();
+        let error = open_all(&other).unwrap()[0].read().unwrap_err().to_string();
         assert!(error.contains("none of the columns 'm'; it has 't', 'unused', 'n'"), "{error}");
         let both = [field("n", DataType::Int64), field("m", DataType::Int64)];
         let some = spec(&filesystem::Filesystem, &both, &options);
-        let (rows, rejects) = drain(filesystem::Filesystem.open(&some).unwrap()[0].as_mut());
+        let (rows, rejects) = drain(open_all(&some).unwrap()[0].as_mut());
         assert!(rejects.is_empty() && rows[5] == (6, "{\"n\":5,\"m\":null}".to_owned()), "{:?}", rows[5]);
     }
     let path = folder.path().join("bad.parquet");
     std::fs::write(&path, "no").unwrap();
     let options = [("path", path.to_str().unwrap())];
     let bad = spec(&filesystem::Filesystem, &n_and_t(), &options);
-    let error = filesystem::Filesystem.open(&bad).unwrap()[0].read().unwrap_err().to_string();
+    let error = open_all(&bad).unwrap()[0].read().unwrap_err().to_string();
     assert!(error.contains("not Parquet"), "{error}");
 }
 
@@ -217,9 +217,9 @@ fn only_wanted_columns_are_decoded() {
     std::fs::write(&path, "{\"n\":\"no number\",\"t\":\"5\"}\n").unwrap();
     let mut spec = spec(&filesystem::Filesystem, &n_and_t(), &[("path", path.to_str().unwrap())]);
     spec.decode = vec![1];
-    let mut readers = filesystem::Filesystem.open(&spec).unwrap();
+    let mut readers = open_all(&spec).unwrap();
     assert_eq!(drain(readers[0].as_mut()).0, [(1, "{\"t\":\"5\"}".to_owned())]);
     spec.decode = vec![];
-    let mut readers = filesystem::Filesystem.open(&spec).unwrap();
+    let mut readers = open_all(&spec).unwrap();
     assert_eq!(drain(readers[0].as_mut()).0, [(1, "{}".to_owned())]);
 }

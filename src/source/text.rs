@@ -12,9 +12,9 @@ use arrow_array::RecordBatch;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::chunks::{Chunk, Chunks};
-use super::partition::Position;
-use super::{Read, Reader, SourceError};
-use crate::format::{Decoder, Encoding, Layout, Part, TextDecoding};
+use super::partition::Place;
+use super::{Position, Read, Reader, SourceError};
+use crate::format::{Beginning, Decoder, Encoding, Layout, Part, Spot, TextDecoding, skip};
 
 /// How much a decoder is handed at a time, unless told otherwise.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -30,9 +30,17 @@ const EAGER_BYTES: usize = 64 << 10;
 /// How long a live reader waits for rows before it answers that there are none.
 const PATIENCE: Duration = Duration::from_millis(20);
 
+/// Opens the bytes of an input from one of them on.
+pub(super) type Opening = Box<dyn Fn(u64) -> io::Result<Bytes> + Send>;
+
+type Bytes = Box<dyn io::Read + Send>;
+
+/// A part, and where the input goes on behind it.
+type Placed = (Part, Spot);
+
 /// A text input and how it is read.
 pub(super) struct TextInput {
-    pub(super) input: Box<dyn io::Read + Send>,
+    pub(super) open: Opening,
     pub(super) decoding: Arc<dyn TextDecoding>,
     pub(super) layout: Layout,
     /// Threads that decode, beside the one that reads.
@@ -47,7 +55,7 @@ type Result<T> = std::result::Result<T, io::Error>;
 
 /// The reader of a text input.
 pub(super) struct TextReader {
-    position: Position,
+    place: Place,
     live: bool,
     how: How,
 }
@@ -56,47 +64,84 @@ enum How {
     /// On the calling thread.
     Here { chunks: Box<Chunks>, decoder: Option<Box<dyn Decoder>>, layout: Layout, buffer: Vec<u8> },
     /// On threads: one output each, taken in turn.
-    Threads { outputs: Vec<Receiver<Result<Part>>>, turn: usize },
+    Threads { outputs: Vec<Receiver<Result<Placed>>>, turn: usize },
 }
 
 impl TextReader {
-    /// Starts to read. A bounded input that fits one chunk is read on the calling thread.
-    pub(super) fn start(mut text: TextInput, position: Position) -> io::Result<TextReader> {
+    /// Starts to read where `from` says. A bounded input that fits one chunk is read on the calling thread.
+    pub(super) fn start(text: TextInput, place: Place, from: &Position) -> io::Result<TextReader> {
         let live = text.live;
-        text.input = Encoding::reader(text.decoding.encoding(), text.input);
+        let from = from.spot;
+        let (mut input, beginning) = match from.is_start() {
+            true => (Encoding::reader(text.decoding.encoding(), (text.open)(0)?), None),
+            false => text.behind(from)?,
+        };
         let mut head = Vec::new();
         if !live {
-            (&mut text.input).take(text.chunk_bytes as u64).read_to_end(&mut head)?;
+            (&mut input).take(text.chunk_bytes as u64).read_to_end(&mut head)?;
         }
         let short = !live && head.len() < text.chunk_bytes;
-        let input = Box::new(io::Cursor::new(head).chain(text.input));
+        let input = Box::new(io::Cursor::new(head).chain(input));
         let size = if live { EAGER_BYTES } else { text.chunk_bytes };
         let chunks = Chunks::new(input, text.decoding, text.layout.max_row_bytes, size, live);
+        let chunks = match &beginning {
+            Some(beginning) => chunks.behind(from, beginning),
+            None => chunks,
+        };
         let how = if short || (text.threads <= 1 && !live) {
             How::Here { chunks: Box::new(chunks), decoder: None, layout: text.layout, buffer: Vec::new() }
         } else {
-            let outputs = threads(chunks, text.layout, text.threads.max(1), position.name())?;
+            let outputs = threads(chunks, text.layout, text.threads.max(1), place.name())?;
             How::Threads { outputs, turn: 0 }
         };
-        Ok(TextReader { position, live, how })
+        Ok(TextReader { place, live, how })
+    }
+}
+
+impl TextInput {
+    /// The input from a spot on, and what its first bytes say of how it is read.
+    fn behind(&self, from: Spot) -> io::Result<(Bytes, Option<Beginning>)> {
+        let encoding = self.decoding.encoding();
+        let (mut mark, mut head) = (Vec::new(), Vec::new());
+        (self.open)(0)?.take(3).read_to_end(&mut mark)?;
+        let mut first = Encoding::reader(encoding, (self.open)(0)?);
+        let beginning = loop {
+            let before = head.len();
+            (&mut first).take(EAGER_BYTES as u64).read_to_end(&mut head)?;
+            let last = head.len() == before || head.len() > self.layout.max_row_bytes;
+            let begun = self.decoding.begin(&head, last);
+            if let Some(beginning) = begun.map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))? {
+                break beginning;
+            }
+        };
+        let input = match Encoding::told(encoding, &mark) {
+            None => (self.open)(from.at)?,
+            // Where its bytes stand is known only by decoding them.
+            Some(_) => {
+                let mut input = Encoding::reader(encoding, (self.open)(0)?);
+                skip(&mut input, from.at)?;
+                input
+            }
+        };
+        Ok((input, Some(beginning)))
     }
 }
 
 impl Reader for TextReader {
     fn name(&self) -> &str {
-        self.position.name()
+        self.place.name()
     }
 
     fn read(&mut self) -> std::result::Result<Read, SourceError> {
         loop {
-            let part = match &mut self.how {
+            let (part, spot) = match &mut self.how {
                 How::Here { chunks, decoder, layout, buffer } => match chunks.next(std::mem::take(buffer)) {
-                    Err(error) => return Err(self.position.failed("reading", error)),
+                    Err(error) => return Err(self.place.failed("reading", error)),
                     Ok(None) => return Ok(Read::End),
                     Ok(Some(chunk)) => {
                         let (part, used) = decode(chunk, chunks, decoder, layout);
                         *buffer = used;
-                        part
+                        (part, chunks.spot())
                     }
                 },
                 How::Threads { outputs, turn } => {
@@ -105,14 +150,14 @@ impl Reader for TextReader {
                         Err(RecvTimeoutError::Timeout) if self.live => return Ok(Read::Wait(Duration::ZERO)),
                         Err(RecvTimeoutError::Timeout) => continue,
                         Err(RecvTimeoutError::Disconnected) => return Ok(Read::End),
-                        Ok(Err(error)) => return Err(self.position.failed("reading", error)),
+                        Ok(Err(error)) => return Err(self.place.failed("reading", error)),
                         Ok(Ok(part)) => part,
                     };
                     *turn += 1;
                     part
                 }
             };
-            if let Some(decoded) = self.position.place(part) {
+            if let Some(decoded) = self.place.place(part, spot) {
                 return Ok(Read::Rows(decoded));
             }
         }
@@ -137,14 +182,14 @@ fn skipped(layout: &Layout, lines: u64, faults: Vec<crate::format::Fault>) -> Pa
 
 /// Starts one thread that cuts and `count` that decode; answers their outputs. Chunk `n` goes to decoder `n % count`, so
 /// that taking the outputs in turn gives the order of the input.
-fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::Result<Vec<Receiver<Result<Part>>>> {
+fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::Result<Vec<Receiver<Result<Placed>>>> {
     let spawn = |role: String, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(role).spawn(run).map(drop);
     let (give_back, old) = bounded::<Vec<u8>>(4 * count);
-    let mut inputs: Vec<Sender<Result<Work>>> = Vec::new();
+    let mut inputs: Vec<Sender<Result<(Work, Spot)>>> = Vec::new();
     let mut outputs = Vec::new();
     for index in 0..count {
-        let (input, work) = bounded::<Result<Work>>(1);
-        let (done, output) = bounded::<Result<Part>>(2);
+        let (input, work) = bounded::<Result<(Work, Spot)>>(1);
+        let (done, output) = bounded::<Result<Placed>>(2);
         let give_back = give_back.clone();
         spawn(format!("decode {name}:{index}"), Box::new(move || decode_all(&work, &done, &give_back)))?;
         inputs.push(input);
@@ -163,7 +208,7 @@ fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::
                     None => unreachable!("records come after what says how they are read"),
                 },
             };
-            if inputs[turn % count].send(work).is_err() || failed {
+            if inputs[turn % count].send(work.map(|work| (work, chunks.spot()))).is_err() || failed {
                 return;
             }
         }
@@ -178,16 +223,16 @@ enum Work {
     Done(Part),
 }
 
-fn decode_all(work: &Receiver<Result<Work>>, done: &Sender<Result<Part>>, give_back: &Sender<Vec<u8>>) {
+fn decode_all(work: &Receiver<Result<(Work, Spot)>>, done: &Sender<Result<Placed>>, give_back: &Sender<Vec<u8>>) {
     let mut decoder = None;
     for work in work {
-        let part = work.map(|work| match work {
-            Work::Done(part) => part,
+        let part = work.map(|(work, spot)| match work {
+            Work::Done(part) => (part, spot),
             Work::Decode(bytes, records) => {
                 let part = decoder.get_or_insert_with(|| records.decoder()).decode(&bytes);
                 // If enough are lying there already it is dropped.
                 let _ = give_back.try_send(bytes);
-                part
+                (part, spot)
             }
         });
         if done.send(part).is_err() {

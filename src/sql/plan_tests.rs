@@ -39,7 +39,15 @@ impl Connector for Memory {
         Ok(())
     }
 
-    fn open(&self, _: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> crate::source::Replay {
+        crate::source::Replay::Once
+    }
+
+    fn open(
+        &self,
+        _: &SourceSpec,
+        _: &[(crate::source::SplitId, crate::source::Start)],
+    ) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         Ok(Vec::new())
     }
 }

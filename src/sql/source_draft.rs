@@ -20,7 +20,7 @@ use super::token::Name;
 use crate::format::spelled;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::plan::{Facts, Node, Op, Scalar, sql_type};
-use crate::source::{Arrivals, Connector, DedupSpec, SOURCE_OPTIONS, SourceSpec, TimeSpec};
+use crate::source::{Arrivals, Connector, DedupSpec, Replay, SOURCE_OPTIONS, SourceSpec, TimeSpec};
 use crate::time::Zone;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -328,7 +328,7 @@ impl SourceDraft {
         let mut name = self.table.name.value.clone();
         if twice {
             name.push_str(".arrival");
-            if !self.connector.rereadable() {
+            if self.connector.replay() == Replay::Once {
                 let what = format!(
                     "'{}' is read by its event time and by the arrival of its rows, and '{}' can be read once",
                     self.table.name.value,

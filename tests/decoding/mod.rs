@@ -206,10 +206,10 @@ pub fn parquet(data: &[u8]) {
     let layout = Layout::new(&spec.physical, &spec.decode, &spec.options).unwrap();
     let decoding = format::find("parquet").unwrap().decoding(&layout, &spec.options);
     let Ok(Decoding::Blocks(blocks)) = decoding else { unreachable!("Parquet is blocks") };
-    match blocks.open(Input::File(std::sync::Arc::new(file))) {
+    match blocks.open(Input::File(std::sync::Arc::new(file)), format::Spot::default()) {
         Err(reason) => assert!(!reason.is_empty()),
         Ok(parts) => parts.take(100).for_each(|part| match part {
-            Ok(part) => sound(&part),
+            Ok((part, _)) => sound(&part),
             Err(reason) => assert!(!reason.is_empty()),
         }),
     }

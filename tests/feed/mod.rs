@@ -11,7 +11,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::Schema;
 use highwater::engine::{Config, Engine};
 use highwater::options::{OptionSpec, Options};
-use highwater::source::{Connector, Decoded, Read, Reader, SourceError, SourceSpec};
+use highwater::source::{Connector, Decoded, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
 use highwater::sql::{Catalog, compile};
 
 pub type Row = (i64, i64, i64);
@@ -88,11 +88,15 @@ impl Connector for Fed {
         Ok(())
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> Replay {
+        Replay::Once
+    }
+
+    fn open(&self, spec: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         let rows = feeds().lock().unwrap().remove(spec.options.get("feed").unwrap()).unwrap();
         let fields: Vec<_> = spec.decode.iter().map(|&column| spec.physical.fields()[column].clone()).collect();
         let schema = Arc::new(Schema::new(fields));
-        Ok(vec![Box::new(FedReader { name: spec.name.clone(), rows, schema, position: 1 })])
+        Ok(vec![Box::new(FedReader { name: spec.name.clone(), rows, schema, position: 0 })])
     }
 }
 
@@ -116,8 +120,8 @@ impl Reader for FedReader {
         };
         let columns = self.schema.fields().iter().map(|field| column(field.name())).collect();
         let batch = RecordBatch::try_new(self.schema.clone(), columns).unwrap();
-        let position = self.position;
+        let before = self.position;
         self.position += rows.len() as u64;
-        Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position, positions: None }))
+        Ok(Read::Rows(Decoded::rows(batch, before)))
     }
 }

@@ -17,7 +17,7 @@ use highwater::engine::{Config, Engine};
 use highwater::options::{OptionSpec, Options};
 use highwater::plan::*;
 use highwater::sink::{SinkConnector, SinkError, SinkSpec, Writer};
-use highwater::source::{Connector, Decoded, Read, Reader, SourceError, SourceSpec, TimeSpec};
+use highwater::source::{Connector, Decoded, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start, TimeSpec};
 use highwater::time::Epoch;
 
 pub type Row = (i64, i64, i64);
@@ -130,10 +130,10 @@ impl Reader for Player {
             }
             Some(Act::Rows(rows)) => {
                 self.acts.pop_front();
-                let position = self.position + 1;
+                let before = self.position;
                 self.position += rows.len() as u64;
                 let batch = batch(&rows);
-                Ok(Read::Rows(Decoded { batch, rejects: Vec::new(), position, positions: None }))
+                Ok(Read::Rows(Decoded::rows(batch, before)))
             }
         }
     }
@@ -160,13 +160,23 @@ impl Connector for Scripted {
         Ok(())
     }
 
-    fn open(&self, spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn replay(&self) -> Replay {
+        Replay::Seek
+    }
+
+    fn splits(&self, spec: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
+        let partitions = stage().lock().unwrap().scripts[spec.options.get("script").unwrap()].partitions.len();
+        Ok((0..partitions).map(|partition| SplitId::new(partition.to_string())).collect())
+    }
+
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         let script = stage().lock().unwrap().scripts[spec.options.get("script").unwrap()].clone();
         let readers = script.partitions.into_iter().enumerate().map(|(index, acts)| {
             let name = format!("{}/{index}", spec.name);
             Box::new(Player { name, acts: acts.into(), position: 0 }) as Box<dyn Reader>
         });
-        Ok(readers.collect())
+        let ours = |index: usize| splits.iter().any(|(split, _)| split.as_str() == index.to_string());
+        Ok(readers.enumerate().filter(|(index, _)| ours(*index)).map(|(_, reader)| reader).collect())
     }
 }
 

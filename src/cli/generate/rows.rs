@@ -68,7 +68,7 @@ impl Rows {
         let spec = spec(asked, count, rate)?;
         let failed = |error: crate::source::SourceError| Outcome::usage(error);
         spec.connector.check(&spec).map_err(failed)?;
-        let reader = spec.connector.open(&spec).map_err(failed)?.swap_remove(0);
+        let reader = crate::source::open_all(&spec).map_err(failed)?.swap_remove(0);
         let mut rows = Rows { reader, schema: spec.physical.clone(), rate, next: 0, held: None };
         // The first are ready when the clock starts.
         rows.held = rows.read();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::cells::{Cells, Values};
-use super::super::{Decoder, Fault, Layout, Part, batch, clip};
+use super::super::{Decoder, Fault, Layout, Part, batch, clip, oversized};
 use super::dialect::Dialect;
 use super::split::{End, Field, without_end};
 use super::{CsvRecords, NOT_UTF8};
@@ -143,8 +143,7 @@ impl Decoder for CsvDecoder {
                 records += 1;
                 continue;
             } else if record.len() > self.layout.max_row_bytes {
-                let limit = self.layout.max_row_bytes;
-                Err(("oversized", format!("{} bytes; 'max-row-bytes' is {limit}", record.len())))
+                Err(("oversized", String::new()))
             } else if !checked && std::str::from_utf8(record).is_err() {
                 Err(("malformed", NOT_UTF8.to_owned()))
             } else if let Some(what) = broken {
@@ -162,7 +161,10 @@ impl Decoder for CsvDecoder {
                 Err((reason, detail)) => {
                     numbers.get_or_insert_with(|| (0..rows as u64).collect());
                     self.cells.iter_mut().for_each(|cells| cells.truncate(rows));
-                    faults.push(Fault { record: records, reason, detail, content: clip(record) });
+                    faults.push(match reason {
+                        "oversized" => oversized(records, record, self.layout.max_row_bytes),
+                        _ => Fault { record: records, reason, detail, content: clip(record) },
+                    });
                 }
             }
             // Newlines within quotes count as lines too, so that positions are those of an editor.

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use super::super::cells::{Cells, Values, float, pair};
 use super::super::decimal::decimal;
-use super::super::{Decoder, Fault, Layout, Part, batch, clip};
+use super::super::{Decoder, Fault, Layout, Part, batch, clip, oversized, too_long};
 use super::Shape;
 use super::cursor::{Bad, Cursor, Problem, element_end, gap};
 use super::entries::entries;
@@ -157,7 +157,7 @@ impl JsonDecoder {
         }
         let length = cursor.at - cursor.start;
         if length > self.layout.max_row_bytes {
-            return Err(("oversized", format!("{length} bytes; 'max-row-bytes' is {}", self.layout.max_row_bytes)));
+            return Err(("oversized", too_long(self.layout.max_row_bytes)));
         }
         if !self.bounded.iter().all(|column| self.cells[*column].fits(length)) {
             return Err(("oversized", "the text of one batch is over 2 GiB; give shorter chunks".to_owned()));
@@ -211,13 +211,10 @@ impl Decoder for JsonDecoder {
                 cursor.at = if newlines { cursor.start } else { cursor.at };
                 let end = self.end(&cursor);
                 let text = chunk[cursor.start..end].trim_ascii_end();
-                let (reason, detail) = match text.len() {
-                    length if length > self.layout.max_row_bytes => {
-                        ("oversized", format!("{length} bytes; 'max-row-bytes' is {}", self.layout.max_row_bytes))
-                    }
-                    _ => (reason, detail),
-                };
-                faults.push(Fault { record: records, reason, detail, content: clip(text) });
+                faults.push(match text.len() > self.layout.max_row_bytes {
+                    true => oversized(records, text, self.layout.max_row_bytes),
+                    false => Fault { record: records, reason, detail, content: clip(text) },
+                });
                 cursor.at = end;
             } else {
                 if let Some(numbers) = &mut numbers {

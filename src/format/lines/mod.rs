@@ -14,7 +14,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::encoding::Encoding;
-use super::{Beginning, Decoder, Fault, Layout, Part, Records, TextDecoding, clip};
+use super::{Beginning, Decoder, Fault, Layout, Part, Records, TextDecoding, clip, oversized};
 
 pub(super) use grok::Grok;
 pub(super) use raw::Raw;
@@ -88,7 +88,7 @@ impl Decoder for LinesDecoder {
             let taken = if line.is_empty() && !self.lines.takes_blank() {
                 None
             } else if line.len() > self.longest {
-                Some(Err(("oversized", format!("{} bytes; 'max-row-bytes' is {}", line.len(), self.longest))))
+                Some(Err(("oversized", String::new())))
             } else {
                 Some(self.lines.line(line, rows).map_err(|detail| ("malformed", detail)))
             };
@@ -103,7 +103,10 @@ impl Decoder for LinesDecoder {
                 }
                 Some(Err((reason, detail))) => {
                     self.lines.truncate(rows);
-                    faults.push(Fault { record: records, reason, detail, content: clip(line) });
+                    faults.push(match reason {
+                        "oversized" => oversized(records, line, self.longest),
+                        _ => Fault { record: records, reason, detail, content: clip(line) },
+                    });
                 }
             }
             records += 1;

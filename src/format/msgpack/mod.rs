@@ -18,7 +18,8 @@ use super::blocks::lost;
 use super::json::{Json, line_decoder};
 use super::read_at::Cursor;
 use super::{
-    BlockDecoding, Decoder, Decoding, Encoder, Fault, Format, FormatError, Input, Layout, Part, clip, refuse_type,
+    BlockDecoding, Decoder, Decoding, Encoder, Fault, Format, FormatError, Input, Layout, Part, Parts, Spot, clip,
+    refuse_type, skip,
 };
 use crate::options::{OptionSpec, Options};
 use walk::{Depth, Head, Stop, end, head, write_json};
@@ -85,11 +86,17 @@ struct MsgPackDecoding {
 }
 
 impl BlockDecoding for MsgPackDecoding {
-    fn open(&self, input: Input) -> Result<Box<dyn Iterator<Item = Result<Part, String>> + Send>, String> {
+    fn open(&self, input: Input, from: Spot) -> Result<Parts, String> {
+        if from == Spot::END {
+            return Ok(Box::new(std::iter::empty()));
+        }
         // Of a file that was cut off what is there counts; a message is taken as a whole or not.
         let (input, keep): (Box<dyn Read + Send>, bool) = match input {
-            Input::File(file) => (Box::new(Cursor::new(file).map_err(|error| error.to_string())?), true),
-            Input::Stream(stream) => (stream, false),
+            Input::File(file) => (Box::new(Cursor::new(file).map_err(|error| error.to_string())?.at(from.at)), true),
+            Input::Stream(mut stream) => {
+                skip(&mut stream, from.at).map_err(|error| error.to_string())?;
+                (stream, false)
+            }
         };
         let mut rows = Rows {
             layout: self.layout.clone(),
@@ -97,10 +104,10 @@ impl BlockDecoding for MsgPackDecoding {
             input,
             buffer: Vec::new(),
             at: 0,
-            base: 0,
-            elements: 0,
+            base: from.at,
+            elements: from.within,
             ended: false,
-            begun: false,
+            begun: !from.is_start(),
         };
         let mut torn = false;
         Ok(Box::new(std::iter::from_fn(move || {
@@ -109,9 +116,10 @@ impl BlockDecoding for MsgPackDecoding {
             }
             let next = rows.part().transpose();
             torn = matches!(next, Some(Err(_)));
-            match next {
-                Some(Err(error)) if keep => Some(Ok(lost(&rows.layout, 1, error))),
-                next => next,
+            match next? {
+                Err(error) if keep => Some(Ok((lost(&rows.layout, 1, error), Spot::END))),
+                Err(error) => Some(Err(error)),
+                Ok(part) => Some(Ok((part, Spot { at: rows.base + rows.at as u64, within: rows.elements }))),
             }
         })))
     }
@@ -278,12 +286,22 @@ mod tests {
         rmp::encode::write_array_len(&mut array, 0).unwrap();
         for bytes in [maps, array] {
             for input in [file(&bytes), stream(&bytes)] {
-                let parts = decoding().open(input).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+                let parts = decoding()
+                    .open(input, Spot::default())
+                    .unwrap()
+                    .map(|part| part.map(|(part, _)| part))
+                    .map(Result::unwrap)
+                    .collect::<Vec<_>>();
                 assert!(parts.len() > 1 && parts.iter().all(|part| part.faults.is_empty()));
                 assert_eq!(numbers(&parts), (0..100).collect::<Vec<_>>());
             }
         }
-        let empty = decoding().open(stream(b"")).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+        let empty = decoding()
+            .open(stream(b""), Spot::default())
+            .unwrap()
+            .map(|part| part.map(|(part, _)| part))
+            .map(Result::unwrap)
+            .collect::<Vec<_>>();
         assert_eq!(empty.iter().map(|part| part.records).collect::<Vec<_>>(), [0]);
     }
 
@@ -294,10 +312,19 @@ mod tests {
         let whole = bytes.len();
         rows(1, &mut bytes);
         bytes.pop();
-        let mut parts = decoding().open(stream(&bytes)).unwrap().collect::<Vec<_>>();
+        let mut parts = decoding()
+            .open(stream(&bytes), Spot::default())
+            .unwrap()
+            .map(|part| part.map(|(part, _)| part))
+            .collect::<Vec<_>>();
         let told = parts.pop().unwrap().unwrap_err();
         assert!(told.contains(&format!("byte offset {whole} ")), "{told}");
-        let mut parts = decoding().open(file(&bytes)).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+        let mut parts = decoding()
+            .open(file(&bytes), Spot::default())
+            .unwrap()
+            .map(|part| part.map(|(part, _)| part))
+            .map(Result::unwrap)
+            .collect::<Vec<_>>();
         assert_eq!(parts.pop().unwrap().faults[0].detail, told);
         // What stands before the end in the same part counts too.
         assert_eq!(numbers(&parts), (0..30).collect::<Vec<_>>());

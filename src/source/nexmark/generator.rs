@@ -40,7 +40,7 @@ const LETTERS: usize = 1 << 16;
 pub(super) struct Generator {
     pub(super) events: Option<u64>,
     pub(super) rate: u64,
-    start_ms: i64,
+    pub(super) start_ms: i64,
     persons: u64,
     auctions: u64,
     total: u64,

@@ -1,0 +1,119 @@
+//! The files of a `filesystem` source as splits: each is known by its path below the source's.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use super::{SourceSpec, SplitId};
+use crate::format;
+
+/// What makes a path a pattern.
+pub(super) const WILD: [char; 3] = ['*', '?', '['];
+
+/// The one split of a folder that is watched.
+pub(super) const WATCHED: &str = ".";
+
+/// The files of a source, sorted.
+pub(super) fn files_of(spec: &SourceSpec, path: &str) -> io::Result<Vec<PathBuf>> {
+    files(path, &|name| spec.physical.fields().iter().any(|field| field.name() == name))
+}
+
+/// The same as splits.
+pub(super) fn splits_of(spec: &SourceSpec, path: &str) -> io::Result<Vec<SplitId>> {
+    let base = base(path);
+    files_of(spec, path)?.iter().map(|file| split(&base, file)).collect()
+}
+
+/// The split of a file below a folder; one that is elsewhere, by links or steps up, is known by all of its path.
+fn split(base: &Path, file: &Path) -> io::Result<SplitId> {
+    let below = file.strip_prefix(base).unwrap_or(file);
+    let name = below.to_str().ok_or_else(|| {
+        let what = format!("the name of {} is no UTF-8: rename the file", file.display());
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    })?;
+    Ok(SplitId::new(name))
+}
+
+/// The file of a split of `path`.
+pub(super) fn file(path: &str, split: &SplitId) -> PathBuf {
+    base(path).join(split.as_str())
+}
+
+/// The folder that splits of a path are below.
+fn base(path: &str) -> PathBuf {
+    let whole = Path::new(path);
+    if path.contains(WILD) && std::fs::metadata(path).is_err() {
+        let plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(WILD);
+        // What a pattern finds is written without what it does not need: ./a/*.json finds a/x.json.
+        whole.components().skip_while(|part| *part == Component::CurDir).take_while(plain).collect()
+    } else if whole.is_dir() {
+        whole.to_owned()
+    } else {
+        whole.parent().map(Path::to_owned).unwrap_or_default()
+    }
+}
+
+/// The files meant by a path, sorted; `is_column` knows the columns that folders may be by.
+fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+    let hidden = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
+    let mut files: Vec<PathBuf> = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let (mut files, mut open) = (Vec::new(), vec![PathBuf::from(path)]);
+            while let Some(folder) = open.pop() {
+                for entry in std::fs::read_dir(&folder)? {
+                    let entry = entry?.path();
+                    let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                    if entry.is_file() && !hidden(&entry) {
+                        files.push(entry);
+                    } else if entry.is_dir() && format::is_partition(&name, is_column) {
+                        open.push(entry);
+                    }
+                }
+            }
+            files
+        }
+        Ok(_) => return Ok(vec![PathBuf::from(path)]),
+        Err(error) if !path.contains(WILD) => return Err(error),
+        Err(_) => {
+            let matches = glob::glob(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            matches.filter_map(Result::ok).filter(|file| file.is_file() && !hidden(file)).collect()
+        }
+    };
+    if files.is_empty() {
+        let what = "no file there; paths are relative to the working directory";
+        return Err(io::Error::new(io::ErrorKind::NotFound, what));
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s1_a_file_is_known_by_its_path_below_the_sources() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["a.json", "b.csv", "k=1/a.json", "deep/er/c.json"] {
+            std::fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            std::fs::write(root.join(name), "").unwrap();
+        }
+        let known = |path: &str| -> Vec<String> {
+            let found = files(path, &|name| name == "k").unwrap();
+            let splits: Vec<SplitId> = found.iter().map(|file| split(&base(path), file).unwrap()).collect();
+            let back: Vec<PathBuf> = splits.iter().map(|split| file(path, split)).collect();
+            assert_eq!(back, found, "{path}");
+            splits.iter().map(SplitId::to_string).collect()
+        };
+        let at = |path: &str| format!("{}/{path}", root.display());
+        assert_eq!(known(&at("")), ["a.json", "b.csv", "k=1/a.json"]);
+        assert_eq!(known(&at("a.json")), ["a.json"]);
+        assert_eq!(known(&at("*.json")), ["a.json"]);
+        assert_eq!(known(&at("*/*/c.json")), ["deep/er/c.json"]);
+        assert_eq!(known(&at("k=1/../*.csv")), ["b.csv"]);
+        assert_eq!(known("./src/li?.rs"), ["lib.rs"]);
+        assert_eq!(known("Cargo.toml"), ["Cargo.toml"]);
+        assert_eq!(known("./Cargo.tom[l]"), ["Cargo.toml"]);
+    }
+}
