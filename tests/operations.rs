@@ -31,6 +31,48 @@ fn program(rows: usize, live: bool) -> Program {
     program
 }
 
+/// A sink that cannot be written holds back the source that feeds it, and nothing else: no worker waits for it, nor does a branch
+/// that has nothing to do with it. Once it can be written nothing is missing.
+#[test]
+fn a_pipe_that_nobody_reads_holds_back_its_own_branch() {
+    const ROWS: usize = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.json");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for workers in [1, 2] {
+        let mut program = Program::default();
+        let script = || Script { partitions: vec![acts(&disordered(9, ROWS, 5, 20, 1), 50)], live: false };
+        let (stuck, free) = (program.source("stuck", script(), TIMING), program.source("free", script(), TIMING));
+        let (seen, totals) = (program.totals(stuck), program.totals(free));
+        program.view("seen", seen).view("totals", totals);
+        program.sink(&unique("out"), stuck);
+        let sink = &mut program.0.sinks[0].spec;
+        sink.connector = *highwater::sink::SINKS.iter().find(|sink| sink.name() == "filesystem").unwrap();
+        sink.options = [("path".to_owned(), pipe.display().to_string())].into_iter().collect();
+        let config = Config { workers, tick_rows: 50, queue_rows: 1_000, ..Config::default() };
+        let engine = program.start_with(config);
+        let counted = |view: &str| -> i64 {
+            let rows = engine.views().get(view).unwrap().snapshot().batch;
+            let counts = rows.column(1).as_any().downcast_ref::<arrow_array::Int64Array>().unwrap();
+            counts.iter().flatten().sum()
+        };
+        let clock = std::time::Instant::now();
+        while counted("totals") < ROWS as i64 || engine.sinks()[0].state() != "retrying" {
+            assert!(clock.elapsed() < Duration::from_secs(60), "the other branch has {} rows", counted("totals"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(engine.sinks()[0].stand().reason.unwrap().contains("nobody reads the pipe"));
+        let held = engine.source("stuck").unwrap();
+        assert!(!held.ended() && counted("seen") < ROWS as i64, "its source is held back");
+        let reading = pipe.clone();
+        let reader = std::thread::spawn(move || std::fs::read_to_string(reading).unwrap());
+        engine.wait().unwrap();
+        let lines = reader.join().unwrap().lines().count() as u64;
+        assert_eq!(lines, engine.source("stuck").unwrap().counts().accepted());
+        assert_eq!(counted("seen"), lines as i64);
+    }
+}
+
 fn document(server: &Server) -> Value {
     serde_json::from_str(&server.call("GET", "/openapi.json").2).unwrap()
 }

@@ -148,7 +148,7 @@ impl Open {
     fn write(&mut self, what: &str) {
         self.tried = Clock::start();
         self.pause = match self.file.write(&mut self.waiting) {
-            Ok(()) => {
+            Ok(_) => {
                 self.standing.went_well(what);
                 FLUSH_EVERY
             }

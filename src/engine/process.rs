@@ -266,7 +266,7 @@ fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Contr
             sinks.threads.push(opened.start(control, config.process)?);
         }
         sinks.ways.push(ways_in);
-        sinks.shown.push(Arc::new(Sink::new(&plan.spec, parts)));
+        sinks.shown.push(Arc::new(Sink::new(&plan.spec, parts, plan::sources_around(dataflow, plan.node))));
     }
     Ok(sinks)
 }

@@ -18,6 +18,8 @@ pub struct Sink {
     connector: &'static str,
     files: usize,
     parts: Vec<Arc<Part>>,
+    /// The sources that wait while much is to be written.
+    sources: Vec<String>,
 }
 
 /// One of its writers.
@@ -40,9 +42,10 @@ impl Part {
 }
 
 impl Sink {
-    pub(super) fn new(spec: &SinkSpec, parts: Vec<Arc<Part>>) -> Sink {
+    /// `sources` are those that feed it, and that meet them.
+    pub(super) fn new(spec: &SinkSpec, parts: Vec<Arc<Part>>, sources: Vec<String>) -> Sink {
         let files = spec.connector.descriptors(spec) * parts.len();
-        Sink { name: spec.name.clone(), connector: spec.connector.name(), files, parts }
+        Sink { name: spec.name.clone(), connector: spec.connector.name(), files, parts, sources }
     }
 
     /// Its name.
@@ -93,6 +96,11 @@ impl Sink {
             (metrics.sink_rows.get_or_create_owned(&label), metrics.sink_retries.get_or_create_owned(&label));
         rows.inc_by(self.rows().saturating_sub(rows.get()));
         retries.inc_by(self.stand().retries.saturating_sub(retries.get()));
+    }
+
+    /// Whether a source is held back while much is to be written.
+    pub(super) fn holds(&self, source: &str) -> bool {
+        self.sources.iter().any(|held| held == source)
     }
 
     /// Whether so much waits that sources are to be held back.

@@ -1,6 +1,6 @@
 //! A sink's thread: takes whole epochs from a queue, nets and sorts them if the sink asks for it, writes them. While much
-//! waits in the queue sources bring nothing new ([`Sink::full`](super::sink::Sink::full)), so a slow sink slows the dataflow
-//! down and nothing piles up beyond what is under way; no worker waits for it.
+//! waits in the queue the sources that feed it bring nothing new ([`Sink::full`](super::sink::Sink::full)), so a slow sink slows
+//! its own branch down and nothing piles up beyond what is under way; no worker waits for it, nor does any other branch.
 //!
 //! What an earlier run left is replaced once this one has come to its first epoch, so a run that fails before has taken
 //! nothing away. What fails for a reason that passes (a full disk, no descriptor left) is tried again until it goes.

@@ -5,8 +5,9 @@
 //! Bounded lag: it stops taking rows while more than [`Lag::limit`] rows that it sent at epochs that all inputs have passed
 //! are still on their way to views and sinks. Epochs that some input still holds open do not count, they could not arrive:
 //! whatever the inputs' watermarks, everything that counts arrives, so no input waits for another here. Nor does it take any
-//! while a sink of the process is that far behind, or too much of what it sent is on its way to another process, whatever
-//! its epoch: the queues fill instead, and clients are told so.
+//! while a sink of the process is that far behind which it feeds (or which a source feeds whose rows its own meet: they would pile
+//! up there), or too much of what it sent is on its way to another process, whatever its epoch: the queues fill instead, and
+//! clients are told so. Sources that have nothing to do with that sink go on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub(super) struct Probes {
 /// Rows on their way.
 struct Lag {
     probes: Probes,
+    /// The sinks that hold the source back.
+    sinks: Vec<Arc<Sink>>,
     sent: BTreeMap<Epoch, usize>,
     limit: usize,
 }
@@ -54,7 +57,7 @@ impl Lag {
 
     /// Whether the operators, or the sinks, have enough to do.
     fn full(&mut self) -> bool {
-        if self.probes.writing.iter().any(|sink| sink.full()) {
+        if self.sinks.iter().any(|sink| sink.full()) {
             return true;
         }
         while let Some(first) = self.sent.first_entry().filter(|first| !self.probes.outputs.less_equal(first.key())) {
@@ -78,7 +81,8 @@ pub(super) fn source<'s>(
     peers: Peers,
 ) -> Stream<'s, Epoch, Delta> {
     let (name, lanes) = (format!("Source {}", source.name()), source.partition_count());
-    let mut lag = Lag { probes: probes.clone(), sent: BTreeMap::new(), limit: lag_batches * BATCH_ROWS };
+    let sinks = probes.writing.iter().filter(|sink| sink.holds(source.name())).cloned().collect();
+    let mut lag = Lag { probes: probes.clone(), sinks, sent: BTreeMap::new(), limit: lag_batches * BATCH_ROWS };
     let (source, host) = (source.clone(), scope.worker().clone());
     emitting(scope, &name, lanes, None, move |info| {
         let activator = host.activator_for(info.address.clone());

@@ -3,6 +3,7 @@
 //! A [`Dataflow`] is an arena of [`Node`]s, inputs before readers, equal nodes once. Expressions are DataFusion's physical
 //! expressions over the batches of the input node. Nothing here runs: `build` turns the plan into operators on a worker.
 
+mod branches;
 pub mod build;
 mod build_differential;
 mod build_failing;
@@ -35,6 +36,7 @@ use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 use crate::time::Zone;
 
+pub use self::branches::sources_around;
 pub use self::build_failing::{below, show_row, stands_in};
 pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};

@@ -7,10 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
+use super::mark::no_marks;
 use super::partitioned::{self, Partitioned};
-use super::{Replaced, SinkConnector, SinkError, SinkSpec, Writer, changes};
+use super::{Mark, Replaced, SinkConnector, SinkError, SinkSpec, Writer, changes};
 use crate::delta::Delta;
 use crate::format::{self, Encoder, Format, FormatError};
 use crate::options::{OptionError, OptionSpec, Outputs, PART, local, packed_name};
@@ -103,12 +105,25 @@ impl SinkConnector for Filesystem {
             path.push(part_name(part, 0, format_of(spec)?));
         }
         let mut writer = FileWriter::new(spec, path, parts)?;
+        // What stands there is not touched before there is something to put in its place.
         match writer.file() {
             // It is made when it is first written to.
             Err(error) if error.passes() => tracing::warn!("{error}"),
             opened => drop(opened?),
         }
         Ok(Box::new(writer))
+    }
+
+    fn open_at(&self, spec: &SinkSpec, part: usize, _: usize, mark: Mark) -> Result<Box<dyn Writer>, SinkError> {
+        self.check(spec)?;
+        if !spec.partition.is_empty() {
+            return Err(no_marks(spec, "it is a folder by partition, of many files"));
+        }
+        let mut path = PathBuf::from(path(spec)?);
+        if self.per_worker(spec) {
+            path.push(part_name(part, 0, format_of(spec)?));
+        }
+        Ok(Box::new(FileWriter::at(spec, path, mark)?))
     }
 }
 
@@ -200,6 +215,11 @@ pub(super) struct FileWriter {
     buffer: Vec<u8>,
     /// All is in the buffer, the end too.
     ended: bool,
+    /// Epochs up to this one are in the file already.
+    held: Option<Epoch>,
+    /// The last epoch that was taken.
+    taken: Option<Epoch>,
+    mark: Mark,
 }
 
 impl FileWriter {
@@ -208,7 +228,32 @@ impl FileWriter {
         let schema = changes::schema(spec);
         let encoder = format_of(spec)?.encoder(&schema, &spec.options).map_err(|error| refuse(spec, error))?;
         let (file, buffer, ended) = (None, Vec::new(), false);
-        Ok(FileWriter { spec: spec.clone(), schema, encoder, path, parts, file, buffer, ended })
+        let (spec, held, taken, mark) = (spec.clone(), None, None, Mark::default());
+        Ok(FileWriter { spec, schema, encoder, path, parts, file, buffer, ended, held, taken, mark })
+    }
+
+    /// The file at that path, which is gone on with.
+    fn at(spec: &SinkSpec, path: PathBuf, mark: Mark) -> Result<FileWriter, SinkError> {
+        let mut writer = FileWriter::new(spec, path, None)?;
+        if !writer.encoder.in_rows() {
+            return Err(no_marks(spec, &format!("{} can be read only once it is complete", format_of(spec)?.name())));
+        }
+        (writer.held, writer.taken, writer.mark) = (mark.epoch, mark.epoch, mark);
+        let (mut head, mut end) = (Vec::new(), Vec::new());
+        if mark.length > 0 {
+            // What comes first is there.
+            let nothing = RecordBatch::new_empty(writer.schema.clone());
+            writer.encoder.encode(&nothing, &mut head).map_err(|error| refuse(spec, error))?;
+        }
+        let mut other = FileWriter::new(spec, writer.path.clone(), None)?.encoder;
+        if mark.length > 0 {
+            let nothing = RecordBatch::new_empty(writer.schema.clone());
+            other.encode(&nothing, &mut head).map_err(|error| refuse(spec, error))?;
+        }
+        other.finish(&mut end).map_err(|error| refuse(spec, error))?;
+        let opened = Replaced::at(&writer.path, mark.length, &end);
+        writer.file = Some(opened.map_err(|error| writer.failed("going on with", &writer.path, error))?);
+        Ok(writer)
     }
 
     fn failed(&self, what: &str, path: &Path, error: std::io::Error) -> SinkError {
@@ -232,7 +277,9 @@ impl FileWriter {
         let mut buffer = std::mem::take(&mut self.buffer);
         let written = self.file().map(|file| file.write(&mut buffer));
         self.buffer = buffer;
-        written?.map_err(|error| self.failed("writing", &self.path, error))
+        let length = written?.map_err(|error| self.failed("writing", &self.path, error))?;
+        self.mark = Mark { epoch: self.taken, length };
+        Ok(())
     }
 }
 
@@ -252,8 +299,23 @@ impl Writer for FileWriter {
     }
 
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError> {
+        if self.held.is_some_and(|held| epoch <= held) {
+            return Ok(());
+        }
+        self.taken = Some(epoch);
         let rows = changes::rows(&self.spec, &self.schema, epoch, changes)?;
         self.encoder.encode(&rows, &mut self.buffer).map_err(|error| refuse(&self.spec, error))
+    }
+
+    fn pass(&mut self, epoch: Epoch) {
+        self.taken = self.taken.max(Some(epoch));
+        if self.buffer.is_empty() {
+            self.mark.epoch = self.taken;
+        }
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        self.encoder.in_rows().then_some(self.mark)
     }
 
     fn gathered(&self) -> usize {
@@ -270,7 +332,9 @@ impl Writer for FileWriter {
             self.encoder.finish(&mut self.buffer).map_err(|error| refuse(&self.spec, error))?;
         }
         self.begin()?;
-        self.write_out()
+        self.write_out()?;
+        let over = self.file()?.ends();
+        over.map_err(|error| self.failed("ending", &self.path, error))
     }
 
     fn leave(&mut self) -> Result<(), SinkError> {

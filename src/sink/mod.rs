@@ -3,6 +3,9 @@
 mod blackhole;
 mod changes;
 mod filesystem;
+mod mark;
+#[cfg(test)]
+mod mark_tests;
 mod partitioned;
 mod print;
 mod replaced;
@@ -18,6 +21,7 @@ use crate::options::{OptionError, OptionSpec, Options, Outputs};
 use crate::retry;
 use crate::time::Epoch;
 
+pub use mark::Mark;
 pub(crate) use replaced::Replaced;
 
 /// Every sink connector.
@@ -95,6 +99,13 @@ pub trait SinkConnector: Send + Sync + Debug {
     /// Opens a writer; `part` is the index of the worker it is for (0 if there is one), of `parts` in all processes. What an
     /// earlier run left stays as it is.
     fn open(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError>;
+
+    /// Opens a writer where an earlier one of the same part was, as its [`Writer::mark`] said. It is handed what comes behind the
+    /// mark again: what is there of it already is compared, and passed over.
+    fn open_at(&self, spec: &SinkSpec, part: usize, parts: usize, mark: Mark) -> Result<Box<dyn Writer>, SinkError> {
+        let (_, _, _) = (part, parts, mark);
+        Err(mark::no_marks(spec, &format!("{} keeps nothing of it", self.name())))
+    }
 }
 
 /// A sink as planned.
@@ -125,6 +136,14 @@ pub trait Writer: Send {
     /// Takes all changes of one epoch: consolidated (no row both inserted and retracted, retractions before insertions,
     /// each in the order of the rows), epochs ascending, never an empty one. Touches nothing outside.
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError>;
+
+    /// An epoch without changes is complete, and so are all before it.
+    fn pass(&mut self, _epoch: Epoch) {}
+
+    /// How far what was written out holds whole epochs; `None` if the sink cannot be opened there.
+    fn mark(&self) -> Option<Mark> {
+        None
+    }
 
     /// Bytes that it has taken and not written out.
     fn gathered(&self) -> usize {

@@ -4,23 +4,93 @@
 //! written is found out). The old contents go when it begins: with the first bytes at the latest.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::drain;
+
+/// O_NONBLOCK.
+const WITHOUT_WAITING: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 4 };
+/// ENXIO.
+const NOBODY_THERE: i32 = 6;
+
+/// A pipe that somebody reads, held open until it is opened for good; nothing if it is no pipe.
+fn is_read(path: &Path) -> io::Result<Option<File>> {
+    if !std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
+        return Ok(None);
+    }
+    let opened = OpenOptions::new().write(true).custom_flags(WITHOUT_WAITING).open(path);
+    opened.map(Some).map_err(|error| match error.raw_os_error() {
+        Some(NOBODY_THERE) => io::Error::new(io::ErrorKind::WouldBlock, "nobody reads the pipe"),
+        _ => error,
+    })
+}
 
 /// A file as it is written anew.
 #[derive(Debug)]
 pub(crate) struct Replaced {
     file: File,
     begun: bool,
+    /// Bytes of this run.
+    length: u64,
+    /// Where it is gone on with: bytes that it had.
+    there: u64,
 }
 
 impl Replaced {
-    /// Opens it for writing; what it holds stays until it begins.
+    /// Opens it for writing; what it holds stays until it begins. A pipe that nobody reads is not waited for: that may pass.
     pub(crate) fn open(path: &Path) -> io::Result<Replaced> {
+        let _read = is_read(path)?;
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        Ok(Replaced { file, begun: false })
+        Ok(Replaced { file, begun: false, length: 0, there: 0 })
+    }
+
+    /// Opens it to go on behind so many of its bytes. If nothing but `end` stands behind them that goes; anything else is what this
+    /// run writes too.
+    pub(crate) fn at(path: &Path, length: u64, end: &[u8]) -> io::Result<Replaced> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut there = file.metadata()?.len();
+        if there < length {
+            let what = format!("it has {there} bytes, and the mark stands at {length}: what was written is gone");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let mut behind = vec![0; end.len()];
+        if there - length == end.len() as u64 && there > length {
+            file.read_exact_at(&mut behind, length)?;
+            if behind == end {
+                file.set_len(length)?;
+                there = length;
+            }
+        }
+        Ok(Replaced { file, begun: true, length, there })
+    }
+
+    /// Nothing stands behind what was written.
+    pub(crate) fn ends(&self) -> io::Result<()> {
+        match self.there.checked_sub(self.length) {
+            None | Some(0) => Ok(()),
+            Some(more) => {
+                let what = format!("from byte {} on it holds {more} bytes that are not written now", self.length);
+                Err(io::Error::new(io::ErrorKind::InvalidData, what))
+            }
+        }
+    }
+
+    /// Passes over what a buffer begins with as far as it stands there.
+    fn compare(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let same = self.there.saturating_sub(self.length).min(buffer.len() as u64) as usize;
+        let mut found = vec![0; same];
+        self.file.read_exact_at(&mut found, self.length)?;
+        if let Some(at) = found.iter().zip(&*buffer).position(|(there, now)| there != now) {
+            let at = self.length + at as u64;
+            let what =
+                format!("at byte {at} stands something else than is written now: the input or the program is another");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        buffer.drain(..same);
+        self.length += same as u64;
+        Ok(())
     }
 
     /// What it held is gone. A pipe or a device holds nothing.
@@ -37,9 +107,18 @@ impl Replaced {
         !self.begun && self.file.metadata().is_ok_and(|found| found.is_file() && found.len() > 0)
     }
 
-    /// Writes out what is in a buffer; what did not go stays in it.
-    pub(crate) fn write(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+    /// Writes out what is in a buffer; what did not go stays in it. Returns how long the file is.
+    pub(crate) fn write(&mut self, buffer: &mut Vec<u8>) -> io::Result<u64> {
         self.begin()?;
-        drain(buffer, &mut self.file)
+        if self.there > self.length {
+            self.compare(buffer)?;
+        }
+        if self.there > 0 {
+            self.file.seek(SeekFrom::Start(self.length))?;
+        }
+        let before = buffer.len();
+        let written = drain(buffer, &mut self.file);
+        self.length += (before - buffer.len()) as u64;
+        written.map(|()| self.length)
     }
 }

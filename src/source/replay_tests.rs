@@ -79,8 +79,8 @@ fn holds(spec: &SourceSpec, most: usize) -> usize {
             if let (Some((end, ..)), Some((other, ..)), false) =
                 (rest.positions.last(), whole.positions.last(), spec.connector.live(&spec.options))
             {
-                // Within a line that is passed over any byte is as good as another.
-                assert_eq!((end.records, end.rows), (other.records, other.rows), "{shown}: it ends at the same record");
+                // Blank lines at the end may stand behind it, or before it.
+                assert_eq!(end.rows, other.rows, "{shown}: it ends behind the same row");
             }
             tried += 1;
         }

@@ -1,0 +1,56 @@
+//! How far a sink's output is, so that a later writer goes on there.
+//!
+//! Invariant (docs/internals/positions.md): a writer that is opened at a mark, and is handed the epochs behind it again, leaves the
+//! output that one leaves that was never stopped (M1); what it writes anew where something stands is the same, or it fails (M2).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{SinkError, SinkSpec};
+use crate::time::Epoch;
+
+/// How far an output holds whole epochs. Written and read as JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The last epoch that it holds, all before it too; none before the first.
+    pub epoch: Option<Epoch>,
+    /// How long it is with that, in bytes.
+    pub length: u64,
+}
+
+/// A mark as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<(i64, u64)>,
+    length: u64,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let epoch = self.epoch.map(|Epoch { watermark, tick }| (watermark, tick));
+        f.write_str(&serde_json::to_string(&Written { epoch, length: self.length }).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl FromStr for Mark {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Mark, String> {
+        let Written { epoch, length } =
+            serde_json::from_str(text).map_err(|error| format!("'{text}' is no mark: {error}"))?;
+        Ok(Mark { epoch: epoch.map(|(watermark, tick)| Epoch { watermark, tick }), length })
+    }
+}
+
+/// The refusal of a sink, or a format, whose output cannot be gone on with.
+pub(super) fn no_marks(spec: &SinkSpec, why: &str) -> SinkError {
+    SinkError::Schema {
+        sink: spec.name.clone(),
+        what: format!("its output cannot be gone on with: {why}"),
+        remedy: "let it be written anew, or write JSON, CSV, MessagePack or Arrow to a file or a folder".to_owned(),
+    }
+}
