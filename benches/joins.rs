@@ -1,9 +1,10 @@
 //! Joins by themselves: rows/s of both inputs together, pairs, and the most rows held, one worker, rows already in memory.
 //!
-//! `cargo bench --bench joins -- [--rows N] [--runs N] [CASE...]`. Rows are `(key, time, until, value)`; both sides bring
+//! `cargo bench --bench joins -- [--rows N] [--runs N] [--operators] [CASE...]`. Rows are `(key, time, until, value)`; both sides bring
 //! 10 rows a millisecond of event time, in batches of 8192 rows, each its own epoch; the watermark is one second behind.
 //! `regular` and `changing` come twice: by the house's table, and by differential dataflow's arrangements, of the same rows
 //! in the same epochs. There rows are `(key, (time, until, value))`, plain words; its batches are sealed once an epoch.
+//! `--operators` runs each case as a plan instead, on the engine's own operators and on differential's, with all around them.
 //! `shared` joins one relation with two others: by two tables, each with rows of its own, and by three arrangements.
 
 use std::sync::Arc;
@@ -17,9 +18,12 @@ use highwater::delta::{Delta, Rejects};
 use highwater::format::show_row;
 use highwater::join::{Arrangement, Buckets, Join, JoinKind, Meeting, Side, TimeOrder};
 use highwater::operator::Stateful;
-use highwater::plan::Facts;
 use highwater::plan::join::expiry;
+use highwater::plan::{Dataflow, Facts, Node, Op, Operators, ViewSpec, build};
 use highwater::time::Epoch;
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::{InspectCore, Probe};
+use timely::dataflow::{InputHandle, ProbeHandle};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -208,16 +212,68 @@ fn shared(case: &Case, rows: usize, arranged: bool) -> Ran {
     (seconds, total, pairs, most.0, most.1)
 }
 
+/// The columns of a case's result.
+fn output(case: &Case) -> SchemaRef {
+    let right = if case.kind.only().is_some() { Vec::new() } else { schema().fields().to_vec() };
+    Arc::new(Schema::new([schema().fields().to_vec(), right].concat()))
+}
+
+/// A case as a plan on one worker, on these operators; what is held is not counted.
+fn planned(case: &Case, rows: usize, operators: Operators) -> Ran {
+    let (left, right) = (side(case, 1, rows / 2, KEYS), side(case, 2, rows / 2, KEYS));
+    let total: usize = left.iter().chain(&right).map(|(_, delta)| delta.len()).sum();
+    let node = |op, inputs, schema| Node { op, inputs, schema, facts: Facts::default() };
+    let view = ViewSpec {
+        name: "bench".into(),
+        node: 2,
+        columns: (0..output(case).fields().len()).collect(),
+        schema: output(case),
+        key: None,
+        closes: None,
+        emit: Emit::Final,
+        sql: String::new(),
+        options: Default::default(),
+    };
+    let nodes = vec![
+        node(Op::Source { source: 0 }, vec![], schema()),
+        node(Op::Source { source: 1 }, vec![], schema()),
+        node(Op::Join(join_of(case)), vec![0, 1], output(case)),
+    ];
+    let plan = Dataflow { nodes, views: vec![view], operators, ..Dataflow::default() };
+    let pairs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (counted, start) = (pairs.clone(), Instant::now());
+    timely::execute(timely::Config::thread(), move |worker| {
+        let mut inputs = [0, 1].map(|_| InputHandle::<Epoch, NoopBuilder<Delta>>::new_with_builder());
+        let (probe, (rejects, _kept)) = (ProbeHandle::new(), Rejects::channel(show_row));
+        let counted = counted.clone();
+        worker.dataflow::<Epoch, _, _>(|scope| {
+            let sources = inputs.iter_mut().map(|input| input.to_stream(scope)).collect();
+            let result = build::build(scope, &plan, sources, &rejects).rows.remove(2);
+            let result = result.inspect_container(move |event| {
+                if let Ok((_, deltas)) = event {
+                    counted.fetch_add(deltas.len(), std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+            result.probe_with(&probe);
+        });
+        let mut watermark = i64::MIN;
+        for (tick, ((after, left), (_, right))) in left.iter().zip(&right).enumerate() {
+            inputs[0].send_batch(&mut left.clone());
+            inputs[1].send_batch(&mut right.clone());
+            watermark = watermark.max(*after);
+            inputs.iter_mut().for_each(|input| input.advance_to(Epoch { watermark, tick: tick as u64 + 1 }));
+            while probe.less_than(inputs[0].time()) {
+                worker.step();
+            }
+        }
+    })
+    .expect("a worker");
+    (start.elapsed().as_secs_f64(), total, pairs.load(std::sync::atomic::Ordering::Relaxed), 0, 0)
+}
+
 fn run(case: &Case, rows: usize) -> Ran {
     let (left, right) = (side(case, 1, rows / 2, KEYS), side(case, 2, rows / 2, KEYS));
-    let join = join_of(case);
-    let both = match case.kind.only() {
-        Some(_) => schema(),
-        None => {
-            let fields = schema().fields().iter().chain(schema().fields()).cloned().collect::<Vec<_>>();
-            Arc::new(Schema::new(fields))
-        }
-    };
+    let (join, both) = (join_of(case), output(case));
     let (rejects, _kept) = Rejects::channel(show_row);
     let mut state = Buckets::new(join, &both, [&schema(), &schema()], &rejects);
     let total: usize = left.iter().chain(&right).map(|(_, delta)| delta.len()).sum();
@@ -284,27 +340,34 @@ fn differential(case: &Case, rows: usize) -> Ran {
 }
 
 fn main() {
-    let (mut rows, mut runs, mut names) = (4_000_000usize, 3usize, Vec::new());
+    let (mut rows, mut runs, mut names, mut plans) = (4_000_000usize, 3usize, Vec::new(), false);
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let mut number = || given.next().and_then(|text| text.parse().ok()).expect("a number after the option");
         match argument.as_str() {
             "--rows" => rows = number(),
             "--runs" => runs = number(),
+            "--operators" => plans = true,
             "--bench" => {}
             name => names.push(name.to_owned()),
         }
     }
-    println!("{:<16} {:>10} {:>12} {:>12} {:>12} {:>10}", "case", "rows", "M rows/s", "changes", "rows held", "MiB");
+    println!("{:<24} {:>10} {:>12} {:>12} {:>12} {:>10}", "case", "rows", "M rows/s", "changes", "rows held", "MiB");
     let wanted = |name: &str| names.is_empty() || names.iter().any(|other| other == name);
     let report = |name: &str, run: &dyn Fn() -> Ran| {
         let mut seen: Vec<_> = (0..runs).map(|_| run()).collect();
         seen.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (seconds, rows, pairs, most, bytes) = seen[runs / 2];
         let (rate, mib) = (rows as f64 / seconds / 1e6, bytes as f64 / f64::from(1 << 20));
-        println!("{name:<16} {rows:>10} {rate:>12.2} {pairs:>12} {most:>12} {mib:>10.1}");
+        println!("{name:<24} {rows:>10} {rate:>12.2} {pairs:>12} {most:>12} {mib:>10.1}");
     };
     for case in cases().iter().filter(|case| wanted(case.name)) {
+        if plans {
+            for operators in Operators::ALL {
+                report(&format!("{} {}", case.name, operators.name()), &|| planned(case, rows, operators));
+            }
+            continue;
+        }
         if case.name.starts_with("shared") {
             report(case.name, &|| shared(case, rows, false));
             report("  arranged", &|| shared(case, rows, true));

@@ -1,6 +1,6 @@
 //! Rows per second of windows and sessions, from Arrow batches in memory, beside a bare loop over the same rows.
 //!
-//! `cargo bench --bench windows [-- name]`. Wall is what one sees on an idle machine; CPU is rows per second of processor
+//! `cargo bench --bench windows [-- name]`. `own operators` and `differential operators` are the same plan on both. Wall is what one sees on an idle machine; CPU is rows per second of processor
 //! time of all threads, which says what a row costs even if the machine is busy.
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -16,12 +16,13 @@ use highwater::aggregate::{Call, Emit, GroupCall, Grouping, Terms, find};
 use highwater::delta::{Delta, Rejects};
 use highwater::format::show_row;
 use highwater::operator::{Route, Stateful, stateful};
+use highwater::plan::{AggregateCall, Dataflow, Facts, Node, Op, Operators, Pane, Reduce, ViewSpec, build};
 use highwater::session::Sessions;
 use highwater::time::Epoch;
 use highwater::window::{Panes, Slices, Source, Window};
 use timely::container::NoopBuilder;
 use timely::dataflow::operators::{InspectCore, Probe};
-use timely::dataflow::{InputHandle, ProbeHandle};
+use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -104,6 +105,49 @@ struct Took {
 
 /// Runs a state machine on so many workers.
 fn run(batches: &Batches, workers: usize, make: impl Fn() -> Box<dyn Stateful> + Send + Sync + 'static) -> Took {
+    run_built(batches, workers, move |_, rows| stateful(vec![(rows, Route::ByColumns(vec![0]))], "bench", make()))
+}
+
+/// Runs a reduce over these windows as a plan, on these operators.
+fn planned(batches: &Batches, pane: Pane, emit: Emit, operators: Operators) -> Took {
+    let Terms { grouping, schema: output, .. } = terms(&[("COUNT", 1), ("SUM", 1), ("MIN", 2), ("MAX", 2)], emit);
+    let call = |group: GroupCall| AggregateCall {
+        function: group.function,
+        args: group.args,
+        literals: vec![],
+        order: vec![],
+        distinct: false,
+        filter: None,
+        output: group.call.output,
+        name: "a".into(),
+    };
+    let aggregates = grouping.aggregates.into_iter().map(call).collect();
+    let reduce = Reduce { keys: vec![0], pane, aggregates, emit, lateness_ms: Some(0), retracting: false };
+    let node = |op, inputs, schema| Node { op, inputs, schema, facts: Facts::default() };
+    let view = ViewSpec {
+        name: "bench".into(),
+        node: 1,
+        columns: (0..output.fields().len()).collect(),
+        schema: output.clone(),
+        key: None,
+        closes: None,
+        emit,
+        sql: String::new(),
+        options: Default::default(),
+    };
+    let nodes = vec![node(Op::Source { source: 0 }, vec![], schema()), node(Op::Reduce(reduce), vec![0], output)];
+    let plan = Dataflow { nodes, views: vec![view], operators, ..Dataflow::default() };
+    run_built(batches, 1, move |scope, rows| {
+        build::build(scope, &plan, vec![rows], &Rejects::channel(show_row).0).rows.remove(1)
+    })
+}
+
+/// Runs what is built on the rows, on so many workers.
+fn run_built(
+    batches: &Batches,
+    workers: usize,
+    built: impl for<'s> Fn(Scope<'s, Epoch>, Stream<'s, Epoch, Delta>) -> Stream<'s, Epoch, Delta> + Send + Sync + 'static,
+) -> Took {
     let (batches, out) = (batches.clone(), Arc::new(AtomicUsize::new(0)));
     let (counted, took) = (out.clone(), Arc::new(Mutex::new(None)));
     let (tell, start) = (took.clone(), (Instant::now(), cpu()));
@@ -112,7 +156,7 @@ fn run(batches: &Batches, workers: usize, make: impl Fn() -> Box<dyn Stateful> +
         let (counted, total) = (counted.clone(), counted.clone());
         worker.dataflow::<Epoch, _, _>(|scope| {
             let source = input.to_stream(scope);
-            stateful(vec![(source, Route::ByColumns(vec![0]))], "bench", make())
+            built(scope, source)
                 .inspect_container(move |event| {
                     if let Ok((_, deltas)) = event {
                         counted.fetch_add(deltas.len(), Ordering::Relaxed);
@@ -275,6 +319,20 @@ fn main() {
                     Box::new(Sessions::new(terms, TS, gap, None))
                 })
             });
+        }
+    }
+    let hop = Window::Hop { size: 10_000, slide: 2_000, offset: 0 };
+    for (name, pane) in [
+        ("tumble 10 s", Pane::Windows { time: TS, window: ten, zone: None }),
+        ("hop 10 s by 2 s", Pane::Windows { time: TS, window: hop, zone: None }),
+        ("sessions, gap 1 s", Pane::Session { time: TS, gap: 1_000, keep: None }),
+    ] {
+        let rows = batches(1 << 20, 10_000, 20_000);
+        for (emit, operators) in
+            [Emit::Final, Emit::Changes].into_iter().flat_map(|emit| Operators::ALL.map(|o| (emit, o)))
+        {
+            let name = format!("{name}, EMIT {emit:?}, {} operators", operators.name());
+            report(only, &name, rows.len() * BATCH, || planned(&rows, pane, emit, operators));
         }
     }
 }
