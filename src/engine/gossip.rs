@@ -19,7 +19,7 @@ use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
 
 use super::config::{BATCH_ROWS, Config};
-use super::idleness::Reach;
+use super::idleness::{Confirmed, Reach};
 use crate::time::{Clock, Epoch};
 
 /// To which worker, from which process, what.
@@ -44,6 +44,10 @@ impl Given {
 struct Word {
     /// How far its inputs are; `None` before it has said so.
     reach: Option<Reach>,
+    /// How often that has changed.
+    number: u64,
+    /// Per process, the number of its reach that was known when this one's was looked at.
+    known: Vec<u64>,
     /// Per source that clients push to and that has not ended: how far it is.
     pushed: Vec<Option<i64>>,
     /// It stops.
@@ -71,6 +75,8 @@ pub(super) struct Gossip {
     stalled: Mutex<Vec<Clock>>,
     /// How much of a source may be on its way to a peer.
     room: Given,
+    /// What this process has said of its inputs, as far as the others have answered.
+    confirmed: Mutex<Confirmed>,
 }
 
 impl std::fmt::Debug for Gossip {
@@ -97,6 +103,7 @@ impl Gossip {
             arrived: Mutex::new(vec![nothing; config.workers]),
             stalled: Mutex::new((0..processes).map(|_| Clock::start()).collect()),
             room: Given { rows: rows as u64, bytes: (config.workers * config.queue_bytes) as u64 },
+            confirmed: Mutex::default(),
         }
     }
 
@@ -197,14 +204,40 @@ impl Gossip {
         words
     }
 
-    /// Tells of this process's inputs; returns how far those of all processes are, once all have told, and how far pushed
-    /// sources are where they are furthest.
-    pub(super) fn exchange(&self, reach: Reach, pushed: Vec<Option<i64>>) -> (Option<Reach>, Targets) {
+    /// Per process, the number of what it last said of its inputs. To be asked before one looks at one's own: what is taken
+    /// in after that comes after what the others said.
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        self.words().iter().map(|word| word.number).collect()
+    }
+
+    /// Tells of this process's inputs, looked at when those `numbers` were known; returns where inputs that are idle go, once
+    /// all have told, and how far pushed sources are where they are furthest.
+    ///
+    /// An idle input follows only what every other process knew when it last looked at its own inputs. One that has taken
+    /// in a row at the same moment says so before its input is left behind, however long words are on their way.
+    pub(super) fn exchange(&self, numbers: Vec<u64>, reach: Reach, pushed: Vec<Option<i64>>) -> (Option<i64>, Targets) {
         let given = self.given_now();
-        let words = self.say(|own| (own.reach, own.pushed, own.given) = (Some(reach), pushed, given));
+        let words = self.say(|own| {
+            if own.reach != Some(reach) {
+                (own.reach, own.number) = (Some(reach), own.number + 1);
+            }
+            (own.known, own.pushed, own.given) = (numbers, pushed, given);
+        });
+        let others = || words.iter().enumerate().filter(|(process, _)| *process != self.process).map(|(_, word)| word);
+        let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmed.say(words[self.process].number, reach);
+        // Of one that takes nothing more, all is known.
+        let open = others().filter(|word| word.sealed.is_none());
+        let known = open.map(|word| word.known.get(self.process).copied().unwrap_or(0)).min();
+        confirmed.known(known.unwrap_or(u64::MAX));
+        let told: Option<Vec<Reach>> = others().map(|word| word.reach).collect();
+        // As it was when all knew it, and as it is: by the one nobody is left behind, by the other nothing here is.
+        let target = told.zip(confirmed.reach()).and_then(|(told, known)| {
+            let with = |own: Reach| told.iter().copied().fold(own, Reach::and).target();
+            with(reach).zip(with(known)).map(|(now, known)| now.min(known))
+        });
         let furthest = |source: usize| words.iter().filter_map(|word| *word.pushed.get(source)?).max();
-        let all: Option<Vec<Reach>> = words.iter().map(|word| word.reach).collect();
-        (all.map(|all| all.into_iter().collect()), (0..self.sources).map(furthest).collect())
+        (target, (0..self.sources).map(furthest).collect())
     }
 
     /// The sources of this process have ended, having come this far.
@@ -212,8 +245,8 @@ impl Gossip {
         drop(self.say(|own| {
             if own.sealed.is_none() {
                 let (given, taken) = (std::mem::take(&mut own.given), std::mem::take(&mut own.taken));
-                let (reach, stops, sealed) = (Some(reach), own.stops, Some(Epoch::END));
-                *own = Word { reach, stops, sealed, given, taken, ..Word::default() };
+                let (reach, number, stops, sealed) = (Some(reach), own.number + 1, own.stops, Some(Epoch::END));
+                *own = Word { reach, number, stops, sealed, given, taken, ..Word::default() };
             }
         }));
     }
@@ -393,7 +426,7 @@ mod tests {
     #[test]
     fn all_have_told_how_far_they_are_and_the_furthest_is_pushed() {
         let (busy, quiet) = (|at| Reach::busy(at), |at| Reach::quiet(at));
-        let word = |reach, pushed| Word { reach, pushed: vec![pushed], ..Word::default() };
+        let word = |reach, pushed| Word { reach, pushed: vec![pushed], known: vec![1, 0], ..Word::default() };
         for (own, other, expected) in [
             ((quiet(5), Some(5)), (Some(quiet(9)), Some(9)), (Some(9), Some(9))),
             ((busy(9), Some(9)), (Some(busy(5)), Some(5)), (Some(5), Some(9))),
@@ -401,9 +434,51 @@ mod tests {
             ((quiet(8), None), (None, None), (None, None)),
         ] {
             let gossip = gossip([Word::default(), word(other.0, other.1)]);
-            let (reach, pushed) = gossip.exchange(own.0, vec![own.1]);
-            assert_eq!((reach.and_then(Reach::target), pushed), (expected.0, vec![expected.1]));
+            let (target, pushed) = gossip.exchange(gossip.numbers(), own.0, vec![own.1]);
+            assert_eq!((target, pushed), (expected.0, vec![expected.1]));
         }
+    }
+
+    #[test]
+    fn nobody_is_left_behind_by_a_word_that_crosses_his() {
+        let [here, there] = [0, 1].map(|process| {
+            let config = Config { process, addresses: Config::localhost(2), ..Config::default() };
+            Gossip::new(&config, 1)
+        });
+        let tell = |from: &Gossip, to: &Gossip| to.hear(0, from.process, from.words()[from.process].clone());
+        let tick = |at: &Gossip, reach| at.exchange(at.numbers(), reach, vec![None]).0;
+        let (quiet, b, a) = (Reach::quiet(0), Reach::busy(11), Reach::busy(30));
+        let exchange = |mine, theirs| {
+            let moved = (tick(&here, mine), tick(&there, theirs));
+            tell(&here, &there);
+            tell(&there, &here);
+            moved
+        };
+        exchange(quiet, quiet);
+        assert_eq!(exchange(quiet, quiet), (None, None), "what was said is known, and it is not known yet that it is");
+        assert_eq!(exchange(quiet, quiet), (Some(0), Some(0)));
+        // A row of b here, and at once one of a there, where no word of b's has come.
+        assert_eq!(tick(&here, b), Some(0));
+        for _ in 0..3 {
+            assert_eq!(tick(&there, a), Some(0), "it waits for what is said here");
+        }
+        tell(&there, &here);
+        // What was said before is known there now.
+        tell(&here, &there);
+        assert_eq!(tick(&there, a), Some(11));
+        assert_eq!(tick(&here, b), Some(11));
+        tell(&here, &there);
+        assert_eq!(tick(&there, a), Some(11));
+        // b falls idle: it follows a, which goes on all the time.
+        let mut moved = Vec::new();
+        for step in 0..8 {
+            moved.push(exchange(Reach::quiet(11), Reach::busy(30 + step)));
+        }
+        assert!(moved[7].0 >= Some(34) && moved[7].1 >= Some(33), "{moved:?}");
+        // One that has ended does not answer any more.
+        here.end(Reach::quiet(11));
+        tell(&here, &there);
+        assert_eq!(tick(&there, Reach::busy(50)), Some(50));
     }
 
     #[test]

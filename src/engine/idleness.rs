@@ -3,6 +3,8 @@
 //! While some input is busy, those that are idle go where the least of the busy ones is. Once none is, all go where the
 //! greatest of them all came to: the answer does not depend on who fell idle first.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 /// How far some inputs are, taken together.
@@ -40,6 +42,38 @@ impl Reach {
 impl FromIterator<Reach> for Reach {
     fn from_iter<I: IntoIterator<Item = Reach>>(all: I) -> Reach {
         all.into_iter().fold(Reach::default(), Reach::and)
+    }
+}
+
+/// What a process has said of its inputs, and what of it the others knew when they last looked at theirs.
+#[derive(Debug, Default)]
+pub(super) struct Confirmed {
+    /// The last that all knew.
+    reach: Option<Reach>,
+    /// Said since: the next that all will know, and the latest.
+    said: VecDeque<(u64, Reach)>,
+}
+
+impl Confirmed {
+    /// The last that all others knew when they looked at theirs; `None` before the first.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        self.reach
+    }
+
+    /// Takes what is said now, the so-manieth that differs from the one before. The latest takes the place of the one
+    /// before, the next to be known stays.
+    pub(super) fn say(&mut self, number: u64, reach: Reach) {
+        if self.said.back().is_none_or(|(said, _)| *said < number) {
+            self.said.truncate(1);
+            self.said.push_back((number, reach));
+        }
+    }
+
+    /// All others know what was said up to this number.
+    pub(super) fn known(&mut self, number: u64) {
+        while let Some((_, reach)) = self.said.pop_front_if(|(said, _)| *said <= number) {
+            self.reach = Some(reach);
+        }
     }
 }
 

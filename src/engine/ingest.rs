@@ -143,10 +143,12 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Op
         let idle = (0..source.partition_count()).filter(|&partition| source.idle(partition));
         idle.for_each(|partition| source.elapse(partition, now_ms()));
     }
-    let own = reach(sources);
-    let (reach, pushed) = match gossip {
-        Some(gossip) => gossip.exchange(own, sources.iter().map(|source| source.pushed()).collect()),
-        None => (Some(own), Vec::new()),
+    let (target, pushed) = match gossip {
+        Some(gossip) => {
+            let numbers = gossip.numbers();
+            gossip.exchange(numbers, reach(sources), sources.iter().map(|source| source.pushed()).collect())
+        }
+        None => (reach(sources).target(), Vec::new()),
     };
     // W4, W11: all that clients push is one order of arrival, whichever process takes it.
     for (source, watermark) in sources.iter().zip(pushed) {
@@ -156,7 +158,7 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Op
             source.follow(0, Epoch { watermark, tick: count });
         }
     }
-    if let Some(watermark) = reach.and_then(Reach::target) {
+    if let Some(watermark) = target {
         for source in live() {
             for partition in (0..source.partition_count()).filter(|&partition| source.idle(partition)) {
                 if source.partition_watermark(partition).is_some_and(|own| own < watermark) {
