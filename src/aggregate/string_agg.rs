@@ -38,6 +38,9 @@ impl Aggregate for StringAgg {
 
     fn bind(&self, args: &[DataType], literals: &[ScalarValue]) -> Result<Signature, AggregateError> {
         let refuse = |remedy: &str| Err(AggregateError::arguments(self, args, remedy));
+        if args.len() > 1 {
+            return refuse("its second argument is a literal text, such as ', '");
+        }
         let [DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null] = args else {
             return refuse("it joins text: CAST the argument to VARCHAR");
         };

@@ -121,9 +121,15 @@ fn refused(from: &DataType, to: &DataType) -> Option<(DataType, DataType)> {
         }
         (from, to) if from.is_nested() && to.is_string() => None,
         (from, to) if from.is_nested() || to.is_nested() => here(),
+        (from, to) if from.is_numeric() && is_time(to) => here(),
         (from, to) if can_cast_types(from, to) => None,
         _ => here(),
     }
+}
+
+/// Whether values are times, days or times of day: a number is none of them.
+fn is_time(to: &DataType) -> bool {
+    to.is_temporal() && !matches!(to, DataType::Interval(_) | DataType::Duration(_))
 }
 
 /// What to write instead.
@@ -145,6 +151,17 @@ fn remedy(shown: &str, from: &DataType, to: &DataType) -> String {
         (from, DataType::Struct(_) | DataType::Map(..) | DataType::List(_)) if from.is_string() => {
             "declare the column as ROW<...>, ARRAY<...> or MAP<...>, or take parts of JSON: JSON_VALUE(s, '$.a')"
                 .to_owned()
+        }
+        (from, DataType::Timestamp(..)) if from.is_numeric() => {
+            format!(
+                "write TO_TIMESTAMP_LTZ({shown}, 3) of milliseconds since 1970, or TO_TIMESTAMP_LTZ({shown}, 0) of seconds"
+            )
+        }
+        (from, DataType::Date32) if from.is_numeric() => {
+            format!("write TIMESTAMPADD(DAY, {shown}, DATE '1970-01-01') of days since 1970")
+        }
+        (from, to) if from.is_numeric() && is_time(to) => {
+            format!("write TIMESTAMPADD(SECOND, {shown}, TIME '00:00:00') of seconds since midnight")
         }
         (_, DataType::List(_)) => "write ARRAY[x]".to_owned(),
         (_, DataType::Map(..)) => "write MAP['key', x]".to_owned(),

@@ -3,12 +3,12 @@
 //! A text and a number have no common order: `x <> 5` over a text `x` would fail on every row that is no number. So a text is
 //! compared with a number, a time or a truth value only if it is a literal, which is read as one; a column is refused, with both
 //! ways to write what may be meant; a literal that reads as none is refused too. So are texts and numbers that CASE, COALESCE and
-//! the like of them would answer by turns, and those in one column of a UNION. A literal beside a time is read as that type of time, which the library would take for one of
+//! the like of them would answer by turns, and those in one column of a UNION. A literal or a DATE beside a time is read as that type of time, which the library would take for one of
 //! nanoseconds, with no room beyond the year 2262; one beside a truth value as a truth value. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
 
 use arrow_array::StringArray;
-use arrow_schema::DataType;
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use arrow_schema::{ArrowError, DataType};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast};
 use datafusion_expr::expr_rewriter::NamePreserver;
@@ -16,6 +16,7 @@ use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union, cast, lit};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::attempt;
 use super::cast_type;
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
@@ -44,11 +45,30 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
         let names = NamePreserver::new(&plan);
         plan.map_expressions(|expr| {
             let name = names.save(&expr);
+            literal_casts(&expr)?;
             let expr = expr.transform_up(|expr| settled(expr, &schema).map(Transformed::yes))?;
             Ok(expr.update_data(|expr| name.restore(expr)))
         })
     });
     Ok(settled?.data)
+}
+
+/// Refuses casts of a literal text that reads as no value of the type: they would fail on every row. Within TRY they are NULL.
+fn literal_casts(expr: &Expr) -> Result<()> {
+    let walked = expr.apply(|part| match part {
+        Expr::ScalarFunction(call) if call.func.name() == attempt::NAME => Ok(TreeNodeRecursion::Jump),
+        Expr::Cast(Cast { expr, field }) => {
+            if let Some(text) = literal_text(expr)
+                && reads_text(field.data_type())
+                && let Err(why) = read_text_as(&StringArray::from(vec![text]), field.data_type(), Zone::utc())
+            {
+                return Err(ArrowError::CastError(why).into());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        }
+        _ => Ok(TreeNodeRecursion::Continue),
+    });
+    walked.map(drop)
 }
 
 fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
@@ -132,7 +152,7 @@ fn place_of(expr: &Expr) -> Option<datafusion_common::Span> {
     let mut found = None;
     let _ = expr.apply(|part| {
         found = found.or_else(|| part.spans().and_then(|spans| spans.first()));
-        Ok(datafusion_common::tree_node::TreeNodeRecursion::Continue)
+        Ok(TreeNodeRecursion::Continue)
     });
     found
 }
@@ -156,9 +176,10 @@ fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
     }
     let read_as = |data_type: &&DataType| matches!(data_type, DataType::Timestamp(..) | DataType::Boolean);
     if let Some(read_as) = types.iter().find(read_as) {
-        for (expr, _) in all.iter_mut().zip(&types).filter(|(_, data_type)| data_type.is_string()) {
-            let text = std::mem::take(*expr);
-            **expr = cast(text, read_as.clone());
+        let dated = |data_type: &DataType| read_as.is_temporal() && *data_type == DataType::Date32;
+        for (expr, _) in all.iter_mut().zip(&types).filter(|(_, data_type)| data_type.is_string() || dated(data_type)) {
+            let other = std::mem::take(*expr);
+            **expr = cast(other, read_as.clone());
         }
     }
     Ok(())

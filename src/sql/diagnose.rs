@@ -227,6 +227,29 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         let problem = Problem::at(span, format!("{clause} reads '{column}', of which a group may have many values"));
         return problem.hint(format!("write it in GROUP BY: GROUP BY {column}, or aggregate it: MAX({column})"));
     }
+    if message.starts_with("Physical plan does not support logical expression WindowFunction") {
+        let span = span.or_else(located).unwrap_or_else(Span::empty);
+        return Problem::at(span, "a function with OVER stands in SELECT or QUALIFY: WHERE, GROUP BY, HAVING and ON come before it")
+            .hint("write QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) <= 3, or filter around it: SELECT * FROM (SELECT *, SUM(x) OVER (...) AS w FROM t) q WHERE w > 5");
+    }
+    if let Some((inner, outer)) = within_aggregate(message) {
+        let span = span.or_else(located).unwrap_or_else(Span::empty);
+        let what = format!("{} stands within the aggregate {}", in_sql(inner), in_sql(outer));
+        return Problem::at(span, what)
+            .hint("compute it in a subquery: SELECT SUM(x) FROM (SELECT k, SUM(n) AS x FROM t GROUP BY k) q");
+    }
+    if let Some((_, columns)) = message.split_once("Too many columns! The subquery should only return one column: ") {
+        let what = format!(
+            "a subquery that is a value, or that a value is compared with, has one column, and this one has {columns}"
+        );
+        return Problem::at(span.or_else(located).unwrap_or_else(Span::empty), what)
+            .hint("leave the others out, or compare rows: (a, b) IN (SELECT c, d FROM t)");
+    }
+    if let Some((_, name)) = message.split_once("Invalid qualifier ") {
+        let span = span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+        return Problem::at(span, format!("there is no '{name}' in FROM, of which * would be the columns"))
+            .hint("write *, or the name that stands behind FROM or JOIN, its alias if it has one");
+    }
     if message.starts_with("Aggregate functions are not allowed in the WHERE clause") {
         let span = place_of(known.tokens, "where").unwrap_or_else(Span::empty);
         return Problem::at(span, "WHERE stands before the grouping and has no aggregates")
@@ -259,6 +282,16 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         Some((what, remedy)) => Problem::at(span, in_sql(what)).hint(format!("write {}", in_sql(remedy))),
         None => Problem::at(span, in_sql(own)),
     }
+}
+
+/// The aggregate or window function that stands within an aggregate, and the whole of it.
+fn within_aggregate(message: &str) -> Option<(&str, &str)> {
+    let (_, rest) = message.split_once("Aggregate function calls cannot ")?;
+    let (inner, outer) = rest.split_once(": '")?.1.split_once("' is nested inside '")?;
+    let outer = outer.strip_suffix('\'').unwrap_or(outer);
+    // The frame that stands behind a window function nobody wrote.
+    let call = |text: &'_ str| text.find(" ROWS BETWEEN").or_else(|| text.find(" RANGE BETWEEN")).unwrap_or(text.len());
+    Some((&inner[..call(inner)], &outer[..call(outer)]))
 }
 
 /// The expression, and its type, of which the library says that it is no condition.

@@ -1,6 +1,7 @@
 //! `INTERVAL` literals: `'10' SECOND`, `'1:30' HOUR TO MINUTE`, `'10 seconds'`, `'1 hour 30 min'`.
 //!
-//! A duration is months (of no fixed length) and nanoseconds; windows and watermarks take whole milliseconds only.
+//! A duration is months (of no fixed length), days and nanoseconds; windows and watermarks take whole milliseconds only. Days are
+//! apart from hours because a DATE moved by days is a DATE, and one moved by hours a TIMESTAMP.
 
 use datafusion_sql::sqlparser::ast::{DateTimeField, Expr, Interval, UnaryOperator, Value};
 
@@ -8,7 +9,14 @@ use datafusion_sql::sqlparser::ast::{DateTimeField, Expr, Interval, UnaryOperato
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Duration {
     pub(super) months: i64,
+    pub(super) days: i64,
     pub(super) nanos: i64,
+}
+
+impl Duration {
+    fn negated(self) -> Duration {
+        Duration { months: -self.months, days: -self.days, nanos: -self.nanos }
+    }
 }
 
 const MS: i64 = 1_000_000;
@@ -17,22 +25,22 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A unit: so many months or so many nanoseconds.
-type Unit = (i64, i64);
+/// A unit: so many months, days or nanoseconds.
+type Unit = (i64, i64, i64);
 
 /// Units by name, in the singular.
 const UNITS: &[(&[&str], Unit)] = &[
-    (&["nanosecond", "nano", "ns"], (0, 1)),
-    (&["microsecond", "micro", "us"], (0, 1_000)),
-    (&["millisecond", "milli", "ms"], (0, MS)),
-    (&["second", "sec", "s"], (0, SECOND)),
-    (&["minute", "min", "m"], (0, MINUTE)),
-    (&["hour", "h"], (0, HOUR)),
-    (&["day", "d"], (0, DAY)),
-    (&["week", "w"], (0, 7 * DAY)),
-    (&["month", "mon"], (1, 0)),
-    (&["quarter"], (3, 0)),
-    (&["year", "y"], (12, 0)),
+    (&["nanosecond", "nano", "ns"], (0, 0, 1)),
+    (&["microsecond", "micro", "us"], (0, 0, 1_000)),
+    (&["millisecond", "milli", "ms"], (0, 0, MS)),
+    (&["second", "sec", "s"], (0, 0, SECOND)),
+    (&["minute", "min", "m"], (0, 0, MINUTE)),
+    (&["hour", "h"], (0, 0, HOUR)),
+    (&["day", "d"], (0, 1, 0)),
+    (&["week", "w"], (0, 7, 0)),
+    (&["month", "mon"], (1, 0, 0)),
+    (&["quarter"], (3, 0, 0)),
+    (&["year", "y"], (12, 0, 0)),
 ];
 
 /// The value of an interval literal; `None` if its value is not a literal at all.
@@ -43,8 +51,7 @@ pub(super) fn of_literal(interval: &Interval) -> Option<Result<Duration, String>
         (Some(unit), None) => in_unit(&text, unit),
         (Some(from), Some(to)) => in_range(&text, from, to),
     };
-    let signed = |d: Duration| if negative { Duration { months: -d.months, nanos: -d.nanos } } else { d };
-    Some(parsed.map(signed))
+    Some(parsed.map(|duration| if negative { duration.negated() } else { duration }))
 }
 
 /// The whole milliseconds of an interval expression, for windows and watermarks.
@@ -58,7 +65,8 @@ pub(super) fn milliseconds(expr: &Expr) -> Result<i64, String> {
     if duration.nanos % MS != 0 {
         return Err("times are kept in milliseconds: write an interval of whole milliseconds".to_owned());
     }
-    Ok(duration.nanos / MS)
+    let days = duration.days.checked_mul(DAY / MS);
+    days.and_then(|days| days.checked_add(duration.nanos / MS)).ok_or_else(|| TOO_LONG.to_owned())
 }
 
 fn text_of(value: &Expr) -> Option<(bool, String)> {
@@ -83,7 +91,7 @@ fn unit(name: &str) -> Result<Unit, String> {
 }
 
 /// A count of a unit, which may have a sign and a fraction, exactly.
-fn times(count: &str, (months, nanos): Unit) -> Result<Duration, String> {
+fn times(count: &str, (months, days, nanos): Unit) -> Result<Duration, String> {
     let refuse = || format!("'{count}' is not a number that an interval can hold");
     let (negative, digits) = match count.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -96,20 +104,24 @@ fn times(count: &str, (months, nanos): Unit) -> Result<Duration, String> {
     }
     let scale = 10_i128.pow(fraction.len() as u32);
     let number: i128 = format!("{whole}{fraction}").parse().map_err(|_| refuse())?;
-    let amount = |of: i64| -> Result<i64, String> {
-        let product = number.checked_mul(i128::from(of)).ok_or_else(refuse)?;
-        if product % scale != 0 && of == months {
-            return Err(format!("'{count}' months is not a whole number of months"));
-        }
-        let amount = i64::try_from(product / scale).map_err(|_| refuse())?;
-        Ok(if negative { -amount } else { amount })
-    };
-    Ok(Duration { months: amount(months)?, nanos: amount(nanos)? })
+    let product = |of: i64| number.checked_mul(i128::from(of)).ok_or_else(refuse);
+    let (months, days, nanos) = (product(months)?, product(days)?, product(nanos)?);
+    if months % scale != 0 {
+        return Err(format!("'{count}' months is not a whole number of months"));
+    }
+    // A part of a day is hours.
+    let nanos =
+        (days % scale).checked_mul(i128::from(DAY)).and_then(|part| part.checked_add(nanos)).ok_or_else(refuse)?;
+    let amount = |scaled: i128| i64::try_from(scaled / scale).map_err(|_| refuse());
+    let duration = Duration { months: amount(months)?, days: amount(days)?, nanos: amount(nanos)? };
+    Ok(if negative { duration.negated() } else { duration })
 }
 
+const TOO_LONG: &str = "the interval is too long";
+
 fn add(a: Duration, b: Duration) -> Result<Duration, String> {
-    let sum = |a: i64, b: i64| a.checked_add(b).ok_or_else(|| "the interval is too long".to_owned());
-    Ok(Duration { months: sum(a.months, b.months)?, nanos: sum(a.nanos, b.nanos)? })
+    let sum = |a: i64, b: i64| a.checked_add(b).ok_or_else(|| TOO_LONG.to_owned());
+    Ok(Duration { months: sum(a.months, b.months)?, days: sum(a.days, b.days)?, nanos: sum(a.nanos, b.nanos)? })
 }
 
 /// `'1 hour 30 min'`, `'5s'`.
@@ -157,7 +169,7 @@ fn in_range(text: &str, from: &DateTimeField, to: &DateTimeField) -> Result<Dura
     for (part, name) in parts.iter().zip(&FIELDS[first..]) {
         sum = add(sum, times(part, unit(name)?)?)?;
     }
-    Ok(if negative { Duration { months: -sum.months, nanos: -sum.nanos } } else { sum })
+    Ok(if negative { sum.negated() } else { sum })
 }
 
 #[cfg(test)]
@@ -177,22 +189,26 @@ mod tests {
 
     #[test]
     fn intervals_are_exact() {
-        for (sql, months, nanos) in [
-            ("INTERVAL '10' SECOND", 0, 10 * SECOND),
-            ("INTERVAL '0.001' SECOND", 0, MS),
-            ("INTERVAL 5 MINUTE", 0, 5 * MINUTE),
-            ("INTERVAL -'5' MINUTES", 0, -5 * MINUTE),
-            ("INTERVAL '-5' DAY", 0, -5 * DAY),
-            ("INTERVAL '1:30' HOUR TO MINUTE", 0, HOUR + 30 * MINUTE),
-            ("INTERVAL '1 02:03:04.5' DAY TO SECOND", 0, DAY + 2 * HOUR + 3 * MINUTE + 4 * SECOND + 500 * MS),
-            ("INTERVAL '2-3' YEAR TO MONTH", 27, 0),
-            ("INTERVAL '10 seconds'", 0, 10 * SECOND),
-            ("INTERVAL '1 hour 30 min'", 0, HOUR + 30 * MINUTE),
-            ("INTERVAL '1h30m'", 0, HOUR + 30 * MINUTE),
-            ("INTERVAL '250ms'", 0, 250 * MS),
-            ("INTERVAL '3 months 1 day'", 3, DAY),
+        for (sql, months, days, nanos) in [
+            ("INTERVAL '10' SECOND", 0, 0, 10 * SECOND),
+            ("INTERVAL '0.001' SECOND", 0, 0, MS),
+            ("INTERVAL 5 MINUTE", 0, 0, 5 * MINUTE),
+            ("INTERVAL -'5' MINUTES", 0, 0, -5 * MINUTE),
+            ("INTERVAL '-5' DAY", 0, -5, 0),
+            ("INTERVAL '1:30' HOUR TO MINUTE", 0, 0, HOUR + 30 * MINUTE),
+            ("INTERVAL '1 02:03:04.5' DAY TO SECOND", 0, 1, 2 * HOUR + 3 * MINUTE + 4 * SECOND + 500 * MS),
+            ("INTERVAL '2-3' YEAR TO MONTH", 27, 0, 0),
+            ("INTERVAL '1.5' DAY", 0, 1, 12 * HOUR),
+            ("INTERVAL '-1 12' DAY TO HOUR", 0, -1, -12 * HOUR),
+            ("INTERVAL '24' HOUR", 0, 0, DAY),
+            ("INTERVAL '2' WEEK", 0, 14, 0),
+            ("INTERVAL '10 seconds'", 0, 0, 10 * SECOND),
+            ("INTERVAL '1 hour 30 min'", 0, 0, HOUR + 30 * MINUTE),
+            ("INTERVAL '1h30m'", 0, 0, HOUR + 30 * MINUTE),
+            ("INTERVAL '250ms'", 0, 0, 250 * MS),
+            ("INTERVAL '3 months 1 day'", 3, 1, 0),
         ] {
-            assert_eq!(parse(sql), Ok(Duration { months, nanos }), "{sql}");
+            assert_eq!(parse(sql), Ok(Duration { months, days, nanos }), "{sql}");
         }
     }
 
@@ -214,6 +230,8 @@ mod tests {
     fn windows_take_whole_milliseconds() {
         let ms = |sql: &str| milliseconds(&Parser::new(&DIALECT).try_with_sql(sql).unwrap().parse_expr().unwrap());
         assert_eq!(ms("INTERVAL '10' SECOND"), Ok(10_000));
+        assert_eq!(ms("INTERVAL '1 12' DAY TO HOUR"), Ok(129_600_000));
+        assert!(ms("INTERVAL '999999999999999999' DAY").unwrap_err().contains("too long"));
         assert!(ms("INTERVAL '1' MONTH").unwrap_err().contains("days"));
         assert!(ms("INTERVAL '1' NANOSECOND").unwrap_err().contains("whole milliseconds"));
         assert!(ms("10").unwrap_err().contains("INTERVAL '10' SECOND"));

@@ -116,6 +116,9 @@ mod nexmark_tests;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod literal_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod refusal_tests;
 
 #[cfg(test)]

@@ -97,6 +97,17 @@ pub(super) fn check_words(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
                 problem.hint("the largest is 1.7976931348623157e308; an infinity is CAST('Infinity' AS DOUBLE)")
             );
         }
+        if let Token::Number(text, _) = &tokens[at].token
+            && beyond_bigint(text, at.checked_sub(1).map(|before| &tokens[before].token))
+        {
+            let places = text.trim_start_matches('0').len();
+            let decimal = match places {
+                ..=38 => format!("CAST('{text}' AS DECIMAL({places}, 0)) for a DECIMAL, or "),
+                _ => String::new(),
+            };
+            return Err(Problem::at(tokens[at].span, format!("{text} is beyond BIGINT"))
+                .hint(format!("write {decimal}{text}e0 for a DOUBLE")));
+        }
         let stands = |words: &[&str]| {
             let same = |(ahead, word): (usize, &&str)| {
                 tokens
@@ -114,6 +125,12 @@ pub(super) fn check_words(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// Whether a whole number is none that a BIGINT holds, with the minus that may stand before it.
+fn beyond_bigint(text: &str, before: Option<&Token>) -> bool {
+    let least = || before == Some(&Token::Minus) && format!("-{text}").parse::<i64>().is_ok();
+    text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<i64>().is_err() && !least()
 }
 
 struct Refuse;

@@ -8,7 +8,7 @@ use datafusion_sql::sqlparser::ast::{
 
 use super::error::Problem;
 use super::functions;
-use super::interval;
+use super::interval::{self, Duration};
 use super::refuse::last_part;
 use super::walk::{self, Flow, Part};
 
@@ -78,7 +78,7 @@ fn membership(expr: &mut Expr) {
     *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated };
 }
 
-/// An interval literal as `'n months m nanoseconds'`, exactly.
+/// An interval literal as `'n months d days m nanoseconds'`, exactly.
 fn plain_interval(literal: &mut Interval) -> Result<(), Problem> {
     let span = literal.value.span();
     let Some(duration) = interval::of_literal(literal) else {
@@ -87,10 +87,11 @@ fn plain_interval(literal: &mut Interval) -> Result<(), Problem> {
         );
     };
     let duration = duration.map_err(|message| Problem::at(span, message))?;
-    let text = match (duration.months, duration.nanos % 1_000_000) {
-        (0, 0) => format!("{} milliseconds", duration.nanos / 1_000_000),
-        (0, _) => format!("{} nanoseconds", duration.nanos),
-        (months, _) => format!("{months} months {} nanoseconds", duration.nanos),
+    let Duration { months, days, nanos } = duration;
+    let text = match (months, days, nanos % 1_000_000) {
+        (0, 0, 0) => format!("{} milliseconds", nanos / 1_000_000),
+        (0, 0, _) => format!("{nanos} nanoseconds"),
+        _ => format!("{months} months {days} days {nanos} nanoseconds"),
     };
     let value = ValueWithSpan { value: Value::SingleQuotedString(text), span };
     *literal = Interval {

@@ -88,6 +88,21 @@ class Values(Queries):
             lambda: (f"COALESCE({a}.y, {a}.ts)",) * 2,
             lambda: (f"CAST(CAST({of} AS DATE) AS TIMESTAMP)",) * 2,
             lambda: self.truncated(of),
+            lambda: self.moved(of),
+        )
+
+    def moved(self, of):
+        """A DATE moved: by days and longer units it stays one, where DuckDB has a TIMESTAMP."""
+        date, n, sign = f"CAST({of} AS DATE)", self.upto(99, -99), self.one("+-")
+        unit = self.one(["SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"])
+        longer = {"WEEK": ("DAY", 7)}.get(unit, (unit, 1))
+        cut = lambda text: text if unit in ("SECOND", "MINUTE", "HOUR") else f"CAST({text} AS DATE)"
+        theirs = lambda sign, count: cut(f"({date} {sign} ({count}) * INTERVAL '{longer[1]}' {longer[0]})")
+        return self.made(
+            lambda: (f"({date} {sign} INTERVAL '{n}' {unit})", theirs(sign, n)),
+            lambda: (f"({date} {sign} ({n}) * INTERVAL '1' {unit})", theirs(sign, n)),
+            lambda: (f"TIMESTAMPADD({unit}, {n}, {date})", theirs("+", n)),
+            lambda: (f"({date} {sign} INTERVAL '{abs(n)} 13' DAY TO HOUR)", f"({date} {sign} INTERVAL '{24 * abs(n) + 13}' HOUR)"),
         )
 
     def truncated(self, of):
@@ -188,7 +203,7 @@ class Values(Queries):
 
     def near(self, pair):
         """Whether Python has room for it: no time beyond the year 9999."""
-        return not any("y +" in text or "y -" in text for text in pair)
+        return not any(mark in text for text in pair for mark in ("y +", "y -", "DATE) +", "DATE) -", "TIMESTAMPADD"))
 
     def shown(self, a, most):
         pairs = []

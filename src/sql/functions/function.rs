@@ -88,18 +88,22 @@ impl Kind {
 /// Checks the constant arguments of a call when it is planned; a column's place holds `None`.
 pub(super) type Check = fn(&[Option<&str>]) -> Result<()>;
 
+/// Whether the constant arguments of a call are those of a form.
+pub(super) type When = fn(&[Option<&str>]) -> bool;
+
 /// One way to call a function.
 #[derive(Debug)]
 pub(super) struct Form {
     args: &'static [Kind],
     output: Kind,
     check: Option<Check>,
+    when: Option<When>,
     eval: fn(&Args) -> Result<ArrayRef>,
 }
 
 impl Form {
     pub(super) const fn new(args: &'static [Kind], output: Kind, eval: fn(&Args) -> Result<ArrayRef>) -> Form {
-        Form { args, output, check: None, eval }
+        Form { args, output, check: None, when: None, eval }
     }
 
     /// Constant text arguments are checked when the call is planned.
@@ -107,8 +111,16 @@ impl Form {
         Form { check: Some(check), ..self }
     }
 
-    fn fits(&self, given: &[DataType]) -> bool {
-        given.len() == self.args.len() && self.args.iter().zip(given).all(|(kind, given)| kind.fits(given))
+    /// Of two forms with the same arguments the first is meant only by such constants.
+    pub(super) const fn when(self, when: When) -> Form {
+        Form { when: Some(when), ..self }
+    }
+
+    /// Whether it takes such arguments; `constants` are empty where they are not known, and only types are asked for.
+    fn fits(&self, given: &[DataType], constants: &[Option<&str>]) -> bool {
+        given.len() == self.args.len()
+            && self.args.iter().zip(given).all(|(kind, given)| kind.fits(given))
+            && (constants.is_empty() || self.when.is_none_or(|when| when(constants)))
     }
 }
 
@@ -134,12 +146,12 @@ impl Function {
         })
     }
 
-    fn form(&self, given: &[DataType]) -> Result<&Form> {
-        if let Some(form) = self.forms.iter().find(|form| form.fits(given)) {
+    fn form(&self, given: &[DataType], constants: &[Option<&str>]) -> Result<&Form> {
+        if let Some(form) = self.forms.iter().find(|form| form.fits(given, constants)) {
             return Ok(form);
         }
         // What takes an instant takes a time too.
-        let shown = self.forms.iter().filter(|form| !form.args.contains(&Kind::Instant));
+        let shown = self.forms.iter().filter(|form| !form.args.contains(&Kind::Instant) && form.when.is_none());
         let forms: Vec<String> =
             shown.map(|form| self.written(form.args.iter().map(|kind| kind.sql().to_owned()))).collect();
         let dated = match given.iter().any(is_clock) && self.takes(Kind::Time) && !self.takes(Kind::Clock) {
@@ -235,23 +247,23 @@ impl ScalarUDFImpl for Udf {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let form = self.function.form(given)?;
+        let form = self.function.form(given, &[])?;
         Ok(form.args.iter().map(|kind| kind.data_type()).collect())
     }
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        Ok(self.output(self.function.form(given)?))
+        Ok(self.output(self.function.form(given, &[])?))
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         let given: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
-        let form = self.function.form(&given)?;
+        let constants: Vec<Option<&str>> = args
+            .scalar_arguments
+            .iter()
+            .map(|scalar| scalar.and_then(|scalar| scalar.try_as_str().flatten()))
+            .collect();
+        let form = self.function.form(&given, &constants)?;
         if let Some(check) = form.check {
-            let constants: Vec<Option<&str>> = args
-                .scalar_arguments
-                .iter()
-                .map(|scalar| scalar.and_then(|scalar| scalar.try_as_str().flatten()))
-                .collect();
             check(&constants)?;
         }
         Ok(Arc::new(Field::new(self.function.name, self.output(form), true)))
@@ -259,7 +271,15 @@ impl ScalarUDFImpl for Udf {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let given: Vec<DataType> = args.args.iter().map(ColumnarValue::data_type).collect();
-        let form = self.function.form(&given)?;
+        let constants: Vec<Option<&str>> = args
+            .args
+            .iter()
+            .map(|arg| match arg {
+                ColumnarValue::Scalar(scalar) => scalar.try_as_str().flatten(),
+                ColumnarValue::Array(_) => None,
+            })
+            .collect();
+        let form = self.function.form(&given, &constants)?;
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let args = Args::new(&args.args, if constant { 1 } else { args.number_rows }, self.zone)?;
         let result = (form.eval)(&args)?;

@@ -48,7 +48,14 @@ fn check(constants: &[Option<&str>], translate: Translate) -> Result<()> {
     let (Some(pattern), Some(escape)) = (constants[1], constants.get(2).copied().unwrap_or(Some(""))) else {
         return Ok(());
     };
-    compile(&translate(pattern, one(escape)?)?).map(drop)
+    compiled(pattern, one(escape)?, translate).map(drop)
+}
+
+/// The regular expression of a pattern; what is wrong is said of the pattern.
+fn compiled(pattern: &str, escape: Option<char>, translate: Translate) -> Result<Regex> {
+    compile(&translate(pattern, escape)?).or_else(|_| {
+        plan_err!("'{pattern}' is no pattern: its parentheses, sets and repetitions do not fit together; write !( with ESCAPE '!' for the character itself")
+    })
 }
 
 /// The escape: one character, or none.
@@ -76,7 +83,7 @@ fn matching(args: &Args, translate: Translate) -> Result<ArrayRef> {
             };
             let same = last.as_ref().is_some_and(|(known, with, _)| known == pattern && *with == escape);
             if !same {
-                last = Some((pattern.to_owned(), escape, compile(&translate(pattern, escape)?)?));
+                last = Some((pattern.to_owned(), escape, compiled(pattern, escape, translate)?));
             }
             Ok(last.as_ref().map(|(_, _, regex)| regex.is_match(text)))
         },

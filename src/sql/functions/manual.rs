@@ -175,6 +175,12 @@ pub const MANUAL: &[Chapter] = &[
                 "2024-02-29 10:00:00",
             ),
             e(
+                "t + interval, t - interval, n * interval",
+                "a DATE moved by days, months or years is a DATE, by hours or what is shorter a TIMESTAMP; a TIME goes round at midnight",
+                "DATE '2024-01-01' + 11 * INTERVAL '1' HOUR",
+                "2024-01-01 11:00:00",
+            ),
+            e(
                 "EXTRACT(unit FROM t), YEAR(t), QUARTER, MONTH, WEEK, DAYOFYEAR, DAYOFMONTH, DAYOFWEEK, HOUR, MINUTE, SECOND",
                 "ISO weeks; days of the week from Sunday = 1; of a TIME hours and what is shorter",
                 "DAYOFWEEK(DATE '2024-01-01')",
@@ -231,7 +237,7 @@ pub const MANUAL: &[Chapter] = &[
             ),
             e(
                 "TIMESTAMPADD(unit, n, t), TIMESTAMPDIFF(unit, a, b)",
-                "whole units from a to b; of TIMEs too, which go round at midnight",
+                "whole units from a to b; of TIMEs too, which go round at midnight; of a DATE and days or longer units a DATE",
                 "TIMESTAMPDIFF(DAY, DATE '2024-01-01', DATE '2024-03-01')",
                 "60",
             ),

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow_schema::DataType;
+use datafusion_common::tree_node::TreeNode;
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
 use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess, ScalarUDF, cast, lit};
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
+use super::super::column_type::TIME;
 use super::function::Function;
 use super::generic::Generic;
 
@@ -38,6 +40,27 @@ pub fn planners(zone: Zone) -> Vec<Arc<dyn ExprPlanner>> {
     ]
 }
 
+/// Whether an expression is an interval of more than whole months and days.
+fn moves_clocks(expr: &Expr, schema: &DFSchema) -> bool {
+    let hours = |part: &Expr| match part {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(value)), _) => value.nanoseconds != 0,
+        _ => false,
+    };
+    match expr.get_type(schema) {
+        Ok(DataType::Interval(_)) => expr.exists(|part| Ok(hours(part))).unwrap_or_default(),
+        Ok(DataType::Duration(_)) => true,
+        _ => false,
+    }
+}
+
+/// A DATE that is moved by hours as the time at its start: a DATE has no room for what comes of it.
+fn at_midnight(expr: Expr, moved: bool, schema: &DFSchema) -> Expr {
+    match moved && expr.get_type(schema).is_ok_and(|data_type| data_type == DataType::Date32) {
+        true => cast(expr, TIME),
+        false => expr,
+    }
+}
+
 /// `EXTRACT(part FROM time)`, `SUBSTRING(text FROM n FOR m)`, `OVERLAY(text PLACING new FROM n)`, `ARRAY[...]` and `x[...]` are
 /// functions of ours.
 #[derive(Debug)]
@@ -51,7 +74,8 @@ struct Syntax {
 }
 
 impl ExprPlanner for Syntax {
-    /// A text beside a truth value is read as one where it is a literal (others are refused), before anything asks for types.
+    /// A text beside a truth value is read as one where it is a literal (others are refused), before anything asks for types. A DATE
+    /// that an interval moves by hours is a TIMESTAMP.
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
         let compares = matches!(
@@ -68,6 +92,13 @@ impl ExprPlanner for Syntax {
         let (left, right) = match compares {
             true if text(&right) && truth(&left) => (left, cast(right, DataType::Boolean)),
             true if text(&left) && truth(&right) => (cast(left, DataType::Boolean), right),
+            _ => (left, right),
+        };
+        let (left, right) = match op {
+            BinaryOperator::Plus | BinaryOperator::Minus => {
+                let (from_left, from_right) = (moves_clocks(&right, schema), moves_clocks(&left, schema));
+                (at_midnight(left, from_left, schema), at_midnight(right, from_right, schema))
+            }
             _ => (left, right),
         };
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))

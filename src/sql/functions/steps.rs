@@ -24,6 +24,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 })
             })
             .checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Int, Kind::Date], Kind::Date, |args| {
+                with_unit(args, |args, unit| {
+                    args.dates(|row| {
+                        let count = args.int(1).get(row)?;
+                        of_day(args, 2, row, |ms| unit.add(ms, count))
+                    })
+                })
+            })
+            .checked(check_unit)
+            .when(has_whole_days),
+            Form::new(&[Kind::Unit, Kind::Int, Kind::Date], Kind::Time, |args| {
+                with_unit(args, |args, unit| {
+                    args.times(|row| {
+                        let start = i64::from(args.date(2).get(row)?).saturating_mul(DAY_MS);
+                        Some(unit.add(start, args.int(1).get(row)?))
+                    })
+                })
+            })
+            .checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Int, Kind::Time], Kind::Time, |args| {
                 with_unit(args, |args, unit| {
                     args.times(|row| Some(unit.add(args.time(2).get(row)?, args.int(1).get(row)?)))
@@ -80,7 +99,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             })
             .checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Date], Kind::Date, |args| {
-                with_unit(args, |args, unit| args.dates(|row| of_day(args, row, |ms| unit.floor(ms))))
+                with_unit(args, |args, unit| args.dates(|row| of_day(args, 1, row, |ms| unit.floor(ms))))
             })
             .checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Time], Kind::Time, |args| {
@@ -104,7 +123,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             })
             .checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Date], Kind::Date, |args| {
-                with_unit(args, |args, unit| args.dates(|row| of_day(args, row, |ms| unit.ceil(ms))))
+                with_unit(args, |args, unit| args.dates(|row| of_day(args, 1, row, |ms| unit.ceil(ms))))
             })
             .checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Time], Kind::Time, |args| {
@@ -156,9 +175,9 @@ fn between_instants(args: &Args, local: [bool; 2]) -> Result<ArrayRef> {
     })
 }
 
-/// The day that a step makes of the one in argument 1.
-fn of_day(args: &Args, row: usize, step: impl Fn(i64) -> i64) -> Option<i64> {
-    let start = i64::from(args.date(1).get(row)?).saturating_mul(DAY_MS);
+/// The day that a step makes of the one in an argument.
+fn of_day(args: &Args, at: usize, row: usize, step: impl Fn(i64) -> i64) -> Option<i64> {
+    let start = i64::from(args.date(at).get(row)?).saturating_mul(DAY_MS);
     Some(step(start).div_euclid(DAY_MS))
 }
 
@@ -279,6 +298,12 @@ fn with_unit(args: &Args, eval: impl Fn(&Args, Unit) -> ArrayRef) -> Result<Arra
     }
 }
 
+/// Whether the unit is one by which a DATE stays a DATE; what is no unit is refused then.
+fn has_whole_days(constants: &[Option<&str>]) -> bool {
+    let unit = constants[0].map(Unit::parse);
+    !matches!(unit, None | Some(Ok(Unit::Ms(..DAY_MS))))
+}
+
 fn check_unit(constants: &[Option<&str>]) -> Result<()> {
     constants[0].map_or(Ok(()), |name| Unit::parse(name).map(drop))
 }
@@ -299,7 +324,7 @@ fn check_clock_unit(constants: &[Option<&str>]) -> Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use arrow_array::cast::AsArray;
-    use arrow_array::types::{Int64Type, TimestampMillisecondType};
+    use arrow_array::types::{Date32Type, Int64Type, TimestampMillisecondType};
     use datafusion_common::ScalarValue;
     use datafusion_expr::ColumnarValue;
 
@@ -336,6 +361,14 @@ mod tests {
         assert_eq!(add("MONTH", 1, "2024-01-31"), Some(at("2024-02-29")));
         assert_eq!(add("year", -1, "2024-02-29"), Some(at("2023-02-28")));
         assert_eq!(add("WEEK", 2, "1969-12-25"), Some(at("1970-01-08")));
+        let date = |unit: &str, n: i64, day: i32| {
+            let args = vec![text(unit), ScalarValue::Int64(Some(n)).into(), ScalarValue::Date32(Some(day)).into()];
+            call("timestampadd", args, 1).unwrap()
+        };
+        assert_eq!(date("DAY", -1, 0).as_primitive::<Date32Type>().value(0), -1);
+        assert_eq!(date("WEEK", 2, -7).as_primitive::<Date32Type>().value(0), 7);
+        assert_eq!(date("MONTH", 1, 30).as_primitive::<Date32Type>().value(0), 58);
+        assert_eq!(date("HOUR", -1, 0).as_primitive::<TimestampMillisecondType>().value(0), -3_600_000);
         assert_eq!(add("SECOND", i64::MAX, "2024-01-01"), Some(i64::MAX));
         let diff =
             |unit: &str, a: &str, b: &str| int("timestampdiff", vec![text(unit), time(at(a)), time(at(b))]).unwrap();

@@ -1,0 +1,3 @@
+-- rows: days = input.ndjson
+SELECT dt::DATE + INTERVAL 6 HOUR AS shift, COUNT(*) AS c, MAX(dt::DATE + INTERVAL 1 HOUR) AS most
+FROM days WHERE ts::TIMESTAMP >= dt::DATE + INTERVAL 1 MINUTE OR ts IS NULL GROUP BY dt::DATE + INTERVAL 6 HOUR
