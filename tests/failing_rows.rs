@@ -287,3 +287,35 @@ fn of_subqueries_of_several_rows() {
         &[r#"view v x1: (SELECT ...): a scalar subquery returned more than one row [{"k":"b"}]"#],
     );
 }
+
+/// A comparison with a subquery is asked whether it is true and whether it is unknown, `ALL` of every pair: a row that fails, on
+/// either side of it, is one letter.
+#[test]
+fn of_comparisons_with_subqueries() {
+    for query in [
+        "SELECT k FROM s WHERE g NOT IN (SELECT 10 / d FROM s)",
+        "SELECT k FROM s WHERE g NOT IN (SELECT 10 / z.d FROM s z WHERE z.k = s.k)",
+        "SELECT k FROM s WHERE g NOT IN (SELECT NULLIF(10 / d, 5) FROM s)",
+        "SELECT k FROM s WHERE (g, k) NOT IN (SELECT 10 / d, k FROM s)",
+        "SELECT k FROM s WHERE g NOT IN (SELECT y.g FROM s y WHERE 10 / y.d > 1)",
+        "SELECT k FROM s WHERE 10 / d NOT IN (SELECT g FROM s)",
+        "SELECT k FROM s WHERE NULLIF(10 / d, 5) NOT IN (SELECT NULLIF(g, 1) FROM s)",
+        "SELECT k FROM s WHERE (10 / d, k) NOT IN (SELECT g, k FROM s)",
+        "SELECT k FROM s WHERE g > ALL (SELECT 10 / d FROM s)",
+        "SELECT k FROM s WHERE g > ALL (SELECT 10 / z.d FROM s z WHERE z.k = s.k)",
+        "SELECT k FROM s WHERE g < ANY (SELECT 10 / d FROM s)",
+        "SELECT k FROM s WHERE 10 / d > ALL (SELECT g FROM s)",
+        "SELECT k, g IN (SELECT 10 / d FROM s) AS x FROM s",
+        "SELECT k, (g, k) IN (SELECT 10 / d, k FROM s) AS x FROM s",
+        "SELECT k, g NOT IN (SELECT 10 / z.d FROM s z WHERE z.k = s.k) AS x FROM s",
+        "SELECT k, g > ALL (SELECT 10 / d FROM s) AS x FROM s",
+        "SELECT k, g > ANY (SELECT 10 / d FROM s) AS x FROM s",
+        "SELECT k, 10 / d NOT IN (SELECT g FROM s) AS x FROM s",
+        "SELECT k, 10 / d > ALL (SELECT g FROM s) AS x FROM s",
+    ] {
+        for (workers, tick_rows) in [(1, 1), (2, 100)] {
+            let (found, failed) = letters(&format!("CREATE MATERIALIZED VIEW v AS {query}"), workers, tick_rows);
+            assert_eq!(failed, 3, "{query} at {workers} workers: {found:#?}");
+        }
+    }
+}

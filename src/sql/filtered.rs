@@ -63,7 +63,8 @@ pub(super) fn may_fail(expr: &Expr, input: &DFSchema) -> Result<bool> {
         Ok(match part {
             Expr::BinaryExpr(BinaryExpr { op, .. }) => !compares(*op),
             Expr::Cast(cast) => loses(&cast.expr, cast.field.data_type(), input),
-            Expr::Column(_) | Expr::Literal(..) | Expr::Alias(_) | Expr::Not(_) => false,
+            Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::Literal(..) => false,
+            Expr::Alias(_) | Expr::Not(_) => false,
             Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::Between(_) | Expr::InList(_) => false,
             _ => true,
         })

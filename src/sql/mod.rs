@@ -27,6 +27,7 @@ mod group_window;
 mod identity;
 mod interval;
 mod json_clauses;
+mod kept;
 mod keys;
 mod literals;
 mod locate;

@@ -122,6 +122,17 @@ pub(super) fn parts(expr: &Expr) -> Option<Vec<Expr>> {
     }
 }
 
+/// What an expression compares: the parts of a row, or itself.
+pub(super) fn parts_mut(expr: &mut Expr) -> &mut [Expr] {
+    if parts(expr).is_none() {
+        return std::slice::from_mut(expr);
+    }
+    match expr {
+        Expr::ScalarFunction(row) => &mut row.args,
+        other => std::slice::from_mut(other),
+    }
+}
+
 /// The rows that a row is compared with: the relation, and the parts over it.
 pub(super) fn rows(plan: LogicalPlan) -> Result<(LogicalPlan, Vec<Expr>)> {
     let LogicalPlan::Projection(projection) = &plan else { return internal_err!("rows are made by a projection") };

@@ -194,6 +194,16 @@ class Failing(Values):
             f"SELECT COUNT(*) FROM (SELECT {fails} AS fails FROM t GROUP BY {key}) x WHERE fails",
         )
 
+    def failing_compared(self):
+        """A row of a subquery fails once, however often it is compared."""
+        part, where = self.part("y", 2), self.certain("y", 1)
+        left, fails = self.rows(where, part)
+        compared = self.one(["NOT IN", "IN", "> ALL", "<= ALL", "< ANY", "= ANY", "<> ALL"])
+        asked = lambda value, holds: f"t.i {compared} (SELECT {value} FROM t AS y WHERE {holds})"
+        shown = lambda asks: f"SELECT t.ts, {asks} AS x FROM t" if shows else f"SELECT t.ts, t.i FROM t WHERE {asks}"
+        shows = self.often(0.4)
+        return shown(asked(part.ours, where.ours)), shown(asked(part.theirs, left)), f"SELECT COUNT(*) FROM t AS y WHERE {fails}"
+
     def failing_over(self):
         part, where = self.part("t", 2), self.certain("t", 1)
         left, fails = self.rows(where, part)

@@ -29,6 +29,7 @@ use super::context::{Before, Scanned};
 use super::diagnose::placed;
 use super::error::Problem;
 use super::identity::{readable, shown};
+use super::kept;
 use super::pattern_node::PatternNode;
 use super::set_all::RepeatNode;
 use super::unnest_node::UnnestNode;
@@ -98,7 +99,10 @@ impl Lowering<'_> {
                 let columns = columns.into_iter().map(|expr| self.as_event_time(relation.node, expr)).collect();
                 let named = projection.expr.iter().zip(projection.schema.fields());
                 let names = named.map(|(expr, field)| spelled(called(expr, field.name()), schema, &below)).collect();
-                Ok(Relation { columns, names, ..relation })
+                let relation = Relation { columns, names, ..relation };
+                // Joins that read it share what is kept.
+                let kept = projection.expr.iter().any(kept::is) && relation.ranked.is_none();
+                if kept { self.settle(relation) } else { Ok(relation) }
             }
             LogicalPlan::Filter(filter) => {
                 let input = self.lower(&filter.input, emit)?;

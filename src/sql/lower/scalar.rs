@@ -17,6 +17,7 @@ use super::super::attempt;
 use super::super::depth::tree;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
+use super::super::kept;
 use super::super::scope::Places;
 use crate::delta::has_floats;
 use crate::expression::{Attempt, Canonical};
@@ -35,9 +36,12 @@ pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar>
     let made = create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())?;
     let made = made.transform_up(|made| {
         let tried = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == attempt::NAME);
-        Ok(match tried.and_then(|call| call.args().first()) {
-            Some(tried) => Transformed::yes(Arc::new(Attempt::new(Arc::clone(tried))) as Scalar),
-            None => Transformed::no(made),
+        let kept = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == kept::NAME);
+        let first = |call: Option<&ScalarFunctionExpr>| call.and_then(|call| call.args().first()).map(Arc::clone);
+        Ok(match (first(tried), first(kept)) {
+            (Some(tried), _) => Transformed::yes(Arc::new(Attempt::new(tried)) as Scalar),
+            (None, Some(kept)) => Transformed::yes(kept),
+            (None, None) => Transformed::no(made),
         })
     });
     Ok(flat(checked(made.data()?, schema.as_arrow())?))

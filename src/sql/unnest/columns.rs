@@ -14,7 +14,7 @@ use datafusion_expr::{BinaryExpr, EmptyRelation, Expr, ExprSchemable, Join, Join
 pub(super) const HINT: &str = "write it in WHERE, HAVING, SELECT or ON, or join it";
 
 /// Whether an expression has a subquery in it.
-pub(super) fn asks(expr: &Expr) -> bool {
+pub(in crate::sql) fn asks(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(subquery(expr).is_some())).unwrap_or(false)
 }
 

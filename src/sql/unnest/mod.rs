@@ -26,8 +26,8 @@ use datafusion_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion_expr::{Expr, Filter, Join, LogicalPlan, Window, WindowFrame, WindowFunctionDefinition, WindowUDF, lit};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use self::columns::{asks, bound_by, inner_of};
-pub(super) use self::columns::{outside, sided};
+pub(super) use self::columns::{asks, outside, sided};
+use self::columns::{bound_by, inner_of};
 use super::diagnose::placed;
 use super::error::Problem;
 use super::identity::Fresh;
@@ -65,8 +65,17 @@ impl Unnest<'_> {
     fn filter(&mut self, filter: Filter) -> Result<LogicalPlan> {
         let mut input = Arc::unwrap_or_clone(filter.input);
         let columns = input.schema().columns();
-        let condition = truth::truth(filter.predicate, true, &input, self.fresh)?;
-        let (asking, plain): (Vec<Expr>, Vec<Expr>) = split_conjunction_owned(condition).into_iter().partition(asks);
+        let (asking, plain): (Vec<Expr>, Vec<Expr>) =
+            split_conjunction_owned(filter.predicate).into_iter().partition(asks);
+        if let Some(plain) = conjunction(plain) {
+            input = LogicalPlan::Filter(Filter::try_new(plain, Arc::new(input))?);
+        }
+        let (mut input, asking) = truth::kept(input, asking, self.fresh)?;
+        let mut conditions = Vec::new();
+        for condition in asking {
+            conditions.extend(split_conjunction_owned(truth::truth(condition, true, &input, self.fresh)?));
+        }
+        let (asking, plain): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(asks);
         if let Some(plain) = conjunction(plain) {
             input = LogicalPlan::Filter(Filter::try_new(plain, Arc::new(input))?);
         }
@@ -78,7 +87,7 @@ impl Unnest<'_> {
             }
         }
         if others.is_empty() {
-            return Ok(input);
+            return if input.schema().columns() == columns { Ok(input) } else { only(input, columns) };
         }
         let (input, others) = self.attach(input, others)?;
         let Some(others) = conjunction(others) else { return Ok(input) };
@@ -93,7 +102,7 @@ impl Unnest<'_> {
             return refused("a subquery stands where there is no row that it belongs to", columns::HINT);
         };
         let shown = plan.schema().columns();
-        let exprs = plan.expressions();
+        let (input, exprs) = truth::kept(input, plan.expressions(), self.fresh)?;
         let values =
             exprs.into_iter().map(|expr| truth::value(expr, &input, self.fresh)).collect::<Result<Vec<_>>>()?;
         let (input, exprs) = self.attach(input, values)?;
@@ -131,8 +140,10 @@ impl Unnest<'_> {
                 (true, false) => &mut left,
                 _ => &mut right,
             };
-            let value = truth::truth(condition, true, side, self.fresh)?;
-            let (input, values) = self.attach(side.clone(), vec![value])?;
+            let (kept, asking) = truth::kept(side.clone(), vec![condition], self.fresh)?;
+            let asking = asking.into_iter().map(|asking| truth::truth(asking, true, &kept, self.fresh));
+            let asking = asking.collect::<Result<Vec<_>>>()?;
+            let (input, values) = self.attach(kept, asking)?;
             *side = input;
             conditions.extend(values);
         }

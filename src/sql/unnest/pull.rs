@@ -9,6 +9,7 @@ use datafusion_common::{JoinType, NullEquality, Result};
 use datafusion_expr::utils::split_conjunction_owned;
 use datafusion_expr::{BinaryExpr, Expr, Filter, Join, LogicalPlan, Operator};
 
+use super::super::kept;
 use super::super::scope::projected;
 use super::columns::{Values, bound_by, column_of, joined, outside, reads};
 use super::{Unnest, only, refused};
@@ -42,9 +43,27 @@ impl Unnest<'_> {
                 let columns = projection.input.schema().columns();
                 let below = self.pull(Arc::unwrap_or_clone(projection.input), outer)?;
                 let put = Values::new(&columns, &below.values);
-                let values = projection.expr.into_iter().map(|expr| put.put(expr.unalias()));
-                let values = values.collect::<Result<_>>()?;
-                Ok(Pulled { values, ..below })
+                let (mut values, mut own) = (Vec::new(), Vec::new());
+                for expr in projection.expr {
+                    let value = put.put(expr.unalias())?;
+                    values.push(match kept::is(&value) {
+                        // What reads the row outside is of a pair.
+                        true if reads(&value, outer)? => kept::inner(value),
+                        true => {
+                            let named = self.fresh.named(value, "value");
+                            let column = column_of(&named);
+                            own.push(named);
+                            Expr::Column(column)
+                        }
+                        false => value,
+                    });
+                }
+                if own.is_empty() {
+                    return Ok(Pulled { values, ..below });
+                }
+                let columns = below.plan.schema().columns().into_iter().map(Expr::Column);
+                let plan = projected(below.plan.clone(), columns.chain(own).collect())?;
+                Ok(Pulled { plan, values, ..below })
             }
             LogicalPlan::Filter(filter) => {
                 let columns = filter.input.schema().columns();

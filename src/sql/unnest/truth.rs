@@ -14,10 +14,12 @@ use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::utils::conjunction;
 use datafusion_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, Filter, LogicalPlan, Operator, lit};
 
+use super::super::filtered::may_fail;
 use super::super::identity::Fresh;
+use super::super::kept;
 use super::super::row_in;
 use super::super::scope::projected;
-use super::columns::asks;
+use super::columns::{asks, column_of};
 
 /// `x op ANY (subquery)`, which may be negated; `x` is several expressions where rows are compared.
 struct Any {
@@ -66,6 +68,21 @@ impl Any {
         super::attach::is_one(&self.rows).then_some(compared)
     }
 
+    /// The same with what is compared with as columns that are computed once, where a row may fail on its way to them.
+    fn kept(mut self, fresh: &mut Fresh) -> Result<Any> {
+        let mut fails = kept::rows_may_fail(&self.rows)?;
+        for value in &self.values {
+            fails |= may_fail(value, self.rows.schema())?;
+        }
+        if fails {
+            let named = self.values.into_iter().map(|value| fresh.named(kept::call(value), "value"));
+            let named: Vec<Expr> = named.collect();
+            self.values = named.iter().map(|named| Expr::Column(column_of(named))).collect();
+            self.rows = projected(self.rows, named)?;
+        }
+        Ok(self)
+    }
+
     /// All parts compared with a row of the subquery.
     fn compared(&self, input: &LogicalPlan) -> Result<Expr> {
         let mut all = Vec::new();
@@ -109,6 +126,48 @@ impl Any {
     }
 }
 
+/// The rows with what expressions over them compare with subqueries as columns that are computed once, where it may fail, and
+/// the expressions over those.
+pub(super) fn kept(input: LogicalPlan, exprs: Vec<Expr>, fresh: &mut Fresh) -> Result<(LogicalPlan, Vec<Expr>)> {
+    let mut made: Vec<(Expr, Expr)> = Vec::new();
+    let mut done = Vec::new();
+    for expr in exprs {
+        let expr =
+            expr.transform_down(|mut expr| {
+                if Any::of(&expr)?.is_none_or(|any| any.one().is_some()) {
+                    return Ok(Transformed::no(expr));
+                }
+                let (Expr::InSubquery(InSubquery { expr: own, .. })
+                | Expr::SetComparison(SetComparison { expr: own, .. })) = &mut expr
+                else {
+                    return Ok(Transformed::no(expr));
+                };
+                let mut any = false;
+                for part in row_in::parts_mut(own) {
+                    if asks(part) || !may_fail(part, input.schema())? {
+                        continue;
+                    }
+                    let known = made.iter().find(|(of, _)| of == part).map(|(_, named)| named.clone());
+                    let named = known.unwrap_or_else(|| {
+                        let named = fresh.named(kept::call(part.clone()), "value");
+                        made.push((part.clone(), named.clone()));
+                        named
+                    });
+                    *part = Expr::Column(column_of(&named));
+                    any = true;
+                }
+                Ok(if any { Transformed::yes(expr) } else { Transformed::no(expr) })
+            });
+        done.push(expr.data()?);
+    }
+    if made.is_empty() {
+        return Ok((input, done));
+    }
+    let columns = input.schema().columns().into_iter().map(Expr::Column);
+    let columns = columns.chain(made.into_iter().map(|(_, named)| named)).collect();
+    Ok((projected(input, columns)?, done))
+}
+
 /// A condition that is true where `expr` is `wanted`, over the rows of `input`; elsewhere it is not true.
 pub(super) fn truth(expr: Expr, wanted: bool, input: &LogicalPlan, fresh: &mut Fresh) -> Result<Expr> {
     if let Some(any) = Any::of(&expr)? {
@@ -116,6 +175,8 @@ pub(super) fn truth(expr: Expr, wanted: bool, input: &LogicalPlan, fresh: &mut F
         if let Some(one) = any.one() {
             return Ok(if wanted { one } else { not(one) });
         }
+        // Equal is a key of the join, which is computed once as it is.
+        let any = if wanted && any.op == Operator::Eq { any } else { any.kept(fresh)? };
         let is_true = any.is_true(input)?;
         if wanted {
             return Ok(is_true);
@@ -150,6 +211,7 @@ pub(super) fn value(expr: Expr, input: &LogicalPlan, fresh: &mut Fresh) -> Resul
             Some(one) if any.negated => not(one),
             Some(one) => one,
             None => {
+                let any = any.kept(fresh)?;
                 let is_true = any.is_true(input)?;
                 let then = |value: bool| Box::new(lit(value != any.negated));
                 let mut cases = vec![(Box::new(is_true), then(true))];

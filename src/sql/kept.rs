@@ -1,0 +1,93 @@
+//! What several joins read of one row, and what may fail: `kept(x)` is `x`, computed once, by a Map that all of them read.
+//!
+//! A comparison with a subquery is asked in two questions, whether it is true and whether it is unknown (`unnest/truth.rs`); each
+//! would compute what is compared, `ALL` for every pair of rows, and a row that fails would fail in each of them.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, FieldRef};
+use datafusion_common::Result;
+use datafusion_expr::utils::split_conjunction;
+use datafusion_expr::{
+    ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+
+use super::filtered::may_fail;
+
+/// How the function is called.
+pub(super) const NAME: &str = "__kept";
+
+/// The call.
+pub(super) fn call(expr: Expr) -> Expr {
+    ScalarUDF::new_from_impl(Kept(Signature::any(1, Volatility::Volatile))).call(vec![expr])
+}
+
+/// Whether an expression, or what has a name of its own, is the call.
+pub(super) fn is(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => is(&alias.expr),
+        Expr::ScalarFunction(call) => call.func.name() == NAME,
+        _ => false,
+    }
+}
+
+/// What is kept, where that is what an expression is.
+pub(super) fn inner(expr: Expr) -> Expr {
+    match expr {
+        Expr::ScalarFunction(mut call) if call.func.name() == NAME && call.args.len() == 1 => call.args.remove(0),
+        other => other,
+    }
+}
+
+/// Whether rows of a plan may fail on their way from what holds or groups rows.
+pub(super) fn rows_may_fail(plan: &LogicalPlan) -> Result<bool> {
+    let (exprs, input): (Vec<&Expr>, &Arc<LogicalPlan>) = match plan {
+        LogicalPlan::Projection(projection) => (projection.expr.iter().collect(), &projection.input),
+        LogicalPlan::Filter(filter) => (split_conjunction(&filter.predicate), &filter.input),
+        LogicalPlan::SubqueryAlias(alias) => (Vec::new(), &alias.input),
+        LogicalPlan::Sort(sort) => (Vec::new(), &sort.input),
+        LogicalPlan::Union(union) => {
+            for input in &union.inputs {
+                if rows_may_fail(input)? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        _ => return Ok(false),
+    };
+    for expr in exprs {
+        // What asks a subquery is a join.
+        if !super::unnest::asks(expr) && may_fail(expr, input.schema())? {
+            return Ok(true);
+        }
+    }
+    rows_may_fail(input)
+}
+
+/// Volatile, so that it is computed where it stands: below the joins that read it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Kept(Signature);
+
+impl ScalarUDFImpl for Kept {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(types[0].clone())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        Ok(Arc::clone(&args.arg_fields[0]))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(args.args[0].clone())
+    }
+}
