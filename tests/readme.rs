@@ -175,7 +175,8 @@ fn cited(path: &Path, text: &str) -> Vec<String> {
 
 #[test]
 fn rules_that_are_cited_are_written_down_and_what_is_written_is_tested() {
-    let text = std::fs::read_to_string(root().join("docs/internals/semantics.md")).unwrap();
+    let read = |name: &str| std::fs::read_to_string(root().join("docs/internals").join(name)).unwrap();
+    let text = ["semantics.md", "positions.md"].map(read).join("\n");
     let heads = text.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("**"));
     let written: BTreeSet<String> = heads.map(|(number, _)| number.to_owned()).collect();
     assert!(written.len() > 40, "{written:?}");
@@ -186,7 +187,7 @@ fn rules_that_are_cited_are_written_down_and_what_is_written_is_tested() {
         for rule in cited(&path, &text) {
             assert!(
                 written.contains(&rule),
-                "{}: cites {rule}, which docs/internals/semantics.md does not have",
+                "{}: cites {rule}, which neither semantics.md nor positions.md of docs/internals has",
                 path.display()
             );
             if test {

@@ -232,9 +232,9 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         return Problem::at(span, "a function with OVER stands in SELECT or QUALIFY: WHERE, GROUP BY, HAVING and ON come before it")
             .hint("write QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) <= 3, or filter around it: SELECT * FROM (SELECT *, SUM(x) OVER (...) AS w FROM t) q WHERE w > 5");
     }
-    if let Some((inner, outer)) = within_aggregate(message) {
+    if let Some([inner, outer]) = within_aggregate(message) {
         let span = span.or_else(located).unwrap_or_else(Span::empty);
-        let what = format!("{} stands within the aggregate {}", in_sql(inner), in_sql(outer));
+        let what = format!("{} stands within the aggregate {}", in_sql(&inner), in_sql(&outer));
         return Problem::at(span, what)
             .hint("compute it in a subquery: SELECT SUM(x) FROM (SELECT k, SUM(n) AS x FROM t GROUP BY k) q");
     }
@@ -285,13 +285,18 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
 }
 
 /// The aggregate or window function that stands within an aggregate, and the whole of it.
-fn within_aggregate(message: &str) -> Option<(&str, &str)> {
+fn within_aggregate(message: &str) -> Option<[String; 2]> {
     let (_, rest) = message.split_once("Aggregate function calls cannot ")?;
     let (inner, outer) = rest.split_once(": '")?.1.split_once("' is nested inside '")?;
     let outer = outer.strip_suffix('\'').unwrap_or(outer);
-    // The frame that stands behind a window function nobody wrote.
-    let call = |text: &'_ str| text.find(" ROWS BETWEEN").or_else(|| text.find(" RANGE BETWEEN")).unwrap_or(text.len());
-    Some((&inner[..call(inner)], &outer[..call(outer)]))
+    // The frames that stand behind window functions nobody wrote.
+    let frames = ["ROWS", "RANGE"].map(|unit| format!(" {unit} BETWEEN UNBOUNDED PRECEDING AND "));
+    let ends = ["CURRENT ROW", "UNBOUNDED FOLLOWING"];
+    let bare = |text: &str| {
+        let spelled = frames.iter().flat_map(|frame| ends.map(|end| format!("{frame}{end}")));
+        spelled.fold(text.to_owned(), |text, frame| text.replace(&frame, ""))
+    };
+    Some([bare(inner), bare(outer)])
 }
 
 /// The expression, and its type, of which the library says that it is no condition.

@@ -46,7 +46,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     (
         "SELECT SUM(COUNT(*) OVER ()) AS x FROM bid",
         "",
-        "count(*) stands within the aggregate sum(count(*)",
+        "count(*) stands within the aggregate sum(count(*))",
         "in a subquery",
     ),
     (
