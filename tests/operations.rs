@@ -34,7 +34,7 @@ fn program(rows: usize, live: bool) -> Program {
 /// A sink that cannot be written holds back the source that feeds it, and nothing else: no worker waits for it, nor does a branch
 /// that has nothing to do with it. Once it can be written nothing is missing.
 #[test]
-fn a_pipe_that_nobody_reads_holds_back_its_own_branch() {
+fn m5_a_pipe_that_nobody_reads_holds_back_its_own_branch() {
     const ROWS: usize = 20_000;
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe.json");

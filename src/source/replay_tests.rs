@@ -241,7 +241,7 @@ fn packed(packing: &str, bytes: &[u8]) -> Vec<u8> {
 
 /// One case a connector: a new one is to say how it is read again.
 #[test]
-fn s3_every_connector_is_read_on_or_says_that_it_is_not() {
+fn s3_s7_every_connector_is_read_on_or_says_that_it_is_not() {
     for connector in CONNECTORS {
         let one = |options: &[(&str, &str)]| {
             let parsed = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
