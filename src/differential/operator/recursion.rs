@@ -145,6 +145,30 @@ fn entries<'s, D: Clone + 'static>(
     changes.as_collection()
 }
 
+/// What `change` makes of rows, all in one batch, as records: each with the time and the diff of the row that it comes of.
+fn changed<D, T: Clone>(
+    codec: &Codec,
+    updates: &[(Bytes, T, i64)],
+    change: &mut Rows,
+    finish: &mut impl FnMut(&RecordBatch) -> Vec<Option<D>>,
+) -> Vec<(D, T, i64)> {
+    let mut all = Vec::with_capacity(updates.len());
+    if updates.is_empty() {
+        return all;
+    }
+    let batch = codec.decode(updates.iter().map(|(row, ..)| row.as_slice()));
+    // In the place of its diff each row has its number.
+    let numbers: ScalarBuffer<i64> = (1..=updates.len() as i64).collect();
+    for changed in change(Delta::new(batch, Some(numbers))) {
+        let records = finish(changed.batch()).into_iter().enumerate();
+        all.extend(records.filter_map(|(row, record)| {
+            let (_, time, diff) = &updates[changed.diff(row) as usize - 1];
+            Some((record?, time.clone(), *diff))
+        }));
+    }
+    all
+}
+
 /// Changes each batch of rows by `change`; what becomes of a row has its time and diff. `finish` makes records of the rows
 /// and of the bytes that they were, if they are still whole.
 fn each<'s, D, T>(
@@ -163,19 +187,7 @@ where
         move |input, output| {
             input.for_each_time(|time, updates| {
                 let updates: Vec<(Bytes, T, i64)> = updates.flat_map(std::mem::take).collect();
-                if updates.is_empty() {
-                    return;
-                }
-                let batch = codec.decode(updates.iter().map(|(row, ..)| row.as_slice()));
-                let numbers: ScalarBuffer<i64> = (1..=updates.len() as i64).collect();
-                let mut session = output.session(&time);
-                for changed in change(Delta::new(batch, Some(numbers))) {
-                    let records = finish(changed.batch()).into_iter().enumerate();
-                    session.give_iterator(records.filter_map(|(row, record)| {
-                        let (_, time, diff) = &updates[changed.diff(row) as usize - 1];
-                        Some((record?, time.clone(), *diff))
-                    }));
-                }
+                output.session(&time).give_iterator(changed(&codec, &updates, &mut change, &mut finish).into_iter());
             });
         }
     });
@@ -204,19 +216,8 @@ fn each_failing<'s>(
             let (mut good, mut bad) = (good.activate(), bad.activate());
             input.for_each_time(|time, updates| {
                 let updates: Vec<(Bytes, Round, i64)> = updates.flat_map(std::mem::take).collect();
-                if updates.is_empty() {
-                    return;
-                }
-                let batch = codec.decode(updates.iter().map(|(row, ..)| row.as_slice()));
-                let numbers: ScalarBuffer<i64> = (1..=updates.len() as i64).collect();
                 let mut session = good.session_with_builder(&time);
-                for changed in change(Delta::new(batch, Some(numbers))) {
-                    let records = finish(changed.batch()).into_iter().enumerate();
-                    session.give_iterator(records.filter_map(|(row, record)| {
-                        let (_, time, diff) = &updates[changed.diff(row) as usize - 1];
-                        Some((record?, *time, *diff))
-                    }));
-                }
+                session.give_iterator(changed(&codec, &updates, &mut change, &mut finish).into_iter());
                 let mut session = bad.session_with_builder(&time);
                 session.give_iterator(taken.try_iter().filter_map(|failed| {
                     let (_, time, diff) = updates.get(usize::try_from(failed.diff).ok()?.checked_sub(1)?)?;
