@@ -79,6 +79,8 @@ pub struct Metrics {
     pub backpressure_seconds: Family<Label, Seconds>,
     /// Whether it reads: `source`, `state`.
     pub source_state: Family<Labels, Gauge>,
+    /// Its splits by the state that they are in: `source`, `state`.
+    pub source_splits: Family<Labels, Gauge>,
     /// Reads that failed for a passing reason: `source`.
     pub source_retries: Family<Label, Counter>,
     /// Closing times that are still ahead of the watermark, among the rows of a view: `view`.
@@ -172,6 +174,7 @@ impl Metrics {
             input_buffer_capacity_rows: Family::default(),
             backpressure_seconds: Family::default(),
             source_state: Family::default(),
+            source_splits: Family::default(),
             source_retries: Family::default(),
             windows_open: Family::default(),
             rows_emitted: Family::default(),
@@ -222,6 +225,7 @@ impl Metrics {
         add(ours, "input_buffer_capacity_rows", &self.input_buffer_capacity_rows);
         add(ours, "backpressure_seconds", &self.backpressure_seconds);
         add(ours, "source_state", &self.source_state);
+        add(ours, "source_splits", &self.source_splits);
         add(ours, "source_retries", &self.source_retries);
         add(ours, "windows_open", &self.windows_open);
         add(ours, "rows_emitted", &self.rows_emitted);

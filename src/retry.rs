@@ -3,7 +3,7 @@
 //! A disk that is full, a table of descriptors that is, a file server that is away: whoever reads or writes then waits and
 //! tries again, twice as long each time, and says so where its standing is shown; the engine goes on. Nobody waits longer
 //! than the run: who is waited for is told by [`Standing::end`]. Anything else (no such file, no leave to write it) ends as
-//! it did.
+//! it did; but who goes on for long waits for leave to read too ([`Standing::new`]).
 
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,6 +16,37 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// Codes of Linux for which there is no kind: EIO, ENFILE, EMFILE, EPROTO, ENOLINK, ECOMM, EREMOTEIO.
 const PASSING_CODES: &[i32] = &[5, 23, 24, 67, 70, 71, 121];
+
+/// What something that reads or writes is doing. Of several the first in this order is what is said of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It has given up, and the engine ends.
+    Failed,
+    /// It waits for something to pass, and then tries again.
+    Retrying,
+    /// It goes on.
+    Running,
+    /// It has not been opened yet.
+    Connecting,
+    /// There is no more of it.
+    Ended,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [State; 5] = [State::Connecting, State::Running, State::Retrying, State::Ended, State::Failed];
+
+    /// As it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Failed => "failed",
+            State::Retrying => "retrying",
+            State::Running => "running",
+            State::Connecting => "connecting",
+            State::Ended => "ended",
+        }
+    }
+}
 
 /// Whether a failure may pass by itself, or by what somebody does elsewhere.
 pub fn passes(error: &io::Error) -> bool {
@@ -42,6 +73,8 @@ pub fn passes(error: &io::Error) -> bool {
 #[derive(Debug)]
 pub struct Standing {
     clock: Clock,
+    /// Whether it waits for leave to read.
+    patient: bool,
     now: Mutex<Now>,
     ended: Condvar,
 }
@@ -57,12 +90,25 @@ struct Now {
     retries: u64,
     /// There is no next try.
     over: bool,
+    phase: Phase,
+}
+
+/// How far it is, whether or not it can go on just now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Connecting,
+    Open,
+    Ended,
+    Failed,
 }
 
 /// What is shown of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stand {
-    /// Why it does not go on just now.
+    /// What it is doing.
+    pub state: State,
+    /// Why it does not go on just now, or any more.
     pub reason: Option<String>,
     /// When it tries again.
     pub retry_in_ms: Option<u64>,
@@ -71,25 +117,66 @@ pub struct Stand {
 }
 
 impl Stand {
-    /// Of several the first that cannot go on, with the tries of all.
+    /// Of several the first that cannot go on, with the tries of all. Of some that have ended and others that have not begun it
+    /// is said that they run.
     pub fn of(stands: impl Iterator<Item = Stand>) -> Stand {
-        let none = Stand { reason: None, retry_in_ms: None, retries: 0 };
-        stands.fold(none, |all, stand| {
+        let none = Stand { state: State::Ended, reason: None, retry_in_ms: None, retries: 0 };
+        let (mut ended, mut connecting) = (false, false);
+        let all = stands.fold(none, |all, stand| {
+            ended |= stand.state == State::Ended;
+            connecting |= stand.state == State::Connecting;
             let retries = all.retries + stand.retries;
-            if all.reason.is_some() { Stand { retries, ..all } } else { Stand { retries, ..stand } }
-        })
+            if all.state <= stand.state { Stand { retries, ..all } } else { Stand { retries, ..stand } }
+        });
+        let between = all.state == State::Connecting && ended && connecting;
+        Stand { state: if between { State::Running } else { all.state }, ..all }
     }
 }
 
 impl Default for Standing {
     fn default() -> Standing {
-        Standing { clock: Clock::start(), now: Mutex::default(), ended: Condvar::new() }
+        Standing::new(false)
     }
 }
 
 impl Standing {
+    /// Of something that has not been opened. A patient one (an input that has no end) waits for leave to read as well.
+    pub fn new(patient: bool) -> Standing {
+        Standing { clock: Clock::start(), patient, now: Mutex::default(), ended: Condvar::new() }
+    }
+
+    /// Whether it tries again after a failure.
+    pub fn waits_for(&self, error: &io::Error) -> bool {
+        passes(error) || self.patient && error.kind() == ErrorKind::PermissionDenied
+    }
+
     fn now(&self) -> std::sync::MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is open.
+    pub fn opened(&self) {
+        let mut now = self.now();
+        if now.phase == Phase::Connecting {
+            now.phase = Phase::Open;
+        }
+    }
+
+    /// There is no more of it: what waits for its next try gives up.
+    pub fn ended(&self) {
+        self.now().phase = Phase::Ended;
+        self.end();
+    }
+
+    /// It failed for a reason that does not pass.
+    pub fn gave_up(&self, reason: &dyn std::fmt::Display) {
+        let mut now = self.now();
+        *now = Now { reason: Some(reason.to_string()), phase: Phase::Failed, over: true, ..now.clone() };
+    }
+
+    /// Whether there is no more of it.
+    pub fn has_ended(&self) -> bool {
+        self.now().phase == Phase::Ended
     }
 
     /// It failed for a reason that passes: how long to wait before the next try.
@@ -108,10 +195,11 @@ impl Standing {
 
     /// It went well.
     pub fn went_well(&self, what: &str) {
+        self.opened();
         let mut now = self.now();
         if now.tries > 0 {
             tracing::info!("{what}: goes on after {} tries", now.tries);
-            *now = Now { retries: now.retries, over: now.over, ..Now::default() };
+            *now = Now { retries: now.retries, over: now.over, phase: now.phase, ..Now::default() };
         }
     }
 
@@ -131,8 +219,17 @@ impl Standing {
     pub fn read(&self) -> Stand {
         let now = self.now().clone();
         let left = now.again.saturating_sub(self.clock.elapsed());
-        let retry_in_ms = now.reason.is_some().then(|| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        Stand { reason: now.reason, retry_in_ms, retries: now.retries }
+        let state = match now.phase {
+            Phase::Failed => State::Failed,
+            Phase::Ended => State::Ended,
+            _ if now.reason.is_some() => State::Retrying,
+            Phase::Connecting => State::Connecting,
+            Phase::Open => State::Running,
+        };
+        let reason = now.reason.filter(|_| state != State::Ended);
+        let again = state == State::Retrying;
+        let retry_in_ms = again.then(|| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        Stand { state, reason, retry_in_ms, retries: now.retries }
     }
 }
 
@@ -141,7 +238,7 @@ pub fn until_it_goes<T>(standing: &Standing, what: &str, mut work: impl FnMut() 
     loop {
         match work() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if passes(&error) => {
+            Err(error) if standing.waits_for(&error) => {
                 if !standing.pause(standing.failed(what, &error)) {
                     return Err(error);
                 }
@@ -210,10 +307,44 @@ mod tests {
             None => Ok(7),
         });
         assert_eq!(done.unwrap(), 7);
-        assert_eq!(standing.read(), Stand { reason: None, retry_in_ms: None, retries: 4 });
+        let running = Stand { state: State::Running, reason: None, retry_in_ms: None, retries: 4 };
+        assert_eq!(standing.read(), running);
         for code in [2, 13, 21, 32] {
             let refused = until_it_goes(&standing, "source 'x'", || Err::<(), _>(io::Error::from_raw_os_error(code)));
             assert_eq!(refused.unwrap_err().raw_os_error(), Some(code));
         }
+        let patient = Standing::new(true);
+        let waits = |code| patient.waits_for(&io::Error::from_raw_os_error(code));
+        assert_eq!([2, 13, 21, 32, 24].map(waits), [false, true, false, false, true]);
+    }
+
+    #[test]
+    fn of_several_the_state_that_matters_most_is_told() {
+        let stand = |state| {
+            let standing = Standing::default();
+            match state {
+                State::Connecting => {}
+                State::Running => standing.opened(),
+                State::Retrying => drop(standing.failed("source 'x'", &"no room")),
+                State::Ended => standing.ended(),
+                State::Failed => standing.gave_up(&"gone"),
+            }
+            let read = standing.read();
+            assert_eq!(read.state, state);
+            assert_eq!(read.reason.is_some(), matches!(state, State::Retrying | State::Failed));
+            assert_eq!(read.retry_in_ms.is_some(), state == State::Retrying);
+            read
+        };
+        let of = |states: &[State]| Stand::of(states.iter().map(|state| stand(*state))).state;
+        use State::{Connecting, Ended, Failed, Retrying, Running};
+        assert_eq!(of(&[]), Ended);
+        assert_eq!(of(&[Ended, Ended]), Ended);
+        assert_eq!(of(&[Connecting, Connecting]), Connecting);
+        assert_eq!(of(&[Connecting, Running, Ended]), Running);
+        assert_eq!(of(&[Ended, Connecting]), Running, "between two files");
+        assert_eq!(of(&[Running, Retrying, Ended]), Retrying);
+        assert_eq!(of(&[Retrying, Failed, Running]), Failed);
+        let all = Stand::of([State::Retrying, State::Running, State::Retrying].into_iter().map(stand));
+        assert_eq!((all.retries, all.reason.as_deref()), (2, Some("no room")));
     }
 }

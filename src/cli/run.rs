@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -35,6 +36,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// How often the files of tokens and certificates are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// A start that takes longer is told of.
+const SLOW_START: Duration = Duration::from_secs(1);
 
 /// The port of the first process, if none is given.
 const PORT: u16 = 8080;
@@ -105,11 +109,19 @@ async fn serve_and_follow(
             Some((bind(address).await?, access))
         }
     };
-    let (started, starting) = watch::channel(false);
-    if let Some((listener, access)) = listener.as_ref().filter(|_| config.processes() > 1) {
-        let (second, access, startup) = (second(listener)?, access.clone(), config.startup.clone());
-        tell_address(listener, access.tls.is_some());
-        tokio::spawn(serve::starting(second, access, startup, starting));
+    let (started, mut starting) = watch::channel(false);
+    let told = Arc::new(AtomicBool::new(false));
+    if let Some((listener, access)) = &listener {
+        let (second, access, startup, told) = (second(listener)?, access.clone(), config.startup.clone(), told.clone());
+        // Others are waited for; alone it starts at once, but for what cannot be read just now.
+        let pause = if config.processes() > 1 { Duration::ZERO } else { SLOW_START };
+        tokio::spawn(async move {
+            if tokio::time::timeout(pause, starting.wait_for(|started| *started)).await.is_err() {
+                told.store(true, Ordering::Release);
+                tell_address(&second, access.tls.is_some());
+                let _ = serve::starting(second, access, startup, starting).await;
+            }
+        });
     }
     let start = tokio::task::spawn_blocking(move || Engine::start(dataflow, config));
     let engine = tokio::select! {
@@ -121,6 +133,9 @@ async fn serve_and_follow(
         error => Outcome::Failed(error.to_string()),
     })?;
     started.send_replace(true);
+    if let Some((listener, access)) = listener.as_ref().filter(|_| !told.load(Ordering::Acquire)) {
+        tell_address(listener, access.tls.is_some());
+    }
     follow(Arc::new(engine), listener, telemetry, settings, signals).await
 }
 
@@ -198,13 +213,11 @@ async fn follow(
     let (close, closed) = oneshot::channel::<()>();
     let server = listener.map(|(listener, mut access)| {
         access.spans = teller.as_ref().map(Teller::recorder);
-        if let Ok(address) = listener.local_addr() {
-            if engine.config().processes() == 1 {
-                tell_address(&listener, access.tls.is_some());
-            }
-            if access.tokens.is_none() && !address.ip().is_loopback() {
-                tracing::warn!("everyone who reaches {address} may see and send everything");
-            }
+        if let Ok(address) = listener.local_addr()
+            && access.tokens.is_none()
+            && !address.ip().is_loopback()
+        {
+            tracing::warn!("everyone who reaches {address} may see and send everything");
         }
         tracing::debug!("limits: {}", access.limits);
         tokio::spawn(keep_fresh(Files::new(settings, &access), signals.reload.clone()));

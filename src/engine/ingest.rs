@@ -56,6 +56,7 @@ pub(super) fn start(
                 let next = || work.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 while let Some((partition, reader)) = next() {
                     if let Err(error) = read(&source, partition, reader, &control) {
+                        source.standing(partition).gave_up(&error);
                         return control.fail(error);
                     }
                 }
@@ -82,6 +83,7 @@ fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control:
             Err(_) if control.stopping() || source.is_over(partition) => return Ok(()),
             read => read?,
         };
+        source.standing(partition).opened();
         match read {
             Read::Wait(pause) => control.sleep(pause),
             Read::Begins(input) => source.begins(partition, &input),

@@ -197,7 +197,8 @@ fn open_sources(
 ) -> Result<Opened, EngineError> {
     let (mut sources, mut all) = (Vec::new(), Vec::new());
     for spec in &dataflow.sources {
-        let splits = SplitNumbers::default().number(spec.connector.splits(spec)?);
+        let found = config.startup.until_it_goes(&spec.name, || spec.connector.splits(spec))?;
+        let splits = SplitNumbers::default().number(found);
         let ours = splits.into_iter().filter(|(number, _)| number % config.processes() == config.process);
         let (numbers, splits): (Vec<usize>, Vec<_>) =
             ours.map(|(number, split)| (number, (split, Start::Beginning))).unzip();

@@ -1,7 +1,7 @@
 //! A sink while it runs, as others see it: what waits for it, what it wrote, whether it can.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::source_metrics::state;
 use crate::metrics::{Metrics, label};
@@ -30,8 +30,6 @@ pub(super) struct Part {
     pub(super) waiting: AtomicUsize,
     /// Changes that were handed over.
     pub(super) rows: AtomicU64,
-    /// Its output is complete.
-    pub(super) ended: AtomicBool,
 }
 
 impl Part {
@@ -73,13 +71,9 @@ impl Sink {
         self.parts.iter().map(|part| part.rows.load(Ordering::Relaxed)).sum()
     }
 
-    /// `running`, `retrying` or `ended`.
+    /// What it is doing, in a word.
     pub fn state(&self) -> &'static str {
-        match () {
-            () if self.stand().reason.is_some() => "retrying",
-            () if self.parts.iter().all(|part| part.ended.load(Ordering::Acquire)) => "ended",
-            () => "running",
-        }
+        self.stand().state.name()
     }
 
     /// Of the writers the one that cannot go on, else all together.
@@ -90,7 +84,7 @@ impl Sink {
     /// Brings the metrics up to date for a scrape.
     pub(super) fn refresh(&self, metrics: &Metrics) {
         let label = label("sink", &self.name);
-        state(&metrics.sink_state, ("sink", &self.name), self.state());
+        state(&metrics.sink_state, ("sink", &self.name), self.stand().state);
         metrics.sink_waiting_epochs.get_or_create(&label).set(self.waiting_epochs() as i64);
         let (rows, retries) =
             (metrics.sink_rows.get_or_create_owned(&label), metrics.sink_retries.get_or_create_owned(&label));

@@ -85,9 +85,12 @@ impl Opened {
     /// is: not flushed, not ended.
     pub(super) fn start(self, control: &Arc<Control>, process: usize) -> Result<SinkThread, EngineError> {
         let (control, name) = (control.clone(), format!("sink {}", self.name));
+        let part = self.part.clone();
+        part.standing.opened();
         let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
             control.guard(&name, process, || {
                 if let Err(error) = self.run(&control) {
+                    part.standing.gave_up(&error);
                     control.fail(error.into());
                 }
             });
@@ -134,7 +137,7 @@ impl Opened {
             self.settle(control, |writer| writer.leave())?;
         }
         self.part.waiting.store(0, Ordering::Relaxed);
-        self.part.ended.store(true, Ordering::Release);
+        self.part.standing.ended();
         Ok(())
     }
 

@@ -27,7 +27,7 @@ pub struct Source {
     pub(super) spec: SourceSpec,
     live: bool,
     pub(super) partitions: Vec<Partition>,
-    queues: Vec<Queue>,
+    pub(super) queues: Vec<Queue>,
     /// Of a source that clients push to.
     pub(super) inbox: Option<Inbox>,
     /// Nothing more is taken.
@@ -47,10 +47,10 @@ pub struct Source {
 /// One partition while it is read.
 #[derive(Debug)]
 pub(super) struct Partition {
-    name: String,
+    pub(super) name: String,
     pub(super) split: SplitId,
     pub(super) state: Mutex<Reading>,
-    counts: Mutex<EdgeCounts>,
+    pub(super) counts: Mutex<EdgeCounts>,
     watermark: AtomicI64,
     ended: AtomicBool,
     /// When rows came last, in ms of the source's clock.
@@ -124,10 +124,14 @@ impl Source {
                 watermark: AtomicI64::new(i64::MIN),
                 ended: AtomicBool::new(false),
                 last_rows_ms: AtomicU64::new(0),
-                standing: Arc::default(),
+                standing: Arc::new(Standing::new(live)),
             }
         });
-        let partitions = partitions.collect();
+        let partitions: Vec<Partition> = partitions.collect();
+        if inbox.is_some() {
+            // Clients may push from now on.
+            partitions.iter().for_each(|partition| partition.standing.opened());
+        }
         // Who pushes never waits: the inbox bounds what the queues of a pushed source hold.
         let (rows, bytes) =
             inbox.as_ref().map_or((config.queue_rows, config.queue_bytes), |_| (usize::MAX, usize::MAX));
@@ -163,13 +167,6 @@ impl Source {
         self.live
     }
 
-    /// What was counted at the edges of this process's partitions.
-    pub fn counts(&self) -> EdgeCounts {
-        let mut all = EdgeCounts::default();
-        self.partitions.iter().for_each(|partition| all.merge(&lock(&partition.counts)));
-        all
-    }
-
     /// The watermark in ms: the least of the partitions that have not ended; `i64::MIN` before the first, `i64::MAX` when
     /// all have ended (or are in other processes).
     pub fn watermark(&self) -> i64 {
@@ -180,24 +177,6 @@ impl Source {
     /// Whether all its partitions in this process have ended.
     pub fn ended(&self) -> bool {
         self.partitions.iter().all(Partition::has_ended)
-    }
-
-    /// The names of its partitions in this process.
-    pub fn partitions(&self) -> impl Iterator<Item = &str> {
-        self.partitions.iter().map(|partition| partition.name.as_str())
-    }
-
-    /// Rows waiting for the workers.
-    pub fn buffered_rows(&self) -> usize {
-        self.queues.iter().map(Queue::rows).sum()
-    }
-
-    /// How many rows may wait for the workers.
-    pub fn capacity_rows(&self) -> usize {
-        match &self.inbox {
-            Some(inbox) => inbox.rows,
-            None => self.queues.iter().map(Queue::capacity).sum(),
-        }
     }
 
     /// Rows and bytes waiting for the workers.
@@ -344,7 +323,7 @@ impl Source {
             partition.watermark.store(reading.edge.watermark(), Ordering::Relaxed);
             reading.edge.finish();
             partition.ended.store(true, Ordering::Release);
-            partition.standing.end();
+            partition.standing.ended();
             self.queues.iter().for_each(|queue| queue.end(index));
             self.metrics.watermark.set(seconds(self.watermark()));
         }

@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::metrics::{Label, Labels, Level, Metrics, Seconds, label, labels};
+use crate::retry::State;
 use crate::source::EdgeCounts;
 
 #[derive(Debug)]
@@ -56,12 +57,9 @@ pub(super) fn seconds(watermark: i64) -> f64 {
     }
 }
 
-/// The states of sources and sinks.
-const STATES: &[&str] = &["running", "retrying", "ended"];
-
 /// Says of something that it is in a state, and in no other.
-pub(super) fn state(family: &Family<Labels, Gauge>, of: (&'static str, &str), now: &str) {
-    for known in STATES {
-        family.get_or_create(&labels(of, ("state", known))).set(i64::from(*known == now));
+pub(super) fn state(family: &Family<Labels, Gauge>, of: (&'static str, &str), now: State) {
+    for known in State::ALL {
+        family.get_or_create(&labels(of, ("state", known.name()))).set(i64::from(known == now));
     }
 }

@@ -2,21 +2,48 @@
 
 use std::sync::Arc;
 
+use super::queue::Queue;
 use super::rejected::RejectedFor;
 use super::source::{Partition, Source, lock};
 use super::source_metrics::{SourceMetrics, seconds, state};
 use crate::delta::Reject;
 use crate::metrics::labels;
-use crate::retry::{Stand, Standing};
-use crate::source::{Position, SplitId};
+use crate::retry::{Stand, Standing, State};
+use crate::source::{EdgeCounts, Position, SplitId};
 
 impl Source {
-    /// `running`, `retrying` or `ended`.
+    /// What it is doing, in a word.
     pub fn state(&self) -> &'static str {
-        match () {
-            () if self.ended() => "ended",
-            () if self.stand().reason.is_some() => "retrying",
-            () => "running",
+        self.stand().state.name()
+    }
+
+    /// Per partition of this process its name, the split that it is, and how it stands.
+    pub fn stands(&self) -> impl Iterator<Item = (&str, &SplitId, Stand)> {
+        self.partitions.iter().map(|partition| (partition.name.as_str(), &partition.split, partition.standing.read()))
+    }
+
+    /// What was counted at the edges of this process's partitions.
+    pub fn counts(&self) -> EdgeCounts {
+        let mut all = EdgeCounts::default();
+        self.partitions.iter().for_each(|partition| all.merge(&lock(&partition.counts)));
+        all
+    }
+
+    /// The names of its partitions in this process.
+    pub fn partitions(&self) -> impl Iterator<Item = &str> {
+        self.partitions.iter().map(|partition| partition.name.as_str())
+    }
+
+    /// Rows waiting for the workers.
+    pub fn buffered_rows(&self) -> usize {
+        self.queues.iter().map(Queue::rows).sum()
+    }
+
+    /// How many rows may wait for the workers.
+    pub fn capacity_rows(&self) -> usize {
+        match &self.inbox {
+            Some(inbox) => inbox.rows,
+            None => self.queues.iter().map(Queue::capacity).sum(),
         }
     }
 
@@ -56,7 +83,15 @@ impl Source {
     /// Brings the gauges up to date for a scrape.
     pub(super) fn refresh(&self, now_ms: i64) {
         let SourceMetrics { all, label, .. } = &self.metrics;
-        state(&all.source_state, ("source", self.name()), self.state());
+        state(&all.source_state, ("source", self.name()), self.stand().state);
+        let mut splits = [0; State::ALL.len()];
+        for (_, _, stand) in self.stands() {
+            splits[State::ALL.iter().position(|state| *state == stand.state).unwrap_or(0)] += 1;
+        }
+        for (known, splits) in State::ALL.iter().zip(splits) {
+            let label = labels(("source", self.name()), ("state", known.name()));
+            all.source_splits.get_or_create(&label).set(splits);
+        }
         let retries = all.source_retries.get_or_create(label);
         retries.inc_by(self.stand().retries.saturating_sub(retries.get()));
         all.input_buffer_rows.get_or_create(label).set(self.buffered_rows() as i64);

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::retry::Standing;
+use crate::source::SourceError;
+
 /// See the module. Clones tell of the same start.
 #[derive(Clone, Debug, Default)]
 pub struct Startup(Arc<Mutex<String>>);
@@ -15,5 +18,57 @@ impl Startup {
     /// What it does, as `waits for process 1 (localhost:2102)`; empty if it has not said.
     pub fn read(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Does something with a source, again as long as it fails for a reason that passes, and says so meanwhile.
+    pub(super) fn until_it_goes<T>(
+        &self,
+        source: &str,
+        mut work: impl FnMut() -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
+        let (standing, what) = (Standing::default(), format!("source '{source}'"));
+        self.at(format!("looks at what source '{source}' reads"));
+        loop {
+            match work() {
+                Err(error) if error.passes() => {
+                    let pause = standing.failed(&what, &error);
+                    self.at(format!("tries again in {pause:?}: {error}"));
+                    std::thread::sleep(pause);
+                }
+                done => {
+                    standing.went_well(&what);
+                    return done;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_tried_again_and_told() {
+        let startup = Startup::default();
+        let failure = |code| SourceError::Io {
+            source_name: "x".to_owned(),
+            what: "looking for 'in/'".to_owned(),
+            error: std::io::Error::from_raw_os_error(code),
+        };
+        let mut codes = vec![24, 5].into_iter();
+        let done = startup.until_it_goes("x", || match codes.next() {
+            None => {
+                assert!(
+                    startup.read().starts_with("tries again in 200ms: source 'x': looking for 'in/'"),
+                    "{startup:?}"
+                );
+                Ok(7)
+            }
+            Some(code) => Err(failure(code)),
+        });
+        assert_eq!(done.unwrap(), 7);
+        assert!(startup.until_it_goes("x", || Err::<(), _>(failure(2))).is_err(), "no such file");
     }
 }

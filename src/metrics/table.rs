@@ -55,6 +55,7 @@ pub const METRICS: &[MetricSpec] = &[
     spec("input_buffer_capacity_rows", Gauge, &["source"], "Rows that may wait in the queues"),
     spec("backpressure_seconds", Counter, &["source"], "Time held back by full queues"),
     spec("source_state", Gauge, &["source", "state"], "1 for the state that a source is in"),
+    spec("source_splits", Gauge, &["source", "state"], "Splits of a source by the state that they are in"),
     spec("source_retries", Counter, &["source"], "Reads that failed for a passing reason"),
     spec("windows_open", Gauge, &["view"], "Closing times still ahead of the watermark"),
     spec("rows_emitted", Counter, &["view", "kind"], "Changes shown"),

@@ -1,4 +1,5 @@
-//! `GET /api/v1/sources`, `/sources/{source}`, `/sources/{source}/dead-letters`: what comes in, and what was not accepted.
+//! `GET /api/v1/sources`, `/sources/{source}`, `/sources/{source}/dead-letters`: what comes in, whether it can, and what was not
+//! accepted.
 //!
 //! Counts are those of this process. Times in ms; `late_by` is how far rows were behind the latest event time before
 //! them: a watermark with the bound at `p99_ms` would have found 99 % of the rows on time.
@@ -17,10 +18,15 @@ use super::route::{Answer, Route, Shape, query};
 use super::view_rows::limit;
 use crate::delta::Reject;
 use crate::engine::Source;
+use crate::retry::{Stand, State as Standing};
+use crate::source::SplitId;
 use crate::time::format_time_ms;
 
 /// Dead letters of an answer if `limit` is not given.
 const LETTERS: usize = 100;
+
+/// Splits of a source that are told one by one.
+const SPLITS: usize = 100;
 
 /// The sources.
 pub(super) const ROUTES: &[Route] = &[
@@ -39,9 +45,10 @@ pub(super) const SHAPES: &[Shape] = &[
     ("Sources", "sources:[Source]"),
     (
         "Source",
-        "name:string connector:string status:string columns:[Column] event_time:EventTime? partitions:[string] \
-         rows:SourceRows buffer:Buffer",
+        "name:string connector:string status:string state:string reason:string? retry_in_ms:integer? retries:integer \
+         columns:[Column] event_time:EventTime? partitions:[string] splits:[Split] rows:SourceRows buffer:Buffer",
     ),
+    ("Split", "name:string split:string state:string reason:string? retry_in_ms:integer? retries:integer"),
     (
         "EventTime",
         "column:string bound_ms:integer lateness_ms:integer? idle_timeout_ms:integer? idle_by_clock:boolean \
@@ -76,12 +83,48 @@ struct About {
     connector: &'static str,
     /// `live`, `bounded` or `ended`.
     status: &'static str,
+    /// `connecting`, `running`, `retrying`, `ended` or `failed`.
+    state: &'static str,
+    /// Why it does not go on just now, or any more.
+    reason: Option<String>,
+    retry_in_ms: Option<u64>,
+    retries: u64,
     columns: Vec<Column>,
     /// What the watermark of the source says; null without one.
     event_time: Option<EventTime>,
     partitions: Vec<String>,
+    /// Those first that cannot go on; [`SPLITS`] at most.
+    splits: Vec<Split>,
     rows: Rows,
     buffer: Buffer,
+}
+
+/// A partition of this process, and how it stands.
+#[derive(Serialize)]
+pub(super) struct Split {
+    /// As messages call it.
+    name: String,
+    /// As its source does.
+    split: String,
+    state: &'static str,
+    reason: Option<String>,
+    retry_in_ms: Option<u64>,
+    retries: u64,
+}
+
+/// The splits of a source of which `fits` holds, those first that cannot go on, so many at most.
+pub(super) fn splits(source: &Source, limit: usize, fits: impl Fn(Standing) -> bool) -> Vec<Split> {
+    let mut stands: Vec<_> = source.stands().filter(|(_, _, stand)| fits(stand.state)).collect();
+    stands.sort_by_key(|(_, _, stand)| stand.state);
+    let split = |(name, split, stand): (&str, &SplitId, Stand)| Split {
+        name: name.to_owned(),
+        split: split.to_string(),
+        state: stand.state.name(),
+        reason: stand.reason,
+        retry_in_ms: stand.retry_in_ms,
+        retries: stand.retries,
+    };
+    stands.into_iter().take(limit).map(split).collect()
 }
 
 #[derive(Serialize)]
@@ -194,7 +237,13 @@ impl About {
                 spec.computed.get(column - spec.decode.len()).map_or(String::new(), |(field, _)| field.name().clone())
             }
         };
+        let Stand { state, reason, retry_in_ms, retries } = source.stand();
         About {
+            state: state.name(),
+            reason,
+            retry_in_ms,
+            retries,
+            splits: splits(source, SPLITS, |_| true),
             name: spec.name.clone(),
             connector: spec.connector.name(),
             status: status(source),

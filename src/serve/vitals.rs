@@ -13,10 +13,14 @@ use super::health::{ViewHealth, view_health};
 use super::json;
 use super::limits::Limit;
 use super::route::{Answer, Route, Shape};
+use super::sources::{Split, splits};
 use super::traffic::{CLIENTS, Client};
 use crate::engine::{Sink, Source, State as Engine};
 use crate::metrics::Usage;
-use crate::retry::Stand;
+use crate::retry::{Stand, State as Standing};
+
+/// Splits of a source that are told one by one.
+const SPLITS: usize = 16;
 
 /// The call.
 pub(super) const ROUTES: &[Route] =
@@ -47,7 +51,7 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "Component",
         "name:string connector:string state:string reason:string? retry_in_ms:integer? retries:integer rows:integer \
-         waiting:integer waiting_limit:integer?",
+         waiting:integer waiting_limit:integer? splits:[Split]",
     ),
 ];
 
@@ -128,7 +132,7 @@ struct ByteBuffer {
 struct Component {
     name: String,
     connector: &'static str,
-    /// `running`, `retrying` or `ended`.
+    /// `connecting`, `running`, `retrying`, `ended` or `failed`.
     state: &'static str,
     /// Why it does not go on just now.
     reason: Option<String>,
@@ -138,35 +142,39 @@ struct Component {
     /// Rows of a source, epochs of a sink.
     waiting: usize,
     waiting_limit: Option<usize>,
+    /// Of a source those that cannot go on; [`SPLITS`] at most.
+    splits: Vec<Split>,
 }
 
 fn source(source: &Source) -> Component {
-    let Stand { reason, retry_in_ms, retries } = source.stand();
+    let Stand { state, reason, retry_in_ms, retries } = source.stand();
     Component {
         name: source.name().to_owned(),
         connector: source.spec().connector.name(),
-        state: source.state(),
+        state: state.name(),
         reason,
         retry_in_ms,
         retries,
         rows: source.counts().received(),
         waiting: source.buffered_rows(),
         waiting_limit: Some(source.capacity_rows()),
+        splits: splits(source, SPLITS, |state| state <= Standing::Retrying),
     }
 }
 
 fn sink(sink: &Sink) -> Component {
-    let Stand { reason, retry_in_ms, retries } = sink.stand();
+    let Stand { state, reason, retry_in_ms, retries } = sink.stand();
     Component {
         name: sink.name().to_owned(),
         connector: sink.connector(),
-        state: sink.state(),
+        state: state.name(),
         reason,
         retry_in_ms,
         retries,
         rows: sink.rows(),
         waiting: sink.waiting_epochs(),
         waiting_limit: None,
+        splits: Vec::new(),
     }
 }
 

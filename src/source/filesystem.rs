@@ -138,8 +138,12 @@ impl Connector for Filesystem {
         };
         let Some((_, start)) = splits.first() else { return Ok(Vec::new()) };
         let (looking, opening, path) = (spec.clone(), spec.clone(), path(spec)?.to_owned());
-        let there = Path::new(&path).is_dir() || path.contains(WILD);
-        if !there {
+        // Whether it can be looked at may change while it is watched.
+        let no_folder = match std::fs::metadata(&path) {
+            Ok(found) => !found.is_dir(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if no_folder && !path.contains(WILD) {
             let error =
                 io::Error::new(io::ErrorKind::NotFound, "no folder there to watch; write a folder, or a pattern");
             return Err(failed(spec, error));

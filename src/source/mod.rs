@@ -52,7 +52,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use crate::delta::Reject;
 use crate::format;
 use crate::options::{Inputs, OptionError, OptionSpec, Options};
-use crate::retry::Standing;
+use crate::retry::{self, Standing};
 use crate::time::Zone;
 
 pub use arrival::Arrivals;
@@ -102,6 +102,13 @@ pub enum SourceError {
         /// What to write instead.
         remedy: String,
     },
+}
+
+impl SourceError {
+    /// Whether it may pass by itself: then what failed can be done again.
+    pub fn passes(&self) -> bool {
+        matches!(self, SourceError::Io { error, .. } if retry::passes(error))
+    }
 }
 
 /// What a connector knows of its rows besides what they say: `column TYPE METADATA FROM 'name'`.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Decoded, FilesFound, Position, Read, Reader, SourceError, SplitId};
 use crate::format::Spot;
-use crate::retry::{Standing, passes};
+use crate::retry::Standing;
 use crate::time::Clock;
 
 /// Looks for files.
@@ -80,7 +80,7 @@ impl Monitored {
             Ok(found) => found,
             // Nothing there yet, or not any more.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) if passes(&error) => {
+            Err(error) if self.standing.waits_for(&error) => {
                 // It looks again when it would.
                 self.standing.failed(&what, &error);
                 return Ok(());

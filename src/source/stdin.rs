@@ -115,6 +115,8 @@ impl Reader for StdinReader {
 impl StdinReader {
     fn begin(&self) -> Result<Box<dyn Reader>, SourceError> {
         let place = Place::new(&self.source, "stdin");
+        // It is there; whether anything comes is another matter.
+        self.standing.opened();
         let (standing, what) = (self.standing.clone(), "source on the standard input".to_owned());
         let open = move |_| -> io::Result<Box<dyn io::Read + Send>> {
             Ok(Box::new(Patient { input: io::stdin(), standing: standing.clone(), what: what.clone() }))

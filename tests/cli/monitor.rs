@@ -63,6 +63,35 @@ fn files_that_appear_are_read_once_one_after_another_by_path() {
     assert_eq!(written, rows.map(|(k, n)| format!("{{\"k\":\"{k}\",\"n\":{n}}}\n")).concat());
 }
 
+/// A pipe is opened once somebody writes to it, and ends when nobody does any more.
+#[test]
+fn a_source_and_its_splits_tell_how_they_stand() {
+    let folder = folder(
+        "CREATE SOURCE t (n INT) WITH ('connector' = 'filesystem', 'path' = 'pipe.ndjson', 'format' = 'json');
+        CREATE MATERIALIZED VIEW seen AS SELECT COUNT(*) AS n FROM t;",
+    );
+    let pipe = folder.path().join("pipe.ndjson");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut run = Running::start(command(folder.path(), &["run", "p.sql", "--listen", "127.0.0.1:0"]));
+    let address = served_at(&mut run);
+    let stands = |state: &str| {
+        let split = format!("\"splits\":[{{\"name\":\"pipe.ndjson\",\"split\":\"pipe.ndjson\",\"state\":\"{state}\",");
+        until(&address, "/api/v1/sources/t", &split);
+        until(&address, "/api/v1/sources/t", &format!("\"state\":\"{state}\",\"reason\":null,\"retry_in_ms\":null"));
+        until(&address, "/api/v1/health", &format!("\"connector\":\"filesystem\",\"state\":\"{state}\""));
+        until(&address, "/metrics", &format!("highwater_source_state{{source=\"t\",state=\"{state}\"}} 1"));
+        until(&address, "/metrics", &format!("highwater_source_splits{{source=\"t\",state=\"{state}\"}} 1"));
+    };
+    stands("connecting");
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    stands("running");
+    writer.write_all(b"{\"n\":1}\n").unwrap();
+    drop(writer);
+    stands("ended");
+    run.signal("-TERM");
+    assert_eq!(run.ends().code(), Some(0), "{:?}", run.said);
+}
+
 #[test]
 fn what_cannot_be_watched_is_refused() {
     for (program, code, told) in [

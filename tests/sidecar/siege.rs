@@ -173,6 +173,11 @@ CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM files GROUP BY 
         pushed += 1;
         assert_eq!(push(pushed), 202);
         let (_, sinks, health) = retrying();
+        for source in health["sources"].as_array().unwrap().iter().filter(|source| source["state"] == "retrying") {
+            let split = &source["splits"][0];
+            assert!(split["state"] == "retrying" && split["reason"].is_string(), "{health}");
+            assert!(split["split"].as_str().unwrap().ends_with(".json"), "{health}");
+        }
         if sinks {
             assert_eq!(health["status"], "degraded");
             break;

@@ -43,7 +43,7 @@ export function mount(root) {
         make("thead", {}, make("tr", {}, ...heads.map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
     return body;
   };
-  part.sources = table(root, "Sources", [["source"], ["state"], ["rows/s", "n"], ["rows", "n"], ["late", "n"], ["rejected", "n"], ["queue"], ["watermark", "n"], ["lag", "n"]], "The sources and what each of them brought");
+  part.sources = table(root, "Sources", [["source"], ["state"], ["rows/s", "n"], ["rows", "n"], ["late", "n"], ["rejected", "n"], ["queue"], ["watermark", "n"], ["lag", "n"], ["why it waits"]], "The sources and what each of them brought");
   part.sinks = table(root, "Sinks", [["sink"], ["connector"], ["state"], ["rows", "n"], ["waiting", "n"], ["retries", "n"], ["why it waits"]], "The sinks and what each of them wrote");
   part.views = table(root, "Views", [["view"], ["rows", "n"], ["changes/s", "n"], ["open windows", "n"], ["as of", "n"]], "The published views");
   const more = root.appendChild(make("div", { class: "halves tables" }));
@@ -60,6 +60,9 @@ const metered = () => make("td", { class: "queue" }, make("span", { class: "mete
 const fill = (meter, share) => { meter.firstChild.style.width = (100 * Math.min(1, share)).toFixed(1) + "%"; mark(meter.firstChild, "class", tone(share)) };
 const line = (...cells) => make("tr", {}, make("th", { scope: "row" }), ...cells.map(cls => cls === "queue" ? metered() : cls === "badge" ? make("td", {}, make("span", { class: "badge" })) : make("td", { class: cls })));
 const badge = (cell, text, bad) => { set(cell.firstChild, text); mark(cell.firstChild, "class", "badge " + (bad ? "bad" : text === "live" || text === "running" || text === "connected" || text === "here" ? "live" : text)) };
+
+/** Why a source or a sink does not go on, when it tries again, and how many of its splits do not. */
+const why = one => one?.reason ? one.reason + (one.retry_in_ms === null ? "" : `; again in ${span(one.retry_in_ms)}`) + (one.splits.length > 1 ? `; ${one.splits.length} splits wait` : "") : "";
 
 async function look() {
   if (performance.now() - asked < AGAIN_MS) return;
@@ -110,13 +113,15 @@ function figures(stats) {
 
 function sources(stats) {
   list(part.sources, stats.sources, one => one.name, one => {
-    const row = line("badge", "n", "n", "n", "n", "queue", "n", "n");
+    const row = line("badge", "n", "n", "n", "n", "queue", "n", "n", "");
     row.firstChild.append(make("a", { href: "#time" }, one.name));
     return row;
   }, (row, one) => {
     const about = store.sources.find(source => source.name === one.name), state = vitals?.sources.find(source => source.name === one.name), cells = row.children;
     const share = one.buffer_capacity_rows ? one.buffer_rows / one.buffer_capacity_rows : 0, lag = lagOf(one);
-    badge(cells[1], state?.state === "retrying" ? "retrying" : about?.status ?? "", state?.state === "retrying"); mark(cells[1], "title", state?.reason);
+    const stuck = state?.state === "retrying" || state?.state === "failed";
+    badge(cells[1], stuck || state?.state === "connecting" ? state.state : about?.status ?? "", stuck);
+    set(cells[9], why(state)); mark(cells[9], "title", state?.splits.map(split => `${split.name}: ${split.reason}`).join("\n") || null);
     set(cells[2], rate(past.newest("source", one.name, "rows_per_second") ?? 0)); set(cells[3], count(one.rows_received));
     set(cells[4], about ? count(about.rows.accepted_late + about.rows.rejected_late) : "–");
     set(cells[5], about ? count(about.rows.received - about.rows.accepted) : "–");
@@ -139,9 +144,9 @@ function health() {
   set(part.says, [`Highwater ${vitals.version}` + (vitals.commit === "unknown" ? "" : ` (${vitals.commit.slice(0, 9)})`), `up for ${span(1000 * vitals.uptime_seconds)}`, `the engine is ${vitals.engine}`, of.threads ? some(of.threads, "thread", "threads") : "", vitals.error].filter(Boolean).join(" · "));
   part.sinks.card.hidden = vitals.sinks.length === 0;
   list(part.sinks, vitals.sinks, one => one.name, () => line("", "badge", "n", "n", "n", ""), (row, one) => {
-    const [name, connector, state, rows, waiting, retries, why] = row.children;
-    set(name, one.name); set(connector, one.connector); badge(state, one.state, one.state === "retrying"); set(rows, count(one.rows)); set(waiting, count(one.waiting)); set(retries, count(one.retries));
-    set(why, one.reason ? one.reason + (one.retry_in_ms === null ? "" : `; again in ${span(one.retry_in_ms)}`) : "");
+    const [name, connector, state, rows, waiting, retries, reason] = row.children;
+    set(name, one.name); set(connector, one.connector); badge(state, one.state, one.state === "retrying" || one.state === "failed"); set(rows, count(one.rows)); set(waiting, count(one.waiting)); set(retries, count(one.retries));
+    set(reason, why(one));
   });
   list(part.workers, vitals.workers, one => one.worker, () => line("queue", "n"), (row, one) => {
     const then = before?.workers.find(other => other.worker === one.worker), busy = then && seconds > 0 ? Math.max(0, one.cpu_seconds - then.cpu_seconds) / seconds : 0;
