@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | time metrics type_names guard |
+//! | 0 | time metrics type_names guard counted |
 //! | 1 | options delta retry otlp |
 //! | 2 | aggregate expression format operator |
 //! | 3 | pattern window reduce session join rank table source sink |
@@ -26,6 +26,7 @@
 
 pub mod aggregate;
 pub mod cli;
+pub mod counted;
 pub mod delta;
 pub mod differential;
 pub mod engine;

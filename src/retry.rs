@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::counted::counted;
 use crate::time::Clock;
 
 /// The first wait and the longest.
@@ -187,7 +188,7 @@ impl Standing {
         now.again = self.clock.elapsed() + now.wait;
         // The first, the tenth, the hundredth.
         if 10u64.pow(now.tries.ilog10()) == now.tries {
-            tracing::warn!("{what}: {reason}; tried again in {:?}, {} times so far", now.wait, now.tries);
+            tracing::warn!("{what}: {reason}; tried again in {:?}, {} so far", now.wait, counted(now.tries, "time"));
         }
         now.reason = Some(reason.to_string());
         now.wait
@@ -198,7 +199,7 @@ impl Standing {
         self.opened();
         let mut now = self.now();
         if now.tries > 0 {
-            tracing::info!("{what}: goes on after {} tries", now.tries);
+            tracing::info!("{what}: goes on after {}", counted(now.tries, "try"));
             *now = Now { retries: now.retries, over: now.over, phase: now.phase, ..Now::default() };
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Outcome, program};
+use crate::counted::counted;
 use crate::plan;
 
 /// What to check.
@@ -32,8 +33,7 @@ pub(super) fn run(args: &Check) -> Outcome {
             eprintln!("warning: source '{}' cannot be read now: {missing}", spec.name);
         }
     }
-    let of = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let (sources, views) = (of(dataflow.sources.len(), "source"), of(dataflow.views.len(), "published view"));
-    println!("ok: {sources}, {views}, {}", of(dataflow.sinks.len(), "sink"));
+    let (sources, views) = (counted(dataflow.sources.len(), "source"), counted(dataflow.views.len(), "published view"));
+    println!("ok: {sources}, {views}, {}", counted(dataflow.sinks.len(), "sink"));
     Outcome::Done
 }

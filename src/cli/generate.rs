@@ -15,7 +15,7 @@ use self::pattern::{Pattern, Schedule};
 use self::rows::{Asked, Rows};
 use super::Outcome;
 use super::http::Reach;
-use super::progress::grouped;
+use super::progress::{counted, grouped};
 use crate::time::{Clock, parse_duration_ms};
 
 /// Rows of a message at most.
@@ -138,9 +138,9 @@ impl Progress {
         let rate = |now_rows: u64, before: u64| grouped((now_rows.saturating_sub(before) as f64 / (now - then)) as u64);
         let target = due.map_or(String::new(), |due| match due.saturating_sub(rows) {
             0 => format!(" of {} wanted", rate(due, due_before)),
-            behind => format!(" of {} wanted, {} rows behind", rate(due, due_before), grouped(behind)),
+            behind => format!(" of {} wanted, {} behind", rate(due, due_before), counted(behind, "row")),
         });
-        eprintln!("{} rows, {} rows/s{target}", grouped(rows), rate(rows, sent_before));
+        eprintln!("{}, {} rows/s{target}", counted(rows, "row"), rate(rows, sent_before));
         self.before = (now, rows, due.unwrap_or(0));
     }
 
@@ -156,8 +156,8 @@ impl Progress {
         };
         let full = match sent.full {
             0 => String::new(),
-            full => format!(", the server was full {} times", grouped(full)),
+            full => format!(", the server was full {}", counted(full, "time")),
         };
-        eprintln!("{} rows in {seconds:.1} s, {rate} rows/s{target}{told}{full}", grouped(sent.rows));
+        eprintln!("{} in {seconds:.1} s, {rate} rows/s{target}{told}{full}", counted(sent.rows, "row"));
     }
 }

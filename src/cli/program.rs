@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
+use crate::counted::counted;
 use crate::options::Outputs;
 use crate::plan::overwritten;
 use crate::sql::{Catalog, Compiled, compile};
@@ -16,7 +17,7 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Compiled, Outcome> {
     let texts = files.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     let compiled = compile(&texts, &Catalog::new()).map_err(|errors| {
         let shown = errors.iter().map(|error| format!("{error}\n\n")).collect::<String>();
-        let count = if errors.len() == 1 { "1 error".to_owned() } else { format!("{} errors", errors.len()) };
+        let count = counted(errors.len(), "error");
         Outcome::Usage(format!("{shown}{count}\n"))
     })?;
     let clash = files.iter().find_map(|file| overwritten(&compiled.dataflow, "the program", file));

@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::counted::nouns;
 use crate::engine::{Engine, Progress};
 use crate::time::{Clock, format_time_ms};
 
@@ -68,7 +69,12 @@ fn text(progress: &Progress, rate: f64) -> String {
         i64::MAX => "at the end".to_owned(),
         ms => format_time_ms(ms),
     };
-    format!("{} rows, {} rows/s, watermark {watermark}", grouped(progress.rows), grouped(rate.round() as u64))
+    format!("{}, {} rows/s, watermark {watermark}", counted(progress.rows, "row"), grouped(rate.round() as u64))
+}
+
+/// A count in groups of three digits, with its noun.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {}", grouped(count), nouns(&count, noun))
 }
 
 /// A number in groups of three digits.
@@ -108,6 +114,7 @@ mod tests {
         let at = |rows, watermark| text(&Progress { rows, watermark, seconds: 2.0 }, 1_234_567.8);
         assert_eq!(at(0, i64::MIN), "0 rows, 1,234,568 rows/s, watermark none yet");
         assert_eq!(at(1_000, 1_500), "1,000 rows, 1,234,568 rows/s, watermark 1970-01-01T00:00:01.500Z");
+        assert_eq!(at(1, i64::MIN), "1 row, 1,234,568 rows/s, watermark none yet");
         assert_eq!(at(999, i64::MAX), "999 rows, 1,234,568 rows/s, watermark at the end");
         assert_eq!(grouped(12_345_678), "12,345,678");
     }

@@ -3,6 +3,7 @@
 
 use super::Inner;
 use super::peer::Peer;
+use crate::counted::counted;
 use crate::time::Clock;
 
 /// How often to look.
@@ -45,7 +46,11 @@ impl Behind {
         let Some(seconds) = inner.latency.waits(watermark).filter(|seconds| *seconds >= LONG_SECONDS) else { return };
         let fullest = inner.sources.iter().max_by_key(|source| source.buffered_rows());
         let queued = match fullest.filter(|source| source.buffered_rows() > 0) {
-            Some(source) => format!("; {} rows of '{}' wait to be taken", source.buffered_rows(), source.name()),
+            Some(source) => {
+                let rows = source.buffered_rows();
+                let wait = if rows == 1 { "waits" } else { "wait" };
+                format!("; {} of '{}' {wait} to be taken", counted(rows, "row"), source.name())
+            }
             None => String::new(),
         };
         tracing::warn!(

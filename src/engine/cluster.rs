@@ -19,6 +19,7 @@ use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
 use super::heartbeat::Pulse;
+use crate::counted::counted;
 use crate::plan::identity::{Part, difference};
 use crate::retry::passes;
 use crate::time::Clock;
@@ -423,8 +424,8 @@ impl Silent {
 
 fn agree(peer: usize, ours: &Agreement, theirs: &Agreement) -> Result<(), EngineError> {
     if ours.workers != theirs.workers {
-        let (ours, theirs) = (ours.workers, theirs.workers);
-        return Err(failure(peer, format!("it has {theirs} workers, this one {ours}; give every process the same -w")));
+        let (ours, theirs) = (ours.workers, counted(theirs.workers, "worker"));
+        return Err(failure(peer, format!("it has {theirs}, this one {ours}; give every process the same -w")));
     }
     match difference(&ours.parts, &theirs.parts) {
         Some(what) => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::startup::Startup;
+use crate::counted::counted;
 use crate::source::RowLimits;
 
 /// The first port of a cluster on one machine without a hostfile; process `i` listens on `FIRST_PORT + i`.
@@ -95,9 +96,9 @@ impl Config {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let addresses: Vec<String> = lines.take(processes).map(str::to_owned).collect();
         if addresses.len() < processes {
-            let found = addresses.len();
+            let (found, processes) = (counted(addresses.len(), "address"), counted(processes, "process"));
             return Err(format!(
-                "the hostfile has {found} addresses, but there are {processes} processes: add the missing lines (host:port)"
+                "the hostfile has {found}, and there are to be {processes}: add the missing lines (host:port)"
             ));
         }
         match addresses.iter().find(|address| !address.contains(':')) {
@@ -118,8 +119,15 @@ impl Config {
         }
         let processes = self.processes();
         if self.process >= processes {
-            let last = processes - 1;
-            return Err(format!("there is no process {} among {processes}: write -p 0 to -p {last}", self.process));
+            let which = match processes - 1 {
+                0 => "-p 0, or how many there are with -n".to_owned(),
+                last => format!("-p 0 to -p {last}"),
+            };
+            let all = counted(processes, "process");
+            return Err(format!(
+                "there is no process {} among {all}, which are counted from 0: write {which}",
+                self.process
+            ));
         }
         for (name, value) in [("tick", self.tick_ms), ("tick-rows", self.tick_rows as u64)] {
             if value == 0 {

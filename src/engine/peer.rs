@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Inner, heartbeat};
+use crate::counted::counted;
 
 /// For how long a peer that has more on its way than may be has to take nothing to be told of.
 const STALLED: Duration = Duration::from_secs(1);
@@ -33,9 +34,9 @@ impl Inner {
             let (way, stalled) = gossip.way(process);
             let trouble = match stalled.filter(|since| *since >= STALLED) {
                 Some(since) => Some(format!(
-                    "process {process} ({address}) has taken nothing for {:.1} s of {} rows sent to it",
+                    "process {process} ({address}) has taken nothing for {:.1} s of {} sent to it",
                     since.as_secs_f64(),
-                    way.rows
+                    counted(way.rows, "row")
                 )),
                 None if silent >= missed => Some(format!(
                     "process {process} ({address}) has given no sign of life for {:.1} s",

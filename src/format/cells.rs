@@ -14,6 +14,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::decimal::decimal;
 use super::number;
 use super::timestamp::{Times, read_clock};
+use crate::counted::counted;
 use crate::type_names::sql_type;
 
 /// Base64 with its padding or without, as writers leave it out.
@@ -213,7 +214,8 @@ impl Cells {
             Values::Time { times, .. } => times.expected().to_owned(),
             Values::Date { times, .. } => times.expected_date().to_owned(),
             Values::Decimal { precision, scale, .. } => {
-                format!("a number of at most {} digits before the point", i16::from(*precision) - i16::from(*scale))
+                let digits = counted(i16::from(*precision) - i16::from(*scale), "digit");
+                format!("a number of at most {digits} before the point")
             }
             Values::Bool(_) => "true or false".to_owned(),
             Values::Text { .. } => "text".to_owned(),

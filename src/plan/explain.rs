@@ -15,6 +15,7 @@ use super::operators::runs_on;
 use super::recursion::{inside, recursion_line};
 use super::sharing::sharing;
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, TableSpec, Window};
+use crate::counted::counted;
 use crate::expression::{Sql, plain};
 use crate::source::SourceSpec;
 use crate::time::{Zone, format_duration_ms};
@@ -112,9 +113,8 @@ impl Tree<'_> {
     }
 }
 
-/// `1 row` or `3 rows`.
 fn values_line(rows: &arrow_array::RecordBatch) -> String {
-    format!("{} row{} of the program", rows.num_rows(), if rows.num_rows() == 1 { "" } else { "s" })
+    format!("{} of the program", counted(rows.num_rows(), "row"))
 }
 
 /// What an operator does.

@@ -6,6 +6,7 @@
 //! windows recur side by side, and one that is over is freed.
 
 use super::{Facts, Node, NodeId, Op, WindowColumns};
+use crate::counted::counted;
 use crate::differential::{Expiry, Recursion};
 use crate::join::{JoinKind, Side};
 
@@ -133,5 +134,5 @@ pub fn recursion_expiry(facts: &Facts) -> Option<Expiry> {
 pub(super) fn recursion_line(recursion: &Recursion) -> String {
     let Recursion { name, distinct, max_rounds, .. } = recursion;
     let rows = if *distinct { "each row once" } else { "rows as often as they are made" };
-    format!("recursion {name}: {rows}, at most {max_rounds} rounds")
+    format!("recursion {name}: {rows}, at most {}", counted(*max_rounds, "round"))
 }

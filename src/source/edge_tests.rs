@@ -304,11 +304,14 @@ fn times_of_another_unit_are_named() {
     let input = [1_770_586_844, 1_770_586_845].map(|seconds| (Some(seconds), 1));
     edge.accept(decoded(&input, 1), 1_770_586_900_000, &mut steps, &mut rejects);
     let told: Vec<String> = edge.counts().leaps.iter().map(ToString::to_string).collect();
-    let expected = "record 1 of partition 0 has the event time 1970-01-21T11:49:46.844Z; it looks like seconds: 'timestamp.unit' = 's'";
+    let expected = "record 1 of partition 0 has the event time 1970-01-21T11:49:46.844Z; it looks like seconds: write 'timestamp.unit' = 's'";
     assert_eq!(told, [expected]);
     let input = [1_770_586_844_790, 1_770_586_844].map(|ms| (Some(ms), 1));
     edge.accept(decoded(&input, 3), 1_770_586_900_000, &mut steps, &mut rejects);
-    assert_eq!(rejects[0].detail, "1768816257946; it looks like seconds: 'timestamp.unit' = 's'");
+    assert_eq!(
+        rejects[0].detail,
+        "1768816257946 ms behind the watermark; it looks like seconds: write 'timestamp.unit' = 's'"
+    );
 }
 
 #[test]

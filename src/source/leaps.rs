@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use super::SourceSpec;
+use crate::counted::counted;
 use crate::format::TimeUnit;
 use crate::time::{format_duration_ms, format_time_ms};
 
@@ -45,7 +46,8 @@ impl std::fmt::Display for Leap {
             write!(f, ", further ahead of the clock than 'max-future-skew'")?;
         }
         if *made_late > 0 {
-            write!(f, "; {made_late} rows behind it are late by it and were rejected")?;
+            let (are, were) = if *made_late == 1 { ("is", "was") } else { ("are", "were") };
+            write!(f, "; {} behind it {are} late by it and {were} rejected", counted(*made_late, "row"))?;
         }
         hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
     }
@@ -173,7 +175,7 @@ pub(super) fn looks_like(event_ms: i64, unit: TimeUnit, computed: bool) -> Optio
     let (name, word, _, call) = UNITS.into_iter().find(|(_, _, ns, _)| fits(*ns))?;
     Some(match computed || word.is_empty() {
         true => format!("it looks like {name}: write {call}"),
-        false => format!("it looks like {name}: 'timestamp.unit' = '{word}'"),
+        false => format!("it looks like {name}: write 'timestamp.unit' = '{word}'"),
     })
 }
 
@@ -190,8 +192,8 @@ mod tests {
     #[test]
     fn times_of_another_unit_are_recognised() {
         let hint = |event| looks_like(event, TimeUnit::Milliseconds, false).unwrap_or_default();
-        assert_eq!(hint(1_770_586_844), "it looks like seconds: 'timestamp.unit' = 's'");
-        assert_eq!(hint(1_770_586_844_790_123), "it looks like microseconds: 'timestamp.unit' = 'us'");
+        assert_eq!(hint(1_770_586_844), "it looks like seconds: write 'timestamp.unit' = 's'");
+        assert_eq!(hint(1_770_586_844_790_123), "it looks like microseconds: write 'timestamp.unit' = 'us'");
         assert!(hint(1_770_586_844_790_123_456).contains("nanoseconds: write TO_TIMESTAMP_LTZ"));
         for event in [1_770_586_844_790, 5_000, -1, 0, i64::MAX, i64::MIN] {
             assert_eq!(hint(event), "", "{event}");
@@ -199,6 +201,6 @@ mod tests {
         let call = looks_like(1_770_586_844, TimeUnit::Milliseconds, true);
         assert_eq!(call.as_deref(), Some("it looks like seconds: write TO_TIMESTAMP_LTZ(x, 0)"));
         let other = looks_like(1_770_586_844_790_000, TimeUnit::Seconds, false);
-        assert_eq!(other.as_deref(), Some("it looks like milliseconds: 'timestamp.unit' = 'ms'"));
+        assert_eq!(other.as_deref(), Some("it looks like milliseconds: write 'timestamp.unit' = 'ms'"));
     }
 }

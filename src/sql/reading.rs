@@ -18,6 +18,7 @@ use super::query;
 use super::source_draft::{option_problem, options_of};
 use super::statement::{Body, View};
 use super::token::{is_word, slice};
+use crate::counted::counted;
 use crate::options::{OptionSpec, Options};
 use crate::plan::{Chart, Emit, NodeId, ViewSpec};
 
@@ -214,7 +215,8 @@ impl Program<'_> {
         };
         if !view.columns.is_empty() {
             if view.columns.len() != names.len() {
-                let message = format!("the view names {} columns, its query has {}", view.columns.len(), names.len());
+                let message =
+                    format!("the view names {}, its query has {}", counted(view.columns.len(), "column"), names.len());
                 return Err(vec![Problem::at(view.columns[0].span, message)]);
             }
             names = view.columns.iter().map(|name| name.value.clone()).collect();

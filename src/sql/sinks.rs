@@ -16,6 +16,7 @@ use super::reading::Planned;
 use super::source_draft::{option_problem, options_of};
 use super::statement::{Insert, OptionPair, Sink};
 use super::token::Name;
+use crate::counted::counted;
 use crate::expression::{ByPlace, Filled};
 use crate::options::{OptionSpec, Options};
 use crate::plan::{NodeId, Scalar, SinkPlan, sql_type};
@@ -168,7 +169,8 @@ impl Program<'_> {
         let span = insert.query.tokens.first().map_or(insert.table.span, |token| token.span);
         let wanted = if insert.columns.is_empty() { fields.len() } else { insert.columns.len() };
         if wanted != names.len() {
-            let message = format!("'{}' takes {wanted} columns, the query has {}", insert.table.value, names.len());
+            let message =
+                format!("'{}' takes {}, the query has {}", insert.table.value, counted(wanted, "column"), names.len());
             let hint =
                 format!("the columns are {}", fields.iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(", "));
             return Err(vec![Problem::at(span, message).hint(hint)]);

@@ -20,6 +20,7 @@ use datafusion_sql::sqlparser::ast::{
 use super::diagnose::placed;
 use super::error::Problem;
 use super::walk::{self, Flow, Part};
+use crate::counted::counted;
 use crate::plan::Shown;
 
 /// Puts every UNNEST of a query into parentheses with what stands before it.
@@ -202,7 +203,11 @@ fn columns_of(
     if let Some(alias) = alias.filter(|alias| !alias.columns.is_empty()) {
         if alias.columns.len() != columns.len() {
             let names: Vec<&str> = columns.iter().map(|(name, ..)| name.as_str()).collect();
-            let what = format!("UNNEST gives {} columns here, and {} are named", columns.len(), alias.columns.len());
+            let what = format!(
+                "UNNEST gives {} here, and its alias names {}",
+                counted(columns.len(), "column"),
+                alias.columns.len()
+            );
             return Err((what, format!("they are {}", names.join(", "))));
         }
         for (column, name) in columns.iter_mut().zip(&alias.columns) {

@@ -15,6 +15,7 @@ use tungstenite::{Error, Message, WebSocket};
 
 use super::outlet::Sent;
 use crate::cli::http::{Connection, PATIENCE, Target, percent_encode};
+use crate::counted::counted;
 
 /// Frames under way at most.
 const WINDOW: usize = 8;
@@ -103,7 +104,11 @@ impl Socket {
                 sent.accepted += accepted;
                 sent.rejected += number("rejected");
                 if accepted + number("rejected") != rows {
-                    return Err(format!("frame {}: {rows} rows were sent, the server tells of {text}", number("seq")));
+                    return Err(format!(
+                        "frame {} has {}, the server tells of {text}",
+                        number("seq"),
+                        counted(rows, "row")
+                    ));
                 }
                 self.full &= !self.under_way.is_empty();
                 Ok(())
@@ -124,7 +129,11 @@ impl Socket {
 
     fn broken(&self, error: &Error) -> String {
         let rows: u64 = self.under_way.iter().sum();
-        format!("{}: {error}; {rows} rows were under way, the server may have taken them or not", self.host)
+        format!(
+            "{}: {error}; the server may have taken what was under way or not ({})",
+            self.host,
+            counted(rows, "row")
+        )
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::client::Sent;
 use super::measure::{Latencies, Summary};
-use crate::cli::progress::grouped;
+use crate::cli::progress::{counted, grouped};
 
 /// What a stage asks for.
 #[derive(Clone, Debug, Serialize)]
@@ -85,7 +85,8 @@ impl std::fmt::Display for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Plan { clients, rate, seconds, batch } = &self.plan;
         let per_second = |rows: u64| grouped((rows as f64 / self.elapsed.max(0.001)).round() as u64);
-        writeln!(f, "{clients} clients, {} rows/s for {seconds} s, {batch} rows a message", grouped(*rate as u64))?;
+        let (clients, batch) = (counted(*clients as u64, "client"), counted(*batch as u64, "row"));
+        writeln!(f, "{clients}, {} rows/s for {seconds} s, {batch} a message", grouped(*rate as u64))?;
         writeln!(f, "  sent          {:>12}   {} rows/s", grouped(self.sent), per_second(self.sent))?;
         writeln!(f, "  accepted      {:>12}   {} rows/s", grouped(self.accepted), per_second(self.accepted))?;
         writeln!(f, "  rejected      {:>12}", grouped(self.rejected))?;
@@ -98,7 +99,7 @@ impl std::fmt::Display for Stage {
         write!(f, "  visible       {}", say(&self.visible))?;
         match self.not_visible {
             0 => Ok(()),
-            missing => write!(f, "   ({} rows never)", grouped(missing)),
+            missing => write!(f, "   ({} never)", counted(missing, "row")),
         }
     }
 }
@@ -119,7 +120,7 @@ impl Report {
     /// Compares every stage with the stated bounds.
     pub(super) fn judge(&mut self, p99_ms: Option<f64>, error_rate: Option<f64>) {
         for stage in &self.stages {
-            let name = format!("{} clients at {} rows/s", stage.plan.clients, stage.plan.rate);
+            let name = format!("{} at {} rows/s", counted(stage.plan.clients as u64, "client"), stage.plan.rate);
             if let Some(most) = p99_ms {
                 match stage.visible.or(stage.acknowledged) {
                     Some(found) if found.p99_ms <= most && stage.not_visible == 0 => {}

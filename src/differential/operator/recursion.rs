@@ -23,6 +23,7 @@ use timely::progress::operate::FrontierInterest;
 use super::super::codec::{Bytes, Codec};
 use super::super::{Expiry, Fading, Meet, Recursion, Rows, Settled, Shows, Step, Term};
 use super::{Builder, Changes, FailedIn, settled, told};
+use crate::counted::counted;
 use crate::delta::{Delta, Failed, Halt, Rejects};
 use crate::operator::{Route, stateful};
 use crate::time::Epoch;
@@ -114,7 +115,7 @@ fn too_long(spec: &Recursion) -> Halt {
         false => "write UNION instead of UNION ALL if its rows can go round in circles, ",
     };
     Halt {
-        what: format!("{owner}: WITH RECURSIVE '{name}' still makes rows after {max_rounds} rounds"),
+        what: format!("{owner}: WITH RECURSIVE '{name}' still makes rows after {}", counted(*max_rounds, "round")),
         remedy: format!(
             "{circles}bound the rounds in the query (WHERE hops < 20), or raise the limit before it: \
              SET 'recursion.max-iterations' = '{}'",

@@ -13,6 +13,7 @@ use datafusion_expr::type_coercion::binary::type_union_resolution;
 
 use super::generic::{Coerced, Generic};
 use super::lists::{ItemKeys, Lists, Pool, item_of, list_of};
+use crate::counted::counted;
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Generic] = &[
@@ -116,7 +117,11 @@ pub(super) const FUNCTIONS: &[Generic] = &[
             built(call.rows, call.output, &pools.0, &pools.1, |row, pairs| {
                 let (Some(keys), Some(values)) = (keys.get(row), values.get(row)) else { return Ok(None) };
                 if keys.len() != values.len() {
-                    return exec_err!("MAP_FROM_ARRAYS of {} keys and {} values", keys.len(), values.len());
+                    return exec_err!(
+                        "MAP_FROM_ARRAYS of {} and {}",
+                        counted(keys.len(), "key"),
+                        counted(values.len(), "value")
+                    );
                 }
                 pairs.extend(keys.zip(values));
                 Ok(Some(()))

@@ -15,6 +15,7 @@ use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, Scalar
 use super::super::column_type::{TIME, instant, is_instant, plain};
 use super::of_text;
 use super::zones::{compiled, read_instant, to_local};
+use crate::counted::counted;
 use crate::time::Zone;
 
 /// Whether a cast of nested values has values in it that are cast otherwise here than by Arrow.
@@ -122,7 +123,7 @@ fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
         }
         (DataType::Struct(given), DataType::Struct(wanted)) => {
             let Some(places) = members(given, wanted) else {
-                return plan_err!("a ROW of {} fields is not one of {}", given.len(), wanted.len());
+                return plan_err!("a ROW of {} is not one of {}", counted(given.len(), "field"), wanted.len());
             };
             let row = value.as_struct();
             let columns = places.into_iter().zip(wanted).map(|(at, to)| one(row.column(at), to.data_type(), zone));
