@@ -4,6 +4,8 @@
 #[path = "ingest/bad.rs"]
 mod bad;
 mod client;
+#[path = "ingest/dead.rs"]
+mod dead;
 #[path = "ingest/duplicates.rs"]
 mod duplicates;
 #[path = "ingest/headers.rs"]
@@ -246,6 +248,13 @@ fn refusals_say_what_would_do() {
     for (path, headers, body, status, detail) in [
         ("/api/v1/sources/nope/events", "", &b"{}"[..], 404, "there are: clicks"),
         (EVENTS, "content-type: text/plain\r\n", b"{}", 415, "application/x-ndjson"),
+        (
+            EVENTS,
+            "content-type: text/csv; charset=ebcdic\r\n",
+            b"ts\n1",
+            415,
+            "'ebcdic' is not read; send UTF-8, ISO-8859-1",
+        ),
         (EVENTS, "content-encoding: br\r\n", b"{}", 415, "gzip"),
         (EVENTS, "content-encoding: gzip\r\n", b"{}", 400, "unpacked"),
         (EVENTS, "content-encoding: zstd\r\n", &zeros, 413, "raise the limit 'body'"),

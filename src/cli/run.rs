@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 use super::access::{Files, access};
-use super::progress::{self, Line, grouped};
+use super::progress::{self, Line, counted, grouped};
 use super::settings::{FILE, LogFormat, Settings, Share};
 use super::signals::{self, Signals};
 use super::telemetry::{Telemetry, Teller, telemetry};
@@ -111,8 +111,9 @@ async fn serve_and_follow(
     };
     let (started, mut starting) = watch::channel(false);
     let told = Arc::new(AtomicBool::new(false));
+    let startup = config.startup.clone();
     if let Some((listener, access)) = &listener {
-        let (second, access, startup, told) = (second(listener)?, access.clone(), config.startup.clone(), told.clone());
+        let (second, access, startup, told) = (second(listener)?, access.clone(), startup.clone(), told.clone());
         // Others are waited for; alone it starts at once, but for what cannot be read just now.
         let pause = if config.processes() > 1 { Duration::ZERO } else { SLOW_START };
         tokio::spawn(async move {
@@ -126,7 +127,7 @@ async fn serve_and_follow(
     let start = tokio::task::spawn_blocking(move || Engine::start(dataflow, config));
     let engine = tokio::select! {
         engine = start => engine.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
-        Ok(()) = signals.end.changed() => return Err(Outcome::Failed("told to end before the engine had started".to_owned())),
+        Ok(()) = signals.end.changed() => return Err(stopped_early(&startup.read(), settings, *signals.end.borrow())),
     };
     let engine = engine.map_err(|error| match error {
         EngineError::Config(reason) => Outcome::usage(reason),
@@ -137,6 +138,16 @@ async fn serve_and_follow(
         tell_address(listener, access.tls.is_some());
     }
     follow(Arc::new(engine), listener, telemetry, settings, signals).await
+}
+
+/// The end of a run that was told to end before it had begun: as that of one that was stopped.
+fn stopped_early(doing: &str, settings: &Settings, signal: Option<i32>) -> Outcome {
+    let doing = if doing.is_empty() { String::new() } else { format!(": it {doing}") };
+    tracing::info!("stopped before the engine had started{doing}");
+    match signal.filter(|_| settings.exit_at_end.unwrap_or(false)) {
+        Some(signal) => Outcome::Stopped(signal),
+        None => Outcome::Done,
+    }
 }
 
 /// Another handle on a listener.
@@ -297,7 +308,7 @@ fn unwritten(engine: &Engine, patience: Duration) -> String {
     let open = engine.sinks().iter().filter(|sink| sink.state() != "ended");
     let open = open.map(|sink| {
         let why = sink.stand().reason.unwrap_or_else(|| "it does not take them".to_owned());
-        format!("\n  sink '{}': {} epochs are not written: {why}", sink.name(), sink.waiting_epochs())
+        format!("\n  sink '{}': {} not written: {why}", sink.name(), counted(sink.waiting_epochs() as u64, "epoch"))
     });
     let open: String = open.collect();
     let all = if open.is_empty() { "\n  every sink is written; something else holds the engine" } else { "" };
@@ -332,10 +343,10 @@ fn reasons(engine: &Engine) {
     for source in engine.sources() {
         for RejectedFor { rows, example } in source.rejected_for().into_iter().take(REASONS) {
             let Reject { position, reason, detail, content, .. } = example;
-            let what = if reason == "late" { format!("late by {detail} ms") } else { detail };
+            let content = if content.is_empty() { content } else { format!(", in {content}") };
             let rows = counted(rows, "row");
             tracing::warn!(
-                "{rows} of source '{}' not taken ({reason}); the first, {position}: {what}: {content}",
+                "{rows} of source '{}' not taken ({reason}); the first, {position}: {detail}{content}",
                 source.name()
             );
         }
@@ -347,10 +358,6 @@ fn reasons(engine: &Engine) {
             tracing::warn!("{rows} of {owner} '{}' failed ({reason}) in {position}; one: {example}", letters.name());
         }
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// Whether too many rows of a source are dead letters.
@@ -372,7 +379,7 @@ fn judge(engine: &Engine, most: Option<Share>) -> Result<(), String> {
 
 fn report(summary: &Summary) {
     let rate = summary.rows_received as f64 / summary.seconds.max(0.001);
-    let rows = grouped(summary.rows_received);
+    let rows = counted(summary.rows_received, "row");
     let lost = match summary.rows_rejected {
         0 => String::new(),
         rejected => format!(", {} of them dead letters", grouped(rejected)),
@@ -384,7 +391,7 @@ fn report(summary: &Summary) {
     let how = if summary.stopped { "stopped" } else { "done" };
     let left = if summary.input_left { "; its input was not read to the end" } else { "" };
     tracing::info!(
-        "{how}: {rows} rows in {:.1} s, {} rows/s{lost}{failed}{left}",
+        "{how}: {rows} in {:.1} s, {} rows/s{lost}{failed}{left}",
         summary.seconds,
         grouped(rate.round() as u64)
     );

@@ -12,13 +12,18 @@ pub struct Reject {
     pub position: String,
     /// Short stable word for metrics: `late`, `malformed`, `no_event_time`, `oversized`, `evaluation`.
     pub reason: &'static str,
-    /// What exactly is wrong: for a late row its lateness in ms.
+    /// What exactly is wrong.
     pub detail: String,
-    /// The first [`MAX_REJECT_BYTES`] of the row as it came (or as JSON, once decoded).
+    /// The first [`MAX_REJECT_BYTES`] of the row as it came: its text, or its columns as JSON.
     pub content: String,
 }
 
 impl Reject {
+    /// What is wrong with a row that came so many ms behind the watermark.
+    pub fn behind(ms: i64) -> String {
+        format!("{ms} ms behind the watermark")
+    }
+
     /// Cuts `content` to what is kept, at a character boundary.
     pub fn clip(content: &str) -> String {
         let mut end = content.len().min(MAX_REJECT_BYTES);

@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::dead_file::DeadFile;
 use super::error::EngineError;
 use super::gather::Collect;
+use crate::counted::counted;
 use crate::delta::{Delta, failed_schema};
 use crate::delta::{Netted, RowCodec};
 use crate::metrics::{Metrics, label, labels};
@@ -211,18 +212,13 @@ impl DeadLetters {
         let Some((_, row)) = state.kept.keys().next_back().filter(|_| state.since > 0 && !waits) else { return };
         let letter = self.letter(&self.codec.decode([row.as_ref()]), 0, 1);
         let (owner, name) = (self.owner.word(), &self.name);
-        tracing::warn!("{} of {owner} '{name}' failed; the last: {letter}", rows(state.since));
+        tracing::warn!("{} of {owner} '{name}' failed; the last: {letter}", counted(state.since, "row"));
         (state.since, state.warned) = (0, Some(Clock::start()));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Rows in words.
-fn rows(count: i64) -> String {
-    if count == 1 { "a row".to_owned() } else { format!("{count} rows") }
 }
 
 impl std::fmt::Display for Letter {

@@ -101,11 +101,3 @@ impl Source {
         taken.map(|()| pushed)
     }
 }
-
-/// What a client is told of a late row.
-pub(super) fn late(detail: &str) -> String {
-    match detail.split_once("; ") {
-        Some((by, hint)) => format!("late: {by} ms behind the watermark; {hint}"),
-        None => format!("late: {detail} ms behind the watermark"),
-    }
-}

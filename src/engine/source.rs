@@ -10,7 +10,7 @@ use super::dead_file::DeadFile;
 use super::idleness::Reach;
 use super::ingest::Opened;
 use super::latency::Latency;
-use super::push::{Inbox, Pushed, late};
+use super::push::{Inbox, Pushed};
 use super::queue::{Closed, Queue};
 use super::rejected::Rejected;
 use super::source_metrics::{SourceMetrics, seconds};
@@ -226,10 +226,7 @@ impl Source {
         pushed.epoch = self.accept_into(0, &mut reading, decoded, |reject| {
             // The record's number is what the position ends with.
             let number = reject.position.rsplit(':').next().and_then(|number| number.parse::<u64>().ok());
-            let reason = match reject.reason {
-                "late" => late(&reject.detail),
-                reason => format!("{reason}: {}", reject.detail),
-            };
+            let reason = format!("{}: {}", reject.reason, reject.detail);
             pushed.rejected.push((number.map_or(0, |number| number.saturating_sub(first)), reason));
         })?;
         pushed.duplicates = reading.edge.counts().duplicates - before;

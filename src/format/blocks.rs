@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Fields, SchemaRef};
 
+use super::cells::pair;
 use super::fit::{Fitted, Misfit, fit};
-use super::{Fault, Layout, Part, Times, batch, case_matters, expansion, listed, row_as_json};
+use super::{Came, Fault, Layout, Part, Times, batch, case_matters, expansion, listed, row_as_json};
 use crate::guard::guarded;
 
 /// What is handed on of a block that cannot be read: a fault, in the place of `records` rows.
@@ -19,7 +20,13 @@ pub(super) fn lost(layout: &Layout, records: u64, detail: String) -> Part {
 
 fn without_rows(wanted: &SchemaRef, records: u64, detail: String) -> Part {
     let fault = Fault { record: 0, reason: "malformed", detail, content: String::new() };
-    Part { batch: RecordBatch::new_empty(wanted.clone()), numbers: None, records, faults: vec![fault] }
+    Part {
+        batch: RecordBatch::new_empty(wanted.clone()),
+        numbers: None,
+        records,
+        faults: vec![fault],
+        came: Came::default(),
+    }
 }
 
 /// The next batch of a reader that others wrote: on damaged bytes it may fail, or even panic.
@@ -40,6 +47,44 @@ pub fn readable<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String
 /// The place of each name in a schema; of one that is there twice the first.
 fn names(found: &SchemaRef) -> HashMap<&str, usize> {
     found.fields().iter().enumerate().rev().map(|(at, field)| (field.name().as_str(), at)).collect()
+}
+
+/// A declared column, or a declared member of one, that is there twice: its name, and its places from 1.
+fn twice(declared: &Fields, found: &Fields, within: &str) -> Option<(String, usize, usize)> {
+    let (mut first, mut again): (HashMap<&str, usize>, HashMap<&str, usize>) = Default::default();
+    for (at, field) in found.iter().enumerate().rev() {
+        if let Some(behind) = first.insert(field.name(), at) {
+            again.insert(field.name(), behind);
+        }
+    }
+    declared.iter().find_map(|field| {
+        let (name, path) = (field.name().as_str(), format!("{within}{}", field.name()));
+        let at = *first.get(name)?;
+        match again.get(name) {
+            Some(behind) => Some((path, at + 1, behind + 1)),
+            None => members(field.data_type(), found[at].data_type())
+                .and_then(|(declared, found)| twice(declared, found, &format!("{path}."))),
+        }
+    })
+}
+
+/// The members of rows, if both types are such or hold such.
+fn members<'a>(declared: &'a DataType, found: &'a DataType) -> Option<(&'a Fields, &'a Fields)> {
+    match (declared, found) {
+        (DataType::Struct(declared), DataType::Struct(found)) => Some((declared, found)),
+        (
+            DataType::List(declared),
+            DataType::List(found)
+            | DataType::LargeList(found)
+            | DataType::FixedSizeList(found, _)
+            | DataType::ListView(found),
+        ) => members(declared.data_type(), found.data_type()),
+        (DataType::Map(declared, _), DataType::Map(found, _)) => {
+            let ((_, declared), (_, found)) = (pair(declared)?, pair(found)?);
+            members(declared.data_type(), found.data_type())
+        }
+        _ => None,
+    }
 }
 
 /// How the columns of one file become those wanted.
@@ -65,6 +110,11 @@ impl Adapter {
     /// The same, of the whole schema of a file: tells of the columns that it has not; `Err` if it cannot be what is declared.
     pub(super) fn of_file(layout: &Layout, found: &SchemaRef) -> Result<Adapter, String> {
         let adapter = Adapter::new(layout, found);
+        if let Some((path, first, again)) = twice(layout.physical.fields(), found.fields(), "") {
+            return Err(format!(
+                "it names column '{path}' twice, as number {first} and {again}: give one of them another name"
+            ));
+        }
         let own = || found.fields().iter().map(|field| field.name().as_str());
         let has = || listed(own());
         let (wanted, declared, names) = (layout.wanted.fields(), layout.physical.fields(), names(found));
@@ -121,7 +171,13 @@ impl Adapter {
         }
         let Some(bad) = bad else {
             let batch = batch(&self.wanted, columns, rows).map_err(|error| error.to_string())?;
-            return Ok(Part { batch, numbers: None, records: rows as u64, faults: Vec::new() });
+            return Ok(Part {
+                batch,
+                numbers: None,
+                records: rows as u64,
+                faults: Vec::new(),
+                came: Came::rows(found),
+            });
         };
         let keep: BooleanArray = bad.iter().map(|bad| Some(bad.is_none())).collect();
         let filter = |column: &ArrayRef| arrow_select::filter::filter(column, &keep).map_err(|error| error.to_string());
@@ -135,6 +191,6 @@ impl Adapter {
         };
         let faults = bad.into_iter().enumerate().filter_map(fault).collect();
         let batch = batch(&self.wanted, columns, numbers.len()).map_err(|error| error.to_string())?;
-        Ok(Part { batch, numbers: Some(numbers), records: rows as u64, faults })
+        Ok(Part { batch, numbers: Some(numbers), records: rows as u64, faults, came: Came::rows(found) })
     }
 }

@@ -13,17 +13,19 @@ mod split;
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
 use super::encoding::Encoding;
 use super::{
-    Beginning, Decoding, Encoder, Format, FormatError, Layout, Records, TextDecoding, case_matters, listed, refuse_type,
+    Beginning, Decoding, Encoder, Format, FormatError, Layout, Mark, Records, TextDecoding, case_matters, listed,
+    refuse_type,
 };
 use crate::options::{OptionSpec, Options};
 use dialect::{Dialect, OPTIONS};
-use split::End;
+use split::{End, without_end};
 
 /// The format `csv`.
 #[derive(Debug)]
@@ -210,9 +212,26 @@ const NO_MARK: &str = "UTF-16 has: say how it is encoded, as 'csv.encoding' = 'U
 /// What is said of text in another encoding.
 const NOT_UTF8: &str = "not UTF-8; say how it is encoded, as 'csv.encoding' = 'ISO-8859-1' or 'UTF-16'";
 
+/// How many numbers a record takes: newlines within quotes count as lines too, so that positions are those of an editor.
+fn records_of(record: &[u8]) -> u64 {
+    1 + memchr::memchr_iter(b'\n', record).count() as u64
+}
+
 impl Records for CsvRecords {
     fn cut(&self, bytes: &[u8]) -> usize {
         self.dialect.marks.cut(bytes)
+    }
+
+    fn step(&self, text: &[u8], mark: &mut Mark) -> (u64, Range<usize>) {
+        let Mark { at, number } = *mark;
+        let rest = &text[at..];
+        let length = match self.dialect.marks.record_end(rest, true) {
+            End::Whole(length) | End::Broken(length, _) => length,
+            End::Beyond => rest.len(),
+        };
+        let record = without_end(&rest[..length]);
+        *mark = Mark { at: at + length, number: number + records_of(record) };
+        (number, at..at + record.len())
     }
 
     fn decoder(&self) -> Box<dyn super::Decoder> {

@@ -14,24 +14,29 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// What stands for bytes that are no text.
 const NO_TEXT: u8 = 0xff;
 
-/// A way to write text as bytes, other than UTF-8.
+/// The names that are told to who writes another one.
+pub const ENCODINGS: &str = "UTF-8, ISO-8859-1 (read as windows-1252), ISO-8859-15, UTF-16, UTF-16BE, Shift_JIS, GB18030 or another label of the Encoding Standard";
+
+/// A way to write text as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoding(&'static encoding_rs::Encoding);
 
 impl Encoding {
+    /// The encoding of that name, in any case.
+    pub fn named(label: &str) -> Option<Encoding> {
+        let found = encoding_rs::Encoding::for_label(label.trim().as_bytes());
+        found.filter(|encoding| *encoding != encoding_rs::REPLACEMENT).map(Encoding)
+    }
+
     /// What an option says; none for UTF-8.
     pub(super) fn of(options: &Options, name: &str) -> Result<Option<Encoding>, OptionError> {
         let Some(label) = options.get(name) else { return Ok(None) };
-        match encoding_rs::Encoding::for_label(label.trim().as_bytes()) {
-            Some(encoding) if encoding == UTF_8 => Ok(None),
-            Some(encoding) if encoding != encoding_rs::REPLACEMENT => Ok(Some(Encoding(encoding))),
-            _ => Err(OptionError::Invalid {
-                name: name.to_owned(),
-                value: label.to_owned(),
-                reason: "write UTF-8, ISO-8859-1 (read as windows-1252), ISO-8859-15, UTF-16, UTF-16BE, Shift_JIS, GB18030 or another label of the Encoding Standard"
-                    .to_owned(),
-            }),
-        }
+        let encoding = Encoding::named(label).ok_or_else(|| OptionError::Invalid {
+            name: name.to_owned(),
+            value: label.to_owned(),
+            reason: format!("write {ENCODINGS}"),
+        })?;
+        Ok(Some(encoding).filter(|encoding| encoding.0 != UTF_8))
     }
 
     /// That of a byte order mark, if it is not UTF-8's.
@@ -49,7 +54,8 @@ impl Encoding {
 
     /// How an input that begins so is encoded, if not as UTF-8: by its byte order mark or `given`.
     pub fn told(given: Option<Encoding>, head: &[u8]) -> Option<Encoding> {
-        Encoding::of_mark(head).or(given.filter(|_| !head.starts_with(b"\xEF\xBB\xBF")))
+        let given = given.filter(|given| given.0 != UTF_8 && !head.starts_with(b"\xEF\xBB\xBF"));
+        Encoding::of_mark(head).or(given)
     }
 
     /// An input as UTF-8, by its byte order mark or `given`.

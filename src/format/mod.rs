@@ -5,6 +5,9 @@
 
 mod arrow;
 mod blocks;
+mod came;
+#[cfg(test)]
+mod came_tests;
 mod cells;
 mod constant;
 mod csv;
@@ -35,18 +38,21 @@ mod wide_tests;
 mod words_tests;
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 
+use crate::counted::counted;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::time::Zone;
 use crate::type_names::sql_type;
 
 pub use blocks::readable;
+pub use came::{Came, Finder, Lent, Mark};
 pub use constant::{Constant, constant};
-pub use encoding::Encoding;
+pub use encoding::{ENCODINGS, Encoding};
 pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, told_by};
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
@@ -241,6 +247,8 @@ pub struct Part {
     pub records: u64,
     /// What was not decoded.
     pub faults: Vec<Fault>,
+    /// The records as they came, if they are known.
+    pub came: Came,
 }
 
 /// A text format, ready to read inputs of one layout.
@@ -270,6 +278,9 @@ pub struct Beginning {
 pub trait Records: Send + Sync + Debug {
     /// The length of the longest run of whole records at the start of `bytes`, each with its end; 0 if there is none.
     fn cut(&self, bytes: &[u8]) -> usize;
+
+    /// Steps over the record at the mark of a text that was decoded: its number, and where it stands.
+    fn step(&self, text: &[u8], mark: &mut Mark) -> (u64, Range<usize>);
 
     /// A decoder with room of its own, for one thread.
     fn decoder(&self) -> Box<dyn Decoder>;
@@ -404,7 +415,7 @@ fn refuse_type(format: &str, field: &arrow_schema::Field) -> FormatError {
 
 /// What is said of records that are longer than `max-row-bytes`.
 fn too_long(limit: usize) -> String {
-    format!("more than {limit} bytes, the source's 'max-row-bytes'")
+    format!("more than {}, the source's 'max-row-bytes'", counted(limit, "byte"))
 }
 
 /// A record that is longer than `max-row-bytes`, of which some bytes beyond that are there: the same whoever finds it out.

@@ -21,6 +21,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::blocks::{Adapter, lost, next_batch, readable};
 use super::read_at::Cursor;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part, Parts, Spot};
+use crate::counted::counted;
 use crate::options::{OptionSpec, Options};
 
 /// Rows of a batch read.
@@ -159,7 +160,8 @@ impl Groups {
         self.open = None;
         let (group, groups) = (self.next, self.metadata.metadata().num_row_groups());
         // How many it has is only what it says.
-        let detail = format!("{rows} rows of row group {group} of {groups} cannot be read: {error}");
+        let gone = counted(rows, "row");
+        let detail = format!("{gone} of row group {group} of {groups} cannot be read: {error}");
         (lost(&self.layout, rows.clamp(1, MOST_LOST), detail), Spot { at: self.next as u64, within: 0 })
     }
 }

@@ -19,7 +19,7 @@ use super::partition::{Partition, Row};
 use super::store::{At, Store, chosen};
 use super::{Pattern, Pick, Program};
 use crate::aggregate::Keys;
-use crate::delta::{Delta, Failure, Rejects};
+use crate::delta::{Delta, Failure, Reject, Rejects};
 use crate::operator::{Stateful, only};
 use crate::time::Epoch;
 
@@ -115,7 +115,7 @@ impl Recognise {
         for (row, &group) in groups.iter().enumerate() {
             let ts = times.value(row);
             if horizon.is_some_and(|horizon| ts < horizon) {
-                let late = Failure::late(time.saturating_sub(ts).to_string());
+                let late = Failure::late(Reject::behind(time.saturating_sub(ts)));
                 self.rejects.row(late, delta.batch(), row, delta.diff(row));
                 continue;
             }

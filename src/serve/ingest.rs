@@ -1,9 +1,9 @@
 //! `POST /api/v1/sources/{source}/events`: events of a client into a source, and `/api/v1/completion/{token}`: whether the
 //! views show them yet.
 //!
-//! `Content-Type` says how a body is written, `Content-Encoding` how it is packed. A body is taken or refused as a whole
-//! (429 when the source has no room); of a body that is taken, rows that are wrong are told one by one and become dead
-//! letters, their neighbours are accepted. Rows of an answer are counted from 0.
+//! `Content-Type` says how a body is written, its `charset` how that text is encoded, `Content-Encoding` how it is packed. A
+//! body is taken or refused as a whole (429 when the source has no room); of a body that is taken, rows that are wrong are
+//! told one by one and become dead letters, their neighbours are accepted. Rows of an answer are counted from 0.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape};
 use crate::engine::{Pushed, Refused, Source};
+use crate::format::{ENCODINGS, Encoding};
 use crate::source::{Beside, Intake, Packing, Unpackable, Written};
 use crate::time::Epoch;
 
@@ -118,6 +119,19 @@ fn written(headers: &HeaderMap, intake: &Intake) -> Result<Written, Problem> {
     })
 }
 
+/// How the text of a body is encoded, if its type says so.
+pub(super) fn charset(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let parameters = kind.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let mut named = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    let Some((_, label)) = named.next() else { return Ok(None) };
+    let label = label.trim().trim_matches('"');
+    Encoding::named(label).map(Some).ok_or_else(|| {
+        let detail = format!("a body in the charset '{label}' is not read; send {ENCODINGS}");
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+    })
+}
+
 /// The body without its packing, of `limit` bytes at most.
 pub(super) fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Problem> {
     let all = headers.get_all(header::CONTENT_ENCODING).iter().map(|coding| coding.to_str().unwrap_or("?"));
@@ -148,6 +162,10 @@ async fn events(
 ) -> Result<Response, Problem> {
     let (source, intake) = find(&app, &name)?;
     let written = written(&headers, intake)?;
+    let charset = match written {
+        Written::MessagePack | Written::Arrow => None,
+        _ => charset(&headers)?,
+    };
     let ready = || match *app.closing.borrow() {
         true => Err(stopping()),
         false if source.full() => Err(full(&app, source)),
@@ -169,7 +187,7 @@ async fn events(
     let take = || {
         let body = unpacked(&headers, body, limit)?;
         let unread = |reason: String| Problem::bad_request(format!("nothing of the body was read: {reason}"));
-        let part = intake.decode(written, &body, &beside).map_err(unread)?;
+        let part = intake.decode(written, charset, body, &beside).map_err(unread)?;
         source.push(part).map_err(|refused| match refused {
             Refused::Full(_) => full(&app, source),
             Refused::Closed => stopping(),

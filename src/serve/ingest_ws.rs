@@ -40,7 +40,7 @@ use super::route::{Answer, Method, Route, query};
 use super::socket::{Socket, Upgrade};
 use super::traffic::Client;
 use crate::engine::{Pushed, Refused, Source};
-use crate::format::Part;
+use crate::format::{Lent, Part};
 use crate::source::{Beside, Intake, Written};
 
 /// Frames and bytes that are decoded together at most.
@@ -252,17 +252,16 @@ impl Connection<'_> {
         match message {
             Message::Text(frame) => {
                 self.frames += 1;
-                let frame = frame.as_str();
                 if frame.trim_ascii_start().starts_with('[') {
                     self.flush().await?;
-                    return self.several(Written::Json, frame.as_bytes()).await;
+                    return self.several(Written::Json, frame.into()).await;
                 }
                 let start = self.lines.len();
                 self.lines.extend_from_slice(frame.as_bytes());
                 // Between tokens a newline is space; within a string it would be wrong as it stands, and stays so.
                 let inner = &mut self.lines[start..];
                 if memchr::memchr(b'\n', inner).is_some() {
-                    let quoted = serde_json::from_str::<serde::de::IgnoredAny>(frame).is_err();
+                    let quoted = serde_json::from_str::<serde::de::IgnoredAny>(&frame).is_err();
                     let stand_in = if quoted { 0 } else { b' ' };
                     inner.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = stand_in);
                 }
@@ -279,7 +278,7 @@ impl Connection<'_> {
                 self.flush().await?;
                 match frame.is_empty() {
                     true => self.error(self.frames, "the frame is empty").await,
-                    false => self.several(Written::MessagePack, &frame).await,
+                    false => self.several(Written::MessagePack, frame).await,
                 }
             }
             // Pings are answered below us.
@@ -293,12 +292,12 @@ impl Connection<'_> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let part = match self.lines.len() > LONG_BYTES {
-            true => self.lane.run(|| self.intake.lines(&self.lines, &self.beside)).await,
-            false => self.intake.lines(&self.lines, &self.beside),
+        let (lines, held) = (Lent::new(std::mem::take(&mut self.lines)), std::mem::take(&mut self.held));
+        let part = match lines.len() > LONG_BYTES {
+            true => self.lane.run(|| self.intake.lines(lines.bytes(), &self.beside)).await,
+            false => self.intake.lines(lines.bytes(), &self.beside),
         };
         let pushed = self.push(part).await?;
-        let (lines, held) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.held));
         // Of undecoded rows and late ones the numbers ascend within each kind only.
         let mut wrong = pushed.rejected;
         wrong.sort_by_key(|(record, _)| *record);
@@ -313,18 +312,18 @@ impl Connection<'_> {
                 Some((_, reason)) => self.acknowledge(*seq, 0, &[(0, reason)]).await?,
             }
         }
-        (self.lines, self.held) = (lines, held);
+        (self.lines, self.held) = (lines.back(), held);
         self.lines.clear();
         self.held.clear();
         Ok(())
     }
 
     /// Takes a frame of any number of events by itself.
-    async fn several(&mut self, written: Written, frame: &[u8]) -> Result<(), End> {
+    async fn several(&mut self, written: Written, frame: Bytes) -> Result<(), End> {
         let seq = self.frames;
         let decoded = match frame.len() > LONG_BYTES {
-            true => self.lane.run(|| self.intake.decode(written, frame, &self.beside)).await,
-            false => self.intake.decode(written, frame, &self.beside),
+            true => self.lane.run(|| self.intake.decode(written, None, frame, &self.beside)).await,
+            false => self.intake.decode(written, None, frame, &self.beside),
         };
         match decoded {
             Err(reason) => self.error(seq, &reason).await,

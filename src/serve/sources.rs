@@ -33,9 +33,11 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/api/v1/sources", "Every source", || get(list)).answers(&[Answer::json("Sources")]),
     Route::get("/api/v1/sources/{source}", "A source: columns, counts, watermark, lateness", || get(one))
         .answers(&[Answer::json("Source")]),
-    Route::get("/api/v1/sources/{source}/dead-letters", "Rows that were not accepted, newest first", || {
-        get(dead_letters)
-    })
+    Route::get(
+        "/api/v1/sources/{source}/dead-letters",
+        "Rows that were not accepted, newest first, each with the first KiB of it as it came",
+        || get(dead_letters),
+    )
     .takes(&[query("limit", "integer", "How many; 100 if not given")])
     .answers(&[Answer::json("DeadLetters")]),
 ];

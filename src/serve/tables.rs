@@ -26,7 +26,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::App;
 use super::as_of::AsOf;
 use super::columns::{Column, columns};
-use super::ingest::unpacked;
+use super::ingest::{charset, unpacked};
 use super::json;
 use super::limits::Limit;
 use super::problem::Problem;
@@ -34,7 +34,7 @@ use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
 use super::view_rows;
 use crate::engine::{Ended, Table};
-use crate::format::{self, Constant, Decoding, Layout, constant};
+use crate::format::{self, Constant, Decoding, Encoding, Layout, constant};
 use crate::plan::sql_type;
 use crate::table::Change;
 use crate::time::Zone;
@@ -287,6 +287,8 @@ fn objects(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Pr
         let detail = format!("rows of tables are read as JSON, not as '{kind}'; send Content-Type: application/json");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
+    let text = Encoding::decode(charset(headers)?, &body);
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
     let mut objects: Vec<Object> = Vec::new();
     let not_json = |error| Problem::bad_request(format!("the body is not JSON: {error}; nothing was changed"));
     let mut take = |value: &RawValue| match value.get().starts_with('{') {
@@ -296,7 +298,7 @@ fn objects(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Pr
             Err(Problem::bad_request(format!("row {row} is {value}, not an object; nothing was changed")))
         }
     };
-    for value in serde_json::Deserializer::from_slice(&body).into_iter::<&RawValue>() {
+    for value in serde_json::Deserializer::from_slice(text).into_iter::<&RawValue>() {
         let value = value.map_err(not_json)?;
         match value.get().starts_with('[') {
             true => {

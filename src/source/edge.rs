@@ -213,7 +213,7 @@ impl Edge {
     /// (those that could not be decoded first). `now_ms` is the wall clock, which the future guard of live sources and the
     /// stamps of arrival read.
     pub fn accept(&mut self, decoded: Decoded, now_ms: i64, out: &mut Vec<Step>, rejects: &mut Vec<Reject>) {
-        let Decoded { batch, rejects: undecoded, first, numbers, end: _ } = decoded;
+        let Decoded { batch, rejects: undecoded, first, numbers, came, end: _ } = decoded;
         self.counts.undecoded += undecoded.len() as u64;
         rejects.extend(undecoded);
         let rows = batch.num_rows();
@@ -221,8 +221,15 @@ impl Edge {
             return;
         }
         let at = |row: usize| numbers.as_ref().map_or(first + row as u64, |numbers| numbers[row]);
+        let mut came = came.finder();
+        // As the row came; what was made of it, if that is not known.
+        let mut content = |row: usize, schema: &SchemaRef, columns: &[ArrayRef]| {
+            let found = came.record(at(row).saturating_sub(first));
+            found.unwrap_or_else(|| Reject::clip(&format::row_as_json(schema, columns, row)))
+        };
         let mut refused: Vec<(usize, Reject)> = Vec::new();
-        let (mut columns, failed) = self.columns(&batch, |row, detail, content| {
+        let (mut columns, failed) = self.columns(&batch, |row, detail| {
+            let content = content(row, batch.schema_ref(), batch.columns());
             refused.push((row, self.reject("evaluation", at(row), detail, content)));
         });
         self.counts.evaluation += refused.len() as u64;
@@ -238,7 +245,7 @@ impl Edge {
             let left = if self.live { rows } else { self.tick_rows - self.in_epoch };
             let end = rows.min(start.saturating_add(left));
             self.run(&columns, failed.as_ref(), start..end, (now_ms, &at), out, |edge, row, reason, detail| {
-                let content = format::row_as_json(&edge.wide, &columns, row);
+                let content = content(row, &edge.wide, &columns);
                 refused.push((row, edge.reject(reason, at(row), detail, content)));
             });
             start = end;
@@ -264,7 +271,7 @@ impl Edge {
 
     fn reject(&self, reason: &'static str, position: u64, detail: String, content: String) -> Reject {
         let position = place(self.name.as_deref(), self.partition, position);
-        Reject { source: self.spec.name.clone(), position, reason, detail, content: Reject::clip(&content) }
+        Reject { source: self.spec.name.clone(), position, reason, detail, content }
     }
 
     /// Takes the rows of a range that lies within one epoch (of a bounded source).
@@ -400,7 +407,8 @@ impl Edge {
                 self.counts.rejected_late += 1;
                 self.counts.late_rows.note(event, self.watermark, false);
                 let hint = self.hint(event).map_or(String::new(), |hint| format!("; {hint}"));
-                refuse(self, row, "late", format!("{}{hint}", self.watermark.saturating_sub(event)));
+                let behind = Reject::behind(self.watermark.saturating_sub(event));
+                refuse(self, row, "late", format!("{behind}{hint}"));
                 let (name, partition) = (self.name.as_deref(), self.partition);
                 let lateness_ms = time.lateness_ms.unwrap_or(0);
                 self.counts.leaps.rejected(event, lateness_ms, |row| place(name, partition, row));

@@ -89,7 +89,7 @@ impl Turns {
         self.made = (before.0 + rows, before.1 + rows);
         let spot = Spot { at: self.next, within: self.began_ms };
         let end = Position { records: self.made.0, rows: self.made.1, spot, files: None };
-        Decoded { batch, rejects: Vec::new(), first: before.0 + 1, numbers: None, end }
+        Decoded { end, ..Decoded::rows(batch, before.0) }
     }
 
     /// The next rows of this partition.

@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use super::beside::without;
 use super::filesystem::{layout, refuse};
 use super::headers::Headers;
 use super::{Beside, RowLimits, SourceError, SourceSpec};
-use crate::format::{self, BlockDecoding, Decoder, Decoding, Encoding, Input, Part, Records, Spot, TextDecoding};
+use crate::format::{self, BlockDecoding, Came, Decoder, Decoding, Encoding, Input, Part, Records, Spot, TextDecoding};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,16 +74,16 @@ impl Pool {
         Pool { records, free: Mutex::default() }
     }
 
-    fn decode(&self, chunk: &[u8]) -> Part {
+    fn decode(&self, chunk: Bytes) -> Part {
         let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = free().pop();
         let mut decoder = waiting.unwrap_or_else(|| self.records.decoder());
-        let part = decoder.decode(chunk);
+        let part = decoder.decode(&chunk);
         let mut free = free();
         if free.len() < KEPT {
             free.push(decoder);
         }
-        part
+        Part { came: Came::text(chunk, &self.records), ..part }
     }
 }
 
@@ -148,50 +150,57 @@ impl Intake {
         self.headers.beside(headers)
     }
 
-    /// Decodes a whole body, beside whose rows stands what its headers say; `Err` says why nothing of it can be read. Records
-    /// are counted from 0.
-    pub fn decode(&self, written: Written, body: &[u8], beside: &Beside) -> Result<Part, String> {
-        let part = self.decode_inside(written, body)?;
+    /// Decodes a whole body, beside whose rows stands what its headers say; `charset` is how its text is encoded, if that was
+    /// said of it. `Err` says why nothing of it can be read. Records are counted from 0.
+    pub fn decode(
+        &self,
+        written: Written,
+        charset: Option<Encoding>,
+        body: Bytes,
+        beside: &Beside,
+    ) -> Result<Part, String> {
+        let part = self.decode_inside(written, charset, body)?;
         Ok(Part { batch: beside.add(part.batch), ..part })
     }
 
-    fn decode_inside(&self, written: Written, body: &[u8]) -> Result<Part, String> {
-        let text = !matches!(written, Written::MessagePack | Written::Arrow);
-        let encoding = match written {
-            Written::Csv => self.csv.as_ref().ok().and_then(|csv| csv.encoding()),
-            Written::Text => self.text.as_ref().and_then(|text| text.encoding()),
-            _ => None,
+    fn decode_inside(&self, written: Written, charset: Option<Encoding>, body: Bytes) -> Result<Part, String> {
+        let text = || match written {
+            Written::Csv => as_text(charset.or(self.csv.as_ref().ok().and_then(|csv| csv.encoding())), body.clone()),
+            Written::Text => as_text(charset.or(self.text.as_ref().and_then(|text| text.encoding())), body.clone()),
+            _ => as_text(charset, body.clone()),
         };
-        let body = &if text { Encoding::decode(encoding, body) } else { body.into() };
-        let body = body.strip_prefix(b"\xEF\xBB\xBF").filter(|_| text).unwrap_or(body);
         match written {
-            Written::Lines if first(body) != Some(b'[') => Ok(self.lines.decode(&ended(body))),
             Written::Json | Written::Lines => {
-                let body = body.trim_ascii();
-                match (body.strip_prefix(b"["), body.ends_with(b"]")) {
-                    (None, false) => Ok(self.json.decode(body)),
+                let body = text();
+                let within = body.trim_ascii();
+                let array = within.strip_prefix(b"[");
+                if written == Written::Lines && array.is_none() {
+                    return Ok(self.lines.decode(ended(body)));
+                }
+                match (array, within.ends_with(b"]")) {
+                    (None, false) => Ok(self.json.decode(body.slice_ref(within))),
                     // A ']' at the end would close the array that was not opened: a second one says so.
-                    (None, true) => Ok(self.json.decode(&[body, b" ]"].concat())),
-                    (Some(inside), true) => Ok(self.json.decode(inside)),
+                    (None, true) => Ok(self.json.decode([within, b" ]"].concat().into())),
+                    (Some(inside), true) => Ok(self.json.decode(body.slice_ref(inside))),
                     (Some(_), false) => Err("the array does not end with ']'".to_owned()),
                 }
             }
             Written::Csv => {
                 let csv = self.csv.as_ref().map_err(String::clone)?;
-                whole(csv.as_ref(), body)
+                whole(csv.as_ref(), text())
             }
             Written::Text => {
-                let text =
+                let lines =
                     self.text.as_ref().ok_or("the source's format is not raw, regex or grok: send JSON or CSV")?;
-                whole(text.as_ref(), body)
+                whole(lines.as_ref(), text())
             }
             Written::CloudEvents => {
-                let lines = format::cloudevents_as_lines(body, self.max_depth, self.time.as_deref());
-                Ok(self.lines.decode(&lines.map_err(|reason| format!("not CloudEvents: {reason}"))?))
+                let lines = format::cloudevents_as_lines(&text(), self.max_depth, self.time.as_deref());
+                Ok(self.lines.decode(lines.map_err(|reason| format!("not CloudEvents: {reason}"))?.into()))
             }
             Written::MessagePack | Written::Arrow => {
                 let blocks = if written == Written::Arrow { &self.arrow } else { &self.msgpack };
-                let parts = blocks.open(Input::Stream(Box::new(Cursor::new(body.to_vec()))), Spot::default())?;
+                let parts = blocks.open(Input::Stream(Box::new(Cursor::new(body))), Spot::default())?;
                 let parts = parts.map(|part| part.map(|(part, _)| part)).collect::<Result<Vec<Part>, String>>()?;
                 joined(parts)
             }
@@ -204,16 +213,28 @@ impl Intake {
     }
 
     /// Decodes lines, one event each, the last with its end: as many records as lines.
-    pub fn lines(&self, text: &[u8], beside: &Beside) -> Part {
+    pub fn lines(&self, text: Bytes, beside: &Beside) -> Part {
         let part = self.lines.decode(text);
         Part { batch: beside.add(part.batch), ..part }
     }
 }
 
+/// A body as UTF-8, without its mark; copied only if it was something else.
+fn as_text(encoding: Option<Encoding>, body: Bytes) -> Bytes {
+    let other = match Encoding::decode(encoding, &body) {
+        Cow::Owned(text) => Some(text),
+        Cow::Borrowed(_) => None,
+    };
+    let text = other.map_or(body, Bytes::from);
+    if text.starts_with(b"\xEF\xBB\xBF") { text.slice(3..) } else { text }
+}
+
 /// Decodes a whole body, its records counted from behind its header.
-fn whole(text: &dyn TextDecoding, body: &[u8]) -> Result<Part, String> {
-    let Some(beginning) = text.begin(body, true)? else { unreachable!("the body is whole") };
-    Ok(beginning.records.decoder().decode(&ended(&body[beginning.skip.min(body.len())..])))
+fn whole(text: &dyn TextDecoding, body: Bytes) -> Result<Part, String> {
+    let Some(beginning) = text.begin(&body, true)? else { unreachable!("the body is whole") };
+    let chunk = ended(body.slice(beginning.skip.min(body.len())..));
+    let part = beginning.records.decoder().decode(&chunk);
+    Ok(Part { came: Came::text(chunk, &beginning.records), ..part })
 }
 
 /// How records are read of an input that begins so.
@@ -224,15 +245,11 @@ fn begun(text: &dyn TextDecoding, head: &[u8]) -> Arc<dyn Records> {
     }
 }
 
-fn first(body: &[u8]) -> Option<u8> {
-    body.iter().find(|byte| !byte.is_ascii_whitespace()).copied()
-}
-
 /// Text that ends with a newline.
-fn ended(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+fn ended(text: Bytes) -> Bytes {
     match text.last() {
-        None | Some(b'\n') => text.into(),
-        _ => [text, b"\n"].concat().into(),
+        None | Some(b'\n') => text,
+        _ => [&text, &b"\n"[..]].concat().into(),
     }
 }
 
@@ -244,6 +261,7 @@ fn joined(parts: Vec<Part>) -> Result<Part, String> {
     let batch = arrow_select::concat::concat_batches(&schema, parts.iter().map(|part| &part.batch));
     let batch = batch.map_err(|error| error.to_string())?;
     let (mut numbers, mut faults, mut records) = (Vec::with_capacity(batch.num_rows()), Vec::new(), 0);
+    let mut came = Came::default();
     for part in parts {
         match part.numbers {
             Some(own) => numbers.extend(own.into_iter().map(|number| number + records)),
@@ -253,7 +271,8 @@ fn joined(parts: Vec<Part>) -> Result<Part, String> {
             fault.record += records;
             fault
         }));
+        came.append(records, part.came);
         records += part.records;
     }
-    Ok(Part { batch, numbers: Some(numbers), records, faults })
+    Ok(Part { batch, numbers: Some(numbers), records, faults, came })
 }

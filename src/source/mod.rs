@@ -50,7 +50,7 @@ use arrow_schema::{FieldRef, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 
 use crate::delta::Reject;
-use crate::format;
+use crate::format::{self, Came};
 use crate::options::{Inputs, OptionError, OptionSpec, Options};
 use crate::retry::{self, Standing};
 use crate::time::Zone;
@@ -319,13 +319,15 @@ pub struct Decoded {
     pub numbers: Option<Vec<u64>>,
     /// Where the partition is read on behind all of that.
     pub end: Position,
+    /// The records as they came, of which the first is number 0.
+    pub came: Came,
 }
 
 impl Decoded {
     /// Rows of an input where each record is a row, behind `before` of them.
     pub fn rows(batch: RecordBatch, before: u64) -> Decoded {
         let end = Position::counted(before + batch.num_rows() as u64);
-        Decoded { batch, rejects: Vec::new(), first: before + 1, numbers: None, end }
+        Decoded { batch, rejects: Vec::new(), first: before + 1, numbers: None, end, came: Came::default() }
     }
 }
 

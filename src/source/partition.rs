@@ -67,6 +67,7 @@ impl Place {
             first,
             numbers,
             end: Position { records: self.records, rows: self.rows, spot, files: None },
+            came: part.came,
         })
     }
 }

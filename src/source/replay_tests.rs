@@ -34,7 +34,7 @@ impl Told {
                     std::thread::sleep(pause);
                 }
                 Read::Begins(_) => waits = 0,
-                Read::Rows(Decoded { batch, rejects, first, numbers, end }) => {
+                Read::Rows(Decoded { batch, rejects, first, numbers, end, .. }) => {
                     told.rows.extend((0..batch.num_rows()).map(|row| {
                         let number = numbers.as_ref().map_or(first + row as u64, |numbers| numbers[row]);
                         (number, format::row_as_json(batch.schema_ref(), batch.columns(), row))

@@ -43,7 +43,7 @@ pub(super) fn drain(reader: &mut dyn Reader) -> Drained {
             Read::End => return (rows, rejects),
             Read::Wait(pause) => std::thread::sleep(pause),
             Read::Begins(_) => {}
-            Read::Rows(Decoded { batch, rejects: bad, first, numbers, end: _ }) => {
+            Read::Rows(Decoded { batch, rejects: bad, first, numbers, .. }) => {
                 rows.extend((0..batch.num_rows()).map(|row| {
                     let at = numbers.as_ref().map_or(first + row as u64, |numbers| numbers[row]);
                     (at, format::row_as_json(batch.schema_ref(), batch.columns(), row))

@@ -1,6 +1,6 @@
 //! Reads one text input: chunks are decoded on several threads and come back in their order.
 //!
-//! Invariants: rows and rejects are those of one thread, whatever the number of threads. At most about four chunks a
+//! Invariants: rows and rejects are those of one thread, whatever the number of threads. At most about five chunks a
 //! thread are held. The threads end when the reader is dropped or the input is.
 
 use std::io::{self, Read as _};
@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::chunks::{Chunk, Chunks};
 use super::partition::Place;
 use super::{Position, Read, Reader, SourceError};
-use crate::format::{Beginning, Decoder, Encoding, Layout, Part, Spot, TextDecoding, skip};
+use crate::format::{Beginning, Came, Decoder, Encoding, Layout, Lent, Part, Records, Spot, TextDecoding, skip};
 
 /// How much a decoder is handed at a time, unless told otherwise.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -35,8 +35,8 @@ pub(super) type Opening = Box<dyn Fn(u64) -> io::Result<Bytes> + Send>;
 
 type Bytes = Box<dyn io::Read + Send>;
 
-/// A part, and where the input goes on behind it.
-type Placed = (Part, Spot);
+/// A part, where the input goes on behind it, and the text that it was decoded from.
+type Placed = (Part, Spot, Option<Lent>);
 
 /// A text input and how it is read.
 pub(super) struct TextInput {
@@ -58,13 +58,15 @@ pub(super) struct TextReader {
     place: Place,
     live: bool,
     how: How,
+    /// The text of the rows that were handed out last.
+    lent: Option<Lent>,
 }
 
 enum How {
     /// On the calling thread.
-    Here { chunks: Box<Chunks>, decoder: Option<Box<dyn Decoder>>, layout: Layout, buffer: Vec<u8> },
-    /// On threads: one output each, taken in turn.
-    Threads { outputs: Vec<Receiver<Result<Placed>>>, turn: usize },
+    Here { chunks: Box<Chunks>, decoder: Option<Box<dyn Decoder>>, layout: Layout },
+    /// On threads: one output each, taken in turn; and where buffers go back to who reads.
+    Threads { outputs: Vec<Receiver<Result<Placed>>>, give_back: Sender<Vec<u8>>, turn: usize },
 }
 
 impl TextReader {
@@ -89,12 +91,12 @@ impl TextReader {
             None => chunks,
         };
         let how = if short || (text.threads <= 1 && !live) {
-            How::Here { chunks: Box::new(chunks), decoder: None, layout: text.layout, buffer: Vec::new() }
+            How::Here { chunks: Box::new(chunks), decoder: None, layout: text.layout }
         } else {
-            let outputs = threads(chunks, text.layout, text.threads.max(1), place.name())?;
-            How::Threads { outputs, turn: 0 }
+            let (outputs, give_back) = threads(chunks, text.layout, text.threads.max(1), place.name())?;
+            How::Threads { outputs, give_back, turn: 0 }
         };
-        Ok(TextReader { place, live, how })
+        Ok(TextReader { place, live, how, lent: None })
     }
 }
 
@@ -134,17 +136,21 @@ impl Reader for TextReader {
 
     fn read(&mut self) -> std::result::Result<Read, SourceError> {
         loop {
-            let (part, spot) = match &mut self.how {
-                How::Here { chunks, decoder, layout, buffer } => match chunks.next(std::mem::take(buffer)) {
+            // Its rows are taken in by now, so it comes back.
+            let buffer = self.lent.take().map(Lent::back);
+            let (part, spot, lent) = match &mut self.how {
+                How::Here { chunks, decoder, layout } => match chunks.next(buffer.unwrap_or_default()) {
                     Err(error) => return Err(self.place.failed("reading", error)),
                     Ok(None) => return Ok(Read::End),
-                    Ok(Some(chunk)) => {
-                        let (part, used) = decode(chunk, chunks, decoder, layout);
-                        *buffer = used;
-                        (part, chunks.spot())
+                    Ok(Some(Chunk::Skipped { lines, faults })) => (skipped(layout, lines, faults), chunks.spot(), None),
+                    Ok(Some(Chunk::Records(bytes))) => {
+                        let (part, lent) = decode(bytes, known(chunks), decoder);
+                        (part, chunks.spot(), Some(lent))
                     }
                 },
-                How::Threads { outputs, turn } => {
+                How::Threads { outputs, give_back, turn } => {
+                    // If enough are lying there already it is dropped.
+                    buffer.into_iter().for_each(|buffer| drop(give_back.try_send(buffer)));
                     let output = &outputs[*turn % outputs.len()];
                     let part = match output.recv_timeout(PATIENCE) {
                         Err(RecvTimeoutError::Timeout) if self.live => return Ok(Read::Wait(Duration::ZERO)),
@@ -157,6 +163,7 @@ impl Reader for TextReader {
                     part
                 }
             };
+            self.lent = lent;
             if let Some(decoded) = self.place.place(part, spot) {
                 return Ok(Read::Rows(decoded));
             }
@@ -164,25 +171,32 @@ impl Reader for TextReader {
     }
 }
 
-/// Decodes a chunk; also gives its buffer back.
-fn decode(chunk: Chunk, chunks: &Chunks, decoder: &mut Option<Box<dyn Decoder>>, layout: &Layout) -> (Part, Vec<u8>) {
-    match (chunk, chunks.records()) {
-        (Chunk::Records(bytes), Some(records)) => {
-            let part = decoder.get_or_insert_with(|| records.decoder()).decode(&bytes);
-            (part, bytes)
-        }
-        (Chunk::Records(_), None) => unreachable!("records come after what says how they are read"),
-        (Chunk::Skipped { lines, faults }, _) => (skipped(layout, lines, faults), Vec::new()),
+/// How the records of a chunk are decoded.
+fn known(chunks: &Chunks) -> &Arc<dyn Records> {
+    match chunks.records() {
+        Some(records) => records,
+        None => unreachable!("records come after what says how they are read"),
     }
 }
 
-fn skipped(layout: &Layout, lines: u64, faults: Vec<crate::format::Fault>) -> Part {
-    Part { batch: RecordBatch::new_empty(layout.wanted.clone()), numbers: None, records: lines, faults }
+/// Decodes a chunk, which is on loan to whoever asks for its records.
+fn decode(bytes: Vec<u8>, records: &Arc<dyn Records>, decoder: &mut Option<Box<dyn Decoder>>) -> (Part, Lent) {
+    let lent = Lent::new(bytes);
+    let part = decoder.get_or_insert_with(|| records.decoder()).decode(&lent);
+    (Part { came: Came::text(lent.bytes(), records), ..part }, lent)
 }
+
+fn skipped(layout: &Layout, lines: u64, faults: Vec<crate::format::Fault>) -> Part {
+    let batch = RecordBatch::new_empty(layout.wanted.clone());
+    Part { batch, numbers: None, records: lines, faults, came: Came::default() }
+}
+
+/// The outputs of threads, and where buffers go back to them.
+type Started = (Vec<Receiver<Result<Placed>>>, Sender<Vec<u8>>);
 
 /// Starts one thread that cuts and `count` that decode; answers their outputs. Chunk `n` goes to decoder `n % count`, so
 /// that taking the outputs in turn gives the order of the input.
-fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::Result<Vec<Receiver<Result<Placed>>>> {
+fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::Result<Started> {
     let spawn = |role: String, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(role).spawn(run).map(drop);
     let (give_back, old) = bounded::<Vec<u8>>(4 * count);
     let mut inputs: Vec<Sender<Result<(Work, Spot)>>> = Vec::new();
@@ -190,8 +204,7 @@ fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::
     for index in 0..count {
         let (input, work) = bounded::<Result<(Work, Spot)>>(1);
         let (done, output) = bounded::<Result<Placed>>(2);
-        let give_back = give_back.clone();
-        spawn(format!("decode {name}:{index}"), Box::new(move || decode_all(&work, &done, &give_back)))?;
+        spawn(format!("decode {name}:{index}"), Box::new(move || decode_all(&work, &done)))?;
         inputs.push(input);
         outputs.push(output);
     }
@@ -203,10 +216,7 @@ fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::
                 None => return,
                 Some(Err(error)) => Err(error),
                 Some(Ok(Chunk::Skipped { lines, faults })) => Ok(Work::Done(skipped(&layout, lines, faults))),
-                Some(Ok(Chunk::Records(bytes))) => match chunks.records() {
-                    Some(records) => Ok(Work::Decode(bytes, records.clone())),
-                    None => unreachable!("records come after what says how they are read"),
-                },
+                Some(Ok(Chunk::Records(bytes))) => Ok(Work::Decode(bytes, known(&chunks).clone())),
             };
             if inputs[turn % count].send(work.map(|work| (work, chunks.spot()))).is_err() || failed {
                 return;
@@ -214,25 +224,23 @@ fn threads(mut chunks: Chunks, layout: Layout, count: usize, name: &str) -> io::
         }
     };
     spawn(format!("read {name}"), Box::new(cut))?;
-    Ok(outputs)
+    Ok((outputs, give_back))
 }
 
 /// What a decoding thread is handed.
 enum Work {
-    Decode(Vec<u8>, Arc<dyn crate::format::Records>),
+    Decode(Vec<u8>, Arc<dyn Records>),
     Done(Part),
 }
 
-fn decode_all(work: &Receiver<Result<(Work, Spot)>>, done: &Sender<Result<Placed>>, give_back: &Sender<Vec<u8>>) {
+fn decode_all(work: &Receiver<Result<(Work, Spot)>>, done: &Sender<Result<Placed>>) {
     let mut decoder = None;
     for work in work {
         let part = work.map(|(work, spot)| match work {
-            Work::Done(part) => (part, spot),
+            Work::Done(part) => (part, spot, None),
             Work::Decode(bytes, records) => {
-                let part = decoder.get_or_insert_with(|| records.decoder()).decode(&bytes);
-                // If enough are lying there already it is dropped.
-                let _ = give_back.try_send(bytes);
-                (part, spot)
+                let (part, lent) = decode(bytes, &records, &mut decoder);
+                (part, spot, Some(lent))
             }
         });
         if done.send(part).is_err() {

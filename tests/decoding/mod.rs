@@ -86,13 +86,13 @@ fn sound(part: &Part) {
 }
 
 fn decoded(intake: &Intake, written: Written, body: &[u8]) -> Result<Part, String> {
-    let part = intake.decode(written, body, &Beside::default());
+    let part = intake.decode(written, None, body.to_vec().into(), &Beside::default());
     match &part {
         Ok(part) => sound(part),
         Err(reason) => assert!(!reason.is_empty()),
     }
     // The same again: what a decoder kept from before is not seen.
-    match (&part, intake.decode(written, body, &Beside::default())) {
+    match (&part, intake.decode(written, None, body.to_vec().into(), &Beside::default())) {
         (Ok(first), Ok(again)) => {
             assert!(first.batch == again.batch || shows_nan(first), "{:?} and {:?}", first.batch, again.batch);
             assert_eq!((&first.numbers, &first.faults), (&again.numbers, &again.faults));
@@ -117,7 +117,7 @@ pub fn json(data: &[u8]) {
 pub fn lines(data: &[u8]) {
     let _ = decoded(nested(), Written::Lines, data);
     const GOOD: &[u8] = b"{\"n\":7,\"ts\":1}\n";
-    let part = nested().lines(&[GOOD, data, b"\n", GOOD].concat(), &Beside::default());
+    let part = nested().lines([GOOD, data, b"\n", GOOD].concat().into(), &Beside::default());
     sound(&part);
     let numbers = part.numbers.clone().unwrap_or_else(|| (0..part.batch.num_rows() as u64).collect());
     assert!(
@@ -186,7 +186,7 @@ pub fn frame(data: &[u8]) {
         return;
     }
     assert!(line.ends_with(b"\n") && line.iter().filter(|byte| **byte == b'\n').count() == 1);
-    let part = nested().lines(&line, &Beside::default());
+    let part = nested().lines(line.into(), &Beside::default());
     sound(&part);
     assert_eq!(part.records, 1);
 }
@@ -264,8 +264,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         ],
         "arrow" | "parquet" => {
             let name = if target == "arrow" { "arrow" } else { "parquet" };
-            let part = nested().decode(Written::Json, ROW.as_bytes(), &Beside::default()).unwrap();
-            let part = if target == "parquet" { flat().decode(Written::Json, ROW.as_bytes(), &Beside::default()).unwrap() } else { part };
+            let part = nested().decode(Written::Json, None, ROW.into(), &Beside::default()).unwrap();
+            let part = if target == "parquet" { flat().decode(Written::Json, None, ROW.into(), &Beside::default()).unwrap() } else { part };
             let mut encoder = format::find(name).unwrap().encoder(&part.batch.schema(), &Default::default()).unwrap();
             let mut bytes = Vec::new();
             encoder.encode(&part.batch, &mut bytes).unwrap();

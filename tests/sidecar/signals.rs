@@ -175,10 +175,14 @@ fn who_waits_for_peers_says_so() {
     process.terminate();
     assert_eq!((process.ends().code(), peer.ends().code()), (Some(0), Some(0)), "{:?}", process.said);
 
-    let mut alone = Process::start(folder.path(), &args("0"));
-    alone.hears("waits for process 1");
-    alone.terminate();
-    assert_eq!(alone.ends().code(), Some(1), "{:?}", alone.said);
+    // Who is told to end meanwhile ends as a run that is stopped.
+    for (more, code) in [(&[][..], 0), (&["--exit-at-end"], 143)] {
+        let mut alone = Process::start(folder.path(), &[&args("0")[..], more].concat());
+        alone.hears("waits for process 1");
+        alone.terminate();
+        alone.hears("stopped before the engine had started: it waits for process 1");
+        assert_eq!(alone.ends().code(), Some(code), "{:?}", alone.said);
+    }
 }
 
 #[test]
@@ -188,7 +192,8 @@ fn numbers_out_of_range_are_refused() {
         (&["-n", "0"][..], "--processes 0"),
         (&["-w", "0"], "--workers 0"),
         (&["-w", "100000"], "--workers 100000"),
-        (&["-n", "2", "-p", "2"], "no process 2"),
+        (&["-n", "2", "-p", "2"], "no process 2 among 2 processes, which are counted from 0: write -p 0 to -p 1"),
+        (&["-n", "1", "-p", "1"], "no process 1 among 1 process, which are counted from 0: write -p 0, or how many"),
         (&["--tick", "0ms"], "1 ms"),
         (&["--tick-rows", "0"], "tick-rows"),
         (&["--stop-timeout", "0s"], "1 ms"),

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::super::cells::{Cells, Values};
-use super::super::{Decoder, Fault, Layout, Part, batch, clip, oversized};
+use super::super::{Came, Decoder, Fault, Layout, Part, batch, clip, oversized};
 use super::dialect::Dialect;
 use super::split::{End, Field, without_end};
-use super::{CsvRecords, NOT_UTF8};
+use super::{CsvRecords, NOT_UTF8, records_of};
+use crate::counted::counted;
 
 /// A decoder with its columns.
 pub(super) struct CsvDecoder {
@@ -52,7 +53,7 @@ impl CsvDecoder {
                 }
                 Some(None) => {}
                 None if self.dialect.lenient => break,
-                None => return Err(format!("more than the {} fields there should be", self.targets.len())),
+                None => return Err(format!("more than the {} there should be", counted(self.targets.len(), "field"))),
             }
             index += 1;
             match field.next {
@@ -62,7 +63,7 @@ impl CsvDecoder {
         }
         if index < self.targets.len() {
             if !self.dialect.lenient {
-                return Err(format!("{index} fields where {} should be", self.targets.len()));
+                return Err(format!("{} where {} should be", counted(index, "field"), self.targets.len()));
             }
             for target in self.targets[index..].iter().flatten() {
                 null(&mut self.cells[*target], &self.layout, *target)?;
@@ -167,8 +168,7 @@ impl Decoder for CsvDecoder {
                     });
                 }
             }
-            // Newlines within quotes count as lines too, so that positions are those of an editor.
-            records += if quotes { 1 + memchr::memchr_iter(b'\n', record).count() as u64 } else { 1 };
+            records += if quotes { records_of(record) } else { 1 };
             if records as usize != rows && numbers.is_none() {
                 numbers = Some((0..rows as u64).collect());
             }
@@ -181,6 +181,6 @@ impl Decoder for CsvDecoder {
             Ok(batch) => batch,
             Err(error) => unreachable!("cells are made by the schema, NULLs refused where it says: {error}"),
         };
-        Part { batch, numbers, records, faults }
+        Part { batch, numbers, records, faults, came: Came::default() }
     }
 }

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use super::super::cells::{Cells, Values, float, pair};
 use super::super::decimal::decimal;
-use super::super::{Decoder, Fault, Layout, Part, batch, clip, oversized, too_long};
+use super::super::{Came, Decoder, Fault, Layout, Part, batch, clip, oversized, too_long};
 use super::Shape;
 use super::cursor::{Bad, Cursor, Problem, element_end, gap};
 use super::entries::entries;
@@ -236,7 +236,7 @@ impl Decoder for JsonDecoder {
             Ok(batch) => batch,
             Err(error) => unreachable!("cells are made by the schema, NULLs refused where it says: {error}"),
         };
-        Part { batch, numbers, records, faults }
+        Part { batch, numbers, records, faults, came: Came::default() }
     }
 }
 

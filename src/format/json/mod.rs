@@ -12,11 +12,14 @@ mod entries;
 mod envelope;
 mod first;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
-use super::{Beginning, Decoder, Decoding, Encoder, Format, FormatError, Layout, Records, TextDecoding, refuse_type};
+use super::{
+    Beginning, Decoder, Decoding, Encoder, Format, FormatError, Layout, Mark, Records, TextDecoding, came, refuse_type,
+};
 use crate::options::{OptionSpec, Options};
 
 pub(crate) use encode::JsonValues;
@@ -59,9 +62,9 @@ impl Format for Json {
     }
 }
 
-/// A decoder of lines, of a layout whose types were checked.
-pub(super) fn line_decoder(layout: &Arc<Layout>) -> Box<dyn Decoder> {
-    Box::new(decode::JsonDecoder::new(layout.clone(), Shape::Lines))
+/// How lines are read, of a layout whose types were checked.
+pub(super) fn lines(layout: &Arc<Layout>) -> Arc<dyn Records> {
+    Arc::new(JsonRecords { layout: layout.clone(), shape: Shape::Lines })
 }
 
 #[derive(Debug)]
@@ -108,6 +111,18 @@ impl Records for JsonRecords {
             Shape::Lines => memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1),
             Shape::Elements => cursor::cut_elements(bytes),
         }
+    }
+
+    fn step(&self, text: &[u8], mark: &mut Mark) -> (u64, Range<usize>) {
+        if self.shape == Shape::Lines {
+            return came::line(text, mark);
+        }
+        let gap = cursor::gap(text, mark.at);
+        // What is wrong with a gap has a number of its own.
+        let number = mark.number + u64::from(gap.wrong.is_some());
+        let end = cursor::element_end(text, gap.end).unwrap_or(text.len());
+        *mark = Mark { at: end, number: number + 1 };
+        (number, gap.end..end)
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -9,12 +9,13 @@ mod regex;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
 use super::encoding::Encoding;
-use super::{Beginning, Decoder, Fault, Layout, Part, Records, TextDecoding, clip, oversized};
+use super::{Beginning, Came, Decoder, Fault, Layout, Mark, Part, Records, TextDecoding, came, clip, oversized};
 
 pub(super) use grok::Grok;
 pub(super) use raw::Raw;
@@ -64,6 +65,10 @@ impl Records for LinesDecoding {
         memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1)
     }
 
+    fn step(&self, text: &[u8], mark: &mut Mark) -> (u64, Range<usize>) {
+        came::line(text, mark)
+    }
+
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(LinesDecoder { longest: self.layout.max_row_bytes, lines: self.format.lines() })
     }
@@ -111,6 +116,6 @@ impl Decoder for LinesDecoder {
             }
             records += 1;
         }
-        Part { batch: self.lines.finish(rows), numbers, records, faults }
+        Part { batch: self.lines.finish(rows), numbers, records, faults, came: Came::default() }
     }
 }

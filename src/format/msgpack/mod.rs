@@ -15,12 +15,13 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 use super::blocks::lost;
-use super::json::{Json, line_decoder};
+use super::json::{self, Json};
 use super::read_at::Cursor;
 use super::{
-    BlockDecoding, Decoder, Decoding, Encoder, Fault, Format, FormatError, Input, Layout, Part, Parts, Spot, clip,
-    refuse_type, skip,
+    BlockDecoding, Came, Decoder, Decoding, Encoder, Fault, Format, FormatError, Input, Layout, Part, Parts, Records,
+    Spot, clip, refuse_type, skip,
 };
+use crate::counted::counted;
 use crate::options::{OptionSpec, Options};
 use walk::{Depth, Head, Stop, end, head, write_json};
 
@@ -98,9 +99,11 @@ impl BlockDecoding for MsgPackDecoding {
                 (stream, false)
             }
         };
+        let records = json::lines(&self.layout);
         let mut rows = Rows {
             layout: self.layout.clone(),
-            decoder: line_decoder(&self.layout),
+            decoder: records.decoder(),
+            lines: records,
             input,
             buffer: Vec::new(),
             at: 0,
@@ -128,6 +131,7 @@ impl BlockDecoding for MsgPackDecoding {
 /// An input being read.
 struct Rows {
     layout: Arc<Layout>,
+    lines: Arc<dyn Records>,
     decoder: Box<dyn Decoder>,
     input: Box<dyn Read + Send>,
     /// What was read and is not passed yet begins at `at`.
@@ -174,6 +178,7 @@ impl Rows {
         let mut part = self.decoder.decode(&lines);
         part.faults.extend(flawed);
         part.faults.sort_by_key(|fault| fault.record);
+        part.came = Came::text(lines.into(), &self.lines);
         Ok(Some(part))
     }
 
@@ -212,7 +217,10 @@ impl Rows {
             } else if self.ended {
                 return match self.elements {
                     0 => Ok(None),
-                    left => Err(format!("not whole: the array lacks {left} elements at its end, byte offset {offset}")),
+                    left => {
+                        let left = counted(left, "element");
+                        Err(format!("not whole: the array lacks {left} at its end, byte offset {offset}"))
+                    }
                 };
             }
             self.fill()?;

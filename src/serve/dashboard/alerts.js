@@ -110,5 +110,5 @@ export function draw(changed) {
   part.no.hidden = total > 0; part.scroll.hidden = letters.length === 0;
   // A row that a view and a sink miss is one row, and has a letter of each.
   set(part.total, total ? `${count(total)} ${total === 1 ? "row" : "rows"} in all; the newest ${letters.length === 1 ? "letter" : count(letters.length) + " letters"}:` : "");
-  list(part.body, letters, letter => letter.key, letter => make("tr", {}, ...[letter.source, letter.reason, letter.reason === "late" && /^\d+$/.test(letter.detail) ? `by ${span(Number(letter.detail))}` : letter.detail, letter.position].map(text => make("td", {}, text)), make("td", { class: "content" }, make("code", { dir: "auto" }, letter.content))));
+  list(part.body, letters, letter => letter.key, letter => make("tr", {}, ...[letter.source, letter.reason, letter.detail.replace(/^(\d+) ms behind the watermark/, (_, ms) => `by ${span(Number(ms))}`), letter.position].map(text => make("td", {}, text)), make("td", { class: "content" }, make("code", { dir: "auto" }, letter.content))));
 }

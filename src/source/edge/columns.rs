@@ -10,7 +10,6 @@ use arrow_schema::ArrowError;
 use datafusion_common::DataFusionError;
 
 use super::Edge;
-use crate::format;
 
 impl Edge {
     /// Times of arrival in the type that the plan has them in.
@@ -30,7 +29,7 @@ impl Edge {
     pub(super) fn columns(
         &self,
         batch: &RecordBatch,
-        mut refuse: impl FnMut(usize, String, String),
+        mut refuse: impl FnMut(usize, String),
     ) -> (Vec<ArrayRef>, Option<BooleanArray>) {
         match self.compute(batch) {
             Ok(computed) => (batch.columns().iter().cloned().chain(computed).collect(), None),
@@ -41,8 +40,7 @@ impl Edge {
                     let one = batch.slice(row, 1);
                     let computed = self.compute(&one).unwrap_or_else(|error| {
                         *failed = true;
-                        let content = format::row_as_json(one.schema_ref(), one.columns(), 0);
-                        refuse(row, error.strip_backtrace(), content);
+                        refuse(row, error.strip_backtrace());
                         let null = |(field, _): &(arrow_schema::FieldRef, _)| {
                             arrow_array::new_null_array(field.data_type(), 1)
                         };
