@@ -113,7 +113,7 @@ fn oracle(
                 let Some(event) = event else { return rejects.push((position, "no_event_time".to_owned())) };
                 let behind = i128::from(*watermark) - i128::from(event);
                 if time.lateness_ms.is_some_and(|lateness| *watermark > i64::MIN && behind > i128::from(lateness)) {
-                    return rejects.push((position, format!("late {}", behind.min(i128::from(i64::MAX)))));
+                    return rejects.push((position, format!("late {} ms behind the watermark", behind.min(i128::from(i64::MAX)))));
                 }
                 *watermark = (*watermark).max(event.saturating_sub(time.bound_ms));
             }
@@ -227,7 +227,7 @@ fn one_by_one(time: Option<TimeSpec>, input: &[(Option<i64>, i64)]) -> (Vec<i64>
 fn w1_a_row_at_the_watermark_is_on_time() {
     let (accepted, rejects, watermarks) = one_by_one(timed(5, Some(0)), &[(Some(10), 1), (Some(5), 1), (Some(4), 1)]);
     assert_eq!((accepted, watermarks), (vec![10, 5], vec![5, 5, 5]));
-    assert_eq!((rejects[0].reason, rejects[0].detail.as_str()), ("late", "1"));
+    assert_eq!((rejects[0].reason, rejects[0].detail.as_str()), ("late", "1 ms behind the watermark"));
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn l2_a_rejected_row_is_a_dead_letter_with_its_lateness_and_is_counted() {
     let (mut steps, mut rejects) = (Vec::new(), Vec::new());
     edge.accept(decoded(&[(Some(100), 1), (Some(90), 1), (Some(89), 7)], 1), 0, &mut steps, &mut rejects);
     assert_eq!(rows(&steps).iter().map(|row| row.1).collect::<Vec<_>>(), [100, 90]);
-    assert_eq!((rejects.len(), rejects[0].reason, rejects[0].detail.as_str()), (1, "late", "11"));
+    assert_eq!((rejects.len(), rejects[0].reason, rejects[0].detail.as_str()), (1, "late", "11 ms behind the watermark"));
     assert_eq!(rejects[0].source, "s");
     assert!(rejects[0].content.contains(r#""x":7"#), "{}", rejects[0].content);
     let counts = edge.counts();
@@ -371,7 +371,7 @@ fn w6_who_followed_while_idle_is_late_by_the_others_watermark() {
     assert_eq!(rejects.len(), 1);
     assert_eq!(
         (rejects[0].detail.as_str(), rejects[0].content.as_str()),
-        ("3", r#"{"ts":"1970-01-01T00:00:00.047Z","x":1,"q":100}"#)
+        ("3 ms behind the watermark", r#"{"ts":"1970-01-01T00:00:00.047Z","x":1,"q":100}"#)
     );
     assert_eq!((edge.counts().accepted_late, edge.counts().on_time, edge.watermark()), (1, 3, 51));
     edge.finish();
