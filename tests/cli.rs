@@ -416,7 +416,7 @@ fn a_run_says_why_rows_are_dead_letters() {
     assert_eq!(code, Some(0), "{err}");
     assert!(err.contains("1 row of source 't' not taken") && err.contains("no row"), "{err}");
     assert!(err.contains("1 row of view 'q' failed (evaluation)") && err.contains("division by zero"), "{err}");
-    assert!(err.contains("1 of them dead letters, 1 row failed"), "{err}");
+    assert!(err.contains("1 of them a dead letter, 1 row failed"), "{err}");
     let lines = fs::read_to_string(folder.path().join("dead.ndjson")).unwrap();
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
@@ -429,7 +429,7 @@ fn a_run_says_why_rows_are_dead_letters() {
     for (most, expected) in [("0.3", 1), ("30%", 1), ("34%", 0), ("1", 0)] {
         let (code, _, err) = run(&["--max-rejected", most]);
         assert_eq!(code, Some(expected), "{most}: {err}");
-        assert_eq!(err.contains("source 't': 1 of 3 rows are dead letters"), expected == 1, "{err}");
+        assert_eq!(err.contains("source 't': 1 of 3 rows is a dead letter"), expected == 1, "{err}");
     }
     // All of them.
     fs::write(folder.path().join("in.ndjson"), "no row\n[]\n").unwrap();

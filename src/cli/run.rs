@@ -370,8 +370,9 @@ fn judge(engine: &Engine, most: Option<Share>) -> Result<(), String> {
             None => (rejected > 0 && rejected == received, "all of them; --max-rejected 1 lets that pass"),
         };
         if too_many {
+            let are = if rejected == 1 { "is a dead letter" } else { "are dead letters" };
             let (rejected, received) = (grouped(rejected), counted(received, "row"));
-            return Err(format!("source '{}': {rejected} of {received} are dead letters, {allowed}", source.name()));
+            return Err(format!("source '{}': {rejected} of {received} {are}, {allowed}", source.name()));
         }
     }
     Ok(())
@@ -382,6 +383,7 @@ fn report(summary: &Summary) {
     let rows = counted(summary.rows_received, "row");
     let lost = match summary.rows_rejected {
         0 => String::new(),
+        1 => ", 1 of them a dead letter".to_owned(),
         rejected => format!(", {} of them dead letters", grouped(rejected)),
     };
     let failed = match summary.rows_failed {

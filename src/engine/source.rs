@@ -3,6 +3,7 @@
 //! Invariants: what a partition pushes is in its own order, under its own lock; rows are dealt to the workers in turn, moves
 //! and ends go to all of them. A partition that has ended pushes nothing more.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -51,6 +52,8 @@ pub(super) struct Partition {
     pub(super) split: SplitId,
     pub(super) state: Mutex<Reading>,
     pub(super) counts: Mutex<EdgeCounts>,
+    /// How many rows were told to be late by each of the rows that moved the watermark far, by where these stand.
+    pub(super) leaps_told: Mutex<BTreeMap<String, u64>>,
     watermark: AtomicI64,
     ended: AtomicBool,
     /// When rows came last, in ms of the source's clock.
@@ -121,6 +124,7 @@ impl Source {
                 split,
                 state: Mutex::new(reading),
                 counts: Mutex::default(),
+                leaps_told: Mutex::default(),
                 watermark: AtomicI64::new(i64::MIN),
                 ended: AtomicBool::new(false),
                 last_rows_ms: AtomicU64::new(0),
@@ -318,6 +322,7 @@ impl Source {
             reading.ended = true;
             // What it came to counts for those that are idle.
             partition.watermark.store(reading.edge.watermark(), Ordering::Relaxed);
+            self.tell_leaps(partition, &reading.edge.counts().leaps, true);
             reading.edge.finish();
             partition.ended.store(true, Ordering::Release);
             partition.standing.ended();
@@ -446,16 +451,6 @@ impl Source {
         let last = self.partitions[index].last_rows_ms.load(Ordering::Relaxed);
         let since = self.clock.elapsed_ms().saturating_sub(last);
         self.live && time.idle_timeout.is_some_and(|timeout| u128::from(since) >= timeout.as_millis())
-    }
-
-    fn count(&self, partition: &Partition, now: &EdgeCounts) {
-        let mut before = lock(&partition.counts);
-        self.metrics.count(&before, now);
-        let new = now.leaps.total() - before.leaps.total();
-        for leap in now.leaps.iter().rev().take(new as usize) {
-            tracing::warn!("source '{}': {leap}", self.spec.name);
-        }
-        before.clone_from(now);
     }
 
     /// Nobody reads any more.

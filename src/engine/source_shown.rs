@@ -9,7 +9,7 @@ use super::source_metrics::{SourceMetrics, seconds, state};
 use crate::delta::Reject;
 use crate::metrics::labels;
 use crate::retry::{Stand, Standing, State};
-use crate::source::{EdgeCounts, Position, SplitId};
+use crate::source::{EdgeCounts, Leaps, Position, SplitId};
 
 impl Source {
     /// What it is doing, in a word.
@@ -71,6 +71,30 @@ impl Source {
     /// Why rows were not taken, the most frequent reason first.
     pub fn rejected_for(&self) -> Vec<RejectedFor> {
         self.rejected.kinds()
+    }
+
+    /// Takes over what was counted at the edge of a partition.
+    pub(super) fn count(&self, partition: &Partition, now: &EdgeCounts) {
+        let mut before = lock(&partition.counts);
+        self.metrics.count(&before, now);
+        if now.leaps.total() > before.leaps.total() {
+            self.tell_leaps(partition, &now.leaps, false);
+        }
+        before.clone_from(now);
+    }
+
+    /// Tells in the log of the rows that moved the watermark far: each once, and at the end of the input how many rows were late by it
+    /// if there are more by then.
+    pub(super) fn tell_leaps(&self, partition: &Partition, leaps: &Leaps, ended: bool) {
+        let mut told = lock(&partition.leaps_told);
+        for leap in leaps.iter() {
+            let news = told.get(&leap.position).is_none_or(|late| ended && leap.made_late > *late);
+            if news {
+                tracing::warn!("source '{}': {}", self.spec.name, leap.told(ended));
+                told.insert(leap.position.clone(), leap.made_late);
+            }
+        }
+        told.retain(|position, _| leaps.iter().any(|leap| leap.position == *position));
     }
 
     /// Keeps a dead letter and counts it.

@@ -11,6 +11,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::blocks::{Adapter, lost, next_batch, readable};
+use super::foreign::plain;
 use super::read_at::Cursor;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Parts, Spot};
 use crate::options::{OptionSpec, Options};
@@ -168,7 +169,7 @@ impl Iterator for Batches {
 }
 
 fn not_arrow(error: &str) -> String {
-    format!("not Arrow IPC: {error}")
+    format!("not Arrow IPC: {}", plain(error))
 }
 
 /// Whether a file has the file form; leaves it at its start.

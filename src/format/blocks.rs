@@ -10,6 +10,7 @@ use arrow_schema::{DataType, Fields, SchemaRef};
 
 use super::cells::pair;
 use super::fit::{Fitted, Misfit, fit};
+use super::foreign::plain;
 use super::{Came, Fault, Layout, Part, Times, batch, case_matters, expansion, listed, row_as_json};
 use crate::guard::guarded;
 
@@ -34,7 +35,7 @@ pub(super) fn next_batch<E: std::fmt::Display>(
     reader: &mut impl Iterator<Item = Result<RecordBatch, E>>,
 ) -> Option<Result<RecordBatch, String>> {
     match readable(|| Ok(reader.next())) {
-        Ok(next) => next.map(|batch| batch.map_err(|error| error.to_string())),
+        Ok(next) => next.map(|batch| batch.map_err(|error| plain(&error.to_string()))),
         Err(what) => Some(Err(what)),
     }
 }

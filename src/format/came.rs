@@ -95,7 +95,9 @@ impl Finder<'_> {
         while self.mark.at < text.len() {
             let (found, record) = records.step(text, &mut self.mark);
             if found >= number {
-                return (found == number).then(|| clip(text[record].trim_ascii_end()));
+                // Behind the last there may be space.
+                let there = found == number && record.start < text.len();
+                return there.then(|| clip(text[record].trim_ascii_end()));
             }
         }
         None

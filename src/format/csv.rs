@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, SchemaRef};
 
 use super::encoding::Encoding;
 use super::{
@@ -31,9 +31,9 @@ use split::{End, without_end};
 #[derive(Debug)]
 pub(super) struct Csv;
 
-/// The first type in a schema that has no text form in a field.
-fn check_types(schema: &SchemaRef) -> Result<(), FormatError> {
-    let nested = |field: &&arrow_schema::FieldRef| field.data_type().is_nested();
+/// Refuses the first type in a schema that has no text form in a field, unless its column may be one that is not there.
+fn check_types(schema: &SchemaRef, absent: bool) -> Result<(), FormatError> {
+    let nested = |field: &&FieldRef| field.data_type().is_nested() && !(absent && field.is_nullable());
     schema.fields().iter().find(nested).map_or(Ok(()), |field| Err(refuse_type("csv", field)))
 }
 
@@ -55,18 +55,18 @@ impl Format for Csv {
     }
 
     fn decoding(&self, layout: &Layout, options: &Options) -> Result<Decoding, FormatError> {
-        check_types(&layout.wanted)?;
+        let dialect = Arc::new(Dialect::new(options, layout.max_row_bytes)?);
+        check_types(&layout.wanted, layout.may_lack && dialect.header)?;
         for field in layout.wanted.fields() {
             if super::cells::Cells::new(field.data_type(), &layout.times).is_none() {
                 return Err(refuse_type(self.name(), field));
             }
         }
-        let dialect = Arc::new(Dialect::new(options, layout.max_row_bytes)?);
         Ok(Decoding::Text(Arc::new(CsvDecoding { layout: Arc::new(layout.clone()), dialect })))
     }
 
     fn encoder(&self, schema: &SchemaRef, options: &Options) -> Result<Box<dyn Encoder>, FormatError> {
-        check_types(schema)?;
+        check_types(schema, false)?;
         Ok(Box::new(encode::CsvEncoder::new(schema.clone(), Dialect::new(options, usize::MAX)?)?))
     }
 }
@@ -86,18 +86,22 @@ struct CsvRecords {
     targets: Vec<Option<usize>>,
     /// Wanted columns that no field fills.
     missing: Vec<usize>,
+    /// The header, without its end.
+    header: Vec<u8>,
 }
 
 impl CsvDecoding {
-    fn records(&self, targets: Vec<Option<usize>>) -> Arc<CsvRecords> {
+    fn records(&self, targets: Vec<Option<usize>>, header: &[u8]) -> Arc<CsvRecords> {
         let mut filled = vec![false; self.layout.wanted.fields().len()];
         targets.iter().flatten().for_each(|&column| filled[column] = true);
         let missing = (0..filled.len()).filter(|&column| !filled[column]).collect();
-        Arc::new(CsvRecords { layout: self.layout.clone(), dialect: self.dialect.clone(), targets, missing })
+        let (layout, dialect) = (self.layout.clone(), self.dialect.clone());
+        Arc::new(CsvRecords { layout, dialect, targets, missing, header: without_end(header).to_vec() })
     }
 
     /// What a header says of the columns; `Err` if its input cannot be what is declared.
-    fn headed(&self, names: &[String]) -> Result<Arc<CsvRecords>, String> {
+    fn headed(&self, header: &[u8]) -> Result<Arc<CsvRecords>, String> {
+        let names = &self.dialect.marks.names(header);
         let wanted = self.layout.wanted.fields();
         let places: HashMap<&str, usize> =
             wanted.iter().zip(0..).map(|(field, at)| (field.name().as_str(), at)).collect();
@@ -111,7 +115,11 @@ impl CsvDecoding {
                 ));
             }
         }
-        let records = self.records(names.iter().map(|name| places.get(name.as_str()).copied()).collect());
+        let nested = |field: &&FieldRef| field.data_type().is_nested() && first.contains_key(field.name().as_str());
+        if let Some(field) = wanted.iter().find(nested) {
+            return Err(refuse_type("csv", field).to_string());
+        }
+        let records = self.records(names.iter().map(|name| places.get(name.as_str()).copied()).collect(), header);
         let (known, surplus): (Vec<&str>, Vec<&str>) =
             names.iter().map(String::as_str).partition(|name| declared.contains_key(name));
         if known.is_empty() && !wanted.is_empty() {
@@ -152,11 +160,12 @@ impl TextDecoding for CsvDecoding {
     }
 
     fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
+        super::is_text(head)?;
         let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         if !self.dialect.header {
             let mut targets = vec![None; self.layout.physical.fields().len()];
             self.layout.decode.iter().zip(0..).for_each(|(&physical, wanted)| targets[physical] = Some(wanted));
-            return Ok(Some(Beginning { skip, lines: 0, records: self.records(targets) }));
+            return Ok(Some(Beginning { skip, lines: 0, records: self.records(targets, b"") }));
         }
         let (marks, mut lines) = (&self.dialect.marks, 0);
         loop {
@@ -167,18 +176,13 @@ impl TextDecoding for CsvDecoding {
                 End::Whole(length) => length,
             };
             if length == 0 {
-                return Ok(Some(Beginning { skip, lines, records: self.records(Vec::new()) }));
+                return Ok(Some(Beginning { skip, lines, records: self.records(Vec::new(), b"") }));
             }
             let header = &rest[..length];
             skip += length;
             lines += memchr::memchr_iter(b'\n', header).count().max(1) as u64;
-            if marks.is_comment(header) {
+            if marks.is_comment(header) || without_end(header).is_empty() {
                 continue;
-            }
-            if let Some((_, packed)) = PACKED.iter().find(|(magic, _)| header.starts_with(magic)) {
-                return Err(format!(
-                    "the input is packed with {packed}: gzip and zstd files are read with 'compression', others are to be unpacked first"
-                ));
             }
             let line = header.strip_suffix(b"\n").unwrap_or(header);
             let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -191,17 +195,13 @@ impl TextDecoding for CsvDecoding {
             if std::str::from_utf8(header).is_err() {
                 return Err(format!("the header is {NOT_UTF8}"));
             }
-            return Ok(Some(Beginning { skip, lines, records: self.headed(&marks.names(header))? }));
+            return Ok(Some(Beginning { skip, lines, records: self.headed(header)? }));
         }
     }
 }
 
 /// What fields are apart by in files that others wrote.
 const DELIMITERS: &[char] = &[',', ';', '\t', '|'];
-
-/// How packed inputs begin.
-const PACKED: &[(&[u8], &str)] =
-    &[(b"\x1F\x8B", "gzip"), (b"\x28\xB5\x2F\xFD", "zstd"), (b"PK\x03\x04", "zip"), (b"BZh", "bzip2")];
 
 /// What is said of lines that end as old Macs wrote them.
 const BARE_CR: &str = "its lines end with CR alone; write them with LF, as by tr '\\r' '\\n' < FILE";

@@ -18,6 +18,7 @@ mod fit;
 #[cfg(test)]
 mod fit_tests;
 mod folder;
+mod foreign;
 pub(crate) mod json;
 #[cfg(test)]
 mod json_oracle;
@@ -54,6 +55,7 @@ pub use came::{Came, Finder, Lent, Mark};
 pub use constant::{Constant, constant};
 pub use encoding::{ENCODINGS, Encoding};
 pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, told_by};
+pub use foreign::is_text;
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
 pub use notices::Notices;
@@ -159,6 +161,12 @@ pub fn choose(options: &Options, path: &str) -> Result<&'static dyn Format, Form
     }
     let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
     let known = |format: &&&dyn Format| format.extensions().contains(&extension.as_str());
+    if foreign::UNREAD.contains(&extension.as_str()) && !FORMATS.iter().any(|format| known(&format)) {
+        return Err(FormatError::Schema {
+            what: format!("'{path}' is packed in a way that is not read"),
+            remedy: "unpack it, or pack it with gzip (.gz) or Zstandard (.zst) once".to_owned(),
+        });
+    }
     FORMATS.iter().find(known).copied().ok_or_else(|| FormatError::Schema {
         what: format!("the format of '{path}' cannot be told from its name"),
         remedy: format!("add 'format' = one of {}", words.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")),
@@ -180,6 +188,8 @@ pub struct Layout {
     pub max_row_bytes: usize,
     /// How deep a row may be nested; 1 is a row of plain values.
     pub max_depth: u32,
+    /// Whether an input may lack columns of types that its format cannot hold, and is refused only if it names them.
+    pub may_lack: bool,
     /// Where is told what an input has not.
     pub notices: Notices,
 }
@@ -203,6 +213,7 @@ impl Layout {
             times: Times::of(options)?,
             max_row_bytes,
             max_depth: MAX_DEPTH,
+            may_lack: false,
             notices: Notices::default(),
         })
     }

@@ -24,7 +24,7 @@ impl Notices {
     }
 
     /// Tells what may not be meant so.
-    pub(super) fn warn(&self, what: &str) {
+    pub fn warn(&self, what: &str) {
         if self.is_new(what) {
             tracing::warn!("{}", self.text(what));
         }

@@ -19,6 +19,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::blocks::{Adapter, lost, next_batch, readable};
+use super::foreign::plain;
 use super::read_at::Cursor;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part, Parts, Spot};
 use crate::counted::counted;
@@ -84,9 +85,10 @@ impl BlockDecoding for ParquetDecoding {
         if file.length() == 0 {
             return Err("not Parquet: there are 0 bytes; whoever wrote it did not get to its end".to_owned());
         }
+        ends(&file)?;
         let load =
             || ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|error| error.to_string());
-        let metadata = readable(load).map_err(|error| format!("not Parquet: {error}"))?;
+        let metadata = readable(load).map_err(|error| format!("not Parquet: {}", plain(&error)))?;
         if let Some(packing) =
             metadata.metadata().row_groups().first().and_then(|group| group.columns().iter().find_map(unread))
         {
@@ -109,6 +111,24 @@ impl BlockDecoding for ParquetDecoding {
             passed: from.within,
             open: None,
         }))
+    }
+}
+
+/// Refuses a file that does not begin and end as Parquet does.
+fn ends(file: &Cursor) -> Result<(), String> {
+    let four = |at: u64| -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        file.at(at).take(4).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let (begins, ends) = (four(0), four(file.length().saturating_sub(4)));
+    match (begins.map_err(|error| error.to_string())?.as_slice(), ends.map_err(|error| error.to_string())?.as_slice()) {
+        (b"PARE", _) | (_, b"PARE") => Err("its index is encrypted, which is not read".to_owned()),
+        (b"PAR1", b"PAR1") => Ok(()),
+        (b"PAR1", _) => {
+            Err("not Parquet: it breaks off before its index; whoever wrote it did not get to its end".to_owned())
+        }
+        _ => Err("not Parquet: it does not begin as a file of Parquet does".to_owned()),
     }
 }
 

@@ -231,7 +231,7 @@ impl About {
             ahead_of_clock: leap.ahead,
             made_late: leap.made_late,
             hint: leap.hint.clone(),
-            text: leap.to_string(),
+            text: leap.told(source.ended()),
         };
         let name = |column: usize| match spec.decode.get(column) {
             Some(&physical) => spec.physical.field(physical).name().clone(),

@@ -113,7 +113,10 @@ fn oracle(
                 let Some(event) = event else { return rejects.push((position, "no_event_time".to_owned())) };
                 let behind = i128::from(*watermark) - i128::from(event);
                 if time.lateness_ms.is_some_and(|lateness| *watermark > i64::MIN && behind > i128::from(lateness)) {
-                    return rejects.push((position, format!("late {} ms behind the watermark", behind.min(i128::from(i64::MAX)))));
+                    return rejects.push((
+                        position,
+                        format!("late {} ms behind the watermark", behind.min(i128::from(i64::MAX))),
+                    ));
                 }
                 *watermark = (*watermark).max(event.saturating_sub(time.bound_ms));
             }
@@ -291,7 +294,7 @@ fn a_row_that_makes_others_late_is_named() {
         let leap = &leaps[0];
         assert_eq!((leap.position.as_str(), leap.made_late, leap.ahead), ("a.json:10", 20, true));
         assert_eq!((leap.event_ms, leap.from_ms), (day + 24 * hour, day + 8_000 - 5));
-        let text = leap.to_string();
+        let text = leap.told(true);
         assert!(text.contains("a.json:10 has the event time 2023-11-15T22:13:20.000Z, "), "{text}");
         assert!(text.contains("'max-future-skew'; 20 rows behind it are late by it"), "{text}");
     }
@@ -303,7 +306,7 @@ fn times_of_another_unit_are_named() {
     let (mut steps, mut rejects) = (Vec::new(), Vec::new());
     let input = [1_770_586_844, 1_770_586_845].map(|seconds| (Some(seconds), 1));
     edge.accept(decoded(&input, 1), 1_770_586_900_000, &mut steps, &mut rejects);
-    let told: Vec<String> = edge.counts().leaps.iter().map(ToString::to_string).collect();
+    let told: Vec<String> = edge.counts().leaps.iter().map(|leap| leap.told(true)).collect();
     let expected = "record 1 of partition 0 has the event time 1970-01-21T11:49:46.844Z; it looks like seconds: write 'timestamp.unit' = 's'";
     assert_eq!(told, [expected]);
     let input = [1_770_586_844_790, 1_770_586_844].map(|ms| (Some(ms), 1));
@@ -329,7 +332,10 @@ fn l2_a_rejected_row_is_a_dead_letter_with_its_lateness_and_is_counted() {
     let (mut steps, mut rejects) = (Vec::new(), Vec::new());
     edge.accept(decoded(&[(Some(100), 1), (Some(90), 1), (Some(89), 7)], 1), 0, &mut steps, &mut rejects);
     assert_eq!(rows(&steps).iter().map(|row| row.1).collect::<Vec<_>>(), [100, 90]);
-    assert_eq!((rejects.len(), rejects[0].reason, rejects[0].detail.as_str()), (1, "late", "11 ms behind the watermark"));
+    assert_eq!(
+        (rejects.len(), rejects[0].reason, rejects[0].detail.as_str()),
+        (1, "late", "11 ms behind the watermark")
+    );
     assert_eq!(rejects[0].source, "s");
     assert!(rejects[0].content.contains(r#""x":7"#), "{}", rejects[0].content);
     let counts = edge.counts();

@@ -13,7 +13,7 @@ use super::beside::Beside;
 use super::monitored::Monitored;
 use super::partition::Place;
 use super::path_values::{DEFAULT_NAME, default_name, path_values};
-use super::splits::{self, WATCHED, WILD, files_of, splits_of};
+use super::splits::{self, Found, WATCHED, WILD, found, splits_of};
 use super::text::{self, TextInput, TextReader};
 use super::unpacking::{COMPRESSION, packed, unpacked};
 use super::{
@@ -96,8 +96,8 @@ impl Connector for Filesystem {
         if watched {
             return None;
         }
-        let found = files_of(spec, path)
-            .and_then(|files| files.into_iter().find_map(|file| File::open(file).err()).map_or(Ok(()), Err));
+        let found = found(spec, path)
+            .and_then(|found| found.files.into_iter().find_map(|file| File::open(file).err()).map_or(Ok(()), Err));
         found.err().map(|error| format!("{path}: {error}"))
     }
 
@@ -131,6 +131,7 @@ impl Connector for Filesystem {
         let layout = layout(spec)?;
         let Some(interval) = interval(&spec.options)? else {
             let threads = cores.div_ceil(splits.len().max(1));
+            tell_of_folders(&layout, path(spec)?, found(spec, path(spec)?).ok());
             let open = |(split, start): &(SplitId, Start)| {
                 reader(spec, &layout, splits::file(path(spec)?, split), threads, start.position())
             };
@@ -148,12 +149,25 @@ impl Connector for Filesystem {
                 io::Error::new(io::ErrorKind::NotFound, "no folder there to watch; write a folder, or a pattern");
             return Err(failed(spec, error));
         }
-        let look = Box::new(move || splits_of(&looking, self::path(&looking).unwrap_or_default()));
+        let told = layout.clone();
+        let look = Box::new(move || {
+            let path = self::path(&looking).unwrap_or_default();
+            let found = found(&looking, path)?;
+            let splits = found.splits(path);
+            tell_of_folders(&told, path, Some(found));
+            splits
+        });
         let open = Box::new(move |split: &SplitId, from| {
             reader(&opening, &layout, splits::file(self::path(&opening)?, split), cores, from)
         });
         Ok(vec![Box::new(Monitored::new(&spec.name, &path, interval, look, open, start.position()))])
     }
+}
+
+/// Tells, once, of folders that are passed over.
+fn tell_of_folders(layout: &Layout, path: &str, found: Option<Found>) {
+    let notice = found.and_then(|found| found.notice(path));
+    notice.iter().for_each(|notice| layout.notices.warn(notice));
 }
 
 /// The reader of one file, from a position on.
@@ -166,14 +180,14 @@ fn reader(
 ) -> Result<Box<dyn Reader>, SourceError> {
     let name = file.display().to_string();
     let (packing, bare) = packed(&spec.options, &name)?;
-    let format = format::choose(&spec.options, bare).map_err(|error| refuse(spec, error))?;
+    let format = format::choose(&spec.options, bare).map_err(|error| of_file(&name, refuse(spec, error)))?;
     streamed(spec, packing, format)?;
     let layout = Layout { notices: layout.notices.at(&name), ..layout.clone() };
     let (values, layout) = match path_values(spec, &file, &layout)? {
         Some((values, layout)) => (Some(values), layout),
         None => (None, layout),
     };
-    let decoding = format.decoding(&layout, &spec.options).map_err(|error| refuse(spec, error))?;
+    let decoding = format.decoding(&layout, &spec.options).map_err(|error| of_file(&name, refuse(spec, error)))?;
     // Opened when it is read: a folder may hold more files than may be open at once.
     Ok(Box::new(FileReader {
         path: file,
@@ -264,6 +278,17 @@ pub(super) fn refuse(spec: &SourceSpec, error: FormatError) -> SourceError {
     }
 }
 
+/// The refusal of one of the files of a folder or pattern.
+fn of_file(name: &str, error: SourceError) -> SourceError {
+    match error {
+        SourceError::Schema { source_name, what, remedy } if !what.contains(name) => {
+            let remedy = format!("{remedy}; or name the files that are meant by a pattern: 'path' = 'in/*.csv'");
+            SourceError::Schema { source_name, what: format!("{name}: {what}"), remedy }
+        }
+        other => other,
+    }
+}
+
 /// What a source asks of a format.
 pub(super) fn layout(spec: &SourceSpec) -> Result<Layout, SourceError> {
     let layout = Layout::new(&spec.physical, &spec.decode, &spec.options).map_err(|error| refuse(spec, error))?;
@@ -339,9 +364,8 @@ impl FileReader {
                 let first = move || once.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let open = Box::new(move |at| again.open(first(), at));
                 let text = TextInput { open, decoding, layout, threads, chunk_bytes, live: false };
-                let name = self.name.clone();
-                let failed = |error| Place::new("", &name).failed("reading", error);
-                Box::new(TextReader::start(text, place, &self.from).map_err(failed)?)
+                let started = TextReader::start(text, place.clone(), &self.from);
+                Box::new(started.map_err(|error| place.failed("reading", error))?)
             }
             Decoding::Blocks(decoding) => {
                 let bad = |error: String| place.failed("reading", io::Error::new(io::ErrorKind::InvalidData, error));

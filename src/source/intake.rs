@@ -94,6 +94,8 @@ impl Intake {
         let headers = Headers::of(spec, &declared)?;
         let mut layout = without(&declared, |at| spec.metadata.iter().any(|(column, _)| *column == at));
         layout.max_depth = limits.depth;
+        // Each body says what it has.
+        layout.may_lack = true;
         if spec.options.get("max-row-bytes").is_none() {
             layout.max_row_bytes = limits.bytes;
         }
@@ -172,6 +174,7 @@ impl Intake {
         match written {
             Written::Json | Written::Lines => {
                 let body = text();
+                format::is_text(&body)?;
                 let within = body.trim_ascii();
                 let array = within.strip_prefix(b"[");
                 if written == Written::Lines && array.is_none() {

@@ -35,21 +35,24 @@ pub struct Leap {
     pub hint: Option<String>,
 }
 
-impl std::fmt::Display for Leap {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Leap {
+    /// What is told of it while its input goes on, or once that has ended.
+    pub fn told(&self, ended: bool) -> String {
         let Leap { position, event_ms, from_ms, ahead, made_late, hint } = self;
-        write!(f, "{position} has the event time {}", format_time_ms(*event_ms))?;
+        let mut told = format!("{position} has the event time {}", format_time_ms(*event_ms));
         if *from_ms != i64::MIN {
-            write!(f, ", {} after the watermark before it", about(event_ms.saturating_sub(*from_ms)))?;
+            told += &format!(", {} after the watermark before it", about(event_ms.saturating_sub(*from_ms)));
         }
         if *ahead {
-            write!(f, ", further ahead of the clock than 'max-future-skew'")?;
+            told += ", further ahead of the clock than 'max-future-skew'";
         }
         if *made_late > 0 {
-            let (are, were) = if *made_late == 1 { ("is", "was") } else { ("are", "were") };
-            write!(f, "; {} behind it {are} late by it and {were} rejected", counted(*made_late, "row"))?;
+            let are = if *made_late == 1 { "is" } else { "are" };
+            let so_far = if ended { "" } else { " so far" };
+            told += &format!("; {} behind it {are} late by it{so_far}, and rejected", counted(*made_late, "row"));
         }
-        hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
+        hint.iter().for_each(|hint| told += &format!("; {hint}"));
+        told
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod arrival;
 mod beside;
+mod changed;
 mod chunks;
 mod datagen;
 mod dedup;

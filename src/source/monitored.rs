@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::changed::Changed;
 use super::{Decoded, FilesFound, Position, Read, Reader, SourceError, SplitId};
 use crate::format::Spot;
 use crate::retry::Standing;
@@ -39,6 +40,7 @@ struct State {
     from: Position,
     reading: Option<Box<dyn Reader>>,
     looked: Option<Clock>,
+    changed: Changed,
 }
 
 impl Monitored {
@@ -68,6 +70,9 @@ impl Monitored {
     /// The file at hand is done: the next one's records are counted anew, rows are not.
     fn end(&mut self) {
         self.state.reading = None;
+        if let Some(file) = self.state.files.at_hand() {
+            self.state.changed.read(&self.path, file);
+        }
         self.state.from.records = 0;
         self.state.from.spot = Spot::default();
     }
@@ -91,6 +96,13 @@ impl Monitored {
             }
         };
         self.standing.went_well(&what);
+        for file in self.state.changed.among(&self.path, &found) {
+            tracing::warn!(
+                "source '{}': {file} was written to after it was read: a file is read once; write what is new to another, and \
+                 rename it into the folder when it is whole",
+                self.source
+            );
+        }
         for file in found {
             if self.state.known.insert(file.clone()) {
                 self.state.files.push(file);

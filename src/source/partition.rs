@@ -7,7 +7,7 @@ use crate::delta::Reject;
 use crate::format::{Part, Spot};
 
 /// The place reached in one partition.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     source: String,
     name: String,

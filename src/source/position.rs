@@ -120,7 +120,8 @@ impl FilesFound {
 
     /// The file at hand.
     pub(super) fn at_hand(&self) -> Option<SplitId> {
-        self.all().get(self.begun.checked_sub(1)?).cloned()
+        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list[..self.found].get(self.begun.checked_sub(1)?).cloned()
     }
 
     /// All of them.

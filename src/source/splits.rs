@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::{SourceSpec, SplitId};
+use crate::counted::counted;
 use crate::format;
 
 /// What makes a path a pattern.
@@ -12,15 +13,44 @@ pub(super) const WILD: [char; 3] = ['*', '?', '['];
 /// The one split of a folder that is watched.
 pub(super) const WATCHED: &str = ".";
 
-/// The files of a source, sorted.
-pub(super) fn files_of(spec: &SourceSpec, path: &str) -> io::Result<Vec<PathBuf>> {
+/// What a path leads to.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The files, sorted.
+    pub(super) files: Vec<PathBuf>,
+    /// Folders below that are by no column: what is in them is not read.
+    passed_over: Vec<PathBuf>,
+}
+
+impl Found {
+    /// The files as splits of that path.
+    pub(super) fn splits(&self, path: &str) -> io::Result<Vec<SplitId>> {
+        let base = base(path);
+        self.files.iter().map(|file| split(&base, file)).collect()
+    }
+
+    /// What is to be told of folders that are passed over.
+    pub(super) fn notice(&self, path: &str) -> Option<String> {
+        let first = self.passed_over.iter().min()?.display();
+        let folders = counted(self.passed_over.len(), "folder");
+        let are = if self.passed_over.len() == 1 { "is" } else { "are" };
+        let pattern = Path::new(path).join("*/*");
+        Some(format!(
+            "{folders} in '{path}' {are} passed over, the first '{first}': a folder is read that is by a column, column=value; what is \
+             in others is read by a pattern, '{}'",
+            pattern.display()
+        ))
+    }
+}
+
+/// What the path of a source leads to.
+pub(super) fn found(spec: &SourceSpec, path: &str) -> io::Result<Found> {
     files(path, &|name| spec.physical.fields().iter().any(|field| field.name() == name))
 }
 
-/// The same as splits.
+/// The files of a source as splits.
 pub(super) fn splits_of(spec: &SourceSpec, path: &str) -> io::Result<Vec<SplitId>> {
-    let base = base(path);
-    files_of(spec, path)?.iter().map(|file| split(&base, file)).collect()
+    found(spec, path)?.splits(path)
 }
 
 /// The split of a file below a folder; one that is elsewhere, by links or steps up, is known by all of its path.
@@ -52,9 +82,16 @@ fn base(path: &str) -> PathBuf {
     }
 }
 
-/// The files meant by a path, sorted; `is_column` knows the columns that folders may be by.
-fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+/// Whether a link leads to a folder that it is in.
+fn leads_back(entry: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    entry.is_symlink() && real(folder).zip(real(entry)).is_some_and(|(folder, entry)| folder.starts_with(entry))
+}
+
+/// The files meant by a path; `is_column` knows the columns that folders may be by.
+fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Found> {
     let hidden = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
+    let mut passed_over = Vec::new();
     let mut files: Vec<PathBuf> = match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             let (mut files, mut open) = (Vec::new(), vec![PathBuf::from(path)]);
@@ -64,14 +101,18 @@ fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf
                     let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                     if entry.is_file() && !hidden(&entry) {
                         files.push(entry);
-                    } else if entry.is_dir() && format::is_partition(&name, is_column) {
-                        open.push(entry);
+                    } else if entry.is_dir() && !leads_back(&entry, &folder) {
+                        match format::is_partition(&name, is_column) {
+                            true => open.push(entry),
+                            false if hidden(&entry) => {}
+                            false => passed_over.push(entry),
+                        }
                     }
                 }
             }
             files
         }
-        Ok(_) => return Ok(vec![PathBuf::from(path)]),
+        Ok(_) => return Ok(Found { files: vec![PathBuf::from(path)], passed_over }),
         Err(error) if !path.contains(WILD) => return Err(error),
         Err(_) => {
             let matches = glob::glob(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
@@ -83,7 +124,7 @@ fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf
         return Err(io::Error::new(io::ErrorKind::NotFound, what));
     }
     files.sort();
-    Ok(files)
+    Ok(Found { files, passed_over })
 }
 
 #[cfg(test)]
@@ -100,7 +141,7 @@ mod tests {
             std::fs::write(root.join(name), "").unwrap();
         }
         let known = |path: &str| -> Vec<String> {
-            let found = files(path, &|name| name == "k").unwrap();
+            let found = files(path, &|name| name == "k").unwrap().files;
             let splits: Vec<SplitId> = found.iter().map(|file| split(&base(path), file).unwrap()).collect();
             let back: Vec<PathBuf> = splits.iter().map(|split| file(path, split)).collect();
             assert_eq!(back, found, "{path}");

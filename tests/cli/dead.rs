@@ -74,7 +74,8 @@ fn letters_of_files_of_columns_show_their_columns() {
              CREATE SINK out WITH ('connector' = 'filesystem', 'path' = '{file}') AS SELECT * FROM t;"
         );
         assert_eq!(letters(folder.path(), &write), []);
-        let found = letters(folder.path(), &counting(&file, ""));
+        let mut found = letters(folder.path(), &counting(&file, ""));
+        found.iter_mut().for_each(|letter| letter.2 = letter.2.replace(".000Z", "Z"));
         let ts = "\"ts\":\"1970-01-01T00:00:01Z\"";
         let content = if whole { format!("{{\"k\":\"b\",\"more\":\"y\",{ts}}}") } else { format!("{{{ts}}}") };
         assert_eq!(found, [(format!("{file}:2"), "late".to_owned(), content)], "{format}");

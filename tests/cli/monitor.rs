@@ -110,3 +110,26 @@ fn what_cannot_be_watched_is_refused() {
         assert!(found == Some(code) && said.contains(told), "{found:?} {said}");
     }
 }
+
+/// What is not read is named: a file that grows after it was read, and a folder that is by no column.
+#[test]
+fn what_is_not_read_of_a_watched_folder_is_named() {
+    let folder = folder(WATCHED);
+    let there = |name: &str| folder.path().join("in").join(name);
+    fs::create_dir_all(there("deep")).unwrap();
+    fs::write(there("deep/x.csv"), "k,n,ts\n").unwrap();
+    fs::write(there("a.csv"), format!("k,n,ts\n{}", row("a", 1, 1))).unwrap();
+    let mut run = Running::start(command(folder.path(), &["run", "p.sql", "--listen", "127.0.0.1:0"]));
+    let address = served_at(&mut run);
+    until(&address, "/api/v1/views/seen/rows", "\"k\":\"a\",\"n\":1");
+    let passed_over = "1 folder in 'in/' is passed over, the first 'in/deep'";
+    if !run.said.iter().any(|line| line.contains(passed_over)) {
+        run.hears(passed_over);
+    }
+    // It is at its end by then, and looked at again.
+    std::thread::sleep(Duration::from_millis(300));
+    fs::OpenOptions::new().append(true).open(there("a.csv")).unwrap().write_all(row("a", 5, 2).as_bytes()).unwrap();
+    run.hears("in/a.csv was written to after it was read: a file is read once");
+    run.signal("-INT");
+    assert_eq!(run.ends().code(), Some(0));
+}

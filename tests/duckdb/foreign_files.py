@@ -213,6 +213,13 @@ class Files:
             lines = [json.dumps(row) + draw.choice(ends) for row in held]
             self.raw(f"ends_{name}__ndjson", "".join(lines).encode(), held)
             self.raw(f"ends_{name}_bom__ndjson", b"\xef\xbb\xbf" + "".join(lines).encode(), held)
+        # As jq and json.dumps(indent=2) write them, one behind the other, in several arrays.
+        objects = lambda indent: [json.dumps(row, indent=indent) for row in held]
+        self.raw("over_lines__json", "\n".join(objects(2)).encode(), held, "'decode-bytes' = '1 KiB'")
+        self.raw("array_over_lines__json", json.dumps(held, indent=2).encode(), held)
+        self.raw("on_one_line__json", "".join(objects(None)).encode(), held, "'decode-bytes' = '1 KiB'")
+        self.raw("arrays__json", "\n".join(f"[{row}]" for row in objects(None)).encode(), held, "'decode-bytes' = '1 KiB'")
+        self.raw("blank_before__csv", ("\n\r\n" + body(["\n"])).encode(), held)
         # A delimiter behind the last field is a field without a name.
         self.raw("trailing__csv", body(["\n"], "id,t,", ",").encode(), held)
         # Undeclared columns may have one name.
@@ -250,6 +257,11 @@ class Files:
         whole, broken = gzip.compress(text), bytearray(gzip.compress(text))
         broken[len(broken) // 2 : len(broken) // 2 + 40] = b"\xff" * 40
         zstd = pyarrow.Codec("zstd").compress(text, asbytes=True)
+        ids = pyarrow.array([1, 2], pyarrow.int32())
+        twice = pyarrow.table([ids, pyarrow.array(["a", "b"]), ids], names=["id", "t", "id"])
+        pyarrow.parquet.write_table(twice, self.at("twice.parquet"))
+        pyarrow.feather.write_feather(twice, self.at("twice.arrow"), compression="uncompressed")
+        whole_file = lambda name: open(self.at(name), "rb").read()
         for name, data, told in [
             ("cr.csv", b"id,t\r1,a\r2,b\r", "lines end with CR alone"),
             ("twice.csv", b"id,t,id\n1,a,2\n", "names column 'id' twice, as its fields 1 and 3"),
@@ -264,6 +276,12 @@ class Files:
             ("nothing.parquet", b"", "not Parquet: there are 0 bytes"),
             ("nothing.arrow", b"", "there are 0 bytes"),
             ("text.parquet", b"id,t\n1,a\n", "not Parquet"),
+            ("twice.parquet", whole_file("twice.parquet"), "names column 'id' twice, as number 1 and 3"),
+            ("twice.arrow", whole_file("twice.arrow"), "names column 'id' twice, as number 1 and 3"),
+            ("packed.ndjson", whole, "packed with gzip"),
+            ("other.ndjson", whole_file("twice.parquet"), "the input is Parquet"),
+            ("other.csv.gz", gzip.compress(whole_file("twice.arrow")), "the input is Arrow IPC"),
+            ("zeros.ndjson", text.decode().encode("utf-16-le"), "iconv -f UTF-16LE"),
             ("short.parquet", open(self.at("groups.parquet"), "rb").read()[:-9], "not Parquet"),
         ]:
             with open(self.at(f"refused_{name}"), "wb") as file:

@@ -112,7 +112,7 @@ fn a_body_that_lies_or_breaks_off_is_refused_whole() {
     for (headers, body, status) in [
         ("content-encoding: gzip\r\n", packed[..packed.len() / 2].to_vec(), 400),
         ("content-encoding: gzip\r\n", packed[..packed.len() - 4].to_vec(), 400),
-        ("content-encoding: gzip\r\n", gzip(&gzip(&vec![b' '; 64 << 20])), 202),
+        ("content-encoding: gzip\r\n", gzip(&gzip(&vec![b' '; 64 << 20])), 400),
         ("content-encoding: gzip\r\n", gzip(&vec![b' '; 64 << 20]), 413),
         ("content-encoding: zstd\r\n", zstd, 413),
         ("content-encoding: zstd\r\n", window, 400),

@@ -53,7 +53,11 @@ fn a_dead_letter_shows_the_row_as_it_came() {
         (
             "application/cloudevents-batch+json",
             format!("[{},{},{}]", envelope(first), envelope(late), envelope(timeless)).into_bytes(),
-            [late, timeless],
+            // With what the envelope says besides.
+            [
+                "{\"more\":[1, \"é\"],\"ts\":1000,\"id\":\"x\",\"type\":\"click\",\"source\":\"t\"}",
+                "{\"more\": \"x\", \"ts\":null,\"id\":\"x\",\"type\":\"click\",\"source\":\"t\"}",
+            ],
         ),
         (
             "application/vnd.apache.arrow.stream",

@@ -32,3 +32,19 @@ fn a_posted_header_is_held_to_what_a_files_is() {
     assert!(latin["errors"][0]["reason"].as_str().unwrap().contains("'csv.encoding' = 'ISO-8859-1'"), "{latin}");
     assert_eq!(sums(&server), ["a:1:null", "b:1:null", "né:1:7"]);
 }
+
+#[test]
+fn a_body_may_lack_what_csv_cannot_hold() {
+    let source =
+        "CREATE SOURCE clicks (page VARCHAR, ms BIGINT, tags ARRAY<VARCHAR>, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+        WITH ('connector' = 'http');
+        CREATE MATERIALIZED VIEW v AS SELECT page, tags FROM clicks EMIT CHANGES;";
+    let dataflow =
+        highwater::sql::plan(&[("ingest.sql".to_owned(), source.to_owned())], &highwater::sql::Catalog::new());
+    let server = super::Server::start(highwater::engine::Engine::start(dataflow.unwrap(), Config::default()).unwrap());
+    complete(&server, &taken(&server, "text/csv", b"\n\nts,page\n1000,a\n"));
+    let rows = server.json("/api/v1/views/v/rows");
+    assert_eq!((&rows["rows"][0]["page"], &rows["rows"][0]["tags"]), (&json!("a"), &json!(null)), "{rows}");
+    let (status, _, answer) = post(&server, EVENTS, "content-type: text/csv\r\n", b"ts,tags\n1000,x\n");
+    assert!(status == 400 && answer["detail"].as_str().unwrap().contains("cannot hold column 'tags'"), "{answer}");
+}

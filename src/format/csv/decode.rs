@@ -17,6 +17,7 @@ pub(super) struct CsvDecoder {
     plain: bool,
     targets: Vec<Option<usize>>,
     missing: Vec<usize>,
+    header: Vec<u8>,
     cells: Vec<Cells>,
     scratch: Vec<u8>,
     number: Vec<u8>,
@@ -33,6 +34,7 @@ impl CsvDecoder {
             plain: records.dialect.plain_numbers(),
             targets: records.targets.clone(),
             missing: records.missing.clone(),
+            header: records.header.clone(),
             cells,
             scratch: Vec::new(),
             number: Vec::new(),
@@ -73,6 +75,26 @@ impl CsvDecoder {
             null(&mut self.cells[*target], &self.layout, *target)?;
         }
         Ok(())
+    }
+}
+
+type Taken = Result<(), (&'static str, String)>;
+
+impl CsvDecoder {
+    /// Whether a record is the header once more.
+    fn is_header(&self, record: &[u8]) -> bool {
+        let record = record.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(record);
+        !record.is_empty() && record == self.header
+    }
+
+    /// Says of the header within a file what it is. Of columns of text it may be a row.
+    fn headed_again(&self, taken: Taken) -> Taken {
+        if taken.is_ok() {
+            self.layout
+                .notices
+                .warn("a record is the header again, as where files were put together: it is taken as a row");
+        }
+        taken.map_err(|(reason, _)| (reason, "the header again, as where files were put together".to_owned()))
     }
 }
 
@@ -152,6 +174,7 @@ impl Decoder for CsvDecoder {
             } else {
                 self.record(record).map_err(|detail| ("malformed", detail))
             };
+            let result = if self.is_header(record) { self.headed_again(result) } else { result };
             match result {
                 Ok(()) => {
                     if let Some(numbers) = &mut numbers {

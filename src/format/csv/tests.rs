@@ -335,3 +335,48 @@ fn wide_records_are_read_in_the_time_of_their_fields() {
     let part = decode("json", &columns, &[], format!("{{{object}}}\n{{{object}}}\n").as_bytes());
     assert_eq!((part.batch.num_rows(), ints(&part, 9_999)), (2, vec![Some(9_999); 2]));
 }
+
+/// Files that were put together have a header each. Of columns of text it could be a row, so it is one, and is told.
+#[test]
+fn the_header_again_is_told() {
+    let schema = |kind: &DataType| {
+        Arc::new(Schema::new(vec![Field::new("n", kind.clone(), true), Field::new("t", DataType::Utf8, true)]))
+    };
+    for (kind, again, rows) in [
+        (DataType::Int64, "n,t", 2),
+        (DataType::Int64, "\u{feff}n,t", 2),
+        (DataType::Utf8, "n,t", 3),
+        (DataType::Utf8, "t,n", 3),
+    ] {
+        let notices = Notices::of("s");
+        let layout = Layout::new(&schema(&kind), &[0, 1], &options(&[])).unwrap();
+        let layout = Layout { notices: notices.clone(), ..layout };
+        let Decoding::Text(csv) = Csv.decoding(&layout, &options(&[])).unwrap() else { panic!("CSV is text") };
+        let part = decode_text(csv.as_ref(), format!("n,t\r\n1,a\r\n{again}\r\n2,b\r\n").as_bytes()).unwrap();
+        assert_eq!(part.batch.num_rows(), rows, "{again}");
+        let told = notices.told().iter().any(|told| told.contains("the header again"));
+        assert_eq!(told, kind == DataType::Utf8 && again == "n,t", "{again}: {:?}", notices.told());
+        if kind == DataType::Int64 {
+            assert_eq!(faults(&part), [(2, "the header again, as where files were put together")], "{again}");
+        }
+    }
+}
+
+/// What CSV cannot hold may be a column that a body lacks; blank lines stand before a header as between rows.
+#[test]
+fn a_header_may_lack_what_csv_cannot_hold() {
+    let list = DataType::List(Arc::new(Field::new("item", DataType::Int64, true)));
+    let schema =
+        Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true), Field::new("l", list.clone(), true)]));
+    let layout =
+        |given: &[(&str, &str)]| Layout { may_lack: true, ..Layout::new(&schema, &[0, 1], &options(given)).unwrap() };
+    let Decoding::Text(csv) = Csv.decoding(&layout(&[]), &options(&[])).unwrap() else { panic!("CSV is text") };
+    let part = decode_text(csv.as_ref(), b"\xEF\xBB\xBF\r\n\nn,m\n\n1,x\n").unwrap();
+    assert_eq!((ints(&part, 0), part.batch.column(1).null_count()), (vec![Some(1)], 1));
+    assert_eq!(part.numbers, Some(vec![4]));
+    let named = decode_text(csv.as_ref(), b"n,l\n1,[1]\n").unwrap_err();
+    assert!(named.contains("cannot hold column 'l' of type ARRAY<BIGINT>"), "{named}");
+    // Without names a field of a line would be the list.
+    let bare = [("csv.header", "false")];
+    assert!(Csv.decoding(&layout(&bare), &options(&bare)).is_err());
+}

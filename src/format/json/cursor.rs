@@ -305,7 +305,8 @@ pub(super) struct Gap {
     pub(super) wrong: Option<&'static str>,
 }
 
-/// The gap at `at`. Space alone parts elements as a comma does; a bracket closes the array, once, behind the last of them.
+/// The gap at `at`. Space alone parts elements as a comma does; a bracket closes the array, once, behind the last of them, or before
+/// the next array.
 #[inline]
 pub(super) fn gap(bytes: &[u8], at: usize) -> Gap {
     let (mut end, mut commas, mut squares, mut curls) = (at, 0, 0, 0);
@@ -314,6 +315,7 @@ pub(super) fn gap(bytes: &[u8], at: usize) -> Gap {
             b',' => commas += 1,
             b']' => squares += 1,
             b'}' => curls += 1,
+            b'[' if squares == 1 && curls == 0 => squares = 0,
             byte if byte.is_ascii_whitespace() => {}
             _ => break,
         }

@@ -1,4 +1,5 @@
-//! JSON: objects one a line (NDJSON), or one array of objects. Only the wanted columns become values; the rest is
+//! JSON: objects one a line (NDJSON), arrays of objects, or objects one after another that are written over several lines or
+//! stand on one. Only the wanted columns become values; the rest is
 //! checked and passed over.
 //!
 //! Decisions: of a key that is repeated the last value counts. Missing and `null` are NULL. Text is accepted where a
@@ -72,12 +73,39 @@ struct JsonDecoding {
     layout: Arc<Layout>,
 }
 
+/// What is said of UTF-16 without a mark.
+const ZEROS: &str = "it has bytes of 0 in it, as UTF-16 without a byte order mark has: JSON is UTF-8; write it so, as by \
+                     iconv -f UTF-16LE -t UTF-8";
+
+/// How objects are apart of which the first begins this text: a line each, or only by where they end. That is so where the first is
+/// written over several lines, or is followed by another on its own. `None` asks for more.
+fn apart(text: &[u8], last: bool) -> Option<Shape> {
+    let Some(end) = cursor::element_end(text, 0) else {
+        let Some(newline) = memchr::memchr(b'\n', text) else { return last.then_some(Shape::Lines) };
+        // What goes on in the next line so may still be one object; else its line is torn.
+        return match text[newline..].iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'"' | b'}' | b']' | b',') | None if !last => None,
+            _ => Some(Shape::Lines),
+        };
+    };
+    let (object, rest) = text.split_at(end);
+    if object.contains(&b'\n') {
+        let whole = serde_json::from_slice::<serde::de::IgnoredAny>(object).is_ok();
+        return Some(if whole { Shape::Elements } else { Shape::Lines });
+    }
+    match rest.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) {
+        Some(b'{') => Some(Shape::Elements),
+        None if !last => None,
+        _ => Some(Shape::Lines),
+    }
+}
+
 /// How the objects of an input stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     /// One a line.
     Lines,
-    /// Elements of an array.
+    /// Elements of an array, of several, or of none: each ends where its bracket closes.
     Elements,
 }
 
@@ -89,17 +117,21 @@ struct JsonRecords {
 
 impl TextDecoding for JsonDecoding {
     fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
+        super::is_text(head)?;
+        if head.iter().take(2).any(|byte| *byte == 0) {
+            return Err(ZEROS.to_owned());
+        }
         let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        let mut shape = Shape::Lines;
-        if let Some(first) = head[skip..].iter().position(|byte| !byte.is_ascii_whitespace())
-            && head[skip + first] == b'['
-        {
-            shape = Shape::Elements;
-            skip += first + 1;
-        }
-        if shape == Shape::Lines && !last && !head.contains(&b'\n') {
-            return Ok(None);
-        }
+        let first = head[skip..].iter().position(|byte| !byte.is_ascii_whitespace());
+        let shape = match first.map(|first| (skip + first, head[skip + first])) {
+            Some((at, b'[')) => {
+                skip = at + 1;
+                Some(Shape::Elements)
+            }
+            Some((at, b'{')) => apart(&head[at..], last),
+            _ => (last || head.contains(&b'\n')).then_some(Shape::Lines),
+        };
+        let Some(shape) = shape else { return Ok(None) };
         let records = Arc::new(JsonRecords { layout: self.layout.clone(), shape });
         Ok(Some(Beginning { skip, lines: 0, records }))
     }
@@ -127,5 +159,72 @@ impl Records for JsonRecords {
 
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(decode::JsonDecoder::new(self.layout.clone(), self.shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::DataType;
+
+    use super::*;
+    use crate::format::tests::{decode, decode_cut, faults, ints};
+
+    const N: (&str, DataType) = ("n", DataType::Int64);
+
+    /// The numbers and the faults of a text, which are the same however it is cut.
+    #[track_caller]
+    fn read(text: &str) -> (Vec<i64>, Vec<String>) {
+        let part = decode("json", &[N], &[], text.as_bytes());
+        let numbers: Vec<i64> = ints(&part, 0).into_iter().flatten().collect();
+        for size in [1, 7, 64] {
+            let parts = decode_cut("json", &[N], text.as_bytes(), size);
+            let cut: Vec<i64> = parts.iter().flat_map(|part| ints(part, 0)).flatten().collect();
+            assert_eq!(cut, numbers, "{text:?} by {size} bytes");
+        }
+        (numbers, faults(&part).into_iter().map(|(_, what)| what.to_owned()).collect())
+    }
+
+    #[test]
+    fn objects_are_read_however_they_are_apart() {
+        for text in [
+            "{\"n\":1}\n{\"n\":2}\n{\"n\":3}",
+            "[{\"n\":1},{\"n\":2},{\"n\":3}]",
+            // As `jq` and json.dumps(indent=2) write them.
+            "{\n  \"n\": 1\n}\n{\n  \"n\": 2\n}\n{\n  \"n\": 3\n}\n",
+            "\n{\"n\": 1,\n \"m\": {\n}}\n{\"n\":2} {\"n\":3}",
+            // One behind the other on a line, or by carriage returns alone.
+            "{\"n\":1}{\"n\":2}{\"n\":3}",
+            "{\"n\":1}\r{\"n\":2}\r{\"n\":3}\r",
+            // Arrays that were put together, a line each or not.
+            "[{\"n\":1}]\n[{\"n\":2},{\"n\":3}]\n",
+            "[{\"n\":1}][] [\n] [{\"n\":2}], [{\"n\":3}]",
+        ] {
+            assert_eq!(read(text), (vec![1, 2, 3], vec![]), "{text:?}");
+        }
+    }
+
+    /// A torn line costs itself, whatever stands in it: what follows is read line by line.
+    #[test]
+    fn a_torn_first_line_does_not_change_how_lines_are_read() {
+        for torn in ["{", "{\"n\":", "{\"n\":{", "{\"n\":\"{[", "{}}", "{\"n\":9},", "{\n", "{\"n\":\nno"] {
+            let (numbers, faults) = read(&format!("{torn}\n{{\"n\":1}}\n{{\"n\":2}}\n"));
+            assert!(numbers.ends_with(&[1, 2]) && !faults.is_empty(), "{torn:?}: {numbers:?} {faults:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_as_a_whole() {
+        let layout = crate::format::tests::schema(&[N]);
+        let layout = Layout::new(&layout, &[0], &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+        let Ok(Decoding::Text(json)) = Json.decoding(&layout, &Options::default()) else { panic!("JSON is text") };
+        for (head, told) in [
+            (&b"{\0\"\0n\0"[..], "iconv -f UTF-16LE"),
+            (b"\0{\0\"\0n", "UTF-16 without a byte order mark"),
+            (b"\x1F\x8B\x08\0", "packed with gzip"),
+            (b"PAR1", "Parquet"),
+        ] {
+            let refused = json.begin(head, true).map(|_| ()).unwrap_err();
+            assert!(refused.contains(told), "{head:?}: {refused}");
+        }
     }
 }

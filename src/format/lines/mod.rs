@@ -55,6 +55,7 @@ impl TextDecoding for LinesDecoding {
     }
 
     fn begin(&self, head: &[u8], _: bool) -> Result<Option<Beginning>, String> {
+        super::is_text(head)?;
         let skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         Ok(Some(Beginning { skip, lines: 0, records: Arc::new(self.clone()) }))
     }
