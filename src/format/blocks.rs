@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
-use arrow_schema::{DataType, Fields, SchemaRef};
+use arrow_schema::{DataType, FieldRef, Fields, SchemaRef};
 
 use super::cells::pair;
 use super::fit::{Fitted, Misfit, fit};
 use super::foreign::plain;
+use super::uuid::{is_uuid, texts};
 use super::{Came, Fault, Layout, Part, Times, batch, case_matters, expansion, listed, row_as_json};
 use crate::guard::guarded;
 
@@ -96,6 +97,8 @@ pub(super) struct Adapter {
     places: Vec<Option<usize>>,
     /// The places that there are.
     there: Vec<usize>,
+    /// The places of UUIDs that are wanted as text.
+    uuids: Vec<usize>,
 }
 
 impl Adapter {
@@ -105,7 +108,11 @@ impl Adapter {
         let wanted = layout.wanted.fields();
         let places: Vec<Option<usize>> = wanted.iter().map(|field| names.get(field.name().as_str()).copied()).collect();
         let there = places.iter().flatten().copied().collect();
-        Adapter { wanted: layout.wanted.clone(), times: layout.times.clone(), places, there }
+        let text = |(field, place): (&FieldRef, &Option<usize>)| {
+            place.filter(|place| *field.data_type() == DataType::Utf8 && is_uuid(found.field(*place)))
+        };
+        let uuids = wanted.iter().zip(&places).filter_map(text).collect();
+        Adapter { wanted: layout.wanted.clone(), times: layout.times.clone(), places, there, uuids }
     }
 
     /// The same, of the whole schema of a file: tells of the columns that it has not; `Err` if it cannot be what is declared.
@@ -151,7 +158,10 @@ impl Adapter {
                 columns.push(new_null_array(field.data_type(), rows));
                 continue;
             };
-            let from = found.column(place);
+            let from = match self.uuids.contains(&place) {
+                true => &texts(found.column(place)),
+                false => found.column(place),
+            };
             let Fitted { column: to, mut misfits } = fit(from, field.data_type(), &self.times)?;
             if !field.is_nullable() && to.null_count() > 0 {
                 let rows = to.nulls().map(|nulls| !nulls.inner());

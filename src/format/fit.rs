@@ -112,7 +112,10 @@ fn checked(from: &ArrayRef, to: &DataType, column: ArrayRef) -> Result<Fitted> {
 
 /// No value of such a type fits.
 fn never(from: &ArrayRef, to: &DataType) -> Fitted {
-    let what = format!("is {} there and declared {}: declare it so", sql_type(from.data_type()), sql_type(to));
+    // No column of a source is of such a type.
+    let as_text = matches!(from.data_type(), DataType::Duration(_) | DataType::Interval(_)) && *to != DataType::Utf8;
+    let how = if as_text { "VARCHAR" } else { "so" };
+    let what = format!("is {} there and declared {}: declare it {how}", sql_type(from.data_type()), sql_type(to));
     let misfit = Misfit { rows: valid(from.as_ref()), path: String::new(), what };
     let misfits = if misfit.rows.count_set_bits() == 0 { Vec::new() } else { vec![misfit] };
     Fitted { column: new_null_array(to, from.len()), misfits }

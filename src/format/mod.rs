@@ -33,6 +33,7 @@ mod spot;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod uuid;
 #[cfg(test)]
 mod wide_tests;
 #[cfg(test)]
@@ -59,7 +60,7 @@ pub use foreign::is_text;
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
 pub use notices::Notices;
-pub use read_at::ReadAt;
+pub use read_at::{ReadAt, shrunk};
 pub use reading::{read_text_as, reads_text};
 pub use spot::{Parts, Spot, skip};
 pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};

@@ -12,15 +12,17 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::arrow::arrow_writer::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, LogicalType, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::schema::types::ColumnDescPtr;
 
 use super::blocks::{Adapter, lost, next_batch, readable};
 use super::foreign::plain;
 use super::read_at::Cursor;
+use super::uuid::with_uuids;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part, Parts, Spot};
 use crate::counted::counted;
 use crate::options::{OptionSpec, Options};
@@ -99,7 +101,12 @@ impl BlockDecoding for ParquetDecoding {
         let names = self.layout.wanted.fields().iter().map(|field| field.name().as_str());
         let known = metadata.schema().clone();
         let roots: Vec<usize> = names.filter_map(|name| known.index_of(name).ok()).collect();
-        Adapter::of_file(&self.layout, &known)?;
+        let columns = metadata.parquet_schema().columns().iter();
+        let uuid = |column: &&ColumnDescPtr| {
+            column.path().parts().len() == 1 && matches!(column.logical_type_ref(), Some(LogicalType::Uuid))
+        };
+        let uuids: Vec<String> = columns.filter(uuid).map(|column| column.name().to_owned()).collect();
+        Adapter::of_file(&self.layout, &with_uuids(&known, &uuids))?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         let next = usize::try_from(from.at).unwrap_or(usize::MAX);
         Ok(Box::new(Groups {
@@ -107,6 +114,7 @@ impl BlockDecoding for ParquetDecoding {
             metadata,
             mask,
             layout: self.layout.clone(),
+            uuids,
             next,
             passed: from.within,
             open: None,
@@ -147,6 +155,8 @@ struct Groups {
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
     layout: Layout,
+    /// The columns that hold UUIDs.
+    uuids: Vec<String>,
     /// The next group to open, and how many of its rows are passed over.
     next: usize,
     passed: u64,
@@ -171,7 +181,8 @@ impl Groups {
             Ok(done) => builder.with_offset(done),
         };
         let reader = builder.with_row_groups(vec![group]).build().map_err(|error| error.to_string())?;
-        let adapter = Adapter::new(&self.layout, &arrow_array::RecordBatchReader::schema(&reader));
+        let found = with_uuids(&arrow_array::RecordBatchReader::schema(&reader), &self.uuids);
+        let adapter = Adapter::new(&self.layout, &found);
         Ok(Group { reader, adapter, done, left })
     }
 

@@ -40,6 +40,15 @@ impl<F: ReadAt> ReadAt for Patient<F> {
     }
 }
 
+/// What is said of a file that is shorter than it was when it was opened.
+pub fn shrunk(length: u64, before: u64) -> io::Error {
+    let what = format!(
+        "it has {length} bytes and had {before} before: what was behind is gone. Read files that are whole; a log that is emptied in \
+         its place is to be renamed instead"
+    );
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
 /// A place in a file from which it is read on. Clones go on by themselves.
 #[derive(Clone)]
 pub(super) struct Cursor {
@@ -68,6 +77,9 @@ impl Cursor {
 impl Read for Cursor {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read_at(buffer, self.position)?;
+        if read == 0 && !buffer.is_empty() && self.position < self.length {
+            return Err(shrunk(self.position, self.length));
+        }
         self.position += read as u64;
         Ok(read)
     }

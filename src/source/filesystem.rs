@@ -16,6 +16,7 @@ use super::path_values::{DEFAULT_NAME, default_name, path_values};
 use super::splits::{self, Found, WATCHED, WILD, found, splits_of};
 use super::text::{self, TextInput, TextReader};
 use super::unpacking::{COMPRESSION, packed, unpacked};
+use super::whole::Whole;
 use super::{
     Connector, Decoded, Packing, Position, Read, Reader, Replay, SOURCE_OPTIONS, SourceError, SourceSpec, SplitId,
     Start,
@@ -403,8 +404,10 @@ impl Again {
         if self.packing.is_none() && at > 0 {
             file.seek(SeekFrom::Start(at))?;
         }
-        let file = Patient { input: file, standing: self.standing.clone(), what: self.what.clone() };
-        let mut input = unpacked(self.packing, Box::new(file))?;
+        let from = if self.packing.is_none() { at } else { 0 };
+        let length = file.try_clone()?;
+        let patient = || Patient { input: file, standing: self.standing.clone(), what: self.what.clone() };
+        let mut input = unpacked(self.packing, Box::new(Whole::new(&length, from, patient)?))?;
         if self.packing.is_some() {
             skip(&mut input, at)?;
         }

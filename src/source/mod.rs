@@ -41,6 +41,7 @@ mod stdin;
 mod tests;
 mod text;
 mod unpacking;
+mod whole;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -154,6 +154,12 @@ mod tests {
         assert_eq!(known(&at("*/*/c.json")), ["deep/er/c.json"]);
         assert_eq!(known(&at("k=1/../*.csv")), ["b.csv"]);
         assert_eq!(known("./src/li?.rs"), ["lib.rs"]);
+        // A link that leads back is not followed; other links are.
+        std::fs::create_dir_all(root.join("linked")).unwrap();
+        std::fs::write(root.join("linked/l.json"), "").unwrap();
+        std::os::unix::fs::symlink(root, root.join("k=loop")).unwrap();
+        std::os::unix::fs::symlink(root.join("linked"), root.join("k=2")).unwrap();
+        assert_eq!(known(&at("")), ["a.json", "b.csv", "k=1/a.json", "k=2/l.json"]);
         assert_eq!(known("Cargo.toml"), ["Cargo.toml"]);
         assert_eq!(known("./Cargo.tom[l]"), ["Cargo.toml"]);
     }

@@ -15,6 +15,7 @@ import os
 import random
 import subprocess
 import sys
+import uuid
 
 import duckdb
 import pandas
@@ -320,6 +321,8 @@ class Files:
             "duration": (pyarrow.duration("ms"), "VARCHAR", [delta(seconds=3)], ["PT3S"]),
             "date64": (pyarrow.date64(), "DATE", [datetime.date(2024, 2, 29)], ["2024-02-29"]),
             "nothing": (pyarrow.null(), "BIGINT", [None, None], [None, None]),
+            "uuid": (pyarrow.uuid(), "VARCHAR", [uuid.UUID(int=7 << 64).bytes, uuid.UUID(int=2**128 - 1).bytes], ["00000000-0000-0007-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]),
+            "uuid_as_bytes": (pyarrow.uuid(), "BYTES", [bytes(16)], ["AAAAAAAAAAAAAAAAAAAAAA=="]),
             "large_list": (pyarrow.large_list(pyarrow.int64()), "ARRAY<SMALLINT>", [[1, None], []], [[1, None], []]),
             "fixed_list": (pyarrow.list_(pyarrow.int8(), 2), "ARRAY<BIGINT>", [[1, 2]], [[1, 2]]),
             "map": (pyarrow.map_(pyarrow.string(), pyarrow.int64()), "MAP<STRING, INT>", [[("a", 1), ("b", None)], []], [{"a": 1, "b": None}, {}]),
