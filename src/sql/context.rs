@@ -2,7 +2,7 @@
 //! lower case too, fields inside of ROWs keep their spelling and are found without case.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_common::config::ConfigOptions;
@@ -20,6 +20,7 @@ use super::column_type::CastTypes;
 use super::diagnose::NO_RELATION;
 use super::pattern_call::PatternCalls;
 use super::rank_call::{ForemostCall, RankCall, ShiftCall};
+use super::shared::Shared;
 use super::unnest_node::UnnestCalls;
 use super::window_call::WindowCalls;
 use super::zoned;
@@ -58,14 +59,17 @@ fn expr_planners(zone: Zone) -> Vec<Arc<dyn ExprPlanner>> {
 }
 
 /// The planner's view of the program so far.
+#[derive(Clone)]
 pub(super) struct Context {
-    relations: HashMap<String, Arc<Scanned>>,
+    relations: HashMap<String, Arc<dyn TableSource>>,
     scalars: HashMap<String, Arc<ScalarUDF>>,
     aggregates: HashMap<String, Arc<AggregateUDF>>,
     options: ConfigOptions,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
     types: Arc<dyn TypePlanner>,
     relation_planners: Vec<Arc<dyn RelationPlanner>>,
+    /// The relations that queries so far read several times.
+    shared: Arc<Mutex<Vec<Arc<Shared>>>>,
 }
 
 impl Context {
@@ -98,7 +102,16 @@ impl Context {
         let types = Arc::new(CastTypes(Zone::utc()));
         let relation_planners: Vec<Arc<dyn RelationPlanner>> =
             vec![Arc::new(PatternCalls), Arc::new(UnnestCalls), Arc::new(WindowCalls)];
-        Context { relations: HashMap::new(), scalars, aggregates, options, expr_planners, types, relation_planners }
+        Context {
+            relations: HashMap::new(),
+            scalars,
+            aggregates,
+            options,
+            expr_planners,
+            types,
+            relation_planners,
+            shared: Arc::default(),
+        }
     }
 
     /// The zone whose clocks are read, UTC unless it was set.
@@ -121,6 +134,22 @@ impl Context {
         self.relations.insert(name, Arc::new(Scanned { relation, schema }));
     }
 
+    /// The one that is equal to this one, or this one.
+    pub(super) fn one_of(&self, shared: Shared) -> Arc<Shared> {
+        let mut known = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let equal = known.iter().find(|known| known.same(&shared)).map(Arc::clone);
+        equal.unwrap_or_else(|| {
+            let shared = Arc::new(shared);
+            known.push(Arc::clone(&shared));
+            shared
+        })
+    }
+
+    /// Makes a relation of a query known, which hides another one of its name.
+    pub(super) fn share(&mut self, name: String, shared: Arc<Shared>) {
+        self.relations.insert(name, shared);
+    }
+
     /// The names of all functions, for hints.
     pub(super) fn function_names(&self) -> Vec<String> {
         let all = self.scalars.keys().chain(self.aggregates.keys());
@@ -133,7 +162,7 @@ impl Context {
 impl ContextProvider for Context {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         match self.relations.get(name.table()) {
-            Some(found) => Ok(Arc::clone(found) as Arc<dyn TableSource>),
+            Some(found) => Ok(Arc::clone(found)),
             None => plan_err!("{NO_RELATION}{}", name.table()),
         }
     }

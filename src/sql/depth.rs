@@ -53,16 +53,21 @@ pub(super) fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
 pub(super) fn problem(error: &ParserError, parser: &Parser<'_>, tokens: &[TokenWithSpan]) -> Problem {
     match error {
         ParserError::RecursionLimitExceeded => too_deep(parser.peek_token().span),
-        other => too_deep_among(tokens).unwrap_or_else(|| syntax(other, tokens)),
+        other => too_deep_among(tokens, SUSPECT).unwrap_or_else(|| syntax(other, tokens)),
     }
 }
 
 /// How deep a query that does not parse may nest before that is taken for the reason: at its limit the parser goes back and
 /// tries something else, and says what is wrong with that.
-const SUSPECT: usize = 100;
+pub(super) const SUSPECT: usize = 100;
 
-/// The place where a query that does not parse nests too deep.
-pub(super) fn too_deep_among(tokens: &[TokenWithSpan]) -> Option<Problem> {
+/// Refuses what nests too deep before it is parsed: beyond its limit the parser tries something else, again and again by the level.
+pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
+    too_deep_among(tokens, MAX_DEPTH).map_or(Ok(()), Err)
+}
+
+/// The place where parentheses, CASEs or signs stand in more than so many others.
+pub(super) fn too_deep_among(tokens: &[TokenWithSpan], limit: usize) -> Option<Problem> {
     let (mut depth, mut prefixes) = (0_usize, 0);
     for token in tokens {
         let prefix = is_word(&token.token, "not") || matches!(token.token, Token::Minus | Token::Plus | Token::Tilde);
@@ -74,7 +79,7 @@ pub(super) fn too_deep_among(tokens: &[TokenWithSpan]) -> Option<Problem> {
             word if is_word(word, "end") => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth.max(prefixes) > SUSPECT {
+        if depth.max(prefixes) > limit {
             return Some(too_deep(token.span));
         }
     }

@@ -40,6 +40,10 @@ fn what_nests_too_deep_is_refused_where_it_does() {
         format!("SELECT price FROM bid WHERE {}", nested("NOT ", " = 1", 2_000)),
         format!("SELECT price FROM {}bid{}", "(SELECT price FROM ".repeat(500), ") t".repeat(500)),
         format!("SELECT price FROM bid WHERE {}", many(20_000, " OR ", |at| format!("price = {at}"))),
+        format!("SELECT {} AS x FROM bid", nested("ARRAY[", "]", 3_000)),
+        format!("SELECT {} AS x FROM bid", nested("CAST(", " AS BIGINT)", 600)),
+        format!("SELECT {} AS x FROM bid", nested("(price IN (", "))", 400)),
+        format!("SELECT {} AS x FROM bid", nested("(SELECT MAX(", ") FROM bid)", 350)),
     ] {
         let error = planned(&query).expect_err("it is too deep");
         let at = error.split(':').nth(2).and_then(|column| column.parse::<usize>().ok());
@@ -102,4 +106,74 @@ fn what_doubles_by_the_level_is_refused_in_good_time() {
     }
     let per_query = clock.elapsed() / 12;
     assert!(per_query < std::time::Duration::from_secs(2), "{per_query:?} a query");
+}
+
+#[test]
+fn what_is_read_twice_by_the_level_is_planned_once() {
+    let clock = Clock::start();
+    let levels = |first: &str, level: &dyn Fn(usize) -> String| -> Vec<String> {
+        (0..30).map(|at| if at == 0 { first.to_owned() } else { level(at - 1) }).collect()
+    };
+    let with = |queries: &[String], last: &str| {
+        let list: Vec<String> = queries.iter().enumerate().map(|(at, query)| format!("c{at} AS ({query})")).collect();
+        format!("WITH {} {last}", list.join(", "))
+    };
+    let joined = levels("SELECT auction, price FROM bid", &|below| {
+        format!("SELECT a.auction, a.price + b.price AS price FROM c{below} a JOIN c{below} b ON a.auction = b.auction")
+    });
+    let named = levels("SELECT auction, price FROM bid", &|below| {
+        format!("SELECT auction, a.price + b.price AS price FROM c{below} a JOIN c{below} b USING (auction)")
+    });
+    let united = levels("SELECT price FROM bid", &|below| {
+        format!("SELECT price FROM c{below} WHERE price > {below} UNION ALL SELECT price + 1 FROM c{below}")
+    });
+    let asked = levels("SELECT price FROM bid", &|below| {
+        format!("SELECT price FROM c{below} WHERE price IN (SELECT price + 1 FROM c{below})")
+    });
+    for queries in [&joined, &named, &united, &asked] {
+        assert_eq!(planned(&with(queries, "SELECT * FROM c29")), Ok(()), "{}", queries[1]);
+        assert_eq!(planned(&format!("SELECT * FROM ({}) AS x", with(queries, "SELECT price FROM c29"))), Ok(()));
+    }
+    // Views of views, and what is computed of what is computed.
+    let views = joined.iter().enumerate().map(|(at, query)| format!("CREATE VIEW c{at} AS {query};"));
+    let views = views.collect::<String>();
+    assert!(compiled(&format!("{BID}{views} CREATE MATERIALIZED VIEW v AS SELECT * FROM c29;")).is_ok());
+    let doubled = levels("SELECT price FROM bid", &|below| format!("SELECT price + price AS price FROM c{below}"));
+    let derived =
+        (0..30).fold("bid".to_owned(), |inner, at| format!("(SELECT price + price AS price FROM {inner} AS d{at})"));
+    for last in [
+        "SELECT price FROM ? WHERE price > 3",
+        "SELECT price FROM ? WHERE price = 3 OR price > 7",
+        "SELECT price, COUNT(*) AS n FROM ? GROUP BY price HAVING price > 3",
+        "SELECT x.price FROM ? JOIN bid ON bid.price = x.price AND x.price > 3",
+        "SELECT price FROM ? WHERE EXISTS (SELECT 1 FROM bid WHERE bid.price < x.price) AND price > 3",
+    ] {
+        assert_eq!(planned(&with(&doubled, &last.replace('?', "c29 AS x"))), Ok(()), "{last}");
+        assert_eq!(planned(&last.replace('?', &format!("{derived} AS x"))), Ok(()), "{last}");
+    }
+    let per_query = clock.elapsed() / 19;
+    assert!(per_query < std::time::Duration::from_secs(2), "{per_query:?} a query");
+}
+
+/// Each of these reads the rows outside, those of the query around it among them: they double by the level.
+#[test]
+fn subqueries_that_read_the_rows_outside_by_the_level_are_refused_in_good_time() {
+    let clock = Clock::start();
+    let nested = |levels: usize| {
+        (0..levels).fold("TRUE".to_owned(), |inner, at| {
+            let outside = if at + 1 == levels { "bid".to_owned() } else { format!("a{}", at + 1) };
+            format!(
+                "EXISTS (SELECT 1 FROM bid a{at} LEFT JOIN bid b{at} ON b{at}.auction = a{at}.auction
+                 AND b{at}.price < {outside}.price WHERE a{at}.price < {outside}.price AND {inner})"
+            )
+        })
+    };
+    assert_eq!(planned(&format!("SELECT auction FROM bid WHERE {}", nested(4))), Ok(()));
+    let error = planned(&format!("SELECT auction FROM bid WHERE {}", nested(14))).expect_err("it doubles");
+    assert!(
+        error.contains("take too long to plan") && error.contains("CREATE VIEW"),
+        "{}",
+        &error[..error.len().min(300)]
+    );
+    assert!(clock.elapsed() < std::time::Duration::from_secs(10), "{:?}", clock.elapsed());
 }

@@ -6,6 +6,8 @@
 //!
 //! Of two filters the inner one is asked first, and of `a AND b` the condition on the left: `UPPER(kind) = 'N' AND CAST(x AS INT) > 3`
 //! fails for no row of another kind. The rule by itself asks what looks cheap first.
+//!
+//! A condition that would become long by what it reads stays above it.
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
 use super::filtered::may_fail;
+use super::growth::grows;
 
 /// The rule.
 #[derive(Debug, Default)]
@@ -42,12 +45,13 @@ impl OptimizerRule for Down {
             input = Arc::clone(&inner.input);
         }
         let conditions: Vec<Expr> = filters.into_iter().rev().flat_map(split_conjunction_owned).collect();
-        let (stay, go): (Vec<Expr>, Vec<Expr>) = match input.as_ref() {
-            LogicalPlan::Aggregate(aggregate) if of_nothing(aggregate) => {
-                conditions.into_iter().partition(|condition| condition.column_refs().is_empty())
-            }
-            _ => (Vec::new(), conditions),
+        let stays = |condition: &Expr| match input.as_ref() {
+            LogicalPlan::Aggregate(aggregate) if of_nothing(aggregate) && condition.column_refs().is_empty() => true,
+            LogicalPlan::Aggregate(aggregate) => grows(condition, &aggregate.group_expr, &aggregate.schema),
+            LogicalPlan::Projection(projection) => grows(condition, &projection.expr, &projection.schema),
+            _ => false,
         };
+        let (stay, go): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(stays);
         let moved = if ordered(&go, input.schema())? {
             self.in_turn(go, input, config)?
         } else {

@@ -17,7 +17,6 @@ use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
-use datafusion_optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion_optimizer::optimize_unions::OptimizeUnions;
 use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
 use datafusion_optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
@@ -33,6 +32,7 @@ use super::diagnose::placed;
 use super::down::Down;
 use super::error::Problem;
 use super::filtered::Filtered;
+use super::growth::Inner;
 use super::identity::{Fresh, Identity};
 use super::keys::{Keys, with_nulls};
 use super::literals::Literals;
@@ -45,8 +45,8 @@ use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
     arrival, as_of, asked, cast_type, compared, depth, distinct_from, effort, functions, group_window, json_clauses,
-    literals, names, refuse, row_compared, row_in, select_list, set_all, syntax, table_function, unnest_node, using,
-    walk, with_names, zoned,
+    literals, names, refuse, row_compared, row_in, select_list, set_all, shared, syntax, table_function, unnest_node,
+    using, walk, with_names, zoned,
 };
 use crate::time::Zone;
 
@@ -96,6 +96,7 @@ pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem>
 
 /// The tokens as the parser reads them.
 fn prepared(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Problem> {
+    depth::check_tokens(tokens)?;
     refuse::check_words(tokens)?;
     let tokens = cast_type::prepare(table_function::prepare(tokens), tokens)?;
     json_clauses::prepare(zoned::prepare(distinct_from::prepare(tokens)))
@@ -106,7 +107,7 @@ fn rest(parser: &Parser<'_>, tokens: &[TokenWithSpan]) -> Result<(), Problem> {
     let token = parser.peek_token();
     match token.token {
         Token::EOF => Ok(()),
-        other => Err(depth::too_deep_among(tokens)
+        other => Err(depth::too_deep_among(tokens, depth::SUSPECT)
             .or_else(|| unended(tokens, token.span))
             .unwrap_or_else(|| Problem::at(token.span, format!("expected the end of the query, found '{other}'")))),
     }
@@ -127,12 +128,23 @@ fn unended(tokens: &[TokenWithSpan], span: Span) -> Option<Problem> {
 /// Plans a query: checked, typed, optimised. Its columns have plain types.
 pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, DataFusionError> {
     with_names::rewrite(&mut query).map_err(placed)?;
+    let own = shared::apart(context, &mut query)?;
+    alone(own.as_ref().unwrap_or(context), query)
+}
+
+/// The same of a query whose names are apart, and of which no relation is read several times.
+pub(super) fn alone(context: &Context, mut query: Query) -> Result<LogicalPlan, DataFusionError> {
     using::rewrite(context, &mut query)?;
     walk::query(&mut query, effort::step()).map_err(placed)?;
     let plan = match identified(context, query)? {
         (plan, Some(apart)) => apart.back(analyze(plan, context.options())?)?,
         (plan, None) => analyze(plan, context.options())?,
     };
+    optimized(context, plan)
+}
+
+/// A plan whose types are settled, optimised.
+fn optimized(context: &Context, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(Literals),
@@ -143,7 +155,7 @@ pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, D
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(Keys),
         Arc::new(EliminateCrossJoin::new()),
-        Arc::new(EliminateOuterJoin::new()),
+        Arc::new(Inner::default()),
         Arc::new(Down::default()),
         Arc::new(Hide),
         Arc::new(SimplifyExpressions::new()),
@@ -172,15 +184,16 @@ fn identified(context: &Context, query: Query) -> Result<(LogicalPlan, Option<Ap
         }
     };
     let mut fresh = Fresh::default();
+    let finished = |plan| optimized(context, analyze(plan, context.options())?);
     let mut short = query.clone();
     if let Some(aside) = select_list::set_aside(&mut short)
         && let Ok(plan) = planned(short)
         && let Some((plan, apart)) = Identity::new(&mut fresh).short(&plan, &aside)?
     {
-        return Ok((unnest(plan, &mut fresh)?, Some(apart)));
+        return Ok((unnest(plan, &mut fresh, &finished)?, Some(apart)));
     }
     let plan = Identity::new(&mut fresh).plan(&planned(query)?)?;
-    Ok((unnest(plan, &mut fresh)?, None))
+    Ok((unnest(plan, &mut fresh, &finished)?, None))
 }
 
 /// Calls a function by its own name: around one that is called by another the planner puts an alias, of which the library works

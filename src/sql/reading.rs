@@ -223,8 +223,8 @@ impl Program<'_> {
         }
         let mut relation = relation;
         let read = self.reads.get(&view.name.key()).copied().unwrap_or(0);
-        // Readers of a view share what it computes. Windows stay open to being taken in by a grouping.
-        if relation.pending.is_none()
+        // Readers of a view share what it computes, of rows that are yet to be put in windows what may fail.
+        if (relation.pending.is_none() || relation.fails())
             && (relation.ranked.is_none() || view.materialized)
             && (view.materialized || read > 1)
         {

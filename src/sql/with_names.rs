@@ -2,6 +2,8 @@
 //! name for one relation wherever it stands, so a WITH further in, and one that hides what it reads itself
 //! (`WITH t AS (SELECT ... FROM t)`), gets a name that no other has, `t#1`, which messages show as `t`.
 
+use std::collections::HashMap;
+
 use datafusion_sql::sqlparser::ast::{
     Cte, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, TableAlias, TableFactor,
 };
@@ -82,21 +84,52 @@ fn only(name: &ObjectName) -> Option<&Ident> {
     }
 }
 
+impl Reference<'_> {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Reference::Factor(name, _) => only(name).map(|name| name.value.as_str()),
+            Reference::Argument(name) => Some(&name.value),
+        }
+    }
+}
+
 fn references(query: &mut Query, known: &str, found: &mut dyn FnMut(Reference<'_>)) -> Result<(), Problem> {
+    all(query, &mut |reference| {
+        let named = reference.name() == Some(known);
+        if named {
+            found(reference);
+        }
+        named
+    })
+}
+
+/// How often a query reads each relation, all that stands in it included. (The columns that are arguments of a table function look
+/// like relations.)
+pub(super) fn read_in(query: &mut Query) -> Result<HashMap<String, usize>, Problem> {
+    let mut reads = HashMap::new();
+    all(query, &mut |reference| {
+        if let Some(name) = reference.name() {
+            *reads.entry(name.to_owned()).or_default() += 1;
+        }
+        false
+    })?;
+    Ok(reads)
+}
+
+/// Goes through the places where a relation may be named; of the arguments of a table function to the one that is it.
+fn all(query: &mut Query, is_it: &mut dyn FnMut(Reference<'_>) -> bool) -> Result<(), Problem> {
     walk::query(query, |part| {
         let Part::Factor(TableFactor::Table { name, args, alias, .. }) = part else { return Flow::Continue(()) };
         match args {
-            None if only(name).is_some_and(|name| name.value == known) => found(Reference::Factor(name, alias)),
-            None => {}
+            None => drop(is_it(Reference::Factor(name, alias))),
             Some(args) => {
                 for arg in &mut args.args {
                     let (FunctionArg::Unnamed(arg)
                     | FunctionArg::Named { arg, .. }
                     | FunctionArg::ExprNamed { arg, .. }) = arg;
                     if let FunctionArgExpr::Expr(Expr::Identifier(name)) = arg
-                        && name.value == known
+                        && is_it(Reference::Argument(name))
                     {
-                        found(Reference::Argument(name));
                         break;
                     }
                 }

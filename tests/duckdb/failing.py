@@ -204,6 +204,26 @@ class Failing(Values):
         shows = self.often(0.4)
         return shown(asked(part.ours, where.ours)), shown(asked(part.theirs, left)), f"SELECT COUNT(*) FROM t AS y WHERE {fails}"
 
+    def failing_shared(self):
+        """A row of a relation that is read twice fails once: of a WITH, and of rows outside that a subquery has to know."""
+        part, where = self.part("t", 2), self.certain("t", 1)
+        left, fails = self.rows(where, part)
+        below = lambda of, where: f"SELECT t.k, t.i, t.ts, {of} AS x FROM t WHERE {where}"
+        first, second = (self.one(["TRUE", "#.k > 1", "#.x > 2", "#.x + 1 > #.k", "#.i IS NOT NULL"]) for _ in "ab")
+        on = lambda condition, name: condition.replace("#", name)
+        op = self.one(["<", "<=", ">", "<>"])
+        above = self.one([
+            f"WITH rel AS ({{}}) SELECT a.ts, b.ts AS ts2, a.x FROM rel a {self.one(['JOIN', 'LEFT JOIN'])} rel b ON a.k = b.k AND a.x {op} b.x WHERE {on(first, 'a')}",
+            f"WITH rel AS ({{}}) SELECT rel.ts, rel.x FROM rel WHERE {on(first, 'rel')} UNION ALL SELECT rel.ts, rel.k AS x FROM rel WHERE {on(second, 'rel')}",
+            f"WITH rel AS ({{}}), z AS (SELECT rel.k, rel.ts, rel.i, rel.x + 0 AS x FROM rel) SELECT z.ts, z.x FROM z WHERE {on(first, 'z')} AND EXISTS (SELECT 1 FROM z AS b WHERE b.k = z.k AND b.x {op} z.x)",
+            f"WITH rel AS ({{}}) SELECT t.ts, t.i FROM t WHERE t.i IN (SELECT rel.x FROM rel WHERE {on(first, 'rel')}) OR t.k IN (SELECT rel.x FROM rel WHERE {on(second, 'rel')})",
+            f"WITH rel AS ({{}}) SELECT a.k, COUNT(*) AS n, (SELECT MAX(rel.x) FROM rel) AS m FROM rel AS a WHERE {on(second, 'a')} GROUP BY a.k",
+            f"SELECT rel.ts, (SELECT MAX(u.i) FROM u WHERE u.i {op} rel.x) AS m FROM ({{}}) rel",
+            f"SELECT rel.ts FROM ({{}}) rel WHERE EXISTS (SELECT 1 FROM u LEFT JOIN t AS w ON u.k = w.k AND w.i {op} rel.x)",
+            f"SELECT rel.ts, m.n FROM ({{}}) rel CROSS JOIN LATERAL (SELECT COUNT(*) AS n FROM u WHERE u.i {op} rel.x) m",
+        ])
+        return above.format(below(part.ours, where.ours)), above.format(below(part.theirs, left)), f"SELECT COUNT(*) FROM t WHERE {fails}"
+
     def failing_over(self):
         part, where = self.part("t", 2), self.certain("t", 1)
         left, fails = self.rows(where, part)

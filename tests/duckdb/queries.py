@@ -227,6 +227,20 @@ class Queries:
         having = self.one(["", " HAVING FALSE", " HAVING COUNT(*) = 0", " HAVING MAX(t.i) > 0"])
         return f"SELECT {self.aggregates(3, 't')} FROM t{where}{having}"
 
+    def query_deep(self):
+        """Levels that each read the one below twice: planned in each place that reads it, they would double by the level."""
+        step = self.one([
+            "SELECT k, ts, x + x AS x FROM {below}",
+            "SELECT k, ts, x + x - 1 AS x FROM {below} WHERE x IS NOT NULL OR k > {level}",
+            "SELECT a.k, a.ts, a.x FROM {below} a WHERE a.x IN (SELECT b.x FROM {below} b)",
+            "SELECT k, ts, x FROM {below} WHERE k > {level} UNION ALL SELECT k, ts, x FROM {below} WHERE k <= {level}",
+            "SELECT a.k, a.ts, a.x + b.n AS x FROM {below} a JOIN (SELECT k, COUNT(*) AS n FROM {below} GROUP BY k) b ON a.k = b.k",
+        ])
+        levels = self.upto(24, 12) if "x + x" in step else self.upto(9, 4)
+        last = self.one(["", " WHERE x > 3", " WHERE x = 4 OR x > 20", " WHERE x IS NULL"])
+        with_ = "".join(f", c{n} AS ({step.format(below=f'c{n - 1}', level=n % 5)})" for n in range(1, levels))
+        return f"WITH c0 AS (SELECT t.k, t.ts, t.i AS x FROM t){with_} SELECT ts, x FROM c{levels - 1}{last}"
+
     def query_decimals(self):
         """Casts that round, ties among them; quotients with more places than DuckDB's DOUBLE has digits."""
         columns = (

@@ -152,10 +152,18 @@ impl Arena {
 
     /// The same rows as they come, also those that may be taken back a moment later, if something below holds them.
     pub(in crate::sql) fn unheld(&mut self, id: NodeId) -> Result<Option<NodeId>> {
+        self.unheld_of(id, &mut BTreeMap::new())
+    }
+
+    /// The same; `done` are the nodes that are known.
+    fn unheld_of(&mut self, id: NodeId, done: &mut BTreeMap<NodeId, Option<NodeId>>) -> Result<Option<NodeId>> {
+        if let Some(known) = done.get(&id) {
+            return Ok(*known);
+        }
         let Node { op, inputs, schema, facts } = self.nodes[id].clone();
-        Ok(match op {
+        let unheld = match op {
             Op::Hold => Some(inputs[0]),
-            Op::Map { filter, columns, owner } => match self.unheld(inputs[0])? {
+            Op::Map { filter, columns, owner } => match self.unheld_of(inputs[0], done)? {
                 Some(input) => {
                     let names = schema.fields().iter().map(|field| field.name().clone());
                     Some(self.project(input, filter, names.zip(columns).collect(), &owner)?)
@@ -165,7 +173,7 @@ impl Arena {
             Op::Union => {
                 let mut held = false;
                 let mut branch = |input: NodeId| -> Result<NodeId> {
-                    let unheld = self.unheld(input)?;
+                    let unheld = self.unheld_of(input, done)?;
                     held |= unheld.is_some();
                     Ok(unheld.unwrap_or(input))
                 };
@@ -174,7 +182,9 @@ impl Arena {
                 held.then(|| self.add(Node { op, inputs, schema, facts }, self.known(id)))
             }
             _ => None,
-        })
+        };
+        done.insert(id, unheld);
+        Ok(unheld)
     }
 }
 

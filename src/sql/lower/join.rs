@@ -105,6 +105,7 @@ impl Lowering<'_> {
             let mut names: Vec<String> = inputs[side].schema().fields().iter().map(|f| f.name().clone()).collect();
             names.resize(columns.len(), "key".to_owned());
             let relation = self.run(Relation { columns, names, ..relation })?;
+            let relation = self.narrowed(relation)?;
             (nodes[side], places[side]) = (relation.node, Lowering::places(&relation));
         }
         let left_width = self.arena.width(nodes[0]);
@@ -163,6 +164,26 @@ impl Lowering<'_> {
         };
         let node = self.add_join(join, nodes)?;
         Ok(self.columns_of_node(node, &shown))
+    }
+
+    /// A relation that has run, over few more columns than it reads if its rows are those of a join: joins of joins would double
+    /// them by the level.
+    fn narrowed(&mut self, relation: Relation) -> Result<Relation> {
+        let (node, facts) = (relation.node, self.arena.facts(relation.node));
+        let mut read: BTreeSet<usize> = Lowering::places(&relation).into_iter().collect();
+        read.extend(facts.key.iter().flatten());
+        read.extend(facts.time.iter().chain(&facts.sequence).chain(&facts.closes));
+        read.extend(facts.window.into_iter().flat_map(|window| [window.start, window.end, window.time]).flatten());
+        if self.arena.width(node) <= 4 * read.len() + 64 || self.join_of(node).is_none() {
+            return Ok(relation);
+        }
+        let schema = Arc::clone(self.arena.schema(node));
+        let kept = read.iter().map(|&at| (schema.field(at).name().clone(), column(&schema, at))).collect();
+        let node = self.arena.project(node, None, kept, &self.owner)?;
+        let schema = Arc::clone(self.arena.schema(node));
+        let place = |at: usize| column(&schema, read.iter().position(|&kept| kept == at).unwrap_or_default());
+        let columns = relation.columns.iter().map(|column| substitute(Arc::clone(column), &place));
+        Ok(Relation { node, columns: columns.collect::<Result<_>>()?, ..relation })
     }
 
     /// All left rows, and whether each has a partner: those that have one, and those that have none.

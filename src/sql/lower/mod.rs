@@ -20,9 +20,10 @@ mod unnest;
 mod values;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use datafusion_common::{DFSchema, DataFusionError, Result};
-use datafusion_expr::{Distinct, Expr, LogicalPlan};
+use datafusion_expr::{Distinct, Expr, LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::context::{Before, Scanned};
@@ -32,6 +33,7 @@ use super::identity::{readable, shown};
 use super::kept;
 use super::pattern_node::PatternNode;
 use super::set_all::RepeatNode;
+use super::shared::Shared;
 use super::unnest_node::UnnestNode;
 use super::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
 use crate::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar};
@@ -55,12 +57,15 @@ pub(super) struct Lowering<'a> {
     pub(super) max_rounds: u64,
     /// The recursions whose step is being lowered, innermost last, with the node of the round before.
     pub(super) loops: Vec<(String, NodeId)>,
+    /// The relations lowered so far that are read several times.
+    shared: Vec<(Arc<dyn TableSource>, Option<Emit>, Relation)>,
 }
 
 impl<'a> Lowering<'a> {
     /// Lowers into `arena`, for the view or sink `owner`.
     pub(super) fn new(arena: &'a mut Arena, relations: &'a [Relation], owner: &str, max_rounds: u64) -> Lowering<'a> {
-        Lowering { arena, relations, owner: owner.to_owned(), versions: BTreeSet::new(), max_rounds, loops: Vec::new() }
+        let (versions, loops, shared) = Default::default();
+        Lowering { arena, relations, owner: owner.to_owned(), versions, max_rounds, loops, shared }
     }
 }
 
@@ -83,6 +88,7 @@ impl Lowering<'_> {
                 }
             }
             LogicalPlan::RecursiveQuery(query) => self.recursion(query, emit),
+            LogicalPlan::TableScan(scan) if scan.source.is::<Shared>() => self.shared(&scan.source, emit),
             LogicalPlan::TableScan(scan) => match scan.source.downcast_ref::<Scanned>() {
                 Some(scanned) if scan.filters.is_empty() && scan.fetch.is_none() && scan.projection.is_none() => {
                     Ok(self.relations[scanned.relation].clone())
@@ -138,6 +144,19 @@ impl Lowering<'_> {
             }
             other => Err(refused(other)),
         }
+    }
+
+    /// The rows of a relation that is read several times: what may fail of them is computed once.
+    fn shared(&mut self, source: &Arc<dyn TableSource>, emit: Option<Emit>) -> Result<Relation> {
+        let known = self.shared.iter().find(|(known, of, _)| Arc::ptr_eq(known, source) && *of == emit);
+        if let Some((.., relation)) = known {
+            return Ok(relation.clone());
+        }
+        let Some(shared) = source.downcast_ref::<Shared>() else { return Err(internal("a scan of something else")) };
+        let relation = self.lower(&shared.plan, emit)?;
+        let relation = if relation.fails() && relation.ranked.is_none() { self.settle(relation)? } else { relation };
+        self.shared.push((Arc::clone(source), emit, relation.clone()));
+        Ok(relation)
     }
 
     /// Every row as often as its last column says.

@@ -12,6 +12,7 @@ use super::super::diagnose::placed;
 use super::super::error::Problem;
 use super::super::identity::readable;
 use super::super::recursive::aggregated;
+use super::super::shared::same;
 use super::arena::Known;
 use super::scalar::{cast_to, conjunction};
 use super::{Lowering, Relation};
@@ -23,7 +24,7 @@ impl Lowering<'_> {
     /// The rows of a recursion. One that is read twice is computed once.
     pub(super) fn recursion(&mut self, query: &RecursiveQuery, emit: Option<Emit>) -> Result<Relation> {
         let same = |known: &&(RecursiveQuery, Option<Emit>, u64, NodeId)| {
-            &known.0 == query && (known.1, known.2) == (emit, self.max_rounds)
+            same_recursion(&known.0, query) && (known.1, known.2) == (emit, self.max_rounds)
         };
         if let Some((.., node)) = self.arena.recursions.iter().find(same) {
             return Ok(self.all_of(*node));
@@ -153,6 +154,11 @@ impl Lowering<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether two recursions are the same, which scan the same tables then.
+fn same_recursion(one: &RecursiveQuery, other: &RecursiveQuery) -> bool {
+    one == other && same(&one.static_term, &other.static_term) && same(&one.recursive_term, &other.recursive_term)
 }
 
 /// Refuses joins whose result a further row of the round before can take back.

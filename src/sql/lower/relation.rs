@@ -18,6 +18,7 @@ use super::Lowering;
 use super::arena::Known;
 use super::rank::{Ranked, unbounded};
 use super::scalar::{as_column, columns_of, conjunction, count_columns, is_free, substitute};
+use crate::expression::can_fail;
 use crate::plan::{Facts, Node, NodeId, Op, Scalar, Window, WindowColumns};
 use crate::time::Zone;
 
@@ -50,6 +51,11 @@ pub(in crate::sql) struct Relation {
 }
 
 impl Relation {
+    /// Whether rows may fail that it filters or computes.
+    pub(in crate::sql) fn fails(&self) -> bool {
+        self.filter.iter().chain(&self.columns).any(can_fail)
+    }
+
     /// The fields of the window columns behind those of the node.
     pub(in crate::sql) fn window_fields(&self, node: &[FieldRef]) -> Vec<FieldRef> {
         let time = self.pending.as_ref().and_then(|pending| node.get(pending.time));

@@ -97,9 +97,10 @@ impl Unnest<'_> {
         self.matched(input, asked.clone(), kind)
     }
 
-    fn matched(&mut self, input: LogicalPlan, asked: LogicalPlan, kind: JoinType) -> Result<LogicalPlan> {
+    fn matched(&mut self, mut input: LogicalPlan, asked: LogicalPlan, kind: JoinType) -> Result<LogicalPlan> {
         let asked = self.plan(asked)?;
-        let Pulled { plan, on, .. } = self.pull(asked, &input)?;
+        let pulled = self.apart(&mut input, |unnest, input| unnest.pull(asked.clone(), input))?;
+        let Pulled { plan, on, .. } = pulled;
         let (plan, conditions) = match on.is_empty() {
             false => (plan, on.into_iter().map(|condition| inner_of(condition, &input)).collect::<Result<_>>()?),
             // Of all rows one is as good as any.
@@ -165,7 +166,7 @@ impl Unnest<'_> {
     }
 
     /// The value of a subquery, of one row at most, beside the row that it is of.
-    fn scalar(&mut self, input: LogicalPlan, asked: LogicalPlan) -> Result<(LogicalPlan, Expr)> {
+    fn scalar(&mut self, mut input: LogicalPlan, asked: LogicalPlan) -> Result<(LogicalPlan, Expr)> {
         let least = least_rows(&asked);
         if least > 1 {
             return refused(
@@ -192,13 +193,13 @@ impl Unnest<'_> {
             return Ok((input.clone(), inner_of(value, &input)?));
         }
         let columns = asked.schema().columns();
-        let pulled = match asked {
-            LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => self.group(aggregate, &input)?,
+        let pulled = self.apart(&mut input, |unnest, input| match &asked {
+            LogicalPlan::Aggregate(group) if group.group_expr.is_empty() => unnest.group(group.clone(), input),
             other => {
-                let pulled = self.pull(other, &input)?;
-                self.with_values(pulled, &input)?
+                let pulled = unnest.pull(other.clone(), input)?;
+                unnest.with_values(pulled, input)
             }
-        };
+        })?;
         let conditions = pulled.on.into_iter().map(|condition| inner_of(condition, &input));
         let conditions = conditions.collect::<Result<Vec<_>>>()?;
         let value = inner_of(Values::new(&columns, &pulled.values).put(value)?, &input)?;

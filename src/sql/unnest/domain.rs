@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, ExprSchema, JoinType, Result};
 use datafusion_expr::type_coercion::binary::comparison_coercion;
 use datafusion_expr::utils::conjunction;
@@ -13,9 +13,9 @@ use datafusion_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, Filter, Logical
 
 use super::super::identity::Identity;
 use super::super::scope::projected;
-use super::Unnest;
 use super::columns::{column_of, is_one_row, joined, outer_columns, reads};
 use super::pull::{Pulled, same};
+use super::{MAX_COPIED, Unnest, refused};
 
 /// A plan of the rows of a subquery for each of the values outside.
 pub(super) struct Materialized {
@@ -68,6 +68,15 @@ fn inside(expr: Expr, domain: &[(Column, Column)]) -> Result<Expr> {
     .data()
 }
 
+fn nodes(plan: &LogicalPlan) -> Result<usize> {
+    let mut nodes = 0;
+    plan.apply(|_| {
+        nodes += 1;
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(nodes)
+}
+
 /// A plan whose rows belong to rows outside by the equality of columns.
 pub(super) struct Keyed {
     pub(super) plan: LogicalPlan,
@@ -92,6 +101,14 @@ impl Unnest<'_> {
             outer_columns(expr, &mut read)?;
         }
         read.retain(|column| outer.schema().has_column(column));
+        self.copies = true;
+        self.copied += nodes(outer)?;
+        if self.copied > MAX_COPIED {
+            return refused(
+                "subqueries that read the rows outside stand in one another here until they take too long to plan",
+                "compute the inner ones in a view, and read that: CREATE VIEW v AS SELECT k, MAX(x) AS x FROM t GROUP BY k",
+            );
+        }
         // They are joined with the rows that they are of: the same relation, but not the same columns.
         let rows = Identity::new(self.fresh).plan(outer)?;
         let own = rows.schema().columns();

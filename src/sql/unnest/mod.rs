@@ -28,20 +28,35 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 pub(super) use self::columns::{asks, outside, sided};
 use self::columns::{bound_by, inner_of};
+use self::pull::Pulled;
 use super::diagnose::placed;
 use super::error::Problem;
 use super::identity::Fresh;
 use super::rank_call::RankCall;
 use super::scope::projected;
+use super::shared;
 
 /// Makes the subqueries of a plan joins. Every column has an identity.
-pub(super) fn unnest(plan: LogicalPlan, fresh: &mut Fresh) -> Result<LogicalPlan> {
-    Unnest { fresh }.plan(plan)
+pub(super) fn unnest(
+    plan: LogicalPlan,
+    fresh: &mut Fresh,
+    finished: &dyn Fn(LogicalPlan) -> Result<LogicalPlan>,
+) -> Result<LogicalPlan> {
+    Unnest { fresh, finished, copies: false, copied: 0 }.plan(plan)
 }
 
 pub(super) struct Unnest<'a> {
     fresh: &'a mut Fresh,
+    /// What is planned by itself, to its end.
+    finished: &'a dyn Fn(LogicalPlan) -> Result<LogicalPlan>,
+    /// Whether the subquery at hand reads the rows outside.
+    copies: bool,
+    /// How many nodes have been copied for that.
+    copied: usize,
 }
+
+/// How many nodes may be copied for subqueries that read the rows outside: where they stand in one another that doubles by the level.
+const MAX_COPIED: usize = 5_000;
 
 /// What cannot be made a join.
 fn refused<T>(what: &str, hint: &str) -> Result<T> {
@@ -162,21 +177,37 @@ impl Unnest<'_> {
         only(LogicalPlan::Join(new), shown)
     }
 
+    /// A subquery apart from the rows of `outer`. Where it has to know them it reads them too: of those that may fail both read one
+    /// relation then.
+    fn apart(
+        &mut self,
+        outer: &mut LogicalPlan,
+        pull: impl Fn(&mut Self, &LogicalPlan) -> Result<Pulled>,
+    ) -> Result<Pulled> {
+        self.copies = false;
+        let pulled = pull(self, outer)?;
+        if !self.copies || !shared::fails(outer)? {
+            return Ok(pulled);
+        }
+        *outer = shared::rows(outer.clone(), self.fresh, self.finished)?;
+        pull(self, outer)
+    }
+
     /// A join whose right side reads rows of the left.
     fn lateral(&mut self, join: Join) -> Result<LogicalPlan> {
         let shown = join.schema.columns();
-        let left = Arc::unwrap_or_clone(join.left);
-        let inner = |expr: Expr| inner_of(expr, &left);
+        let mut left = Arc::unwrap_or_clone(join.left);
         let columns = join.right.schema().columns();
-        let pulled = self.pull(Arc::unwrap_or_clone(join.right), &left)?;
-        let pulled = match join.join_type {
-            JoinType::Inner => pulled,
-            // What has no partner shows NULL, not what would be computed of nothing.
-            JoinType::Left => self.with_values(pulled, &left)?,
-            _ => {
-                return refused("LATERAL stands behind JOIN, CROSS JOIN and LEFT JOIN only", "write LEFT JOIN LATERAL");
+        let pulled = self.apart(&mut left, |unnest, left| {
+            let pulled = unnest.pull(join.right.as_ref().clone(), left)?;
+            match join.join_type {
+                JoinType::Inner => Ok(pulled),
+                // What has no partner shows NULL, not what would be computed of nothing.
+                JoinType::Left => unnest.with_values(pulled, left),
+                _ => refused("LATERAL stands behind JOIN, CROSS JOIN and LEFT JOIN only", "write LEFT JOIN LATERAL"),
             }
-        };
+        })?;
+        let inner = |expr: Expr| inner_of(expr, &left);
         let values = columns::Values::new(&columns, &pulled.values);
         let mut conditions: Vec<Expr> = pulled.on.iter().cloned().map(inner).collect::<Result<_>>()?;
         for (l, r) in join.on {
