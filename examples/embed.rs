@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 println!("{rows:>3} changes, complete up to {}", format_time_ms(as_of.watermark));
             }
             Some(Update::Reset) => println!("too slow: the changes are gone, the rows are still there"),
+            Some(Update::Dropped) => break,
             None => println!("nothing new for 10 s"),
         }
     }

@@ -30,6 +30,9 @@ pub type Seconds = Counter<f64, AtomicU64>;
 /// A gauge with fractions.
 pub type Level = Gauge<f64, AtomicU64>;
 
+/// Why rows of views and sinks fail.
+const REASONS: [&str; 3] = ["evaluation", "late", "no_event_time"];
+
 /// The media type of [`Metrics::encode`]'s answer.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -258,6 +261,44 @@ impl Metrics {
         build.get_or_create(&labels(("version", env!("CARGO_PKG_VERSION")), ("commit", commit))).set(1);
         add(ours, "build_info", &build);
         self.registry.register_collector(Box::new(process::Process));
+    }
+
+    /// Forgets what was counted of a view that is gone.
+    pub fn forget_view(&self, view: &str) {
+        for reason in REASONS {
+            self.view_rows_failed.remove(&labels(("view", view), ("reason", reason)));
+        }
+        for kind in ["insert", "retract"] {
+            self.rows_emitted.remove(&labels(("view", view), ("kind", kind)));
+        }
+        self.view_dead_letters.remove(&label("view", view));
+        self.windows_open.remove(&label("view", view));
+    }
+
+    /// Forgets what was counted of a sink that is gone; its states are `states`.
+    pub fn forget_sink<'a>(&self, sink: &str, states: impl IntoIterator<Item = &'a str>) {
+        for reason in REASONS {
+            self.sink_rows_failed.remove(&labels(("sink", sink), ("reason", reason)));
+        }
+        for state in states {
+            self.sink_state.remove(&labels(("sink", sink), ("state", state)));
+        }
+        let label = label("sink", sink);
+        self.sink_rows.remove(&label);
+        self.sink_retries.remove(&label);
+        self.sink_dead_letters.remove(&label);
+        self.sink_waiting_epochs.remove(&label);
+    }
+
+    /// Forgets what was counted of an operator that is gone.
+    pub fn forget_operator(&self, operator: &str) {
+        for direction in ["in", "out"] {
+            self.operator_rows.remove(&labels(("operator", operator), ("direction", direction)));
+        }
+        let label = label("operator", operator);
+        self.operator_busy_seconds.remove(&label);
+        self.state_rows.remove(&label);
+        self.state_bytes.remove(&label);
     }
 
     /// All metrics as OpenMetrics text; those of the process as of this call.

@@ -138,7 +138,7 @@ fn rules(text: &str) -> BTreeSet<String> {
         text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|w| !w.is_empty()).collect();
     let read = |word: &str| -> Option<(char, u32)> {
         let mut letters = word.chars();
-        let letter = letters.next().filter(|letter| "WLBSJCDVM".contains(*letter))?;
+        let letter = letters.next().filter(|letter| "WLBSJCDVMU".contains(*letter))?;
         let number = letters.as_str();
         (number.len() <= 2).then(|| number.parse().ok()).flatten().map(|number| (letter, number))
     };
@@ -176,7 +176,7 @@ fn cited(path: &Path, text: &str) -> Vec<String> {
 #[test]
 fn rules_that_are_cited_are_written_down_and_what_is_written_is_tested() {
     let read = |name: &str| std::fs::read_to_string(root().join("docs/internals").join(name)).unwrap();
-    let text = ["semantics.md", "positions.md"].map(read).join("\n");
+    let text = ["semantics.md", "positions.md", "units.md"].map(read).join("\n");
     let heads = text.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("**"));
     let written: BTreeSet<String> = heads.map(|(number, _)| number.to_owned()).collect();
     assert!(written.len() > 40, "{written:?}");
@@ -185,11 +185,7 @@ fn rules_that_are_cited_are_written_down_and_what_is_written_is_tested() {
         let text = std::fs::read_to_string(&path).unwrap();
         let test = path.starts_with(root().join("tests")) || text.contains("#[test]");
         for rule in cited(&path, &text) {
-            assert!(
-                written.contains(&rule),
-                "{}: cites {rule}, which neither semantics.md nor positions.md of docs/internals has",
-                path.display()
-            );
+            assert!(written.contains(&rule), "{}: cites {rule}, which no file of docs/internals has", path.display());
             if test {
                 tested.insert(rule);
             }
@@ -286,13 +282,13 @@ fn the_program_of_the_readme_gives_what_it_shows() {
 }
 
 #[test]
-fn the_fragment_of_the_example_is_its_text() {
+fn the_fragments_of_examples_are_their_text() {
     let text = std::fs::read_to_string(root().join("docs/embedding.md")).unwrap();
-    let example = std::fs::read_to_string(root().join("examples/embed.rs")).unwrap();
-    assert!(
-        example.contains(blocks(&text, "rust")[0]),
-        "docs/embedding.md shows what examples/embed.rs is not any more"
-    );
+    for (fragment, example) in blocks(&text, "rust").iter().zip(["embed", "session"]) {
+        let example = format!("examples/{example}.rs");
+        let found = std::fs::read_to_string(root().join(&example)).unwrap();
+        assert!(found.contains(fragment), "docs/embedding.md shows what {example} is not any more");
+    }
 }
 
 /// Every program of the documents passes `check`, and every command names a subcommand and flags that there are.

@@ -31,5 +31,7 @@ mod saved;
 mod script;
 #[path = "semantics/sessions.rs"]
 mod sessions;
+#[path = "semantics/units.rs"]
+mod units;
 #[path = "semantics/windows.rs"]
 mod windows;

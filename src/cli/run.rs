@@ -305,8 +305,8 @@ async fn ended(
 
 /// What a run that does not end has not done.
 fn unwritten(engine: &Engine, patience: Duration) -> String {
-    let open = engine.sinks().iter().filter(|sink| sink.state() != "ended");
-    let open = open.map(|sink| {
+    let sinks = engine.sinks();
+    let open = sinks.iter().filter(|sink| sink.state() != "ended").map(|sink| {
         let why = sink.stand().reason.unwrap_or_else(|| "it does not take them".to_owned());
         format!("\n  sink '{}': {} not written: {why}", sink.name(), counted(sink.waiting_epochs() as u64, "epoch"))
     });

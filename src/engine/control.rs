@@ -129,6 +129,11 @@ impl Control {
     /// The workers are to end once everything before this epoch has arrived at views and sinks.
     pub(super) fn aim(&self, goal: Epoch) {
         lock(&self.goal).get_or_insert(goal);
+        self.wake();
+    }
+
+    /// There is something to do for the workers besides their dataflows.
+    pub(super) fn wake(&self) {
         lock(&self.workers).0.iter().for_each(Thread::unpark);
     }
 
@@ -143,7 +148,7 @@ impl Control {
         drop(lock(&self.state));
         self.changed.notify_all();
         lock(&self.wakers).iter().for_each(|wake| wake());
-        lock(&self.workers).0.iter().for_each(Thread::unpark);
+        self.wake();
     }
 
     /// The calling thread is panicking or failing: breaks off what would tell others that all is well.

@@ -6,9 +6,11 @@
 //! every process and to the sinks. The engine ends when all sources have ended and everything is written, when it is
 //! stopped, or when something fails: a panic or a lost peer ends every thread, with the reason.
 
+mod begins;
 mod behind;
 mod cluster;
 mod config;
+mod consent;
 mod control;
 mod dead_file;
 mod dead_letters;
@@ -20,8 +22,11 @@ mod gossip;
 mod heartbeat;
 mod idleness;
 mod ingest;
+mod install;
+mod installed;
 mod latency;
 mod operators;
+mod outlet;
 mod peer;
 mod process;
 mod push;
@@ -36,9 +41,10 @@ mod source_shown;
 mod startup;
 mod table;
 mod table_operator;
+mod unit;
+mod units;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,6 +54,7 @@ pub use control::State;
 pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
 pub use error::EngineError;
 pub use extend::Built;
+pub use install::UnitShown;
 pub use latency::Visibility;
 pub use operators::{OperatorStats, WorkerShare};
 pub use peer::Peer;
@@ -57,13 +64,15 @@ pub use sink::Sink;
 pub use source::Source;
 pub use startup::Startup;
 pub use table::{Ended, Table};
+pub use unit::UnitState;
+pub use units::UnitId;
 
 use crate::delta::Rejects;
 use crate::metrics::{Metrics, Usage};
 use crate::plan::Dataflow;
 use crate::source::EdgeCounts;
 use crate::time::{Clock, now_ms};
-use crate::view::{Subscription, View, Views};
+use crate::view::{Subscription, Views};
 
 /// How a run went.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,15 +116,13 @@ struct Inner {
     config: Config,
     sources: Vec<Arc<Source>>,
     tables: Vec<Arc<Table>>,
-    sinks: Vec<Arc<Sink>>,
+    units: Arc<units::Units>,
     presences: Vec<Arc<cluster::Presence>>,
     views: Arc<Views>,
     metrics: Arc<Metrics>,
     operators: Arc<operators::Operators>,
     latency: Arc<latency::Latency>,
     control: Arc<control::Control>,
-    /// The dead letters of views and sinks.
-    letters: Vec<Arc<DeadLetters>>,
     /// Where all dead letters are written.
     dead_file: Option<Arc<dead_file::DeadFile>>,
     /// What the processes of a cluster tell each other.
@@ -181,9 +188,9 @@ impl Engine {
         exact.or_else(|| self.inner.tables.iter().find(|table| table.name().eq_ignore_ascii_case(name)))
     }
 
-    /// The sinks, in the order of the program.
-    pub fn sinks(&self) -> &[Arc<Sink>] {
-        &self.inner.sinks
+    /// The sinks, in the order of the program, then of the units.
+    pub fn sinks(&self) -> Vec<Arc<Sink>> {
+        self.inner.units.all().iter().flat_map(|unit| unit.sinks.clone()).collect()
     }
 
     /// The processes of the cluster, this one too: index, address and `here`, `connected`, `stalled`, `left` or `gone`.
@@ -214,7 +221,7 @@ impl Engine {
         let sources = self.inner.sources.iter().map(|source| source.partitions().count());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let read = sources.map(|partitions| partitions.min(cores)).sum::<usize>();
-        read + self.inner.sinks.iter().map(|sink| sink.files()).sum::<usize>()
+        read + self.sinks().iter().map(|sink| sink.files()).sum::<usize>()
     }
 
     /// The metrics, as counted; [`Engine::metrics_text`] is for a scrape.
@@ -225,8 +232,8 @@ impl Engine {
     /// All metrics as OpenMetrics text, gauges as of now.
     pub fn metrics_text(&self) -> String {
         self.inner.sources.iter().for_each(|source| source.refresh(now_ms()));
-        self.inner.sinks.iter().for_each(|sink| sink.refresh(&self.inner.metrics));
-        for view in self.inner.views.iter() {
+        self.sinks().iter().for_each(|sink| sink.refresh(&self.inner.metrics));
+        for view in self.inner.views.all().iter() {
             let open = i64::try_from(view.windows_open()).unwrap_or(i64::MAX);
             self.inner.metrics.windows_open.get_or_create(&crate::metrics::label("view", view.name())).set(open);
         }
@@ -274,8 +281,8 @@ impl Engine {
 
     /// The rows that views and sinks could not take (an expression failed), of each view in the order of the plan, then of
     /// each sink; those that sources could not take are with [`Source::dead_letters`].
-    pub fn dead_letters(&self) -> &[Arc<DeadLetters>] {
-        &self.inner.letters
+    pub fn dead_letters(&self) -> Vec<Arc<DeadLetters>> {
+        self.inner.units.all().iter().flat_map(|unit| unit.letters.clone()).collect()
     }
 
     /// How many rows failed in some view or sink and were not taken back: each once, however many read what it is missing in.
@@ -285,7 +292,7 @@ impl Engine {
 
     /// A reader of a view's changes from now on.
     pub fn subscribe(&self, view: &str) -> Option<Subscription> {
-        self.inner.views.get(view).map(View::subscribe)
+        self.inner.views.get(view).map(|view| view.subscribe())
     }
 
     /// Ends the run. With `drain` the sources of this process end as if their input had: what is open closes and is
@@ -387,11 +394,6 @@ impl Inner {
     }
 
     fn rows_failed(&self) -> u64 {
-        let mut nodes: BTreeMap<usize, i64> = BTreeMap::new();
-        for (node, rows) in self.letters.iter().flat_map(|letters| letters.by_node()) {
-            let most = nodes.entry(node).or_insert(rows);
-            *most = rows.max(*most);
-        }
-        nodes.values().map(|rows| rows.unsigned_abs()).sum()
+        self.units.all().iter().map(|unit| unit.rows_failed()).sum()
     }
 }

@@ -17,6 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
+use super::units::UnitId;
 use crate::metrics::{Label, Metrics, Seconds, label, labels};
 use crate::operator::{Held, STATE_LOG, StateLog, Windows};
 use crate::plan::NodeId;
@@ -35,8 +36,8 @@ pub struct OperatorStats {
     pub address: Vec<usize>,
     /// Its name.
     pub name: String,
-    /// The node of the plan that it is, or is a part of.
-    pub node: Option<NodeId>,
+    /// The unit that it is of, and the node of its plan that it is, or is a part of.
+    pub node: Option<(UnitId, NodeId)>,
     /// The addresses of the operators it reads.
     pub inputs: Vec<Vec<usize>>,
     /// Rows it took.
@@ -88,6 +89,7 @@ struct Handles {
     /// Per worker how many updates are in its arrangements, or in those of the loop that it is.
     arranged: BTreeMap<usize, usize>,
     /// Its name among the metrics.
+    unique: String,
     label: Label,
 }
 
@@ -98,7 +100,7 @@ pub(super) struct Operators {
     /// Who sends to an operator, by its address. A channel may be told before the operator is.
     inputs: Mutex<BTreeMap<Vec<usize>, Vec<Vec<usize>>>>,
     /// The last operator of each node of the plan, if it has one: a node's operators stand side by side.
-    nodes: Mutex<BTreeMap<Vec<usize>, NodeId>>,
+    nodes: Mutex<BTreeMap<Vec<usize>, (UnitId, NodeId)>>,
     metrics: Arc<Metrics>,
 }
 
@@ -113,6 +115,22 @@ struct Local {
     started: HashMap<usize, Duration>,
     busy: HashMap<usize, Duration>,
     rows: HashMap<(usize, bool), u64>,
+    /// The dataflows, by their ids in the log.
+    dataflows: HashMap<usize, usize>,
+}
+
+impl Local {
+    /// Forgets a dataflow that is gone, but for the program: what that did stays to be seen.
+    fn forget(&mut self, id: usize) {
+        let Some(dataflow) = self.dataflows.remove(&id).filter(|dataflow| *dataflow > 0) else { return };
+        let mut addresses = self.addresses.borrow_mut();
+        addresses.retain(|_, address| address.first() != Some(&dataflow));
+        self.channels.retain(|_, (from, _, _)| from.first() != Some(&dataflow));
+        self.started.retain(|id, _| addresses.contains_key(id));
+        self.busy.retain(|id, _| addresses.contains_key(id));
+        let channels = &self.channels;
+        self.rows.retain(|(channel, _), _| channels.contains_key(channel));
+    }
 }
 
 impl Handles {
@@ -150,9 +168,21 @@ impl Operators {
     }
 
     /// The last operator of each node, by its index in the scope at this address. The same on every worker.
-    pub(super) fn attribute(&self, scope: &[usize], last: impl Iterator<Item = usize>) {
+    pub(super) fn attribute(&self, (scope, unit): (&[usize], UnitId), last: impl Iterator<Item = usize>) {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.extend(last.enumerate().map(|(node, index)| ([scope, &[index]].concat(), node)));
+        nodes.extend(last.enumerate().map(|(node, index)| ([scope, &[index]].concat(), (unit, node))));
+    }
+
+    /// Forgets the operators of a dataflow that is gone.
+    pub(super) fn forget(&self, dataflow: usize) {
+        let gone = |address: &Vec<usize>| address.first() == Some(&dataflow);
+        let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, handles) in operators.extract_if(.., |address, _| gone(address)) {
+            self.metrics.forget_operator(&handles.unique);
+        }
+        drop(operators);
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).retain(|address, _| !gone(address));
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).retain(|address, _| !gone(address));
     }
 
     /// Listens to a worker's log. To be called before its dataflows are built.
@@ -191,7 +221,11 @@ impl Operators {
     fn note(&self, local: &mut Local, at: Duration, event: TimelyEvent) {
         match event {
             // A single step is the dataflow as a whole.
-            TimelyEvent::Operates(operator) if operator.addr.len() > 1 => {
+            TimelyEvent::Operates(operator) if operator.addr.len() == 1 => {
+                local.dataflows.extend(operator.addr.first().map(|&dataflow| (operator.id, dataflow)));
+            }
+            TimelyEvent::Shutdown(gone) => local.forget(gone.id),
+            TimelyEvent::Operates(operator) => {
                 self.introduce(&operator.addr, &operator.name);
                 local.addresses.borrow_mut().insert(operator.id, operator.addr);
             }
@@ -269,8 +303,13 @@ impl Operators {
 
     fn introduce(&self, address: &[usize], name: &str) {
         // Several operators may have one name; the last step of the address tells them apart.
-        let unique = format!("{name} #{}", address.last().copied().unwrap_or_default());
-        let rows = |direction| labels(("operator", unique.as_str()), ("direction", direction));
+        let last = address.last().copied().unwrap_or_default();
+        let unique = match address.first() {
+            Some(0) | None => format!("{name} #{last}"),
+            Some(dataflow) => format!("{name} #{dataflow}.{last}"),
+        };
+        let unique = unique.as_str();
+        let rows = |direction| labels(("operator", unique), ("direction", direction));
         let handles = || Handles {
             name: name.to_owned(),
             rows_in: 0,
@@ -280,10 +319,11 @@ impl Operators {
             shares: BTreeMap::new(),
             rows_in_total: self.metrics.operator_rows.get_or_create_owned(&rows("in")),
             rows_out_total: self.metrics.operator_rows.get_or_create_owned(&rows("out")),
-            busy_total: self.metrics.operator_busy_seconds.get_or_create_owned(&label("operator", &unique)),
+            busy_total: self.metrics.operator_busy_seconds.get_or_create_owned(&label("operator", unique)),
             held: BTreeMap::new(),
             arranged: BTreeMap::new(),
-            label: label("operator", &unique),
+            label: label("operator", unique),
+            unique: unique.to_owned(),
         };
         let mut operators = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         operators.entry(address.to_vec()).or_insert_with(handles);

@@ -21,18 +21,18 @@ use super::heartbeat;
 use super::latency::Latency;
 use super::operators::Operators;
 use super::push::Inbox;
-use super::sink_writer::{self, SinkThread, ToSink};
 use super::source::Parts;
+use super::unit::{Around, Unit, ring};
+use super::units::Units;
 use super::worker::{Work, run};
 use super::*;
 use crate::delta::Halt;
 use crate::guard::is_guarded;
-use crate::options::OptionError;
 use crate::plan::identity::{self, Part};
-use crate::plan::{self, TableSpec, ViewSpec, show_row};
+use crate::plan::{self, TableSpec, show_row};
 use crate::source::{Intake, Reader, SplitId, SplitNumbers, Start};
 use crate::time::Clock;
-use crate::view::{Closing, Limits, RingRoom, View, Views};
+use crate::view::{Closing, Limits, View, Views};
 
 /// How long a peer that has said goodbye may be ahead of this process before that counts as a stop.
 const GOODBYE_MS: u64 = 2000;
@@ -51,10 +51,6 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let metrics = Arc::new(Metrics::new());
     let operators = Operators::new(metrics.clone());
     let latency = Arc::new(Latency::new(metrics.ingest_to_visible_seconds.clone()));
-    let views = Arc::new(Views::new(match config.views {
-        true => dataflow.views.iter().map(|spec| view(&dataflow, spec, &config)).collect::<Result<_, _>>()?,
-        false => Vec::new(),
-    }));
     quiet_panics();
     if let Some(file) = &config.dead_letters_file {
         let clash = plan::overwritten(&dataflow, "the dead letters in", file).or_else(|| {
@@ -65,19 +61,27 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     }
     let dead_file = DeadFile::open(config.dead_letters_file.as_deref(), config.process)?;
     let (sources, readers) = open_sources(&dataflow, &config, (&metrics, &latency), dead_file.as_ref())?;
-    let tables = open_tables(&dataflow, &config, &views)?;
+    if let Some(clash) = plan::clash(&dataflow) {
+        return Err(EngineError::Dataflow { what: clash.what, remedy: plan::CLASH_REMEDY.to_owned() });
+    }
     let peers = Peers::meet(&dataflow, &config, &control)?;
-    let Sinks { shown, ways: sinks, threads } = match open_sinks(&dataflow, &config, &control) {
+    let computed = config.views || extend.is_some();
+    // The letters of views and sinks are the same in every process.
+    let file = dead_file.as_ref().filter(|_| config.process == 0);
+    let around = Around { config: &config, control: &control, metrics: &metrics, dead_file: file, computed };
+    let opened = Unit::open(UnitId::PROGRAM, dataflow.clone(), around, &|source| vec![source.to_owned()]);
+    let opened = opened.and_then(|unit| {
+        let views = Arc::new(Views::new(unit.views.clone()));
+        Ok((Arc::new(unit), open_tables(&dataflow, &config, &views)?, views))
+    });
+    let (program, tables, views) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             peers.abandon();
             return Err(error);
         }
     };
-    let computed = config.views || extend.is_some();
-    // The letters of views and sinks are the same in every process.
-    let file = dead_file.as_ref().filter(|_| config.process == 0);
-    let letters = DeadLetters::of(&dataflow, computed, config.dead_letters, &metrics, file)?;
+    let units = Arc::new(Units::new(program.clone(), config.workers));
     let (rejects, _) = Rejects::channel(show_row);
     let stopped = control.clone();
     let rejects = rejects.halting(move |Halt { what, remedy }| stopped.fail(EngineError::Dataflow { what, remedy }));
@@ -87,14 +91,13 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         config: config.clone(),
         sources: sources.clone(),
         tables: tables.clone(),
-        sinks: shown.clone(),
         presences: peers.presences.clone(),
         views: views.clone(),
         metrics: metrics.clone(),
         operators: operators.clone(),
         latency: latency.clone(),
         control: control.clone(),
-        letters: letters.clone(),
+        units: units.clone(),
         dead_file,
         gossip: gossip.clone(),
         stopped: AtomicBool::new(false),
@@ -104,30 +107,25 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         ended: Mutex::default(),
     });
     let Peers { builders, guard, sockets, presences } = peers;
-    let sinks = Mutex::new(sinks);
-    let mut dataflow = dataflow;
-    if !computed {
-        // What only views need is not computed.
-        dataflow.views.clear();
-    }
     let (queues, requests) = (sources.clone(), tables.clone());
+    let (installed, words) = (units.clone(), gossip.clone());
     control.on_stop(move || {
         queues.iter().for_each(|source| source.close());
         requests.iter().for_each(|table| table.close());
+        installed.close();
+        words.iter().for_each(|words| words.close());
     });
     control.on_failure(move || break_off(&sockets));
     let (known, process) = (presences.clone(), config.process);
     control.set_suspect(move || known.iter().find(|peer| peer.lost()).map(|peer| peer.gone(process)));
     let shared = (control.clone(), sources.clone(), tables.clone(), config.clone(), gossip.clone());
     let work = Work {
-        dataflow,
+        program,
+        units,
         config,
         sources,
         tables,
         views,
-        sinks,
-        writing: Arc::new(shown),
-        letters,
         rejects,
         control,
         operators,
@@ -145,7 +143,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         ingest::start(source, readers, &control, config.process)?;
     }
     ingest::start_ticker(&sources, &tables, &config, gossip, &control)?;
-    let supervisor = Supervisor { inner: inner.clone(), workers, sinks: threads, guard, presences };
+    let supervisor = Supervisor { inner: inner.clone(), workers, guard, presences };
     ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
     Ok(Engine { inner })
 }
@@ -160,30 +158,6 @@ fn work_as(allocator: Allocator, work: &Work) {
         run(&mut worker, work);
     });
     work.control.worker_ended();
-}
-
-/// A view's store.
-fn view(dataflow: &Dataflow, spec: &ViewSpec, config: &Config) -> Result<Arc<View>, EngineError> {
-    let options = |error: OptionError| EngineError::Dataflow {
-        what: format!("view '{}': {error}", spec.name),
-        remedy: "correct the option".to_owned(),
-    };
-    let node = &dataflow.nodes[spec.node];
-    let limits = Limits {
-        closing: match spec.closes {
-            Some(column) => Closing::Column(column),
-            None if node.facts.append_only => Closing::Born,
-            None => Closing::Never,
-        },
-        rows: spec.options.parse("max-rows", "a number of rows").map_err(options)?.unwrap_or(config.view_rows),
-        retention_ms: spec.options.duration_ms("retention").map_err(options)?,
-        ring: ring(config),
-    };
-    Ok(Arc::new(View::new(spec.clone(), &node.schema, limits)?))
-}
-
-fn ring(config: &Config) -> RingRoom {
-    RingRoom { epochs: config.ring_epochs, rows: config.ring_rows, bytes: config.ring_bytes }
 }
 
 type Opened = (Vec<Arc<Source>>, Vec<Readers>);
@@ -234,42 +208,6 @@ fn open_tables(dataflow: &Dataflow, config: &Config, views: &Arc<Views>) -> Resu
         Table::open(spec.clone(), view, views.clone(), config.process, config.tables_linger).map(Arc::new)
     };
     dataflow.tables.iter().map(open).collect()
-}
-
-/// What this process writes.
-#[derive(Default)]
-struct Sinks {
-    shown: Vec<Arc<Sink>>,
-    /// Per sink and worker the way in.
-    ways: Vec<Vec<Option<ToSink>>>,
-    threads: Vec<SinkThread>,
-}
-
-/// Opens what this process writes of all sinks.
-fn open_sinks(dataflow: &Dataflow, config: &Config, control: &Arc<control::Control>) -> Result<Sinks, EngineError> {
-    if let Some(clash) = plan::clash(dataflow) {
-        return Err(EngineError::Dataflow { what: clash.what, remedy: plan::CLASH_REMEDY.to_owned() });
-    }
-    let mut sinks = Sinks::default();
-    for plan in &dataflow.sinks {
-        let per_worker = plan.spec.connector.per_worker(&plan.spec);
-        let of = config.processes() * config.workers;
-        let (mut ways_in, mut parts) = (Vec::new(), Vec::new());
-        for worker in 0..config.workers {
-            let index = config.process * config.workers + worker;
-            if !per_worker && index != 0 {
-                ways_in.push(None);
-                continue;
-            }
-            let (way, opened) = sink_writer::open(plan, index, of)?;
-            ways_in.push(Some(way));
-            parts.push(opened.part());
-            sinks.threads.push(opened.start(control, config.process)?);
-        }
-        sinks.ways.push(ways_in);
-        sinks.shown.push(Arc::new(Sink::new(&plan.spec, parts, plan::sources_around(dataflow, plan.node))));
-    }
-    Ok(sinks)
 }
 
 /// The other processes, and what the workers talk to them through.
@@ -356,14 +294,13 @@ fn break_off(sockets: &[TcpStream]) {
 struct Supervisor {
     inner: Arc<Inner>,
     workers: WorkerGuards<()>,
-    sinks: Vec<SinkThread>,
     guard: Option<CommsGuard>,
     presences: Vec<Arc<Presence>>,
 }
 
 impl Supervisor {
     fn run(self) {
-        let Supervisor { inner, workers, sinks, guard, presences } = self;
+        let Supervisor { inner, workers, guard, presences } = self;
         let control = inner.control.clone();
         let many = inner.config.workers;
         let pause = if presences.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(10) };
@@ -389,7 +326,7 @@ impl Supervisor {
         if control.failure().is_none() {
             // A panic in one was told by its guard, and is a failure.
             workers.join();
-            sinks.into_iter().for_each(SinkThread::join);
+            inner.units.all().iter().for_each(|unit| unit.join());
             guard.into_iter().for_each(farewell);
             let written = inner.dead_file.as_ref().map_or(Ok(()), |file| file.finish());
             written.unwrap_or_else(|error| control.fail(error));

@@ -9,13 +9,16 @@
 //! up there), or too much of what it sent is on its way to another process, whatever its epoch: the queues fill instead, and
 //! clients are told so. Sources that have nothing to do with that sink go on.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::{Scope, Stream};
 
+use super::begins::Begins;
 use super::gossip::Gossip;
 use super::queue::Item;
 use super::sink::Sink;
@@ -25,7 +28,7 @@ use crate::operator::{BATCH_ROWS, emitting};
 use crate::time::Epoch;
 
 /// Rows taken before the operators downstream get their turn.
-const ROWS_PER_TURN: usize = 4 * BATCH_ROWS;
+pub(super) const ROWS_PER_TURN: usize = 4 * BATCH_ROWS;
 
 /// How soon a source that waits for the operators looks again.
 const RETRY: Duration = Duration::from_millis(1);
@@ -41,26 +44,67 @@ pub(super) struct Probes {
     pub(super) writing: Arc<Vec<Arc<Sink>>>,
 }
 
+/// The units that were installed on this worker, as far as sources wait for them.
+pub(super) type Followers = Rc<RefCell<Vec<Follower>>>;
+
+/// A unit that is fed by the sources.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) unit: u64,
+    /// What has arrived at its views and sinks.
+    pub(super) outputs: Handle<Epoch>,
+    pub(super) begins: Rc<Begins>,
+    pub(super) sinks: Vec<Arc<Sink>>,
+    /// It has come to where it begins: until then it holds nobody back.
+    pub(super) caught_up: Cell<bool>,
+}
+
+impl Follower {
+    /// Whether sources wait for it.
+    fn counts(&self) -> bool {
+        if !self.caught_up.get() {
+            self.caught_up.set(self.begins.at().is_some_and(|begin| !self.outputs.less_than(&begin)));
+        }
+        self.caught_up.get()
+    }
+}
+
 /// Rows on their way.
-struct Lag {
+pub(super) struct Lag {
     probes: Probes,
     /// The sinks that hold the source back.
     sinks: Vec<Arc<Sink>>,
+    /// Those of units that were installed, if it is a source, by its name.
+    followers: Option<(String, Followers)>,
     sent: BTreeMap<Epoch, usize>,
     limit: usize,
 }
 
 impl Lag {
-    fn sent(&mut self, epoch: Epoch, rows: usize) {
+    /// Of what a unit reads: its own views and sinks hold it back.
+    pub(super) fn of_unit(probes: &Probes, lag_batches: usize) -> Lag {
+        let limit = lag_batches * BATCH_ROWS;
+        Lag { probes: probes.clone(), sinks: Vec::new(), followers: None, sent: BTreeMap::new(), limit }
+    }
+
+    pub(super) fn sent(&mut self, epoch: Epoch, rows: usize) {
         *self.sent.entry(epoch).or_insert(0) += rows;
     }
 
     /// Whether the operators, or the sinks, have enough to do.
-    fn full(&mut self) -> bool {
-        if self.sinks.iter().any(|sink| sink.full()) {
+    pub(super) fn full(&mut self) -> bool {
+        let followers = self.followers.as_ref().map(|(source, followers)| (source, followers.borrow()));
+        let followers = || followers.iter().flat_map(|(source, all)| all.iter().map(move |one| (source, one)));
+        let waits =
+            |(source, one): (&&String, &Follower)| one.sinks.iter().any(|sink| sink.holds(source) && sink.full());
+        if self.sinks.iter().any(|sink| sink.full()) || followers().any(|(source, one)| waits((source, one))) {
             return true;
         }
-        while let Some(first) = self.sent.first_entry().filter(|first| !self.probes.outputs.less_equal(first.key())) {
+        let arrived = |epoch: &Epoch| {
+            let late = |(_, one): (_, &Follower)| one.counts() && one.outputs.less_equal(epoch);
+            !self.probes.outputs.less_equal(epoch) && !followers().any(late)
+        };
+        while let Some(first) = self.sent.first_entry().filter(|first| arrived(first.key())) {
             first.remove();
         }
         let due = self.sent.iter().take_while(|(epoch, _)| !self.probes.inputs.less_equal(epoch));
@@ -76,13 +120,15 @@ pub(super) fn source<'s>(
     scope: Scope<'s, Epoch>,
     source: &Arc<Source>,
     worker: usize,
-    probes: &Probes,
+    (probes, followers): (&Probes, &Followers),
     lag_batches: usize,
     peers: Peers,
 ) -> Stream<'s, Epoch, Delta> {
     let (name, lanes) = (format!("Source {}", source.name()), source.partition_count());
     let sinks = probes.writing.iter().filter(|sink| sink.holds(source.name())).cloned().collect();
-    let mut lag = Lag { probes: probes.clone(), sinks, sent: BTreeMap::new(), limit: lag_batches * BATCH_ROWS };
+    let followers = Some((source.name().to_owned(), followers.clone()));
+    let limit = lag_batches * BATCH_ROWS;
+    let mut lag = Lag { probes: probes.clone(), sinks, followers, sent: BTreeMap::new(), limit };
     let (source, host) = (source.clone(), scope.worker().clone());
     emitting(scope, &name, lanes, None, move |info| {
         let activator = host.activator_for(info.address.clone());

@@ -120,8 +120,8 @@ impl Table {
     }
 
     /// Tell of the moves of its rows, and of every view: the change of an epoch is shown once all are past it.
-    pub fn watches(&self) -> impl Iterator<Item = watch::Receiver<Epoch>> {
-        std::iter::once(&self.view).chain(self.views.iter()).map(|view| view.watch())
+    pub fn watches(&self) -> Vec<watch::Receiver<Epoch>> {
+        std::iter::once(&self.view).chain(self.views.all().iter()).map(|view| view.watch()).collect()
     }
 
     /// The first column that is NULL in some row and may not be.

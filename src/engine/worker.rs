@@ -1,34 +1,39 @@
-//! What one worker thread does: builds the dataflow, then steps it and parks while there is nothing to do.
+//! What one worker thread does: builds the dataflow, then steps it and parks while there is nothing to do; between two steps
+//! it installs and drops units.
 
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
 
+use super::begins::Begins;
 use super::config::Config;
 use super::control::Control;
-use super::dead_letters::{DeadLetters, ToDeadLetters};
+use super::dead_letters::ToDeadLetters;
 use super::duplicates::once;
 use super::extend::{Built, Extend};
 use super::gather::{Collect, gather, keep};
 use super::gossip::Gossip;
+use super::installed::Installed;
 use super::latency::Latency;
 use super::operators::Operators;
-use super::sink::Sink;
-use super::sink_writer::ToSink;
+use super::outlet::{Tap, tapped};
 use super::source::Source;
-use super::source_operator::{Probes, source};
+use super::source_operator::{Followers, Probes, source};
 use super::table::Table;
 use super::table_operator::{EndOfTime, Inlet, requests, tide};
+use super::unit::Unit;
+use super::units::{UnitId, Units};
 use crate::delta::Netted;
 use crate::delta::relabel;
 use crate::delta::{Delta, Rejects};
 use crate::metrics::{Metrics, labels};
-use crate::plan::Dataflow;
 use crate::plan::build::{Streams, build};
 use crate::time::Epoch;
 use crate::view::{View, Views};
@@ -38,17 +43,12 @@ const PARK: Duration = Duration::from_millis(100);
 
 /// What the workers of a process share.
 pub(super) struct Work {
-    pub(super) dataflow: Dataflow,
+    pub(super) program: Arc<Unit>,
+    pub(super) units: Arc<Units>,
     pub(super) config: Config,
     pub(super) sources: Vec<Arc<Source>>,
     pub(super) tables: Vec<Arc<Table>>,
     pub(super) views: Arc<Views>,
-    /// Per sink and worker of this process: where its changes go, if it writes there.
-    pub(super) sinks: Mutex<Vec<Vec<Option<ToSink>>>>,
-    /// The same as others see them.
-    pub(super) writing: Arc<Vec<Arc<Sink>>>,
-    /// Where the rows go that views and sinks cannot take.
-    pub(super) letters: Vec<Arc<DeadLetters>>,
     pub(super) rejects: Rejects,
     pub(super) control: Arc<Control>,
     pub(super) operators: Arc<Operators>,
@@ -60,36 +60,57 @@ pub(super) struct Work {
     pub(super) gossip: Option<Arc<Gossip>>,
 }
 
-/// Runs until the dataflow is complete, has reached its goal, or the engine stops.
+/// What rows go by on a worker: of the sources, in their order, and of views and tables by their names, where their stores are
+/// fed for all.
+#[derive(Debug, Default)]
+pub(super) struct Taps {
+    pub(super) sources: Vec<Rc<Tap>>,
+    pub(super) stores: HashMap<String, (Arc<View>, Rc<Tap>)>,
+}
+
+/// Runs until all dataflows are complete, have reached their goal, or the engine stops.
 pub(super) fn run(worker: &mut Worker, work: &Work) {
     work.control.register_worker();
     work.operators.listen(worker);
-    let outputs = worker.dataflow_named("highwater", |scope| assemble(scope, work));
+    let (mut taps, followers) = (Taps::default(), Followers::default());
+    let outputs = worker.dataflow_named("highwater", |scope| assemble(scope, work, &mut taps, &followers));
     work.gossip.iter().for_each(|gossip| gossip.build(worker, &work.config));
     work.control.running();
-    while worker.has_dataflows() && !work.control.stopping() {
-        if work.control.goal().is_some_and(|goal| !outputs.less_than(&goal)) {
-            // What the probe has seen go by, views and sinks take in the same step; this is to be sure of it.
-            worker.step();
+    let mut installed = Installed::new(outputs, taps, followers);
+    loop {
+        installed.follow(worker, work);
+        if work.control.stopping() {
+            break;
+        }
+        let arrived = work.control.goal().is_some_and(|goal| installed.arrived(&goal));
+        if (arrived || !worker.has_dataflows()) && work.units.leave(installed.next()) {
+            if arrived {
+                // What the probe has seen go by, views and sinks take in the same step; this is to be sure of it.
+                worker.step();
+            }
             break;
         }
         worker.step_or_park(Some(PARK));
     }
+    work.units.close();
     worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
 }
 
-/// Builds the dataflow; answers what has arrived at its ends.
-fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
-    use timely::dataflow::operators::Probe;
-    let Work { dataflow, config, .. } = work;
-    let (index, probes) = (scope.index(), Probes { writing: work.writing.clone(), ..Probes::default() });
+/// Builds the program; returns what has arrived at its ends.
+fn assemble(scope: Scope<'_, Epoch>, work: &Work, taps: &mut Taps, followers: &Followers) -> Handle<Epoch> {
+    let Work { program, config, .. } = work;
+    let writing = Arc::new(program.sinks.clone());
+    let (index, probes) = (scope.index(), Probes { writing, ..Probes::default() });
     let (first, local) = (config.process * config.workers, index - config.process * config.workers);
     let inputs = work.sources.iter().enumerate().map(|(place, input)| {
         let peers = work.gossip.clone().map(|gossip| (place, gossip));
-        let rows = source(scope, input, local, &probes, config.lag_batches, peers).probe_with(&probes.inputs);
+        let rows =
+            source(scope, input, local, (&probes, followers), config.lag_batches, peers).probe_with(&probes.inputs);
         if config.processes() > 1 { once(rows, input, config, &probes.outputs) } else { rows }
     });
     let mut inputs: Vec<Stream<'_, Epoch, Delta>> = inputs.collect();
+    let named = inputs.iter().zip(&work.sources);
+    taps.sources = named.map(|(rows, source)| tapped(rows, source.name())).collect();
     if !work.tables.is_empty() {
         let tide = tide(scope, &inputs);
         let tick = (config.processes() > 1).then(|| Duration::from_millis(config.tick_ms));
@@ -99,35 +120,58 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
             inputs.push(requests(tide.clone(), table, inlet).probe_with(&probes.inputs));
         }
     }
+    let tables: Vec<Arc<View>> = work.tables.iter().map(|table| table.rows().clone()).collect();
+    ends(scope, work, (program, &tables), inputs, &probes, (taps, None));
+    probes.outputs
+}
+
+/// Builds what a unit computes of its inputs, and hands that to its views and sinks, and those to its tables. With `begins` its
+/// views are shown once they are there.
+pub(super) fn ends<'s>(
+    scope: Scope<'s, Epoch>,
+    work: &Work,
+    (unit, tables): (&Arc<Unit>, &[Arc<View>]),
+    inputs: Vec<Stream<'s, Epoch, Delta>>,
+    probes: &Probes,
+    (taps, begins): (&mut Taps, Option<Rc<Begins>>),
+) {
+    let (Work { config, .. }, dataflow, index) = (work, &unit.dataflow, scope.index());
+    let (first, local) = (config.process * config.workers, index - config.process * config.workers);
     let Streams { rows: streams, failed } = build(scope, dataflow, inputs, &work.rejects);
-    work.operators.attribute(&scope.addr(), streams.iter().map(|stream| stream.name().node));
-    if let Some(extend) = &work.extend {
-        extend(&Built { scope, dataflow, streams: &streams, probes: &probes });
+    work.operators.attribute((&scope.addr(), unit.id()), streams.iter().map(|stream| stream.name().node));
+    if let Some(extend) = work.extend.as_ref().filter(|_| unit.id() == UnitId::PROGRAM) {
+        extend(&Built { scope, dataflow, streams: &streams, probes });
     }
     for (place, sink) in dataflow.sinks.iter().enumerate() {
         let name = format!("Sink {}", sink.spec.name);
-        let mut sinks = work.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-        let to_sink = sinks[place][local].take().map(|to_sink| Box::new(to_sink) as Box<dyn Collect>);
-        drop(sinks);
+        let mut ways = unit.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let to_sink = ways[place][local].take().map(|to_sink| Box::new(to_sink) as Box<dyn Collect>);
+        drop(ways);
         let stream = streams[sink.node].clone();
         match (sink.spec.connector.per_worker(&sink.spec), to_sink) {
             (true, Some(to_sink)) => keep(stream, &name, to_sink, &probes.outputs),
             (_, to_sink) => gather(stream, &name, 0, to_sink, &probes.outputs),
         }
     }
-    for view in work.views.iter().chain(work.tables.iter().map(|table| table.rows())) {
+    for view in unit.views.iter().chain(tables) {
         let name = format!("View {}", view.name());
-        // Every process has a copy, on its first worker.
+        // Every process has a copy, on its first worker; on the first of all its changes go by for units.
         for process in 0..config.processes() {
             let target = process * config.workers;
             let collect = (index == target && index == first).then(|| {
-                let latency = work.latency.clone();
-                Box::new(ToView::new(view.clone(), work.views.clone(), latency, &work.metrics)) as Box<dyn Collect>
+                let mut to_view = ToView::new(view.clone(), work);
+                to_view.hidden = begins.clone().map(|begins| (begins, unit.clone()));
+                if index == 0 {
+                    to_view.tap = Some(Rc::default());
+                    let tap = to_view.tap.clone().unwrap_or_default();
+                    taps.stores.insert(view.name().to_owned(), (view.clone(), tap));
+                }
+                Box::new(to_view) as Box<dyn Collect>
             });
             gather(streams[view.spec().node].clone(), &name, target, collect, &probes.outputs);
         }
     }
-    for letters in &work.letters {
+    for letters in &unit.letters {
         let failed: Vec<_> = letters.nodes().iter().filter_map(|&node| failed[node].clone()).collect();
         if failed.is_empty() {
             continue;
@@ -140,7 +184,6 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work) -> Handle<Epoch> {
             gather(failed.clone(), &name, target, collect, &probes.outputs);
         }
     }
-    probes.outputs
 }
 
 /// Hands a view its changes.
@@ -151,13 +194,31 @@ struct ToView {
     latency: Arc<Latency>,
     inserted: prometheus_client::metrics::counter::Counter,
     retracted: prometheus_client::metrics::counter::Counter,
+    /// Where its changes go by.
+    tap: Option<Rc<Tap>>,
+    /// While it is not shown: where its unit begins.
+    hidden: Option<(Rc<Begins>, Arc<Unit>)>,
 }
 
 impl ToView {
-    fn new(view: Arc<View>, views: Arc<Views>, latency: Arc<Latency>, metrics: &Metrics) -> ToView {
-        let emitted = |kind| metrics.rows_emitted.get_or_create_owned(&labels(("view", view.name()), ("kind", kind)));
+    fn new(view: Arc<View>, work: &Work) -> ToView {
+        let emitted =
+            |kind| work.metrics.rows_emitted.get_or_create_owned(&labels(("view", view.name()), ("kind", kind)));
         let (inserted, retracted) = (emitted("insert"), emitted("retract"));
-        ToView { columns: view.columns(), view, views, latency, inserted, retracted }
+        let (views, latency, columns) = (work.views.clone(), work.latency.clone(), view.columns());
+        ToView { view, views, columns, latency, inserted, retracted, tap: None, hidden: None }
+    }
+
+    /// Shows it, if it has come to where its unit begins.
+    fn show(&mut self, as_of: Epoch) {
+        if let Some((begins, unit)) = &self.hidden
+            && begins.at().is_some_and(|begin| as_of >= begin)
+            && !unit.muted()
+        {
+            self.views.show(std::slice::from_ref(&self.view));
+            unit.shown();
+            self.hidden = None;
+        }
     }
 }
 
@@ -172,7 +233,16 @@ impl Collect for ToView {
             Some((epoch, netted))
         };
         let netted: Vec<(Epoch, Netted)> = epochs.into_iter().filter_map(net).collect();
+        if let Some(tap) = &self.tap {
+            let shown: Vec<usize> = (0..self.view.schema().fields().len()).collect();
+            let schema = self.view.schema();
+            for (epoch, Netted { delta, .. }) in &netted {
+                tap.pass(*epoch, || delta.with_batch(relabel(delta.batch(), &shown, schema)));
+            }
+            tap.moved(as_of);
+        }
         self.view.publish(netted, as_of);
+        self.show(as_of);
         self.latency.visible(self.views.as_of());
     }
 }

@@ -3,7 +3,8 @@
 use super::{Dataflow, NodeId, Op};
 
 /// The sources that bring rows to a node, and all whose rows meet theirs on the way to a view or sink. Others have nothing to do
-/// with it. What stands in the program itself and in reference tables brings nobody together.
+/// with it. What stands in the program itself and in reference tables brings nobody together. Views of other units, which others
+/// feed, are among them by their names.
 pub fn sources_around(dataflow: &Dataflow, node: NodeId) -> Vec<String> {
     let mut readers: Vec<Vec<NodeId>> = vec![Vec::new(); dataflow.nodes.len()];
     for (reader, found) in dataflow.nodes.iter().enumerate() {
@@ -18,6 +19,7 @@ pub fn sources_around(dataflow: &Dataflow, node: NodeId) -> Vec<String> {
         open.extend(&found.inputs);
         match &found.op {
             Op::Source { source } => sources.push(dataflow.sources[*source].name.clone()),
+            Op::Read { read } => sources.push(dataflow.reads[*read].name.clone()),
             _ if found.inputs.is_empty() && next != node => continue,
             _ => {}
         }

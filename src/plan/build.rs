@@ -41,8 +41,8 @@ pub struct Streams<'s> {
 
 /// Builds the operators that views and sinks need, in the order of the plan.
 ///
-/// `sources` are the streams of `plan.sources`, in their order, then the requests for each of `plan.tables`. Every worker
-/// must build the same plan.
+/// `sources` are the streams of `plan.sources`, in their order, then the requests for each of `plan.tables`, then the changes
+/// of each of `plan.reads`. Every worker must build the same plan.
 pub fn build<'s>(
     scope: Scope<'s, Epoch>,
     plan: &Dataflow,
@@ -145,6 +145,7 @@ fn operator<'s>(
             let requests = sources[plan.sources.len() + table].clone();
             stateful(vec![(requests, Route::ByColumns(Vec::new()))], &format!("Table {}", spec.name()), contents)
         }
+        Op::Read { read } => sources[plan.sources.len() + plan.tables.len() + read].clone(),
         Op::Values { rows } => values(scope, rows.clone()),
         Op::Union => scope.concatenate((0..node.inputs.len()).map(|position| input(position).1)),
         Op::Map { filter, columns, .. } => {

@@ -30,6 +30,7 @@ pub(super) fn may_fail(node: &Node) -> bool {
         Op::Window { .. } | Op::Over(_) | Op::Pattern(_) => true,
         Op::Source { .. }
         | Op::Table { .. }
+        | Op::Read { .. }
         | Op::Values { .. }
         | Op::Union
         | Op::Hold

@@ -55,7 +55,9 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 Op::Join(_) if inside[node] => {}
                 Op::Join(join) => warnings.extend(keeps(plan, node, join).map(warn)),
                 Op::Recursion(recursion) => {
-                    let streams = below(plan, node).iter().any(|&id| matches!(plan.nodes[id].op, Op::Source { .. }));
+                    let streams = below(plan, node)
+                        .iter()
+                        .any(|&id| matches!(plan.nodes[id].op, Op::Source { .. } | Op::Read { .. }));
                     warnings.extend(recurs(recursion).filter(|_| streams).map(warn));
                 }
                 Op::Lookup(_) => {}
@@ -78,6 +80,7 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 }
                 Op::Source { .. }
                 | Op::Table { .. }
+                | Op::Read { .. }
                 | Op::Values { .. }
                 | Op::Map { .. }
                 | Op::Union

@@ -123,6 +123,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
     match &node.op {
         Op::Source { source } => plan.sources.get(*source).map_or_else(String::new, source_line),
         Op::Table { table } => plan.tables.get(*table).map_or_else(String::new, table_line),
+        Op::Read { read } => format!("rows of {}", plan.reads.get(*read).map_or("", |read| read.name.as_str())),
         Op::Map { filter, columns, .. } => {
             let shown = columns.iter().zip(node.schema.fields()).map(|(expr, field)| {
                 let same = expr.downcast_ref::<Column>().is_some_and(|column| column.name() == field.name());

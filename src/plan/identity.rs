@@ -122,6 +122,7 @@ fn operator(plan: &Dataflow, id: NodeId) -> String {
         Op::Source { source: at } => {
             text += &plan.sources.get(*at).map(|spec| source("", spec).hash).unwrap_or(0).to_string()
         }
+        Op::Read { read } => text += plan.reads.get(*read).map_or("", |read| read.name.as_str()),
         Op::Table { table: at } => text += &plan.tables.get(*at).map(|spec| table(spec).hash).unwrap_or(0).to_string(),
         Op::Map { filter, columns, .. } => {
             text += "map";

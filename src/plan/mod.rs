@@ -76,6 +76,17 @@ pub struct Dataflow {
     pub zone: Zone,
     /// What its operators run on.
     pub operators: Operators,
+    /// The views and reference tables of other units that it reads.
+    pub reads: Vec<ReadSpec>,
+}
+
+/// A view or reference table of another unit, as a unit reads it.
+#[derive(Clone, Debug)]
+pub struct ReadSpec {
+    /// Its name.
+    pub name: String,
+    /// The columns that it shows.
+    pub schema: SchemaRef,
 }
 
 /// A sink in a program.
@@ -188,6 +199,11 @@ pub enum Op {
     Table {
         /// Which table.
         table: usize,
+    },
+    /// Rows of `Dataflow::reads[read]`: those that it has when the unit begins, then its changes.
+    Read {
+        /// Which view or table.
+        read: usize,
     },
     /// Rows that are written in the program, there before all others.
     Values {

@@ -20,7 +20,7 @@ use super::json;
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::limit;
-use crate::engine::Engine;
+use crate::engine::{Engine, UnitId};
 use crate::format::Numbers;
 use crate::time::now_ms;
 use crate::view::{EpochChanges, Update, View};
@@ -157,12 +157,12 @@ impl Watched {
     async fn watch(self: Arc<Watched>) {
         let mut subscription = self.view.subscribe();
         let mut update = Some(Update::Reset);
-        while let Some(next) = update {
+        while let Some(next) = update.filter(|next| !matches!(next, Update::Dropped)) {
             let (watched, rows) = (self.clone(), matches!(next, Update::Reset).then(|| subscription.snapshot().batch));
             let taken = tokio::task::spawn_blocking(move || match (next, rows) {
                 (Update::Progress { changes, .. }, _) => watched.go_on(&changes),
                 (Update::Reset, Some(rows)) => watched.begin(&rows),
-                (Update::Reset, None) => {}
+                (Update::Reset, None) | (Update::Dropped, _) => {}
             });
             if taken.await.is_err() {
                 return;
@@ -174,7 +174,7 @@ impl Watched {
 
 impl Journal {
     pub(super) fn new(engine: &Engine) -> Journal {
-        Journal(engine.views().iter().filter_map(Watched::of).collect())
+        Journal(engine.views_of(UnitId::PROGRAM).iter().filter_map(Watched::of).collect())
     }
 
     /// Follows all of them; never ends.

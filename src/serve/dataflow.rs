@@ -17,7 +17,7 @@ use super::App;
 use super::columns::{Column, columns};
 use super::json;
 use super::route::{Answer, Route, Shape};
-use crate::engine::{Engine, OperatorStats};
+use crate::engine::{Engine, OperatorStats, UnitId};
 use crate::operator::Windows;
 use crate::plan::{Dataflow, Op, Origin, describe};
 use crate::time::format_time_ms;
@@ -196,7 +196,8 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
     let serves = serves(plan);
     let mut nodes: Vec<GraphNode> = Vec::new();
     for (id, node) in plan.nodes.iter().enumerate() {
-        let of: Vec<&OperatorStats> = operators.iter().filter(|operator| operator.node == Some(id)).collect();
+        let of: Vec<&OperatorStats> =
+            operators.iter().filter(|operator| operator.node == Some((UnitId::PROGRAM, id))).collect();
         let (mut done, told) = (Done::of(&of), of.iter().filter_map(|operator| operator.watermark).min());
         let spec = match node.op {
             Op::Source { source } => plan.sources.get(source),
@@ -249,7 +250,7 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
         serves: vec![name.to_owned()],
         workers: Vec::new(),
     };
-    for view in engine.views().iter() {
+    for view in &engine.views_of(UnitId::PROGRAM) {
         let (spec, of) = (view.spec(), named(&operators, &format!("View {}", view.name())));
         let done = Done { state_rows: view.row_count(), state_bytes: None, ..Done::of(&of) };
         let at = view.as_of().watermark;

@@ -39,12 +39,12 @@ pub(super) const SHAPES: &[Shape] = &[
 ];
 
 /// The dead letters of a view or sink.
-pub(super) fn dead_letters_of<'a>(engine: &'a Engine, owner: Owner, name: &str) -> Option<&'a DeadLetters> {
+pub(super) fn dead_letters_of(engine: &Engine, owner: Owner, name: &str) -> Option<Arc<DeadLetters>> {
     of_all(engine, owner).find(|letters| letters.name() == name)
 }
 
-fn of_all(engine: &Engine, owner: Owner) -> impl Iterator<Item = &DeadLetters> {
-    engine.dead_letters().iter().map(Arc::as_ref).filter(move |letters| letters.owner() == owner)
+fn of_all(engine: &Engine, owner: Owner) -> impl Iterator<Item = Arc<DeadLetters>> {
+    engine.dead_letters().into_iter().filter(move |letters| letters.owner() == owner)
 }
 
 #[derive(Serialize)]
@@ -103,7 +103,7 @@ async fn of_view(
     let view = find(&app, &name)?;
     let limit = Asked::limit(query)?;
     let letters = dead_letters_of(&app.engine, Owner::View, view.name());
-    let letters = letters.map_or_else(Letters::default, |letters| Letters::of(letters, limit));
+    let letters = letters.map_or_else(Letters::default, |letters| Letters::of(&letters, limit));
     Ok(Json(OfView { view: view.name().to_owned(), letters }))
 }
 
@@ -112,10 +112,10 @@ async fn of_sink(
     Path(name): Path<String>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<OfSink>, Problem> {
-    let known = || of_all(&app.engine, Owner::Sink).map(DeadLetters::name);
+    let known: Vec<Arc<DeadLetters>> = of_all(&app.engine, Owner::Sink).collect();
     let letters = dead_letters_of(&app.engine, Owner::Sink, &name);
-    let letters = letters.ok_or_else(|| Problem::unknown("sink", &name, known()))?;
-    Ok(Json(OfSink { sink: letters.name().to_owned(), letters: Letters::of(letters, Asked::limit(query)?) }))
+    let letters = letters.ok_or_else(|| Problem::unknown("sink", &name, known.iter().map(|letters| letters.name())))?;
+    Ok(Json(OfSink { sink: letters.name().to_owned(), letters: Letters::of(&letters, Asked::limit(query)?) }))
 }
 
 /// A sink, for the list and the statistics.
@@ -127,7 +127,7 @@ pub(super) struct SinkStats {
 
 /// All sinks.
 pub(super) fn sinks_of(engine: &Engine) -> Vec<SinkStats> {
-    let one = |letters: &DeadLetters| SinkStats { name: letters.name().to_owned(), dead_letters: letters.total() };
+    let one = |letters: Arc<DeadLetters>| SinkStats { name: letters.name().to_owned(), dead_letters: letters.total() };
     of_all(engine, Owner::Sink).map(one).collect()
 }
 

@@ -51,8 +51,8 @@ impl ReaderState {
     /// A number that tells this run of the server and what is asked for from others: the ids of events begin with it, so
     /// that one of another request is not taken for a place of this one.
     pub(super) fn tag(&self, run: u64) -> u64 {
-        let names: Vec<&str> = self.views.iter().map(|view| view.name()).collect();
-        let asked = (run, names, self.only_final, self.aligned, self.numbers);
+        let views: Vec<u64> = self.views.iter().map(|view| view.id()).collect();
+        let asked = (run, views, self.only_final, self.aligned, self.numbers);
         foldhash::quality::FixedState::with_seed(0).hash_one(asked)
     }
 }
@@ -209,7 +209,7 @@ type Slot = Arc<OnceCell<Option<Arc<EventBatch>>>>;
 /// A way, its views by their addresses: they live as long as the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    views: Vec<usize>,
+    views: Vec<u64>,
     places: Vec<Place>,
     only_final: bool,
     aligned: bool,
@@ -257,7 +257,7 @@ impl EventBatches {
 
     fn slot(&self, reader: &ReaderState) -> Slot {
         let key = Key {
-            views: reader.views.iter().map(|view| Arc::as_ptr(view) as usize).collect(),
+            views: reader.views.iter().map(|view| view.id()).collect(),
             places: reader.places.clone(),
             only_final: reader.only_final,
             aligned: reader.aligned,

@@ -103,7 +103,7 @@ async fn health(State(app): State<App>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         engine: state.name(),
         sources: app.engine.sources().iter().map(source).collect(),
-        views: app.engine.views().iter().map(view_health).collect(),
+        views: app.engine.views().all().iter().map(view_health).collect(),
         error,
     };
     let code = if answer.error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };

@@ -1,7 +1,7 @@
 //! What the history keeps: of the engine, of each source, of each view, of each operator of the plan. [`measures`] names them
 //! once; [`sample`] reads them, in the same order.
 
-use crate::engine::{Engine, Source};
+use crate::engine::{Engine, Source, UnitId};
 use crate::metrics::Usage;
 use crate::time::now_ms;
 
@@ -57,7 +57,8 @@ pub(super) fn measures(engine: &Engine) -> Vec<Measure> {
         kinds.iter().map(move |&(name, unit, how)| Measure { kind, of: of.clone(), name, unit, how })
     };
     let sources = engine.sources().iter().flat_map(|source| of("source", Some(source.name().to_owned()), SOURCE));
-    let views = engine.views().iter().flat_map(|view| of("view", Some(view.name().to_owned()), VIEW));
+    let views =
+        engine.views_of(UnitId::PROGRAM).into_iter().flat_map(|view| of("view", Some(view.name().to_owned()), VIEW));
     let nodes = (0..engine.dataflow().nodes.len()).flat_map(|node| of("operator", Some(node.to_string()), OPERATOR));
     of("engine", None, ENGINE).chain(sources).chain(views).chain(nodes).collect()
 }
@@ -84,10 +85,11 @@ pub(super) fn sample(engine: &Engine, epochs: &mut u64) -> Vec<f64> {
     for (source, counts) in engine.sources().iter().zip(&counts) {
         values.extend([counts.received() as f64, lag(source), queue(source)]);
     }
-    values.extend(engine.views().iter().map(|view| view.row_count() as f64));
+    values.extend(engine.views_of(UnitId::PROGRAM).iter().map(|view| view.row_count() as f64));
     let mut nodes = vec![[0.0, 0.0]; engine.dataflow().nodes.len()];
     for operator in engine.operators() {
-        if let Some([rows, busy]) = operator.node.and_then(|node| nodes.get_mut(node)) {
+        let node = operator.node.filter(|(unit, _)| *unit == UnitId::PROGRAM);
+        if let Some([rows, busy]) = node.and_then(|(_, node)| nodes.get_mut(node)) {
             *rows += operator.state_rows as f64;
             *busy += operator.busy_seconds;
         }

@@ -36,8 +36,8 @@ pub(super) struct Snapshots(Mutex<Vec<Made>>);
 /// One that is made, or being made.
 #[derive(Clone, Debug)]
 struct Made {
-    /// The views by their addresses, which live as long as the engine; and how they are shown.
-    of: (Vec<usize>, bool, bool, Numbers),
+    /// The views by their numbers, and how they are shown.
+    of: (Vec<u64>, bool, bool, Numbers),
     ends: Vec<Epoch>,
     since: Clock,
     slot: Arc<OnceCell<MadeBatch>>,
@@ -108,8 +108,8 @@ impl Snapshots {
     }
 
     fn slot(&self, reader: &ReaderState) -> Made {
-        let addresses = reader.views.iter().map(|view| Arc::as_ptr(view) as usize).collect();
-        let (of, ends) = ((addresses, reader.only_final, reader.aligned, reader.numbers), reader.ends());
+        let views = reader.views.iter().map(|view| view.id()).collect();
+        let (of, ends) = ((views, reader.only_final, reader.aligned, reader.numbers), reader.ends());
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = kept.iter().find(|made| made.of == of && made.good(&ends)) {
             return made.clone();

@@ -166,7 +166,7 @@ impl Stats {
                 max_seconds: last.max_seconds,
             }),
             sources: engine.sources().iter().zip(&counts).map(source).collect(),
-            views: engine.views().iter().map(view).collect(),
+            views: engine.views().all().iter().map(view).collect(),
             sinks: sinks_of(engine),
             peers: engine.peers().into_iter().map(PeerStats::from).collect(),
             sse_clients: engine.metrics().sse_clients.get(),

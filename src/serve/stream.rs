@@ -316,6 +316,10 @@ impl Reader {
                 }
             }
             self.watches.iter_mut().for_each(|watch| drop(watch.borrow_and_update()));
+            if let Some(gone) = self.state.views.iter().find(|view| view.dropped()) {
+                self.send(stream_event::dropped(gone)).await?;
+                return Err(End);
+            }
             match self.app.batches.next(self.tag, &self.app.lanes.encoding, &self.state).await {
                 Next::Gone => self.reset("the changes since then are gone").await?,
                 Next::Batch(batch) => {

@@ -115,6 +115,11 @@ pub(super) fn progress(view: &View, as_of: Epoch) -> Event {
     Event::new("progress", format!("{}}}", head(view, as_of)))
 }
 
+/// A view is gone: nothing more comes of what was asked for.
+pub(super) fn dropped(view: &View) -> Event {
+    Event::new("dropped", format!("{}}}", head(view, view.as_of())))
+}
+
 /// How far all views of a reader are.
 pub(super) fn progress_of_all(places: &[Place]) -> Event {
     let as_of = places.iter().map(|place| place.closed).min().unwrap_or(Epoch::END);

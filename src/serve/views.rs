@@ -106,27 +106,28 @@ impl About {
 }
 
 async fn list(State(app): State<App>) -> Json<List> {
-    let views = app.engine.views().iter().map(|view| About::of(&app.engine, view)).collect();
+    let views = app.engine.views().all().iter().map(|view| About::of(&app.engine, view)).collect();
     Json(List { run: format!("{:x}", app.run), views })
 }
 
 async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<About>, Problem> {
-    Ok(Json(About::of(&app.engine, find(&app, &name)?)))
+    let view = find(&app, &name)?;
+    Ok(Json(About::of(&app.engine, &view)))
 }
 
 /// The views that `views=` of a query names, each once; all without a name.
 pub(super) fn find_all(app: &App, query: Option<&str>) -> Result<Vec<Arc<View>>, Problem> {
     let names = names(query.unwrap_or_default(), |name| app.engine.views().get(name).is_some());
     if names.is_empty() {
-        return Ok(app.engine.views().iter().cloned().collect());
+        return Ok(app.engine.views().all().to_vec());
     }
     let mut found: Vec<Arc<View>> = Vec::new();
     for name in &names {
         let view = find(app, name)?;
-        if found.iter().any(|other| Arc::ptr_eq(other, view)) {
+        if found.iter().any(|other| Arc::ptr_eq(other, &view)) {
             return Err(Problem::bad_request(format!("views: '{name}' is there twice; name each view once")));
         }
-        found.push(view.clone());
+        found.push(view);
     }
     Ok(found)
 }
@@ -144,9 +145,9 @@ fn names(query: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 /// A view by its name, or the refusal that names those that exist.
-pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<&'a Arc<View>, Problem> {
+pub(super) fn find(app: &App, name: &str) -> Result<Arc<View>, Problem> {
     let views = app.engine.views();
-    views.get(name).ok_or_else(|| Problem::unknown("view", name, views.iter().map(|view| view.name())))
+    views.get(name).ok_or_else(|| Problem::unknown("view", name, views.all().iter().map(|view| view.name())))
 }
 
 #[cfg(test)]

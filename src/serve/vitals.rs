@@ -231,7 +231,7 @@ impl Vitals {
             ],
             sources,
             sinks,
-            views: engine.views().iter().map(view_health).collect(),
+            views: engine.views().all().iter().map(view_health).collect(),
         }
     }
 }

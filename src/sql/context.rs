@@ -150,6 +150,11 @@ impl Context {
         self.relations.insert(name, shared);
     }
 
+    /// A relation is not there any more.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.relations.remove(name);
+    }
+
     /// The names of all functions, for hints.
     pub(super) fn function_names(&self) -> Vec<String> {
         let all = self.scalars.keys().chain(self.aggregates.keys());

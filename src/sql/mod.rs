@@ -53,6 +53,7 @@ mod row_compared;
 mod row_in;
 mod scope;
 mod select_list;
+mod session;
 mod set_all;
 mod setting;
 mod shared;
@@ -79,6 +80,7 @@ mod zoned;
 pub use catalog::Catalog;
 pub use error::SqlError;
 pub use program::{Compiled, Warning};
+pub use session::Session;
 
 use crate::plan::Dataflow;
 

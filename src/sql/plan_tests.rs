@@ -110,6 +110,7 @@ pub(super) fn shape(plan: &Dataflow) -> String {
         let what = match &node.op {
             Op::Source { source } => format!("source {}", plan.sources[*source].name),
             Op::Table { table } => format!("table {}", plan.tables[*table].name()),
+            Op::Read { read } => format!("read {}", plan.reads[*read].name),
             Op::Map { filter, columns, .. } => {
                 let filter = filter.as_ref().map_or(String::new(), |f| format!(" where {f}"));
                 format!("map{filter} -> {}", columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))

@@ -17,13 +17,13 @@ use super::lower::{Arena, Arrived, Lowering, Relation};
 use super::origin::Said;
 use super::prune::prune;
 use super::reading::relations_in;
+use super::session::Given;
 use super::setting::Setting;
 use super::source_draft::{SourceDraft, lower_names};
 use super::statement::{self, Statement, View};
 use super::table_draft::TableDraft;
 use super::token::{Name, is_word, span_of, statements};
 use crate::plan::{Dataflow, MAX_ROUNDS, NodeId, Operators, SinkPlan, TableSpec, ViewSpec};
-use crate::time::Zone;
 
 /// A statement with the file it stands in.
 struct Placed {
@@ -64,13 +64,13 @@ pub(super) struct Program<'a> {
     pub(super) sources: Vec<SourceDraft>,
     source_files: Vec<usize>,
     /// The reference tables, with their nodes.
-    references: Vec<(TableDraft, NodeId)>,
+    pub(super) references: Vec<(TableDraft, NodeId)>,
     pub(super) readable: Vec<Readable>,
     pub(super) relations: Vec<Relation>,
     pub(super) by_name: HashMap<String, usize>,
     /// All tables as declared, by name: sinks of INSERT among them.
     pub(super) tables: BTreeMap<String, (usize, Table)>,
-    declared: HashMap<String, &'static str>,
+    pub(super) declared: HashMap<String, &'static str>,
     /// Names whose statement failed: what reads them is not told about it again.
     pub(super) broken: HashSet<String>,
     /// How often each word stands in queries.
@@ -83,7 +83,9 @@ pub(super) struct Program<'a> {
     pub(super) file: usize,
     /// How many rounds a recursion may take, from here on.
     pub(super) max_rounds: u64,
-    operators: Operators,
+    pub(super) operators: Operators,
+    /// In a session: what is there already.
+    pub(super) given: Option<Given>,
     fallback: Span,
 }
 
@@ -120,6 +122,7 @@ impl<'a> Program<'a> {
             file: 0,
             max_rounds: MAX_ROUNDS,
             operators: Operators::default(),
+            given: None,
             fallback: Span::empty(),
         }
     }
@@ -139,7 +142,13 @@ impl<'a> Program<'a> {
         }
         let texts: Vec<(Arc<str>, Arc<str>)> =
             self.files.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
+        let mut given = self.is_there(0);
         for one in placed {
+            if given && !self.is_there(one.file) {
+                given = false;
+                let found = self.over_what_is_there();
+                self.report(found);
+            }
             (self.file, self.fallback) = (one.file, one.span);
             self.arena.said = match &one.statement {
                 Statement::Table(table) => Some((&table.name, &[][..])),
@@ -170,7 +179,11 @@ impl<'a> Program<'a> {
             };
             for tokens in found {
                 self.fallback = span_of(&tokens[..1]);
-                self.stamped |= arrival::is_in(&tokens);
+                if arrival::is_in(&tokens) && !self.stamped {
+                    let late = self.asks_late_for_arrival(file);
+                    self.report(late);
+                    self.stamped = true;
+                }
                 match statement::parse(&tokens) {
                     Ok(statement) => placed.push(Placed { file, span: self.fallback, statement }),
                     Err(problem) => {
@@ -230,6 +243,7 @@ impl<'a> Program<'a> {
                     return Ok(());
                 }
                 let name = view.name.key();
+                self.keep_plain(&view);
                 let done = self.view(view);
                 if done.is_err() {
                     self.broken.insert(name);
@@ -246,29 +260,6 @@ impl<'a> Program<'a> {
             Statement::Insert(insert) => self.insert(insert),
             Statement::Function(name) => self.function(&name),
         }
-    }
-
-    /// The zone of a session is one for all that is declared: an instant is of one type.
-    fn zone(&mut self, zone: Zone, span: Span) -> Result<(), Vec<Problem>> {
-        if zone == self.context.zone() {
-            return Ok(());
-        }
-        if !self.declared.is_empty() {
-            let message = format!("the time zone is set to '{}' behind what was declared in another", zone.name());
-            return Err(vec![Problem::at(span, message).hint("set it once, before the first CREATE")]);
-        }
-        self.context.set_zone(zone);
-        Ok(())
-    }
-
-    /// What operators run on is one for the whole program: what several views read is computed once.
-    fn run_on(&mut self, operators: Operators, span: Span) -> Result<(), Vec<Problem>> {
-        if operators != self.operators && !self.declared.is_empty() {
-            let message = format!("the operators are set to '{}' behind what was declared", operators.name());
-            return Err(vec![Problem::at(span, message).hint("set them once, before the first CREATE")]);
-        }
-        self.operators = operators;
-        Ok(())
     }
 
     /// `CREATE FUNCTION`: what runs is the function registered under that name, not the class that the statement names.
@@ -420,7 +411,8 @@ impl<'a> Program<'a> {
         // The stores of tables read whole rows.
         let mut tables: Vec<TableSpec> = self.references.iter().map(|(draft, node)| draft.finish(*node)).collect();
         let published = views.len();
-        views.extend(tables.iter().map(|table| table.view.clone()));
+        let whole = self.whole_sources(&views, &sinks);
+        views.extend(tables.iter().map(|table| table.view.clone()).chain(whole));
         let pruned = match prune(&self.arena.nodes, self.sources.len(), &mut views, &mut sinks) {
             Ok(pruned) => pruned,
             Err(error) => {
@@ -475,9 +467,8 @@ impl<'a> Program<'a> {
                 *source = number[*source];
             }
         }
-        let zone = self.context.zone();
-        let operators = self.operators;
-        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone, operators };
+        let (zone, operators, reads) = (self.context.zone(), self.operators, self.read_ones(&mut nodes));
+        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone, operators, reads };
         if let Some(clash) = crate::plan::clash(&dataflow) {
             let (file, span) = self.sinks[clash.sink].place();
             let (name, text) = &self.files[file];

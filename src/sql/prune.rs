@@ -82,7 +82,7 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
         match &node.op {
             Op::Source { .. } | Op::Values { .. } => {}
             // Requests are for whole rows, and rounds tell rows apart by all of them.
-            Op::Table { .. } | Op::Before { .. } => mine.extend(0..node.schema.fields().len()),
+            Op::Table { .. } | Op::Read { .. } | Op::Before { .. } => mine.extend(0..node.schema.fields().len()),
             Op::Recursion(_) => {
                 mine.extend(0..node.schema.fields().len());
                 node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied()));
@@ -233,7 +233,7 @@ impl Pruner<'_> {
                 (node.op.clone(), inputs)
             }
             Op::Values { rows } => (Op::Values { rows: rows.project(&kept)? }, inputs),
-            Op::Table { .. } | Op::Before { .. } => (node.op.clone(), inputs),
+            Op::Table { .. } | Op::Read { .. } | Op::Before { .. } => (node.op.clone(), inputs),
             Op::Recursion(_) => {
                 let inputs = node.inputs.iter().map(|&input| self.narrowed(input, &kept)).collect();
                 (node.op.clone(), inputs)

@@ -108,6 +108,11 @@ impl TableDraft {
         Ok(TableDraft { name, fields, key, initial, table })
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its columns.
     pub(super) fn fields(&self) -> &[FieldRef] {
         &self.fields

@@ -13,8 +13,8 @@ mod step_tests;
 mod subscription;
 mod views;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -61,9 +61,14 @@ struct Figures {
     windows_open: AtomicUsize,
 }
 
+/// The number of the next view.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// A published view.
 #[derive(Debug)]
 pub struct View {
+    /// Tells it from all others of the process, also from those of its name.
+    id: u64,
     spec: ViewSpec,
     schema: SchemaRef,
     columns: Vec<usize>,
@@ -73,6 +78,9 @@ pub struct View {
     figures: Figures,
     watch: watch::Sender<Epoch>,
     moved: (Mutex<()>, Condvar),
+    /// What it was before this epoch nobody is told: it was being filled. Unset: it is told from the first epoch on.
+    begins: OnceLock<Epoch>,
+    dropped: AtomicBool,
 }
 
 impl View {
@@ -97,12 +105,19 @@ impl View {
         let (watch, _) = watch::channel(Epoch::MIN);
         let content = RwLock::new(Rows::new(limits));
         let (figures, moved) = (Figures::default(), (Mutex::new(()), Condvar::new()));
-        Ok(View { spec, schema, columns, codec, content, figures, watch, moved })
+        let (begins, dropped) = (OnceLock::new(), AtomicBool::new(false));
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(View { id, spec, schema, columns, codec, content, figures, watch, moved, begins, dropped })
     }
 
     /// The node's columns that it keeps, in its order.
     pub(crate) fn columns(&self) -> Vec<usize> {
         self.columns.clone()
+    }
+
+    /// A number that no other view of the process has.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// What was planned.
@@ -123,6 +138,30 @@ impl View {
     /// How far it is: all changes before this epoch are in.
     pub fn as_of(&self) -> Epoch {
         *self.watch.borrow()
+    }
+
+    /// The first epoch at which it is told: [`Epoch::MIN`], but for a view whose unit was installed later.
+    pub fn begins(&self) -> Epoch {
+        self.begins.get().copied().unwrap_or(Epoch::MIN)
+    }
+
+    /// What it is before that epoch is not told.
+    pub(crate) fn begin_at(&self, epoch: Epoch) {
+        self.begins.get_or_init(|| epoch);
+    }
+
+    /// Whether its unit was dropped: it does not move any more.
+    pub fn dropped(&self) -> bool {
+        self.dropped.load(Ordering::Acquire)
+    }
+
+    /// It does not move any more: whoever waits for it is told so.
+    fn drop_it(&self) {
+        self.dropped.store(true, Ordering::Release);
+        self.watch.send_modify(|_| ());
+        let held = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.moved.1.notify_all();
+        drop(held);
     }
 
     /// How many rows it has.
@@ -149,7 +188,7 @@ impl View {
     pub fn wait_past(&self, epoch: Epoch, timeout: Duration) -> Epoch {
         let (lock, moved) = &self.moved;
         let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = moved.wait_timeout_while(guard, timeout, |()| self.as_of() <= epoch);
+        let waited = moved.wait_timeout_while(guard, timeout, |()| self.as_of() <= epoch && !self.dropped());
         drop(waited);
         self.as_of()
     }
@@ -186,23 +225,26 @@ impl View {
 
     /// Rows after a place as they were when the view was at `epoch`, about `limit` of them, if the ring still reaches it.
     pub fn page_at(&self, epoch: Epoch, after: Option<&[u8]>, limit: usize) -> Option<Snapshot> {
+        self.told_at(epoch)?;
         let (rows, next) = self.read().page_at(epoch, after, limit)?;
         Some(Snapshot { next, ..self.shown(epoch, &rows) })
     }
 
     /// Whether the ring has all changes at `from` or later.
     pub fn reaches(&self, from: Epoch) -> bool {
-        self.read().reaches(from)
+        self.told_at(from).is_some() && self.read().reaches(from)
     }
 
     /// All rows as they were when the view was at `epoch`, if that is not past and the ring still reaches it.
     pub fn snapshot_at(&self, epoch: Epoch) -> Option<Snapshot> {
+        self.told_at(epoch)?;
         let rows = self.read().at(epoch)?;
         Some(self.shown(epoch, &rows))
     }
 
     /// The changes at `from` or later and how far the view is; `None` if some of them are gone from the ring.
     pub fn changes_since(&self, from: Epoch) -> Option<(Vec<Arc<EpochChanges>>, Epoch)> {
+        self.told_at(from)?;
         let content = self.read();
         Some((content.since(from)?, content.as_of()))
     }
@@ -248,9 +290,15 @@ impl View {
     /// The changes at `from` or later, the rows whose closing time the watermark passes on the way to `to` (or as far as
     /// the view is) as they are now, and that end of the way; `None` if some changes are gone.
     fn way(&self, from: Epoch, to: Epoch) -> Option<(Vec<Arc<EpochChanges>>, Vec<rows::Shown>, Epoch)> {
+        self.told_at(from)?;
         let content = self.read();
         let to = to.min(content.as_of());
         Some((content.since(from)?, content.closed_between(from, to), to))
+    }
+
+    /// Whether what it is at an epoch is told.
+    fn told_at(&self, epoch: Epoch) -> Option<()> {
+        (epoch >= self.begins()).then_some(())
     }
 
     fn shown(&self, as_of: Epoch, rows: &[rows::Shown]) -> Snapshot {

@@ -19,6 +19,8 @@ pub enum Update {
     },
     /// The reader fell out of the ring: what it knows is stale. Take a new snapshot and go on.
     Reset,
+    /// The view was dropped with its unit: nothing more comes.
+    Dropped,
 }
 
 /// A reader of a view's changes.
@@ -54,6 +56,9 @@ impl Subscription {
 
     /// What is new, without waiting; `None` if the view did not move.
     pub fn poll(&mut self) -> Option<Update> {
+        if self.view.dropped() {
+            return Some(Update::Dropped);
+        }
         match self.view.changes_since(self.position) {
             None => Some(Update::Reset),
             Some((_, as_of)) if as_of == self.position => None,

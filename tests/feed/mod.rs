@@ -28,6 +28,11 @@ pub struct Feed {
 }
 
 impl Feed {
+    /// What a program calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub fn new() -> Feed {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("feed-{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -46,11 +51,15 @@ impl Feed {
     }
 }
 
+/// What programs that read feeds are planned with.
+pub fn catalog() -> Catalog {
+    Catalog::new().with_connectors(&[&Fed])
+}
+
 /// Starts a program whose feed is named `$`.
 pub fn started(program: &str, feed: &Feed, config: Config) -> Engine {
     let text = program.replace('$', &feed.name);
-    let catalog = Catalog::new().with_connectors(&[&Fed]);
-    let compiled = compile(&[("test.sql".to_owned(), text)], &catalog);
+    let compiled = compile(&[("test.sql".to_owned(), text)], &catalog());
     let compiled = compiled.unwrap_or_else(|errors| {
         panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     });
@@ -92,7 +101,11 @@ impl Connector for Fed {
         Replay::Once
     }
 
-    fn open(&self, spec: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+        if splits.is_empty() {
+            // It is another process's.
+            return Ok(Vec::new());
+        }
         let rows = feeds().lock().unwrap().remove(spec.options.get("feed").unwrap()).unwrap();
         let fields: Vec<_> = spec.decode.iter().map(|&column| spec.physical.fields()[column].clone()).collect();
         let schema = Arc::new(Schema::new(fields));

@@ -211,6 +211,7 @@ fn same(a: &Op, b: &Op) -> bool {
     match (a, b) {
         (Op::Source { source: a }, Op::Source { source: b }) => a == b,
         (Op::Table { table: a }, Op::Table { table: b }) => a == b,
+        (Op::Read { read: a }, Op::Read { read: b }) => a == b,
         (Op::Map { filter: f, columns: c, .. }, Op::Map { filter: g, columns: d, .. }) => f == g && c == d,
         (Op::Values { rows: a }, Op::Values { rows: b }) => a == b,
         (Op::Union, Op::Union) | (Op::Hold, Op::Hold) => true,

@@ -18,6 +18,10 @@ impl Lowering<'_> {
                 "a reference table has no event time",
                 "take the event time of the stream that it is joined to: FROM stream JOIN t ON ...",
             ),
+            Op::Read { .. } => (
+                "the view that it reads has no event time",
+                "show the event time in that view, or the end of its windows",
+            ),
             _ if inputs.len() == 1 && timeless.is_some() => return self.lost_time(inputs[0]),
             Op::Union => match timeless {
                 Some(branch) => {

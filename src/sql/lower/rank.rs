@@ -23,7 +23,7 @@ use super::arena::Known;
 use super::bounds::literal;
 use super::scalar::{as_column, column, physical};
 use super::{Lowering, Relation, internal};
-use crate::plan::{Emit, Facts, Node, Numbering, Op, Pane, Rank, Scalar};
+use crate::plan::{Emit, Facts, Node, NodeId, Numbering, Op, Pane, Rank, Scalar};
 
 /// A ranking whose bound is yet to come, over columns of the relation's node.
 #[derive(Clone, Debug)]
@@ -219,7 +219,7 @@ impl Lowering<'_> {
             window,
             ties: ties(&ranked.order, &facts),
             order: ranked.order,
-            unique: facts.sequence.is_some(),
+            unique: facts.sequence.is_some() && self.of_a_row_each(node),
             by,
             from,
             to,
@@ -241,6 +241,19 @@ impl Lowering<'_> {
         let node = Node { op: Op::Rank(rank), inputs: vec![node], schema: Arc::new(Schema::new(fields)), facts: out };
         relation.node = self.arena.add(node, known);
         Ok(relation)
+    }
+
+    /// Whether each row of a node is of a row of the source of its own, so that the number of that tells it from all others.
+    /// Branches of a union may be of one source, and an array or overlapping windows make several rows of one.
+    fn of_a_row_each(&self, node: NodeId) -> bool {
+        let Node { op, inputs, .. } = &self.arena.nodes[node];
+        match op {
+            Op::Source { .. } => true,
+            Op::Map { .. } | Op::Hold | Op::Over(_) | Op::Window { window: crate::plan::Window::Tumble { .. }, .. } => {
+                self.of_a_row_each(inputs[0])
+            }
+            _ => false,
+        }
     }
 }
 
