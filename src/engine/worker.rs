@@ -109,8 +109,7 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work, taps: &mut Taps, followers: &F
         if config.processes() > 1 { once(rows, input, config, &probes.outputs) } else { rows }
     });
     let mut inputs: Vec<Stream<'_, Epoch, Delta>> = inputs.collect();
-    let named = inputs.iter().zip(&work.sources);
-    taps.sources = named.map(|(rows, source)| tapped(rows, source.name())).collect();
+    let sources = inputs.clone();
     if !work.tables.is_empty() {
         let tide = tide(scope, &inputs);
         let tick = (config.processes() > 1).then(|| Duration::from_millis(config.tick_ms));
@@ -122,6 +121,8 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work, taps: &mut Taps, followers: &F
     }
     let tables: Vec<Arc<View>> = work.tables.iter().map(|table| table.rows().clone()).collect();
     ends(scope, work, (program, &tables), inputs, &probes, (taps, None));
+    // Behind all nodes of the plan, whose operators these are not.
+    taps.sources = sources.iter().zip(&work.sources).map(|(rows, source)| tapped(rows, source.name())).collect();
     probes.outputs
 }
 
