@@ -279,8 +279,11 @@ fn a_second_signal_ends_at_once() {
     let mut slow = TcpStream::connect(&address).unwrap();
     slow.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));
-    run.signal("-TERM");
+    // As `timeout` does: the process and its group, so twice.
+    let id = run.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id, &id]).status().unwrap().success());
     run.hears("stopped: ");
+    std::thread::sleep(Duration::from_millis(300));
     let before = Instant::now();
     run.signal("-TERM");
     let status = run.ends();

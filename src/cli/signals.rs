@@ -8,9 +8,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::progress;
+use crate::time::Clock;
 
 /// How long the last words may take where nobody reads them.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What comes within so many ms of the first is the same: `timeout` and others that start it signal the process and its group.
+const SAME_MS: u64 = 200;
 
 /// SIGXFSZ of Linux.
 const FILE_TOO_LONG: i32 = 25;
@@ -33,6 +37,7 @@ impl Signals {
         let mut too_long = signal(SignalKind::from_raw(FILE_TOO_LONG))?;
         let ((ending, end), (reloading, reload)) = (watch::channel(None), watch::channel(0));
         tokio::spawn(async move {
+            let mut first: Option<Clock> = None;
             loop {
                 let which = tokio::select! {
                     _ = interrupt.recv() => SignalKind::interrupt(),
@@ -45,10 +50,14 @@ impl Signals {
                     _ = others.1.recv() => continue,
                     _ = too_long.recv() => continue,
                 };
-                if ending.borrow().is_some() {
-                    give_up("ended at once by a second signal; results may be incomplete");
+                match &first {
+                    None => {
+                        first = Some(Clock::start());
+                        ending.send_replace(Some(which.as_raw_value()));
+                    }
+                    Some(first) if first.elapsed_ms() < SAME_MS => {}
+                    Some(_) => give_up("ended at once by a second signal; results may be incomplete"),
                 }
-                ending.send_replace(Some(which.as_raw_value()));
             }
         });
         Ok(Signals { end, reload })

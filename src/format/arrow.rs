@@ -1,5 +1,5 @@
 //! Arrow IPC: the file form and the stream form, told apart by the file's first bytes; writes the file form as a stream
-//! of whole batches.
+//! of whole batches. Streams of the same columns may follow one another, as where files were put together.
 
 use std::io::{Read, Seek};
 use std::sync::Arc;
@@ -112,6 +112,8 @@ struct Batches {
     bytes: Box<dyn Read + Send>,
     decoder: StreamDecoder,
     schema: SchemaRef,
+    /// That of the streams before the one at hand.
+    before: Option<SchemaRef>,
     /// What was read and not decoded yet.
     ahead: Buffer,
     /// What came behind the schema at once.
@@ -123,14 +125,19 @@ impl Batches {
     /// Reads up to the schema.
     fn begin(bytes: Box<dyn Read + Send>) -> Result<Batches, String> {
         let (decoder, schema) = (StreamDecoder::new(), SchemaRef::new(arrow_schema::Schema::empty()));
-        let mut batches = Batches { bytes, decoder, schema, ahead: Buffer::default(), first: None, ended: false };
+        let mut batches =
+            Batches { bytes, decoder, schema, before: None, ahead: Buffer::default(), first: None, ended: false };
         batches.first = match next_batch(&mut batches) {
             // Without a schema it is something else; with one, the rest of the stream is what is wrong.
-            Some(Err(error)) if batches.decoder.schema().is_none() => return Err(not_arrow(&error)),
+            Some(Err(error)) if batches.known().is_none() => return Err(not_arrow(&error)),
             first => first,
         };
-        batches.schema = batches.decoder.schema().ok_or_else(|| not_arrow("it has no schema"))?;
+        batches.schema = batches.known().ok_or_else(|| not_arrow("it has no schema"))?;
         Ok(batches)
+    }
+
+    fn known(&self) -> Option<SchemaRef> {
+        self.before.clone().or(self.decoder.schema())
     }
 }
 
@@ -158,6 +165,16 @@ impl Iterator for Batches {
             }
             match self.decoder.decode(&mut self.ahead).transpose() {
                 None => {}
+                // It has ended, and another follows.
+                Some(Err(_)) if !self.ahead.is_empty() && self.decoder.finish().is_ok() => {
+                    self.before = self.known();
+                    self.decoder = StreamDecoder::new();
+                }
+                Some(Ok(batch)) if self.before.as_ref().is_some_and(|before| *before != batch.schema()) => {
+                    self.ended = true;
+                    let what = "another stream follows, of other columns".to_owned();
+                    return Some(Err(ArrowError::IpcError(what)));
+                }
                 Some(batch) => {
                     self.ended = batch.is_err();
                     return Some(batch);

@@ -128,3 +128,32 @@ fn a_block_value_that_does_not_fit_costs_its_row_only() {
         assert_eq!(parts[0].numbers, Some(vec![0, 2]));
     }
 }
+
+#[test]
+fn streams_of_arrow_follow_one_another() {
+    let stream = |name: &str, values: Vec<i64>| {
+        let column: ArrayRef = Arc::new(Int64Array::from(values));
+        let batch = RecordBatch::try_from_iter([(name, column)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut encoder = find("arrow").unwrap().encoder(&batch.schema(), &Options::default()).unwrap();
+        if batch.num_rows() > 0 {
+            encoder.encode(&batch, &mut bytes).unwrap();
+        }
+        encoder.finish(&mut bytes).unwrap();
+        bytes
+    };
+    let read = |bytes: Vec<u8>| {
+        let parts = read_back(find("arrow").unwrap(), &schema(&[("n", DataType::Int64)]), &Options::default(), &bytes);
+        let rows: Vec<i64> = parts.iter().flat_map(|part| super::tests::ints(part, 0)).flatten().collect();
+        let told: Vec<String> = parts.iter().flat_map(|part| &part.faults).map(|fault| fault.detail.clone()).collect();
+        (rows, told)
+    };
+    let (one, two, none) = (stream("n", vec![1, 2]), stream("n", vec![3]), stream("n", vec![]));
+    assert_eq!(read([one.clone(), none.clone(), two.clone()].concat()), (vec![1, 2, 3], vec![]));
+    assert_eq!(read([none.clone(), none, two].concat()), (vec![3], vec![]));
+    let (rows, told) = read([one, stream("m", vec![4])].concat());
+    assert!(
+        rows == [1, 2] && told.len() == 1 && told[0].contains("another stream follows, of other columns"),
+        "{told:?}"
+    );
+}

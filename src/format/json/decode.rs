@@ -145,7 +145,13 @@ impl JsonDecoder {
             malformed(if path.is_empty() { what } else { format!("column '{}': {what}", path.join(".")) })
         };
         if cursor.peek() != b'{' {
-            return cursor.bad("an object").map_err(problem);
+            // Files that were put together have a mark each.
+            if cursor.bytes[cursor.at..].starts_with(b"\xEF\xBB\xBF") {
+                cursor.at += 3;
+            }
+            if cursor.peek() != b'{' {
+                return cursor.bad("an object").map_err(problem);
+            }
         }
         object(cursor, &mut self.object, &mut self.cells, row, &mut self.scratch).map_err(problem)?;
         cursor.space();

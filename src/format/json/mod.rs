@@ -195,6 +195,8 @@ mod tests {
             // One behind the other on a line, or by carriage returns alone.
             "{\"n\":1}{\"n\":2}{\"n\":3}",
             "{\"n\":1}\r{\"n\":2}\r{\"n\":3}\r",
+            // Files with marks that were put together.
+            "\u{feff}{\"n\":1}\n\u{feff}{\"n\":2}\n{\"n\":3}\n",
             // Arrays that were put together, a line each or not.
             "[{\"n\":1}]\n[{\"n\":2},{\"n\":3}]\n",
             "[{\"n\":1}][] [\n] [{\"n\":2}], [{\"n\":3}]",
