@@ -84,7 +84,7 @@ fn of_projections_and_filters() {
     fails(
         "CREATE MATERIALIZED VIEW v AS SELECT k FROM s WHERE k <> 'a' AND CASE WHEN d = 0 THEN false ELSE CAST(g AS INT) > 0 END",
         1,
-        &[r#"view v x1: CAST(g AS INT): Can't cast value -3000000000 to type INT [{"k":"c","d":1,"g":-3000000000}]"#],
+        &[r#"view v x1: CAST(g AS INT): -3000000000 is beyond INT [{"k":"c","d":1,"g":-3000000000}]"#],
     );
 }
 
@@ -353,4 +353,25 @@ fn of_relations_that_are_read_several_times() {
             assert_eq!(failed, 3, "{program} at {workers} workers: {found:#?}");
         }
     }
+}
+
+/// What does not fit its type is said in SQL's words.
+#[test]
+fn of_values_beyond_their_type() {
+    for (expression, said) in [
+        ("CAST(g AS TINYINT)", "-3000000000 is beyond TINYINT"),
+        ("g * 9000000000", "-3000000000 * 9000000000 is beyond BIGINT"),
+        ("9223372036854775807 - g", "9223372036854775807 - -3000000000 is beyond BIGINT"),
+        ("REPLACE(REPEAT(k, 100000), k, REPEAT(k, 1000))", "a text of 100000000 characters is too long"),
+        ("REGEXP_REPLACE(REPEAT(k, 100000), k, REPEAT(k, 1000))", "characters is too long; at most 16777216"),
+        ("ARRAY_JOIN(SPLIT(REPEAT(k, 100000), ''), REPEAT(k, 1000))", "characters is too long; at most 16777216"),
+    ] {
+        let view = format!("CREATE MATERIALIZED VIEW v AS SELECT {expression} AS x FROM s WHERE k = 'c' AND g <> 0");
+        let (found, failed) = letters(&view, 1, 1);
+        assert!(failed == 1 && found[0].contains(said), "{expression}: {found:#?}");
+    }
+    // Of nothing there is nothing, however often.
+    let nothing =
+        "CREATE MATERIALIZED VIEW v AS SELECT REPEAT(SUBSTRING(k FROM 2), g + 9000000000000000000) AS x FROM s";
+    assert_eq!(letters(nothing, 1, 1).1, 0);
 }

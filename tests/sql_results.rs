@@ -1,6 +1,9 @@
 //! From SQL text to rows: small programs over a file, their final state worked out by hand, at one worker and two.
 #![allow(clippy::unwrap_used)]
 
+#[path = "sql_results/compared.rs"]
+mod compared;
+
 use std::time::Duration;
 
 use arrow_cast::display::array_value_to_string;
@@ -336,51 +339,6 @@ fn without_keys_there_is_one_row() {
 
 /// What is compared is what is written, and a text is no number.
 #[test]
-fn texts_are_not_compared_with_numbers() {
-    let refused = |query: &str| {
-        let program = format!(
-            "CREATE TABLE s (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
-             WITH ('connector' = 'filesystem', 'path' = 'none', 'format' = 'json');\nCREATE MATERIALIZED VIEW v AS {query};"
-        );
-        let errors = plan(&[("q.sql".to_owned(), program)], &Catalog::new()).expect_err(query);
-        errors.iter().map(ToString::to_string).collect::<String>()
-    };
-    for query in [
-        "SELECT v FROM s WHERE k <> 5",
-        "SELECT v FROM s WHERE k > v",
-        "SELECT v FROM s WHERE v IN (1, k)",
-        "SELECT v FROM s WHERE k BETWEEN 1 AND 5",
-        "SELECT CASE k WHEN 1 THEN 2 END FROM s",
-        "SELECT v FROM s WHERE k < ts",
-        "SELECT v FROM s WHERE k = DATE '2024-01-01'",
-        "SELECT a.v FROM s AS a JOIN s AS b ON a.k = b.v",
-        "SELECT v FROM s WHERE k IN (SELECT v FROM s)",
-        "SELECT NULLIF(k, 5) FROM s",
-    ] {
-        let error = refused(query);
-        assert!(
-            error.contains("is a text and is compared with") && error.contains("CAST(") && error.contains("q.sql:3:"),
-            "{query}: {error}"
-        );
-    }
-    gives("SELECT v FROM s WHERE v = '5' OR v BETWEEN '6' AND '6' OR v IN ('9')", &["5", "6", "9"]);
-    gives("SELECT v FROM s WHERE ts < '1970-01-01 00:00:02' AND v < 9", &["1"]);
-    gives("SELECT v FROM s WHERE (v < 3) = 'true' AND (v > 1) <> 'f'", &["2"]);
-    gives("SELECT BOOL_OR((v > 8) = 'true') FROM s", &["true"]);
-    gives("SELECT ROUND(CAST(v AS DECIMAL(5, 2)) / 2, 0) <> CAST(3 AS DECIMAL(5, 2)) FROM s WHERE v = 5", &["false"]);
-    gives(
-        "SELECT ROUND(CAST(1.26 AS DECIMAL(5, 2)) * v, 1) IS DISTINCT FROM CAST(v AS DECIMAL(9, 3)) FROM s WHERE v = 1",
-        &["true"],
-    );
-    // Lists that come side by side only when what stands between them is gone.
-    gives("SELECT v FROM s WHERE 'a' NOT LIKE 'a_' AND v IN (CHAR_LENGTH(k), v) AND v NOT IN (v, 2)", &[]);
-    gives("SELECT v FROM s WHERE v * 2 IN (CASE k WHEN 'b' THEN v * 2 END, 18, 20, 22)", &["2", "6", "9"]);
-    gives("SELECT v FROM s WHERE (v IN (1, 2) AND (1 < 2 AND v NOT IN (1, 2))) IS NULL", &[]);
-    gives("SELECT v, k IN ('a') AND (1 < 2 AND k NOT IN ('a')) FROM s WHERE v IN (4, 5)", &["4 NULL", "5 false"]);
-    gives("SELECT v FROM s WHERE CAST(v AS DECIMAL(10, 2)) < CAST(1e15 AS DOUBLE) AND v < 2", &["1"]);
-}
-
-#[test]
 fn items_of_arrays_are_rows() {
     gives(
         "SELECT k, item, COUNT(*) AS n FROM s CROSS JOIN UNNEST(ARRAY[v, v * 10]) AS u (item) WHERE k = 'b' GROUP BY k, item",
@@ -491,7 +449,7 @@ fn overflow_is_a_failing_row() {
             // The state is not read where rows were rejected: then there is one row less.
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
-                assert!(shown.len() == 1 && text.to_lowercase().contains("overflow"), "{expr}: {text}");
+                assert!(shown.len() == 1 && text.contains(" is beyond "), "{expr}: {text}");
             }
         }
     }

@@ -10,6 +10,7 @@ use datafusion_physical_expr::expressions::{
 
 use super::{Attempt, CANONICAL, Canonical, Scalar, Sql, computed, plain, truth};
 use crate::delta::Failure;
+use crate::type_names::sql_type;
 
 /// Whether there may be rows on which an expression fails: not of columns, literals, comparisons and what combines them.
 pub fn can_fail(expression: &Scalar) -> bool {
@@ -46,7 +47,31 @@ pub fn failure<'a>(expressions: impl IntoIterator<Item = &'a Scalar>, row: &Reco
     while let Some((inner, error)) = failing_part(at, row) {
         (at, why) = (inner, error);
     }
-    Failure { expression: Sql(at).to_string(), reason: "evaluation", detail: plain(&reason(&why)) }
+    let detail = match arithmetic(&why) {
+        Some(shown) => match at.data_type(row.schema_ref()) {
+            Ok(data_type) => format!("{shown} is beyond {}", sql_type(&data_type)),
+            Err(_) => format!("{shown} is beyond its type"),
+        },
+        None => plain(&reason(&why)),
+    };
+    Failure { expression: Sql(at).to_string(), reason: "evaluation", detail }
+}
+
+/// The calculation whose result its type does not hold, if that is what an error says.
+fn arithmetic(error: &DataFusionError) -> Option<&str> {
+    match error {
+        DataFusionError::ArrowError(error, _) => match error.as_ref() {
+            ArrowError::ArithmeticOverflow(what) => {
+                let shown = what.strip_prefix("Overflow happened on: ").unwrap_or("the result");
+                // Times and intervals are not shown as anybody would write them.
+                let numbers = shown.chars().all(|c| c.is_ascii_digit() || "+-*/%. ".contains(c));
+                Some(if numbers { shown } else { "the result" })
+            }
+            _ => None,
+        },
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => arithmetic(inner),
+        _ => None,
+    }
 }
 
 fn error(expression: &Scalar, row: &RecordBatch) -> Option<DataFusionError> {

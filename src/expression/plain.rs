@@ -1,6 +1,6 @@
 //! Texts of the planner and of Arrow in SQL's words: names of columns that nobody named, messages.
 //!
-//! `substr(page,Int64(2))` is `substr(page, 2)`, `Can't cast value 300 to type Int8` says TINYINT, and the engine's own columns, whose
+//! `substr(page,Int64(2))` is `substr(page, 2)`, `Can't cast value 300 to type Int8` is `300 is beyond TINYINT`, and the engine's own columns, whose
 //! names begin with two underscores, are said in English.
 
 /// The engine's own columns.
@@ -69,8 +69,15 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
-/// What Arrow says of a number that a DECIMAL does not hold.
+/// What Arrow and the library say of a number that its type does not hold.
 fn beyond(text: &str) -> Option<String> {
+    let of = |name: &str| TYPES.iter().find(|(arrow, _)| *arrow == name).map(|(_, sql)| *sql);
+    if let Some((value, kind)) = text.strip_prefix("Can't cast value ").and_then(|rest| rest.split_once(" to type ")) {
+        return Some(format!("{value} is beyond {}", of(kind)?));
+    }
+    if let Some((kind, call)) = text.split_once("Array overflow on abs(") {
+        return Some(format!("ABS({call} is beyond {}", of(kind)?));
+    }
     let text = text.strip_prefix("Invalid argument error: ").unwrap_or(text);
     let (value, rest) = text
         .split_once(" is too large to store in a Decimal")
@@ -176,7 +183,8 @@ mod tests {
             ("x > Float64(-1.5) AND b = Boolean(true)", "x > -1.5 AND b = true"),
             ("coalesce(x,Int64(NULL))", "coalesce(x,NULL)"),
             ("Decimal128(Some(-125),5,2) + d", "-1.25 + d"),
-            ("Can't cast value 300 to type Int8", "Can't cast value 300 to type TINYINT"),
+            ("Can't cast value 300 to type Int8", "300 is beyond TINYINT"),
+            ("Int64Array overflow on abs(-9223372036854775808)", "ABS(-9223372036854775808) is beyond BIGINT"),
             ("Cannot cast Utf8 to Timestamp(ms, \"+00:00\")", "Cannot cast VARCHAR to TIMESTAMP_LTZ(3)"),
             ("sum(Utf8, Decimal128(10, 2))", "sum(VARCHAR, DECIMAL(10, 2))"),
             ("__sequence", "row number"),

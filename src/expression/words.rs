@@ -26,6 +26,7 @@ pub fn sql_literal(value: &ScalarValue) -> String {
         ScalarValue::IntervalMonthDayNano(Some(interval)) if (interval.days, interval.nanoseconds) == (0, 0) => {
             format!("INTERVAL '{}' MONTH", interval.months)
         }
+        ScalarValue::DurationMillisecond(Some(ms)) => format!("INTERVAL '{}'", format_duration_ms(*ms)),
         other => other.to_string(),
     }
 }
@@ -64,7 +65,7 @@ impl Display for Sql<'_> {
         }
         if let Some(call) = self.0.downcast_ref::<ScalarFunctionExpr>() {
             match (call.name(), call.args()) {
-                (CANONICAL, [value]) => return write!(f, "{}", Sql(value)),
+                (CANONICAL | "__interval_ms", [value]) => return write!(f, "{}", Sql(value)),
                 ("single", [_, _]) => return f.write_str("(SELECT ...)"),
                 ("__read" | "recast", [value]) => {
                     return write!(f, "CAST({} AS {})", Sql(value), sql_type(call.return_type()));

@@ -5,9 +5,12 @@
 //! ways to write what may be meant; a literal that reads as none is refused too. So are texts and numbers that CASE, COALESCE and
 //! the like of them would answer by turns, and those in one column of a UNION. A literal or a DATE beside a time is read as that type of time, which the library would take for one of
 //! nanoseconds, with no room beyond the year 2262; one beside a truth value as a truth value. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
+//! Intervals are compared by their lengths, a month being 30 days.
+
+use std::sync::Arc;
 
 use arrow_array::StringArray;
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast};
@@ -16,11 +19,13 @@ use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union, cast, lit};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::attempt;
+use super::attempt::TRY;
 use super::cast_type;
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
+use super::functions::length;
 use super::identity::readable;
+use super::scope::projected;
 use crate::format::{read_text_as, reads_text};
 use crate::plan::sql_type;
 use crate::time::Zone;
@@ -32,13 +37,15 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
         let plan = match plan {
             LogicalPlan::Join(mut join) => {
                 for (left, right) in &mut join.on {
-                    together(&mut [left, right], &schema)?;
+                    let mut pair = [left, right];
+                    together(&mut pair, &schema)?;
+                    lengths(&mut pair, &schema);
                 }
                 LogicalPlan::Join(join)
             }
             LogicalPlan::Union(union) => {
                 columns(&union)?;
-                LogicalPlan::Union(union)
+                dated(union)?
             }
             other => other,
         };
@@ -56,7 +63,7 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// Refuses casts of a literal text that reads as no value of the type: they would fail on every row. Within TRY they are NULL.
 fn literal_casts(expr: &Expr) -> Result<()> {
     let walked = expr.apply(|part| match part {
-        Expr::ScalarFunction(call) if call.func.name() == attempt::NAME => Ok(TreeNodeRecursion::Jump),
+        call if TRY.within(call).is_some() => Ok(TreeNodeRecursion::Jump),
         Expr::Cast(Cast { expr, field }) => {
             if let Some(text) = literal_text(expr)
                 && reads_text(field.data_type())
@@ -74,14 +81,19 @@ fn literal_casts(expr: &Expr) -> Result<()> {
 fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
     match &mut expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
-            together(&mut [left.as_mut(), right.as_mut()], schema)?;
+            let mut all = [left.as_mut(), right.as_mut()];
+            together(&mut all, schema)?;
+            lengths(&mut all, schema);
         }
         Expr::Between(Between { expr, low, high, .. }) => {
-            together(&mut [expr.as_mut(), low.as_mut(), high.as_mut()], schema)?;
+            let mut all = [expr.as_mut(), low.as_mut(), high.as_mut()];
+            together(&mut all, schema)?;
+            lengths(&mut all, schema);
         }
         Expr::InList(InList { expr, list, .. }) => {
             let mut all: Vec<&mut Expr> = std::iter::once(expr.as_mut()).chain(list.iter_mut()).collect();
             together(&mut all, schema)?;
+            lengths(&mut all, schema);
         }
         Expr::Case(Case { expr, when_then_expr, else_expr }) => {
             match expr {
@@ -89,6 +101,7 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
                     let whens = when_then_expr.iter_mut().map(|(when, _)| when.as_mut());
                     let mut all: Vec<&mut Expr> = std::iter::once(base.as_mut()).chain(whens).collect();
                     together(&mut all, schema)?;
+                    lengths(&mut all, schema);
                 }
                 None => when_then_expr.iter().try_for_each(|(when, _)| condition(when, schema))?,
             }
@@ -98,7 +111,13 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
         Expr::ScalarFunction(ScalarFunction { func, args })
             if ["nullif", "coalesce", "greatest", "least"].contains(&func.name()) =>
         {
-            together(&mut args.iter_mut().collect::<Vec<_>>(), schema)?;
+            // The greatest of months stays one of months: it may be added to a day.
+            let compares = ["greatest", "least"].contains(&func.name()) && !args.iter().any(has_months);
+            let mut all = args.iter_mut().collect::<Vec<_>>();
+            together(&mut all, schema)?;
+            if compares {
+                lengths(&mut all, schema);
+            }
         }
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "if" && args.len() == 3 => {
             condition(&args[0], schema)?;
@@ -185,6 +204,36 @@ fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
     Ok(())
 }
 
+/// Intervals that are compared with each other as their lengths: part by part, as the library does, a day would be more than any
+/// number of hours.
+fn lengths(all: &mut [&mut Expr], schema: &DFSchema) {
+    const LENGTH: DataType = DataType::Duration(TimeUnit::Millisecond);
+    let Ok(types) = all.iter().map(|expr| expr.get_type(schema)).collect::<Result<Vec<_>>>() else { return };
+    let fits =
+        |data_type: &DataType| matches!(data_type, DataType::Interval(_) | DataType::Duration(_) | DataType::Null);
+    if !types.iter().all(fits) {
+        return;
+    }
+    for (expr, data_type) in all.iter_mut().zip(types) {
+        let of = std::mem::take(*expr);
+        **expr = match data_type {
+            DataType::Interval(_) => length(of),
+            DataType::Duration(_) if data_type != LENGTH => cast(of, LENGTH),
+            _ => of,
+        };
+    }
+}
+
+/// Whether an interval of months stands in an expression.
+fn has_months(expr: &Expr) -> bool {
+    let months = |part: &Expr| match part {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(value)), _) => value.months != 0,
+        Expr::Literal(ScalarValue::IntervalYearMonth(Some(months)), _) => *months != 0,
+        _ => false,
+    };
+    expr.exists(|part| Ok(months(part))).unwrap_or(true)
+}
+
 /// What texts are not compared with.
 fn is_other(data_type: &DataType) -> bool {
     use DataType::{Boolean, Date32, Time32, Timestamp};
@@ -213,6 +262,32 @@ fn columns(union: &Union) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The UNION with a DATE as a TIMESTAMP where another of its queries has one: the library would take both for times of nanoseconds.
+fn dated(union: Union) -> Result<LogicalPlan> {
+    let of = |at: usize| union.inputs.iter().map(move |input| input.schema().field(at).data_type().clone());
+    let times: Vec<Option<DataType>> = (0..union.schema.fields().len())
+        .map(|at| {
+            of(at).find(|of| matches!(of, DataType::Timestamp(..))).filter(|_| of(at).any(|of| of == DataType::Date32))
+        })
+        .collect();
+    if times.iter().all(Option::is_none) {
+        return Ok(LogicalPlan::Union(union));
+    }
+    let mut inputs = Vec::new();
+    for input in &union.inputs {
+        let columns = input.schema().columns().into_iter().zip(&times);
+        let exprs = columns.map(|(column, time)| match time {
+            Some(time) => {
+                let (relation, name) = (column.relation.clone(), column.name.clone());
+                cast(Expr::Column(column), time.clone()).alias_qualified(relation, name)
+            }
+            None => Expr::Column(column),
+        });
+        inputs.push(Arc::new(projected(input.as_ref().clone(), exprs.collect())?));
+    }
+    Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
 }
 
 /// The literal text that an expression is.

@@ -36,7 +36,26 @@ pub(super) struct Known<'a> {
 pub(super) fn problems(error: DataFusionError, known: &Known<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
     collect(error, None, known, &mut found);
+    found.iter_mut().for_each(|problem| as_written(problem, known.tokens));
     found
+}
+
+/// What the library calls functions of several names, and how programs do.
+const WRITTEN: &[(&str, &str)] =
+    &[("SUBSTR", "SUBSTRING"), ("STRING_AGG", "LISTAGG"), ("MAP_VALUE", "ELEMENT_AT"), ("ARRAY_ELEMENT", "ELEMENT_AT")];
+
+/// Calls a function in a problem as the program does.
+fn as_written(problem: &mut Problem, tokens: &[TokenWithSpan]) {
+    for (own, written) in WRITTEN {
+        let is_there = |name: &str| tokens.iter().any(|token| is_word(&token.token, name));
+        if is_there(own) || !is_there(written) {
+            continue;
+        }
+        for text in std::iter::once(&mut problem.message).chain(&mut problem.hint) {
+            *text = text.replace(&format!("{own} "), &format!("{written} "));
+            *text = text.replace(&format!("{own}("), &format!("{written}("));
+        }
+    }
 }
 
 fn collect(error: DataFusionError, span: Option<Span>, known: &Known<'_>, found: &mut Vec<Problem>) {
@@ -196,7 +215,8 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         if let Some(write) = super::functions::elsewhere(name) {
             return Problem::at(span, format!("there is no function '{name}'")).hint(format!("write {write}"));
         }
-        let hint = super::error::nearest(name, known.functions.iter().map(String::as_str));
+        let windows = super::table_function::WINDOW_FUNCTIONS.iter().copied();
+        let hint = super::error::nearest(name, known.functions.iter().map(String::as_str).chain(windows));
         let problem = Problem::at(span, format!("there is no function '{name}'"));
         return if hint.is_empty() { problem } else { problem.hint(format!("did you mean {}?", hint.join(", "))) };
     }
@@ -250,6 +270,14 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         return Problem::at(span, format!("there is no '{name}' in FROM, of which * would be the columns"))
             .hint("write *, or the name that stands behind FROM or JOIN, its alias if it has one");
     }
+    if let Some((there, other, column)) = no_union(message) {
+        let what = format!(
+            "column '{column}' of a UNION is of type {other} in one of its queries, and of type {there} in another"
+        );
+        let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
+        return Problem::at(span, what)
+            .hint(format!("write CAST({column} AS {there}) where such a cast is one, or two views"));
+    }
     if message.starts_with("Aggregate functions are not allowed in the WHERE clause") {
         let span = place_of(known.tokens, "where").unwrap_or_else(Span::empty);
         return Problem::at(span, "WHERE stands before the grouping and has no aggregates")
@@ -297,6 +325,20 @@ fn within_aggregate(message: &str) -> Option<[String; 2]> {
         spelled.fold(text.to_owned(), |text, frame| text.replace(&frame, ""))
     };
     Some([bare(inner), bare(outer)])
+}
+
+/// The types of a column of a UNION that have none in common, the first one's and the other's, and the column.
+fn no_union(message: &str) -> Option<(String, String, &str)> {
+    let rest = message.split("Incompatible inputs for Union: Previous inputs were of type ").nth(1)?;
+    let (there, rest) = rest.split_once(", but got incompatible type ")?;
+    let (other, rest) = rest.rsplit_once(" on column ")?;
+    let nested = |text: &str| match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+        Some(("List", item)) => format!("ARRAY<{}>", in_sql(item)),
+        Some(("Struct", _)) => "ROW".to_owned(),
+        Some(("Map", _)) => "MAP".to_owned(),
+        _ => in_sql(text),
+    };
+    Some((nested(there), nested(other), rest.split(['\'', '"', '`']).nth(1)?))
 }
 
 /// The expression, and its type, of which the library says that it is no condition.

@@ -5,38 +5,42 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, FieldRef};
 use datafusion_common::Result;
 use datafusion_expr::utils::split_conjunction;
-use datafusion_expr::{
-    ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
-};
+use datafusion_expr::{Expr, LogicalPlan, Volatility};
 
 use super::filtered::may_fail;
+use super::marker::{Marker, first};
 
-/// How the function is called.
-pub(super) const NAME: &str = "__kept";
+/// Volatile, so that it is computed where it stands: below the joins that read it.
+pub(super) static KEPT: Marker = Marker {
+    name: "__kept",
+    args: 1,
+    of: 0,
+    nullable: false,
+    closed: false,
+    volatility: Volatility::Volatile,
+    eval: first,
+};
 
 /// The call.
 pub(super) fn call(expr: Expr) -> Expr {
-    ScalarUDF::new_from_impl(Kept(Signature::any(1, Volatility::Volatile))).call(vec![expr])
+    KEPT.call(vec![expr])
 }
 
 /// Whether an expression, or what has a name of its own, is the call.
 pub(super) fn is(expr: &Expr) -> bool {
     match expr {
         Expr::Alias(alias) => is(&alias.expr),
-        Expr::ScalarFunction(call) => call.func.name() == NAME,
-        _ => false,
+        other => KEPT.within(other).is_some(),
     }
 }
 
 /// What is kept, where that is what an expression is.
 pub(super) fn inner(expr: Expr) -> Expr {
-    match expr {
-        Expr::ScalarFunction(mut call) if call.func.name() == NAME && call.args.len() == 1 => call.args.remove(0),
-        other => other,
+    match KEPT.within(&expr) {
+        Some([inner]) => inner.clone(),
+        _ => expr,
     }
 }
 
@@ -64,30 +68,4 @@ pub(super) fn rows_may_fail(plan: &LogicalPlan) -> Result<bool> {
         }
     }
     rows_may_fail(input)
-}
-
-/// Volatile, so that it is computed where it stands: below the joins that read it.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Kept(Signature);
-
-impl ScalarUDFImpl for Kept {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(types[0].clone())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        Ok(Arc::clone(&args.arg_fields[0]))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(args.args[0].clone())
-    }
 }

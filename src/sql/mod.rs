@@ -33,6 +33,7 @@ mod keys;
 mod literals;
 mod locate;
 mod lower;
+mod marker;
 mod names;
 mod once;
 mod origin;
@@ -84,6 +85,9 @@ pub use session::Session;
 
 use crate::plan::Dataflow;
 
+/// The mark of byte order, in UTF-8.
+const MARK: char = '\u{feff}';
+
 /// Plans a program, given as files by name with their text, read one after the other. Relative paths in options are left
 /// as they are. All independent errors are answered, in the order of the statements.
 pub fn plan(files: &[(String, String)], catalog: &Catalog) -> Result<Dataflow, Vec<SqlError>> {
@@ -92,6 +96,11 @@ pub fn plan(files: &[(String, String)], catalog: &Catalog) -> Result<Dataflow, V
 
 /// Plans a program like [`plan`], with warnings about what is odd.
 pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled, Vec<SqlError>> {
+    // What some editors begin a file with says nothing.
+    let marked = files.iter().any(|(_, text)| text.starts_with(MARK));
+    let bare = |(name, text): &(String, String)| (name.clone(), text.trim_start_matches(MARK).to_owned());
+    let bare: Vec<(String, String)> = if marked { files.iter().map(bare).collect() } else { Vec::new() };
+    let files = if marked { bare.as_slice() } else { files };
     depth::roomy(|| program::Program::new(files, catalog).compile()).unwrap_or_else(|problem| {
         let (name, text) = files.first().map_or(("", ""), |(name, text)| (name.as_str(), text.as_str()));
         Err(vec![problem.in_file(name, text, datafusion_sql::sqlparser::tokenizer::Span::empty())])

@@ -23,6 +23,11 @@ pub(super) fn name_columns(query: &mut Query, by_place: bool) -> Result<(), Prob
         number_twice(&mut query.body);
     }
     walk::query(query, |part| match part {
+        // Nobody reads the columns of these by their names.
+        Part::Expr(Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. }) => {
+            number_twice(&mut subquery.body);
+            Flow::Continue(())
+        }
         Part::Query(query) => walk::flow(refuse_twice(query)),
         Part::Select(select) => {
             name_items(select);

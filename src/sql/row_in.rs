@@ -23,8 +23,7 @@ pub(super) fn step(part: Part<'_>) -> Flow {
     let Part::Done(expr) = part else { return Flow::Continue(()) };
     let (row, subquery) = match expr {
         ast::Expr::InSubquery { expr, subquery, .. } => (expr, subquery),
-        ast::Expr::AnyOp { left, compare_op: ast::BinaryOperator::Eq, right, .. }
-        | ast::Expr::AllOp { left, compare_op: ast::BinaryOperator::NotEq, right } => match right.as_mut() {
+        ast::Expr::AnyOp { left, right, .. } | ast::Expr::AllOp { left, right, .. } => match right.as_mut() {
             ast::Expr::Subquery(subquery) => (left, subquery),
             _ => return Flow::Continue(()),
         },

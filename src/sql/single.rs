@@ -5,18 +5,25 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_schema::DataType;
 use datafusion_common::{Result, exec_err, internal_err};
 use datafusion_expr::{
-    Aggregate, AggregateUDF, ColumnarValue, Expr, LogicalPlan, Projection, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility, lit,
+    Aggregate, AggregateUDF, ColumnarValue, Expr, LogicalPlan, Projection, ScalarFunctionArgs, Volatility, lit,
 };
 
 use super::aggregate_call::Bound;
 use super::identity::Fresh;
+use super::marker::Marker;
 
-/// How the function is called.
-const NAME: &str = "single";
+/// Volatile, so that it is computed where it stands: beside the row that it is of.
+static SINGLE: Marker = Marker {
+    name: "single",
+    args: 2,
+    of: 1,
+    nullable: true,
+    closed: false,
+    volatility: Volatility::Volatile,
+    eval: single,
+};
 
 /// A subquery's row, if it is one: the plan of a grouping without keys, and the value over it.
 pub(super) fn row(plan: LogicalPlan, fresh: &mut Fresh) -> Result<LogicalPlan> {
@@ -36,36 +43,16 @@ pub(super) fn row(plan: LogicalPlan, fresh: &mut Fresh) -> Result<LogicalPlan> {
         vec![fresh.named(call("COUNT", vec![lit(1i64)])?, "__rows"), fresh.named(call(one, vec![value])?, "__value")];
     let group = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), Vec::new(), calls)?);
     let args = group.schema().columns().into_iter().map(Expr::Column).collect();
-    let single = ScalarUDF::new_from_impl(Single { signature: Signature::any(2, Volatility::Volatile) }).call(args);
-    Ok(LogicalPlan::Projection(Projection::try_new(vec![fresh.named(single, "value")], Arc::new(group))?))
+    let one = SINGLE.call(args);
+    Ok(LogicalPlan::Projection(Projection::try_new(vec![fresh.named(one, "value")], Arc::new(group))?))
 }
 
-/// Volatile, so that it is computed where it stands: beside the row that it is of.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Single {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Single {
-    fn name(&self) -> &str {
-        NAME
+fn single(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+    let [rows, value] = args.args.as_slice() else { return internal_err!("a number and a value") };
+    let rows = rows.clone().into_array(args.number_rows)?;
+    let rows = rows.as_primitive::<Int64Type>();
+    if rows.iter().flatten().any(|rows| rows > 1) {
+        return exec_err!("a scalar subquery returned more than one row");
     }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, args: &[DataType]) -> Result<DataType> {
-        Ok(args.get(1).cloned().unwrap_or(DataType::Null))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [rows, value] = args.args.as_slice() else { return internal_err!("a number and a value") };
-        let rows = rows.clone().into_array(args.number_rows)?;
-        let rows = rows.as_primitive::<Int64Type>();
-        if rows.iter().flatten().any(|rows| rows > 1) {
-            return exec_err!("a scalar subquery returned more than one row");
-        }
-        Ok(value.clone())
-    }
+    Ok(value.clone())
 }

@@ -14,18 +14,19 @@
 
 use std::cell::Cell;
 
-use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
+use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Case, Cast, InList, ScalarFunction, TryCast};
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
-    ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, lit,
 };
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
+use super::marker::{Marker, first};
 use super::query::rewritten;
 use crate::delta::{canonical, has_floats};
 use crate::expression::CANONICAL;
@@ -68,46 +69,23 @@ impl OptimizerRule for Show {
     }
 }
 
-/// The name of the function that hands on what it is given.
-const NAME: &str = "__as_it_is";
-
 /// Hands on its first argument; the second tells it from others.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct AsItIs(Signature);
-
-impl ScalarUDFImpl for AsItIs {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(types[0].clone())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let field = &args.arg_fields[0];
-        Ok(Field::new(NAME, field.data_type().clone(), field.is_nullable()).into())
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(args.args[0].clone())
-    }
-}
+static AS_IT_IS: Marker = Marker {
+    name: "__as_it_is",
+    args: 2,
+    of: 0,
+    nullable: false,
+    closed: false,
+    volatility: Volatility::Immutable,
+    eval: first,
+};
 
 fn veil(expr: Expr, number: i64) -> Expr {
-    let function = AsItIs(Signature::variadic_any(Volatility::Immutable));
-    ScalarUDF::new_from_impl(function).call(vec![expr, lit(number)])
+    AS_IT_IS.call(vec![expr, lit(number)])
 }
 
 fn unveiled(expr: &Expr) -> Option<&Expr> {
-    match expr {
-        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == NAME => args.first(),
-        _ => None,
-    }
+    AS_IT_IS.within(expr)?.first()
 }
 
 /// The expression with all hidden that the simplifier would get wrong.

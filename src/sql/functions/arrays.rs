@@ -12,6 +12,7 @@ use datafusion_expr::type_coercion::binary::type_union_resolution;
 
 use super::generic::{Call, Coerced, Generic};
 use super::lists::{ItemKeys, Lists, Pool, item_of, list_of};
+use super::pieces::{MAX_MADE, too_long};
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Generic] = &[
@@ -222,6 +223,9 @@ pub(super) const FUNCTIONS: &[Generic] = &[
                 let shown =
                     range.filter_map(|at| if items.is_valid(at) { Some(items.value(at)) } else { null.flatten() });
                 for (at, item) in shown.enumerate() {
+                    if joined.len() > MAX_MADE {
+                        return too_long(joined.len());
+                    }
                     joined.push_str(if at > 0 { separator } else { "" });
                     joined.push_str(item);
                 }

@@ -76,7 +76,7 @@ fn first(text: &str, length: i64) -> (&str, usize) {
 /// What stands for a cast, NULL where that fails if the cast is one that tries.
 pub(in crate::sql) fn tried(cast: &Expr, by: Expr) -> Expr {
     match cast {
-        Expr::TryCast(_) => super::super::attempt::udf().call(vec![by]),
+        Expr::TryCast(_) => super::super::attempt::TRY.call(vec![by]),
         _ => by,
     }
 }

@@ -56,7 +56,12 @@ pub(in crate::sql) const ELSEWHERE: &[(&[&str], &str)] = &[
         &["windowstart", "windowend", "time_window", "session_window", "window"],
         "FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))",
     ),
+    (&["xor", "logical_xor"], "(n > 1) <> (n > 2)"),
     // Aggregates.
+    (
+        &["mode", "most_frequent"],
+        "FROM (SELECT n, ROW_NUMBER() OVER (ORDER BY times DESC) AS r FROM (SELECT n, COUNT(*) AS times FROM t GROUP BY n) c) q WHERE r = 1",
+    ),
     (&["countif", "count_if"], "COUNT(*) FILTER (WHERE n > 0)"),
     (&["sumif", "sum_if"], "SUM(n) FILTER (WHERE n > 0)"),
     (&["uniq", "uniqexact", "countdistinct", "count_distinct"], "COUNT(DISTINCT k)"),

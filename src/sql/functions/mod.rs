@@ -57,6 +57,7 @@ pub(in crate::sql) use maps::map_of;
 pub use planner::planners;
 pub(in crate::sql) use recast::{recast, recasts};
 pub use rewrite::rewrite_call;
+pub(in crate::sql) use texts::length;
 pub(super) use zones::{conversion, instant_of, local_time};
 
 /// The families, one slice a file.

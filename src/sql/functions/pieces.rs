@@ -55,7 +55,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             args.trying(
                 |row| {
                     let (Some(text), Some(times)) = (text.get(row), times.get(row)) else { return Ok(None) };
-                    let times = usize::try_from(times).unwrap_or(0);
+                    let times = if text.is_empty() { 0 } else { usize::try_from(times).unwrap_or(0) };
                     match text.len().saturating_mul(times) {
                         length if length > MAX_MADE => too_long(length),
                         _ => Ok(Some((text, times))),
@@ -65,6 +65,32 @@ pub(super) const FUNCTIONS: &[Function] = &[
                     args.texts(|row, out| {
                         let (text, times) = value(row)?;
                         out.extend(std::iter::repeat_n(text, times));
+                        Some(())
+                    })
+                },
+            )
+        })],
+    },
+    Function {
+        name: "replace",
+        aliases: &[],
+        forms: &[Form::new(&[Kind::Text, Kind::Text, Kind::Text], Kind::Text, |args| {
+            let (text, what, with) = (args.text(0), args.text(1), args.text(2));
+            args.trying(
+                |row| {
+                    let (Some(text), Some(what), Some(with)) = (text.get(row), what.get(row), with.get(row)) else {
+                        return Ok(None);
+                    };
+                    let times = text.matches(what).count();
+                    match text.len() - times * what.len() + times.saturating_mul(with.len()) {
+                        length if length > MAX_MADE => too_long(length),
+                        _ => Ok(Some((text, what, with))),
+                    }
+                },
+                |args, value| {
+                    args.texts(|row, out| {
+                        let (text, what, with) = value(row)?;
+                        out.push_str(&text.replace(what, with));
                         Some(())
                     })
                 },
@@ -182,10 +208,10 @@ fn pad(args: &super::function::Args, left: bool) -> datafusion_common::Result<ar
     )
 }
 
-/// The longest text that padding and repeating make.
-const MAX_MADE: usize = 1 << 24;
+/// The longest text that padding, repeating, replacing and joining make.
+pub(super) const MAX_MADE: usize = 1 << 24;
 
-fn too_long<T>(length: usize) -> Result<T> {
+pub(super) fn too_long<T>(length: usize) -> Result<T> {
     exec_err!("a text of {length} characters is too long; at most {MAX_MADE}")
 }
 

@@ -9,6 +9,7 @@ use datafusion_common::{Result, plan_err};
 use regex::Regex;
 
 use super::function::{Args, Form, Function, Kind};
+use super::pieces::{MAX_MADE, too_long};
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -188,8 +189,19 @@ fn replace(args: &Args) -> Result<ArrayRef> {
         let pattern = keeping_first_error(&mut failed, flagged(pattern, flags))?;
         let regex = keeping_first_error(&mut failed, patterns.get(&pattern))?;
         let with = groups_in_braces(with);
-        let most = if flags.contains('g') { 0 } else { 1 };
-        out.push_str(&regex.replacen(text, most, with.as_ref()));
+        let most = if flags.contains('g') { usize::MAX } else { 1 };
+        let (mut made, mut done) = (String::new(), 0);
+        for found in regex.captures_iter(text).take(most) {
+            let whole = found.get(0)?;
+            made.push_str(&text[done..whole.start()]);
+            found.expand(&with, &mut made);
+            done = whole.end();
+            if made.len() > MAX_MADE {
+                return keeping_first_error(&mut failed, too_long(made.len()));
+            }
+        }
+        made.push_str(&text[done..]);
+        out.push_str(&made);
         Some(())
     });
     failed.map(|()| result)

@@ -236,12 +236,13 @@ impl Unit {
         match self {
             Unit::Ms(length) => b.saturating_sub(a) / length,
             Unit::Week | Unit::IsoWeek => b.saturating_sub(a) / (7 * DAY_MS),
+            // Backwards as many as forwards.
+            Unit::Months(_) if b < a => -self.between(b, a),
             Unit::Months(months) => {
                 let (from, to) = (Civil::of_ms(a), Civil::of_ms(b));
                 let apart = (to.year - from.year) * 12 + to.month - from.month;
                 let reached = plus_months_ms(a, apart);
-                let beyond = if apart > 0 { i64::from(reached > b) } else { -i64::from(apart < 0 && reached < b) };
-                (apart - beyond) / months
+                (apart - i64::from(apart > 0 && reached > b)) / months
             }
         }
     }
@@ -376,7 +377,10 @@ mod tests {
         assert_eq!(diff("HOUR", "2024-01-02", "2024-01-01 00:30:00"), -23);
         assert_eq!(diff("MONTH", "2024-01-31", "2024-02-29"), 1);
         assert_eq!(diff("MONTH", "2024-01-31", "2024-02-28"), 0);
-        assert_eq!(diff("MONTH", "2024-02-29", "2024-01-30"), 0);
+        assert_eq!(diff("MONTH", "2024-02-29", "2024-01-30"), -1);
+        assert_eq!(diff("MONTH", "2024-02-29", "2024-01-31"), -1);
+        assert_eq!(diff("MONTH", "2024-02-29", "2023-12-31"), -2);
+        assert_eq!(diff("MONTH", "2024-02-28", "2024-01-31"), 0);
         assert_eq!(diff("YEAR", "2020-02-29", "2024-02-28"), 3);
         assert_eq!(diff("YEAR", "2024-01-01", "2020-01-01"), -4);
         assert_eq!(diff("QUARTER", "2024-01-01", "2024-12-31"), 3);

@@ -1,21 +1,26 @@
-//! Arrays of text and choices among texts: SPLIT, REGEXP_EXTRACT_ALL, ELT; and multiples of an interval.
+//! Arrays of text and choices among texts: SPLIT, REGEXP_EXTRACT_ALL, ELT; and multiples of an interval, and its length.
 
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, IntervalMonthDayNanoType};
+use arrow_array::types::{DurationMillisecondType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, PrimitiveArray, StringArray};
-use arrow_schema::{DataType, Field, IntervalUnit};
-use datafusion_common::{Result, exec_err};
+use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
+use datafusion_common::{Result, ScalarValue, exec_err};
 use datafusion_expr::type_coercion::binary::type_union_resolution;
+use datafusion_expr::{Expr, lit};
 
 use super::generic::{Call, Generic};
 use super::lists::{Pool, list_of};
 use super::regex::compile;
+use crate::time::DAY_MS;
 
 /// What `n * INTERVAL '...'` becomes.
 pub(super) const TIMES: &str = "__interval_times";
+
+/// How long an interval is.
+const LENGTH: &str = "__interval_ms";
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Generic] = &[
@@ -123,7 +128,41 @@ pub(super) const FUNCTIONS: &[Generic] = &[
             Ok(Arc::new(values.collect::<Result<PrimitiveArray<IntervalMonthDayNanoType>>>()?))
         },
     },
+    Generic {
+        name: LENGTH,
+        aliases: &[],
+        usage: "an interval",
+        coerce: |given| match given {
+            [DataType::Interval(_)] => {
+                let interval = DataType::Interval(IntervalUnit::MonthDayNano);
+                Some((vec![interval], DataType::Duration(TimeUnit::Millisecond)))
+            }
+            _ => None,
+        },
+        eval: |call| {
+            let intervals = call.args[0].as_primitive::<IntervalMonthDayNanoType>();
+            let lengths = intervals.iter().map(|interval| interval.map(length_ms));
+            Ok(Arc::new(lengths.collect::<PrimitiveArray<DurationMillisecondType>>()))
+        },
+    },
 ];
+
+/// The length of an interval whose months have 30 days.
+fn length_ms(interval: IntervalMonthDayNano) -> i64 {
+    let days = i64::from(interval.months) * 30 + i64::from(interval.days);
+    days.saturating_mul(DAY_MS).saturating_add(interval.nanoseconds.div_euclid(1_000_000))
+}
+
+/// An interval as its length.
+pub(in crate::sql) fn length(interval: Expr) -> Expr {
+    if let Expr::Literal(ScalarValue::IntervalMonthDayNano(value), _) = &interval {
+        return lit(ScalarValue::DurationMillisecond(value.map(length_ms)));
+    }
+    match FUNCTIONS.iter().find(|function| function.name == LENGTH) {
+        Some(function) => function.udf().call(vec![interval]),
+        None => unreachable!("the family has {LENGTH}"),
+    }
+}
 
 fn text<'a>(call: &'a Call<'_>, at: usize, row: usize) -> Option<&'a str> {
     let texts: &StringArray = call.args[at].as_string::<i32>();

@@ -13,11 +13,11 @@ use datafusion_physical_expr::utils::collect_columns;
 use datafusion_physical_expr::{ScalarFunctionExpr, create_physical_expr};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::super::attempt;
+use super::super::attempt::TRY;
 use super::super::depth::tree;
 use super::super::diagnose::placed;
 use super::super::error::Problem;
-use super::super::kept;
+use super::super::kept::KEPT;
 use super::super::scope::Places;
 use crate::delta::has_floats;
 use crate::expression::{Attempt, Canonical};
@@ -35,8 +35,8 @@ pub(in crate::sql) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar>
     }
     let made = create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())?;
     let made = made.transform_up(|made| {
-        let tried = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == attempt::NAME);
-        let kept = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == kept::NAME);
+        let tried = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == TRY.name);
+        let kept = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == KEPT.name);
         let first = |call: Option<&ScalarFunctionExpr>| call.and_then(|call| call.args().first()).map(Arc::clone);
         Ok(match (first(tried), first(kept)) {
             (Some(tried), _) => Transformed::yes(Arc::new(Attempt::new(tried)) as Scalar),

@@ -8,10 +8,9 @@
 use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion_common::{ExprSchema, Result, ScalarValue};
+use datafusion_common::{DataFusionError, ExprSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Case, Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion_expr::logical_plan::Subquery;
-use datafusion_expr::utils::conjunction;
 use datafusion_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, Filter, LogicalPlan, Operator, lit};
 
 use super::super::filtered::may_fail;
@@ -83,13 +82,26 @@ impl Any {
         Ok(self)
     }
 
-    /// All parts compared with a row of the subquery.
+    /// All parts compared with a row of the subquery: `(a, b) < (c, d)` is `a < c`, or `a = c` and `b < d`.
     fn compared(&self, input: &LogicalPlan) -> Result<Expr> {
-        let mut all = Vec::new();
-        for (part, value) in self.parts.iter().zip(&self.values) {
-            all.push(binary(outer(part, input)?, self.op, value.clone()));
+        let strict = match self.op {
+            Operator::LtEq => Operator::Lt,
+            Operator::GtEq => Operator::Gt,
+            op => op,
+        };
+        let mut whole: Option<Expr> = None;
+        for (part, value) in self.parts.iter().zip(&self.values).rev() {
+            let by = |op: Operator| Ok::<Expr, DataFusionError>(binary(outer(part, input)?, op, value.clone()));
+            whole = Some(match (whole, self.op) {
+                (None, op) => by(op)?,
+                (Some(rest), op @ Operator::NotEq) => by(op)?.or(rest),
+                (Some(rest), Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq) => {
+                    by(strict)?.or(by(Operator::Eq)?.and(rest))
+                }
+                (Some(rest), op) => by(op)?.and(rest),
+            });
         }
-        conjunction(all).map_or_else(|| datafusion_common::internal_err!("nothing is compared"), Ok)
+        whole.map_or_else(|| datafusion_common::internal_err!("nothing is compared"), Ok)
     }
 
     /// EXISTS of a value that makes it true.
