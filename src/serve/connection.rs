@@ -21,6 +21,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use super::access::Access;
@@ -51,6 +52,9 @@ const REFUSED_MAX: usize = 16;
 
 /// How long one of those has to say what it wants.
 const HEARD: Duration = Duration::from_millis(500);
+
+/// How long one that has not said anything yet has for it once the server ends.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// How many connections may be open: the limit, less if the process may not have so many descriptors. Its engine keeps those
 /// for `files`.
@@ -124,7 +128,7 @@ pub(super) async fn serve(
         let (access, router, closing) = (access.clone(), router.clone(), closing.clone());
         let (here, room) = (traffic.connection(), room.clone());
         open.spawn(async move {
-            let freed = async { tokio::time::timeout(FREED, room.acquire_owned()).await.ok()?.ok() };
+            let freed = async { timeout(FREED, room.acquire_owned()).await.ok()?.ok() };
             let place = match place {
                 Some(place) => Some(place),
                 None => freed.await,
@@ -154,7 +158,7 @@ async fn refuse(stream: TcpStream, peer: SocketAddr, access: &Access, router: Ro
         }
     };
     // A client that says nothing learns it by the end of the connection.
-    let _ = tokio::time::timeout(HEARD, answered).await;
+    let _ = timeout(HEARD, answered).await;
     if !probed.load(Ordering::Relaxed) {
         traffic.refuse("connections", &peer);
     }
@@ -207,7 +211,7 @@ async fn connect(
     let Some(tls) = &access.tls else {
         return speak(client.paced(stream, limits, admission), &client, limits, router, closing).await;
     };
-    let shaking = tokio::time::timeout(limits.time(Limit::HeadTime), tls.acceptor().accept(stream));
+    let shaking = timeout(limits.time(Limit::HeadTime), tls.acceptor().accept(stream));
     let shaken = tokio::select! {
         shaken = shaking => shaken,
         () = quiet.cut() => return,
@@ -255,8 +259,15 @@ async fn speak<S: half_close::Client>(
         ended = connection.as_mut() => ended,
         () = quiet.cut() => return,
         () = closed(&mut closing) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            // What one that has just come says may be on its way: it would be closed unheard.
+            let heard = async { if quiet.spoke() { None } else { timeout(FRESH, connection.as_mut()).await.ok() } };
+            match heard.await {
+                Some(ended) => ended,
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     let Err(error) = ended else { return };

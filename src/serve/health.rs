@@ -35,7 +35,10 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// What they return.
 pub(super) const SHAPES: &[Shape] = &[
-    ("Health", "status:string version:string engine:string error:string* sources:[SourceHealth] views:[ViewHealth]"),
+    (
+        "Health",
+        "status:string not_ready:string? version:string engine:string error:string* sources:[SourceHealth] views:[ViewHealth]",
+    ),
     ("SourceHealth", "name:string status:string"),
     ("ViewHealth", "name:string rows:integer as_of:AsOf"),
 ];
@@ -48,14 +51,30 @@ async fn livez(State(app): State<App>) -> Response {
 }
 
 async fn readyz(State(app): State<App>) -> Response {
-    match app.engine.state() {
-        Engine::Failed(error) => unavailable(format!("the engine failed: {error}")),
-        Engine::Starting => unavailable("the engine is starting".to_owned()),
-        Engine::Running if let Some(trouble) = app.engine.peers().into_iter().find_map(|peer| peer.trouble) => {
-            unavailable(format!("{trouble}: rows wait, and more are refused"))
-        }
-        _ if app.engine.ending() => unavailable("the engine takes no more rows and ends".to_owned()),
-        _ => "ok\n".into_response(),
+    Readiness::of(&app).not_ready.map_or("ok\n".into_response(), unavailable)
+}
+
+/// How the whole stands: what `/readyz` says, in a word and with the reason.
+pub(super) struct Readiness {
+    /// `ok`, `starting`, `degraded` if another process does not take rows, `ending`, `failed`.
+    pub(super) word: &'static str,
+    /// Why it is not ready, if it is not.
+    pub(super) not_ready: Option<String>,
+}
+
+impl Readiness {
+    pub(super) fn of(app: &App) -> Readiness {
+        let engine = &app.engine;
+        let (word, reason) = match engine.state() {
+            Engine::Failed(error) => ("failed", format!("the engine failed: {error}")),
+            Engine::Starting => ("starting", "the engine is starting".to_owned()),
+            Engine::Running if let Some(trouble) = engine.peers().into_iter().find_map(|peer| peer.trouble) => {
+                ("degraded", format!("{trouble}: rows wait, and more are refused"))
+            }
+            _ if engine.ending() => ("ending", "the engine takes no more rows and ends".to_owned()),
+            _ => return Readiness { word: "ok", not_ready: None },
+        };
+        Readiness { word, not_ready: Some(reason) }
     }
 }
 
@@ -66,6 +85,7 @@ fn unavailable(detail: String) -> Response {
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
+    not_ready: Option<String>,
     version: &'static str,
     engine: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,8 +118,10 @@ async fn health(State(app): State<App>) -> Response {
         _ => None,
     };
     let source = |source: &Arc<Source>| SourceHealth { name: source.name().to_owned(), status: status(source) };
+    let Readiness { word, not_ready } = Readiness::of(&app);
     let answer = Health {
-        status: if error.is_some() { "failed" } else { "ok" },
+        status: word,
+        not_ready,
         version: env!("CARGO_PKG_VERSION"),
         engine: state.name(),
         sources: app.engine.sources().iter().map(source).collect(),

@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde::Serialize;
 
 use super::App;
-use super::health::{ViewHealth, view_health};
+use super::health::{Readiness, ViewHealth, view_health};
 use super::json;
 use super::limits::Limit;
 use super::route::{Answer, Route, Shape};
@@ -30,7 +30,7 @@ pub(super) const ROUTES: &[Route] =
 pub(super) const SHAPES: &[Shape] = &[
     (
         "Vitals",
-        "status:string version:string commit:string engine:string error:string? uptime_seconds:number process:ProcessUsage \
+        "status:string not_ready:string? version:string commit:string engine:string error:string? uptime_seconds:number process:ProcessUsage \
          workers:[WorkerUsage] processes:[ClusterProcess] clients:Clients refusals:[Refusals] buffers:[ByteBuffer] \
          sources:[Component] sinks:[Component] views:[ViewHealth]",
     ),
@@ -57,8 +57,9 @@ pub(super) const SHAPES: &[Shape] = &[
 
 #[derive(Serialize)]
 struct Vitals {
-    /// `ok`; `degraded` if a source or a sink waits for something to pass; `failed`.
+    /// As `/readyz` has it (see [`Readiness`]); `degraded` also if a source or a sink waits for something to pass.
     status: &'static str,
+    not_ready: Option<String>,
     version: &'static str,
     commit: &'static str,
     engine: &'static str,
@@ -194,12 +195,10 @@ impl Vitals {
         let process = |(process, address, state)| ClusterProcess { process, address, state };
         let clients = app.traffic.clients();
         let buffer = |name, bytes: i64, capacity_bytes: i64| ByteBuffer { name, bytes, capacity_bytes };
+        let Readiness { word, not_ready } = Readiness::of(app);
         Vitals {
-            status: match &error {
-                Some(_) => "failed",
-                None if waits => "degraded",
-                None => "ok",
-            },
+            status: if word == "ok" && waits { "degraded" } else { word },
+            not_ready,
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("HIGHWATER_COMMIT").unwrap_or("unknown"),
             engine: state.name(),

@@ -59,6 +59,12 @@ fn what_a_stuck_peer_does_not_take_is_bounded_and_told() {
     });
     let (status, _, answer) = process.ask("GET", "/readyz", "", "");
     assert!(status == 503 && answer.contains("process 1 (127.0.0.1:"), "{status} {answer}");
+    // All that tell how it is say the same.
+    for health in [process.json("/api/v1/health"), process.json("/health")] {
+        assert_eq!(health["status"], "degraded", "{health}");
+        let why = health["not_ready"].as_str().unwrap();
+        assert!(why.contains("process 1 (127.0.0.1:"), "{why}");
+    }
     let stats = process.json("/api/v1/stats");
     assert!(stats["peers"][0]["rows"].as_u64().unwrap() > 10_000, "{}", stats["peers"]);
     assert!(stats["peers"][0]["trouble"].as_str().unwrap().contains("process 1"), "{}", stats["peers"]);
