@@ -17,6 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
+use super::table_operator::TIDE;
 use super::units::UnitId;
 use crate::metrics::{Label, Metrics, Seconds, label, labels};
 use crate::operator::{Held, STATE_LOG, StateLog, Windows};
@@ -355,12 +356,12 @@ impl Operators {
                     handles.rows_out += more;
                     handles.rows_out_total.inc_by(more);
                 }
-                Some(handles) => {
+                Some(handles) if handles.name != TIDE => {
                     handles.rows_in += rows;
                     handles.shares.entry(local.worker).or_default().0 += rows;
                     handles.rows_in_total.inc_by(rows);
                 }
-                None => {}
+                _ => {}
             }
         }
     }

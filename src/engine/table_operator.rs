@@ -23,10 +23,13 @@ use crate::delta::Delta;
 use crate::operator::{Tide, emitting};
 use crate::time::{Epoch, now_ms};
 
+/// The name of an operator that follows a stream and takes none of its rows.
+pub(super) const TIDE: &str = "Tide";
+
 /// How far the streams are, together.
 pub(super) fn tide<'s>(scope: Scope<'s, Epoch>, streams: &[Stream<'s, Epoch, Delta>]) -> Tide<'s> {
     let quiet = streams.iter().map(|stream| {
-        stream.clone().unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Tide", |capability, _| {
+        stream.clone().unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, TIDE, |capability, _| {
             drop(capability);
             move |input, _| input.for_each_time(|_, rows| rows.for_each(|rows| drop(std::mem::take(rows))))
         })

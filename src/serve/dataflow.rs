@@ -246,7 +246,12 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
         done,
         reached: at.into(),
         open_windows: None,
-        origins: Vec::new(),
+        // Where its statement says first what it shows, or else that of what it reads.
+        origins: first(plan, name)
+            .or(plan.origins.get(input).and_then(|origins| origins.first()))
+            .map(|origin| Place { sql: name.to_owned(), ..origin.into() })
+            .into_iter()
+            .collect(),
         serves: vec![name.to_owned()],
         workers: Vec::new(),
     };
@@ -264,6 +269,11 @@ fn nodes(engine: &Engine) -> Vec<GraphNode> {
         nodes.push(end(nodes.len(), "sink", &sink.spec.name, sink.node, &Arc::new(Schema::new(shown)), done, at));
     }
     nodes
+}
+
+/// The first clause of a statement.
+fn first<'a>(plan: &'a Dataflow, of: &str) -> Option<&'a Origin> {
+    plan.origins.iter().flatten().filter(|origin| origin.of == of).min_by_key(|origin| (origin.line, origin.column))
 }
 
 /// Per node the views and sinks that it is needed for.

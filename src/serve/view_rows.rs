@@ -53,7 +53,11 @@ pub(super) const ROUTES: &[Route] =
 pub(super) const PARAMETERS: &[Parameter] = &[
     query("limit", "integer", "Rows of a page; 1000 if not given"),
     query("cursor", "string", "The `next` of the page before"),
-    query("order", "string", "Columns with commas between, `-` before one that descends"),
+    query(
+        "order",
+        "string",
+        "Columns with commas between, `-` before one that descends; one whose name has a comma stands alone, and `order` may stand several times",
+    ),
     query(
         "search",
         "string",
@@ -163,10 +167,23 @@ impl Asked {
                     Ok(())
                 }
                 "numbers" => numbers(value).map(|numbers| asked.numbers = numbers),
-                "order" => value.split(',').filter(|name| !name.is_empty()).try_for_each(|name| {
-                    let (name, descending) = name.strip_prefix('-').map_or((name, false), |name| (name, true));
-                    column(name).map(|column| asked.order.push((column, descending)))
-                }),
+                "order" => {
+                    // A name may have commas in it, or begin with `-`.
+                    let one = |text: &str| match (schema.index_of(text), text.strip_prefix('-')) {
+                        (Err(_), Some(name)) => column(name).map(|column| (column, true)),
+                        _ => column(text).map(|column| (column, false)),
+                    };
+                    match one(value) {
+                        Ok(only) => {
+                            asked.order.push(only);
+                            Ok(())
+                        }
+                        Err(_) => value.split(',').filter(|name| !name.is_empty()).try_for_each(|name| {
+                            asked.order.push(one(name)?);
+                            Ok(())
+                        }),
+                    }
+                }
                 name => column(name.strip_prefix(WHERE).unwrap_or(name))
                     .map(|column| asked.equal.push((column, value.clone()))),
             };
@@ -333,6 +350,22 @@ mod tests {
     fn asked(query: &[(&str, &str)]) -> Result<Asked, Problem> {
         let query: Vec<_> = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Asked::read(&query, &batch().schema(), "view")
+    }
+
+    #[test]
+    fn an_order_names_any_column() {
+        let fields = ["a", "b", "a,b", "-a", "c, d"].map(|name| Field::new(name, DataType::Int64, true));
+        let schema: SchemaRef = Arc::new(arrow_schema::Schema::new(fields.to_vec()));
+        let order = |values: &[&str]| {
+            let query: Vec<_> = values.iter().map(|value| ("order".to_owned(), (*value).to_owned())).collect();
+            Asked::read(&query, &schema, "view").map(|asked| asked.order).map_err(|problem| format!("{problem:?}"))
+        };
+        assert_eq!(order(&["a,b"]), Ok(vec![(2, false)]));
+        assert_eq!(order(&["-a,b"]), Ok(vec![(2, true)]));
+        assert_eq!(order(&["b,a"]), Ok(vec![(1, false), (0, false)]));
+        assert_eq!(order(&["-c, d", "-b,a"]), Ok(vec![(4, true), (1, true), (0, false)]));
+        assert_eq!(order(&["-a", "--a"]), Ok(vec![(3, false), (3, true)]));
+        assert!(order(&["b,nope"]).unwrap_err().contains("there is no column 'nope'"));
     }
 
     fn picked(query: &[(&str, &str)]) -> Vec<usize> {

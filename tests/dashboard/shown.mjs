@@ -154,6 +154,22 @@ export async function oneRowOfManyIsFound(browser) {
     await page.getByLabel("Filter rows").fill("straw");
     await says("1 to 100 of 59,999 rows that fit, of 60,000");
   }
+  // A value may have blanks in it: it goes on to the next column, or to its quote.
+  for (const filter of ["name=The Needle", "n=34567 name=The Needle", "name=The Needle n=34567", 'name="The Needle" needle', '"needle" x=0.5 n=34567']) {
+    await page.getByLabel("Filter rows").fill(filter);
+    await are(["The Needle"], filter);
+    await page.getByLabel("Filter rows").fill("");
+    await says("1 to 100 of 60,000 rows");
+  }
+  await page.getByLabel("Filter rows").fill("needle nope=1");
+  await until(page, () => [...document.querySelectorAll("#section-views .empty")].some(line => line.checkVisibility() && line.textContent.startsWith("There is no column “nope”. There are: name, pushes, n, x.")), null, "which columns there are");
+  // The chart is of the rows that fit, also of those that were never loaded.
+  await page.getByLabel("Value of the chart").selectOption("n");
+  await page.getByLabel("Chart", { exact: true }).and(page.locator("select")).selectOption("distribution");
+  await page.getByLabel("Filter rows").fill("straw-500");
+  await until(page, () => document.querySelector("#section-views .says").textContent === "median 50,050 · p99 50,099 · max 50,099", null, "the distribution of those that fit");
+  await page.getByLabel("Filter rows").fill("straw-5");
+  await until(page, () => document.querySelector("#section-views .says").textContent.endsWith("max 50,999 · of the first 1,000 rows that fit"), null, "of which of them it is");
   await page.getByLabel("Filter rows").fill("haystack");
   await until(page, () => [...document.querySelectorAll("#section-views .empty")].some(line => line.checkVisibility() && line.textContent === "No row fits the filter."), null, "none fits");
   await page.getByLabel("Filter rows").fill("straw");
@@ -180,12 +196,40 @@ export async function oneRowOfManyIsFound(browser) {
   assert.equal(await page.textContent("#section-views .says"), "the 12 highest of 60,000 rows");
   await page.getByLabel("Filter rows").fill("straw-0");
   await highest("#section-views", 9_999, 12, "of those that fit");
+  // A name may have a comma in it.
+  await page.getByLabel("Filter rows").fill("");
+  await page.locator("#section-views th button", { hasText: "most, so far" }).click();
+  await until(page, () => document.querySelector("#section-views tbody tr").children[0].textContent === "straw-59999", null, "the highest of a column whose name has a comma");
   await page.evaluate(() => localStorage.setItem("board", "ranked;kind=bars;value=most/ranked;kind=bars;value=about"));
   await section(page, "board");
   await highest("#section-board .tile-card:first-child", 59_999, 8, "on the board");
   await highest("#section-board .tile-card:last-child", 29_999, 8, "of another column");
   assert.deepEqual(seen.errors, []);
   console.log("60,000 rows: one is found by its text and by a value; sorted and paged by the server");
+  await page.context().close();
+  await server.stop();
+}
+
+export async function farValuesHaveTheirAxis(browser) {
+  const server = await new Server("far.sql", await freePort()).start();
+  const long = "k".repeat(300), row = (name, x, second) => ({ name, x, ts: `2026-01-01T12:00:${second}Z` });
+  await push(server, "events", [row(long, 1e306, "01"), row("low", -1.5e308, "01"), row(long, 3e306, "11"), row("low", 1.5e308, "11"), row("end", 0, "31")]);
+  const { page, seen } = await open(browser, server, { hash: "#views/high" });
+  const labels = async hash => {
+    await section(page, hash);
+    await until(page, () => [...document.querySelectorAll("#section-views .legend li")].some(item => item.checkVisibility()), null, "lines are drawn");
+    await page.evaluate(() => { window.written = []; const write = CanvasRenderingContext2D.prototype.fillText; CanvasRenderingContext2D.prototype.fillText = function (text, ...more) { window.written.push(text); return write.call(this, text, ...more) } });
+    await page.setViewportSize({ width: 1100 + Math.floor(50 * Math.random()), height: 900 });
+    await page.waitForTimeout(800);
+    return page.evaluate(() => [...new Set(window.written)]);
+  };
+  const far = await labels("views/high"), both = await labels("views/both");
+  assert.ok(far.includes("1e306") && far.includes("2e306"), "the axis of values about 1e306: " + far);
+  assert.ok(both.includes("0") && both.includes("1e308") && both.includes("-1e308"), "the axis of the largest and the least: " + both);
+  const key = await page.evaluate(() => { const name = [...document.querySelectorAll("#section-views .legend span")].find(one => one.textContent.length === 300), style = getComputedStyle(name); return { wide: name.offsetWidth, high: name.offsetHeight, over: name.scrollWidth > name.offsetWidth, dots: style.textOverflow, title: name.title.length } });
+  assert.ok(key.wide < 260 && key.high < 30 && key.over && key.dots === "ellipsis" && key.title === 300, "a long key ends in dots and is whole in its title: " + JSON.stringify(key));
+  assert.deepEqual(seen.errors, []);
+  console.log("far values: their axis has numbers; a key of 300 letters is cut");
   await page.context().close();
   await server.stop();
 }
@@ -263,10 +307,19 @@ export async function theDataflowSpeaksSql(browser) {
   await until(page, () => document.querySelectorAll("#section-dataflow .detail canvas").length === 2, null, "what it kept over time");
   await until(page, () => document.querySelectorAll("#section-dataflow .detail .bars li").length === 2, null, "both workers");
   assert.ok((await page.$$eval("#section-dataflow tbody tr", rows => rows.map(row => [row.cells[1].textContent, row.cells[11].textContent]))).some(([of, place]) => of === "hosts" && place === `everything.sql:${line}:${column}`));
+  // A view has its place, and nothing by worker.
+  await page.keyboard.press("Escape");
+  await page.locator("#section-dataflow .node.view", { hasText: "hosts" }).first().focus();
+  await page.keyboard.press("Enter");
+  await detail.getByText(/hosts, .*everything\.sql:\d+:\d+$/).waitFor();
+  assert.equal(await detail.getByText("By worker").count(), 0);
+  assert.ok(nodes.filter(node => ["view", "sink"].includes(node.kind)).every(node => node.origins.length === 1), "all have a place");
   // A table has taken in what it was given, and none of what the sources bring.
   const now = (await server.json("/api/v1/dataflow")).nodes, table = now.find(node => node.kind === "table");
   assert.equal(table.rows_in, (await server.json("/api/v1/tables/limits/rows")).rows.length);
   assert.ok(now.find(node => node.kind === "source").rows_in > table.rows_in && table.workers.every(share => share.rows_in === 0));
+  const tide = /^highwater_operator_rows_total\{operator="Tide[^"]*",direction="in"\} (\d+)/gm, told = await (await fetch(server.base + "/metrics")).text();
+  assert.ok([...told.matchAll(tide)].length > 0 && [...told.matchAll(tide)].every(([, rows]) => rows === "0"), "nor do its metrics");
   assert.ok(now.every(node => /^[a-z]+$/.test(node.kind)), now.map(node => node.kind).join());
   assert.deepEqual(seen.errors, []);
   console.log("dataflow: operators by their clause, view and place, with both workers");

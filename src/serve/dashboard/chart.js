@@ -11,6 +11,14 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => recolour());
 export function recolour() { for (const chart of charts) { chart.plot?.destroy(); chart.plot = null; chart.draw() } }
 
+/** Beyond these a chart's arithmetic ends: values are drawn a power of ten smaller. */
+const FAR = 1e290, SMALLER = 1e-20;
+/** Steps for the labels of values between two bounds, however large or small. */
+const steps = (low, high) => {
+  const power = Math.floor(Math.log10((high - low) / 100 || 1));
+  return [0, 1, 2, 3].flatMap(more => [1, 2, 2.5, 5].map(step => Number(`${step}e${power + more}`)));
+};
+
 const utc = seconds => { const date = new Date(seconds * 1000); return new Date(date.getTime() + date.getTimezoneOffset() * 60_000) };
 
 export class Lines {
@@ -30,7 +38,10 @@ export class Lines {
   draw() {
     if (!this.x || this.box.clientWidth === 0) return;
     const shape = JSON.stringify(this.series.map(one => [one.label, one.colour, one.dash, one.fill, one.width]));
-    const data = [this.x, ...this.series.map(one => one.values)];
+    const far = this.series.some(one => one.values.some(value => Math.abs(value) > FAR)), scale = far ? SMALLER : 1;
+    if (this.scale !== scale) { this.scale = scale; this.shape = null }
+    this.drawn = this.series.map(one => far ? one.values.map(value => value === null || value === undefined ? value : value * SMALLER) : one.values);
+    const data = [this.x, ...this.drawn];
     if (!this.plot || this.shape !== shape) {
       this.plot?.destroy(); this.shape = shape;
       this.plot = new uPlot(this.setup(), data, this.box);
@@ -51,7 +62,7 @@ export class Lines {
       axes: spark ? [{ show: false }, { show: false }] : [
         // A time at the very left would stand on the least value.
         { ...axis, grid: { show: false }, size: 26, space: 80, incrs: STEPS, values: (plot, splits, axis, space, step) => splits.map(at => plot.valToPos(at, "x") < 24 ? "" : step >= 86400 ? new Date(at * 1000).toISOString().slice(5, 10) : step >= 60 ? clock(at * 1000).slice(0, 5) : clock(at * 1000)) },
-        { ...axis, size: (plot, values) => 14 + 6.5 * Math.max(3, ...(values ?? [""]).map(value => value.length)), values: (plot, splits) => splits.map(format), space: 36 },
+        { ...axis, size: (plot, values) => 14 + 6.5 * Math.max(3, ...(values ?? [""]).map(value => value.length)), values: (plot, splits) => splits.map(value => format(value / this.scale)), incrs: (plot, at, low, high) => steps(low, high), space: 36 },
       ],
       series: [{}, ...series],
       hooks: spark ? {} : { draw: [plot => this.marks(plot)], setCursor: [plot => this.legendOf(plot.cursor.idx ?? null)] },
@@ -78,7 +89,7 @@ export class Lines {
     }
     this.series.forEach((one, at) => {
       if (!one.statuses || plot.series[at + 1].show === false) return;
-      const ink = colour(one.colour), place = i => [plot.valToPos(this.x[i], "x", true), plot.valToPos(one.values[i], "y", true)];
+      const ink = colour(one.colour), place = i => [plot.valToPos(this.x[i], "x", true), plot.valToPos(this.drawn[at][i], "y", true)];
       context.strokeStyle = ink; context.lineWidth = 1.75 * ratio; context.lineJoin = "round";
       let before = -1, solid = new Path2D(), dashed = new Path2D();
       for (let i = 0; i < this.x.length; i++) {
@@ -110,7 +121,7 @@ export class Lines {
       return item;
     }, (item, one) => {
       if (item.children[0].hue !== one.colour) { item.children[0].hue = one.colour; item.children[0].style.background = `var(--${one.colour})` }
-      set(item.children[1], one.label);
+      set(item.children[1], one.label); mark(item.children[1], "title", one.label.length > 24 ? one.label : null);
       const value = index === null ? last(one.values) : one.values[index];
       set(item.children[2], value === null || value === undefined ? "–" : this.options.format(value));
     });

@@ -148,7 +148,7 @@ function describe() {
     const charts = make("div", { class: "halves" }), chart = label => { const box = charts.appendChild(make("div", {}, make("h3", {}, label))); return new Lines(box, { height: 120, label, zero: true, least: 60, legend: false, format: label === "Busy" ? percent : compact }) };
     detail.replaceChildren(make("h3", {}, `${one.word} ${fit(one.name, 80)}`),
       ...one.origins.map(origin => make("div", { class: "codeline" }, make("code", {}, origin.sql), make("span", { class: "note" }, `${origin.of}, ${origin.file}:${origin.line}:${origin.column}`))),
-      make("p", { class: "note" }, "For ", ...views, "."), make("p", {}, one.does), make("ul", {}, ...one.known.split(" | ").filter(Boolean).map(text => make("li", {}, text))), make("h3", {}, "By worker"), detail.parts, charts);
+      make("p", { class: "note" }, "For ", ...views, "."), make("p", {}, one.does), make("ul", {}, ...one.known.split(" | ").filter(Boolean).map(text => make("li", {}, text))), ...(one.parts.length ? [make("h3", {}, "By worker"), detail.parts] : []), charts);
     detail.lines = ["source", "view", "sink"].includes(one.kind) ? [] : [chart("Rows kept"), chart("Busy")];
     if (!operators.t.length) operators.begin();
   }

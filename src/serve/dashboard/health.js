@@ -141,7 +141,7 @@ function health() {
   if (!vitals) return;
   const { process: of, clients } = vitals, seconds = before ? vitals.uptime_seconds - before.uptime_seconds : 0;
   set(part.state, vitals.status); mark(part.state, "class", "badge " + (vitals.status === "ok" ? "live" : "bad"));
-  set(part.says, [`Highwater ${vitals.version}` + (vitals.commit === "unknown" ? "" : ` (${vitals.commit.slice(0, 9)})`), `up for ${span(1000 * vitals.uptime_seconds)}`, `the engine is ${vitals.engine}`, of.threads ? some(of.threads, "thread", "threads") : "", vitals.error].filter(Boolean).join(" · "));
+  set(part.says, [`Highwater ${vitals.version}` + (vitals.commit === "unknown" ? "" : ` (${vitals.commit.slice(0, 9)})`), `up for ${span(1000 * vitals.uptime_seconds)}`, `the engine is ${vitals.engine}`, vitals.error ? "" : vitals.not_ready, of.threads ? some(of.threads, "thread", "threads") : "", vitals.error].filter(Boolean).join(" · "));
   part.sinks.card.hidden = vitals.sinks.length === 0;
   list(part.sinks, vitals.sinks, one => one.name, () => line("", "badge", "n", "n", "n", ""), (row, one) => {
     const [name, connector, state, rows, waiting, retries, reason] = row.children;

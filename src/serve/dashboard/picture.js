@@ -6,7 +6,7 @@
 
 import { Lines, bars, columns } from "./chart.js";
 import { list, make, mark, set } from "./dom.js";
-import { ranking, store } from "./store.js";
+import { SAMPLE, fitting, ranking, store } from "./store.js";
 import { count, isNumber, isReal, isolated, number } from "./text.js";
 
 const LINES = 8;           // keys drawn as lines
@@ -44,7 +44,7 @@ export function facetOf(view, value, by) {
 }
 
 /** Of which rows a picture is, if not of all. */
-export const partly = (view, picture) => view.whole || picture.exact ? "" : view.newest ? `of the newest ${count(view.rows.size)} rows` : view.paged ? `of the first ${count(view.rows.size)} rows by key` : `of ${count(view.rows.size)} of ${count(view.total)} rows`;
+export const partly = (view, picture) => view.whole || picture.exact ? "" : picture.told !== null ? (picture.told < SAMPLE ? "" : `of the ${view.newest ? "newest" : "first"} ${count(picture.told)} rows that fit`) : view.newest ? `of the newest ${count(view.rows.size)} rows` : view.paged ? `of the first ${count(view.rows.size)} rows by key` : `of ${count(view.rows.size)} of ${count(view.total)} rows`;
 
 /** The chart that the view asks for (`WITH ('chart' = ...)`), or what fits. */
 export function best(view) {
@@ -66,14 +66,17 @@ export class Picture {
 
   /** Draws; `fits` leaves rows out, and `wanted` says to the server which. Afterwards `words` says what is seen, `all` has the keys,
    *  `facets` what can be chosen of the facet, `exact` whether rows that are not here count too. */
-  show(view, want, fits = null, wanted = { equal: [], words: [] }) {
+  show(view, want, fits = null, wanted = { equal: [], words: [], unknown: null }) {
     const value = want.value || measures(view)[0] || "", facet = facetOf(view, value, want.by), names = want.by ? [want.by] : labels(view).filter(name => name !== facet || labels(view).length === 1);
     const label = labelOf(names), keys = want.keys && new Set(want.keys);
     const entries = [], facets = new Map(), known = new Set();
     const of = entry => textOf(entry.row[facet]);
-    for (const entry of view.rows.values()) {
+    // Of a view that is not all here the server knows what fits.
+    const told = fits && !view.whole && wanted.unknown === null ? fitting(view, wanted) : null;
+    this.told = told?.length ?? null;
+    for (const entry of told ?? view.rows.values()) {
       if (want.closed && entry.status === "open") continue;
-      if (fits && !fits(entry.row)) continue;
+      if (!told && fits && !fits(entry.row)) continue;
       if (facet) facets.set(of(entry), (facets.get(of(entry)) ?? 0) + 1);
       entries.push(entry);
     }
@@ -155,8 +158,8 @@ export class Picture {
     const sorted = [...newest.values()].sort((a, b) => b.y - a.y || (a.key < b.key ? -1 : 1)).slice(0, this.tall ? BARS : 8);
     bars(this.bars, sorted.map(({ key, y, entry }) => ({ name: key || value, value: y, text: number(y), status: view.info.closes ? entry.status : "final" })));
     const standing = status => view.info.closes ? sorted.reduce((sum, { entry }) => sum + (entry.status === status), 0) : 0, open = standing("open"), amended = standing("amended");
-    const of = this.exact ? view.total : newest.size;
-    this.words = [of > sorted.length && `the ${sorted.length} highest of ${count(of)}${this.exact ? " rows" : ""}`, follows && newest.size && "the newest of each"].filter(Boolean).join(", ") + (open ? ` · hollow: ${open} open` : "") + (amended ? ` · striped: ${amended} amended` : "");
+    const of = this.exact ? this.told ?? view.total : newest.size;
+    this.words = [of > sorted.length && `the ${sorted.length} highest of ${count(of)}${this.exact ? this.told === SAMPLE ? " rows and more" : " rows" : ""}`, follows && newest.size && "the newest of each"].filter(Boolean).join(", ") + (open ? ` · hollow: ${open} open` : "") + (amended ? ` · striped: ${amended} amended` : "");
   }
 
   spread(view, entries, value) {

@@ -10,14 +10,29 @@ const GLOWING = 500;       // changes a second, beyond which nothing glows
 const AGAIN_MS = 2000;     // so often the server is asked for the first page anew
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** What a filter says: words that rows must have in them, and `column=value`. */
+/** What a filter says: words that rows must have in them, and `column=value`. A value goes on to the next `column=`, unless it is in
+ *  quotes; so may names be, and words with = in them. `unknown` is a name before = that is no column's. */
 export function wanted(text, view) {
-  const equal = [], words = [];
-  for (const term of text.trim().split(/\s+/).filter(Boolean)) {
-    const at = term.indexOf("="), name = term.slice(0, at);
-    if (at > 0 && view.columns.some(c => c.name === name)) equal.push([name, term.slice(at + 1)]); else words.push(term.toLowerCase());
+  const names = new Set(view.columns.map(c => c.name)), equal = [], words = [];
+  let rest = text.trim(), unknown = null;
+  const take = pattern => { const found = pattern.exec(rest); if (found) rest = rest.slice(found[0].length); return found };
+  const plain = quoted => quoted.replaceAll('""', '"');
+  while (rest) {
+    const quoted = take(/^"((?:[^"]|"")*)"/), name = quoted ? plain(quoted[1]) : take(/^=\S*|^[^\s=]+/)[0];
+    if (!take(/^=/)) words.push(...name.toLowerCase().split(/\s+/).filter(Boolean));
+    else if (!names.has(name)) { unknown ??= name; take(/^\S*/) }
+    else {
+      const value = take(/^"((?:[^"]|"")*)"(?=\s|$)/);
+      if (value) equal.push([name, plain(value[1])]);
+      else {
+        const next = [...rest.matchAll(/\s+(?:"((?:[^"]|"")*)"|([^\s="]+))=/g)].find(found => names.has(found[2] ?? plain(found[1])));
+        equal.push([name, rest.slice(0, next?.index).trimEnd()]);
+        rest = next ? rest.slice(next.index) : "";
+      }
+    }
+    rest = rest.trimStart();
   }
-  return { equal, words };
+  return { equal, words, unknown };
 }
 const searched = c => !c.time && !/^(FLOAT|DOUBLE|DECIMAL)/.test(c.type);
 
@@ -60,7 +75,9 @@ export class Rows {
 
   /** Whether a row is wanted, of those that are here. */
   fits() {
-    const { equal, words } = wanted(this.text, this.view);
+    const { equal, words, unknown } = wanted(this.text, this.view);
+    this.unknown = unknown;
+    if (unknown !== null) return () => false;
     if (!equal.length && !words.length) return null;
     const names = this.view.columns.filter(searched).map(c => c.name), same = (value, text) => value === null ? text === "null" : String(value) === text || typeof value === "number" && text !== "" && Number(text) === value || typeof value === "string" && text === "null" && value === "null";
     return row => equal.every(([name, text]) => same(row[name], text)) && words.every(word => names.some(name => row[name] !== null && String(row[name]).toLowerCase().includes(word)));
@@ -69,7 +86,11 @@ export class Rows {
   draw(label) {
     const { view } = this;
     const here = view.whole, fits = this.fits();
-    if (here) {
+    if (this.unknown !== null) {
+      this.table([]);
+      this.empty.hidden = false; this.scroll.hidden = this.back.hidden = this.on.hidden = true; set(this.total, "");
+      set(this.empty, `There is no column “${this.unknown.slice(0, 80)}”. There are: ${view.columns.map(c => c.name).join(", ")}. A word with = in it is written in quotes.`);
+    } else if (here) {
       const { rows, fitting } = view.top(SHOWN, fits, this.order);
       this.table(rows);
       const total = view.total;

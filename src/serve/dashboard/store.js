@@ -8,7 +8,7 @@ import { isNumber } from "./text.js";
 import { token, withToken } from "./token.js";
 
 export { withToken };
-const SAMPLE = 1000;        // newest rows of a view that is too large to be followed
+export const SAMPLE = 1000;        // newest rows of a view that is too large to be followed
 const ALERTS = 500;
 const STALE_MS = 3000;      // after so long without news what is shown is old
 const ASLEEP_MS = 20_000;   // so long a page in the background is still told everything
@@ -245,12 +245,12 @@ export function upstream(flow, id, stop = () => false, seen = new Set()) {
   return seen;
 }
 
-const ranks = new WeakMap();
-/** The rows of a view that is too large to be followed with the highest values of a column, as the server knows them, of those that
- *  are `wanted`; null until they have come. */
-export function ranking(view, column, { equal, words }) {
-  const asked = new URLSearchParams([["limit", SAMPLE], ["numbers", "exact"], ["order", "-" + column], ...words.map(word => ["search", word]), ...equal.map(([name, value]) => ["where." + name, value])]).toString();
-  let all = ranks.get(view); if (!all) ranks.set(view, all = new Map());
+const answers = new WeakMap();
+/** The first rows, in an order, of a view whose rows are not all here, as the server knows them, of those that are `wanted`; null until they
+ *  have come. */
+function first(view, order, { equal, words }) {
+  const asked = new URLSearchParams([["limit", SAMPLE], ["numbers", "exact"], ...(order ? [["order", order]] : []), ...words.map(word => ["search", word]), ...equal.map(([name, value]) => ["where." + name, value])]).toString();
+  let all = answers.get(view); if (!all) answers.set(view, all = new Map());
   let one = all.get(asked);
   if (!one) { if (all.size > 8) all.clear(); all.set(asked, one = { entries: null, at: -Infinity, busy: false }) }
   if (!one.busy && performance.now() - one.at > 4000) {
@@ -261,6 +261,10 @@ export function ranking(view, column, { equal, words }) {
   }
   return one.entries;
 }
+/** Those with the highest values of a column. */
+export const ranking = (view, column, wanted) => first(view, "-" + column, wanted);
+/** Those that are wanted, the newest first. */
+export const fitting = (view, wanted) => first(view, view.newest ? "-" + view.newest : "", wanted);
 
 /** The newest rows of a view that is too large to follow: what its chart is drawn from. */
 export async function sample(view) {

@@ -21,7 +21,7 @@ export function mount(root) {
   const want = change => { change(wish(view)); now() };
   part.picks = make("nav", { class: "picks", "aria-label": "Views" });
   part.name = make("h1"); part.about = make("p", { class: "note" });
-  part.filter = make("input", { type: "search", placeholder: "Filter, or column=value", "aria-label": "Filter rows", title: "Rows that have all these words in their texts and whole numbers; column=value: exactly that", oninput: () => { rows.filter(part.filter.value); now() } });
+  part.filter = make("input", { type: "search", placeholder: "Filter, or column=value", "aria-label": "Filter rows", title: "Rows that have all these words in their texts and whole numbers; behind them column=value: exactly that, to the next column= or in quotes", oninput: () => { rows.filter(part.filter.value); now() } });
   part.kind = choice("Chart", () => want(one => { one.kind = part.kind.value }));
   part.value = choice("Value of the chart", () => want(one => { one.value = part.value.value; one.facet = "" }));
   part.facet = choice("What is measured", () => want(one => { one.facet = part.facet.value; one.keys = null }));
