@@ -7,6 +7,7 @@ mod canonical;
 mod consolidate;
 mod container;
 mod failed;
+mod memory;
 mod reject;
 mod relabel;
 #[cfg(feature = "abomonation")]
@@ -25,6 +26,7 @@ use bytes::Bytes;
 pub use canonical::{canonical, has_floats};
 pub(crate) use consolidate::{Netted, RowCodec};
 pub use failed::{Failed, Failure, Halt, Rejects, Show, failed_delta, failed_schema};
+pub use memory::memory;
 pub use reject::{MAX_REJECT_BYTES, Reject};
 pub(crate) use relabel::relabel;
 pub use unfit::Unfit;

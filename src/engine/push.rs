@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::queue::Closed;
 use super::source::Source;
+use crate::delta::{Reject, memory};
 use crate::format::Part;
 use crate::source::Intake;
 use crate::time::Epoch;
@@ -18,17 +19,22 @@ pub struct Pushed {
     pub accepted: u64,
     /// Of them, those whose key was taken before.
     pub duplicates: u64,
-    /// Those that were not taken: the record's number from 0, and why. Each is a dead letter.
-    pub rejected: Vec<(u64, String)>,
+    /// Those that were not taken. Each is a dead letter.
+    pub rejected: u64,
+    /// The first 4096 of them: the record's number from 0, and why.
+    pub told: Vec<(u64, String)>,
     /// Where the accepted ones went in; `None` if there are none.
     pub epoch: Option<Epoch>,
 }
+
+/// How many rows that were not taken are told of at most.
+const TOLD: usize = 4096;
 
 /// Why pushed rows were not taken: none of them was.
 #[derive(Debug)]
 pub enum Refused {
     /// There is no room now; here they are again.
-    Full(Box<Part>),
+    Full(Vec<Part>),
     /// The engine stops.
     Closed,
 }
@@ -77,27 +83,41 @@ impl Source {
         full
     }
 
-    /// Takes decoded rows of a client, all or none.
-    pub fn push(&self, part: Part) -> Result<Pushed, Refused> {
+    /// Takes decoded rows of a client, all or none, as parts of one body.
+    pub fn push(&self, parts: Vec<Part>) -> Result<Pushed, Refused> {
         let Some(inbox) = &self.inbox else { return Err(Refused::Closed) };
         if self.closed() {
             return Err(Refused::Closed);
         }
-        let (rows, bytes) = (part.batch.num_rows(), part.batch.get_array_memory_size());
+        let sum = |(rows, bytes), part: &Part| (rows + part.batch.num_rows(), bytes + memory(&part.batch));
+        let (rows, bytes) = parts.iter().fold((0, 0), sum);
         let reserved = {
             let mut reserved = inbox.reserved.lock().unwrap_or_else(PoisonError::into_inner);
             let (waiting_rows, waiting_bytes) = self.waiting();
             let (all_rows, all_bytes) = (waiting_rows + reserved.0, waiting_bytes + reserved.1);
             if all_rows > 0 && (all_rows + rows > inbox.rows || all_bytes + bytes > inbox.bytes) {
                 self.wake();
-                return Err(Refused::Full(Box::new(part)));
+                return Err(Refused::Full(parts));
             }
             *reserved = (reserved.0 + rows, reserved.1 + bytes);
             Reserved(inbox, rows, bytes)
         };
-        let mut pushed = Pushed::default();
-        let taken = self.accept_part(part, &mut pushed).map_err(|Closed| Refused::Closed);
+        let taken = self.accept_parts(parts).map_err(|Closed| Refused::Closed);
         drop(reserved);
-        taken.map(|()| pushed)
+        taken
+    }
+}
+
+impl Pushed {
+    /// A row was not taken, of a push whose first record is that one of its partition.
+    pub(super) fn refuse(&mut self, reject: &Reject, first: u64) {
+        self.rejected += 1;
+        if self.told.len() == TOLD {
+            return;
+        }
+        // The record's number is what the position ends with.
+        let number = reject.position.rsplit(':').next().and_then(|number| number.parse::<u64>().ok());
+        let reason = format!("{}: {}", reject.reason, reject.detail);
+        self.told.push((number.map_or(0, |number| number.saturating_sub(first)), reason));
     }
 }

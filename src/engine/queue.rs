@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use timely::scheduling::SyncActivator;
 
-use crate::delta::Delta;
+use crate::delta::{Delta, memory};
 use crate::time::{Clock, Epoch};
 
 /// What a source tells a worker. `partition` is an index among the partitions of the process.
@@ -69,7 +69,7 @@ impl std::fmt::Debug for Queue {
 }
 
 fn bytes(delta: &Delta) -> usize {
-    delta.batch().get_array_memory_size()
+    memory(delta.batch())
 }
 
 impl Queue {

@@ -212,34 +212,32 @@ impl Source {
         self.accept_into(index, &mut lock(&partition.state), decoded, |_| ()).map(drop)
     }
 
-    /// Takes a client's rows, all of them, without waiting.
-    pub(super) fn accept_part(&self, part: Part, pushed: &mut Pushed) -> Result<(), Closed> {
+    /// Takes a client's rows, all of them, without waiting and one after another.
+    pub(super) fn accept_parts(&self, parts: Vec<Part>) -> Result<Pushed, Closed> {
         let Some(partition) = self.partitions.first() else { return Err(Closed) };
         let mut reading = lock(&partition.state);
         if reading.ended || reading.sealed {
             return Err(Closed);
         }
-        let rows = part.batch.num_rows() as u64;
-        if rows > 0 {
+        if parts.iter().any(|part| part.batch.num_rows() > 0) {
             partition.last_rows_ms.store(self.clock.elapsed_ms().max(1), Ordering::Relaxed);
         }
-        let (first, undecoded) = (reading.place.records() + 1, part.faults.len() as u64);
-        let spot = Spot { at: first - 1 + part.records, within: 0 };
-        let Some(decoded) = reading.place.place(part, spot) else { return Ok(()) };
-        let before = reading.edge.counts().duplicates;
-        pushed.epoch = self.accept_into(0, &mut reading, decoded, |reject| {
-            // The record's number is what the position ends with.
-            let number = reject.position.rsplit(':').next().and_then(|number| number.parse::<u64>().ok());
-            let reason = format!("{}: {}", reject.reason, reject.detail);
-            pushed.rejected.push((number.map_or(0, |number| number.saturating_sub(first)), reason));
-        })?;
+        let (first, before) = (reading.place.records() + 1, reading.edge.counts().duplicates);
+        let all: usize = parts.iter().map(|part| part.batch.num_rows() + part.faults.len()).sum();
+        let mut pushed = Pushed::default();
+        for part in parts {
+            let spot = Spot { at: reading.place.records() + part.records, within: 0 };
+            let Some(decoded) = reading.place.place(part, spot) else { continue };
+            let epoch = self.accept_into(0, &mut reading, decoded, |reject| pushed.refuse(reject, first))?;
+            pushed.epoch = pushed.epoch.max(epoch);
+        }
+        pushed.accepted = (all as u64).saturating_sub(pushed.rejected);
         pushed.duplicates = reading.edge.counts().duplicates - before;
         if pushed.duplicates > 0 {
             // They are in the result once everything up to now is, whoever took it.
             pushed.epoch = Some(pushed.epoch.unwrap_or(reading.edge.epoch()).max(reading.learned));
         }
-        pushed.accepted = (rows + undecoded).saturating_sub(pushed.rejected.len() as u64);
-        Ok(())
+        Ok(pushed)
     }
 
     /// Another process took rows, of these keys, at that epoch.

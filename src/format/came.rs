@@ -11,7 +11,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 
 use super::{Records, clip, row_as_json};
-use crate::delta::Reject;
+use crate::delta::{Reject, memory};
 
 /// The records of a part as they came, as far as they are known.
 #[derive(Clone, Default)]
@@ -53,6 +53,15 @@ impl Came {
     /// Adds those of a part that follows, whose first record has this number.
     pub fn append(&mut self, first: u64, part: Came) {
         self.0.extend(part.0.into_iter().map(|piece| Piece { first: first + piece.first, ..piece }));
+    }
+
+    /// What it takes in memory besides the text that it was decoded from.
+    pub(super) fn memory(&self) -> usize {
+        let rows = |piece: &Piece| match &piece.what {
+            What::Text { .. } => 0,
+            What::Rows(rows) => memory(rows),
+        };
+        self.0.iter().map(rows).sum()
     }
 
     /// Looks for records, best in their order.

@@ -47,6 +47,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 
 use crate::counted::counted;
+use crate::delta::memory;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::time::Zone;
 use crate::type_names::sql_type;
@@ -263,6 +264,15 @@ pub struct Part {
     pub came: Came,
 }
 
+impl Part {
+    /// What it takes in memory.
+    pub fn memory(&self) -> usize {
+        let fault = |fault: &Fault| size_of::<Fault>() + fault.detail.capacity() + fault.content.capacity();
+        let numbers = self.numbers.as_ref().map_or(0, |numbers| numbers.capacity() * size_of::<u64>());
+        memory(&self.batch) + self.came.memory() + numbers + self.faults.iter().map(fault).sum::<usize>()
+    }
+}
+
 /// A text format, ready to read inputs of one layout.
 pub trait TextDecoding: Send + Sync + Debug {
     /// Looks at the first bytes of an input, as UTF-8; `last` says that there are no more. `None` asks for more of them, `Err`
@@ -302,6 +312,12 @@ pub trait Records: Send + Sync + Debug {
 pub trait Decoder: Send {
     /// Decodes a chunk of whole records that ends with a newline.
     fn decode(&mut self, chunk: &[u8]) -> Part;
+
+    /// Decodes records until `enough` bytes are passed, if it can stop there, and answers how many were; `utf8` is whether all of the
+    /// chunk is.
+    fn decode_some(&mut self, chunk: &[u8], _enough: usize, _utf8: bool) -> (Part, usize) {
+        (self.decode(chunk), chunk.len())
+    }
 }
 
 /// A format of blocks, ready to read inputs of one layout.

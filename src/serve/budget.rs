@@ -1,14 +1,19 @@
-//! Bytes that many clients hold together: of bodies that come, of answers that are on their way. Who wants more than there is
-//! room for is refused, whoever holds it.
+//! Bytes that many clients hold together: of bodies that come and of what becomes of them, of answers that are on their way. Who
+//! wants more than there is room for is refused, whoever holds it.
 //!
-//! The last quarter is for those who hold little: large bodies of some do not shut out the small ones of all others.
+//! The last quarter is for those who hold little: large bodies of some do not shut out the small ones of all others. What bodies
+//! become ([`Budget::work`]) has as much room beside them, so that those that wait do not hold up those that are decoded; they have half
+//! of theirs for that.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prometheus_client::metrics::gauge::Gauge;
 
 /// Who holds no more than this may take of the last quarter.
 const LITTLE: usize = 64 << 10;
+/// Who makes no more than this of what it holds may, too.
+const LITTLE_WORK: usize = 4 * LITTLE;
 
 /// Room for bytes.
 #[derive(Clone, Debug)]
@@ -17,8 +22,26 @@ pub(super) struct Budget(Arc<Room>);
 #[derive(Debug)]
 struct Room {
     /// How many are held, as `/metrics` shows it.
-    held: Gauge,
-    capacity: i64,
+    shown: Gauge,
+    held: Share,
+    work: Share,
+}
+
+/// A part of it.
+#[derive(Debug)]
+struct Share {
+    bytes: AtomicUsize,
+    capacity: usize,
+    /// How many of that those may have together who hold much.
+    much: usize,
+    /// Who holds no more has little.
+    little: usize,
+}
+
+impl Share {
+    fn new(capacity: usize, much: usize, little: usize) -> Share {
+        Share { bytes: AtomicUsize::new(0), capacity, much, little }
+    }
 }
 
 /// Bytes that are held until this is dropped.
@@ -26,19 +49,40 @@ struct Room {
 pub(super) struct Held {
     room: Arc<Room>,
     bytes: usize,
+    work: bool,
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 impl Budget {
     /// Of so many bytes; the gauges show what is held of how much.
     pub(super) fn new(capacity: usize, held: &Gauge, shown: &Gauge) -> Budget {
-        let capacity = i64::try_from(capacity).unwrap_or(i64::MAX);
-        shown.set(capacity);
-        Budget(Arc::new(Room { held: held.clone(), capacity }))
+        Budget::of(capacity, capacity / 4 * 3, held, shown)
+    }
+
+    /// The same, with room for what is made of what is held.
+    pub(super) fn with_work(capacity: usize, held: &Gauge, shown: &Gauge) -> Budget {
+        Budget::of(capacity, capacity / 2, held, shown)
+    }
+
+    fn of(capacity: usize, much: usize, held: &Gauge, shown: &Gauge) -> Budget {
+        shown.set(signed(capacity));
+        let work = Share::new(capacity, capacity / 4 * 3, LITTLE_WORK);
+        Budget(Arc::new(Room { shown: held.clone(), held: Share::new(capacity, much, LITTLE), work }))
     }
 
     /// Nothing yet.
     pub(super) fn none(&self) -> Held {
-        Held { room: self.0.clone(), bytes: 0 }
+        Held { room: self.0.clone(), bytes: 0, work: false }
+    }
+
+    /// Nothing yet of what is made of something that is held.
+    pub(super) fn work(&self) -> Held {
+        let mut held = self.none();
+        held.work = true;
+        held
     }
 
     /// So many, if there is room.
@@ -49,13 +93,19 @@ impl Budget {
 
     /// So many, whether there is room or not: of what is there already.
     pub(super) fn owe(&self, bytes: usize) -> Held {
-        self.0.held.inc_by(i64::try_from(bytes).unwrap_or(i64::MAX));
-        Held { room: self.0.clone(), bytes }
+        let mut held = self.none();
+        held.owe(bytes);
+        held
     }
 
     /// Whether three quarters are taken.
     pub(super) fn tight(&self) -> bool {
-        self.0.held.get() > self.0.capacity / 4 * 3
+        self.0.held.bytes.load(Ordering::Relaxed) > self.0.held.capacity / 4 * 3
+    }
+
+    /// More than this nobody can hold.
+    pub(super) fn most(&self) -> usize {
+        self.0.held.much
     }
 }
 
@@ -65,23 +115,57 @@ impl Held {
         self.bytes
     }
 
+    fn share(&self) -> &Share {
+        if self.work { &self.room.work } else { &self.room.held }
+    }
+
+    /// Whether so many more will never fit, whoever else holds what.
+    pub(super) fn never(&self, bytes: usize) -> bool {
+        self.bytes.saturating_add(bytes) > self.share().much
+    }
+
     /// So many more, if there is room.
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
-        let (more, Room { held, capacity }) = (i64::try_from(bytes).unwrap_or(i64::MAX), &*self.room);
-        let room = if self.bytes + bytes <= LITTLE { *capacity } else { capacity / 4 * 3 };
-        let fits = held.inc_by(more).saturating_add(more) <= room;
+        if self.never(bytes) {
+            return false;
+        }
+        let Share { bytes: held, capacity, much, little } = self.share();
+        let most = if self.bytes + bytes <= *little { *capacity } else { *much };
+        let fits = held.fetch_add(bytes, Ordering::Relaxed) + bytes <= most;
         if fits {
+            self.room.shown.inc_by(signed(bytes));
             self.bytes += bytes;
         } else {
-            held.dec_by(more);
+            held.fetch_sub(bytes, Ordering::Relaxed);
         }
         fits
+    }
+
+    /// So many more, whether there is room or not.
+    pub(super) fn owe(&mut self, bytes: usize) {
+        self.share().bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.room.shown.inc_by(signed(bytes));
+        self.bytes += bytes;
+    }
+
+    /// So many fewer.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.share().bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.room.shown.dec_by(signed(bytes));
+        self.bytes -= bytes;
+    }
+
+    /// What another holds, too.
+    pub(super) fn join(&mut self, mut other: Held) {
+        self.owe(other.bytes);
+        other.shrink(usize::MAX);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.room.held.dec_by(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+        self.shrink(usize::MAX);
     }
 }
 
@@ -90,18 +174,37 @@ impl Drop for Held {
 mod tests {
     use super::*;
 
+    const KIB: usize = 1 << 10;
+
     #[test]
     fn what_is_held_is_bounded_and_given_back() {
         let (gauge, shown) = (Gauge::default(), Gauge::default());
         let budget = Budget::new(1 << 20, &gauge, &shown);
-        let mut large = budget.take(700 << 10).unwrap();
-        assert!(!large.grow(100 << 10), "the last quarter is not for it");
-        let small: Vec<Held> = std::iter::from_fn(|| budget.take(64 << 10)).collect();
+        let mut large = budget.take(700 * KIB).unwrap();
+        assert!(!large.grow(100 * KIB), "the last quarter is not for it");
+        let small: Vec<Held> = std::iter::from_fn(|| budget.take(64 * KIB)).collect();
         assert_eq!((small.len(), gauge.get(), shown.get()), (5, 1020 << 10, 1 << 20));
-        assert!(budget.take(8 << 10).is_none() && budget.tight());
+        assert!(budget.take(8 * KIB).is_none() && budget.tight());
         drop(large);
-        assert!(!budget.tight() && budget.take(300 << 10).is_some());
+        assert!(!budget.tight() && budget.take(300 * KIB).is_some());
         drop(small);
+        assert_eq!(gauge.get(), 0);
+    }
+
+    #[test]
+    fn what_is_made_does_not_wait_for_what_waits() {
+        let gauge = Gauge::default();
+        let budget = Budget::with_work(1 << 20, &gauge, &Gauge::default());
+        let (mut waits, mut first, mut second) = (budget.none(), budget.work(), budget.work());
+        assert!(waits.never(513 * KIB) && waits.grow(512 * KIB) && budget.take(100 * KIB).is_none());
+        assert!(first.grow(700 * KIB) && !second.grow(300 * KIB), "three quarters are for both");
+        assert!(second.grow(200 * KIB) && !first.grow(10 * KIB), "the last is for those of whom little is made");
+        assert!(budget.take(60 * KIB).is_some() && first.never(100 * KIB) && !first.never(10 * KIB));
+        second.shrink(200 * KIB);
+        assert!(first.grow(10 * KIB));
+        waits.join(budget.owe(300 * KIB));
+        assert_eq!((waits.bytes(), gauge.get()), (812 * KIB, 1522 << 10));
+        drop((waits, first, second));
         assert_eq!(gauge.get(), 0);
     }
 }

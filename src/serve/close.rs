@@ -4,6 +4,9 @@
 //! after that nothing can be said. So [`Gate`] hands the Close over on the second asking: who reads is told first that there is
 //! no more for now, and acknowledges what came before. A client that closes its side instead, behind a whole frame, has said
 //! goodbye too: its end becomes a Close.
+//!
+//! What reads frames keeps the room that its longest message took. So of a long message the gate hands over nothing that is
+//! behind it, until it is asked again: meanwhile what reads can be made anew ([`Gate::detach`]), and nothing is lost.
 
 use std::io;
 use std::pin::Pin;
@@ -96,9 +99,13 @@ pub(super) async fn close(socket: &mut Socket, CloseReason { code, mut reason }:
     let _ = timeout(CLOSE_GRACE, goodbye_said).await;
 }
 
+/// Longer messages are told from what is behind them.
+const LONG_BYTES: u64 = 64 << 10;
+
 /// A connection's bytes, a Close on the second asking.
 pub(super) struct Gate<S> {
-    stream: S,
+    /// Until it is taken.
+    stream: Option<S>,
     frames: Frames,
     /// A Close and what is behind it.
     held: Vec<u8>,
@@ -108,7 +115,18 @@ pub(super) struct Gate<S> {
 
 impl<S> Gate<S> {
     pub(super) fn new(stream: S) -> Gate<S> {
-        Gate { stream, frames: Frames::default(), held: Vec::new(), asked: false }
+        Gate { stream: Some(stream), frames: Frames::default(), held: Vec::new(), asked: false }
+    }
+
+    /// The gate with its connection, if all that was handed over ends with a long message; it leaves one behind at which nothing comes
+    /// and nothing goes.
+    pub(super) fn detach(&mut self) -> Option<Gate<S>> {
+        let left = || Gate { stream: None, frames: Frames::default(), held: Vec::new(), asked: false };
+        self.frames.behind.then(|| std::mem::replace(self, left()))
+    }
+
+    fn stream(&mut self) -> io::Result<&mut S> {
+        self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
@@ -117,7 +135,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
         let gate = self.get_mut();
         if gate.held.is_empty() {
             let before = buffer.filled().len();
-            ready!(Pin::new(&mut gate.stream).poll_read(context, buffer))?;
+            let most = gate.frames.most().min(buffer.remaining());
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+            ready!(Pin::new(gate.stream()?).poll_read(context, &mut part))?;
+            let came = part.filled().len();
+            buffer.advance(came);
             let came = &buffer.filled()[before..];
             if came.is_empty() && buffer.remaining() > 0 && gate.frames.end() {
                 gate.held = GOODBYE.to_vec();
@@ -144,15 +166,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        Pin::new(self.get_mut().stream()?).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        Pin::new(self.get_mut().stream()?).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        Pin::new(self.get_mut().stream()?).poll_shutdown(context)
     }
 }
 
@@ -164,6 +186,12 @@ struct Frames {
     come: usize,
     /// How much of the frame behind its head is still to come.
     rest: u64,
+    /// Bytes of the message so far, all of those of its last frame.
+    message: u64,
+    /// Whether that is the last of its frames.
+    last: bool,
+    /// The last byte that came is the last of a long message.
+    behind: bool,
     closed: bool,
 }
 
@@ -176,38 +204,68 @@ impl Frames {
         self.come == 0 && self.rest == 0 && !std::mem::replace(&mut self.closed, true)
     }
 
+    /// How long the head is that comes, as far as that is known.
+    fn head_length(&self) -> usize {
+        let extended = match self.head[1] & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        if self.come < 2 { 2 } else { 2 + extended + usize::from(self.head[1] >> 7) * 4 }
+    }
+
+    /// How many bytes may be read together: of a long message not beyond its frame.
+    fn most(&self) -> usize {
+        match self.rest {
+            _ if self.message <= LONG_BYTES => usize::MAX,
+            0 => self.head_length() - self.come,
+            rest => usize::try_from(rest).unwrap_or(usize::MAX),
+        }
+    }
+
     /// Where in the bytes the first Close begins.
     fn close(&mut self, bytes: &[u8]) -> Option<usize> {
         const CLOSE: u8 = 8;
         let mut at = 0;
         while at < bytes.len() && !self.closed {
+            self.behind = false;
             if self.rest > 0 {
                 let some = usize::try_from(self.rest).unwrap_or(usize::MAX).min(bytes.len() - at);
                 self.rest -= some as u64;
                 at += some;
-                continue;
+            } else {
+                if self.come == 0 && bytes[at] & 0x0f == CLOSE {
+                    self.closed = true;
+                    return Some(at);
+                }
+                self.head[self.come] = bytes[at];
+                self.come += 1;
+                at += 1;
+                if self.come < self.head_length() {
+                    continue;
+                }
+                self.begin();
             }
-            if self.come == 0 && bytes[at] & 0x0f == CLOSE {
-                self.closed = true;
-                return Some(at);
-            }
-            self.head[self.come] = bytes[at];
-            self.come += 1;
-            at += 1;
-            let (long, mask) = (self.head[1] & 0x7f, usize::from(self.head[1] >> 7) * 4);
-            let extended = match long {
-                126 => 2,
-                127 => 8,
-                _ => 0,
-            };
-            if self.come >= 2 && self.come == 2 + extended + mask {
-                let length =
-                    self.head[2..2 + extended].iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
-                self.rest = if extended == 0 { long.into() } else { length };
-                (self.come, self.head) = (0, [0; 14]);
+            if self.rest == 0 && self.last {
+                self.behind = self.message > LONG_BYTES;
+                (self.message, self.last) = (0, false);
             }
         }
         None
+    }
+
+    /// The head has come: the rest of its frame comes.
+    fn begin(&mut self) {
+        let length = self.head[1] & 0x7f;
+        let extended = if length < 126 { &self.head[1..2] } else { &self.head[2..if length == 126 { 4 } else { 10 }] };
+        let long = extended.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
+        self.rest = if length < 126 { length.into() } else { long };
+        // Control frames stand between those of a message.
+        if self.head[0] & 0x08 == 0 {
+            self.message = self.message.saturating_add(self.rest);
+            self.last = self.head[0] & 0x80 != 0;
+        }
+        (self.come, self.head) = (0, [0; 14]);
     }
 }
 
@@ -258,6 +316,32 @@ mod tests {
             Pin::new(&mut gate).poll_read(context, &mut buffer).map(|read| read.map(|()| buffer.filled().len()))
         });
         assert_eq!((close.await.unwrap(), asks), (6, 2));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_handed_over_with_a_long_message_that_is_behind_it() {
+        let fragment = |code: u8, length: usize| {
+            let mut fragment = frame(code, length);
+            fragment[0] &= 0x0f;
+            fragment
+        };
+        let fragments = [fragment(1, 40_000), frame(9, 5), fragment(0, 40_000), frame(10, 0), frame(0, 3)].concat();
+        for long in [frame(2, 65_537), frame(1, 300_000), fragments] {
+            let (before, after) = ([frame(1, 10), frame(2, 65_536)].concat(), [frame(1, 200), frame(9, 2)].concat());
+            let all = [before.clone(), long.clone(), after].concat();
+            let mut gate = Gate::new(all.as_slice());
+            let (mut read, mut taken, mut buffer) = (Vec::new(), Vec::new(), [0; 8192]);
+            while read.len() < all.len() {
+                let some = gate.read(&mut buffer).await.unwrap();
+                read.extend_from_slice(&buffer[..some]);
+                if let Some(new) = gate.detach() {
+                    taken.push(read.len());
+                    assert!(gate.read(&mut buffer).await.is_err(), "nothing comes where it was");
+                    gate = new;
+                }
+            }
+            assert_eq!((read, taken), (all, vec![before.len() + long.len()]));
+        }
     }
 
     #[tokio::test]

@@ -43,9 +43,10 @@ impl Inflow {
         if pace.missed(bytes as u64, took) { Err("slow_body") } else { Ok(()) }
     }
 
-    /// A message is complete.
-    pub(super) fn whole(&self) {
-        self.change(|unfinished| *unfinished = Unfinished::default());
+    /// A message is complete: what it holds counts as long as what is returned is there.
+    pub(super) fn whole(&self) -> Option<Held> {
+        let (.., unfinished) = self.0.get()?;
+        std::mem::take(&mut *unfinished.lock().unwrap_or_else(PoisonError::into_inner)).held
     }
 
     /// A ping or a pong came in between, with so much in it.

@@ -18,9 +18,10 @@ use super::limits::Limit;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape};
+use super::work::Work;
 use crate::engine::{Pushed, Refused, Source};
 use crate::format::{ENCODINGS, Encoding};
-use crate::source::{Beside, Intake, Packing, Unpackable, Written};
+use crate::source::{Beside, Intake, Packing, Undecoded, Unpackable, Written};
 use crate::time::Epoch;
 
 /// How many wrong rows an answer names.
@@ -62,7 +63,7 @@ struct Taken {
     accepted: u64,
     /// Of the accepted, those that were taken before.
     duplicates: u64,
-    rejected: usize,
+    rejected: u64,
     errors: Vec<RowError>,
     token: String,
     /// Where the rows went in: an answer or an event whose `as_of` is beyond shows them. Null if none did.
@@ -133,7 +134,7 @@ pub(super) fn charset(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> 
 }
 
 /// The body without its packing, of `limit` bytes at most.
-pub(super) fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Problem> {
+pub(super) fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize, work: &mut Work) -> Result<Bytes, Problem> {
     let all = headers.get_all(header::CONTENT_ENCODING).iter().map(|coding| coding.to_str().unwrap_or("?"));
     let all = all.flat_map(|coding| coding.split(',')).map(str::trim);
     let codings: Vec<&str> = all.filter(|coding| !matches!(*coding, "" | "identity")).collect();
@@ -145,12 +146,15 @@ pub(super) fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize) -> Result
         let detail = format!("a body packed with '{coding}' is not read; send gzip, zstd or identity");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     };
-    packing.unpack(&body, limit).map(Bytes::from).map_err(|error| {
-        let status = match error {
-            Unpackable::Broken(_) => StatusCode::BAD_REQUEST,
-            Unpackable::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        };
-        Problem::new(status, error.to_string())
+    let unpacked = packing.unpack(&body, limit, &mut |bytes| work.room(bytes));
+    if let Ok(unpacked) = &unpacked {
+        // Memory that was not written to is none.
+        work.shrink(unpacked.capacity() - unpacked.len());
+    }
+    unpacked.map(Bytes::from).map_err(|error| match error {
+        Unpackable::Broken(_) => Problem::new(StatusCode::BAD_REQUEST, error.to_string()),
+        Unpackable::TooLong(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+        Unpackable::NoRoom => work.refused(),
     })
 }
 
@@ -185,10 +189,20 @@ async fn events(
     let long = body.len() > LONG_BYTES || headers.contains_key(header::CONTENT_ENCODING);
     let beside = beside(intake, &headers)?;
     let take = || {
-        let body = unpacked(&headers, body, limit)?;
-        let unread = |reason: String| Problem::bad_request(format!("nothing of the body was read: {reason}"));
-        let part = intake.decode(written, charset, body, &beside).map_err(unread)?;
-        source.push(part).map_err(|refused| match refused {
+        // It may have waited for its turn: what would be refused need not be decoded.
+        ready()?;
+        let mut work = Work::new(&app.bodies);
+        let body = unpacked(&headers, body, limit, &mut work)?;
+        let parts =
+            intake.decode(written, charset, body, &beside, &mut |bytes| work.room(bytes)).map_err(
+                |error| match error {
+                    Undecoded::Unread(reason) => {
+                        Problem::bad_request(format!("nothing of the body was read: {reason}"))
+                    }
+                    Undecoded::NoRoom => work.refused(),
+                },
+            )?;
+        source.push(parts).map_err(|refused| match refused {
             Refused::Full(_) => full(&app, source),
             Refused::Closed => stopping(),
         })
@@ -197,10 +211,10 @@ async fn events(
     let taken = Taken {
         accepted: pushed.accepted,
         duplicates: pushed.duplicates,
-        rejected: pushed.rejected.len(),
+        rejected: pushed.rejected,
         token: token(&app, &pushed),
         epoch: pushed.epoch.map(|epoch| epoch.to_string()),
-        errors: pushed.rejected.into_iter().take(MAX_ERRORS).map(|(row, reason)| RowError { row, reason }).collect(),
+        errors: pushed.told.into_iter().take(MAX_ERRORS).map(|(row, reason)| RowError { row, reason }).collect(),
     };
     // Who sends rows of which none can be taken sends something wrong.
     let none = taken.accepted == 0 && taken.duplicates == 0 && taken.rejected > 0;

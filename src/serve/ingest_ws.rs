@@ -4,7 +4,8 @@
 //! that the server ends is closed with the code and the reason ([`super::close`]).
 //!
 //! Frames that have already come are decoded together, a line each, and acknowledged together. When the source has no
-//! room, one frame says so; what was read waits and nothing more is read until it is taken: nothing is lost.
+//! room, or there is none to decode them, one frame says so; what was read waits and nothing more is read until it is taken:
+//! nothing is lost.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::App;
 use super::access::Pass;
+use super::budget::{Budget, Held};
 use super::close::{CloseReason, close};
 use super::inflow::Inflow;
 use super::ingest::{MAX_ERRORS, beside, find};
@@ -37,18 +39,19 @@ use super::paced::Pace;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
-use super::socket::{Socket, Upgrade};
+use super::socket::{Socket, Upgrade, renew};
 use super::traffic::Client;
+use super::work::Work;
 use crate::engine::{Pushed, Refused, Source};
 use crate::format::{Lent, Part};
-use crate::source::{Beside, Intake, Written};
+use crate::source::{Beside, Intake, Undecoded, Written};
 
 /// Frames and bytes that are decoded together at most.
 const BURST_FRAMES: usize = 4096;
 const BURST_BYTES: usize = 256 << 10;
 /// What may wait for a client that takes no answers.
 const WRITE_MAX: usize = 1 << 20;
-/// Longer frames are decoded off the threads that serve everybody.
+/// Longer frames are decoded off the threads that serve everybody, and their room is given back.
 const LONG_BYTES: usize = 64 << 10;
 /// How soon a source without room is tried again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -123,17 +126,30 @@ fn open(
     let upgrade = upgrade?;
     let beside = beside(intake, headers)?;
     let open = app.sockets.clone().try_read_owned();
-    let frame = app.access.limits.size(Limit::Frame);
+    let frame = app.access.limits.size(Limit::Frame).min(app.bodies.most());
     inflow.watch(Pace::of_bodies(&app.access.limits), &app.bodies);
     Ok(upgrade.open(frame, WRITE_MAX, move |socket| async move {
         let _open = (open, app.traffic.client(Client::IngestWebSocket));
         if let Ok((source, intake)) = find(&app, &name) {
             let mut closing = app.closing.clone();
             let keepalive = Keepalive::new(&app.access.limits);
-            let (frames, lines, held) = (0, Vec::new(), Vec::new());
-            let lane = &app.lanes.decoding;
-            let mut connection =
-                Connection { socket, inflow, source, intake, beside, lane, keepalive, frames, lines, held };
+            let (lane, bodies, raw) = (&app.lanes.decoding, &app.bodies, app.bodies.none());
+            let (frames, lines, held, told) = (0, Vec::new(), Vec::new(), false);
+            let mut connection = Connection {
+                socket,
+                inflow,
+                source,
+                intake,
+                beside,
+                lane,
+                bodies,
+                keepalive,
+                frames,
+                lines,
+                held,
+                raw,
+                told,
+            };
             let end = tokio::select! {
                 // Looked at first: a frame that comes when others are refused already is not taken.
                 biased;
@@ -166,6 +182,8 @@ struct Connection<'a> {
     beside: Beside,
     /// Where long frames are decoded.
     lane: &'a Lane,
+    /// Room for what they become.
+    bodies: &'a Budget,
     keepalive: Keepalive,
     /// Frames so far.
     frames: u64,
@@ -173,6 +191,10 @@ struct Connection<'a> {
     lines: Vec<u8>,
     /// The numbers of their frames.
     held: Vec<u64>,
+    /// What came and is not taken yet.
+    raw: Held,
+    /// The client knows that it has to wait.
+    told: bool,
 }
 
 /// Why a connection ends.
@@ -205,9 +227,12 @@ impl Connection<'_> {
     /// Waits for a message, and takes it with those that have come already.
     async fn burst(&mut self) -> Result<(), End> {
         let mut message = self.heard().await?;
+        let mut long = false;
         let end = loop {
+            long |= message.len() > LONG_BYTES;
             self.take(message).await?;
-            if self.held.len() >= BURST_FRAMES || self.lines.len() >= BURST_BYTES {
+            // A long one by itself: behind it the room that it took is given back.
+            if long || self.held.len() >= BURST_FRAMES || self.lines.len() >= BURST_BYTES {
                 break None;
             }
             // What has come already belongs to the burst.
@@ -226,6 +251,9 @@ impl Connection<'_> {
         };
         self.flush().await?;
         self.sent().await?;
+        if long {
+            renew(&mut self.socket).await;
+        }
         end.map_or(Ok(()), Err)
     }
 
@@ -247,7 +275,7 @@ impl Connection<'_> {
     async fn take(&mut self, message: Message) -> Result<(), End> {
         match &message {
             Message::Ping(payload) | Message::Pong(payload) => self.inflow.between(payload.len()),
-            _ => self.inflow.whole(),
+            _ => self.inflow.whole().into_iter().for_each(|held| self.raw.join(held)),
         }
         match message {
             Message::Text(frame) => {
@@ -257,6 +285,7 @@ impl Connection<'_> {
                     return self.several(Written::Json, frame.into()).await;
                 }
                 let start = self.lines.len();
+                self.lines.reserve(frame.len() + 1);
                 self.lines.extend_from_slice(frame.as_bytes());
                 // Between tokens a newline is space; within a string it would be wrong as it stands, and stays so.
                 let inner = &mut self.lines[start..];
@@ -292,59 +321,85 @@ impl Connection<'_> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let (lines, held) = (Lent::new(std::mem::take(&mut self.lines)), std::mem::take(&mut self.held));
-        let part = match lines.len() > LONG_BYTES {
-            true => self.lane.run(|| self.intake.lines(lines.bytes(), &self.beside)).await,
-            false => self.intake.lines(lines.bytes(), &self.beside),
-        };
-        let pushed = self.push(part).await?;
+        let (lines, mut held) = (Lent::new(std::mem::take(&mut self.lines)), std::mem::take(&mut self.held));
+        let (mut told, mut unread) = (Vec::new(), None);
+        match self.taken(None, lines.bytes()).await? {
+            Ok(pushed) => told = pushed.told,
+            Err(reason) => unread = Some(reason),
+        }
         // Of undecoded rows and late ones the numbers ascend within each kind only.
-        let mut wrong = pushed.rejected;
-        wrong.sort_by_key(|(record, _)| *record);
-        let mut wrong = wrong.into_iter().peekable();
+        told.sort_by_key(|(record, _)| *record);
+        let mut wrong = told.into_iter().peekable();
         let mut text = lines.split(|byte| *byte == b'\n');
         for (record, seq) in (0..).zip(&held) {
             let line = text.next().unwrap_or_default();
             match wrong.next_if(|(number, _)| *number == record) {
+                _ if let Some(reason) = &unread => self.error(*seq, reason).await?,
                 None if line.trim_ascii().is_empty() => self.error(*seq, "the frame is empty").await?,
-                None => self.acknowledge(*seq, 1, &[]).await?,
+                None => self.acknowledge(*seq, 1, 0, &[]).await?,
                 Some((_, reason)) if !readable(line) => self.error(*seq, &reason).await?,
-                Some((_, reason)) => self.acknowledge(*seq, 0, &[(0, reason)]).await?,
+                Some((_, reason)) => self.acknowledge(*seq, 0, 1, &[(0, reason)]).await?,
             }
         }
-        (self.lines, self.held) = (lines.back(), held);
-        self.lines.clear();
-        self.held.clear();
+        let mut lines = lines.back();
+        lines.clear();
+        lines.shrink_to(BURST_BYTES);
+        held.clear();
+        (self.lines, self.held) = (lines, held);
         Ok(())
     }
 
     /// Takes a frame of any number of events by itself.
     async fn several(&mut self, written: Written, frame: Bytes) -> Result<(), End> {
         let seq = self.frames;
-        let decoded = match frame.len() > LONG_BYTES {
-            true => self.lane.run(|| self.intake.decode(written, None, frame, &self.beside)).await,
-            false => self.intake.decode(written, None, frame, &self.beside),
-        };
-        match decoded {
+        match self.taken(Some(written), frame).await? {
             Err(reason) => self.error(seq, &reason).await,
-            Ok(part) => {
-                let pushed = self.push(part).await?;
-                self.acknowledge(seq, pushed.accepted, &pushed.rejected).await
-            }
+            Ok(pushed) => self.acknowledge(seq, pushed.accepted, pushed.rejected, &pushed.told).await,
         }
     }
 
-    /// Takes rows, as soon as there is room.
-    async fn push(&mut self, part: Part) -> Result<Pushed, End> {
-        let mut part = Box::new(part);
-        let mut told = false;
+    /// Decodes text, lines if it is not said how it is written, and takes its rows, as soon as there is room for them; or says
+    /// why they cannot be read. What waits for a source without room waits as text.
+    async fn taken(&mut self, written: Option<Written>, text: Bytes) -> Result<Result<Pushed, String>, End> {
+        self.raw.owe(text.len().saturating_sub(self.raw.bytes()));
+        let long = text.len() > LONG_BYTES;
+        let mut decoded = None;
         loop {
-            part = match self.source.push(*part) {
-                Ok(pushed) => return Ok(pushed),
-                Err(Refused::Closed) => return Err(End::Stops),
-                Err(Refused::Full(part)) => part,
+            let mut attempt = || -> Attempt {
+                let (parts, work) = match decoded.take() {
+                    Some(before) => before,
+                    None if self.source.full() => return Attempt::Waits(None),
+                    None => {
+                        let mut work = Work::new(self.bodies);
+                        let room = &mut |bytes| work.room(bytes);
+                        let parts = match written {
+                            None => self.intake.lines(text.clone(), &self.beside, room),
+                            Some(written) => self.intake.decode(written, None, text.clone(), &self.beside, room),
+                        };
+                        match (parts, work.never()) {
+                            (Ok(parts), _) => (parts, work),
+                            (Err(Undecoded::Unread(reason)), _) => return Attempt::Done(Err(reason)),
+                            (Err(Undecoded::NoRoom), Some(never)) => return Attempt::Done(Err(never.to_owned())),
+                            (Err(Undecoded::NoRoom), None) => return Attempt::Waits(None),
+                        }
+                    }
+                };
+                match self.source.push(parts) {
+                    Ok(pushed) => Attempt::Done(Ok(pushed)),
+                    Err(Refused::Closed) => Attempt::Closed,
+                    Err(Refused::Full(parts)) => Attempt::Waits(Some((parts, work))),
+                }
             };
-            if !std::mem::replace(&mut told, true) {
+            decoded = match if long { self.lane.run(attempt).await } else { attempt() } {
+                Attempt::Done(taken) => {
+                    self.raw.shrink(usize::MAX);
+                    self.told = false;
+                    return Ok(taken);
+                }
+                Attempt::Closed => return Err(End::Stops),
+                Attempt::Waits(decoded) => decoded,
+            };
+            if !std::mem::replace(&mut self.told, true) {
                 let ms = RETRY.as_millis();
                 self.tell(format!(r#"{{"type":"backpressure","retry_after_ms":{ms}}}"#)).await?;
                 self.sent().await?;
@@ -354,7 +409,13 @@ impl Connection<'_> {
         }
     }
 
-    async fn acknowledge(&mut self, seq: u64, accepted: u64, wrong: &[(u64, String)]) -> Result<(), End> {
+    async fn acknowledge(
+        &mut self,
+        seq: u64,
+        accepted: u64,
+        rejected: u64,
+        wrong: &[(u64, String)],
+    ) -> Result<(), End> {
         let error = |(row, reason): &(u64, String)| format!(r#"{{"row":{row},"reason":{}}}"#, text(reason));
         let errors = match wrong {
             [] => String::new(),
@@ -363,7 +424,6 @@ impl Connection<'_> {
                 format!(r#","errors":[{}]"#, some.join(","))
             }
         };
-        let rejected = wrong.len();
         self.tell(format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}{errors}}}"#)).await
     }
 
@@ -385,6 +445,15 @@ impl Connection<'_> {
     async fn sent(&mut self) -> Result<(), End> {
         gone(timeout(self.keepalive.idle, self.socket.flush()).await)
     }
+}
+
+/// What became of text that was to be taken.
+enum Attempt {
+    /// Its rows are taken, or cannot be read.
+    Done(Result<Pushed, String>),
+    /// There is no room for it; perhaps it is decoded.
+    Waits(Option<(Vec<Part>, Work)>),
+    Closed,
 }
 
 /// Whoever takes nothing for so long is gone.

@@ -131,7 +131,7 @@ pub const LIMITS: &[LimitSpec] = &[
         Unit::Bytes,
         128 * MIB,
         MIB,
-        "all bodies in flight together, the last quarter for those under 64 KiB; 503 beyond",
+        "all bodies in flight together, half of it for those under 64 KiB, and what they become as much again; 503 beyond",
     ),
     spec(
         Limit::Answers,

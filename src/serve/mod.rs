@@ -66,6 +66,7 @@ mod turns;
 mod view_rows;
 mod views;
 mod vitals;
+mod work;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -128,9 +129,14 @@ struct Shared {
     closing: watch::Receiver<bool>,
 }
 
+/// See [`Shared::tidy`].
+const NUDGE_BYTES: usize = 1 << 20;
+
 impl Shared {
-    /// What is done now and then: what nobody is told any more is forgotten.
+    /// What is done now and then: what nobody is told any more is forgotten, and memory is given back. The allocator looks for what has been
+    /// free for a while when more of it becomes free; once clients have gone nobody else would make it look.
     fn tidy(&self) {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(NUDGE_BYTES)));
         self.snapshots.tidy();
         if self.engine.metrics().sse_clients.get() == 0 {
             self.batches.tidy();
@@ -154,7 +160,7 @@ pub async fn serve(
     let subscribers = access.limits.size(Limit::Subscribers).min(Semaphore::MAX_PERMITS);
     let (metrics, limits) = (engine.metrics(), &access.limits);
     let bodies = (limits.size(Limit::Bodies), &metrics.body_bytes, &metrics.body_capacity_bytes);
-    let bodies = budget::Budget::new(bodies.0, bodies.1, bodies.2);
+    let bodies = budget::Budget::with_work(bodies.0, bodies.1, bodies.2);
     let answers = (limits.size(Limit::Answers), &metrics.answer_bytes, &metrics.answer_capacity_bytes);
     let answers = budget::Budget::new(answers.0, answers.1, answers.2);
     let app = Arc::new(Shared {

@@ -242,13 +242,18 @@ fn bound(app: &App, request: Request, shared: bool) -> Result<(Request, Note), R
     if request.body().is_end_stream() {
         return Ok((request, note));
     }
-    let length = limits.get(Limit::Body);
+    let length = longest(app);
     if request.body().size_hint().lower() > length {
         return Err(broken(Broke::Length, app).into_response());
     }
     let pace = Pace::of_bodies(limits);
     let request = request.map(|body| Body::new(Bounded::new(body, length, pace, note.clone())));
     Ok((request, note))
+}
+
+/// How long a body may be: as the limit says, unless all of them together may not hold so much.
+fn longest(app: &App) -> u64 {
+    app.access.limits.get(Limit::Body).min(app.bodies.most() as u64)
 }
 
 fn preflight() -> Response {
@@ -266,13 +271,12 @@ fn preflight() -> Response {
 fn broken(broke: Broke, app: &App) -> Problem {
     let limits = &app.access.limits;
     match broke {
-        Broke::Length => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "a body may have {} bytes; send less at a time, or raise the limit 'body'",
-                limits.get(Limit::Body)
-            ),
-        ),
+        Broke::Length => {
+            let longest = longest(app);
+            let limit = if longest < limits.get(Limit::Body) { "bodies" } else { "body" };
+            let detail = format!("a body may have {longest} bytes; send less at a time, or raise the limit '{limit}'");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        }
         Broke::Time => Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             format!(

@@ -66,6 +66,14 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
     }
 }
 
+/// Gives back the room that a long message took, if it was the last that came and all that was said has gone out.
+pub(super) async fn renew(socket: &mut Socket) {
+    let config = *socket.get_config();
+    if let Some(gate) = socket.get_mut().detach() {
+        *socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
+    }
+}
+
 /// Whether a header names it, among others.
 fn names(headers: &HeaderMap, header: &HeaderName, name: &str) -> bool {
     let all = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());

@@ -7,7 +7,7 @@
 //! which the answer names: `{"epoch": "..."}`; when it comes, the views show the change. If anything is wrong with any row,
 //! nothing is changed. Numbers are read by their digits, as those of events.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
-use serde::Serialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::App;
@@ -33,6 +34,7 @@ use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
 use super::view_rows;
+use super::work::Work;
 use crate::engine::{Ended, Table};
 use crate::format::{self, Constant, Decoding, Encoding, Layout, constant};
 use crate::plan::sql_type;
@@ -45,6 +47,9 @@ const MAX_ROW: usize = 1 << 28;
 const MAX_FAULTS: usize = 5;
 /// For how long an answer waits until the views show the change.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What an object takes in memory beside twice its text, about.
+const OBJECT_BYTES: usize = 200;
 
 const ROWS: &str = "/api/v1/tables/{table}/rows";
 const JSON: &[&str] = &["application/json"];
@@ -156,7 +161,7 @@ async fn rules(State(app): State<App>, headers: HeaderMap, body: Body) -> Result
 
 async fn put_in(app: &App, table: &Arc<Table>, headers: &HeaderMap, body: Body) -> Result<Json<Changed>, Problem> {
     let given = || {
-        let objects = objects(app, headers, body)?;
+        let (objects, _work) = objects(app, headers, body)?;
         if objects.is_empty() {
             return Err(Problem::bad_request("the body has no row: write an object or an array of objects"));
         }
@@ -174,7 +179,7 @@ async fn update(
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
     let given = || {
-        let objects = objects(&app, &headers, body)?;
+        let (objects, _work) = objects(&app, &headers, body)?;
         if objects.is_empty() {
             return Err(Problem::bad_request("the body has no row: write the key and the columns to change"));
         }
@@ -193,7 +198,7 @@ async fn replace(
     let table = find(&app, &name)?;
     let given = || {
         let bytes = body.as_ref().map_or(0, Bytes::len);
-        let objects = objects(&app, &headers, body)?;
+        let (objects, _work) = objects(&app, &headers, body)?;
         if objects.is_empty() && bytes == 0 {
             return Err(Problem::bad_request("the body is empty: write all rows as an array of objects, [] for none"));
         }
@@ -212,7 +217,7 @@ async fn take_out(
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let mut objects = app.lanes.decoding.run(|| objects(&app, &headers, body)).await?;
+    let (mut objects, _work) = app.lanes.decoding.run(|| objects(&app, &headers, body)).await?;
     if !query.is_empty() {
         // As rows are asked for.
         let query: Vec<(String, String)> = query
@@ -231,7 +236,7 @@ async fn take_out(
             Ok(value) => (name, value),
             Err(error) => unreachable!("text is JSON: {error}"),
         };
-        objects.push(query.into_iter().map(member).collect());
+        objects.push(Object(query.into_iter().map(member).collect()));
     }
     if objects.is_empty() {
         let example = key_names(table).iter().map(|name| format!("{name}=...")).collect::<Vec<_>>().join("&");
@@ -273,12 +278,35 @@ fn key_names(table: &Table) -> Vec<&str> {
 }
 
 /// The members of an object, each as it was written: a number keeps its digits.
-type Object = BTreeMap<String, Box<RawValue>>;
+struct Object(Vec<(String, Box<RawValue>)>);
 
-/// The objects of a body.
-fn objects(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Problem> {
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// The objects of a body, and what they hold.
+fn objects(app: &App, headers: &HeaderMap, body: Body) -> Result<(Vec<Object>, Work), Problem> {
     let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    let body = unpacked(headers, body, app.access.limits.size(Limit::Body))?;
+    let mut work = Work::new(&app.bodies);
+    let body = unpacked(headers, body, app.access.limits.size(Limit::Body), &mut work)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // What curl sends if it is told nothing is not meant as a form.
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -292,6 +320,7 @@ fn objects(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Pr
     let mut objects: Vec<Object> = Vec::new();
     let not_json = |error| Problem::bad_request(format!("the body is not JSON: {error}; nothing was changed"));
     let mut take = |value: &RawValue| match value.get().starts_with('{') {
+        true if !work.room(OBJECT_BYTES + 2 * value.get().len()) => Err(work.refused()),
         true => serde_json::from_str(value.get()).map(|object| objects.push(object)).map_err(not_json),
         false => {
             let row = objects.len() + 1;
@@ -308,7 +337,7 @@ fn objects(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<Object>, Pr
             false => take(value)?,
         }
     }
-    Ok(objects)
+    Ok((objects, work))
 }
 
 /// What is read of objects.
@@ -339,7 +368,7 @@ fn read(table: &Table, objects: &[Object], what: Wanted, zone: Zone) -> Result<G
     let (mut text, mut given, mut rounded) = (Vec::new(), Vec::new(), None);
     for (row, object) in objects.iter().enumerate() {
         let mut known: Vec<Option<&RawValue>> = vec![None; schema.fields().len()];
-        for (name, value) in object {
+        for (name, value) in &object.0 {
             let Some(column) = spelled(name) else {
                 let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
                 let reason = format!("'{}' has no column '{name}'; it has: {}", table.name(), names.join(", "));

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{Schema, SchemaRef};
 
 use crate::format::Layout;
@@ -31,6 +31,12 @@ impl Beside {
     pub(super) fn new(wanted: &SchemaRef, told: Vec<Option<ArrayRef>>) -> Beside {
         let some = told.iter().any(Option::is_some);
         Beside { wanted: wanted.clone(), told: if some { told } else { Vec::new() } }
+    }
+
+    /// What these columns take in memory for each row.
+    pub(super) fn row_bytes(&self) -> usize {
+        let bytes = |value: &ArrayRef| value.to_data().get_slice_memory_size().unwrap_or_default();
+        self.told.iter().flatten().map(bytes).sum()
     }
 
     /// Rows with these columns.

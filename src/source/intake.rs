@@ -1,6 +1,8 @@
 //! Bodies and frames that clients push, decoded into the columns of one source. Pure: bytes in, rows and faults out.
 //!
-//! Decoders keep their room and go back into a pool, so that a request costs one lock and no decoder of its own.
+//! Decoders keep their room and go back into a pool, so that a request costs one lock and no decoder of its own. Text is decoded
+//! [`PIECE`] by piece, and for what becomes of each there has to be room: a row may take a hundred times the bytes that write it
+//! (`{}` of a source with many columns), and so may what is wrong with one.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -11,8 +13,10 @@ use bytes::Bytes;
 use super::beside::without;
 use super::filesystem::{layout, refuse};
 use super::headers::Headers;
-use super::{Beside, RowLimits, SourceError, SourceSpec};
-use crate::format::{self, BlockDecoding, Came, Decoder, Decoding, Encoding, Input, Part, Records, Spot, TextDecoding};
+use super::{Beside, Room, RowLimits, SourceError, SourceSpec};
+use crate::format::{
+    self, Beginning, BlockDecoding, Came, Decoder, Decoding, Encoding, Input, Part, Records, Spot, TextDecoding,
+};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub struct Intake {
 
 struct Pool {
     records: Arc<dyn Records>,
+    /// Whether each record ends with a newline.
+    lines: bool,
     free: Mutex<Vec<Box<dyn Decoder>>>,
 }
 
@@ -66,24 +72,115 @@ impl std::fmt::Debug for Pool {
 /// The formats of lines that only the source's own options tell how to read.
 const LINES: [&str; 3] = ["raw", "regex", "grok"];
 
-/// How many decoders wait for their next use.
-const KEPT: usize = 16;
+/// How many decoders wait for their next use: as many as decode at a time where cores are few.
+const KEPT: usize = 4;
+
+/// Bytes that are decoded together, unless one record is longer.
+const PIECE: usize = 256 << 10;
+
+/// Why nothing was made of a body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undecoded {
+    /// Nothing of it can be read.
+    #[error("{0}")]
+    Unread(String),
+    /// There is no room for what it becomes.
+    #[error("there is no room for what the body holds")]
+    NoRoom,
+}
+
+impl From<String> for Undecoded {
+    fn from(reason: String) -> Undecoded {
+        Undecoded::Unread(reason)
+    }
+}
 
 impl Pool {
-    fn new(records: Arc<dyn Records>) -> Pool {
-        Pool { records, free: Mutex::default() }
+    /// Of text whose records are lines, or elements of an array.
+    fn new(text: &dyn TextDecoding, lines: bool) -> Pool {
+        let head: &[u8] = if lines { b"{" } else { b"[" };
+        match text.begin(head, true) {
+            Ok(Some(Beginning { records, .. })) => Pool { records, lines, free: Mutex::default() },
+            _ => unreachable!("JSON begins with anything"),
+        }
     }
 
-    fn decode(&self, chunk: Bytes) -> Part {
+    fn decode(&self, text: Bytes, out: &mut Decoded<'_>) -> Result<(), Undecoded> {
         let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = free().pop();
         let mut decoder = waiting.unwrap_or_else(|| self.records.decoder());
-        let part = decoder.decode(&chunk);
+        let taken = match self.lines {
+            true => out.take_lines(decoder.as_mut(), &self.records, text),
+            false => out.take_elements(decoder.as_mut(), &self.records, text),
+        };
         let mut free = free();
         if free.len() < KEPT {
             free.push(decoder);
         }
-        Part { came: Came::text(chunk, &self.records), ..part }
+        taken
+    }
+}
+
+/// What becomes of a body, part by part.
+struct Decoded<'a> {
+    beside: &'a Beside,
+    room: &'a mut Room<'a>,
+    parts: Vec<Part>,
+}
+
+impl Decoded<'_> {
+    fn room(&mut self, bytes: usize) -> Result<(), Undecoded> {
+        if (self.room)(bytes) { Ok(()) } else { Err(Undecoded::NoRoom) }
+    }
+
+    fn take(&mut self, part: Part) -> Result<(), Undecoded> {
+        self.room(part.memory().saturating_add(self.beside.row_bytes().saturating_mul(part.batch.num_rows())))?;
+        self.parts.push(Part { batch: self.beside.add(part.batch), ..part });
+        Ok(())
+    }
+
+    /// Text of records that end with newlines, the last perhaps without one.
+    fn take_lines(
+        &mut self,
+        decoder: &mut dyn Decoder,
+        records: &Arc<dyn Records>,
+        mut text: Bytes,
+    ) -> Result<(), Undecoded> {
+        while !text.is_empty() {
+            let piece = ended(text.split_to(piece(records.as_ref(), &text)));
+            let part = decoder.decode(&piece);
+            self.take(Part { came: Came::text(piece, records), ..part })?;
+        }
+        Ok(())
+    }
+
+    /// Elements of an array: where one ends only their decoder knows.
+    fn take_elements(
+        &mut self,
+        decoder: &mut dyn Decoder,
+        records: &Arc<dyn Records>,
+        mut text: Bytes,
+    ) -> Result<(), Undecoded> {
+        let utf8 = std::str::from_utf8(&text).is_ok();
+        while !text.is_empty() {
+            let (part, passed) = decoder.decode_some(&text, PIECE, utf8);
+            self.take(Part { came: Came::text(text.split_to(passed), records), ..part })?;
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes at the start of a text are decoded together: whole records.
+fn piece(records: &dyn Records, text: &[u8]) -> usize {
+    let mut most = PIECE;
+    loop {
+        if text.len() <= most {
+            return text.len();
+        }
+        match records.cut(&text[..most]) {
+            0 => most *= 2,
+            length => return length,
+        }
     }
 }
 
@@ -123,8 +220,8 @@ impl Intake {
         };
         Ok(Intake {
             // The inside of an array is also how one object over several lines is read.
-            json: Pool::new(begun(json.as_ref(), b"[")),
-            lines: Pool::new(begun(json.as_ref(), b"{")),
+            json: Pool::new(json.as_ref(), false),
+            lines: Pool::new(json.as_ref(), true),
             csv,
             text,
             msgpack,
@@ -152,60 +249,80 @@ impl Intake {
         self.headers.beside(headers)
     }
 
-    /// Decodes a whole body, beside whose rows stands what its headers say; `charset` is how its text is encoded, if that was
-    /// said of it. `Err` says why nothing of it can be read. Records are counted from 0.
+    /// Decodes a whole body, beside whose rows stands what its headers say, as far as there is room for what becomes of it;
+    /// `charset` is how its text is encoded, if that was said of it. Records are counted from 0 in each part.
     pub fn decode(
         &self,
         written: Written,
         charset: Option<Encoding>,
         body: Bytes,
         beside: &Beside,
-    ) -> Result<Part, String> {
-        let part = self.decode_inside(written, charset, body)?;
-        Ok(Part { batch: beside.add(part.batch), ..part })
+        room: &mut Room<'_>,
+    ) -> Result<Vec<Part>, Undecoded> {
+        let mut out = Decoded { beside, room: &mut |bytes| room(bytes), parts: Vec::new() };
+        self.decode_into(written, charset, body, &mut out)?;
+        Ok(out.parts)
     }
 
-    fn decode_inside(&self, written: Written, charset: Option<Encoding>, body: Bytes) -> Result<Part, String> {
-        let text = || match written {
-            Written::Csv => as_text(charset.or(self.csv.as_ref().ok().and_then(|csv| csv.encoding())), body.clone()),
-            Written::Text => as_text(charset.or(self.text.as_ref().and_then(|text| text.encoding())), body.clone()),
-            _ => as_text(charset, body.clone()),
+    fn decode_into(
+        &self,
+        written: Written,
+        charset: Option<Encoding>,
+        body: Bytes,
+        out: &mut Decoded<'_>,
+    ) -> Result<(), Undecoded> {
+        let said = match written {
+            Written::Csv => self.csv.as_ref().ok().and_then(|csv| csv.encoding()),
+            Written::Text => self.text.as_ref().and_then(|text| text.encoding()),
+            _ => None,
         };
+        let mut text = || as_text(charset.or(said), body.clone(), out);
         match written {
             Written::Json | Written::Lines => {
-                let body = text();
+                let body = text()?;
                 format::is_text(&body)?;
                 let within = body.trim_ascii();
                 let array = within.strip_prefix(b"[");
                 if written == Written::Lines && array.is_none() {
-                    return Ok(self.lines.decode(ended(body)));
+                    return self.lines.decode(body, out);
                 }
                 match (array, within.ends_with(b"]")) {
-                    (None, false) => Ok(self.json.decode(body.slice_ref(within))),
+                    (None, false) => self.json.decode(body.slice_ref(within), out),
                     // A ']' at the end would close the array that was not opened: a second one says so.
-                    (None, true) => Ok(self.json.decode([within, b" ]"].concat().into())),
-                    (Some(inside), true) => Ok(self.json.decode(body.slice_ref(inside))),
-                    (Some(_), false) => Err("the array does not end with ']'".to_owned()),
+                    (None, true) => {
+                        out.room(within.len())?;
+                        self.json.decode([within, b" ]"].concat().into(), out)
+                    }
+                    (Some(inside), true) => self.json.decode(body.slice_ref(inside), out),
+                    (Some(_), false) => Err("the array does not end with ']'".to_owned().into()),
                 }
             }
             Written::Csv => {
                 let csv = self.csv.as_ref().map_err(String::clone)?;
-                whole(csv.as_ref(), text())
+                let text = text()?;
+                whole(csv.as_ref(), text, out)
             }
             Written::Text => {
-                let lines =
-                    self.text.as_ref().ok_or("the source's format is not raw, regex or grok: send JSON or CSV")?;
-                whole(lines.as_ref(), text())
+                let refused = || "the source's format is not raw, regex or grok: send JSON or CSV".to_owned();
+                let lines = self.text.as_ref().ok_or_else(refused)?;
+                let text = text()?;
+                whole(lines.as_ref(), text, out)
             }
             Written::CloudEvents => {
-                let lines = format::cloudevents_as_lines(&text(), self.max_depth, self.time.as_deref());
-                Ok(self.lines.decode(lines.map_err(|reason| format!("not CloudEvents: {reason}"))?.into()))
+                let lines = format::cloudevents_as_lines(&text()?, self.max_depth, self.time.as_deref());
+                let lines = lines.map_err(|reason| format!("not CloudEvents: {reason}"))?;
+                out.room(lines.capacity())?;
+                self.lines.decode(lines.into(), out)
             }
             Written::MessagePack | Written::Arrow => {
                 let blocks = if written == Written::Arrow { &self.arrow } else { &self.msgpack };
-                let parts = blocks.open(Input::Stream(Box::new(Cursor::new(body))), Spot::default())?;
-                let parts = parts.map(|part| part.map(|(part, _)| part)).collect::<Result<Vec<Part>, String>>()?;
-                joined(parts)
+                for part in blocks.open(Input::Stream(Box::new(Cursor::new(body))), Spot::default())? {
+                    out.take(part?.0)?;
+                }
+                match out.parts.is_empty() {
+                    true => Err("the stream has no batches".to_owned().into()),
+                    false => Ok(()),
+                }
             }
         }
     }
@@ -216,36 +333,34 @@ impl Intake {
     }
 
     /// Decodes lines, one event each, the last with its end: as many records as lines.
-    pub fn lines(&self, text: Bytes, beside: &Beside) -> Part {
-        let part = self.lines.decode(text);
-        Part { batch: beside.add(part.batch), ..part }
+    pub fn lines(&self, text: Bytes, beside: &Beside, room: &mut Room<'_>) -> Result<Vec<Part>, Undecoded> {
+        let mut out = Decoded { beside, room: &mut |bytes| room(bytes), parts: Vec::new() };
+        self.lines.decode(text, &mut out)?;
+        Ok(out.parts)
     }
 }
 
 /// A body as UTF-8, without its mark; copied only if it was something else.
-fn as_text(encoding: Option<Encoding>, body: Bytes) -> Bytes {
+fn as_text(encoding: Option<Encoding>, body: Bytes, out: &mut Decoded<'_>) -> Result<Bytes, Undecoded> {
     let other = match Encoding::decode(encoding, &body) {
         Cow::Owned(text) => Some(text),
         Cow::Borrowed(_) => None,
     };
-    let text = other.map_or(body, Bytes::from);
-    if text.starts_with(b"\xEF\xBB\xBF") { text.slice(3..) } else { text }
+    let text = match other {
+        Some(text) => {
+            out.room(text.capacity())?;
+            text.into()
+        }
+        None => body,
+    };
+    Ok(if text.starts_with(b"\xEF\xBB\xBF") { text.slice(3..) } else { text })
 }
 
 /// Decodes a whole body, its records counted from behind its header.
-fn whole(text: &dyn TextDecoding, body: Bytes) -> Result<Part, String> {
+fn whole(text: &dyn TextDecoding, body: Bytes, out: &mut Decoded<'_>) -> Result<(), Undecoded> {
     let Some(beginning) = text.begin(&body, true)? else { unreachable!("the body is whole") };
-    let chunk = ended(body.slice(beginning.skip.min(body.len())..));
-    let part = beginning.records.decoder().decode(&chunk);
-    Ok(Part { came: Came::text(chunk, &beginning.records), ..part })
-}
-
-/// How records are read of an input that begins so.
-fn begun(text: &dyn TextDecoding, head: &[u8]) -> Arc<dyn Records> {
-    match text.begin(head, true) {
-        Ok(Some(beginning)) => beginning.records,
-        _ => unreachable!("JSON begins with anything"),
-    }
+    let records = body.slice(beginning.skip.min(body.len())..);
+    out.take_lines(beginning.records.decoder().as_mut(), &beginning.records, records)
 }
 
 /// Text that ends with a newline.
@@ -254,28 +369,4 @@ fn ended(text: Bytes) -> Bytes {
         None | Some(b'\n') => text,
         _ => [&text, &b"\n"[..]].concat().into(),
     }
-}
-
-/// The batches of one stream as one, so that a body is taken or refused as a whole.
-fn joined(parts: Vec<Part>) -> Result<Part, String> {
-    let Some(schema) = parts.first().map(|part| part.batch.schema()) else {
-        return Err("the stream has no batches".to_owned());
-    };
-    let batch = arrow_select::concat::concat_batches(&schema, parts.iter().map(|part| &part.batch));
-    let batch = batch.map_err(|error| error.to_string())?;
-    let (mut numbers, mut faults, mut records) = (Vec::with_capacity(batch.num_rows()), Vec::new(), 0);
-    let mut came = Came::default();
-    for part in parts {
-        match part.numbers {
-            Some(own) => numbers.extend(own.into_iter().map(|number| number + records)),
-            None => numbers.extend((0..part.batch.num_rows() as u64).map(|row| row + records)),
-        }
-        faults.extend(part.faults.into_iter().map(|mut fault| {
-            fault.record += records;
-            fault
-        }));
-        came.append(records, part.came);
-        records += part.records;
-    }
-    Ok(Part { batch, numbers: Some(numbers), records, faults, came })
 }

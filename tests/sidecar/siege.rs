@@ -205,3 +205,79 @@ CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM files GROUP BY 
     assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
     assert_eq!(walk(&folder.path().join("out")), pushed + 1, "rows in the files");
 }
+
+/// A hundred WebSockets with messages of 3 MiB each, and hundreds of posts of which each holds 15 MiB in a few bytes: blanks, rows of
+/// nothing, rows that are late, what is no row at all. What a body becomes is bounded as what came of it is, and is given back.
+#[test]
+fn what_bodies_become_has_512_mib() {
+    const MIB: usize = 1 << 20;
+    let folder = folder(&PUSHED.replace("'lateness' = 'unbounded'", "'lateness' = '0s'"));
+    let mut process = Process::limited(folder.path(), 1024, &["-w", "1"]);
+    assert_eq!(process.ask("POST", EVENTS, "", "{\"page\":\"a\",\"ms\":1,\"ts\":1000000}").0, 202);
+    let before = process.resident_mib();
+    let siege = Duration::from_secs(3);
+    // Frames one behind another, whatever is answered.
+    let flood = |frame: &[u8]| {
+        let until = Instant::now() + siege;
+        std::thread::scope(|scope| {
+            for _ in 0..100 {
+                let mut stream = process.open(&SOCKET.replace("views/sums", "sources/clicks"));
+                stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+                let mut answers = stream.try_clone().unwrap();
+                scope.spawn(move || drop(std::io::copy(&mut answers, &mut std::io::sink())));
+                scope.spawn(move || {
+                    let mut at = 0;
+                    while Instant::now() < until {
+                        match stream.write(&frame[at..]) {
+                            Ok(some) => at = (at + some) % frame.len(),
+                            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                            Err(_) => break,
+                        }
+                    }
+                    let _ = stream.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        });
+    };
+    // Bodies, each as the one before it on its connection is answered.
+    let post = |body: &[u8], many: usize| {
+        let (until, address) = (Instant::now() + siege, process.address);
+        std::thread::scope(|scope| {
+            for _ in 0..many {
+                scope.spawn(move || {
+                    while Instant::now() < until {
+                        let length = body.len();
+                        let head = format!(
+                            "POST {EVENTS} HTTP/1.0\r\ncontent-encoding: zstd\r\ncontent-length: {length}\r\n\r\n"
+                        );
+                        let mut stream = TcpStream::connect(address).unwrap();
+                        let _ = stream.write_all(head.as_bytes());
+                        let _ = stream.write_all(body);
+                        let _ = stream.read_to_end(&mut Vec::new());
+                    }
+                });
+            }
+        });
+    };
+    let late = format!("[{}{{}}]", "{\"page\":\"p\",\"ts\":1},".repeat(3 * MIB / 20));
+    for message in [&b" ".repeat(3 * MIB), late.as_bytes()] {
+        flood(&client::Socket::framed(1, message));
+    }
+    for line in [" ", "{}\n", "x\n", "{\"ts\":1}\n"] {
+        let text = line.repeat(15 * MIB / line.len());
+        // Rows are slow to decode in a debug build.
+        let many = if line == " " || !cfg!(debug_assertions) { 300 } else { 8 };
+        // Some say how much they hold.
+        post(&zstd::bulk::compress(text.as_bytes(), 3).unwrap(), many);
+        post(&zstd::encode_all(text.as_bytes(), 3).unwrap(), many);
+    }
+    let peak = peak_mib(&process);
+    assert!(peak < 512, "{peak} MiB");
+    let event = "{\"page\":\"b\",\"ms\":1,\"ts\":2000000}";
+    eventually("there is room", || process.ask("POST", EVENTS, "", event).0 == 202);
+    eventually("nothing is held", || process.json("/api/v1/health")["buffers"][0]["bytes"] == 0);
+    eventually("memory is given back", || process.resident_mib() < before + 160.0);
+    eventually("all is shown", || process.json("/api/v1/views/sums")["rows"] == 2);
+    process.terminate();
+    assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
+}

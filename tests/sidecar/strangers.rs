@@ -140,6 +140,31 @@ fn all_bodies_together_are_bounded_and_slow_ones_are_cut_off() {
     assert!(begun.elapsed() < Duration::from_secs(15), "fragments without end keep a message");
 }
 
+/// A row may take a hundred times the bytes that write it. What will never fit is refused for good, and says which limit that is.
+#[test]
+fn what_a_body_becomes_is_bounded_too() {
+    let folder = folder(PUSHED);
+    let process = Process::start(folder.path(), &["--limits", "bodies=2MiB"]);
+    let good = "{\"page\":\"a\",\"ms\":1,\"ts\":1}\n".repeat(2_000);
+    assert_eq!(process.post(EVENTS, &good)["accepted"], 2_000);
+    for wrong in ["{}\n", "x\n", "7\n"] {
+        let (status, _, answer) = process.ask("POST", EVENTS, "", &wrong.repeat(300_000));
+        assert_eq!(status, 413, "{answer}");
+        assert!(answer.contains("three quarters of the limit 'bodies'"), "{answer}");
+    }
+    let (status, _, answer) = process.ask("POST", EVENTS, "", &" ".repeat(1_100_000));
+    assert!(status == 413 && answer.contains("raise the limit 'bodies'"), "{status} {answer}");
+    let mut socket = client::Socket::open_at(process.address, "/api/v1/sources/clicks/ws", "").unwrap();
+    socket.text(&format!("[{}{{}}]", "{},".repeat(200_000)));
+    let answer = socket.read();
+    assert_eq!(answer["type"], "error", "{answer}");
+    assert!(answer["reason"].as_str().unwrap().contains("three quarters of the limit 'bodies'"), "{answer}");
+    socket.text("{\"page\":\"b\",\"ms\":1,\"ts\":1}");
+    assert_eq!(socket.read()["accepted"], 1, "the socket goes on");
+    eventually("all is shown", || process.json("/api/v1/views/sums")["rows"] == 2);
+    eventually("nothing is held", || process.json("/api/v1/health")["buffers"][0]["bytes"] == 0);
+}
+
 #[test]
 fn a_reader_that_takes_nothing_costs_little_whatever_the_view_holds() {
     let folder = folder(PUSHED);

@@ -183,13 +183,19 @@ impl JsonDecoder {
 
 impl Decoder for JsonDecoder {
     fn decode(&mut self, chunk: &[u8]) -> Part {
-        let checked = std::str::from_utf8(chunk).is_ok();
+        self.decode_some(chunk, usize::MAX, std::str::from_utf8(chunk).is_ok()).0
+    }
+
+    fn decode_some(&mut self, chunk: &[u8], enough: usize, checked: bool) -> (Part, usize) {
         let newlines = self.shape == Shape::Elements;
         let mut cursor = Cursor { bytes: chunk, at: 0, newlines, start: 0, depth: 0, max_depth: self.layout.max_depth };
         let (mut rows, mut records) = (0_usize, 0_u64);
         let mut numbers: Option<Vec<u64>> = None;
         let mut faults = Vec::new();
         loop {
+            if cursor.at >= enough {
+                break;
+            }
             match self.shape {
                 Shape::Elements => {
                     let gap = gap(chunk, cursor.at);
@@ -242,7 +248,7 @@ impl Decoder for JsonDecoder {
             Ok(batch) => batch,
             Err(error) => unreachable!("cells are made by the schema, NULLs refused where it says: {error}"),
         };
-        Part { batch, numbers, records, faults, came: Came::default() }
+        (Part { batch, numbers, records, faults, came: Came::default() }, cursor.at.min(chunk.len()))
     }
 }
 
