@@ -291,6 +291,7 @@ fn read(file: &std::path::Path, decode: &[usize], threads: &str) -> usize {
         output: (0..decode.len()).collect(),
         time: None,
         dedup: None,
+        changelog: None,
         arrival: None,
         sequence: false,
         schema: wanted,

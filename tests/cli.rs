@@ -2,6 +2,8 @@
 //! where.
 #![allow(clippy::unwrap_used)]
 
+#[path = "cli/changelog.rs"]
+mod changelog;
 #[path = "cli/dead.rs"]
 mod dead;
 #[path = "cli/ends.rs"]

@@ -138,7 +138,7 @@ fn rules(text: &str) -> BTreeSet<String> {
         text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|w| !w.is_empty()).collect();
     let read = |word: &str| -> Option<(char, u32)> {
         let mut letters = word.chars();
-        let letter = letters.next().filter(|letter| "WLBSJCDVMU".contains(*letter))?;
+        let letter = letters.next().filter(|letter| "WLBSJKCDVMU".contains(*letter))?;
         let number = letters.as_str();
         (number.len() <= 2).then(|| number.parse().ok()).flatten().map(|number| (letter, number))
     };

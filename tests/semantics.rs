@@ -4,6 +4,8 @@
 
 #[path = "semantics/arrival.rs"]
 mod arrival;
+#[path = "semantics/changelog.rs"]
+mod changelog;
 #[path = "semantics/cluster.rs"]
 mod cluster;
 #[path = "semantics/cut.rs"]

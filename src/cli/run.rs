@@ -364,7 +364,9 @@ fn reasons(engine: &Engine) {
 fn judge(engine: &Engine, most: Option<Share>) -> Result<(), String> {
     for source in engine.sources() {
         let counts = source.counts();
-        let (rejected, received) = (counts.rejected(), counts.received());
+        let received = counts.received();
+        // Of what another process received some may be found here.
+        let rejected = counts.rejected().min(received);
         let (too_many, allowed) = match most {
             Some(share) => (share.is_exceeded(rejected, received), "more than --max-rejected allows"),
             None => (rejected > 0 && rejected == received, "all of them; --max-rejected 1 lets that pass"),

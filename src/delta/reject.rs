@@ -10,7 +10,8 @@ pub struct Reject {
     pub source: String,
     /// Where it stood: `file:line`, `message 17 of connection 3`, ...
     pub position: String,
-    /// Short stable word for metrics: `late`, `malformed`, `no_event_time`, `oversized`, `evaluation`.
+    /// Short stable word for metrics: `late`, `malformed`, `no_event_time`, `oversized`, `evaluation`,
+    /// `unknown`.
     pub reason: &'static str,
     /// What exactly is wrong.
     pub detail: String,

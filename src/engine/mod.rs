@@ -8,6 +8,7 @@
 
 mod begins;
 mod behind;
+mod changelog;
 mod cluster;
 mod config;
 mod consent;

@@ -43,12 +43,16 @@ pub struct Source {
     pub(super) metrics: SourceMetrics,
     /// Duplicates found here among the rows of several processes.
     repeated: AtomicU64,
+    /// Changes that took back what was not there, found here.
+    pub(super) unknown: AtomicU64,
 }
 
 /// One partition while it is read.
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) name: String,
+    /// Among those of all processes.
+    pub(super) number: usize,
     pub(super) split: SplitId,
     pub(super) state: Mutex<Reading>,
     pub(super) counts: Mutex<EdgeCounts>,
@@ -121,6 +125,7 @@ impl Source {
             };
             Partition {
                 name,
+                number,
                 split,
                 state: Mutex::new(reading),
                 counts: Mutex::default(),
@@ -152,6 +157,7 @@ impl Source {
             latency,
             metrics: SourceMetrics::new(metrics, &spec.name),
             repeated: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
             spec,
         }
     }

@@ -1,6 +1,7 @@
 //! What others see of a source: how it stands, its dead letters, its gauges.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::queue::Queue;
 use super::rejected::RejectedFor;
@@ -26,6 +27,7 @@ impl Source {
     pub fn counts(&self) -> EdgeCounts {
         let mut all = EdgeCounts::default();
         self.partitions.iter().for_each(|partition| all.merge(&lock(&partition.counts)));
+        all.unknown = self.unknown.load(Ordering::Relaxed);
         all
     }
 

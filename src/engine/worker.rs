@@ -13,6 +13,7 @@ use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
 
 use super::begins::Begins;
+use super::changelog::current;
 use super::config::Config;
 use super::control::Control;
 use super::dead_letters::ToDeadLetters;
@@ -106,7 +107,8 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work, taps: &mut Taps, followers: &F
         let peers = work.gossip.clone().map(|gossip| (place, gossip));
         let rows =
             source(scope, input, local, (&probes, followers), config.lag_batches, peers).probe_with(&probes.inputs);
-        if config.processes() > 1 { once(rows, input, config, &probes.outputs) } else { rows }
+        let rows = if config.processes() > 1 { once(rows, input, config, &probes.outputs) } else { rows };
+        current(rows, input)
     });
     let mut inputs: Vec<Stream<'_, Epoch, Delta>> = inputs.collect();
     let sources = inputs.clone();

@@ -17,7 +17,7 @@ use super::sharing::sharing;
 use super::{AggregateCall, Dataflow, Emit, Node, NodeId, Op, Pane, Reduce, TableSpec, Window};
 use crate::counted::counted;
 use crate::expression::{Sql, plain};
-use crate::source::SourceSpec;
+use crate::source::{Changelog, SourceSpec};
 use crate::time::{Zone, format_duration_ms};
 use crate::type_names::sql_type;
 
@@ -222,6 +222,7 @@ fn facts(plan: &Dataflow, id: NodeId, input: Option<&Node>) -> String {
         && let Some(spec) = plan.sources.get(source)
     {
         parts.push(watermark(spec));
+        parts.extend(changelog(spec));
     }
     if let Some(time) = node.facts.time {
         parts.push(format!("time {}", name(time)));
@@ -279,6 +280,27 @@ fn facts(plan: &Dataflow, id: NodeId, input: Option<&Node>) -> String {
     }
     parts.extend(runs_on(plan, id).map(|operators| format!("operators: {operators}")));
     parts.join(" | ")
+}
+
+/// How rows of a source come and go, and what is kept for it.
+fn changelog(spec: &SourceSpec) -> Option<String> {
+    let Changelog { key, .. } = spec.changelog.as_ref()?;
+    let name = |column: usize| plain(spec.schema.field(column).name());
+    let until = spec.time.and_then(|time| Some((time, time.lateness_ms?)));
+    Some(match (key, until) {
+        (Some(key), _) => {
+            let key: Vec<String> = key.iter().map(|&column| name(column)).collect();
+            format!("rows are put in by {}; keeps the row of each", key.join(", "))
+        }
+        (None, Some((time, ms))) => {
+            let column = spec.output.iter().position(|column| *column == time.column).map_or_else(String::new, name);
+            format!(
+                "rows are taken back as a whole; keeps those that are there until W > {column}{}",
+                if ms == 0 { String::new() } else { format!(" + {}", format_duration_ms(ms)) }
+            )
+        }
+        (None, None) => "rows are taken back as a whole; keeps those that are there".to_owned(),
+    })
 }
 
 fn watermark(spec: &SourceSpec) -> String {

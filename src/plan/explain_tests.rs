@@ -92,6 +92,7 @@ fn source(name: &str, time: Option<TimeSpec>) -> SourceSpec {
         output: vec![0, 1, 2],
         time,
         dedup: None,
+        changelog: None,
         sequence: false,
         schema,
     }

@@ -178,8 +178,20 @@ fn options(options: &Options) -> String {
 }
 
 fn source(kind: &str, spec: &SourceSpec) -> Part {
-    let SourceSpec { name, connector, options: with, physical, computed, decode, arrival, output, time, dedup, .. } =
-        spec;
+    let SourceSpec {
+        name,
+        connector,
+        options: with,
+        physical,
+        computed,
+        decode,
+        arrival,
+        output,
+        time,
+        dedup,
+        changelog,
+        ..
+    } = spec;
     let mut computing = String::new();
     for (field, expr) in computed {
         let _ = write!(computing, ", {} AS", field.name());
@@ -194,7 +206,7 @@ fn source(kind: &str, spec: &SourceSpec) -> Part {
         &does,
         connector.name(),
         decode,
-        format!("{arrival:?} {time:?} {dedup:?}"),
+        format!("{arrival:?} {time:?} {dedup:?} {changelog:?}"),
         output,
         spec.sequence,
         &spec.metadata,

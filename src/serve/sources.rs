@@ -67,7 +67,7 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "SourceRows",
         "received:integer accepted:integer on_time:integer accepted_late:integer rejected_late:integer \
-         no_event_time:integer undecoded:integer duplicates:integer",
+         no_event_time:integer undecoded:integer unknown:integer duplicates:integer",
     ),
     ("Buffer", "rows:integer capacity_rows:integer"),
     ("DeadLetters", "source:string total:integer dead_letters:[DeadLetter]"),
@@ -196,6 +196,8 @@ struct Rows {
     rejected_late: u64,
     no_event_time: u64,
     undecoded: u64,
+    /// Changes that would take back what is not there.
+    unknown: u64,
     duplicates: u64,
 }
 
@@ -275,6 +277,7 @@ impl About {
                 rejected_late: counts.rejected_late,
                 no_event_time: counts.no_event_time,
                 undecoded: counts.undecoded,
+                unknown: counts.unknown,
                 duplicates: counts.duplicates + source.repeated(),
             },
             buffer: Buffer { rows: source.buffered_rows(), capacity_rows: source.capacity_rows() },

@@ -7,16 +7,19 @@
 //! A bounded partition's epoch moves after every `tick_rows` rows of its own order, late ones counted; a live one's only
 //! by [`Edge::tick`]. A batch without a late row passes as slices of itself: nothing is copied.
 
+mod changes;
 mod columns;
 
 use std::sync::Arc;
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
 
+use self::changes::Taken;
+use super::changelog::numbered;
 use super::dedup::Dedup;
 use super::lateness::EdgeCounts;
 use super::leaps::{FAR_MS, Far, looks_like, unit_of};
@@ -56,6 +59,8 @@ pub struct Edge {
     /// Of a source whose keys other processes take too: the schema of what leaves it for them, and where each row of the
     /// run is.
     shared: Option<(SchemaRef, Vec<i64>)>,
+    /// Of a changelog: the schema of what leaves it.
+    numbered: Option<SchemaRef>,
     /// When the last row arrived.
     arrived: i64,
     /// The clock and the watermark when rows came last, where the watermark goes on with the clock.
@@ -103,6 +108,7 @@ impl Edge {
             counts: EdgeCounts::default(),
             dedup,
             shared: None,
+            numbered: numbered(spec),
             arrived: i64::MIN,
             left_at: None,
             unit: unit_of(spec),
@@ -228,11 +234,17 @@ impl Edge {
             found.unwrap_or_else(|| Reject::clip(&format::row_as_json(schema, columns, row)))
         };
         let mut refused: Vec<(usize, Reject)> = Vec::new();
-        let (mut columns, failed) = self.columns(&batch, |row, detail| {
+        let (mut columns, mut failed) = self.columns(&batch, |row, detail| {
             let content = content(row, batch.schema_ref(), batch.columns());
             refused.push((row, self.reject("evaluation", at(row), detail, content)));
         });
-        self.counts.evaluation += refused.len() as u64;
+        let failing = refused.len();
+        self.counts.evaluation += failing as u64;
+        let acts = self.acts(&columns, &mut failed, |row, detail| {
+            let content = content(row, &self.wide, &columns);
+            refused.push((row, self.reject("malformed", at(row), detail, content)));
+        });
+        self.counts.undecoded += (refused.len() - failing) as u64;
         if let Some(arrivals) = self.spec.arrival {
             let after = if self.spec.by_arrival() { self.watermark } else { self.arrived };
             let stamps = arrivals.stamps(self.ordinal, rows, now_ms, after.max(self.arrived));
@@ -244,7 +256,8 @@ impl Edge {
         while start < rows {
             let left = if self.live { rows } else { self.tick_rows - self.in_epoch };
             let end = rows.min(start.saturating_add(left));
-            self.run(&columns, failed.as_ref(), start..end, (now_ms, &at), out, |edge, row, reason, detail| {
+            let taken = Taken { columns: &columns, failed: failed.as_ref(), acts: acts.as_ref() };
+            self.run(taken, start..end, (now_ms, &at), out, |edge, row, reason, detail| {
                 let content = content(row, &edge.wide, &columns);
                 refused.push((row, edge.reject(reason, at(row), detail, content)));
             });
@@ -277,14 +290,13 @@ impl Edge {
     /// Takes the rows of a range that lies within one epoch (of a bounded source).
     fn run(
         &mut self,
-        columns: &[ArrayRef],
-        failed: Option<&BooleanArray>,
+        taken: Taken<'_>,
         range: std::ops::Range<usize>,
         moment: Moment<'_>,
         out: &mut Vec<Step>,
         mut refuse: impl FnMut(&Edge, usize, &'static str, String),
     ) {
-        let rows = range.len();
+        let (rows, Taken { columns, failed, acts }) = (range.len(), taken);
         let keep = match self.spec.time {
             None => {
                 let keep = failed.map(|failed| !failed.slice(range.start, rows).values());
@@ -294,6 +306,7 @@ impl Edge {
             Some(time) => {
                 let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
                 let plain = failed.is_none() && column.null_count() == 0 && self.dedup.is_none();
+                let plain = plain && !acts.is_some_and(|acts| acts.any_timeless(range.clone()));
                 match plain.then(|| self.look(&column.values()[range.clone()], moment.0)).flatten() {
                     Some(run) if run.rejected == 0 => {
                         self.counts.on_time += rows as u64 - run.late;
@@ -305,14 +318,18 @@ impl Edge {
                         self.counts.max_event_time = self.counts.max_event_time.max(Some(run.max));
                         None
                     }
-                    _ => Some(self.each(columns, failed, range.clone(), moment, &mut refuse)),
+                    _ => Some(self.each(taken, range.clone(), moment, &mut refuse)),
                 }
             }
         };
         let kept = keep.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
         if kept > 0 {
-            let batch = self.output(columns, range, keep);
-            out.push(Step { epoch: self.epoch, delta: Delta::insert(batch) });
+            let batch = self.output(columns, range.clone(), keep.clone());
+            let delta = match acts {
+                None => Delta::insert(batch),
+                Some(acts) => acts.delta(batch, range, keep.as_ref()),
+            };
+            out.push(Step { epoch: self.epoch, delta });
         }
         self.ordinal += rows as u64;
         self.in_epoch += rows;
@@ -365,8 +382,7 @@ impl Edge {
     /// The rules row by row, for runs with NULL, late, failed or future rows, and of sources that know duplicates. Answers which rows are accepted.
     fn each(
         &mut self,
-        columns: &[ArrayRef],
-        failed: Option<&BooleanArray>,
+        Taken { columns, failed, acts }: Taken<'_>,
         range: std::ops::Range<usize>,
         moment: Moment<'_>,
         refuse: &mut impl FnMut(&Edge, usize, &'static str, String),
@@ -385,6 +401,10 @@ impl Edge {
             let row = range.start + offset;
             if failed.is_some_and(|failed| failed.value(row)) {
                 return false;
+            }
+            if acts.is_some_and(|acts| acts.timeless(row)) {
+                self.counts.on_time += 1;
+                return true;
             }
             if column.is_null(row) {
                 self.counts.no_event_time += 1;

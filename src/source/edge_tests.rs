@@ -62,6 +62,7 @@ pub(super) fn spec(time: Option<TimeSpec>) -> SourceSpec {
         output: vec![0, 2],
         time,
         dedup: None,
+        changelog: None,
         sequence: true,
         schema: Arc::new(Schema::new(vec![
             Arc::new(ts),

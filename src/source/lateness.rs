@@ -134,6 +134,8 @@ pub struct EdgeCounts {
     pub evaluation: u64,
     /// Rows that could not be decoded: dead letters.
     pub undecoded: u64,
+    /// Changes that would take back what is not there: dead letters, found behind the edge.
+    pub unknown: u64,
     /// Rows whose key was taken before: not taken again.
     pub duplicates: u64,
     /// Rows too far ahead of the clock to move the watermark (accepted).
@@ -151,17 +153,19 @@ pub struct EdgeCounts {
 impl EdgeCounts {
     /// Rows that went into the dataflow.
     pub fn accepted(&self) -> u64 {
-        self.on_time + self.accepted_late
+        (self.on_time + self.accepted_late).saturating_sub(self.unknown)
     }
 
     /// Rows that became dead letters.
     pub fn rejected(&self) -> u64 {
-        self.rejected_late + self.no_event_time + self.evaluation + self.undecoded
+        self.rejected_late + self.no_event_time + self.evaluation + self.undecoded + self.unknown
     }
 
     /// All rows, whatever became of them.
     pub fn received(&self) -> u64 {
-        self.accepted() + self.rejected() + self.duplicates
+        // What is found behind the edge may have been received by another process.
+        let refused = self.rejected() - self.unknown;
+        self.on_time + self.accepted_late + refused + self.duplicates
     }
 
     /// Adds another partition's counts.
@@ -172,6 +176,7 @@ impl EdgeCounts {
         self.no_event_time += other.no_event_time;
         self.evaluation += other.evaluation;
         self.undecoded += other.undecoded;
+        self.unknown += other.unknown;
         self.duplicates += other.duplicates;
         self.in_future += other.in_future;
         self.max_event_time = self.max_event_time.max(other.max_event_time);

@@ -8,6 +8,7 @@
 mod arrival;
 mod beside;
 mod changed;
+mod changelog;
 mod chunks;
 mod datagen;
 mod dedup;
@@ -59,6 +60,7 @@ use crate::time::Zone;
 
 pub use arrival::Arrivals;
 pub use beside::Beside;
+pub use changelog::{Changelog, Current};
 pub use edge::{Edge, Step};
 pub use intake::{Intake, Undecoded, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
@@ -224,6 +226,11 @@ pub const SOURCE_OPTIONS: &[OptionSpec] = &[
         help: "PROCTIME() by a made-up clock, so that a replay repeats: so many rows of a partition a second (default: the clock)",
     },
     OptionSpec { name: "arrival.start", help: "when the first row came by that clock (default 1970-01-01)" },
+    OptionSpec {
+        name: "changelog",
+        help: "what rows do, if they do not just come: upsert (they are put in by primary key, or taken out), retract (they are added, or taken back as a whole)",
+    },
+    OptionSpec { name: "changelog.op", help: "the column that says what a row does (default _op)" },
 ];
 
 /// A source as planned: what is declared, and what of it the dataflow needs.
@@ -252,6 +259,8 @@ pub struct SourceSpec {
     pub time: Option<TimeSpec>,
     /// By what duplicates are known, if they are to be; only with `time`.
     pub dedup: Option<DedupSpec>,
+    /// Whether rows come and go, and how that is written: then all columns leave the source.
+    pub changelog: Option<Changelog>,
     /// Whether a last column, the row's sequence number (`Int64`), leaves the source too: partition << 40 | ordinal.
     pub sequence: bool,
     /// The schema of what leaves the source: `output` columns, then the sequence if asked for.

@@ -27,6 +27,7 @@ pub(super) fn spec(connector: &'static dyn Connector, columns: &[FieldRef], opti
         output: (0..columns.len()).collect(),
         time: None,
         dedup: None,
+        changelog: None,
         sequence: false,
         schema,
     }

@@ -80,6 +80,8 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
             mine.insert(node.facts.time.or_else(|| (0..node.schema.fields().len()).find(bare)).unwrap_or(0));
         }
         match &node.op {
+            // A row that is taken back is told by all of it.
+            Op::Source { .. } if !node.facts.append_only => mine.extend(0..node.schema.fields().len()),
             Op::Source { .. } | Op::Values { .. } => {}
             // Requests are for whole rows, and rounds tell rows apart by all of them.
             Op::Table { .. } | Op::Read { .. } | Op::Before { .. } => mine.extend(0..node.schema.fields().len()),

@@ -8,19 +8,20 @@ use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{DFSchema, Result};
 
 use super::arrival;
+use super::changelog::{self, Changes, Refused};
 use super::column_type::{in_zone, instant, is_time};
 use super::context::Context;
 use super::ddl::{ColumnKind, Table};
 use super::diagnose::{Known as Names, problems};
 use super::error::{Problem, suggest};
 use super::lower::{Known, columns_of, physical, substitute};
+use super::metadata::known_metadata;
 use super::query;
 use super::statement::OptionPair;
-use super::token::Name;
 use crate::format::spelled;
 use crate::options::{OptionError, OptionSpec, Options};
 use crate::plan::{Facts, Node, Op, Scalar, sql_type};
-use crate::source::{Arrivals, Connector, DedupSpec, Replay, SOURCE_OPTIONS, SourceSpec, TimeSpec};
+use crate::source::{Arrivals, Changelog, Connector, DedupSpec, Replay, SOURCE_OPTIONS, SourceSpec, TimeSpec};
 use crate::time::Zone;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -68,6 +69,8 @@ pub(super) struct SourceDraft {
     idle_timeout: Option<Duration>,
     idle_by_clock: bool,
     max_future_skew_ms: i64,
+    /// Whether its rows come and go.
+    changes: Option<Changes>,
     /// The session's zone.
     zone: Zone,
 }
@@ -195,6 +198,13 @@ impl SourceDraft {
         if !found.is_empty() {
             return Err(found);
         }
+        let refused = |refused: Refused| match refused {
+            Refused::Option(error) => refuse(error),
+            Refused::Problem(problem) => one(problem),
+        };
+        let changes = changelog::read(&table, &options, &names, &mut physical_fields).map_err(refused)?;
+        // A row that is taken back is the one that came, whenever either did.
+        let stamped = stamped && changes.is_none();
         let arrival_type = in_zone(&instant(), context.zone());
         let kind = |at: usize| match columns[at] {
             Origin::Physical(i) => physical_fields[i].data_type(),
@@ -255,6 +265,7 @@ impl SourceDraft {
             idle_timeout,
             idle_by_clock,
             max_future_skew_ms,
+            changes,
             zone: context.zone(),
         })
     }
@@ -304,17 +315,23 @@ impl SourceDraft {
     /// The node of the source, all columns and the row's number, and what is known of it.
     pub(super) fn node(&self, source: usize) -> (Node, Known) {
         let mut fields: Vec<FieldRef> = self.all_fields();
-        fields.push(Arc::new(Field::new(SEQUENCE, DataType::Int64, false)));
+        let comes_only = self.changes.is_none();
+        if comes_only {
+            fields.push(Arc::new(Field::new(SEQUENCE, DataType::Int64, false)));
+        }
         let mut bounds = vec![None; fields.len()];
-        let lateness_ms = self.time.and(self.lateness_ms());
+        let key = self.changes.as_ref().and_then(|changes| changes.key.clone());
+        // K4: a row that another one is put in the place of may be of any time.
+        let lateness_ms = self.time.and(self.lateness_ms()).filter(|_| key.is_none());
         if let Some((at, _)) = self.time {
             let same = (0..self.columns.len()).filter(|&other| self.columns[other] == self.columns[at]);
             same.for_each(|at| bounds[at] = lateness_ms.map(i64::saturating_neg));
         }
         let facts = Facts {
-            append_only: true,
+            append_only: comes_only,
             time: self.time.map(|(at, _)| at),
-            sequence: Some(self.columns.len()),
+            sequence: comes_only.then_some(self.columns.len()),
+            key,
             bounds,
             ..Facts::default()
         };
@@ -342,6 +359,7 @@ impl SourceDraft {
         let origins: Vec<Origin> = kept.iter().filter_map(|&c| self.columns.get(c)).copied().collect();
         let time = self.time.map(|(at, bound_ms)| (self.columns[at], bound_ms));
         let named = [time, self.dedup].into_iter().flatten().map(|(origin, _)| origin);
+        let named = named.chain(self.changes.iter().map(|changes| Origin::Physical(changes.op)));
         let used: HashSet<Origin> = origins.iter().copied().chain(named).collect();
         let computed: Vec<usize> = (0..self.computed.len()).filter(|&i| used.contains(&Origin::Computed(i))).collect();
         let read: HashSet<usize> = computed.iter().flat_map(|&c| columns_of(&self.computed[c].1)).collect();
@@ -386,6 +404,11 @@ impl SourceDraft {
                 max_future_skew_ms: if self.goes_by_arrival() { i64::MAX } else { self.max_future_skew_ms },
             }),
             dedup: self.dedup.map(|(origin, horizon_ms)| DedupSpec { column: place(origin), horizon_ms }),
+            changelog: self.changes.as_ref().map(|changes| {
+                let place = |column: &usize| kept.iter().position(|kept| kept == column);
+                let key = changes.key.as_ref().map(|key| key.iter().filter_map(place).collect());
+                Changelog { op: decoded(changes.op), key }
+            }),
             decode,
             sequence,
             schema: Arc::new(Schema::new(fields)) as SchemaRef,
@@ -414,22 +437,6 @@ impl SourceDraft {
     fn problem(&self, message: String) -> Problem {
         Problem::at(self.table.name.span, message)
     }
-}
-
-/// The name of what a connector fills a column with, if it can.
-fn known_metadata(name: &Name, connector: &dyn Connector) -> Result<String, Problem> {
-    let known = connector.metadata();
-    if known.iter().any(|column| column.is(&name.value)) {
-        return Ok(name.value.clone());
-    }
-    let problem = Problem::at(name.span, format!("'{}' has no metadata '{}'", connector.name(), name.value));
-    Err(match known {
-        [] => problem.hint("put the value into the rows, or compute the column: name AS expression"),
-        known => {
-            let known: Vec<String> = known.iter().map(|column| format!("'{}': {}", column.name, column.help)).collect();
-            problem.hint(format!("it has {}", known.join("; ")))
-        }
-    })
 }
 
 /// `dedup.key` and `dedup.horizon`: which column by its place, and for how many ms.

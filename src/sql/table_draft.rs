@@ -91,6 +91,13 @@ impl TableDraft {
                     "'path' and 'format' name a file with its first rows; a stream has a connector: 'connector' = '...'",
                 ));
             }
+            Some(_) if let Some(option) = table.option("changelog") => {
+                let message = format!("the first rows of the table '{name}' are rows as they are, and no changes");
+                return refuse(
+                    Problem::at(option.name.span, message)
+                        .hint("leave 'changelog' out, or read the changes as a source with a connector"),
+                );
+            }
             Some(_) => {
                 let Some(files) = program.catalog.connector("filesystem") else {
                     return refuse(at_name("there is no connector 'filesystem' to read its first rows".to_owned()));

@@ -282,6 +282,7 @@ impl Program {
             output: vec![0, 1, 2],
             time: Some(time),
             dedup: None,
+            changelog: None,
             arrival: None,
             sequence: false,
             schema: schema(),

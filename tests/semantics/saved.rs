@@ -1,6 +1,7 @@
 //! Saving (D8): what operators keep is saved at any cut, dealt to any number of workers by the routing of their inputs, taken
 //! in by fresh ones, and goes on: the same changes at every epoch as without.
 
+use crate::changelog;
 use crate::cut::{Cut, Inputs, Operator, check, cuts};
 use crate::oracle;
 use crate::windows::{CHANGES, STEP, WINDOWS, longer};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use highwater::aggregate::{self, Emit};
-use highwater::delta::{Delta, Rejects, Unfit};
+use highwater::delta::{Delta, Failure, Rejects, Unfit};
 use highwater::differential::{Codec, Expiry, Fading};
 use highwater::join::{
     Arranged, Arrangement, Buckets, Join, JoinKind, Lookup, Meeting, Met, Side, TimeOrder, Versions,
@@ -19,6 +20,7 @@ use highwater::operator::{Saved, Saving, Section, Stateful};
 use highwater::plan::join::expiry;
 use highwater::plan::{AggregateCall, Facts, Frame, Numbering, Op, Over, Pane, Rank, build};
 use highwater::session::Hold;
+use highwater::source::Current;
 use highwater::table::{Change, Contents, request_schema};
 use highwater::time::{Epoch, Zone};
 use oracle::{Arrivals, KEEP, KEY, Row, TS, V};
@@ -455,6 +457,31 @@ proptest! {
         let inputs: Inputs = arrivals.accept().0.into_iter().map(|(epoch, all)| (epoch, rows(all))).collect();
         let operator = Operator { make: &make, routes: vec![pattern.keys.clone()] };
         check(&operator, &inputs, workers, &cuts)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// `Current`.
+    #[test]
+    fn d8_rows_that_come_and_go(
+        epochs in changelog::epochs(), keyed in any::<bool>(), workers in 1usize..4, cuts in cuts(), batch in 1usize..9,
+    ) {
+        let (mut before, mut inputs) = ([0; 3], Inputs::new());
+        for (at, changes) in epochs.iter().enumerate().filter(|(_, changes)| !changes.is_empty()) {
+            let (rows, _) = changelog::numbered(changes, &mut before);
+            let piece = |start: usize| rows.slice(start, batch.min(rows.len() - start));
+            inputs.insert(Epoch::at(at as i64), vec![(0..rows.len()).step_by(batch).map(piece).collect()]);
+        }
+        let key = keyed.then(|| vec![KEY]);
+        let make = |rejects: &Rejects| {
+            let rejects = rejects.clone();
+            let tell = move |rows: &RecordBatch, row: usize, _: i64| rejects.row(Failure::no_event_time(), rows, row, 1);
+            Box::new(Current::new(&oracle::schema(), key.clone(), None, tell)) as Box<dyn Stateful>
+        };
+        let route = key.clone().unwrap_or_else(|| (0..oracle::schema().fields().len()).collect());
+        check(&Operator { make: &make, routes: vec![route] }, &inputs, workers, &cuts)?;
     }
 }
 

@@ -82,12 +82,12 @@ impl Edge {
     ) -> RecordBatch {
         let mut chosen: Vec<ArrayRef> =
             self.spec.output.iter().map(|&column| columns[column].slice(range.start, range.len())).collect();
-        if self.spec.sequence {
+        if self.spec.sequence || self.numbered.is_some() {
             let first = (self.partition as i64) << 40 | self.ordinal as i64;
             let numbers: ScalarBuffer<i64> = (first..first + range.len() as i64).collect();
             chosen.push(Arc::new(Int64Array::new(numbers, None)));
         }
-        let mut schema = &self.spec.schema;
+        let mut schema = self.numbered.as_ref().unwrap_or(&self.spec.schema);
         if let (Some((keyed, places)), Some(dedup)) = (&self.shared, self.spec.dedup) {
             chosen.push(columns[dedup.column].slice(range.start, range.len()));
             chosen.push(Arc::new(Int64Array::from(places.clone())));

@@ -96,6 +96,12 @@ impl Lowering<'_> {
                 "join them plainly, or let the windows below emit when they close (leave EMIT CHANGES out)",
             );
         }
+        if versions.versioned && !right.append_only {
+            return refuse(
+                "FOR SYSTEM_TIME AS OF an event time reads versions that came as rows, and rows of this table come and go",
+                "leave 'changelog' out of the table: each row is a version then; or join it plainly",
+            );
+        }
         let owner = self.owner.clone();
         if !versions.versioned {
             let join = Join {
