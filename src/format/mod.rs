@@ -76,6 +76,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &lines::Raw,
     &lines::Regex,
     &lines::Grok,
+    &json::DebeziumJson,
 ];
 
 /// How deep rows may be nested at most: what any stack carries.
@@ -145,6 +146,11 @@ pub trait Format: Send + Sync + Debug {
 
     /// How such columns are decoded.
     fn decoding(&self, layout: &Layout, options: &Options) -> Result<Decoding, FormatError>;
+
+    /// Whether what it reads says by itself which rows come and which go, in `_op`.
+    fn tells_changes(&self) -> bool {
+        false
+    }
 
     /// Writes rows of `schema`.
     fn encoder(&self, schema: &SchemaRef, options: &Options) -> Result<Box<dyn Encoder>, FormatError>;

@@ -200,8 +200,10 @@ impl Intake {
             let Some(format) = format::find(name) else { unreachable!("{name} is a format") };
             format.decoding(&layout, &spec.options).map_err(|error| refuse(spec, error))
         };
+        let named = spec.options.get("format").and_then(format::find);
+        let json = named.filter(|format| format.tells_changes()).map_or("json", |format| format.name());
         let (Decoding::Text(json), Decoding::Blocks(msgpack), Decoding::Blocks(arrow)) =
-            (of("json")?, of("msgpack")?, of("arrow")?)
+            (of(json)?, of("msgpack")?, of("arrow")?)
         else {
             unreachable!("JSON is text, MessagePack and Arrow are blocks")
         };
@@ -211,7 +213,6 @@ impl Intake {
             Err(SourceError::Option(error)) => return Err(error.into()),
             Err(error) => Err(error.to_string()),
         };
-        let named = spec.options.get("format").and_then(format::find);
         let text = match named.filter(|format| LINES.contains(&format.name())).map(|format| of(format.name())) {
             None => None,
             Some(Ok(Decoding::Text(text))) => Some(text),

@@ -190,6 +190,15 @@ fn written(format: &str) -> (Vec<Vec<u8>>, Vec<(&'static str, &'static str)>) {
             let line = |row: i64| if row % 13 == 5 { "-\n".to_owned() } else { format!("{row} text\n") };
             (vec![lines(&line)], [small, vec![("grok.pattern", "%{INT:n} %{WORD:t}")]].concat())
         }
+        "debezium-json" => {
+            let line = |row: i64| match row % 13 {
+                5 => "{\"op\":\"x\"}\n".to_owned(),
+                6 => "null\n".to_owned(),
+                7 => format!("{{\"op\":\"u\",\"before\":{{\"n\":1}},\"after\":{{\"n\":{row},\"t\":\"y\"}}}}\n"),
+                _ => format!("{{\"op\":\"c\",\"after\":{{\"n\":{row},\"t\":\"text\"}}}}\n"),
+            };
+            (vec![lines(&line)], [small, vec![("changelog", "retract")]].concat())
+        }
         other => panic!("write how a file of {other} looks"),
     }
 }

@@ -8,6 +8,7 @@ use arrow_schema::{DataType, Field, FieldRef};
 use super::arrival;
 use super::ddl::{ColumnKind, Table};
 use super::error::Problem;
+use crate::format;
 use crate::options::{OptionError, Options};
 use crate::plan::sql_type;
 
@@ -49,10 +50,21 @@ fn invalid(options: &Options, name: &str, reason: String) -> Refused {
 /// the key are never NULL.
 pub(super) fn read(
     table: &Table,
-    options: &Options,
+    options: &mut Options,
     names: &[String],
     physical: &mut Vec<FieldRef>,
 ) -> Result<Option<Changes>, Refused> {
+    let told = format::choose(options, "").is_ok_and(|format| format.tells_changes());
+    if let Some(name) = ["changelog", "changelog.op"].into_iter().find(|name| told && options.get(name).is_some()) {
+        let reason = "the format says what rows do: leave it out; with a PRIMARY KEY they are put in by it";
+        return Err(invalid(options, name, reason.to_owned()));
+    }
+    if told {
+        // What it is called is also how the format knows what it needs of a change.
+        let kind = if table.primary_key.is_empty() { "retract" } else { "upsert" };
+        let kind = [("changelog".to_owned(), kind.to_owned())];
+        *options = options.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).chain(kind).collect();
+    }
     let Some(by_key) = options.one_of("changelog", KINDS)? else {
         return match options.get("changelog.op") {
             None => Ok(None),

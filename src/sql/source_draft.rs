@@ -122,7 +122,7 @@ impl SourceDraft {
         stamped: bool,
     ) -> Result<SourceDraft, Vec<Problem>> {
         let one = |problem: Problem| vec![problem];
-        let options = options_of(&table.options);
+        let mut options = options_of(&table.options);
         let refuse = |error: OptionError| one(option_problem(error, &table.options, &[], table.name.span));
         let lateness_ms = match options.get("lateness") {
             Some(word) if word.trim().eq_ignore_ascii_case("unbounded") => None,
@@ -202,7 +202,7 @@ impl SourceDraft {
             Refused::Option(error) => refuse(error),
             Refused::Problem(problem) => one(problem),
         };
-        let changes = changelog::read(&table, &options, &names, &mut physical_fields).map_err(refused)?;
+        let changes = changelog::read(&table, &mut options, &names, &mut physical_fields).map_err(refused)?;
         // A row that is taken back is the one that came, whenever either did.
         let stamped = stamped && changes.is_none();
         let arrival_type = in_zone(&instant(), context.zone());

@@ -60,7 +60,7 @@ fn count(lines: &[u8]) -> usize {
 }
 
 /// The members of an object, each key and value as written; the cursor is behind it then.
-fn members<'a>(cursor: &mut Cursor<'a>, mut each: impl FnMut(&'a [u8], &'a [u8])) -> Result<(), Bad> {
+pub(super) fn members<'a>(cursor: &mut Cursor<'a>, mut each: impl FnMut(&'a [u8], &'a [u8])) -> Result<(), Bad> {
     if cursor.peek() != b'{' {
         return cursor.bad("an object");
     }

@@ -7,6 +7,7 @@
 //! stand, are accepted as VARCHAR. NaN and the infinities are written as `"NaN"`, `"Infinity"`, `"-Infinity"`, and read back.
 
 pub(crate) mod cursor;
+mod debezium;
 mod decode;
 mod encode;
 mod entries;
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::options::{OptionSpec, Options};
 
+pub(super) use debezium::DebeziumJson;
 pub(crate) use encode::JsonValues;
 pub(super) use encode::not_finite;
 pub use encode::{JsonRows, Numbers, row_as_json, show_row};
