@@ -90,7 +90,7 @@ impl Opened {
         let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
             control.guard(&name, process, || {
                 if let Err(error) = self.run(&control) {
-                    part.standing.gave_up(&error);
+                    part.standing.gave_up(&error.detail());
                     control.fail(error.into());
                 }
             });
@@ -151,7 +151,7 @@ impl Opened {
         loop {
             match work(&mut self.writer) {
                 Err(error) if error.passes() && control.failure().is_none() => {
-                    let pause = self.part.standing.failed(&what, &error);
+                    let pause = self.part.standing.failed(&what, &error.detail());
                     // Once the engine stops it no longer sleeps.
                     if control.stopping() { std::thread::sleep(pause) } else { control.sleep(pause) }
                 }

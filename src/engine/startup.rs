@@ -31,7 +31,7 @@ impl Startup {
         loop {
             match work() {
                 Err(error) if error.passes() => {
-                    let pause = standing.failed(&what, &error);
+                    let pause = standing.failed(&what, &error.detail());
                     self.at(format!("tries again in {pause:?}: {error}"));
                     std::thread::sleep(pause);
                 }

@@ -1,7 +1,7 @@
 //! `filesystem`: one file, or, if the path ends in `/`, a folder with a file `part-N` for each worker, or with folders of them
-//! by partition (`partitioned.rs`).
+//! by partition, or files that are complete one after another (`parts.rs`).
 //!
-//! Invariant: the file grows by whole epochs. What an earlier run left is replaced when the run has come to its first epoch or
+//! Invariant: the file grows by whole epochs. One that is moved away or removed meanwhile is begun anew: what was in it is not known. What an earlier run left is replaced when the run has come to its first epoch or
 //! ends (`replaced.rs`), and then part files of earlier runs go that this run will not write: a folder holds one run. In
 //! formats of lines an epoch can be read once it is flushed; Parquet once the sink is closed.
 
@@ -11,7 +11,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::mark::no_marks;
-use super::partitioned::{self, Partitioned};
+use super::parts::{self, Parts};
+use super::rolling::{self, Rolling};
 use super::{Mark, Replaced, SinkConnector, SinkError, SinkSpec, Writer, changes};
 use crate::delta::Delta;
 use crate::format::{self, Encoder, Format, FormatError};
@@ -34,6 +35,8 @@ const OPTIONS: &[OptionSpec] = &[
         name: "partition.default-name",
         help: "with PARTITIONED BY: what stands for NULL in the name of a folder (default __DEFAULT_PARTITION__)",
     },
+    rolling::OPTIONS[0],
+    rolling::OPTIONS[1],
     format::TEXT_OPTIONS[0],
 ];
 
@@ -52,8 +55,15 @@ impl SinkConnector for Filesystem {
 
     fn check(&self, spec: &SinkSpec) -> Result<(), SinkError> {
         let format = format_of(spec)?;
-        changes::check(spec, &[&OPTIONS[..2], format.options()])?;
+        changes::check(spec, &[&OPTIONS[..4], format.options()])?;
         default_name(spec)?;
+        if Rolling::of(&spec.options)?.rolls() && !self.per_worker(spec) {
+            return Err(SinkError::Schema {
+                sink: spec.name.clone(),
+                what: "part files are ended one after another, and the path is one file".to_owned(),
+                remedy: "end the 'path' in '/', or leave 'sink.rolling-policy.*' out".to_owned(),
+            });
+        }
         if packed_name(path(spec)?).is_some() {
             return Err(SinkError::Schema {
                 sink: spec.name.clone(),
@@ -81,7 +91,7 @@ impl SinkConnector for Filesystem {
     }
 
     fn descriptors(&self, spec: &SinkSpec) -> usize {
-        if spec.partition.is_empty() { 1 } else { partitioned::OPEN }
+        if spec.partition.is_empty() { 1 } else { parts::OPEN }
     }
 
     fn outputs(&self, spec: &SinkSpec) -> Option<Outputs> {
@@ -97,8 +107,8 @@ impl SinkConnector for Filesystem {
     fn open(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
         let mut path = PathBuf::from(path(spec)?);
-        if !spec.partition.is_empty() {
-            return Ok(Box::new(Partitioned::open(spec, &path, part, parts)?));
+        if self.in_parts(spec)? {
+            return Ok(Box::new(Parts::open(spec, &path, part, parts)?));
         }
         let parts = self.per_worker(spec).then_some(parts);
         if parts.is_some() {
@@ -114,17 +124,31 @@ impl SinkConnector for Filesystem {
         Ok(Box::new(writer))
     }
 
-    fn open_at(&self, spec: &SinkSpec, part: usize, _: usize, mark: Mark) -> Result<Box<dyn Writer>, SinkError> {
+    fn open_at(&self, spec: &SinkSpec, part: usize, parts: usize, mark: Mark) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
-        if !spec.partition.is_empty() {
-            return Err(no_marks(spec, "it is a folder by partition, of many files"));
-        }
         let mut path = PathBuf::from(path(spec)?);
+        if self.in_parts(spec)? {
+            return Ok(Box::new(Parts::at(spec, &path, part, parts, mark)?));
+        }
         if self.per_worker(spec) {
             path.push(part_name(part, 0, format_of(spec)?));
         }
         Ok(Box::new(FileWriter::at(spec, path, mark)?))
     }
+}
+
+impl Filesystem {
+    /// Whether a writer has many files: by partition, or one after another.
+    fn in_parts(&self, spec: &SinkSpec) -> Result<bool, SinkError> {
+        let one = spec.partition.is_empty() && in_rows(spec)? && !Rolling::of(&spec.options)?.rolls();
+        Ok(self.per_worker(spec) && !one)
+    }
+}
+
+/// Whether the rows of a file can be read as soon as they are written.
+pub(super) fn in_rows(spec: &SinkSpec) -> Result<bool, SinkError> {
+    let encoder = format_of(spec)?.encoder(&changes::schema(spec), &spec.options);
+    Ok(encoder.map_err(|error| refuse(spec, error))?.in_rows())
 }
 
 /// Removes the part files of earlier runs that none of `parts` writers of this format will write.
@@ -142,10 +166,14 @@ fn clear(spec: &SinkSpec, folder: &Path, parts: usize) -> Result<(), SinkError> 
     for entry in entries {
         let entry = entry.map_err(|error| failed("reading the folder", folder, error))?.path();
         let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some((number, kind)) = name.strip_prefix(PART).and_then(|rest| rest.split_once('.')) else {
+        let bare = name.strip_prefix('_').unwrap_or(&name);
+        let Some((number, kind)) = bare.strip_prefix(PART).and_then(|rest| rest.split_once('.')) else {
             continue;
         };
-        let old = number.parse::<usize>().is_ok_and(|number| number >= parts || kind != ours);
+        // One of several of a writer's, or one that was never complete, is of a run that had such.
+        let single = bare == name && !number.contains('-');
+        let number = number.split_once('-').map_or(number, |(number, _)| number);
+        let old = number.parse::<usize>().is_ok_and(|number| number >= parts || kind != ours || !single);
         if old && format::FORMATS.iter().any(|format| extension(*format) == kind) {
             match std::fs::remove_file(&entry) {
                 // Another writer was faster.
@@ -260,7 +288,27 @@ impl FileWriter {
         SinkError::Io { sink: self.spec.name.clone(), what: format!("{what} {}", path.display()), error }
     }
 
-    fn file(&mut self) -> Result<&mut Replaced, SinkError> {
+    /// Where it stands.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where it stood.
+    pub(super) fn into_path(self) -> PathBuf {
+        self.path
+    }
+
+    /// Whether nothing was put into it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken.is_none()
+    }
+
+    /// How many bytes there are of it, gathered ones too.
+    pub(super) fn bytes(&self) -> usize {
+        usize::try_from(self.mark.length).unwrap_or(usize::MAX).saturating_add(self.buffer.len())
+    }
+
+    pub(super) fn file(&mut self) -> Result<&mut Replaced, SinkError> {
         let file = match self.file.take() {
             Some(file) => file,
             None => {
@@ -273,12 +321,35 @@ impl FileWriter {
         Ok(self.file.insert(file))
     }
 
+    /// Begins a new file if the one that is written is not there any more: nobody would see what is written to it.
+    fn look(&mut self) -> Result<(), SinkError> {
+        if self.buffer.is_empty() || self.file.as_ref().is_none_or(|file| file.stands_at(&self.path)) {
+            return Ok(());
+        }
+        if !self.encoder.in_rows() && self.mark.length > 0 {
+            let what = "it was moved or removed, and what follows cannot be read without what it held";
+            return Err(self.failed("writing", &self.path, std::io::Error::new(std::io::ErrorKind::NotFound, what)));
+        }
+        let (sink, path) = (&self.spec.name, self.path.display());
+        tracing::warn!("sink '{sink}': {path} was moved or removed; what follows goes to a new file there");
+        self.file = None;
+        if self.mark.length > 0 {
+            let encoder = format_of(&self.spec)?.encoder(&self.schema, &self.spec.options);
+            self.encoder = encoder.map_err(|error| refuse(&self.spec, error))?;
+            let (mut head, nothing) = (Vec::new(), RecordBatch::new_empty(self.schema.clone()));
+            self.encoder.encode(&nothing, &mut head).map_err(|error| refuse(&self.spec, error))?;
+            self.buffer.splice(..0, head);
+        }
+        Ok(())
+    }
+
     fn write_out(&mut self) -> Result<(), SinkError> {
+        self.look()?;
         let mut buffer = std::mem::take(&mut self.buffer);
         let written = self.file().map(|file| file.write(&mut buffer));
         self.buffer = buffer;
         let length = written?.map_err(|error| self.failed("writing", &self.path, error))?;
-        self.mark = Mark { epoch: self.taken, length };
+        self.mark = Mark { epoch: self.taken, length, files: 0 };
         Ok(())
     }
 }

@@ -18,6 +18,8 @@ pub struct Mark {
     pub epoch: Option<Epoch>,
     /// How long it is with that, in bytes.
     pub length: u64,
+    /// Of an output of many files: how many were begun by then, all of which are complete.
+    pub files: u64,
 }
 
 /// A mark as JSON.
@@ -27,12 +29,21 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     epoch: Option<(i64, u64)>,
     length: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    files: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let epoch = self.epoch.map(|Epoch { watermark, tick }| (watermark, tick));
-        f.write_str(&serde_json::to_string(&Written { epoch, length: self.length }).map_err(|_| fmt::Error)?)
+        f.write_str(
+            &serde_json::to_string(&Written { epoch, length: self.length, files: self.files })
+                .map_err(|_| fmt::Error)?,
+        )
     }
 }
 
@@ -40,9 +51,9 @@ impl FromStr for Mark {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Mark, String> {
-        let Written { epoch, length } =
+        let Written { epoch, length, files } =
             serde_json::from_str(text).map_err(|error| format!("'{text}' is no mark: {error}"))?;
-        Ok(Mark { epoch: epoch.map(|(watermark, tick)| Epoch { watermark, tick }), length })
+        Ok(Mark { epoch: epoch.map(|(watermark, tick)| Epoch { watermark, tick }), length, files })
     }
 }
 
@@ -51,6 +62,6 @@ pub(super) fn no_marks(spec: &SinkSpec, why: &str) -> SinkError {
     SinkError::Schema {
         sink: spec.name.clone(),
         what: format!("its output cannot be gone on with: {why}"),
-        remedy: "let it be written anew, or write JSON, CSV, MessagePack or Arrow to a file or a folder".to_owned(),
+        remedy: "let it be written anew, or write to a folder: end the 'path' in '/'".to_owned(),
     }
 }

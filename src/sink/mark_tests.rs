@@ -102,6 +102,88 @@ proptest! {
     }
 }
 
+/// All files below a folder.
+fn tree(root: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let (mut files, mut open) = (std::collections::BTreeMap::new(), vec![root.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.path() {
+                path if path.is_dir() => open.push(path),
+                path => {
+                    let name = path.strip_prefix(root).unwrap().display().to_string();
+                    files.insert(name, std::fs::read(&path).unwrap());
+                }
+            }
+        }
+    }
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A run that prepared a mark, went on and was cut off leaves what one leaves that prepared the same mark and was not.
+    #[test]
+    fn m1_m6_files_that_are_complete_for_a_mark_stay_and_the_others_are_written_anew(
+        epochs in prop::collection::vec(prop::collection::vec((any::<i64>(), 0u8..4, any::<bool>()), 0..5), 1..12),
+        (cut, beyond) in any::<(prop::sample::Index, prop::sample::Index)>(),
+        (retracting, kept, more) in any::<(bool, bool, bool)>(),
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        for (name, partition) in [("parquet", vec![]), ("parquet", vec![1]), ("json", vec![1]), ("arrow", vec![1])] {
+            let of = |run: &str| {
+                let path = root.path().join(format!("{run}-{name}-{}", partition.len()));
+                let mut spec = spec(&filesystem::Filesystem, retracting, &[("path", &format!("{}/", path.display())), ("format", name)]);
+                spec.partition = partition.clone();
+                (spec, path)
+            };
+            let (cut, beyond) = (cut.index(epochs.len() + 1), beyond.index(epochs.len() + 1));
+            let until = cut.checked_sub(1).map(|last| Epoch::at(last as i64 * 10));
+            let (whole, left) = of("whole");
+            let mut writer = whole.connector.open(&whole, 1, 2).unwrap();
+            writer.begin().unwrap();
+            for at in 0..=epochs.len() {
+                if at == cut {
+                    prop_assert_eq!(writer.prepare().unwrap().unwrap().epoch, until, "M3: empty epochs move it");
+                    until.iter().for_each(|upto| writer.commit(*upto).unwrap());
+                }
+                epochs.get(at).iter().for_each(|changes| hand(writer.as_mut(), &whole, at, changes).unwrap());
+            }
+            writer.close().unwrap();
+            let (some, path) = of("cut");
+            let mut writer = some.connector.open(&some, 1, 2).unwrap();
+            writer.begin().unwrap();
+            (0..cut).for_each(|at| hand(writer.as_mut(), &some, at, &epochs[at]).unwrap());
+            let mark = writer.prepare().unwrap().unwrap();
+            prop_assert_eq!(writer.mark(), Some(mark));
+            if name == "parquet" {
+                let shown = tree(&path).keys().filter(|file| !file.rsplit('/').next().unwrap().starts_with('_')).count();
+                prop_assert_eq!(shown, 0, "nobody sees what is not kept");
+            }
+            until.iter().filter(|_| kept).for_each(|upto| writer.commit(*upto).unwrap());
+            (cut..beyond).for_each(|at| hand(writer.as_mut(), &some, at, &epochs[at]).unwrap());
+            if more {
+                writer.prepare().unwrap();
+            } else {
+                writer.flush().unwrap();
+            }
+            drop(writer);
+            let written: Mark = mark.to_string().parse().unwrap();
+            prop_assert_eq!(written, mark);
+            let mut writer = some.connector.open_at(&some, 1, 2, written).unwrap();
+            writer.begin().unwrap();
+            for (at, changes) in epochs.iter().enumerate() {
+                hand(writer.as_mut(), &some, at, changes).unwrap();
+                if at % 2 == 0 {
+                    writer.flush().unwrap();
+                }
+            }
+            writer.close().unwrap();
+            prop_assert_eq!(tree(&path), tree(&left), "{} by {:?}, cut behind {}", name, partition, cut);
+        }
+    }
+}
+
 #[test]
 fn m2_what_differs_from_what_stands_there_is_told_with_file_and_byte() {
     let root = tempfile::tempdir().unwrap();
@@ -119,7 +201,7 @@ fn m2_what_differs_from_what_stands_there_is_told_with_file_and_byte() {
     writer.close().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text, "n,t\n0,x\n1,x\n2,x\n");
-    let mark = Mark { epoch: Some(Epoch::at(0)), length: 8 };
+    let mark = Mark { epoch: Some(Epoch::at(0)), length: 8, files: 0 };
     run(mark, &[0, 1, 2]).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "the same again");
     let told = run(mark, &[1, 7]).unwrap_err().to_string();

@@ -6,9 +6,10 @@ mod filesystem;
 mod mark;
 #[cfg(test)]
 mod mark_tests;
-mod partitioned;
+mod parts;
 mod print;
 mod replaced;
+mod rolling;
 #[cfg(test)]
 mod tests;
 
@@ -59,6 +60,14 @@ impl SinkError {
     /// Whether it may pass by itself: then what failed can be done again.
     pub fn passes(&self) -> bool {
         matches!(self, SinkError::Io { error, .. } if retry::passes(error))
+    }
+
+    /// What is wrong, without the sink's name where that is said beside it.
+    pub fn detail(&self) -> String {
+        match self {
+            SinkError::Io { what, error, .. } => format!("{what}: {error}"),
+            other => other.to_string(),
+        }
     }
 }
 
@@ -143,6 +152,19 @@ pub trait Writer: Send {
     /// How far what was written out holds whole epochs; `None` if the sink cannot be opened there.
     fn mark(&self) -> Option<Mark> {
         None
+    }
+
+    /// Ends what of the output can be read only once it is complete, or is of many files, so that there is a mark: what follows goes to
+    /// other files. Returns the mark, as [`Writer::mark`] does. Called between epochs, and again as [`Writer::flush`] is.
+    fn prepare(&mut self) -> Result<Option<Mark>, SinkError> {
+        self.flush()?;
+        Ok(self.mark())
+    }
+
+    /// A mark of this epoch or a later one is kept for good: what was prepared up to there is shown to others, if it was not
+    /// before. Called again as [`Writer::flush`] is.
+    fn commit(&mut self, _upto: Epoch) -> Result<(), SinkError> {
+        Ok(())
     }
 
     /// Bytes that it has taken and not written out.

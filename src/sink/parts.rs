@@ -1,9 +1,12 @@
-//! A folder per partition: `PARTITIONED BY (a, b)` writes rows to `a=value/b=value/` below the path, without those columns.
+//! Part files: a folder of them per partition (`PARTITIONED BY (a, b)` writes rows to `a=value/b=value/` below the path, without
+//! those columns), and those of one folder where a file can be read only once it is complete, or is ended at some size.
 //!
-//! Values are text (`format/folder.rs`). Invariant: a row taken back goes where it was added. At most [`OPEN`] files are open,
-//! and one that ends; beyond them the one written longest ago is ended, and its partition goes on in a file of its own.
+//! Values are text (`format/folder.rs`). Invariants: a row taken back goes where it was added. At most [`OPEN`] files are open,
+//! and one that ends; beyond them the one written longest ago is ended, and its partition goes on in a file of its own. A file that can be read
+//! only once it is complete has a name that readers pass over (`_part-0.parquet`) until a mark behind it is kept (M6).
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,8 +14,9 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, Schema};
 
-use super::filesystem::{FileWriter, default_name, extension, format_of, part_name};
-use super::{SinkError, SinkSpec, Writer};
+use super::filesystem::{FileWriter, default_name, extension, format_of, in_rows, part_name};
+use super::rolling::Rolling;
+use super::{Mark, SinkError, SinkSpec, Writer};
 use crate::delta::Delta;
 use crate::format::{self, Format};
 use crate::options::PART;
@@ -21,14 +25,17 @@ use crate::time::Epoch;
 /// Files that one writer has open.
 pub(super) const OPEN: usize = 128;
 
+/// What the name of a file begins with that is not complete.
+const HIDDEN: &str = "_";
+
 /// How times are written in names.
 const TIMES: FormatOptions<'static> = FormatOptions::new()
     .with_timestamp_format(Some("%Y-%m-%dT%H:%M:%S%.3fZ"))
     .with_date_format(Some("%Y-%m-%d"))
     .with_time_format(Some("%H:%M:%S%.3f"));
 
-/// Writes partitions.
-pub(super) struct Partitioned {
+/// Writes part files.
+pub(super) struct Parts {
     /// Of what stands in the files.
     narrow: SinkSpec,
     /// The columns that stand there.
@@ -39,24 +46,51 @@ pub(super) struct Partitioned {
     root: PathBuf,
     part: usize,
     parts: usize,
-    /// What earlier runs left is gone.
-    begun: bool,
     format: &'static dyn Format,
+    /// Files are hidden until they are complete.
+    hides: bool,
+    rolling: Rolling,
+    /// What earlier runs left, or what stands behind the mark, is gone.
+    begun: bool,
     open: BTreeMap<String, (u64, FileWriter)>,
     /// Those that are to be ended, the last first.
     ending: Vec<FileWriter>,
-    /// Per partition how many files it has by now.
+    /// Complete files that no mark is behind, and those up to a mark that is not known to be kept.
+    complete: Vec<PathBuf>,
+    prepared: Vec<(Option<Epoch>, Vec<PathBuf>)>,
+    /// Per partition the number of its next file, which is never below `first`; `next` is beyond all that were given.
     files: HashMap<String, usize>,
+    first: usize,
+    next: usize,
     writes: u64,
+    /// Epochs up to this one are in complete files already.
+    held: Option<Epoch>,
+    taken: Option<Epoch>,
+    mark: Mark,
 }
 
-impl Partitioned {
-    /// Of the files `part-N` of one writer of `parts`.
-    pub(super) fn open(spec: &SinkSpec, root: &Path, part: usize, parts: usize) -> Result<Partitioned, SinkError> {
+impl Parts {
+    /// The files `part-N` of one writer of `parts`, those of an earlier run in their place until this one begins.
+    pub(super) fn open(spec: &SinkSpec, root: &Path, part: usize, parts: usize) -> Result<Parts, SinkError> {
+        let mut writer = Parts::at(spec, root, part, parts, Mark::default())?;
+        if writer.columns.is_empty() {
+            // Whether it can be written is found out now.
+            match writer.file("")?.file() {
+                // It is made when it is first written to.
+                Err(error) if error.passes() => tracing::warn!("{error}"),
+                opened => drop(opened?),
+            }
+        }
+        Ok(writer)
+    }
+
+    /// The same, gone on with behind a mark.
+    pub(super) fn at(spec: &SinkSpec, root: &Path, part: usize, parts: usize, mark: Mark) -> Result<Parts, SinkError> {
         let fields = spec.schema.fields();
         let kept: Vec<usize> = (0..fields.len()).filter(|column| !spec.partition.contains(column)).collect();
         let schema = Arc::new(Schema::new(kept.iter().map(|&column| fields[column].clone()).collect::<Vec<_>>()));
-        Ok(Partitioned {
+        let first = usize::try_from(mark.files).unwrap_or(usize::MAX);
+        Ok(Parts {
             narrow: SinkSpec { schema, partition: Vec::new(), ..spec.clone() },
             kept,
             columns: spec.partition.iter().map(|&column| (column, fields[column].name().clone())).collect(),
@@ -64,12 +98,21 @@ impl Partitioned {
             root: root.to_owned(),
             part,
             parts,
-            begun: false,
             format: format_of(spec)?,
+            hides: !in_rows(spec)?,
+            rolling: Rolling::of(&spec.options)?,
+            begun: false,
             open: BTreeMap::new(),
             ending: Vec::new(),
+            complete: Vec::new(),
+            prepared: Vec::new(),
             files: HashMap::new(),
+            first,
+            next: first,
             writes: 0,
+            held: mark.epoch,
+            taken: mark.epoch,
+            mark,
         })
     }
 
@@ -98,9 +141,13 @@ impl Partitioned {
                 let oldest = oldest.and_then(|oldest| self.open.remove(&oldest));
                 self.ending.extend(oldest.map(|(_, file)| file));
             }
-            let number = self.files.entry(folder.to_owned()).or_default();
-            let path = self.root.join(folder).join(part_name(self.part, *number, self.format));
-            *number += 1;
+            let next = self.files.entry(folder.to_owned()).or_default();
+            let number = self.first.max(*next);
+            *next = number + 1;
+            self.next = self.next.max(number + 1);
+            let name = part_name(self.part, number, self.format);
+            let name = if self.hides { format!("{HIDDEN}{name}") } else { name };
+            let path = self.root.join(folder).join(name);
             self.open.insert(folder.to_owned(), (0, FileWriter::new(&self.narrow, path, None)?));
         }
         match self.open.get_mut(folder) {
@@ -111,20 +158,90 @@ impl Partitioned {
             None => unreachable!("it was just opened"),
         }
     }
-}
 
-impl Writer for Partitioned {
-    fn begin(&mut self) -> Result<(), SinkError> {
-        if !self.begun {
-            let (part, parts) = (self.part, self.parts);
-            let columns: Vec<&str> = self.columns.iter().map(|(_, name)| name.as_str()).collect();
-            clear(&self.narrow.name, &columns, &self.root, |other| other == part || other >= parts)?;
-            self.begun = true;
+    /// Ends the files that are to be.
+    fn end(&mut self) -> Result<(), SinkError> {
+        while let Some(file) = self.ending.last_mut() {
+            file.close()?;
+            self.complete.extend(self.ending.pop().map(FileWriter::into_path));
         }
         Ok(())
     }
 
+    /// Gives the files up to an epoch, or all, the names that readers look for.
+    fn show(&mut self, upto: Option<Epoch>) -> Result<(), SinkError> {
+        while let Some((epoch, paths)) = self.prepared.first_mut() {
+            if upto.is_some_and(|upto| *epoch > Some(upto)) {
+                break;
+            }
+            while let Some(path) = paths.last() {
+                let renamed = if self.hides { std::fs::rename(path, shown(path)) } else { Ok(()) };
+                renamed.map_err(|error| failed(&self.narrow.name, "naming", path, error))?;
+                paths.pop();
+            }
+            self.prepared.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Whether a file that was found is to stand under its own name, or go: what an earlier run left, or what a mark is not behind.
+    fn fate(&self, found: &Found) -> io::Result<Fate> {
+        let ours = found.part == self.part;
+        Ok(match (self.mark == Mark::default(), ours) {
+            (true, _) if ours || found.part >= self.parts => Fate::Goes,
+            (true, _) | (false, false) => Fate::Stays,
+            (false, true) if found.number < self.first => match found.hidden {
+                true => Fate::Shows,
+                false => Fate::Stays,
+            },
+            (false, true) if found.hidden || !self.hides => Fate::Goes,
+            (false, true) => {
+                let what = "it stands behind the mark, and was shown: the output is that of another run";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+        })
+    }
+}
+
+impl Writer for Parts {
+    fn begin(&mut self) -> Result<(), SinkError> {
+        if self.begun {
+            return Ok(());
+        }
+        let being_written: Vec<&Path> = self.open.values().map(|(_, file)| file.path()).collect();
+        let columns: Vec<&str> = self.columns.iter().map(|(_, name)| name.as_str()).collect();
+        for found in parts_in(&self.narrow.name, &columns, &self.root)? {
+            let path = &found.path;
+            if being_written.contains(&path.as_path()) {
+                continue;
+            }
+            let done = self.fate(&found).and_then(|fate| match fate {
+                Fate::Stays => Ok(()),
+                Fate::Shows => std::fs::rename(path, shown(path)),
+                Fate::Goes => std::fs::remove_file(path),
+            });
+            match done {
+                // Another writer was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done.map_err(|error| {
+                    failed(&self.narrow.name, "putting in order what an earlier run left,", path, error)
+                })?,
+            }
+        }
+        // What is at hand is opened over what an earlier run left.
+        self.open.values_mut().try_for_each(|(_, file)| file.begin())?;
+        self.begun = true;
+        Ok(())
+    }
+
     fn write(&mut self, epoch: Epoch, changes: &Delta) -> Result<(), SinkError> {
+        if self.held.is_some_and(|held| epoch <= held) {
+            return Ok(());
+        }
+        self.taken = Some(epoch);
+        if self.columns.is_empty() {
+            return self.file("")?.write(epoch, changes);
+        }
         let unwritable = |error: ArrowError| SinkError::Schema {
             sink: self.narrow.name.clone(),
             what: format!("a partition has no name: {error}"),
@@ -141,6 +258,37 @@ impl Writer for Partitioned {
         Ok(())
     }
 
+    fn pass(&mut self, epoch: Epoch) {
+        self.taken = self.taken.max(Some(epoch));
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        Some(self.mark)
+    }
+
+    fn prepare(&mut self) -> Result<Option<Mark>, SinkError> {
+        self.begin()?;
+        let open = std::mem::take(&mut self.open);
+        for (folder, (written, file)) in open {
+            match file.is_empty() {
+                true => drop(self.open.insert(folder, (written, file))),
+                false => self.ending.push(file),
+            }
+        }
+        self.end()?;
+        if !self.complete.is_empty() {
+            self.first = self.next;
+            self.prepared.push((self.taken, std::mem::take(&mut self.complete)));
+        }
+        self.rolling.begun();
+        self.mark = Mark { epoch: self.taken, length: 0, files: self.first as u64 };
+        Ok(Some(self.mark))
+    }
+
+    fn commit(&mut self, upto: Epoch) -> Result<(), SinkError> {
+        self.show(Some(upto))
+    }
+
     fn gathered(&self) -> usize {
         let open = self.open.values().map(|(_, file)| file.gathered()).sum::<usize>();
         open + self.ending.iter().map(FileWriter::gathered).sum::<usize>()
@@ -148,57 +296,104 @@ impl Writer for Partitioned {
 
     fn flush(&mut self) -> Result<(), SinkError> {
         self.begin()?;
-        while let Some(file) = self.ending.last_mut() {
-            file.close()?;
-            self.ending.pop();
+        self.end()?;
+        self.open.values_mut().try_for_each(|(_, file)| file.flush())?;
+        let bytes = self.open.values().map(|(_, file)| file.bytes()).sum();
+        if self.rolling.is_due(bytes) {
+            self.prepare()?;
         }
-        self.open.values_mut().try_for_each(|(_, file)| file.flush())
+        if self.rolling.rolls() { self.show(None) } else { Ok(()) }
     }
 
     fn close(&mut self) -> Result<(), SinkError> {
-        self.flush()?;
-        self.open.values_mut().try_for_each(|(_, file)| file.close())
+        self.begin()?;
+        if self.columns.is_empty() && self.next == 0 {
+            // A run without rows leaves a file without rows.
+            self.file("")?;
+        }
+        let open = std::mem::take(&mut self.open);
+        self.ending.extend(open.into_values().map(|(_, file)| file));
+        self.prepare()?;
+        self.show(None)
     }
 
     fn leave(&mut self) -> Result<(), SinkError> {
+        let nothing = self.open.values().all(|(_, file)| !shown(file.path()).exists());
+        if self.columns.is_empty() && self.hides && nothing {
+            return self.close();
+        }
+        let open = std::mem::take(&mut self.open);
+        for (_, mut file) in open.into_values() {
+            if !self.hides {
+                file.leave()?;
+                continue;
+            }
+            let path = file.into_path();
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed(&self.narrow.name, "removing", &path, error));
+                }
+                _ => {}
+            }
+        }
         Ok(())
     }
 }
 
-/// Removes the files that writers, those that `gone` holds for, left in the partitions in an earlier run.
-fn clear(sink: &str, columns: &[&str], root: &Path, gone: impl Fn(usize) -> bool) -> Result<(), SinkError> {
-    let failed = |path: &Path, error| SinkError::Io {
-        sink: sink.to_owned(),
-        what: format!("removing what an earlier run left in {}", path.display()),
-        error,
-    };
+fn failed(sink: &str, what: &str, path: &Path, error: io::Error) -> SinkError {
+    SinkError::Io { sink: sink.to_owned(), what: format!("{what} {}", path.display()), error }
+}
+
+/// The path that a file has once it is complete.
+fn shown(path: &Path) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(name.strip_prefix(HIDDEN).unwrap_or(&name))
+}
+
+/// What becomes of a file that stands there.
+enum Fate {
+    Stays,
+    Shows,
+    Goes,
+}
+
+/// A part file that stands there.
+struct Found {
+    path: PathBuf,
+    part: usize,
+    number: usize,
+    hidden: bool,
+}
+
+/// The part files in a folder, or in its folders by these columns, of any format.
+fn parts_in(sink: &str, columns: &[&str], root: &Path) -> Result<Vec<Found>, SinkError> {
+    let looking = |path: &Path, error| failed(sink, "looking for what an earlier run left in", path, error);
     let columns: Vec<String> = columns.iter().map(|column| format::folder(column, Some(""), "none")).collect();
-    let mut open = vec![(root.to_owned(), 0)];
+    let (mut open, mut all) = (vec![(root.to_owned(), 0)], Vec::new());
     while let Some((folder, depth)) = open.pop() {
         let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            entries => entries.map_err(|error| failed(&folder, error))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(|error| looking(&folder, error))?,
         };
         for entry in entries {
-            let path = entry.map_err(|error| failed(&folder, error))?.path();
+            let path = entry.map_err(|error| looking(&folder, error))?.path();
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             match columns.get(depth) {
                 Some(column) if name.starts_with(column) => open.push((path, depth + 1)),
-                None if part_of(&name).is_some_and(&gone) => match std::fs::remove_file(&path) {
-                    // Another writer was faster.
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&path, error)),
-                    _ => {}
-                },
+                None => all.extend(found(path, &name)),
                 _ => {}
             }
         }
     }
-    Ok(())
+    Ok(all)
 }
 
-/// The writer that a file is of, whatever its format.
-fn part_of(name: &str) -> Option<usize> {
-    let (stem, kind) = name.strip_prefix(PART)?.split_once('.')?;
-    let part = stem.split_once('-').map_or(stem, |(part, _)| part);
-    format::FORMATS.iter().any(|format| extension(*format) == kind).then(|| part.parse().ok())?
+/// What a file is by its name, if that is a part's.
+fn found(path: PathBuf, name: &str) -> Option<Found> {
+    let bare = name.strip_prefix(HIDDEN);
+    let (stem, kind) = bare.unwrap_or(name).strip_prefix(PART)?.split_once('.')?;
+    let (part, number) = stem.split_once('-').unwrap_or((stem, "0"));
+    let (part, number) = (part.parse().ok()?, number.parse().ok()?);
+    let known = format::FORMATS.iter().any(|format| extension(*format) == kind);
+    known.then_some(Found { path, part, number, hidden: bare.is_some() })
 }

@@ -1,11 +1,12 @@
 //! A file that takes the place of what an earlier run left, once there is something to put there.
 //!
-//! Invariant: opening changes nothing of what is there (it makes the file if there is none, so that a place that cannot be
-//! written is found out). The old contents go when it begins: with the first bytes at the latest.
+//! Invariants: opening changes nothing of what is there (it makes the file if there is none, so that a place that cannot be
+//! written is found out). The old contents go when it begins: with the first bytes at the latest. What is written at once is there
+//! whole or not at all, also while there is no room for it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::drain;
@@ -31,6 +32,8 @@ fn is_read(path: &Path) -> io::Result<Option<File>> {
 #[derive(Debug)]
 pub(crate) struct Replaced {
     file: File,
+    /// No pipe or device.
+    regular: bool,
     begun: bool,
     /// Bytes of this run.
     length: u64,
@@ -43,7 +46,8 @@ impl Replaced {
     pub(crate) fn open(path: &Path) -> io::Result<Replaced> {
         let _read = is_read(path)?;
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        Ok(Replaced { file, begun: false, length: 0, there: 0 })
+        let regular = file.metadata()?.is_file();
+        Ok(Replaced { file, regular, begun: false, length: 0, there: 0 })
     }
 
     /// Opens it to go on behind so many of its bytes. If nothing but `end` stands behind them that goes; anything else is what this
@@ -63,7 +67,17 @@ impl Replaced {
                 there = length;
             }
         }
-        Ok(Replaced { file, begun: true, length, there })
+        Ok(Replaced { file, regular: true, begun: true, length, there })
+    }
+
+    /// Whether it is what stands at that path, and not moved away or removed.
+    pub(crate) fn stands_at(&self, path: &Path) -> bool {
+        let same = || {
+            let (ours, found) = (self.file.metadata()?, std::fs::metadata(path)?);
+            Ok((ours.dev(), ours.ino()) == (found.dev(), found.ino()))
+        };
+        // What cannot be looked at is not known to be gone.
+        !self.regular || same().unwrap_or_else(|error: io::Error| error.kind() != io::ErrorKind::NotFound)
     }
 
     /// Nothing stands behind what was written.
@@ -95,7 +109,7 @@ impl Replaced {
 
     /// What it held is gone. A pipe or a device holds nothing.
     pub(crate) fn begin(&mut self) -> io::Result<()> {
-        if !self.begun && self.file.metadata()?.is_file() {
+        if !self.begun && self.regular {
             self.file.set_len(0)?;
         }
         self.begun = true;
@@ -104,10 +118,10 @@ impl Replaced {
 
     /// Whether it holds what another run left there.
     pub(crate) fn is_old(&self) -> bool {
-        !self.begun && self.file.metadata().is_ok_and(|found| found.is_file() && found.len() > 0)
+        !self.begun && self.regular && self.file.metadata().is_ok_and(|found| found.len() > 0)
     }
 
-    /// Writes out what is in a buffer; what did not go stays in it. Returns how long the file is.
+    /// Writes out what is in a buffer; what did not go stays in it: of a file all of it. Returns how long the file is.
     pub(crate) fn write(&mut self, buffer: &mut Vec<u8>) -> io::Result<u64> {
         self.begin()?;
         if self.there > self.length {
@@ -115,6 +129,16 @@ impl Replaced {
         }
         if self.there > 0 {
             self.file.seek(SeekFrom::Start(self.length))?;
+        }
+        if self.regular {
+            if let Err(error) = self.file.write_all(buffer) {
+                self.file.set_len(self.length)?;
+                self.file.seek(SeekFrom::Start(self.length))?;
+                return Err(error);
+            }
+            self.length += buffer.len() as u64;
+            buffer.clear();
+            return Ok(self.length);
         }
         let before = buffer.len();
         let written = drain(buffer, &mut self.file);

@@ -106,7 +106,7 @@ fn retractions_say_what_and_when() {
 
 /// The formats that are written.
 fn written() -> impl Iterator<Item = &'static dyn format::Format> {
-    let read_only = ["raw", "regex", "grok"];
+    let read_only = ["raw", "regex", "grok", "debezium-json"];
     format::FORMATS.iter().copied().filter(move |format| !read_only.contains(&format.name()))
 }
 
@@ -296,6 +296,60 @@ fn what_an_earlier_run_left_goes_when_the_run_has_come_to_something() {
             }
         }
     }
+}
+
+#[test]
+fn part_files_are_ended_from_a_size_on_and_hidden_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = |place: &std::path::Path| -> BTreeSet<String> {
+        let entries = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.map(|name| name.to_string_lossy().into_owned()).collect()
+    };
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    for (name, shown) in [("parquet", "parquet"), ("json", "json"), ("csv", "csv")] {
+        let path = format!("{}/", folder.path().join(name).display());
+        let size = if name == "parquet" { "1 MiB" } else { "40" };
+        let options = [("path", path.as_str()), ("format", name), ("sink.rolling-policy.file-size", size)];
+        let given = spec(&filesystem::Filesystem, false, &options);
+        // What an earlier run left goes at the beginning, and what was not shown too.
+        std::fs::create_dir_all(&path).unwrap();
+        for old in ["part-0-3", "_part-0-4", "part-5"] {
+            std::fs::write(folder.path().join(name).join(format!("{old}.{shown}")), "old").unwrap();
+        }
+        let mut writer = given.connector.open(&given, 0, 1).unwrap();
+        writer.begin().unwrap();
+        let row = |n: i64| delta(&[(Some(n), "text", 0.5, 0)], None);
+        for n in 0..2 {
+            writer.write(Epoch::at(n), &row(n)).unwrap();
+        }
+        writer.flush().unwrap();
+        if name == "parquet" {
+            // Rows of Parquet go to the file by row groups: it has none yet.
+            assert_eq!(names(folder.path().join(name).as_path()), set(&["_part-0.parquet"]));
+            writer.prepare().unwrap();
+            assert_eq!(names(folder.path().join(name).as_path()), set(&["_part-0.parquet"]), "not kept yet");
+            writer.commit(Epoch::at(1)).unwrap();
+        }
+        assert_eq!(names(folder.path().join(name).as_path()), set(&[&format!("part-0.{shown}")]));
+        writer.write(Epoch::at(2), &row(2)).unwrap();
+        writer.commit(Epoch::at(1)).unwrap();
+        if name != "parquet" {
+            writer.flush().unwrap();
+        }
+        writer.close().unwrap();
+        let all = set(&[&format!("part-0.{shown}"), &format!("part-0-1.{shown}")]);
+        assert_eq!(names(folder.path().join(name).as_path()), all);
+    }
+    let one = folder.path().join("x.json");
+    let one = spec(
+        &filesystem::Filesystem,
+        false,
+        &[("path", one.to_str().unwrap()), ("sink.rolling-policy.file-size", "1")],
+    );
+    assert!(one.connector.check(&one).unwrap_err().to_string().contains("end the 'path' in '/'"));
+    let none =
+        spec(&filesystem::Filesystem, false, &[("path", "x/"), ("sink.rolling-policy.rollover-interval", "0 ms")]);
+    assert!(none.connector.check(&none).unwrap_err().to_string().contains("write 1 ms or more"));
 }
 
 /// Takes a few bytes at a time, and fails in between.

@@ -161,7 +161,9 @@ impl Connector for Filesystem {
         let open = Box::new(move |split: &SplitId, from| {
             reader(&opening, &layout, splits::file(self::path(&opening)?, split), cores, from)
         });
-        Ok(vec![Box::new(Monitored::new(&spec.name, &path, interval, look, open, start.position()))])
+        let folder = if path.contains(WILD) { splits::base(&path) } else { PathBuf::from(&path) };
+        let gone = Box::new(move || !folder.as_os_str().is_empty() && !folder.is_dir());
+        Ok(vec![Box::new(Monitored::new(&spec.name, &path, interval, (look, gone), open, start.position()))])
     }
 }
 

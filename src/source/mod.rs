@@ -113,6 +113,14 @@ impl SourceError {
     pub fn passes(&self) -> bool {
         matches!(self, SourceError::Io { error, .. } if retry::passes(error))
     }
+
+    /// What is wrong, without the source's name where that is said beside it.
+    pub fn detail(&self) -> String {
+        match self {
+            SourceError::Io { what, error, .. } => format!("{what}: {error}"),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// What a connector knows of its rows besides what they say: `column TYPE METADATA FROM 'name'`.
@@ -201,7 +209,10 @@ pub fn open_all(spec: &SourceSpec) -> Result<Vec<Box<dyn Reader>>, SourceError> 
 /// Options that every source understands.
 pub const SOURCE_OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "connector", help: "where rows come from" },
-    OptionSpec { name: "format", help: "how rows are written: json, csv, msgpack, arrow, parquet, raw, regex, grok" },
+    OptionSpec {
+        name: "format",
+        help: "how rows are written: json, csv, msgpack, arrow, parquet, raw, regex, grok, debezium-json",
+    },
     OptionSpec {
         name: "lateness",
         help: "how far behind the watermark a row is still accepted, or 'unbounded' (default 0 s)",

@@ -17,6 +17,8 @@ use crate::time::Clock;
 
 /// Looks for files.
 pub(super) type Look = Box<dyn Fn() -> io::Result<Vec<SplitId>> + Send>;
+/// Whether the folder that it looks in is not there.
+pub(super) type Gone = Box<dyn Fn() -> bool + Send>;
 /// Makes the reader of a file, from a position on.
 pub(super) type Open = Box<dyn Fn(&SplitId, Position) -> Result<Box<dyn Reader>, SourceError> + Send>;
 
@@ -27,6 +29,7 @@ pub(super) struct Monitored {
     pub(super) source: String,
     pub(super) interval: Duration,
     pub(super) look: Look,
+    pub(super) gone: Gone,
     pub(super) open: Open,
     state: State,
     standing: Arc<Standing>,
@@ -49,14 +52,14 @@ impl Monitored {
         source: &str,
         path: &str,
         interval: Duration,
-        look: Look,
+        (look, gone): (Look, Gone),
         open: Open,
         mut from: Position,
     ) -> Monitored {
         let (source, path) = (source.to_owned(), path.to_owned());
         let files = from.files.take().unwrap_or_default();
         let state = State { known: files.all().into_iter().collect(), files, from, ..State::default() };
-        Monitored { path, source, interval, look, open, state, standing: Arc::default() }
+        Monitored { path, source, interval, look, gone, open, state, standing: Arc::default() }
     }
 
     /// The file to be opened: the one at hand where this began, else the next.
@@ -84,7 +87,11 @@ impl Monitored {
         let found = match (self.look)() {
             Ok(found) => found,
             // Nothing there yet, or not any more.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !(self.gone)() => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.standing.failed(&what, &"the folder is not there: it was moved, removed, or its share is away");
+                return Ok(());
+            }
             Err(error) if self.standing.waits_for(&error) => {
                 // It looks again when it would.
                 self.standing.failed(&what, &error);

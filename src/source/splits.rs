@@ -69,7 +69,7 @@ pub(super) fn file(path: &str, split: &SplitId) -> PathBuf {
 }
 
 /// The folder that splits of a path are below.
-fn base(path: &str) -> PathBuf {
+pub(super) fn base(path: &str) -> PathBuf {
     let whole = Path::new(path);
     if path.contains(WILD) && std::fs::metadata(path).is_err() {
         let plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(WILD);

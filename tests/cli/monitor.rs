@@ -92,6 +92,56 @@ fn a_source_and_its_splits_tell_how_they_stand() {
     assert_eq!(run.ends().code(), Some(0), "{:?}", run.said);
 }
 
+/// What is moved away while it is written, or watched, is told of, and what follows goes on in its place.
+#[test]
+fn what_is_moved_away_is_told_of_and_nothing_is_lost() {
+    let mut program = WATCHED.to_owned();
+    for (name, path) in [("rows", "rows.csv"), ("parts", "parts/"), ("by", "by/")] {
+        let (format, by) = if name == "by" { ("json", " PARTITIONED BY (k)") } else { ("csv", "") };
+        program += &format!(
+            "CREATE SINK {name}{by} WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = '{format}') AS SELECT k, n FROM t;\n"
+        );
+    }
+    let folder = folder(&program);
+    let there = |name: &str| folder.path().join(name);
+    let put = |name: &str, rows: String| {
+        fs::write(there("in/.part"), format!("k,n,ts\n{rows}")).unwrap();
+        fs::rename(there("in/.part"), there("in").join(name)).unwrap();
+    };
+    fs::create_dir(there("in")).unwrap();
+    let mut run = Running::start(command(folder.path(), &["run", "p.sql", "--listen", "127.0.0.1:0", "-w", "1"]));
+    let address = served_at(&mut run);
+    let file = |name: &str| fs::read_to_string(there(name)).unwrap_or_default();
+    let wait = |name: &str, wanted: &str| {
+        let end = Instant::now() + PATIENCE;
+        while file(name) != wanted {
+            assert!(Instant::now() < end, "{name} is {:?}, not {wanted:?}", file(name));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let all = ["rows.csv", "parts/part-0.csv", "by/k=a/part-0.json", "out.ndjson"];
+    put("a.csv", row("a", 1, 1));
+    let first = ["k,n\na,1\n", "k,n\na,1\n", "{\"n\":1}\n", "{\"k\":\"a\",\"n\":1}\n"];
+    all.iter().zip(first).for_each(|(name, wanted)| wait(name, wanted));
+    fs::rename(there("rows.csv"), there("old.csv")).unwrap();
+    fs::remove_dir_all(there("parts")).unwrap();
+    fs::remove_dir_all(there("by")).unwrap();
+    put("b.csv", row("a", 2, 2));
+    let second = ["k,n\na,2\n", "k,n\na,2\n", "{\"n\":2}\n", "{\"k\":\"a\",\"n\":1}\n{\"k\":\"a\",\"n\":2}\n"];
+    all.iter().zip(second).for_each(|(name, wanted)| wait(name, wanted));
+    assert_eq!(file("old.csv"), first[0]);
+    run.hears("sink 'rows': rows.csv was moved or removed");
+    fs::rename(there("in"), there("away")).unwrap();
+    until(&address, "/api/v1/health", "\"state\":\"retrying\",\"reason\":\"the folder is not there");
+    until(&address, "/api/v1/sources/t", "\"state\":\"retrying\",\"reason\":\"the folder is not there");
+    fs::rename(there("away"), there("in")).unwrap();
+    until(&address, "/api/v1/sources/t", "\"state\":\"running\",\"reason\":null");
+    put("c.csv", row("a", 3, 3));
+    wait("rows.csv", "k,n\na,2\na,3\n");
+    run.signal("-TERM");
+    assert_eq!(run.ends().code(), Some(0), "{:?}", run.said);
+}
+
 #[test]
 fn what_cannot_be_watched_is_refused() {
     for (program, code, told) in [

@@ -13,6 +13,7 @@ use highwater::source::Current;
 use highwater::time::Epoch;
 use proptest::prelude::*;
 
+use crate::cut::Inputs;
 use crate::oracle::{self, KEY, Row, Text};
 
 /// A change: the partition that it came by, the row's key and value, whether it adds.
@@ -33,7 +34,7 @@ fn text(key: i64, value: i64) -> Text {
 }
 
 /// Changes as they come from a source, the first of each partition behind so many others of it.
-pub(super) fn numbered(changes: &[Change], before: &mut [i64; 3]) -> (Delta, Vec<i64>) {
+fn numbered(changes: &[Change], before: &mut [i64; 3]) -> (Delta, Vec<i64>) {
     let mut number = |partition: i64| {
         let ordinal = &mut before[partition as usize];
         *ordinal += 1;
@@ -49,6 +50,17 @@ pub(super) fn numbered(changes: &[Change], before: &mut [i64; 3]) -> (Delta, Vec
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
     let diffs: Vec<i64> = changes.iter().map(|change| if change.3 { 1 } else { -1 }).collect();
     (Delta::new(batch, Some(diffs.into())), numbers)
+}
+
+/// The changes of each epoch, in batches of so many.
+pub(super) fn inputs(epochs: &[Vec<Change>], batch: usize) -> Inputs {
+    let (mut before, mut inputs) = ([0; 3], Inputs::new());
+    for (at, changes) in epochs.iter().enumerate().filter(|(_, changes)| !changes.is_empty()) {
+        let (rows, _) = numbered(changes, &mut before);
+        let piece = |start: usize| rows.slice(start, batch.min(rows.len() - start));
+        inputs.insert(Epoch::at(at as i64), vec![(0..rows.len()).step_by(batch).map(piece).collect()]);
+    }
+    inputs
 }
 
 /// What is there: whole rows by partition, or a value by key.

@@ -468,12 +468,7 @@ proptest! {
     fn d8_rows_that_come_and_go(
         epochs in changelog::epochs(), keyed in any::<bool>(), workers in 1usize..4, cuts in cuts(), batch in 1usize..9,
     ) {
-        let (mut before, mut inputs) = ([0; 3], Inputs::new());
-        for (at, changes) in epochs.iter().enumerate().filter(|(_, changes)| !changes.is_empty()) {
-            let (rows, _) = changelog::numbered(changes, &mut before);
-            let piece = |start: usize| rows.slice(start, batch.min(rows.len() - start));
-            inputs.insert(Epoch::at(at as i64), vec![(0..rows.len()).step_by(batch).map(piece).collect()]);
-        }
+        let inputs = changelog::inputs(&epochs, batch);
         let key = keyed.then(|| vec![KEY]);
         let make = |rejects: &Rejects| {
             let rejects = rejects.clone();
