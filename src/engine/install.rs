@@ -157,6 +157,12 @@ impl Inner {
                 Some(_) => {}
             }
         }
+        if let Some(source) = unit.sources.iter().find(|source| source.changelog.is_some()) {
+            return refuse(
+                format!("a unit reads the changelog '{}', whose rows may have come before it begins", source.name),
+                "declare a view of it in the program: a unit that reads a view begins with its rows",
+            );
+        }
         for read in &unit.reads {
             let stored = self.views.get(&read.name).map(|view| view.schema().clone());
             let stored = stored.or_else(|| Some(self.table_rows(&read.name)?.schema().clone()));

@@ -4,17 +4,18 @@
 //! Values pass as they are written. Invariant: an envelope that cannot be read costs itself only; `null`, which follows a deletion for
 //! the sake of compaction, is passed over.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
 use super::super::{
-    Beginning, Decoder, Decoding, Encoder, Fault, Format, FormatError, Layout, Part, Records, TextDecoding, clip,
-    oversized, read_only,
+    Beginning, Decoder, Decoding, Encoder, Fault, Format, FormatError, Layout, Mark, Part, Records, TextDecoding, clip,
+    is_text, oversized, read_only,
 };
 use super::cursor::Cursor;
 use super::envelope::members;
-use super::{Json, line_decoder};
+use super::{Json, lines};
 use crate::options::{OptionSpec, Options};
 
 /// The format `debezium-json`.
@@ -49,7 +50,8 @@ impl Format for DebeziumJson {
                 });
             }
         };
-        Ok(Decoding::Text(Arc::new(Envelopes { layout: Arc::new(layout.clone()), by_key })))
+        let layout = Arc::new(layout.clone());
+        Ok(Decoding::Text(Arc::new(Envelopes { lines: lines(&layout), layout, by_key })))
     }
 
     fn tells_changes(&self) -> bool {
@@ -65,12 +67,15 @@ impl Format for DebeziumJson {
 #[derive(Clone, Debug)]
 struct Envelopes {
     layout: Arc<Layout>,
+    /// As its rows are read.
+    lines: Arc<dyn Records>,
     /// Rows are put in by key: what one was is not needed.
     by_key: bool,
 }
 
 impl TextDecoding for Envelopes {
     fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
+        is_text(head)?;
         if !last && head.len() < 3 {
             return Ok(None);
         }
@@ -81,12 +86,20 @@ impl TextDecoding for Envelopes {
 
 impl Records for Envelopes {
     fn cut(&self, bytes: &[u8]) -> usize {
-        memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1)
+        self.lines.cut(bytes)
+    }
+
+    fn step(&self, text: &[u8], mark: &mut Mark) -> (u64, Range<usize>) {
+        self.lines.step(text, mark)
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        let rows = line_decoder(&self.layout);
-        Box::new(EnvelopeDecoder { of: self.clone(), rows, lines: Vec::new(), records: Vec::new() })
+        Box::new(EnvelopeDecoder {
+            of: self.clone(),
+            rows: self.lines.decoder(),
+            lines: Vec::new(),
+            records: Vec::new(),
+        })
     }
 }
 
