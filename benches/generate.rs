@@ -58,6 +58,7 @@ fn generate(connector: &str, options: &[(&str, &str)], columns: &[&str], events:
         decode,
         time: None,
         dedup: None,
+        changelog: None,
         arrival: None,
         sequence: false,
         schema,
