@@ -420,7 +420,11 @@ impl Source {
         let mut reading = match self.partitions[index].state.try_lock() {
             Ok(reading) => reading,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::WouldBlock) => {
+                // It may have said before this tick that there are rows: they are the next tick's.
+                self.dirty.store(true, Ordering::Release);
+                return;
+            }
         };
         let Reading { edge, told, ended, sealed, .. } = &mut *reading;
         if !*ended && !*sealed {

@@ -3,6 +3,7 @@
 mod blackhole;
 mod changes;
 mod filesystem;
+mod foldered;
 mod mark;
 #[cfg(test)]
 mod mark_tests;
@@ -22,6 +23,7 @@ use crate::options::{OptionError, OptionSpec, Options, Outputs};
 use crate::retry;
 use crate::time::Epoch;
 
+pub use foldered::Foldered;
 pub use mark::Mark;
 pub(crate) use replaced::Replaced;
 

@@ -20,7 +20,7 @@ use crate::counted::counted;
 use crate::expression::{ByPlace, Filled};
 use crate::options::{OptionSpec, Options};
 use crate::plan::{NodeId, Scalar, SinkPlan, sql_type};
-use crate::sink::{SinkConnector, SinkSpec};
+use crate::sink::{Foldered, SinkConnector, SinkSpec};
 
 /// The options that every sink understands.
 const SINK_OPTIONS: &[OptionSpec] = &[
@@ -71,10 +71,11 @@ impl Program<'_> {
         let connector = self.sink_connector(&sink.options, &sink.name)?;
         let Some(Planned { relation, names }) = self.query(&sink.query, &sink.name.value)? else { return Ok(()) };
         let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
-        let input = self.run(relation, &sink.name.value, &sink.query.tokens)?;
-        self.check_emit(&sink.query, input.0)?;
         let fields: Vec<FieldRef> =
             names.into_iter().zip(types).map(|(name, t)| Arc::new(Field::new(name, t, true))).collect();
+        let relation = foldered(relation, &table, &fields)?;
+        let input = self.run(relation, &sink.name.value, &sink.query.tokens)?;
+        self.check_emit(&sink.query, input.0)?;
         let options = options_of(&sink.options);
         self.push_sink(SinkDraft {
             partition: partition(&table, &fields)?,
@@ -119,6 +120,7 @@ impl Program<'_> {
         let declared = declared(&table, &names, &types)?;
         let relation = self.fitted(relation, &insert, &declared, &names, &types)?;
         let fields: Vec<FieldRef> = declared.iter().map(loose).collect();
+        let relation = foldered(relation, &table, &fields)?;
         let input = self.run(relation, &name.value, &insert.query.tokens)?;
         self.check_emit(&insert.query, input.0)?;
         let key = table.name.key();
@@ -314,6 +316,17 @@ impl Program<'_> {
         let Ok(node) = lowering.concat(branches, &types) else { unreachable!("columns of a node always have types") };
         (node, (0..types.len()).collect())
     }
+}
+
+/// The rows whose folders can be named; the others fail.
+fn foldered(mut relation: Relation, table: &Table, fields: &[FieldRef]) -> Result<Relation, Vec<Problem>> {
+    for place in partition(table, fields)? {
+        let (column, field) = (&mut relation.columns[place], &fields[place]);
+        if let Some(named) = Foldered::of(column, field.data_type(), field.name()) {
+            *column = Arc::new(named);
+        }
+    }
+    Ok(relation)
 }
 
 /// Refuses a partition by what is no column of a table, or twice by one.

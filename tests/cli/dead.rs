@@ -92,3 +92,28 @@ fn a_row_on_which_a_computed_column_fails_is_shown_as_it_came() {
     let expected = ("in.csv:3".to_owned(), "evaluation".to_owned(), "1,0,\"y\"\"\"".to_owned());
     assert_eq!(letters(folder.path(), program), [expected]);
 }
+
+#[test]
+fn a_folder_whose_name_would_be_too_long_costs_its_row_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = "CREATE SOURCE r (k VARCHAR, v BIGINT) WITH ('connector' = 'filesystem', 'path' = 'r.ndjson');
+        CREATE SINK made PARTITIONED BY (k) WITH ('connector' = 'filesystem', 'path' = 'made/', 'format' = 'json') AS
+        SELECT k, v FROM r;
+        CREATE TABLE told (k VARCHAR, v BIGINT) PARTITIONED BY (k)
+        WITH ('connector' = 'filesystem', 'path' = 'told/', 'format' = 'json');
+        INSERT INTO told SELECT k, v FROM r;";
+    let keys = ["a".to_owned(), "x".repeat(253), "x".repeat(254), "ö".repeat(300), "b".to_owned()];
+    let line = |(v, k): (usize, &String)| format!("{{\"k\":\"{k}\",\"v\":{v}}}\n");
+    fs::write(folder.path().join("r.ndjson"), keys.iter().enumerate().map(line).collect::<String>()).unwrap();
+    let letters = letters(folder.path(), program);
+    let reasons: Vec<&str> = letters.iter().map(|(_, reason, _)| reason.as_str()).collect();
+    assert_eq!(reasons, ["evaluation"; 4], "two rows of each sink: {letters:?}");
+    for sink in ["made", "told"] {
+        let mut folders: Vec<String> = fs::read_dir(folder.path().join(sink))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        folders.sort();
+        assert_eq!(folders, ["k=a".to_owned(), "k=b".to_owned(), format!("k={}", "x".repeat(253))], "{sink}");
+    }
+}

@@ -174,7 +174,7 @@ fn nothing_is_sent_while_the_server_has_no_room() {
     }
     let (code, said) = peer.end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("40,000 accepted, 0 rejected, the server was full 1 times"), "{said}");
+    assert!(said.contains("40,000 accepted, 0 rejected, the server was full 1 time"), "{said}");
     let lines = output("sensor --count 40000 --fast --quiet").stdout;
     let expected: Vec<Value> =
         String::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -187,7 +187,7 @@ fn what_a_server_refuses_or_loses_is_told() {
     let rows = peer.frame(Duration::from_secs(30)).unwrap().len();
     peer.acknowledge(rows - 1);
     let (code, said) = peer.end();
-    assert!(code == Some(1) && said.contains("10 rows were sent"), "{said}");
+    assert!(code == Some(1) && said.contains("frame 1 has 10 rows, the server tells of"), "{said}");
 
     let mut peer = Peer::start("sensor --count 10 --fast");
     peer.frame(Duration::from_secs(30)).unwrap();

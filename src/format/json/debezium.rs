@@ -222,7 +222,10 @@ mod tests {
     use super::*;
     use crate::format::decode_text;
 
-    fn read(kind: &str, text: &str) -> (Vec<String>, Vec<u64>, Vec<(u64, String)>, u64) {
+    /// Rows, the numbers of their records, faults with theirs, and how many records there are.
+    type Decoded = (Vec<String>, Vec<u64>, Vec<(u64, String)>, u64);
+
+    fn read(kind: &str, text: &str) -> Decoded {
         let fields = [("id", DataType::Int64), ("v", DataType::Utf8), ("_op", DataType::Utf8)];
         let schema = Arc::new(Schema::new(fields.map(|(name, kind)| Field::new(name, kind, true)).to_vec()));
         let options: Options = [("changelog".to_owned(), kind.to_owned())].into_iter().collect();
