@@ -116,6 +116,7 @@ mod tests {
         assert!(checked(&"x".repeat(253)).is_ok());
         let error = checked(&"x".repeat(254)).unwrap_err().to_string();
         assert!(error.contains("a name of 256 bytes, and 255 are the most"), "{error}");
-        assert!(checked(&"ä".repeat(42)).is_ok() && checked(&"ä".repeat(43)).is_err());
+        assert!(checked(&"ä".repeat(126)).is_ok() && checked(&"ä".repeat(127)).is_err());
+        assert!(checked(&"=".repeat(84)).is_ok() && checked(&"=".repeat(85)).is_err());
     }
 }
