@@ -356,6 +356,7 @@ impl Inner {
         if self.stopped.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.sources.iter().for_each(|source| source.refuse());
         self.tables.iter().for_each(|table| table.seal());
         let (sources, tick_ms, control) = (self.sources.clone(), self.config.tick_ms, self.control.clone());
         let gossip = self.gossip.clone();

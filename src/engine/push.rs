@@ -71,12 +71,13 @@ impl Source {
         self.inbox.as_ref().map(|inbox| &inbox.intake)
     }
 
-    /// Whether there is no room for anything now.
+    /// Whether there is no room for anything now. What takes nothing more is not full: it says so.
     pub fn full(&self) -> bool {
-        let full = self.inbox.as_ref().is_some_and(|inbox| {
-            let (rows, bytes) = self.waiting();
-            rows >= inbox.rows || bytes >= inbox.bytes
-        });
+        let full = !self.closed()
+            && self.inbox.as_ref().is_some_and(|inbox| {
+                let (rows, bytes) = self.waiting();
+                rows >= inbox.rows || bytes >= inbox.bytes
+            });
         if full {
             self.wake();
         }

@@ -350,11 +350,16 @@ impl Source {
         (0..self.partitions.len()).for_each(|index| self.finish(index));
     }
 
+    /// Clients are told from now on that nothing more is taken.
+    pub(super) fn refuse(&self) {
+        self.sealed.store(true, Ordering::Release);
+    }
+
     /// Takes nothing more, and moves what was taken on its way: to `tick` of its watermark, which no partition may have
     /// reached. Answers the least epoch of its partitions, which everything that was taken is before; `None` if all have
     /// ended. Waits for those that are pushing rows just now.
     pub(super) fn seal(&self, tick: u64) -> Option<Epoch> {
-        self.sealed.store(true, Ordering::Release);
+        self.refuse();
         let seal = |(index, partition): (usize, &Partition)| {
             let mut reading = lock(&partition.state);
             let Reading { edge, told, ended, sealed, .. } = &mut *reading;
