@@ -120,7 +120,11 @@ struct JsonRecords {
 impl TextDecoding for JsonDecoding {
     fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
         super::is_text(head)?;
-        if head.iter().take(2).any(|byte| *byte == 0) {
+        // RFC 4627, section 3: text begins with two letters of ASCII. A byte of 0 alone costs its own line.
+        if let [0, a, 0, b, ..] | [a, 0, b, 0, ..] = head
+            && *a != 0
+            && *b != 0
+        {
             return Err(ZEROS.to_owned());
         }
         let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
@@ -210,7 +214,9 @@ mod tests {
     /// A torn line costs itself, whatever stands in it: what follows is read line by line.
     #[test]
     fn a_torn_first_line_does_not_change_how_lines_are_read() {
-        for torn in ["{", "{\"n\":", "{\"n\":{", "{\"n\":\"{[", "{}}", "{\"n\":9},", "{\n", "{\"n\":\nno"] {
+        for torn in
+            ["{", "{\"n\":", "{\"n\":{", "{\"n\":\"{[", "{}}", "{\"n\":9},", "{\n", "{\"n\":\nno", "\0", "\0}", "{\0\0"]
+        {
             let (numbers, faults) = read(&format!("{torn}\n{{\"n\":1}}\n{{\"n\":2}}\n"));
             assert!(numbers.ends_with(&[1, 2]) && !faults.is_empty(), "{torn:?}: {numbers:?} {faults:?}");
         }
