@@ -11,7 +11,7 @@ use arrow_schema::{DataType, FieldRef, Fields, SchemaRef};
 use super::cells::pair;
 use super::fit::{Fitted, Misfit, fit};
 use super::foreign::plain;
-use super::uuid::{is_uuid, texts};
+use super::uuid::{texts, wants_text};
 use super::{Came, Fault, Layout, Part, Times, batch, case_matters, expansion, listed, row_as_json};
 use crate::guard::guarded;
 
@@ -97,8 +97,8 @@ pub(super) struct Adapter {
     places: Vec<Option<usize>>,
     /// The places that there are.
     there: Vec<usize>,
-    /// The places of UUIDs that are wanted as text.
-    uuids: Vec<usize>,
+    /// The places of columns with UUIDs that are wanted as text, and what the file says of them.
+    uuids: Vec<(usize, FieldRef)>,
 }
 
 impl Adapter {
@@ -109,7 +109,8 @@ impl Adapter {
         let places: Vec<Option<usize>> = wanted.iter().map(|field| names.get(field.name().as_str()).copied()).collect();
         let there = places.iter().flatten().copied().collect();
         let text = |(field, place): (&FieldRef, &Option<usize>)| {
-            place.filter(|place| *field.data_type() == DataType::Utf8 && is_uuid(found.field(*place)))
+            let place = place.filter(|place| wants_text(found.field(*place), field.data_type()))?;
+            Some((place, FieldRef::clone(&found.fields()[place])))
         };
         let uuids = wanted.iter().zip(&places).filter_map(text).collect();
         Adapter { wanted: layout.wanted.clone(), times: layout.times.clone(), places, there, uuids }
@@ -158,9 +159,9 @@ impl Adapter {
                 columns.push(new_null_array(field.data_type(), rows));
                 continue;
             };
-            let from = match self.uuids.contains(&place) {
-                true => &texts(found.column(place)),
-                false => found.column(place),
+            let from = match self.uuids.iter().find(|(at, _)| *at == place) {
+                Some((_, uuids)) => &texts(found.column(place), uuids, field.data_type()),
+                None => found.column(place),
             };
             let Fitted { column: to, mut misfits } = fit(from, field.data_type(), &self.times)?;
             if !field.is_nullable() && to.null_count() > 0 {

@@ -22,7 +22,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::blocks::{Adapter, lost, next_batch, readable};
 use super::foreign::plain;
 use super::read_at::Cursor;
-use super::uuid::with_uuids;
+use super::uuid::{named_in, with_uuids};
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part, Parts, Spot};
 use crate::counted::counted;
 use crate::options::{OptionSpec, Options};
@@ -102,11 +102,9 @@ impl BlockDecoding for ParquetDecoding {
         let known = metadata.schema().clone();
         let roots: Vec<usize> = names.filter_map(|name| known.index_of(name).ok()).collect();
         let columns = metadata.parquet_schema().columns().iter();
-        let uuid = |column: &&ColumnDescPtr| {
-            column.path().parts().len() == 1 && matches!(column.logical_type_ref(), Some(LogicalType::Uuid))
-        };
-        let uuids: Vec<String> = columns.filter(uuid).map(|column| column.name().to_owned()).collect();
-        Adapter::of_file(&self.layout, &with_uuids(&known, &uuids))?;
+        let uuid = |column: &ColumnDescPtr| matches!(column.logical_type_ref(), Some(LogicalType::Uuid));
+        let known = with_uuids(&known, &columns.map(uuid).collect::<Vec<_>>());
+        Adapter::of_file(&self.layout, &known)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         let next = usize::try_from(from.at).unwrap_or(usize::MAX);
         Ok(Box::new(Groups {
@@ -114,7 +112,7 @@ impl BlockDecoding for ParquetDecoding {
             metadata,
             mask,
             layout: self.layout.clone(),
-            uuids,
+            known,
             next,
             passed: from.within,
             open: None,
@@ -155,8 +153,8 @@ struct Groups {
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
     layout: Layout,
-    /// The columns that hold UUIDs.
-    uuids: Vec<String>,
+    /// The columns, as which of them hold UUIDs.
+    known: SchemaRef,
     /// The next group to open, and how many of its rows are passed over.
     next: usize,
     passed: u64,
@@ -181,7 +179,7 @@ impl Groups {
             Ok(done) => builder.with_offset(done),
         };
         let reader = builder.with_row_groups(vec![group]).build().map_err(|error| error.to_string())?;
-        let found = with_uuids(&arrow_array::RecordBatchReader::schema(&reader), &self.uuids);
+        let found = named_in(&arrow_array::RecordBatchReader::schema(&reader), &self.known);
         let adapter = Adapter::new(&self.layout, &found);
         Ok(Group { reader, adapter, done, left })
     }

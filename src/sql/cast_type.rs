@@ -169,7 +169,11 @@ fn remedy(shown: &str, from: &DataType, to: &DataType) -> String {
         (DataType::Struct(_), _) => "take one of its fields: r.a".to_owned(),
         (DataType::List(_) | DataType::Map(..), _) => "take one of its items, x[1], or write CARDINALITY(x)".to_owned(),
         (DataType::Time32(_), DataType::Date32 | DataType::Timestamp(..)) => {
-            format!("write DATE '2024-01-01' + {shown}")
+            // A literal is shown without its type.
+            match shown.starts_with(|c: char| c.is_ascii_digit()) {
+                true => format!("write DATE '2024-01-01' + TIME '{shown}'"),
+                false => format!("write DATE '2024-01-01' + {shown}"),
+            }
         }
         (from, DataType::Boolean) if !from.is_string() => format!("compare it: {shown} IS NOT NULL"),
         _ => format!("write CAST(CAST({shown} AS VARCHAR) AS {})", sql_type(to)),

@@ -73,9 +73,30 @@ const DECIMAL: DataType = DataType::Decimal128(10, 0);
 const KNOWN: &str = "STRING, VARCHAR, CHAR, BOOLEAN, BYTES, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, \
     DECIMAL(p, s), DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3), ROW<...>, ARRAY<...>, MAP<..., ...>";
 
+/// How long a text is that a cast makes: `VARCHAR(n)` cuts to so many characters, `CHAR(n)` cuts or fills up to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Length {
+    /// The characters.
+    pub(super) characters: i64,
+    /// Whether what is shorter is filled up.
+    pub(super) fills: bool,
+}
+
+/// The lengths of the texts in a nested type, as one word of a cast: one for each type in it that is not nested, from the left.
+pub(super) fn lengths(word: &str) -> Option<Vec<Option<Length>>> {
+    let tokens = token::statements(word.trim_matches('`')).ok()?.into_iter().next()?;
+    let mut lengths = Vec::new();
+    let (data_type, _) = parse_with(&mut Cursor::new(&tokens), &mut lengths).ok()?;
+    data_type.is_nested().then_some(lengths)
+}
+
 /// Reads a type and whether NULL is allowed.
 pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(DataType, bool), Problem> {
-    let data_type = parse_type(cursor)?;
+    parse_with(cursor, &mut Vec::new())
+}
+
+fn parse_with(cursor: &mut Cursor<'_>, lengths: &mut Vec<Option<Length>>) -> Result<(DataType, bool), Problem> {
+    let data_type = parse_type(cursor, lengths)?;
     if cursor.eat_words(&["NOT", "NULL"]) {
         return Ok((data_type, false));
     }
@@ -84,21 +105,21 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(DataType, bool), Problem
 }
 
 /// A type, and what makes arrays of it: `INT ARRAY`.
-fn parse_type(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
-    let mut data_type = parse_item(cursor)?;
+fn parse_type(cursor: &mut Cursor<'_>, lengths: &mut Vec<Option<Length>>) -> Result<DataType, Problem> {
+    let mut data_type = parse_item(cursor, lengths)?;
     while cursor.eat_word("ARRAY") {
         data_type = DataType::List(Arc::new(Field::new("item", data_type, true)));
     }
     Ok(data_type)
 }
 
-fn parse_item(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
+fn parse_item(cursor: &mut Cursor<'_>, lengths: &mut Vec<Option<Length>>) -> Result<DataType, Problem> {
     let start = cursor.span();
     for (names, data_type) in SIMPLE {
         for name in *names {
             let words: Vec<&str> = name.split(' ').collect();
             if cursor.eat_words(&words) {
-                skip_parameters(cursor)?;
+                lengths.push(length(name, parameter(cursor)?));
                 let timed = *data_type == TIME || *name == "TIME";
                 let local = timed && read_time_zone(cursor)?;
                 let is_instant = *data_type == TIME && (local || *name == "TIMESTAMP_LTZ");
@@ -108,15 +129,18 @@ fn parse_item(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
     }
     let name = cursor.name("a type")?;
     match name.value.to_ascii_uppercase().as_str() {
-        "DECIMAL" | "NUMERIC" | "DEC" => decimal(cursor),
-        "ROW" | "STRUCT" => Ok(DataType::Struct(fields(cursor)?)),
+        "DECIMAL" | "NUMERIC" | "DEC" => {
+            lengths.push(None);
+            decimal(cursor)
+        }
+        "ROW" | "STRUCT" => Ok(DataType::Struct(fields(cursor, lengths)?)),
         "ARRAY" => {
             cursor.expect(&Token::Lt)?;
-            let (item, nullable) = parse(cursor)?;
+            let (item, nullable) = parse_with(cursor, lengths)?;
             cursor.expect_gt()?;
             Ok(DataType::List(Arc::new(Field::new("item", item, nullable))))
         }
-        "MAP" => map(cursor),
+        "MAP" => map(cursor, lengths),
         "MULTISET" => Err(Problem::at(start, format!("the type {} is not supported", name.value))
             .hint("declare a MAP<type, INT>, or an ARRAY")),
         _ => Err(Problem::at(start, format!("'{}' is not a type", name.value)).hint(format!("types are {KNOWN}"))),
@@ -124,17 +148,17 @@ fn parse_item(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
 }
 
 /// `<key, value>`.
-fn map(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
+fn map(cursor: &mut Cursor<'_>, lengths: &mut Vec<Option<Length>>) -> Result<DataType, Problem> {
     cursor.expect(&Token::Lt)?;
     let start = cursor.span();
-    let (key, _) = parse(cursor)?;
+    let (key, _) = parse_with(cursor, lengths)?;
     if key.is_nested() {
         let span = through(start, cursor.last_span());
         return Err(Problem::at(span, "the keys of a map are single values").hint("write MAP<STRING, ...>"));
     }
     cursor.expect(&Token::Comma)?;
     let start = cursor.span();
-    let (value, nullable) = parse(cursor)?;
+    let (value, nullable) = parse_with(cursor, lengths)?;
     cursor.expect_gt()?;
     if !nullable {
         let span = through(start, cursor.last_span());
@@ -143,12 +167,25 @@ fn map(cursor: &mut Cursor<'_>) -> Result<DataType, Problem> {
     Ok(map_of(&key, &value))
 }
 
-fn skip_parameters(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
-    if cursor.eat(&Token::LParen) {
-        cursor.number("a length or precision")?;
-        cursor.expect(&Token::RParen)?;
+/// A length or precision in parentheses.
+fn parameter(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Problem> {
+    if !cursor.eat(&Token::LParen) {
+        return Ok(None);
     }
-    Ok(())
+    let number = cursor.number("a length or precision")?;
+    cursor.expect(&Token::RParen)?;
+    Ok(Some(number))
+}
+
+/// How long values of a type are, if it is one of texts of a length; a CHAR without one has one character.
+fn length(name: &str, parameter: Option<u64>) -> Option<Length> {
+    let fills = matches!(name, "CHAR" | "CHARACTER");
+    let characters = match name {
+        "VARCHAR" | "CHARACTER VARYING" => parameter?,
+        _ if fills => parameter.unwrap_or(1),
+        _ => return None,
+    };
+    Some(Length { characters: i64::try_from(characters).unwrap_or(i64::MAX), fills })
 }
 
 /// Reads what is said of a time zone; whether it is the session's.
@@ -183,7 +220,7 @@ fn decimal_of(precision: u64, scale: i64) -> std::result::Result<DataType, Strin
 }
 
 /// `<a INT, b STRING>`, also `<a: INT>` and `(a INT)`.
-fn fields(cursor: &mut Cursor<'_>) -> Result<Fields, Problem> {
+fn fields(cursor: &mut Cursor<'_>, lengths: &mut Vec<Option<Length>>) -> Result<Fields, Problem> {
     let round = cursor.eat(&Token::LParen);
     if !round {
         cursor.expect(&Token::Lt)?;
@@ -195,7 +232,7 @@ fn fields(cursor: &mut Cursor<'_>) -> Result<Fields, Problem> {
         if fields.iter().any(|field| field.name().eq_ignore_ascii_case(&name.value)) {
             return Err(Problem::at(name.span, format!("the field '{}' is there twice", name.value)));
         }
-        let (data_type, nullable) = parse(cursor)?;
+        let (data_type, nullable) = parse_with(cursor, lengths)?;
         if let Token::SingleQuotedString(_) = cursor.peek() {
             cursor.next();
         }
@@ -334,6 +371,27 @@ mod tests {
             assert_eq!(read(text).unwrap(), (expected, true), "{text}");
         }
         assert_eq!(read("INT NOT NULL").unwrap(), (DataType::Int32, false));
+    }
+
+    #[test]
+    fn texts_have_lengths_within_types_too() {
+        let (cut, filled) =
+            (|n| Some(Length { characters: n, fills: false }), |n| Some(Length { characters: n, fills: true }));
+        for (text, expected) in [
+            ("`ARRAY < VARCHAR ( 3 ) >`", vec![cut(3)]),
+            (
+                "ROW<char INT, b CHAR(2), c ARRAY<CHARACTER VARYING(7)>, d CHAR, e STRING>",
+                vec![None, filled(2), cut(7), filled(1), None],
+            ),
+            (
+                "MAP<VARCHAR(1), ROW<x DECIMAL(5, 2), y TIMESTAMP(3), z CHARACTER(4)>>",
+                vec![cut(1), None, None, filled(4)],
+            ),
+            ("CHAR(4) ARRAY ARRAY", vec![filled(4)]),
+        ] {
+            assert_eq!(lengths(text), Some(expected), "{text}");
+        }
+        assert_eq!(lengths("VARCHAR(3)"), None);
     }
 
     #[test]

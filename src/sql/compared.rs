@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use arrow_array::StringArray;
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast};
@@ -23,9 +23,10 @@ use super::attempt::TRY;
 use super::cast_type;
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
-use super::functions::length;
+use super::functions::{length, mixes};
 use super::identity::readable;
 use super::scope::projected;
+use crate::expression::plain;
 use crate::format::{read_text_as, reads_text};
 use crate::plan::sql_type;
 use crate::time::Zone;
@@ -119,8 +120,12 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
                 lengths(&mut all, schema);
             }
         }
-        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "if" && args.len() == 3 => {
-            condition(&args[0], schema)?;
+        Expr::ScalarFunction(ScalarFunction { func, args })
+            if ["if", "nvl2"].contains(&func.name()) && args.len() == 3 =>
+        {
+            if func.name() == "if" {
+                condition(&args[0], schema)?;
+            }
             together(&mut args[1..].iter_mut().collect::<Vec<_>>(), schema)?;
         }
         Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
@@ -188,6 +193,12 @@ fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
         let texts = all.iter().zip(&types).filter(|(_, data_type)| data_type.is_string());
         texts.into_iter().try_for_each(|(text, of_text)| refuse(text, of_text, other, of_other))?;
     }
+    within(all, &types)?;
+    if types.iter().any(|data_type| matches!(data_type, DataType::Duration(_)))
+        && !all.iter().any(|expr| has_months(expr))
+    {
+        lengths(all, schema);
+    }
     let floats = types.iter().any(DataType::is_floating);
     for (expr, _) in all.iter_mut().zip(&types).filter(|(_, data_type)| floats && data_type.is_decimal()) {
         let decimal = std::mem::take(*expr);
@@ -202,6 +213,37 @@ fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses arrays, maps and rows beside each other of which one has texts where another has none.
+fn within(all: &[&mut Expr], types: &[DataType]) -> Result<()> {
+    let types: Vec<DataType> = all.iter().zip(types).map(|(expr, data_type)| without_nulls(expr, data_type)).collect();
+    let mut nested = all.iter().zip(&types).filter(|(_, data_type)| data_type.is_nested());
+    let Some((first, of_first)) = nested.next() else { return Ok(()) };
+    let Some((other, of_other)) = nested.find(|(_, data_type)| mixes(of_first, data_type)) else { return Ok(()) };
+    let (of_first, of_other) = (sql_type(of_first), sql_type(of_other));
+    let span = place_of(other).or_else(|| place_of(first)).map_or_else(Span::empty, from_planner);
+    let shown = plain(&readable(&other.human_display().to_string()));
+    let what = format!("a value of type {of_other} stands beside one of type {of_first}: a text beside what is none");
+    let hint = format!("write CAST({shown} AS {of_first}), or TRY_CAST where not every text is one (it gives NULL)");
+    Err(placed(Problem::at(span, what).hint(hint)))
+}
+
+/// The type of a value, without a type for what is written as NULL in a row.
+fn without_nulls(expr: &Expr, data_type: &DataType) -> DataType {
+    match (expr, data_type) {
+        (Expr::Literal(value, _), _) if value.is_null() && !data_type.is_nested() => DataType::Null,
+        (Expr::Alias(alias), _) => without_nulls(&alias.expr, data_type),
+        (Expr::ScalarFunction(ScalarFunction { func, args }), DataType::Struct(fields))
+            if func.name() == "row" && args.len() == fields.len() =>
+        {
+            let field = |(field, arg): (&FieldRef, &Expr)| {
+                Field::new(field.name(), without_nulls(arg, field.data_type()), true)
+            };
+            DataType::Struct(fields.iter().zip(args).map(field).collect())
+        }
+        (_, other) => other.clone(),
+    }
 }
 
 /// Intervals that are compared with each other as their lengths: part by part, as the library does, a day would be more than any

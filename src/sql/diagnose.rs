@@ -215,7 +215,7 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
         if let Some(write) = super::functions::elsewhere(name) {
             return Problem::at(span, format!("there is no function '{name}'")).hint(format!("write {write}"));
         }
-        let windows = super::table_function::WINDOW_FUNCTIONS.iter().copied();
+        let windows = super::table_function::WINDOW_FUNCTIONS.iter().chain(super::group_window::OF_WINDOWS).copied();
         let hint = super::error::nearest(name, known.functions.iter().map(String::as_str).chain(windows));
         let problem = Problem::at(span, format!("there is no function '{name}'"));
         return if hint.is_empty() { problem } else { problem.hint(format!("did you mean {}?", hint.join(", "))) };
@@ -354,9 +354,24 @@ fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> {
         let types = in_sql(types.split(" to valid types").next()?);
         let time = types.contains("TIMESTAMP") || types.contains("DATE");
         let hint = match (time, types.contains("VARCHAR")) {
+            (false, false) if types.contains("INTERVAL") => OF_INTERVALS,
             (true, _) => "write an interval: ts + INTERVAL '5' SECOND, or n * INTERVAL '1' SECOND",
             (_, true) => "write CAST(s AS BIGINT) for a number, or s || CAST(n AS VARCHAR) for a text",
             _ => "cast one of them to the type of the other",
+        };
+        return Some(at(format!("there is no {types}")).hint(hint));
+    }
+    if let Some(types) = message.split("Cannot get result type for temporal operation ").nth(1) {
+        let types = in_sql(types.split(": ").next()?);
+        return Some(at(format!("there is no {types}")).hint(OF_INTERVALS));
+    }
+    if let Some(types) = message.split("Cannot infer common argument type for comparison operation ").nth(1) {
+        let types = in_sql(types);
+        let hint = match types.contains("INTERVAL") {
+            true => {
+                "the days between two DATEs are a number, compared with one: a - b > 1; an interval is the time between TIMESTAMPs"
+            }
+            false => "cast one of them to the type of the other",
         };
         return Some(at(format!("there is no {types}")).hint(hint));
     }
@@ -393,6 +408,10 @@ fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> {
     }
     None
 }
+
+/// What to write for arithmetic that intervals have not.
+const OF_INTERVALS: &str =
+    "write n * INTERVAL '1' SECOND for an interval, and TIMESTAMPDIFF(SECOND, a, b) for a number to calculate with";
 
 /// The clause and the column of which the library says that it is neither grouped nor aggregated.
 fn ungrouped(message: &str) -> Option<(&str, &str)> {

@@ -15,6 +15,22 @@ use super::table_function::{PARTITION_BY, window_function};
 use super::walk::{self, Flow, Part};
 use super::window_node::WINDOW_COLUMNS;
 
+/// The functions that stand for a window's columns there.
+pub(super) const OF_WINDOWS: &[&str] = &[
+    "tumble_start",
+    "tumble_end",
+    "tumble_rowtime",
+    "hop_start",
+    "hop_end",
+    "hop_rowtime",
+    "cumulate_start",
+    "cumulate_end",
+    "cumulate_rowtime",
+    "session_start",
+    "session_end",
+    "session_rowtime",
+];
+
 /// Rewrites every SELECT that groups by a window function.
 pub(super) fn rewrite(query: &mut Query) -> Result<(), Problem> {
     walk::query(query, |part| match part {

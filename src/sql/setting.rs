@@ -3,7 +3,8 @@
 
 use datafusion_sql::sqlparser::tokenizer::{Span, Token};
 
-use super::error::{Problem, suggest};
+use super::error::Problem;
+use super::functions::zone_instead;
 use super::program::Program;
 use super::statement::option_name;
 use super::token::Cursor;
@@ -72,10 +73,7 @@ pub(super) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> 
     }
     if key == "table.local-time-zone" {
         let refusal = Problem::at(name.span, format!("there is no time zone '{value}'"));
-        let hint = || match suggest(&value, Zone::names(), "").filter(|hint| hint.starts_with("did")) {
-            Some(near) => near,
-            None => "zones are named like 'Europe/Berlin', or by their offset: 'GMT+02:00'".to_owned(),
-        };
+        let hint = || format!("write {}", zone_instead(&value));
         return Zone::of(&value).map(|zone| Some(Setting::Zone(zone))).ok_or_else(|| refusal.hint(hint()));
     }
     if key == "operators" {
@@ -157,7 +155,8 @@ mod tests {
         for (text, says) in [
             ("'recursion.max-iterations' = '0'", "'1000'"),
             ("'table.exec.state.ttl' = '1 h'", "use windows"),
-            ("'table.local-time-zone' = 'Europe/Berlim'", "did you mean Europe/Berlin"),
+            ("'table.local-time-zone' = 'Europe/Berlim'", "write 'Europe/Berlin'"),
+            ("'table.local-time-zone' = 'PST'", "write 'America/Los_Angeles'"),
             ("'table.local-time-zone' = 'Mars'", "'GMT+02:00'"),
             ("'operators' = 'fast'", "one of 'own', 'differential'"),
             ("'what.is.this' = '1'", "leave it out"),

@@ -46,7 +46,7 @@ fn instants_are_of_their_own_type_where_clocks_do_not_show_utc() {
 #[test]
 fn what_a_zone_cannot_be_is_refused() {
     for (text, says) in [
-        ("SET 'table.local-time-zone' = 'Europe/Berln';", "did you mean Europe/Berlin"),
+        ("SET 'table.local-time-zone' = 'Europe/Berln';", "write 'Europe/Berlin'"),
         (&format!("{CLICKS}SET 'table.local-time-zone' = 'Europe/Berlin';"), "before the first CREATE"),
     ] {
         let error = compiled(text).unwrap_err();

@@ -84,10 +84,15 @@ pub fn iso_week(days: i64) -> (i64, i64) {
 
 /// A time `months` later: the date moves, the time of day stays. Beyond the ends of time it stops there.
 pub fn plus_months_ms(ms: i64, months: i64) -> i64 {
+    checked_plus_months_ms(ms, months).unwrap_or(if months < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// The same; none beyond the ends of time.
+pub fn checked_plus_months_ms(ms: i64, months: i64) -> Option<i64> {
     // 3.6e9 months reach beyond either end of an i64 of ms from the other.
     let date = Civil::of_ms(ms).plus_months(months.clamp(-8_000_000_000, 8_000_000_000));
     let exact = i128::from(date.to_day()) * i128::from(DAY_MS) + i128::from(ms.rem_euclid(DAY_MS));
-    exact.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    i64::try_from(exact).ok()
 }
 
 #[cfg(test)]

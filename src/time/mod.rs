@@ -12,7 +12,7 @@ mod operator;
 mod pattern;
 mod zone;
 
-pub use civil::{Civil, DAY_MS, iso_week, iso_weekday, plus_months_ms};
+pub use civil::{Civil, DAY_MS, checked_plus_months_ms, iso_week, iso_weekday, plus_months_ms};
 pub use clock::{Clock, now_ms};
 pub use duration::{format_duration_ms, format_time_ms, parse_duration_ms};
 pub use epoch::Epoch;

@@ -57,7 +57,8 @@ impl Outlet {
         schema: &SchemaRef,
     ) -> Result<Outlet, Outcome> {
         let Some(found) = format::find(format) else {
-            let known = FORMATS.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+            let written = FORMATS.iter().filter(|format| format.encoder(schema, &Options::default()).is_ok());
+            let known = written.map(|format| format.name()).collect::<Vec<_>>().join(", ");
             return Err(Outcome::usage(format!("--format {format}: write one of {known}")));
         };
         let encoder = found.encoder(schema, &Options::default()).map_err(Outcome::usage)?;

@@ -8,9 +8,8 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array};
 use arrow_schema::{DataType, SortOptions};
 use datafusion_common::{Result, exec_err};
-use datafusion_expr::type_coercion::binary::type_union_resolution;
 
-use super::generic::{Call, Coerced, Generic};
+use super::generic::{Call, Coerced, Generic, common};
 use super::lists::{ItemKeys, Lists, Pool, item_of, list_of};
 use super::pieces::{MAX_MADE, too_long};
 
@@ -249,15 +248,6 @@ pub(super) fn alike(given: &[DataType]) -> Coerced {
     let items = given.iter().map(item_of).collect::<Option<Vec<_>>>()?;
     let list = list_of(&common(&items)?);
     Some((vec![list.clone(); given.len()], list))
-}
-
-/// The type that holds values of all these. A text is no number: it would be read as one, and fail if it is none.
-fn common(given: &[DataType]) -> Option<DataType> {
-    let (texts, others) =
-        given.iter().filter(|data_type| !data_type.is_null()).fold((0, 0), |(texts, others), data_type| {
-            if data_type.is_string() { (texts + 1, others) } else { (texts, others + 1) }
-        });
-    if texts > 0 && others > 0 { None } else { type_union_resolution(given) }
 }
 
 /// An array and a value of the type of its items.

@@ -65,7 +65,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// The first characters, and how many there are too few.
-fn first(text: &str, length: i64) -> (&str, usize) {
+pub(super) fn first(text: &str, length: i64) -> (&str, usize) {
     let length = usize::try_from(length).unwrap_or(0);
     match text.char_indices().nth(length) {
         Some((end, _)) => (&text[..end], 0),

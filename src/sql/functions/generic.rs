@@ -5,7 +5,39 @@ use std::hash::{Hash, Hasher};
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use datafusion_common::{Result, ScalarValue, plan_err};
+use datafusion_expr::type_coercion::binary::type_union_resolution;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use super::super::column_type::plain;
+use super::texts::TIMES;
+
+/// Whether one type is a text where the other is none, at the top or within them. A text is no number: it would be read as one, and
+/// fail if it is none.
+pub(in crate::sql) fn mixes(one: &DataType, other: &DataType) -> bool {
+    match (one, other) {
+        (one, other) if one.is_null() || other.is_null() => false,
+        (DataType::List(one), DataType::List(other)) | (DataType::Map(one, _), DataType::Map(other, _)) => {
+            mixes(one.data_type(), other.data_type())
+        }
+        (DataType::Struct(one), DataType::Struct(other)) => {
+            one.iter().zip(other).any(|(one, other)| mixes(one.data_type(), other.data_type()))
+        }
+        (one, other) => one.is_string() != other.is_string(),
+    }
+}
+
+/// The type that holds values of all these; none if some are texts and others are not. A DATE beside a TIMESTAMP is one.
+pub(super) fn common(given: &[DataType]) -> Option<DataType> {
+    let first = given.iter().find(|data_type| !data_type.is_null());
+    if first.is_some_and(|first| given.iter().any(|other| mixes(first, other))) {
+        return None;
+    }
+    // The library would have times of nanoseconds, with no room beyond the year 2262.
+    Some(match type_union_resolution(given)? {
+        time @ DataType::Timestamp(..) => plain(&time),
+        other => other,
+    })
+}
 
 /// The types that arguments are cast to, and that of the result; `None` if they do not fit.
 pub(super) type Coerced = Option<(Vec<DataType>, DataType)>;
@@ -58,6 +90,9 @@ impl Udf {
             return Ok(coerced);
         }
         let given: Vec<String> = given.iter().map(crate::plan::sql_type).collect();
+        if self.function.name == TIMES {
+            return plan_err!("there is no {}; write {}", given.join(" * "), self.function.usage);
+        }
         plan_err!(
             "{} does not take ({}); write {}",
             self.function.name.to_ascii_uppercase(),

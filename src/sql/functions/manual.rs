@@ -339,7 +339,12 @@ pub const MANUAL: &[Chapter] = &[
                 "a.b",
             ),
             e("FIND_IN_SET(s, list)", "the place in a list with commas", "FIND_IN_SET('b', 'a,b')", "2"),
-            e("LEVENSHTEIN(a, b)", "how many letters are other ones", "LEVENSHTEIN('kitten', 'sitting')", "3"),
+            e(
+                "LEVENSHTEIN(a, b)",
+                "how many letters are other ones; of some 8,192 by 8,192 letters at most, of more a row fails",
+                "LEVENSHTEIN('kitten', 'sitting')",
+                "3",
+            ),
             e("TO_HEX(n)", "HEX in lower case", "TO_HEX(255)", "ff"),
             e(
                 "REGEXP_LIKE(s, regex), REGEXP_MATCH(s, regex)",

@@ -9,9 +9,8 @@ use arrow_array::{Array, ArrayRef, MapArray, StringArray, StructArray};
 use arrow_row::Row;
 use arrow_schema::{DataType, Field, Fields, SortOptions};
 use datafusion_common::{Result, exec_err};
-use datafusion_expr::type_coercion::binary::type_union_resolution;
 
-use super::generic::{Coerced, Generic};
+use super::generic::{Coerced, Generic, common};
 use super::lists::{ItemKeys, Lists, Pool, item_of, list_of};
 use crate::counted::counted;
 
@@ -20,13 +19,12 @@ pub(super) const FUNCTIONS: &[Generic] = &[
     Generic {
         name: "map",
         aliases: &[],
-        usage: "MAP[key, value, key, value, ...]",
+        usage: "MAP[key, value, key, value, ...] of keys of one type and values of one type",
         coerce: |given| {
             if given.is_empty() || !given.len().is_multiple_of(2) {
                 return None;
             }
-            let of =
-                |odd: usize| type_union_resolution(&given.iter().skip(odd).step_by(2).cloned().collect::<Vec<_>>());
+            let of = |odd: usize| common(&given.iter().skip(odd).step_by(2).cloned().collect::<Vec<_>>());
             let (key, value) = (of(0)?, of(1)?);
             let args = (0..given.len()).map(|at| if at % 2 == 0 { key.clone() } else { value.clone() }).collect();
             Some((args, map_of(&key, &value)))
@@ -131,11 +129,11 @@ pub(super) const FUNCTIONS: &[Generic] = &[
     Generic {
         name: "map_union",
         aliases: &[],
-        usage: "MAP_UNION(map, map, ...)",
+        usage: "MAP_UNION(map, map, ...) of maps of one type",
         coerce: |given| {
             let pairs = given.iter().map(pair_of).collect::<Option<Vec<_>>>()?;
             let (keys, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-            let map = map_of(&type_union_resolution(&keys)?, &type_union_resolution(&values)?);
+            let map = map_of(&common(&keys)?, &common(&values)?);
             Some((vec![map.clone(); given.len()], map))
         },
         eval: |call| {
@@ -236,6 +234,16 @@ fn listed(map: &MapArray, items: &ArrayRef, output: &DataType) -> Result<ArrayRe
     Pool::new(&[items])?.lists(map.len(), output, |row, places| {
         let range = map.value_offsets()[row] as u32..map.value_offsets()[row + 1] as u32;
         places.extend(range);
+        Ok(map.is_valid(row).then_some(()))
+    })
+}
+
+/// The maps with each key once, with the last of its values.
+pub(super) fn last_of_each(map: &MapArray) -> Result<ArrayRef> {
+    let (keys, values) = (Pool::new(&[map.keys()])?, Pool::new(&[map.values()])?);
+    built(map.len(), map.data_type(), &keys, &values, |row, pairs| {
+        let range = map.value_offsets()[row] as usize..map.value_offsets()[row + 1] as usize;
+        pairs.extend(range.map(|at| (at, at)));
         Ok(map.is_valid(row).then_some(()))
     })
 }

@@ -7,11 +7,14 @@
 
 mod arrays;
 mod as_text;
+mod bins;
 mod bytes;
 mod calendar;
 mod decimals;
 mod elsewhere;
 mod encode;
+mod fitted;
+mod floats;
 mod function;
 mod generic;
 mod json;
@@ -52,12 +55,14 @@ pub use decimals::settled;
 pub(in crate::sql) use elsewhere::ELSEWHERE;
 pub(in crate::sql) use elsewhere::elsewhere;
 pub use function::in_zone;
+pub(in crate::sql) use generic::mixes;
 pub use manual::{Chapter, Entry, MANUAL};
 pub(in crate::sql) use maps::map_of;
 pub use planner::planners;
 pub(in crate::sql) use recast::{recast, recasts};
 pub use rewrite::rewrite_call;
 pub(in crate::sql) use texts::length;
+pub(in crate::sql) use zones::instead as zone_instead;
 pub(super) use zones::{conversion, instant_of, local_time};
 
 /// The families, one slice a file.
@@ -79,7 +84,10 @@ const FAMILIES: &[&[Function]] = &[
 /// The families whose types follow their arguments.
 const GENERIC: &[&[Generic]] = &[
     arrays::FUNCTIONS,
+    bins::FUNCTIONS,
     bytes::FUNCTIONS,
+    fitted::FUNCTIONS,
+    floats::FUNCTIONS,
     json::make::FUNCTIONS,
     maps::FUNCTIONS,
     sets::FUNCTIONS,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::tree_node::TreeNode;
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
@@ -33,6 +33,7 @@ pub fn planners(zone: Zone) -> Vec<Arc<dyn ExprPlanner>> {
             array: generic(super::arrays::FUNCTIONS, "array"),
             element: generic(super::arrays::FUNCTIONS, "array_element"),
             value: generic(super::maps::FUNCTIONS, "map_value"),
+            later: find(super::steps::FUNCTIONS, "timestampadd"),
         }),
         Arc::new(super::decimals::Decimals),
         Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
@@ -71,11 +72,12 @@ struct Syntax {
     array: Arc<ScalarUDF>,
     element: Arc<ScalarUDF>,
     value: Arc<ScalarUDF>,
+    later: Arc<ScalarUDF>,
 }
 
 impl ExprPlanner for Syntax {
     /// A text beside a truth value is read as one where it is a literal (others are refused), before anything asks for types. A DATE
-    /// that an interval moves by hours is a TIMESTAMP.
+    /// that an interval moves by hours is a TIMESTAMP; so is one with a TIME, which the library would count in nanoseconds.
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
         let compares = matches!(
@@ -94,6 +96,19 @@ impl ExprPlanner for Syntax {
             true if text(&left) && truth(&right) => (cast(left, DataType::Boolean), right),
             _ => (left, right),
         };
+        if op == BinaryOperator::Plus {
+            let is = |side: &Expr, data_type: DataType| side.get_type(schema).is_ok_and(|found| found == data_type);
+            let (clock, date) = (DataType::Time32(TimeUnit::Millisecond), DataType::Date32);
+            let joined = match () {
+                () if is(&left, date.clone()) && is(&right, clock.clone()) => Some((&left, &right)),
+                () if is(&right, date) && is(&left, clock) => Some((&right, &left)),
+                () => None,
+            };
+            if let Some((date, time)) = joined {
+                let ms = cast(time.clone(), DataType::Int32);
+                return Ok(PlannerResult::Planned(self.later.call(vec![lit("MILLISECOND"), ms, date.clone()])));
+            }
+        }
         let (left, right) = match op {
             BinaryOperator::Plus | BinaryOperator::Minus => {
                 let (from_left, from_right) = (moves_clocks(&right, schema), moves_clocks(&left, schema));

@@ -6,42 +6,33 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, ListArray, MapArray, StringArray, StructArray, TimestampMillisecondArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, ListArray, MapArray, StringArray, StructArray, TimestampMillisecondArray,
+    UInt32Array,
+};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, FieldRef, Fields};
+use arrow_select::nullif::nullif;
+use arrow_select::take::take;
 use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::super::column_type::{TIME, instant, is_instant, plain};
+use super::maps::last_of_each;
 use super::of_text;
 use super::zones::{compiled, read_instant, to_local};
 use crate::counted::counted;
 use crate::time::Zone;
 
-/// Whether a cast of nested values has values in it that are cast otherwise here than by Arrow.
+/// Whether a cast is one of these. Arrow's goes by the names of fields, has NULL for what it does not find, and where it tries has NULL for
+/// each item that does not fit instead of for the whole.
 pub(in crate::sql) fn recasts(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
-        (DataType::List(from), DataType::List(to)) | (DataType::Map(from, _), DataType::Map(to, _)) => {
-            inside(from.data_type(), to.data_type())
-        }
-        (DataType::Struct(_), DataType::Struct(_)) => inside(from, to),
+        (DataType::List(_), DataType::List(_))
+        | (DataType::Map(..), DataType::Map(..))
+        | (DataType::Struct(_), DataType::Struct(_)) => plain(from) != plain(to),
         (DataType::List(_) | DataType::Map(..) | DataType::Struct(_), to) => to.is_string(),
         _ => false,
-    }
-}
-
-fn inside(from: &DataType, to: &DataType) -> bool {
-    match (from, to) {
-        // The library goes by the names of fields, and has NULL for what it does not find.
-        (DataType::Struct(_), DataType::Struct(_)) => plain(from) != plain(to),
-        (from, to) if from.is_nested() => recasts(from, to),
-        (from, to) if from == to => false,
-        (from, to) => {
-            is_instant(from)
-                || is_instant(to)
-                || to.is_string() && matches!(from, DataType::Timestamp(..) | DataType::Boolean)
-                || of_text::reads(from, to)
-        }
     }
 }
 
@@ -110,23 +101,34 @@ fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
     match (from, to) {
         (from, to) if from == to => Ok(Arc::clone(value)),
         (DataType::List(_), DataType::List(item)) => {
+            let value = alone(value, value.as_list::<i32>().offsets(), value.as_list::<i32>().values().len())?;
             let list = value.as_list::<i32>();
             let items = one(list.values(), item.data_type(), zone)?;
             Ok(Arc::new(ListArray::try_new(Arc::clone(item), list.offsets().clone(), items, list.nulls().cloned())?))
         }
         (DataType::Map(..), DataType::Map(entries, sorted)) => {
+            let value = alone(value, value.as_map().offsets(), value.as_map().entries().len())?;
             let map = value.as_map();
             let pairs = one(&(Arc::new(map.entries().clone()) as ArrayRef), entries.data_type(), zone)?;
             let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
             let pairs = pairs.as_struct().clone();
-            Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, pairs, nulls, *sorted)?))
+            let same = pairs.column(0).data_type() == map.keys().data_type();
+            let map = MapArray::try_new(Arc::clone(entries), offsets, pairs, nulls, *sorted)?;
+            // Keys that were two may be one as the other type.
+            if same { Ok(Arc::new(map)) } else { last_of_each(&map) }
         }
         (DataType::Struct(given), DataType::Struct(wanted)) => {
             let Some(places) = members(given, wanted) else {
                 return plan_err!("a ROW of {} is not one of {}", counted(given.len(), "field"), wanted.len());
             };
             let row = value.as_struct();
-            let columns = places.into_iter().zip(wanted).map(|(at, to)| one(row.column(at), to.data_type(), zone));
+            let there = row.nulls().filter(|nulls| nulls.null_count() > 0);
+            let gone = there.map(|there| BooleanArray::new(!there.inner(), None));
+            let column = |at: usize| match &gone {
+                Some(gone) => nullif(row.column(at), gone),
+                None => Ok(Arc::clone(row.column(at))),
+            };
+            let columns = places.into_iter().zip(wanted).map(|(at, to)| one(&column(at)?, to.data_type(), zone));
             let columns = columns.collect::<Result<Vec<_>>>()?;
             let fields: Fields = wanted.iter().map(nullable).collect();
             let row = StructArray::try_new_with_length(fields, columns, row.nulls().cloned(), row.len())?;
@@ -194,6 +196,17 @@ fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
         (from, to) if of_text::reads(from, to) => of_text::column(value, to, zone),
         _ => strict(value, to),
     }
+}
+
+/// The rows of arrays or maps with what is in them and nothing else: a part of a column keeps what is in its other rows, and a NULL may
+/// keep what stood there; neither is to fail. `items` is how many there are in all.
+fn alone(value: &ArrayRef, offsets: &[i32], items: usize) -> Result<ArrayRef> {
+    let ends = offsets.first() == Some(&0) && offsets.last().is_some_and(|end| *end as usize == items);
+    let hides = |row: usize| value.is_null(row) && offsets[row] < offsets[row + 1];
+    if ends && (value.null_count() == 0 || !(0..value.len()).any(hides)) {
+        return Ok(Arc::clone(value));
+    }
+    Ok(take(value, &UInt32Array::from_iter_values(0..value.len() as u32), None)?)
 }
 
 /// Nested values as text, as Flink writes them: their parts between brackets, `[1, NULL]`, `{a=1}`, `(1, x)`.

@@ -6,7 +6,9 @@ use datafusion_sql::sqlparser::ast::{
     FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value, ValueWithSpan,
 };
 
+use super::super::column_type::lengths;
 use super::as_text::{CUT, PAD};
+use super::fitted::FITTED;
 use super::texts::TIMES;
 
 /// Functions whose first argument is a unit of time as a bare word.
@@ -48,6 +50,8 @@ pub fn rewrite_call(expr: &mut Expr) {
             if let Some((name, length)) = cut(data_type) {
                 let length = Expr::value(Value::Number(length.to_string(), false));
                 *expr = call(name, vec![expr.clone(), length]);
+            } else if let Some(named) = cut_within(data_type) {
+                *expr = call(FITTED, vec![expr.clone(), text(&named)]);
             }
         }
         _ => {}
@@ -81,6 +85,14 @@ fn cut(data_type: &DataType) -> Option<(&'static str, u64)> {
         DataType::Char(None) | DataType::Character(None) => Some((PAD, 1)),
         _ => None,
     }
+}
+
+/// A nested type in which texts have lengths, as it is written.
+fn cut_within(data_type: &DataType) -> Option<String> {
+    let DataType::Custom(name, _) = data_type else { return None };
+    let named = name.to_string();
+    let fits = lengths(&named)?.iter().any(Option::is_some);
+    fits.then(|| named.trim_matches('`').to_owned())
 }
 
 fn is_unit(unit: &DateTimeField) -> bool {
@@ -164,6 +176,11 @@ mod tests {
             ("CAST(a AS VARCHAR(3))", "__varchar(CAST(a AS VARCHAR(3)), 3)"),
             ("CAST(a AS CHAR)", "__char(CAST(a AS CHAR), 1)"),
             ("CAST(a AS VARCHAR)", "CAST(a AS VARCHAR)"),
+            (
+                "CAST(a AS `ARRAY < VARCHAR ( 3 ) >`)",
+                "__fitted(CAST(a AS `ARRAY < VARCHAR ( 3 ) >`), 'ARRAY < VARCHAR ( 3 ) >')",
+            ),
+            ("CAST(a AS `ARRAY < VARCHAR >`)", "CAST(a AS `ARRAY < VARCHAR >`)"),
             ("f(HOUR, a)", "f(HOUR, a)"),
         ] {
             assert_eq!(rewritten(written), plain);

@@ -3,10 +3,10 @@
 //! day go round at midnight, and have units shorter than a day only.
 
 use arrow_array::ArrayRef;
-use datafusion_common::{Result, plan_err};
+use datafusion_common::{Result, exec_err, plan_err};
 
 use super::function::{Args, Form, Function, Kind};
-use crate::time::{Civil, DAY_MS, Zone, iso_weekday, plus_months_ms};
+use crate::time::{Civil, DAY_MS, Zone, checked_plus_months_ms, iso_weekday, plus_months_ms};
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -15,44 +15,34 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         forms: &[
             Form::new(&[Kind::Unit, Kind::Int, Kind::Instant], Kind::Instant, |args| {
-                with_unit(args, |args, unit| {
-                    let zoned = |ms, count| match unit {
-                        Unit::Months(_) => args.zone.instant(unit.add(args.zone.local(ms), count)),
-                        _ => unit.add(ms, count),
-                    };
-                    args.instants(|row| Some(zoned(args.time(2).get(row)?, args.int(1).get(row)?)))
-                })
+                let zone = args.zone;
+                let step = |ms, unit: Unit, count| match unit {
+                    Unit::Months(_) => unit.plus(zone.local(ms), count).map(|local| zone.instant(local)),
+                    _ => unit.plus(ms, count),
+                };
+                moved(args, |row| args.time(2).get(row), step, |args, value| args.instants(value))
             })
             .checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Int, Kind::Date], Kind::Date, |args| {
-                with_unit(args, |args, unit| {
-                    args.dates(|row| {
-                        let count = args.int(1).get(row)?;
-                        of_day(args, 2, row, |ms| unit.add(ms, count))
-                    })
-                })
+                let step = |ms, unit: Unit, count| {
+                    let day = unit.plus(ms, count)?.div_euclid(DAY_MS);
+                    i32::try_from(day).is_ok().then_some(day)
+                };
+                moved(args, |row| midnight(args, row), step, |args, value| args.dates(value))
             })
             .checked(check_unit)
             .when(has_whole_days),
             Form::new(&[Kind::Unit, Kind::Int, Kind::Date], Kind::Time, |args| {
-                with_unit(args, |args, unit| {
-                    args.times(|row| {
-                        let start = i64::from(args.date(2).get(row)?).saturating_mul(DAY_MS);
-                        Some(unit.add(start, args.int(1).get(row)?))
-                    })
-                })
+                moved(args, |row| midnight(args, row), plus, |args, value| args.times(value))
             })
             .checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Int, Kind::Time], Kind::Time, |args| {
-                with_unit(args, |args, unit| {
-                    args.times(|row| Some(unit.add(args.time(2).get(row)?, args.int(1).get(row)?)))
-                })
+                moved(args, |row| args.time(2).get(row), plus, |args, value| args.times(value))
             })
             .checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Int, Kind::Clock], Kind::Clock, |args| {
-                with_unit(&args.on_first_day(2), |args, unit| {
-                    args.clocks(|row| Some(unit.add(args.time(2).get(row)?, args.int(1).get(row)?)))
-                })
+                let args = &args.on_first_day(2);
+                moved(args, |row| args.time(2).get(row), plus, |args, value| args.clocks(value))
             })
             .checked(check_clock_unit),
         ],
@@ -159,6 +149,33 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
+/// TIMESTAMPADD: `step` makes another time of that in a row, by the unit and the count, where there is one.
+fn moved(
+    args: &Args,
+    time: impl Fn(usize) -> Option<i64>,
+    step: impl Fn(i64, Unit, i64) -> Option<i64>,
+    build: impl FnOnce(&Args, &mut dyn FnMut(usize) -> Option<i64>) -> ArrayRef,
+) -> Result<ArrayRef> {
+    let unit = unit_of(args)?;
+    let value = |row: usize| {
+        let (Some(ms), Some(count)) = (time(row), args.int(1).get(row)) else { return Ok(None) };
+        match step(ms, unit, count) {
+            Some(moved) => Ok(Some(moved)),
+            None => exec_err!("what is {count} units on is beyond the times that there are"),
+        }
+    };
+    args.trying(value, build)
+}
+
+fn plus(ms: i64, unit: Unit, count: i64) -> Option<i64> {
+    unit.plus(ms, count)
+}
+
+/// The start of the day in the last argument of TIMESTAMPADD.
+fn midnight(args: &Args, row: usize) -> Option<i64> {
+    Some(i64::from(args.date(2).get(row)?).saturating_mul(DAY_MS))
+}
+
 /// TIMESTAMPDIFF of two times of which one at least is an instant; `local` says which is what clocks show.
 fn between_instants(args: &Args, local: [bool; 2]) -> Result<ArrayRef> {
     with_unit(args, |args, unit| {
@@ -223,12 +240,18 @@ impl Unit {
         if self == Unit::Week { Unit::IsoWeek } else { self }
     }
 
-    fn add(self, ms: i64, count: i64) -> i64 {
+    /// So many units on, if there is such a time.
+    fn plus(self, ms: i64, count: i64) -> Option<i64> {
         match self {
-            Unit::Ms(length) => ms.saturating_add(count.saturating_mul(length)),
-            Unit::Week | Unit::IsoWeek => ms.saturating_add(count.saturating_mul(7 * DAY_MS)),
-            Unit::Months(months) => plus_months_ms(ms, count.saturating_mul(months)),
+            Unit::Ms(length) => ms.checked_add(count.checked_mul(length)?),
+            Unit::Week | Unit::IsoWeek => ms.checked_add(count.checked_mul(7 * DAY_MS)?),
+            Unit::Months(months) => checked_plus_months_ms(ms, count.checked_mul(months)?),
         }
+    }
+
+    /// The unit behind one; the end of time if there is none.
+    fn next(self, ms: i64) -> i64 {
+        self.plus(ms, 1).unwrap_or(i64::MAX)
     }
 
     /// Whole units from `a` to `b`, towards zero.
@@ -270,7 +293,7 @@ impl Unit {
 
     fn ceil(self, ms: i64) -> i64 {
         let floor = self.floor(ms);
-        if floor == ms { ms } else { self.add(floor, 1) }
+        if floor == ms { ms } else { self.next(floor) }
     }
 
     /// The instant at which the unit began that the clocks of the zone show; hours begin anew when the clocks are changed.
@@ -286,15 +309,19 @@ impl Unit {
         let floor = self.floor_in(instant, zone);
         match self {
             _ if floor == instant => instant,
-            Unit::Ms(length) if length < DAY_MS => self.add(floor, 1),
-            _ => zone.opens(self.add(self.floor(zone.local(instant)), 1)),
+            Unit::Ms(length) if length < DAY_MS => self.next(floor),
+            _ => zone.opens(self.next(self.floor(zone.local(instant)))),
         }
     }
 }
 
 fn with_unit(args: &Args, eval: impl Fn(&Args, Unit) -> ArrayRef) -> Result<ArrayRef> {
+    Ok(eval(args, unit_of(args)?))
+}
+
+fn unit_of(args: &Args) -> Result<Unit> {
     match args.text(0).constant() {
-        Some(Some(name)) => Ok(eval(args, Unit::parse(name)?)),
+        Some(Some(name)) => Unit::parse(name),
         _ => plan_err!("the unit of time is a word like HOUR, not a column"),
     }
 }
@@ -370,7 +397,15 @@ mod tests {
         assert_eq!(date("WEEK", 2, -7).as_primitive::<Date32Type>().value(0), 7);
         assert_eq!(date("MONTH", 1, 30).as_primitive::<Date32Type>().value(0), 58);
         assert_eq!(date("HOUR", -1, 0).as_primitive::<TimestampMillisecondType>().value(0), -3_600_000);
-        assert_eq!(add("SECOND", i64::MAX, "2024-01-01"), Some(i64::MAX));
+        for (unit, count) in
+            [("SECOND", i64::MAX), ("SECOND", i64::MIN), ("YEAR", 300_000_000), ("MONTH", i64::MIN), ("WEEK", 1 << 50)]
+        {
+            for value in [time(at("2024-01-01")), ScalarValue::Date32(Some(0)).into()] {
+                let args = vec![text(unit), ScalarValue::Int64(Some(count)).into(), value];
+                let error = call("timestampadd", args, 1).unwrap_err().to_string();
+                assert!(error.contains("beyond the times that there are"), "{unit} {count}: {error}");
+            }
+        }
         let diff =
             |unit: &str, a: &str, b: &str| int("timestampdiff", vec![text(unit), time(at(a)), time(at(b))]).unwrap();
         assert_eq!(diff("SECOND", "1970-01-01 00:00:00.999", "1970-01-01 00:00:02"), 1);

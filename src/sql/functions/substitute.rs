@@ -1,4 +1,4 @@
-//! Functions that mean another expression: IF, MOD, POWER, LOG, and Flink's names for functions of DataFusion's. The optimiser puts the expression in their place, so that branches not taken are not computed.
+//! Functions that mean another expression: IF, NVL2, MOD, LOG, and Flink's names for functions of DataFusion's. The optimiser puts the expression in their place, so that branches not taken are not computed.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use datafusion_functions::{math, string};
 
 /// The names in this file.
 #[cfg(test)]
-pub(super) const NAMES: [&str; 7] = ["if", "mod", "power", "e", "log", "startswith", "endswith"];
+pub(super) const NAMES: [&str; 7] = ["if", "nvl2", "mod", "e", "log", "startswith", "endswith"];
 
 const SUBSTITUTES: &[Substitute] = &[
     Substitute {
@@ -34,6 +34,21 @@ const SUBSTITUTES: &[Substitute] = &[
         },
     },
     Substitute {
+        name: "nvl2",
+        usage: "NVL2(value, what if it is not NULL, or else)",
+        coerce: |given| match given {
+            [value, yes, no] => {
+                let common = type_union_resolution(&[yes.clone(), no.clone()])?;
+                Some((vec![value.clone(), common.clone(), common.clone()], common))
+            }
+            _ => None,
+        },
+        expr: |args| {
+            let [value, yes, no] = exactly(args)?;
+            when(value.is_not_null(), yes).otherwise(no)
+        },
+    },
+    Substitute {
         name: "mod",
         usage: "MOD(dividend, divisor) of two numbers",
         coerce: |given| match given {
@@ -48,15 +63,6 @@ const SUBSTITUTES: &[Substitute] = &[
             let [left, right] = exactly(args)?;
             Ok(binary_expr(left, Operator::Modulo, right))
         },
-    },
-    Substitute {
-        name: "power",
-        usage: "POWER(number, number)",
-        coerce: |given| {
-            let numbers = given.iter().all(|kind| kind.is_numeric() || kind.is_null());
-            (numbers && given.len() == 2).then(|| (vec![DataType::Float64; 2], DataType::Float64))
-        },
-        expr: |args| Ok(math::power().call(args)),
     },
     Substitute {
         name: "e",

@@ -1,4 +1,6 @@
-//! Text: COUNT_CHAR, SPLIT_INDEX, LOCATE, IS_ALPHA, IS_DIGIT, IS_DECIMAL. Positions count characters from 1 (SPLIT_INDEX from 0).
+//! Text: COUNT_CHAR, SPLIT_INDEX, LOCATE, IS_ALPHA, IS_DIGIT, IS_DECIMAL, LEVENSHTEIN. Positions count characters from 1 (SPLIT_INDEX from 0).
+
+use datafusion_common::{Result, exec_err};
 
 use super::function::{Form, Function, Kind};
 
@@ -38,6 +40,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
     },
     Function {
+        name: "levenshtein",
+        aliases: &[],
+        forms: &[Form::new(&[Kind::Text, Kind::Text], Kind::Int, |args| {
+            let (a, b) = (args.text(0), args.text(1));
+            args.trying(
+                |row| match (a.get(row), b.get(row)) {
+                    (Some(a), Some(b)) => distance(a, b).map(Some),
+                    _ => Ok(None),
+                },
+                |args, value| args.ints(value),
+            )
+        })],
+    },
+    Function {
         name: "is_alpha",
         aliases: &[],
         forms: &[Form::new(&[Kind::Text], Kind::Bool, |args| {
@@ -62,6 +78,38 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })],
     },
 ];
+
+/// How many pairs of letters LEVENSHTEIN looks at: those of two texts of 8,192 letters.
+const MOST_PAIRS: usize = 1 << 26;
+
+/// How many letters are to be put in, left out or changed to make one text of the other.
+fn distance(a: &str, b: &str) -> Result<i64> {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let before = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[before..], &b[before..]);
+    let behind = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[..a.len() - behind], &b[..b.len() - behind]);
+    if a.len().saturating_mul(b.len()) > MOST_PAIRS {
+        return exec_err!(
+            "LEVENSHTEIN of {} letters and {} others takes too long; at most {MOST_PAIRS} pairs of them, 8192 by 8192",
+            a.len(),
+            b.len()
+        );
+    }
+    // The distances of what was seen of `a` from every beginning of `b`.
+    let mut row: Vec<u32> = (0..=b.len() as u32).collect();
+    for (at, letter) in a.iter().enumerate() {
+        let (mut corner, mut left) = (row[0], at as u32 + 1);
+        row[0] = left;
+        for (other, above) in b.iter().zip(&mut row[1..]) {
+            let least = (corner + u32::from(letter != other)).min(left + 1).min(*above + 1);
+            corner = *above;
+            left = least;
+            *above = least;
+        }
+    }
+    Ok(i64::from(row[b.len()]))
+}
 
 /// How often the first character of `wanted` stands in `text`.
 fn count(text: &str, wanted: &str) -> i64 {

@@ -8,10 +8,9 @@ use arrow_array::types::{DurationMillisecondType, Int64Type, IntervalMonthDayNan
 use arrow_array::{Array, ArrayRef, PrimitiveArray, StringArray};
 use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion_common::{Result, ScalarValue, exec_err};
-use datafusion_expr::type_coercion::binary::type_union_resolution;
 use datafusion_expr::{Expr, lit};
 
-use super::generic::{Call, Generic};
+use super::generic::{Call, Generic, common};
 use super::lists::{Pool, list_of};
 use super::regex::compile;
 use crate::time::DAY_MS;
@@ -79,10 +78,10 @@ pub(super) const FUNCTIONS: &[Generic] = &[
     Generic {
         name: "elt",
         aliases: &[],
-        usage: "ELT(n, value, value, ...)",
+        usage: "ELT(n, value, value, ...) of values of one type",
         coerce: |given| match given {
             [at, values @ ..] if !values.is_empty() && (at.is_integer() || at.is_null()) => {
-                let value = type_union_resolution(values)?;
+                let value = common(values)?;
                 let args = std::iter::once(DataType::Int64).chain(values.iter().map(|_| value.clone()));
                 Some((args.collect(), value.clone()))
             }
@@ -101,7 +100,7 @@ pub(super) const FUNCTIONS: &[Generic] = &[
     Generic {
         name: TIMES,
         aliases: &[],
-        usage: "n * INTERVAL '1' SECOND, n a whole number",
+        usage: "n * INTERVAL '1' SECOND, n a whole number, or INTERVAL '2.5' SECOND",
         coerce: |given| match given {
             [n, DataType::Interval(_)] if n.is_integer() || n.is_null() => {
                 let interval = DataType::Interval(IntervalUnit::MonthDayNano);

@@ -8,6 +8,12 @@ const DECLARE: &str =
     "declare it in the source: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND; behind a window it is window_time";
 
 impl Lowering<'_> {
+    /// Whether a column is the event time of a node whose rows may be as late as they like.
+    fn waits_for_ever(&self, node: NodeId, column: Option<usize>) -> bool {
+        let facts = self.arena.facts(node);
+        column.is_some_and(|column| facts.time == Some(column) && facts.bounds[column].is_none())
+    }
+
     /// Why a node has no event time, and what to write instead. `what` is empty if a source has none.
     pub(super) fn lost_time(&self, node: NodeId) -> (String, &'static str) {
         let Node { op, inputs, .. } = &self.arena.nodes[node];
@@ -37,6 +43,10 @@ impl Lowering<'_> {
             Op::Rank(rank) if rank.order.first().is_some_and(|(_, options)| options.descending) => (
                 "the ranking lost it: in descending order a new row takes one back that may be as old as it likes",
                 "keep the first row (ORDER BY ts, ascending), or rank within windows: PARTITION BY window_start, window_end, ...",
+            ),
+            Op::Rank(rank) if self.waits_for_ever(inputs[0], rank.order.first().map(|(column, _)| *column)) => (
+                "the ranking lost it: its source's lateness is without bound, so a row comes or goes as late as it likes",
+                "give the source a lateness that it can live with: 'lateness' = '1 h'",
             ),
             Op::Rank(_) => (
                 "the ranking lost it: in another order than that of event time a row comes or goes as late as it likes",

@@ -56,7 +56,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "__json_value__double",
         aliases: &[],
         forms: &[Form::new(SIX, Kind::Float, |args| {
-            args.trying(scalars(args, |text| text.parse().ok()), |args, value| args.floats(value))
+            args.trying(scalars(args, double), |args, value| args.floats(value))
         })
         .checked(check)],
     },
@@ -203,6 +203,12 @@ fn texts(args: &Args) -> Result<ArrayRef> {
             Some(())
         })
     })
+}
+
+/// A DOUBLE; a number beyond them is no infinity.
+fn double(text: &str) -> Option<f64> {
+    let value: f64 = text.parse().ok()?;
+    (value.is_finite() || !text.bytes().any(|byte| byte.is_ascii_digit())).then_some(value)
 }
 
 /// A whole number, also one that is written with a fraction of zeros.
