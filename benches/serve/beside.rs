@@ -1,5 +1,7 @@
-//! Probes, scrapes and acknowledgements beside readers of a large view: those that take all they are sent as fast as it comes,
-//! again and again, and those that ask and then do not read.
+//! Probes, scrapes and acknowledgements beside readers of a large view, again and again: those that take it at the pace of a network,
+//! those that take all they are sent as fast as the processors make it, and those that ask and then do not read.
+//!
+//! All are asked in rounds, alone and beside each crowd in turn, so that what else the machine does meets all of them alike.
 //!
 //! Client and server share the machine's processors, so the client costs as little as it can: one thread for all readers, which has
 //! the kernel discard what comes.
@@ -30,7 +32,11 @@ pub struct Scale {
     /// Rows of the view.
     pub rows: usize,
     pub readers: usize,
+    /// Bytes a second that a reader takes who has a network between, if he takes anything.
+    pub pace: f64,
+    /// Of each part of a round.
     pub seconds: f64,
+    pub rounds: usize,
 }
 
 /// How long answers took, by what was asked.
@@ -41,12 +47,14 @@ pub type Asked = [Took; 3];
 pub struct Found {
     pub alone: Asked,
     pub idle: Asked,
+    /// At the pace of a network, and as fast as it goes.
+    pub paced: Asked,
     pub reading: Asked,
     /// Memory of each reader that does not read, in KiB.
     pub idle_kib: f64,
-    /// What all readers took together, in MiB a second, and the server's share of a core meanwhile.
-    pub taken_mib: f64,
-    pub cores: f64,
+    /// What all readers took together, in MiB a second, and the server's share of a core meanwhile: at their pace, and as fast as it goes.
+    pub taken_mib: [f64; 2],
+    pub cores: [f64; 2],
 }
 
 const PROGRAM: &str = "CREATE SOURCE orders (id BIGINT, name VARCHAR, amount DOUBLE)
@@ -61,10 +69,12 @@ const BODY: usize = 5_000;
 const RATE: f64 = 80.0;
 /// Bytes that are taken at once.
 const BLOCK: usize = 256 << 10;
+/// How often a reader at the pace of a network takes something.
+const SLICE: Duration = Duration::from_millis(20);
 /// What the kernel discards instead of copying it (MSG_TRUNC), where it does.
 const DISCARD: i32 = if cfg!(target_os = "linux") { 0x20 } else { 0 };
 
-/// Measures alone, beside those that do not read, and beside those that do.
+/// Measures alone, beside those that do not read, and beside those that do, at a network's pace and at none.
 pub fn run(scale: Scale) -> Found {
     let server = Server::start(PROGRAM, &[]);
     let mut pusher = Connection::new(server.connect());
@@ -80,28 +90,43 @@ pub fn run(scale: Scale) -> Found {
     while server.get("/api/v1/views/large")["rows"] != scale.rows && begun.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let length = length(&server);
-    let alone = ask(&server, scale.seconds);
+    let (length, mut found) = (length(&server), Found::default());
+    for _ in 0..scale.rounds {
+        add(&mut found.alone, ask(&server, scale.seconds));
+        let before = server.memory_mib().0;
+        let idle: Vec<TcpStream> = (0..scale.readers).map(|_| narrow(&server)).collect();
+        idle.iter().for_each(|mut stream| stream.write_all(STREAM).unwrap());
+        add(&mut found.idle, ask(&server, scale.seconds));
+        let kib = (server.memory_mib().0 - before) * 1024.0 / scale.readers as f64;
+        found.idle_kib = found.idle_kib.max(kib);
+        drop(idle);
+        for (at, asked) in [&mut found.paced, &mut found.reading].into_iter().enumerate() {
+            let crowd = Crowd { readers: scale.readers, length, pace: [Some(scale.pace), None][at] };
+            let (beside, taken, cores) = beside(&server, crowd, scale.seconds);
+            add(asked, beside);
+            found.taken_mib[at] = found.taken_mib[at].max(taken / f64::from(1 << 20));
+            found.cores[at] = found.cores[at].max(cores);
+        }
+    }
+    found
+}
 
-    let before = server.memory_mib().0;
-    let idle: Vec<TcpStream> = (0..scale.readers).map(|_| narrow(&server)).collect();
-    idle.iter().for_each(|mut stream| stream.write_all(STREAM).unwrap());
-    let beside_idle = ask(&server, scale.seconds);
-    let idle_kib = (server.memory_mib().0 - before) * 1024.0 / scale.readers as f64;
-    drop(idle);
+fn add(all: &mut Asked, more: Asked) {
+    all.iter_mut().zip(more).for_each(|(all, more)| all.0.extend(more.0));
+}
 
+/// Asks beside readers; what they took a second, and the server's share of a core, too.
+fn beside(server: &Server, crowd: Crowd, seconds: f64) -> (Asked, f64, f64) {
     let (stop, stopped) = oneshot::channel();
-    let (reading, taken, cores) = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| take(&server, scale.readers, length, stopped));
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| take(server, crowd, stopped));
         std::thread::sleep(Duration::from_millis(500));
         let (cpu, begun) = (server.cpu_seconds(), Instant::now());
-        let reading = ask(&server, scale.seconds);
+        let asked = ask(server, seconds);
         let cores = (server.cpu_seconds() - cpu) / begun.elapsed().as_secs_f64();
         stop.send(()).unwrap();
-        (reading, reader.join().unwrap(), cores)
-    });
-    let taken_mib = taken / f64::from(1 << 20);
-    Found { alone, idle: beside_idle, reading, idle_kib, taken_mib, cores }
+        (asked, reader.join().unwrap(), cores)
+    })
 }
 
 fn post(source: &str, body: &str) -> Vec<u8> {
@@ -162,20 +187,37 @@ fn one(server: &Server, request: &[u8], pace: Pace, seconds: f64) -> Took {
     took
 }
 
-/// So many readers, each of which takes the view and comes again, until told to stop; how many bytes a second they took.
-fn take(server: &Server, readers: usize, length: usize, stopped: oneshot::Receiver<()>) -> f64 {
+/// Readers that read.
+#[derive(Clone, Copy)]
+struct Crowd {
+    readers: usize,
+    /// How many bytes each takes until it has the view.
+    length: usize,
+    /// How many of them a second, if not as fast as it goes.
+    pace: Option<f64>,
+}
+
+/// Each takes the view and comes again, until told to stop; how many bytes a second they took.
+fn take(server: &Server, crowd: Crowd, stopped: oneshot::Receiver<()>) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (all, taken, begun) = (LocalSet::new(), Rc::new(RefCell::new(0)), Instant::now());
-    for _ in 0..readers {
+    for number in 0..crowd.readers {
         let (address, taken) = (server.address, taken.clone());
         all.spawn_local(async move {
-            let mut block = vec![MaybeUninit::<u8>::uninit(); BLOCK];
+            let most = crowd.pace.map_or(BLOCK, |pace| (pace * SLICE.as_secs_f64()) as usize);
+            let mut block = vec![MaybeUninit::<u8>::uninit(); most];
+            // They do not come in step.
+            let share = number as f64 / crowd.readers as f64;
+            let mut slices = crowd.pace.map(|_| tokio::time::interval_at((begun + SLICE.mul_f64(share)).into(), SLICE));
             loop {
                 let stream = tokio::net::TcpStream::connect(address).await.unwrap();
                 stream.try_write(STREAM).unwrap();
-                let mut left = length as i64;
+                let mut left = crowd.length as i64;
                 // But for what differs in length from time to time.
                 while left > 1024 {
+                    if let Some(slices) = &mut slices {
+                        slices.tick().await;
+                    }
                     let read = stream
                         .async_io(Interest::READABLE, || SockRef::from(&stream).recv_with_flags(&mut block, DISCARD))
                         .await;

@@ -217,14 +217,20 @@ fn readers(table: &mut Table) {
 
 /// 100 readers of 300,000 rows.
 fn beside(table: &mut Table) {
-    let scale = beside::Scale { rows: 300_000, readers: 100, seconds: 10.0 };
+    // Together what a link of 1 Gbit/s carries.
+    let scale = beside::Scale { rows: 300_000, readers: 100, pace: f64::from(1 << 20), seconds: 5.0, rounds: 5 };
     let mut found = beside::run(scale);
     let alone = [0, 1, 2].map(|at| found.alone[at].ms(0.99));
     table.note(&format!(
         "a view of {} rows; alone p99: /livez {:.2} ms, /metrics {:.2} ms, acknowledgements {:.2} ms",
         scale.rows, alone[0], alone[1], alone[2]
     ));
-    for (who, asked) in [("that do not read", &mut found.idle), ("that read", &mut found.reading)] {
+    let crowds = [
+        ("that do not read", &mut found.idle),
+        ("that read 1 MiB/s", &mut found.paced),
+        ("that read as fast as it goes", &mut found.reading),
+    ];
+    for (who, asked) in crowds {
         for (at, what) in beside::ASKED.into_iter().enumerate() {
             let bound = if at == 2 { 2.0 * alone[at] } else { 50.0 };
             let target = (bound * 100.0).round() / 100.0;
@@ -238,8 +244,9 @@ fn beside(table: &mut Table) {
     }
     let kib = found.idle_kib;
     table.line("memory of a reader that does not read", "<= 256 KiB", &format!("{kib:.0} KiB"), kib <= 256.0);
-    table
-        .note(&format!("readers took {:.0} MiB/s together, the server used {:.2} cores", found.taken_mib, found.cores));
+    for (taken, cores) in found.taken_mib.into_iter().zip(found.cores) {
+        table.note(&format!("readers took {taken:.0} MiB/s together, the server used {cores:.2} cores"));
+    }
 }
 
 /// Two minutes, since the view's ring of changes takes the first of them to fill.

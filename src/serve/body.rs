@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::rejection::BytesRejection;
 use hyper::body::{Frame, SizeHint};
 
 use super::budget::{Budget, Held};
 use super::paced::{Pace, Wait};
+use super::problem::Problem;
 
 /// Which bound a body broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,14 @@ impl Note {
     fn hold(&self, bytes: usize) -> bool {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes)
     }
+}
+
+/// All of a body; or that it did not come so. Which bound it broke, if that is why, its note says.
+pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    body.map_err(|error| {
+        let detail = "the body breaks off, or is not cut into chunks as HTTP has it: nothing was taken";
+        Problem::new(error.status(), detail)
+    })
 }
 
 /// A body within bounds.

@@ -3,10 +3,12 @@
 //!
 //! The last quarter is for those who hold little: large bodies of some do not shut out the small ones of all others. What bodies
 //! become ([`Budget::work`]) has as much room beside them, so that those that wait do not hold up those that are decoded; they have half
-//! of theirs for that.
+//! of theirs for that. The first of the large bodies may have of the other half too: where many come at once and each lacks a little,
+//! one goes on.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -36,11 +38,39 @@ struct Share {
     much: usize,
     /// Who holds no more has little.
     little: usize,
+    /// Those who hold much, in the order in which they came, where the first of them goes on.
+    first: Option<Mutex<Line>>,
+}
+
+/// Numbers of those who wait in line, and the next one.
+#[derive(Debug, Default)]
+struct Line {
+    there: BTreeSet<u64>,
+    next: u64,
 }
 
 impl Share {
     fn new(capacity: usize, much: usize, little: usize) -> Share {
-        Share { bytes: AtomicUsize::new(0), capacity, much, little }
+        Share { bytes: AtomicUsize::new(0), capacity, much, little, first: None }
+    }
+
+    /// Whether who has that number, or is given one now, is the first of those who hold much.
+    fn is_first(&self, number: &mut Option<u64>) -> bool {
+        let Some(line) = &self.first else { return false };
+        let mut line = line.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = *number.get_or_insert_with(|| {
+            let next = line.next;
+            line.next += 1;
+            line.there.insert(next);
+            next
+        });
+        line.there.first() == Some(&number)
+    }
+
+    fn leave(&self, number: Option<u64>) {
+        if let (Some(line), Some(number)) = (&self.first, number) {
+            line.lock().unwrap_or_else(PoisonError::into_inner).there.remove(&number);
+        }
     }
 }
 
@@ -50,6 +80,8 @@ pub(super) struct Held {
     room: Arc<Room>,
     bytes: usize,
     work: bool,
+    /// Its number in the line of those who hold much.
+    number: Option<u64>,
 }
 
 fn signed(bytes: usize) -> i64 {
@@ -59,23 +91,26 @@ fn signed(bytes: usize) -> i64 {
 impl Budget {
     /// Of so many bytes; the gauges show what is held of how much.
     pub(super) fn new(capacity: usize, held: &Gauge, shown: &Gauge) -> Budget {
-        Budget::of(capacity, capacity / 4 * 3, held, shown)
+        Budget::of(Share::new(capacity, capacity / 4 * 3, LITTLE), held, shown)
     }
 
     /// The same, with room for what is made of what is held.
     pub(super) fn with_work(capacity: usize, held: &Gauge, shown: &Gauge) -> Budget {
-        Budget::of(capacity, capacity / 2, held, shown)
+        let first = Some(Mutex::default());
+        Budget::of(Share { first, ..Share::new(capacity, capacity / 2, LITTLE) }, held, shown)
     }
 
-    fn of(capacity: usize, much: usize, held: &Gauge, shown: &Gauge) -> Budget {
-        shown.set(signed(capacity));
-        let work = Share::new(capacity, capacity / 4 * 3, LITTLE_WORK);
-        Budget(Arc::new(Room { shown: held.clone(), held: Share::new(capacity, much, LITTLE), work }))
+    fn of(share: Share, held: &Gauge, shown: &Gauge) -> Budget {
+        let work = Share::new(share.capacity, share.capacity / 4 * 3, LITTLE_WORK);
+        // What is made of it has its room only where it is counted.
+        let worked = if share.first.is_some() { work.capacity } else { 0 };
+        shown.set(signed(share.capacity.saturating_add(worked)));
+        Budget(Arc::new(Room { shown: held.clone(), held: share, work }))
     }
 
     /// Nothing yet.
     pub(super) fn none(&self) -> Held {
-        Held { room: self.0.clone(), bytes: 0, work: false }
+        Held { room: self.0.clone(), bytes: 0, work: false, number: None }
     }
 
     /// Nothing yet of what is made of something that is held.
@@ -129,14 +164,16 @@ impl Held {
         if self.never(bytes) {
             return false;
         }
-        let Share { bytes: held, capacity, much, little } = self.share();
-        let most = if self.bytes + bytes <= *little { *capacity } else { *much };
-        let fits = held.fetch_add(bytes, Ordering::Relaxed) + bytes <= most;
+        let mut number = self.number;
+        let share = self.share();
+        let all = self.bytes + bytes <= share.little || share.is_first(&mut number);
+        let most = if all { share.capacity } else { share.much };
+        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= most);
+        let fits = share.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        self.number = number;
         if fits {
             self.room.shown.inc_by(signed(bytes));
             self.bytes += bytes;
-        } else {
-            held.fetch_sub(bytes, Ordering::Relaxed);
         }
         fits
     }
@@ -154,6 +191,10 @@ impl Held {
         self.share().bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.room.shown.dec_by(signed(bytes));
         self.bytes -= bytes;
+        if self.bytes == 0 {
+            let number = self.number.take();
+            self.share().leave(number);
+        }
     }
 
     /// What another holds, too.
@@ -206,5 +247,36 @@ mod tests {
         assert_eq!((waits.bytes(), gauge.get()), (812 * KIB, 1522 << 10));
         drop((waits, first, second));
         assert_eq!(gauge.get(), 0);
+    }
+
+    /// Twelve that come at once, each by a little at a time: in whatever order they ask, the first has all of its own.
+    #[test]
+    fn of_many_that_come_at_once_the_first_goes_on() {
+        let gauge = Gauge::default();
+        let budget = Budget::with_work(1 << 20, &gauge, &Gauge::default());
+        let mut all: Vec<Option<Held>> = (0..12).map(|_| Some(budget.none())).collect();
+        let mut whole = 0;
+        while all.iter().any(Option::is_some) {
+            for one in all.iter_mut().rev() {
+                let Some(held) = one else { continue };
+                // Who is refused leaves when all have asked.
+                let refused = !held.grow(40 * KIB);
+                assert!(gauge.get() <= 1 << 20, "{} bytes", gauge.get());
+                if held.bytes() >= 480 * KIB {
+                    whole += 1;
+                    *one = None;
+                } else if refused {
+                    *one = None;
+                }
+            }
+        }
+        assert!(whole >= 1 && gauge.get() == 0, "{whole} were whole");
+        // Those that ask together and are refused together are never all: the first is not among them.
+        let (mut first, mut others) = (budget.none(), [budget.none(), budget.none(), budget.none()]);
+        assert!(first.grow(100 * KIB) && others.iter_mut().all(|other| other.grow(130 * KIB)));
+        assert!(others.iter_mut().all(|other| !other.grow(200 * KIB)) && first.grow(300 * KIB));
+        drop(first);
+        // Then the next one is.
+        assert!(!others[1].grow(350 * KIB) && others[0].grow(350 * KIB));
     }
 }

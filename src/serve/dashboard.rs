@@ -119,7 +119,8 @@ pub(super) fn starting(doing: &str) -> Response {
 fn answer(at: usize, headers: &HeaderMap) -> Response {
     let (asset, tag) = (&ASSETS[at], TAGS[at].as_str());
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-    let fresh = known.is_some_and(|tags| tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag));
+    let fits = |known: &str| known == "*" || known.trim_start_matches("W/") == tag;
+    let fresh = known.is_some_and(|tags| tags.split(',').any(|known| fits(known.trim())));
     let head = [
         (header::CONTENT_TYPE, asset.kind),
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -174,5 +175,7 @@ mod tests {
         headers.insert(header::IF_NONE_MATCH, tags);
         assert_eq!(answer(1, &headers).status(), StatusCode::NOT_MODIFIED);
         assert_eq!(answer(2, &headers).status(), StatusCode::OK);
+        headers.insert(header::IF_NONE_MATCH, axum::http::HeaderValue::from_static("*"));
+        assert_eq!(answer(2, &headers).status(), StatusCode::NOT_MODIFIED);
     }
 }

@@ -14,11 +14,12 @@ use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::App;
+use super::body::whole;
 use super::limits::Limit;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape};
-use super::work::Work;
+use super::work::{self, Work};
 use crate::engine::{Pushed, Refused, Source};
 use crate::format::{ENCODINGS, Encoding};
 use crate::source::{Beside, Intake, Packing, Undecoded, Unpackable, Written};
@@ -179,8 +180,7 @@ async fn events(
     if headers.contains_key(header::EXPECT) {
         ready()?;
     }
-    let body = Bytes::from_request(request, &()).await;
-    let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let body = whole(Bytes::from_request(request, &()).await)?;
     if body.is_empty() {
         return Err(Problem::bad_request("the body is empty: send events"));
     }
@@ -192,7 +192,7 @@ async fn events(
         // It may have waited for its turn: what would be refused need not be decoded.
         ready()?;
         let mut work = Work::new(&app.bodies);
-        let body = unpacked(&headers, body, limit, &mut work)?;
+        let body = unpacked(&headers, body.clone(), limit, &mut work)?;
         let parts =
             intake.decode(written, charset, body, &beside, &mut |bytes| work.room(bytes)).map_err(
                 |error| match error {
@@ -207,7 +207,11 @@ async fn events(
             Refused::Closed => stopping(),
         })
     };
-    let pushed = if long { app.lanes.decoding.run(take).await } else { take() }?;
+    let at_once = if long { None } else { Some(take()).filter(|done| !work::crowded(done)) };
+    let pushed = match at_once {
+        Some(done) => done,
+        None => work::in_turn(&app, take).await,
+    }?;
     let taken = Taken {
         accepted: pushed.accepted,
         duplicates: pushed.duplicates,

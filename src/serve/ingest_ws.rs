@@ -380,7 +380,7 @@ impl Connection<'_> {
                             (Ok(parts), _) => (parts, work),
                             (Err(Undecoded::Unread(reason)), _) => return Attempt::Done(Err(reason)),
                             (Err(Undecoded::NoRoom), Some(never)) => return Attempt::Done(Err(never.to_owned())),
-                            (Err(Undecoded::NoRoom), None) => return Attempt::Waits(None),
+                            (Err(Undecoded::NoRoom), None) => return Attempt::Crowded,
                         }
                     }
                 };
@@ -390,13 +390,17 @@ impl Connection<'_> {
                     Err(Refused::Full(parts)) => Attempt::Waits(Some((parts, work))),
                 }
             };
-            decoded = match if long { self.lane.run(attempt).await } else { attempt() } {
+            let crowded = |attempt: &Attempt| matches!(attempt, Attempt::Crowded);
+            let at_once = if long { Attempt::Crowded } else { attempt() };
+            let done = if crowded(&at_once) { self.lane.in_turn(attempt, crowded).await } else { at_once };
+            decoded = match done {
                 Attempt::Done(taken) => {
                     self.raw.shrink(usize::MAX);
                     self.told = false;
                     return Ok(taken);
                 }
                 Attempt::Closed => return Err(End::Stops),
+                Attempt::Crowded => None,
                 Attempt::Waits(decoded) => decoded,
             };
             if !std::mem::replace(&mut self.told, true) {
@@ -451,8 +455,10 @@ impl Connection<'_> {
 enum Attempt {
     /// Its rows are taken, or cannot be read.
     Done(Result<Pushed, String>),
-    /// There is no room for it; perhaps it is decoded.
+    /// The source has no room for it; perhaps it is decoded.
     Waits(Option<(Vec<Part>, Work)>),
+    /// There is no room to decode it.
+    Crowded,
     Closed,
 }
 

@@ -69,6 +69,11 @@ impl Problem {
         Problem { kind: Some(Kind(kind)), ..self }
     }
 
+    /// Whether it is that refusal.
+    pub(super) fn is(&self, status: StatusCode, kind: &str) -> bool {
+        self.status == status && self.kind.as_ref().is_some_and(|Kind(of)| *of == kind)
+    }
+
     /// Saying this too, behind the rest.
     pub(super) fn and(mut self, more: &str) -> Problem {
         self.detail.push_str(more);

@@ -26,6 +26,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::App;
 use super::as_of::AsOf;
+use super::body::whole;
 use super::columns::{Column, columns};
 use super::ingest::{charset, unpacked};
 use super::json;
@@ -34,7 +35,7 @@ use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
 use super::view_rows;
-use super::work::Work;
+use super::work::{self, Work};
 use crate::engine::{Ended, Table};
 use crate::format::{self, Constant, Decoding, Encoding, Layout, constant};
 use crate::plan::sql_type;
@@ -160,14 +161,15 @@ async fn rules(State(app): State<App>, headers: HeaderMap, body: Body) -> Result
 }
 
 async fn put_in(app: &App, table: &Arc<Table>, headers: &HeaderMap, body: Body) -> Result<Json<Changed>, Problem> {
+    let body = whole(body)?;
     let given = || {
-        let (objects, _work) = objects(app, headers, body)?;
+        let (objects, _work) = objects(app, headers, &body)?;
         if objects.is_empty() {
             return Err(Problem::bad_request("the body has no row: write an object or an array of objects"));
         }
         read(table, &objects, Wanted::Rows, app.engine.dataflow().zone)
     };
-    let Given { rows, .. } = app.lanes.decoding.run(given).await?;
+    let Given { rows, .. } = work::in_turn(app, given).await?;
     change(app, table, Change::Upsert(rows)).await
 }
 
@@ -178,14 +180,15 @@ async fn update(
     body: Body,
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
+    let body = whole(body)?;
     let given = || {
-        let (objects, _work) = objects(&app, &headers, body)?;
+        let (objects, _work) = objects(&app, &headers, &body)?;
         if objects.is_empty() {
             return Err(Problem::bad_request("the body has no row: write the key and the columns to change"));
         }
         read(table, &objects, Wanted::Columns, app.engine.dataflow().zone)
     };
-    let Given { rows, given } = app.lanes.decoding.run(given).await?;
+    let Given { rows, given } = work::in_turn(&app, given).await?;
     change(&app, table, Change::Update { rows, given }).await
 }
 
@@ -196,15 +199,15 @@ async fn replace(
     body: Body,
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
+    let body = whole(body)?;
     let given = || {
-        let bytes = body.as_ref().map_or(0, Bytes::len);
-        let (objects, _work) = objects(&app, &headers, body)?;
-        if objects.is_empty() && bytes == 0 {
+        let (objects, _work) = objects(&app, &headers, &body)?;
+        if objects.is_empty() && body.is_empty() {
             return Err(Problem::bad_request("the body is empty: write all rows as an array of objects, [] for none"));
         }
         read(table, &objects, Wanted::Rows, app.engine.dataflow().zone)
     };
-    let Given { rows, .. } = app.lanes.decoding.run(given).await?;
+    let Given { rows, .. } = work::in_turn(&app, given).await?;
     change(&app, table, Change::Replace(rows)).await
 }
 
@@ -217,7 +220,8 @@ async fn take_out(
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let (mut objects, _work) = app.lanes.decoding.run(|| objects(&app, &headers, body)).await?;
+    let body = whole(body)?;
+    let (mut objects, _work) = work::in_turn(&app, || objects(&app, &headers, &body)).await?;
     if !query.is_empty() {
         // As rows are asked for.
         let query: Vec<(String, String)> = query
@@ -303,10 +307,9 @@ impl<'de> Deserialize<'de> for Object {
 }
 
 /// The objects of a body, and what they hold.
-fn objects(app: &App, headers: &HeaderMap, body: Body) -> Result<(Vec<Object>, Work), Problem> {
-    let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+fn objects(app: &App, headers: &HeaderMap, body: &Bytes) -> Result<(Vec<Object>, Work), Problem> {
     let mut work = Work::new(&app.bodies);
-    let body = unpacked(headers, body, app.access.limits.size(Limit::Body), &mut work)?;
+    let body = unpacked(headers, body.clone(), app.access.limits.size(Limit::Body), &mut work)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // What curl sends if it is told nothing is not meant as a form.
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -120,6 +120,21 @@ export async function deadLettersAreTold(browser) {
   await fetch(`${server.base}/api/v1/sources/events/events`, { method: "POST", headers: { "content-type": "application/x-ndjson" }, body });
   await some(([of, , , , content]) => of === "events" && content === body, "a dead letter of a source");
   assert.match(await page.textContent("#section-alerts section[aria-label='Dead letters'] .note"), /^2 rows in all; the newest 3 letters:$/);
+  // Those of one can be looked at alone, and of each the newest comes first of all.
+  await page.getByLabel("Dead letters of").selectOption("view parsed");
+  await until(page, () => document.querySelectorAll("#section-alerts .letters tbody tr").length === 1, null, "those of one view");
+  assert.equal((await letters())[0][0], "parsed");
+  await page.getByLabel("Dead letters of").selectOption("");
+  for (let n = 0; n < 5; n++) await fetch(`${server.base}/api/v1/sources/events/events`, { method: "POST", headers: { "content-type": "application/x-ndjson" }, body: `{"kind":"${"long ".repeat(80)}","n":"${n}x"}` });
+  await until(page, () => document.querySelectorAll("#section-alerts .letters tbody tr").length === 8, null, "eight letters");
+  assert.deepEqual(new Set((await letters()).slice(0, 3).map(([of]) => of)), new Set(["events", "parsed", "kept"]), "nobody's many stand before all others");
+  // At any width their text is in view, and no letter takes more than a few lines.
+  for (const width of [1600, 820, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    const boxes = await page.$$eval("#section-alerts .letters td.content code", codes => codes.map(code => [code.getBoundingClientRect().right, code.getBoundingClientRect().height, code.closest("section").getBoundingClientRect().right]));
+    assert.ok(boxes.length === 8 && boxes.every(([right, height, edge]) => right > 0 && right <= edge && height < 70), `${width}: ${JSON.stringify(boxes)}`);
+  }
+  await page.setViewportSize({ width: 1280, height: 720 });
   assert.deepEqual(seen.errors, []);
   console.log("dead letters: of a source, a view and a sink, with the expression, the reason and the row");
   await page.context().close();

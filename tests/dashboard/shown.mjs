@@ -299,6 +299,15 @@ export async function theDataflowSpeaksSql(browser) {
   await until(page, () => document.querySelectorAll("#section-dataflow .node").length > 10, null, "the graph");
   const words = await page.$$eval("#section-dataflow .node .kind", kinds => kinds.map(kind => kind.textContent));
   for (const word of ["SOURCE", "VIEW", "SINK", "TABLE", "GROUP BY · hosts"]) assert.ok(words.includes(word), `${word} of ${words}`);
+  // Texts end within their node, and none runs into another.
+  const crossed = await page.$$eval("#section-dataflow .node", nodes => nodes.flatMap(node => {
+    const body = node.querySelector(".body").getBoundingClientRect(), box = of => of.getBoundingClientRect(), [kind, name] = [node.querySelector(".kind"), node.querySelector(".name")];
+    const busy = [...node.querySelectorAll(".value")].find(value => value.textContent && box(value).top < box(name).top - 4 && box(value).left > box(kind).left + 20);
+    return box(name).right > body.right || box(kind).right > (busy ? box(busy).left : body.right) ? [node.textContent] : [];
+  }));
+  assert.deepEqual(crossed, [], "texts that do not fit");
+  // What filters is called by its condition, also that of a view that is read within.
+  assert.ok((await page.$$eval("#section-dataflow .node .name", names => names.map(name => name.textContent))).includes("type = 'user'"), "the condition of steps");
   await page.locator("#section-dataflow .node", { hasText: "GROUP BY · hosts" }).focus();
   await page.keyboard.press("Enter");
   const detail = page.locator("#section-dataflow .detail");

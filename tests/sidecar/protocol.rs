@@ -60,7 +60,9 @@ fn who_has_closed_its_side_gets_all_of_its_answer() {
     // Half a body is no body.
     let mut half = process.send(&format!("{head}{}", &body[..9]));
     half.get_ref().shutdown(Shutdown::Write).unwrap();
-    assert_eq!(answer(&mut half).0, 400);
+    let (status, _, told) = answer(&mut half);
+    let told = String::from_utf8(told).unwrap();
+    assert!(status == 400 && told.contains("the body breaks off"), "{status} {told}");
 
     // A stream goes on, and one whose client is gone does not.
     let clients = || process.json("/api/v1/health")["clients"]["sse"].as_u64().unwrap();
@@ -293,4 +295,56 @@ fn messages_come_in_fragments_with_pings_between_them() {
         );
     }
     assert_eq!(process.ask("GET", "/livez", "", "").0, 200);
+}
+
+/// What proxies, scanners and clients of one's own make send: none of it ends a connection without a word, or is taken for something else.
+#[test]
+fn the_edges_of_http_are_answered_as_its_standard_has_them() {
+    let folder = folder(PUSHED);
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    let length = ROW.len();
+    let chunked =
+        format!("transfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n{length:x};a=b\r\n{ROW}\r\n0\r\nx-sum: 1\r\n\r\n");
+    let post = |rest: &str| format!("POST {EVENTS} HTTP/1.1\r\nhost: localhost\r\n{rest}");
+    for (request, status) in [
+        (post(&chunked), 202),
+        (post("transfer-encoding: chunked\r\n\r\nzz\r\n"), 400),
+        (post("transfer-encoding: chunked\r\n\r\n0\r\n\r\n"), 400),
+        // Chunks say how long it is, and nothing that follows is taken for a request.
+        (post(&format!("content-length: 3\r\n{chunked}")), 202),
+        (post("content-length: 3\r\ncontent-length: 5\r\n\r\nabc"), 400),
+        (post("content-length: -1\r\n\r\n"), 400),
+        ("GET http://localhost/livez HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(), 200),
+        ("GET http://evil.example/livez HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(), 421),
+        ("GET http://localhost/livez HTTP/1.1\r\nhost: evil.example\r\n\r\n".to_owned(), 421),
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n".to_owned(), 421),
+        ("GET /livez HTTP/1.1\r\nhost : localhost\r\n\r\n".to_owned(), 400),
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: a\r\n b\r\n\r\n".to_owned(), 400),
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: a\0b\r\n\r\n".to_owned(), 400),
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n".to_owned(), 200),
+        ("GET /assets/../../etc/passwd HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(), 404),
+        ("GET /livez HTTP/3.0\r\n\r\n".to_owned(), 400),
+        ("TRACE /livez HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(), 405),
+        (format!("OPTIONS {EVENTS} HTTP/1.1\r\nhost: localhost\r\n\r\n"), 405),
+        ("GET / HTTP/1.1\r\nhost: localhost\r\nrange: bytes=0-9\r\n\r\n".to_owned(), 200),
+        ("GET / HTTP/1.1\r\nhost: localhost\r\nif-none-match: *\r\n\r\n".to_owned(), 304),
+        ("\u{16}\u{3}\u{1}\u{2}\0\u{1}hello".to_owned(), 400),
+    ] {
+        let (found, head, body) = answer(&mut process.send(&request));
+        assert_eq!(found, status, "{request:?}: {head}{}", String::from_utf8_lossy(&body));
+        let told = String::from_utf8_lossy(&body).to_lowercase();
+        assert!(!told.contains("failed to buffer"), "{request:?}: {told}");
+    }
+    // An answer to HEAD has the head of the other, and no body.
+    for path in ["/livez", "/metrics", "/", "/api/v1/views", "/api/v1/views/sums/rows", "/nope"] {
+        let mut asked = process.send(&format!("HEAD {path} HTTP/1.1\r\nhost: localhost\r\n\r\n{}", get("/livez")));
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            asked.read_line(&mut line).unwrap();
+        }
+        let (status, _, body) = answer(&mut asked);
+        assert_eq!((status, body.as_slice()), (200, &b"ok\n"[..]), "{path}");
+    }
+    eventually("what was taken is shown", || process.json("/api/v1/views/sums/rows")["rows"][0]["n"] == 2);
 }

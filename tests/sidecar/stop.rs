@@ -98,3 +98,66 @@ fn limits_of_the_command_line_hold_for_what_is_pushed() {
     process.terminate();
     assert_eq!(process.ends().code(), Some(0), "{:?}", process.said);
 }
+
+/// No room on a disk, or none for a file so long: what is there at the end are whole epochs, however the run ends.
+#[test]
+fn a_disk_that_is_full_has_whole_epochs() {
+    const ROWS: usize = 77;
+    const PUSHED: &str = "
+CREATE SOURCE t (i BIGINT, s VARCHAR) WITH ('connector' = 'http', 'format' = 'json');
+CREATE SINK a WITH ('connector' = 'filesystem', 'path' = 'out/a.ndjson', 'format' = 'json') AS SELECT i, s FROM t;
+CREATE SINK b WITH ('connector' = 'filesystem', 'path' = 'out/b.csv', 'format' = 'csv') AS SELECT i, s FROM t;
+CREATE SINK c WITH ('connector' = 'filesystem', 'path' = 'out/c/', 'format' = 'json') AS SELECT i, s FROM t;";
+    /// A disk of 256 KiB; unmounted when it is done with.
+    struct Disk(std::path::PathBuf);
+    impl Drop for Disk {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        }
+    }
+    for small in [true, false] {
+        let folder = folder(PUSHED);
+        let out = folder.path().join("out");
+        fs::create_dir(&out).unwrap();
+        let limited = if small { "exec" } else { "ulimit -f 150; exec" };
+        let _disk = small.then(|| Disk(out.clone()));
+        if small {
+            let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&out).output();
+            if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+                eprintln!("a full disk is not tried: mounting one of 256 KiB is not allowed here");
+                continue;
+            }
+        }
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limited} \"$0\" \"$@\""), env!("CARGO_BIN_EXE_highwater")]);
+        let args = ["-w", "1", "--stop-timeout", "1s"];
+        let mut process = Process::of(command, folder.path(), &args).serving();
+        for body in 0..60 {
+            let row = |row: usize| format!("{{\"i\":{},\"s\":\"{}\"}}\n", body * ROWS + row, "x".repeat(50));
+            let rows: String = (0..ROWS).map(row).collect();
+            // Once there is no room it may end, or take no more.
+            let Ok(mut stream) = TcpStream::connect(process.address) else { break };
+            let head = format!("POST {EVENTS} HTTP/1.0\r\ncontent-length: {}\r\n\r\n", rows.len());
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(rows.as_bytes()));
+            let _ = stream.read_to_end(&mut Vec::new());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if small {
+            eventually("it has no room", || {
+                let sinks = process.json("/api/v1/health");
+                sinks["sinks"].as_array().unwrap().iter().all(|sink| sink["state"] == "retrying")
+            });
+            process.terminate();
+        }
+        assert_eq!(process.ends().code(), Some(1), "{:?}", process.said);
+        let told = process.said.join("\n");
+        assert!(told.contains(if small { "epochs not written: writing" } else { "too large" }), "{told}");
+        for (file, before) in [("a.ndjson", 0), ("b.csv", 1), ("c/part-0.json", 0)] {
+            let text = fs::read_to_string(out.join(file)).unwrap();
+            let lines = text.lines().count();
+            assert!(text.ends_with('\n') && lines > 2 * ROWS, "{file}: {lines} lines, {:?}", text.lines().last());
+            assert_eq!((lines - before) % ROWS, 0, "{file}: {lines} lines");
+            assert!(text.lines().skip(before).enumerate().all(|(at, line)| line.contains(&at.to_string())));
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Clients that take up what they can: memory, descriptors, time. Whoever does so is refused or cut off, and everybody else,
 //! the engine first, goes on.
 
+use std::sync::Mutex;
+
 use super::*;
 
 pub(super) const PUSHED: &str = "
@@ -318,4 +320,119 @@ pub(super) fn walk(folder: &Path) -> usize {
         false => fs::read_to_string(entry.path()).unwrap().lines().count(),
     };
     fs::read_dir(folder).unwrap().map(|entry| below(entry.unwrap())).sum()
+}
+
+/// Sends a body as it is over a connection of its own; the status, and the head in lower case.
+fn send(address: SocketAddr, headers: &str, body: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!("POST {EVENTS} HTTP/1.0\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
+    // It may be refused before all of it has gone.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer).to_lowercase();
+    (answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), answer)
+}
+
+/// Each body becomes more than half of the memory that there is for what bodies become: they are decoded one after another, and none
+/// of them is refused.
+#[test]
+fn bodies_of_which_one_fits_are_decoded_in_turn() {
+    let folder = folder(&PUSHED.replace("'format' = 'json'", "'format' = 'json', 'queue-rows' = '10000000'"));
+    let process = Process::start(folder.path(), &["--limits", "bodies=8MiB", "-w", "1"]);
+    let body = |rows: usize, name: usize| {
+        let rows: String = (0..rows).map(|ms| format!("{{\"page\":\"p{name}\",\"ms\":{ms},\"ts\":1}}\n")).collect();
+        zstd::encode_all(rows.as_bytes(), 1).unwrap()
+    };
+    // What never fits is told from what has to wait; half of it is more than half of what fits.
+    let packed = "content-encoding: zstd\r\n";
+    let never = (0..).map(|power| 5_000 << power).find(|rows| send(process.address, packed, &body(*rows, 0)).0 == 413);
+    let rows = never.unwrap() / 2;
+    eventually("nothing is held", || process.json("/api/v1/health")["buffers"][0]["bytes"] == 0);
+    let bodies: Vec<Vec<u8>> = (1..=12).map(|name| body(rows, name)).collect();
+    std::thread::scope(|scope| {
+        let address = process.address;
+        let sent: Vec<_> = bodies.iter().map(|body| scope.spawn(move || send(address, packed, body))).collect();
+        for answer in sent {
+            let (status, head) = answer.join().unwrap();
+            assert_eq!(status, 202, "{head}");
+        }
+    });
+    eventually("all is shown", || {
+        let shown = process.json("/api/v1/views/sums/rows?limit=1000");
+        let shown = shown["rows"].as_array().unwrap();
+        let whole = (1..=12).all(|name| {
+            let row = shown.iter().find(|row| row["page"] == format!("p{name}"));
+            row.is_some_and(|row| row["n"] == rows)
+        });
+        whole && shown.len() == 13
+    });
+    eventually("nothing is held", || process.json("/api/v1/health")["buffers"][0]["bytes"] == 0);
+}
+
+/// Bodies that come at once, of which only one fits: one is taken whatever the others do, they are told to come back, and all are taken
+/// when they do.
+#[test]
+fn of_bodies_that_come_at_once_one_goes_on() {
+    let folder = folder(PUSHED);
+    let process = Process::start(folder.path(), &["--limits", "bodies=8MiB,body=4MiB", "-w", "1"]);
+    for round in 0..3 {
+        let taken = Mutex::new(0);
+        std::thread::scope(|scope| {
+            for name in 0..12 {
+                let (address, taken) = (process.address, &taken);
+                scope.spawn(move || {
+                    let row = format!("{{\"page\":\"{round}-{name}\",\"ms\":1,\"ts\":1}}");
+                    let body = [row.as_bytes(), &b"\n".repeat(3_900_000)].concat();
+                    for times in 1.. {
+                        let (status, head) = send(address, "", &body);
+                        if status == 202 {
+                            *taken.lock().unwrap() += 1;
+                            break;
+                        }
+                        assert!(status == 503 && head.contains("retry-after: 1"), "{head}");
+                        assert!(times < 200, "it is never taken");
+                        std::thread::sleep(Duration::from_millis(100));
+                    }
+                });
+            }
+        });
+        assert_eq!(*taken.lock().unwrap(), 12);
+    }
+    eventually("all is shown", || process.json("/api/v1/views/sums")["rows"] == 36);
+}
+
+/// A client that sends body after body and is gone: what it sent is taken whole or not at all, and nothing more is taken once it is gone.
+#[test]
+fn bodies_of_a_client_that_has_gone_are_taken_whole_or_not_at_all() {
+    const ROWS: u64 = 2_000;
+    let folder = folder(&PUSHED.replace("'format' = 'json'", "'format' = 'json', 'queue-rows' = '10000000'"));
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    let row = "{\"page\":\"a\",\"ms\":1,\"ts\":1}\n".repeat(ROWS as usize);
+    let request = format!("POST {EVENTS} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{row}", row.len());
+    let counted = || {
+        let rows = process.json("/api/v1/views/sums/rows");
+        rows["rows"][0]["n"].as_u64().unwrap_or(0)
+    };
+    for reset in [true, false] {
+        let mut gone = process.open("");
+        // None of its answers is read: they fill what there is for them, and no more is read then.
+        gone.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+        let bodies = request.repeat(200);
+        let _ = gone.write(bodies.as_bytes());
+        if reset {
+            socket2::SockRef::from(&gone).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(gone);
+        eventually("it is gone", || process.json("/api/v1/health")["clients"]["connections"] == 1);
+        let mut before = counted();
+        eventually("all is shown", || {
+            std::thread::sleep(Duration::from_millis(300));
+            let now = counted();
+            std::mem::replace(&mut before, now) == now
+        });
+        assert!(before > 0 && before.is_multiple_of(ROWS), "{before} rows of bodies of {ROWS}");
+    }
+    eventually("nothing is held", || process.json("/api/v1/health")["buffers"][0]["bytes"] == 0);
 }

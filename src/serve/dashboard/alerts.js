@@ -11,7 +11,7 @@ export const title = "Alerts";
 const SHOWN = 100, SHOWN_OF_GROUP = 30;
 const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 const part = {};
-let letters = [], asked = -Infinity, last = "", together = "", unseen = false;
+let letters = [], owners = [], asked = -Infinity, last = "", together = "", unseen = false, whose = "";
 
 export function mount(root) {
   part.by = make("select", { "aria-label": "Together by", onchange: () => { together = part.by.value; touch("alerts") } }, ...[["", "one list"], ["view", "together by view"], ["severity", "together by severity"]].map(([value, text]) => make("option", { value }, text)));
@@ -20,10 +20,11 @@ export function mount(root) {
   part.groups = make("div", { class: "groups" }); part.none = make("p", { class: "empty" }); part.says = make("p", { class: "note" }); part.rules = make("p", { class: "note" });
   part.body = make("tbody"); part.no = make("p", { class: "empty" }, "Every row was taken.");
   part.total = make("p", { class: "note" });
+  part.whose = make("select", { "aria-label": "Dead letters of", onchange: () => { whose = part.whose.value; touch("letters") } });
   part.scroll = make("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Dead letters as a table" }, make("table", { class: "letters" }, make("thead", {}, make("tr", {}, ...["of", "reason", "detail", "position", "content"].map(text => make("th", { scope: "col" }, text)))), part.body));
   root.append(make("h1", { class: "unseen" }, "Alerts"),
     make("section", { class: "card", "aria-label": "Alerts" }, make("div", { class: "head" }, make("h2", {}, "Alerts"), make("div", { class: "tools" }, make("label", { class: "check" }, part.unseen, "only new ones"), part.by, part.all)), part.says, part.rules, part.none, part.groups),
-    make("section", { class: "card", "aria-label": "Dead letters" }, make("h2", {}, "Dead letters"), part.total, part.no, part.scroll));
+    make("section", { class: "card", "aria-label": "Dead letters" }, make("div", { class: "head" }, make("h2", {}, "Dead letters"), make("div", { class: "tools" }, part.whose)), part.total, part.no, part.scroll));
 }
 
 /** The newest dead letters, asked for when their number changes. */
@@ -34,7 +35,10 @@ async function bury() {
   asked = performance.now(); last = sign;
   const of = (kind, name) => ask(`/api/v1/${kind}/${encodeURIComponent(name)}/dead-letters?limit=50`).catch(() => null);
   const all = await Promise.all([...store.sources.map(source => of("sources", source.name)), ...views.map(view => of("views", view.name)), ...sinks.map(sink => of("sinks", sink.name))]);
-  letters = all.filter(Boolean).flatMap(one => one.dead_letters.map((letter, at) => ({ ...letter, source: one.source ?? one.view ?? one.sink, detail: letter.expression ? `${letter.expression}: ${letter.detail}` : letter.detail, key: (one.source ?? (one.view ? "view " + one.view : "sink " + one.sink)) + "\n" + (one.total - at) })));
+  const kindOf = one => one.source !== undefined ? "source" : one.view !== undefined ? "view" : "sink";
+  owners = all.filter(one => one?.dead_letters.length).map(one => ({ key: kindOf(one) + " " + one[kindOf(one)], total: one.total }));
+  // Newest first of each; who has many does not stand before all others.
+  letters = all.filter(Boolean).flatMap(one => one.dead_letters.map((letter, at) => ({ ...letter, at, of: kindOf(one) + " " + one[kindOf(one)], source: one[kindOf(one)], detail: letter.expression ? `${letter.expression}: ${letter.detail}` : letter.detail, key: kindOf(one) + " " + one[kindOf(one)] + "\n" + (one.total - at) }))).sort((a, b) => a.at - b.at);
   touch("letters");
 }
 
@@ -108,7 +112,12 @@ export function draw(changed) {
   }
   const total = refused(store.stats);
   part.no.hidden = total > 0; part.scroll.hidden = letters.length === 0;
+  if (!owners.some(one => one.key === whose)) whose = "";
+  part.whose.hidden = owners.length < 2;
+  list(part.whose, [{ key: "", total: 0 }, ...owners], one => one.key, one => make("option", { value: one.key }), (option, one) => set(option, one.key ? `${one.key}: ${count(one.total)}` : "of all"));
+  part.whose.value = whose;
+  const shown = whose ? letters.filter(letter => letter.of === whose) : letters;
   // A row that a view and a sink miss is one row, and has a letter of each.
-  set(part.total, total ? `${count(total)} ${total === 1 ? "row" : "rows"} in all; the newest ${letters.length === 1 ? "letter" : count(letters.length) + " letters"}:` : "");
-  list(part.body, letters, letter => letter.key, letter => make("tr", {}, ...[letter.source, letter.reason, letter.detail.replace(/^(\d+) ms behind the watermark/, (_, ms) => `by ${span(Number(ms))}`), letter.position].map(text => make("td", {}, text)), make("td", { class: "content" }, make("code", { dir: "auto" }, letter.content))));
+  set(part.total, total ? `${count(total)} ${total === 1 ? "row" : "rows"} in all; the newest ${shown.length === 1 ? "letter" : count(shown.length) + " letters"}:` : "");
+  list(part.body, shown, letter => letter.key, letter => make("tr", {}, ...[letter.source, letter.reason, letter.detail.replace(/^(\d+) ms behind the watermark/, (_, ms) => `by ${span(Number(ms))}`), letter.position].map(text => make("td", {}, text)), make("td", { class: "content" }, make("code", { dir: "auto", title: letter.content }, letter.content))));
 }

@@ -35,14 +35,14 @@ function wordOf(node) {
   return said && node.kind !== "source" && node.kind !== "table" ? said[1].toUpperCase() : WORDS[node.kind] ?? node.kind.toUpperCase();
 }
 /** The clause without the words that the operator is called by. */
-const clauseOf = node => node.kind === "map" && !/^(SELECT|WHERE|HAVING)\b/i.test(node.origins[0]?.sql ?? "") ? null : node.origins[0]?.sql.replace(/^(SELECT DISTINCT|SELECT|WHERE|HAVING|GROUP BY|JOIN|UNION( ALL)?|TUMBLE|HOP|CUMULATE|ORDER BY)\b\s*/i, "") || null;
+const clauseOf = node => node.kind === "map" && !(wordOf(node) === "WHERE" ? /^(WHERE|HAVING)\b/i : /^(SELECT|WHERE|HAVING)\b/i).test(node.origins[0]?.sql ?? "") ? null : node.origins[0]?.sql.replace(/^(SELECT DISTINCT|SELECT|WHERE|HAVING|GROUP BY|JOIN|UNION( ALL)?|TUMBLE|HOP|CUMULATE|ORDER BY)\b\s*/i, "") || null;
 const placeOf = one => one.origins.length ? `${one.origins[0].file.split("/").at(-1)}:${one.origins[0].line}:${one.origins[0].column}` : "";
 const ofWhom = one => one.origins[0]?.of ?? one.serves[0] ?? "";
 
 /** Nodes by id: those of the plan, then views and sinks. */
 function build(flow) {
   return new Map(flow.nodes.map(node => {
-    const head = node.does.split(/:| (?=where )/)[0].replace(/^\w+\s*/, "");
+    const condition = node.kind === "map" ? / where (.*)$/.exec(node.does)?.[1] : null, head = condition ?? node.does.split(":")[0].replace(/^\w+\s*/, "");
     return [node.id, {
       key: node.id, kind: node.kind, word: wordOf(node), name: node.name ?? clauseOf(node) ?? head, origins: node.origins, serves: node.serves, parts: node.parts ?? [], skew: node.skew ?? null, does: node.does, known: node.known, inputs: node.inputs, source: node.kind === "source" ? node.name : null,
       rate: node.rate, rateOut: node.rateOut, busy: node.busy, rowsIn: node.rows_in, rowsOut: node.rows_out, stateRows: node.state_rows, stateBytes: node.state_bytes, watermark: node.watermark_ms, watermarkText: node.watermark,
@@ -96,6 +96,18 @@ function lay(all) {
 }
 
 const fit = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
+const pen = make("canvas").getContext("2d");
+/** As much of a text as has room in so many pixels of a picture's text. */
+function fitTo(element, text, width) {
+  const style = getComputedStyle(element), drawn = text => pen.measureText(text).width + text.length * (parseFloat(style.letterSpacing) || 0);
+  pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+  if (drawn(text) <= width) return text;
+  let length = text.length - 1;
+  while (length > 1 && drawn(text.slice(0, length) + "…") > width) length--;
+  return text.slice(0, length).trimEnd() + "…";
+}
+/** Sets it, anew only when it is another. */
+const setFit = (element, text, width) => { if (element.whole !== text + width) { element.whole = text + width; set(element, fitTo(element, text, width)) } };
 const stalled = one => { const source = store.sources.find(source => source.name === one.source); return Boolean(source) && source.status === "live" && one.rate === 0 };
 
 /** How far a node's event time is. */
@@ -112,7 +124,7 @@ export function draw(changed) {
     const element = nodes.get(one.key), { parts } = element;
     const mood = stalled(one) ? "stalled" : one.busy >= 0.8 ? "hot" : one === busiest && one.busy > 0.2 ? "warm" : "";
     mark(element, "class", `node ${one.kind} ${mood}${picked === one.key ? " picked" : ""}`);
-    set(parts.kind, fit(["source", "table", "view", "sink"].includes(one.kind) ? one.word : `${one.word} · ${ofWhom(one)}`, one.busy === null ? 28 : 22)); set(parts.name, fit(one.name, 25));
+    setFit(parts.kind, ["source", "table", "view", "sink"].includes(one.kind) ? one.word : `${one.word} · ${ofWhom(one)}`, W - 24 - (one.busy === null ? 0 : 48)); setFit(parts.name, one.name, W - 24);
     set(parts.busy, one.busy === null ? "" : percent(one.busy));
     set(parts.rate, stalled(one) ? "no rows" : one.rate === null ? "" : `${rate(one.rate)} rows/s`);
     set(parts.state, one.stateRows ? `${compact(one.stateRows)} kept` : "");
@@ -136,6 +148,9 @@ export function draw(changed) {
 
 function choose(key) { picked = picked === key ? null : key; for (const [other, element] of nodes) element.classList.toggle("picked", other === picked); describe() }
 
+/** Whether rows stay in it. */
+const keeps = one => !["source", "map", "union", "unnest"].includes(one.kind);
+
 /** All of the chosen operator: its clause and place, its parts by worker, and what it kept over time. */
 function describe() {
   const one = latest.get(picked);
@@ -149,10 +164,11 @@ function describe() {
     detail.replaceChildren(make("h3", {}, `${one.word} ${fit(one.name, 80)}`),
       ...one.origins.map(origin => make("div", { class: "codeline" }, make("code", {}, origin.sql), make("span", { class: "note" }, `${origin.of}, ${origin.file}:${origin.line}:${origin.column}`))),
       make("p", { class: "note" }, "For ", ...views, "."), make("p", {}, one.does), make("ul", {}, ...one.known.split(" | ").filter(Boolean).map(text => make("li", {}, text))), ...(one.parts.length ? [make("h3", {}, "By worker"), detail.parts] : []), charts);
-    detail.lines = ["source", "view", "sink"].includes(one.kind) ? [] : [chart("Rows kept"), chart("Busy")];
+    const busy = ["source", "view", "sink"].includes(one.kind) ? null : chart("Busy");
+    detail.lines = busy ? [busy, ...(keeps(one) ? [chart("Rows kept")] : [])] : [];
     if (!operators.t.length) operators.begin();
   }
-  bars(detail.parts, one.parts.map(part => ({ name: "worker " + part.worker, value: part.rate, text: `${rate(part.rate)}/s · ${compact(part.kept)}` })));
-  detail.lines[0]?.show(operators.t, [{ label: "rows kept", colour: "hue-1", fill: true, values: operators.values("operator", String(one.key), "state_rows") }]);
-  detail.lines[1]?.show(operators.t, [{ label: "busy", colour: "hue-2", fill: true, values: operators.values("operator", String(one.key), "busy") }]);
+  bars(detail.parts, one.parts.map(part => ({ name: "worker " + part.worker, value: part.rate, text: `${rate(part.rate)}/s` + (keeps(one) ? ` · ${compact(part.kept)} kept` : "") })));
+  detail.lines[0]?.show(operators.t, [{ label: "busy", colour: "hue-2", fill: true, values: operators.values("operator", String(one.key), "busy") }]);
+  detail.lines[1]?.show(operators.t, [{ label: "rows kept", colour: "hue-1", fill: true, values: operators.values("operator", String(one.key), "state_rows") }]);
 }

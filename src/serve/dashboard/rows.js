@@ -96,7 +96,7 @@ export class Rows {
       const total = view.total;
       this.empty.hidden = rows.length > 0; this.scroll.hidden = rows.length === 0;
       set(this.empty, total > 0 ? "No row fits the filter." : store.finished ? "No rows." : "No rows yet.");
-      set(this.total, fitting === 0 ? "" : (fitting > rows.length || fits ? `${count(rows.length)} of ` : "") + `${count(fits ? fitting : total)} ${total === 1 ? "row" : "rows"}` + (fits ? ` that fit, of ${count(total)}` : "") + (this.order ? "" : view.newest ? ", newest first" : ""));
+      set(this.total, fitting === 0 ? "" : (fitting > rows.length || fits ? `${count(rows.length)} of ` : "") + `${count(fits ? fitting : total)} ${total === 1 ? "row" : "rows"}` + (fits ? ` that fit, of ${count(total)}` : "") + (this.order || !view.newest || total < 2 ? "" : ", newest first"));
       this.back.hidden = this.on.hidden = true;
     } else {
       this.fetch();

@@ -69,6 +69,8 @@ export function cell(value, column) {
   if (typeof value === "number") {
     if (far(value)) return powered(value);
     if (!isReal(column.type)) return whole.format(value);
+    const scale = /^DECIMAL\(\d+, ?(\d+)\)$/.exec(column.type)?.[1];
+    if (scale !== undefined) return value.toLocaleString("en-US", { minimumFractionDigits: Number(scale), maximumFractionDigits: Number(scale) });
     const text = number(value);
     return text.includes(".") ? text : two.format(value);
   }

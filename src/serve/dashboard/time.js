@@ -128,7 +128,7 @@ function histogram(element, time, rows) {
   columns(element.bins, bins.map((bin, at) => at % every ? { ...bin, label: "\u200b".repeat(at) } : bin));
   mark(element.bins, "aria-label", `Rows by how late they come: ${bins.map(bin => bin.title).join("; ")}`);
   const share = rows.accepted + rows.rejected_late ? rows.on_time / (rows.accepted + rows.rejected_late) : 1;
-  set(element.advice, `With ${span(time.bound_ms)}, ${(100 * share).toFixed(2)} % of the rows are on time. A bound of ${span(p99_ms)} would do for 99 %, ${span(p999_ms)} for 99.9 %.` + (p999_ms > time.bound_ms ? "" : " What is set is enough; less would show results sooner."));
+  set(element.advice, `With ${span(time.bound_ms)}, ${(Math.floor(1e4 * share) / 100).toFixed(2)} % of the rows are on time. A bound of ${span(p99_ms)} would do for 99 %, ${span(p999_ms)} for 99.9 %.` + (p999_ms > time.bound_ms ? "" : " What is set is enough; less would show results sooner."));
   const seconds = Math.max(0, p999_ms) / 1000;
   set(element.code, `WATERMARK FOR ${time.column} AS ${time.column} - INTERVAL '${seconds}' SECOND`);
 }
