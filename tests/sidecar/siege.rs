@@ -212,7 +212,8 @@ CREATE MATERIALIZED VIEW sums AS SELECT page, COUNT(*) AS n FROM files GROUP BY 
 fn what_bodies_become_has_512_mib() {
     const MIB: usize = 1 << 20;
     let folder = folder(&PUSHED.replace("'lateness' = 'unbounded'", "'lateness' = '0s'"));
-    let mut process = Process::limited(folder.path(), 1024, &["-w", "1"]);
+    // Those that wait for their turn are refused after that.
+    let mut process = Process::limited(folder.path(), 1024, &["-w", "1", "--limits", "body-time=5s"]);
     assert_eq!(process.ask("POST", EVENTS, "", "{\"page\":\"a\",\"ms\":1,\"ts\":1000000}").0, 202);
     let before = process.resident_mib();
     // Other tests run beside it.
