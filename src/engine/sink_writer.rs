@@ -118,10 +118,14 @@ impl Opened {
                     };
                     netted.iter().try_for_each(|changes| self.writer.write(epoch, changes))?;
                     unseen += 1;
-                    if self.receiver.is_empty() || self.writer.gathered() >= GATHERED {
+                    if self.receiver.is_empty() || self.writer.gathered() >= GATHERED || self.writer.is_due() {
                         self.settle(control, |writer| writer.flush())?;
                         self.part.waiting.fetch_sub(std::mem::take(&mut unseen), Ordering::Relaxed);
                     }
+                }
+                // Nothing comes, and what is there grows old.
+                Err(RecvTimeoutError::Timeout) if begun && self.writer.is_due() => {
+                    self.settle(control, |writer| writer.flush())?;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,

@@ -174,6 +174,11 @@ pub trait Writer: Send {
         0
     }
 
+    /// Whether files are to be ended now, which [`Writer::flush`] does.
+    fn is_due(&self) -> bool {
+        false
+    }
+
     /// Makes all that was written visible to others. Called again after it failed for a passing reason: it then goes on
     /// where it was, and nothing is written twice.
     fn flush(&mut self) -> Result<(), SinkError>;

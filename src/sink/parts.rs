@@ -294,12 +294,16 @@ impl Writer for Parts {
         open + self.ending.iter().map(FileWriter::gathered).sum::<usize>()
     }
 
+    fn is_due(&self) -> bool {
+        let files = || self.open.values().map(|(_, file)| file);
+        files().any(|file| !file.is_empty()) && self.rolling.is_due(files().map(FileWriter::bytes).sum())
+    }
+
     fn flush(&mut self) -> Result<(), SinkError> {
         self.begin()?;
         self.end()?;
         self.open.values_mut().try_for_each(|(_, file)| file.flush())?;
-        let bytes = self.open.values().map(|(_, file)| file.bytes()).sum();
-        if self.rolling.is_due(bytes) {
+        if self.is_due() {
             self.prepare()?;
         }
         if self.rolling.rolls() { self.show(None) } else { Ok(()) }

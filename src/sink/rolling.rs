@@ -50,10 +50,10 @@ impl Rolling {
         self.size.is_some() || self.interval.is_some()
     }
 
-    /// Whether those that hold so many bytes are to be ended.
+    /// Whether those that hold rows, and so many bytes, are to be ended.
     pub(super) fn is_due(&self, bytes: usize) -> bool {
         let old = || self.interval.is_some_and(|interval| self.clock.elapsed() >= interval);
-        bytes > 0 && (self.size.is_some_and(|size| bytes >= size) || old())
+        self.size.is_some_and(|size| bytes >= size) || old()
     }
 
     /// Others are begun.

@@ -340,6 +340,22 @@ fn part_files_are_ended_from_a_size_on_and_hidden_until_then() {
         let all = set(&[&format!("part-0.{shown}"), &format!("part-0-1.{shown}")]);
         assert_eq!(names(folder.path().join(name).as_path()), all);
     }
+    // By age too, whether anything comes or not, and however little there is.
+    for name in ["parquet", "json"] {
+        let path = format!("{}/", folder.path().join("aged").join(name).display());
+        let options = [("path", path.as_str()), ("format", name), ("sink.rolling-policy.rollover-interval", "1 ms")];
+        let given = spec(&filesystem::Filesystem, false, &options);
+        let mut writer = given.connector.open(&given, 0, 1).unwrap();
+        writer.begin().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(!writer.is_due(), "there is nothing in it");
+        writer.write(Epoch::at(0), &delta(&[(Some(1), "text", 0.5, 0)], None)).unwrap();
+        assert!(writer.is_due());
+        writer.flush().unwrap();
+        assert!(!writer.is_due());
+        assert_eq!(names(std::path::Path::new(&path)), set(&[&format!("part-0.{name}")]));
+        writer.close().unwrap();
+    }
     let one = folder.path().join("x.json");
     let one = spec(
         &filesystem::Filesystem,
