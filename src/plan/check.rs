@@ -108,6 +108,22 @@ fn below(plan: &Dataflow, root: NodeId) -> Vec<NodeId> {
     (0..plan.nodes.len()).filter(|&node| reached[node]).collect()
 }
 
+/// What bounds the lateness of what a node reads.
+fn bounding(plan: &Dataflow, node: NodeId) -> &'static str {
+    let by_key = |id: NodeId| match plan.nodes[id].op {
+        Op::Source { source } => {
+            plan.sources[source].changelog.as_ref().is_some_and(|changelog| changelog.key.is_some())
+        }
+        _ => false,
+    };
+    match below(plan, node).into_iter().any(by_key) {
+        true => {
+            "what a changelog by key puts a row in the place of may be of any time: read it with 'changelog' = 'retract', if rows go as a whole"
+        }
+        false => "give the source a lateness it can live with, like '1 hour'",
+    }
+}
+
 fn growth(plan: &Dataflow, node: NodeId, reduce: &Reduce) -> Option<(String, &'static str)> {
     let input = &plan.nodes[*plan.nodes[node].inputs.first()?].schema;
     let names = |columns: &[usize]| {
@@ -123,10 +139,7 @@ fn growth(plan: &Dataflow, node: NodeId, reduce: &Reduce) -> Option<(String, &'s
             let keeps = reduce.aggregates.iter().find(|call| call.distinct || call.function.ordered())?;
             Some((format!("{} keeps every value it ever saw", keeps.name), window))
         }
-        _ if reduce.lateness_ms.is_none() => Some((
-            format!("its state is {}", state(reduce)),
-            "give the source a lateness it can live with, like '1 hour'",
-        )),
+        _ if reduce.lateness_ms.is_none() => Some((format!("its state is {}", state(reduce)), bounding(plan, node))),
         _ => None,
     }
 }
@@ -140,10 +153,7 @@ fn rolling(plan: &Dataflow, node: NodeId, over: &Over) -> Option<(String, &'stat
         (Frame::Rows { from: u64::MAX, .. } | Frame::Range { from_ms: i64::MAX, .. }, ..) => {
             Some(("a frame without bound keeps every row".to_owned(), range))
         }
-        (_, None, _) => Some((
-            "a frame keeps every row: lateness is unbounded".to_owned(),
-            "give the source a lateness it can live with, like '1 hour'",
-        )),
+        (_, None, _) => Some(("a frame keeps every row: lateness is unbounded".to_owned(), bounding(plan, node))),
         (Frame::Rows { .. }, _, [_, ..]) => {
             Some((format!("a frame of ROWS keeps the last rows of each {} for ever", keys.join(", ")), range))
         }
@@ -165,7 +175,7 @@ fn matched(plan: &Dataflow, node: NodeId, pattern: &Pattern) -> Vec<(String, &'s
     }
     if pattern.lateness_ms.is_none() {
         let message = "a pattern keeps every row: lateness is unbounded".to_owned();
-        found.push((message, "give the source a lateness it can live with, like '1 hour'"));
+        found.push((message, bounding(plan, node)));
     }
     if pattern.remembers_partitions() && !keys.is_empty() {
         let message = format!("a pattern with PREV or MATCH_NUMBER remembers each {} for ever", keys.join(", "));
@@ -178,7 +188,7 @@ fn matched(plan: &Dataflow, node: NodeId, pattern: &Pattern) -> Vec<(String, &'s
 fn ranked(plan: &Dataflow, node: NodeId, rank: &Rank) -> Option<(String, &'static str)> {
     let input = &plan.nodes[*plan.nodes[node].inputs.first()?].schema;
     let keys: Vec<&str> = rank.keys.iter().map(|&key| input.field(key).name().as_str()).collect();
-    let lateness = "give the source a lateness it can live with, like '1 hour'";
+    let lateness = bounding(plan, node);
     let window = "rank within a window: PARTITION BY window_start, window_end, ...";
     match (rank.window.is_some(), rank.retracting, keys.as_slice()) {
         (true, ..) => rank
