@@ -172,6 +172,7 @@ fn open_sources(
     let (mut sources, mut all) = (Vec::new(), Vec::new());
     for spec in &dataflow.sources {
         let found = config.startup.until_it_goes(&spec.name, || spec.connector.splits(spec))?;
+        spec.check_order(found.len())?;
         let splits = SplitNumbers::default().number(found);
         let ours = splits.into_iter().filter(|(number, _)| number % config.processes() == config.process);
         let (numbers, splits): (Vec<usize>, Vec<_>) =

@@ -56,6 +56,8 @@ pub(super) struct Partition {
     pub(super) split: SplitId,
     pub(super) state: Mutex<Reading>,
     pub(super) counts: Mutex<EdgeCounts>,
+    /// Of a changelog: the inputs that its rows stood in, each with how many rows were before it.
+    pub(super) inputs: Mutex<Vec<(u64, String)>>,
     /// How many rows were told to be late by each of the rows that moved the watermark far, by where these stand.
     pub(super) leaps_told: Mutex<BTreeMap<String, u64>>,
     watermark: AtomicI64,
@@ -129,6 +131,7 @@ impl Source {
                 split,
                 state: Mutex::new(reading),
                 counts: Mutex::default(),
+                inputs: Mutex::default(),
                 leaps_told: Mutex::default(),
                 watermark: AtomicI64::new(i64::MIN),
                 ended: AtomicBool::new(false),
@@ -315,7 +318,11 @@ impl Source {
 
     /// What a partition brings from now on stands in an input of this name.
     pub(super) fn begins(&self, index: usize, input: &str) {
-        lock(&self.partitions[index].state).edge.begins(input);
+        let partition = &self.partitions[index];
+        let before = lock(&partition.state).edge.begins(input);
+        if self.spec.changelog.is_some() {
+            lock(&partition.inputs).push((before, input.to_owned()));
+        }
     }
 
     /// Ends a partition, once.

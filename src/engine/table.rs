@@ -195,7 +195,9 @@ fn read_all(files: &SourceSpec) -> Result<Vec<RecordBatch>, EngineError> {
             match reader.read()? {
                 Read::End => break,
                 Read::Wait(pause) => std::thread::sleep(pause),
-                Read::Begins(input) => edge.begins(&input),
+                Read::Begins(input) => {
+                    edge.begins(&input);
+                }
                 Read::Rows(decoded) => {
                     let (mut steps, mut rejects) = (Vec::new(), Vec::new());
                     edge.accept(decoded, 0, &mut steps, &mut rejects);

@@ -198,6 +198,8 @@ pub struct Layout {
     pub max_depth: u32,
     /// Whether an input may lack columns of types that its format cannot hold, and is refused only if it names them.
     pub may_lack: bool,
+    /// Of changes by key: its columns.
+    pub key: Vec<String>,
     /// Where is told what an input has not.
     pub notices: Notices,
 }
@@ -222,6 +224,7 @@ impl Layout {
             max_row_bytes,
             max_depth: MAX_DEPTH,
             may_lack: false,
+            key: Vec::new(),
             notices: Notices::default(),
         })
     }

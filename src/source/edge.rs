@@ -9,6 +9,7 @@
 
 mod changes;
 mod columns;
+mod rows;
 
 use std::sync::Arc;
 
@@ -18,13 +19,13 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
 
-use self::changes::Taken;
-use super::changelog::numbered;
+use self::changes::{Taken, together};
+use super::changelog::{UNDATED, numbered};
 use super::dedup::Dedup;
 use super::lateness::EdgeCounts;
-use super::leaps::{FAR_MS, Far, looks_like, unit_of};
+use super::leaps::{FAR_MS, unit_of};
 use super::repeats::{keyed, keys_of};
-use super::{Arrivals, Decoded, DedupSpec, SourceSpec};
+use super::{Arrivals, Decoded, SourceSpec};
 use crate::delta::{Delta, Reject};
 use crate::format::{self, TimeUnit};
 use crate::time::Epoch;
@@ -61,6 +62,11 @@ pub struct Edge {
     shared: Option<(SchemaRef, Vec<i64>)>,
     /// Of a changelog: the schema of what leaves it.
     numbered: Option<SchemaRef>,
+    /// Where the last change stands among those of all partitions, whether only rows that go have come so far, and whether event
+    /// time says so.
+    turn: i64,
+    undated: bool,
+    by_time: bool,
     /// When the last row arrived.
     arrived: i64,
     /// The clock and the watermark when rows came last, where the watermark goes on with the clock.
@@ -109,6 +115,9 @@ impl Edge {
             dedup,
             shared: None,
             numbered: numbered(spec),
+            turn: UNDATED,
+            undated: true,
+            by_time: spec.changes_meet_by_time(),
             arrived: i64::MIN,
             left_at: None,
             unit: unit_of(spec),
@@ -127,9 +136,10 @@ impl Edge {
         self
     }
 
-    /// What follows stands in an input of this name.
-    pub fn begins(&mut self, input: &str) {
+    /// What follows stands in an input of this name; answers how many rows were before it.
+    pub fn begins(&mut self, input: &str) -> u64 {
         self.name = Some(input.to_owned());
+        self.ordinal
     }
 
     /// The same, of a source that other processes take rows of too: what it accepts goes to a [`super::Repeats`].
@@ -234,7 +244,8 @@ impl Edge {
             found.unwrap_or_else(|| Reject::clip(&format::row_as_json(schema, columns, row)))
         };
         let mut refused: Vec<(usize, Reject)> = Vec::new();
-        let (mut columns, mut failed) = self.columns(&batch, |row, detail| {
+        let goes = |row| self.goes_by_key(&batch, row);
+        let (mut columns, mut failed) = self.columns(&batch, goes, |row, detail| {
             let content = content(row, batch.schema_ref(), batch.columns());
             refused.push((row, self.reject("evaluation", at(row), detail, content)));
         });
@@ -244,6 +255,12 @@ impl Edge {
             let content = content(row, &self.wide, &columns);
             refused.push((row, self.reject("malformed", at(row), detail, content)));
         });
+        if acts.is_some() {
+            together(&mut failed, &at, |row, detail| {
+                let content = content(row, &self.wide, &columns);
+                refused.push((row, self.reject("malformed", at(row), detail, content)));
+            });
+        }
         self.counts.undecoded += (refused.len() - failing) as u64;
         if let Some(arrivals) = self.spec.arrival {
             let after = if self.spec.by_arrival() { self.watermark } else { self.arrived };
@@ -255,7 +272,11 @@ impl Edge {
         let mut start = 0;
         while start < rows {
             let left = if self.live { rows } else { self.tick_rows - self.in_epoch };
-            let end = rows.min(start.saturating_add(left));
+            let mut end = rows.min(start.saturating_add(left));
+            // C2: the rows of one change are of one epoch.
+            while acts.is_some() && end < rows && at(end) == at(end - 1) {
+                end += 1;
+            }
             let taken = Taken { columns: &columns, failed: failed.as_ref(), acts: acts.as_ref() };
             self.run(taken, start..end, (now_ms, &at), out, |edge, row, reason, detail| {
                 let content = content(row, &edge.wide, &columns);
@@ -306,7 +327,7 @@ impl Edge {
             Some(time) => {
                 let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
                 let plain = failed.is_none() && column.null_count() == 0 && self.dedup.is_none();
-                let plain = plain && !acts.is_some_and(|acts| acts.any_timeless(range.clone()));
+                let plain = plain && !acts.is_some_and(|acts| acts.any_goes(range.clone()));
                 match plain.then(|| self.look(&column.values()[range.clone()], moment.0)).flatten() {
                     Some(run) if run.rejected == 0 => {
                         self.counts.on_time += rows as u64 - run.late;
@@ -324,7 +345,8 @@ impl Edge {
         };
         let kept = keep.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
         if kept > 0 {
-            let batch = self.output(columns, range.clone(), keep.clone());
+            let order = self.order(taken, range.clone(), keep.as_ref(), moment.1);
+            let batch = self.output(columns, range.clone(), keep.clone(), order);
             let delta = match acts {
                 None => Delta::insert(batch),
                 Some(acts) => acts.delta(batch, range, keep.as_ref()),
@@ -377,118 +399,6 @@ impl Edge {
             }
         }
         Some(run)
-    }
-
-    /// The rules row by row, for runs with NULL, late, failed or future rows, and of sources that know duplicates. Answers which rows are accepted.
-    fn each(
-        &mut self,
-        Taken { columns, failed, acts }: Taken<'_>,
-        range: std::ops::Range<usize>,
-        moment: Moment<'_>,
-        refuse: &mut impl FnMut(&Edge, usize, &'static str, String),
-    ) -> BooleanBuffer {
-        let Some(time) = self.spec.time else { return BooleanBuffer::new_set(range.len()) };
-        let guard = if self.live { moment.0.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
-        let column = columns[time.column].as_primitive::<TimestampMillisecondType>();
-        let mut dedup = self.dedup.take();
-        let key = |dedup: DedupSpec| columns[dedup.column].slice(range.start, range.len());
-        let keys = dedup.as_ref().zip(self.spec.dedup).map(|(dedup, spec)| dedup.keys(key(spec)));
-        if let Some((_, places)) = &mut self.shared {
-            places.clear();
-            places.resize(range.len(), i64::MIN);
-        }
-        let keep = BooleanBuffer::collect_bool(range.len(), |offset| {
-            let row = range.start + offset;
-            if failed.is_some_and(|failed| failed.value(row)) {
-                return false;
-            }
-            if acts.is_some_and(|acts| acts.timeless(row)) {
-                self.counts.on_time += 1;
-                return true;
-            }
-            if column.is_null(row) {
-                self.counts.no_event_time += 1;
-                let name = self.wide.field(time.column).name().clone();
-                refuse(self, row, "no_event_time", format!("the event time '{name}' is NULL"));
-                return false;
-            }
-            let event = column.value(row);
-            let (key, at) = (keys.as_ref().and_then(|keys| keys.get(offset)), event.max(self.watermark));
-            // Before the rules of lateness: what is sent again may be late by now, and is in the result all the same.
-            if let (Some(dedup), Some(key)) = (&dedup, key)
-                && dedup.knows(key, at)
-            {
-                self.counts.duplicates += 1;
-                return false;
-            }
-            let behind = self.counts.max_event_time.map_or(0, |max| max.saturating_sub(event).max(0));
-            self.counts.lateness.add(behind, 1);
-            if is_rejected(event, self.watermark, time.lateness_ms) {
-                self.counts.rejected_late += 1;
-                self.counts.late_rows.note(event, self.watermark, false);
-                let hint = self.hint(event).map_or(String::new(), |hint| format!("; {hint}"));
-                let behind = Reject::behind(self.watermark.saturating_sub(event));
-                refuse(self, row, "late", format!("{behind}{hint}"));
-                let (name, partition) = (self.name.as_deref(), self.partition);
-                let lateness_ms = time.lateness_ms.unwrap_or(0);
-                self.counts.leaps.rejected(event, lateness_ms, |row| place(name, partition, row));
-                return false;
-            }
-            if let (Some(dedup), Some(key)) = (&mut dedup, key) {
-                dedup.take(key, at, self.watermark);
-            }
-            if let Some((_, places)) = &mut self.shared {
-                places[offset] = at;
-            }
-            if event < self.watermark {
-                self.counts.accepted_late += 1;
-                self.counts.late_rows.note(event, self.watermark, true);
-            } else {
-                self.counts.on_time += 1;
-            }
-            if event > guard {
-                self.counts.in_future += 1;
-                self.name_leap(event, self.watermark, row, moment);
-            } else {
-                let reached = event.saturating_sub(time.bound_ms);
-                if reached.saturating_sub(self.watermark) > FAR_MS {
-                    self.name_leap(event, self.watermark, row, moment);
-                }
-                self.watermark = self.watermark.max(reached);
-                self.counts.max_event_time = self.counts.max_event_time.max(Some(event));
-            }
-            true
-        });
-        self.dedup = dedup;
-        keep
-    }
-
-    /// Names the rows of these times that move the watermark far.
-    fn name_leaps(&mut self, times: &[i64], first: usize, moment: Moment<'_>) {
-        let bound_ms = self.spec.time.map_or(0, |time| time.bound_ms);
-        let mut watermark = self.watermark;
-        for (row, &event) in times.iter().enumerate() {
-            let reached = event.saturating_sub(bound_ms);
-            if reached.saturating_sub(watermark) > FAR_MS {
-                self.name_leap(event, watermark, first + row, moment);
-            }
-            watermark = watermark.max(reached);
-        }
-    }
-
-    fn name_leap(&mut self, event_ms: i64, from_ms: i64, row: usize, (now_ms, at): Moment<'_>) {
-        let skew_ms = self.spec.time.map_or(i64::MAX, |time| time.max_future_skew_ms);
-        let ahead = event_ms > now_ms.saturating_add(skew_ms);
-        let hint = if ahead || from_ms == i64::MIN { self.hint(event_ms) } else { None };
-        let (name, partition) = (self.name.as_deref(), self.partition);
-        let far = Far { row: at(row), event_ms, from_ms, ahead };
-        self.counts.leaps.moved(far, hint, |row| place(name, partition, row));
-    }
-
-    /// The unit that a time looks like, if not the one it was read in.
-    fn hint(&self, event_ms: i64) -> Option<String> {
-        let computed = self.spec.time.is_some_and(|time| time.column >= self.spec.decode.len());
-        looks_like(event_ms, self.unit, computed)
     }
 }
 

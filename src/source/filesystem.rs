@@ -1,4 +1,4 @@
-//! `filesystem`: a file, the files of a folder, or those that a pattern matches; one partition a file, by path.
+//! `filesystem`: a file, the files of a folder, or those that a pattern matches; one partition a file, by path, or all one (`monitored.rs`).
 //!
 //! Bounded: what is there when the dataflow starts; unless it watches for more (`monitored.rs`). Hidden files (`.x`, `_x`) of a folder or pattern are passed over. Of a
 //! folder's folders those by partition are read too, whose names tell a column (`path_values.rs`).
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::beside::Beside;
-use super::monitored::Monitored;
+use super::monitored::{Monitored, Watch};
 use super::partition::Place;
 use super::path_values::{DEFAULT_NAME, default_name, path_values};
 use super::splits::{self, Found, WATCHED, WILD, found, splits_of};
@@ -119,10 +119,17 @@ impl Connector for Filesystem {
 
     fn splits(&self, spec: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
         self.check(spec)?;
-        match interval(&spec.options)? {
-            None => splits_of(spec, path(spec)?).map_err(|error| failed(spec, error)),
-            Some(_) => Ok(vec![SplitId::new(WATCHED)]),
+        let watched = interval(&spec.options)?.is_some();
+        if !watched && !self.in_turn(spec) {
+            return splits_of(spec, path(spec)?).map_err(|error| failed(spec, error));
         }
+        match found(spec, path(spec)?) {
+            Ok(found) => found.check_order(spec)?,
+            // There may be something later.
+            Err(_) if watched => {}
+            Err(error) => return Err(failed(spec, error)),
+        }
+        Ok(vec![SplitId::new(WATCHED)])
     }
 
     fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
@@ -130,16 +137,27 @@ impl Connector for Filesystem {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // What is told of the columns is told once, however many files there are.
         let layout = layout(spec)?;
-        let Some(interval) = interval(&spec.options)? else {
-            let threads = cores.div_ceil(splits.len().max(1));
+        let interval = interval(&spec.options)?;
+        if interval.is_none() {
             tell_of_folders(&layout, path(spec)?, found(spec, path(spec)?).ok());
+        }
+        if interval.is_none() && !self.in_turn(spec) {
+            let threads = cores.div_ceil(splits.len().max(1));
             let open = |(split, start): &(SplitId, Start)| {
                 reader(spec, &layout, splits::file(path(spec)?, split), threads, start.position())
             };
             return splits.iter().map(open).collect();
-        };
+        }
         let Some((_, start)) = splits.first() else { return Ok(Vec::new()) };
         let (looking, opening, path) = (spec.clone(), spec.clone(), path(spec)?.to_owned());
+        let (told, opened) = (layout.clone(), layout);
+        let open = Box::new(move |split: &SplitId, from| {
+            reader(&opening, &opened, splits::file(self::path(&opening)?, split), cores, from)
+        });
+        let Some(interval) = interval else {
+            let there = splits_of(spec, &path).map_err(|error| failed(spec, error))?;
+            return Ok(vec![Box::new(Monitored::new(&spec.name, &path, there, None, open, start.position()))]);
+        };
         // Whether it can be looked at may change while it is watched.
         let no_folder = match std::fs::metadata(&path) {
             Ok(found) => !found.is_dir(),
@@ -150,7 +168,6 @@ impl Connector for Filesystem {
                 io::Error::new(io::ErrorKind::NotFound, "no folder there to watch; write a folder, or a pattern");
             return Err(failed(spec, error));
         }
-        let told = layout.clone();
         let look = Box::new(move || {
             let path = self::path(&looking).unwrap_or_default();
             let found = found(&looking, path)?;
@@ -158,12 +175,18 @@ impl Connector for Filesystem {
             tell_of_folders(&told, path, Some(found));
             splits
         });
-        let open = Box::new(move |split: &SplitId, from| {
-            reader(&opening, &layout, splits::file(self::path(&opening)?, split), cores, from)
-        });
         let folder = if path.contains(WILD) { splits::base(&path) } else { PathBuf::from(&path) };
         let gone = Box::new(move || !folder.as_os_str().is_empty() && !folder.is_dir());
-        Ok(vec![Box::new(Monitored::new(&spec.name, &path, interval, (look, gone), open, start.position()))])
+        let watch = Some(Watch { interval, look, gone });
+        Ok(vec![Box::new(Monitored::new(&spec.name, &path, Vec::new(), watch, open, start.position()))])
+    }
+}
+
+impl Filesystem {
+    /// Whether files are read one after another: changes of which nothing else says which is newer.
+    fn in_turn(&self, spec: &SourceSpec) -> bool {
+        let one = matches!(self.inputs(spec), Some(Inputs::One(_)));
+        spec.changelog.is_some() && spec.time.is_none() && !one
     }
 }
 
@@ -295,7 +318,9 @@ fn of_file(name: &str, error: SourceError) -> SourceError {
 /// What a source asks of a format.
 pub(super) fn layout(spec: &SourceSpec) -> Result<Layout, SourceError> {
     let layout = Layout::new(&spec.physical, &spec.decode, &spec.options).map_err(|error| refuse(spec, error))?;
-    Ok(Layout { notices: Notices::of(&spec.name), ..layout.in_zone(spec.zone) })
+    let key = spec.changelog.as_ref().and_then(|changelog| changelog.key.as_deref()).unwrap_or_default();
+    let key = key.iter().map(|&column| spec.schema.field(column).name().clone()).collect();
+    Ok(Layout { notices: Notices::of(&spec.name), key, ..layout.in_zone(spec.zone) })
 }
 
 /// How a format decodes a source.

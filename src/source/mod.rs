@@ -7,6 +7,7 @@
 
 mod arrival;
 mod beside;
+mod by_number;
 mod changed;
 mod changelog;
 mod chunks;
@@ -60,7 +61,7 @@ use crate::time::Zone;
 
 pub use arrival::Arrivals;
 pub use beside::Beside;
-pub use changelog::{Changelog, Current};
+pub use changelog::{Changelog, Current, Timed, Unknown};
 pub use edge::{Edge, Step};
 pub use intake::{Intake, Undecoded, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};

@@ -1,6 +1,7 @@
-//! Files that appear while a source runs (`'source.monitor-interval'`): one partition, which reads them one after another.
+//! Files that are one partition, which reads them one after another: those that appear while a source runs
+//! (`'source.monitor-interval'`), and those of a changelog without event time, of which nothing else says which is newer.
 //!
-//! In which order is said by when they are found: at each look those that are new, by path. A file is read once, as it is when its turn
+//! In which order is said by when they are found: at each look those that are new, by path (`by_number.rs`). A file is read once, as it is when its turn
 //! comes; it is to be whole when it appears (moved there, or renamed from a hidden name). Invariant: a file that was found is not
 //! looked at again, nor by who reads on from a position behind that: the position holds what was found, and in which order.
 
@@ -22,14 +23,20 @@ pub(super) type Gone = Box<dyn Fn() -> bool + Send>;
 /// Makes the reader of a file, from a position on.
 pub(super) type Open = Box<dyn Fn(&SplitId, Position) -> Result<Box<dyn Reader>, SourceError> + Send>;
 
-/// The reader of what appears.
+/// How files are looked for.
+pub(super) struct Watch {
+    pub(super) interval: Duration,
+    pub(super) look: Look,
+    pub(super) gone: Gone,
+}
+
+/// The reader of files one after another.
 pub(super) struct Monitored {
     /// Where it looks, as it was written.
     pub(super) path: String,
     pub(super) source: String,
-    pub(super) interval: Duration,
-    pub(super) look: Look,
-    pub(super) gone: Gone,
+    /// How it looks for more, if it does.
+    pub(super) watch: Option<Watch>,
     pub(super) open: Open,
     state: State,
     standing: Arc<Standing>,
@@ -47,19 +54,23 @@ struct State {
 }
 
 impl Monitored {
-    /// Goes on from a position: with the file that was at hand there, then the others.
+    /// Reads files that are there, or goes on from a position: with the file that was at hand there, then the others.
     pub(super) fn new(
         source: &str,
         path: &str,
-        interval: Duration,
-        (look, gone): (Look, Gone),
+        there: Vec<SplitId>,
+        watch: Option<Watch>,
         open: Open,
         mut from: Position,
     ) -> Monitored {
         let (source, path) = (source.to_owned(), path.to_owned());
-        let files = from.files.take().unwrap_or_default();
+        let files = from.files.take().unwrap_or_else(|| {
+            let mut files = FilesFound::default();
+            there.into_iter().for_each(|file| files.push(file));
+            files
+        });
         let state = State { known: files.all().into_iter().collect(), files, from, ..State::default() };
-        Monitored { path, source, interval, look, gone, open, state, standing: Arc::default() }
+        Monitored { path, source, watch, open, state, standing: Arc::default() }
     }
 
     /// The file to be opened: the one at hand where this began, else the next.
@@ -82,12 +93,13 @@ impl Monitored {
 
     /// Takes note of what is new.
     fn look(&mut self) -> Result<(), SourceError> {
+        let Some(watch) = &self.watch else { return Ok(()) };
         self.state.looked = Some(Clock::start());
         let what = format!("source '{}', looking for '{}'", self.source, self.path);
-        let found = match (self.look)() {
+        let found = match (watch.look)() {
             Ok(found) => found,
             // Nothing there yet, or not any more.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !(self.gone)() => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !(watch.gone)() => Vec::new(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.standing.failed(&what, &"the folder is not there: it was moved, removed, or its share is away");
                 return Ok(());
@@ -138,7 +150,9 @@ impl Reader for Monitored {
                         let end = Position { files: Some(self.state.files.clone()), ..decoded.end };
                         return Ok(Read::Rows(Decoded { end, ..decoded }));
                     }
-                    Err(SourceError::Io { what, error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(SourceError::Io { what, error, .. })
+                        if self.watch.is_some() && error.kind() == io::ErrorKind::NotFound =>
+                    {
                         tracing::warn!("source '{}': {what}: it was there and is gone; passed over", self.source);
                         self.end();
                     }
@@ -150,13 +164,13 @@ impl Reader for Monitored {
                 let name = reader.name().into();
                 self.state.reading = Some(reader);
                 return Ok(Read::Begins(name));
-            } else if let Some(left) =
-                self.state.looked.as_ref().and_then(|looked| self.interval.checked_sub(looked.elapsed()))
-                && !left.is_zero()
-            {
-                return Ok(Read::Wait(left));
             } else {
-                self.look()?;
+                let Some(watch) = &self.watch else { return Ok(Read::End) };
+                let left = self.state.looked.as_ref().and_then(|looked| watch.interval.checked_sub(looked.elapsed()));
+                match left.filter(|left| !left.is_zero()) {
+                    Some(left) => return Ok(Read::Wait(left)),
+                    None => self.look()?,
+                }
             }
         }
     }

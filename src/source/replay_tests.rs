@@ -338,6 +338,50 @@ fn s6_a_watched_folder_goes_on_with_its_files_in_the_order_in_which_they_were_fo
 }
 
 #[test]
+fn s6_the_files_of_a_changelog_without_event_time_are_one_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["part-0.json", "part-0-1.json", "part-0-2.json", "part-0-10.json", "part-1.json"];
+    for (name, from) in names.iter().zip((0..).step_by(100)) {
+        let lines: String = (from..from + 40).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+        std::fs::write(folder.path().join(name), lines + "bad\n").unwrap();
+    }
+    let mut spec = of_file(&folder.path().join(""), &[("decode-bytes", "100")]);
+    spec.changelog = Some(Changelog { op: 1, key: None });
+    let splits = spec.connector.splits(&spec).unwrap();
+    assert_eq!(splits, [SplitId::new(".")]);
+    let whole = Told::of(opened(&spec, &splits[0], Start::Beginning).as_mut(), usize::MAX);
+    assert_eq!((whole.rows.len(), whole.rejects.len()), (200, 5));
+    for (at, (name, reject)) in names.iter().zip(&whole.rejects).enumerate() {
+        assert!(whole.rows[at * 40].1.contains(&format!("\"n\":{}", at * 100)), "{:?}", whole.rows[at * 40]);
+        assert!(reject.position.ends_with(&format!("{name}:41")), "{reject:?}");
+    }
+    for (position, rows, rejects) in &whole.positions {
+        let position: Position = position.to_string().parse().unwrap();
+        let rest = Told::of(opened(&spec, &splits[0], Start::At(position.clone())).as_mut(), usize::MAX);
+        assert_eq!(rest.rows, whole.rows[*rows..], "{position}");
+        assert_eq!(rest.rejects, whole.rejects[*rejects..], "{position}");
+    }
+    // With one there is more to go by, and a file alone is itself.
+    let one = of_file(&folder.path().join("part-1.json"), &[]);
+    let one = SourceSpec { changelog: spec.changelog.clone(), ..one };
+    assert_eq!(one.connector.splits(&one).unwrap(), [SplitId::new("part-1.json")]);
+    spec.time = Some(TimeSpec {
+        column: 0,
+        bound_ms: 0,
+        lateness_ms: Some(0),
+        idle_timeout: None,
+        idle_by_clock: false,
+        max_future_skew_ms: 0,
+    });
+    assert_eq!(spec.connector.splits(&spec).unwrap().len(), 5);
+    assert!(spec.check_order(5).is_ok());
+    spec.time = None;
+    assert!(
+        spec.check_order(5).unwrap_err().to_string().contains("its changes come in 5 parts, and nothing says which")
+    );
+}
+
+#[test]
 fn s4_sequence_numbers_go_on_where_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.csv");

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::{SourceSpec, SplitId};
+use super::by_number::by_number;
+use super::path_values::default_name;
+use super::{SourceError, SourceSpec, SplitId};
 use crate::counted::counted;
 use crate::format;
 
@@ -16,7 +18,7 @@ pub(super) const WATCHED: &str = ".";
 /// What a path leads to.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The files, sorted.
+    /// The files, in their order.
     pub(super) files: Vec<PathBuf>,
     /// Folders below that are by no column: what is in them is not read.
     passed_over: Vec<PathBuf>,
@@ -27,6 +29,28 @@ impl Found {
     pub(super) fn splits(&self, path: &str) -> io::Result<Vec<SplitId>> {
         let base = base(path);
         self.files.iter().map(|file| split(&base, file)).collect()
+    }
+
+    /// Refuses changes by key where a key may go from a folder to another, and nothing says when: files are read by path.
+    pub(super) fn check_order(&self, spec: &SourceSpec) -> Result<(), SourceError> {
+        let Some(key) = spec.changelog.as_ref().and_then(|changelog| changelog.key.as_ref()) else { return Ok(()) };
+        let in_key = |name: &str| key.iter().any(|&column| spec.schema.field(column).name() == name);
+        let default = default_name(spec)?;
+        let told = |file: &PathBuf| {
+            let columns = format::told_by(file, default).into_iter().map(|(column, _)| column);
+            columns.rev().find(|name| spec.physical.field_with_name(name).is_ok() && !in_key(name))
+        };
+        let Some(column) = self.files.iter().find_map(told) else { return Ok(()) };
+        Err(SourceError::Schema {
+            source_name: spec.name.clone(),
+            what: format!(
+                "its files lie in folders by '{column}', and nothing says when a key goes from one to another"
+            ),
+            remedy: format!(
+                "write 'changelog' = 'retract', which reads the folders of a sink, or make '{column}' part of the PRIMARY KEY; \
+                 or declare a WATERMARK FOR the time of a change, and do not watch the folder"
+            ),
+        })
     }
 
     /// What is to be told of folders that are passed over.
@@ -123,7 +147,7 @@ fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Found> {
         let what = "no file there; paths are relative to the working directory";
         return Err(io::Error::new(io::ErrorKind::NotFound, what));
     }
-    files.sort();
+    files.sort_by(|one, other| by_number(one, other));
     Ok(Found { files, passed_over })
 }
 

@@ -6,15 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
 use highwater::delta::Delta;
 use highwater::operator::Stateful;
-use highwater::source::Current;
+use highwater::source::{Current, Timed, Unknown};
 use highwater::time::Epoch;
 use proptest::prelude::*;
 
 use crate::cut::Inputs;
-use crate::oracle::{self, KEY, Row, Text};
+use crate::oracle::{self, KEY, Row, TS, Text};
 
 /// A change: the partition that it came by, the row's key and value, whether it adds.
 pub(super) type Change = (i64, i64, i64, bool);
@@ -33,30 +32,37 @@ fn text(key: i64, value: i64) -> Text {
     oracle::texts(&oracle::delta(&[row(key, value)])).remove(0).0
 }
 
-/// Changes as they come from a source, the first of each partition behind so many others of it.
-fn numbered(changes: &[Change], before: &mut [i64; 3]) -> (Delta, Vec<i64>) {
-    let mut number = |partition: i64| {
-        let ordinal = &mut before[partition as usize];
-        *ordinal += 1;
-        partition << 40 | (*ordinal - 1)
+/// Where the next change of each partition stands: the rows before it, and the greatest time so far.
+pub(super) type Places = [(i64, i64); 3];
+
+/// Changes of an epoch as they come from a source. Times are those of their values behind the watermark of the epoch.
+fn numbered(changes: &[Change], places: &mut Places, epoch: i64) -> (Delta, Vec<i64>, Vec<i64>) {
+    let mut place = |&(partition, _, value, _): &Change| {
+        let (ordinal, turn) = &mut places[partition as usize];
+        (*ordinal, *turn) = (*ordinal + 1, (*turn).max(epoch + value));
+        (partition << 40 | (*ordinal - 1), *turn)
     };
-    let numbers: Vec<i64> = changes.iter().map(|change| number(change.0)).collect();
+    let (numbers, turns): (Vec<i64>, Vec<i64>) = changes.iter().map(&mut place).unzip();
     let rows: Vec<Row> = changes.iter().map(|(_, key, value, _)| row(*key, *value)).collect();
     let batch = oracle::delta(&rows).into_parts().0;
-    let number = Arc::new(Field::new("__number", DataType::Int64, false));
-    let fields = batch.schema().fields().iter().cloned().chain([number]).collect::<Vec<_>>();
-    let columns = batch.columns().iter().cloned();
-    let columns = columns.chain([Arc::new(Int64Array::from(numbers.clone())) as ArrayRef]).collect();
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    let records = numbers.iter().map(|number| (number & ((1 << 40) - 1)) + 1).collect();
+    let order = [numbers.clone(), records, turns.clone()].map(|order| Arc::new(Int64Array::from(order)) as ArrayRef);
+    let columns = batch.columns().iter().cloned().chain(order).collect();
+    let batch = RecordBatch::try_new(Current::input(&batch.schema()), columns).unwrap();
     let diffs: Vec<i64> = changes.iter().map(|change| if change.3 { 1 } else { -1 }).collect();
-    (Delta::new(batch, Some(diffs.into())), numbers)
+    (Delta::new(batch, Some(diffs.into())), numbers, turns)
+}
+
+/// How changes of several partitions meet: as they come, or by event time.
+pub(super) fn timed(across: bool) -> Option<Timed> {
+    across.then_some(Timed { column: TS, lateness_ms: None, across })
 }
 
 /// The changes of each epoch, in batches of so many.
 pub(super) fn inputs(epochs: &[Vec<Change>], batch: usize) -> Inputs {
-    let (mut before, mut inputs) = ([0; 3], Inputs::new());
+    let (mut places, mut inputs) = ([(0, 0); 3], Inputs::new());
     for (at, changes) in epochs.iter().enumerate().filter(|(_, changes)| !changes.is_empty()) {
-        let (rows, _) = numbered(changes, &mut before);
+        let (rows, ..) = numbered(changes, &mut places, at as i64);
         let piece = |start: usize| rows.slice(start, batch.min(rows.len() - start));
         inputs.insert(Epoch::at(at as i64), vec![(0..rows.len()).step_by(batch).map(piece).collect()]);
     }
@@ -109,13 +115,13 @@ proptest! {
     fn k1_k2_k3_what_has_left_adds_up_to_what_is_there(epochs in epochs(), keyed in any::<bool>(), cut in 1usize..6) {
         let told: Rc<RefCell<Vec<i64>>> = Rc::default();
         let tell = told.clone();
-        let mut state = Current::new(&oracle::schema(), keyed.then(|| vec![KEY]), None, move |_, _, number| {
-            tell.borrow_mut().push(number);
+        let mut state = Current::new(&oracle::schema(), keyed.then(|| vec![KEY]), None, move |_, _, change: Unknown| {
+            tell.borrow_mut().push(change.number);
         });
-        let (mut model, mut unknown, mut before) = (Model::default(), Vec::new(), [0; 3]);
-        let mut there: BTreeMap<Text, i64> = BTreeMap::new();
+        let (mut model, mut unknown, mut places) = (Model::default(), Vec::new(), [(0, 0); 3]);
+        let mut there = BTreeMap::new();
         for (at, changes) in epochs.iter().enumerate() {
-            let (rows, numbers) = numbered(changes, &mut before);
+            let (rows, numbers, _) = numbered(changes, &mut places, at as i64);
             // Within an epoch they count by partition, whatever came first.
             let mut order: Vec<usize> = (0..changes.len()).collect();
             order.sort_by_key(|&change| numbers[change]);
@@ -124,19 +130,63 @@ proptest! {
                     unknown.push(numbers[change]);
                 }
             }
-            // In pieces, the last first.
-            let pieces: Vec<Delta> = (0..rows.len()).step_by(cut).map(|start| rows.slice(start, cut.min(rows.len() - start))).rev().collect();
-            if !pieces.is_empty() {
-                let changed = state.apply(Epoch::at(at as i64), &mut [pieces]);
-                for (row, diff) in changed.iter().flat_map(oracle::texts) {
-                    let count = there.entry(row).or_default();
-                    *count += diff;
-                    prop_assert!(*count >= 0);
-                }
-                there.retain(|_, count| *count != 0);
-            }
+            apply(&mut state, at, &rows, cut, &mut there)?;
             prop_assert_eq!(&there, &model.rows());
             prop_assert_eq!(&*told.borrow(), &unknown);
         }
     }
+
+    /// At every epoch: of a key the change that stands last among those that have come, of rows as a whole what all of them add up to.
+    #[test]
+    fn k2_changes_that_meet_by_event_time_come_to_the_same_rows_in_whatever_epochs(
+        epochs in epochs(), keyed in any::<bool>(), cut in 1usize..6,
+    ) {
+        let told: Rc<RefCell<usize>> = Rc::default();
+        let tell = told.clone();
+        let key = keyed.then(|| vec![KEY]);
+        let mut state = Current::new(&oracle::schema(), key, timed(true), move |_, _, _| *tell.borrow_mut() += 1);
+        let (mut last, mut sums, mut places) = (BTreeMap::new(), BTreeMap::<(i64, i64), i64>::new(), [(0, 0); 3]);
+        let mut there = BTreeMap::new();
+        for (at, changes) in epochs.iter().enumerate() {
+            let (rows, numbers, turns) = numbered(changes, &mut places, at as i64);
+            for (&(_, key, value, adds), turn) in changes.iter().zip(turns.into_iter().zip(numbers)) {
+                let newest = last.entry(key).or_insert((turn, value, adds));
+                *newest = (*newest).max((turn, value, adds));
+                *sums.entry((key, value)).or_default() += if adds { 1 } else { -1 };
+            }
+            state.expire(Epoch::at(at as i64));
+            apply(&mut state, at, &rows, cut, &mut there)?;
+            let by_key = last.iter().filter(|(_, newest)| newest.2).map(|(key, newest)| (text(*key, newest.1), 1));
+            let whole = sums.iter().filter(|(_, sum)| **sum > 0).map(|((key, value), sum)| (text(*key, *value), *sum));
+            let expected: BTreeMap<Text, i64> = if keyed { by_key.collect() } else { whole.collect() };
+            prop_assert_eq!(&there, &expected);
+        }
+        state.expire(Epoch::END);
+        if !keyed {
+            let owed: i64 = sums.values().map(|sum| (-sum).max(0)).sum();
+            prop_assert_eq!(*told.borrow() as i64, owed);
+        }
+    }
+}
+
+/// Applies the changes of an epoch in pieces, the last first, to what is there.
+fn apply(
+    state: &mut Current,
+    at: usize,
+    rows: &Delta,
+    cut: usize,
+    there: &mut BTreeMap<Text, i64>,
+) -> Result<(), TestCaseError> {
+    let pieces = (0..rows.len()).step_by(cut).map(|start| rows.slice(start, cut.min(rows.len() - start)));
+    let pieces: Vec<Delta> = pieces.rev().collect();
+    if !pieces.is_empty() {
+        let changed = state.apply(Epoch::at(at as i64), &mut [pieces]);
+        for (row, diff) in changed.iter().flat_map(oracle::texts) {
+            let count = there.entry(row).or_default();
+            *count += diff;
+            prop_assert!(*count >= 0);
+        }
+        there.retain(|_, count| *count != 0);
+    }
+    Ok(())
 }

@@ -20,7 +20,7 @@ use highwater::operator::{Saved, Saving, Section, Stateful};
 use highwater::plan::join::expiry;
 use highwater::plan::{AggregateCall, Facts, Frame, Numbering, Op, Over, Pane, Rank, build};
 use highwater::session::Hold;
-use highwater::source::Current;
+use highwater::source::{Current, Unknown};
 use highwater::table::{Change, Contents, request_schema};
 use highwater::time::{Epoch, Zone};
 use oracle::{Arrivals, KEEP, KEY, Row, TS, V};
@@ -466,14 +466,15 @@ proptest! {
     /// `Current`.
     #[test]
     fn d8_rows_that_come_and_go(
-        epochs in changelog::epochs(), keyed in any::<bool>(), workers in 1usize..4, cuts in cuts(), batch in 1usize..9,
+        epochs in changelog::epochs(), (keyed, across) in any::<(bool, bool)>(), workers in 1usize..4, cuts in cuts(),
+        batch in 1usize..9,
     ) {
         let inputs = changelog::inputs(&epochs, batch);
         let key = keyed.then(|| vec![KEY]);
         let make = |rejects: &Rejects| {
             let rejects = rejects.clone();
-            let tell = move |rows: &RecordBatch, row: usize, _: i64| rejects.row(Failure::no_event_time(), rows, row, 1);
-            Box::new(Current::new(&oracle::schema(), key.clone(), None, tell)) as Box<dyn Stateful>
+            let tell = move |rows: &RecordBatch, row: usize, _: Unknown| rejects.row(Failure::no_event_time(), rows, row, 1);
+            Box::new(Current::new(&oracle::schema(), key.clone(), changelog::timed(across), tell)) as Box<dyn Stateful>
         };
         let route = key.clone().unwrap_or_else(|| (0..oracle::schema().fields().len()).collect());
         check(&Operator { make: &make, routes: vec![route] }, &inputs, workers, &cuts)?;

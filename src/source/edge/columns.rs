@@ -25,10 +25,11 @@ impl Edge {
     }
 
     /// All columns of a batch, decoded and computed. If an expression fails on the whole, each row is tried alone: the
-    /// second answer then marks the rows that failed, and `refuse` is told of each.
+    /// second answer then marks the rows that failed, and `refuse` is told of each, but for those of which they do not matter.
     pub(super) fn columns(
         &self,
         batch: &RecordBatch,
+        needless: impl Fn(usize) -> bool,
         mut refuse: impl FnMut(usize, String),
     ) -> (Vec<ArrayRef>, Option<BooleanArray>) {
         match self.compute(batch) {
@@ -39,8 +40,10 @@ impl Edge {
                 for (row, failed) in failed.iter_mut().enumerate() {
                     let one = batch.slice(row, 1);
                     let computed = self.compute(&one).unwrap_or_else(|error| {
-                        *failed = true;
-                        refuse(row, error.strip_backtrace());
+                        if !needless(row) {
+                            *failed = true;
+                            refuse(row, error.strip_backtrace());
+                        }
                         let null = |(field, _): &(arrow_schema::FieldRef, _)| {
                             arrow_array::new_null_array(field.data_type(), 1)
                         };
@@ -73,16 +76,18 @@ impl Edge {
         self.spec.computed.iter().map(evaluate).collect()
     }
 
-    /// The output columns of a range, without the rows not kept.
+    /// The output columns of a range and those behind them, without the rows not kept.
     pub(super) fn output(
         &self,
         columns: &[ArrayRef],
         range: std::ops::Range<usize>,
         keep: Option<BooleanBuffer>,
+        behind: Vec<ArrayRef>,
     ) -> RecordBatch {
         let mut chosen: Vec<ArrayRef> =
             self.spec.output.iter().map(|&column| columns[column].slice(range.start, range.len())).collect();
-        if self.spec.sequence || self.numbered.is_some() {
+        chosen.extend(behind);
+        if self.spec.sequence {
             let first = (self.partition as i64) << 40 | self.ordinal as i64;
             let numbers: ScalarBuffer<i64> = (first..first + range.len() as i64).collect();
             chosen.push(Arc::new(Int64Array::new(numbers, None)));

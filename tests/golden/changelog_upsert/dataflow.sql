@@ -1,4 +1,4 @@
--- Rows are put in the place of those with their key, or take them out, whichever file brings them (K2): by epoch, then by file.
+-- Rows are put in the place of those with their key, or take them out, whichever file brings them (K2): by event time, then by file.
 -- What is put in the place of another row takes that one back, however old it is (K4).
 CREATE SOURCE accounts (
   id INT, region VARCHAR, balance DOUBLE, ts TIMESTAMP(3), twice AS balance * 2,
