@@ -121,10 +121,9 @@ impl Outputs {
         let (Some(one), Some(other)) = (self.real(), other.real()) else { return false };
         match (&one, &other) {
             (File(one), File(other)) => same(one, other),
-            (File(file), Parts(folder, _)) | (Parts(folder, _), File(file)) => {
-                file.parent() == Some(folder) && is_part(file)
-            }
-            (Parts(one, _), Parts(other, _)) => one == other,
+            // Part files in folders by partition are cleared away too.
+            (File(file), Parts(folder, _)) | (Parts(folder, _), File(file)) => is_part(file) && within(folder, file),
+            (Parts(one, _), Parts(other, _)) => within(one, &other.join(PART)) || within(other, &one.join(PART)),
             (Partitions(root, ..), inner) | (inner, Partitions(root, ..)) => {
                 inner.path().starts_with(root) || matches!(inner, Partitions(..)) && root.starts_with(inner.path())
             }
@@ -265,6 +264,9 @@ mod tests {
             (file("/o/x.json"), parts("/o/"), false),
             (parts("/o/"), parts("/o/../o/"), true),
             (parts("/o/"), parts("/o/sub/"), false),
+            (parts("/o/"), parts("/o/k=1/l=2/"), true),
+            (parts("/o/"), file("/o/k=1/part-0.json"), true),
+            (parts("/o/"), file("/o/k=1/x.json"), false),
             (partitions("/o/"), parts("/o/k=1/"), true),
             (partitions("/o/"), partitions("/o/k=1/"), true),
             (partitions("/o/"), file("/o/x.json"), true),

@@ -154,34 +154,21 @@ pub(super) fn in_rows(spec: &SinkSpec) -> Result<bool, SinkError> {
 /// Removes the part files of earlier runs that none of `parts` writers of this format will write.
 fn clear(spec: &SinkSpec, folder: &Path, parts: usize) -> Result<(), SinkError> {
     let ours = extension(format_of(spec)?);
-    let failed = |what: &str, path: &Path, error| SinkError::Io {
-        sink: spec.name.clone(),
-        what: format!("{what} {}", path.display()),
-        error,
-    };
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(|error| failed("reading the folder", folder, error))?,
-    };
-    for entry in entries {
-        let entry = entry.map_err(|error| failed("reading the folder", folder, error))?.path();
-        let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let bare = name.strip_prefix('_').unwrap_or(&name);
-        let Some((number, kind)) = bare.strip_prefix(PART).and_then(|rest| rest.split_once('.')) else {
+    let columns: Vec<&str> = spec.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    for found in parts::parts_in(&spec.name, &columns, folder)? {
+        // One of several of a writer's, one that was never complete, or one of a partition, is of a run that had such.
+        let single = !found.hidden && found.number == 0 && found.columns.is_empty();
+        let kind = found.path.extension().is_some_and(|kind| kind.to_string_lossy() == ours);
+        if single && kind && found.part < parts {
             continue;
-        };
-        // One of several of a writer's, or one that was never complete, is of a run that had such.
-        let single = bare == name && !number.contains('-');
-        let number = number.split_once('-').map_or(number, |(number, _)| number);
-        let old = number.parse::<usize>().is_ok_and(|number| number >= parts || kind != ours || !single);
-        if old && format::FORMATS.iter().any(|format| extension(*format) == kind) {
-            match std::fs::remove_file(&entry) {
-                // Another writer was faster.
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(failed("removing a part of an earlier run,", &entry, error));
-                }
-                _ => {}
+        }
+        match std::fs::remove_file(&found.path) {
+            // Another writer was faster.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let what = format!("removing a part of an earlier run, {}", found.path.display());
+                return Err(SinkError::Io { sink: spec.name.clone(), what, error });
             }
+            _ => {}
         }
     }
     Ok(())

@@ -187,6 +187,10 @@ impl Parts {
     /// Whether a file that was found is to stand under its own name, or go: what an earlier run left, or what a mark is not behind.
     fn fate(&self, found: &Found) -> io::Result<Fate> {
         let ours = found.part == self.part;
+        if !found.columns.iter().eq(self.columns.iter().map(|(_, name)| name)) {
+            // Of a run that had other partitions.
+            return Ok(if self.mark == Mark::default() { Fate::Goes } else { Fate::Stays });
+        }
         Ok(match (self.mark == Mark::default(), ours) {
             (true, _) if ours || found.part >= self.parts => Fate::Goes,
             (true, _) | (false, false) => Fate::Stays,
@@ -209,7 +213,8 @@ impl Writer for Parts {
             return Ok(());
         }
         let being_written: Vec<&Path> = self.open.values().map(|(_, file)| file.path()).collect();
-        let columns: Vec<&str> = self.columns.iter().map(|(_, name)| name.as_str()).collect();
+        let inside = self.narrow.schema.fields().iter().map(|field| field.name().as_str());
+        let columns: Vec<&str> = self.columns.iter().map(|(_, name)| name.as_str()).chain(inside).collect();
         for found in parts_in(&self.narrow.name, &columns, &self.root)? {
             let path = &found.path;
             if being_written.contains(&path.as_path()) {
@@ -362,19 +367,22 @@ enum Fate {
 }
 
 /// A part file that stands there.
-struct Found {
-    path: PathBuf,
-    part: usize,
-    number: usize,
-    hidden: bool,
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) part: usize,
+    pub(super) number: usize,
+    pub(super) hidden: bool,
+    /// The columns that its folders are by.
+    pub(super) columns: Vec<String>,
 }
 
-/// The part files in a folder, or in its folders by these columns, of any format.
-fn parts_in(sink: &str, columns: &[&str], root: &Path) -> Result<Vec<Found>, SinkError> {
+/// The part files in a folder, and in its folders by any of these columns, of any format.
+pub(super) fn parts_in(sink: &str, columns: &[&str], root: &Path) -> Result<Vec<Found>, SinkError> {
     let looking = |path: &Path, error| failed(sink, "looking for what an earlier run left in", path, error);
-    let columns: Vec<String> = columns.iter().map(|column| format::folder(column, Some(""), "none")).collect();
-    let (mut open, mut all) = (vec![(root.to_owned(), 0)], Vec::new());
-    while let Some((folder, depth)) = open.pop() {
+    let by: Vec<(&str, String)> =
+        columns.iter().map(|column| (*column, format::folder(column, Some(""), "none"))).collect();
+    let (mut open, mut all) = (vec![(root.to_owned(), Vec::<String>::new())], Vec::new());
+    while let Some((folder, above)) = open.pop() {
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             entries => entries.map_err(|error| looking(&folder, error))?,
@@ -382,10 +390,10 @@ fn parts_in(sink: &str, columns: &[&str], root: &Path) -> Result<Vec<Found>, Sin
         for entry in entries {
             let path = entry.map_err(|error| looking(&folder, error))?.path();
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            match columns.get(depth) {
-                Some(column) if name.starts_with(column) => open.push((path, depth + 1)),
-                None => all.extend(found(path, &name)),
-                _ => {}
+            let column = by.iter().find(|(_, begin)| name.starts_with(begin)).map(|(column, _)| (*column).to_owned());
+            match column.filter(|column| !above.contains(column)) {
+                Some(column) if path.is_dir() => open.push((path, above.iter().cloned().chain([column]).collect())),
+                _ => all.extend(found(path, &name).map(|found| Found { columns: above.clone(), ..found })),
             }
         }
     }
@@ -399,5 +407,5 @@ fn found(path: PathBuf, name: &str) -> Option<Found> {
     let (part, number) = stem.split_once('-').unwrap_or((stem, "0"));
     let (part, number) = (part.parse().ok()?, number.parse().ok()?);
     let known = format::FORMATS.iter().any(|format| extension(*format) == kind);
-    known.then_some(Found { path, part, number, hidden: bare.is_some() })
+    known.then_some(Found { path, part, number, hidden: bare.is_some(), columns: Vec::new() })
 }

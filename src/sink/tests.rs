@@ -340,6 +340,23 @@ fn part_files_are_ended_from_a_size_on_and_hidden_until_then() {
         let all = set(&[&format!("part-0.{shown}"), &format!("part-0-1.{shown}")]);
         assert_eq!(names(folder.path().join(name).as_path()), all);
     }
+    // What a run left that had other partitions goes too, but nothing of who writes otherwise.
+    for options in [&[("format", "json")][..], &[("format", "parquet")]] {
+        let root = folder.path().join(format!("was-{}", options[0].1));
+        let left =
+            ["n=1/part-0.json", "n=2/t=x/part-1-2.csv", "n=3/_part-7.parquet", "n=4/mine.json", "other=1/part-0.json"];
+        for file in left {
+            std::fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            std::fs::write(root.join(file), "old").unwrap();
+        }
+        let path = format!("{}/", root.display());
+        let given = spec(&filesystem::Filesystem, false, &[&[("path", path.as_str())], options].concat());
+        let mut writer = given.connector.open(&given, 0, 1).unwrap();
+        writer.write(Epoch::at(0), &delta(&[(Some(1), "text", 0.5, 0)], None)).unwrap();
+        writer.close().unwrap();
+        let there: Vec<bool> = left.iter().map(|file| root.join(file).exists()).collect();
+        assert_eq!(there, [false, false, false, true, true], "{options:?}");
+    }
     // By age too, whether anything comes or not, and however little there is.
     for name in ["parquet", "json"] {
         let path = format!("{}/", folder.path().join("aged").join(name).display());
