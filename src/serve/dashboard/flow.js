@@ -96,11 +96,17 @@ function lay(all) {
 }
 
 const fit = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
-const pen = make("canvas").getContext("2d");
-/** As much of a text as has room in so many pixels of a picture's text. */
+const pen = make("canvas").getContext("2d"), fonts = new Map();
+/** The font of a picture's text, which its class tells, and the space between letters. */
+function fontOf(element) {
+  const of = element.getAttribute("class");
+  if (!fonts.has(of)) { const style = getComputedStyle(element); fonts.set(of, [`${style.fontWeight} ${style.fontSize} ${style.fontFamily}`, parseFloat(style.letterSpacing) || 0]) }
+  return fonts.get(of);
+}
+/** As much of a text as has room in so many pixels of a picture. */
 function fitTo(element, text, width) {
-  const style = getComputedStyle(element), drawn = text => pen.measureText(text).width + text.length * (parseFloat(style.letterSpacing) || 0);
-  pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+  const [font, between] = fontOf(element), drawn = text => pen.measureText(text).width + text.length * between;
+  pen.font = font;
   if (drawn(text) <= width) return text;
   let length = text.length - 1;
   while (length > 1 && drawn(text.slice(0, length) + "…") > width) length--;
