@@ -128,13 +128,39 @@ impl Said {
                 let here = self.tokens.get(at..at + words.len());
                 here.is_some_and(|here| here.iter().zip(*words).all(|(token, word)| is_word(&token.token, word)))
             };
-            if let Some(words) = begins.iter().find(|words| fits(words)).filter(|_| at >= skip) {
+            let found_words = begins.iter().find(|words| fits(words) && self.is_clause(at, words));
+            if let Some(words) = found_words.filter(|_| at >= skip) {
                 found.push((-depth, at));
                 skip = at + words.len();
             }
         }
         found.sort_unstable();
         found.into_iter().map(|(_, at)| at).collect()
+    }
+
+    /// Whether these words, which stand at `at`, are those of a clause, and of no expression.
+    fn is_clause(&self, at: usize, words: &[&str]) -> bool {
+        let token = |at: usize| self.tokens.get(at).map(|token| &token.token);
+        let before = |by: usize| at.checked_sub(by).and_then(token);
+        let word = |token: Option<&Token>, word: &str| token.is_some_and(|token| is_word(token, word));
+        let behind = |by: usize| token(at + words.len() + by);
+        match words {
+            // COUNT(*) FILTER (WHERE ...)
+            ["WHERE"] => !(before(1) == Some(&Token::LParen) && word(before(2), "FILTER")),
+            // a IN (1, 2)
+            ["IN"] | ["NOT", "IN"] => {
+                let within = behind(1);
+                let query = word(within, "SELECT") || word(within, "WITH") || within == Some(&Token::LParen);
+                behind(0) == Some(&Token::LParen) && query
+            }
+            // a IS DISTINCT FROM b
+            ["FROM"] => !word(before(1), "DISTINCT"),
+            // LEFT(a, 3)
+            ["LEFT" | "RIGHT"] => behind(0) != Some(&Token::LParen),
+            // LISTAGG(a) WITHIN GROUP (ORDER BY b)
+            ["GROUP" | "ORDER"] => word(behind(0), "BY"),
+            _ => true,
+        }
     }
 
     /// The last token of the clause that begins at `at`.
@@ -150,8 +176,11 @@ impl Said {
                         return here;
                     }
                 }
-                token if depth == 0 && here > at + 1 && CLAUSES.iter().any(|word| is_word(token, word)) => {
-                    return here - 1;
+                token if depth == 0 && here > at + 1 => {
+                    let begins = |word: &&str| is_word(token, word) && self.is_clause(here, &[*word]);
+                    if CLAUSES.iter().any(begins) {
+                        return here - 1;
+                    }
                 }
                 _ => {}
             }
@@ -204,6 +233,26 @@ CREATE MATERIALIZED VIEW over AS
         assert!(many.contains(&"reduce 6:3 GROUP BY page".to_owned()), "{many:?}");
         let over = told(&plan, "over");
         assert!(over.contains(&"join 9:5 JOIN limits l ON m.page = l.page".to_owned()), "{over:?}");
+    }
+
+    #[test]
+    fn words_of_expressions_begin_and_end_no_clause() {
+        let plan = planned(
+            "CREATE SOURCE t (a VARCHAR, b VARCHAR, n BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'stdin', 'format' = 'json');
+CREATE TABLE l (a VARCHAR PRIMARY KEY NOT ENFORCED, most BIGINT);
+CREATE MATERIALIZED VIEW v AS
+SELECT a, COUNT(*) FILTER (WHERE b = 'x') AS x, COUNT(*) FILTER (WHERE n IN (1, 2)) AS few FROM t
+WHERE a IS DISTINCT FROM b AND LEFT(a, 1) = 'p' AND n IN (1, 2, 3)
+GROUP BY a;
+CREATE MATERIALIZED VIEW w AS
+SELECT t.a, t.n FROM t JOIN l ON t.a = l.a
+WHERE t.n NOT IN (7, 8, 9) AND t.b IN ('p', 'q');",
+        );
+        let (v, w) = (told(&plan, "v"), told(&plan, "w"));
+        let filter = "filter 5:1 WHERE a IS DISTINCT FROM b AND LEFT(a, 1) = 'p' AND n IN (1, 2, 3)";
+        assert!(v.contains(&filter.to_owned()), "{v:?}");
+        assert!(v.contains(&"reduce 6:1 GROUP BY a".to_owned()), "{v:?}");
+        assert!(w.contains(&"join 8:24 JOIN l ON t.a = l.a".to_owned()), "{w:?}");
     }
 
     #[test]
