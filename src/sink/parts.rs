@@ -301,7 +301,7 @@ impl Writer for Parts {
 
     fn is_due(&self) -> bool {
         let files = || self.open.values().map(|(_, file)| file);
-        files().any(|file| !file.is_empty()) && self.rolling.is_due(files().map(FileWriter::bytes).sum())
+        files().any(|file| !file.is_empty()) && self.rolling.is_due(files().map(FileWriter::bytes).max().unwrap_or(0))
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {

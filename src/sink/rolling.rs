@@ -50,7 +50,7 @@ impl Rolling {
         self.size.is_some() || self.interval.is_some()
     }
 
-    /// Whether those that hold rows, and so many bytes, are to be ended.
+    /// Whether those that hold rows, the largest so many bytes, are to be ended.
     pub(super) fn is_due(&self, bytes: usize) -> bool {
         let old = || self.interval.is_some_and(|interval| self.clock.elapsed() >= interval);
         self.size.is_some_and(|size| bytes >= size) || old()
