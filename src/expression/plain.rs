@@ -117,6 +117,11 @@ fn word_of<'a>(word: &str, behind: &'a str, out: &mut String) -> &'a str {
         out.push_str(&plain(within));
         return &behind[within.len() + 2..];
     }
+    // A number and its text.
+    if let ("__exact", Some(within)) = (word, within) {
+        out.push_str(&plain(within.split(',').next().unwrap_or(within)));
+        return &behind[within.len() + 2..];
+    }
     if let Some((_, said)) = OWN.iter().find(|(name, _)| *name == word) {
         out.push_str(said);
         return behind;
@@ -188,6 +193,7 @@ mod tests {
             ("Cannot cast Utf8 to Timestamp(ms, \"+00:00\")", "Cannot cast VARCHAR to TIMESTAMP_LTZ(3)"),
             ("sum(Utf8, Decimal128(10, 2))", "sum(VARCHAR, DECIMAL(10, 2))"),
             ("__sequence", "row number"),
+            ("sum(CASE WHEN x THEN __exact(Float64(1.5),Utf8(\"1.5\")) END)", "sum(CASE WHEN x THEN 1.5 END)"),
             ("__json_value__int(j, '$.a')", "json_value(j, '$.a')"),
             ("__pick5", "measure 5"),
             ("__canonical(__canonical(x)) + a.__grouping_id", "x + a.grouping_id"),

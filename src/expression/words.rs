@@ -73,6 +73,9 @@ impl Display for Sql<'_> {
                 ("__text", [value]) => return write!(f, "CAST({} AS VARCHAR)", Sql(value)),
                 ("__varchar", [value, length]) => return write!(f, "CAST({} AS VARCHAR({}))", Sql(value), Sql(length)),
                 ("__char", [value, length]) => return write!(f, "CAST({} AS CHAR({}))", Sql(value), Sql(length)),
+                ("__fitted", [value, named]) => {
+                    return write!(f, "CAST({} AS {})", Sql(value), Sql(named).to_string().trim_matches('\''));
+                }
                 ("__interval_times", [left, right]) => return write!(f, "{} * {}", Sql(left), Sql(right)),
                 ("get_field", [row, fields @ ..]) if fields.iter().all(|field| field.is::<Literal>()) => {
                     write!(f, "{}", Sql(row))?;

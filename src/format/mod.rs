@@ -62,7 +62,7 @@ pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
 pub use notices::Notices;
 pub use read_at::{ReadAt, shrunk};
-pub use reading::{read_text_as, reads_text};
+pub use reading::{floats_as_decimals, read_text_as, reads_text};
 pub use spot::{Parts, Spot, skip};
 pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};
 

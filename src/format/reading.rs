@@ -1,10 +1,17 @@
 //! Text as values of a type, as CAST reads it: by the rules of the formats, but that a number is no time, and that a time's text is
 //! the DATE of its day.
 
-use arrow_array::{ArrayRef, StringArray};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use arrow_array::builder::Decimal128Builder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::cells::{Cells, Values, is_instant};
+use super::decimal::decimal;
 use super::timestamp::{Times, read_text};
 use crate::time::{DAY_MS, Zone};
 
@@ -50,12 +57,64 @@ fn is_day(text: &str, cells: &mut Cells) -> bool {
     day.map(|day| values.push(day)).inspect(|()| cells.pushed()).is_some()
 }
 
+/// Floats as a DECIMAL: each is the number as it is written, the shortest text that is read as it again, rounded half away from zero. `Err`
+/// says of the first that does not fit what is wrong with it.
+pub fn floats_as_decimals(floats: &ArrayRef, precision: u8, scale: i8) -> Result<ArrayRef, String> {
+    let mut text = String::new();
+    let mut made = Decimal128Builder::with_capacity(floats.len());
+    for row in 0..floats.len() {
+        if floats.is_null(row) {
+            made.append_null();
+            continue;
+        }
+        text.clear();
+        let written = match floats.data_type() {
+            DataType::Float32 => write!(text, "{:e}", floats.as_primitive::<Float32Type>().value(row)),
+            _ => write!(text, "{:e}", floats.as_primitive::<Float64Type>().value(row)),
+        };
+        match written.ok().and_then(|()| decimal(text.as_bytes(), precision, scale)) {
+            Some(value) => made.append_value(value),
+            None => return Err(format!("{text} is beyond DECIMAL({precision}, {scale})")),
+        }
+    }
+    let made = made.with_precision_and_scale(precision, scale).map_err(|error| error.to_string())?;
+    Ok(Arc::new({ made }.finish()))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use arrow_array::Array;
+    use arrow_array::{Float32Array, Float64Array};
 
     use super::*;
+
+    #[test]
+    fn floats_are_the_decimals_that_they_are_written_as() {
+        let of = |value: f64, precision, scale| {
+            let column: ArrayRef = Arc::new(Float64Array::from(vec![Some(value), None]));
+            let made = floats_as_decimals(&column, precision, scale)?;
+            assert!(made.is_null(1));
+            Ok::<String, String>(arrow_cast::display::array_value_to_string(&made, 0).unwrap())
+        };
+        for (value, precision, scale, expected) in [
+            (123_456_789.125, 38, 10, "123456789.1250000000"),
+            (1e15, 31, 15, "1000000000000000.000000000000000"),
+            (1_234_567.891, 30, 15, "1234567.891000000000000"),
+            (1.005, 10, 2, "1.01"),
+            (2.675, 10, 2, "2.68"),
+            (-2.5, 5, 0, "-3"),
+            (1e-300, 5, 2, "0.00"),
+            (-0.0, 5, 2, "0.00"),
+        ] {
+            assert_eq!(of(value, precision, scale).unwrap(), expected, "{value}");
+        }
+        for value in [1e300, 1000.0, f64::NAN, f64::NEG_INFINITY] {
+            assert!(of(value, 5, 2).unwrap_err().contains("is beyond DECIMAL(5, 2)"), "{value}");
+        }
+        let single: ArrayRef = Arc::new(Float32Array::from(vec![0.1_f32]));
+        let made = floats_as_decimals(&single, 20, 10).unwrap();
+        assert_eq!(arrow_cast::display::array_value_to_string(&made, 0).unwrap(), "0.1000000000");
+    }
 
     fn read(text: &str, to: &DataType) -> Result<String, String> {
         let column = read_text_as(&StringArray::from(vec![Some(text)]), to, Zone::utc())?;

@@ -263,6 +263,13 @@ impl TypePlanner for CastTypes {
 fn cast_type(sql_type: &ast::DataType) -> Result<Option<DataType>> {
     use ast::DataType as Sql;
     Ok(Some(match sql_type {
+        Sql::Timestamp(Some(precision @ (1 | 2)), _)
+        | Sql::Datetime(Some(precision @ (1 | 2)))
+        | Sql::Time(Some(precision @ (1 | 2)), _) => {
+            return plan_err!(
+                "times are cut to whole seconds or kept in milliseconds, and to nothing with a precision of {precision}; write TIMESTAMP(0) or TIMESTAMP(3)"
+            );
+        }
         Sql::Timestamp(_, ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone) | Sql::Datetime(_) => TIME,
         Sql::Time(_, _) => DataType::Time32(TimeUnit::Millisecond),
         Sql::Decimal(info) | Sql::Numeric(info) | Sql::Dec(info) => match info {

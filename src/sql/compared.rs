@@ -23,11 +23,12 @@ use super::attempt::TRY;
 use super::cast_type;
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
+use super::exact;
 use super::functions::{length, mixes};
 use super::identity::readable;
 use super::scope::projected;
 use crate::expression::plain;
-use crate::format::{read_text_as, reads_text};
+use crate::format::{floats_as_decimals, read_text_as, reads_text};
 use crate::plan::sql_type;
 use crate::time::Zone;
 
@@ -54,6 +55,7 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
         plan.map_expressions(|expr| {
             let name = names.save(&expr);
             literal_casts(&expr)?;
+            let expr = exact::resolved(expr, &schema)?.transform_data(exact::plain)?.data;
             let expr = expr.transform_up(|expr| settled(expr, &schema).map(Transformed::yes))?;
             Ok(expr.update_data(|expr| name.restore(expr)))
         })
@@ -61,7 +63,7 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(settled?.data)
 }
 
-/// Refuses casts of a literal text that reads as no value of the type: they would fail on every row. Within TRY they are NULL.
+/// Refuses casts of a literal that is no value of the type: they would fail on every row. Within TRY they are NULL.
 fn literal_casts(expr: &Expr) -> Result<()> {
     let walked = expr.apply(|part| match part {
         call if TRY.within(call).is_some() => Ok(TreeNodeRecursion::Jump),
@@ -69,6 +71,12 @@ fn literal_casts(expr: &Expr) -> Result<()> {
             if let Some(text) = literal_text(expr)
                 && reads_text(field.data_type())
                 && let Err(why) = read_text_as(&StringArray::from(vec![text]), field.data_type(), Zone::utc())
+            {
+                return Err(ArrowError::CastError(why).into());
+            }
+            if let (Expr::Literal(number @ ScalarValue::Float64(Some(_)), _), DataType::Decimal128(precision, scale)) =
+                (expr.as_ref(), field.data_type())
+                && let Err(why) = floats_as_decimals(&number.to_array()?, *precision, *scale)
             {
                 return Err(ArrowError::CastError(why).into());
             }

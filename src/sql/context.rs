@@ -86,8 +86,13 @@ impl Context {
                 scalars.insert(name.to_lowercase(), Arc::clone(function));
             }
         }
-        let udfs =
-            [super::as_of::udf(), super::arrival::udf(Zone::utc()), super::attempt::TRY.udf(), super::row_in::udf()];
+        let udfs = [
+            super::as_of::udf(),
+            super::arrival::udf(Zone::utc()),
+            super::attempt::TRY.udf(),
+            super::exact::EXACT.udf(),
+            super::row_in::udf(),
+        ];
         for marker in udfs {
             scalars.insert(marker.name().to_owned(), Arc::new(marker));
         }

@@ -12,11 +12,16 @@ use datafusion_sql::sqlparser::ast::{
 };
 
 use super::error::Problem;
+use super::exact::EXACT;
 use super::refuse::last_part;
 use super::walk::{Flow, Part};
 
 /// How often the parts of a query may be looked at.
 const MAX_EFFORT: u64 = 50_000;
+
+/// How many calls of functions stand in one another. The library writes the name of a call out of those of its arguments each time that
+/// it is asked for its type, and asks at each level: the work goes with the third power of their number.
+const MAX_CALLS: usize = 150;
 
 /// Functions that are the first of their values that is not NULL.
 const FIRST_THERE: &[&str] = &["coalesce", "ifnull", "nvl"];
@@ -25,6 +30,8 @@ const FIRST_THERE: &[&str] = &["coalesce", "ifnull", "nvl"];
 struct Open {
     /// How often it is looked at.
     times: u64,
+    /// The calls of functions that it is in, with itself.
+    calls: usize,
     /// How often some of its parts are, each time; known by where they are.
     parts: Vec<(*const Expr, u64)>,
     /// How often all others are.
@@ -48,8 +55,12 @@ pub(super) fn step() -> impl FnMut(Part<'_>) -> Flow {
                 if effort > MAX_EFFORT {
                     return Flow::Break(too_much(expr));
                 }
+                let calls = open.last().map_or(0, |around| around.calls) + usize::from(is_call(expr));
+                if calls > MAX_CALLS {
+                    return Flow::Break(too_many_calls(expr));
+                }
                 let (parts, others) = parts(expr);
-                open.push(Open { times, parts, others });
+                open.push(Open { times, calls, parts, others });
             }
             Part::Done(_) => {
                 open.pop();
@@ -70,6 +81,30 @@ fn too_much(expr: &Expr) -> Problem {
     .hint("compute a part of it in a view, and read that: CREATE VIEW v AS SELECT a BETWEEN b AND c AS x FROM t")
 }
 
+fn is_call(expr: &Expr) -> bool {
+    use Expr::{Array, Ceil, Extract, Floor, Function, Overlay, Position, Substring, Trim};
+    matches!(
+        expr,
+        Array(_)
+            | Ceil { .. }
+            | Extract { .. }
+            | Floor { .. }
+            | Function(_)
+            | Overlay { .. }
+            | Position { .. }
+            | Substring { .. }
+            | Trim { .. }
+    )
+}
+
+fn too_many_calls(expr: &Expr) -> Problem {
+    Problem::at(
+        expr.span(),
+        format!("this nests too deep: at most {MAX_CALLS} calls of functions stand in one another"),
+    )
+    .hint("compute a part of it in a view, and read that: CREATE VIEW v AS SELECT REPLACE(s, 'a', 'b') AS s FROM t")
+}
+
 /// How often the parts of an expression are looked at, each time that it is; and all that is not among them.
 fn parts(expr: &Expr) -> (Vec<(*const Expr, u64)>, u64) {
     let at = |expr: &Expr, times: u64| (std::ptr::from_ref(expr), times);
@@ -83,7 +118,7 @@ fn parts(expr: &Expr) -> (Vec<(*const Expr, u64)>, u64) {
         Expr::Between { expr, .. } => (vec![at(expr, 2)], 1),
         // Each item may be compared by itself.
         Expr::InList { expr, list, .. } => {
-            let literals = list.iter().all(|item| matches!(item, Expr::Value(_)));
+            let literals = list.iter().all(is_literal);
             let items = if literals && list.len() > 3 { 1 } else { list.len().max(1) };
             (vec![at(expr, items as u64)], 1)
         }
@@ -106,6 +141,14 @@ fn parts(expr: &Expr) -> (Vec<(*const Expr, u64)>, u64) {
             (more.iter().map(|arg| at(arg, times)).collect(), 1)
         }
         _ => (Vec::new(), 1),
+    }
+}
+
+fn is_literal(item: &Expr) -> bool {
+    match item {
+        Expr::Value(_) => true,
+        Expr::Function(function) => last_part(&function.name) == EXACT.name,
+        _ => false,
     }
 }
 

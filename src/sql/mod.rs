@@ -22,6 +22,7 @@ mod distinct_from;
 mod down;
 mod effort;
 mod error;
+mod exact;
 mod filtered;
 pub mod functions;
 mod group_window;

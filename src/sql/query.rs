@@ -44,9 +44,9 @@ use super::token::is_word;
 use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
-    arrival, as_of, asked, cast_type, compared, depth, distinct_from, effort, functions, group_window, json_clauses,
-    literals, names, refuse, row_compared, row_in, select_list, set_all, shared, syntax, table_function, unnest_node,
-    using, walk, with_names, zoned,
+    arrival, as_of, asked, cast_type, compared, depth, distinct_from, effort, exact, functions, group_window,
+    json_clauses, literals, names, refuse, row_compared, row_in, select_list, set_all, shared, syntax, table_function,
+    unnest_node, using, walk, with_names, zoned,
 };
 use crate::time::Zone;
 
@@ -75,6 +75,7 @@ pub(super) fn parse(
     walk::query(&mut query, syntax::step)?;
     walk::query(&mut query, row_in::step)?;
     walk::query(&mut query, row_compared::step)?;
+    walk::query(&mut query, exact::step)?;
     group_window::rewrite(&mut query)?;
     Ok((*query, versions))
 }
@@ -91,6 +92,7 @@ pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem>
     refuse::check_expr(&mut expr)?;
     walk::expr(&mut expr, syntax::step)?;
     walk::expr(&mut expr, row_compared::step)?;
+    walk::expr(&mut expr, exact::step)?;
     Ok(expr)
 }
 

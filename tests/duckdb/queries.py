@@ -243,11 +243,20 @@ class Queries:
 
     def query_decimals(self):
         """Casts that round, ties among them; quotients with more places than DuckDB's DOUBLE has digits."""
+        exact = lambda: self.one(["CAST(t.i AS DECIMAL(12, 2))", "CAST(t.f AS DECIMAL(14, 4))", "CAST(t.k AS DECIMAL(5, 1))"])
+        point = lambda: self.one(["1.1", "0.25", "-2.50", "3.0", "10.005", ".5"])
         columns = (
             lambda: f"CAST(CAST(t.f AS DECIMAL(14, 4)) AS DECIMAL(12, {self.upto(3)}))",
             lambda: f"CAST(t.i AS DECIMAL(12, 2)) / NULLIF(CAST(t.k AS DECIMAL(18, 0)), 0)",
             lambda: f"CAST(t.i AS DECIMAL(12, 2)) * CAST(t.f AS DECIMAL(14, 4))",
             lambda: f"CAST(t.f AS DECIMAL(14, 4)) {self.one('+-')} CAST(t.i AS DECIMAL(12, 2))",
+            # Literals beside DECIMALs are such.
+            lambda: f"{exact()} {self.one('+-*')} {point()}",
+            lambda: f"{point()} {self.one('+-*')} {exact()}",
+            lambda: f"COALESCE({exact()}, {point()}) * {point()}",
+            lambda: f"CASE WHEN {exact()} {self.one(['<', '>=', '=', '<>'])} {point()} THEN {exact()} ELSE {point()} END",
+            lambda: f"{exact()} {self.one(['', 'NOT '])}IN ({point()}, {point()}, 2.50)",
+            lambda: f"{exact()} BETWEEN {point()} AND {point()}",
         )
         return f"SELECT t.k, {self.made(*columns)} AS x, {self.made(*columns)} AS y FROM t{self.where('t', 0.4)}"
 

@@ -14,6 +14,7 @@ use datafusion_expr::{
 };
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
+use super::super::exact;
 use crate::expression::{Arithmetic, calculate};
 
 /// Makes the calls.
@@ -22,6 +23,12 @@ pub(super) struct Decimals;
 
 impl ExprPlanner for Decimals {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let RawBinaryExpr { op: written, mut left, mut right } = expr;
+        if !matches!(written, BinaryOperator::And | BinaryOperator::Or) {
+            (left, right) = (exact::resolved(left, schema)?.data, exact::resolved(right, schema)?.data);
+            exact::together(&mut [&mut left, &mut right], schema);
+        }
+        let expr = RawBinaryExpr { op: written, left, right };
         let op = match expr.op {
             BinaryOperator::Plus => Operator::Plus,
             BinaryOperator::Minus => Operator::Minus,

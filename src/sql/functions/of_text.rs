@@ -1,5 +1,5 @@
-//! Casts that the library has otherwise than the formats: of text, which is read as they read it, and of DOUBLE to FLOAT, where what is
-//! beyond FLOAT would become an infinity. They become calls behind the planner, as casts to text do ([`super::as_text`]).
+//! Casts that the library has otherwise than the formats: of text, which is read as they read it, of DOUBLE to FLOAT, where what is
+//! beyond FLOAT would become an infinity, and of both to DECIMAL, which goes by the number as it is written. They become calls behind the planner, as casts to text do ([`super::as_text`]).
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,12 +13,14 @@ use datafusion_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::format::{read_text_as, reads_text};
+use crate::format::{floats_as_decimals, read_text_as, reads_text};
 use crate::time::Zone;
 
 /// Whether a cast is one of these.
 pub(super) fn reads(from: &DataType, to: &DataType) -> bool {
-    matches!((from, to), (DataType::Float64, DataType::Float32)) || *from == DataType::Utf8 && reads_text(to)
+    let floats = matches!((from, to), (DataType::Float64, DataType::Float32))
+        || from.is_floating() && matches!(to, DataType::Decimal128(..));
+    floats || *from == DataType::Utf8 && reads_text(to)
 }
 
 /// The call that such a cast is.
@@ -29,9 +31,12 @@ pub(super) fn read(value: Expr, to: &DataType) -> Expr {
 
 /// The cast of a column.
 pub(super) fn column(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
-    match value.data_type() {
-        DataType::Utf8 => read_text_as(value.as_string::<i32>(), to, zone).or_else(|why| exec_err!("{why}")),
-        DataType::Float64 => {
+    match (value.data_type(), to) {
+        (DataType::Utf8, _) => read_text_as(value.as_string::<i32>(), to, zone).or_else(|why| exec_err!("{why}")),
+        (DataType::Float32 | DataType::Float64, DataType::Decimal128(precision, scale)) => {
+            floats_as_decimals(value, *precision, *scale).or_else(|why| exec_err!("{why}"))
+        }
+        (DataType::Float64, _) => {
             let narrow = |value: f64| match value as f32 {
                 narrow if narrow.is_infinite() && value.is_finite() => exec_err!("{value:e} is beyond FLOAT"),
                 narrow => Ok(narrow),
@@ -39,7 +44,7 @@ pub(super) fn column(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<Arra
             let values = value.as_primitive::<Float64Type>().iter().map(|value| value.map(narrow).transpose());
             Ok(Arc::new(values.collect::<Result<Float32Array>>()?))
         }
-        other => internal_err!("a cast of {other} that is not one of text"),
+        (other, _) => internal_err!("a cast of {other} that is not one of text"),
     }
 }
 

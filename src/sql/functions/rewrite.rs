@@ -50,6 +50,8 @@ pub fn rewrite_call(expr: &mut Expr) {
             if let Some((name, length)) = cut(data_type) {
                 let length = Expr::value(Value::Number(length.to_string(), false));
                 *expr = call(name, vec![expr.clone(), length]);
+            } else if whole_seconds(data_type) {
+                *expr = rounded("timestamp_floor", &DateTimeField::Second, expr);
             } else if let Some(named) = cut_within(data_type) {
                 *expr = call(FITTED, vec![expr.clone(), text(&named)]);
             }
@@ -87,12 +89,29 @@ fn cut(data_type: &DataType) -> Option<(&'static str, u64)> {
     }
 }
 
+/// Whether a type is that of times without parts of a second.
+fn whole_seconds(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(precision, _) | DataType::Datetime(precision) | DataType::Time(precision, _) => {
+            *precision == Some(0)
+        }
+        DataType::Custom(name, precision) => {
+            name.to_string().eq_ignore_ascii_case("timestamp_ltz")
+                && precision.first().is_some_and(|precision| precision == "0")
+        }
+        _ => false,
+    }
+}
+
 /// A nested type in which texts have lengths, as it is written.
 fn cut_within(data_type: &DataType) -> Option<String> {
     let DataType::Custom(name, _) = data_type else { return None };
     let named = name.to_string();
     let fits = lengths(&named)?.iter().any(Option::is_some);
-    fits.then(|| named.trim_matches('`').to_owned())
+    let tight = [(" < ", "<"), (" >", ">"), (" ( ", "("), (" )", ")"), (" ,", ",")];
+    fits.then(|| {
+        tight.iter().fold(named.trim_matches('`').to_owned(), |named, (wide, tight)| named.replace(wide, tight))
+    })
 }
 
 fn is_unit(unit: &DateTimeField) -> bool {
@@ -178,8 +197,12 @@ mod tests {
             ("CAST(a AS VARCHAR)", "CAST(a AS VARCHAR)"),
             (
                 "CAST(a AS `ARRAY < VARCHAR ( 3 ) >`)",
-                "__fitted(CAST(a AS `ARRAY < VARCHAR ( 3 ) >`), 'ARRAY < VARCHAR ( 3 ) >')",
+                "__fitted(CAST(a AS `ARRAY < VARCHAR ( 3 ) >`), 'ARRAY<VARCHAR(3)>')",
             ),
+            ("CAST(a AS TIMESTAMP(0))", "timestamp_floor('SECOND', CAST(a AS TIMESTAMP(0)))"),
+            ("CAST(a AS TIME(0))", "timestamp_floor('SECOND', CAST(a AS TIME(0)))"),
+            ("CAST(a AS TIMESTAMP_LTZ(0))", "timestamp_floor('SECOND', CAST(a AS TIMESTAMP_LTZ(0)))"),
+            ("CAST(a AS TIMESTAMP(3))", "CAST(a AS TIMESTAMP(3))"),
             ("CAST(a AS `ARRAY < VARCHAR >`)", "CAST(a AS `ARRAY < VARCHAR >`)"),
             ("f(HOUR, a)", "f(HOUR, a)"),
         ] {

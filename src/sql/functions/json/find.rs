@@ -9,7 +9,7 @@ pub(super) fn find<'a>(text: &'a str, path: &Path, found: &mut Vec<&'a str>) -> 
     found.clear();
     let mut cursor = Cursor::over(text);
     cursor.space();
-    at(&mut cursor, text, &path.steps, found)?;
+    at(&mut cursor, text, &path.steps, !path.strict, found)?;
     cursor.space();
     if cursor.at < text.len() {
         return cursor.bad("the end of the document");
@@ -17,7 +17,15 @@ pub(super) fn find<'a>(text: &'a str, path: &Path, found: &mut Vec<&'a str>) -> 
     Ok(())
 }
 
-fn at<'a>(cursor: &mut Cursor<'a>, text: &'a str, steps: &[Step], found: &mut Vec<&'a str>) -> Result<(), Bad> {
+/// The values at the rest of a path from the value at hand. In `lax` a name is looked for in the items of an array too, and what is no
+/// array is one of itself.
+fn at<'a>(
+    cursor: &mut Cursor<'a>,
+    text: &'a str,
+    steps: &[Step],
+    lax: bool,
+    found: &mut Vec<&'a str>,
+) -> Result<(), Bad> {
     let Some((step, rest)) = steps.split_first() else {
         let start = cursor.at;
         cursor.skip()?;
@@ -54,7 +62,7 @@ fn at<'a>(cursor: &mut Cursor<'a>, text: &'a str, steps: &[Step], found: &mut Ve
                     if matches!(step, Step::Key(_)) {
                         found.truncate(before);
                     }
-                    at(cursor, text, rest, found)?;
+                    at(cursor, text, rest, lax, found)?;
                 } else {
                     cursor.skip()?;
                 }
@@ -63,7 +71,7 @@ fn at<'a>(cursor: &mut Cursor<'a>, text: &'a str, steps: &[Step], found: &mut Ve
                 }
             }
         }
-        (b'[', Step::Index(_) | Step::Items) => {
+        (b'[', step) if lax || matches!(step, Step::Index(_) | Step::Items) => {
             cursor.open()?;
             cursor.space();
             if cursor.peek() == b']' {
@@ -74,7 +82,10 @@ fn at<'a>(cursor: &mut Cursor<'a>, text: &'a str, steps: &[Step], found: &mut Ve
             loop {
                 match step {
                     Step::Index(wanted) if *wanted != index => cursor.skip()?,
-                    _ => at(cursor, text, rest, found)?,
+                    Step::Index(_) | Step::Items => at(cursor, text, rest, lax, found)?,
+                    // Arrays in arrays stay.
+                    _ if cursor.peek() == b'{' => at(cursor, text, steps, lax, found)?,
+                    _ => cursor.skip()?,
                 }
                 index += 1;
                 if cursor.closes(b']', "',' or ']'")? {
@@ -82,6 +93,7 @@ fn at<'a>(cursor: &mut Cursor<'a>, text: &'a str, steps: &[Step], found: &mut Ve
                 }
             }
         }
+        (_, Step::Index(0) | Step::Items) if lax => at(cursor, text, rest, lax, found),
         _ => cursor.skip(),
     }
 }

@@ -327,6 +327,28 @@ mod tests {
     }
 
     #[test]
+    fn lax_paths_look_into_arrays_and_take_one_value_for_an_array() {
+        let value = |text: &str, path: &str| one("json_value", text, path);
+        assert_eq!(value(r#"{"a b":1}"#, r#"$."a b""#).as_deref(), Some("1"));
+        assert_eq!(value(r#"{"a.b":{"c":2}}"#, r#"$."a.b".c"#).as_deref(), Some("2"));
+        assert_eq!(value(r#"{"a":[{"b":1}]}"#, "$.a.b").as_deref(), Some("1"));
+        assert_eq!(value(r#"{"a":[[{"b":1}]]}"#, "$.a.b"), None);
+        assert_eq!(value(r#"{"a":[{"b":1},7,{"c":2}]}"#, "$.a.b").as_deref(), Some("1"));
+        assert_eq!(value(r#"{"a":[{"b":1},{"b":2}]}"#, "$.a.b"), None);
+        assert_eq!(value(r#"{"a":{"b":1}}"#, "$.a[0].b").as_deref(), Some("1"));
+        assert_eq!(value(r#"{"a":{"b":1}}"#, "$.a[1].b"), None);
+        assert_eq!(value(r#"{"a":7}"#, "$.a[*]").as_deref(), Some("7"));
+        for path in ["strict $.a.b", "strict $.a[0].b"] {
+            assert_eq!(value(r#"{"a":[{"b":1}]}"#, path).is_some(), path.ends_with("[0].b"), "{path}");
+            assert_eq!(value(r#"{"a":{"b":1}}"#, path).is_some(), path.ends_with("a.b"), "{path}");
+        }
+        let wrapped = ["[{\"a\":1},{\"a\":2}]", "$.a", "conditional", "null", "null"];
+        let wrapped =
+            call("json_query", wrapped.iter().map(|arg| ScalarValue::from(*arg).into()).collect(), 1).unwrap();
+        assert_eq!(wrapped.as_string::<i32>().value(0), "[1,2]");
+    }
+
+    #[test]
     fn digits_are_kept() {
         let value = |text: &str| one("json_value", text, "$").unwrap();
         assert_eq!(value("123456789012345678901234567890"), "123456789012345678901234567890");

@@ -1,4 +1,4 @@
-//! Paths into JSON: `$.a.b[0]['c d']`, `$.a[*].b`, `$.*`, behind `lax` or `strict`. `lax` is what a path without either is.
+//! Paths into JSON: `$.a.b[0]['c d']`, `$."c d"`, `$.a[*].b`, `$.*`, behind `lax` or `strict`. `lax` is what a path without either is.
 
 use datafusion_common::{Result, plan_err};
 
@@ -40,7 +40,11 @@ impl Path {
             // Of `$.['a']` the dot says nothing.
             rest = if rest.starts_with(".[") { &rest[1..] } else { rest };
             let quoted = ["['", "[\""].iter().find_map(|open| Some((&open[1..], rest.strip_prefix(open)?)));
-            if let Some(after) = rest.strip_prefix('.') {
+            if let Some(after) = rest.strip_prefix(".\"") {
+                let Some((name, after)) = after.split_once('"') else { return refuse(rest) };
+                steps.push(Step::Key(name.to_owned()));
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix('.') {
                 let end = after.find(['.', '[']).unwrap_or(after.len());
                 let (name, after) = after.split_at(end);
                 steps.push(match name {
