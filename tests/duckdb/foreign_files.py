@@ -5,6 +5,7 @@ refused where they are no rows.
     foreign_files.py compare FOLDER       compares FOLDER/out/NAME.ndjson with what NAME holds
     foreign_files.py refuse FOLDER HIGHWATER    runs HIGHWATER over the files that cannot be read
 """
+import base64
 import bz2
 import datetime
 import decimal
@@ -125,6 +126,7 @@ class Files:
         self.of_duckdb()
         self.of_pyarrow()
         self.of_types()
+        self.of_uuids()
         self.of_packings()
         self.of_lines()
         self.of_packed_text()
@@ -340,6 +342,20 @@ class Files:
             table = pyarrow.table({"Surplus": pyarrow.array(["x"] * len(given)), "v": pyarrow.array(given, kind), "id": pyarrow.array(range(len(given)), pyarrow.int16())})
             held = [{"id": number, "v": value} for number, value in enumerate(found)]
             self.pair(name, table, held, f"id INT, v {column}")
+
+    def of_uuids(self):
+        """UUIDs within arrays, rows and maps, as text and as bytes."""
+        uuids = pyarrow.array([bytes(16), b"\xff" * 16, None], pyarrow.uuid())
+        listed = pyarrow.ListArray.from_arrays(pyarrow.array([0, 2, 2, 3], pyarrow.int32()), uuids)
+        rows = pyarrow.StructArray.from_arrays([pyarrow.array([1, 2, 3]), uuids, listed], names=["n", "u", "more"])
+        maps = pyarrow.MapArray.from_arrays(pyarrow.array([0, 2, 2, 3], pyarrow.int32()), pyarrow.array(["a", "b", "c"]), uuids)
+        table = pyarrow.table({"id": pyarrow.array([0, 1, 2], pyarrow.int16()), "us": listed, "r": rows, "m": maps, "raw": listed})
+        zero, last, none = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", base64.b64encode(bytes(16)).decode()
+        lists, maps = [[zero, last], [], [None]], [{"a": zero, "b": last}, {}, {"c": None}]
+        raw = [[none, base64.b64encode(b"\xff" * 16).decode()], [], [None]]
+        held = [{"id": at, "us": lists[at], "r": {"n": at + 1, "u": [zero, last, None][at], "more": lists[at]}, "m": maps[at], "raw": raw[at]} for at in range(3)]
+        columns = "id INT, us ARRAY<VARCHAR>, r ROW<n INT, u STRING, more ARRAY<STRING>>, m MAP<STRING, STRING>, raw ARRAY<BYTES>"
+        self.pair("uuids_within", table, held, columns)
 
     def of_packings(self):
         """Packed files, row groups without rows, files without any."""
