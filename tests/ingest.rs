@@ -8,6 +8,8 @@ mod client;
 mod dead;
 #[path = "ingest/duplicates.rs"]
 mod duplicates;
+#[path = "ingest/full.rs"]
+mod full;
 #[path = "ingest/headers.rs"]
 mod headers;
 #[path = "ingest/lines.rs"]

@@ -3,6 +3,10 @@
 
 #[path = "sql_results/compared.rs"]
 mod compared;
+#[path = "sql_results/names.rs"]
+mod names;
+#[path = "sql_results/ordered.rs"]
+mod ordered;
 
 use std::time::Duration;
 

@@ -31,7 +31,7 @@ impl Aggregate for Min {
     }
 
     fn help(&self) -> &'static str {
-        "`MIN(x)`: least value, of the type of x: numbers, text, booleans, dates, times. NaN is greater than any number"
+        "`MIN(x)`: least value, of the type of x: numbers, text, bytes, booleans, dates, times, intervals by their length. NaN is greater than any number"
     }
 
     fn heeds_distinct(&self) -> bool {
@@ -53,7 +53,7 @@ impl Aggregate for Max {
     }
 
     fn help(&self) -> &'static str {
-        "`MAX(x)`: greatest value, of the type of x: numbers, text, booleans, dates, times. NaN is greater than any number"
+        "`MAX(x)`: greatest value, of the type of x: numbers, text, bytes, booleans, dates, times, intervals by their length. NaN is greater than any number"
     }
 
     fn heeds_distinct(&self) -> bool {
@@ -73,8 +73,12 @@ fn bind(function: &dyn Aggregate, args: &[DataType]) -> Result<Signature, Aggreg
     let arg = match args {
         [DataType::Null] => DataType::Int64,
         [DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View] => DataType::Utf8,
+        [arg @ (DataType::Binary | DataType::Interval(_))] => arg.clone(),
         [arg] if is_native(arg) => arg.clone(),
-        _ => return Err(AggregateError::arguments(function, args, "give it one number, text, boolean, date or time")),
+        _ => {
+            let hint = "give it one number, text, boolean, date, time or interval, or bytes";
+            return Err(AggregateError::arguments(function, args, hint));
+        }
     };
     Ok(Signature { args: vec![arg.clone()], output: arg })
 }

@@ -188,3 +188,7 @@ pub(super) fn reach(sources: &[Arc<Source>]) -> Reach {
     let by_event_time = sources.iter().filter(|source| !source.by_arrival());
     by_event_time.flat_map(|source| (0..source.partition_count()).map(|partition| source.reach(partition))).collect()
 }
+
+#[cfg(test)]
+#[path = "ingest_tests.rs"]
+mod tests;

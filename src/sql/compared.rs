@@ -5,7 +5,7 @@
 //! ways to write what may be meant; a literal that reads as none is refused too. So are texts and numbers that CASE, COALESCE and
 //! the like of them would answer by turns, and those in one column of a UNION. A literal or a DATE beside a time is read as that type of time, which the library would take for one of
 //! nanoseconds, with no room beyond the year 2262; one beside a truth value as a truth value. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
-//! Intervals are compared by their lengths, a month being 30 days.
+//! Intervals are compared, and put in order, by their lengths, a month being 30 days.
 
 use std::sync::Arc;
 
@@ -13,12 +13,17 @@ use arrow_array::StringArray;
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result, ScalarValue};
-use datafusion_expr::expr::{AggregateFunction, Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast};
+use datafusion_expr::expr::{
+    AggregateFunction, Between, Case, Cast, InList, InSubquery, ScalarFunction, Sort, TryCast,
+};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union, cast, lit};
+use datafusion_expr::{
+    AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union, WindowFunctionDefinition, cast, lit,
+};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::aggregate_call::Bound;
 use super::attempt::TRY;
 use super::cast_type;
 use super::diagnose::{from_planner, placed};
@@ -44,6 +49,10 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
                     lengths(&mut pair, &schema);
                 }
                 LogicalPlan::Join(join)
+            }
+            LogicalPlan::Sort(mut sort) => {
+                sort.expr.iter_mut().try_for_each(|sort| ordered(sort, &schema))?;
+                LogicalPlan::Sort(sort)
             }
             LogicalPlan::Union(union) => {
                 columns(&union)?;
@@ -143,8 +152,25 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
                     .map_err(placed)?;
             }
         }
-        Expr::AggregateFunction(AggregateFunction { params, .. }) => {
+        Expr::AggregateFunction(AggregateFunction { func, params }) => {
             params.filter.iter().try_for_each(|filter| condition(filter, schema))?;
+            params.order_by.iter_mut().try_for_each(|sort| ordered(sort, schema))?;
+            if let Some((call, by)) = extreme(func, &params.args, schema) {
+                (*func, params.distinct) = (call, false);
+                params.order_by = vec![by];
+            }
+        }
+        Expr::WindowFunction(function) => {
+            let params = &mut function.params;
+            params.order_by.iter_mut().try_for_each(|sort| ordered(sort, schema))?;
+            if let WindowFunctionDefinition::AggregateUDF(func) = &function.fun
+                && extreme(func, &params.args, schema).is_some()
+            {
+                let name = func.name().to_uppercase();
+                let span = params.args.iter().find_map(place_of).map_or_else(Span::empty, from_planner);
+                let problem = Problem::at(span, format!("{name} OVER a frame takes no INTERVAL"));
+                return Err(placed(problem.hint(format!("take {name} of a number: TIMESTAMPDIFF(SECOND, a, b)"))));
+            }
         }
         // How many places a DECIMAL is rounded to is part of its type, which must not change when the number is cast later.
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "round" => {
@@ -272,6 +298,41 @@ fn lengths(all: &mut [&mut Expr], schema: &DFSchema) {
             _ => of,
         };
     }
+}
+
+/// Settles what rows are ordered by: intervals by their lengths. A MAP has no order.
+fn ordered(sort: &mut Sort, schema: &DFSchema) -> Result<()> {
+    let Ok(data_type) = sort.expr.get_type(schema) else { return Ok(()) };
+    if has_map(&data_type) {
+        let shown = readable(&sort.expr.human_display().to_string());
+        let span = place_of(&sort.expr).map_or_else(Span::empty, from_planner);
+        let what = format!("rows are ordered by '{shown}', of type {}, and a MAP has no order", sql_type(&data_type));
+        return Err(placed(Problem::at(span, what).hint("order by one of its values: m['a'], or by CARDINALITY(m)")));
+    }
+    lengths(&mut [&mut sort.expr], schema);
+    Ok(())
+}
+
+fn has_map(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Map(..) => true,
+        DataType::Struct(fields) => fields.iter().any(|field| has_map(field.data_type())),
+        DataType::List(item) => has_map(item.data_type()),
+        _ => false,
+    }
+}
+
+/// What MIN and MAX of intervals are: the first or the last by their lengths.
+fn extreme(func: &AggregateUDF, args: &[Expr], schema: &DFSchema) -> Option<(Arc<AggregateUDF>, Sort)> {
+    let name = match func.name() {
+        "min" => "FIRST_VALUE",
+        "max" => "LAST_VALUE",
+        _ => return None,
+    };
+    let [arg] = args else { return None };
+    matches!(arg.get_type(schema), Ok(DataType::Interval(_))).then_some(())?;
+    let call = Arc::new(Bound::udf(crate::aggregate::find(name)?));
+    Some((call, length(arg.clone()).sort(true, false)))
 }
 
 /// Whether an interval of months stands in an expression.

@@ -24,6 +24,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::aggregate_call::{Bound, counts_rows};
 use super::diagnose::{from_planner, placed};
 use super::error::Problem;
+use super::rank_call::with_rows;
 use super::scope::{Names, both, names, projected};
 use super::select_list::{self, Apart, Aside};
 use super::unnest::outside;
@@ -107,7 +108,7 @@ impl<'a> Identity<'a> {
                 let names = names(&window.input, &input);
                 let exprs = window.window_expr.iter().map(|expr| {
                     let computed = self.expr(expr.clone().unalias(), &names)?;
-                    Ok(self.fresh.named(computed, &shown(expr)))
+                    Ok(self.fresh.named(with_rows(computed, input.schema()), &shown(expr)))
                 });
                 let exprs = exprs.collect::<Result<Vec<_>>>()?;
                 LogicalPlan::Window(Window::try_new(exprs, Arc::new(input))?)

@@ -32,6 +32,7 @@ mod interval;
 mod json_clauses;
 mod kept;
 mod keys;
+mod limited;
 mod literals;
 mod locate;
 mod lower;
@@ -48,11 +49,14 @@ mod pattern_values;
 mod program;
 mod prune;
 mod prune_join;
+mod qualified;
 mod query;
 mod rank_call;
 mod reading;
 mod recursive;
 mod refuse;
+mod relations;
+mod reserved;
 mod row_compared;
 mod row_in;
 mod scope;
@@ -135,8 +139,14 @@ mod nexmark_tests;
 #[allow(clippy::unwrap_used)]
 mod literal_tests;
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod refusal_tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod reserved_tests;
 
 #[cfg(test)]
 mod select_list_tests;

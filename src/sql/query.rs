@@ -45,14 +45,22 @@ use super::unnest::unnest;
 use super::veiled::{Hide, Show, hide, show};
 use super::{
     arrival, as_of, asked, cast_type, compared, depth, distinct_from, effort, exact, functions, group_window,
-    json_clauses, literals, names, refuse, row_compared, row_in, select_list, set_all, shared, syntax, table_function,
-    unnest_node, using, walk, with_names, zoned,
+    json_clauses, limited, literals, names, qualified, refuse, reserved, row_compared, row_in, select_list, set_all,
+    shared, syntax, table_function, unnest_node, using, walk, with_names, zoned,
 };
 use crate::time::Zone;
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
 /// answers the primary key of a table that it knows; `by_place` says that its columns are known by their places.
 pub(super) fn parse(
+    tokens: &[TokenWithSpan],
+    by_place: bool,
+    key: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Result<(Query, usize), Problem> {
+    parsed(tokens, by_place, key).map_err(|problem| reserved::hinted(problem, tokens))
+}
+
+fn parsed(
     tokens: &[TokenWithSpan],
     by_place: bool,
     key: &dyn Fn(&str) -> Option<Vec<String>>,
@@ -69,6 +77,7 @@ pub(super) fn parse(
     let versions = as_of::rewrite(&mut query, key)?;
     arrival::rewrite(&mut query)?;
     walk::query(&mut query, asked::step)?;
+    walk::query(&mut query, limited::step)?;
     refuse::check(&mut query)?;
     walk::query(&mut query, unnest_node::step)?;
     names::name_columns(&mut query, by_place)?;
@@ -82,6 +91,10 @@ pub(super) fn parse(
 
 /// Parses an expression over a table's columns (a computed column).
 pub(super) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem> {
+    parsed_expr(tokens).map_err(|problem| reserved::hinted(problem, tokens))
+}
+
+fn parsed_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem> {
     let mut parser = depth::parser(prepared(tokens)?);
     let mut expr = parser.parse_expr().map_err(|error| depth::problem(&error, &parser, tokens))?;
     rest(&parser, tokens)?;
@@ -101,7 +114,7 @@ fn prepared(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Problem> {
     depth::check_tokens(tokens)?;
     refuse::check_words(tokens)?;
     let tokens = cast_type::prepare(table_function::prepare(tokens), tokens)?;
-    json_clauses::prepare(zoned::prepare(distinct_from::prepare(tokens)))
+    json_clauses::prepare(zoned::prepare(distinct_from::prepare(tokens))).map(reserved::free)
 }
 
 /// Nothing is left behind a query.
@@ -137,6 +150,7 @@ pub(super) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, D
 /// The same of a query whose names are apart, and of which no relation is read several times.
 pub(super) fn alone(context: &Context, mut query: Query) -> Result<LogicalPlan, DataFusionError> {
     using::rewrite(context, &mut query)?;
+    qualified::rewrite(context, &mut query)?;
     walk::query(&mut query, effort::step()).map_err(placed)?;
     let plan = match identified(context, query)? {
         (plan, Some(apart)) => apart.back(analyze(plan, context.options())?)?,

@@ -4,10 +4,14 @@ use std::any::Any;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef};
-use datafusion_common::{Result, not_impl_err};
+use datafusion_common::{DFSchema, Result, not_impl_err};
 use datafusion_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
-use datafusion_expr::{PartitionEvaluator, Signature, Volatility, WindowUDF, WindowUDFImpl};
+use datafusion_expr::{
+    Expr, ExprSchemable, PartitionEvaluator, Signature, Volatility, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowFunctionDefinition, WindowUDF, WindowUDFImpl,
+};
 
+use super::column_type::is_time;
 use crate::plan::Numbering;
 
 /// The ranking functions by name.
@@ -56,6 +60,31 @@ impl WindowUDFImpl for RankCall {
     fn field(&self, args: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
         Ok(Arc::new(Field::new(args.name(), DataType::Int64, false)))
     }
+}
+
+/// A call of a window function with a frame of ROWS in the place of one that the library could not tell the type of: rankings and
+/// shifts have none, and what follows no time is refused for that.
+pub(super) fn with_rows(mut call: Expr, schema: &DFSchema) -> Expr {
+    if let Expr::WindowFunction(function) = &mut call {
+        let own = match &function.fun {
+            WindowFunctionDefinition::WindowUDF(udf) => RankCall::of(udf).is_some() || ShiftCall::of(udf).is_some(),
+            WindowFunctionDefinition::AggregateUDF(_) => false,
+        };
+        let frame = &mut function.params.window_frame;
+        let bare = |bound: &WindowFrameBound| match bound {
+            WindowFrameBound::Preceding(value) | WindowFrameBound::Following(value) => value.is_null(),
+            WindowFrameBound::CurrentRow => true,
+        };
+        let first = function.params.order_by.first().and_then(|sort| sort.expr.get_type(schema).ok());
+        if frame.units == WindowFrameUnits::Range
+            && bare(&frame.start_bound)
+            && bare(&frame.end_bound)
+            && (own || first.is_some_and(|first| !is_time(&first)))
+        {
+            *frame = WindowFrame::new(Some(true));
+        }
+    }
+    call
 }
 
 /// `LAG` and `LEAD`: a value of another row.

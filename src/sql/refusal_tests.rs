@@ -48,7 +48,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     ("SELECT auction FROM bid GROUP BY ALL", "", "GROUP BY ALL", "write the columns out"),
     ("SELECT auction, COUNT(*) AS n FROM bid GROUP BY auction WITH ROLLUP", "", "GROUP BY ... WITH", "ROLLUP (a, b)"),
     ("SELECT ARRAY[1, 'a'] AS x FROM bid", "ARRAY", "ARRAY does not take (BIGINT, VARCHAR)", "of values of one type"),
-    ("SELECT 1 AS one", "", "without FROM", "SELECT ... FROM source"),
+    ("SELECT FROM bid", "", "at least one column", "SELECT 1 AS one"),
     ("WITH RECURSIVE r AS (SELECT auction FROM r) SELECT * FROM r", "r", "'r' reads itself without a start", "UNION"),
     // Names.
     ("SELECT prise FROM bid", "prise", "there is no column 'prise'", "did you mean price"),

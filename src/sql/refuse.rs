@@ -27,21 +27,7 @@ const CLOCKS: &[&str] = &[
 
 /// Refuses the first thing in a query that is not supported.
 pub(super) fn check(query: &mut Query) -> Result<(), Problem> {
-    walk::query(query, step)?;
-    top(&query.body)
-}
-
-/// Refuses a query that reads nothing. Within another one that has a meaning: a row.
-fn top(body: &SetExpr) -> Result<(), Problem> {
-    match body {
-        SetExpr::Select(select) if select.from.is_empty() => {
-            Err(Problem::at(select.span(), "a query without FROM has no stream to follow")
-                .hint("read a source: SELECT ... FROM source"))
-        }
-        SetExpr::SetOperation { left, right, .. } => top(left).and_then(|()| top(right)),
-        SetExpr::Query(query) => top(&query.body),
-        _ => Ok(()),
-    }
+    walk::query(query, step)
 }
 
 /// Refuses what is not supported in an expression by itself (a computed column).
@@ -83,6 +69,11 @@ const CLAUSES: &[(&[&str], &str)] = &[
     (&["without", "unique", "keys"], "leave it out: keys may be there twice anyway"),
     (&["lateral", "view"], "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)"),
     (&["array", "join"], "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)"),
+    (&["cluster", "by"], "leave it out: rows of equal keys meet anyway"),
+    (&["distribute", "by"], "leave it out: rows of equal keys meet anyway"),
+    (&["sort", "by"], "write ORDER BY x LIMIT n, or order when you read: GET /api/v1/views/NAME/rows?order=-column"),
+    (&["start", "with"], "write WITH RECURSIVE r AS (start UNION ALL step)"),
+    (&["connect", "by"], "write WITH RECURSIVE r AS (start UNION ALL step)"),
     (&["limit", "1", "by"], "write ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn, and WHERE rn = 1"),
 ];
 
@@ -107,6 +98,14 @@ pub(super) fn check_words(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
             };
             return Err(Problem::at(tokens[at].span, format!("{text} is beyond BIGINT"))
                 .hint(format!("write {decimal}{text}e0 for a DOUBLE")));
+        }
+        if matches!(tokens[at].token, Token::Number(..))
+            && at.checked_sub(1).is_some_and(|before| is_word(&tokens[before].token, "top"))
+            && at.checked_sub(2).is_some_and(|before| {
+                ["select", "distinct", "all"].iter().any(|word| is_word(&tokens[before].token, word))
+            })
+        {
+            return Err(Problem::at(tokens[at - 1].span, "TOP is not supported").hint("write ORDER BY x LIMIT n"));
         }
         let stands = |words: &[&str]| {
             let same = |(ahead, word): (usize, &&str)| {
@@ -181,6 +180,9 @@ impl Refuse {
     }
 
     fn select(&self, select: &Select) -> Flow {
+        if select.projection.is_empty() {
+            return refuse(select.span(), "a SELECT shows at least one column", "write SELECT *, or SELECT 1 AS one");
+        }
         if let GroupByExpr::All(_) = &select.group_by {
             // The words themselves have no place in the tree.
             let behind = select.selection.as_ref().map_or_else(|| of_from(select), Spanned::span);
@@ -306,6 +308,9 @@ impl Refuse {
                 refuse(expr.span(), "LIKE ANY is not supported", "write x LIKE 'a%' OR x LIKE 'b%'")
             }
             Expr::Function(function) => self.function(function),
+            Expr::Identifier(name) if name.quote_style.is_none() && name.value == "from" => {
+                refuse(name.span, "FROM stands where a value does", "write one before it, or leave out what needs it")
+            }
             Expr::Collate { collation, .. } => refuse(
                 collation.span(),
                 "COLLATE is not supported: texts are compared by their characters' numbers",

@@ -7,31 +7,24 @@
 use std::collections::HashMap;
 
 use datafusion_common::{Result, TableReference};
-use datafusion_expr::LogicalPlan;
-use datafusion_sql::planner::SqlToRel;
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Cte, ExcludeSelectItem, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator,
-    NamedWindowExpr, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Spanned, Statement, TableFactor,
-    TableWithJoins, Value, WildcardAdditionalOptions, With,
+    BinaryOperator, ExcludeSelectItem, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, NamedWindowExpr,
+    OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Spanned, TableFactor, TableWithJoins, Value,
+    WildcardAdditionalOptions,
 };
 
 use super::context::Context;
 use super::diagnose::placed;
 use super::error::Problem;
-use super::query::parser_options;
+use super::relations::Relations;
 use super::row_in::{empty, function};
 use super::walk::{self, Flow, Part};
 
 /// Writes out the joins of a query.
 pub(super) fn rewrite(context: &Context, query: &mut Query) -> Result<()> {
     let mut joins = false;
-    let mut ctes: Vec<Cte> = Vec::new();
     let look = walk::query(query, |part| {
         match part {
-            Part::Query(query) => {
-                // Each has a name of its own.
-                ctes.extend(query.with.iter().flat_map(|with| &with.cte_tables).map(started));
-            }
             Part::Select(select) => joins |= select.from.iter().any(named),
             Part::Factor(TableFactor::NestedJoin { table_with_joins, .. }) => joins |= named(table_with_joins),
             _ => {}
@@ -42,7 +35,7 @@ pub(super) fn rewrite(context: &Context, query: &mut Query) -> Result<()> {
     if !joins {
         return Ok(());
     }
-    let using = Using { context, ctes };
+    let using = Using { relations: Relations::of(context, query).map_err(placed)? };
     let mut failed = None;
     let done = walk::query(query, |part| match part {
         Part::Query(query) => match using.query(query) {
@@ -58,22 +51,6 @@ pub(super) fn rewrite(context: &Context, query: &mut Query) -> Result<()> {
         Some(error) => Err(error),
         None => done.map_err(placed),
     }
-}
-
-/// A relation of WITH as its columns show in its start, if it is recursive.
-fn started(cte: &Cte) -> Cte {
-    let mut cte = cte.clone();
-    let reads = |body: &SetExpr| {
-        body.to_string()
-            .split(|c: char| !c.is_alphanumeric() && !['_', '#'].contains(&c))
-            .any(|word| word == cte.alias.name.value)
-    };
-    if let SetExpr::SetOperation { left, right, .. } = cte.query.body.as_ref()
-        && reads(right)
-    {
-        cte.query.body = left.clone();
-    }
-    cte
 }
 
 fn named(from: &TableWithJoins) -> bool {
@@ -139,8 +116,7 @@ struct Visible {
 }
 
 struct Using<'a> {
-    context: &'a Context,
-    ctes: Vec<Cte>,
+    relations: Relations<'a>,
 }
 
 impl Using<'_> {
@@ -266,7 +242,7 @@ impl Using<'_> {
             *factor =
                 TableFactor::Derived { lateral: false, subquery: Box::new(rows), alias: Some(alias), sample: None };
         }
-        let plan = self.plan(factor.clone())?;
+        let plan = self.relations.plan(factor.clone())?;
         let visible = plan.schema().iter().map(|(qualifier, field)| {
             let name = Ident::new(field.name());
             let expr = match qualifier.map(TableReference::table) {
@@ -276,29 +252,6 @@ impl Using<'_> {
             Visible { name: field.name().clone(), expr, merged: false }
         });
         Ok(visible.collect())
-    }
-
-    /// `SELECT * FROM factor`, for its columns.
-    fn plan(&self, factor: TableFactor) -> Result<LogicalPlan> {
-        let mut all = empty();
-        if let SetExpr::Select(select) = all.body.as_mut() {
-            select.projection = vec![SelectItem::Wildcard(Default::default())];
-            select.from = vec![TableWithJoins { relation: factor, joins: Vec::new() }];
-        }
-        let mut ctes = self.ctes.clone();
-        let own = walk::query(&mut all, |part| {
-            if let Part::Query(Query { with: Some(with), .. }) = part {
-                ctes.retain(|known| with.cte_tables.iter().all(|own| own.alias.name != known.alias.name));
-            }
-            Flow::Continue(())
-        });
-        own.map_err(placed)?;
-        if !ctes.is_empty() {
-            let with_token = datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty();
-            all.with = Some(With { with_token, recursive: false, cte_tables: ctes });
-        }
-        SqlToRel::new_with_options(self.context, parser_options())
-            .sql_statement_to_plan(Statement::Query(Box::new(all)))
     }
 
     /// Puts what names stand for into a SELECT and its subqueries.

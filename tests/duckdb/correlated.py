@@ -34,13 +34,18 @@ class Correlated(Queries):
 
     def next(self):
         made = super().next()
-        made.theirs = exists(made.theirs)
+        by = lambda found: f"ORDER BY {', '.join(f'{n} NULLS FIRST' for n in range(1, int(found[2]) + 1))} {found[1]}"
+        made.theirs = exists(re.sub(r"(LIMIT \d+) /\* least of (\d+) \*/", by, made.theirs))
         return made
 
     def alias(self):
         """A table and a name for it: often its own, which relations outside may have too."""
         table = self.one("tuw")
         self.fresh += 1
+        if self.often(0.15):
+            # As columns are called, here and in what is read further in.
+            name = self.one(["k", "s", "i", "f", "b", "ts", "x", "a"])
+            return f"{table} AS {name}", name
         return (table, table) if self.often(0.4) else (f"{table} x{self.fresh}", f"x{self.fresh}")
 
     def inner(self, outside):
@@ -104,8 +109,14 @@ class Correlated(Queries):
 
     def of_first(self, outside, columns, depth, shown):
         relation, a = self.inner(outside)
+        if self.often(0.3):
+            return f"SELECT {shown([a])} FROM {relation} WHERE {self.ties(a, outside, 0)} {self.least(len(columns), self.upto(3, 1))}"
         order = self.one([f"{a}.ts", f"{a}.ts DESC", f"{a}.i NULLS FIRST, {a}.ts"])
         return f"SELECT {shown([a])} FROM {relation} WHERE {self.ties(a, outside, 0)} ORDER BY {order} LIMIT {self.upto(3, 1)}"
+
+    def least(self, columns, rows):
+        """A limit without an order, which DuckDB has to be told."""
+        return f"LIMIT {rows} /* least of {columns} */"
 
     def of_derived(self, outside, columns, depth, shown):
         below = self.of_one(outside, ["k", *columns], depth, lambda names: ", ".join(f"{names[0]}.{c} AS y{n}" for n, c in enumerate(["k", *columns])))
@@ -119,6 +130,8 @@ class Correlated(Queries):
             o = self.one(outside)
             call = self.one([f"SUM({a}.i + {o}.i)", f"MAX({a}.k * {o}.k)", f"COUNT(*) FILTER (WHERE {a}.i > {o}.i)"])
         if self.often(0.2):
+            if self.often(0.4):
+                return f"(SELECT {self.one([f'{a}.i', f'{a}.k + 1', f'{a}.i * {a}.k'])} FROM {relation} WHERE {self.ties(a, outside, depth)} {self.least(1, 1)})"
             order = self.one([f"{a}.ts", f"{a}.ts DESC"])
             return f"(SELECT {a}.i FROM {relation} WHERE {self.ties(a, outside, 0)} ORDER BY {order} LIMIT 1)"
         if self.often(0.25):
@@ -168,6 +181,30 @@ class Correlated(Queries):
 
     def nested_aggregated(self):
         return f"SELECT t.b, SUM({self.number_of(['t'], 0)}) AS x, COUNT(*) FILTER (WHERE {self.asked(['t'], 0)}) AS y FROM t GROUP BY t.b"
+
+    def nested_named_as_columns(self):
+        """The rows outside under the name of a column of those inside."""
+        name = self.one(["k", "s", "i", "f", "b", "ts", "x", "m", "a"])
+        table = self.one("tuw")
+        return f"SELECT {name}.ts AS at, {self.asked([name], 1)} AS z, {name}.k AS y FROM {table} AS {name} WHERE {self.condition_of([name])}"
+
+    def nested_constants(self):
+        """Queries that read nothing."""
+        return self.made(
+            f"SELECT {self.upto(4)} AS k, 'a' AS s UNION ALL SELECT t.k, t.s FROM t{self.where('t', 0.5)}",
+            f"SELECT t.k FROM t {self.one(['EXCEPT', 'INTERSECT', 'UNION'])} SELECT {self.upto(4)}",
+            f"SELECT t.ts FROM t WHERE t.k {self.one(['', 'NOT '])}IN (SELECT {self.upto(4)} UNION ALL SELECT {self.upto(4)})",
+            f"SELECT t.ts, x.a FROM t {self.one(['JOIN', 'LEFT JOIN', 'RIGHT JOIN'])} (SELECT {self.upto(4)} AS a) x ON t.k = x.a",
+            f"SELECT x.a, (SELECT COUNT(*) FROM t WHERE t.k = x.a) AS n FROM (SELECT {self.upto(4)} AS a) x",
+            lambda: f"SELECT t.ts, t.k FROM t WHERE EXISTS (SELECT 1 WHERE {self.condition('t', 1)})",
+        )
+
+    def nested_on_both_sides(self):
+        """An outer join in a subquery that asks in ON of both sides and of the row outside."""
+        kind = self.one(["LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+        on = self.one(["x.k = y.k AND x.i < t.i AND y.i > t.k", "x.k = y.k AND y.i + x.i > t.i", "x.k = y.k AND (x.k = t.k OR y.i = t.i)"])
+        call = self.one(["COUNT(*)", "COUNT(y.i)", "SUM(x.i)", "MAX(y.i)"])
+        return f"SELECT t.ts, (SELECT {call} FROM u x {kind} w y ON {on} WHERE x.k = t.k OR x.k IS NULL) AS z FROM t{self.where('t', 0.3)}"
 
     def nested_on(self):
         return f"SELECT t.ts, v.i AS vi FROM t LEFT JOIN w v ON t.k = v.k AND {self.asked([self.one('tv')], 0)}"

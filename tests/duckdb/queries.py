@@ -30,6 +30,7 @@ class Query:
 def theirs(text):
     """A query in our words in DuckDB's."""
     text = text.replace("CHAR_LENGTH", "LENGTH")
+    text = re.sub(r"ENCODE\(([\w.]+), 'UTF-8'\)", r"ENCODE(\1)", text)
     # Of a day it makes a DATE.
     return re.sub(r"(?<!CAST\()DATE_TRUNC\('\w+', [\w.]+\)", r"CAST(\g<0> AS TIMESTAMP)", text)
 

@@ -3,11 +3,14 @@
     random_queries.py BINARY [--programs N] [--seed N] [--kinds NAME,...] [--looks N] [--keep FOLDER]
                       [--operators own|differential]
 
-It works in the folder that it is started in. A program has one to four queries with a sink each, at one, two or three workers and
+It works in a folder that is gone afterwards. A program has one to four queries with a sink each, at one, two or three workers and
 epochs of some length. What a sink wrote is folded, and compared as a multiset: at the end, and of a query whose changes are shown
 as they come (EMIT CHANGES) at epochs in between, where it must be DuckDB's answer of exactly the rows that had come: the
 batches of each source that are before or at the epoch. The dead letters of a sink must be as many as DuckDB finds failing rows, at
 the same epochs; of most queries none. Rows come out of order, and are all accepted.
+
+Of rankings without an order that tells all rows apart the answer is not DuckDB's: such a program is run at one, two and three workers,
+which must write the same bytes, and at two lengths of epochs, which must come to the same rows.
 
 A query that highwater refuses is counted, by the reason, if DuckDB takes it; the others of its program are run without it.
 The run fails if an answer differs, or if more than 3 % of what DuckDB takes is refused. `--keep` keeps the programs that differ.
@@ -22,6 +25,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import duckdb
@@ -29,12 +33,13 @@ from compare import all_alike, plain
 from correlated import Correlated
 from failing import Failing
 from programs import Programs
-from queries import NONE_FAILS, Queries
+from queries import NONE_FAILS, Queries, Query
 from tables import LATE, TICK_ROWS, Tables
+from tied import Repeated, Tied
 from values import Values
 
-# How many of ten programs are of each kind.
-KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "views": (Programs, 2)}
+# How many of twelve programs are of each kind.
+KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "views": (Programs, 2), "tied": (Tied, 1), "repeated": (Repeated, 1)}
 # What may be refused of what DuckDB takes.
 REFUSED = 0.03
 
@@ -98,12 +103,53 @@ class Proof:
             file.write(text)
         return ends
 
+    def repeat(self, queries):
+        """Runs a program at several numbers of workers and lengths of epochs."""
+        late = self.random.choice(list(LATE))
+        changes, folded = [query.changes and self.random.random() < 0.6 for query in queries], {}
+        for tick_rows in self.random.sample(TICK_ROWS, 2):
+            written = {}
+            for workers in "123":
+                how = f"-w {workers} --tick-rows {tick_rows}, {late}"
+                queries, changes, ran = self.ran(queries, changes, late, workers, tick_rows)
+                if not queries:
+                    return
+                if ran.returncode != 0:
+                    return self.differs(f"{how}: code {ran.returncode}: {ran.stderr[-1500:]}")
+                for n, query in enumerate(queries):
+                    with open(f"o{n}.ndjson", "rb") as file:
+                        bytes_, (first, other) = file.read(), written.setdefault(n, (None, how))
+                    if first is None:
+                        written[n] = bytes_, how
+                        last = [state for _, state in state_at(lines_of(f"o{n}.ndjson"), [None], False)][-1]
+                        state, before = folded.setdefault(n, (last, how))
+                        if state != last:
+                            return self.differs(f"{query.kind}, {before} and {how}: {query.ours}\n  {list((state - last).items())[:2]}, {list((last - state).items())[:2]}")
+                    elif first != bytes_:
+                        return self.differs(f"{query.kind}, {other} and {how} are not the same bytes: {query.ours}")
+        for query in queries:
+            self.agreed[query.kind] += 1
+
     def run(self, queries):
+        if isinstance(queries[0], Query) and not queries[0].theirs:
+            return self.repeat(queries)
         workers, tick_rows = self.random.choice("123"), self.random.choice(TICK_ROWS)
         # A version is certain only where no row is late.
         late = "final" if any("FOR SYSTEM_TIME" in query.ours for query in queries) else self.random.choice(list(LATE))
         changes = [query.changes and self.random.random() < 0.6 for query in queries]
         at, how = (late, tick_rows), f"-w {workers} --tick-rows {tick_rows}, {late}"
+        queries, changes, ran = self.ran(queries, changes, late, workers, tick_rows)
+        if not queries:
+            return
+        if ran.returncode != 0:
+            return self.differs(f"{how}: code {ran.returncode}: {ran.stderr[-1500:]}")
+        letters = lines_of("dead.ndjson")
+        for n, (query, emits) in enumerate(zip(queries, changes)):
+            self.compare(n, query, emits, [letter for letter in letters if letter.get("sink") == f"o{n}"], how, at)
+
+    def ran(self, queries, changes, late, workers, tick_rows):
+        """Runs what is not refused: those queries, how they tell changes, and what came of it."""
+        at = late, tick_rows
         command = [self.given.binary, "run", "q.sql", "-w", workers, "--tick-rows", str(tick_rows), "--exit-at-end", "--no-serve", "--dead-letters", "dead.ndjson"]
         while queries:
             ends = self.write(queries, changes, late)
@@ -113,7 +159,8 @@ class Proof:
             try:
                 ran = subprocess.run(command, capture_output=True, text=True, timeout=600)
             except subprocess.TimeoutExpired:
-                return self.differs(f"{how}: it does not end")
+                self.differs(f"-w {workers} --tick-rows {tick_rows}, {late}: it does not end")
+                return [], [], None
             if ran.returncode != 2:
                 break
             places = re.findall(r"^q\.sql:(\d+):\d+: error: (.*)$", ran.stderr, re.M)
@@ -127,16 +174,13 @@ class Proof:
             changes = [emits for n, emits in enumerate(changes) if n not in wrong]
             queries = [query for n, query in enumerate(queries) if n not in wrong]
         else:
-            return
-        if ran.returncode != 0:
-            return self.differs(f"{how}: code {ran.returncode}: {ran.stderr[-1500:]}")
-        letters = lines_of("dead.ndjson")
-        for n, (query, emits) in enumerate(zip(queries, changes)):
-            self.compare(n, query, emits, [letter for letter in letters if letter.get("sink") == f"o{n}"], how, at)
+            return [], [], None
+        return queries, changes, ran
 
     def refused(self, query, reason, at):
         try:
-            self.tables.answer(query.theirs, at, self.tables.epochs[at][-1], query.views)
+            if query.theirs:
+                self.tables.answer(query.theirs, at, self.tables.epochs[at][-1], query.views)
         except duckdb.Error:
             self.unknown["refused by both"] += 1
             return
@@ -211,13 +255,20 @@ def main():
     parser.add_argument("--looks", type=int, default=8, help="epochs that are looked at, of each query")
     parser.add_argument("--operators", help="own, or differential: what operators run on")
     parser.add_argument("--keep", help="a folder for programs that differ")
-    proof = Proof(parser.parse_args())
-    while proof.programs < proof.given.programs:
-        proof.run(proof.drawn())
-        proof.programs += 1
-        if proof.programs % 1000 == 0:
-            proof.report()
-    sys.exit(0 if proof.report() else 1)
+    given = parser.parse_args()
+    given.binary = os.path.abspath(given.binary)
+    given.keep = given.keep and os.path.abspath(given.keep)
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        proof = Proof(given)
+        while proof.programs < given.programs:
+            proof.run(proof.drawn())
+            proof.programs += 1
+            if proof.programs % 1000 == 0:
+                proof.report()
+        right = proof.report()
+        os.chdir("/")
+    sys.exit(0 if right else 1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     random_tables.py BINARY [--programs N] [--seed N] [--steps N]
 
-It works in the folder that it is started in. Every program has views of random queries over four tables by key. After each request
+It works in a folder that is gone afterwards. Every program has views of random queries over four tables by key. After each request
 (rows in, in the place of others, out, all anew, some columns) the views must be DuckDB's answers over the tables as they are then,
 all of them read at one epoch, and a view must have as many dead letters as rows fail then.
 """
@@ -11,10 +11,12 @@ import argparse
 import collections
 import http.client
 import json
+import os
 import random
 import re
 import subprocess
 import sys
+import tempfile
 
 import duckdb
 from compare import plain
@@ -186,9 +188,13 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=15, help="requests a program")
     given = parser.parse_args()
+    given.binary = os.path.abspath(given.binary)
     proof = Proof(given)
-    for _ in range(given.programs):
-        proof.run()
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        for _ in range(given.programs):
+            proof.run()
+        os.chdir("/")
     print(f"seed {given.seed}: {given.programs} programs, {proof.views} views looked at {proof.looks} times, {proof.apart} differ, {proof.refused} refused, {proof.unknown} not taken by DuckDB")
     sys.exit(1 if proof.apart else 0)
 

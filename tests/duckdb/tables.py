@@ -27,6 +27,8 @@ COLUMNS = {
 # How many rows each table has; of `z` there are none. Those of `v` are versions of their keys, in order of time.
 COUNTS = {"t": 120, "u": 40, "w": 25, "z": 0}
 VERSIONS = 30
+# How many rows the tables p and q have, whose times are apart by the second at least.
+TIED = 60
 # After how many rows a source goes to its next epoch.
 TICK_ROWS = (5, 9, 17, 8192)
 
@@ -69,6 +71,11 @@ def rows(place, count, random):
     return made
 
 
+def tied(rows):
+    """The rows at the full second that they are behind."""
+    return [{**row, "ts": shown(datetime.datetime.fromisoformat(row["ts"].rstrip("Z")).replace(microsecond=0))} for row in rows]
+
+
 def epochs(rows, tick_rows, bound):
     """The epoch of each row, as text that sorts as epochs do: watermark, then tick, moved after every `tick_rows` rows."""
     epoch, watermark, found = (-(2**63), 0), -(2**63), []
@@ -88,6 +95,8 @@ class Tables:
         seeded = random.Random(1)
         self.rows = {name: rows(place, count, seeded) for place, (name, count) in enumerate(COUNTS.items())}
         self.rows["v"] = sorted((row for row in rows(0, VERSIONS, seeded) if row["k"]), key=lambda row: row["ts"])
+        # Many of one time, in each and in both.
+        self.rows.update({name: tied(rows(0, TIED, seeded)) for name in "pq"})
         self.connection, self.prefixes = duckdb.connect(config={"threads": 1}), {}
         self.connection.execute("SET TimeZone = 'UTC'")
         self.epochs = {(late, tick_rows): self.place(late, tick_rows) for late in LATE for tick_rows in TICK_ROWS}
