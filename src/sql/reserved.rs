@@ -200,7 +200,7 @@ fn like_a_name(tokens: &[TokenWithSpan], at: usize) -> bool {
         )
     };
     let reserved = |token: &Token| matches!(token, Token::Word(word) if word.quote_style.is_none() && RESERVED.binary_search(&word.value.to_lowercase().as_str()).is_ok());
-    let begins = before.is_none_or(|token| match token {
+    let begins = before.is_some_and(|token| match token {
         Token::Comma | Token::LParen | Token::Period | Token::RParen | Token::Number(..) => true,
         Token::SingleQuotedString(_) => true,
         Token::Word(_) => one_of(token, BEFORE) || !reserved(token),
