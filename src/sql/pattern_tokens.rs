@@ -126,7 +126,7 @@ fn subquery(tokens: &[TokenWithSpan]) -> Option<Range<usize>> {
     for at in (0..end).rev() {
         match tokens[at].token {
             Token::RParen => depth += 1,
-            Token::LParen => depth -= 1,
+            Token::LParen => depth = depth.checked_sub(1)?,
             _ => {}
         }
         if depth == 0 {

@@ -189,7 +189,9 @@ fn misplaced(tokens: &[TokenWithSpan], span: Span) -> Option<&str> {
 fn like_a_name(tokens: &[TokenWithSpan], at: usize) -> bool {
     const BEFORE: &[&str] =
         &["select", "distinct", "as", "by", "where", "and", "or", "on", "from", "join", "with", "having", "not"];
-    const BEHIND: &[&str] = &["from", "as", "and", "or", "on", "where", "order", "group", "limit", "asc", "desc"];
+    const BEHIND: &[&str] = &[
+        "from", "as", "and", "or", "on", "where", "order", "group", "limit", "asc", "desc", "is", "then", "else", "end",
+    ];
     let before = at.checked_sub(1).map(|before| &tokens[before].token);
     let behind = tokens.get(at + 1).map(|token| &token.token);
     let one_of = |token: &Token, words: &[&str]| words.iter().any(|word| is_word(token, word));

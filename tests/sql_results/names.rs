@@ -55,6 +55,16 @@ fn a_relation_outside_may_be_called_as_a_column_inside_is() {
     );
 }
 
+/// What stands below a pattern is read as everywhere.
+#[test]
+fn patterns_go_over_any_subquery() {
+    gives(
+        "SELECT m.v FROM (SELECT * FROM s WHERE k IS NOT DISTINCT FROM 'a' AND (k IS JSON) IS NOT TRUE) MATCH_RECOGNIZE (
+           PARTITION BY k ORDER BY ts MEASURES A.v AS v PATTERN (A B) DEFINE B AS B.v > A.v) AS m",
+        &["1", "5"],
+    );
+}
+
 #[test]
 fn a_row_is_meant_in_the_innermost_query_that_has_one_and_behind_relations_of_that_query() {
     let rows = |field: &str| format!("(SELECT CAST(ROW(v) AS ROW<{field} BIGINT>) AS r FROM s WHERE v < 3)");
