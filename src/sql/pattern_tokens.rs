@@ -9,6 +9,7 @@ use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::parser::Parser;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
+use super::depth;
 use super::diagnose::syntax;
 use super::error::Problem;
 use super::refuse::last_part;
@@ -174,7 +175,8 @@ pub(super) fn put_back(query: &mut Query, aside: &[Vec<TokenWithSpan>]) -> Resul
         let Some(tokens) = number.and_then(|number| aside.get(number)) else { return Flow::Continue(()) };
         let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(tokens.clone());
         match parser.parse_query() {
-            Ok(subquery) => {
+            Ok(mut subquery) => {
+                walk::flow(depth::check(&mut subquery))?;
                 let alias = alias.clone();
                 **table = TableFactor::Derived { lateral: false, subquery, alias, sample: None };
                 Flow::Continue(())

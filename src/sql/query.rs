@@ -69,8 +69,8 @@ fn parsed(
     let mut parser = depth::parser(prepared);
     let mut query = parser.parse_query().map_err(|error| depth::problem(&error, &parser, tokens))?;
     rest(&parser, tokens)?;
-    pattern_tokens::put_back(&mut query, &aside)?;
     depth::check(&mut query)?;
+    pattern_tokens::put_back(&mut query, &aside)?;
     walk::query(&mut query, effort::step())?;
     walk::query(&mut query, distinct_from::step)?;
     walk::query(&mut query, json_clauses::step)?;
