@@ -68,6 +68,7 @@ pub(super) const RESERVED: &[&str] = &[
     "pivot",
     "prewhere",
     "qualify",
+    "recursive",
     "regexp",
     "right",
     "rlike",
