@@ -304,9 +304,8 @@ fn lengths(all: &mut [&mut Expr], schema: &DFSchema) {
 fn ordered(sort: &mut Sort, schema: &DFSchema) -> Result<()> {
     let Ok(data_type) = sort.expr.get_type(schema) else { return Ok(()) };
     if has_map(&data_type) {
-        let shown = readable(&sort.expr.human_display().to_string());
         let span = place_of(&sort.expr).map_or_else(Span::empty, from_planner);
-        let what = format!("rows are ordered by '{shown}', of type {}, and a MAP has no order", sql_type(&data_type));
+        let what = format!("rows are ordered by a value of type {}, and a MAP has no order", sql_type(&data_type));
         return Err(placed(Problem::at(span, what).hint("order by one of its values: m['a'], or by CARDINALITY(m)")));
     }
     lengths(&mut [&mut sort.expr], schema);
