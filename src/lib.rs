@@ -1,7 +1,7 @@
 //! Highwater: a streaming analytics engine in one binary. SQL dataflows over event time, incremental on timely
 //! dataflow, served live.
 //!
-//! The rooms, floor by floor. A room imports only from lower floors; `tests/architecture.rs` reads this table.
+//! The rooms, floor by floor: those up to the engine stand in `crates/core`, [`sql`] in `crates/sql`. A room imports only from lower floors; `tests/architecture.rs` reads this table.
 //!
 //! | floor | rooms |
 //! | --- | --- |
@@ -21,35 +21,13 @@
 //! [`session`], [`join`], [`rank`], [`pattern`], [`differential`]) turn it into changes, and those go, whole epochs at a time, to the [`view`]s and the [`sink`]s, from
 //! where [`serve`] shows them.
 
-#![cfg_attr(not(feature = "abomonation"), forbid(unsafe_code))]
-#![cfg_attr(feature = "abomonation", deny(unsafe_code))]
+#![forbid(unsafe_code)]
 
-pub mod aggregate;
+pub use highwater_core::{
+    aggregate, counted, delta, differential, engine, expression, format, guard, join, metrics, operator, options, otlp,
+    pattern, plan, rank, reduce, retry, session, sink, source, table, time, type_names, view, window,
+};
+pub use highwater_sql as sql;
+
 pub mod cli;
-pub mod counted;
-pub mod delta;
-pub mod differential;
-pub mod engine;
-pub mod expression;
-pub mod format;
-pub mod guard;
-pub mod join;
-pub mod metrics;
-pub mod operator;
-pub mod options;
-pub mod otlp;
-pub mod pattern;
-pub mod plan;
-pub mod rank;
-pub mod reduce;
-pub mod retry;
 pub mod serve;
-pub mod session;
-pub mod sink;
-pub mod source;
-pub mod sql;
-pub mod table;
-pub mod time;
-pub mod type_names;
-pub mod view;
-pub mod window;

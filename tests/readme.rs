@@ -181,7 +181,12 @@ fn rules_that_are_cited_are_written_down_and_what_is_written_is_tested() {
     let written: BTreeSet<String> = heads.map(|(number, _)| number.to_owned()).collect();
     assert!(written.len() > 40, "{written:?}");
     let mut tested = BTreeSet::new();
-    for path in files("tests", &["rs", "sql"]).into_iter().chain(files("src", &["rs"])).chain(files("docs", &["md"])) {
+    for path in files("tests", &["rs", "sql"])
+        .into_iter()
+        .chain(files("src", &["rs"]))
+        .chain(files("crates", &["rs"]))
+        .chain(files("docs", &["md"]))
+    {
         let text = std::fs::read_to_string(&path).unwrap();
         let test = path.starts_with(root().join("tests")) || text.contains("#[test]");
         for rule in cited(&path, &text) {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Outcome, program};
-use crate::counted::counted;
-use crate::plan;
+use highwater_core::counted::counted;
+use highwater_core::plan;
 
 /// What to check.
 #[derive(clap::Args, Debug)]

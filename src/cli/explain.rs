@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Outcome, program};
-use crate::plan;
+use highwater_core::plan;
 
 /// What to explain.
 #[derive(clap::Args, Debug)]

@@ -16,7 +16,7 @@ use self::rows::{Asked, Rows};
 use super::Outcome;
 use super::http::Reach;
 use super::progress::{counted, grouped};
-use crate::time::{Clock, parse_duration_ms};
+use highwater_core::time::{Clock, parse_duration_ms};
 
 /// Rows of a message at most.
 const ROWS_MAX: usize = 8192;

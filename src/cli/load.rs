@@ -21,7 +21,7 @@ use super::Outcome;
 use super::generate::pattern::{Pattern, Schedule};
 use super::generate::rows::{Asked, Rows};
 use super::http::{Reach, Target};
-use crate::time::{Clock, parse_duration_ms};
+use highwater_core::time::{Clock, parse_duration_ms};
 
 /// Clients and rows a second of `--stages`.
 const STAGES: [(usize, f64); 4] = [(10, 1_000.0), (20, 5_000.0), (50, 10_000.0), (100, 25_000.0)];

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
-use crate::counted::counted;
-use crate::options::Outputs;
-use crate::plan::overwritten;
-use crate::sql::{Catalog, Compiled, compile};
+use highwater_core::counted::counted;
+use highwater_core::options::Outputs;
+use highwater_core::plan::overwritten;
+use highwater_sql::{Catalog, Compiled, compile};
 
 /// Reads and plans the files, one after the other as one program.
 pub(super) fn read(files: &[PathBuf]) -> Result<Compiled, Outcome> {

@@ -6,9 +6,9 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::counted::nouns;
-use crate::engine::{Engine, Progress};
-use crate::time::{Clock, format_time_ms};
+use highwater_core::counted::nouns;
+use highwater_core::engine::{Engine, Progress};
+use highwater_core::time::{Clock, format_time_ms};
 
 /// How often the line is rewritten.
 pub(super) const EVERY: Duration = Duration::from_millis(250);

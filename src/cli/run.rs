@@ -19,13 +19,13 @@ use super::settings::{FILE, LogFormat, Settings, Share};
 use super::signals::{self, Signals};
 use super::telemetry::{Telemetry, Teller, telemetry};
 use super::{Outcome, descriptors, logging, program};
-use crate::delta::Reject;
-use crate::engine::{Config, Engine, EngineError, FailedFor, Letter, RejectedFor, Summary};
-use crate::format::MAX_DEPTH;
-use crate::plan::Dataflow;
 use crate::serve::{Access, Limit};
-use crate::source::RowLimits;
 use crate::{plan, serve};
+use highwater_core::delta::Reject;
+use highwater_core::engine::{Config, Engine, EngineError, FailedFor, Letter, RejectedFor, Summary};
+use highwater_core::format::MAX_DEPTH;
+use highwater_core::plan::Dataflow;
+use highwater_core::source::RowLimits;
 
 /// More workers or processes are a slip of the finger.
 const WORKERS: usize = 1024;

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::serve::Limits;
-use crate::time::parse_duration_ms;
+use highwater_core::time::parse_duration_ms;
 
 /// The file with settings, in the working directory.
 pub(super) const FILE: &str = "highwater.toml";

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::progress;
-use crate::time::Clock;
+use highwater_core::time::Clock;
 
 /// How long the last words may take where nobody reads them.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -11,9 +11,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 
 use super::http::{Client, Reach};
-use crate::engine::Engine;
-use crate::otlp::{self, Recorder, Resource, Sampler, Span, percent_decoded};
-use crate::time::{Clock, now_ms};
+use highwater_core::engine::Engine;
+use highwater_core::otlp::{self, Recorder, Resource, Sampler, Span, percent_decoded};
+use highwater_core::time::{Clock, now_ms};
 
 /// Spans are sent at the latest when so many wait.
 const BATCH: usize = 512;

@@ -16,9 +16,9 @@ use super::quiet::Known;
 use super::role::Role;
 use super::tls::Tls;
 use super::tokens::{Refusal, Tokens};
-use crate::engine;
-use crate::otlp::Recorder;
-use crate::time::now_ms;
+use highwater_core::engine;
+use highwater_core::otlp::Recorder;
+use highwater_core::time::now_ms;
 
 /// How often a stream or a socket is asked whether its token is still good.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

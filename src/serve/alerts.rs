@@ -20,10 +20,10 @@ use super::json;
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::limit;
-use crate::engine::{Engine, UnitId};
-use crate::format::Numbers;
-use crate::time::now_ms;
-use crate::view::{EpochChanges, Update, View};
+use highwater_core::engine::{Engine, UnitId};
+use highwater_core::format::Numbers;
+use highwater_core::time::now_ms;
+use highwater_core::view::{EpochChanges, Update, View};
 
 /// Alerts of a view that are known by their key; beyond, the oldest are forgotten.
 const STANDING_MAX: usize = 10_000;

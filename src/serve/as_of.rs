@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::time::{Epoch, format_time_ms};
+use highwater_core::time::{Epoch, format_time_ms};
 
 /// An epoch as the API shows it.
 #[derive(Serialize, Clone, Debug)]

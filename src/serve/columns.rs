@@ -3,7 +3,7 @@
 use arrow_schema::{Field, SchemaRef};
 use serde::Serialize;
 
-use crate::plan::sql_type;
+use highwater_core::plan::sql_type;
 
 /// One column.
 #[derive(Serialize, Debug)]

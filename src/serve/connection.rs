@@ -32,7 +32,7 @@ use super::problem::Problem;
 use super::quiet::{Quiet, Quieter};
 use super::traffic::Traffic;
 use super::turns::Turns;
-use crate::metrics::Usage;
+use highwater_core::metrics::Usage;
 
 /// The address of the client, in the extensions of a request.
 #[derive(Clone, Copy, Debug)]

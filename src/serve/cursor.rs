@@ -6,7 +6,7 @@
 use std::hash::BuildHasher;
 
 use super::problem::Problem;
-use crate::time::Epoch;
+use highwater_core::time::Epoch;
 
 /// A place among rows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use super::App;
 use super::columns::{Column, columns};
 use super::json;
 use super::route::{Answer, Route, Shape};
-use crate::engine::{Engine, OperatorStats, UnitId};
-use crate::operator::Windows;
-use crate::plan::{Dataflow, Op, Origin, describe};
-use crate::time::format_time_ms;
+use highwater_core::engine::{Engine, OperatorStats, UnitId};
+use highwater_core::operator::Windows;
+use highwater_core::plan::{Dataflow, Op, Origin, describe};
+use highwater_core::time::format_time_ms;
 
 /// The graph.
 pub(super) const ROUTES: &[Route] = &[Route::get(

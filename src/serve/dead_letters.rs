@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::sources::Asked;
 use super::views::find;
-use crate::engine::{DeadLetters, Engine, Letter, Owner};
+use highwater_core::engine::{DeadLetters, Engine, Letter, Owner};
 
 /// The endpoints.
 pub(super) const ROUTES: &[Route] = &[

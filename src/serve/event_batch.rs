@@ -23,9 +23,9 @@ use super::packed::PIECE;
 use super::socket::Fragment;
 use super::stream_event::{self, Event};
 use super::stream_id;
-use crate::format::Numbers;
-use crate::time::Epoch;
-use crate::view::{Place, Step, View};
+use highwater_core::format::Numbers;
+use highwater_core::time::Epoch;
+use highwater_core::view::{Place, Step, View};
 
 /// How many batches are kept, and of how many bytes.
 const KEPT: usize = 64;

@@ -8,7 +8,7 @@ use super::App;
 use super::problem::Problem;
 use super::stream_event::Event;
 use super::{dataflow, history, sources, stats, vitals};
-use crate::time::Clock;
+use highwater_core::time::Clock;
 
 /// How long an answer is good for.
 const FRESH: Duration = Duration::from_millis(500);

@@ -17,8 +17,8 @@ use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Route, Shape};
 use super::sources::status;
-use crate::engine::{Source, State as Engine};
-use crate::view::View;
+use highwater_core::engine::{Source, State as Engine};
+use highwater_core::view::View;
 
 /// The probes.
 pub(super) const ROUTES: &[Route] = &[

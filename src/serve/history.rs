@@ -22,8 +22,8 @@ use super::json;
 use super::measured::{How, Measure, measures, sample};
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
-use crate::engine::Engine;
-use crate::time::{Clock, now_ms};
+use highwater_core::engine::Engine;
+use highwater_core::time::{Clock, now_ms};
 
 /// Points by the second, and by the minute.
 const SECONDS: usize = 15 * 60;

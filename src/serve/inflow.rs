@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::budget::{Budget, Held};
 use super::paced::Pace;
-use crate::time::Clock;
+use highwater_core::time::Clock;
 
 /// So much is every connection's own: what is read at once.
 const OWN: usize = 128 << 10;

@@ -20,10 +20,10 @@ use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape};
 use super::work::{self, Work};
-use crate::engine::{Pushed, Refused, Source};
-use crate::format::{ENCODINGS, Encoding};
-use crate::source::{Beside, Intake, Packing, Undecoded, Unpackable, Written};
-use crate::time::Epoch;
+use highwater_core::engine::{Pushed, Refused, Source};
+use highwater_core::format::{ENCODINGS, Encoding};
+use highwater_core::source::{Beside, Intake, Packing, Undecoded, Unpackable, Written};
+use highwater_core::time::Epoch;
 
 /// How many wrong rows an answer names.
 pub(super) const MAX_ERRORS: usize = 100;

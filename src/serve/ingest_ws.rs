@@ -42,9 +42,9 @@ use super::route::{Answer, Method, Route, query};
 use super::socket::{Socket, Upgrade, renew};
 use super::traffic::Client;
 use super::work::Work;
-use crate::engine::{Pushed, Refused, Source};
-use crate::format::{Lent, Part};
-use crate::source::{Beside, Intake, Undecoded, Written};
+use highwater_core::engine::{Pushed, Refused, Source};
+use highwater_core::format::{Lent, Part};
+use highwater_core::source::{Beside, Intake, Undecoded, Written};
 
 /// Frames and bytes that are decoded together at most.
 const BURST_FRAMES: usize = 4096;

@@ -7,8 +7,8 @@ use arrow_array::RecordBatch;
 
 use super::problem::Problem;
 use super::route::{Parameter, query};
-use crate::format::{JsonRows, Numbers};
-use crate::view::Snapshot;
+use highwater_core::format::{JsonRows, Numbers};
+use highwater_core::view::Snapshot;
 
 /// How integers and decimals are written.
 pub(super) const NUMBERS: Parameter =

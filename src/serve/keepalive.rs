@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::limits::{Limit, Limits};
 use super::paced::Pace;
-use crate::time::Clock;
+use highwater_core::time::Clock;
 
 /// Bytes between two pings that go along.
 const ASK_BYTES: usize = 128 << 10;

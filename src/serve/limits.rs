@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::format::MAX_DEPTH;
-use crate::options::parse_bytes;
-use crate::time::{format_duration_ms, parse_duration_ms};
+use highwater_core::format::MAX_DEPTH;
+use highwater_core::options::parse_bytes;
+use highwater_core::time::{format_duration_ms, parse_duration_ms};
 
 /// One of the limits; its number is its place in [`LIMITS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

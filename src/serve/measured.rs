@@ -1,9 +1,9 @@
 //! What the history keeps: of the engine, of each source, of each view, of each operator of the plan. [`measures`] names them
 //! once; [`sample`] reads them, in the same order.
 
-use crate::engine::{Engine, Source, UnitId};
-use crate::metrics::Usage;
-use crate::time::now_ms;
+use highwater_core::engine::{Engine, Source, UnitId};
+use highwater_core::metrics::Usage;
+use highwater_core::time::now_ms;
 
 /// How a value is made of what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(super) fn measures(engine: &Engine) -> Vec<Measure> {
 /// What all of them are now; not a number is not known. `epochs` is how many latencies were read so far.
 pub(super) fn sample(engine: &Engine, epochs: &mut u64) -> Vec<f64> {
     let counts: Vec<_> = engine.sources().iter().map(|source| source.counts()).collect();
-    let sum = |of: fn(&crate::source::EdgeCounts) -> u64| counts.iter().map(of).sum::<u64>() as f64;
+    let sum = |of: fn(&highwater_core::source::EdgeCounts) -> u64| counts.iter().map(of).sum::<u64>() as f64;
     let usage = Usage::read();
     let (latency, seen) = engine.visibility_since(*epochs);
     *epochs = seen;

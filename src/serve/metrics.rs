@@ -7,7 +7,7 @@ use axum::routing::get;
 
 use super::App;
 use super::route::{Answer, Route};
-use crate::metrics::{CONTENT_TYPE, PLAIN_CONTENT_TYPE, plain};
+use highwater_core::metrics::{CONTENT_TYPE, PLAIN_CONTENT_TYPE, plain};
 
 /// The exposition.
 pub(super) const ROUTES: &[Route] = &[Route::get("/metrics", "Every metric, for Prometheus", || get(metrics))

@@ -88,8 +88,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{RwLock, Semaphore, watch};
 pub use traffic::REFUSALS;
 
-use crate::engine::Engine;
-use crate::time::{Clock, now_ms};
+use highwater_core::engine::Engine;
+use highwater_core::time::{Clock, now_ms};
 use problem::Problem;
 use route::{Route, Shape};
 

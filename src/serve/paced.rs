@@ -23,7 +23,7 @@ use super::inflow::Inflow;
 use super::limits::{Limit, Limits};
 use super::traffic::{Here, Traffic};
 use super::turns::{Turn, Turns};
-use crate::time::Clock;
+use highwater_core::time::Clock;
 
 /// How fast a client is to be.
 #[derive(Clone, Copy, Debug)]
@@ -253,8 +253,8 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::metrics::Metrics;
     use crate::serve::packed::PIECE;
+    use highwater_core::metrics::Metrics;
 
     #[tokio::test]
     async fn those_that_take_nothing_do_not_hand_the_turn_to_each_other() {

@@ -14,7 +14,7 @@ use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::Notify;
 
-use crate::time::Clock;
+use highwater_core::time::Clock;
 
 /// Nobody has to speak sooner.
 const LEAVE: Duration = Duration::from_secs(1);

@@ -21,8 +21,8 @@ use super::paced::Pace;
 use super::problem::{self, Problem};
 use super::traffic::{self, Kind};
 use super::{App, answer};
-use crate::otlp::{Recorder, Recording, Traceparent};
-use crate::time::{Clock, now_ms};
+use highwater_core::otlp::{Recorder, Recording, Traceparent};
+use highwater_core::time::{Clock, now_ms};
 
 /// When to come back if there is no room.
 const RETRY: HeaderValue = HeaderValue::from_static("1");

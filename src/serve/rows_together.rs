@@ -20,8 +20,8 @@ use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::{LIMIT, limit};
 use super::views::find_all;
-use crate::format::Numbers;
-use crate::view::{Snapshot, View};
+use highwater_core::format::Numbers;
+use highwater_core::view::{Snapshot, View};
 
 /// How often and how far apart to look for an epoch that all views still know.
 const TRIES: (u32, Duration) = (50, Duration::from_millis(20));
@@ -73,7 +73,7 @@ async fn rows(
 }
 
 fn body(views: &[Arc<View>], snapshots: &[Snapshot], limit: usize, numbers: Numbers) -> String {
-    let as_of = snapshots.first().map_or(crate::time::Epoch::END, |snapshot| snapshot.as_of);
+    let as_of = snapshots.first().map_or(highwater_core::time::Epoch::END, |snapshot| snapshot.as_of);
     let of = |(view, snapshot): (&Arc<View>, &Snapshot)| {
         let shown = snapshot.batch.num_rows().min(limit);
         let (name, rows) = (json::text(view.name()), json::rows(snapshot, 0..shown, numbers));

@@ -16,9 +16,9 @@ use super::event_batch::{EventBatch, EventBatches, ReaderState};
 use super::lanes::Lane;
 use super::stream_event::{self, Event};
 use super::stream_id;
-use crate::format::Numbers;
-use crate::time::{Clock, Epoch};
-use crate::view::{Snapshot, View, Views};
+use highwater_core::format::Numbers;
+use highwater_core::time::{Clock, Epoch};
+use highwater_core::view::{Snapshot, View, Views};
 
 /// Rows of a piece: about a ms, after which the processor is given up to whoever waits for it.
 const PIECE_ROWS: usize = 512;
@@ -78,7 +78,7 @@ impl Snapshots {
                 .await
             });
             // What was made before may be past the ring by now.
-            let reaches = |place: &crate::view::Place, view: &Arc<View>| view.reaches(place.next);
+            let reaches = |place: &highwater_core::view::Place, view: &Arc<View>| view.reaches(place.next);
             if let Some((batch, _)) = batch.await
                 && batch.places().iter().zip(&reader.views).all(|(place, view)| reaches(place, view))
             {

@@ -16,11 +16,11 @@ use super::json;
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
 use super::view_rows::limit;
-use crate::delta::Reject;
-use crate::engine::Source;
-use crate::retry::{Stand, State as Standing};
-use crate::source::SplitId;
-use crate::time::format_time_ms;
+use highwater_core::delta::Reject;
+use highwater_core::engine::Source;
+use highwater_core::retry::{Stand, State as Standing};
+use highwater_core::source::SplitId;
+use highwater_core::time::format_time_ms;
 
 /// Dead letters of an answer if `limit` is not given.
 const LETTERS: usize = 100;
@@ -221,12 +221,12 @@ impl About {
         let (spec, counts, watermark) = (source.spec(), source.counts(), source.watermark());
         let histogram = &counts.lateness;
         let bucket = |(bound, rows): (i64, u64)| LateBucket { up_to_ms: (bound < i64::MAX).then_some(bound), rows };
-        let late_row = |row: &crate::source::LateRow| LateRow {
+        let late_row = |row: &highwater_core::source::LateRow| LateRow {
             event_ms: row.event_ms,
             watermark_ms: row.watermark_ms,
             accepted: row.accepted,
         };
-        let leap = |leap: &crate::source::Leap| Leap {
+        let leap = |leap: &highwater_core::source::Leap| Leap {
             position: leap.position.clone(),
             event_ms: leap.event_ms,
             watermark_ms: (leap.from_ms != i64::MIN).then_some(leap.from_ms),

@@ -14,8 +14,8 @@ use super::access::Access;
 use super::problem::Problem;
 use super::traffic::Traffic;
 use super::{connection, dashboard};
-use crate::engine::Startup;
-use crate::metrics::Metrics;
+use highwater_core::engine::Startup;
+use highwater_core::metrics::Metrics;
 
 /// Serves until `started` is true, or nobody can say so any more. Fails only if the listener does.
 pub async fn starting(

@@ -24,8 +24,8 @@ use super::route::{Answer, Route, Shape};
 use super::stream::{Side, events, place};
 use super::stream_event::Event;
 use super::traffic::Client;
-use crate::engine::{Engine, Peer};
-use crate::time::Clock;
+use highwater_core::engine::{Engine, Peer};
+use highwater_core::time::Clock;
 
 /// Over how many seconds a rate is taken.
 const SPAN: usize = 5;
@@ -131,26 +131,28 @@ impl Stats {
     fn of(app: &App) -> Stats {
         let engine = &app.engine;
         let counts: Vec<_> = engine.sources().iter().map(|source| source.counts()).collect();
-        let sum = |of: fn(&crate::source::EdgeCounts) -> u64| counts.iter().map(of).sum::<u64>();
-        let source = |(source, counts): (&Arc<crate::engine::Source>, &crate::source::EdgeCounts)| SourceStats {
-            name: source.name().to_owned(),
-            rows_received: counts.received(),
-            watermark: crate::time::format_time_ms(source.watermark()),
-            buffer_rows: source.buffered_rows(),
-            buffer_capacity_rows: source.capacity_rows(),
+        let sum = |of: fn(&highwater_core::source::EdgeCounts) -> u64| counts.iter().map(of).sum::<u64>();
+        let source = |(source, counts): (&Arc<highwater_core::engine::Source>, &highwater_core::source::EdgeCounts)| {
+            SourceStats {
+                name: source.name().to_owned(),
+                rows_received: counts.received(),
+                watermark: highwater_core::time::format_time_ms(source.watermark()),
+                buffer_rows: source.buffered_rows(),
+                buffer_capacity_rows: source.capacity_rows(),
+            }
         };
-        let view = |view: &Arc<crate::view::View>| ViewStats {
+        let view = |view: &Arc<highwater_core::view::View>| ViewStats {
             name: view.name().to_owned(),
             rows: view.row_count(),
             windows_open: view.windows_open(),
-            dead_letters: dead_letters_of(engine, crate::engine::Owner::View, view.name())
+            dead_letters: dead_letters_of(engine, highwater_core::engine::Owner::View, view.name())
                 .map_or(0, |letters| letters.total()),
             as_of: view.as_of().into(),
         };
         let state = engine.state();
         Stats {
             state: state.name(),
-            finished: matches!(state, crate::engine::State::Done),
+            finished: matches!(state, highwater_core::engine::State::Done),
             seconds: engine.progress().seconds,
             as_of: engine.views().as_of().into(),
             rows_received: sum(|counts| counts.received()),

@@ -39,8 +39,8 @@ use super::traffic::{Client, Here};
 use super::views::{find, find_all};
 use super::{App, CLOSE_GRACE, Shared};
 use super::{extras, stream_event, stream_id};
-use crate::format::Numbers;
-use crate::time::{Clock, Epoch, parse_duration_ms};
+use highwater_core::format::Numbers;
+use highwater_core::time::{Clock, Epoch, parse_duration_ms};
 
 /// After how long without an event a comment shows that the connection lives.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -11,9 +11,9 @@ use arrow_array::RecordBatch;
 use super::as_of::AsOf;
 use super::json;
 use super::packed::{Packed, Writer};
-use crate::format::{JsonRows, Numbers};
-use crate::time::Epoch;
-use crate::view::{Place, Snapshot, Status, Told, View};
+use highwater_core::format::{JsonRows, Numbers};
+use highwater_core::time::Epoch;
+use highwater_core::view::{Place, Snapshot, Status, Told, View};
 
 /// How a reader is told of rows: only what is not open, and how numbers are written.
 pub(super) type Manner = (bool, Numbers);

@@ -5,8 +5,8 @@
 //! epoch is `WATERMARK.TICK` in hexadecimal. `TAG:-` is "nothing whole yet". The tag is that of the request in this run of the
 //! server: ids of another view, of other options, of another run mean nothing.
 
-use crate::time::Epoch;
-use crate::view::Place;
+use highwater_core::time::Epoch;
+use highwater_core::view::Place;
 
 /// The id of a reader's places.
 pub(super) fn write(tag: u64, places: &[Place]) -> String {

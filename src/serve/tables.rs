@@ -36,11 +36,11 @@ use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
 use super::view_rows;
 use super::work::{self, Work};
-use crate::engine::{Ended, Table};
-use crate::format::{self, Constant, Decoding, Encoding, Layout, constant};
-use crate::plan::sql_type;
-use crate::table::Change;
-use crate::time::Zone;
+use highwater_core::engine::{Ended, Table};
+use highwater_core::format::{self, Constant, Decoding, Encoding, Layout, constant};
+use highwater_core::plan::sql_type;
+use highwater_core::table::Change;
+use highwater_core::time::Zone;
 
 /// The longest row, in bytes: bodies are bounded before.
 const MAX_ROW: usize = 1 << 28;

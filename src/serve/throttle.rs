@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use crate::time::Clock;
+use highwater_core::time::Clock;
 
 /// More addresses than this are not kept: those with full buckets go.
 const KEPT: usize = 10_000;

@@ -6,8 +6,8 @@ use axum::http::{Method, StatusCode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::metrics::{Label, Metrics, label, labels};
-use crate::time::Clock;
+use highwater_core::metrics::{Label, Metrics, label, labels};
+use highwater_core::time::Clock;
 
 /// Why something is refused: the kind, and what it means.
 pub const REFUSALS: &[(&str, &str)] = &[

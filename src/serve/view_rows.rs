@@ -32,11 +32,11 @@ use super::problem::Problem;
 use super::route::{Answer, Parameter, Route, Shape, query};
 use super::search;
 use super::views::find;
-use crate::delta::canonical;
-use crate::format::{Constant, Numbers, constant};
-use crate::plan::sql_type;
-use crate::time::Zone;
-use crate::view::{Snapshot, View};
+use highwater_core::delta::canonical;
+use highwater_core::format::{Constant, Numbers, constant};
+use highwater_core::plan::sql_type;
+use highwater_core::time::Zone;
+use highwater_core::view::{Snapshot, View};
 
 /// Rows of a page if `limit` is not given.
 pub(super) const LIMIT: usize = 1000;

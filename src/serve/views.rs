@@ -14,9 +14,9 @@ use super::dead_letters::dead_letters_of;
 use super::problem::Problem;
 use super::request_layer::percent_decoded;
 use super::route::{Answer, Route, Shape};
-use crate::engine::{Engine, Owner};
-use crate::plan::{Chart, Emit};
-use crate::view::View;
+use highwater_core::engine::{Engine, Owner};
+use highwater_core::plan::{Chart, Emit};
+use highwater_core::view::View;
 
 /// The catalog of views.
 pub(super) const ROUTES: &[Route] = &[

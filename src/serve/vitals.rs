@@ -15,9 +15,9 @@ use super::limits::Limit;
 use super::route::{Answer, Route, Shape};
 use super::sources::{Split, splits};
 use super::traffic::{CLIENTS, Client};
-use crate::engine::{Sink, Source, State as Engine};
-use crate::metrics::Usage;
-use crate::retry::{Stand, State as Standing};
+use highwater_core::engine::{Sink, Source, State as Engine};
+use highwater_core::metrics::Usage;
+use highwater_core::retry::{Stand, State as Standing};
 
 /// Splits of a source that are told one by one.
 const SPLITS: usize = 16;

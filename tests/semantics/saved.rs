@@ -487,7 +487,7 @@ fn no_operator_is_left_out() {
     // Those that keep nothing of their own, or nothing but what saved inputs tell again; and `Repeats`, which `source/repeats.rs` tests.
     const ELSEWHERE: [&str; 5] = ["Telling", "Gathered", "Settled", "Intake", "Repeats"];
     let (mut found, text) = (Vec::new(), include_str!("saved.rs"));
-    for path in glob::glob("src/**/*.rs").unwrap() {
+    for path in glob::glob("crates/core/src/**/*.rs").unwrap() {
         let code = std::fs::read_to_string(path.unwrap()).unwrap();
         for line in code.lines().filter_map(|line| line.strip_prefix("impl Stateful for ")) {
             let name = line.trim_end_matches(" {").to_owned();

@@ -12,8 +12,8 @@ use arrow_schema::SchemaRef;
 use super::socket::Socket;
 use crate::cli::Outcome;
 use crate::cli::http::{Client, Reach, percent_encode};
-use crate::format::{self, Encoder, FORMATS};
-use crate::options::Options;
+use highwater_core::format::{self, Encoder, FORMATS};
+use highwater_core::options::Options;
 
 /// Formats that go over HTTP, and what they are called there.
 const MEDIA: &[(&str, &str)] =

@@ -12,9 +12,9 @@ use arrow_schema::{DataType, SchemaRef, TimeUnit};
 
 use super::pattern::Schedule;
 use crate::cli::{Outcome, program};
-use crate::source::{CONNECTORS, Read, Reader, SourceSpec};
-use crate::sql::{Catalog, plan};
-use crate::time::parse_duration_ms;
+use highwater_core::source::{CONNECTORS, Read, Reader, SourceSpec};
+use highwater_core::time::parse_duration_ms;
+use highwater_sql::{Catalog, plan};
 
 /// What is asked for.
 #[derive(clap::Args, Clone, Debug)]
@@ -66,9 +66,9 @@ impl Rows {
     /// `count` rows, `rate` of them a second of event time.
     pub(in crate::cli) fn open(asked: &Asked, count: u64, rate: f64) -> Result<Rows, Outcome> {
         let spec = spec(asked, count, rate)?;
-        let failed = |error: crate::source::SourceError| Outcome::usage(error);
+        let failed = |error: highwater_core::source::SourceError| Outcome::usage(error);
         spec.connector.check(&spec).map_err(failed)?;
-        let reader = crate::source::open_all(&spec).map_err(failed)?.swap_remove(0);
+        let reader = highwater_core::source::open_all(&spec).map_err(failed)?.swap_remove(0);
         let mut rows = Rows { reader, schema: spec.physical.clone(), rate, next: 0, held: None };
         // The first are ready when the clock starts.
         rows.held = rows.read();
@@ -140,7 +140,8 @@ fn retimed(batch: &RecordBatch, numbers: Range<u64>, rate: f64, schedule: &Sched
 
 fn spec(asked: &Asked, count: u64, rate: f64) -> Result<SourceSpec, Outcome> {
     let quoted = |text: &str| text.replace('\'', "''");
-    let start = quoted(asked.start.as_deref().unwrap_or(&crate::time::format_time_ms(crate::time::now_ms())));
+    let start =
+        quoted(asked.start.as_deref().unwrap_or(&highwater_core::time::format_time_ms(highwater_core::time::now_ms())));
     let (seed, keys) = (asked.seed, asked.keys);
     let (disorder, delays, late) = (quoted(&asked.disorder), &asked.delays, asked.late_rate);
     let late_by = asked.late_by.as_ref().map_or(String::new(), |by| format!(", 'late-by' = '{}'", quoted(by)));

@@ -15,7 +15,7 @@ use tungstenite::{Error, Message, WebSocket};
 
 use super::outlet::Sent;
 use crate::cli::http::{Connection, PATIENCE, Target, percent_encode};
-use crate::counted::counted;
+use highwater_core::counted::counted;
 
 /// Frames under way at most.
 const WINDOW: usize = 8;

@@ -11,9 +11,9 @@ use crate::cli::Outcome;
 use crate::cli::generate::pattern::Schedule;
 use crate::cli::generate::rows::Rows;
 use crate::cli::http::{self, Target, percent_encode};
-use crate::format::{self, Encoder};
-use crate::options::Options;
-use crate::time::{Clock, Epoch};
+use highwater_core::format::{self, Encoder};
+use highwater_core::options::Options;
+use highwater_core::time::{Clock, Epoch};
 
 /// A client has room for the latencies of so many rows, and as many messages, before it begins.
 const MOST_ROOM: u64 = 1 << 16;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::measure::Latencies;
 use crate::cli::http::{Connection, PATIENCE, Target, percent_encode};
-use crate::time::{Clock, Epoch};
+use highwater_core::time::{Clock, Epoch};
 
 /// How often the reader looks whether it may stop.
 const LOOK: Duration = Duration::from_millis(100);

@@ -1,0 +1,391 @@
+//! Joins: equal keys, conditions on times, what is left of the condition; and what frees the rows of each side.
+//!
+//! Semi and anti joins come from IN, EXISTS, INTERSECT and EXCEPT.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_schema::Schema;
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{DFSchema, JoinType, NullEquality, Result};
+use datafusion_expr::Operator;
+use datafusion_physical_expr::ScalarFunctionExpr;
+use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+use super::arena::Known;
+use super::bounds::{exact_interval_ms, literal};
+use super::lookup::{AsOf, LookupDraft};
+use super::scalar::{SUBQUERY, as_column, column, columns_of, conjunction, conjuncts, physical, substitute};
+use super::{Lowering, Relation, internal};
+use crate::parse::column_type::is_time;
+use crate::parse::error::Problem;
+use crate::query::diagnose::placed;
+use crate::syntax::as_of::marker;
+use highwater_core::plan::join::{expiry, join_facts};
+use highwater_core::plan::recursion::inside;
+use highwater_core::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar, Side, TimeOrder};
+
+/// A condition on times whose columns are places in the lists of the two sides.
+struct Order {
+    side: Side,
+    earlier: usize,
+    later: usize,
+    gap_ms: i64,
+}
+
+impl Lowering<'_> {
+    /// A join's rows. `emit` is for its topmost windows, and for rows that wait for their expiry.
+    pub(super) fn join(&mut self, join: &datafusion_expr::Join, emit: Option<Emit>) -> Result<Relation> {
+        if join.join_type == JoinType::LeftMark {
+            return self.marked(join, emit);
+        }
+        self.joined(join, [None, None], emit)
+    }
+
+    /// The same, of sides of which some are lowered.
+    fn joined(
+        &mut self,
+        join: &datafusion_expr::Join,
+        mut lowered: [Option<Relation>; 2],
+        emit: Option<Emit>,
+    ) -> Result<Relation> {
+        let kind = kind(join)?;
+        let inputs = [&join.left, &join.right];
+        // What each side must have as columns: those it has, then keys, then times.
+        let mut exprs: [Vec<Scalar>; 2] = Default::default();
+        for side in Side::BOTH {
+            let schema = inputs[side as usize].schema();
+            exprs[side as usize] = (0..schema.fields().len()).map(|i| column(schema.as_arrow(), i)).collect();
+        }
+        let widths = [exprs[0].len(), exprs[1].len()];
+        let mut keys = Vec::new();
+        for (left, right) in &join.on {
+            let pair = [physical(left, inputs[0].schema())?, physical(right, inputs[1].schema())?];
+            let types = [0, 1].map(|side: usize| pair[side].data_type(inputs[side].schema().as_arrow()));
+            let [Ok(left), Ok(right)] = types else { return Err(internal("a key without a type")) };
+            if left != right {
+                return datafusion_common::plan_err!("a join compares {left} with {right}; CAST one of them");
+            }
+            let [l, r] = pair;
+            keys.push((place(&mut exprs[0], l), place(&mut exprs[1], r)));
+        }
+        let (mut orders, mut residual) = (Vec::new(), Vec::new());
+        let mut as_of: Option<AsOf> = None;
+        if let Some(filter) = &join.filter {
+            let schema: DFSchema = inputs[0].schema().join(inputs[1].schema())?;
+            let filter = conjuncts(&physical(filter, &schema)?);
+            if let Some((time, number, keys)) = filter.iter().find_map(marker) {
+                as_of = Some(AsOf::read((time, keys), &mut exprs, widths[0], &schema)?);
+                self.versions.insert(number);
+            }
+            for conjunct in filter.into_iter().filter(|conjunct| marker(conjunct).is_none()) {
+                let order = if as_of.is_some() { None } else { time_order(&conjunct, widths[0], &schema)? };
+                match order {
+                    Some((side, earlier, later, gap_ms)) => {
+                        let earlier = place(&mut exprs[side as usize], earlier);
+                        let later = place(&mut exprs[side.other() as usize], later);
+                        orders.push(Order { side, earlier, later, gap_ms });
+                    }
+                    None => residual.push(conjunct),
+                }
+            }
+        }
+        let mut nodes = [0; 2];
+        let mut places: [Vec<usize>; 2] = Default::default();
+        for (side, exprs) in exprs.into_iter().enumerate() {
+            let mut relation = match lowered[side].take() {
+                Some(relation) => relation,
+                None => self.lower(inputs[side], emit)?,
+            };
+            if let Some(as_of) = as_of.as_mut().filter(|_| side == 1) {
+                self.versions(&mut relation, as_of)?;
+            }
+            let (relation, columns) = self.over(relation, exprs)?;
+            let mut names: Vec<String> = inputs[side].schema().fields().iter().map(|f| f.name().clone()).collect();
+            names.resize(columns.len(), "key".to_owned());
+            let relation = self.run(Relation { columns, names, ..relation })?;
+            let relation = self.narrowed(relation)?;
+            (nodes[side], places[side]) = (relation.node, Lowering::places(&relation));
+        }
+        let left_width = self.arena.width(nodes[0]);
+        let residual = conjunction(residual).map(|residual| {
+            let schema = self.both(nodes);
+            substitute(residual, &|index| match index.checked_sub(widths[0]) {
+                Some(right) => column(&schema, left_width + places[1][right]),
+                None => column(&schema, places[0][index]),
+            })
+        });
+        let at = |side: Side, at: usize| places[side as usize][at];
+        let order: Vec<TimeOrder> = (orders.iter())
+            .map(|o| TimeOrder {
+                side: o.side,
+                earlier: at(o.side, o.earlier),
+                later: at(o.side.other(), o.later),
+                gap_ms: o.gap_ms,
+            })
+            .collect();
+        let keys: Vec<(usize, usize)> = keys.iter().map(|&(l, r)| (places[0][l], places[1][r])).collect();
+        let shown: Vec<usize> = match kind.only() {
+            Some(side) => places[side as usize][..widths[side as usize]].to_vec(),
+            None => {
+                let right = places[1][..widths[1]].iter().map(|place| left_width + place);
+                places[0][..widths[0]].iter().copied().chain(right).collect()
+            }
+        };
+        let residual = residual.transpose()?;
+        if let Some(as_of) = as_of {
+            let time = places[0][as_of.time];
+            let table_key = as_of.keys.iter().map(|&at| places[1][at]).collect();
+            let lookup = LookupDraft { kind, nodes, keys, time, table_key, residual, versions: as_of };
+            let node = self.lookup(lookup)?;
+            return Ok(self.columns_of_node(node, &shown));
+        }
+        // Within a loop nothing waits: a row without a partner goes on at once.
+        let looped = !self.loops.is_empty() && {
+            let inside = inside(&self.arena.nodes);
+            nodes.iter().any(|&node| inside[node])
+        };
+        // Nor does a join of which no row is shown without a partner: it is the same, whatever its view emits.
+        let waits = Side::BOTH.into_iter().any(|side| kind.unmatched(side));
+        let emit = if looped { Emit::Changes } else { emit.filter(|_| waits).unwrap_or(Emit::Final) };
+        let facts = nodes.map(|node| self.arena.facts(node));
+        let join = Join {
+            kind,
+            expiry: expiry(&keys, &order, facts),
+            keys,
+            nulls_equal: join.null_equality == NullEquality::NullEqualsNull,
+            order,
+            residual,
+            emit,
+            transient: false,
+            retracting: facts.map(|facts| !facts.append_only),
+            owner: self.owner.clone(),
+        };
+        let node = self.add_join(join, nodes)?;
+        Ok(self.columns_of_node(node, &shown))
+    }
+
+    /// A relation that has run, over few more columns than it reads if its rows are those of a join: joins of joins would double
+    /// them by the level.
+    fn narrowed(&mut self, relation: Relation) -> Result<Relation> {
+        let (node, facts) = (relation.node, self.arena.facts(relation.node));
+        let mut read: BTreeSet<usize> = Lowering::places(&relation).into_iter().collect();
+        read.extend(facts.key.iter().flatten());
+        read.extend(facts.time.iter().chain(&facts.sequence).chain(&facts.closes));
+        read.extend(facts.window.into_iter().flat_map(|window| [window.start, window.end, window.time]).flatten());
+        if self.arena.width(node) <= 4 * read.len() + 64 || self.join_of(node).is_none() {
+            return Ok(relation);
+        }
+        let schema = Arc::clone(self.arena.schema(node));
+        let kept = read.iter().map(|&at| (schema.field(at).name().clone(), column(&schema, at))).collect();
+        let node = self.arena.project(node, None, kept, &self.owner)?;
+        let schema = Arc::clone(self.arena.schema(node));
+        let place = |at: usize| column(&schema, read.iter().position(|&kept| kept == at).unwrap_or_default());
+        let columns = relation.columns.iter().map(|column| substitute(Arc::clone(column), &place));
+        Ok(Relation { node, columns: columns.collect::<Result<_>>()?, ..relation })
+    }
+
+    /// All left rows, and whether each has a partner: those that have one, and those that have none.
+    fn marked(&mut self, join: &datafusion_expr::Join, emit: Option<Emit>) -> Result<Relation> {
+        // Once: a side may be such a join, and its sides too.
+        let sides = [self.lower(&join.left, emit)?, self.lower(&join.right, emit)?];
+        let mut branches = Vec::new();
+        for (join_type, mark) in [(JoinType::LeftSemi, true), (JoinType::LeftAnti, false)] {
+            let half = datafusion_expr::Join { join_type, ..join.clone() };
+            let half = self.joined(&half, sides.clone().map(Some), emit)?;
+            let mut relation = self.run(half)?;
+            relation.columns.push(Arc::new(Literal::new(mark.into())));
+            relation.names.push("mark".to_owned());
+            branches.push(relation);
+        }
+        let fields = join.schema.fields().iter();
+        let types: Vec<_> = fields.map(|field| (field.name().clone(), field.data_type().clone())).collect();
+        let node = self.concat(branches, &types)?;
+        Ok(self.columns_of_node(node, &(0..types.len()).collect::<Vec<_>>()))
+    }
+
+    /// The event time of the rows of an inner join, if that is what an expression over them is: `GREATEST(a.ts, b.ts)`.
+    pub(super) fn as_event_time(&self, node: NodeId, expr: Scalar) -> Scalar {
+        let node = &self.arena.nodes[node];
+        let (Op::Map { columns, .. }, Some(time)) = (&node.op, node.facts.time) else { return expr };
+        let inner = |id: &NodeId| matches!(&self.arena.nodes[*id].op, Op::Join(join) if join.kind == JoinKind::Inner);
+        let args = |expr: &Scalar| {
+            let function = expr.downcast_ref::<ScalarFunctionExpr>().filter(|f| f.fun().name() == "greatest")?;
+            function.args().iter().map(as_column).collect::<Option<BTreeSet<usize>>>()
+        };
+        // GREATEST is NULL if an argument is: neither time is.
+        match node.inputs.iter().all(inner) && args(&expr).is_some() && args(&expr) == args(&columns[time]) {
+            true => column(&node.schema, time),
+            false => expr,
+        }
+    }
+
+    /// The columns of both nodes.
+    pub(super) fn both(&self, nodes: [NodeId; 2]) -> Schema {
+        let fields = nodes.iter().flat_map(|&node| self.arena.schema(node).fields().iter());
+        Schema::new(fields.map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>())
+    }
+
+    /// The node of a join, with the later event time of both sides behind its columns if both have one.
+    pub(super) fn add_join(&mut self, join: Join, nodes: [NodeId; 2]) -> Result<NodeId> {
+        let schema = match join.kind.only() {
+            Some(side) => Arc::clone(self.arena.schema(nodes[side as usize])),
+            None => Arc::new(self.both(nodes)),
+        };
+        let [left, right] = nodes.map(|node| self.arena.facts(node).clone());
+        let mut facts = join_facts(&join, [&left, &right]);
+        let known = self.known_of(&join, nodes, &facts);
+        let width = left.bounds.len();
+        let times = left.time.zip(right.time.map(|time| time + width)).filter(|_| join.kind.only().is_none());
+        let same = |facts: &Facts| facts.window.is_some_and(|window| window.time == facts.time);
+        let equal = times.is_some_and(|(l, r)| {
+            join.keys.contains(&(l, r - width)) || (facts.window.is_some() && same(&left) && same(&right))
+        });
+        let unmatched = Side::BOTH.map(|side| join.kind.unmatched(side));
+        if let Some((l, r)) = times.filter(|_| equal && unmatched != [true, true]) {
+            facts.time = Some(if unmatched[1] { r } else { l });
+        }
+        let latest = times.filter(|_| facts.time.is_none());
+        let op = Op::Join(join);
+        let node = self.arena.add(Node { op, inputs: nodes.to_vec(), schema, facts }, known);
+        let Some((l, r)) = latest else { return Ok(node) };
+        // J3: the event time of a joined row is the later of the two. A new pair has a new row in it.
+        let [new_left, new_right] = [&left, &right].map(|facts| facts.time.and_then(|time| facts.bounds[time]));
+        let schema = Arc::clone(self.arena.schema(node));
+        let out = self.arena.facts(node);
+        let mut bound = new_left.zip(new_right).map(|(l, r)| l.min(r));
+        for (time, _) in [l, r].into_iter().zip(unmatched).filter(|(_, unmatched)| *unmatched) {
+            bound = bound.zip(out.bounds[time]).map(|(a, b)| a.min(b));
+        }
+        let function = datafusion_functions::core::greatest();
+        let args = vec![column(&schema, l), column(&schema, r)];
+        let config = Arc::new(ConfigOptions::default());
+        let later: Scalar = Arc::new(ScalarFunctionExpr::try_new(function, args, &schema, config)?);
+        let node = self.arena.extend(node, None, vec![("__time".to_owned(), later)], &self.owner)?;
+        let time = self.arena.width(node) - 1;
+        self.arena.set_time(node, time, bound);
+        Ok(node)
+    }
+
+    fn known_of(&self, join: &Join, nodes: [NodeId; 2], facts: &Facts) -> Known {
+        let [left, right] = nodes.map(|node| self.arena.known(node));
+        if join.transient {
+            // Nothing but a left row ever makes a row.
+            return left;
+        }
+        if let Some(side) = join.kind.only() {
+            let mut known = self.arena.known(nodes[side as usize]);
+            known.lateness_ms = left.lateness_ms.zip(right.lateness_ms).map(|(a, b)| a.max(b));
+            return known;
+        }
+        let window = facts.window.is_some();
+        Known {
+            lateness_ms: left.lateness_ms.zip(right.lateness_ms).map(|(a, b)| a.max(b)),
+            by_start: window && left.by_start && right.by_start,
+            by_end: window && left.by_end && right.by_end,
+            closes: left.closes && right.closes && join.expiry.iter().all(|expiry| !expiry.is_empty()),
+            emits: match (left.emits, right.emits) {
+                (a, b) if a == b => a,
+                (Some(a), None) | (None, Some(a)) => Some(a),
+                _ => Some(Emit::Changes),
+            },
+        }
+    }
+}
+
+fn kind(join: &datafusion_expr::Join) -> Result<JoinKind> {
+    let refused = |what: &str, hint: &str| Err(placed(Problem::at(Span::empty(), what).hint(hint)));
+    if join.null_aware {
+        return refused(
+            "NOT IN (SELECT ...) is not supported where the subquery reads the rows outside: one NULL empties its result",
+            "write NOT EXISTS (SELECT 1 FROM t WHERE t.x = x AND ...), which passes over NULLs",
+        );
+    }
+    Ok(match join.join_type {
+        JoinType::Inner => JoinKind::Inner,
+        JoinType::Left => JoinKind::Left,
+        JoinType::Right => JoinKind::Right,
+        JoinType::Full => JoinKind::Full,
+        JoinType::LeftSemi => JoinKind::LeftSemi,
+        JoinType::LeftAnti => JoinKind::LeftAnti,
+        JoinType::RightSemi => JoinKind::RightSemi,
+        JoinType::RightAnti => JoinKind::RightAnti,
+        JoinType::LeftMark | JoinType::RightMark => {
+            return refused("a subquery stands where it cannot be made a join", SUBQUERY);
+        }
+    })
+}
+
+/// Where an expression stands in a list, added if it is not there.
+pub(super) fn place(exprs: &mut Vec<Scalar>, expr: Scalar) -> usize {
+    if let Some(at) = exprs.iter().position(|other| **other == *expr) {
+        return at;
+    }
+    exprs.push(expr);
+    exprs.len() - 1
+}
+
+/// `(side, earlier, later, gap)` of a conjunct that says `earlier(side) + gap <= later(other side)`, both times, each over
+/// the columns of its own side. `width` is the left side's.
+fn time_order(conjunct: &Scalar, width: usize, schema: &DFSchema) -> Result<Option<(Side, Scalar, Scalar, i64)>> {
+    let Some(binary) = conjunct.downcast_ref::<BinaryExpr>() else { return Ok(None) };
+    let (earlier, later, strict) = match binary.op() {
+        Operator::LtEq => (binary.left(), binary.right(), 0),
+        Operator::Lt => (binary.left(), binary.right(), 1),
+        Operator::GtEq => (binary.right(), binary.left(), 0),
+        Operator::Gt => (binary.right(), binary.left(), 1),
+        _ => return Ok(None),
+    };
+    let (earlier, before) = shifted(earlier);
+    let (later, after) = shifted(later);
+    let sides = [&earlier, &later].map(|expr| side_of(expr, width));
+    let (Some(side), Some(other)) = (sides[0], sides[1]) else { return Ok(None) };
+    let times = [&earlier, &later].iter().all(|expr| expr.data_type(schema.as_arrow()).is_ok_and(|t| is_time(&t)));
+    if side == other || !times {
+        return Ok(None);
+    }
+    let own = |expr: Scalar, side: Side| {
+        substitute(expr, &|index| match side {
+            Side::Left => column(schema.as_arrow(), index),
+            Side::Right => Arc::new(Column::new(schema.field(index).name(), index - width)),
+        })
+    };
+    let gap_ms = before.saturating_sub(after).saturating_add(strict);
+    Ok(Some((side, own(earlier, side)?, own(later, other)?, gap_ms)))
+}
+
+/// The side that an expression reads, if it reads one only.
+fn side_of(expr: &Scalar, width: usize) -> Option<Side> {
+    let columns = columns_of(expr);
+    match (columns.first()?, columns.last()?) {
+        (_, &last) if last < width => Some(Side::Left),
+        (&first, _) if first >= width => Some(Side::Right),
+        _ => None,
+    }
+}
+
+/// An expression without the intervals that are added to it, and their sum in ms.
+fn shifted(expr: &Scalar) -> (Scalar, i64) {
+    let mut expr = Arc::clone(expr);
+    let mut sum = 0i64;
+    loop {
+        let Some(binary) = expr.downcast_ref::<BinaryExpr>() else { return (expr, sum) };
+        let ms = |expr: &Scalar| exact_interval_ms(&literal(expr)?);
+        let (inner, by) = match binary.op() {
+            Operator::Plus => match (ms(binary.left()), ms(binary.right())) {
+                (_, Some(by)) => (binary.left(), by),
+                (Some(by), None) => (binary.right(), by),
+                _ => return (expr, sum),
+            },
+            Operator::Minus => match ms(binary.right()) {
+                Some(by) => (binary.left(), by.saturating_neg()),
+                None => return (expr, sum),
+            },
+            _ => return (expr, sum),
+        };
+        sum = sum.saturating_add(by);
+        let inner = Arc::clone(inner);
+        expr = inner;
+    }
+}

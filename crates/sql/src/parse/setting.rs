@@ -1,0 +1,167 @@
+//! `SET 'option' = 'value'`: how many rounds a recursion may take, the time zone of the session, what operators run on; Flink's job settings that change no result are passed
+//! over, all others are refused.
+
+use datafusion_sql::sqlparser::tokenizer::{Span, Token};
+
+use super::error::Problem;
+use super::statement::option_name;
+use super::token::Cursor;
+use crate::functions::zone_instead;
+use crate::program::Program;
+use highwater_core::plan::Operators;
+use highwater_core::time::Zone;
+
+/// Settings (or prefixes, ending in `*`) that change how Flink runs a job, and no result.
+const WITHOUT_MEANING: &[&str] = &[
+    "pipeline.*",
+    "parallelism.*",
+    "execution.runtime-mode",
+    "execution.checkpointing.*",
+    "execution.attached",
+    "execution.target",
+    "execution.savepoint.*",
+    "state.*",
+    "restart-strategy*",
+    "taskmanager.*",
+    "jobmanager.*",
+    "sql-client.*",
+    "table.dml-sync",
+    "table.exec.mini-batch.*",
+    "table.exec.resource.*",
+    "table.exec.async-*",
+    "table.exec.sink.*",
+    "table.optimizer.*",
+];
+
+/// Settings that would change a result, with what to write instead.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "table.exec.state.ttl",
+        "state is freed by event time: use windows, or bound a key; 'highwater check' tells what grows",
+    ),
+    ("table.exec.source.idle-timeout", "write 'idle-timeout' = '5 s' in the WITH of the source"),
+    ("table.exec.emit.*", "write EMIT CHANGES at the end of the query, and 'lateness' in the WITH of the source"),
+];
+
+/// How many rounds the recursions behind it may take.
+const MAX_ROUNDS: &str = "recursion.max-iterations";
+
+/// What is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// How many rounds a recursion may take.
+    MaxRounds(u64),
+    /// In which zone clocks are read.
+    Zone(Zone),
+    /// What operators run on.
+    Operators(Operators),
+}
+
+/// Reads what follows SET; answers what is set, if it has a meaning here.
+pub(crate) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> {
+    let name = option_name(&mut cursor)?;
+    cursor.expect(&Token::Eq)?;
+    let value = cursor.rest().iter().map(|token| token.token.to_string()).collect::<Vec<_>>().join("");
+    let value = value.trim_matches('\'').to_owned();
+    let key = name.key();
+    if key == MAX_ROUNDS {
+        let rounds = value.trim().parse().ok().filter(|rounds| *rounds > 0);
+        let refusal = Problem::at(name.span, format!("'{value}' is no number of rounds"));
+        return rounds
+            .map(|rounds| Some(Setting::MaxRounds(rounds)))
+            .ok_or_else(|| refusal.hint("write SET 'recursion.max-iterations' = '1000'"));
+    }
+    if key == "table.local-time-zone" {
+        let refusal = Problem::at(name.span, format!("there is no time zone '{value}'"));
+        let hint = || format!("write {}", zone_instead(&value));
+        return Zone::of(&value).map(|zone| Some(Setting::Zone(zone))).ok_or_else(|| refusal.hint(hint()));
+    }
+    if key == "operators" {
+        let found = Operators::ALL.into_iter().find(|operators| operators.name().eq_ignore_ascii_case(value.trim()));
+        let known: Vec<String> = Operators::ALL.iter().map(|operators| format!("'{}'", operators.name())).collect();
+        let refusal = Problem::at(name.span, format!("there are no operators '{value}'"));
+        return found
+            .map(|operators| Some(Setting::Operators(operators)))
+            .ok_or_else(|| refusal.hint(format!("write one of {}", known.join(", "))));
+    }
+    let fits = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => key.starts_with(prefix),
+        None => key == pattern,
+    };
+    if WITHOUT_MEANING.iter().any(|pattern| fits(pattern)) {
+        return Ok(None);
+    }
+    let hint = REFUSED.iter().find(|(pattern, _)| fits(pattern)).map(|(_, hint)| *hint);
+    Err(Problem::at(name.span, format!("the setting '{}' is not known", name.value)).hint(
+        hint.unwrap_or(
+            "leave it out: sources, sinks and views are set up in their WITH (...), the engine by its flags",
+        ),
+    ))
+}
+
+impl Program<'_> {
+    /// The zone of a session is one for all that is declared: an instant is of one type.
+    pub(crate) fn zone(&mut self, zone: Zone, span: Span) -> Result<(), Vec<Problem>> {
+        if zone == self.context.zone() {
+            return Ok(());
+        }
+        if !self.declared.is_empty() {
+            let message = format!("the time zone is set to '{}' behind what was declared in another", zone.name());
+            return Err(vec![Problem::at(span, message).hint("set it once, before the first CREATE")]);
+        }
+        self.context.set_zone(zone);
+        Ok(())
+    }
+
+    /// What operators run on is one for the whole program: what several views read is computed once.
+    pub(crate) fn run_on(&mut self, operators: Operators, span: Span) -> Result<(), Vec<Problem>> {
+        if operators != self.operators && !self.declared.is_empty() {
+            let message = format!("the operators are set to '{}' behind what was declared", operators.name());
+            return Err(vec![Problem::at(span, message).hint("set them once, before the first CREATE")]);
+        }
+        self.operators = operators;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::parse::token::statements;
+
+    fn set(text: &str) -> Result<Option<Setting>, Problem> {
+        parse(Cursor::new(&statements(text).unwrap().remove(0)))
+    }
+
+    #[test]
+    fn settings_without_meaning_pass_and_others_are_refused() {
+        for text in [
+            "'parallelism.default' = '4'",
+            "execution.checkpointing.interval = '10 s'",
+            "'table.exec.mini-batch.enabled' = 'true'",
+        ] {
+            assert_eq!(set(text), Ok(None), "{text}");
+        }
+        assert_eq!(set("'recursion.max-iterations' = '50'"), Ok(Some(Setting::MaxRounds(50))));
+        for operators in Operators::ALL {
+            let found = set(&format!("'operators' = '{}'", operators.name()));
+            assert_eq!(found, Ok(Some(Setting::Operators(operators))));
+        }
+        for (zone, name) in [("utc", "UTC"), ("Europe/Berlin", "Europe/Berlin"), ("GMT-8", "GMT-08:00")] {
+            let found = set(&format!("'table.local-time-zone' = '{zone}'"));
+            assert_eq!(found, Ok(Zone::of(name).map(Setting::Zone)));
+        }
+        for (text, says) in [
+            ("'recursion.max-iterations' = '0'", "'1000'"),
+            ("'table.exec.state.ttl' = '1 h'", "use windows"),
+            ("'table.local-time-zone' = 'Europe/Berlim'", "write 'Europe/Berlin'"),
+            ("'table.local-time-zone' = 'PST'", "write 'America/Los_Angeles'"),
+            ("'table.local-time-zone' = 'Mars'", "'GMT+02:00'"),
+            ("'operators' = 'fast'", "one of 'own', 'differential'"),
+            ("'what.is.this' = '1'", "leave it out"),
+        ] {
+            assert!(set(text).unwrap_err().hint.unwrap().contains(says), "{text}");
+        }
+    }
+}

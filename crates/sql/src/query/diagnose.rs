@@ -1,0 +1,488 @@
+//! Errors of the parser and the planner to problems with a place and a hint.
+
+use datafusion_common::{Column, DataFusionError, SchemaError};
+use datafusion_sql::sqlparser::parser::ParserError;
+use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
+
+use crate::logical::identity::readable;
+use crate::parse::error::{Problem, suggest};
+use crate::parse::token::is_word;
+use crate::syntax::names::place_of;
+use highwater_core::expression::plain as in_sql;
+
+/// A problem as an error of the planner, on its way through it.
+pub(crate) fn placed(problem: Problem) -> DataFusionError {
+    DataFusionError::External(Box::new(problem))
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// What messages may speak of.
+pub(crate) struct Known<'a> {
+    /// The statement's query.
+    pub(crate) tokens: &'a [TokenWithSpan],
+    /// The relations that exist so far, with those of the whole program.
+    pub(crate) relations: &'a [String],
+    pub(crate) functions: &'a [String],
+}
+
+/// The problems that an error of the planner stands for.
+pub(crate) fn problems(error: DataFusionError, known: &Known<'_>) -> Vec<Problem> {
+    let mut found = Vec::new();
+    collect(error, None, known, &mut found);
+    found.iter_mut().for_each(|problem| as_written(problem, known.tokens));
+    found
+}
+
+/// What the library calls functions of several names, and how programs do.
+const WRITTEN: &[(&str, &str)] =
+    &[("SUBSTR", "SUBSTRING"), ("STRING_AGG", "LISTAGG"), ("MAP_VALUE", "ELEMENT_AT"), ("ARRAY_ELEMENT", "ELEMENT_AT")];
+
+/// Calls a function in a problem as the program does.
+fn as_written(problem: &mut Problem, tokens: &[TokenWithSpan]) {
+    for (own, written) in WRITTEN {
+        let is_there = |name: &str| tokens.iter().any(|token| is_word(&token.token, name));
+        if is_there(own) || !is_there(written) {
+            continue;
+        }
+        for text in std::iter::once(&mut problem.message).chain(&mut problem.hint) {
+            *text = text.replace(&format!("{own} "), &format!("{written} "));
+            *text = text.replace(&format!("{own}("), &format!("{written}("));
+        }
+    }
+}
+
+fn collect(error: DataFusionError, span: Option<Span>, known: &Known<'_>, found: &mut Vec<Problem>) {
+    match error {
+        DataFusionError::Collection(errors) => {
+            for error in errors {
+                collect(error, span, known, found);
+            }
+        }
+        DataFusionError::Context(_, inner) => collect(*inner, span, known, found),
+        DataFusionError::Diagnostic(diagnostic, inner) => {
+            let here = diagnostic.span.map(|span| Span {
+                start: Location { line: span.start.line, column: span.start.column },
+                end: Location { line: span.end.line, column: span.end.column },
+            });
+            collect(*inner, here.or(span), known, found);
+        }
+        DataFusionError::External(inner) => match inner.downcast::<Problem>() {
+            Ok(problem) => {
+                // What has no place of its own stands where what it quotes does.
+                let quoted = || problem.message.split('\'').nth(1).and_then(|name| place_of(known.tokens, name));
+                let span = if problem.span == Span::empty() { quoted() } else { None };
+                found.push(Problem { span: span.unwrap_or(problem.span), ..*problem });
+            }
+            Err(other) => found.push(Problem::at(Span::empty(), other.to_string())),
+        },
+        DataFusionError::SchemaError(error, _) => found.push(schema(*error, span, known)),
+        DataFusionError::SQL(error, _) => found.push(syntax(&error, known.tokens)),
+        DataFusionError::Plan(message)
+        | DataFusionError::NotImplemented(message)
+        | DataFusionError::Execution(message)
+        | DataFusionError::Internal(message) => found.push(plain(&message, span, known)),
+        other => found.push(plain(&other.strip_backtrace(), span, known)),
+    }
+}
+
+/// A parser's error, with what to write where that is known.
+pub(crate) fn syntax(error: &ParserError, tokens: &[TokenWithSpan]) -> Problem {
+    let problem = unhinted(error, tokens);
+    let at = tokens.iter().position(|token| token.span.start == problem.span.start);
+    let before = |word: &str| at.and_then(|at| tokens.get(at.checked_sub(1)?)).is_some_and(|t| is_word(&t.token, word));
+    if before("values") {
+        return problem.hint("every row stands in parentheses: VALUES (1), (2)");
+    }
+    if problem.message.starts_with("expected MATCH_CONDITION") {
+        return Problem::at(problem.span, "ASOF JOIN is not supported").hint(crate::syntax::refuse::ASOF);
+    }
+    problem
+}
+
+/// Its message ends in the place, or the place is the end of what was parsed.
+fn unhinted(error: &ParserError, tokens: &[TokenWithSpan]) -> Problem {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
+        ParserError::RecursionLimitExceeded => "the query is nested too deeply".to_owned(),
+    };
+    let place = |text: &str| -> Option<(String, Location)> {
+        let (message, place) = text.rsplit_once(" at Line: ")?;
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((message.to_owned(), Location { line: line.parse().ok()?, column: column.trim().parse().ok()? }))
+    };
+    match place(&message) {
+        Some((message, start)) => {
+            let end = Location { line: start.line, column: start.column + found_length(&message) };
+            let message = message.strip_prefix("Expected: ").map_or(message.clone(), |rest| format!("expected {rest}"));
+            Problem::at(Span { start, end }, message)
+        }
+        None => {
+            let end =
+                tokens.last().map_or_else(Span::empty, |token| Span { start: token.span.end, end: token.span.end });
+            let message = message.replace("found: EOF", "found the end");
+            let message = message.strip_prefix("Expected: ").map_or(message.clone(), |rest| format!("expected {rest}"));
+            Problem::at(end, message)
+        }
+    }
+}
+
+/// The length of the token that a message says was found.
+fn found_length(message: &str) -> u64 {
+    message.rsplit_once("found: ").map_or(1, |(_, token)| token.chars().count() as u64)
+}
+
+fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem {
+    let place = |name: &str| span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let names: Vec<&str> =
+                valid_fields.iter().map(|field| field.name.as_str()).filter(|name| !name.starts_with("__")).collect();
+            let span = field.spans.first().map_or_else(|| place(&field.name), from_planner);
+            let problem = Problem::at(span, format!("there is no column '{}'", shown(&field)));
+            let quoted = |token: &&TokenWithSpan| {
+                matches!(&token.token, Token::Word(word) if word.quote_style == Some('"'))
+                    && token.span.start == span.start
+            };
+            if field.relation.is_none() && known.tokens.iter().any(|token| quoted(&token)) {
+                return problem.hint(format!("double quotes are for names; write '{}' for a text", field.name));
+            }
+            Problem { hint: suggest(&field.name, names, "the columns are"), ..problem }
+        }
+        SchemaError::AmbiguousReference { field } => {
+            Problem::at(place(&field.name), format!("'{}' is ambiguous", field.name))
+                .hint("write the table before it: t.column")
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            let problem = twice(&name, known.tokens);
+            Problem { span: span.unwrap_or(problem.span), ..problem }
+        }
+    }
+}
+
+/// A column that a SELECT's list has twice, at the last that is called so, or at the last `*`.
+pub(crate) fn twice(name: &str, tokens: &[TokenWithSpan]) -> Problem {
+    let from = tokens.iter().position(|token| is_word(&token.token, "from")).unwrap_or(tokens.len());
+    let star = |at: usize| tokens[at].token == Token::Mul && (at + 1 == from || tokens[at + 1].token == Token::Comma);
+    let listed = (0..from).rev().find(|&at| is_word(&tokens[at].token, name) || star(at)).map(|at| tokens[at].span);
+    let span = listed.or_else(|| place_of(tokens, name)).unwrap_or_else(Span::empty);
+    Problem::at(span, format!("the column '{name}' is there twice"))
+        .hint("name one of them: AS other_name; behind * leave it out: SELECT a.*, b.other FROM ...")
+}
+
+fn shown(field: &Column) -> String {
+    match &field.relation {
+        Some(relation) => readable(&format!("{relation}.{}", field.name)),
+        None => field.name.clone(),
+    }
+}
+
+/// A place as the planner writes it.
+pub(crate) fn from_planner(span: datafusion_common::Span) -> Span {
+    Span {
+        start: Location { line: span.start.line, column: span.start.column },
+        end: Location { line: span.end.line, column: span.end.column },
+    }
+}
+
+/// A message without structure: known ones are put in our words, the place is looked for in the statement.
+fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
+    let message = readable(message.split("\n\nbacktrace").next().unwrap_or(message).trim());
+    let message = message.as_str();
+    let quoted: Vec<&str> = message.split(['\'', '"', '`']).skip(1).step_by(2).collect();
+    let located = || {
+        let word = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_') && !text.is_empty();
+        let by_quote = quoted.iter().copied().filter(word).find_map(|name| place_of(known.tokens, name));
+        // A function's error often shows the call, `sum(Utf8)`; or a column, `t.price`.
+        let words = message.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| w.len() > 2);
+        by_quote.or_else(|| {
+            words.filter(|w| known.functions.iter().any(|f| f == *w)).find_map(|w| place_of(known.tokens, w))
+        })
+    };
+    if let Some(data_type) = message.split(NOT_OF).nth(1) {
+        let problem =
+            Problem::at(Span::empty(), format!("NOT takes a truth value, and this is of type {}", in_sql(data_type)));
+        return problem.hint("compare it: NOT (x = 0), x IS NULL");
+    }
+    if let Some(name) = message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
+        let span = span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+        if let Some(write) = crate::functions::elsewhere(name) {
+            return Problem::at(span, format!("there is no function '{name}'")).hint(format!("write {write}"));
+        }
+        let windows = crate::syntax::table_function::WINDOW_FUNCTIONS
+            .iter()
+            .chain(crate::syntax::group_window::OF_WINDOWS)
+            .copied();
+        let hint = crate::parse::error::nearest(name, known.functions.iter().map(String::as_str).chain(windows));
+        let problem = Problem::at(span, format!("there is no function '{name}'"));
+        return if hint.is_empty() { problem } else { problem.hint(format!("did you mean {}?", hint.join(", "))) };
+    }
+    if let Some(name) = message.strip_prefix(NO_RELATION) {
+        let span = span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+        let problem = Problem::at(span, format!("there is no source, table or view '{name}'"));
+        let hint = suggest(name, known.relations.iter().map(String::as_str), "there are");
+        return Problem { hint, ..problem };
+    }
+    if let Some(columns) = message.strip_prefix("Projections require unique expression names") {
+        let name = columns.split('"').nth(1).and_then(|column| column.rsplit('.').next()).unwrap_or_default();
+        return twice(name, known.tokens);
+    }
+    if let Some((shown, named)) = no_condition(message) {
+        let column = shown.rsplit('.').next().unwrap_or(shown);
+        let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
+        return crate::logical::compared::no_condition(shown, &in_sql(named), span);
+    }
+    if let Some(field) = message.split("Field ").nth(1).and_then(|rest| rest.strip_suffix(" not found in struct")) {
+        let span = span.or_else(|| place_of(known.tokens, field)).unwrap_or_else(Span::empty);
+        return Problem::at(span, format!("this row has no field '{field}'"));
+    }
+    if let Some(problem) = no_operands(message, span) {
+        return problem;
+    }
+    if let Some((clause, column)) = ungrouped(message) {
+        let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
+        let problem = Problem::at(span, format!("{clause} reads '{column}', of which a group may have many values"));
+        return problem.hint(format!("write it in GROUP BY: GROUP BY {column}, or aggregate it: MAX({column})"));
+    }
+    if message.starts_with("Physical plan does not support logical expression WindowFunction") {
+        let span = span.or_else(located).unwrap_or_else(Span::empty);
+        return Problem::at(span, "a function with OVER stands in SELECT or QUALIFY: WHERE, GROUP BY, HAVING and ON come before it")
+            .hint("write QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) <= 3, or filter around it: SELECT * FROM (SELECT *, SUM(x) OVER (...) AS w FROM t) q WHERE w > 5");
+    }
+    if let Some([inner, outer]) = within_aggregate(message) {
+        let span = span.or_else(located).unwrap_or_else(Span::empty);
+        let what = format!("{} stands within the aggregate {}", in_sql(&inner), in_sql(&outer));
+        return Problem::at(span, what)
+            .hint("compute it in a subquery: SELECT SUM(x) FROM (SELECT k, SUM(n) AS x FROM t GROUP BY k) q");
+    }
+    if let Some((_, columns)) = message.split_once("Too many columns! The subquery should only return one column: ") {
+        let what = format!(
+            "a subquery that is a value, or that a value is compared with, has one column, and this one has {columns}"
+        );
+        return Problem::at(span.or_else(located).unwrap_or_else(Span::empty), what)
+            .hint("leave the others out, or compare rows: (a, b) IN (SELECT c, d FROM t)");
+    }
+    if let Some((_, name)) = message.split_once("Invalid qualifier ") {
+        let span = span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
+        return Problem::at(span, format!("there is no '{name}' in FROM, of which * would be the columns"))
+            .hint("write *, or the name that stands behind FROM or JOIN, its alias if it has one");
+    }
+    if let Some((there, other, column)) = no_union(message) {
+        let what = format!(
+            "column '{column}' of a UNION is of type {other} in one of its queries, and of type {there} in another"
+        );
+        let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
+        return Problem::at(span, what)
+            .hint(format!("write CAST({column} AS {there}) where such a cast is one, or two views"));
+    }
+    if message.starts_with("Aggregate functions are not allowed in the WHERE clause") {
+        let span = place_of(known.tokens, "where").unwrap_or_else(Span::empty);
+        return Problem::at(span, "WHERE stands before the grouping and has no aggregates")
+            .hint("write the condition in HAVING, behind GROUP BY");
+    }
+    let first = message.split(". Candidate functions").next().unwrap_or(message);
+    let span = span.or_else(located).unwrap_or_else(Span::empty);
+    // What a function of ours says of its arguments stands within what the planner says of that.
+    if let Some((_, own)) = first.split_once("user-defined coercion failed with: ") {
+        let own = own.trim_start_matches("Error during planning: ");
+        let own = own.split(". No function matches").next().unwrap_or(own);
+        if let Some(problem) = no_match(own, span) {
+            return problem;
+        }
+        return match own.split_once("; write ") {
+            Some((what, remedy)) => Problem::at(span, in_sql(what)).hint(format!("write {remedy}")),
+            None => Problem::at(span, in_sql(own)),
+        };
+    }
+    if let Some(problem) = no_signature(message, span).or_else(|| no_match(message, span)) {
+        return problem;
+    }
+    let first = first.split("\nThis issue was likely caused").next().unwrap_or(first);
+    if let Some(problem) = not_cast(first, span) {
+        return problem;
+    }
+    let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: ", "Arrow error: "];
+    let own = prefixes.iter().fold(first, |text, prefix| text.trim_start_matches(prefix));
+    match own.split_once("; write ") {
+        Some((what, remedy)) => Problem::at(span, in_sql(what)).hint(format!("write {}", in_sql(remedy))),
+        None => Problem::at(span, in_sql(own)),
+    }
+}
+
+/// The aggregate or window function that stands within an aggregate, and the whole of it.
+fn within_aggregate(message: &str) -> Option<[String; 2]> {
+    let (_, rest) = message.split_once("Aggregate function calls cannot ")?;
+    let (inner, outer) = rest.split_once(": '")?.1.split_once("' is nested inside '")?;
+    let outer = outer.strip_suffix('\'').unwrap_or(outer);
+    // The frames that stand behind window functions nobody wrote.
+    let frames = ["ROWS", "RANGE"].map(|unit| format!(" {unit} BETWEEN UNBOUNDED PRECEDING AND "));
+    let ends = ["CURRENT ROW", "UNBOUNDED FOLLOWING"];
+    let bare = |text: &str| {
+        let spelled = frames.iter().flat_map(|frame| ends.map(|end| format!("{frame}{end}")));
+        spelled.fold(text.to_owned(), |text, frame| text.replace(&frame, ""))
+    };
+    Some([bare(inner), bare(outer)])
+}
+
+/// The types of a column of a UNION that have none in common, the first one's and the other's, and the column.
+fn no_union(message: &str) -> Option<(String, String, &str)> {
+    let rest = message.split("Incompatible inputs for Union: Previous inputs were of type ").nth(1)?;
+    let (there, rest) = rest.split_once(", but got incompatible type ")?;
+    let (other, rest) = rest.rsplit_once(" on column ")?;
+    let nested = |text: &str| match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+        Some(("List", item)) => format!("ARRAY<{}>", in_sql(item)),
+        Some(("Struct", _)) => "ROW".to_owned(),
+        Some(("Map", _)) => "MAP".to_owned(),
+        _ => in_sql(text),
+    };
+    Some((nested(there), nested(other), rest.split(['\'', '"', '`']).nth(1)?))
+}
+
+/// The expression, and its type, of which the library says that it is no condition.
+fn no_condition(message: &str) -> Option<(&str, &str)> {
+    let rest = message.split("Cannot create filter with non-boolean predicate '").nth(1)?;
+    rest.split_once("' returning ")
+}
+
+/// What the library says of operands of types that it cannot combine, in our words.
+fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> {
+    let at = |what: String| Problem::at(span.unwrap_or_else(Span::empty), what);
+    if let Some(types) = message.split("Cannot coerce arithmetic expression ").nth(1) {
+        let types = in_sql(types.split(" to valid types").next()?);
+        let time = types.contains("TIMESTAMP") || types.contains("DATE");
+        let hint = match (time, types.contains("VARCHAR")) {
+            (false, false) if types.contains("INTERVAL") => OF_INTERVALS,
+            (true, _) => "write an interval: ts + INTERVAL '5' SECOND, or n * INTERVAL '1' SECOND",
+            (_, true) => "write CAST(s AS BIGINT) for a number, or s || CAST(n AS VARCHAR) for a text",
+            _ => "cast one of them to the type of the other",
+        };
+        return Some(at(format!("there is no {types}")).hint(hint));
+    }
+    if let Some(types) = message.split("Cannot get result type for temporal operation ").nth(1) {
+        let types = in_sql(types.split(": ").next()?);
+        return Some(at(format!("there is no {types}")).hint(OF_INTERVALS));
+    }
+    if let Some(types) = message.split("Cannot infer common argument type for comparison operation ").nth(1) {
+        let types = in_sql(types);
+        let hint = match types.contains("INTERVAL") {
+            true => {
+                "the days between two DATEs are a number, compared with one: a - b > 1; an interval is the time between TIMESTAMPs"
+            }
+            false => "cast one of them to the type of the other",
+        };
+        return Some(at(format!("there is no {types}")).hint(hint));
+    }
+    if let Some(types) = message.split("Cannot infer common argument type for logical boolean operation ").nth(1) {
+        return Some(
+            at(format!("AND and OR take truth values, and there is no {}", in_sql(types)))
+                .hint("compare each side: x <> 0 AND s = 'a'"),
+        );
+    }
+    if let Some(rest) = message.split("There isn't a common type to coerce ").nth(1) {
+        let (types, _) = rest.split_once(" in LIKE expression")?;
+        return Some(
+            at(format!("LIKE takes texts, and these are {}", in_sql(types))).hint("write CAST(x AS VARCHAR) LIKE '1%'"),
+        );
+    }
+    if message.contains("Unary operator '-' only supports") {
+        return Some(
+            at("a minus stands before numbers".to_owned())
+                .hint("write -CAST(s AS BIGINT), or NOT before a truth value"),
+        );
+    }
+    if message.contains("Operator DIV is not yet supported") {
+        return Some(
+            at("the operator // is not supported".to_owned()).hint("write a / b, which is whole for whole numbers"),
+        );
+    }
+    if message.contains("GetFieldAccess not supported by ExprPlanner") {
+        return Some(at("a part of an array, a[1:2], is not supported".to_owned()).hint("write ARRAY_SLICE(a, 1, 2)"));
+    }
+    if message.contains("Cannot access field at argument 1: type ") {
+        return Some(
+            at("this value has no fields".to_owned()).hint("of an array write a[1], or CARDINALITY(a) for its length"),
+        );
+    }
+    None
+}
+
+/// What to write for arithmetic that intervals have not.
+const OF_INTERVALS: &str =
+    "write n * INTERVAL '1' SECOND for an interval, and TIMESTAMPDIFF(SECOND, a, b) for a number to calculate with";
+
+/// The clause and the column of which the library says that it is neither grouped nor aggregated.
+fn ungrouped(message: &str) -> Option<(&str, &str)> {
+    if let Some(condition) = message.split("HAVING clause references: ").nth(1) {
+        let column = condition.split(' ').next()?;
+        return Some(("HAVING", column.rsplit('.').next()?));
+    }
+    let (clause, rest) =
+        message.split("Column in ").nth(1)?.split_once(" must be in GROUP BY or an aggregate function")?;
+    let column = rest.split(", column \"").nth(1)?.split('"').next()?;
+    Some((clause, column.rsplit('.').next()?))
+}
+
+/// What the library says of a literal that a cast cannot take, in our words.
+fn not_cast(message: &str, span: Span) -> Option<Problem> {
+    let kinds = ["Arrow error: Cast error: ", "Arrow error: Invalid argument error: ", "Arrow error: Parser error: "];
+    let what = kinds.iter().find_map(|kind| message.strip_prefix(kind))?;
+    let problem = Problem::at(span, format!("this cast fails on every row: {}", in_sql(what)));
+    Some(problem.hint("write a value that fits, a wider type, or TRY_CAST, which gives NULL"))
+}
+
+/// What the library says of a call that has the wrong number of arguments, or one of a wrong type, and that has several forms.
+fn no_match(message: &str, span: Span) -> Option<Problem> {
+    if message.contains("Fail to find the coerced type") {
+        let given = in_sql(message.rsplit_once("but got ").map_or("another", |(_, given)| given));
+        let problem = Problem::at(span, format!("these values have no type in common, of which one is {given}"));
+        return Some(problem.hint(format!("write CAST(x AS {given}), or CAST both to VARCHAR")));
+    }
+    let (before, errors) = message.split_once("' failed to match any signature")?;
+    let name = before.rsplit('\'').next()?.to_uppercase();
+    Some(match errors.split("(DataType: ").nth(1).and_then(|rest| rest.split_once(").")) {
+        Some((given, _)) => Problem::at(span, format!("{name} does not take a value of type {}", in_sql(given)))
+            .hint(format!("write {name}(CAST(x AS DOUBLE)), or of the type that it takes")),
+        None => Problem::at(span, format!("{name} does not take these arguments")),
+    })
+}
+
+/// What the planner says of a call whose arguments fit none of a function's forms, in our words.
+fn no_signature(message: &str, span: Span) -> Option<Problem> {
+    let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
+    let (name, given) = rest.split_once("'.")?.0.split_once('(')?;
+    // What the library calls a kind of types.
+    let known = |form: &str| {
+        !["Coercible", "Uniform", "Signature", "Comparable", "Array"].iter().any(|kind| form.contains(kind))
+    };
+    let kinds = |form: &str| {
+        let counted = form.replace("Numeric(1)", "number").replace("String(1)", "text").replace("Any(1)", "value");
+        counted
+            .replace("String", "text")
+            .replace("Numeric", "number")
+            .replace("Integer", "BIGINT")
+            .replace("Native", "")
+    };
+    let shout =
+        |call: &str| call.split_once('(').map(|(name, args)| format!("{}({}", name.to_uppercase(), in_sql(args)));
+    let problem = Problem::at(span, format!("{} does not take ({}", name.to_uppercase(), in_sql(given)));
+    let forms: Vec<String> = rest
+        .split("Candidate functions:")
+        .nth(1)?
+        .lines()
+        .filter(|form| known(form))
+        .filter_map(|form| shout(kinds(form.trim()).as_str()))
+        .collect();
+    Some(if forms.is_empty() { problem } else { problem.hint(format!("write {}", forms.join(" or "))) })
+}
+
+/// How the planner says that NOT stands before what is no truth value.
+pub(crate) const NOT_OF: &str = "Unary operator 'NOT' requires a boolean expression, got ";
+
+/// How the catalog says that a relation does not exist.
+pub(crate) const NO_RELATION: &str = "no relation ";

@@ -1,0 +1,180 @@
+//! Forms of expressions that the planner does not read, rewritten to ones that it does.
+
+use datafusion_sql::sqlparser::ast::{
+    AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, GroupByExpr, Ident, Interval, ObjectName, Spanned, Subscript, Value, ValueWithSpan, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType, helpers::attached_token::AttachedToken,
+};
+
+use super::refuse::last_part;
+use crate::functions;
+use crate::parse::error::Problem;
+use crate::parse::interval::{self, Duration};
+use crate::parse::walk::{self, Flow, Part};
+
+/// Rewrites an expression once its parts are.
+pub(crate) fn step(part: Part<'_>) -> Flow {
+    let expr = match part {
+        Part::Done(expr) => expr,
+        Part::Select(select) => {
+            without_keys(&mut select.group_by);
+            return Flow::Continue(());
+        }
+        _ => return Flow::Continue(()),
+    };
+    functions::rewrite_call(expr);
+    walk::flow(match expr {
+        Expr::Interval(literal) => plain_interval(literal),
+        Expr::Function(function) => {
+            let plain = plain_function(function);
+            if let Some(shifted) = with_default(function) {
+                *expr = shifted;
+            }
+            plain
+        }
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            fields_of_items(root, access_chain);
+            Ok(())
+        }
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => {
+            membership(expr);
+            Ok(())
+        }
+        _ => Ok(()),
+    })
+}
+
+/// `items[1].name` is `items[1]['name']`: what stands behind a dot is a field, but for the names that the chain begins with.
+fn fields_of_items(root: &Expr, chain: &mut [AccessExpr]) {
+    let named = matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    let names = if named { chain.iter().take_while(|access| matches!(access, AccessExpr::Dot(_))).count() } else { 0 };
+    for access in &mut chain[names..] {
+        if let AccessExpr::Dot(Expr::Identifier(field)) = access {
+            let value = ValueWithSpan { value: Value::SingleQuotedString(field.value.clone()), span: field.span };
+            *access = AccessExpr::Subscript(Subscript::Index { index: Expr::Value(value) });
+        }
+    }
+}
+
+/// `GROUP BY ()` is the grouping without keys, also where nothing is aggregated; beside keys it adds none.
+fn without_keys(group_by: &mut GroupByExpr) {
+    let GroupByExpr::Expressions(keys, _) = group_by else { return };
+    let nothing = |key: &Expr| matches!(key, Expr::Tuple(parts) if parts.is_empty());
+    match !keys.is_empty() && keys.iter().all(nothing) {
+        true => *keys = vec![Expr::GroupingSets(vec![Vec::new()])],
+        false => keys.retain(|key| !nothing(key)),
+    }
+}
+
+/// `x = ANY (SELECT ...)` is IN, `x <> ALL (SELECT ...)` is NOT IN.
+fn membership(expr: &mut Expr) {
+    let (Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. }
+    | Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right }) = &*expr
+    else {
+        return;
+    };
+    let Expr::Subquery(query) = right.as_ref() else { return };
+    let negated = matches!(expr, Expr::AllOp { .. });
+    *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated };
+}
+
+/// An interval literal as `'n months d days m nanoseconds'`, exactly.
+fn plain_interval(literal: &mut Interval) -> Result<(), Problem> {
+    let span = literal.value.span();
+    let Some(duration) = interval::of_literal(literal) else {
+        return Err(
+            Problem::at(span, "an interval is a literal").hint("multiply one: CAST(n AS BIGINT) * INTERVAL '1' SECOND")
+        );
+    };
+    let duration = duration.map_err(|message| Problem::at(span, message))?;
+    let Duration { months, days, nanos } = duration;
+    let text = match (months, days, nanos % 1_000_000) {
+        (0, 0, 0) => format!("{} milliseconds", nanos / 1_000_000),
+        (0, 0, _) => format!("{nanos} nanoseconds"),
+        _ => format!("{months} months {days} days {nanos} nanoseconds"),
+    };
+    let value = ValueWithSpan { value: Value::SingleQuotedString(text), span };
+    *literal = Interval {
+        value: Box::new(Expr::Value(value)),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    };
+    Ok(())
+}
+
+/// `LAG(x, n, default) OVER (...)`: the default where no row is there, and else what LAG says of it, be it NULL.
+fn with_default(function: &Function) -> Option<Expr> {
+    let (Some(WindowType::WindowSpec(over)), FunctionArguments::List(list)) = (&function.over, &function.args) else {
+        return None;
+    };
+    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(back)), FunctionArg::Unnamed(FunctionArgExpr::Expr(default))] =
+        list.args.as_slice()
+    else {
+        return None;
+    };
+    if last_part(&function.name) != "lag" {
+        return None;
+    }
+    let mut lag = function.clone();
+    if let FunctionArguments::List(list) = &mut lag.args {
+        list.args.pop();
+    }
+    let mut there = function.clone();
+    there.name = ObjectName::from(vec![Ident::with_span(function.name.span(), "count")]);
+    if let FunctionArguments::List(list) = &mut there.args {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
+    }
+    let bound = || WindowFrameBound::Preceding(Some(Box::new(back.clone())));
+    let frame = WindowFrame { units: WindowFrameUnits::Rows, start_bound: bound(), end_bound: Some(bound()) };
+    there.over = Some(WindowType::WindowSpec(WindowSpec { window_frame: Some(frame), ..over.clone() }));
+    let absent = Expr::BinaryOp {
+        left: Box::new(Expr::Function(there)),
+        op: BinaryOperator::Eq,
+        right: Box::new(Expr::value(Value::Number("0".to_owned(), false))),
+    };
+    Some(Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition: absent, result: default.clone() }],
+        else_result: Some(Box::new(Expr::Function(lag))),
+    })
+}
+
+/// `f(x) WITHIN GROUP (ORDER BY y)`: percentiles take `y` as their first argument, others are ordered by it.
+fn plain_function(function: &mut Function) -> Result<(), Problem> {
+    let name = last_part(&function.name);
+    let span = function.name.span();
+    let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
+    for clause in &list.clauses {
+        let refused = match clause {
+            FunctionArgumentClause::OrderBy(_) | FunctionArgumentClause::IgnoreOrRespectNulls(_) => continue,
+            FunctionArgumentClause::Limit(_) => "LIMIT",
+            FunctionArgumentClause::OnOverflow(_) => "ON OVERFLOW",
+            FunctionArgumentClause::Having(_) => "HAVING",
+            FunctionArgumentClause::Separator(_) => "SEPARATOR",
+            _ => "this clause",
+        };
+        return Err(Problem::at(span, format!("{refused} inside of {} is not supported", name.to_uppercase()))
+            .hint("leave it out"));
+    }
+    if function.within_group.is_empty() {
+        return Ok(());
+    }
+    let within = std::mem::take(&mut function.within_group);
+    if name.contains("percentile") || name.contains("quantile") || name == "median" || name == "mode" {
+        let [order] = within.as_slice() else {
+            return Err(Problem::at(span, "WITHIN GROUP orders by one expression here"));
+        };
+        if order.options.asc == Some(false) {
+            return Err(Problem::at(span, format!("{} counts from the smallest value", name.to_uppercase()))
+                .hint("leave DESC out and ask for 1 minus the fraction"));
+        }
+        list.args.insert(0, FunctionArg::Unnamed(FunctionArgExpr::Expr(order.expr.clone())));
+    } else {
+        list.clauses.push(FunctionArgumentClause::OrderBy(within));
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What hints say to write can be written: every remedy that is SQL is planned.
+
+use super::plan_tests::compiled;
+use crate::functions::{ABSENT, ELSEWHERE, REFUSED, all};
+
+const T: &str = "CREATE TABLE t (k STRING, n BIGINT, s STRING, items ARRAY<STRING>, a TIMESTAMP(3), b TIMESTAMP(3), ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = 't.ndjson', 'format' = 'json');
+CREATE MATERIALIZED VIEW v AS
+";
+
+fn refused(query: &str) -> Vec<String> {
+    match compiled(&format!("{T}{query};")) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn what_is_called_otherwise_elsewhere_is_here_as_the_hint_says() {
+    let known: Vec<String> =
+        all().iter().flat_map(|udf| udf.aliases().iter().cloned().chain([udf.name().to_owned()])).collect();
+    let mut wrong = Vec::new();
+    for (names, write) in ELSEWHERE {
+        let query =
+            if write.starts_with("FROM") { format!("SELECT * {write}") } else { format!("SELECT {write} AS x FROM t") };
+        wrong.extend(refused(&query).into_iter().map(|error| format!("{write}: {error}")));
+        for name in *names {
+            let here = known.iter().any(|known| known == name) || highwater_core::aggregate::find(name).is_some();
+            wrong.extend(here.then(|| format!("{name} is there: it needs no hint")));
+            let answer = refused(&format!("SELECT {name}(n, n) AS x FROM t"));
+            wrong.extend((!answer.iter().any(|error| error.contains(write))).then(|| format!("{name}: {answer:?}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_absent_is_refused_by_name() {
+    let mut wrong = Vec::new();
+    for (name, hint) in ABSENT.iter().chain(REFUSED) {
+        let answer = refused(&format!("SELECT {name}(n) AS x FROM t"));
+        let told = answer.first().is_some_and(|error| error.contains(hint) && error.contains(&name.to_uppercase()));
+        wrong.extend((!told).then(|| format!("{name}: {answer:?}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Hints that stand in the code, as SQL.
+#[test]
+fn other_hints_plan() {
+    for query in [
+        "SELECT ts + CAST(n AS BIGINT) * INTERVAL '1' SECOND AS x FROM t",
+        "SELECT ts + n * INTERVAL '1' SECOND AS x FROM t",
+        "SELECT items[1] AS x FROM t",
+        "SELECT k, item FROM t CROSS JOIN UNNEST(t.items) AS u (item)",
+        "SELECT k, item FROM t LEFT JOIN UNNEST(t.items) AS u (item) ON TRUE",
+        "SELECT k, item FROM t, UNNEST(items) AS u (item)",
+        "SELECT SUM(n) FILTER (WHERE k = 'a') AS x FROM t",
+        "SELECT CAST(n AS DECIMAL(38, 0)) * n AS x FROM t",
+        "SELECT FIRST_VALUE(n) AS x FROM t GROUP BY k",
+        "SELECT k, LAG(n, 3) OVER (PARTITION BY k ORDER BY ts) AS x FROM t",
+        "SELECT s::BIGINT AS x, n::VARCHAR(3) AS y FROM t",
+    ] {
+        assert_eq!(refused(query), Vec::<String>::new(), "{query}");
+    }
+}
+
+/// An error stands where the expression is that it is about.
+#[test]
+fn errors_stand_at_their_expression() {
+    for (query, underlined) in [
+        ("SELECT k, s + ts AS x FROM t", "s + ts"),
+        ("SELECT k, CASE WHEN n > 1 THEN n * ts ELSE 1 END AS x FROM t", "n * ts"),
+        ("SELECT k FROM t WHERE n > 3 AND items > 5", "items > 5"),
+        ("SELECT k, COUNT(*) AS c FROM t GROUP BY k HAVING NOT SUM(n)", "NOT SUM(n)"),
+        ("SELECT k FROM t WHERE s -> 'a' = 'b'", "s"),
+        ("SELECT k FROM t /*+ OPTIONS('a' = 'b') */", "/*+ OPTIONS('a' = 'b') */"),
+        ("SELECT NOT n AS x FROM (SELECT n FROM t WHERE n > 1) y", "NOT n"),
+        ("SELECT k FROM t WHERE NOT (n + 1) AND k = 'a'", "NOT (n + 1)"),
+        ("SELECT ELEMENT(n) AS x FROM t", "ELEMENT"),
+        ("SELECT k, COUNT(*) AS c FROM t WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY k", "WINDOW"),
+        ("SELECT k FROM t WHERE n BETWEEN SYMMETRIC 1 AND 2", "BETWEEN"),
+        ("SELECT 9223372036854775807 + 1 AS x, n FROM t", "9223372036854775807 + 1"),
+    ] {
+        let errors = compiled(&format!("{T}{query};")).err().unwrap_or_default();
+        let marked = errors.first().map(|error| {
+            error.text.chars().skip(error.column as usize - 1).take(error.length as usize).collect::<String>()
+        });
+        assert_eq!(marked.as_deref(), Some(underlined), "{query}: {errors:?}");
+    }
+}

@@ -1,0 +1,134 @@
+//! Instants and zones in programs, and event time: what keeps it, and where it is said to be lost.
+
+use crate::*;
+
+const CLICKS: &str = "CREATE SOURCE clicks (k VARCHAR, n BIGINT, ts TIMESTAMP_LTZ(3), wall TIMESTAMP(3),
+WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'http', 'format' = 'json');\n";
+
+fn compiled(text: &str) -> Result<Dataflow, String> {
+    let compiled = compile(&[("a.sql".to_owned(), text.to_owned())], &Catalog::new());
+    compiled
+        .map(|compiled| compiled.dataflow)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+fn view(zone: &str, query: &str) -> Result<Dataflow, String> {
+    compiled(&format!("SET 'table.local-time-zone' = '{zone}';\n{CLICKS}CREATE MATERIALIZED VIEW v AS {query};"))
+}
+
+fn types(zone: &str, query: &str) -> String {
+    let plan = view(zone, query).unwrap();
+    let types = plan.views[0].schema.fields().iter().map(|field| highwater_core::plan::sql_type(field.data_type()));
+    types.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn instants_are_of_their_own_type_where_clocks_do_not_show_utc() {
+    let query =
+        "SELECT ts, wall, ts + INTERVAL '1' HOUR AS later, COALESCE(ts, ts) AS c, MAX(ts) AS m, FLOOR(ts TO DAY) AS d,
+        CAST(wall AS TIMESTAMP(3) WITH LOCAL TIME ZONE) AS i, TO_TIMESTAMP_LTZ(n, 3) AS t, CAST(ts AS TIMESTAMP) AS l
+        FROM clicks GROUP BY ts, wall, n";
+    let instants = |kind: &str| {
+        ["I", "T", "I", "I", "I", "I", "I", "I", "T"]
+            .map(|one| if one == "I" { kind } else { "TIMESTAMP(3)" })
+            .join(" ")
+    };
+    assert_eq!(types("Europe/Berlin", query), instants("TIMESTAMP_LTZ(3)"));
+    assert_eq!(types("UTC", query), instants("TIMESTAMP(3)"));
+    let windows = "SELECT window_start, window_time, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' DAY))
+        GROUP BY window_start, window_end, window_time";
+    assert_eq!(types("Europe/Berlin", windows), "TIMESTAMP_LTZ(3) TIMESTAMP_LTZ(3) BIGINT");
+    // Where clocks are always equally far ahead of UTC the grid is shifted, and rows are put in windows as elsewhere.
+    let explained = highwater_core::plan::explain(&view("GMT+05:30", windows).unwrap(), None);
+    assert!(explained.contains("over tumble(ts, 1 d, offset -330 min)"), "{explained}");
+}
+
+#[test]
+fn what_a_zone_cannot_be_is_refused() {
+    for (text, says) in [
+        ("SET 'table.local-time-zone' = 'Europe/Berln';", "write 'Europe/Berlin'"),
+        (&format!("{CLICKS}SET 'table.local-time-zone' = 'Europe/Berlin';"), "before the first CREATE"),
+    ] {
+        let error = compiled(text).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+    for (query, says) in [
+        ("SELECT DATE_TRUNC('day', ts) AS d FROM clicks", "DATE_TRUNC does not know the session's time zone"),
+        ("SELECT wall AT TIME ZONE 'Europe/Berlin' AS d FROM clicks", "write CONVERT_TZ(ts, 'UTC', 'Europe/Berlin')"),
+        ("SELECT CONVERT_TZ(wall, 'UTC', 'Mars') AS d FROM clicks", "there is no time zone 'Mars'"),
+        ("SELECT CAST(ts AS TIMESTAMP WITH TIME ZONE) AS d FROM clicks", "a time zone of their own"),
+    ] {
+        let error = view("Europe/Berlin", query).unwrap_err();
+        assert!(error.contains(says), "{query}: {error}");
+    }
+}
+
+/// A query over `t`, put in windows by its column `at`.
+fn windowed(query: &str) -> Result<Dataflow, String> {
+    compiled(&format!(
+        "{CLICKS}CREATE TABLE names (k VARCHAR PRIMARY KEY, at TIMESTAMP(3));
+        CREATE VIEW t AS {query};
+        CREATE MATERIALIZED VIEW v AS SELECT window_start, window_end, COUNT(*) AS n
+        FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(at), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;"
+    ))
+}
+
+const PATTERN: &str = "SELECT * FROM clicks MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts MEASURES {measure} AS at
+    PATTERN (A B* C) {within} DEFINE B AS n = 0, C AS {c})";
+
+fn pattern(measure: &str, within: &str, c: &str) -> String {
+    PATTERN.replace("{measure}", measure).replace("{within}", within).replace("{c}", c)
+}
+
+#[test]
+fn event_time_survives_what_bounds_it() {
+    let hour = "WITHIN INTERVAL '1' HOUR";
+    for query in [
+        "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn FROM clicks) WHERE rn = 1".to_owned(),
+        "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts, n) AS rn FROM clicks) WHERE rn <= 3".to_owned(),
+        "SELECT k, at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY n DESC) AS rn FROM
+            (SELECT k, n, window_start, window_end, window_time AS at FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)))) WHERE rn <= 3".to_owned(),
+        pattern("MATCH_ROWTIME()", hour, "n = 1"),
+        pattern("LAST(ts)", hour, "n = 1"),
+        pattern("FIRST(ts)", hour, "n = 1"),
+        pattern("C.ts", hour, "n = 1"),
+        pattern("LAST(B.ts, 1)", hour, "n = 1"),
+    ] {
+        assert!(windowed(&query).is_ok(), "{query}: {}", windowed(&query).unwrap_err());
+    }
+}
+
+#[test]
+fn where_event_time_is_lost_is_said() {
+    let hour = "WITHIN INTERVAL '1' HOUR";
+    for (query, lost, remedy) in [
+        (
+            "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts DESC) AS rn FROM clicks) WHERE rn = 1".to_owned(),
+            "the ranking lost it: in descending order",
+            "ORDER BY ts, ascending",
+        ),
+        (
+            "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n) AS rn FROM clicks) WHERE rn <= 3".to_owned(),
+            "the ranking lost it: in another order",
+            "PARTITION BY window_start",
+        ),
+        ("SELECT k, MAX(ts) AS at FROM clicks GROUP BY k".to_owned(), "the grouping without a window lost it", "TABLE(TUMBLE"),
+        (
+            "SELECT a.k, a.ts AS at FROM clicks a JOIN clicks b ON a.k = b.k".to_owned(),
+            "'at' is not the event-time column",
+            "select GREATEST(a.ts, b.ts)",
+        ),
+        (pattern("MATCH_ROWTIME()", "", "n = 1"), "MATCH_RECOGNIZE without WITHIN lost it", "WITHIN INTERVAL"),
+        (pattern("MATCH_ROWTIME()", hour, "NEXT(n) = 1"), "MATCH_RECOGNIZE with NEXT lost it", "instead of NEXT"),
+        ("SELECT k, at FROM names".to_owned(), "a reference table has no event time", "FROM stream JOIN"),
+        (
+            "SELECT k, ts AS at FROM clicks UNION ALL SELECT k, MAX(ts) FROM clicks GROUP BY k".to_owned(),
+            "a branch of the union has none: the grouping without a window lost it",
+            "TABLE(TUMBLE",
+        ),
+        ("SELECT k, wall AS at FROM clicks".to_owned(), "'at' is not the event-time column", "select the event-time column"),
+    ] {
+        let error = windowed(&query).unwrap_err();
+        assert!(error.contains(lost) && error.contains(remedy), "{query}: {error}");
+    }
+}
