@@ -451,6 +451,30 @@ fn a_view_keeps_its_limits_by_letting_closed_rows_go() {
 }
 
 #[test]
+fn of_rows_that_close_together_as_many_make_room_as_must() {
+    // Nine windows of ten keys, all of which close at the end.
+    let data: Vec<Row> = (0..900).map(|n| (n % 10, n, 1)).collect();
+    let equal: Vec<Row> = (0..1_000).map(|_| (0, 5, 1)).collect();
+    let mut program = Program::default();
+    let a = program.source("a", bounded(vec![acts(&data, 900)]), STRICT);
+    let b = program.source("b", bounded(vec![acts(&equal, 1_000)]), STRICT);
+    let windows = program.tumble(a, 100, Emit::Final, Some(0));
+    program.view_with("three", windows, &[("max-rows", "3")]).view_with("twenty", windows, &[("max-rows", "20")]);
+    program.view_with("equal", b, &[("max-rows", "100")]);
+    let engine = program.start_with(Config { workers: 2, tick_rows: 10_000, ..Config::default() });
+    engine.wait().unwrap();
+    let kept = |name: &str| {
+        let view = engine.views().get(name).unwrap();
+        (view.row_count(), view.evicted())
+    };
+    assert_eq!((kept("three"), kept("twenty"), kept("equal")), ((3, 87), (18, 72), (90, 910)));
+    for view in ["three", "twenty"] {
+        let newest = rows(&engine, view).iter().filter(|row| row.contains("1970-01-01T00:00:00.900")).count();
+        assert_eq!(newest, kept(view).0.min(10), "the oldest go first");
+    }
+}
+
+#[test]
 fn operators_tell_what_they_took_sent_and_hold() {
     let mut program = Program::default();
     let keys: Vec<Row> = (0..50).map(|key| (key, 100, 1)).collect();

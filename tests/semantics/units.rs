@@ -33,6 +33,10 @@ fn files(text: &str) -> Vec<(String, String)> {
 }
 
 fn started(workers: usize, processes: usize) -> Running {
+    started_as(&Config { workers, ..Config::default() }, processes)
+}
+
+fn started_as(config: &Config, processes: usize) -> Running {
     let feed = Feed::new();
     let text = PROGRAM.replace('$', feed.name());
     let mut session = Session::new(catalog());
@@ -40,7 +44,7 @@ fn started(workers: usize, processes: usize) -> Running {
     session.installed(0, &files(&text));
     let addresses = if processes > 1 { addresses(processes) } else { Vec::new() };
     let start = |process: usize| {
-        let config = Config { workers, process, addresses: addresses.clone(), ..Config::default() };
+        let config = Config { process, addresses: addresses.clone(), ..config.clone() };
         Engine::start(planned.clone(), config).unwrap()
     };
     let engines = std::thread::scope(|scope| {
@@ -298,6 +302,24 @@ fn what_does_not_fit_is_refused() {
     let alone = highwater::sql::plan(&files(&text.replace("totals", "x").replace("windows", "y")), &catalog()).unwrap();
     let alone = highwater::plan::Dataflow { tables: Vec::new(), ..alone };
     assert!(engine.install(alone).unwrap_err().to_string().contains("plan the program and its units in one Session"));
+}
+
+#[test]
+fn u4_a_unit_for_which_too_much_waits_is_given_up_and_holds_nobody_back() {
+    let mut running = started_as(&Config { workers: 2, unit_bytes: 0, ..Config::default() }, 1);
+    running.push(&[(1, 10, 1_000)], 1);
+    let planned = running.session.plan(&files(OVER_SOURCE)).unwrap();
+    let unit = running.engines[0].install(planned).unwrap();
+    // It begins at an epoch that comes with these rows, for which there is no room.
+    for n in 2..20 {
+        running.push(&[(n % 3, 10, n * 1_000)], n as usize);
+    }
+    let engine = &running.engines[0];
+    assert_eq!(engine.wait_shown(unit, Duration::from_secs(20)), UnitState::GivenUp);
+    assert_eq!(engine.views_of(unit)[0].row_count(), 0);
+    running.drop(unit);
+    running.push(&[(1, 10, 30_000)], 20);
+    assert_eq!(running.engines[0].units().len(), 1);
 }
 
 #[test]

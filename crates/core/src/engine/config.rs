@@ -43,6 +43,8 @@ pub struct Config {
     pub ring_rows: usize,
     /// How many bytes of changes a view remembers for subscribers, about.
     pub ring_bytes: usize,
+    /// How many bytes of rows may wait for a unit that was installed until its views are shown; one for which more wait is given up.
+    pub unit_bytes: usize,
     /// How many rows a view keeps (its option `max-rows` overrides): closed rows, oldest first, make room.
     pub view_rows: usize,
     /// How large a row may be that a client pushes.
@@ -75,6 +77,7 @@ impl Default for Config {
             ring_epochs: 4096,
             ring_rows: 1 << 20,
             ring_bytes: 64 << 20,
+            unit_bytes: 256 << 20,
             view_rows: 1_000_000,
             pushed_row: RowLimits::default(),
             dead_letters: 1000,

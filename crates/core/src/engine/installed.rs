@@ -103,7 +103,7 @@ impl Installed {
         let mut own = Some(Epoch::MIN);
         let mut taken = |tap: &Rc<Tap>| {
             own = own.map(|own| own.max(tap.reached()));
-            let outlet = tap.attach();
+            let outlet = tap.attach(unit.clone());
             outlets.push((tap.clone(), outlet.clone()));
             outlet
         };

@@ -5,11 +5,12 @@
 //! tap costs a look at an empty list a batch.
 //!
 //! Invariant: an outlet hands on what goes by from the moment it was attached, in that order, and says how far the tap is
-//! behind what it told before.
+//! behind what it told before. What waits while a unit is filling is bounded ([`Unit::holds`]): one that has more waiting is given up.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use timely::dataflow::channels::pact::Pipeline;
@@ -19,7 +20,8 @@ use timely::scheduling::Activator;
 
 use super::begins::Begins;
 use super::source_operator::{Lag, ROWS_PER_TURN};
-use crate::delta::Delta;
+use super::unit::Unit;
+use crate::delta::{Delta, memory};
 use crate::operator::emitting;
 use crate::time::Epoch;
 
@@ -36,17 +38,31 @@ pub(super) struct Tap {
 }
 
 /// What went by a tap and was not taken yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outlet {
     passed: RefCell<VecDeque<Passed>>,
     reader: RefCell<Option<Activator>>,
+    /// What it is for.
+    unit: Arc<Unit>,
 }
 
 #[derive(Debug)]
 enum Passed {
+    /// What a view has, before all that goes by.
+    First(Delta),
     Rows(Epoch, Delta),
     /// Nothing before this epoch goes by any more.
     Moved(Epoch),
+}
+
+impl Passed {
+    fn bytes(&self) -> usize {
+        match self {
+            Passed::Rows(_, rows) => memory(rows.batch()),
+            // The view has it too.
+            Passed::First(_) | Passed::Moved(_) => 0,
+        }
+    }
 }
 
 impl Default for Tap {
@@ -80,8 +96,8 @@ impl Tap {
     }
 
     /// A new outlet for what goes by from now on.
-    pub(super) fn attach(&self) -> Rc<Outlet> {
-        let outlet = Rc::new(Outlet::default());
+    pub(super) fn attach(&self, unit: Arc<Unit>) -> Rc<Outlet> {
+        let outlet = Rc::new(Outlet { passed: RefCell::default(), reader: RefCell::default(), unit });
         outlet.put(Passed::Moved(self.at.get()));
         self.outlets.borrow_mut().push(outlet.clone());
         outlet
@@ -96,6 +112,10 @@ impl Tap {
 impl Outlet {
     fn put(&self, passed: Passed) {
         let mut waiting = self.passed.borrow_mut();
+        if !self.unit.holds(|| passed.bytes()) {
+            waiting.clear();
+            return;
+        }
         match (waiting.back_mut(), &passed) {
             (Some(Passed::Moved(before)), Passed::Moved(at)) => *before = *at,
             _ => waiting.push_back(passed),
@@ -106,7 +126,7 @@ impl Outlet {
 
     /// Rows that come before all that went by, of the first epoch of all.
     pub(super) fn begin_with(&self, rows: Delta) {
-        self.passed.borrow_mut().push_front(Passed::Rows(Epoch::MIN, rows));
+        self.passed.borrow_mut().push_front(Passed::First(rows));
     }
 }
 
@@ -150,16 +170,25 @@ pub(super) fn outlet<'s>(
             emitter.advance(0, begin);
             let mut rows = 0;
             while rows < ROWS_PER_TURN {
-                match outlet.passed.borrow_mut().pop_front() {
-                    Some(Passed::Rows(epoch, delta)) if epoch >= begin => {
-                        rows += delta.len();
-                        lag.sent(epoch, delta.len());
-                        emitter.send(0, epoch, delta);
+                let passed = outlet.passed.borrow_mut().pop_front();
+                passed.iter().for_each(|passed| outlet.unit.holds_no_longer(|| passed.bytes()));
+                let (epoch, delta) = match passed {
+                    Some(Passed::First(delta)) => (Epoch::MIN, delta),
+                    Some(Passed::Rows(epoch, delta)) => (epoch, delta),
+                    Some(Passed::Moved(Epoch::END)) => {
+                        emitter.end(0);
+                        continue;
                     }
-                    Some(Passed::Rows(..)) => {}
-                    Some(Passed::Moved(Epoch::END)) => emitter.end(0),
-                    Some(Passed::Moved(at)) => emitter.advance(0, at),
+                    Some(Passed::Moved(at)) => {
+                        emitter.advance(0, at);
+                        continue;
+                    }
                     None => return,
+                };
+                if epoch >= begin {
+                    rows += delta.len();
+                    lag.sent(epoch, delta.len());
+                    emitter.send(0, epoch, delta);
                 }
             }
             activator.activate();

@@ -1,7 +1,7 @@
 //! A unit: the plan of one dataflow, with the stores of its views, the writers of its sinks and its dead letters.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub enum UnitState {
     Filling,
     /// Its views are shown.
     Running,
+    /// More rows waited for it than it may keep while it fills ([`Config::unit_bytes`]): it shows nothing and is to be dropped.
+    GivenUp,
     /// It was dropped, or the engine has ended before it began.
     Ended,
 }
@@ -41,6 +43,17 @@ pub(super) struct Around<'a> {
     pub(super) computed: bool,
 }
 
+/// What waits for a unit while it fills, on all workers of this process together.
+#[derive(Debug)]
+struct Room {
+    /// In bytes.
+    limit: usize,
+    held: AtomicUsize,
+    over: AtomicBool,
+    /// Once its views are shown, sources wait for it, and nothing is counted.
+    lifted: AtomicBool,
+}
+
 /// A unit of a process.
 pub(super) struct Unit {
     id: UnitId,
@@ -52,6 +65,7 @@ pub(super) struct Unit {
     pub(super) ways: Mutex<Vec<Vec<Option<ToSink>>>>,
     threads: Mutex<Vec<SinkThread>>,
     control: Arc<Control>,
+    room: Room,
     /// Nothing of it is shown or written any more.
     muted: AtomicBool,
     stage: Mutex<Stage>,
@@ -92,6 +106,12 @@ impl Unit {
             ways: Mutex::default(),
             threads: Mutex::default(),
             control: control.clone(),
+            room: Room {
+                limit: config.unit_bytes,
+                held: AtomicUsize::new(0),
+                over: AtomicBool::new(false),
+                lifted: AtomicBool::new(false),
+            },
             muted: AtomicBool::new(false),
             stage: Mutex::default(),
             changed: Condvar::new(),
@@ -140,6 +160,32 @@ impl Unit {
         &self.control
     }
 
+    /// More rows wait for it. Returns whether they may; if not, nothing may from then on, and it is given up.
+    pub(super) fn holds(&self, bytes: impl FnOnce() -> usize) -> bool {
+        if self.room.lifted.load(Ordering::Relaxed) {
+            return true;
+        }
+        let bytes = bytes();
+        let held = self.room.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if held > self.room.limit && !self.room.over.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "unit {} is given up: more than {} bytes of rows waited before it came to where it begins; drop it, and \
+                 install it when fewer rows come, or raise Config::unit_bytes",
+                self.id,
+                self.room.limit
+            );
+            self.changed.notify_all();
+        }
+        !self.room.over.load(Ordering::Relaxed)
+    }
+
+    /// Those rows wait for it no longer.
+    pub(super) fn holds_no_longer(&self, bytes: impl FnOnce() -> usize) {
+        if !self.room.lifted.load(Ordering::Relaxed) {
+            self.room.held.fetch_sub(bytes(), Ordering::Relaxed);
+        }
+    }
+
     /// Nothing of it is shown or written any more.
     pub(super) fn mute(&self) {
         self.muted.store(true, Ordering::Release);
@@ -155,7 +201,12 @@ impl Unit {
     }
 
     fn change(&self, change: impl FnOnce(&mut Stage)) {
-        change(&mut self.stage());
+        let mut stage = self.stage();
+        change(&mut stage);
+        if self.state_of(&stage) == UnitState::Running {
+            self.room.lifted.store(true, Ordering::Relaxed);
+        }
+        drop(stage);
         self.changed.notify_all();
     }
 
@@ -196,6 +247,7 @@ impl Unit {
     fn state_of(&self, stage: &Stage) -> UnitState {
         match stage.ended {
             true => UnitState::Ended,
+            false if self.room.over.load(Ordering::Relaxed) => UnitState::GivenUp,
             false if self.id == UnitId::PROGRAM => UnitState::Running,
             false if stage.begins.is_some() && stage.shown >= self.views.len() => UnitState::Running,
             false => UnitState::Filling,

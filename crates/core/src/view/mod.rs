@@ -58,6 +58,8 @@ pub struct Unordered(pub String);
 struct Figures {
     rows: AtomicUsize,
     evicted: AtomicU64,
+    /// Whether it was said that rows make room.
+    crowded: AtomicBool,
     windows_open: AtomicUsize,
 }
 
@@ -276,7 +278,12 @@ impl View {
         for (epoch, netted) in epochs {
             content.apply(epoch, netted, &self.codec, &self.schema);
         }
-        content.advance(as_of);
+        if content.advance(as_of) && !self.figures.crowded.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "view '{}' has come to its limit of rows ('max-rows'): from now on closed rows, oldest first, make room",
+                self.name()
+            );
+        }
         self.figures.rows.store(content.len(), Ordering::Relaxed);
         self.figures.evicted.store(content.evicted(), Ordering::Relaxed);
         self.figures.windows_open.store(content.windows_open(), Ordering::Relaxed);

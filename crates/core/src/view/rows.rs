@@ -1,9 +1,10 @@
 //! The rows of a view: a bag ordered by key and then by row, with versions and closing times, and the ring of changes.
 //!
 //! Memory: each row is kept once, as its encoded bytes, which begin with those of its key. Closed rows, oldest closing time
-//! first (of rows that never change: in the order they came), make room when there are more rows than [`Limits`] allow; their
+//! first (of one closing time, and of rows that never change: in the order they came), make room when there are more rows than [`Limits`] allow; their
 //! later retraction finds nothing and is passed on all the same. Times are ms, saturating.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -197,55 +198,80 @@ impl Rows {
         self.ring.push(Arc::new(EpochChanges { epoch, delta, versions, statuses, closes, rows }));
     }
 
-    /// Everything before `as_of` is in.
-    pub(super) fn advance(&mut self, as_of: Epoch) {
+    /// Everything before `as_of` is in. Returns whether rows went because there were too many.
+    pub(super) fn advance(&mut self, as_of: Epoch) -> bool {
         // What never closes is no closing time, and behind the last.
         let passed = (self.as_of.watermark, as_of.watermark);
         self.open -= if passed.0 < passed.1 { self.closing.range(passed.0..passed.1).count() } else { 0 };
         self.as_of = as_of;
-        if self.limits.closing == Closing::Born && self.len > self.limits.rows {
-            // All are final: the first to come are the first to go.
-            let kept = self.limits.rows as u64 / 10 * 9;
-            let bound = self.serial.saturating_sub(kept);
-            self.evict(|kept| kept.serial > bound);
-        }
-        let Some((&oldest, _)) = self.closing.first_key_value() else { return };
-        if let Some(retention) = self.limits.retention_ms {
+        if let (Some(retention), Some((&oldest, _))) = (self.limits.retention_ms, self.closing.first_key_value()) {
             // At the end of everything the latest closing time stands in for the watermark.
             let latest = self.closing.range(..NEVER).next_back().map_or(NEVER, |(&closes, _)| closes);
             let now = if as_of.watermark == i64::MAX { latest } else { as_of.watermark };
             let kept = now.saturating_sub(retention);
             // Not at every step: a pass looks at every row.
             if oldest < kept.saturating_sub(retention / 8) {
-                self.evict_closed(kept.saturating_sub(1));
+                self.evict(|row| if row.closes < kept { 0 } else { row.count });
             }
         }
-        if self.len > self.limits.rows {
-            let mut surplus = self.len - self.limits.rows / 10 * 9;
-            let mut bound = None;
-            for (&closes, &count) in self.closing.range(..as_of.watermark) {
-                bound = Some(closes);
-                surplus = surplus.saturating_sub(count);
-                if surplus == 0 {
-                    break;
+        // A tenth more than must go, for the same reason.
+        let most = self.limits.rows;
+        self.len > most && self.make_room(self.len - (most - most / 10))
+    }
+
+    /// Lets closed rows go, so many if there are: in the order of their closing times, and of one in the order they came.
+    fn make_room(&mut self, surplus: usize) -> bool {
+        let bound = match self.limits.closing {
+            Closing::Born => Some(ALWAYS),
+            Closing::Never => None,
+            Closing::Column(_) => {
+                // There are at least as many rows as distinct ones.
+                let mut distinct = 0;
+                let enough = |(_, count): &(&i64, &usize)| {
+                    let before = distinct;
+                    distinct += **count;
+                    before < surplus
+                };
+                self.closing.range(..self.as_of.watermark).take_while(enough).last().map(|(&closes, _)| closes)
+            }
+        };
+        let Some(bound) = bound else { return false };
+        let closed = self.rows.values().filter(|kept| kept.closes <= bound);
+        let mut closed: Vec<(i64, u64, usize)> =
+            closed.map(|kept| (kept.closes, kept.serial, kept.count as usize)).collect();
+        closed.sort_unstable();
+        let (all, mut gone) = (closed.iter().map(|(_, _, count)| count).sum::<usize>(), 0);
+        let last = closed.iter().find(|(_, _, count)| {
+            gone += count;
+            gone >= surplus.min(all)
+        });
+        let Some(&(closes, serial, _)) = last else { return false };
+        // Of equal rows some may stay.
+        let (last, stay) = ((closes, serial), gone.saturating_sub(surplus) as i64);
+        self.evict(|kept| match (kept.closes, kept.serial).cmp(&last) {
+            Ordering::Less => 0,
+            Ordering::Equal => stay,
+            Ordering::Greater => kept.count,
+        });
+        true
+    }
+
+    /// Lets rows go, but as many of each as `stay` says.
+    fn evict(&mut self, stay: impl Fn(&Kept) -> i64) {
+        let (mut gone, before, closing) = (0, self.rows.len(), &mut self.closing);
+        self.rows.retain(|_, kept| {
+            let stays = stay(kept);
+            gone += kept.count - stays;
+            kept.count = stays;
+            if stays == 0
+                && let Some(rows) = closing.get_mut(&kept.closes)
+            {
+                *rows -= 1;
+                if *rows == 0 {
+                    closing.remove(&kept.closes);
                 }
             }
-            bound.into_iter().for_each(|bound| self.evict_closed(bound));
-        }
-    }
-
-    /// Lets the rows go that closed at `bound` or before.
-    fn evict_closed(&mut self, bound: i64) {
-        self.evict(|kept| kept.closes > bound);
-        self.closing = self.closing.split_off(&bound.saturating_add(1));
-    }
-
-    fn evict(&mut self, stays: impl Fn(&Kept) -> bool) {
-        let (mut gone, before) = (0, self.rows.len());
-        self.rows.retain(|_, kept| {
-            let stays = stays(kept);
-            gone += if stays { 0 } else { kept.count };
-            stays
+            stays > 0
         });
         self.len -= gone as usize;
         self.evicted += gone as u64;
