@@ -130,7 +130,7 @@ fn what_is_moved_away_is_told_of_and_nothing_is_lost() {
     let second = ["k,n\na,2\n", "k,n\na,2\n", "{\"n\":2}\n", "{\"k\":\"a\",\"n\":1}\n{\"k\":\"a\",\"n\":2}\n"];
     all.iter().zip(second).for_each(|(name, wanted)| wait(name, wanted));
     assert_eq!(file("old.csv"), first[0]);
-    run.hears("sink 'rows': rows.csv was moved or removed");
+    run.hears("sink 'rows': rows.csv was moved, removed or emptied");
     fs::rename(there("in"), there("away")).unwrap();
     until(&address, "/api/v1/health", "\"state\":\"retrying\",\"reason\":\"the folder is not there");
     until(&address, "/api/v1/sources/t", "\"state\":\"retrying\",\"reason\":\"the folder is not there");
@@ -138,6 +138,10 @@ fn what_is_moved_away_is_told_of_and_nothing_is_lost() {
     until(&address, "/api/v1/sources/t", "\"state\":\"running\",\"reason\":null");
     put("c.csv", row("a", 3, 3));
     wait("rows.csv", "k,n\na,2\na,3\n");
+    // As who rotates logs by copying them does.
+    fs::write(there("rows.csv"), "").unwrap();
+    put("d.csv", row("a", 4, 4));
+    wait("rows.csv", "k,n\na,4\n");
     run.signal("-TERM");
     assert_eq!(run.ends().code(), Some(0), "{:?}", run.said);
 }

@@ -353,6 +353,16 @@ pub trait Encoder: Send {
         Ok(())
     }
 
+    /// Bytes of memory of what it holds back.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// How many bytes that will be, about.
+    fn ahead(&self) -> usize {
+        self.held()
+    }
+
     /// Whether rows can be read by others as soon as they are written.
     fn in_rows(&self) -> bool {
         true

@@ -25,6 +25,7 @@ use super::read_at::Cursor;
 use super::uuid::{named_in, with_uuids};
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part, Parts, Spot};
 use crate::counted::counted;
+use crate::delta::memory;
 use crate::options::{OptionSpec, Options};
 
 /// Rows of a batch read.
@@ -33,6 +34,10 @@ const BATCH_ROWS: usize = 8192;
 const MOST_LOST: u64 = 1 << 40;
 /// Rows of a row group written.
 const GROUP_ROWS: usize = 128 << 10;
+/// Rows of fewer bytes wait for more, or for the end, before they are packed.
+const FEW_BYTES: usize = 256 << 10;
+/// What a column of a batch takes besides its values, about.
+const BATCH_BYTES: usize = 256;
 /// How much a reader of a column asks for at once.
 const AHEAD_BYTES: usize = 8 << 10;
 
@@ -62,12 +67,9 @@ impl Format for Parquet {
     }
 
     fn encoder(&self, schema: &SchemaRef, _: &Options) -> Result<Box<dyn Encoder>, FormatError> {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .build();
-        let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(cannot_write)?;
-        Ok(Box::new(ParquetEncoder { writer }))
+        // Whether it can be written is found out now.
+        writer(schema)?;
+        Ok(Box::new(ParquetEncoder { schema: schema.clone(), few: Vec::new(), bytes: 0, writer: None }))
     }
 }
 
@@ -255,21 +257,69 @@ impl ChunkReader for Cursor {
     }
 }
 
+/// Holds few rows as they came, since a writer takes about a MiB for its columns: of many files, those with few rows take little.
 struct ParquetEncoder {
-    writer: ArrowWriter<Vec<u8>>,
+    schema: SchemaRef,
+    few: Vec<RecordBatch>,
+    /// Of those.
+    bytes: usize,
+    writer: Option<ArrowWriter<Vec<u8>>>,
+}
+
+/// A writer of a file.
+fn writer(schema: &SchemaRef) -> Result<ArrowWriter<Vec<u8>>, FormatError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .build();
+    ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(cannot_write)
+}
+
+impl ParquetEncoder {
+    /// Hands the few rows to the writer.
+    fn begin(&mut self) -> Result<&mut ArrowWriter<Vec<u8>>, FormatError> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => writer(&self.schema)?,
+        };
+        self.bytes = 0;
+        for batch in self.few.drain(..) {
+            writer.write(&batch).map_err(cannot_write)?;
+        }
+        Ok(self.writer.insert(writer))
+    }
 }
 
 impl Encoder for ParquetEncoder {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        self.writer.write(batch).map_err(cannot_write)?;
-        out.append(self.writer.inner_mut());
+        if self.writer.is_none() {
+            self.bytes += memory(batch) + BATCH_BYTES * batch.num_columns();
+            self.few.push(batch.clone());
+            if self.bytes < FEW_BYTES {
+                return Ok(());
+            }
+            out.append(self.begin()?.inner_mut());
+            return Ok(());
+        }
+        let writer = self.begin()?;
+        writer.write(batch).map_err(cannot_write)?;
+        out.append(writer.inner_mut());
         Ok(())
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        self.writer.finish().map_err(cannot_write)?;
-        out.append(self.writer.inner_mut());
+        let writer = self.begin()?;
+        writer.finish().map_err(cannot_write)?;
+        out.append(writer.inner_mut());
         Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.bytes + self.writer.as_ref().map_or(0, ArrowWriter::memory_size)
+    }
+
+    fn ahead(&self) -> usize {
+        self.bytes + self.writer.as_ref().map_or(0, ArrowWriter::in_progress_size)
     }
 
     fn in_rows(&self) -> bool {

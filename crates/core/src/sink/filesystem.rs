@@ -1,7 +1,7 @@
 //! `filesystem`: one file, or, if the path ends in `/`, a folder with a file `part-N` for each worker, or with folders of them
 //! by partition, or files that are complete one after another (`parts.rs`).
 //!
-//! Invariant: the file grows by whole epochs. One that is moved away or removed meanwhile is begun anew: what was in it is not known. What an earlier run left is replaced when the run has come to its first epoch or
+//! Invariant: the file grows by whole epochs. One that is moved away, removed or emptied meanwhile is begun anew: what was in it is not known. What an earlier run left is replaced when the run has come to its first epoch or
 //! ends (`replaced.rs`), and then part files of earlier runs go that this run will not write: a folder holds one run. In
 //! formats of lines an epoch can be read once it is flushed; Parquet once the sink is closed.
 
@@ -290,9 +290,15 @@ impl FileWriter {
         self.taken.is_none()
     }
 
-    /// How many bytes there are of it, gathered ones too.
+    /// How many bytes there are of it, gathered ones too, and about so many as what is not packed yet will be.
     pub(super) fn bytes(&self) -> usize {
-        usize::try_from(self.mark.length).unwrap_or(usize::MAX).saturating_add(self.buffer.len())
+        let written = usize::try_from(self.mark.length).unwrap_or(usize::MAX);
+        written.saturating_add(self.buffer.len()).saturating_add(self.encoder.ahead())
+    }
+
+    /// Whether it takes a descriptor.
+    pub(super) fn is_open(&self) -> bool {
+        self.file.is_some()
     }
 
     pub(super) fn file(&mut self) -> Result<&mut Replaced, SinkError> {
@@ -314,11 +320,11 @@ impl FileWriter {
             return Ok(());
         }
         if !self.encoder.in_rows() && self.mark.length > 0 {
-            let what = "it was moved or removed, and what follows cannot be read without what it held";
+            let what = "it was moved, removed or emptied, and what follows cannot be read without what it held";
             return Err(self.failed("writing", &self.path, std::io::Error::new(std::io::ErrorKind::NotFound, what)));
         }
         let (sink, path) = (&self.spec.name, self.path.display());
-        tracing::warn!("sink '{sink}': {path} was moved or removed; what follows goes to a new file there");
+        tracing::warn!("sink '{sink}': {path} was moved, removed or emptied; what follows goes to a new file there");
         self.file = None;
         if self.mark.length > 0 {
             let encoder = format_of(&self.spec)?.encoder(&self.schema, &self.spec.options);
@@ -377,7 +383,7 @@ impl Writer for FileWriter {
     }
 
     fn gathered(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() + self.encoder.held()
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {

@@ -2,7 +2,8 @@
 //! those columns), and those of one folder where a file can be read only once it is complete, or is ended at some size.
 //!
 //! Values are text (`format/folder.rs`). Invariants: a row taken back goes where it was added. At most [`OPEN`] files are open,
-//! and one that ends; beyond them the one written longest ago is ended, and its partition goes on in a file of its own. A file that can be read
+//! and one that ends; beyond them the one written longest ago is ended, and its partition goes on in a file of its own. Files that can be read
+//! only once they are complete wait in memory while they hold little, at most [`MANY`] and [`HELD_BYTES`]. A file that can be read
 //! only once it is complete has a name that readers pass over (`_part-0.parquet`) until a mark behind it is kept (M6).
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +25,11 @@ use crate::time::Epoch;
 
 /// Files that one writer has open.
 pub(super) const OPEN: usize = 128;
+
+/// Files that one writer goes on with where they are not opened before they hold much.
+const MANY: usize = 4096;
+/// Bytes that those may hold together; beyond them the one that holds the most is ended.
+const HELD_BYTES: usize = 64 << 20;
 
 /// What the name of a file begins with that is not complete.
 const HIDDEN: &str = "_";
@@ -135,11 +141,8 @@ impl Parts {
     fn file(&mut self, folder: &str) -> Result<&mut FileWriter, SinkError> {
         self.writes += 1;
         if !self.open.contains_key(folder) {
-            if self.open.len() >= OPEN {
-                let oldest =
-                    self.open.iter().min_by_key(|(_, (written, _))| *written).map(|(folder, _)| folder.clone());
-                let oldest = oldest.and_then(|oldest| self.open.remove(&oldest));
-                self.ending.extend(oldest.map(|(_, file)| file));
+            if self.open.len() >= if self.hides { MANY } else { OPEN } {
+                self.end_oldest(|_| true);
             }
             let next = self.files.entry(folder.to_owned()).or_default();
             let number = self.first.max(*next);
@@ -156,6 +159,27 @@ impl Parts {
                 Ok(file)
             }
             None => unreachable!("it was just opened"),
+        }
+    }
+
+    /// The file written longest ago, of those, is to be ended.
+    fn end_oldest(&mut self, of: impl Fn(&FileWriter) -> bool) {
+        let those = self.open.iter().filter(|(_, (_, file))| of(file));
+        let oldest = those.min_by_key(|(_, (written, _))| *written).map(|(folder, _)| folder.clone());
+        let oldest = oldest.and_then(|oldest| self.open.remove(&oldest));
+        self.ending.extend(oldest.map(|(_, file)| file));
+    }
+
+    /// Has files ended of which more are open, or more is held, than may be.
+    fn bound(&mut self) {
+        let opened = self.open.values().filter(|(_, file)| file.is_open()).count();
+        (OPEN..opened).for_each(|_| self.end_oldest(FileWriter::is_open));
+        let mut held: usize = self.open.values().map(|(_, file)| file.gathered()).sum();
+        while held > HELD_BYTES {
+            let most = self.open.iter().max_by_key(|(_, (_, file))| file.gathered()).map(|(folder, _)| folder.clone());
+            let Some((_, file)) = most.and_then(|most| self.open.remove(&most)) else { break };
+            held -= file.gathered();
+            self.ending.push(file);
         }
     }
 
@@ -234,7 +258,7 @@ impl Writer for Parts {
             }
         }
         // What is at hand is opened over what an earlier run left.
-        self.open.values_mut().try_for_each(|(_, file)| file.begin())?;
+        self.open.values_mut().filter(|(_, file)| file.is_open()).try_for_each(|(_, file)| file.begin())?;
         self.begun = true;
         Ok(())
     }
@@ -308,6 +332,8 @@ impl Writer for Parts {
         self.begin()?;
         self.end()?;
         self.open.values_mut().try_for_each(|(_, file)| file.flush())?;
+        self.bound();
+        self.end()?;
         if self.is_due() {
             self.prepare()?;
         }

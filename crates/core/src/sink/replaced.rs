@@ -70,11 +70,11 @@ impl Replaced {
         Ok(Replaced { file, regular: true, begun: true, length, there })
     }
 
-    /// Whether it is what stands at that path, and not moved away or removed.
+    /// Whether it is what stands at that path, with what was written: not moved away, removed or emptied by others.
     pub(crate) fn stands_at(&self, path: &Path) -> bool {
         let same = || {
             let (ours, found) = (self.file.metadata()?, std::fs::metadata(path)?);
-            Ok((ours.dev(), ours.ino()) == (found.dev(), found.ino()))
+            Ok((ours.dev(), ours.ino()) == (found.dev(), found.ino()) && ours.len() >= self.length)
         };
         // What cannot be looked at is not known to be gone.
         !self.regular || same().unwrap_or_else(|error: io::Error| error.kind() != io::ErrorKind::NotFound)

@@ -385,6 +385,60 @@ fn part_files_are_ended_from_a_size_on_and_hidden_until_then() {
     assert!(none.connector.check(&none).unwrap_err().to_string().contains("write 1 ms or more"));
 }
 
+#[test]
+fn a_few_rows_of_parquet_take_little_until_they_are_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.parquet");
+    let given = spec(&filesystem::Filesystem, false, &[("path", path.to_str().unwrap())]);
+    let mut writer = given.connector.open(&given, 0, 1).unwrap();
+    let rows = |from: i64| (from..from + 1_000).map(|n| (Some(n), "text", 0.5, n)).collect::<Vec<_>>();
+    writer.write(Epoch::at(1), &delta(&rows(0)[..3], None)).unwrap();
+    let few = writer.gathered();
+    assert!(few > 0 && few < 4096, "{few}");
+    let mut most = 0;
+    for epoch in 1..40 {
+        writer.write(Epoch::at(1 + epoch), &delta(&rows(epoch * 1_000), None)).unwrap();
+        most = most.max(writer.gathered());
+    }
+    assert!(most > 256 << 10, "what is held is told: {most}");
+    writer.close().unwrap();
+    let reader =
+        parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap());
+    let found: Vec<i64> = reader
+        .unwrap()
+        .build()
+        .unwrap()
+        .flat_map(|batch| {
+            let numbers = batch.unwrap().column(0).clone();
+            let numbers = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Int64Type>(&numbers).clone();
+            numbers.values().to_vec()
+        })
+        .collect();
+    assert!(found.iter().copied().eq((0..3).chain(1_000..40_000)), "{} rows", found.len());
+}
+
+/// A writer that is opened costs about a MiB, and a file an epoch is a folder of many.
+#[test]
+fn many_folders_of_few_rows_are_a_file_each_and_take_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = format!("{}/", folder.path().display());
+    let mut given = spec(&filesystem::Filesystem, false, &[("path", path.as_str()), ("format", "parquet")]);
+    given.partition = vec![1];
+    let mut writer = given.connector.open(&given, 0, 1).unwrap();
+    let names: Vec<String> = (0..600).map(|n| format!("k{n}")).collect();
+    let mut most = 0;
+    for epoch in 1..5 {
+        let rows: Vec<_> = names.iter().map(|name| (Some(epoch), name.as_str(), 0.5, epoch)).collect();
+        writer.write(Epoch::at(epoch), &delta(&rows, None)).unwrap();
+        most = most.max(writer.gathered());
+        writer.flush().unwrap();
+    }
+    assert!(most < 8 << 20, "{most}");
+    writer.close().unwrap();
+    let files = |name: &String| std::fs::read_dir(folder.path().join(format!("t={name}"))).unwrap().count();
+    assert!(names.iter().all(|name| files(name) == 1));
+}
+
 /// Takes a few bytes at a time, and fails in between.
 struct Flaky {
     written: Vec<u8>,
