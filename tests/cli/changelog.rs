@@ -346,3 +346,35 @@ fn k2_changes_that_nothing_orders_are_refused() {
     );
     assert!(said.contains("'changelog' = 'retract'"), "{said}");
 }
+
+#[test]
+fn k1_what_goes_by_its_key_goes_whatever_else_it_brings() {
+    let rows: String = (1..=5).map(|id| format!("{{\"id\":{id},\"v\":5}}\n")).collect();
+    let changes = [
+        // What is computed fails, or a column cannot be read.
+        r#"{"id":1,"v":0,"_op":"delete"}"#,
+        r#"{"id":2,"v":"garbage","_op":"delete"}"#,
+        r#"{"id":3,"v":[{}],"_op":"-D"}"#,
+        // These are dead letters: what comes has to be readable, and so has a key.
+        r#"{"id":4,"v":0}"#,
+        r#"{"id":4,"v":"garbage"}"#,
+        r#"{"id":"x","v":1,"_op":"delete"}"#,
+    ];
+    let folder = folder("");
+    fs::write(folder.path().join("in.ndjson"), format!("{rows}{}\n", changes.join("\n"))).unwrap();
+    let source = |rest: &str| {
+        format!(
+            "CREATE SOURCE t (id INT, v INT, x AS 10 / v, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'filesystem', {rest});\n{SINK}"
+        )
+    };
+    let expected = [4, 5].map(|id| (format!("\"id\":{id},\"v\":5,\"x\":2}}"), 1)).into_iter().collect();
+    holds(folder.path(), &source("'path' = 'in.ndjson', 'changelog' = 'upsert'"), &expected, 3);
+    // The same as Debezium tells it.
+    let envelope = |line: &str| match line.contains("_op") {
+        true => format!("{{\"op\":\"d\",\"before\":{line}}}"),
+        false => format!("{{\"op\":\"c\",\"after\":{line}}}"),
+    };
+    let envelopes: Vec<String> = rows.lines().chain(changes).map(envelope).collect();
+    fs::write(folder.path().join("e.json"), format!("[{}]", envelopes.join(",\n"))).unwrap();
+    holds(folder.path(), &source("'path' = 'e.json', 'format' = 'debezium-json'"), &expected, 3);
+}

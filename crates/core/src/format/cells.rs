@@ -28,6 +28,11 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
+/// The bytes that text in Base64 says.
+pub(super) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok()
+}
+
 /// One column being filled.
 #[derive(Debug)]
 pub(super) struct Cells {

@@ -5,6 +5,7 @@
 
 mod arrow;
 mod blocks;
+mod by_key;
 mod came;
 #[cfg(test)]
 mod came_tests;
@@ -53,6 +54,7 @@ use crate::time::Zone;
 use crate::type_names::sql_type;
 
 pub use blocks::readable;
+pub use by_key::{Going, decoding};
 pub use came::{Came, Finder, Lent, Mark};
 pub use constant::{Constant, constant};
 pub use encoding::{ENCODINGS, Encoding};
@@ -95,6 +97,10 @@ pub const TEXT_OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "grok.*",
         help: "what lines are like: grok.pattern, grok.definitions, grok.null-literal, grok.encoding",
+    },
+    OptionSpec {
+        name: "debezium-json.*",
+        help: "what envelopes without a schema write: debezium-json.time, debezium-json.decimal",
     },
 ];
 
@@ -200,6 +206,8 @@ pub struct Layout {
     pub may_lack: bool,
     /// Of changes by key: its columns.
     pub key: Vec<String>,
+    /// Of changes by key: which rows go, of which the key alone is asked for.
+    pub going: Option<Going>,
     /// Where is told what an input has not.
     pub notices: Notices,
 }
@@ -225,6 +233,7 @@ impl Layout {
             max_depth: MAX_DEPTH,
             may_lack: false,
             key: Vec::new(),
+            going: None,
             notices: Notices::default(),
         })
     }

@@ -29,6 +29,8 @@ pub const TIME_OPTIONS: &[OptionSpec] = &[
 pub struct Times {
     /// The unit of times written as numbers.
     pub unit: TimeUnit,
+    /// Dates that are written as numbers are days since 1970.
+    pub(super) days: bool,
     timestamp: Option<Arc<Pattern>>,
     date: Option<Arc<Pattern>>,
     /// The zone whose clocks show an instant that is written without an offset.
@@ -47,6 +49,7 @@ impl Times {
         };
         Ok(Times {
             unit: options.one_of("timestamp.unit", TimeUnit::WORDS)?.unwrap_or_default(),
+            days: false,
             timestamp: pattern("timestamp.format")?,
             date: pattern("date.format")?,
             zone: Zone::utc(),
@@ -68,7 +71,11 @@ impl Times {
 
     /// What a date looks like, in messages.
     pub(super) fn expected_date(&self) -> &'static str {
-        if self.date.is_some() { "as 'date.format' says" } else { "yyyy-MM-dd" }
+        match (self.date.is_some(), self.days) {
+            (true, _) => "as 'date.format' says",
+            (false, true) => "yyyy-MM-dd or a number of days",
+            (false, false) => "yyyy-MM-dd",
+        }
     }
 
     /// Reads a time, in ms; of an instant without an offset what the clocks of the zone show.

@@ -9,6 +9,7 @@ use crate::differential::Recursion;
 use crate::join::{Join, Side};
 use crate::pattern::Pattern;
 use crate::rank::Rank;
+use crate::source::SourceSpec;
 
 /// From how many windows a row is in on, copying it into each is worth a word.
 const MANY_COPIES: i64 = 100;
@@ -78,8 +79,8 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                         warnings.extend(waiting(plan, node));
                     }
                 }
-                Op::Source { .. }
-                | Op::Table { .. }
+                Op::Source { source } => warnings.extend(there(&plan.sources[*source]).map(warn)),
+                Op::Table { .. }
                 | Op::Read { .. }
                 | Op::Values { .. }
                 | Op::Map { .. }
@@ -106,6 +107,23 @@ fn below(plan: &Dataflow, root: NodeId) -> Vec<NodeId> {
         }
     }
     (0..plan.nodes.len()).filter(|&node| reached[node]).collect()
+}
+
+/// What a changelog keeps that event time does not bound.
+fn there(spec: &SourceSpec) -> Option<(String, &'static str)> {
+    let name = &spec.name;
+    match &spec.changelog.as_ref()?.key {
+        Some(key) => {
+            let key: Vec<&str> = key.iter().map(|&column| spec.schema.field(column).name().as_str()).collect();
+            let message = format!("source {name} keeps the row of each {} until it goes", key.join(", "));
+            Some((message, "let what sends the changes take out the rows that are done with"))
+        }
+        None if spec.time.is_some_and(|time| time.lateness_ms.is_some()) => None,
+        None => {
+            let message = format!("source {name} keeps every row until it is taken back");
+            Some((message, "give it a WATERMARK and a lateness, behind which rows stay for good"))
+        }
+    }
 }
 
 /// What bounds the lateness of what a node reads.

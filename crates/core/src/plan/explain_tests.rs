@@ -306,3 +306,38 @@ fn warnings_of_other_plans() {
     assert_eq!(texts, expected);
     assert_eq!(check(&Dataflow::default()), []);
 }
+
+#[test]
+fn what_changelogs_keep_is_told_with_what_helps() {
+    let changelog = |key| Some(crate::source::Changelog { op: 0, key });
+    let told = |of: &dyn Fn(&mut SourceSpec)| -> Vec<String> {
+        let mut plan = plan();
+        of(&mut plan.sources[1]);
+        let all = check(&plan).iter().map(ToString::to_string).collect::<Vec<_>>();
+        all.into_iter().filter(|text| text.contains("source taps keeps") || text.contains("view visits")).collect()
+    };
+    // No lateness bounds what is put in the place of other rows.
+    let by_key = told(&|taps| {
+        taps.changelog = changelog(Some(vec![0]));
+        taps.time = taps.time.map(|time| TimeSpec { lateness_ms: Some(0), ..time });
+    });
+    assert!(
+        by_key.iter().any(|text| text.contains(
+            "source taps keeps the row of each page until it goes; let what sends the changes take out the rows that are done with"
+        )),
+        "{by_key:?}"
+    );
+    assert!(by_key.iter().all(|text| !text.contains("give the source a lateness")), "{by_key:?}");
+    let visits = by_key.iter().find(|text| text.contains("lateness is unbounded"));
+    assert!(visits.is_some_and(|text| text.contains("read it with 'changelog' = 'retract'")), "{by_key:?}");
+    let whole = told(&|taps| taps.changelog = changelog(None));
+    assert!(
+        whole.iter().any(|text| text.contains("keeps every row until it is taken back; give it a WATERMARK")),
+        "{whole:?}"
+    );
+    let bounded = told(&|taps| {
+        taps.changelog = changelog(None);
+        taps.time = taps.time.map(|time| TimeSpec { lateness_ms: Some(0), ..time });
+    });
+    assert!(bounded.iter().all(|text| !text.contains("keeps")), "{bounded:?}");
+}

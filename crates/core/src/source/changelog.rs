@@ -14,6 +14,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 pub use self::current::{Current, Timed, Unknown};
 use super::{SourceError, SourceSpec};
 use crate::counted::counted;
+use crate::format::Going;
 
 /// How the changes of a source are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,14 @@ impl Changelog {
             Some((_, false, _)) => Ok(-1),
             None => Err(format!("'{word}'; {}", self.words())),
         }
+    }
+
+    /// Which rows go by their key alone, if rows go so.
+    pub(super) fn going(&self, physical: &Schema, decode: &[usize]) -> Option<Going> {
+        self.key.as_ref()?;
+        let op = physical.field(*decode.get(self.op)?).name().clone();
+        let words = OPS.iter().filter(|(_, adds, _)| !adds).map(|(word, ..)| *word).collect();
+        Some(Going { op, words })
     }
 
     fn words(&self) -> String {

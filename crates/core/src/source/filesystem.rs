@@ -53,6 +53,7 @@ const OPTIONS: &[OptionSpec] = &[
     format::TEXT_OPTIONS[1],
     format::TEXT_OPTIONS[2],
     format::TEXT_OPTIONS[3],
+    format::TEXT_OPTIONS[4],
 ];
 
 impl Connector for Filesystem {
@@ -213,7 +214,8 @@ fn reader(
         Some((values, layout)) => (Some(values), layout),
         None => (None, layout),
     };
-    let decoding = format.decoding(&layout, &spec.options).map_err(|error| of_file(&name, refuse(spec, error)))?;
+    let decoding =
+        format::decoding(format, &layout, &spec.options).map_err(|error| of_file(&name, refuse(spec, error)))?;
     // Opened when it is read: a folder may hold more files than may be open at once.
     Ok(Box::new(FileReader {
         path: file,
@@ -320,12 +322,13 @@ pub(super) fn layout(spec: &SourceSpec) -> Result<Layout, SourceError> {
     let layout = Layout::new(&spec.physical, &spec.decode, &spec.options).map_err(|error| refuse(spec, error))?;
     let key = spec.changelog.as_ref().and_then(|changelog| changelog.key.as_deref()).unwrap_or_default();
     let key = key.iter().map(|&column| spec.schema.field(column).name().clone()).collect();
-    Ok(Layout { notices: Notices::of(&spec.name), key, ..layout.in_zone(spec.zone) })
+    let going = spec.changelog.as_ref().and_then(|changelog| changelog.going(&spec.physical, &spec.decode));
+    Ok(Layout { notices: Notices::of(&spec.name), key, going, ..layout.in_zone(spec.zone) })
 }
 
 /// How a format decodes a source.
 pub(super) fn decoding(spec: &SourceSpec, format: &dyn Format) -> Result<Decoding, SourceError> {
-    format.decoding(&layout(spec)?, &spec.options).map_err(|error| refuse(spec, error))
+    format::decoding(format, &layout(spec)?, &spec.options).map_err(|error| refuse(spec, error))
 }
 
 fn failed(spec: &SourceSpec, error: io::Error) -> SourceError {

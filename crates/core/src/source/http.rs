@@ -28,6 +28,7 @@ const OPTIONS: &[OptionSpec] = &[
     format::TEXT_OPTIONS[1],
     format::TEXT_OPTIONS[2],
     format::TEXT_OPTIONS[3],
+    format::TEXT_OPTIONS[4],
 ];
 
 /// How many rows and bytes may wait.

@@ -198,7 +198,7 @@ impl Intake {
         }
         let of = |name: &str| -> Result<Decoding, SourceError> {
             let Some(format) = format::find(name) else { unreachable!("{name} is a format") };
-            format.decoding(&layout, &spec.options).map_err(|error| refuse(spec, error))
+            format::decoding(format, &layout, &spec.options).map_err(|error| refuse(spec, error))
         };
         let named = spec.options.get("format").and_then(format::find);
         let json = named.filter(|format| format.tells_changes()).map_or("json", |format| format.name());

@@ -27,6 +27,7 @@ const OPTIONS: &[OptionSpec] = &[
     format::TEXT_OPTIONS[1],
     format::TEXT_OPTIONS[2],
     format::TEXT_OPTIONS[3],
+    format::TEXT_OPTIONS[4],
 ];
 
 const BOOLEANS: &[(&str, bool)] = &[("true", true), ("false", false)];

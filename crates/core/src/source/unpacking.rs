@@ -3,9 +3,9 @@
 //! Invariant: what is held of a file is bounded, whatever its bytes say of what is in it: gzip looks back 32 KiB, and a Zstandard
 //! frame that wants more than [`MOST_WINDOW_LOG`] is refused. A file that breaks off, or is damaged, is an error that says where.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::packing::{MOST_WINDOW_LOG, Packing};
 use crate::options::{OptionError, OptionSpec, Options, packed_name};
@@ -39,7 +39,7 @@ pub(super) fn unpacked(packing: Option<Packing>, input: Box<dyn Read + Send>) ->
     let Some(packing) = packing else { return Ok(input) };
     let input = BufReader::with_capacity(BUFFER_BYTES, Counted { input, bytes: 0 });
     Ok(match packing {
-        Packing::Gzip => Box::new(Unpacked { name: "gzip", decoder: MultiGzDecoder::new(input) }),
+        Packing::Gzip => Box::new(Unpacked { name: "gzip", decoder: Members(GzDecoder::new(input)) }),
         Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
             decoder.window_log_max(MOST_WINDOW_LOG)?;
@@ -67,9 +67,38 @@ trait Decoder: Read {
     fn input(&self) -> &BufReader<Counted>;
 }
 
-impl Decoder for MultiGzDecoder<BufReader<Counted>> {
+/// The members of a gzip file, one after another. Zeros behind one are passed, as the tools do: what writes in blocks pads with them.
+struct Members(GzDecoder<BufReader<Counted>>);
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.0.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let input = self.0.get_mut();
+            loop {
+                let bytes = input.fill_buf()?;
+                if bytes.is_empty() {
+                    return Ok(0);
+                }
+                let (zeros, there) = (bytes.iter().take_while(|byte| **byte == 0).count(), bytes.len());
+                input.consume(zeros);
+                if zeros < there {
+                    break;
+                }
+            }
+            let nothing = BufReader::with_capacity(0, Counted { input: Box::new(io::empty()), bytes: 0 });
+            let ended = std::mem::replace(&mut self.0, GzDecoder::new(nothing));
+            self.0 = GzDecoder::new(ended.into_inner());
+        }
+    }
+}
+
+impl Decoder for Members {
     fn input(&self) -> &BufReader<Counted> {
-        self.get_ref()
+        self.0.get_ref()
     }
 }
 
@@ -150,6 +179,19 @@ mod tests {
             assert!(told.contains("cannot be unpacked behind byte"), "{packing:?}: {told}");
             let told = read(packing, b"a,b\n1,2\n".repeat(4)).unwrap_err();
             assert!(told.contains("cannot be unpacked"), "{packing:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn zeros_behind_members_are_passed() {
+        let (one, two) = (gzip(b"1\n"), gzip(b"2\n"));
+        for zeros in [1, 511, BUFFER_BYTES, 3 * BUFFER_BYTES + 1] {
+            let padded = [one.clone(), vec![0; zeros], two.clone(), vec![0; zeros]].concat();
+            assert_eq!(read(Packing::Gzip, padded).unwrap(), b"1\n2\n", "{zeros}");
+        }
+        for bad in [[one.clone(), b"not packed\n".to_vec()].concat(), vec![0; 8]] {
+            let told = read(Packing::Gzip, bad).unwrap_err();
+            assert!(told.contains("cannot be unpacked"), "{told}");
         }
     }
 

@@ -1,9 +1,11 @@
-//! `debezium-json`: changes of rows as Debezium tells them, an envelope a line: `{"before":{...},"after":{...},"op":"u"}`, alone or as
-//! the `payload` beside its schema. Each becomes lines of JSON with `_op` beside the columns: what a row was goes, what it is comes. By
-//! key what it was is told only where that is another key.
+//! `debezium-json`: changes of rows as Debezium tells them, `{"before":{...},"after":{...},"op":"u"}`, alone or as the `payload` beside
+//! its schema; a line each, or as objects of JSON may stand. Each becomes lines of JSON with `_op` beside the columns: what a row was
+//! goes, what it is comes. By key what it was is told only where that is another key.
 //!
-//! Values pass as they are written. Invariant: an envelope is read as a whole or not at all, and one that cannot be costs itself only; `null`, which follows a deletion for
+//! Values pass as [`values`] has them. Invariant: an envelope is read as a whole or not at all, and one that cannot be costs itself only; `null`, which follows a deletion for
 //! the sake of compaction, is passed over, as a payload too.
+
+mod values;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,13 +14,15 @@ use arrow_array::BooleanArray;
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 
+use self::values::{Schema, Values};
 use super::super::{
     Beginning, Decoder, Decoding, Encoder, Fault, Format, FormatError, Layout, Mark, Part, Records, TextDecoding, clip,
-    is_text, oversized, read_only,
+    oversized, read_only,
 };
-use super::cursor::Cursor;
-use super::envelope::members;
-use super::{Json, lines};
+use super::cursor::{Cursor, cut_elements, element_end, gap};
+use super::envelope::{members, one_line};
+use super::{Json, Shape, lines, shape};
+use crate::format::{by_key, came};
 use crate::options::{OptionSpec, Options};
 
 /// The format `debezium-json`.
@@ -31,7 +35,7 @@ impl Format for DebeziumJson {
     }
 
     fn help(&self) -> &'static str {
-        "changes of a database's rows as Debezium tells them, an envelope a line; read only"
+        "changes of a database's rows as Debezium tells them, in its envelopes; read only"
     }
 
     fn extensions(&self) -> &'static [&'static str] {
@@ -39,7 +43,7 @@ impl Format for DebeziumJson {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[]
+        values::OPTIONS
     }
 
     fn decoding(&self, layout: &Layout, options: &Options) -> Result<Decoding, FormatError> {
@@ -53,8 +57,15 @@ impl Format for DebeziumJson {
                 });
             }
         };
-        let layout = Arc::new(layout.clone());
-        Ok(Decoding::Text(Arc::new(Envelopes { lines: lines(&layout), layout, by_key })))
+        let values = Arc::new(Values::of(layout, options)?);
+        let mut layout = layout.clone();
+        layout.times.days = true;
+        let layout = Arc::new(layout);
+        let lines = match by_key::alone(&layout) {
+            Some(alone) => by_key::by_key(&layout, lines(&layout), lines(&Arc::new(alone))),
+            None => lines(&layout),
+        };
+        Ok(Decoding::Text(Arc::new(Envelopes { lines, layout, by_key, values, shape: Shape::Lines })))
     }
 
     fn tells_changes(&self) -> bool {
@@ -74,35 +85,53 @@ struct Envelopes {
     lines: Arc<dyn Records>,
     /// Rows are put in by key: what one was is not needed but for its key.
     by_key: bool,
+    values: Arc<Values>,
+    /// How the envelopes of an input stand.
+    shape: Shape,
 }
 
 impl TextDecoding for Envelopes {
     fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
-        is_text(head)?;
-        if !last && head.len() < 3 {
-            return Ok(None);
-        }
-        let skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        Ok(Some(Beginning { skip, lines: 0, records: Arc::new(self.clone()) }))
+        let Some((skip, shape)) = shape(head, last)? else { return Ok(None) };
+        Ok(Some(Beginning { skip, lines: 0, records: Arc::new(Envelopes { shape, ..self.clone() }) }))
     }
 }
 
 impl Records for Envelopes {
     fn cut(&self, bytes: &[u8]) -> usize {
-        self.lines.cut(bytes)
+        match self.shape {
+            Shape::Lines => self.lines.cut(bytes),
+            Shape::Elements => cut_elements(bytes),
+        }
     }
 
     fn step(&self, text: &[u8], mark: &mut Mark) -> (u64, Range<usize>) {
-        self.lines.step(text, mark)
+        if self.shape == Shape::Lines {
+            return came::line(text, mark);
+        }
+        let gap = gap(text, mark.at);
+        let number = mark.number + u64::from(gap.wrong.is_some());
+        let end = end(text, gap.end);
+        *mark = Mark { at: end, number: number + 1 };
+        (number, gap.end..end)
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(EnvelopeDecoder {
             of: self.clone(),
             rows: self.lines.decoder(),
+            schema: Schema::default(),
             lines: Vec::new(),
             records: Vec::new(),
         })
+    }
+}
+
+/// The end of what begins here among others: an envelope, or the `null` behind one, which no bracket closes.
+fn end(text: &[u8], at: usize) -> usize {
+    match text[at..].starts_with(b"null") {
+        true => at + 4,
+        false => element_end(text, at).unwrap_or(text.len()),
     }
 }
 
@@ -110,6 +139,8 @@ impl Records for Envelopes {
 struct EnvelopeDecoder {
     of: Envelopes,
     rows: Box<dyn Decoder>,
+    /// What the last schema said.
+    schema: Schema,
     lines: Vec<u8>,
     /// Per line the envelope that it is of: its number, and where it stands in the chunk.
     records: Vec<(u64, Range<usize>)>,
@@ -120,23 +151,39 @@ impl Decoder for EnvelopeDecoder {
         self.lines.clear();
         self.records.clear();
         let (mut faults, mut record, limit) = (Vec::new(), 0, self.of.layout.max_row_bytes);
-        let mut start = 0;
-        for line in chunk.strip_suffix(b"\n").unwrap_or(chunk).split(|byte| *byte == b'\n') {
-            let text = line.trim_ascii();
+        let mut at = 0;
+        while at < chunk.len() {
+            let stands = match self.of.shape {
+                Shape::Lines => {
+                    let end = memchr::memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |end| at + end);
+                    at..end
+                }
+                Shape::Elements => {
+                    let gap = gap(chunk, at);
+                    if let Some(wrong) = gap.wrong {
+                        let content = clip(chunk[at..gap.end].trim_ascii());
+                        faults.push(Fault { record, reason: "malformed", detail: wrong.to_owned(), content });
+                        record += 1;
+                    }
+                    if gap.end == chunk.len() {
+                        break;
+                    }
+                    gap.end..end(chunk, gap.end)
+                }
+            };
+            at = stands.end + usize::from(self.of.shape == Shape::Lines);
+            let text = chunk[stands.clone()].trim_ascii();
             if text.len() > limit {
                 faults.push(oversized(record, text, limit));
             } else if !text.is_empty() && text != b"null" {
-                match self.of.changes(text, &mut self.lines) {
-                    Ok(rows) => {
-                        self.records.extend(std::iter::repeat_n((record, start..start + line.len()), rows));
-                    }
+                match self.of.changes(text, &mut self.schema, &mut self.lines) {
+                    Ok(rows) => self.records.extend(std::iter::repeat_n((record, stands), rows)),
                     Err(detail) => {
                         faults.push(Fault { record, reason: "malformed", detail, content: clip(text) });
                     }
                 }
             }
             record += 1;
-            start += line.len() + 1;
         }
         if self.lines.is_empty() {
             self.lines.push(b'\n');
@@ -173,17 +220,18 @@ impl Decoder for EnvelopeDecoder {
 
 impl Envelopes {
     /// Appends the rows of an envelope, a line each; returns how many.
-    fn changes(&self, text: &[u8], lines: &mut Vec<u8>) -> Result<usize, String> {
+    fn changes(&self, text: &[u8], schema: &mut Schema, lines: &mut Vec<u8>) -> Result<usize, String> {
         let max_depth = self.layout.max_depth.saturating_add(2);
         let mut told = Told::of(text, max_depth)?;
         match (told.op, told.payload) {
             (None, Some(b"null")) => return Ok(0),
-            (None, Some(payload)) => told = Told::of(payload, max_depth)?,
-            _ => {}
+            (None, Some(payload)) => told = Told { schema: told.schema, ..Told::of(payload, max_depth)? },
+            _ => told.schema = None,
         }
         let what = "'before' is null, so what the row was is not known: let the database tell it (REPLICA IDENTITY FULL), or declare a PRIMARY KEY";
         let before = || told.before.ok_or_else(|| what.to_owned());
         let after = || told.after.ok_or_else(|| "'after' is null, so what the row is by now is not known".to_owned());
+        self.values.read_schema(told.schema, schema);
         let start = lines.len();
         let rows = match told.op {
             Some(b"\"c\"" | b"\"r\"") => vec![(after()?, "+I")],
@@ -202,10 +250,24 @@ impl Envelopes {
                 lines.truncate(start);
                 return Err(format!("a row is an object, and this is {}", String::from_utf8_lossy(row)));
             };
-            let inside = inside.trim_ascii();
+            let before = lines.len();
             lines.push(b'{');
-            lines.extend_from_slice(inside);
-            lines.extend_from_slice(if inside.is_empty() { b"" } else { b"," });
+            let goes = self.by_key && op.starts_with('-');
+            let all = match self.values.pass() {
+                true => {
+                    lines.extend_from_slice(inside.trim_ascii());
+                    Ok(())
+                }
+                false => self.values.write(row, schema, goes, max_depth, lines),
+            };
+            if let Err(what) = all {
+                lines.truncate(start);
+                return Err(what);
+            }
+            if lines.len() > before + 1 {
+                lines.push(b',');
+            }
+            one_line(&mut lines[before..]);
             lines.extend_from_slice(format!("\"_op\":\"{op}\"}}\n").as_bytes());
         }
         Ok(rows.len())
@@ -216,7 +278,7 @@ impl Envelopes {
         let key = &self.layout.key;
         let values = |row| {
             let mut values = vec![None; key.len()];
-            let mut cursor = Cursor { bytes: row, at: 0, newlines: false, start: 0, depth: 0, max_depth };
+            let mut cursor = Cursor { bytes: row, at: 0, newlines: true, start: 0, depth: 0, max_depth };
             let read = members(&mut cursor, |name, value| {
                 if let Some(at) = key.iter().position(|key| key.as_bytes() == name) {
                     values[at] = Some(value);
@@ -239,11 +301,12 @@ struct Told<'a> {
     after: Option<&'a [u8]>,
     op: Option<&'a [u8]>,
     payload: Option<&'a [u8]>,
+    schema: Option<&'a [u8]>,
 }
 
 impl<'a> Told<'a> {
     fn of(text: &'a [u8], max_depth: u32) -> Result<Told<'a>, String> {
-        let mut cursor = Cursor { bytes: text, at: 0, newlines: false, start: 0, depth: 0, max_depth };
+        let mut cursor = Cursor { bytes: text, at: 0, newlines: true, start: 0, depth: 0, max_depth };
         let mut told = Told::default();
         let read = members(&mut cursor, |key, value| {
             let known = (value != b"null").then_some(value);
@@ -252,6 +315,7 @@ impl<'a> Told<'a> {
                 b"after" => told.after = known,
                 b"op" => told.op = known,
                 b"payload" => told.payload = Some(value),
+                b"schema" => told.schema = known,
                 _ => {}
             }
         });
@@ -265,123 +329,5 @@ impl<'a> Told<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use arrow_schema::{DataType, Field, Schema};
-
-    use super::*;
-    use crate::format::decode_text;
-
-    /// Rows, the numbers of their records, faults with theirs, and how many records there are.
-    type Decoded = (Vec<String>, Vec<u64>, Vec<(u64, String)>, u64);
-
-    fn read(kind: &str, text: &str) -> Decoded {
-        read_by(kind, &[], text)
-    }
-
-    fn read_by(kind: &str, key: &[&str], text: &str) -> Decoded {
-        let fields = [("id", DataType::Int64), ("v", DataType::Utf8), ("_op", DataType::Utf8)];
-        let schema = Arc::new(Schema::new(fields.map(|(name, kind)| Field::new(name, kind, true)).to_vec()));
-        let options: Options = [("changelog".to_owned(), kind.to_owned())].into_iter().collect();
-        let layout = Layout::new(&schema, &[0, 1, 2], &options).unwrap();
-        let layout = Layout { key: key.iter().map(|key| (*key).to_owned()).collect(), ..layout };
-        let Decoding::Text(decoding) = DebeziumJson.decoding(&layout, &options).unwrap() else { unreachable!() };
-        let part = decode_text(decoding.as_ref(), text.as_bytes()).unwrap();
-        let row = |row| crate::format::row_as_json(part.batch.schema_ref(), part.batch.columns(), row);
-        let rows = (0..part.batch.num_rows()).map(row).collect();
-        let faults = part.faults.into_iter().map(|fault| (fault.record, fault.detail)).collect();
-        (rows, part.numbers.unwrap(), faults, part.records)
-    }
-
-    #[test]
-    fn what_a_row_was_goes_and_what_it_is_comes() {
-        let text = concat!(
-            r#"{"before":null,"after":{"id":1,"v":"a"},"source":{"table":"t"},"op":"c","ts_ms":5}"#,
-            "\n",
-            r#" {"schema":{"op":1},"payload":{"op":"u","before":{"id":1,"v":"a"},"after":{"id":1,"v":"b","_op":"x"}}}"#,
-            "\n",
-            "\nnull\n",
-            r#"{"schema":null,"payload":null}"#,
-            "\n",
-            r#"{"op":"r","after":{ }}"#,
-            "\n",
-            r#"{"op":"u","before":null,"after":{"id":2}}"#,
-            "\n",
-            r#"{"op":"t"}"#,
-            "\n",
-            r#"{"op":"d","before":{"id":1,"v":"b"},"after":null}"#,
-            "\n",
-            r#"{"op":"c","after":{"id":"x"}}"#,
-            "\n",
-            r#"{"op":"c","after":7}"#,
-            "\n",
-            r#"{"after":{"id":1}}"#,
-            "\n",
-            r#"{"op":"c","after":{"id":1}"#,
-            "\n",
-        );
-        let (rows, numbers, faults, records) = read("retract", text);
-        let row = |id: &str, v: &str, op: &str| format!(r#"{{"id":{id},"v":{v},"_op":"{op}"}}"#);
-        let first =
-            [row("1", "\"a\"", "+I"), row("1", "\"a\"", "-U"), row("1", "\"b\"", "+U"), row("null", "null", "+I")];
-        assert_eq!(rows, [&first[..], &[row("1", "\"b\"", "-D")]].concat());
-        assert_eq!((numbers, records), (vec![0, 1, 1, 5, 8], 13));
-        let told: Vec<(u64, &str)> =
-            faults.iter().map(|(at, what)| (*at, what.split([':', ',']).next().unwrap())).collect();
-        assert_eq!(told[..2], [(6, "'before' is null"), (7, "'op' is \"t\"")]);
-        assert_eq!(told.iter().map(|told| told.0).collect::<Vec<_>>(), [6, 7, 9, 10, 11, 12], "{faults:?}");
-        let (rows, _, faults, _) = read("upsert", text);
-        assert_eq!(rows[1], row("1", "\"b\"", "+U"), "what it was is not asked for");
-        assert_eq!((rows[3].as_str(), faults.len()), (row("2", "null", "+U").as_str(), 5));
-    }
-
-    #[test]
-    fn an_envelope_is_read_as_a_whole() {
-        let text = concat!(
-            r#"{"op":"u","before":{"id":"x","v":"a"},"after":{"id":1,"v":"b"}}"#,
-            "\n\n",
-            r#"{"op":"u","before":{"id":2,"v":"a"},"after":{"id":"y","v":"b"}}"#,
-            "\n",
-            r#"{"op":"u","before":{"id":"x"},"after":{"id":"y"}}"#,
-            "\n",
-            r#"{"op":"u","before":{"id":3,"v":"a"},"after":{"id":3,"v":"b"}}"#,
-            "\n",
-        );
-        let (rows, numbers, faults, records) = read("retract", text);
-        assert_eq!(rows.len(), 2, "{rows:?}");
-        assert_eq!((numbers, records), (vec![4, 4], 5));
-        assert_eq!(faults.iter().map(|fault| fault.0).collect::<Vec<_>>(), [0, 2, 3], "one dead letter each");
-    }
-
-    #[test]
-    fn by_key_what_a_row_was_goes_if_it_had_another_key() {
-        let text = concat!(
-            r#"{"op":"u","before":{"id":1,"v":"a"},"after":{"id":1,"v":"b"}}"#,
-            "\n",
-            r#"{"op":"u","before":{"id":1,"v":"b"},"after":{"id":2,"v":"b"}}"#,
-            "\n",
-            r#"{"op":"u","before":{"v":"b"},"after":{"id":2,"v":"c"}}"#,
-            "\n",
-            r#"{"payload":{"op":"u","before":{"v":"b","id": 2.0},"after":{"id":2,"v":"d"}}}"#,
-            "\n",
-            r#"{"op":"u","before":null,"after":{"id":2,"v":"e"}}"#,
-            "\n",
-        );
-        let row = |id: &str, v: &str, op: &str| format!(r#"{{"id":{id},"v":"{v}","_op":"{op}"}}"#);
-        let expected = [
-            (row("1", "b", "+U"), 0),
-            (row("1", "b", "-U"), 1),
-            (row("2", "b", "+U"), 1),
-            (row("2", "c", "+U"), 2),
-            // Written otherwise: whether it is another one is seen when it is read.
-            (row("2", "b", "-U"), 3),
-            (row("2", "d", "+U"), 3),
-            (row("2", "e", "+U"), 4),
-        ];
-        let (rows, numbers, faults, _) = read_by("upsert", &["id"], text);
-        assert_eq!(rows.into_iter().zip(numbers).collect::<Vec<_>>(), expected);
-        assert!(faults.is_empty(), "{faults:?}");
-        // Of a key that is computed the other columns tell.
-        assert_eq!(read_by("upsert", &["computed"], text).0.len(), 9);
-    }
-}
+#[path = "debezium/tests.rs"]
+mod tests;

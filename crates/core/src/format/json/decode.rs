@@ -414,6 +414,13 @@ fn value(
                     None => return wrong(cursor, cells),
                 }
             }
+            (Values::Date { values, times }, _) if times.days => {
+                let days = cursor.number().ok().and_then(|(number, _)| number.to_i64());
+                match days.and_then(|days| i32::try_from(days).ok()) {
+                    Some(days) => values.push(days),
+                    None => return wrong(cursor, cells),
+                }
+            }
             (Values::Decimal { values, precision, scale }, _) => {
                 match cursor.number().ok().and_then(|(_, text)| decimal(text, *precision, *scale)) {
                     Some(value) => values.push(value),

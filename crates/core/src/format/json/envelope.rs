@@ -142,7 +142,7 @@ fn no_row(text: &[u8], lines: &mut Vec<u8>) {
 }
 
 /// Between tokens a newline is space.
-fn one_line(text: &mut [u8]) {
+pub(super) fn one_line(text: &mut [u8]) {
     text.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
 }
 

@@ -119,28 +119,33 @@ struct JsonRecords {
 
 impl TextDecoding for JsonDecoding {
     fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
-        super::is_text(head)?;
-        // RFC 4627, section 3: text begins with two letters of ASCII. A byte of 0 alone costs its own line.
-        if let [0, a, 0, b, ..] | [a, 0, b, 0, ..] = head
-            && *a != 0
-            && *b != 0
-        {
-            return Err(ZEROS.to_owned());
-        }
-        let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        let first = head[skip..].iter().position(|byte| !byte.is_ascii_whitespace());
-        let shape = match first.map(|first| (skip + first, head[skip + first])) {
-            Some((at, b'[')) => {
-                skip = at + 1;
-                Some(Shape::Elements)
-            }
-            Some((at, b'{')) => apart(&head[at..], last),
-            _ => (last || head.contains(&b'\n')).then_some(Shape::Lines),
-        };
-        let Some(shape) = shape else { return Ok(None) };
+        let Some((skip, shape)) = shape(head, last)? else { return Ok(None) };
         let records = Arc::new(JsonRecords { layout: self.layout.clone(), shape });
         Ok(Some(Beginning { skip, lines: 0, records }))
     }
+}
+
+/// How the objects of an input stand that begins so, and what stands before them.
+fn shape(head: &[u8], last: bool) -> Result<Option<(usize, Shape)>, String> {
+    super::is_text(head)?;
+    // RFC 4627, section 3: text begins with two letters of ASCII. A byte of 0 alone costs its own line.
+    if let [0, a, 0, b, ..] | [a, 0, b, 0, ..] = head
+        && *a != 0
+        && *b != 0
+    {
+        return Err(ZEROS.to_owned());
+    }
+    let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+    let first = head[skip..].iter().position(|byte| !byte.is_ascii_whitespace());
+    let shape = match first.map(|first| (skip + first, head[skip + first])) {
+        Some((at, b'[')) => {
+            skip = at + 1;
+            Some(Shape::Elements)
+        }
+        Some((at, b'{')) => apart(&head[at..], last),
+        _ => (last || head.contains(&b'\n')).then_some(Shape::Lines),
+    };
+    Ok(shape.map(|shape| (skip, shape)))
 }
 
 impl Records for JsonRecords {
