@@ -189,7 +189,7 @@ mod tests {
             let padded = [one.clone(), vec![0; zeros], two.clone(), vec![0; zeros]].concat();
             assert_eq!(read(Packing::Gzip, padded).unwrap(), b"1\n2\n", "{zeros}");
         }
-        for bad in [[one.clone(), b"not packed\n".to_vec()].concat(), vec![0; 8]] {
+        for bad in [[one.clone(), b"not packed\n".to_vec()].concat(), vec![0; 40]] {
             let told = read(Packing::Gzip, bad).unwrap_err();
             assert!(told.contains("cannot be unpacked"), "{told}");
         }
