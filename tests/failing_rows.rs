@@ -355,6 +355,25 @@ fn of_relations_that_are_read_several_times() {
     }
 }
 
+/// A condition over two rows fails for each pair that it is asked of, though one row of it is the reason; computed below, each row fails once.
+#[test]
+fn of_conditions_of_pairs() {
+    let asked = "SELECT k FROM s WHERE EXISTS (SELECT 1 FROM s z WHERE z.k = s.k AND z.g < 10 / s.d)";
+    let below =
+        "SELECT k FROM (SELECT k, 10 / d AS q FROM s) x WHERE EXISTS (SELECT 1 FROM s z WHERE z.k = x.k AND z.g < x.q)";
+    let alike = "SELECT a.q + b.q AS q FROM (SELECT k, 10 / d AS q FROM s) a JOIN (SELECT k, 10 / d AS q FROM s) b ON a.k = b.k";
+    let joined = "SELECT a.k FROM s a JOIN s b ON a.k = b.k AND a.g + b.g > 10 / a.d + b.d";
+    let apart = format!("{alike} WHERE b.q > 2");
+    // Of `a` one row meets two, of `b` two meet three each; two sub-selects that are alike throughout are one, and with a condition
+    // on one of them two, that miss three each.
+    for (query, times) in [(asked, 8), (below, 3), (joined, 8), (alike, 3), (&*apart, 6)] {
+        for (workers, tick_rows) in [(1, 1), (2, 100)] {
+            let (found, failed) = letters(&format!("CREATE MATERIALIZED VIEW v AS {query}"), workers, tick_rows);
+            assert_eq!(failed, times, "{query} at {workers} workers: {found:#?}");
+        }
+    }
+}
+
 /// What does not fit its type is said in SQL's words.
 #[test]
 fn of_values_beyond_their_type() {

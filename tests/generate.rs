@@ -35,6 +35,19 @@ fn second(row: &Value) -> f64 {
     days * 86_400.0 + part[0] * 3600.0 + part[1] * 60.0 + part[2]
 }
 
+/// What is only read is not offered.
+#[test]
+fn formats_that_are_only_read_are_not_named() {
+    for format in ["xml", "grok"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+        let output = command.args(["generate", "--count", "1", "--format", format]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{format}");
+        assert!(["raw", "regex", "grok,"].iter().all(|read| !said.contains(read)), "{said}");
+        assert!(format != "xml" || said.contains("--format xml: write one of json, csv, msgpack"), "{said}");
+    }
+}
+
 #[test]
 fn the_mix_is_60_25_15_and_repeats() {
     let text = generate("mixed --count 20000 --seed 7");

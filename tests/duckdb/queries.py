@@ -261,6 +261,24 @@ class Queries:
         )
         return f"SELECT t.k, {self.made(*columns)} AS x, {self.made(*columns)} AS y FROM t{self.where('t', 0.4)}"
 
+    def query_intervals(self):
+        """Intervals as keys: those of one length are one, whatever they are made of."""
+        of = lambda a: self.made(
+            f"{a}.k * INTERVAL '12' HOUR",
+            f"CASE WHEN {a}.b THEN INTERVAL '1' DAY ELSE {a}.k * INTERVAL '24' HOUR END",
+            f"CASE WHEN {a}.i > 0 THEN INTERVAL '1' MONTH WHEN {a}.b THEN {a}.k * INTERVAL '360' HOUR ELSE INTERVAL '30' DAY END",
+        )
+        rows = f"(SELECT t.k, t.i, {of('t')} AS x FROM t{self.where('t', 0.4)}) r"
+        others, sets = f"SELECT {of('u')} AS x FROM u", self.one(["UNION", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"])
+        return self.one([
+            f"SELECT COUNT(*) AS n, SUM(i) AS total FROM {rows} GROUP BY x",
+            f"SELECT k, COUNT(DISTINCT x) AS n FROM {rows} GROUP BY k",
+            f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT k, x FROM {rows}) d",
+            f"SELECT COUNT(*) AS n FROM (SELECT x FROM {rows} {sets} {others}) d",
+            f"SELECT k, i, n FROM (SELECT k, i, RANK() OVER (PARTITION BY x ORDER BY i NULLS FIRST) AS n FROM {rows}) d WHERE n <= 3",
+            f"SELECT r.k, r.i FROM {rows} WHERE r.x IN ({others})",
+        ])
+
     def query_grouped_twice(self):
         below = f"SELECT t.k, {self.one(['t.s', 't.b'])} AS z, COUNT(*) AS n, SUM(t.i) AS total FROM t{self.where('t')} GROUP BY t.k, z"
         return f"SELECT n, COUNT(*) AS m, SUM(total) AS total FROM ({below}) x GROUP BY n"

@@ -39,7 +39,11 @@ impl Aggregate for Avg {
                 output: DataType::Decimal128((precision + PLACES as u8).min(38), (scale + PLACES).min(38)),
             }),
             Some(number) => Ok(Signature { args: vec![number], output: DataType::Float64 }),
-            None => Err(AggregateError::arguments(self, args, "it averages numbers: CAST the argument to one")),
+            None => Err(AggregateError::arguments(
+                self,
+                args,
+                "it averages numbers: CAST the argument to one, or of times write TIMESTAMPDIFF(SECOND, a, b)",
+            )),
         }
     }
 

@@ -58,7 +58,9 @@ pub(super) fn bind(
     let arg = match super::sum::number(arg) {
         Some(DataType::Int64) if integers => DataType::Int64,
         Some(_) => DataType::Float64,
-        None => return refuse("it ranks numbers: CAST the argument to one"),
+        None => {
+            return refuse("it ranks numbers: CAST the argument to one, or of times write TIMESTAMPDIFF(SECOND, a, b)");
+        }
     };
     let wanted = function.literals();
     if literals.len() != wanted || (wanted == 1 && fraction(literals).is_none()) {

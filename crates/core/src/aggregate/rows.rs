@@ -13,7 +13,7 @@ use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::DataType;
 
 use super::{Aggregate, AggregateError, Call, Input};
-use crate::delta::canonical;
+use crate::delta::{canonical, canonical_shown};
 
 /// The bytes of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,8 @@ pub(super) struct Codec {
     values: Option<RowConverter>,
     order_types: Vec<DataType>,
     args: Vec<DataType>,
+    /// Whether equal arguments have equal bytes; if not they are only handed out again.
+    compared: bool,
 }
 
 /// The bytes of a batch's rows.
@@ -121,7 +123,7 @@ impl Codec {
     pub(super) fn plain(call: &Call) -> Codec {
         let fields = || call.args.iter().map(|of| SortField::new(of.clone())).collect();
         let values = (call.args != [DataType::Utf8]).then(|| converter(fields()));
-        Codec { order: None, values, order_types: Vec::new(), args: call.args.clone() }
+        Codec { order: None, values, order_types: Vec::new(), args: call.args.clone(), compared: true }
     }
 
     /// For the order columns and arguments of a call.
@@ -129,11 +131,12 @@ impl Codec {
         let fields = call.order.iter().map(|(of, options)| SortField::new_with_options(of.clone(), *options)).collect();
         let order = (!call.order.is_empty()).then(|| converter(fields));
         let order_types = call.order.iter().map(|(of, _)| of.clone()).collect();
-        Codec { order, order_types, ..Codec::plain(call) }
+        Codec { order, order_types, compared: call.distinct, ..Codec::plain(call) }
     }
 
     /// The bytes of rows.
     pub(super) fn encode(&self, order: &[ArrayRef], args: &[ArrayRef]) -> Encoded {
+        let in_form = if self.compared { canonical } else { canonical_shown };
         Encoded {
             order: self
                 .order
@@ -141,7 +144,7 @@ impl Codec {
                 .map(|converter| convert(converter, &order.iter().map(canonical).collect::<Vec<_>>())),
             values: match &self.values {
                 None => Values::Text(args[0].as_string().clone()),
-                Some(converter) => Values::Rows(convert(converter, &args.iter().map(canonical).collect::<Vec<_>>())),
+                Some(converter) => Values::Rows(convert(converter, &args.iter().map(in_form).collect::<Vec<_>>())),
             },
         }
     }

@@ -33,7 +33,13 @@ impl Aggregate for Sum {
                 (DataType::Decimal128(precision, scale), DataType::Decimal128(38, scale))
             }
             Some(number) => (number.clone(), number),
-            None => return Err(AggregateError::arguments(self, args, "it adds numbers: CAST the argument to one")),
+            None => {
+                return Err(AggregateError::arguments(
+                    self,
+                    args,
+                    "it adds numbers: CAST the argument to one, or of times write TIMESTAMPDIFF(SECOND, a, b)",
+                ));
+            }
         };
         Ok(Signature { args: vec![arg], output })
     }

@@ -84,7 +84,13 @@ impl Aggregate for Variance {
             Some(DataType::Int64) => DataType::Int64,
             // Decimals are computed as DOUBLE.
             Some(_) => DataType::Float64,
-            None => return Err(AggregateError::arguments(self, args, "it takes numbers: CAST the argument to one")),
+            None => {
+                return Err(AggregateError::arguments(
+                    self,
+                    args,
+                    "it takes numbers: CAST the argument to one, or of times write TIMESTAMPDIFF(SECOND, a, b)",
+                ));
+            }
         };
         Ok(Signature { args: vec![arg], output: DataType::Float64 })
     }

@@ -23,7 +23,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
-pub use canonical::{canonical, has_floats};
+pub use canonical::{canonical, canonical_shown, has_floats, has_intervals, interval_ms};
 pub(crate) use consolidate::{Netted, RowCodec};
 pub use failed::{Failed, Failure, Halt, Rejects, Show, failed_delta, failed_schema};
 pub use memory::memory;

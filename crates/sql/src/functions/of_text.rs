@@ -1,12 +1,13 @@
 //! Casts that the library has otherwise than the formats: of text, which is read as they read it, of DOUBLE to FLOAT, where what is
-//! beyond FLOAT would become an infinity, and of both to DECIMAL, which goes by the number as it is written. They become calls behind the planner, as casts to text do ([`super::as_text`]).
+//! beyond FLOAT would become an infinity, of both to DECIMAL, which goes by the number as it is written, and of both to text, where
+//! an infinity is written as the formats write it. They become calls behind the planner, as casts to text do ([`super::as_text`]).
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef, Float32Array};
+use arrow_array::{ArrayRef, Float32Array, StringArray};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion_common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion_expr::{
@@ -19,7 +20,7 @@ use highwater_core::time::Zone;
 /// Whether a cast is one of these.
 pub(super) fn reads(from: &DataType, to: &DataType) -> bool {
     let floats = matches!((from, to), (DataType::Float64, DataType::Float32))
-        || from.is_floating() && matches!(to, DataType::Decimal128(..));
+        || from.is_floating() && matches!(to, DataType::Decimal128(..) | DataType::Utf8);
     floats || *from == DataType::Utf8 && reads_text(to)
 }
 
@@ -35,6 +36,19 @@ pub(super) fn column(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<Arra
         (DataType::Utf8, _) => read_text_as(value.as_string::<i32>(), to, zone).or_else(|why| exec_err!("{why}")),
         (DataType::Float32 | DataType::Float64, DataType::Decimal128(precision, scale)) => {
             floats_as_decimals(value, *precision, *scale).or_else(|why| exec_err!("{why}"))
+        }
+        (DataType::Float32 | DataType::Float64, DataType::Utf8) => {
+            let texts = arrow_cast::cast(value, to)?;
+            let (texts, infinite) = (texts.as_string::<i32>(), ["inf", "-inf"]);
+            if !texts.iter().flatten().any(|text| infinite.contains(&text)) {
+                return Ok(Arc::new(texts.clone()));
+            }
+            let spelled = texts.iter().map(|text| match text? {
+                "inf" => Some("Infinity"),
+                "-inf" => Some("-Infinity"),
+                other => Some(other),
+            });
+            Ok(Arc::new(spelled.collect::<StringArray>()))
         }
         (DataType::Float64, _) => {
             let narrow = |value: f64| match value as f32 {

@@ -209,6 +209,20 @@ mod tests {
     }
 
     #[test]
+    fn distances_are_bounded() {
+        let of = |a: &str, b: &str| call("levenshtein", vec![text(a), text(b)], 1);
+        let counted = |a: &str, b: &str| of(a, b).map(|found| found.as_primitive::<Int64Type>().value(0));
+        assert_eq!(counted("kitten", "sitting").unwrap(), 3);
+        // What both begin and end with is no pair.
+        let (long, other) = ("x".repeat(100_000), "x".repeat(100_001));
+        assert_eq!(counted(&long, &other).unwrap(), 1);
+        let pairs = |n: usize| counted(&"a".repeat(n), &"b".repeat(8192));
+        let error = pairs(8193).unwrap_err().to_string();
+        assert!(error.contains("8193 letters and 8192 others") && error.contains("8192 by 8192"), "{error}");
+        assert_eq!(counted("", &"b".repeat(1 << 20)).unwrap(), 1 << 20);
+    }
+
+    #[test]
     fn kinds_of_characters() {
         let texts: ArrayRef =
             Arc::new(StringArray::from(vec![Some("abcß"), Some("123"), Some("-1.5"), Some(""), None]));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{DurationMillisecondType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
+use arrow_array::types::{DurationMillisecondType, Int64Type, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, PrimitiveArray, StringArray};
 use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion_common::{Result, ScalarValue, exec_err};
@@ -13,7 +13,7 @@ use datafusion_expr::{Expr, lit};
 use super::generic::{Call, Generic, common};
 use super::lists::{Pool, list_of};
 use super::regex::compile;
-use highwater_core::time::DAY_MS;
+use highwater_core::delta::interval_ms;
 
 /// What `n * INTERVAL '...'` becomes.
 pub(super) const TIMES: &str = "__interval_times";
@@ -140,22 +140,16 @@ pub(super) const FUNCTIONS: &[Generic] = &[
         },
         eval: |call| {
             let intervals = call.args[0].as_primitive::<IntervalMonthDayNanoType>();
-            let lengths = intervals.iter().map(|interval| interval.map(length_ms));
+            let lengths = intervals.iter().map(|interval| interval.map(interval_ms));
             Ok(Arc::new(lengths.collect::<PrimitiveArray<DurationMillisecondType>>()))
         },
     },
 ];
 
-/// The length of an interval whose months have 30 days.
-fn length_ms(interval: IntervalMonthDayNano) -> i64 {
-    let days = i64::from(interval.months) * 30 + i64::from(interval.days);
-    days.saturating_mul(DAY_MS).saturating_add(interval.nanoseconds.div_euclid(1_000_000))
-}
-
 /// An interval as its length.
 pub(crate) fn length(interval: Expr) -> Expr {
     if let Expr::Literal(ScalarValue::IntervalMonthDayNano(value), _) = &interval {
-        return lit(ScalarValue::DurationMillisecond(value.map(length_ms)));
+        return lit(ScalarValue::DurationMillisecond(value.map(interval_ms)));
     }
     match FUNCTIONS.iter().find(|function| function.name == LENGTH) {
         Some(function) => function.udf().call(vec![interval]),

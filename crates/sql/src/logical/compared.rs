@@ -28,10 +28,12 @@ use super::attempt::TRY;
 use super::exact;
 use super::identity::readable;
 use super::scope::projected;
+use super::veiled::in_one_form;
 use crate::functions::{length, mixes};
 use crate::parse::error::Problem;
 use crate::query::diagnose::{from_planner, placed};
 use crate::syntax::cast_type;
+use highwater_core::delta::has_intervals;
 use highwater_core::expression::plain;
 use highwater_core::format::{floats_as_decimals, read_text_as, reads_text};
 use highwater_core::plan::sql_type;
@@ -287,6 +289,9 @@ fn lengths(all: &mut [&mut Expr], schema: &DFSchema) {
     let Ok(types) = all.iter().map(|expr| expr.get_type(schema)).collect::<Result<Vec<_>>>() else { return };
     let fits =
         |data_type: &DataType| matches!(data_type, DataType::Interval(_) | DataType::Duration(_) | DataType::Null);
+    if types.iter().any(|data_type| data_type.is_nested() && has_intervals(data_type)) {
+        return all.iter_mut().for_each(|expr| **expr = in_one_form(std::mem::take(*expr)));
+    }
     if !types.iter().all(fits) {
         return;
     }

@@ -176,8 +176,8 @@ fn is_minus_zero(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Float64(Some(zero)), _) if *zero == 0.0 && zero.is_sign_negative())
 }
 
-/// A float, or what holds some, with one NaN and without -0.0.
-fn in_one_form(expr: Expr) -> Expr {
+/// A float, an interval, or what holds some, in the form in which equal values have equal bytes.
+pub(super) fn in_one_form(expr: Expr) -> Expr {
     match expr {
         Expr::Literal(value, metadata) => Expr::Literal(canonical_value(&value).unwrap_or(value), metadata),
         Expr::ScalarFunction(ref call) if call.func.name() == CANONICAL => expr,

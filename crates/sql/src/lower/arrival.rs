@@ -39,7 +39,7 @@ impl Lowering<'_> {
                 Some(at) => Ok(Transformed::yes(column(self.arena.schema(node), at))),
                 None => Err(placed(
                     Problem::at(Span::empty(), "PROCTIME() is when a row of a source arrived, and these rows are made here").hint(
-                        "take it where the source is read: SELECT *, PROCTIME() AS p_time FROM source, in a view or subquery",
+                        "take it where the source is read, one without 'changelog': SELECT *, PROCTIME() AS p_time FROM source, in a view or subquery",
                     ),
                 )),
             }

@@ -93,7 +93,7 @@ impl Lowering<'_> {
         if !left.append_only {
             return refuse(
                 "FOR SYSTEM_TIME AS OF joins rows that are never taken back, and these may be",
-                "join them plainly, or let the windows below emit when they close (leave EMIT CHANGES out)",
+                "join them plainly; or leave 'changelog' out of the source, and EMIT CHANGES out of windows below, which then emit when they close",
             );
         }
         if versions.versioned && !right.append_only {

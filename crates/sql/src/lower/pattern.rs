@@ -36,8 +36,7 @@ impl Lowering<'_> {
         let (facts, known) = (self.arena.facts(relation.node), self.arena.known(relation.node));
         if !facts.append_only {
             let what = "MATCH_RECOGNIZE reads rows that stay, and these can be taken back";
-            let hint =
-                "match the source itself; or emit final results (EMIT FINAL) of windows over a source with lateness 0";
+            let hint = "match a source without 'changelog' itself; or emit final results (EMIT FINAL) of windows over a source with lateness 0";
             return Err(placed(Problem::at(node.place, what).hint(hint)));
         }
         let time = places[node.pattern.time];

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
 use datafusion_common::{Result, plan_err};
 use datafusion_expr::planner::TypePlanner;
 use datafusion_sql::sqlparser::ast;
-use datafusion_sql::sqlparser::tokenizer::Token;
+use datafusion_sql::sqlparser::tokenizer::{Span, Token};
 
 use super::error::{Problem, through};
 use super::token::{self, Cursor};
@@ -119,8 +119,12 @@ fn parse_item(cursor: &mut Cursor<'_>, lengths: &mut Vec<Option<Length>>) -> Res
         for name in *names {
             let words: Vec<&str> = name.split(' ').collect();
             if cursor.eat_words(&words) {
-                lengths.push(length(name, parameter(cursor)?));
+                let digits = parameter(cursor)?;
+                lengths.push(length(name, digits));
                 let timed = *data_type == TIME || *name == "TIME";
+                if timed && let Some(digits @ 0..3) = digits {
+                    return Err(too_coarse(name, digits, through(start, cursor.last_span())));
+                }
                 let local = timed && read_time_zone(cursor)?;
                 let is_instant = *data_type == TIME && (local || *name == "TIMESTAMP_LTZ");
                 return Ok(if is_instant { instant() } else { data_type.clone() });
@@ -175,6 +179,15 @@ fn parameter(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Problem> {
     let number = cursor.number("a length or precision")?;
     cursor.expect(&Token::RParen)?;
     Ok(Some(number))
+}
+
+/// Refuses a type of times that are cut further than to milliseconds: what is read is kept as it comes.
+fn too_coarse(name: &str, digits: u64, span: Span) -> Problem {
+    let what = format!("times are kept in milliseconds, and no column or part of one is of {name}({digits})");
+    Problem::at(span, what).hint(match digits {
+        0 => format!("declare {name}(3), and write CAST(t AS {name}(0)) where whole seconds are wanted"),
+        _ => format!("declare {name}(3)"),
+    })
 }
 
 /// How long values of a type are, if it is one of texts of a length; a CHAR without one has one character.
@@ -260,15 +273,20 @@ impl TypePlanner for CastTypes {
     }
 }
 
+/// Refuses a precision of times that is neither that of seconds nor that of milliseconds.
+fn neither<T>(precision: impl std::fmt::Display) -> Result<T> {
+    plan_err!(
+        "times are cut to whole seconds or kept in milliseconds, and to nothing with a precision of {precision}; write TIMESTAMP(0) or TIMESTAMP(3)"
+    )
+}
+
 fn cast_type(sql_type: &ast::DataType) -> Result<Option<DataType>> {
     use ast::DataType as Sql;
     Ok(Some(match sql_type {
         Sql::Timestamp(Some(precision @ (1 | 2)), _)
         | Sql::Datetime(Some(precision @ (1 | 2)))
         | Sql::Time(Some(precision @ (1 | 2)), _) => {
-            return plan_err!(
-                "times are cut to whole seconds or kept in milliseconds, and to nothing with a precision of {precision}; write TIMESTAMP(0) or TIMESTAMP(3)"
-            );
+            return neither(precision);
         }
         Sql::Timestamp(_, ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone) | Sql::Datetime(_) => TIME,
         Sql::Time(_, _) => DataType::Time32(TimeUnit::Millisecond),
@@ -279,7 +297,10 @@ fn cast_type(sql_type: &ast::DataType) -> Result<Option<DataType>> {
         },
         Sql::Varbinary(_) | Sql::Binary(_) | Sql::Bytes(_) => DataType::Binary,
         Sql::String(_) | Sql::Char(_) | Sql::Character(_) | Sql::CharacterVarying(_) => DataType::Utf8,
-        Sql::Custom(name, _) => match name.to_string().to_ascii_uppercase().as_str() {
+        Sql::Custom(name, digits) => match name.to_string().to_ascii_uppercase().as_str() {
+            "TIMESTAMP_LTZ" if matches!(digits.first().map(String::as_str), Some("1" | "2")) => {
+                return neither(digits[0].as_str());
+            }
             "TIMESTAMP_LTZ" => instant(),
             "STRING" => DataType::Utf8,
             "BYTES" => DataType::Binary,
@@ -405,6 +426,10 @@ mod tests {
     fn what_is_no_type_is_refused_with_a_hint() {
         for (text, says) in [
             ("MULTISET<INT>", "MULTISET is not supported"),
+            ("TIMESTAMP(0)", "times are kept in milliseconds"),
+            ("ROW<a INT, b ARRAY<TIME(2)>>", "is of TIME(2)"),
+            ("TIMESTAMP_LTZ(1)", "is of TIMESTAMP_LTZ(1)"),
+            ("TIMESTAMP(0) WITH LOCAL TIME ZONE", "is of TIMESTAMP(0)"),
             ("MAP<ROW<a INT>, INT>", "single values"),
             ("MAP<STRING, INT NOT NULL>", "may be NULL"),
             ("INTT", "'INTT' is not a type"),

@@ -393,7 +393,7 @@ fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> {
     if message.contains("Unary operator '-' only supports") {
         return Some(
             at("a minus stands before numbers".to_owned())
-                .hint("write -CAST(s AS BIGINT), or NOT before a truth value"),
+                .hint("write -CAST(s AS BIGINT) of a text, b - a of the time a - b, or NOT before a truth value"),
         );
     }
     if message.contains("Operator DIV is not yet supported") {

@@ -67,6 +67,8 @@ fn what_a_zone_cannot_be_is_refused() {
 fn windowed(query: &str) -> Result<Dataflow, String> {
     compiled(&format!(
         "{CLICKS}CREATE TABLE names (k VARCHAR PRIMARY KEY, at TIMESTAMP(3));
+        CREATE SOURCE waited (k VARCHAR, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+        WITH ('connector' = 'http', 'format' = 'json', 'lateness' = 'unbounded');
         CREATE VIEW t AS {query};
         CREATE MATERIALIZED VIEW v AS SELECT window_start, window_end, COUNT(*) AS n
         FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(at), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;"
@@ -111,6 +113,11 @@ fn where_event_time_is_lost_is_said() {
             "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n) AS rn FROM clicks) WHERE rn <= 3".to_owned(),
             "the ranking lost it: in another order",
             "PARTITION BY window_start",
+        ),
+        (
+            "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn FROM waited) WHERE rn = 1".to_owned(),
+            "the ranking lost it: its source's lateness is without bound",
+            "'lateness' = '1 h'",
         ),
         ("SELECT k, MAX(ts) AS at FROM clicks GROUP BY k".to_owned(), "the grouping without a window lost it", "TABLE(TUMBLE"),
         (
