@@ -26,7 +26,8 @@ impl ExprPlanner for Decimals {
         let RawBinaryExpr { op: written, mut left, mut right } = expr;
         if !matches!(written, BinaryOperator::And | BinaryOperator::Or) {
             (left, right) = (exact::resolved(left, schema)?.data, exact::resolved(right, schema)?.data);
-            exact::together(&mut [&mut left, &mut right], schema);
+            exact::together(&mut [&mut left, &mut right], schema)?;
+            (left, right) = (exact::branches(left, schema)?, exact::branches(right, schema)?);
         }
         let expr = RawBinaryExpr { op: written, left, right };
         let op = match expr.op {
@@ -89,7 +90,7 @@ fn replaces(op: Operator, left: (&DataType, (u8, i8)), right: (&DataType, (u8, i
 }
 
 /// The digits and places of an operand, if it is a DECIMAL or becomes one. A literal has no more than it needs, as INT or BIGINT.
-fn digits(expr: &Expr, data_type: &DataType) -> Option<(u8, i8)> {
+pub(crate) fn digits(expr: &Expr, data_type: &DataType) -> Option<(u8, i8)> {
     Some(match (data_type, expr) {
         (DataType::Decimal128(precision, scale), _) => (*precision, *scale),
         (DataType::Int64, Expr::Literal(ScalarValue::Int64(Some(value)), _)) if i32::try_from(*value).is_ok() => {

@@ -50,6 +50,7 @@ use highwater_core::time::Zone;
 
 pub(crate) use as_text::tried;
 pub use as_text::written;
+pub(crate) use decimals::digits;
 pub use decimals::settled;
 #[cfg(test)]
 pub(crate) use elsewhere::ELSEWHERE;

@@ -25,10 +25,10 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::aggregate_call::Bound;
 use super::attempt::TRY;
-use super::exact;
 use super::identity::readable;
 use super::scope::projected;
 use super::veiled::in_one_form;
+use super::{exact, grid};
 use crate::functions::{length, mixes};
 use crate::parse::error::Problem;
 use crate::query::diagnose::{from_planner, placed};
@@ -99,6 +99,9 @@ fn literal_casts(expr: &Expr) -> Result<()> {
 }
 
 fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    if let Some(exact) = grid::settled(&expr, schema) {
+        return Ok(exact);
+    }
     match &mut expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
             let mut all = [left.as_mut(), right.as_mut()];

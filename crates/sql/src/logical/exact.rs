@@ -6,16 +6,18 @@
 //! its text, and where the types of what stands beside it are known a literal takes its place ([`resolved`]): for arithmetic while
 //! operators are planned, whose types depend on it, for the rest when comparisons are settled.
 
+use arrow_schema::DataType as Type;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion_expr::expr::{Between, Case, InList, ScalarFunction};
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Volatility, lit};
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Volatility, cast, lit};
 use datafusion_sql::sqlparser::ast::{
-    self, BinaryOperator, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, UnaryOperator, Value, ValueWithSpan,
+    self, BinaryOperator, DataType, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    Ident, ObjectName, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::marker::{Marker, first};
+use crate::functions::digits;
 use crate::parse::walk::{Flow, Part};
 use crate::syntax::refuse::last_part;
 
@@ -55,6 +57,12 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
                 mark(&mut when.result);
             }
             else_result.iter_mut().for_each(|other| mark(other));
+        }
+        // What is written is cast, and not the nearest DOUBLE.
+        ast::Expr::Cast { expr, data_type: DataType::Decimal(_) | DataType::Numeric(_) | DataType::Dec(_), .. } => {
+            if let Some((text, span)) = written(expr) {
+                **expr = ast::Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span });
+            }
         }
         ast::Expr::Function(function) if ALIKE.contains(&last_part(&function.name).as_str()) => {
             if let FunctionArguments::List(list) = &mut function.args {
@@ -103,8 +111,10 @@ fn written(expr: &ast::Expr) -> Option<(String, datafusion_sql::sqlparser::token
             (text, _) if text.starts_with('-') => None,
             (text, span) => Some((format!("-{text}"), span)),
         },
+        ast::Expr::UnaryOp { op: UnaryOperator::Plus, expr } => written(expr),
         ast::Expr::Value(ValueWithSpan { value: Value::Number(text, _), span }) => {
-            (text.contains('.') && decimal(text).is_some()).then(|| (text.clone(), *span))
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            (digits && text.contains('.') && text.len() > 1).then(|| (text.clone(), *span))
         }
         _ => None,
     }
@@ -122,12 +132,19 @@ fn decimal(text: &str) -> Option<ScalarValue> {
 }
 
 /// The literal that a call is: a DECIMAL, or a DOUBLE.
-fn literal(call: &Expr, as_decimal: bool) -> Option<Expr> {
-    match EXACT.within(call)? {
-        [Expr::Literal(_, _), Expr::Literal(ScalarValue::Utf8(Some(text)), _)] if as_decimal => decimal(text).map(lit),
-        [number, _] => Some(number.clone()),
+fn literal(call: &Expr, as_decimal: bool) -> Result<Option<Expr>> {
+    Ok(match EXACT.within(call) {
+        Some([_, Expr::Literal(ScalarValue::Utf8(Some(text)), _)]) if as_decimal => match decimal(text) {
+            Some(decimal) => Some(lit(decimal)),
+            None => {
+                return plan_err!(
+                    "{text} has more digits than the 38 that a DECIMAL holds: write fewer, or {text}e0 for a DOUBLE"
+                );
+            }
+        },
+        Some([number, _]) => Some(number.clone()),
         _ => None,
-    }
+    })
 }
 
 /// The expression with literals of the types that what stands beside them has in the place of calls. What is left stands beside
@@ -139,7 +156,7 @@ pub(crate) fn resolved(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr
     expr.transform_up(|mut expr| {
         let groups = beside(&mut expr);
         let any = !groups.is_empty();
-        groups.into_iter().for_each(|mut group| together(&mut group, schema));
+        groups.into_iter().try_for_each(|mut group| together(&mut group, schema))?;
         Ok(Transformed::new(expr, any, TreeNodeRecursion::Continue))
     })
 }
@@ -169,23 +186,63 @@ fn beside(expr: &mut Expr) -> Vec<Vec<&mut Expr>> {
 }
 
 /// Puts literals in the place of calls: DECIMALs where one of the others is such and none a float.
-pub(crate) fn together(all: &mut [&mut Expr], schema: &DFSchema) {
+pub(crate) fn together(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
     if !all.iter().any(|expr| EXACT.within(expr).is_some()) {
-        return;
+        return Ok(());
     }
     let others = all.iter().filter(|expr| EXACT.within(expr).is_none());
-    let Ok(types) = others.map(|expr| expr.get_type(schema)).collect::<Result<Vec<_>>>() else { return };
+    let Ok(types) = others.map(|expr| expr.get_type(schema)).collect::<Result<Vec<_>>>() else { return Ok(()) };
     let decimals = types.iter().any(|of| of.is_decimal()) && !types.iter().any(|of| of.is_floating());
     for expr in all.iter_mut() {
-        if let Some(literal) = literal(expr, decimals) {
+        if let Some(literal) = literal(expr, decimals)? {
             **expr = literal;
         }
     }
+    Ok(())
+}
+
+/// The expression with the branches of its CASEs of one type where they are numbers of several: until then its type is that of the
+/// first. DOUBLE beside anything, else a DECIMAL that holds all of them, else the widest of whole numbers.
+pub(crate) fn branches(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    let one = |mut expr: Expr| {
+        let Expr::Case(Case { when_then_expr, else_expr, .. }) = &mut expr else { return Ok(Transformed::no(expr)) };
+        let thens = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
+        let all: Vec<&mut Expr> = thens.chain(else_expr.as_deref_mut()).collect();
+        let types = all.iter().map(|expr| expr.get_type(schema)).collect::<Result<Vec<_>>>()?;
+        let Some(common) = common(all.iter().map(|expr| &**expr).zip(&types)) else { return Ok(Transformed::no(expr)) };
+        for (branch, _) in all.into_iter().zip(&types).filter(|(_, data_type)| **data_type != common) {
+            let other = std::mem::take(branch);
+            *branch = cast(other, common.clone());
+        }
+        Ok(Transformed::yes(expr))
+    };
+    Ok(expr.transform_up(one)?.data)
+}
+
+/// The type of numbers of several types; none if they are of one, or not all numbers, or too wide together.
+fn common<'a>(all: impl Iterator<Item = (&'a Expr, &'a Type)>) -> Option<Type> {
+    let all: Vec<_> = all.filter(|(_, data_type)| !data_type.is_null()).collect();
+    let (_, first) = *all.first()?;
+    if all.iter().all(|(_, data_type)| *data_type == first) || !all.iter().all(|(_, data_type)| data_type.is_numeric())
+    {
+        return None;
+    }
+    if all.iter().any(|(_, data_type)| data_type.is_floating()) {
+        return Some(Type::Float64);
+    }
+    if all.iter().all(|(_, data_type)| data_type.is_integer()) {
+        return Some(Type::Int64);
+    }
+    let digits = all.iter().map(|(expr, data_type)| digits(expr, data_type)).collect::<Option<Vec<_>>>()?;
+    let scale = digits.iter().map(|(_, scale)| *scale).max()?;
+    let whole = digits.iter().map(|(precision, scale)| i16::from(*precision) - i16::from(*scale)).max()?;
+    let precision = u8::try_from(whole + i16::from(scale)).ok().filter(|precision| (1..=38).contains(precision))?;
+    Some(Type::Decimal128(precision, scale))
 }
 
 /// The expression without calls: what is left of them are DOUBLEs.
 pub(crate) fn plain(expr: Expr) -> Result<Transformed<Expr>> {
-    expr.transform_up(|expr| match literal(&expr, false) {
+    expr.transform_up(|expr| match literal(&expr, false)? {
         Some(number) => Ok(Transformed::yes(number)),
         None => Ok(Transformed::no(expr)),
     })

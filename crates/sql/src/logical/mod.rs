@@ -6,6 +6,7 @@ pub(crate) mod compared;
 pub(crate) mod down;
 pub(crate) mod exact;
 pub(crate) mod filtered;
+pub(crate) mod grid;
 pub(crate) mod growth;
 pub(crate) mod identity;
 pub(crate) mod kept;

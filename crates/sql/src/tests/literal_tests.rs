@@ -7,6 +7,12 @@ use super::refusal_tests::not_refused;
 const REFUSALS: &[(&str, &str, &str, &str)] = &[
     ("SELECT CAST('abc' AS INT) AS x FROM bid", "", "this cast fails on every row: 'abc' is no INT", "TRY_CAST"),
     ("SELECT CAST('300' AS TINYINT) + 1 AS x FROM bid", "", "'300' is no TINYINT", "TRY_CAST"),
+    (
+        "SELECT CAST(price AS DECIMAL(10, 2)) > 1.2300000000000000000000000000000000000001 AS x FROM bid",
+        "",
+        "has more digits than the 38 that a DECIMAL holds",
+        "",
+    ),
     ("SELECT DATE '2024-02-30' AS x FROM bid", "", "'2024-02-30' is no DATE", "TRY_CAST"),
     (
         "SELECT auction FROM bid WHERE dateTime > TIMESTAMP '2024-13-01 00:00:00'",

@@ -227,7 +227,7 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     ),
     ("SELECT CAST(channel AS UUID) AS x FROM bid", "", "'UUID' is not a type", "STRING"),
     ("SELECT CAST(TIME '10:00:00' AS DATE) AS x FROM bid", "", "TIME is not cast to DATE", "DATE '2024-01-01' + "),
-    ("SELECT CAST(999.995 AS DECIMAL(5, 2)) AS x FROM bid", "", "is beyond DECIMAL(5, 2)", "TRY_CAST"),
+    ("SELECT CAST(999.995 AS DECIMAL(5, 2)) AS x FROM bid", "", "is no DECIMAL(5, 2)", "TRY_CAST"),
     // Times of day.
     ("SELECT EXTRACT(DAY FROM TIME '10:00:00') AS x FROM bid", "", "a TIME has no DAY", "HOUR, MINUTE"),
     ("SELECT FLOOR(TIME '10:00:00' TO DAY) AS x FROM bid", "", "a TIME has no DAY", "DATE '2024-01-01' + t"),
