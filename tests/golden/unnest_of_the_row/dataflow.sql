@@ -20,3 +20,8 @@ CREATE SINK literal WITH ('connector' = 'filesystem', 'path' = 'out/literal.ndjs
 SELECT x, x * 2 AS twice FROM UNNEST(ARRAY[1, 2, 3]) AS u (x) WHERE x <> 2;
 CREATE SINK one_of WITH ('connector' = 'filesystem', 'path' = 'out/one_of.ndjson', 'format' = 'json') AS
 SELECT id FROM carts WHERE id IN (SELECT x FROM UNNEST(ARRAY[2, 3]) AS u (x));
+
+-- A CASE of whole numbers of two types.
+CREATE SOURCE texts (s VARCHAR) WITH ('connector' = 'filesystem', 'path' = 'texts.ndjson', 'format' = 'json');
+CREATE SINK lengths WITH ('connector' = 'filesystem', 'path' = 'out/lengths.ndjson', 'format' = 'json') AS
+SELECT s, item FROM texts, UNNEST(ARRAY[CHAR_LENGTH(s), CASE WHEN s IS NULL THEN CHAR_LENGTH(s) ELSE 3000000000 END]) AS u (item);

@@ -17,6 +17,7 @@ use datafusion_sql::sqlparser::ast::{
     self, Join, JoinConstraint, JoinOperator, Select, Spanned, TableAlias, TableFactor, TableWithJoins,
 };
 
+use super::exact;
 use crate::parse::error::Problem;
 use crate::parse::walk::{self, Flow, Part};
 use crate::query::diagnose::placed;
@@ -152,7 +153,8 @@ fn items(
         return Err(placed(problem.hint("write UNNEST(a) AS u (x) CROSS JOIN UNNEST(b) AS v (y)")));
     };
     let array_span = array.span();
-    let items = context.sql_to_expr(array.clone(), input.schema())?;
+    // A CASE in it is of the type of all its branches already, as it will be.
+    let items = exact::branches(context.sql_to_expr(array.clone(), input.schema())?, input.schema())?;
     let columns = columns_of(&items.get_type(input.schema())?, named.as_ref(), with_ordinality);
     let columns = columns.map_err(|(what, hint)| {
         let span = if array_span.start.line == 0 { span } else { array_span };
