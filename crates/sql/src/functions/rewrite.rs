@@ -3,13 +3,14 @@
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value, ValueWithSpan,
+    FunctionArgExpr, FunctionArguments, Ident, ObjectName, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::as_text::{CUT, PAD};
 use super::fitted::FITTED;
 use super::texts::TIMES;
 use crate::parse::column_type::lengths;
+use crate::parse::made::call;
 
 /// Functions whose first argument is a unit of time as a bare word.
 const UNIT_FIRST: &[&str] = &["timestampadd", "timestampdiff"];
@@ -142,24 +143,6 @@ fn first_there(function: &mut Function) {
 
 fn rounded(name: &str, unit: &DateTimeField, time: &Expr) -> Expr {
     call(name, vec![text(&unit.to_string()), time.clone()])
-}
-
-fn call(name: &str, args: Vec<Expr>) -> Expr {
-    let arg = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.into_iter().map(arg).collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }
 
 fn text(value: &str) -> Expr {

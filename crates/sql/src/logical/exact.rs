@@ -12,12 +12,13 @@ use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion_expr::expr::{Between, Case, InList, ScalarFunction};
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Volatility, cast, lit};
 use datafusion_sql::sqlparser::ast::{
-    self, BinaryOperator, DataType, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, UnaryOperator, Value, ValueWithSpan,
+    self, BinaryOperator, DataType, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, UnaryOperator, Value,
+    ValueWithSpan,
 };
 
 use super::marker::{Marker, first};
 use crate::functions::digits;
+use crate::parse::made::call;
 use crate::parse::walk::{Flow, Part};
 use crate::syntax::refuse::last_part;
 
@@ -87,20 +88,7 @@ fn mark(expr: &mut ast::Expr) {
     let Some((text, span)) = written(expr) else { return };
     let value = |value| ast::Expr::Value(ValueWithSpan { value, span });
     let args = [Value::Number(text.clone(), false), Value::SingleQuotedString(text)].map(value);
-    *expr = ast::Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::with_span(span, EXACT.name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).to_vec(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    });
+    *expr = call(Ident::with_span(span, EXACT.name), args.to_vec());
 }
 
 /// The text of a literal with a decimal point, with its sign, and where it is.

@@ -4,8 +4,7 @@ use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion_expr::{Expr, Extension, LogicalPlan};
 use datafusion_sql::sqlparser::ast::{
-    self, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Spanned, TableAlias,
-    TableFactor,
+    self, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned, TableAlias, TableFactor,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use super::zoned;
 use crate::parse::column_type::{is_instant, is_time};
 use crate::parse::error::Problem;
 use crate::parse::interval;
+use crate::parse::made;
 use crate::query::diagnose::placed;
 use crate::syntax::refuse::last_part;
 use crate::syntax::table_function::{PARTITION_BY, window_function};
@@ -217,18 +217,7 @@ fn table(name: Ident) -> TableFactor {
         columns: Vec::new(),
         at: None,
     });
-    TableFactor::Table {
-        name: ObjectName(vec![ObjectNamePart::Identifier(name)]),
-        alias,
-        args: None,
-        with_hints: Vec::new(),
-        version: None,
-        with_ordinality: false,
-        partitions: Vec::new(),
-        json_path: None,
-        sample: None,
-        index_hints: Vec::new(),
-    }
+    made::table(name, None, alias)
 }
 
 /// The plan's error that carries a problem.

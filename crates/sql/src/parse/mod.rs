@@ -4,6 +4,7 @@ pub(crate) mod column_type;
 pub(crate) mod ddl;
 pub(crate) mod error;
 pub(crate) mod interval;
+pub(crate) mod made;
 pub(crate) mod metadata;
 pub(crate) mod setting;
 pub(crate) mod statement;

@@ -9,14 +9,14 @@ use datafusion_common::{Result, internal_err};
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    JoinConstraint, JoinOperator, ObjectName, Query, Select, Spanned, TableFactor, TableFunctionArgs, Value,
-    ValueWithSpan,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinConstraint, JoinOperator, Query,
+    Select, Spanned, TableFactor, TableFunctionArgs, Value, ValueWithSpan,
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
 use super::refuse::last_part;
 use crate::parse::error::Problem;
+use crate::parse::made::call;
 use crate::parse::token::{is_word, span_of};
 use crate::parse::walk::{self, Flow, Part};
 use highwater_core::plan::Scalar;
@@ -138,7 +138,7 @@ fn select_joins(
         let column = |key: &String| Expr::CompoundIdentifier(vec![Ident::new(&qualifier), Ident::new(key)]);
         let number = Expr::Value(ValueWithSpan { value: Value::Number(count.to_string(), false), span });
         *count += 1;
-        let marker = call([time, number].into_iter().chain(keys.iter().map(column)).collect());
+        let marker = call(NAME, [time, number].into_iter().chain(keys.iter().map(column)).collect());
         let written = std::mem::replace(condition, Expr::Nested(Box::new(marker.clone())));
         *condition = Expr::BinaryOp {
             left: Box::new(Expr::Nested(Box::new(written))),
@@ -147,20 +147,6 @@ fn select_joins(
         };
     }
     Ok(())
-}
-
-fn call(args: Vec<Expr>) -> Expr {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(NAME)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }
 
 /// The time, the number and the key columns of a marker, if that is what a conjunct is.

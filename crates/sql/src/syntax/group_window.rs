@@ -1,18 +1,16 @@
 //! The group-window form `GROUP BY k, TUMBLE(ts, INTERVAL '1' HOUR)` with `TUMBLE_START(ts, ...)`, rewritten into the
 //! table-function form. WHERE goes below the window, as it stood before the grouping.
 
-use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
-    ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr, Spanned, TableAlias, TableFactor,
-    TableFunctionArgs, TableWithJoins, WildcardAdditionalOptions,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectNamePart, Query, Select,
+    SelectItem, SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
-use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::refuse::last_part;
 use super::table_function::{PARTITION_BY, window_function};
 use crate::logical::window_node::WINDOW_COLUMNS;
 use crate::parse::error::Problem;
+use crate::parse::made;
 use crate::parse::walk::{self, Flow, Part};
 
 /// The functions that stand for a window's columns there.
@@ -81,12 +79,14 @@ fn rewrite_select(select: &mut Select) -> Result<(), Problem> {
     let mut args = vec![Expr::Subquery(Box::new(filtered(from.relation.clone(), select.selection.take())))];
     if function == "session" && !others.is_empty() {
         let keys: Vec<Expr> = others.iter().map(|expr| key(expr, &select.projection)).collect();
-        args.push(Expr::Function(function_call(PARTITION_BY, keys)));
+        args.push(made::call(PARTITION_BY, keys));
     }
     args.extend(plain_arguments(&call)?);
     let alias = alias_of(&from.relation);
-    select.from =
-        vec![TableWithJoins { relation: table_function(function, call.name.span(), args, alias), joins: Vec::new() }];
+    select.from = vec![TableWithJoins {
+        relation: made::table(Ident::with_span(call.name.span(), function), Some(args), alias),
+        joins: Vec::new(),
+    }];
 
     let span = call.name.span();
     let columns =
@@ -189,44 +189,13 @@ fn plain_arguments(call: &Function) -> Result<Vec<Expr>, Problem> {
 
 /// `(SELECT * FROM relation WHERE condition)`.
 fn filtered(relation: TableFactor, selection: Option<Expr>) -> Query {
-    let select = Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())],
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation, joins: Vec::new() }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection,
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    };
-    Query {
-        with: None,
-        body: Box::new(SetExpr::Select(Box::new(select))),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
+    let mut rows = made::empty();
+    if let SetExpr::Select(select) = rows.body.as_mut() {
+        select.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
+        select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+        select.selection = selection;
     }
+    rows
 }
 
 /// The name by which the rest of the query speaks of a relation.
@@ -242,35 +211,5 @@ fn alias_of(relation: &TableFactor) -> Option<TableAlias> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-fn function_call(name: &str, args: Vec<Expr>) -> Function {
-    let args = args.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
-    Function {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    }
-}
-
-fn table_function(name: &str, span: Span, args: Vec<Expr>, alias: Option<TableAlias>) -> TableFactor {
-    let args = args.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
-    TableFactor::Table {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident { value: name.to_owned(), quote_style: None, span })]),
-        alias,
-        args: Some(TableFunctionArgs { args, settings: None }),
-        with_hints: Vec::new(),
-        version: None,
-        with_ordinality: false,
-        partitions: Vec::new(),
-        json_path: None,
-        sample: None,
-        index_hints: Vec::new(),
     }
 }

@@ -5,14 +5,12 @@
 //! its FILTER and OVER. `x IS JSON OBJECT` becomes an operator of the rank of IS, which [`step`] makes a call. Tokens keep their
 //! places; those that are made stand where the call does.
 
-use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, UnaryOperator,
-};
+use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::table_function::{at, closing, items};
 use crate::parse::error::Problem;
+use crate::parse::made::call;
 use crate::parse::token::is_word;
 use crate::parse::walk::{Flow, Part};
 
@@ -405,22 +403,8 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
         && let Some(kind) = operator.strip_prefix(IS_JSON)
     {
         let (negated, kind) = kind.strip_prefix("not ").map_or((false, kind), |kind| (true, kind));
-        let arg = |expr: Expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
         let kind = Expr::value(datafusion_sql::sqlparser::ast::Value::SingleQuotedString(kind.to_owned()));
-        let call = Expr::Function(Function {
-            name: ObjectName::from(vec![Ident::new("is_json")]),
-            uses_odbc_syntax: false,
-            parameters: FunctionArguments::None,
-            args: FunctionArguments::List(FunctionArgumentList {
-                duplicate_treatment: None,
-                args: vec![arg(left.as_ref().clone()), arg(kind)],
-                clauses: Vec::new(),
-            }),
-            filter: None,
-            null_treatment: None,
-            over: None,
-            within_group: Vec::new(),
-        });
+        let call = call("is_json", vec![left.as_ref().clone(), kind]);
         *expr = if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call };
     }
     Flow::Continue(())

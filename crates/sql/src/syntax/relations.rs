@@ -11,8 +11,8 @@ use datafusion_sql::sqlparser::ast::{
 };
 
 use super::qualified;
-use super::row_in::empty;
 use crate::parse::error::Problem;
+use crate::parse::made::empty;
 use crate::parse::walk::{self, Flow, Part};
 use crate::query::context::Context;
 use crate::query::diagnose::placed;

@@ -6,13 +6,11 @@ use datafusion_common::{Result, internal_err};
 use datafusion_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
-    self, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
-    ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, Spanned, TableAlias, TableAliasColumnDef,
-    TableFactor, TableWithJoins,
+    self, Ident, Query, SelectItem, SetExpr, Spanned, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
 };
 
+use crate::parse::made::{call, empty};
 use crate::parse::walk::{Flow, Part};
 
 /// The name of the call.
@@ -32,7 +30,7 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
     let ast::Expr::Tuple(parts) = row.as_mut() else { return Flow::Continue(()) };
     let span = subquery.as_ref().span();
     let names: Vec<Ident> = (0..parts.len()).map(|n| Ident::with_span(span, format!("__part{n}"))).collect();
-    **row = call(std::mem::take(parts));
+    **row = call(NAME, std::mem::take(parts));
     let below = std::mem::replace(subquery.as_mut(), empty());
     **subquery = of_rows(below, names);
     Flow::Continue(())
@@ -46,71 +44,10 @@ fn of_rows(query: Query, names: Vec<Ident>) -> Query {
     let relation = TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias), sample: None };
     let mut rows = empty();
     if let SetExpr::Select(select) = rows.body.as_mut() {
-        select.projection = vec![SelectItem::ExprWithAlias { expr: call(parts), alias: Ident::new("__row") }];
+        select.projection = vec![SelectItem::ExprWithAlias { expr: call(NAME, parts), alias: Ident::new("__row") }];
         select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
     }
     rows
-}
-
-/// A SELECT of nothing.
-pub(crate) fn empty() -> Query {
-    let select = Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: Vec::new(),
-        exclude: None,
-        into: None,
-        from: Vec::new(),
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection: None,
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    };
-    Query {
-        with: None,
-        body: Box::new(SetExpr::Select(Box::new(select))),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    }
-}
-
-fn call(args: Vec<ast::Expr>) -> ast::Expr {
-    function(NAME, args)
-}
-
-/// A call of a function.
-pub(crate) fn function(name: &str, args: Vec<ast::Expr>) -> ast::Expr {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
-    ast::Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }
 
 /// The parts of a row, if that is what an expression is.

@@ -15,17 +15,15 @@ use datafusion_expr::expr::{AggregateFunction, WindowFunction};
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
-use datafusion_sql::sqlparser::ast::{
-    Cte, Ident, ObjectName, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, With,
-};
+use datafusion_sql::sqlparser::ast::{Cte, Ident, Query, SelectItem, SetExpr, TableWithJoins, With};
 
-use super::row_in::empty;
 use super::with_names::read_in;
 use crate::logical::filtered::may_fail;
 use crate::logical::identity::Fresh;
 use crate::logical::scope::projected;
 use crate::logical::unnest::outside;
 use crate::parse::error::Problem;
+use crate::parse::made::{empty, table};
 use crate::parse::walk::{self, Flow, Part};
 use crate::query;
 use crate::query::context::{Before, Context};
@@ -186,18 +184,7 @@ fn all_of(name: &Ident, with: With) -> Query {
     query.with = Some(with);
     if let SetExpr::Select(select) = query.body.as_mut() {
         select.projection = vec![SelectItem::Wildcard(Default::default())];
-        let relation = TableFactor::Table {
-            name: ObjectName::from(vec![name.clone()]),
-            alias: None,
-            args: None,
-            with_hints: Vec::new(),
-            version: None,
-            with_ordinality: false,
-            partitions: Vec::new(),
-            json_path: None,
-            sample: None,
-            index_hints: Vec::new(),
-        };
+        let relation = table(name.clone(), None, None);
         select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
     }
     query

@@ -14,8 +14,8 @@ use datafusion_sql::sqlparser::ast::{
 };
 
 use super::relations::Relations;
-use super::row_in::{empty, function};
 use crate::parse::error::Problem;
+use crate::parse::made::{call, empty};
 use crate::parse::walk::{self, Flow, Part};
 use crate::query::context::Context;
 use crate::query::diagnose::placed;
@@ -203,7 +203,7 @@ impl Using<'_> {
             });
             let expr = match join.join_operator {
                 JoinOperator::Right(_) | JoinOperator::RightOuter(_) => r,
-                JoinOperator::FullOuter(_) => function("coalesce", vec![l, r]),
+                JoinOperator::FullOuter(_) => call("coalesce", vec![l, r]),
                 _ => l,
             };
             merged.push(Visible { name: name.clone(), expr, merged: true });
