@@ -1,9 +1,10 @@
 //! The ids of stream events: where a reader of some views is, so that `Last-Event-ID` takes up exactly there.
 //!
-//! `TAG:PLACE,PLACE,...`, one place a view in the order of the request, or one for all if they are equal. A place is
+//! `TAG:PLACE,PLACE,...~CHECK`, one place a view in the order of the request, or one for all if they are equal. A place is
 //! `EPOCH`, or `EPOCH/EPOCH` (with `*` for merged changes) between a change and the closing of rows that goes with it. An
 //! epoch is `WATERMARK.TICK` in hexadecimal. `TAG:-` is "nothing whole yet". The tag is that of the request in this run of the
 //! server: ids of another view, of other options, of another run mean nothing.
+//! The check is of all before it: an id that lost its end on its way is none, and not an older place.
 
 use highwater_core::time::Epoch;
 use highwater_core::view::Place;
@@ -14,7 +15,16 @@ pub(super) fn write(tag: u64, places: &[Place]) -> String {
         [first, rest @ ..] if rest.iter().all(|place| place == first) => vec![place(first)],
         places => places.iter().map(place).collect(),
     };
-    format!("{tag:x}:{}", parts.join(","))
+    let id = format!("{tag:x}:{}", parts.join(","));
+    let check = check(&id);
+    id + "~" + &check
+}
+
+/// Four digits of all letters of an id.
+fn check(id: &str) -> String {
+    // FNV-1a, both halves of it.
+    let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{:04x}", (hash >> 16) ^ (hash & 0xffff))
 }
 
 /// The id of a reader that has nothing whole yet.
@@ -24,6 +34,10 @@ pub(super) fn nothing(tag: u64) -> String {
 
 /// The places of `views` views; `None` if the id has another tag, or is no such id.
 pub(super) fn read(tag: u64, views: usize, id: &str) -> Option<Vec<Place>> {
+    let (id, told) = id.rsplit_once('~')?;
+    if told != check(id) {
+        return None;
+    }
     let places = id.strip_prefix(&format!("{tag:x}:"))?;
     let places = places.split(',').map(read_place).collect::<Option<Vec<_>>>()?;
     match places.as_slice() {
@@ -79,6 +93,22 @@ mod tests {
     fn what_is_no_id_is_none() {
         for id in ["", "5:", "5:-", "5:1", "5:1.2/0.1", "5:x.y", "5:1.1,1.2,1.3", "5:1.1;"] {
             assert_eq!(read(5, 2, id), None, "{id}");
+            assert_eq!(read(5, 2, &format!("{id}~{}", check(id))), None, "{id}");
         }
+    }
+
+    #[test]
+    fn an_id_that_is_cut_or_has_another_letter_is_none() {
+        let places = [Epoch { watermark: 1_700_000_000_000, tick: 0x1234 }, Epoch::END].map(Place::from);
+        let id = write(0xabc, &places);
+        for end in 0..id.len() {
+            assert_eq!(read(0xabc, 2, &id[..end]), None, "{}", &id[..end]);
+            for other in ["0", "7", "f", ".", ","].into_iter().filter(|&other| other != &id[end..=end]) {
+                let id = format!("{}{other}{}", &id[..end], &id[end + 1..]);
+                assert_eq!(read(0xabc, 2, &id), None, "{id}");
+            }
+        }
+        assert_eq!(read(0xabc, 2, &format!("{id}0")), None);
+        assert_eq!(read(0xabc, 2, &id), Some(places.to_vec()));
     }
 }

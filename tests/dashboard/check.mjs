@@ -12,6 +12,7 @@ import * as cluster from "./cluster.mjs";
 import * as edited from "./edited.mjs";
 import * as hard from "./hard.mjs";
 import * as keyboard from "./keyboard.mjs";
+import * as plain from "./plain.mjs";
 import * as seenTo from "./seen.mjs";
 import * as shown from "./shown.mjs";
 
@@ -284,7 +285,7 @@ async function aThresholdEditedChangesTheAlerts(browser) {
 // What waits for ever fails.
 setTimeout(() => { console.error("the checks do not come to an end"); process.exit(1) }, 1_500_000 + SOAK_MINUTES * 60_000).unref();
 const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
-const checks = { numbersAreThoseOfTheApi, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...seenTo, ...keyboard, ...hard, ...cluster, ...edited, ...awkward, aBusyViewLeavesItResponsive };
+const checks = { numbersAreThoseOfTheApi, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...seenTo, ...keyboard, ...hard, ...cluster, ...edited, ...awkward, ...plain, aBusyViewLeavesItResponsive };
 try {
   for (const [name, check] of Object.entries(checks)) if (!chosen.length || chosen.includes(name)) await check(browser);
 } catch (error) {

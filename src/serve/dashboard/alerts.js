@@ -5,7 +5,7 @@
 import { acknowledge, acknowledged } from "./acknowledged.js";
 import { list, make, mark, say, set } from "./dom.js";
 import { ask, refused, standing, store, touch, upstream } from "./store.js";
-import { cell, clock, count, day, span } from "./text.js";
+import { blank, cell, clock, count, day, span } from "./text.js";
 
 export const title = "Alerts";
 const SHOWN = 100, SHOWN_OF_GROUP = 30;
@@ -58,7 +58,7 @@ function rules(declared) {
 /** The columns of an alert, each with its value; `times` or not. */
 export function pairs(alert, times = true) {
   const view = store.views.get(alert.view);
-  return view ? view.columns.filter(c => times || !c.time).map(c => make("span", { class: "pair" }, make("small", {}, c.name + " "), make("b", {}, cell(alert.row[c.name], c)))) : [];
+  return view ? view.columns.filter(c => times || !c.time).map(c => make("span", { class: "pair" }, make("small", {}, c.name + " "), make("b", { class: blank(alert.row[c.name]) ? "null" : null, title: cell(alert.row[c.name], c) }, cell(alert.row[c.name], c)))) : [];
 }
 
 /** Since when: by the clock; if the server does not know it (it keeps the newest ten thousand of a view), the row's own time. */
@@ -99,8 +99,8 @@ export function draw(changed) {
   const declared = [...store.views.values()].filter(view => view.info.alert);
   if (changed.has("flow")) rules(declared);
   if (changed.has("alerts") || changed.has("catalog") || changed.has("stats") || changed.has("state")) {
-    const there = standing(), fresh = store.alerts.filter(alert => !alert.struck && !acknowledged(alert)).length;
-    set(part.says, declared.length ? `${count(there)} ${there === 1 ? "stands" : "stand"}` + (there ? `, ${count(fresh)} of the newest ${count(store.alerts.filter(alert => !alert.struck).length)} not acknowledged` : "") + `: ${declared.map(view => `${view.name} (${view.info.alert})`).join(", ")}.` : "");
+    const there = standing(), fresh = store.alerts.filter(alert => !alert.struck && !acknowledged(alert)).length, known = store.alerts.filter(alert => !alert.struck).length;
+    set(part.says, declared.length ? `${count(there)} ${there === 1 ? "stands" : "stand"}` + (there ? (fresh === known ? ", not acknowledged" : `, ${count(fresh)} of the newest ${count(known)} not acknowledged`) : "") + `: ${declared.map(view => `${view.name} (${view.info.alert})`).join(", ")}.` : "");
     const shown = unseen ? store.alerts.filter(alert => !alert.struck && !acknowledged(alert)) : store.alerts;
     part.none.hidden = shown.length > 0; part.all.disabled = fresh === 0;
     set(part.none, store.heard === null ? "Not connected: what stands is not known." : declared.length ? (unseen && store.alerts.length ? "No alert that is not acknowledged." : "No alert.") : "No view declares itself an alert: CREATE MATERIALIZED VIEW name WITH ('alert' = 'high') AS SELECT …");
@@ -118,6 +118,6 @@ export function draw(changed) {
   part.whose.value = whose;
   const shown = whose ? letters.filter(letter => letter.of === whose) : letters;
   // A row that a view and a sink miss is one row, and has a letter of each.
-  set(part.total, total ? `${count(total)} ${total === 1 ? "row" : "rows"} in all; the newest ${shown.length === 1 ? "letter" : count(shown.length) + " letters"}:` : "");
+  set(part.total, total ? `${count(total)} ${total === 1 ? "row" : "rows"} in all` + (shown.length ? `; the newest ${shown.length === 1 ? "letter" : count(shown.length) + " letters"}:` : ".") : "");
   list(part.body, shown, letter => letter.key, letter => make("tr", {}, ...[letter.source, letter.reason, letter.detail.replace(/^(\d+) ms behind the watermark/, (_, ms) => `by ${span(Number(ms))}`), letter.position].map(text => make("td", {}, text)), make("td", { class: "content" }, make("code", { dir: "auto", title: letter.content }, letter.content))));
 }

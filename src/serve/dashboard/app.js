@@ -24,7 +24,8 @@ for (const [name, section] of sections) {
   at("nav").append(link);
   roots.set(name, { link, box: at("main").appendChild(make("div", { id: "section-" + name, class: "section", hidden: true })), mounted: false });
 }
-const lost = at("main").appendChild(make("section", { class: "card lost", hidden: true, role: "alert" }, make("h1"), make("p", { class: "note" })));
+const lost = make("section", { class: "card lost", hidden: true, role: "alert" }, make("h1"), make("p", { class: "note" }));
+at("main").prepend(lost);
 
 /** Says in the section's place why there is nothing. */
 function tell(head, ...words) { set(lost.firstChild, head); lost.lastChild.replaceChildren(...words); lost.hidden = false }
@@ -89,10 +90,10 @@ const words = { connecting: "connecting", live: "live", lost: "reconnecting", lo
 function state() {
   const quiet = silence(), done = store.state === "live" && store.finished;
   const is = store.state === "live" && quiet ? "stale" : done ? "done" : store.state;
-  mark(at("state"), "class", "state " + is);
   const since = quiet ? " · " + old(quiet) : "";
   // Another process of the cluster that takes nothing holds this one up.
   const held = is === "live" ? store.stats?.peers?.find(peer => peer.trouble) : null;
+  mark(at("state"), "class", "state " + (held ? "held" : is));
   at("state").title = held?.trouble ?? "";
   set(at("state").lastChild, held ? `waits for process ${held.process}` : is === "stale" ? "no news for " + old(quiet) : done ? "finished" : words[store.state] + (store.state === "live" ? "" : since));
   // What is old is grey, whatever the connection believes.

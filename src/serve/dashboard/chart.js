@@ -13,18 +13,19 @@ export function recolour() { for (const chart of charts) { chart.plot?.destroy()
 
 /** Beyond these a chart's arithmetic ends: values are drawn a power of ten smaller. */
 const FAR = 1e290, SMALLER = 1e-20;
-/** Steps for the labels of values between two bounds, however large or small. */
-const steps = (low, high) => {
+/** Steps for the labels of values between two bounds, however large or small, but none that the labels would not tell. */
+const steps = (low, high, grain) => {
   const power = Math.floor(Math.log10((high - low) / 100 || 1));
-  return [0, 1, 2, 3].flatMap(more => [1, 2, 2.5, 5].map(step => Number(`${step}e${power + more}`)));
+  const all = [0, 1, 2, 3].flatMap(more => [1, 2, 2.5, 5].map(step => Number(`${step}e${power + more}`)));
+  return grain ? [...all.filter(step => step >= grain && Math.abs(step / grain - Math.round(step / grain)) < 1e-9), grain * 10 ** Math.max(0, Math.ceil(Math.log10((high - low) / grain || 1)))] : all;
 };
 
 const utc = seconds => { const date = new Date(seconds * 1000); return new Date(date.getTime() + date.getTimezoneOffset() * 60_000) };
 
 export class Lines {
-  /** `options`: `height`, `format` of values, `label` for who cannot see it, `legend` (default true), `zero` (it is always shown), `least` seconds, `spark` (nothing but the line). */
+  /** `options`: `height`, `format` of values, `label` for who cannot see it, `legend` (default true), `grain` (what the format tells apart: labels are multiples of it), `zero` (it is always shown), `least` seconds, `spark` (nothing but the line). */
   constructor(parent, options) {
-    this.options = { height: 200, format: compact, legend: true, ...options };
+    this.options = { height: 200, format: compact, grain: options.format ? 0 : 1, legend: true, ...options };
     this.box = parent.appendChild(make("div", { class: options.spark ? "spark" : "chart", role: "img", "aria-label": options.label }));
     if (this.options.legend && !options.spark) this.legend = parent.appendChild(make("ul", { class: "legend" }));
     new ResizeObserver(() => {
@@ -62,14 +63,14 @@ export class Lines {
       axes: spark ? [{ show: false }, { show: false }] : [
         // A time at the very left would stand on the least value.
         { ...axis, grid: { show: false }, size: 26, space: 80, incrs: STEPS, values: (plot, splits, axis, space, step) => splits.map(at => plot.valToPos(at, "x") < 24 ? "" : step >= 86400 ? new Date(at * 1000).toISOString().slice(5, 10) : step >= 60 ? clock(at * 1000).slice(0, 5) : clock(at * 1000)) },
-        { ...axis, size: (plot, values) => 14 + 6.5 * Math.max(3, ...(values ?? [""]).map(value => value.length)), values: (plot, splits) => splits.map(value => format(value / this.scale)), incrs: (plot, at, low, high) => steps(low, high), space: 36 },
+        { ...axis, size: (plot, values) => 14 + 6.5 * Math.max(3, ...(values ?? [""]).map(value => value.length)), values: (plot, splits, axis, space, step) => splits.map(value => format(value / this.scale, step / this.scale)), incrs: (plot, at, low, high) => steps(low, high, this.options.grain * this.scale), space: 36 },
       ],
       series: [{}, ...series],
       hooks: spark ? {} : { draw: [plot => this.marks(plot)], setCursor: [plot => this.legendOf(plot.cursor.idx ?? null)] },
     };
   }
   range(min, max) {
-    if (min === null || min === undefined) return [0, 1];
+    if (min === null || min === undefined || min === 0 && max === 0) return [0, 10 * this.options.grain || 1];
     // Zero is shown where it is not far, or asked for: lengths can then be compared.
     const low = min >= 0 && (this.options.zero || min < 0.6 * max) ? 0 : min, high = max <= 0 && max > 0.6 * min ? 0 : max, pad = (high - low || Math.abs(high) || 1) * 0.08;
     return [low === 0 ? 0 : low - pad, high === 0 && low < 0 ? 0 : high + pad];
@@ -116,10 +117,11 @@ export class Lines {
   legendOf(index) {
     if (!this.legend) return;
     const last = values => { for (let i = values.length - 1; i >= 0; i--) if (values[i] !== null && values[i] !== undefined) return values[i]; return null };
-    list(this.legend, this.series, one => one.label, one => {
-      const item = make("li", {}, make("i", { "aria-hidden": "true" }), make("span"), make("b"));
-      return item;
-    }, (item, one) => {
+    const long = this.x.length > 1 && this.x.at(-1) - this.x[0] > 86_400;
+    // Of which time the values are, when they are not the newest.
+    const at = index === null || this.x[index] === undefined ? [] : [{ label: "\0when", text: (long ? new Date(this.x[index] * 1000).toISOString().slice(0, 11).replace("T", " ") : "") + clock(this.x[index] * 1000) }];
+    list(this.legend, [...this.series, ...at], one => one.label, one => one.text ? make("li", { class: "when" }, make("span")) : make("li", {}, make("i", { "aria-hidden": "true" }), make("span"), make("b")), (item, one) => {
+      if (one.text) return set(item.firstChild, one.text);
       if (item.children[0].hue !== one.colour) { item.children[0].hue = one.colour; item.children[0].style.background = `var(--${one.colour})` }
       set(item.children[1], one.label); mark(item.children[1], "title", one.label.length > 24 ? one.label : null);
       const value = index === null ? last(one.values) : one.values[index];

@@ -22,7 +22,9 @@ export function set(element, text) {
 
 /** Sets an attribute; touches the page only if it changes. */
 export function mark(element, name, value) {
-  const text = value === null || value === undefined || value === false ? null : value === true ? "" : String(value);
+  // Of aria's states "false" is said, not left out.
+  const said = typeof value === "boolean" && name.startsWith("aria-");
+  const text = said ? String(value) : value === null || value === undefined || value === false ? null : value === true ? "" : String(value);
   if (element.getAttribute(name) === text) return;
   if (text === null) element.removeAttribute(name); else element.setAttribute(name, text);
 }
@@ -43,6 +45,12 @@ export function list(parent, items, keyOf, create, update) {
   }
   // What is moved loses the keyboard; who uses it does not.
   if (busy !== document.activeElement && parent.contains(busy)) busy.focus({ preventScroll: true });
+}
+
+/** Acts when an element gets another width. */
+export function resized(element, act) {
+  let width = null;
+  new ResizeObserver(() => { const now = element.clientWidth; if (now > 0 && now !== width) { if (width !== null) act(); width = now } }).observe(element);
 }
 
 /** Copies text, and says so on the button that asked. */

@@ -3,9 +3,9 @@
 // its rates, how busy it is, what it keeps, and how uneven its workers are. The busiest operator and a stalled source stand out.
 
 import { Lines, bars } from "./chart.js";
-import { list, make, mark, set } from "./dom.js";
+import { list, make, mark, resized, set } from "./dom.js";
 import { operators } from "./past.js";
-import { store } from "./store.js";
+import { store, touch } from "./store.js";
 import { compact, count, percent, rate, size } from "./text.js";
 
 export const title = "Dataflow";
@@ -20,6 +20,7 @@ export function mount(root) {
   body = make("tbody");
   // Escape leaves the chosen operator, and leads back to it in the graph.
   root.addEventListener("keydown", event => { if (event.key === "Escape" && picked !== null) { nodes.get(picked)?.focus(); choose(picked) } });
+  resized(box, () => { shape = ""; touch("flow") });
   root.append(make("h1", { class: "unseen" }, "Dataflow"), make("section", { class: "card", "aria-label": "Graph" }, words, box, detail),
     make("section", { class: "card", "aria-label": "Operators" }, make("h2", {}, "Operators, busiest first"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Operators as a table" },
       make("table", { class: "operators" }, make("thead", {}, make("tr", {}, ...[["operator"], ["of"], ["busy", "n"], ["skew", "n"], ["rows/s in", "n"], ["rows/s out", "n"], ["rows in", "n"], ["rows out", "n"], ["state rows", "n"], ["state bytes", "n"], ["watermark", "n"], ["place"]].map(([text, cls]) => make("th", { scope: "col", class: cls }, text)))), body))));
@@ -36,6 +37,11 @@ function wordOf(node) {
 }
 /** The clause without the words that the operator is called by. */
 const clauseOf = node => node.kind === "map" && !(wordOf(node) === "WHERE" ? /^(WHERE|HAVING)\b/i : /^(SELECT|WHERE|HAVING)\b/i).test(node.origins[0]?.sql ?? "") ? null : node.origins[0]?.sql.replace(/^(SELECT DISTINCT|SELECT|WHERE|HAVING|GROUP BY|JOIN|UNION( ALL)?|TUMBLE|HOP|CUMULATE|ORDER BY)\b\s*/i, "") || null;
+/** The operator in words: its kind, then its clause, where that does not say it. */
+const saidOf = (one, most) => fit(one.origins.length && !named(one) && new RegExp(`^${one.word}\\b`, "i").test(one.name) ? one.name : `${one.word} ${one.name}`, most);
+const named = one => ["source", "table", "view", "sink"].includes(one.kind);
+/** Without a key all rows are of one worker: that is no fault of the rows. */
+const uneven = one => one.skew >= 2 && one.word !== "AGGREGATE";
 const placeOf = one => one.origins.length ? `${one.origins[0].file.split("/").at(-1)}:${one.origins[0].line}:${one.origins[0].column}` : "";
 const ofWhom = one => one.origins[0]?.of ?? one.serves[0] ?? "";
 
@@ -70,7 +76,7 @@ function layers(all) {
 
 function lay(all) {
   const { place, wide, tall, columns } = layers(all);
-  const width = wide * (W + GAP_X) - GAP_X + 4, height = tall * (H + GAP_Y) - GAP_Y + 4;
+  const width = Math.max(0, wide * (W + GAP_X) - GAP_X) + 4, height = tall * (H + GAP_Y) - GAP_Y + 4;
   // A graph that is a little too wide is drawn a little smaller; beyond that it scrolls.
   const scale = Math.max(0.75, Math.min(1, (box.clientWidth - 32) / width));
   for (const [name, value] of [["viewBox", `0 0 ${width} ${height}`], ["width", width * scale], ["height", height * scale]]) mark(svg, name, value);
@@ -124,13 +130,13 @@ export function draw(changed) {
   if (!changed.has("flow") || !store.flow) return;
   const all = latest = build(store.flow), next = JSON.stringify([...all.values()].map(one => [one.key, one.inputs]));
   if (next !== shape) { shape = next; lay(all) }
-  let busiest = null, most = 1, stuck = null, uneven = null;
-  for (const one of all.values()) { if (one.busy !== null && (!busiest || one.busy > busiest.busy)) busiest = one; most = Math.max(most, one.rateOut ?? 0); if (stalled(one)) stuck = one; if (one.skew >= 2 && (!uneven || one.skew > uneven.skew)) uneven = one }
+  let busiest = null, most = 1, stuck = null, skewed = null;
+  for (const one of all.values()) { if (one.busy !== null && (!busiest || one.busy > busiest.busy)) busiest = one; most = Math.max(most, one.rateOut ?? 0); if (stalled(one)) stuck = one; if (uneven(one) && (!skewed || one.skew > skewed.skew)) skewed = one }
   for (const one of all.values()) {
     const element = nodes.get(one.key), { parts } = element;
     const mood = stalled(one) ? "stalled" : one.busy >= 0.8 ? "hot" : one === busiest && one.busy > 0.2 ? "warm" : "";
     mark(element, "class", `node ${one.kind} ${mood}${picked === one.key ? " picked" : ""}`);
-    setFit(parts.kind, ["source", "table", "view", "sink"].includes(one.kind) ? one.word : `${one.word} · ${ofWhom(one)}`, W - 24 - (one.busy === null ? 0 : 48)); setFit(parts.name, one.name, W - 24);
+    setFit(parts.kind, named(one) ? one.word : `${one.word} · ${ofWhom(one)}`, W - 24 - (one.busy === null ? 0 : 48)); setFit(parts.name, one.name, W - 24);
     set(parts.busy, one.busy === null ? "" : percent(one.busy));
     set(parts.rate, stalled(one) ? "no rows" : one.rate === null ? "" : `${rate(one.rate)} rows/s`);
     set(parts.state, one.stateRows ? `${compact(one.stateRows)} kept` : "");
@@ -141,11 +147,13 @@ export function draw(changed) {
     const flow = all.get(from)?.rateOut ?? 0;
     mark(path, "stroke-width", (1 + 5 * Math.sqrt(flow / most)).toFixed(1)); mark(path, "class", flow > 0 ? "flowing" : null);
   }
-  set(words, (busiest?.busy > 0 ? `Busiest: ${busiest.word} ${fit(busiest.name, 40)}${busiest.origins.length && ofWhom(busiest) !== busiest.name ? " of " + ofWhom(busiest) : ""} at ${percent(busiest.busy)} of a core.` : "Nothing is busy.") + (uneven ? ` Most uneven: ${uneven.word} ${fit(uneven.name, 30)}, one worker has ${uneven.skew.toFixed(1)} times the mean.` : "") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
+  box.hidden = body.closest("section").hidden = all.size === 0;
+  if (all.size === 0) return set(words, "This dataflow has no operators.");
+  set(words, (busiest?.busy > 0 ? `Busiest: ${saidOf(busiest, 48)}${busiest.origins.length && ofWhom(busiest) !== busiest.name ? " of " + ofWhom(busiest) : ""} at ${percent(busiest.busy)} of a core.` : "Nothing is busy.") + (skewed ? ` Most uneven: ${saidOf(skewed, 40)}: one worker has ${skewed.skew.toFixed(1)} times the mean.` : "") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
   list(body, [...all.values()].sort((a, b) => (b.busy ?? 0) - (a.busy ?? 0) || (b.rowsIn ?? 0) - (a.rowsIn ?? 0)), one => one.key, one => make("tr", {}, make("th", { scope: "row" }), make("td"), ...Array.from({ length: 9 }, () => make("td", { class: "n" })), make("td")), (row, one) => {
     const cells = row.children, known = (value, show) => value === null || value === undefined ? "–" : show(value);
-    set(cells[0], fit(`${one.word} ${one.name}`, 56)); mark(cells[0], "title", one.does); set(cells[1], ofWhom(one));
-    set(cells[2], known(one.busy, percent)); set(cells[3], known(one.skew, skew => skew.toFixed(1) + "×")); mark(cells[3], "class", one.skew >= 2 ? "n warn" : "n"); set(cells[4], known(one.rate, rate)); set(cells[5], known(one.rateOut, rate));
+    set(cells[0], saidOf(one, 56)); mark(cells[0], "title", one.does); set(cells[1], ofWhom(one)); mark(cells[1], "title", ofWhom(one));
+    set(cells[2], known(one.busy, percent)); set(cells[3], known(one.skew, skew => skew.toFixed(1) + "×")); mark(cells[3], "class", uneven(one) ? "n warn" : "n"); set(cells[4], known(one.rate, rate)); set(cells[5], known(one.rateOut, rate));
     set(cells[6], known(one.rowsIn, count)); set(cells[7], known(one.rowsOut, count)); set(cells[8], known(one.stateRows || null, count)); set(cells[9], known(one.stateBytes || null, size));
     set(cells[10], reached(one, 21)); set(cells[11], placeOf(one));
   });
@@ -166,8 +174,8 @@ function describe() {
     detail.shown = one.key;
     const views = one.serves.flatMap((name, at) => [at ? ", " : "", store.views.has(name) ? make("a", { href: "#views/" + encodeURIComponent(name) }, name) : name]);
     detail.parts = make("ol", { class: "bars" });
-    const charts = make("div", { class: "halves" }), chart = label => { const box = charts.appendChild(make("div", {}, make("h3", {}, label))); return new Lines(box, { height: 120, label, zero: true, least: 60, legend: false, format: label === "Busy" ? percent : compact }) };
-    detail.replaceChildren(make("h3", {}, `${one.word} ${fit(one.name, 80)}`),
+    const charts = make("div", { class: "halves" }), chart = label => { const box = charts.appendChild(make("div", {}, make("h3", {}, label))); return new Lines(box, { height: 120, label, zero: true, least: 60, legend: false, format: label === "Busy" ? percent : compact, grain: label === "Busy" ? 0.001 : 1 }) };
+    detail.replaceChildren(make("h3", {}, saidOf(one, 88)),
       ...one.origins.map(origin => make("div", { class: "codeline" }, make("code", {}, origin.sql), make("span", { class: "note" }, `${origin.of}, ${origin.file}:${origin.line}:${origin.column}`))),
       make("p", { class: "note" }, "For ", ...views, "."), make("p", {}, one.does), make("ul", {}, ...one.known.split(" | ").filter(Boolean).map(text => make("li", {}, text))), ...(one.parts.length ? [make("h3", {}, "By worker"), detail.parts] : []), charts);
     const busy = ["source", "view", "sink"].includes(one.kind) ? null : chart("Busy");

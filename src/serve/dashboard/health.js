@@ -33,8 +33,9 @@ export function mount(root) {
 
   const grid = root.appendChild(make("div", { class: "halves" }));
   const card = (label, options) => new Lines(grid.appendChild(make("section", { class: "card" }, make("h2", {}, label))), { height: 190, label, zero: true, least: 60, ...options });
-  part.rates = card("Events per second, by source", { format: rate });
-  part.lags = card("Watermark lag, by source", { format: span });
+  part.rates = card("Events per second, by source", { format: rate, grain: 0.1 });
+  part.lags = card("Watermark lag, by source", { format: span, grain: 0.1 });
+  part.bySource = grid;
 
   const table = (into, label, heads, caption) => {
     const body = make("tbody");
@@ -51,6 +52,8 @@ export function mount(root) {
   part.processes = table(more, "Processes", [["process"], ["address"], ["state"]], "The processes of the cluster");
   part.clients = table(more, "Clients and limits", [["what"], ["now", "n"], ["limit", "n"], ["share"]], "Who is there, and how many may be");
   part.refusals = table(more, "Refusals", [["kind"], ["count", "n"]], "What was refused since the start");
+  // Nothing stands here until it is known.
+  for (const name of ["sinks", "workers", "processes", "clients", "refusals"]) part[name].card.hidden = true;
   part.none = part.refusals.card.appendChild(make("p", { class: "note" }));
 }
 
@@ -101,20 +104,22 @@ function figures(stats) {
   const cores = now("processor"), memory = now("memory");
   set(part.memory, memory === null ? "–" : size(memory)); set(part.memoryNote, "resident");
   set(part.processor, cores === null ? "–" : percent(cores)); set(part.processorNote, vitals ? `of a core; there ${vitals.process.cores === 1 ? "is 1" : "are " + vitals.process.cores}` : "of a core");
-  set(part.mark, `views as of ${watermark(stats.as_of)}`);
+  set(part.mark, store.views.size ? `views as of ${watermark(stats.as_of)}` : "");
 
   const from = part.range.value === "day" && day?.t.length ? day : past, t = from.t, named = stats.sources.slice(0, 8).map(one => one.name);
   const worstLag = () => { const all = named.map(name => from.values("source", name, "lag")); return t.map((_, at) => all.reduce((most, one) => one[at] === null ? most : Math.max(most ?? 0, one[at]), null)) };
   for (const [name, spark] of part.sparks) spark.show(t, [{ label: name, colour: "accent", values: name === "lag" ? worstLag() : from.values("engine", null, name), fill: true, width: 1.5 }]);
   const lines = measure => named.map((name, at) => ({ label: name, colour: "hue-" + (at + 1), fill: named.length === 1, values: from.values("source", name, measure) }));
+  part.bySource.hidden = named.length === 0;
   part.rates.show(t, lines("rows_per_second")); part.lags.show(t, lines("lag"));
   part.rates.label(`Events per second by source: ${named.map(name => `${name} ${rate(past.newest("source", name, "rows_per_second") ?? 0)}`).join(", ")}`);
 }
 
 function sources(stats) {
+  part.sources.card.hidden = stats.sources.length === 0;
   list(part.sources, stats.sources, one => one.name, one => {
     const row = line("badge", "n", "n", "n", "n", "queue", "n", "n", "");
-    row.firstChild.append(make("a", { href: "#time" }, one.name));
+    row.firstChild.append(make("a", { href: "#time", title: one.name }, one.name));
     return row;
   }, (row, one) => {
     const about = store.sources.find(source => source.name === one.name), state = vitals?.sources.find(source => source.name === one.name), cells = row.children;
@@ -131,7 +136,8 @@ function sources(stats) {
 }
 
 function views() {
-  list(part.views, [...store.views.values()], view => view.name, view => { const row = line("n", "n", "n", "n"); row.firstChild.append(make("a", { href: "#views/" + encodeURIComponent(view.name) }, view.name)); return row }, (row, view) => {
+  part.views.card.hidden = store.views.size === 0;
+  list(part.views, [...store.views.values()], view => view.name, view => { const row = line("n", "n", "n", "n"); row.firstChild.append(make("a", { href: "#views/" + encodeURIComponent(view.name), title: view.name }, view.name)); return row }, (row, view) => {
     const cells = row.children, open = store.open.get(view.name);
     set(cells[1], count(view.total)); set(cells[2], view.paged ? "–" : rate(view.rate)); set(cells[3], open === undefined ? "–" : count(open)); set(cells[4], watermark(view.asOf));
   });
@@ -142,17 +148,18 @@ function health() {
   const { process: of, clients } = vitals, seconds = before ? vitals.uptime_seconds - before.uptime_seconds : 0;
   set(part.state, vitals.status); mark(part.state, "class", "badge " + (vitals.status === "ok" ? "live" : "bad"));
   set(part.says, [`Highwater ${vitals.version}` + (vitals.commit === "unknown" ? "" : ` (${vitals.commit.slice(0, 9)})`), `up for ${span(1000 * vitals.uptime_seconds)}`, `the engine is ${vitals.engine}`, vitals.error ? "" : vitals.not_ready, of.threads ? some(of.threads, "thread", "threads") : "", vitals.error].filter(Boolean).join(" · "));
-  part.sinks.card.hidden = vitals.sinks.length === 0;
+  part.sinks.card.hidden = vitals.sinks.length === 0; part.processes.card.hidden = part.clients.card.hidden = part.refusals.card.hidden = false;
   list(part.sinks, vitals.sinks, one => one.name, () => line("", "badge", "n", "n", "n", ""), (row, one) => {
     const [name, connector, state, rows, waiting, retries, reason] = row.children;
-    set(name, one.name); set(connector, one.connector); badge(state, one.state, one.state === "retrying" || one.state === "failed"); set(rows, count(one.rows)); set(waiting, count(one.waiting)); set(retries, count(one.retries));
+    set(name, one.name); mark(name, "title", one.name); set(connector, one.connector); badge(state, one.state, one.state === "retrying" || one.state === "failed"); set(rows, count(one.rows)); set(waiting, count(one.waiting)); set(retries, count(one.retries));
     set(reason, why(one));
   });
+  part.workers.card.hidden = vitals.workers.length === 0;
   list(part.workers, vitals.workers, one => one.worker, () => line("queue", "n"), (row, one) => {
     const then = before?.workers.find(other => other.worker === one.worker), busy = then && seconds > 0 ? Math.max(0, one.cpu_seconds - then.cpu_seconds) / seconds : 0;
     set(row.children[0], String(one.worker)); fill(row.children[1].firstChild, busy); set(row.children[1].lastChild, percent(busy)); set(row.children[2], span(1000 * one.cpu_seconds));
   });
-  list(part.processes, vitals.processes, one => one.process, () => line("", "badge"), (row, one) => { set(row.children[0], String(one.process)); set(row.children[1], one.address || "alone"); badge(row.children[2], one.state, one.state === "gone" || one.state === "left") });
+  list(part.processes, vitals.processes, one => one.process, () => line("", "badge"), (row, one) => { set(row.children[0], String(one.process)); set(row.children[1], one.address || "alone"); badge(row.children[2], one.state, ["gone", "left", "stalled"].includes(one.state)) });
   const limits = [["connections", clients.connections, clients.connections_limit], ["streams", clients.sse + clients.websocket, clients.streams_limit], ["sockets that bring rows", clients.ingest_websocket, null], ["descriptors", of.open_descriptors, of.descriptors_limit],
     ...vitals.buffers.map(one => ["bytes of " + one.name, one.bytes, one.capacity_bytes])];
   list(part.clients, limits, one => one[0], () => line("n", "n", "queue"), (row, [name, now, limit]) => {

@@ -6,6 +6,8 @@ export const KEPT = 20_000;        // rows kept of a view: beyond, closed ones m
 export const WHOLE = 50_000;       // views with more rows are not followed: their rows are asked for instead
 
 export const isTime = type => type.startsWith("TIMESTAMP");
+/** Numbers that name something: to add or draw them would mean nothing, and their digits are not in groups. */
+const NAMES = /(^|_)(id|ids|key|uuid|guid|hash|code|no|nr|zip|plz|port|year|month|day|hour|seq|sequence|offset|partition|lsn)$|[a-z](Id|Key|Code)$|^(auction|bidder|seller|category)$/;
 
 /** A row that changes may stand beside its old form for the length of one event. */
 export class View {
@@ -16,7 +18,7 @@ export class View {
   about(about) {
     this.info = about; this.name = about.name;
     this.paged = about.rows > WHOLE && !about.alert;
-    this.columns = about.columns.map(c => ({ ...c, time: isTime(c.type) }));
+    this.columns = about.columns.map(c => ({ ...c, time: isTime(c.type), names: NAMES.test(c.name), key: Boolean(about.key?.includes(c.name)) }));
     const times = this.columns.filter(c => c.time).map(c => c.name);
     this.newest = times.find(n => n === "window_end") || times.find(n => /_end$/.test(n)) || times.at(-1);
     this.key = about.key || about.columns.map(c => c.name);

@@ -18,19 +18,17 @@ const BINS = 24;
 
 export const KINDS = ["lines", "bars", "distribution", "number"];
 
-/** Numbers that name something: to add or draw them would mean nothing. */
-const NAMES = /(^|_)(id|ids|key|uuid|guid|hash|code|no|nr|zip|plz|port|year|month|day|hour|seq|sequence|offset|partition|lsn)$|[a-z](Id|Key|Code)$/;
-const NAMES_TOO = /^(auction|bidder|seller|category)$/;
 /** Columns that say what is measured. */
 const MEASURED = /^(kind|metric|unit|units|measure|measurement|quantity|currency|type|sensor_type)$/i;
 
 /** The columns that can be drawn. */
-export const measures = view => view.columns.filter(c => isNumber(c.type) && !(view.info.key ?? []).includes(c.name) && !NAMES.test(c.name) && !NAMES_TOO.test(c.name)).map(c => c.name);
+export const measures = view => view.columns.filter(c => isNumber(c.type) && !c.key && !c.names).map(c => c.name);
 /** The columns that tell rows apart, besides their times. */
 export const labels = view => view.info.key
   ? view.key.filter(name => !view.columns.find(c => c.name === name)?.time)
-  : view.columns.filter(c => !c.time && (!isNumber(c.type) || NAMES.test(c.name) || NAMES_TOO.test(c.name))).map(c => c.name);
-const textOf = value => value === null || value === undefined ? "NULL" : value === "" ? "“”" : isolated(String(value));
+  : view.columns.filter(c => !c.time && (!isNumber(c.type) || c.names)).map(c => c.name);
+// A text that looks like NULL, or like the empty text, is in quotes: another key is another label.
+const textOf = value => value === null || value === undefined ? "NULL" : /^“*(NULL)?”*$/.test(value) ? `“${value}”` : isolated(String(value));
 export const labelOf = names => row => names.map(name => textOf(row[name])).join(" · ");
 export const kinds = view => { const any = measures(view).length > 0; return !any ? [] : view.info.key?.length === 0 ? ["number"] : [...(timed(view) ? ["lines"] : []), "bars", "distribution"] };
 const timed = view => Boolean(view.newest);
@@ -44,7 +42,7 @@ export function facetOf(view, value, by) {
 }
 
 /** Of which rows a picture is, if not of all. */
-export const partly = (view, picture) => view.whole || picture.exact ? "" : picture.told !== null ? (picture.told < SAMPLE ? "" : `of the ${view.newest ? "newest" : "first"} ${count(picture.told)} rows that fit`) : view.newest ? `of the newest ${count(view.rows.size)} rows` : view.paged ? `of the first ${count(view.rows.size)} rows by key` : `of ${count(view.rows.size)} of ${count(view.total)} rows`;
+export const partly = (view, picture) => view.whole || picture.exact || picture.bare ? "" : picture.told !== null ? (picture.told < SAMPLE ? "" : `of the ${view.newest ? "newest" : "first"} ${count(picture.told)} rows that fit`) : view.newest ? `of the newest ${count(view.rows.size)} rows` : view.paged ? `of the first ${count(view.rows.size)} rows by key` : `of ${count(view.rows.size)} of ${count(view.total)} rows`;
 
 /** The chart that the view asks for (`WITH ('chart' = ...)`), or what fits. */
 export function best(view) {
@@ -90,19 +88,21 @@ export class Picture {
     for (const { row } of chosen) { const key = label(row); if (!known.has(key)) { known.add(key); this.all.push(key) } }
     if (keys) chosen = chosen.filter(({ row }) => keys.has(label(row)));
     const kind = kinds(view).includes(want.kind) ? want.kind : this.fitting(view, keys ? keys.size : known.size);
-    this.kind = kind; this.exact = false;
+    this.kind = kind; this.exact = this.bare = false;
     this.lines.hidden = kind !== "lines"; this.bars.hidden = kind !== "bars"; this.bins.hidden = kind !== "distribution"; this.big.hidden = kind !== "number";
     if (kind === "lines") this.overTime(view, chosen, label, value, keys);
     else if (kind === "bars") this.highest(view, this.ranked(view, want, value, chosen, wanted) ?? chosen, label, value);
     else if (kind === "distribution") this.spread(view, chosen, value);
     else if (kind === "number") this.figure(view, chosen, value);
     else this.words = "";
+    // Axes without anything on them would say something.
+    if (this.bare) { this.lines.hidden = this.bars.hidden = this.bins.hidden = true; this.words = chosen.length ? "No row has a value to draw." : view.total && (keys || fits || want.closed) ? "No row fits." : store.finished ? "No rows." : "No rows yet." }
     if (this.shown) this.words = `${facet}: ${this.shown}` + (this.words ? " · " + this.words : "");
   }
 
   /** The rows with the highest values of a view whose rows are not all here. Where each key's newest counts, those are the newest. */
-  ranked(view, want, value, chosen, { equal, words }) {
-    if (view.whole || series(view) || want.keys) return null;
+  ranked(view, want, value, chosen, { equal, words, unknown }) {
+    if (unknown !== null || view.whole || series(view) || want.keys) return null;
     const facet = this.shown === null ? [] : [[this.facet, String(chosen[0].row[this.facet])]];
     const entries = ranking(view, value, { equal: [...equal, ...facet], words });
     this.exact = entries !== null;
@@ -131,6 +131,7 @@ export class Picture {
     const rest = all.filter(group => !stay.includes(group.key)).sort((a, b) => b.y - a.y).map(group => group.key);
     const keys = [...stay, ...rest].slice(0, this.tall ? LINES : 6);
     this.held = { view, value, shown: this.shown, chosen: chosen?.size, keys };
+    this.bare = all.length === 0;
     const times = new Set();
     for (const key of keys) for (const [t] of groups.get(key).points) times.add(t);
     const room = Math.min(POINTS, Math.max(24, Math.floor(this.lines.clientWidth / POINT_PX)));
@@ -140,7 +141,7 @@ export class Picture {
       for (const [t, y, status] of groups.get(key).points) { const i = place.get(t); if (i !== undefined) { values[i] = y; statuses[i] = status } }
       return { label: key || value, colour: "hue-" + (at + 1), values, statuses };
     });
-    this.plot.options.format = number;
+    Object.assign(this.plot.options, { format: number, grain: 0 });
     this.plot.show(x, drawn, { watermark: store.finished ? null : view.asOf?.watermark_ms ? view.asOf.watermark_ms / 1000 : null });
     const standing = status => entries.reduce((sum, entry) => sum + (entry.status === status), 0), open = standing("open"), amended = standing("amended");
     this.words = [all.length > keys.length && `${keys.length} of ${count(all.length)} keys`, open && `hollow: ${count(open)} open`, amended && `ringed: ${count(amended)} amended`].filter(Boolean).join(" · ");
@@ -156,6 +157,7 @@ export class Picture {
       if (!there || (follows ? entry.row[by] > there.entry.row[by] : y > there.y)) newest.set(key, { key, y, entry });
     }
     const sorted = [...newest.values()].sort((a, b) => b.y - a.y || (a.key < b.key ? -1 : 1)).slice(0, this.tall ? BARS : 8);
+    this.bare = sorted.length === 0;
     bars(this.bars, sorted.map(({ key, y, entry }) => ({ name: key || value, value: y, text: number(y), status: view.info.closes ? entry.status : "final" })));
     const standing = status => view.info.closes ? sorted.reduce((sum, { entry }) => sum + (entry.status === status), 0) : 0, open = standing("open"), amended = standing("amended");
     const of = this.exact ? this.told ?? view.total : newest.size;
@@ -166,7 +168,7 @@ export class Picture {
     const numbers = [];
     for (const { row } of entries) { const y = Number(row[value]); if (row[value] !== null && Number.isFinite(y)) numbers.push(y) }
     const values = Float64Array.from(numbers);
-    if (values.length === 0) { columns(this.bins, []); this.words = ""; return }
+    if (values.length === 0) { this.bare = true; return }
     values.sort();
     const at = share => values[Math.min(values.length - 1, Math.floor(share * values.length))];
     // The highest hundredth is one bin: a few far off do not flatten the rest.
@@ -177,7 +179,7 @@ export class Picture {
     const bins = edges.map(() => 0), of = one => Math.min(bins.length - 1, Math.max(0, Math.floor((one - from) / width)));
     for (const one of values) bins[of(one)]++;
     const step = Math.ceil(edges.length / (this.tall ? 8 : 5));
-    columns(this.bins, edges.map((edge, i) => ({ label: i % step ? "\u200b".repeat(i + 1) : number(edge), value: bins[i], title: `${number(edge)} to ${i === edges.length - 1 && high < values.at(-1) ? number(values.at(-1)) : number(edge + width)}: ${count(bins[i])} rows` })));
+    columns(this.bins, edges.map((edge, i) => ({ label: i % step ? "\u200b".repeat(i + 1) : number(edge, width), value: bins[i], title: `${number(edge)} to ${i === edges.length - 1 && high < values.at(-1) ? number(values.at(-1)) : number(edge + width)}: ${count(bins[i])} rows` })));
     this.words = `median ${number(at(0.5))} · p99 ${number(at(0.99))} · max ${number(values.at(-1))}`;
     mark(this.bins, "aria-label", `Distribution of ${value} of ${count(values.length)} rows: ${this.words}`);
   }

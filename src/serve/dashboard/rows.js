@@ -3,7 +3,7 @@
 
 import { list, make, mark, set } from "./dom.js";
 import { ask, store, touch } from "./store.js";
-import { blank, cell, count, isNumber } from "./text.js";
+import { blank, cell, count, isNumber, some } from "./text.js";
 
 const SHOWN = 100;         // rows drawn
 const GLOWING = 500;       // changes a second, beyond which nothing glows
@@ -52,7 +52,7 @@ export class Rows {
     this.view = view; this.order = null; this.text = ""; this.fresh = true; this.page = null; this.wrong = null;
     this.body.replaceChildren(); this.body.held = new Map(); this.head.replaceChildren();
     this.forget();
-    view.columns.forEach(c => this.head.append(make("th", { scope: "col", class: isNumber(c.type) ? "n" : "", "data-column": c.name }, make("button", { type: "button", title: c.type, onclick: () => this.sort(c.name) }, c.name))));
+    view.columns.forEach(c => this.head.append(make("th", { scope: "col", class: isNumber(c.type) ? "n" : "", "data-column": c.name }, make("button", { type: "button", title: c.name.length > 24 ? `${c.name}, ${c.type}` : c.type, onclick: () => this.sort(c.name) }, c.name))));
     this.head.append(make("th", { scope: "col" }, "status"));
     mark(this.scroll, "aria-label", "Rows of " + view.name);
   }
@@ -96,7 +96,7 @@ export class Rows {
       const total = view.total;
       this.empty.hidden = rows.length > 0; this.scroll.hidden = rows.length === 0;
       set(this.empty, total > 0 ? "No row fits the filter." : store.finished ? "No rows." : "No rows yet.");
-      set(this.total, fitting === 0 ? "" : (fitting > rows.length || fits ? `${count(rows.length)} of ` : "") + `${count(fits ? fitting : total)} ${total === 1 ? "row" : "rows"}` + (fits ? ` that fit, of ${count(total)}` : "") + (this.order || !view.newest || total < 2 ? "" : ", newest first"));
+      set(this.total, fitting === 0 ? "" : (fitting > rows.length ? `${count(rows.length)} of ` : "") + this.many(fits, fitting, total));
       this.back.hidden = this.on.hidden = true;
     } else {
       this.fetch();
@@ -105,13 +105,16 @@ export class Rows {
       const none = !page || page.rows.length === 0;
       this.empty.hidden = !none; this.scroll.hidden = none;
       set(this.empty, this.wrong ?? (!page ? "Asking the server …" : fits ? "No row fits the filter." : "No rows."));
-      set(this.total, none ? "" : `${count(at + 1)} to ${count(at + page.rows.length)} of ${count(page.total)} rows` + (fits ? ` that fit, of ${count(view.total)}` : "") + (this.order ? "" : view.newest ? ", newest first" : ""));
+      set(this.total, none ? "" : (page.total > page.rows.length ? `${count(at + 1)} to ${count(at + page.rows.length)} of ` : "") + this.many(fits, page.total, view.total));
       this.back.hidden = this.on.hidden = none && this.pages.length === 1;
       this.back.disabled = this.pages.length === 1; this.on.disabled = !page?.next || page.of !== this.asking;
     }
     this.fresh = false;
     return fits;
   }
+
+  /** How many rows, or how many fit, and in which order they stand. */
+  many(fits, fitting, total) { return some(fitting, "row", "rows") + (fits ? ` that ${fitting === 1 ? "fits" : "fit"}, of ${count(total)}` : "") + (this.order || !this.view.newest || fitting < 2 ? "" : ", newest first") }
 
   /** Asks the server for the page at hand; a page further on stays as it was found. */
   fetch() {

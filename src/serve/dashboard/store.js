@@ -202,7 +202,8 @@ export const refused = stats => (stats?.dead_letters ?? 0) + (stats?.rows_failed
 /** How far a source's watermark is behind the clock, in ms; null if that says nothing. */
 export function lagOf(source) {
   const ms = Date.parse(source.watermark);
-  return Number.isNaN(ms) ? null : Math.max(0, Date.now() - ms);
+  // When nothing is heard, as it was then.
+  return Number.isNaN(ms) ? null : Math.max(0, Date.now() - silence() - ms);
 }
 
 function measure(stats) {

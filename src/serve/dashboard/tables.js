@@ -10,8 +10,7 @@ const SHOWN = 500;
 let cards = null, none = null, tables = null, asked = -Infinity, loading = false;
 
 export function mount(root) {
-  cards = make("div", { class: "stack" }); none = make("p", { class: "empty" }, "This dataflow has no reference table: CREATE TABLE name (key VARCHAR PRIMARY KEY, …) without a connector makes one.");
-  none.hidden = true;
+  cards = make("div", { class: "stack" }); none = make("p", { class: "empty" }, "Asking the server …");
   root.append(make("h1", { class: "unseen" }, "Reference tables"), cards, none);
 }
 
@@ -25,6 +24,7 @@ async function load() {
     tables = await Promise.all(found.tables.map(async table => ({ ...table, list: (await ask(`${path(table)}?numbers=exact&limit=${SHOWN}`)).rows })));
   } catch { /* the connection's state says it */ }
   loading = false;
+  set(none, tables ? "This dataflow has no reference table: CREATE TABLE name (key VARCHAR PRIMARY KEY, …) without a connector makes one." : "The server does not answer; the tables are here when it does.");
   if (!tables) return;
   none.hidden = tables.length > 0;
   list(cards, tables, table => table.name, card, show);
@@ -65,7 +65,7 @@ function line(element, table, row) {
   const save = make("button", { type: "button", class: row ? null : "main", disabled: Boolean(row), onclick: send }, row ? "Save" : "Add");
   for (const c of table.columns) {
     const key = table.key.includes(c.name);
-    const input = make("input", { class: isNumber(c.type) ? "n" : "", inputmode: isNumber(c.type) ? "decimal" : null, "aria-label": `${c.name}${row ? " of " + table.key.map(name => row[name]).join(", ") : " of a new row"}`, name: c.name, readonly: key && Boolean(row), placeholder: row ? "NULL" : c.name, oninput: edited, onkeydown: event => { if (event.key === "Enter") send() } });
+    const input = make("input", { class: isNumber(c.type) ? "n" : "", inputmode: isNumber(c.type) ? "decimal" : null, size: Math.max(8, row ? 0 : c.name.length + 1), "aria-label": `${c.name}${row ? " of " + table.key.map(name => row[name]).join(", ") : " of a new row"}`, name: c.name, readonly: key && Boolean(row), placeholder: row ? "NULL" : c.name, oninput: edited, onkeydown: event => { if (event.key === "Enter") send() } });
     inputs.set(c.name, input);
     const nothing = c.type !== "VARCHAR" || (key && row) ? null : make("button", { type: "button", class: "small nothing", onclick: () => { const none = input.value !== "" || input.isText; input.value = ""; touched(input, none); input.focus() } });
     if (nothing) input.nothing = nothing;
@@ -108,7 +108,7 @@ function read(table, inputs) {
 }
 
 /** A value as it is edited. */
-const shown = value => value === null || value === undefined ? "" : Object.is(value, -0) ? "-0.0" : typeof value === "object" ? JSON.stringify(value) : String(value);
+const shown = value => value === null || value === undefined ? "" : Object.is(value, -0) ? "-0.0" : typeof value === "object" ? JSON.stringify(value) : String(value).replace("e+", "e");
 
 function wrong(element, error) {
   set(element.wrong, error.message); mark(element.wrong, "class", "wrong");
@@ -134,7 +134,7 @@ function show(element, table) {
     for (const [name, input] of tr.inputs) {
       const text = shown(row[name]);
       if (input === document.activeElement) continue;
-      if (input.value !== text) { input.value = text; mark(input, "title", text) }
+      if (input.value !== text) { input.value = text; mark(input, "title", text); input.size = Math.min(28, Math.max(8, text.length + 1)) }
       empty(input, row[name] === null || row[name] === undefined);
     }
   });

@@ -11,7 +11,7 @@ export const compact = value => Math.abs(value) < 1e4 ? whole.format(value) : sh
 export const rate = value => value > 0 && value < 9.95 ? value.toFixed(1) : compact(value);
 /** "1 row waits", "2 rows wait". */
 export const some = (value, one, more) => `${count(value)} ${value === 1 ? one : more}`;
-export const percent = share => share > 0 && share < 0.001 ? "<0.1 %" : (100 * share).toFixed(share < 0.0995 ? 1 : 0) + " %";
+export const percent = share => share === 0 ? "0 %" : share > 0 && share < 0.001 ? "<0.1 %" : (100 * share).toFixed(share < 0.0995 ? 1 : 0) + " %";
 
 /** Bytes. */
 export function size(bytes) {
@@ -51,9 +51,13 @@ export const isReal = type => /^(FLOAT|DOUBLE|DECIMAL)/.test(type);
 /** Beyond these a number is told by its power of ten: nobody counts zeros. */
 const far = value => value !== 0 && (Math.abs(value) >= 1e15 || Math.abs(value) < 1e-4);
 const powered = value => { const text = String(value); return (/e/.test(text) ? text : value.toExponential()).replace("e+", "e") };
-export function number(value) {
+/** How many digits tell the multiples of a step apart. */
+const digitsOf = step => { let digits = 0; while (digits < 8 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6) digits++; return digits };
+/** With a `step`, one of several numbers that are so far apart: all have the same digits behind the point. */
+export function number(value, step) {
   if (!Number.isFinite(value)) return String(value).replace("Infinity", "∞");
   if (far(value)) return tiny.format(Number(value.toExponential(2).split("e")[0])) + "e" + Number(value.toExponential(2).split("e")[1]);
+  if (step && value !== 0) { const digits = digitsOf(step); return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }) }
   if (Number.isInteger(value)) return whole.format(value);
   return Math.abs(value) < 0.01 ? tiny.format(value) : two.format(value);
 }
@@ -66,11 +70,14 @@ export const isolated = text => RIGHT.test(text) ? "\u2068" + text + "\u2069" : 
 export function cell(value, column) {
   if (value === null || value === undefined) return "NULL";
   if (value === "") return "“”";
+  // What names something is told digit by digit.
+  const plain = (column.names || column.key) && isNumber(column.type) && !/^(FLOAT|DOUBLE)/.test(column.type);
+  if (plain && !isReal(column.type)) return String(value);
   if (typeof value === "number") {
     if (far(value)) return powered(value);
     if (!isReal(column.type)) return whole.format(value);
     const scale = /^DECIMAL\(\d+, ?(\d+)\)$/.exec(column.type)?.[1];
-    if (scale !== undefined) return value.toLocaleString("en-US", { minimumFractionDigits: Number(scale), maximumFractionDigits: Number(scale) });
+    if (scale !== undefined) return value.toLocaleString("en-US", { minimumFractionDigits: Number(scale), maximumFractionDigits: Number(scale), useGrouping: !plain });
     const text = number(value);
     return text.includes(".") ? text : two.format(value);
   }

@@ -2,9 +2,9 @@
 // are, and the bound that would find almost all of them on time.
 
 import { columns } from "./chart.js";
-import { copy, list, make, mark, set } from "./dom.js";
-import { store, upstream } from "./store.js";
-import { clock, count, day, percent, span } from "./text.js";
+import { copy, list, make, mark, resized, set } from "./dom.js";
+import { store, touch, upstream } from "./store.js";
+import { clock, count, day, percent, some, span } from "./text.js";
 
 export const title = "Time";
 let root = null, cards = null, none = null;
@@ -13,6 +13,8 @@ export function mount(box) {
   root = box;
   cards = make("div", { class: "stack" }); none = make("p", { class: "empty", hidden: true }, "No source of this dataflow has a watermark.");
   root.append(make("h1", { class: "unseen" }, "Event time"), cards, none);
+  // Also when nothing comes.
+  resized(cards, () => touch("sources"));
 }
 
 function card(source) {
@@ -34,7 +36,7 @@ function card(source) {
 export function draw(changed) {
   if (!changed.has("sources") && !changed.has("flow")) return;
   const timed = store.sources.filter(source => source.event_time);
-  none.hidden = timed.length > 0 || store.sources.length === 0;
+  none.hidden = timed.length > 0 || store.sources.length === 0 && (!store.flow || store.flow.nodes.some(node => node.kind === "source"));
   list(cards, timed, source => source.name, card, update);
 }
 
@@ -111,7 +113,7 @@ function picture(element, source) {
   svg.replaceChildren(...parts);
   const open = lanes.reduce((sum, lane) => sum + lane.open.count, 0), refused = late.filter(row => !row.accepted).length;
   const words = `The watermark is ${span(time.bound_ms)} behind the newest row. Rows behind it are late` + (lateness === null ? " and still amend." : lateness === 0 ? " and rejected." : `; up to ${span(lateness)} behind they still amend, beyond they are rejected.`)
-    + ` ${count(open)} ${open === 1 ? "window is" : "windows are"} open.` + (late.length ? ` Of the last ${count(late.length)} late rows ${count(refused)} ${refused === 1 ? "was" : "were"} rejected.` : "");
+    + ` ${open ? some(open, "window is", "windows are") : "No window is"} open.` + (late.length === 1 ? ` The one late row ${refused ? "was rejected" : "was taken"}.` : late.length ? ` Of the last ${count(late.length)} late rows ${refused ? count(refused) : "none"} ${refused === 1 || !refused ? "was" : "were"} rejected.` : "");
   mark(svg, "aria-label", words); set(element.words, words);
 }
 
@@ -127,8 +129,24 @@ function histogram(element, time, rows) {
   const every = element.bins.clientWidth < 40 * bins.length ? 3 : element.bins.clientWidth < 64 * bins.length ? 2 : 1;
   columns(element.bins, bins.map((bin, at) => at % every ? { ...bin, label: "\u200b".repeat(at) } : bin));
   mark(element.bins, "aria-label", `Rows by how late they come: ${bins.map(bin => bin.title).join("; ")}`);
-  const share = rows.accepted + rows.rejected_late ? rows.on_time / (rows.accepted + rows.rejected_late) : 1;
-  set(element.advice, `With ${span(time.bound_ms)}, ${(Math.floor(1e4 * share) / 100).toFixed(2)} % of the rows are on time. A bound of ${span(p99_ms)} would do for 99 %, ${span(p999_ms)} for 99.9 %.` + (p999_ms > time.bound_ms ? "" : " What is set is enough; less would show results sooner."));
-  const seconds = Math.max(0, p999_ms) / 1000;
-  set(element.code, `WATERMARK FOR ${time.column} AS ${time.column} - INTERVAL '${seconds}' SECOND`);
+  advise(element, time, rows, p99_ms, p999_ms);
+}
+
+const FEW = 100, MANY = 1000, DAY_MS = 864e5;
+/** The bound that would do. Of few rows the latest is no measure, and rows that are days behind are no matter of a bound. */
+function advise(element, time, rows, p99, p999) {
+  const all = rows.accepted + rows.rejected_late, late = all - rows.on_time, bound = span(time.bound_ms);
+  const now = late === 0 ? `With ${bound} all rows are on time.` : `With ${bound}, ${(Math.floor(1e4 * rows.on_time / all) / 100).toFixed(2)} % of the rows are on time.`;
+  // Shares are of buckets, whose bounds are rough: where all are on time, what is set is no less than what is wanted.
+  const least = ms => late === 0 || ms <= time.bound_ms ? Math.min(ms, time.bound_ms) : ms, for99 = least(p99), for999 = least(p999);
+  const few = all < FEW, far = for999 > DAY_MS, wanted = all < MANY || far ? for99 : for999;
+  const words = few ? `${some(all, "row is", "rows are")} too few to say what would do.`
+    : for99 > DAY_MS ? `For 99 % it would take ${span(for99)}: so far behind are other times, not late rows.`
+      : all < MANY ? `A bound of ${span(for99)} would do for 99 %.`
+        : far ? `A bound of ${span(for99)} would do for 99 %; for 99.9 % it would take ${span(for999)}: so far behind are other times, not late rows.`
+          : span(for99) === span(for999) ? `A bound of ${span(for999)} would do for 99.9 %.` : `A bound of ${span(for99)} would do for 99 %, ${span(for999)} for 99.9 %.`;
+  const told = !few && wanted <= DAY_MS;
+  set(element.advice, `${now} ${words}` + (!told || wanted > time.bound_ms ? "" : wanted === time.bound_ms ? " What is set is enough." : " What is set is enough; less would show results sooner."));
+  element.code.parentElement.hidden = !told;
+  set(element.code, `WATERMARK FOR ${time.column} AS ${time.column} - INTERVAL '${Math.max(0, wanted) / 1000}' SECOND`);
 }

@@ -10,7 +10,7 @@ export const token = { value: of ?? kept.get() };
 export const withToken = path => token.value ? path + (path.includes("?") ? "&" : "?") + "access_token=" + encodeURIComponent(token.value) : path;
 
 const WORDS = {
-  missing: ["This server asks for a token.", "It is a line of the file that the server was started with (--tokens); ask who runs it."],
+  missing: ["This server asks for a token.", "It is a line of the file that the server was started with (-\u2060-\u2060tokens); ask who runs it."],
   wrong: ["That token is wrong.", "There is no such token on this server."],
   expired: ["That token has expired.", ""],
   role: ["That token may not read.", ""],

@@ -68,7 +68,7 @@ function choose(next) {
   rows.choose(view);
   set(part.name, view.name); set(part.sql, view.info.sql);
   const { info } = view, numbers = measures(view), able = kinds(view), want = wish(view);
-  part.told = !info.closes ? "updates with every change" : info.emit === "final" ? "rows appear when their window closes" : "updates while windows are open";
+  part.told = !info.closes ? "updates with every change" : info.emit === "final" ? "rows appear when they are final" : "updates while windows are open";
   part.value.replaceChildren(...numbers.map(name => make("option", { value: name }, name)));
   part.value.value = want.value; part.value.hidden = numbers.length < 2;
   part.kind.replaceChildren(make("option", { value: "" }, "chart: as fits"), ...able.map(kind => make("option", { value: kind }, kind)));
