@@ -16,8 +16,7 @@ pub(super) fn write(tag: u64, places: &[Place]) -> String {
         places => places.iter().map(place).collect(),
     };
     let id = format!("{tag:x}:{}", parts.join(","));
-    let check = check(&id);
-    id + "~" + &check
+    format!("{id}~{}", check(&id))
 }
 
 /// Four digits of all letters of an id.

@@ -78,7 +78,7 @@ function lay(all) {
   const { place, wide, tall, columns } = layers(all);
   const width = Math.max(0, wide * (W + GAP_X) - GAP_X) + 4, height = tall * (H + GAP_Y) - GAP_Y + 4;
   // A graph that is a little too wide is drawn a little smaller; beyond that it scrolls.
-  const scale = Math.max(0.75, Math.min(1, (box.clientWidth - 32) / width));
+  const room = (box.clientWidth - 32) / width, scale = room < 0.75 ? 0.9 : Math.min(1, room);
   for (const [name, value] of [["viewBox", `0 0 ${width} ${height}`], ["width", width * scale], ["height", height * scale]]) mark(svg, name, value);
   svg.replaceChildren(); nodes = new Map(); edges = [];
   const spot = key => { const [x, y] = place.get(key), free = (tall - columns[x].length) * (H + GAP_Y) / 2; return [2 + x * (W + GAP_X), 2 + free + y * (H + GAP_Y)] };
