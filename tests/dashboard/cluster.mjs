@@ -51,6 +51,8 @@ export async function aStoppedPeerIsNamed(browser) {
   // The head says whom it waits for, and why, wherever one is.
   await stateIs(page, "waits for process 1");
   assert.match(await page.getAttribute("#state", "title"), /process 1/);
+  assert.equal(await page.getAttribute("#state", "class"), "state held", "and not as if all were well");
+  for (let tries = 0; !(await page.$$eval("#section-health section[aria-label='Processes'] .badge.bad", all => all.map(one => one.textContent))).includes("stalled"); tries++) { assert.ok(tries < 100, "the process is marked"); await page.waitForTimeout(100) }
   await section(page, "board");
   assert.equal((await page.textContent("#state")).trim(), "waits for process 1");
   assert.equal((await fetch(one.base + "/readyz")).status, 503);

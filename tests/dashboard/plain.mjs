@@ -79,6 +79,33 @@ export async function nothingIsNotDrawn(browser) {
   await server.stop();
 }
 
+export async function theMouseIsToldTheTime(browser) {
+  const server = await started();
+  for (const [at, n] of [["12:10:00", 5], ["13:10:00", 6], ["14:10:00", 7]]) await push(server, "events", [{ order_id: 1, customer_id: 1, name: "nobody", n, ts: `2026-01-01T${at}Z` }]);
+  const { page, seen } = await open(browser, server, { hash: "#views/never" });
+  await stateIs(page, "live");
+  await until(page, () => document.querySelector("#section-views .legend li"), null, "two windows as a line");
+  const legend = () => page.$$eval("#section-views .legend li", items => items.map(item => [item.className, item.textContent]));
+  assert.deepEqual(await legend(), [["", "nobody6"]], "the newest value");
+  const chart = await page.locator("#section-views .chart").boundingBox(), edge = at => page.mouse.move(chart.x + at * chart.width, chart.y + 60);
+  await edge(0.15);
+  await until(page, () => document.querySelector("#section-views .legend .when")?.textContent === "13:00:00", null, "the end of the first window");
+  assert.equal((await legend())[0][1], "nobody5");
+  await edge(0.9);
+  await until(page, () => document.querySelector("#section-views .legend .when")?.textContent === "14:00:00", null, "the end of the second");
+  await page.mouse.move(0, 0);
+  await until(page, () => !document.querySelector("#section-views .legend .when"), null, "no time, as it is the newest");
+  // A picture follows the window's width, whether or not anything comes.
+  await section(page, "time");
+  await until(page, () => document.querySelector("#section-time .timeline")?.hasAttribute("viewBox"), null, "the picture");
+  await page.setViewportSize({ width: 700, height: 900 });
+  await until(page, () => { const picture = document.querySelector("#section-time .timeline"); return Math.abs(picture.viewBox.baseVal.width - picture.clientWidth) < 2 }, null, "the picture is as wide as its place");
+  assert.deepEqual(seen.errors, []);
+  console.log("charts: the time under the mouse, and the width of the window");
+  await page.context().close();
+  await server.stop();
+}
+
 export async function aProgramThatDoesNothingIsShown(browser) {
   const server = await new Server("empty.sql", await freePort()).start();
   const { page, seen } = await open(browser, server);
