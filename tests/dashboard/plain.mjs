@@ -106,6 +106,38 @@ export async function theMouseIsToldTheTime(browser) {
   await server.stop();
 }
 
+export async function aServerThatIsGoneIsToldInWords(browser) {
+  const server = await started();
+  await push(server, "events", [{ order_id: 1, customer_id: 1, name: "now", n: 1, ts: new Date().toISOString() }]);
+  const told = await fetch(`${server.base}/api/v1/tables/prices/rows`, { method: "POST", headers: { "content-type": "application/json" }, body: '[{"sku":1,"most":2}]' });
+  assert.equal(told.status, 200);
+  const { page, seen } = await open(browser, server, { hash: "#tables" });
+  await until(page, () => document.querySelectorAll("#section-tables tbody tr").length === 2, null, "the row");
+  const other = await page.context().newPage();
+  await other.goto(server.base + "/#board");
+  await stateIs(other, "live");
+  seen.down = true;
+  await server.stop();
+  await page.getByLabel("most of 1", { exact: true }).fill("3");
+  await page.getByRole("button", { name: "Save" }).click();
+  await until(page, () => document.querySelector("#section-tables [role=alert]").textContent === "The server does not answer; whether this was done is not known.", null, "that it is not there");
+  assert.equal(await page.getByLabel("most of 1", { exact: true }).inputValue(), "3", "what was typed stays");
+  // Sections that were never looked at say why there is nothing, and have no heads of tables.
+  await section(other, "tables");
+  await until(other, () => [...document.querySelectorAll("#section-tables .empty")].some(one => one.checkVisibility() && one.textContent === "The server does not answer; the tables are here when it does."), null, "why there are no tables");
+  await section(other, "health");
+  assert.deepEqual(await other.$$eval("#section-health table", tables => tables.filter(table => table.checkVisibility() && table.tBodies[0].rows.length === 0).map(table => table.caption.textContent)), []);
+  await until(other, () => document.documentElement.classList.contains("stale"), null, "grey figures");
+  await other.waitForTimeout(600);
+  const lag = () => other.textContent("[data-value=lag]"), before = await lag();
+  assert.match(before, /^\d+\.\d s$/);
+  await other.waitForTimeout(2500);
+  assert.equal(await lag(), before, "the lag stands still");
+  assert.deepEqual(seen.errors, []);
+  console.log("a server that is gone: told in words, nothing is lost or made up");
+  await page.context().close();
+}
+
 export async function aProgramThatDoesNothingIsShown(browser) {
   const server = await new Server("empty.sql", await freePort()).start();
   const { page, seen } = await open(browser, server);

@@ -24,7 +24,8 @@ export function touch(...topics) { for (const topic of topics) changed.add(topic
 
 export async function ask(path, init = {}) {
   const mine = token.value;
-  const answer = await fetch(path, mine ? { ...init, headers: { ...init.headers, authorization: "Bearer " + mine } } : init);
+  const answer = await fetch(path, mine ? { ...init, headers: { ...init.headers, authorization: "Bearer " + mine } } : init)
+    .catch(() => { throw new Error("The server does not answer" + (init.method ? "; whether this was done is not known." : ".")) });
   const body = answer.headers.get("content-type")?.includes("json") ? await answer.json() : await answer.text();
   if (!answer.ok) throw Object.assign(new Error(body.detail ?? answer.statusText), { status: answer.status });
   return body;
