@@ -1,6 +1,7 @@
 //! Java's date patterns (`yyyy-MM-dd HH:mm:ss.SSS`), compiled once, to write and read times.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::civil::{Civil, DAY_MS, iso_weekday};
 
@@ -25,13 +26,29 @@ const MOST_LETTERS: usize = 19;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(Vec<Piece>);
+pub struct Pattern {
+    pieces: Vec<Piece>,
+    step_ms: i64,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Literal(String),
     /// A letter and how often it stands there.
     Field(char, usize),
+}
+
+impl Piece {
+    /// What it writes changes with multiples of this at most.
+    fn step_ms(&self) -> i64 {
+        match self {
+            Piece::Field('H' | 'h' | 'a', _) => 3_600_000,
+            Piece::Field('m', _) => 60_000,
+            Piece::Field('s', _) => 1_000,
+            Piece::Field('S', _) => 1,
+            Piece::Field(..) | Piece::Literal(_) => DAY_MS,
+        }
+    }
 }
 
 impl Pattern {
@@ -73,12 +90,22 @@ impl Pattern {
                 c => literal(&mut pieces, c),
             }
         }
-        Ok(Pattern(pieces))
+        let step_ms = pieces.iter().map(Piece::step_ms).min().unwrap_or(DAY_MS);
+        Ok(Pattern { pieces, step_ms })
+    }
+
+    /// The times that clocks show, in ms, for which it writes the same as for this one, as long as they are equally far ahead of
+    /// UTC: who writes many times, most of them close to the one before, need not write each.
+    pub fn alike(&self, local_ms: i64) -> Range<i64> {
+        match local_ms.checked_sub(local_ms.rem_euclid(self.step_ms)) {
+            Some(from) => from..from.saturating_add(self.step_ms),
+            None => local_ms..local_ms + 1,
+        }
     }
 
     /// Whether it reads an offset: what it reads is an instant then.
     pub fn reads_offset(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Field('X' | 'Z', _)))
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Field('X' | 'Z', _)))
     }
 
     /// Writes the time that clocks show which are `offset_ms` ahead of UTC. Answers nothing that can fail: writing to a
@@ -89,7 +116,7 @@ impl Pattern {
         let date = Civil::of_day(day);
         let of_day = ms.rem_euclid(DAY_MS);
         let hour = of_day / 3_600_000;
-        for piece in &self.0 {
+        for piece in &self.pieces {
             let (letter, count) = match piece {
                 Piece::Literal(text) => {
                     out.push_str(text);
@@ -128,7 +155,7 @@ impl Pattern {
         let (mut year, mut month, mut day, mut day_of_year) = (1970, 1, 1, None);
         let (mut hour, mut minute, mut second, mut milli, mut offset) = (0, 0, 0, 0, 0);
         let mut half = None;
-        for piece in &self.0 {
+        for piece in &self.pieces {
             match piece {
                 Piece::Literal(literal) => rest = rest.strip_prefix(literal.as_str())?,
                 Piece::Field(letter, count) => match letter {
@@ -286,6 +313,31 @@ mod tests {
         assert_eq!(write("hh a", 0), "12 AM");
         assert_eq!(write("S SS SSSSSS", 123), "1 12 123000");
         assert_eq!(write("'Zürich' yyyy年", 0), "Zürich 1970年");
+    }
+
+    #[test]
+    fn times_that_are_alike_are_written_alike() {
+        for (pattern, step) in [
+            ("yyyy-MM-dd D EEEE", DAY_MS),
+            ("'H' dd", DAY_MS),
+            ("HH", 3_600_000),
+            ("h yyyy", 3_600_000),
+            ("dd a", 3_600_000),
+            ("HH:mm", 60_000),
+            ("mm:ss", 1_000),
+            ("ss.SSS", 1),
+            ("'' dd S", 1),
+        ] {
+            for ms in [0, -1, 1_700_000_000_123, -30_000_000_000_001, 86_399_999, 43_200_000] {
+                let alike = Pattern::compile(pattern).unwrap().alike(ms);
+                assert!(alike.contains(&ms) && alike.end - alike.start == step, "{pattern}: {alike:?}");
+                for other in [alike.start, alike.end - 1] {
+                    assert_eq!(write(pattern, other), write(pattern, ms), "{pattern}");
+                }
+            }
+        }
+        assert!(Pattern::compile("HH").unwrap().alike(i64::MIN).contains(&i64::MIN));
+        assert_eq!(Pattern::compile("HH").unwrap().alike(i64::MAX).end, i64::MAX);
     }
 
     #[test]

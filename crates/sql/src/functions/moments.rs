@@ -114,8 +114,13 @@ fn check_pattern(pattern: Option<&str>) -> Result<()> {
 struct Patterns(Option<(String, Pattern)>);
 
 impl Patterns {
+    /// Whether this was the last that was asked for.
+    fn is(&self, text: &str) -> bool {
+        self.0.as_ref().is_some_and(|(known, _)| known == text)
+    }
+
     fn get(&mut self, text: &str) -> Result<&Pattern> {
-        if self.0.as_ref().is_none_or(|(known, _)| known != text) {
+        if !self.is(text) {
             self.0 = Some((text.to_owned(), compiled(text)?));
         }
         match &self.0 {
@@ -135,17 +140,25 @@ fn shown(instant: i64, zone: Zone) -> (i64, i64) {
     (instant.saturating_add(offset), offset)
 }
 
-/// Times as text: what clocks show, and how far they are ahead of UTC.
+/// Times as text: what clocks show, and how far they are ahead of UTC. Times that are close to each other have the same text.
 fn format(args: &Args, shown: impl Fn(&Args, usize) -> Option<(i64, i64)>) -> Result<ArrayRef> {
     let mut patterns = Patterns(None);
     let mut failed = Ok(());
+    let (mut written, mut alike, mut ahead) = (String::new(), 0..0, 0);
     let result = args.texts(|row, out| {
         let (local, offset) = shown(args, row)?;
         let text = if args.count() > 1 { args.text(1).get(row)? } else { PLAIN };
-        match patterns.get(text) {
-            Ok(pattern) => pattern.write(local, offset, out),
-            Err(error) => failed = Err(error),
+        if !patterns.is(text) || !alike.contains(&local) || ahead != offset {
+            written.clear();
+            match patterns.get(text) {
+                Ok(pattern) => {
+                    pattern.write(local, offset, &mut written);
+                    (alike, ahead) = (pattern.alike(local), offset);
+                }
+                Err(error) => failed = Err(error),
+            }
         }
+        out.push_str(&written);
         Some(())
     });
     failed.map(|()| result)
@@ -247,6 +260,23 @@ mod tests {
         let result = call("date_format", vec![times.into(), patterns.into()], 3).unwrap();
         assert_eq!((result.as_string::<i32>().value(0), result.null_count()), ("1970", 2));
         assert!(call("date_format", vec![time(0), text("bad pattern")], 1).is_err());
+    }
+
+    #[test]
+    fn each_of_many_times_is_written_as_it_is_alone() {
+        let patterns = ["yyyy-MM-dd", "HH:mm", "yyyy", "ss.SSS", "EEE HH"];
+        let near = [0_i64, 1, 999, 60_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000, -1, -86_400_001];
+        let times = near.iter().flat_map(|&ms| [ms, ms, ms + 1_700_000_000_000, ms]).collect::<Vec<_>>();
+        for changing in [1, 3] {
+            let asked: Vec<&str> = (0..times.len()).map(|at| patterns[at / changing % patterns.len()]).collect();
+            let columns: [ArrayRef; 2] =
+                [Arc::new(TimestampMillisecondArray::from(times.clone())), Arc::new(StringArray::from(asked.clone()))];
+            let all = call("date_format", columns.map(ColumnarValue::from).to_vec(), times.len()).unwrap();
+            for (at, (&ms, &pattern)) in times.iter().zip(&asked).enumerate() {
+                let alone = call("date_format", vec![time(ms), text(pattern)], 1).unwrap();
+                assert_eq!(all.as_string::<i32>().value(at), alone.as_string::<i32>().value(0), "{ms} {pattern}");
+            }
+        }
     }
 
     #[test]
