@@ -2,12 +2,14 @@
 //! that declaration, never ignored.
 
 mod place;
+mod walk;
 
 use std::collections::BTreeMap;
 
 use crate::time::parse_duration_ms;
 
 pub use place::{Inputs, Outputs, PART, packed_name};
+pub(crate) use walk::{Folder, matching};
 
 /// One option that a connector, format or statement understands.
 #[derive(Clone, Copy, Debug)]

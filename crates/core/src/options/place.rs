@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
+use super::matching;
+
 /// Links that are followed at most.
 const MOST_LINKS: usize = 40;
 
@@ -168,7 +170,7 @@ impl Outputs {
             |path: &Path| glob::Pattern::new(&whole).is_ok_and(|pattern| pattern.matches_path_with(path, literal));
         let parts =
             |folder: &Path, kind: &str| (0..100).any(|part| matches(&folder.join(format!("{PART}{part}.{kind}"))));
-        let there = || glob::glob(&pattern.to_string_lossy()).into_iter().flatten().filter_map(Result::ok);
+        let there = || matching(&pattern.to_string_lossy()).into_iter().flatten();
         match self {
             Outputs::File(path) => matches(path) || there().any(|file| same(&real(&file), path)),
             Outputs::Parts(folder, kind) => {

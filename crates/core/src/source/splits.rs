@@ -8,6 +8,7 @@ use super::path_values::default_name;
 use super::{SourceError, SourceSpec, SplitId};
 use crate::counted::counted;
 use crate::format;
+use crate::options::{Folder, matching};
 
 /// What makes a path a pattern.
 pub(super) const WILD: [char; 3] = ['*', '?', '['];
@@ -106,31 +107,24 @@ pub(super) fn base(path: &str) -> PathBuf {
     }
 }
 
-/// Whether a link leads to a folder that it is in.
-fn leads_back(entry: &Path, folder: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    entry.is_symlink() && real(folder).zip(real(entry)).is_some_and(|(folder, entry)| folder.starts_with(entry))
-}
-
 /// The files meant by a path; `is_column` knows the columns that folders may be by.
 fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Found> {
     let hidden = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
     let mut passed_over = Vec::new();
     let mut files: Vec<PathBuf> = match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
-            let (mut files, mut open) = (Vec::new(), vec![PathBuf::from(path)]);
+            let (mut files, mut open) = (Vec::new(), vec![Folder::at(Path::new(path))?]);
             while let Some(folder) = open.pop() {
-                for entry in std::fs::read_dir(&folder)? {
-                    let entry = entry?.path();
+                for entry in folder.entries()? {
                     let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                    if entry.is_file() && !hidden(&entry) {
-                        files.push(entry);
-                    } else if entry.is_dir() && !leads_back(&entry, &folder) {
+                    if let Some(inner) = folder.inner(&entry) {
                         match format::is_partition(&name, is_column) {
-                            true => open.push(entry),
+                            true => open.push(inner),
                             false if hidden(&entry) => {}
                             false => passed_over.push(entry),
                         }
+                    } else if entry.is_file() && !hidden(&entry) {
+                        files.push(entry);
                     }
                 }
             }
@@ -138,10 +132,7 @@ fn files(path: &str, is_column: &dyn Fn(&str) -> bool) -> io::Result<Found> {
         }
         Ok(_) => return Ok(Found { files: vec![PathBuf::from(path)], passed_over }),
         Err(error) if !path.contains(WILD) => return Err(error),
-        Err(_) => {
-            let matches = glob::glob(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            matches.filter_map(Result::ok).filter(|file| file.is_file() && !hidden(file)).collect()
-        }
+        Err(_) => matching(path)?.into_iter().filter(|file| file.is_file() && !hidden(file)).collect(),
     };
     if files.is_empty() {
         let what = "no file there; paths are relative to the working directory";
