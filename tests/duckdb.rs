@@ -120,14 +120,14 @@ fn times_in_zones_are_pythons() {
 }
 
 /// Runs a script of random programs; `HIGHWATER_SEED` makes others.
-fn random(script: &str, [debug, release]: [&str; 2]) {
+fn random(script: &str, more: &[&str], [debug, release]: [&str; 2]) {
     if has_duckdb() {
         let place = tempfile::tempdir().unwrap();
         let seed = std::env::var("HIGHWATER_SEED").unwrap_or_else(|_| "1".to_owned());
         let programs = if cfg!(debug_assertions) { debug } else { release };
         let mut command = Command::new("python3");
         command.current_dir(place.path()).arg("-B").arg(root().join("tests/duckdb").join(script));
-        command.args([env!("CARGO_BIN_EXE_highwater"), "--seed", &seed, "--programs", programs]);
+        command.args([env!("CARGO_BIN_EXE_highwater"), "--seed", &seed, "--programs", programs]).args(more);
         let output = command.output().unwrap();
         let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "\n{said}{failed}");
@@ -139,13 +139,19 @@ fn random(script: &str, [debug, release]: [&str; 2]) {
 /// as many dead letters as rows fail there.
 #[test]
 fn random_programs_are_duckdbs() {
-    random("random_queries.py", ["200", "2000"]);
+    random("random_queries.py", &[], ["200", "2000"]);
+}
+
+/// The same on differential dataflow's operators.
+#[test]
+fn random_programs_on_differentials_operators_are_duckdbs() {
+    random("random_queries.py", &["--operators", "differential"], ["50", "500"]);
 }
 
 /// Reference tables that change over REST: after each request their views are DuckDB's answer of the tables as they are then.
 #[test]
 fn random_changes_of_tables_are_duckdbs() {
-    random("random_tables.py", ["4", "40"]);
+    random("random_tables.py", &[], ["4", "40"]);
 }
 
 #[test]
