@@ -28,6 +28,16 @@ async function walk(page, key, most = 400) {
   throw new Error(`${key} does not leave the page: ${reached.slice(-3).map(one => one.name)}`);
 }
 
+const USABLE = "a[href], button:not(:disabled), select, input:not(:disabled), summary, [tabindex='0']";
+
+/** All that can be used has been drawn: for a second nothing is added. */
+async function settled(page) {
+  for (let [before, same, looks] = [-1, 0, 0]; same < 4 && looks < 80; looks++, await page.waitForTimeout(250)) {
+    const now = await page.evaluate(usable => document.querySelectorAll(usable).length, USABLE);
+    [before, same] = [now, now === before ? same + 1 : 0];
+  }
+}
+
 export async function theKeyboardReachesAll(browser) {
   const server = await new Server("bounded.sql", await freePort()).start();
   let steps = 0;
@@ -36,6 +46,7 @@ export async function theKeyboardReachesAll(browser) {
     await stateIs(page, "finished");
     for (const name of SECTIONS) {
       await section(page, name);
+      await settled(page);
       await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); getSelection().removeAllRanges() });
       // From the very beginning, wherever the focus was.
       await page.evaluate(() => { const before = document.createElement("span"); before.tabIndex = -1; document.body.prepend(before); before.focus(); before.remove() });
@@ -46,7 +57,7 @@ export async function theKeyboardReachesAll(browser) {
         assert.ok(one.seen && !one.covered, `${name}, ${width} px: out of sight: ${JSON.stringify(one)}`);
       }
       // All that can be used is among it.
-      const usable = await page.evaluate(() => [...document.querySelectorAll("a[href], button:not(:disabled), select, input:not(:disabled), summary, [tabindex='0']")].filter(one => one.checkVisibility({ visibilityProperty: true }) && !one.closest("details:not([open]) > :not(summary)") && one.tabbed === undefined).map(one => one.outerHTML.slice(0, 120)));
+      const usable = await page.evaluate(usable => [...document.querySelectorAll(usable)].filter(one => one.checkVisibility({ visibilityProperty: true }) && !one.closest("details:not([open]) > :not(summary)") && one.tabbed === undefined).map(one => one.outerHTML.slice(0, 120)), USABLE);
       assert.deepEqual(usable, [], `${name}, ${width} px: what Tab does not reach`);
       const back = await walk(page, "Shift+Tab");
       assert.ok(back.length >= on.length - 1, `${name}, ${width} px: ${back.length} of ${on.length} back`);

@@ -1,6 +1,6 @@
 // The operator graph in SQL's words: each operator is the clause that asks for it, with the view it is of and its place in the
 // program. Layers from sources to views; edges as thick as rows flow, with the rows and the watermark that they carry; each node with
-// its rates, how busy it is, what it keeps, and how uneven its workers are. The busiest operator and a stalled source stand out.
+// its rates, how busy it is, what it keeps, and how uneven its workers are. The busiest operator stands out, a source that brings nothing is dashed.
 
 import { Lines, bars } from "./chart.js";
 import { list, make, mark, resized, set } from "./dom.js";
@@ -120,7 +120,7 @@ function fitTo(element, text, width) {
 }
 /** Sets it, anew only when it is another. */
 const setFit = (element, text, width) => { if (element.whole !== text + width) { element.whole = text + width; set(element, fitTo(element, text, width)) } };
-const stalled = one => { const source = store.sources.find(source => source.name === one.source); return Boolean(source) && source.status === "live" && one.rate === 0 };
+const quiet = one => { const source = store.sources.find(source => source.name === one.source); return Boolean(source) && source.status === "live" && one.rate === 0 };
 
 /** How far a node's event time is. */
 const reached = (one, end = 19) => one.watermark !== null && one.watermark !== undefined ? new Date(one.watermark).toISOString().slice(11, end) : one.watermarkText === "infinity" ? "end" : "–";
@@ -130,15 +130,15 @@ export function draw(changed) {
   if (!changed.has("flow") || !store.flow) return;
   const all = latest = build(store.flow), next = JSON.stringify([...all.values()].map(one => [one.key, one.inputs]));
   if (next !== shape) { shape = next; lay(all) }
-  let busiest = null, most = 1, stuck = null, skewed = null;
-  for (const one of all.values()) { if (one.busy !== null && (!busiest || one.busy > busiest.busy)) busiest = one; most = Math.max(most, one.rateOut ?? 0); if (stalled(one)) stuck = one; if (uneven(one) && (!skewed || one.skew > skewed.skew)) skewed = one }
+  let busiest = null, most = 1, silent = null, skewed = null;
+  for (const one of all.values()) { if (one.busy !== null && (!busiest || one.busy > busiest.busy)) busiest = one; most = Math.max(most, one.rateOut ?? 0); if (quiet(one)) silent = one; if (uneven(one) && (!skewed || one.skew > skewed.skew)) skewed = one }
   for (const one of all.values()) {
     const element = nodes.get(one.key), { parts } = element;
-    const mood = stalled(one) ? "stalled" : one.busy >= 0.8 ? "hot" : one === busiest && one.busy > 0.2 ? "warm" : "";
+    const mood = quiet(one) ? "quiet" : one.busy >= 0.8 ? "hot" : one === busiest && one.busy > 0.2 ? "warm" : "";
     mark(element, "class", `node ${one.kind} ${mood}${picked === one.key ? " picked" : ""}`);
     setFit(parts.kind, named(one) ? one.word : `${one.word} · ${ofWhom(one)}`, W - 24 - (one.busy === null ? 0 : 48)); setFit(parts.name, one.name, W - 24);
     set(parts.busy, one.busy === null ? "" : percent(one.busy));
-    set(parts.rate, stalled(one) ? "no rows" : one.rate === null ? "" : `${rate(one.rate)} rows/s`);
+    set(parts.rate, quiet(one) ? "no rows" : one.rate === null ? "" : `${rate(one.rate)} rows/s`);
     set(parts.state, one.stateRows ? `${compact(one.stateRows)} kept` : "");
     if (parts.out) { set(parts.out, one.rateOut === null ? "" : `${rate(one.rateOut)}/s`); set(parts.reached, reached(one)) }
     mark(element.bar, "width", (W * Math.min(1, one.busy ?? 0)).toFixed(1));
@@ -149,7 +149,7 @@ export function draw(changed) {
   }
   box.hidden = body.closest("section").hidden = all.size === 0;
   if (all.size === 0) return set(words, "This dataflow has no operators.");
-  set(words, (busiest?.busy > 0 ? `Busiest: ${saidOf(busiest, 48)}${busiest.origins.length && ofWhom(busiest) !== busiest.name ? " of " + ofWhom(busiest) : ""} at ${percent(busiest.busy)} of a core.` : "Nothing is busy.") + (skewed ? ` Most uneven: ${saidOf(skewed, 40)}: one worker has ${skewed.skew.toFixed(1)} times the mean.` : "") + (stuck ? ` The source ${stuck.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
+  set(words, (busiest?.busy > 0 ? `Busiest: ${saidOf(busiest, 48)}${busiest.origins.length && ofWhom(busiest) !== busiest.name ? " of " + ofWhom(busiest) : ""} at ${percent(busiest.busy)} of a core.` : "Nothing is busy.") + (skewed ? ` Most uneven: ${saidOf(skewed, 40)}: one worker has ${skewed.skew.toFixed(1)} times the mean.` : "") + (silent ? ` The source ${silent.source} is live and brings nothing.` : "") + " Choose an operator to see all of it.");
   list(body, [...all.values()].sort((a, b) => (b.busy ?? 0) - (a.busy ?? 0) || (b.rowsIn ?? 0) - (a.rowsIn ?? 0)), one => one.key, one => make("tr", {}, make("th", { scope: "row" }), make("td"), ...Array.from({ length: 9 }, () => make("td", { class: "n" })), make("td")), (row, one) => {
     const cells = row.children, known = (value, show) => value === null || value === undefined ? "–" : show(value);
     set(cells[0], saidOf(one, 56)); mark(cells[0], "title", one.does); set(cells[1], ofWhom(one)); mark(cells[1], "title", ofWhom(one));
