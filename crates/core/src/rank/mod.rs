@@ -6,17 +6,20 @@
 //! epoch are exactly what differs between before and after it.
 
 mod list;
+mod moves;
+mod order;
 mod partitions;
 mod roll;
 mod rolling;
 mod store;
 mod top;
+mod weight;
 
 use arrow_schema::SortOptions;
 
 use crate::aggregate::Emit;
 
-use store::Order;
+use order::Order;
 
 pub use roll::Frame;
 pub use rolling::{Rolling, RollingOrder};
@@ -75,7 +78,6 @@ impl Rank {
             ties: self.ties.clone(),
             // A row that is taken back is found by all its columns.
             complete: self.unique && !self.retracting,
-            peers: self.has_peers(),
         }
     }
 
@@ -84,3 +86,6 @@ impl Rank {
         self.by != Numbering::Row || self.numbers.iter().any(|numbering| *numbering != Numbering::Row)
     }
 }
+
+#[cfg(test)]
+mod tests;

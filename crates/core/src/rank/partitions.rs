@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 use arrow_schema::{DataType, SchemaRef};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use super::list::List;
-use super::store::{Entry, Store, entry};
+use super::store::{Entry, Store};
 use super::{Numbering, Rank};
 use crate::aggregate::{Changes, Keys};
 use crate::delta::Delta;
@@ -22,9 +24,21 @@ pub(super) struct Partitions {
     /// Per partition, by its number in `keys`.
     lists: Vec<List>,
     store: Store,
-    /// Per partition the last call that saw it.
+    /// Per partition the last round that changed it.
     seen: Vec<u32>,
-    calls: u32,
+    round: u32,
+}
+
+/// What rows that are taken in together change.
+struct Round {
+    /// Whether it is told what changes of the rows shown.
+    told: bool,
+    /// The partitions that are not as before.
+    changed: Vec<u32>,
+    /// What they showed before.
+    before: Shown,
+    /// The entries that are no longer in them.
+    gone: Vec<Entry>,
 }
 
 /// The rows shown of some partitions.
@@ -63,7 +77,7 @@ impl Partitions {
             lists: Vec::new(),
             store: Store::new(schema, &rank.total_order()),
             seen: Vec::new(),
-            calls: 0,
+            round: 0,
         }
     }
 
@@ -80,46 +94,68 @@ impl Partitions {
 
     /// Takes the rows of an epoch in; tells what changes if that is asked for.
     pub(super) fn add(&mut self, input: &[Delta], changes: Option<&mut Changes>) {
+        if self.rank.to < self.rank.from {
+            return;
+        }
         let rows: usize = input.iter().map(Delta::len).sum();
         let together =
             (input.len() > 1 && rows < input.len() * FEW).then(|| [Delta::concat(&input[0].batch().schema(), input)]);
         let input: &[Delta] = together.as_ref().map_or(input, |one| one);
         let groups: Vec<Vec<u32>> = input.iter().map(|delta| self.intern(delta)).collect();
-        let chunks: Vec<u32> = input.iter().map(|delta| self.store.add(delta.batch().clone())).collect();
         self.lists.resize_with(self.keys.end(), List::default);
-        let touched = match changes.is_some() || self.rank.retracting {
-            true => self.distinct(&groups),
-            false => Vec::new(),
-        };
-        let before = changes.is_some().then(|| self.shown(&touched));
-        let mut gone = Vec::new();
-        for ((delta, groups), &chunk) in input.iter().zip(&groups).zip(&chunks) {
-            for (row, &group) in groups.iter().enumerate() {
-                let copies = u64::try_from(delta.diff(row)).unwrap_or(0);
-                let copies = if self.rank.retracting { copies } else { copies.min(self.rank.to) };
-                (0..copies).for_each(|_| self.insert(group, entry(chunk, row), &mut gone));
+        let mut round = self.begin(changes.is_some());
+        let (mut chunks, mut taken_back) = (Vec::new(), Vec::new());
+        for (delta, groups) in input.iter().zip(groups) {
+            let (delta, groups, words) = self.possible(delta, groups);
+            if delta.is_empty() {
+                continue;
+            }
+            let added = self.store.add(delta.batch().clone());
+            chunks.push(added.chunk);
+            for (row, (&group, &word)) in groups.iter().zip(&words).enumerate() {
+                let (entry, diff) = (added.row(row, word), delta.diff(row));
+                let copies = diff.unsigned_abs();
+                match self.rank.retracting {
+                    true if diff < 0 => taken_back.push((group, entry, copies)),
+                    true => self.insert(group, entry, copies, &mut round),
+                    false if diff < 0 => debug_assert!(false, "rows are taken back that are not kept"),
+                    false => self.offer(group, entry, copies, &mut round),
+                }
             }
         }
         // Whatever is taken back has come by now, be it in this epoch.
-        for ((delta, groups), &chunk) in input.iter().zip(&groups).zip(&chunks) {
-            if delta.diffs().is_none() {
-                continue;
-            }
-            for (row, &group) in groups.iter().enumerate().filter(|(row, _)| delta.diff(*row) < 0) {
-                (0..delta.diff(row).unsigned_abs()).for_each(|_| self.remove(group, entry(chunk, row), &mut gone));
-            }
-        }
-        if let (Some(before), Some(changes)) = (before, changes) {
-            let after = self.shown(&touched);
-            self.tell(&before, &after, touched.len(), changes);
-        }
-        gone.into_iter().for_each(|entry| self.store.release(entry));
+        taken_back.into_iter().for_each(|(group, entry, copies)| self.remove(group, entry, copies, &mut round));
+        self.finish(round, changes);
         chunks.into_iter().for_each(|chunk| self.store.sweep(chunk));
-        let empty: Vec<u32> = touched.into_iter().filter(|&group| self.lists[group as usize].is_empty()).collect();
-        self.keys.remove(&empty);
-        if self.store.wasteful() {
-            self.store.compact(self.lists.iter_mut().flat_map(List::iter_mut));
+        if let Some(mut moves) = self.store.moves() {
+            self.lists.iter().flat_map(List::iter).for_each(|entry| moves.mark(entry));
+            moves.carry_out(&mut self.store);
+            self.lists.iter_mut().flat_map(List::iter_mut).for_each(|entry| moves.redirect(entry));
         }
+    }
+
+    fn begin(&mut self, told: bool) -> Round {
+        self.seen.resize(self.keys.end(), 0);
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.seen.fill(0);
+            self.round = 1;
+        }
+        Round { told, changed: Vec::new(), before: Shown::default(), gone: Vec::new() }
+    }
+
+    fn finish(&mut self, mut round: Round, changes: Option<&mut Changes>) {
+        if !self.rank.retracting && !self.by_row() {
+            round.changed.iter().for_each(|&group| self.trim(group, &mut round.gone));
+        }
+        if let Some(changes) = changes {
+            let mut after = Shown::default();
+            round.changed.iter().for_each(|&group| self.show_one(group, &mut after));
+            self.tell(&round.before, &after, round.changed.len(), changes);
+        }
+        round.gone.into_iter().for_each(|entry| self.store.release(entry));
+        round.changed.retain(|&group| self.lists[group as usize].is_empty());
+        self.keys.remove(&round.changed);
     }
 
     /// The rows that are held, by pieces of so many.
@@ -130,9 +166,8 @@ impl Partitions {
 
     /// Tells all rows that are shown as coming.
     pub(super) fn show(&self, changes: &mut Changes) {
-        let all: Vec<u32> =
-            (0..self.lists.len() as u32).filter(|&group| !self.lists[group as usize].is_empty()).collect();
-        let shown = self.shown(&all);
+        let mut shown = Shown::default();
+        (0..self.lists.len() as u32).for_each(|group| self.show_one(group, &mut shown));
         changes.insert(self.columns(&shown), shown.entries.len());
     }
 
@@ -143,62 +178,150 @@ impl Partitions {
         groups
     }
 
-    fn insert(&mut self, group: u32, new: Entry, gone: &mut Vec<Entry>) {
-        let (list, store) = (&mut self.lists[group as usize], &mut self.store);
-        let key = store.key(new);
-        if self.rank.retracting {
-            list.insert(new, |other| store.key(other).cmp(key));
-            return store.hold(new);
+    /// Whether a partition keeps the first so many rows, and no others.
+    fn by_row(&self) -> bool {
+        self.rank.by == Numbering::Row && !self.rank.retracting
+    }
+
+    /// The rows that may be kept. Where a partition has enough before them, as far as words tell, they are not, nor where as many
+    /// come with them.
+    fn possible(&self, delta: &Delta, groups: Vec<u32>) -> (Delta, Vec<u32>, Vec<u64>) {
+        let words = self.store.words(delta.batch());
+        if self.rank.retracting || self.rank.by == Numbering::Dense {
+            return (delta.clone(), groups, words);
         }
-        let full = self.rank.by == Numbering::Row && list.len() as u64 >= self.rank.to;
-        if full && list.last().is_none_or(|last| store.key(last) <= key) {
-            return;
-        }
-        list.insert(new, |other| store.key(other).cmp(key));
-        store.hold(new);
-        let keep = match self.rank.by {
-            Numbering::Row => self.rank.to,
-            _ => numbered(&self.rank, store, list).take_while(|(_, number)| number.by <= self.rank.to).count() as u64,
+        let kept = |&row: &u32| {
+            let list = &self.lists[groups[row as usize] as usize];
+            (list.len() as u64) < self.rank.to || list.last().is_none_or(|last| words[row as usize] <= last.word)
         };
-        while list.len() as u64 > keep {
+        let mut rows: Vec<u32> = (0..delta.len() as u32).filter(kept).collect();
+        if self.by_row() {
+            rows = self.firsts(rows, delta, &groups, &words);
+        }
+        // A batch that is mostly kept need not be copied.
+        if rows.len() * 2 > delta.len() {
+            return (delta.clone(), groups, words);
+        }
+        let (groups, words) = rows.iter().map(|&row| (groups[row as usize], words[row as usize])).unzip();
+        (delta.take(&rows.into()), groups, words)
+    }
+
+    /// The first of each partition's rows, as many as can be shown, if they are the lesser part of all.
+    fn firsts(&self, rows: Vec<u32>, delta: &Delta, groups: &[u32], words: &[u64]) -> Vec<u32> {
+        let most = usize::try_from(self.rank.to).unwrap_or(usize::MAX);
+        // Per row its partition's number among those that there are; per such number its rows.
+        let (mut numbers, mut ends) = (HashMap::with_hasher(FixedState::with_seed(0)), Vec::<usize>::new());
+        let number = |&row: &u32| {
+            let number = *numbers.entry(groups[row as usize]).or_insert_with(|| {
+                ends.push(0);
+                ends.len() - 1
+            });
+            ends[number] += 1;
+            number
+        };
+        let of: Vec<usize> = rows.iter().map(number).collect();
+        if 2 * ends.iter().map(|rows| most.min(*rows)).sum::<usize>() > delta.len() {
+            return rows;
+        }
+        let mut start = 0;
+        ends.iter_mut().for_each(|rows| start += std::mem::replace(rows, start));
+        let mut sorted = vec![0; rows.len()];
+        for (&row, &number) in rows.iter().zip(&of) {
+            sorted[ends[number]] = row;
+            ends[number] += 1;
+        }
+        let compare = |&a: &u32, &b: &u32| {
+            let (a, b) = (a as usize, b as usize);
+            words[a].cmp(&words[b]).then_with(|| self.store.compare_rows((delta.batch(), a), (delta.batch(), b)))
+        };
+        let (mut firsts, mut start) = (Vec::new(), 0);
+        for end in ends {
+            let of_one = &mut sorted[start..end];
+            if of_one.len() > most {
+                of_one.select_nth_unstable_by(most, compare);
+            }
+            firsts.extend(of_one.iter().take(most));
+            start = end;
+        }
+        firsts.sort_unstable();
+        firsts
+    }
+
+    /// Remembers what a partition shows, the first time that it changes.
+    fn touch(&mut self, group: u32, round: &mut Round) {
+        if std::mem::replace(&mut self.seen[group as usize], self.round) != self.round {
+            round.changed.push(group);
+            if round.told {
+                self.show_one(group, &mut round.before);
+            }
+        }
+    }
+
+    /// Takes a row in if it is among the first, or may be.
+    fn offer(&mut self, group: u32, new: Entry, copies: u64, round: &mut Round) {
+        for copy in 0..copies {
+            let (list, store) = (&self.lists[group as usize], &self.store);
+            let full = list.len() as u64 >= self.rank.to;
+            let behind = |last| match self.rank.by {
+                Numbering::Row => store.compare(last, new).is_le(),
+                Numbering::Rank => store.compare_written(last, new).is_lt(),
+                Numbering::Dense => false,
+            };
+            if full && list.last().is_none_or(behind) {
+                return;
+            }
+            self.touch(group, round);
+            if full && self.rank.by == Numbering::Row {
+                round.gone.extend(self.lists[group as usize].pop());
+            }
+            self.put(group, new, copy > 0);
+        }
+    }
+
+    fn insert(&mut self, group: u32, new: Entry, copies: u64, round: &mut Round) {
+        self.touch(group, round);
+        (0..copies).for_each(|copy| self.put(group, new, copy > 0));
+    }
+
+    fn put(&mut self, group: u32, new: Entry, again: bool) {
+        let store = &self.store;
+        self.lists[group as usize].insert(new, |other| store.compare(other, new));
+        match again {
+            true => self.store.hold_again(new),
+            false => self.store.hold(new),
+        }
+    }
+
+    fn remove(&mut self, group: u32, row: Entry, copies: u64, round: &mut Round) {
+        self.touch(group, round);
+        for _ in 0..copies {
+            let store = &self.store;
+            let found = self.lists[group as usize].remove(|other| store.compare(other, row));
+            debug_assert!(found.is_some(), "a row is taken back that never came");
+            round.gone.extend(found);
+        }
+    }
+
+    /// Takes the rows off whose numbers are beyond the bound.
+    fn trim(&mut self, group: u32, gone: &mut Vec<Entry>) {
+        let list = &mut self.lists[group as usize];
+        let within = |(_, numbers): &(Entry, Numbers)| numbers.by <= self.rank.to;
+        let keep = numbered(&self.rank, &self.store, list).take_while(within).count();
+        while list.len() > keep {
             gone.extend(list.pop());
         }
     }
 
-    fn remove(&mut self, group: u32, row: Entry, gone: &mut Vec<Entry>) {
-        let store = &self.store;
-        let key = store.key(row);
-        let found = self.lists[group as usize].remove(|other| store.key(other).cmp(key));
-        debug_assert!(found.is_some(), "a row is taken back that never came");
-        gone.extend(found);
-    }
-
-    /// Each partition once, in the order of first appearance.
-    fn distinct(&mut self, groups: &[Vec<u32>]) -> Vec<u32> {
-        self.seen.resize(self.keys.end(), 0);
-        self.calls = self.calls.wrapping_add(1);
-        if self.calls == 0 {
-            self.seen.fill(0);
-            self.calls = 1;
-        }
-        let (seen, call) = (&mut self.seen, self.calls);
-        let first = |group: &u32| std::mem::replace(&mut seen[*group as usize], call) != call;
-        groups.iter().flatten().copied().filter(first).collect()
-    }
-
-    fn shown(&self, groups: &[u32]) -> Shown {
-        let mut shown = Shown::default();
-        for &group in groups {
-            let rows = numbered(&self.rank, &self.store, &self.lists[group as usize]);
-            for (entry, numbers) in rows.take_while(|(_, numbers)| numbers.by <= self.rank.to) {
-                if numbers.by >= self.rank.from {
-                    shown.entries.push(entry);
-                    shown.numbers.extend(self.rank.numbers.iter().map(|&numbering| numbers.of(numbering)));
-                }
+    /// Adds what a partition shows.
+    fn show_one(&self, group: u32, shown: &mut Shown) {
+        let rows = numbered(&self.rank, &self.store, &self.lists[group as usize]);
+        for (entry, numbers) in rows.take_while(|(_, numbers)| numbers.by <= self.rank.to) {
+            if numbers.by >= self.rank.from {
+                shown.entries.push(entry);
+                shown.numbers.extend(self.rank.numbers.iter().map(|&numbering| numbers.of(numbering)));
             }
-            shown.ends.push(shown.entries.len());
         }
-        shown
+        shown.ends.push(shown.entries.len());
     }
 
     /// What differs between the rows shown before and after.
@@ -209,16 +332,12 @@ impl Partitions {
             let (mut old, mut new) = (before.of(partition), after.of(partition));
             loop {
                 // Equal rows are in the order of their numbers.
-                let key = |shown: &Shown, at: usize| self.store.key(shown.entries[at]);
                 let order = match (old.clone().next(), new.clone().next()) {
                     (None, None) => break,
                     (Some(_), None) => Ordering::Less,
                     (None, Some(_)) => Ordering::Greater,
-                    (Some(o), Some(n)) => match before.entries[o] == after.entries[n] {
-                        true => Ordering::Equal,
-                        false => key(before, o).cmp(key(after, n)),
-                    }
-                    .then_with(|| before.numbers(o, width).cmp(after.numbers(n, width))),
+                    (Some(o), Some(n)) => (self.store.compare(before.entries[o], after.entries[n]))
+                        .then_with(|| before.numbers(o, width).cmp(after.numbers(n, width))),
                 };
                 let o = if order.is_le() { old.next() } else { None };
                 let n = if order.is_ge() { new.next() } else { None };
@@ -268,7 +387,7 @@ fn numbered<'a>(rank: &'a Rank, store: &'a Store, list: &'a List) -> impl Iterat
     let mut last: Option<Entry> = None;
     list.iter().map(move |entry| {
         row += 1;
-        if peers && last.is_none_or(|last| store.peer(last) != store.peer(entry)) {
+        if peers && last.is_none_or(|last| store.compare_written(last, entry).is_ne()) {
             first = row;
             dense += 1;
         }

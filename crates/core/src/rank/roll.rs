@@ -39,8 +39,6 @@ pub(super) struct Calls {
     pub(super) schema: SchemaRef,
     pub(super) grouping: Grouping,
     pub(super) frame: Frame,
-    /// The store's time column.
-    pub(super) time: usize,
 }
 
 /// A partition on the move.
@@ -79,7 +77,7 @@ impl Answers {
 
 impl Calls {
     /// Of these aggregates over the store's columns.
-    pub(super) fn new(mut grouping: Grouping, schema: &SchemaRef, frame: Frame, time: usize) -> Calls {
+    pub(super) fn new(mut grouping: Grouping, schema: &SchemaRef, frame: Frame) -> Calls {
         let mut reads: Vec<usize> = Vec::new();
         for call in &mut grouping.aggregates {
             for column in call.args.iter_mut().chain(&mut call.order).chain(&mut call.filter) {
@@ -93,7 +91,7 @@ impl Calls {
         // What leaves a frame is taken back.
         grouping.retracting = true;
         let fields: Vec<_> = reads.iter().map(|&read| schema.field(read).clone().with_nullable(true)).collect();
-        Calls { reads, schema: Arc::new(Schema::new(fields)), grouping, frame, time }
+        Calls { reads, schema: Arc::new(Schema::new(fields)), grouping, frame }
     }
 
     /// No rows in any group.
@@ -157,7 +155,7 @@ impl Calls {
                 ((back(from).min(last), last), 1)
             }
             Frame::Range { from_ms, to_ms } => {
-                let time = |at: usize| store.time(job.rows[at], self.time);
+                let time = |at: usize| store.time(job.rows[at]);
                 let now = time(job.next);
                 let (mut first, mut last) = job.frame;
                 while from_ms < i64::MAX && first < job.next && time(first) < now.saturating_sub(from_ms) {

@@ -12,8 +12,9 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{SchemaRef, SortOptions};
 
+use super::order::Order;
 use super::roll::{Answers, Calls, Frame, Job};
-use super::store::{Entry, Order, Store, entry};
+use super::store::{Entry, Store};
 use crate::aggregate::{Changes, Keys, States, Terms, numbers, pick};
 use crate::delta::{Delta, Unfit};
 use crate::operator::{Counted, Saved, Saving, Section, Stateful, only};
@@ -47,6 +48,8 @@ pub struct Rolling {
     parts: Vec<Part>,
     states: States,
     store: Store,
+    /// The column of the time.
+    time: usize,
     input: SchemaRef,
     /// The partitions that have rows of a time that are not answered.
     due: BTreeMap<i64, Vec<u32>>,
@@ -58,13 +61,14 @@ impl Rolling {
     /// No rows yet; `input` is the schema of the input.
     pub fn new(terms: Terms, order: RollingOrder, frame: Frame, input: &SchemaRef) -> Rolling {
         let time = order.columns.first().map_or(0, |(column, _)| *column);
-        let calls = Calls::new(terms.grouping.clone(), input, frame, time);
-        let order = Order { columns: order.columns, ties: order.ties, complete: false, peers: false };
+        let calls = Calls::new(terms.grouping.clone(), input, frame);
+        let order = Order { columns: order.columns, ties: order.ties, complete: false };
         Rolling {
             keys: Keys::new(&terms.grouping.key_types),
             parts: Vec::new(),
             states: calls.states(),
             store: Store::new(input, &order),
+            time,
             input: input.clone(),
             due: BTreeMap::new(),
             leaving: BTreeMap::new(),
@@ -75,11 +79,11 @@ impl Rolling {
 
     /// Where a row stands among the rows of its partition: behind those that are not greater.
     fn place(&self, group: u32, row: Entry) -> usize {
-        let (key, rows) = (self.store.key(row), &self.parts[group as usize].rows);
-        if rows.back().is_none_or(|&last| self.store.key(last) <= key) {
+        let rows = &self.parts[group as usize].rows;
+        if rows.back().is_none_or(|&last| self.store.compare(last, row).is_le()) {
             return rows.len();
         }
-        rows.partition_point(|&other| self.store.key(other) <= key)
+        rows.partition_point(|&other| self.store.compare(other, row).is_le())
     }
 
     /// The number of each row's partition, of which there is one now.
@@ -94,18 +98,23 @@ impl Rolling {
         groups
     }
 
-    fn insert(&mut self, group: u32, row: Entry, answered: bool) {
-        let at = self.place(group, row);
-        let part = &mut self.parts[group as usize];
-        part.rows.insert(at, row);
-        part.done += usize::from(answered);
-        self.store.hold(row);
+    fn insert(&mut self, group: u32, row: Entry, copies: i64, answered: bool) {
+        for copy in 0..copies {
+            let at = self.place(group, row);
+            let part = &mut self.parts[group as usize];
+            part.rows.insert(at, row);
+            part.done += usize::from(answered);
+            match copy > 0 {
+                true => self.store.hold_again(row),
+                false => self.store.hold(row),
+            }
+        }
     }
 
     fn remove(&mut self, group: u32, row: Entry, answered: bool) -> Option<Entry> {
         let at = self.place(group, row).checked_sub(1)?;
         let part = &mut self.parts[group as usize];
-        if self.store.key(part.rows[at]) != self.store.key(row) {
+        if self.store.compare(part.rows[at], row).is_ne() {
             debug_assert!(false, "a row is taken back that never came");
             return None;
         }
@@ -118,7 +127,7 @@ impl Rolling {
         let mut all = Vec::new();
         for (&group, &(first, last)) in late {
             let part = &self.parts[group as usize];
-            let time = |row: &Entry| self.store.time(*row, self.calls.time);
+            let time = |row: &Entry| self.store.time(*row);
             let next = part.rows.partition_point(|row| time(row) < first);
             let end = match self.calls.frame {
                 Frame::Range { from_ms, .. } => {
@@ -146,7 +155,7 @@ impl Rolling {
             let order = match (old.entries.get(o), new.entries.get(n)) {
                 (Some(_), None) => Ordering::Less,
                 (None, _) => Ordering::Greater,
-                (Some(&old), Some(&new)) => self.store.key(old).cmp(self.store.key(new)),
+                (Some(&old), Some(&new)) => self.store.compare(old, new),
             };
             match order {
                 Ordering::Less => go.push(o as u32),
@@ -184,13 +193,13 @@ impl Rolling {
         let part = &mut self.parts[group as usize];
         // Rows of this time and earlier are as they are.
         let settled = watermark.saturating_sub(self.terms.delay_ms).saturating_sub(lateness);
-        let (store, time) = (&self.store, self.calls.time);
-        let open = part.rows.partition_point(|&row| store.time(row, time) <= settled).min(part.done);
+        let store = &self.store;
+        let open = part.rows.partition_point(|&row| store.time(row) <= settled).min(part.done);
         let least = match self.calls.frame {
             Frame::Rows { from, .. } => open.saturating_sub(usize::try_from(from).unwrap_or(usize::MAX)),
             Frame::Range { from_ms, .. } if from_ms == i64::MAX => 0,
             Frame::Range { from_ms, .. } => {
-                part.rows.partition_point(|&row| store.time(row, time) <= settled.saturating_sub(from_ms)).min(open)
+                part.rows.partition_point(|&row| store.time(row) <= settled.saturating_sub(from_ms)).min(open)
             }
         };
         let all = least == part.rows.len();
@@ -222,15 +231,17 @@ impl Rolling {
         let (Some(&last), Some(lateness), false) = (part.rows.back(), self.terms.lateness_ms, part.watched) else {
             return;
         };
-        let time = self.store.time(last, self.calls.time);
+        let time = self.store.time(last);
         let at = self.terms.deadline(time).saturating_add(lateness).saturating_add(from_ms);
         part.watched = true;
         self.leaving.entry(at).or_default().push(group);
     }
 
     fn tidy(&mut self) {
-        if self.store.wasteful() {
-            self.store.compact(self.parts.iter_mut().flat_map(|part| part.rows.iter_mut()));
+        if let Some(mut moves) = self.store.moves() {
+            self.parts.iter().flat_map(|part| &part.rows).for_each(|&row| moves.mark(row));
+            moves.carry_out(&mut self.store);
+            self.parts.iter_mut().flat_map(|part| &mut part.rows).for_each(|row| moves.redirect(row));
         }
     }
 }
@@ -254,23 +265,24 @@ impl Saved for Rolling {
 
     fn take(&mut self, _: usize, rows: &RecordBatch) -> Result<(), Unfit> {
         let rows = Counted::load(rows, &self.input)?;
-        let (rows, timeless) = rows.without_nulls(&[self.calls.time]);
+        let (rows, timeless) = rows.without_nulls(&[self.time]);
         if !timeless.is_empty() {
             return Err(Unfit::Value("a row that is in order of time has none"));
         }
         let groups = self.intern(&rows);
-        let chunk = self.store.add(rows.batch().clone());
-        for (row, group) in groups.into_iter().enumerate() {
-            (0..rows.diff(row)).for_each(|_| self.insert(group, entry(chunk, row), false));
+        let words = self.store.words(rows.batch());
+        let added = self.store.add(rows.batch().clone());
+        for (row, (group, word)) in groups.into_iter().zip(words).enumerate() {
+            self.insert(group, added.row(row, word), rows.diff(row), false);
         }
-        self.store.sweep(chunk);
+        self.store.sweep(added.chunk);
         Ok(())
     }
 
     fn loaded(&mut self, cut: Epoch) {
         for group in self.keys.used() {
             let part = &mut self.parts[group as usize];
-            let times = part.rows.iter().map(|&row| self.store.time(row, self.calls.time));
+            let times = part.rows.iter().map(|&row| self.store.time(row));
             let mut open: Vec<i64> = times.filter(|&time| !self.terms.closed(time, cut)).collect();
             part.done = part.rows.len() - open.len();
             open.dedup();
@@ -294,10 +306,11 @@ impl Stateful for Rolling {
         let input = only(inputs);
         let mut changes = Changes::new(&self.terms.schema);
         let Some(first) = input.first() else { return Vec::new() };
-        let delta = self.terms.timed(&Delta::concat(&first.batch().schema(), &input), &[self.calls.time]);
+        let delta = self.terms.timed(&Delta::concat(&first.batch().schema(), &input), &[self.time]);
         let mut groups = self.intern(&delta);
-        let chunk = self.store.add(delta.batch().clone());
-        let times = delta.batch().column(self.calls.time).as_primitive::<TimestampMillisecondType>().values().clone();
+        let words = self.store.words(delta.batch());
+        let added = self.store.add(delta.batch().clone());
+        let times = delta.batch().column(self.time).as_primitive::<TimestampMillisecondType>().values().clone();
         // Rows of answered times: the span of their times, and how many they are, by partition.
         let (mut late, mut grown): (BTreeMap<u32, (i64, i64)>, BTreeMap<u32, usize>) = Default::default();
         let mut answered = vec![false; delta.len()];
@@ -321,12 +334,12 @@ impl Stateful for Rolling {
         let old = self.reached(&late, &grown);
         let kept = |row: &usize| dropped.binary_search(&(*row as u32)).is_err();
         for row in (0..delta.len()).filter(kept) {
-            (0..delta.diff(row)).for_each(|_| self.insert(groups[row], entry(chunk, row), answered[row]));
+            self.insert(groups[row], added.row(row, words[row]), delta.diff(row), answered[row]);
         }
         let mut gone = Vec::new();
         for row in (0..delta.len()).filter(kept).filter(|&row| delta.diff(row) < 0) {
             let times = delta.diff(row).unsigned_abs();
-            (0..times).for_each(|_| gone.extend(self.remove(groups[row], entry(chunk, row), answered[row])));
+            (0..times).for_each(|_| gone.extend(self.remove(groups[row], added.row(row, words[row]), answered[row])));
         }
         let new = self.reached(&late, &grown);
         old.iter().zip(&new).for_each(|(old, new)| self.tell(old, new, &mut changes));
@@ -340,7 +353,7 @@ impl Stateful for Rolling {
             self.terms.reject_late(&rows, times[dropped[0] as usize], epoch.watermark);
         }
         gone.into_iter().for_each(|row| self.store.release(row));
-        self.store.sweep(chunk);
+        self.store.sweep(added.chunk);
         groups.sort_unstable();
         groups.dedup();
         for group in groups {
@@ -365,10 +378,10 @@ impl Stateful for Rolling {
         }
         groups.sort_unstable();
         groups.dedup();
-        let (store, time, terms) = (&self.store, self.calls.time, &self.terms);
+        let (store, terms) = (&self.store, &self.terms);
         let job = |&group: &u32| {
             let part = &self.parts[group as usize];
-            let ready = |&&row: &&Entry| terms.deadline(store.time(row, time)) <= deadline;
+            let ready = |&&row: &&Entry| terms.deadline(store.time(row)) <= deadline;
             let end = part.done + part.rows.range(part.done..).take_while(ready).count();
             Job { rows: &part.rows, group, next: part.done, end, frame: part.frame }
         };

@@ -1,65 +1,92 @@
-//! The rows that partitions hold, in the batches they came in, beside the bytes that they are ordered by.
+//! The rows that partitions hold, in the batches they came in.
 //!
-//! An [`Entry`] is a row of a batch. A batch lives while a row of it is held; when most rows of the batches are no longer
-//! held, those that are move together ([`Store::compact`]), so memory stays within about twice of what is held.
+//! An [`Entry`] is a row of a batch with the word that it is ordered by first. A batch lives while a row of it is held.
+//! Batches of a few rows are put one behind the other as they come; when what is no longer held takes as much memory as what
+//! is, the rows of the batches with the most waste move together ([`Moves`]).
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
-use arrow_row::{RowConverter, Rows, SortField};
-use arrow_schema::{SchemaRef, SortOptions};
+use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
-use crate::delta::canonical;
+use super::moves::Moves;
+use super::order::{Comparison, Order, SIGN};
+use super::weight::Weight;
 
 /// Rows of a batch made by moving rows together.
-const ROWS: usize = 8192;
-/// A batch of fewer rows is small, and so many small ones are put together.
-const SMALL: usize = 256;
-const MANY: usize = 1024;
+pub(super) const ROWS: usize = 8192;
+/// A batch of fewer rows and bytes is put behind another such one.
+const FEW: usize = 256;
+const FEW_BYTES: usize = 1 << 20;
+/// So much waste is not worth a move.
+const WASTE: usize = 64 << 10;
 
-/// How rows are ordered.
-#[derive(Clone, Debug)]
-pub(super) struct Order {
-    /// As written.
-    pub(super) columns: Vec<(usize, SortOptions)>,
-    /// What breaks ties.
-    pub(super) ties: Vec<(usize, SortOptions)>,
-    /// Whether both tell all rows apart, or need not.
-    pub(super) complete: bool,
-    /// Whether rows of one order value have to be told from others.
-    pub(super) peers: bool,
+/// Where a row stands: the batch's number in the upper half, the row's in the lower, and one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(NonZeroU64);
+
+impl Place {
+    pub(super) fn new(chunk: u32, row: usize) -> Place {
+        Place(NonZeroU64::MIN.saturating_add(u64::from(chunk) << 32 | row as u64))
+    }
+
+    pub(super) fn parts(self) -> (usize, usize) {
+        let place = self.0.get() - 1;
+        ((place >> 32) as usize, (place & u64::from(u32::MAX)) as usize)
+    }
 }
 
-/// A row: the batch's number in the upper half, the row's in the lower.
-pub(super) type Entry = u64;
-
-/// A row of a batch.
-pub(super) fn entry(chunk: u32, row: usize) -> Entry {
-    u64::from(chunk) << 32 | row as u64
+/// A row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// Orders as the first written column does.
+    pub(super) word: u64,
+    pub(super) place: Place,
 }
 
-fn parts(entry: Entry) -> (usize, usize) {
-    ((entry >> 32) as usize, (entry & u64::from(u32::MAX)) as usize)
+impl Entry {
+    pub(super) fn new(word: u64, place: Place) -> Entry {
+        Entry { word, place }
+    }
+}
+
+/// Rows that were taken in: those of a batch from one on.
+pub(super) struct Added {
+    pub(super) chunk: u32,
+    first: usize,
+}
+
+impl Added {
+    /// The row of that number among those taken in, with its word.
+    pub(super) fn row(&self, row: usize, word: u64) -> Entry {
+        Entry::new(word, Place::new(self.chunk, self.first + row))
+    }
 }
 
 #[derive(Debug)]
 struct Chunk {
     batch: RecordBatch,
-    /// Bytes of the order, its ties, and all else unless those tell rows apart.
-    order: Rows,
-    /// Bytes of the order alone, if they are asked for.
-    peers: Option<Rows>,
+    weight: Weight,
+    /// How many rows are held.
     held: usize,
+    /// How often rows are held that are held more than once, without the first time.
+    again: BTreeMap<u32, usize>,
 }
 
 impl Chunk {
-    fn small(&self) -> bool {
-        self.batch.num_rows() < SMALL
+    /// Bytes of the rows that are held, about.
+    fn live(&self) -> usize {
+        self.held * self.weight.row
     }
 
-    fn wasteful(&self) -> bool {
-        self.small() || self.held * 2 < self.batch.num_rows()
+    fn rows(&self) -> usize {
+        self.batch.num_rows()
     }
 }
 
@@ -67,172 +94,232 @@ impl Chunk {
 #[derive(Debug)]
 pub(super) struct Store {
     schema: SchemaRef,
-    columns: Vec<usize>,
-    order: RowConverter,
-    peers: Option<(usize, RowConverter)>,
+    order: Comparison,
     chunks: Vec<Option<Chunk>>,
     free: Vec<u32>,
+    /// The batch that the next few rows are put behind.
+    tail: Option<u32>,
     held: usize,
-    rows: usize,
-    small: usize,
+    /// Bytes of all batches and of the rows held.
+    bytes: usize,
+    live: usize,
+    /// Batches taken in since all were weighed.
+    unweighed: usize,
 }
 
 impl Store {
-    /// Of rows of this schema, ordered by these columns and then, unless those tell all rows apart, by all others.
+    /// Of rows of this schema in this order.
     pub(super) fn new(schema: &SchemaRef, order: &Order) -> Store {
-        let written = || order.columns.iter().chain(&order.ties).copied();
-        let rest = (0..schema.fields().len()).filter(|&c| !order.complete && !written().any(|(at, _)| at == c));
-        let all: Vec<_> = written().chain(rest.map(|c| (c, SortOptions::default()))).collect();
-        let converter = |columns: &[(usize, SortOptions)]| {
-            let field = |&(c, options): &(usize, SortOptions)| {
-                SortField::new_with_options(schema.field(c).data_type().clone(), options)
-            };
-            match RowConverter::new(columns.iter().map(field).collect()) {
-                Ok(converter) => converter,
-                Err(error) => unreachable!("the planner refuses columns that have no order: {error}"),
-            }
-        };
         Store {
             schema: schema.clone(),
-            columns: all.iter().map(|(c, _)| *c).collect(),
-            order: converter(&all),
-            peers: order.peers.then(|| (order.columns.len(), converter(&order.columns))),
+            order: Comparison::new(schema, order),
             chunks: Vec::new(),
             free: Vec::new(),
+            tail: None,
             held: 0,
-            rows: 0,
-            small: 0,
+            bytes: 0,
+            live: 0,
+            unweighed: 0,
         }
     }
 
-    /// Takes a batch in; answers its number. No row of it is held yet.
-    pub(super) fn add(&mut self, batch: RecordBatch) -> u32 {
-        let chunk = self.chunk(batch);
-        let number = self.free.pop().unwrap_or_else(|| {
+    /// The words of rows that may be taken in.
+    pub(super) fn words(&self, batch: &RecordBatch) -> Vec<u64> {
+        self.order.words(batch)
+    }
+
+    /// Takes rows in. None is held yet.
+    pub(super) fn add(&mut self, batch: RecordBatch) -> Added {
+        let few = |rows: usize, bytes: usize| rows < FEW && bytes < FEW_BYTES;
+        let weight = Weight::of(&batch);
+        let is_few = few(batch.num_rows(), weight.own);
+        let tail = self.tail.filter(|_| is_few).and_then(|number| Some((number, self.take(number)?)));
+        let Some((number, tail)) = tail else {
+            let (batch, weight) = weight.without_parent(batch);
+            let number = self.number();
+            if is_few {
+                self.tail = Some(number);
+            }
+            self.put(number, Chunk { batch, weight, held: 0, again: BTreeMap::new() });
+            return Added { chunk: number, first: 0 };
+        };
+        let first = tail.rows();
+        let batch = match concat_batches(&self.schema, [&tail.batch, &batch]) {
+            Ok(batch) => batch,
+            Err(error) => unreachable!("the rows of a store have its schema: {error}"),
+        };
+        let weight = Weight::of(&batch);
+        self.tail = few(batch.num_rows(), weight.own).then_some(number);
+        self.put(number, Chunk { batch, weight, ..tail });
+        Added { chunk: number, first }
+    }
+
+    /// A number that no batch has.
+    pub(super) fn number(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
             self.chunks.push(None);
             (self.chunks.len() - 1) as u32
-        });
-        self.put(number, chunk);
-        number
+        })
     }
 
     fn put(&mut self, number: u32, chunk: Chunk) {
-        self.rows += chunk.batch.num_rows();
-        self.small += usize::from(chunk.small());
+        self.bytes += chunk.weight.all;
+        self.live += chunk.live();
+        self.unweighed += 1;
         self.chunks[number as usize] = Some(chunk);
     }
 
-    fn chunk(&self, batch: RecordBatch) -> Chunk {
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|&c| canonical(batch.column(c))).collect();
-        let convert = |converter: &RowConverter, columns: &[ArrayRef]| match converter.convert_columns(columns) {
-            Ok(rows) => rows,
-            Err(error) => unreachable!("the columns have the planned types: {error}"),
+    /// Puts rows that are held, and how often, under a number.
+    pub(super) fn put_held(&mut self, number: u32, columns: Vec<ArrayRef>, rows: usize, again: BTreeMap<u32, usize>) {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = match RecordBatch::try_new_with_options(self.schema.clone(), columns, &options) {
+            Ok(batch) => batch,
+            Err(error) => unreachable!("the rows of a store have its schema: {error}"),
         };
-        let order = match columns.is_empty() {
-            // No order and no columns: all rows are equal.
-            true => self.order.empty_rows(0, 0),
-            false => convert(&self.order, &columns),
-        };
-        let peers = self.peers.as_ref().map(|(width, converter)| convert(converter, &columns[..*width]));
-        Chunk { batch, order, peers, held: 0 }
+        let weight = Weight::of(&batch);
+        self.put(number, Chunk { batch, weight, held: rows, again });
     }
 
-    fn at(&self, entry: Entry) -> (&Chunk, usize) {
-        let (chunk, row) = parts(entry);
+    fn take(&mut self, number: u32) -> Option<Chunk> {
+        let chunk = self.chunks[number as usize].take()?;
+        self.bytes -= chunk.weight.all;
+        self.live -= chunk.live();
+        self.tail = self.tail.filter(|tail| *tail != number);
+        Some(chunk)
+    }
+
+    /// Forgets a batch; its number may be given out again.
+    pub(super) fn forget(&mut self, number: u32) {
+        if self.take(number).is_some() {
+            self.free.push(number);
+        }
+    }
+
+    fn at(&self, place: Place) -> (&RecordBatch, usize) {
+        let (chunk, row) = place.parts();
         match &self.chunks[chunk] {
-            Some(chunk) => (chunk, row),
+            Some(chunk) => (&chunk.batch, row),
             None => unreachable!("a batch lives while its rows are held"),
         }
     }
 
-    /// The bytes that a row is ordered by; equal for equal rows only.
+    /// How two rows are ordered; equal rows only are equal.
     #[inline]
-    pub(super) fn key(&self, entry: Entry) -> &[u8] {
-        let (chunk, row) = self.at(entry);
-        if chunk.order.num_rows() == 0 { &[] } else { chunk.order.row(row).data() }
+    pub(super) fn compare(&self, a: Entry, b: Entry) -> Ordering {
+        a.word.cmp(&b.word).then_with(|| match a.place == b.place {
+            true => Ordering::Equal,
+            false => self.order.rows(self.at(a.place), self.at(b.place)),
+        })
     }
 
-    /// The bytes of a row's order value; they were asked for.
-    pub(super) fn peer(&self, entry: Entry) -> &[u8] {
-        let (chunk, row) = self.at(entry);
-        chunk.peers.as_ref().map_or(&[], |peers| peers.row(row).data())
+    /// How two rows of one word are ordered that may be taken in.
+    pub(super) fn compare_rows(&self, a: (&RecordBatch, usize), b: (&RecordBatch, usize)) -> Ordering {
+        self.order.rows(a, b)
+    }
+
+    /// How two rows are ordered by the columns written.
+    #[inline]
+    pub(super) fn compare_written(&self, a: Entry, b: Entry) -> Ordering {
+        a.word.cmp(&b.word).then_with(|| match a.place == b.place {
+            true => Ordering::Equal,
+            false => self.order.written(self.at(a.place), self.at(b.place)),
+        })
+    }
+
+    /// Holds a row.
+    pub(super) fn hold(&mut self, entry: Entry) {
+        self.held += 1;
+        if let Some(chunk) = &mut self.chunks[entry.place.parts().0] {
+            chunk.held += 1;
+            self.live += chunk.weight.row;
+        }
     }
 
     /// Holds a row once more.
-    pub(super) fn hold(&mut self, entry: Entry) {
+    pub(super) fn hold_again(&mut self, entry: Entry) {
         self.held += 1;
-        if let Some(chunk) = &mut self.chunks[parts(entry).0] {
-            chunk.held += 1;
+        let (chunk, row) = entry.place.parts();
+        if let Some(chunk) = &mut self.chunks[chunk] {
+            *chunk.again.entry(row as u32).or_default() += 1;
         }
     }
 
     /// Holds a row once less, and forgets its batch if it was the last.
     pub(super) fn release(&mut self, entry: Entry) {
         self.held -= 1;
-        let number = parts(entry).0;
-        if let Some(chunk) = &mut self.chunks[number] {
-            chunk.held -= 1;
+        let (number, row) = entry.place.parts();
+        let Some(chunk) = &mut self.chunks[number] else { return };
+        if !chunk.again.is_empty()
+            && let Some(again) = chunk.again.get_mut(&(row as u32))
+        {
+            *again -= 1;
+            if *again == 0 {
+                chunk.again.remove(&(row as u32));
+            }
+            return;
         }
-        self.sweep(number as u32);
+        chunk.held -= 1;
+        self.live -= chunk.weight.row;
+        if chunk.held == 0 {
+            self.forget(number as u32);
+        }
     }
 
     /// Forgets a batch of which no row is held.
     pub(super) fn sweep(&mut self, number: u32) {
         if self.chunks[number as usize].as_ref().is_some_and(|chunk| chunk.held == 0) {
-            self.drop_chunk(number);
-            self.free.push(number);
+            self.forget(number);
         }
     }
 
-    fn drop_chunk(&mut self, number: u32) {
-        if let Some(chunk) = self.chunks[number as usize].take() {
-            self.rows -= chunk.batch.num_rows();
-            self.small -= usize::from(chunk.small());
-        }
-    }
-
-    /// How many rows are held.
+    /// How often rows are held.
     pub(super) fn held(&self) -> usize {
         self.held
     }
 
     /// Memory held, in bytes, about.
     pub(super) fn bytes(&self) -> usize {
-        let column = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_default();
-        let chunk = |chunk: &Chunk| {
-            let rows = chunk.order.size() + chunk.peers.as_ref().map_or(0, Rows::size);
-            chunk.batch.columns().iter().map(column).sum::<usize>() + rows
+        self.bytes + self.chunks.len() * size_of::<Option<Chunk>>()
+    }
+
+    /// The moves that are worth it: the batches with the most waste, until little is left of it. What they cost is no more
+    /// than a part of what was taken in or let go since the last ones.
+    pub(super) fn moves(&mut self) -> Option<Moves> {
+        self.weigh();
+        if self.bytes <= 2 * self.live + WASTE {
+            return None;
+        }
+        let share = |chunk: &Chunk| chunk.live() as f64 / chunk.weight.all.max(1) as f64;
+        let chunks = self.chunks.iter().enumerate().filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
+        let mut wasteful: Vec<(f64, usize, usize)> = chunks
+            .filter(|(_, chunk)| chunk.held < chunk.rows() || chunk.weight.is_slice())
+            .map(|(number, chunk)| (share(chunk), number, chunk.weight.all.saturating_sub(chunk.live())))
+            .collect();
+        wasteful.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let mut waste = self.bytes - self.live;
+        let more = |(_, _, of): &&(f64, usize, usize)| {
+            let more = waste > self.live / 4;
+            waste = waste.saturating_sub(*of);
+            more
         };
-        self.chunks.iter().flatten().map(chunk).sum()
+        let mut numbers: Vec<usize> = wasteful.iter().take_while(more).map(|(_, number, _)| *number).collect();
+        if numbers.is_empty() {
+            return None;
+        }
+        numbers.sort_unstable();
+        let rows = numbers.into_iter().filter_map(|number| Some((number, self.chunks[number].as_ref()?.rows())));
+        Some(Moves::new(self.chunks.len(), rows))
     }
 
-    /// Whether rows should move together.
-    pub(super) fn wasteful(&self) -> bool {
-        self.rows > 2 * self.held + 8 * ROWS || self.small > MANY
-    }
-
-    /// Moves the rows of mostly unused batches together; `entries` are all that are held.
-    pub(super) fn compact<'a>(&mut self, entries: impl Iterator<Item = &'a mut Entry>) {
-        let victims: Vec<bool> = self.chunks.iter().map(|chunk| chunk.as_ref().is_some_and(Chunk::wasteful)).collect();
-        let mut moved: Vec<Entry> = Vec::new();
-        let first = self.chunks.len();
-        for entry_at in entries.filter(|entry| victims[parts(**entry).0]) {
-            let to = moved.len();
-            moved.push(std::mem::replace(entry_at, entry((first + to / ROWS) as u32, to % ROWS)));
+    /// Who else holds the memory of a batch may have let it go: weighs all when as many came as there are.
+    fn weigh(&mut self) {
+        if self.unweighed <= self.chunks.len() - self.free.len() {
+            return;
         }
-        for rows in moved.chunks(ROWS) {
-            let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-            let batch = match RecordBatch::try_new_with_options(self.schema.clone(), self.columns(rows), &options) {
-                Ok(batch) => batch,
-                Err(error) => unreachable!("rows of the store have its schema: {error}"),
-            };
-            let chunk = Chunk { held: rows.len(), ..self.chunk(batch) };
-            self.chunks.push(None);
-            self.put((self.chunks.len() - 1) as u32, chunk);
-        }
-        for number in victims.iter().enumerate().filter(|(_, victim)| **victim).map(|(number, _)| number as u32) {
-            self.drop_chunk(number);
-            self.free.push(number);
+        (self.unweighed, self.bytes) = (0, 0);
+        for chunk in self.chunks.iter_mut().flatten() {
+            chunk.weight.weigh_kept(&chunk.batch);
+            self.bytes += chunk.weight.all;
         }
     }
 
@@ -243,30 +330,31 @@ impl Store {
 
     /// Some columns of these rows.
     pub(super) fn some_columns(&self, entries: &[Entry], columns: &[usize]) -> Vec<ArrayRef> {
-        if entries.is_empty() {
-            return columns.iter().map(|&c| new_empty_array(self.schema.field(c).data_type())).collect();
-        }
-        let mut used: Vec<usize> = entries.iter().map(|&entry| parts(entry).0).collect();
-        used.sort_unstable();
-        used.dedup();
-        let place = |chunk: usize| used.partition_point(|&other| other < chunk);
-        let mut last = (used[0], 0);
-        let indices: Vec<(usize, usize)> = entries
-            .iter()
-            .map(|&entry| {
-                let (chunk, row) = parts(entry);
+        self.gather(entries.iter().map(|entry| entry.place), columns)
+    }
+
+    /// Columns of the rows at these places.
+    fn gather(&self, places: impl Iterator<Item = Place>, columns: &[usize]) -> Vec<ArrayRef> {
+        let (mut used, mut number_of) = (Vec::new(), HashMap::with_hasher(FixedState::with_seed(0)));
+        let mut last = (usize::MAX, 0);
+        let indices: Vec<(usize, usize)> = places
+            .map(|place| {
+                let (chunk, row) = place.parts();
                 if chunk != last.0 {
-                    last = (chunk, place(chunk));
+                    let number = *number_of.entry(chunk).or_insert_with(|| {
+                        used.push(self.at(place).0);
+                        used.len() - 1
+                    });
+                    last = (chunk, number);
                 }
                 (last.1, row)
             })
             .collect();
         let column = |&c: &usize| {
-            let arrays: Vec<&dyn Array> = used
-                .iter()
-                .filter_map(|&chunk| self.chunks[chunk].as_ref())
-                .map(|chunk| chunk.batch.column(c).as_ref())
-                .collect();
+            if used.is_empty() {
+                return new_empty_array(self.schema.field(c).data_type());
+            }
+            let arrays: Vec<&dyn Array> = used.iter().map(|batch| batch.column(c).as_ref()).collect();
             match interleave(&arrays, &indices) {
                 Ok(column) => column,
                 Err(error) => unreachable!("the rows are within their batches: {error}"),
@@ -275,9 +363,13 @@ impl Store {
         columns.iter().map(column).collect()
     }
 
-    /// The time in a column of a row; it is not NULL.
-    pub(super) fn time(&self, entry: Entry, column: usize) -> i64 {
-        let (chunk, row) = self.at(entry);
-        chunk.batch.column(column).as_primitive::<TimestampMillisecondType>().value(row)
+    /// All columns of the rows at these places.
+    pub(super) fn whole(&self, places: impl Iterator<Item = Place>) -> Vec<ArrayRef> {
+        self.gather(places, &(0..self.schema.fields().len()).collect::<Vec<_>>())
+    }
+
+    /// The time of a row whose order begins with one, ascending and never NULL.
+    pub(super) fn time(&self, entry: Entry) -> i64 {
+        (entry.word ^ SIGN) as i64
     }
 }
