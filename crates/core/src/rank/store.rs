@@ -1,8 +1,8 @@
 //! The rows that partitions hold, in the batches they came in.
 //!
 //! An [`Entry`] is a row of a batch with the word that it is ordered by first. A batch lives while a row of it is held.
-//! Batches of a few rows are put one behind the other as they come; when what is no longer held takes as much memory as what
-//! is, the rows of the batches with the most waste move together ([`Moves`]).
+//! Batches of a few rows are put one behind the other as they come; when what is no longer held takes half as much memory as
+//! what is, the rows of the batches with the most waste move together ([`Moves`]).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -286,7 +286,7 @@ impl Store {
     /// than a part of what was taken in or let go since the last ones.
     pub(super) fn moves(&mut self) -> Option<Moves> {
         self.weigh();
-        if self.bytes <= 2 * self.live + WASTE {
+        if self.bytes <= self.live + self.live / 2 + WASTE {
             return None;
         }
         let share = |chunk: &Chunk| chunk.live() as f64 / chunk.weight.all.max(1) as f64;
@@ -298,7 +298,7 @@ impl Store {
         wasteful.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let mut waste = self.bytes - self.live;
         let more = |(_, _, of): &&(f64, usize, usize)| {
-            let more = waste > self.live / 4;
+            let more = waste > self.live / 8;
             waste = waste.saturating_sub(*of);
             more
         };
