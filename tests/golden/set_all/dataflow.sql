@@ -30,3 +30,13 @@ CREATE SINK windowed WITH ('connector' = 'filesystem', 'path' = 'out/windowed.nd
 SELECT window_end, page FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND))
 EXCEPT ALL
 SELECT window_end, page FROM TABLE(TUMBLE(TABLE taps, DESCRIPTOR(ts), INTERVAL '10' SECOND));
+
+-- `*`, and DISTINCT ON, of which what is shown may be there several times.
+CREATE SINK of_all WITH ('connector' = 'filesystem', 'path' = 'out/of_all.ndjson', 'format' = 'json') AS
+SELECT * FROM (SELECT "user", page FROM clicks) EXCEPT ALL SELECT * FROM (SELECT "user", page FROM taps);
+
+CREATE SINK of_both WITH ('connector' = 'filesystem', 'path' = 'out/of_both.ndjson', 'format' = 'json') AS
+SELECT q.* FROM (SELECT page FROM clicks) AS q INTERSECT ALL SELECT * FROM (SELECT page FROM taps);
+
+CREATE SINK of_firsts WITH ('connector' = 'filesystem', 'path' = 'out/of_firsts.ndjson', 'format' = 'json') AS
+SELECT page FROM (SELECT DISTINCT ON ("user") page FROM clicks ORDER BY "user", page, ms) EXCEPT ALL SELECT page FROM taps WHERE "user" = 'u2' AND ms IS NULL;

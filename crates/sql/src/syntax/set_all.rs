@@ -15,7 +15,8 @@ use datafusion_common::{
     DFSchema, DFSchemaRef, JoinType, NullEquality, Result, ScalarValue, TableReference, internal_err,
 };
 use datafusion_expr::{
-    AggregateUDF, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore, lit, when,
+    AggregateUDF, Distinct, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore, lit,
+    when,
 };
 
 /// The rewrite, before anything else is done to a plan: until then only set operations join with NULLs equal.
@@ -27,10 +28,11 @@ pub(crate) fn rewrite(plan: LogicalPlan, count: &Arc<AggregateUDF>) -> Result<Lo
     plan.transform_up_with_subqueries(step).data()
 }
 
+/// Whether it is one of these: without ALL the left is made distinct. DISTINCT ON keeps equal rows, and so does a list that is planned as one.
 fn keeps_all(join: &Join) -> bool {
     join.null_equality == NullEquality::NullEqualsNull
         && matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti)
-        && !matches!(join.left.as_ref(), LogicalPlan::Distinct(_))
+        && !matches!(join.left.as_ref(), LogicalPlan::Distinct(Distinct::All(_)))
 }
 
 fn counted(join: &Join, count: &Arc<AggregateUDF>) -> Result<LogicalPlan> {
