@@ -315,6 +315,18 @@ fn beyond_its_limit_a_recursion_stops_the_engine_and_shows_nothing() {
         }
         assert_eq!(engine.views().get("rounds").unwrap().snapshot().batch.num_rows(), 0);
     }
+    // Of edges that are there twice a round makes each row twice as often: that stops before it is beyond 64 bits.
+    for workers in [1, 2] {
+        let (engine, _folder) = engine([(1, 2, 0), (2, 1, 0), (1, 2, 0), (2, 1, 0)].into_iter(), circle, workers);
+        let error = engine.wait_within(PATIENCE).expect("it stops").unwrap_err().to_string();
+        for part in [
+            "rounds: WITH RECURSIVE 'walk' makes a row more than 2147483648 times in a round",
+            "write UNION instead of UNION ALL",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(engine.views().get("rounds").unwrap().snapshot().batch.num_rows(), 0);
+    }
     // The limit is of rounds that make rows: a way of 51 edges takes 50, and one of 52 is too long.
     let chain = |length: i64| (0..length).map(|a| (a, a + 1, 0));
     let closure = format!("SET 'recursion.max-iterations' = '50'; CREATE MATERIALIZED VIEW reached AS {CLOSURE};");

@@ -89,7 +89,7 @@ pub fn recursion<'s>(
         keyed.arrange_by_key()
     };
     let givens: Vec<Index<'s>> = givens.into_iter().map(index).collect();
-    let (max_rounds, halt) = (spec.max_rounds, too_long(spec));
+    let (max_rounds, halts) = (spec.max_rounds, [too_long(spec), too_often(spec)]);
     let rejects = rejects.clone();
     let (rows, failed) = scope.scoped::<Round, _, _>("Recursion", |rounds| {
         let (variable, before) = Variable::new(rounds, Product::new(Default::default(), 1));
@@ -98,7 +98,7 @@ pub fn recursion<'s>(
         let failed = body.failed;
         let all = start.enter(rounds).concat(made);
         let all = if spec.distinct { all.distinct_core::<i64>() } else { all.consolidate() };
-        let all = limited(all, max_rounds, move || rejects.halt(halt.clone()));
+        let all = limited(all, max_rounds, move |why| rejects.halt(halts[why as usize].clone()));
         variable.set(all.clone());
         let failed = (!failed.is_empty()).then(|| rounds.concatenate(failed).leave(scope));
         (all.leave(scope), failed)
@@ -108,12 +108,16 @@ pub fn recursion<'s>(
     (settled(rows, "Recursion result", Settled::new(Codec::of(schema), spec.expiry)), failed)
 }
 
+const CIRCLES: &str = "write UNION instead of UNION ALL if its rows can go round in circles";
+
+fn too_often(Recursion { name, owner, .. }: &Recursion) -> Halt {
+    let what = format!("{owner}: WITH RECURSIVE '{name}' makes a row more than {MOST_COPIES} times in a round");
+    Halt { what, remedy: format!("{CIRCLES}, or bound the rounds in the query (WHERE hops < 20)") }
+}
+
 fn too_long(spec: &Recursion) -> Halt {
     let Recursion { name, owner, max_rounds, distinct, .. } = spec;
-    let circles = match distinct {
-        true => "",
-        false => "write UNION instead of UNION ALL if its rows can go round in circles, ",
-    };
+    let circles = if *distinct { String::new() } else { format!("{CIRCLES}, ") };
     Halt {
         what: format!("{owner}: WITH RECURSIVE '{name}' still makes rows after {}", counted(*max_rounds, "round")),
         remedy: format!(
@@ -337,17 +341,32 @@ fn whole(codec: &Codec, batch: &RecordBatch) -> Vec<Option<Bytes>> {
     codec.encode(batch.columns(), batch.num_rows()).into_iter().map(Some).collect()
 }
 
-/// Passes changes on, up to those of round `max`; at the first of a later round it halts the engine, and holds that round
-/// for ever, so that its epoch is never told.
-fn limited<'i>(rows: Changes<'i, Round, Bytes>, max: u64, halt: impl Fn() + 'static) -> Changes<'i, Round, Bytes> {
+/// How often a round may make one row. A round multiplies that by the copies of what is joined: well within 64 bits.
+const MOST_COPIES: u64 = 1 << 31;
+
+/// Why a recursion does not go on.
+#[derive(Clone, Copy)]
+enum Why {
+    TooLong,
+    TooOften,
+}
+
+/// Passes changes on, up to those of round `max`; at the first of a later round, or of a row with too many copies, it halts the engine, and
+/// holds that round for ever, so that its epoch is never told.
+fn limited<'i>(rows: Changes<'i, Round, Bytes>, max: u64, halt: impl Fn(Why) + 'static) -> Changes<'i, Round, Bytes> {
     let mut held: Option<Capability<Round>> = None;
     let changes = rows.inner.unary::<Builder<Bytes, Round>, _, _, _>(Pipeline, "Recursion limit", |_, _| {
         move |input, output| {
             input.for_each_time(|time, updates| {
                 let updates: Vec<(Bytes, Round, i64)> = updates.flat_map(std::mem::take).collect();
-                if held.is_none() && updates.iter().any(|(_, round, _)| round.inner > max) {
+                let why = updates.iter().find_map(|(_, round, diff)| match () {
+                    () if round.inner > max => Some(Why::TooLong),
+                    () if diff.unsigned_abs() > MOST_COPIES => Some(Why::TooOften),
+                    () => None,
+                });
+                if let Some(why) = why.filter(|_| held.is_none()) {
                     held = Some(time.retain(0));
-                    halt();
+                    halt(why);
                 }
                 if held.is_none() {
                     output.session(&time).give_iterator(updates.into_iter());
