@@ -14,6 +14,7 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token};
 use super::error::{Problem, through};
 use super::token::{self, Cursor};
 use crate::functions::map_of;
+use highwater_core::format::as_instant;
 use highwater_core::time::Zone;
 
 /// The one type of a time.
@@ -268,7 +269,10 @@ pub(crate) struct CastTypes(pub(crate) Zone);
 
 impl TypePlanner for CastTypes {
     fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
-        let field = |data_type: DataType| Arc::new(Field::new("", in_zone(&data_type, self.0), true));
+        let field = |data_type: DataType| {
+            let field = Field::new("", in_zone(&data_type, self.0), true);
+            Arc::new(if is_instant(&data_type) && self.0.is_utc() { as_instant(field) } else { field })
+        };
         Ok(cast_type(sql_type)?.map(field))
     }
 }

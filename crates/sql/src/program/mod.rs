@@ -1,6 +1,7 @@
 //! A program: its statements one after the other, every error of theirs, and the plan if there is none.
 
 pub(crate) mod changelog;
+mod instants;
 pub(crate) mod origin;
 pub(crate) mod reading;
 pub(crate) mod session;
@@ -22,8 +23,7 @@ use self::table_draft::TableDraft;
 use super::SqlError;
 use super::lower::{Arena, Arrived, Lowering, Relation};
 use super::prune::prune;
-use crate::parse::column_type::in_zone;
-use crate::parse::ddl::{ColumnKind, Table};
+use crate::parse::ddl::Table;
 use crate::parse::error::{Problem, suggest};
 use crate::parse::setting::Setting;
 use crate::parse::statement::{self, Statement, View};
@@ -239,11 +239,7 @@ impl<'a> Program<'a> {
             Statement::Set(Setting::Zone(zone), span) => self.zone(zone, span),
             Statement::Set(Setting::Operators(operators), span) => self.run_on(operators, span),
             Statement::Table(mut table) => {
-                for column in &mut table.columns {
-                    if let ColumnKind::Physical(data_type, _) = &mut column.kind {
-                        *data_type = in_zone(data_type, self.context.zone());
-                    }
-                }
+                instants::in_session(&mut table, self.context.zone());
                 self.table(table)
             }
             Statement::View(view) => {
@@ -336,6 +332,7 @@ impl<'a> Program<'a> {
             self.broken.insert(key);
             return Err(vec![self.no_connector(&connector.value, !table.source)]);
         };
+        let instants = instants::declared(&table);
         let draft = match SourceDraft::read(table, found, &self.context, self.stamped) {
             Ok(draft) => draft,
             Err(problems) => {
@@ -352,7 +349,7 @@ impl<'a> Program<'a> {
             (self.sources[source].twin, self.sources[source + 1].twin) = (Some(source + 1), Some(source));
             self.arena.arrived.entry(source).and_modify(|arrived| arrived.twin = Some(by_arrival.node));
         }
-        self.add(&key, Some(source), &fields, relation)
+        self.add(&key, Some(source), &instants::marked(&fields, &instants), relation)
     }
 
     /// Takes a source in, as all columns of its node.
@@ -370,14 +367,14 @@ impl<'a> Program<'a> {
 
     /// A table that is changed over REST.
     fn reference(&mut self, table: Table) -> Result<(), Vec<Problem>> {
-        let key = table.name.key();
+        let (key, instants) = (table.name.key(), instants::declared(&table));
         let draft = TableDraft::read(self, table, &self.context)?;
         let (node, known) = draft.node(self.references.len());
         let mut lowering = Lowering::new(&mut self.arena, &[], "", self.max_rounds);
         let relation = lowering.source(node, known);
         let fields = draft.fields().to_vec();
         self.references.push((draft, relation.node));
-        self.add(&key, None, &fields, relation)
+        self.add(&key, None, &instants::marked(&fields, &instants), relation)
     }
 
     /// No such connector, and those that there are.

@@ -15,7 +15,7 @@ use crate::parse::ddl::{ColumnKind, Table};
 use crate::parse::error::{Problem, suggest};
 use crate::parse::statement::{Insert, OptionPair, Sink};
 use crate::parse::token::Name;
-use crate::program::Program;
+use crate::program::{Program, instants};
 use highwater_core::counted::counted;
 use highwater_core::expression::{ByPlace, Filled};
 use highwater_core::options::{OptionSpec, Options};
@@ -69,10 +69,13 @@ impl Program<'_> {
             options: sink.options.clone(),
         };
         let connector = self.sink_connector(&sink.options, &sink.name)?;
-        let Some(Planned { relation, names }) = self.query(&sink.query, &sink.name.value)? else { return Ok(()) };
+        let Some(Planned { relation, names, instants }) = self.query(&sink.query, &sink.name.value)? else {
+            return Ok(());
+        };
         let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
         let fields: Vec<FieldRef> =
             names.into_iter().zip(types).map(|(name, t)| Arc::new(Field::new(name, t, true))).collect();
+        let fields = instants::marked(&fields, &instants);
         let relation = foldered(relation, &table, &fields)?;
         let input = self.run(relation, &sink.name.value, &sink.query.tokens)?;
         self.check_emit(&sink.query, input.0)?;
@@ -115,11 +118,13 @@ impl Program<'_> {
         }
         let connector = self.sink_connector(&table.options, name)?;
         let planned = self.query_of(&insert.query, &name.value, !table.columns.is_empty())?;
-        let Some(Planned { relation, names }) = planned else { return Ok(()) };
+        let Some(Planned { relation, names, instants: found }) = planned else { return Ok(()) };
         let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
         let declared = declared(&table, &names, &types)?;
         let relation = self.fitted(relation, &insert, &declared, &names, &types)?;
         let fields: Vec<FieldRef> = declared.iter().map(loose).collect();
+        let fields =
+            instants::marked(&fields, &if table.columns.is_empty() { found } else { instants::written(&table) });
         let relation = foldered(relation, &table, &fields)?;
         let input = self.run(relation, &name.value, &insert.query.tokens)?;
         self.check_emit(&insert.query, input.0)?;
