@@ -17,7 +17,7 @@ use crate::retry::{self, Standing};
 use crate::sink::Replaced;
 use crate::time::{Clock, Epoch};
 
-/// How long a line may stay unseen while more come.
+/// How long a line may stay unseen, about.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// Bytes that are written together.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -122,6 +122,21 @@ impl DeadFile {
         }
     }
 
+    /// Writes what has waited for long enough while nothing more came.
+    pub(super) fn look(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if !open.waiting.is_empty() && open.tried.elapsed() >= open.pause {
+            open.write(&self.what());
+        }
+    }
+
+    /// Writes what waits, as the run fails: nobody waits for who has the file.
+    pub(super) fn leave(&self) {
+        if let Ok(mut open) = self.open.try_lock() {
+            open.write(&self.what());
+        }
+    }
+
     fn what(&self) -> String {
         format!("dead letters to {}", self.path.display())
     }
@@ -167,6 +182,31 @@ impl Open {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_lines_are_written_though_no_more_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dead");
+        let file = DeadFile::open(Some(&path), 0).unwrap().unwrap();
+        let text = |text: &str| text.to_owned();
+        let reject = Reject {
+            source: text("s"),
+            position: text("line 1"),
+            reason: "malformed",
+            detail: text("no"),
+            content: text("x"),
+        };
+        let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+        (0..3).for_each(|_| file.source(&reject));
+        file.look();
+        assert_eq!(lines(), 0, "they are written together");
+        std::thread::sleep(FLUSH_EVERY);
+        file.look();
+        assert_eq!(lines(), 3);
+        file.source(&reject);
+        file.leave();
+        assert_eq!(lines(), 4, "a run that fails leaves none");
+    }
 
     #[test]
     fn a_file_that_cannot_be_written_holds_nobody_up_and_is_told_of_at_the_end() {

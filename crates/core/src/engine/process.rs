@@ -309,6 +309,7 @@ impl Supervisor {
         let mut behind = behind::Behind::new();
         while !control.workers_ended(many, pause) {
             behind.look(&inner);
+            inner.dead_file.iter().for_each(|file| file.look());
             if control.failure().is_some() && failing.get_or_insert_with(Clock::start).elapsed_ms() > GRACE_MS {
                 break;
             }
@@ -334,6 +335,7 @@ impl Supervisor {
         } else {
             // Some thread may be stuck: nobody waits for it.
             std::mem::forget((workers, guard));
+            inner.dead_file.iter().for_each(|file| file.leave());
         }
         *inner.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner.clock.elapsed_seconds());
         control.set(control.failure().map_or(State::Done, State::Failed));
