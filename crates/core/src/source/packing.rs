@@ -5,6 +5,7 @@
 
 use std::io::Read;
 
+use flate2::bufread::GzDecoder;
 use zstd::zstd_safe::{DCtx, find_frame_compressed_size, get_error_name, get_frame_content_size};
 
 /// Room for so many bytes more of what a body is turned into; false if there is none.
@@ -59,8 +60,28 @@ impl Packing {
     /// What is packed in these bytes, of `limit` bytes at most.
     pub fn unpack(self, packed: &[u8], limit: usize, room: &mut Room<'_>) -> Result<Vec<u8>, Unpackable> {
         match self {
-            Packing::Gzip => read(flate2::read::MultiGzDecoder::new(packed), limit, room),
+            Packing::Gzip => read(Members(GzDecoder::new(packed)), limit, room),
             Packing::Zstd => unzstd(packed, limit, room),
+        }
+    }
+}
+
+/// The members of gzip, one after another. Zeros behind one are passed, as in files.
+struct Members<'a>(GzDecoder<&'a [u8]>);
+
+impl Read for Members<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            let read = self.0.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let behind: &[u8] = self.0.get_ref();
+            let zeros = behind.iter().take_while(|byte| **byte == 0).count();
+            match &behind[zeros..] {
+                [] => return Ok(0),
+                next => self.0 = GzDecoder::new(next),
+            }
         }
     }
 }
@@ -127,6 +148,24 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn members_of_gzip_follow_one_another_with_zeros_behind_them() {
+        let member = |text: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(text).unwrap();
+            gzip.finish().unwrap()
+        };
+        let unpack = |packed: &[u8]| Packing::Gzip.unpack(packed, 1 << 20, &mut |_| true);
+        for zeros in [0, 1, 511, 100_000] {
+            let padded = [member(b"1\n"), vec![0; zeros], member(b""), member(b"2\n"), vec![0; zeros]].concat();
+            assert_eq!(unpack(&padded), Ok(b"1\n2\n".to_vec()), "{zeros}");
+        }
+        let odd = [member(b"1\n"), vec![0, 0, b'x']].concat();
+        for broken in [odd.as_slice(), &member(b"1\n")[..9], b"\0\0"] {
+            assert!(matches!(unpack(broken), Err(Unpackable::Broken(_))), "{broken:?}");
+        }
+    }
 
     #[test]
     fn what_is_unpacked_has_its_room_however_it_is_packed() {

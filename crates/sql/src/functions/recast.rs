@@ -1,4 +1,4 @@
-//! Casts of ROW, ARRAY and MAP, to text and to others of their kind: each value as CAST has it by itself. Times and truth values become the text that SQL writes,
+//! Casts of ROW, ARRAY and MAP, to text and to others of their kind, and of intervals to text: each value as CAST has it by itself. Times and truth values become the text that SQL writes,
 //! instants are put by the session's zone; Arrow's own casts of nested values know neither.
 
 use std::hash::{Hash, Hasher};
@@ -22,6 +22,7 @@ use super::of_text;
 use super::zones::{compiled, read_instant, to_local};
 use crate::parse::column_type::{TIME, instant, is_instant, plain};
 use highwater_core::counted::counted;
+use highwater_core::format::interval_texts;
 use highwater_core::time::Zone;
 
 /// Whether a cast is one of these. Arrow's goes by the names of fields, has NULL for what it does not find, and where it tries has NULL for
@@ -31,7 +32,8 @@ pub(crate) fn recasts(from: &DataType, to: &DataType) -> bool {
         (DataType::List(_), DataType::List(_))
         | (DataType::Map(..), DataType::Map(..))
         | (DataType::Struct(_), DataType::Struct(_)) => plain(from) != plain(to),
-        (DataType::List(_) | DataType::Map(..) | DataType::Struct(_), to) => to.is_string(),
+        (DataType::List(_) | DataType::Map(..) | DataType::Struct(_), to)
+        | (DataType::Interval(_) | DataType::Duration(_), to) => to.is_string(),
         _ => false,
     }
 }
@@ -193,6 +195,10 @@ fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
             let word = |truth: bool| if truth { "TRUE" } else { "FALSE" };
             Ok(Arc::new(value.as_boolean().iter().map(|truth| truth.map(word)).collect::<StringArray>()))
         }
+        (DataType::Interval(_) | DataType::Duration(_), DataType::Utf8) => match interval_texts(value) {
+            Some(texts) => Ok(Arc::new(texts)),
+            None => strict(value, to),
+        },
         (from, to) if of_text::reads(from, to) => of_text::column(value, to, zone),
         _ => strict(value, to),
     }

@@ -8,6 +8,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 
+use super::super::intervals::Intervals;
 use super::super::json::not_finite;
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError};
@@ -83,7 +84,7 @@ impl CsvEncoder {
     }
 
     fn cell(&self, column: &dyn Array, shown: &ArrayFormatter<'_>, row: usize, out: &mut Vec<u8>) {
-        if column.is_null(row) {
+        if column.is_null(row) || *column.data_type() == DataType::Null {
             return out.extend_from_slice(self.dialect.null.as_deref().unwrap_or_default());
         }
         let float = |value: f64, text: String, out: &mut Vec<u8>| match value.is_finite() {
@@ -110,6 +111,10 @@ impl CsvEncoder {
             }
             DataType::Date32 => write_date_of(column.as_primitive::<Date32Type>().value(row).into(), out),
             DataType::Decimal128(..) => self.number(&shown.value(row).to_string(), out),
+            DataType::Interval(_) | DataType::Duration(_) => {
+                let text = Intervals::of(column).map(|intervals| intervals.text(row).to_string());
+                self.text(text.unwrap_or_default().as_bytes(), out);
+            }
             _ => self.text(shown.value(row).to_string().as_bytes(), out),
         }
     }

@@ -12,6 +12,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, FieldRef, Fields, SchemaRef, TimeUnit};
 
 use super::super::cells::base64;
+use super::super::intervals::Intervals;
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError, refuse_type};
 
@@ -158,6 +159,7 @@ enum Values<'a> {
     Map(&'a [i32], ArrayFormatter<'a>, Box<Cell<'a>>),
     /// Text in Base64.
     Bytes(&'a arrow_array::BinaryArray),
+    Intervals(Intervals<'a>),
     /// A fixed-point number as it is shown, and its digits if it may have to be text.
     Shown(ArrayFormatter<'a>, Option<&'a [i128]>),
     /// Anything else, as text.
@@ -192,6 +194,9 @@ impl<'a> Cell<'a> {
             DataType::Boolean => Values::Bool(column.as_boolean()),
             DataType::Utf8 => Values::Text(column.as_string()),
             DataType::Binary => Values::Bytes(column.as_binary()),
+            DataType::Interval(_) | DataType::Duration(_) => {
+                Intervals::of(column).map_or(Values::Nothing, Values::Intervals)
+            }
             DataType::Struct(fields) => Values::Row(JsonRows::new(fields, column.as_struct().columns(), numbers)),
             DataType::List(_) => {
                 let list = column.as_list::<i32>();
@@ -204,6 +209,8 @@ impl<'a> Cell<'a> {
                     Err(_) => Values::Nothing,
                 }
             }
+            // Its column has no other values, and says of none that it is NULL.
+            DataType::Null => Values::Nothing,
             kind => match ArrayFormatter::try_new(column, &OPTIONS) {
                 Ok(shown) if matches!(kind, DataType::Decimal128(..)) => {
                     let digits = column.as_primitive::<Decimal128Type>().values();
@@ -252,6 +259,8 @@ impl<'a> Cell<'a> {
             Values::Bool(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
             Values::Text(values) => write_text(values.value(row), out),
             Values::Bytes(values) => write_text(&base64(values.value(row)), out),
+            // Nothing in it is escaped.
+            Values::Intervals(intervals) => out.extend_from_slice(format!("\"{}\"", intervals.text(row)).as_bytes()),
             Values::Row(members) => members.write(row, out),
             Values::List(offsets, item) => {
                 out.push(b'[');
@@ -314,5 +323,31 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 fn write_value<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     if let Err(error) = serde_json::to_writer(out, value) {
         unreachable!("memory takes all bytes, and these are numbers or text: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ListArray, NullArray, StructArray};
+    use arrow_buffer::OffsetBuffer;
+    use arrow_schema::Field;
+
+    use super::*;
+
+    /// As pandas writes a key that is None in every row.
+    #[test]
+    fn what_is_of_the_type_of_null_is_null_at_any_depth() {
+        let nothing = |rows: usize| -> ArrayRef { Arc::new(NullArray::new(rows)) };
+        let item = Arc::new(Field::new("item", DataType::Null, true));
+        let list: ArrayRef = Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([2, 0]), nothing(2), None));
+        let fields: Fields =
+            vec![Field::new("a", DataType::Null, true), Field::new("b", list.data_type().clone(), true)].into();
+        let row: ArrayRef = Arc::new(StructArray::new(fields, vec![nothing(2), list], None));
+        let schema = Arc::new(arrow_schema::Schema::new(vec![Field::new("r", row.data_type().clone(), true)]));
+        let shown = |at: usize| row_as_json(&schema, std::slice::from_ref(&row), at);
+        assert_eq!(shown(0), r#"{"r":{"a":null,"b":[null,null]}}"#);
+        assert_eq!(shown(1), r#"{"r":{"a":null,"b":[]}}"#);
     }
 }
