@@ -380,7 +380,39 @@ class Queries:
         if self.often(0.5):
             return f"{one('t', 'k, b')} {some()} ({one('u', 'k, b')} {some()} {one('w', 'k, b')})"
         columns = self.one(["k", "s", "k, s", "b, k"])
-        return f"{one('t', columns)} {self.one([some(), 'INTERSECT ALL', 'EXCEPT ALL'])} {one('u', columns)}"
+        # The list of either side may be a star.
+        side = lambda a: self.one(["{}", "SELECT * FROM ({}) q", "SELECT q.* FROM ({}) q"]).format(one(a, columns))
+        return f"{side('t')} {self.one([some(), 'INTERSECT ALL', 'EXCEPT ALL'])} {side('u')}"
+
+    def query_wide_decimals(self):
+        """DECIMALs compared of which no DECIMAL of 38 digits holds both. DuckDB has no such, and compares twice the numbers as BIGINTs."""
+        a, b = self.one(["tu", "tw", "ut"])
+        great = "12345678901234567890123456789012345678"
+        left = (f"CASE WHEN {a}.b THEN CAST('{great}' AS DECIMAL(38, 0)) ELSE CAST({a}.k AS DECIMAL(38, 0)) END", f"CASE WHEN {a}.b THEN 1000000000000 ELSE {a}.k * 2 END")
+        right = self.one([
+            (f"CAST({b}.k AS DECIMAL(38, 20))", f"{b}.k * 2"),
+            (f"(CAST({b}.k AS DECIMAL(38, 20)) + CAST(0.5 AS DECIMAL(2, 1)))", f"({b}.k * 2 + 1)"),
+            (f"CAST({b}.k AS DECIMAL(30, 2))", f"{b}.k * 2"),
+        ])
+        op = self.one(["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM"])
+        holds = self.one([
+            lambda x, y: f"{x} {op} {y}",
+            lambda x, y: f"{y} {op} {x}",
+            lambda x, y: f"{x} BETWEEN {y} AND {y}",
+            lambda x, y: f"{x} NOT IN ({y}, 5)",
+            lambda x, y: f"CASE {x} WHEN {y} THEN TRUE ELSE {x} > {y} END",
+            lambda x, y: f"LEAST({x}, {y}) < {y}",
+        ])
+        query = self.one([
+            f"SELECT {a}.k, {b}.k AS other FROM {a} {self.one(['JOIN', 'LEFT JOIN'])} {b} ON {a}.s = {b}.s AND {{}}",
+            f"SELECT {a}.k, {b}.k AS other FROM {a} JOIN {b} ON {{}} AND {a}.i < {b}.i",
+            f"SELECT {a}.k FROM {a} WHERE EXISTS (SELECT 1 FROM {b} WHERE {{}})",
+            f"SELECT {a}.k, (SELECT COUNT(*) FROM {b} WHERE {{}}) AS n FROM {a}",
+        ])
+        sides = zip(left, right)
+        # Twice 5 where numbers are twice as great.
+        ours, theirs = (query.format(f"({holds(x, y)})") for x, y in sides)
+        return (ours, theirs.replace(", 5)", ", 10)"))
 
     def query_ranked(self):
         number, partition = self.one(["RANK", "DENSE_RANK", "ROW_NUMBER"]), self.one(["PARTITION BY k ", "PARTITION BY s, b ", ""])

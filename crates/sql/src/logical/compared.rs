@@ -4,7 +4,8 @@
 //! compared with a number, a time or a truth value only if it is a literal, which is read as one; a column is refused, with both
 //! ways to write what may be meant; a literal that reads as none is refused too. So are texts and numbers that CASE, COALESCE and
 //! the like of them would answer by turns, and those in one column of a UNION. A literal or a DATE beside a time is read as that type of time, which the library would take for one of
-//! nanoseconds, with no room beyond the year 2262; one beside a truth value as a truth value. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit.
+//! nanoseconds, with no room beyond the year 2262; one beside a truth value as a truth value. A DECIMAL and a DOUBLE are compared as DOUBLEs: as DECIMALs, great values would not fit; DECIMALs of which no type holds both exactly
+//! (`wide.rs`).
 //! Intervals are compared, and put in order, by their lengths, a month being 30 days.
 
 use std::sync::Arc;
@@ -19,16 +20,15 @@ use datafusion_expr::expr::{
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{
-    AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union, WindowFunctionDefinition, cast, lit,
+    AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, WindowFunctionDefinition, cast, lit,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::aggregate_call::Bound;
 use super::attempt::TRY;
 use super::identity::readable;
-use super::scope::projected;
 use super::veiled::in_one_form;
-use super::{exact, grid};
+use super::{exact, grid, united, wide};
 use crate::functions::{length, mixes};
 use crate::parse::error::Problem;
 use crate::query::diagnose::{from_planner, placed};
@@ -47,8 +47,7 @@ pub(crate) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
             LogicalPlan::Join(mut join) => {
                 for (left, right) in &mut join.on {
                     let mut pair = [left, right];
-                    together(&mut pair, &schema)?;
-                    lengths(&mut pair, &schema);
+                    alike(&mut pair, &schema)?;
                 }
                 LogicalPlan::Join(join)
             }
@@ -56,10 +55,7 @@ pub(crate) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
                 sort.expr.iter_mut().try_for_each(|sort| ordered(sort, &schema))?;
                 LogicalPlan::Sort(sort)
             }
-            LogicalPlan::Union(union) => {
-                columns(&union)?;
-                dated(union)?
-            }
+            LogicalPlan::Union(union) => united::settled(union)?,
             other => other,
         };
         let names = NamePreserver::new(&plan);
@@ -100,40 +96,35 @@ fn literal_casts(expr: &Expr) -> Result<()> {
 
 fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
     if let Some(exact) = grid::settled(&expr, schema) {
-        return Ok(exact);
+        // What is compared with no literal is left, as a comparison in a list or two of its own.
+        return settled(exact.map_children(|part| settled(part, schema).map(Transformed::yes))?.data, schema);
     }
     match &mut expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
-            let mut all = [left.as_mut(), right.as_mut()];
-            together(&mut all, schema)?;
-            lengths(&mut all, schema);
+            alike(&mut [left.as_mut(), right.as_mut()], schema)?;
         }
         Expr::Between(Between { expr, low, high, .. }) => {
-            let mut all = [expr.as_mut(), low.as_mut(), high.as_mut()];
-            together(&mut all, schema)?;
-            lengths(&mut all, schema);
+            alike(&mut [expr.as_mut(), low.as_mut(), high.as_mut()], schema)?;
         }
         Expr::InList(InList { expr, list, .. }) => {
-            let mut all: Vec<&mut Expr> = std::iter::once(expr.as_mut()).chain(list.iter_mut()).collect();
-            together(&mut all, schema)?;
-            lengths(&mut all, schema);
+            alike(&mut std::iter::once(expr.as_mut()).chain(list.iter_mut()).collect::<Vec<_>>(), schema)?;
         }
         Expr::Case(Case { expr, when_then_expr, else_expr }) => {
             match expr {
                 Some(base) => {
                     let whens = when_then_expr.iter_mut().map(|(when, _)| when.as_mut());
-                    let mut all: Vec<&mut Expr> = std::iter::once(base.as_mut()).chain(whens).collect();
-                    together(&mut all, schema)?;
-                    lengths(&mut all, schema);
+                    alike(&mut std::iter::once(base.as_mut()).chain(whens).collect::<Vec<_>>(), schema)?;
                 }
                 None => when_then_expr.iter().try_for_each(|(when, _)| condition(when, schema))?,
             }
             let thens = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
             together(&mut thens.chain(else_expr.as_deref_mut()).collect::<Vec<_>>(), schema)?;
         }
-        Expr::ScalarFunction(ScalarFunction { func, args })
-            if ["nullif", "coalesce", "greatest", "least"].contains(&func.name()) =>
-        {
+        Expr::ScalarFunction(call) if ["nullif", "coalesce", "greatest", "least"].contains(&call.func.name()) => {
+            if let Some(shown) = wide::shown(call, schema) {
+                return Ok(shown);
+            }
+            let ScalarFunction { func, args } = call;
             // The greatest of months stays one of months: it may be added to a day.
             let compares = ["greatest", "least"].contains(&func.name()) && !args.iter().any(has_months);
             let mut all = args.iter_mut().collect::<Vec<_>>();
@@ -153,7 +144,7 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
         Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
             if let Ok(from) = expr.get_type(schema) {
                 let span = place_of(expr).map_or_else(Span::empty, from_planner);
-                cast_type::check(&readable(&expr.human_display().to_string()), &from, field.data_type(), span)
+                cast_type::check(&plain(&readable(&expr.human_display().to_string())), &from, field.data_type(), span)
                     .map_err(placed)?;
             }
         }
@@ -200,7 +191,7 @@ fn condition(expr: &Expr, schema: &DFSchema) -> Result<()> {
     if matches!(data_type, DataType::Boolean | DataType::Null) || is_literal(expr) {
         return Ok(());
     }
-    let shown = readable(&expr.human_display().to_string());
+    let shown = plain(&readable(&expr.human_display().to_string()));
     Err(placed(no_condition(&shown, &sql_type(&data_type), place_of(expr).map_or_else(Span::empty, from_planner))))
 }
 
@@ -211,7 +202,7 @@ pub(crate) fn no_condition(shown: &str, named: &str, span: Span) -> Problem {
 }
 
 /// Where something of an expression is.
-fn place_of(expr: &Expr) -> Option<datafusion_common::Span> {
+pub(super) fn place_of(expr: &Expr) -> Option<datafusion_common::Span> {
     let mut found = None;
     let _ = expr.apply(|part| {
         found = found.or_else(|| part.spans().and_then(|spans| spans.first()));
@@ -223,6 +214,14 @@ fn place_of(expr: &Expr) -> Option<datafusion_common::Span> {
 fn is_comparison(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+/// Settles what is compared with each other.
+fn alike(all: &mut [&mut Expr], schema: &DFSchema) -> Result<()> {
+    together(all, schema)?;
+    lengths(all, schema);
+    wide::widened(all, schema);
+    Ok(())
 }
 
 /// Settles these expressions with each other. What has no type yet is left for the planner to say.
@@ -269,7 +268,7 @@ fn within(all: &[&mut Expr], types: &[DataType]) -> Result<()> {
 }
 
 /// The type of a value, without a type for what is written as NULL in a row.
-fn without_nulls(expr: &Expr, data_type: &DataType) -> DataType {
+pub(super) fn without_nulls(expr: &Expr, data_type: &DataType) -> DataType {
     match (expr, data_type) {
         (Expr::Literal(value, _), _) if value.is_null() && !data_type.is_nested() => DataType::Null,
         (Expr::Alias(alias), _) => without_nulls(&alias.expr, data_type),
@@ -353,59 +352,9 @@ fn has_months(expr: &Expr) -> bool {
 }
 
 /// What texts are not compared with.
-fn is_other(data_type: &DataType) -> bool {
+pub(super) fn is_other(data_type: &DataType) -> bool {
     use DataType::{Boolean, Date32, Time32, Timestamp};
     data_type.is_numeric() || matches!(data_type, Boolean | Date32 | Time32(_) | Timestamp(..))
-}
-
-/// Refuses columns of a UNION that are texts in one of its parts and something else in another.
-fn columns(union: &Union) -> Result<()> {
-    let Some((first, others)) = union.inputs.split_first() else { return Ok(()) };
-    for other in others {
-        for (at, (left, right)) in first.schema().fields().iter().zip(other.schema().fields()).enumerate() {
-            let (text, value) = match (left.data_type().is_string(), right.data_type().is_string()) {
-                (true, false) if is_other(right.data_type()) => (left, right),
-                (false, true) if is_other(left.data_type()) => (right, left),
-                _ => continue,
-            };
-            let of = sql_type(value.data_type());
-            let what =
-                format!("column {} of a UNION is a text in one of its queries, and of type {of} in another", at + 1);
-            let shown = [(value, "VARCHAR"), (text, of.as_str())]
-                .map(|(of, to)| format!("CAST({} AS {to})", readable(of.name())));
-            let span = other.expressions().get(at).and_then(place_of).map_or_else(Span::empty, from_planner);
-            return Err(placed(
-                Problem::at(span, what).hint(format!("write {} in the one, or {} in the other", shown[0], shown[1])),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The UNION with a DATE as a TIMESTAMP where another of its queries has one: the library would take both for times of nanoseconds.
-fn dated(union: Union) -> Result<LogicalPlan> {
-    let of = |at: usize| union.inputs.iter().map(move |input| input.schema().field(at).data_type().clone());
-    let times: Vec<Option<DataType>> = (0..union.schema.fields().len())
-        .map(|at| {
-            of(at).find(|of| matches!(of, DataType::Timestamp(..))).filter(|_| of(at).any(|of| of == DataType::Date32))
-        })
-        .collect();
-    if times.iter().all(Option::is_none) {
-        return Ok(LogicalPlan::Union(union));
-    }
-    let mut inputs = Vec::new();
-    for input in &union.inputs {
-        let columns = input.schema().columns().into_iter().zip(&times);
-        let exprs = columns.map(|(column, time)| match time {
-            Some(time) => {
-                let (relation, name) = (column.relation.clone(), column.name.clone());
-                cast(Expr::Column(column), time.clone()).alias_qualified(relation, name)
-            }
-            None => Expr::Column(column),
-        });
-        inputs.push(Arc::new(projected(input.as_ref().clone(), exprs.collect())?));
-    }
-    Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
 }
 
 /// The literal text that an expression is.

@@ -9,8 +9,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{Between, InList};
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Operator, binary_expr, lit};
 
-/// Digits of the widest DECIMAL.
-const MOST: i16 = 38;
+use super::wide::MOST;
 
 /// What a comparison with a literal comes to.
 enum Comes {
@@ -62,10 +61,14 @@ pub(crate) fn settled(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
     }
 }
 
-/// The value, precision and places of a literal that is a DECIMAL.
-fn decimal(expr: &Expr) -> Option<(i128, u8, i8)> {
+/// The value, precision and places of a literal that is a DECIMAL or a whole number.
+pub(crate) fn decimal(expr: &Expr) -> Option<(i128, u8, i8)> {
     match expr {
         Expr::Literal(ScalarValue::Decimal128(Some(value), precision, scale), _) => Some((*value, *precision, *scale)),
+        Expr::Literal(ScalarValue::Int64(Some(value)), _) => {
+            let digits = value.unsigned_abs().checked_ilog10().map_or(1, |last| last + 1);
+            Some((i128::from(*value), u8::try_from(digits).ok()?, 0))
+        }
         _ => None,
     }
 }

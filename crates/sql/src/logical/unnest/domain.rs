@@ -16,6 +16,7 @@ use super::pull::{Pulled, same};
 use super::{MAX_COPIED, Unnest, refused};
 use crate::logical::identity::Identity;
 use crate::logical::scope::projected;
+use crate::logical::wide;
 
 /// A plan of the rows of a subquery for each of the values outside.
 pub(super) struct Materialized {
@@ -215,7 +216,7 @@ fn equality(condition: &Expr, outer: &LogicalPlan, plan: &LogicalPlan) -> Result
     };
     // Values that are equal to one value outside are one value: a key is of the type that they are compared in.
     let types = (own.get_type(plan.schema())?, outside.get_type(outer.schema())?);
-    let own = match comparison_coercion(&types.0, &types.1) {
+    let own = match wide::of_types(&types.0, &types.1).or_else(|| comparison_coercion(&types.0, &types.1)) {
         Some(common) if common != types.0 => cast(own, common),
         Some(_) => own,
         None => return Ok(None),
