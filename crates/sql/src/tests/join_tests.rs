@@ -194,10 +194,10 @@ fn views_that_join_the_same_share_one_join() {
 #[test]
 fn refusals() {
     let text = refused(
-        "SELECT p.id FROM person p LEFT JOIN auction a ON p.id = a.seller
+        "SELECT p.id FROM person p FULL JOIN auction a ON p.id = a.seller
          AND EXISTS (SELECT 1 FROM bid b WHERE b.bidder = p.id AND b.auction = a.id)",
     );
-    assert!(text.contains("ON of an outer join reads both sides") && text.contains("compute it on one side"), "{text}");
+    assert!(text.contains("ON of a FULL JOIN reads both sides") && text.contains("write the LEFT JOIN"), "{text}");
 }
 
 /// The options of `*` hold for columns that are joined by name too, and what names them in a WINDOW is put there.

@@ -14,6 +14,7 @@ mod attach;
 mod columns;
 mod domain;
 mod nodes;
+mod outer;
 mod pull;
 mod truth;
 
@@ -137,7 +138,7 @@ impl Unnest<'_> {
         // A row that fails a condition of an outer join is still there: the condition's value comes with its side.
         let shown = join.schema.columns();
         let [mut left, mut right] = [join.left.as_ref().clone(), join.right.as_ref().clone()];
-        let mut conditions = Vec::new();
+        let (mut conditions, mut of_both) = (Vec::new(), Vec::new());
         for condition in split_conjunction_owned(filter) {
             if !asks(&condition) {
                 conditions.push(condition);
@@ -147,10 +148,8 @@ impl Unnest<'_> {
             let of = |side: &LogicalPlan| read.iter().any(|column| side.schema().has_column(column));
             let side = match (of(&left), of(&right)) {
                 (true, true) => {
-                    return refused(
-                        "a subquery in ON of an outer join reads both sides",
-                        "compute it on one side, in a subquery in FROM, and compare its value in ON",
-                    );
+                    of_both.push(condition);
+                    continue;
                 }
                 (true, false) => &mut left,
                 _ => &mut right,
@@ -161,6 +160,9 @@ impl Unnest<'_> {
             let (input, values) = self.attach(kept, asking)?;
             *side = input;
             conditions.extend(values);
+        }
+        if !of_both.is_empty() {
+            return self.on_pairs(join, [left, right], conditions, of_both);
         }
         let (left, right) = (Arc::new(left), Arc::new(right));
         let filter = conjunction(conditions);
