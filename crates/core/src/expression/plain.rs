@@ -33,6 +33,7 @@ const TYPES: &[(&str, &str)] = &[
     ("Binary", "BYTES"),
     ("LargeBinary", "BYTES"),
     ("Date32", "DATE"),
+    ("Null", "NULL"),
 ];
 
 /// Arrow's names of types with parameters.
@@ -112,6 +113,16 @@ fn word_of<'a>(word: &str, behind: &'a str, out: &mut String) -> &'a str {
         }
         return &behind[within.len() + 2..];
     }
+    if let (Some(sql), Some(within)) = (within.and_then(|within| nested(word, within)), within) {
+        out.push_str(&sql);
+        return &behind[within.len() + 2..];
+    }
+    if word == "IntervalMonthDayNano"
+        && let Some((shown, rest)) = interval(behind)
+    {
+        out.push_str(&shown);
+        return rest;
+    }
     // What only puts values into one form is not said.
     if let ("__canonical", Some(within)) = (word, within) {
         out.push_str(&plain(within));
@@ -132,6 +143,71 @@ fn word_of<'a>(word: &str, behind: &'a str, out: &mut String) -> &'a str {
         _ => out.push_str(word),
     }
     behind
+}
+
+/// A type that holds others, as Arrow shows it: `List(Int32)`, `Struct("p": Int32)`, `Map("entries": Struct("key": Utf8, "value": Int32), unsorted)`.
+fn nested(word: &str, within: &str) -> Option<String> {
+    let plain_type = |shown: &str| plain(shown.strip_prefix("non-null ").unwrap_or(shown));
+    let fields = |within: &str| -> Option<Vec<(String, String)>> {
+        let field = |field: &str| {
+            let (name, data_type) = field.strip_prefix('"')?.split_once("\": ")?;
+            Some((name.to_owned(), plain_type(data_type)))
+        };
+        parts(within).into_iter().map(field).collect()
+    };
+    match word {
+        "List" | "LargeList" if !within.is_empty() => Some(format!("ARRAY<{}>", plain_type(within))),
+        "Struct" => {
+            let fields: Vec<String> = fields(within)?.into_iter().map(|(name, of)| format!("{name} {of}")).collect();
+            Some(format!("ROW<{}>", fields.join(", ")))
+        }
+        "Map" => {
+            let entries = enclosed(within.split_once("Struct")?.1)?;
+            let fields: Vec<String> = fields(entries)?.into_iter().map(|(_, of)| of).collect();
+            Some(format!("MAP<{}>", fields.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// The parts of a list, which may have lists in them.
+fn parts(list: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut quoted, mut start) = (Vec::new(), 0, false, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                parts.push(list[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(list[start..].trim());
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// An interval as Arrow shows it, as SQL writes it; and what is left behind it.
+fn interval(behind: &str) -> Option<(String, &str)> {
+    let (within, rest) = match enclosed(behind) {
+        Some(within) => (within, &behind[within.len() + 2..]),
+        None => behind.strip_prefix(" {")?.split_once('}')?,
+    };
+    let part = |name: &str| -> Option<i64> {
+        let digits = within.split_once(name)?.1.trim_start_matches(": ");
+        let end = digits.find(|c: char| !(c.is_ascii_digit() || c == '-')).unwrap_or(digits.len());
+        digits[..end].parse().ok()
+    };
+    let nanoseconds = part("nanoseconds")?;
+    let (seconds, below) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    let parts = [(part("months")?, "mons"), (part("days")?, "days"), (seconds, "secs"), (below, "ns")];
+    let shown: Vec<String> =
+        parts.into_iter().filter(|(count, _)| *count != 0).map(|(count, unit)| format!("{count} {unit}")).collect();
+    let text = if shown.is_empty() { "0 secs".to_owned() } else { shown.join(" ") };
+    Some((format!("INTERVAL '{text}'"), rest))
 }
 
 /// What stands in the parentheses that a text begins with.
@@ -202,6 +278,20 @@ mod tests {
                 "1000.00 is beyond DECIMAL(5, 2)",
             ),
             ("größer_Int8 und Int8x", "größer_Int8 und Int8x"),
+            ("UPPER does not take (Null, List(Int32))", "UPPER does not take (NULL, ARRAY<INT>)"),
+            ("List(non-null Struct(\"p\": Int32, \"q r\": List(Utf8)))", "ARRAY<ROW<p INT, q r ARRAY<VARCHAR>>>"),
+            (
+                "Map(\"entries\": non-null Struct(\"key\": non-null Utf8, \"value\": Decimal128(10, 2)), unsorted) and Int64",
+                "MAP<VARCHAR, DECIMAL(10, 2)> and BIGINT",
+            ),
+            (
+                "x + IntervalMonthDayNano(\"IntervalMonthDayNano { months: 1, days: 0, nanoseconds: -1500000000 }\")",
+                "x + INTERVAL '1 mons -1 secs -500000000 ns'",
+            ),
+            (
+                "CAST(IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 0 } AS INT)",
+                "CAST(INTERVAL '0 secs' AS INT)",
+            ),
         ] {
             assert_eq!(plain(shown), said);
         }

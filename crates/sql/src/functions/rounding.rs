@@ -9,8 +9,8 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Int64Array, PrimitiveArray, cast::AsArray};
+use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Decimal128Array, Int64Array, PrimitiveArray, cast::AsArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion_common::{Result, ScalarValue, internal_err};
@@ -145,10 +145,8 @@ impl ScalarUDFImpl for Whole {
             return match self.without_places(&given) {
                 None => self.library.invoke_with_args(args),
                 Some(plain) => {
-                    let mut with_places = args;
-                    let field = with_places.return_field.as_ref().clone().with_data_type(given[0].clone());
-                    with_places.return_field = Arc::new(field);
-                    shown(cast(&self.library.invoke_with_args(with_places)?.into_array(rows)?, &plain)?)
+                    let numbers = args.args[0].to_array(rows)?;
+                    shown(without_fraction(numbers.as_primitive(), self.library.name() == "ceil", &plain)?)
                 }
             };
         }
@@ -173,6 +171,15 @@ impl ScalarUDFImpl for Whole {
     }
 }
 
+/// DECIMALs without their places, the next whole number below or above: by the library's own 999.01 of five digits had no room for 1000.
+fn without_fraction(numbers: &Decimal128Array, up: bool, plain: &DataType) -> Result<ArrayRef> {
+    let Some(unit) = u32::try_from(numbers.scale()).ok().and_then(|scale| 10_i128.checked_pow(scale)) else {
+        return internal_err!("a DECIMAL has up to 38 places");
+    };
+    let whole = |number: i128| number.div_euclid(unit) + i128::from(up && number.rem_euclid(unit) != 0);
+    Ok(Arc::new(numbers.unary::<_, Decimal128Type>(whole).with_data_type(plain.clone())))
+}
+
 /// The number with zeros for its last digits where the places are negative.
 fn cut(number: i64, places: i64) -> i64 {
     let digits = u32::try_from(places.saturating_neg().max(0)).unwrap_or(u32::MAX);
@@ -189,6 +196,11 @@ fn places(columns: &[ArrayRef], round: bool) -> Result<ArrayRef> {
         None => Arc::new(Int64Array::from(vec![0; columns[0].len()])),
     };
     let places = places.as_primitive::<Int64Type>();
+    // NULL alone has no type yet.
+    let numbers = match columns[0].data_type() {
+        DataType::Null => cast(&columns[0], &DataType::Float64)?,
+        _ => Arc::clone(&columns[0]),
+    };
     fn each<T: ArrowPrimitiveType>(numbers: &PrimitiveArray<T>, places: &Int64Array, round: bool) -> ArrayRef
     where
         T::Native: Float,
@@ -200,9 +212,9 @@ fn places(columns: &[ArrayRef], round: bool) -> Result<ArrayRef> {
         };
         Arc::new((0..numbers.len()).map(of).collect::<PrimitiveArray<T>>())
     }
-    Ok(match columns[0].data_type() {
-        DataType::Float32 => each(columns[0].as_primitive::<Float32Type>(), places, round),
-        _ => each(columns[0].as_primitive::<Float64Type>(), places, round),
+    Ok(match numbers.data_type() {
+        DataType::Float32 => each(numbers.as_primitive::<Float32Type>(), places, round),
+        _ => each(numbers.as_primitive::<Float64Type>(), places, round),
     })
 }
 
@@ -242,8 +254,36 @@ fn to_places<F: Float>(number: F, places: i64, round: bool, text: &mut String) -
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{cut, to_places};
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Decimal128Type;
+    use arrow_array::{Array, Decimal128Array};
+    use arrow_schema::DataType;
+
+    use super::{cut, to_places, without_fraction};
+
+    #[test]
+    fn decimals_have_room_for_the_next_whole_number() {
+        let most = 10_i128.pow(38) - 1;
+        for (number, digits, scale, floor, ceil) in [
+            (99_901, 5, 2, 999, 1_000),
+            (-99_901, 5, 2, -1_000, -999),
+            (-1, 5, 2, -1, 0),
+            (99_900, 5, 2, 999, 999),
+            (most, 38, 2, 10_i128.pow(36) - 1, 10_i128.pow(36)),
+            (-most, 38, 38, -1, 0),
+        ] {
+            let numbers =
+                Decimal128Array::from(vec![Some(number), None]).with_data_type(DataType::Decimal128(digits, scale));
+            let of = |up: bool| {
+                let made = without_fraction(&numbers, up, &DataType::Decimal128(digits, 0)).unwrap();
+                assert!(made.is_null(1) && *made.data_type() == DataType::Decimal128(digits, 0));
+                made.as_primitive::<Decimal128Type>().value(0)
+            };
+            assert_eq!((of(false), of(true)), (floor, ceil), "{number} of {scale} places");
+        }
+    }
 
     #[test]
     fn floats_are_rounded_as_they_are_written() {

@@ -444,6 +444,27 @@ mod tests {
         assert!(error.contains("TIMESTAMPDIFF does not take (TIME, TIMESTAMP(3))"), "{error}");
     }
 
+    /// As Flink and PostgreSQL have it: by the offset of the instant itself, where clocks are changed by half an hour too.
+    #[test]
+    fn hours_of_a_zone_are_those_of_the_instants_own_offset() {
+        let hour = Unit::Ms(3_600_000);
+        for (zone, instant, floor, ceil) in [
+            // Put back at 15:00Z from 2:00 to 1:30: a quarter to two comes twice, and what shows the second hour since 1:00 is half past one before.
+            ("Australia/Lord_Howe", "2024-04-06 14:45:00", "2024-04-06 14:00:00", "2024-04-06 15:00:00"),
+            ("Australia/Lord_Howe", "2024-04-06 15:15:00", "2024-04-06 14:30:00", "2024-04-06 15:30:00"),
+            ("Australia/Lord_Howe", "2024-04-06 15:45:00", "2024-04-06 15:30:00", "2024-04-06 16:30:00"),
+            // Put forward at 15:30Z from 2:00 to 2:30.
+            ("Australia/Lord_Howe", "2024-10-05 15:45:00", "2024-10-05 15:00:00", "2024-10-05 16:00:00"),
+            ("America/St_Johns", "2024-07-03 04:45:00", "2024-07-03 04:30:00", "2024-07-03 05:30:00"),
+            ("America/St_Johns", "2024-11-03 04:15:00", "2024-11-03 03:30:00", "2024-11-03 04:30:00"),
+            ("America/St_Johns", "2024-11-03 04:45:00", "2024-11-03 04:30:00", "2024-11-03 05:30:00"),
+        ] {
+            let zone = Zone::of(zone).unwrap();
+            let found = (hour.floor_in(at(instant), zone), hour.ceil_in(at(instant), zone));
+            assert_eq!(found, (at(floor), at(ceil)), "{instant}");
+        }
+    }
+
     #[test]
     fn floors_and_ceilings() {
         let floor = |unit: &str, t: &str| ms("timestamp_floor", vec![text(unit), time(at(t))]).unwrap();

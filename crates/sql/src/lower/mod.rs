@@ -40,6 +40,7 @@ use highwater_core::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar
 
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use arrival::Arrived;
+use bounds::bound;
 pub(super) use relation::{Pending, Relation};
 use scalar::physicals;
 pub(super) use scalar::{as_column, cast_to, column, columns_of, physical, substitute};
@@ -185,7 +186,12 @@ impl Lowering<'_> {
             relation = self.settle(relation)?;
         }
         let schema = node.input.schema();
-        let time = substitute(physical(&node.time, schema)?, &|i| relation.columns[i].clone())?;
+        let mut time = substitute(physical(&node.time, schema)?, &|i| relation.columns[i].clone())?;
+        if as_column(&time).is_none() && bound(&time, &self.arena.facts(relation.node).bounds).is_some() {
+            // A time that is computed is a column first.
+            relation = self.run(relation)?;
+            time = substitute(physical(&node.time, schema)?, &|i| relation.columns[i].clone())?;
+        }
         if let Some(at) = as_column(&time) {
             relation.node = self.in_order_of(relation.node, at);
         }
@@ -223,6 +229,10 @@ impl Lowering<'_> {
             (Some(at), _) => {
                 problem.hint(format!("the event-time column is '{}'", node.input.schema().field(at).name()))
             }
+            // Of a join of windows it is a column of theirs.
+            (None, Some(time)) if let Some(named) = self.told_time(relation.node, time) => {
+                problem.hint(format!("select '{named}' below: it is the event-time column"))
+            }
             (None, Some(_)) if let Some(join) = self.join_of(relation.node) => problem.hint(match join.kind {
                 JoinKind::Inner => {
                     "the event time of a join is the later one of both sides: select GREATEST(a.ts, b.ts) there"
@@ -238,6 +248,12 @@ impl Lowering<'_> {
 }
 
 impl Lowering<'_> {
+    /// What an event-time column is called, if it is none of the engine's own.
+    fn told_time(&self, node: NodeId, time: usize) -> Option<&str> {
+        let name = self.arena.schema(node).field(time).name();
+        (!name.starts_with("__") && self.join_of(node).is_some()).then_some(name.as_str())
+    }
+
     /// The join of which rows are, filtered and projected.
     fn join_of(&self, node: NodeId) -> Option<&Join> {
         let Node { op, inputs, .. } = &self.arena.nodes[node];

@@ -112,6 +112,7 @@ impl Lowering<'_> {
         };
         if !order.first().is_some_and(|(column, options)| !options.descending && follows(*column)) {
             let name = facts.time.map_or("ts", |time| schema.field(time).name());
+            let name = if name.starts_with("__") { "ts" } else { name };
             let message = "frames follow event time, and this is not the event-time column in ascending order";
             if let ((lost, remedy), None) = (self.lost_time(node), facts.time)
                 && !lost.is_empty()

@@ -306,8 +306,7 @@ pub(crate) fn option_name(cursor: &mut Cursor<'_>) -> Result<Name, Problem> {
 }
 
 /// What follows EMIT, here and in other systems.
-const EMIT_WORDS: &[&str] =
-    &["CHANGES", "FINAL", "ON", "AFTER", "UPDATE", "APPEND", "UPDATES", "WITH", "WITHOUT", "STREAM"];
+const EMIT_WORDS: &[&str] = &["CHANGES", "FINAL", "AFTER", "UPDATE", "APPEND", "UPDATES", "WITH", "WITHOUT", "STREAM"];
 
 /// The rest of a statement as a query, apart from EMIT at its end.
 fn body(cursor: &Cursor<'_>) -> Result<Body, Problem> {
@@ -319,12 +318,20 @@ fn body(cursor: &Cursor<'_>) -> Result<Body, Problem> {
         Some(token) => return Err(Problem::at(token.span, format!("expected a query, found '{}'", token.token))),
     }
     let span = span_of(tokens);
-    // EMIT stands last; a column of that name would have a comma, a dot or AS beside it.
+    // EMIT stands last; what is called so stands behind FROM, JOIN, AS, a comma or a dot, or has nothing behind it.
     let at = tokens.len().saturating_sub(6);
     let found = tokens[at..].iter().enumerate().skip(1).find(|(i, token)| {
         let next = tokens.get(at + i + 1).map(|token| &token.token);
-        let goes_on = |next: &Token| EMIT_WORDS.iter().any(|word| is_word(next, word));
-        is_word(&token.token, "EMIT") && next.is_none_or(goes_on)
+        let then = tokens.get(at + i + 2).map(|token| &token.token);
+        // `JOIN t emit ON a = b` is none.
+        let goes_on = |next: &Token| match is_word(next, "ON") {
+            true => then.is_some_and(|then| is_word(then, "WINDOW") || is_word(then, "UPDATE")),
+            false => EMIT_WORDS.iter().any(|word| is_word(next, word)),
+        };
+        let before = &tokens[at + i - 1].token;
+        let named = matches!(before, Token::Comma | Token::Period)
+            || ["FROM", "JOIN", "AS"].iter().any(|word| is_word(before, word));
+        is_word(&token.token, "EMIT") && !named && next.is_some_and(goes_on)
     });
     let Some((i, token)) = found else { return Ok(Body { tokens: tokens.to_vec(), span, emit: None }) };
     let words = &tokens[at + i + 1..];
@@ -332,13 +339,15 @@ fn body(cursor: &Cursor<'_>) -> Result<Body, Problem> {
     let emit = match words {
         [word] if is_word(&word.token, "CHANGES") => Emit::Changes,
         [word] if is_word(&word.token, "FINAL") => Emit::Final,
-        _ => {
-            return Err(Problem::at(emit_span, "EMIT is followed by CHANGES or FINAL").hint(
-                "EMIT CHANGES shows open windows as they change; EMIT FINAL shows a window when it closes (the default)",
-            ));
-        }
+        _ => return Err(emits(emit_span)),
     };
     Ok(Body { tokens: tokens[..at + i].to_vec(), span, emit: Some((emit, emit_span)) })
+}
+
+/// What is said of EMIT with something else behind it, or nothing.
+pub(crate) fn emits(span: Span) -> Problem {
+    Problem::at(span, "EMIT is followed by CHANGES or FINAL")
+        .hint("EMIT CHANGES shows open windows as they change; EMIT FINAL shows a window when it closes (the default)")
 }
 
 #[cfg(test)]

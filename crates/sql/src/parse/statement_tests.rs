@@ -62,8 +62,19 @@ fn views_keep_their_query_and_emit() {
         panic!()
     };
     assert!(!view.materialized && view.query.emit.is_none());
-    let Statement::View(view) = read("CREATE VIEW v AS SELECT a, b AS emit FROM t").unwrap() else { panic!() };
-    assert!(view.query.emit.is_none());
+    for text in [
+        "SELECT a, b AS emit FROM t",
+        "SELECT a FROM emit",
+        "SELECT a FROM t AS emit",
+        "WITH emit AS (SELECT a FROM t) SELECT a FROM emit",
+        "SELECT a FROM t JOIN emit ON t.a = 1",
+        "SELECT emit.a FROM u emit JOIN t emit ON a = b",
+    ] {
+        let Statement::View(view) = read(&format!("CREATE VIEW v AS {text}")).unwrap() else { panic!() };
+        assert!(view.query.emit.is_none(), "{text}");
+        let Statement::View(view) = read(&format!("CREATE VIEW v AS {text} EMIT CHANGES")).unwrap() else { panic!() };
+        assert_eq!(view.query.emit.map(|(emit, _)| emit), Some(Emit::Changes), "{text}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use datafusion_common::{Column, DataFusionError, SchemaError};
 use datafusion_sql::sqlparser::parser::ParserError;
 use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
+use super::unfit::{no_match, no_operands, no_signature};
 use crate::logical::identity::readable;
 use crate::parse::error::{Problem, suggest};
 use crate::parse::token::is_word;
@@ -41,8 +42,14 @@ pub(crate) fn problems(error: DataFusionError, known: &Known<'_>) -> Vec<Problem
 }
 
 /// What the library calls functions of several names, and how programs do.
-const WRITTEN: &[(&str, &str)] =
-    &[("SUBSTR", "SUBSTRING"), ("STRING_AGG", "LISTAGG"), ("MAP_VALUE", "ELEMENT_AT"), ("ARRAY_ELEMENT", "ELEMENT_AT")];
+const WRITTEN: &[(&str, &str)] = &[
+    ("SIGNUM", "SIGN"),
+    ("BTRIM", "TRIM"),
+    ("SUBSTR", "SUBSTRING"),
+    ("STRING_AGG", "LISTAGG"),
+    ("MAP_VALUE", "ELEMENT_AT"),
+    ("ARRAY_ELEMENT", "ELEMENT_AT"),
+];
 
 /// Calls a function in a problem as the program does.
 fn as_written(problem: &mut Problem, tokens: &[TokenWithSpan]) {
@@ -236,7 +243,7 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     if let Some((shown, named)) = no_condition(message) {
         let column = shown.rsplit('.').next().unwrap_or(shown);
         let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
-        return crate::logical::compared::no_condition(shown, &in_sql(named), span);
+        return crate::logical::compared::no_condition(&in_sql(shown), &in_sql(named), span);
     }
     if let Some(field) = message.split("Field ").nth(1).and_then(|rest| rest.strip_suffix(" not found in struct")) {
         let span = span.or_else(|| place_of(known.tokens, field)).unwrap_or_else(Span::empty);
@@ -350,72 +357,6 @@ fn no_condition(message: &str) -> Option<(&str, &str)> {
     rest.split_once("' returning ")
 }
 
-/// What the library says of operands of types that it cannot combine, in our words.
-fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> {
-    let at = |what: String| Problem::at(span.unwrap_or_else(Span::empty), what);
-    if let Some(types) = message.split("Cannot coerce arithmetic expression ").nth(1) {
-        let types = in_sql(types.split(" to valid types").next()?);
-        let time = types.contains("TIMESTAMP") || types.contains("DATE");
-        let hint = match (time, types.contains("VARCHAR")) {
-            (false, false) if types.contains("INTERVAL") => OF_INTERVALS,
-            (true, _) => "write an interval: ts + INTERVAL '5' SECOND, or n * INTERVAL '1' SECOND",
-            (_, true) => "write CAST(s AS BIGINT) for a number, or s || CAST(n AS VARCHAR) for a text",
-            _ => "cast one of them to the type of the other",
-        };
-        return Some(at(format!("there is no {types}")).hint(hint));
-    }
-    if let Some(types) = message.split("Cannot get result type for temporal operation ").nth(1) {
-        let types = in_sql(types.split(": ").next()?);
-        return Some(at(format!("there is no {types}")).hint(OF_INTERVALS));
-    }
-    if let Some(types) = message.split("Cannot infer common argument type for comparison operation ").nth(1) {
-        let types = in_sql(types);
-        let hint = match types.contains("INTERVAL") {
-            true => {
-                "the days between two DATEs are a number, compared with one: a - b > 1; an interval is the time between TIMESTAMPs"
-            }
-            false => "cast one of them to the type of the other",
-        };
-        return Some(at(format!("there is no {types}")).hint(hint));
-    }
-    if let Some(types) = message.split("Cannot infer common argument type for logical boolean operation ").nth(1) {
-        return Some(
-            at(format!("AND and OR take truth values, and there is no {}", in_sql(types)))
-                .hint("compare each side: x <> 0 AND s = 'a'"),
-        );
-    }
-    if let Some(rest) = message.split("There isn't a common type to coerce ").nth(1) {
-        let (types, _) = rest.split_once(" in LIKE expression")?;
-        return Some(
-            at(format!("LIKE takes texts, and these are {}", in_sql(types))).hint("write CAST(x AS VARCHAR) LIKE '1%'"),
-        );
-    }
-    if message.contains("Unary operator '-' only supports") {
-        return Some(
-            at("a minus stands before numbers".to_owned())
-                .hint("write -CAST(s AS BIGINT) of a text, b - a of the time a - b, or NOT before a truth value"),
-        );
-    }
-    if message.contains("Operator DIV is not yet supported") {
-        return Some(
-            at("the operator // is not supported".to_owned()).hint("write a / b, which is whole for whole numbers"),
-        );
-    }
-    if message.contains("GetFieldAccess not supported by ExprPlanner") {
-        return Some(at("a part of an array, a[1:2], is not supported".to_owned()).hint("write ARRAY_SLICE(a, 1, 2)"));
-    }
-    if message.contains("Cannot access field at argument 1: type ") {
-        return Some(
-            at("this value has no fields".to_owned()).hint("of an array write a[1], or CARDINALITY(a) for its length"),
-        );
-    }
-    None
-}
-
-/// What to write for arithmetic that intervals have not.
-const OF_INTERVALS: &str =
-    "write n * INTERVAL '1' SECOND for an interval, and TIMESTAMPDIFF(SECOND, a, b) for a number to calculate with";
-
 /// The clause and the column of which the library says that it is neither grouped nor aggregated.
 fn ungrouped(message: &str) -> Option<(&str, &str)> {
     if let Some(condition) = message.split("HAVING clause references: ").nth(1) {
@@ -434,51 +375,6 @@ fn not_cast(message: &str, span: Span) -> Option<Problem> {
     let what = kinds.iter().find_map(|kind| message.strip_prefix(kind))?;
     let problem = Problem::at(span, format!("this cast fails on every row: {}", in_sql(what)));
     Some(problem.hint("write a value that fits, a wider type, or TRY_CAST, which gives NULL"))
-}
-
-/// What the library says of a call that has the wrong number of arguments, or one of a wrong type, and that has several forms.
-fn no_match(message: &str, span: Span) -> Option<Problem> {
-    if message.contains("Fail to find the coerced type") {
-        let given = in_sql(message.rsplit_once("but got ").map_or("another", |(_, given)| given));
-        let problem = Problem::at(span, format!("these values have no type in common, of which one is {given}"));
-        return Some(problem.hint(format!("write CAST(x AS {given}), or CAST both to VARCHAR")));
-    }
-    let (before, errors) = message.split_once("' failed to match any signature")?;
-    let name = before.rsplit('\'').next()?.to_uppercase();
-    Some(match errors.split("(DataType: ").nth(1).and_then(|rest| rest.split_once(").")) {
-        Some((given, _)) => Problem::at(span, format!("{name} does not take a value of type {}", in_sql(given)))
-            .hint(format!("write {name}(CAST(x AS DOUBLE)), or of the type that it takes")),
-        None => Problem::at(span, format!("{name} does not take these arguments")),
-    })
-}
-
-/// What the planner says of a call whose arguments fit none of a function's forms, in our words.
-fn no_signature(message: &str, span: Span) -> Option<Problem> {
-    let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
-    let (name, given) = rest.split_once("'.")?.0.split_once('(')?;
-    // What the library calls a kind of types.
-    let known = |form: &str| {
-        !["Coercible", "Uniform", "Signature", "Comparable", "Array"].iter().any(|kind| form.contains(kind))
-    };
-    let kinds = |form: &str| {
-        let counted = form.replace("Numeric(1)", "number").replace("String(1)", "text").replace("Any(1)", "value");
-        counted
-            .replace("String", "text")
-            .replace("Numeric", "number")
-            .replace("Integer", "BIGINT")
-            .replace("Native", "")
-    };
-    let shout =
-        |call: &str| call.split_once('(').map(|(name, args)| format!("{}({}", name.to_uppercase(), in_sql(args)));
-    let problem = Problem::at(span, format!("{} does not take ({}", name.to_uppercase(), in_sql(given)));
-    let forms: Vec<String> = rest
-        .split("Candidate functions:")
-        .nth(1)?
-        .lines()
-        .filter(|form| known(form))
-        .filter_map(|form| shout(kinds(form.trim()).as_str()))
-        .collect();
-    Some(if forms.is_empty() { problem } else { problem.hint(format!("write {}", forms.join(" or "))) })
 }
 
 /// How the planner says that NOT stands before what is no truth value.

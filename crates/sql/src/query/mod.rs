@@ -8,6 +8,7 @@ pub(crate) mod catalog;
 pub(crate) mod context;
 pub(crate) mod diagnose;
 pub(crate) mod locate;
+mod unfit;
 
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ use crate::logical::veiled::{Hide, Show, hide, show};
 use crate::logical::zoned;
 use crate::parse::column_type::plain;
 use crate::parse::error::Problem;
+use crate::parse::statement::emits;
 use crate::parse::token::is_word;
 use crate::parse::walk;
 use crate::syntax::arrival;
@@ -154,6 +156,7 @@ fn rest(parser: &Parser<'_>, tokens: &[TokenWithSpan]) -> Result<(), Problem> {
         Token::EOF => Ok(()),
         other => Err(depth::too_deep_among(tokens, depth::SUSPECT)
             .or_else(|| unended(tokens, token.span))
+            .or_else(|| is_word(&other, "emit").then(|| emits(token.span)))
             .unwrap_or_else(|| Problem::at(token.span, format!("expected the end of the query, found '{other}'")))),
     }
 }

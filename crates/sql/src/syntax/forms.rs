@@ -2,8 +2,9 @@
 
 use datafusion_sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, Ident, Interval, ObjectName, Spanned, Subscript, Value, ValueWithSpan, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType, helpers::attached_token::AttachedToken,
+    FunctionArguments, GroupByExpr, Ident, Interval, ObjectName, Select, SelectItem, Spanned, Subscript, Value,
+    ValueWithSpan, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+    helpers::attached_token::AttachedToken,
 };
 
 use super::refuse::last_part;
@@ -11,12 +12,14 @@ use crate::functions;
 use crate::parse::error::Problem;
 use crate::parse::interval::{self, Duration};
 use crate::parse::walk::{self, Flow, Part};
+use highwater_core::aggregate::find;
 
 /// Rewrites an expression once its parts are.
 pub(crate) fn step(part: Part<'_>) -> Flow {
     let expr = match part {
         Part::Done(expr) => expr,
         Part::Select(select) => {
+            of_one_group(select);
             without_keys(&mut select.group_by);
             return Flow::Continue(());
         }
@@ -53,6 +56,31 @@ fn fields_of_items(root: &Expr, chain: &mut [AccessExpr]) {
             let value = ValueWithSpan { value: Value::SingleQuotedString(field.value.clone()), span: field.span };
             *access = AccessExpr::Subscript(Subscript::Index { index: Expr::Value(value) });
         }
+    }
+}
+
+/// HAVING without GROUP BY is a condition on the one group that all rows are, be nothing aggregated.
+fn of_one_group(select: &mut Select) {
+    let Some(having) = &mut select.having else { return };
+    let GroupByExpr::Expressions(keys, modifiers) = &mut select.group_by else { return };
+    if !keys.is_empty() || !modifiers.is_empty() {
+        return;
+    }
+    let items = select.projection.iter_mut().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    });
+    let mut aggregates = false;
+    for expr in items.chain(std::iter::once(having)) {
+        let _ = walk::expr(expr, |part| {
+            if let Part::Expr(Expr::Function(call)) = part {
+                aggregates |= call.over.is_none() && find(&last_part(&call.name).to_uppercase()).is_some();
+            }
+            Flow::Continue(())
+        });
+    }
+    if !aggregates {
+        keys.push(Expr::Tuple(Vec::new()));
     }
 }
 

@@ -2,8 +2,8 @@
 //! depend on how a program is run they are the least by all columns.
 
 use datafusion_sql::sqlparser::ast::{
-    Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, SelectItem, SetExpr, TableFactor,
-    Value, ValueWithSpan,
+    Distinct, Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, SelectItem, SetExpr,
+    TableFactor, Value, ValueWithSpan,
 };
 
 use crate::parse::walk::{Flow, Part};
@@ -50,7 +50,8 @@ fn columns(body: &SetExpr) -> Option<usize> {
     match body {
         SetExpr::Select(select) => {
             let star = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
-            (select.distinct.is_none() && !select.projection.iter().any(star)).then_some(select.projection.len())
+            let on = matches!(select.distinct, Some(Distinct::On(_)));
+            (!on && !select.projection.iter().any(star)).then_some(select.projection.len())
         }
         SetExpr::SetOperation { left, .. } => columns(left),
         SetExpr::Query(query) => columns(&query.body),

@@ -115,9 +115,14 @@ pub(crate) fn check_words(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
             };
             words.iter().enumerate().all(same)
         };
+        let before = at.checked_sub(1).map(|before| &tokens[before].token);
+        let named = before.is_some_and(|token| {
+            matches!(token, Token::Comma | Token::Period)
+                || ["from", "join", "as"].iter().any(|word| is_word(token, word))
+        });
         let behind_join =
             |words: &[&str]| words[0] != "within" || tokens[..at].iter().any(|t| is_word(&t.token, "join"));
-        if let Some((words, hint)) = CLAUSES.iter().find(|(words, _)| stands(words) && behind_join(words)) {
+        if let Some((words, hint)) = CLAUSES.iter().find(|(words, _)| !named && stands(words) && behind_join(words)) {
             let named: Vec<String> =
                 words.iter().filter(|word| **word != "(").map(|word| word.to_uppercase()).collect();
             return Err(Problem::at(tokens[at].span, format!("{} is not supported", named.join(" "))).hint(*hint));
@@ -133,6 +138,19 @@ fn beyond_bigint(text: &str, before: Option<&Token>) -> bool {
 }
 
 struct Refuse;
+
+/// How many sets of keys GROUP BY may come to.
+const MOST_SETS: u64 = 4_096;
+
+/// How many sets a key of GROUP BY is.
+fn sets_of(key: &Expr) -> u64 {
+    match key {
+        Expr::Cube(parts) => 1_u64.checked_shl(parts.len() as u32).unwrap_or(u64::MAX),
+        Expr::Rollup(parts) => parts.len() as u64 + 1,
+        Expr::GroupingSets(sets) => sets.len() as u64,
+        _ => 1,
+    }
+}
 
 /// All that stands in FROM.
 fn of_from(select: &Select) -> Span {
@@ -196,6 +214,15 @@ impl Refuse {
                 select.group_by.span(),
                 "GROUP BY ... WITH is not supported",
                 "write GROUP BY ROLLUP (a, b) or CUBE (a, b)",
+            );
+        }
+        if let GroupByExpr::Expressions(keys, _) = &select.group_by
+            && keys.iter().fold(1_u64, |sets, key| sets.saturating_mul(sets_of(key))) > MOST_SETS
+        {
+            return refuse(
+                select.group_by.span(),
+                "CUBE, ROLLUP and GROUPING SETS come to more than 4,096 sets of keys here",
+                "write those that are needed: GROUPING SETS ((a, b), (a), ())",
             );
         }
         for shown in &select.projection {

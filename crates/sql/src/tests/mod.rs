@@ -23,3 +23,5 @@ pub(crate) mod simplify_tests;
 pub(crate) mod table_tests;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod time_tests;
+pub(crate) mod united_tests;
+pub(crate) mod words_tests;

@@ -139,3 +139,49 @@ fn where_event_time_is_lost_is_said() {
         assert!(error.contains(lost) && error.contains(remedy), "{query}: {error}");
     }
 }
+
+/// What has types of its own is told of instants where a session in UTC has them as times like any other.
+#[test]
+fn sinks_know_which_columns_are_instants() {
+    let sink = |zone: &str, query: &str| {
+        let zone = if zone.is_empty() { String::new() } else { format!("SET 'table.local-time-zone' = '{zone}';\n") };
+        let to = "WITH ('connector' = 'filesystem', 'path' = 'out.parquet', 'format' = 'parquet')";
+        let plan = compiled(&format!(
+            "{zone}{CLICKS}CREATE VIEW v AS SELECT k, ts AS seen, wall FROM clicks;\n{}",
+            query.replace("$TO", to)
+        ));
+        let fields = plan.unwrap().sinks[0].spec.schema.fields().clone();
+        let shown = fields.iter().map(|field| match highwater_core::format::is_instant(field) {
+            true => "marked".to_owned(),
+            false => highwater_core::plan::sql_type(field.data_type()),
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    let all =
+        "CREATE SINK s $TO AS SELECT ts, wall, CAST(ts AS VARCHAR) AS t FROM clicks WHERE k IN (SELECT k FROM v);";
+    assert_eq!(sink("", all), "marked TIMESTAMP(3) VARCHAR");
+    assert_eq!(sink("Asia/Tokyo", all), "TIMESTAMP_LTZ(3) TIMESTAMP(3) VARCHAR");
+    let viewed = "CREATE SINK s $TO AS SELECT seen, wall FROM v UNION ALL SELECT ts, wall FROM clicks;";
+    assert_eq!(sink("", viewed), "marked TIMESTAMP(3)");
+    let declared =
+        "CREATE TABLE o (a TIMESTAMP_LTZ(3), b TIMESTAMP(3)) $TO;\nINSERT INTO o SELECT wall, ts FROM clicks;";
+    assert_eq!(sink("", declared), "marked TIMESTAMP(3)");
+}
+
+/// A time that is computed of the event time follows the watermark too, and rows are put in windows by it, whatever reads it.
+#[test]
+fn windows_go_by_times_that_are_computed() {
+    for time in ["ts + INTERVAL '1' SECOND", "ts - INTERVAL '1' DAY", "FLOOR(ts TO MINUTE)", "DATE_TRUNC('hour', ts)"] {
+        for calls in [
+            "TABLE(TUMBLE(TABLE zz, DESCRIPTOR(t2), INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+            "TABLE(HOP(TABLE zz, DESCRIPTOR(t2), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+            "TABLE(SESSION(TABLE zz PARTITION BY k, DESCRIPTOR(t2), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end",
+            "zz GROUP BY TUMBLE(t2, INTERVAL '10' SECOND)",
+        ] {
+            let view = format!("CREATE VIEW zz AS SELECT {time} AS t2, k FROM clicks;");
+            let query = format!("CREATE MATERIALIZED VIEW v AS SELECT COUNT(*) AS n FROM {calls};");
+            let plan = compiled(&format!("{CLICKS}{view}{query}"));
+            assert!(plan.is_ok(), "{time}, {calls}: {plan:?}");
+        }
+    }
+}
