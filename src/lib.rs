@@ -1,11 +1,11 @@
 //! Highwater: a streaming analytics engine in one binary. SQL dataflows over event time, incremental on timely
 //! dataflow, served live.
 //!
-//! The rooms, floor by floor: those up to the engine stand in `crates/core`, [`sql`] in `crates/sql`. A room imports only from lower floors; `tests/architecture.rs` reads this table.
+//! The rooms, floor by floor: those up to the engine stand in `crates/core`, [`sql`] in `crates/sql`, the log in `crates/log`. A room imports only from lower floors; `tests/architecture.rs` reads this table.
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | time metrics type_names guard counted |
+//! | 0 | time metrics type_names guard counted log |
 //! | 1 | options delta retry otlp |
 //! | 2 | aggregate expression format operator |
 //! | 3 | pattern window reduce session join rank table source sink |

@@ -65,7 +65,10 @@ fn relative(path: &Path) -> String {
 }
 
 /// Where the rooms stand: a folder of rooms, or the room that a folder is.
-const FOLDERS: &[(&str, Option<&str>)] = &[("crates/core/src", None), ("crates/sql/src", Some("sql")), ("src", None)];
+const FOLDERS: &[(&str, Option<&str>)] =
+    &[("crates/core/src", None), ("crates/log/src", Some("log")), ("crates/sql/src", Some("sql")), ("src", None)];
+/// The rooms that are crates of their own, as they are named from outside.
+const OWN_CRATES: &[(&str, &str)] = &[("log", "highwater_log"), ("sql", "highwater_sql")];
 
 /// The files of the rooms; `main.rs` and the `lib.rs` of a crate of several rooms belong to none.
 fn sources() -> Vec<Source> {
@@ -92,13 +95,11 @@ fn floors() -> BTreeMap<String, usize> {
     rooms.flat_map(|(floor, rooms)| rooms.split_whitespace().map(move |room| (room.to_owned(), floor))).collect()
 }
 
-/// The rooms that a line of code names: after `own::`, also in a braced list, and the SQL room, a crate of its own.
+/// The rooms that a line of code names: after `own::`, also in a braced list, and those that are crates of their own.
 fn rooms_named(line: &str, own: &str) -> Vec<String> {
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let mut rooms = Vec::new();
-    if names(line, "highwater_sql") {
-        rooms.push("sql".to_owned());
-    }
+    let foreign = OWN_CRATES.iter().filter(|(_, name)| names(line, name));
+    let mut rooms: Vec<String> = foreign.map(|(room, _)| (*room).to_owned()).collect();
     let own = format!("{own}::");
     for (at, _) in line.match_indices(&own) {
         let after = &line[at + own.len()..];
@@ -161,10 +162,10 @@ fn rooms_import_only_from_lower_floors() {
     let mut problems = Vec::new();
     for source in sources() {
         let own = floors.get(source.room()).copied().unwrap_or(0);
+        let own_crate = OWN_CRATES.iter().any(|(room, _)| *room == source.room());
         for (number, line) in source.code() {
-            // Within the SQL room `crate` is the room.
-            let crates: &[&str] =
-                if source.room() == "sql" { &["highwater_core"] } else { &["crate", "highwater_core"] };
+            // Within a crate of its own `crate` is the room.
+            let crates: &[&str] = if own_crate { &["highwater_core"] } else { &["crate", "highwater_core"] };
             let named = crates.iter().flat_map(|own| rooms_named(line, own));
             for room in named.filter(|room| room != source.room()) {
                 match floors.get(&room) {
@@ -180,7 +181,7 @@ fn rooms_import_only_from_lower_floors() {
             // A module within a file is indented and has one more `super` to go.
             let indented = usize::from(line.starts_with(' '));
             let supers = line.matches("super::").count();
-            if source.room() != "sql"
+            if !own_crate
                 && line.contains(&"super::".repeat(source.module.len() + indented))
                 && supers >= source.module.len() + indented
             {
@@ -317,7 +318,7 @@ fn the_map_names_what_is_there() {
 /// The crates of others in a section of the packages' `Cargo.toml`, each once.
 fn crates(section: &str) -> Vec<String> {
     let mut found = BTreeSet::new();
-    for manifest in ["Cargo.toml", "crates/core/Cargo.toml", "crates/sql/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "crates/core/Cargo.toml", "crates/log/Cargo.toml", "crates/sql/Cargo.toml"] {
         let text = fs::read_to_string(root().join(manifest)).unwrap();
         let lines = text
             .lines()
@@ -388,6 +389,8 @@ fn the_reading_of_imports_is_right() {
         rooms_named("use highwater_core::time::Epoch; use highwater_sql::plan;", "highwater_core"),
         ["sql", "time"]
     );
+    assert_eq!(rooms_named("use highwater_log::Log;", "crate"), ["log"]);
+    assert_eq!(rooms_named("use crate::time::Epoch; use highwater_log::Log;", "crate"), ["log", "time"]);
     assert_eq!(uncommented("let url = \"http://x\"; // crate::cli"), "let url = \"http://x\";");
     assert!(names("use timely::x;", "timely") && !names("untimely timely_x", "timely"));
 }
