@@ -281,11 +281,12 @@ fn run(case: &Case, rows: usize) -> Ran {
     let start = Instant::now();
     for (tick, ((after, left), (_, right))) in left.into_iter().zip(right).enumerate() {
         let epoch = Epoch { watermark, tick: tick as u64 };
-        while let Some(due) = state.deadline().filter(|due| Epoch::at(*due) <= epoch) {
-            pairs += state.close(due).iter().map(Delta::len).sum::<usize>();
-        }
         pairs += state.apply(epoch, &mut [vec![left], vec![right]]).iter().map(Delta::len).sum::<usize>();
         watermark = watermark.max(after);
+        // Deadlines come before what they free.
+        while let Some(due) = state.deadline().filter(|due| *due <= watermark) {
+            pairs += state.close(due).iter().map(Delta::len).sum::<usize>();
+        }
         state.expire(Epoch::at(watermark));
         // Bytes are not free to count.
         if tick.is_multiple_of(64) {

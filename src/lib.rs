@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | 0 | time metrics type_names guard counted log |
 //! | 1 | options delta retry otlp |
-//! | 2 | aggregate expression format operator |
+//! | 2 | aggregate expression format kept operator |
 //! | 3 | pattern window reduce session join rank table source sink |
 //! | 4 | differential |
 //! | 5 | plan |
@@ -24,8 +24,8 @@
 #![forbid(unsafe_code)]
 
 pub use highwater_core::{
-    aggregate, counted, delta, differential, engine, expression, format, guard, join, metrics, operator, options, otlp,
-    pattern, plan, rank, reduce, retry, session, sink, source, table, time, type_names, view, window,
+    aggregate, counted, delta, differential, engine, expression, format, guard, join, kept, metrics, operator, options,
+    otlp, pattern, plan, rank, reduce, retry, session, sink, source, table, time, type_names, view, window,
 };
 pub use highwater_sql as sql;
 

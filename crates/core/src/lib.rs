@@ -13,6 +13,7 @@ pub mod expression;
 pub mod format;
 pub mod guard;
 pub mod join;
+pub mod kept;
 pub mod metrics;
 pub mod operator;
 pub mod options;

@@ -1,6 +1,6 @@
 //! What a batch takes in memory. Columns may share one allocation (those of an Arrow message do): it counts once.
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 
 /// Smaller ones are counted as if nothing was shared.
@@ -8,13 +8,18 @@ const SMALL: usize = 64 << 10;
 
 /// Bytes of memory, as allocated.
 pub fn memory(batch: &RecordBatch) -> usize {
-    let most = batch.get_array_memory_size();
+    memory_of(batch.columns())
+}
+
+/// Bytes of memory of some columns, as allocated.
+pub fn memory_of(columns: &[ArrayRef]) -> usize {
+    let most = columns.iter().map(|column| column.get_array_memory_size()).sum();
     if most < SMALL {
         return most;
     }
     let mut found: Vec<(usize, usize)> = Vec::new();
     let mut take = |buffer: &Buffer| found.push((buffer.data_ptr().as_ptr() as usize, buffer.capacity()));
-    let mut arrays: Vec<_> = batch.columns().iter().map(|column| column.to_data()).collect();
+    let mut arrays: Vec<_> = columns.iter().map(|column| column.to_data()).collect();
     while let Some(array) = arrays.pop() {
         array.buffers().iter().for_each(&mut take);
         array.nulls().into_iter().for_each(|nulls| take(nulls.buffer()));
@@ -30,7 +35,7 @@ pub fn memory(batch: &RecordBatch) -> usize {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Int64Array, StringArray};
+    use arrow_array::{Int64Array, StringArray};
     use arrow_buffer::ScalarBuffer;
 
     use super::*;

@@ -26,7 +26,7 @@ use bytes::Bytes;
 pub use canonical::{canonical, canonical_shown, has_floats, has_intervals, interval_ms};
 pub(crate) use consolidate::{Netted, RowCodec};
 pub use failed::{Failed, Failure, Halt, Rejects, Show, failed_delta, failed_schema};
-pub use memory::memory;
+pub use memory::{memory, memory_of};
 pub use reject::{MAX_REJECT_BYTES, Reject};
 pub(crate) use relabel::relabel;
 pub use unfit::Unfit;

@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use arrow_schema::{DataType, SchemaRef};
 use hashbrown::HashMap;
 
-use super::columns::Columns;
 use super::side::{NONE, Rows, Shape};
 use crate::aggregate::Keys;
 use crate::delta::{Delta, Unfit};
+use crate::kept::Kept;
 use crate::time::Epoch;
 
 /// Arrangements of fewer rows are not looked through for dead ones. Tests have few rows.
@@ -44,8 +44,6 @@ pub struct Arrangement {
     recent: HashMap<u32, Vec<(Epoch, i64)>>,
     /// Where each reader is: it asks for no epoch before.
     readers: Vec<Epoch>,
-    /// It is looked through for dead rows when it has so many.
-    next_size: usize,
 }
 
 /// What a row of an arrangement is at an epoch.
@@ -79,7 +77,6 @@ impl Arrangement {
             applied: VecDeque::new(),
             recent: HashMap::new(),
             readers: Vec::new(),
-            next_size: FEW,
         }
     }
 
@@ -94,7 +91,7 @@ impl Arrangement {
         self.rows.begin();
         for delta in deltas {
             let (keyed, _) = delta.without_nulls(&self.required);
-            self.rows.insert(&keyed, &mut self.keys);
+            self.rows.insert(&keyed, &mut self.keys, epoch.watermark);
         }
         self.rows.settle();
         let changes: Changes = self.rows.changed.iter().map(|&slot| (slot, self.rows.change(slot))).collect();
@@ -102,7 +99,9 @@ impl Arrangement {
             changes.iter().for_each(|&(slot, change)| self.recent.entry(slot).or_default().push((epoch, change)));
         }
         self.applied.push_back(Applied { epoch, first: self.rows.fresh, changes });
-        self.rows.end();
+        // What was there is so for who asks for an earlier epoch.
+        let gone = self.rows.end();
+        self.rows.release(gone.into_iter().filter(|slot| !self.recent.contains_key(slot)));
     }
 
     /// A reader will ask for no epoch before this one.
@@ -116,11 +115,12 @@ impl Arrangement {
                     recent.remove(0);
                     if recent.is_empty() {
                         self.recent.remove(&slot);
+                        self.rows.release((self.rows.count(slot) == 0).then_some(slot));
                     }
                 }
             }
         }
-        if self.rows.len() >= self.next_size {
+        if self.rows.len() >= FEW && self.rows.dead_slots() * 2 >= self.rows.len() {
             self.compact();
         }
     }
@@ -158,8 +158,8 @@ impl Arrangement {
     }
 
     /// The rows' columns.
-    pub(super) fn columns(&self) -> &Columns {
-        &self.rows.columns
+    pub(super) fn columns(&self) -> &Kept {
+        &self.rows.kept
     }
 
     /// It at an epoch that was applied, or brought nothing.
@@ -193,26 +193,23 @@ impl Arrangement {
         rows.walk(key, alive, |rows, slot| meet(slot, standing(rows, recent, slot, at)));
     }
 
-    /// Copies the rows that are there, or were for a reader, if they are half of all or fewer.
+    /// Forgets the rows that are not there, and were for no reader; the others get other slots.
     fn compact(&mut self) {
         let there = |&slot: &u32| self.rows.count(slot) != 0 || self.recent.contains_key(&slot);
         let live: Vec<u32> = (0..self.rows.len() as u32).filter(there).collect();
-        if live.len() * 2 <= self.rows.len() {
-            let mut place = vec![NONE; self.rows.len()];
-            live.iter().zip(0..).for_each(|(&slot, new)| place[slot as usize] = new);
-            let mut keys = Keys::new(&self.types);
-            let old: Vec<u32> = live.iter().map(|&slot| self.rows.key[slot as usize]).collect();
-            let numbers = keys.intern_from(&self.keys, &old);
-            self.rows.rebuild(&live, numbers, keys.end());
-            self.keys = keys;
-            for applied in &mut self.applied {
-                applied.first = live.partition_point(|&slot| slot < applied.first) as u32;
-                applied.changes.iter_mut().for_each(|(slot, _)| *slot = place[*slot as usize]);
-            }
-            let recent = std::mem::take(&mut self.recent).into_iter();
-            self.recent = recent.map(|(slot, changes)| (place[slot as usize], changes)).collect();
+        let mut place = vec![NONE; self.rows.len()];
+        live.iter().zip(0..).for_each(|(&slot, new)| place[slot as usize] = new);
+        let mut keys = Keys::new(&self.types);
+        let old: Vec<u32> = live.iter().map(|&slot| self.rows.key[slot as usize]).collect();
+        let numbers = keys.intern_from(&self.keys, &old);
+        self.rows.rebuild(&live, numbers, keys.end());
+        self.keys = keys;
+        for applied in &mut self.applied {
+            applied.first = live.partition_point(|&slot| slot < applied.first) as u32;
+            applied.changes.iter_mut().for_each(|(slot, _)| *slot = place[*slot as usize]);
         }
-        self.next_size = (self.len() * 2).max(FEW);
+        let recent = std::mem::take(&mut self.recent).into_iter();
+        self.recent = recent.map(|(slot, changes)| (place[slot as usize], changes)).collect();
     }
 }
 

@@ -17,10 +17,10 @@ use arrow_schema::{DataType, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 
 use super::Side;
-use super::columns::Columns;
 use super::output::{MOST, Output};
 use crate::aggregate::Keys;
 use crate::delta::{Delta, Rejects, Unfit};
+use crate::kept::Kept;
 use crate::operator::{Counted, Saved, Saving, Section, Stateful, both};
 use crate::time::Epoch;
 
@@ -64,7 +64,7 @@ pub struct Versions {
     types: Vec<DataType>,
     keys: Keys,
     /// The rows that wait and the versions.
-    rows: [Columns; 2],
+    rows: [Kept; 2],
     /// Per row its key; `None` if a key column is NULL.
     key: [Vec<Option<u32>>; 2],
     /// Per left row its time.
@@ -89,7 +89,7 @@ impl Versions {
         Versions {
             keys: Keys::new(&key_types),
             types: key_types,
-            rows: types.map(|types| Columns::new(&types)),
+            rows: types.map(|types| Kept::new(&types, false)),
             key: Default::default(),
             times: Vec::new(),
             waiting: BTreeMap::new(),
@@ -104,7 +104,7 @@ impl Versions {
 
     /// Number of rows held.
     pub fn len(&self) -> usize {
-        self.rows.iter().map(Columns::len).sum()
+        self.rows.iter().map(Kept::len).sum()
     }
 
     /// Whether no row is held.
@@ -122,7 +122,8 @@ impl Versions {
         self.keys.intern(&columns, delta.len(), &mut keys);
         let whole = |row: usize| columns.iter().all(|column| column.is_valid(row));
         self.key[side as usize].extend(keys.into_iter().enumerate().map(|(row, key)| whole(row).then_some(key)));
-        self.rows[side as usize].append(delta.batch().columns(), delta.len());
+        let rows = &mut self.rows[side as usize];
+        rows.append(rows.form(delta.batch()), delta.len(), i64::MAX);
         first as u32
     }
 
@@ -195,8 +196,8 @@ impl Versions {
 
     /// Drops the versions that no row to come asks for, then the rows that nothing means.
     fn free(&mut self) {
-        if self.waiting.is_empty() && self.rows[0].len() > 0 {
-            self.rows[0] = self.rows[0].copy(&[]);
+        if self.waiting.is_empty() && !self.rows[0].is_empty() {
+            self.rows[0].retain(&[], &|_| i64::MAX);
             self.key[0].clear();
             self.times.clear();
         }
@@ -222,7 +223,7 @@ impl Versions {
             let old: Vec<Option<u32>> = slots.iter().map(|&slot| self.key[side][slot as usize]).collect();
             let mut new = keys.intern_from(&self.keys, &old.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
             self.key[side] = old.iter().map(|key| key.and_then(|_| new.next())).collect();
-            self.rows[side] = self.rows[side].copy(slots);
+            self.rows[side].retain(slots, &|_| i64::MAX);
         }
         versions.resize(keys.end(), Vec::new());
         let mut next = 0..;
@@ -323,7 +324,7 @@ impl Stateful for Versions {
         let waiting = |slots: &Vec<u32>| slots.capacity() * 4 + size_of::<(i64, Vec<u32>)>();
         let versions = |of: &Vec<Version>| of.capacity() * size_of::<Version>() + size_of::<Vec<Version>>();
         let lists = self.waiting.values().map(waiting).chain(self.versions.iter().map(versions)).sum::<usize>();
-        let rows = self.rows.iter().map(Columns::bytes).sum::<usize>();
+        let rows = self.rows.iter().map(Kept::bytes).sum::<usize>();
         rows + keys + lists + self.times.capacity() * 8 + self.keys.bytes()
     }
 }

@@ -14,7 +14,7 @@ mod arrangement;
 #[cfg(test)]
 mod arrangement_tests;
 mod buckets;
-mod columns;
+mod expiries;
 mod lookup;
 mod meeting;
 mod output;

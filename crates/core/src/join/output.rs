@@ -8,9 +8,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion_physical_expr::utils::collect_columns;
 
 use super::Side;
-use super::columns::Columns;
 use crate::delta::{Delta, Rejects};
 use crate::expression::{Scalar, failure, halving, truth};
+use crate::kept::Kept;
 
 /// Most rows of a delta, and of a batch on which the residual is evaluated.
 pub(super) const MOST: usize = 8192;
@@ -65,7 +65,7 @@ impl Output {
 
     /// Drops the pairs that the residual does not hold for; `diff` says how often a pair (a slot left, one right) is added or
     /// taken back, for those on which it fails.
-    pub(super) fn restrict(&self, sides: [&Columns; 2], pairs: &mut [Vec<u32>; 2], diff: &dyn Fn(u32, u32) -> i64) {
+    pub(super) fn restrict(&self, sides: [&Kept; 2], pairs: &mut [Vec<u32>; 2], diff: &dyn Fn(u32, u32) -> i64) {
         if let Some(keep) = self.holds(sides, pairs, &|pair| diff(pairs[0][pair], pairs[1][pair])) {
             pairs.iter_mut().for_each(|slots| retain(slots, &keep));
         }
@@ -74,7 +74,7 @@ impl Output {
     /// For which pairs the residual holds; `None` if there is none. `diff` is asked for pairs on which it fails.
     pub(super) fn holds(
         &self,
-        sides: [&Columns; 2],
+        sides: [&Kept; 2],
         pairs: &[Vec<u32>; 2],
         diff: &dyn Fn(usize) -> i64,
     ) -> Option<Vec<bool>> {
@@ -83,13 +83,13 @@ impl Output {
     }
 
     /// Adds pairs; `diffs` is `None` if each is `+1`.
-    pub(super) fn pairs(&mut self, sides: [&Columns; 2], pairs: [&[u32]; 2], diffs: Option<Vec<i64>>) {
+    pub(super) fn pairs(&mut self, sides: [&Kept; 2], pairs: [&[u32]; 2], diffs: Option<Vec<i64>>) {
         let columns = sides.iter().zip(pairs).flat_map(|(side, slots)| side.gather(slots)).collect();
         self.push(columns, pairs[0].len(), diffs);
     }
 
     /// Adds rows of one side, beside NULLs if the other side is shown as well.
-    pub(super) fn lone(&mut self, sides: [&Columns; 2], side: Side, slots: &[u32], diffs: Vec<i64>) {
+    pub(super) fn lone(&mut self, sides: [&Kept; 2], side: Side, slots: &[u32], diffs: Vec<i64>) {
         for (slots, diffs) in slots.chunks(MOST).zip(diffs.chunks(MOST)) {
             let mut columns = sides[side as usize].gather(slots);
             if self.only.is_none() {
@@ -139,7 +139,7 @@ pub(super) fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
 }
 
 impl Residual {
-    fn batch(&self, sides: [&Columns; 2], pairs: &[Vec<u32>; 2], split: usize) -> RecordBatch {
+    fn batch(&self, sides: [&Kept; 2], pairs: &[Vec<u32>; 2], split: usize) -> RecordBatch {
         let rows = pairs[0].len();
         let column = |(i, read): (usize, &bool)| match read {
             false => Arc::new(NullArray::new(rows)) as ArrayRef,
@@ -155,13 +155,7 @@ impl Residual {
     }
 
     /// For which pairs it is true; a pair on which it fails becomes a dead letter alone.
-    fn holds(
-        &self,
-        sides: [&Columns; 2],
-        pairs: &[Vec<u32>; 2],
-        split: usize,
-        diff: &dyn Fn(usize) -> i64,
-    ) -> Vec<bool> {
+    fn holds(&self, sides: [&Kept; 2], pairs: &[Vec<u32>; 2], split: usize, diff: &dyn Fn(usize) -> i64) -> Vec<bool> {
         let batch = self.batch(sides, pairs, split);
         let step = |rows: Range<usize>| truth(&self.expression, &batch.slice(rows.start, rows.len()));
         let parts = halving(0..batch.num_rows(), &step, &mut |pair| {

@@ -1,21 +1,24 @@
-//! The rows of one side of a table: stored once, chained by key, the latest first.
+//! The rows of one side of a table: kept in the batches they came in, chained by key, the latest first.
 //!
-//! A row is meant by its *slot*, its number in the columns. Slots only grow until the table is rebuilt. A slot is dead
-//! when its row was taken back or has expired; dead slots leave their chain when someone next walks over them.
+//! A row is meant by its *slot*, its number in what is kept. Slots only grow until the table is rebuilt. A slot is dead
+//! when its row was taken back or has expired; dead slots leave their chain when someone next walks over them, and a batch
+//! of dead ones is dropped at once.
 //!
 //! If the input takes rows back, equal rows share a slot and their number is kept; otherwise every row has its own.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::SchemaRef;
+use arrow_select::take::take;
 use hashbrown::HashTable;
 
-use super::columns::Columns;
-use super::{Expiry, Join, Lone, Side};
+use super::expiries::Expiries;
+use super::{Join, Lone, Side};
 use crate::aggregate::Keys;
 use crate::delta::words::hash_rows;
 use crate::delta::{Delta, Unfit};
+use crate::kept::{Compared, Kept};
 
 /// No slot, or the key of a row that meets nothing.
 pub(super) const NONE: u32 = u32::MAX;
@@ -26,9 +29,12 @@ pub(super) struct Shape {
     pub(super) schema: SchemaRef,
     pub(super) keys: Vec<usize>,
     nulls_equal: bool,
-    /// The columns of the conditions on times, in their order.
-    times: Vec<usize>,
-    expiry: Vec<Expiry>,
+    /// The columns whose times are kept beside the rows: each once.
+    time_columns: Vec<usize>,
+    /// Per condition on times: the place of its column there.
+    pub(super) times: Vec<usize>,
+    /// What frees rows: the place of the column, and how long after, in ms.
+    expiry: Vec<(usize, i64)>,
     counted: bool,
     pub(super) lone: Lone,
     pub(super) deferred: bool,
@@ -36,12 +42,21 @@ pub(super) struct Shape {
 
 impl Shape {
     pub(super) fn new(join: &Join, side: Side, schema: &SchemaRef) -> Shape {
+        let mut time_columns: Vec<usize> = Vec::new();
+        let mut place = |column: usize| {
+            let found = time_columns.iter().position(|&other| other == column);
+            found.unwrap_or_else(|| {
+                time_columns.push(column);
+                time_columns.len() - 1
+            })
+        };
         Shape {
             schema: schema.clone(),
             keys: join.key_columns(side),
             nulls_equal: join.nulls_equal,
-            times: join.order.iter().map(|order| order.column(side)).collect(),
-            expiry: join.expiry[side as usize].clone(),
+            times: join.order.iter().map(|order| place(order.column(side))).collect(),
+            expiry: join.expiry[side as usize].iter().map(|expiry| (place(expiry.column), expiry.after_ms)).collect(),
+            time_columns,
             counted: join.retracting[side as usize],
             lone: join.kind.lone(side),
             deferred: join.deferred(side),
@@ -55,6 +70,7 @@ impl Shape {
             keys: keys.to_vec(),
             // Whoever asks for them wants to see them.
             nulls_equal: true,
+            time_columns: Vec::new(),
             times: Vec::new(),
             expiry: Vec::new(),
             counted,
@@ -67,23 +83,41 @@ impl Shape {
     pub(super) fn is_bounded(&self) -> bool {
         !self.expiry.is_empty()
     }
+
+    /// When a row expires, by its times.
+    #[inline]
+    fn expiry(&self, time: impl Fn(usize) -> i64) -> i64 {
+        let of = |&(place, after_ms): &(usize, i64)| match time(place) {
+            i64::MIN => i64::MIN,
+            time => time.saturating_add(after_ms),
+        };
+        match &self.expiry[..] {
+            [] => i64::MAX,
+            [only] => of(only),
+            several => several.iter().map(of).fold(i64::MAX, i64::min),
+        }
+    }
 }
 
 /// The rows of one side.
 #[derive(Debug)]
 pub(super) struct Rows {
     pub(super) shape: Shape,
-    pub(super) columns: Columns,
+    pub(super) kept: Kept,
     /// Per slot: the key's number, or `NONE`.
     pub(super) key: Vec<u32>,
     /// Per slot: the next of the chain.
     next: Vec<u32>,
     /// Per key: the first of the chain.
     heads: Vec<u32>,
-    /// Per condition on times, per slot: the time; empty if there is none.
+    /// Per column of times, per slot: the time.
     times: Vec<Vec<i64>>,
-    /// Per slot: the row is dead once the watermark is above; empty if nothing expires.
-    pub(super) expiry: Vec<i64>,
+    /// How many rows have expired.
+    expiries: Expiries,
+    /// The latest expiry of any row since the table was made.
+    pub(super) last_expiry: i64,
+    /// How many rows are dead that have not expired, about.
+    gone: usize,
     /// How often each row is there, if that is counted.
     counts: Option<Counts>,
     /// Per slot: how many partners it has; empty unless rows are shown for their own sake.
@@ -110,12 +144,14 @@ impl Rows {
     pub(super) fn new(shape: Shape) -> Rows {
         let types: Vec<_> = shape.schema.fields().iter().map(|field| field.data_type().clone()).collect();
         Rows {
-            columns: Columns::new(&types),
+            kept: Kept::new(&types, shape.counted),
             key: Vec::new(),
             next: Vec::new(),
             heads: Vec::new(),
-            times: vec![Vec::new(); shape.times.len()],
-            expiry: Vec::new(),
+            times: vec![Vec::new(); shape.time_columns.len()],
+            expiries: Expiries::default(),
+            last_expiry: i64::MIN,
+            gone: 0,
             counts: shape.counted.then(Counts::default),
             partners: Vec::new(),
             fresh: 0,
@@ -126,7 +162,7 @@ impl Rows {
 
     /// Number of slots.
     pub(super) fn len(&self) -> usize {
-        self.columns.len()
+        self.kept.len()
     }
 
     /// Whether rows are counted.
@@ -152,7 +188,18 @@ impl Rows {
     /// Whether the row meets nothing to come.
     #[inline]
     pub(super) fn expired(&self, slot: u32, watermark: i64) -> bool {
-        !self.expiry.is_empty() && self.expiry[slot as usize] < watermark
+        self.expiry(slot) < watermark
+    }
+
+    /// The row is dead once the watermark is above; without a bound never.
+    #[inline]
+    pub(super) fn expiry(&self, slot: u32) -> i64 {
+        self.shape.expiry(|place| self.times[place][slot as usize])
+    }
+
+    /// How many slots are dead, about.
+    pub(super) fn dead_slots(&self) -> usize {
+        (self.gone + self.expiries.passed()).min(self.len())
     }
 
     /// Whether the row is of no use any more. Not to be asked of a row that changes in this epoch.
@@ -168,10 +215,28 @@ impl Rows {
         self.changed.clear();
     }
 
-    /// Takes in changes of the epoch.
-    pub(super) fn insert(&mut self, delta: &Delta, keys: &mut Keys) {
-        let (rows, first) = (delta.len(), self.len());
-        let key_columns: Vec<ArrayRef> = self.shape.keys.iter().map(|&c| delta.batch().column(c).clone()).collect();
+    /// Takes in changes of the epoch, which is at a watermark.
+    pub(super) fn insert(&mut self, delta: &Delta, keys: &mut Keys, watermark: i64) {
+        let (columns, first) = (self.kept.form(delta.batch()), self.len());
+        match self.counts.take() {
+            None => {
+                self.store(columns, delta.len(), keys, watermark);
+                self.changed.extend(first as u32..self.len() as u32);
+            }
+            Some(mut counts) => {
+                let new = self.count_rows(&mut counts, &columns, delta);
+                let stored = new.len();
+                let columns = if stored == delta.len() { columns } else { taken(&columns, new) };
+                self.store(columns, stored, keys, watermark);
+                self.counts = Some(counts);
+            }
+        }
+    }
+
+    /// Gives rows slots, the next ones.
+    fn store(&mut self, columns: Vec<ArrayRef>, rows: usize, keys: &mut Keys, watermark: i64) {
+        let first = self.len();
+        let key_columns: Vec<ArrayRef> = self.shape.keys.iter().map(|&c| columns[c].clone()).collect();
         keys.intern(&key_columns, rows, &mut self.key);
         if !self.shape.nulls_equal {
             for column in key_columns.iter().filter(|column| column.null_count() > 0) {
@@ -179,45 +244,46 @@ impl Rows {
                 keys.enumerate().filter(|(row, _)| column.is_null(*row)).for_each(|(_, key)| *key = NONE);
             }
         }
-        for (times, &column) in self.times.iter_mut().zip(&self.shape.times) {
-            append_times(delta.batch().column(column), times);
+        for (times, &column) in self.times.iter_mut().zip(&self.shape.time_columns) {
+            append_times(&columns[column], times);
         }
-        self.append_expiry(delta);
-        self.columns.append(delta.batch().columns(), rows);
+        let mut until = i64::MAX;
+        if self.shape.is_bounded() {
+            let times = &self.times;
+            let of = |slot: usize| self.shape.expiry(|place| times[place][slot]);
+            let mut expiries: Vec<i64> = (first..first + rows).map(of).collect();
+            until = expiries.iter().max().copied().unwrap_or(i64::MIN);
+            self.last_expiry = self.last_expiry.max(until);
+            self.expiries.add(&mut expiries, watermark);
+        }
+        self.kept.append(columns, rows, until);
         self.next.resize(first + rows, NONE);
         if self.shape.lone != Lone::Never {
             self.partners.resize(first + rows, 0);
         }
         self.heads.resize(self.heads.len().max(keys.end()), NONE);
-        match self.counts.take() {
-            None => {
-                self.changed.extend(first as u32..(first + rows) as u32);
-                (first..first + rows).for_each(|slot| self.link(slot as u32));
-            }
-            Some(mut counts) => {
-                self.count_rows(&mut counts, delta, first);
-                self.counts = Some(counts);
-            }
-        }
+        (first..first + rows).for_each(|slot| self.link(slot as u32));
     }
 
-    /// Counts the rows of `delta`, which stand from slot `first` on; those that were there before leave their new slot.
-    fn count_rows(&mut self, counts: &mut Counts, delta: &Delta, first: usize) {
+    /// Counts the rows of a delta; answers those that were not there before. Those get the next slots, in this order.
+    fn count_rows(&mut self, counts: &mut Counts, columns: &[ArrayRef], delta: &Delta) -> Vec<u32> {
         let Counts { count, change, hash, slots } = counts;
-        hash.extend(hash_rows(delta.batch().columns(), delta.len()));
-        count.resize(first + delta.len(), 0);
-        change.resize(first + delta.len(), 0);
-        for row in 0..delta.len() {
-            let new = (first + row) as u32;
-            let here = hash[new as usize];
-            let found = slots.find(here, |&slot| hash[slot as usize] == here && self.columns.equal(slot, new));
-            let slot = found.copied().unwrap_or_else(|| {
-                slots.insert_unique(here, new, |&slot| hash[slot as usize]);
-                new
+        let (first, mut new, compared) = (self.len(), Vec::new(), Compared::new(columns));
+        for (row, here) in hash_rows(columns, delta.len()).into_iter().enumerate() {
+            let same = |slot: u32| match (slot as usize).checked_sub(first) {
+                None => self.kept.equal(slot, &compared, row),
+                Some(place) => compared.equal(new[place] as usize, &compared, row),
+            };
+            let found = slots.find(here, |&slot| hash[slot as usize] == here && same(slot)).copied();
+            let slot = found.unwrap_or_else(|| {
+                let slot = (first + new.len()) as u32;
+                new.push(row as u32);
+                hash.push(here);
+                count.push(0);
+                change.push(0);
+                slots.insert_unique(here, slot, |&slot| hash[slot as usize]);
+                slot
             });
-            if slot == new {
-                self.link(new);
-            }
             if change[slot as usize] == 0 {
                 // May be noted twice, if it went back to zero in between; see `settle`.
                 self.changed.push(slot);
@@ -226,6 +292,7 @@ impl Rows {
             count[slot as usize] += diff;
             change[slot as usize] += diff;
         }
+        new
     }
 
     /// Ends the intake of an epoch: every changed slot is noted once, and only if it does change.
@@ -237,28 +304,41 @@ impl Rows {
         }
     }
 
-    /// Ends an epoch.
-    pub(super) fn end(&mut self) {
+    /// Ends an epoch; answers the slots of rows that are not there any more.
+    pub(super) fn end(&mut self) -> Vec<u32> {
+        let mut gone = Vec::new();
         if let Some(Counts { count, change, hash, slots }) = &mut self.counts {
-            for &slot in &self.changed {
-                change[slot as usize] = 0;
-                if count[slot as usize] == 0
-                    && let Ok(entry) = slots.find_entry(hash[slot as usize], |&other| other == slot)
-                {
-                    entry.remove();
-                }
-            }
             // A row that came and went within the epoch never changed, but stands in the table.
-            for slot in self.fresh as usize..count.len() {
-                if count[slot] == 0
-                    && let Ok(entry) = slots.find_entry(hash[slot], |&other| other as usize == slot)
-                {
+            gone.extend((self.fresh..count.len() as u32).filter(|&slot| change[slot as usize] == 0));
+            gone.extend(self.changed.iter().filter(|slot| count[**slot as usize] == 0));
+            for &slot in &gone {
+                if let Ok(entry) = slots.find_entry(hash[slot as usize], |&other| other == slot) {
                     entry.remove();
                 }
             }
+            self.changed.iter().for_each(|&slot| change[slot as usize] = 0);
+        }
+        if !self.shape.nulls_equal && !self.shape.deferred {
+            let unkeyed = self.key[self.fresh as usize..].iter().filter(|key| **key == NONE);
+            self.gone += unkeyed.count();
         }
         self.fresh = self.len() as u32;
         self.changed.clear();
+        gone
+    }
+
+    /// Frees rows that are not there any more.
+    pub(super) fn release(&mut self, slots: impl IntoIterator<Item = u32>) {
+        for slot in slots {
+            self.kept.release(slot);
+            self.gone += 1;
+        }
+    }
+
+    /// Frees batches of which all rows have expired.
+    pub(super) fn expire(&mut self, watermark: i64) {
+        self.expiries.pass(watermark);
+        self.kept.expire(watermark);
     }
 
     #[inline]
@@ -288,10 +368,10 @@ impl Rows {
         }
     }
 
-    /// The time of a row in a condition; `i64::MIN` stands for NULL.
+    /// A time of a row, by its place among those that are kept beside the rows; `i64::MIN` stands for NULL.
     #[inline]
-    pub(super) fn time(&self, condition: usize, slot: u32) -> i64 {
-        self.times[condition][slot as usize]
+    pub(super) fn time(&self, place: usize, slot: u32) -> i64 {
+        self.times[place][slot as usize]
     }
 
     /// The slots that are of use, ascending. A row without a key meets nothing; it matters only if it is still to be shown.
@@ -315,27 +395,24 @@ impl Rows {
             }
             Counts { count, change: vec![0; slots.len()], hash, slots: table }
         });
-        let rebuilt = Rows {
-            shape: self.shape.clone(),
-            columns: self.columns.copy(slots),
-            key: keys,
-            next: vec![NONE; slots.len()],
-            heads: vec![NONE; end],
-            times: self.times.iter().map(|times| pick(times)).collect(),
-            expiry: pick(&self.expiry),
-            counts,
-            partners: pick(&self.partners),
-            fresh: slots.len() as u32,
-            changed: Vec::new(),
-        };
-        *self = rebuilt;
+        self.times = self.times.iter().map(|times| pick(times)).collect();
+        let (shape, times) = (&self.shape, &self.times);
+        self.kept.retain(slots, &|slot| shape.expiry(|place| times[place][slot]));
+        self.expiries.left(if self.shape.is_bounded() { slots.len() } else { 0 });
+        self.gone = 0;
+        self.partners = pick(&self.partners);
+        self.key = keys;
+        self.next = vec![NONE; slots.len()];
+        self.heads = vec![NONE; end];
+        self.counts = counts;
+        self.fresh = slots.len() as u32;
         (0..slots.len() as u32).for_each(|slot| self.link(slot));
     }
 
     /// The rows at these slots, with how often each is there. Between epochs only.
     pub(super) fn save(&self, slots: &[u32]) -> Delta {
         let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
-        let columns = self.columns.gather(slots);
+        let columns = self.kept.gather(slots);
         let counts = self.counted().then(|| slots.iter().map(|&slot| self.count(slot)).collect());
         match RecordBatch::try_new_with_options(self.shape.schema.clone(), columns, &options) {
             Ok(batch) => Delta::new(batch, counts),
@@ -349,39 +426,40 @@ impl Rows {
             return Err(Unfit::Value("a row that is never taken back is there more than once"));
         }
         self.begin();
-        self.insert(rows, keys);
-        if self.counts.as_ref().is_some_and(|counts| counts.slots.len() != self.len()) {
+        self.insert(rows, keys, i64::MIN);
+        if self.len() != self.fresh as usize + rows.len() {
             return Err(Unfit::Value("a row is there twice"));
         }
         self.settle();
         if let Some(partners) = partners {
             self.partners[self.fresh as usize..].copy_from_slice(partners);
         }
+        // Rows are saved while they are there.
         self.end();
         Ok(())
     }
 
     /// Memory held, in bytes, about.
     pub(super) fn bytes(&self) -> usize {
+        self.kept.bytes() + self.slot_bytes() + self.expiries.bytes()
+    }
+
+    /// Memory held beside the rows, in bytes.
+    pub(super) fn slot_bytes(&self) -> usize {
         let counts = self.counts.as_ref().map_or(0, |c| c.count.capacity() * 24 + c.slots.allocation_size());
         let times: usize = self.times.iter().map(|times| times.capacity() * 8).sum();
         let slots = (self.key.capacity() + self.next.capacity() + self.heads.capacity()) * 4;
-        self.columns.bytes() + slots + times + (self.expiry.capacity() + self.partners.capacity()) * 8 + counts
+        slots + times + self.partners.capacity() * 8 + counts
     }
+}
 
-    fn append_expiry(&mut self, delta: &Delta) {
-        let first = self.expiry.len();
-        for (nth, Expiry { column, after_ms }) in self.shape.expiry.iter().enumerate() {
-            let times = delta.batch().column(*column).as_primitive::<TimestampMillisecondType>();
-            let expiry = |row: usize| match times.is_null(row) {
-                true => i64::MIN,
-                false => times.value(row).saturating_add(*after_ms),
-            };
-            match nth {
-                0 => self.expiry.extend((0..delta.len()).map(expiry)),
-                _ => self.expiry[first..].iter_mut().enumerate().for_each(|(row, e)| *e = (*e).min(expiry(row))),
-            }
-        }
+/// Some rows of columns.
+fn taken(columns: &[ArrayRef], rows: Vec<u32>) -> Vec<ArrayRef> {
+    let rows = UInt32Array::from(rows);
+    let taken = columns.iter().map(|column| take(column, &rows, None)).collect();
+    match taken {
+        Ok(columns) => columns,
+        Err(error) => unreachable!("the rows are within their batch: {error}"),
     }
 }
 

@@ -5,28 +5,29 @@
 //! epoch are taken in first; then every changed left row walks over all right rows of its key, and every changed right
 //! row over the left rows that did not change. So no pair is shown and taken back within an epoch.
 //!
-//! Cost: one look-up of the key and one link a row, one step a pair. Memory: the live rows, at most twice.
+//! Cost: one look-up of the key and one link a row, one step a pair. Memory: the live rows, at most twice. Batches of which
+//! all rows have expired are dropped at once; the rest is looked through when half of it is dead.
 
 use std::collections::BTreeMap;
 
 use arrow_schema::{DataType, SchemaRef};
 
-use super::columns::Columns;
 use super::output::{MOST, Output};
 use super::side::{NONE, Rows, Shape};
 use super::{Join, Lone, Side};
 use crate::aggregate::Keys;
 use crate::delta::{Delta, Rejects, Unfit};
+use crate::kept::Kept;
 
-/// Tables of fewer rows are not looked through for dead ones.
-const FEW: usize = 1024;
+/// Tables of fewer rows are not looked through for dead ones. Tests have few rows.
+const FEW: usize = if cfg!(test) { 16 } else { 1024 };
 
 /// The rows of both sides, and what they make.
 #[derive(Debug)]
 pub struct Table {
     shapes: [Shape; 2],
-    /// The conditions on times: the side of the earlier one, the gap in ms.
-    order: Vec<(Side, i64)>,
+    /// The conditions on times.
+    order: Vec<Within>,
     pairs_shown: bool,
     /// Left rows are forgotten when their epoch ends.
     transient: bool,
@@ -42,11 +43,16 @@ pub struct Table {
     /// Per slot: whether it is in `touched`.
     marked: [Vec<bool>; 2],
     watermark: i64,
-    /// The latest expiry of any row.
-    last_expiry: i64,
-    /// The table is looked through for dead rows when it has so many rows or the watermark is above.
-    next_size: usize,
-    next_watermark: i64,
+}
+
+/// A condition on the times of two rows.
+#[derive(Debug)]
+struct Within {
+    /// The side of the earlier one.
+    earlier: Side,
+    gap_ms: i64,
+    /// The times' places, left and right.
+    places: [usize; 2],
 }
 
 impl Table {
@@ -55,7 +61,12 @@ impl Table {
         let shapes = Side::BOTH.map(|side| Shape::new(join, side, inputs[side as usize]));
         let types: Vec<_> = join.keys.iter().map(|&(left, _)| inputs[0].field(left).data_type().clone()).collect();
         Table {
-            order: join.order.iter().map(|order| (order.side, order.gap_ms)).collect(),
+            order: (join.order.iter().enumerate())
+                .map(|(nth, order)| {
+                    let places = shapes.each_ref().map(|shape| shape.times[nth]);
+                    Within { earlier: order.side, gap_ms: order.gap_ms, places }
+                })
+                .collect(),
             pairs_shown: join.kind.pairs(),
             keys: Keys::new(&types),
             types,
@@ -66,9 +77,6 @@ impl Table {
             touched: Default::default(),
             marked: Default::default(),
             watermark: i64::MIN,
-            last_expiry: i64::MIN,
-            next_size: FEW,
-            next_watermark: i64::MAX,
             shapes,
         }
     }
@@ -78,15 +86,13 @@ impl Table {
         self.watermark = watermark;
         for (rows, deltas) in self.sides.iter_mut().zip(inputs) {
             rows.begin();
-            deltas.iter().for_each(|delta| rows.insert(delta, &mut self.keys));
+            deltas.iter().for_each(|delta| rows.insert(delta, &mut self.keys, watermark));
             rows.settle();
         }
         for (rows, marked) in self.sides.iter().zip(&mut self.marked) {
             if rows.shape.lone != Lone::Never {
                 marked.resize(rows.len(), false);
             }
-            let latest = rows.expiry[(rows.fresh as usize).min(rows.expiry.len())..].iter().max();
-            self.last_expiry = self.last_expiry.max(latest.copied().unwrap_or(i64::MIN));
         }
         for side in Side::BOTH {
             self.touch_changed(side);
@@ -95,7 +101,10 @@ impl Table {
         for side in Side::BOTH {
             self.show(side);
         }
-        self.sides.iter_mut().for_each(Rows::end);
+        for rows in &mut self.sides {
+            let gone = rows.end();
+            rows.release(gone);
+        }
         if self.transient {
             self.sides[0] = Rows::new(self.shapes[0].clone());
             self.marked[0].clear();
@@ -116,7 +125,7 @@ impl Table {
             for (side, slots) in Side::BOTH.into_iter().zip(slots) {
                 let rows = &self.sides[side as usize];
                 let alone = |&slot: &u32| {
-                    rows.expiry[slot as usize] == expiry && rows.partners[slot as usize] <= 0 && rows.count(slot) != 0
+                    rows.expiry(slot) == expiry && rows.partners[slot as usize] <= 0 && rows.count(slot) != 0
                 };
                 let slots: Vec<u32> = slots.into_iter().filter(alone).collect();
                 let diffs = slots.iter().map(|&slot| rows.count(slot)).collect();
@@ -154,12 +163,10 @@ impl Table {
     /// All rows were taken in, which were saved at this watermark.
     pub(super) fn loaded(&mut self, watermark: i64) {
         self.watermark = watermark;
-        let expiries = self.sides.iter().flat_map(|rows| &rows.expiry);
-        self.last_expiry = expiries.max().copied().unwrap_or(i64::MIN);
         self.rewait();
     }
 
-    /// Number of rows held.
+    /// Number of rows held, also of those that are dead.
     pub fn len(&self) -> usize {
         self.sides.iter().map(Rows::len).sum()
     }
@@ -214,7 +221,7 @@ impl Table {
     /// Counts partners and shows pairs; leaves `pairs` empty.
     fn take_pairs(&mut self, pairs: &mut [Vec<u32>; 2]) {
         let [left, right] = &self.sides;
-        self.output.restrict([&left.columns, &right.columns], pairs, &|l, r| pair_diff([left, right], l, r));
+        self.output.restrict([&left.kept, &right.kept], pairs, &|l, r| pair_diff([left, right], l, r));
         for side in Side::BOTH {
             self.count_partners(side, pairs);
         }
@@ -279,9 +286,9 @@ impl Table {
         let rows = &self.sides[side as usize];
         for (slot, count, partners) in self.touched[side as usize].drain(..) {
             self.marked[side as usize][slot as usize] = false;
-            if rows.shape.deferred && rows.expiry[slot as usize].saturating_add(1) > self.watermark {
+            if rows.shape.deferred && rows.expiry(slot).saturating_add(1) > self.watermark {
                 if slot >= rows.fresh && rows.count(slot) != 0 {
-                    let waiting = self.waiting.entry(rows.expiry[slot as usize]).or_default();
+                    let waiting = self.waiting.entry(rows.expiry(slot)).or_default();
                     waiting[side as usize].push(slot);
                 }
                 continue;
@@ -302,46 +309,52 @@ impl Table {
 
     /// Frees dead rows: all at once if all are, otherwise when half of them may be.
     fn free(&mut self) {
+        self.sides.iter_mut().for_each(|rows| rows.expire(self.watermark));
         let bounded = self.shapes.iter().all(|shape| shape.is_bounded());
-        if bounded && self.watermark > self.last_expiry && !self.is_empty() {
+        if bounded && self.sides.iter().all(|rows| self.watermark > rows.last_expiry) && !self.is_empty() {
             self.clear();
-        } else if self.len() >= self.next_size || (self.watermark > self.next_watermark && self.len() >= FEW) {
+        } else if self.is_wasteful() {
             self.compact();
         }
+    }
+
+    /// Whether more memory is taken for dead rows than for the others, or by far the most rows are dead. Half of them are at
+    /// least, so what is done about it is paid for by them.
+    fn is_wasteful(&self) -> bool {
+        let (slots, dead) = (self.len(), self.sides.iter().map(Rows::dead_slots).sum::<usize>());
+        if slots < FEW || dead * 2 < slots {
+            return false;
+        }
+        let beside = self.keys.bytes() + self.sides.iter().map(Rows::slot_bytes).sum::<usize>();
+        let (mut wasted, mut used) = (beside / slots * dead, beside / slots * (slots - dead));
+        for rows in &self.sides {
+            let (bytes, held) = rows.kept.columns_held();
+            let of_use = bytes / held.max(1) * (rows.len() - rows.dead_slots()).min(held);
+            (wasted, used) = (wasted + bytes - of_use, used + of_use);
+        }
+        wasted >= used || dead >= slots / 4 * 3
     }
 
     fn clear(&mut self) {
         self.keys = Keys::new(&self.types);
         self.sides = self.shapes.clone().map(Rows::new);
         self.marked = Default::default();
-        (self.last_expiry, self.next_size, self.next_watermark) = (i64::MIN, FEW, i64::MAX);
     }
 
-    /// Copies the live rows if they are half of all or fewer.
+    /// Forgets the dead rows; the others get other slots.
     fn compact(&mut self) {
         let live = [0, 1].map(|side: usize| self.sides[side].live(self.watermark));
-        let left: usize = live.iter().map(Vec::len).sum();
-        if left * 2 <= self.len() {
-            let mut keys = Keys::new(&self.types);
-            for (rows, live) in self.sides.iter_mut().zip(&live) {
-                let old: Vec<u32> = live.iter().map(|&slot| rows.key[slot as usize]).collect();
-                let keyed: Vec<u32> = old.iter().copied().filter(|&key| key != NONE).collect();
-                let mut new = keys.intern_from(&self.keys, &keyed).into_iter();
-                let number = |&key: &u32| if key == NONE { NONE } else { new.next().unwrap_or(NONE) };
-                let numbers = old.iter().map(number).collect();
-                rows.rebuild(live, numbers, keys.end());
-            }
-            self.keys = keys;
-            self.rewait();
+        let mut keys = Keys::new(&self.types);
+        for (rows, live) in self.sides.iter_mut().zip(&live) {
+            let old: Vec<u32> = live.iter().map(|&slot| rows.key[slot as usize]).collect();
+            let keyed: Vec<u32> = old.iter().copied().filter(|&key| key != NONE).collect();
+            let mut new = keys.intern_from(&self.keys, &keyed).into_iter();
+            let number = |&key: &u32| if key == NONE { NONE } else { new.next().unwrap_or(NONE) };
+            let numbers = old.iter().map(number).collect();
+            rows.rebuild(live, numbers, keys.end());
         }
-        // Half of the rows of today will be dead when the watermark is above the median of their expiries.
-        let mut expiries: Vec<i64> = self.sides.iter().flat_map(|rows| rows.expiry.iter().copied()).collect();
-        let middle = self.len() / 2;
-        self.next_watermark = match middle < expiries.len() {
-            true => *expiries.select_nth_unstable(middle).1,
-            false => i64::MAX,
-        };
-        self.next_size = (self.len() * 2).max(FEW);
+        self.keys = keys;
+        self.rewait();
     }
 
     /// The slots that wait, after they got other numbers.
@@ -356,8 +369,8 @@ impl Table {
         if self.shapes.iter().any(|shape| shape.deferred) {
             self.waiting.clear();
             for (side, rows) in self.sides.iter().enumerate().filter(|(_, rows)| rows.shape.deferred) {
-                for (slot, expiry) in rows.expiry.iter().enumerate() {
-                    self.waiting.entry(*expiry).or_default()[side].push(slot as u32);
+                for slot in 0..rows.len() as u32 {
+                    self.waiting.entry(rows.expiry(slot)).or_default()[side].push(slot);
                 }
             }
         }
@@ -371,15 +384,15 @@ fn pair_diff([left, right]: [&Rows; 2], l: u32, r: u32) -> i64 {
     new_l * new_r - (new_l - left.change(l)) * (new_r - right.change(r))
 }
 
-fn columns([left, right]: &[Rows; 2]) -> [&Columns; 2] {
-    [&left.columns, &right.columns]
+fn columns([left, right]: &[Rows; 2]) -> [&Kept; 2] {
+    [&left.kept, &right.kept]
 }
 
 /// Whether two rows meet the conditions on times.
 #[inline]
-fn fits(order: &[(Side, i64)], left: &Rows, l: u32, right: &Rows, r: u32) -> bool {
-    order.iter().enumerate().all(|(i, (earlier, gap_ms))| {
-        let (l, r) = (left.time(i, l), right.time(i, r));
+fn fits(order: &[Within], left: &Rows, l: u32, right: &Rows, r: u32) -> bool {
+    order.iter().all(|Within { earlier, gap_ms, places }| {
+        let (l, r) = (left.time(places[0], l), right.time(places[1], r));
         let (earlier, later) = if *earlier == Side::Left { (l, r) } else { (r, l) };
         earlier != i64::MIN && later != i64::MIN && earlier.saturating_add(*gap_ms) <= later
     })

@@ -1,0 +1,110 @@
+//! Whether rows are equal, NULLs being equal; their columns are in canonical form.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, downcast_primitive};
+use arrow_buffer::ScalarBuffer;
+use arrow_schema::DataType;
+
+/// Rows that are compared with others.
+#[derive(Debug)]
+pub struct Compared {
+    /// Of each column its values as words, if they have 8 bytes and none is NULL.
+    words: Vec<Option<ScalarBuffer<u64>>>,
+    columns: Vec<ArrayRef>,
+}
+
+impl Compared {
+    /// Rows of these columns.
+    pub fn new(columns: &[ArrayRef]) -> Compared {
+        let words = |column: &ArrayRef| {
+            let wide = column.data_type().primitive_width() == Some(8) && column.null_count() == 0;
+            wide.then(|| {
+                let data = column.to_data();
+                ScalarBuffer::new(data.buffers()[0].clone(), data.offset(), data.len())
+            })
+        };
+        Compared { words: columns.iter().map(words).collect(), columns: columns.to_vec() }
+    }
+
+    /// Whether a row is equal to one of others.
+    #[inline]
+    pub fn equal(&self, i: usize, other: &Compared, j: usize) -> bool {
+        (0..self.words.len()).all(|column| match (&self.words[column], &other.words[column]) {
+            (Some(a), Some(b)) => a[i] == b[j],
+            _ => equal(&self.columns[column], i, &other.columns[column], j),
+        })
+    }
+}
+
+/// Whether the value of one column at a row is that of another, of the same type, at a row of that; both are in canonical form.
+fn equal(a: &ArrayRef, i: usize, b: &ArrayRef, j: usize) -> bool {
+    macro_rules! primitive {
+        ($native:ty) => {
+            a.as_primitive::<$native>().value(i).is_eq(b.as_primitive::<$native>().value(j))
+        };
+    }
+    match (a.is_null(i), b.is_null(j)) {
+        (false, false) => {}
+        (a, b) => return a == b,
+    }
+    downcast_primitive! {
+        a.data_type() => (primitive),
+        DataType::Boolean => a.as_boolean().value(i) == b.as_boolean().value(j),
+        DataType::Utf8 => a.as_string::<i32>().value(i) == b.as_string::<i32>().value(j),
+        DataType::Binary => a.as_binary::<i32>().value(i) == b.as_binary::<i32>().value(j),
+        _ => a.slice(i, 1) == b.slice(j, 1)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::types::Int32Type;
+    use arrow_array::{BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray, StringArray};
+
+    use super::*;
+    use crate::delta::canonical_shown;
+
+    #[test]
+    fn values_are_equal_where_their_types_say_so() {
+        let list = |rows: Vec<Option<Vec<Option<i32>>>>| -> ArrayRef {
+            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(rows))
+        };
+        let decimals = |rows: Vec<Option<i128>>| -> ArrayRef {
+            Arc::new(Decimal128Array::from(rows).with_precision_and_scale(38, 2).unwrap())
+        };
+        // The second is that of the first row of the other column, the last two are equal.
+        let columns: Vec<(ArrayRef, ArrayRef)> = vec![
+            (Arc::new(Int64Array::from(vec![Some(0), Some(7), None])), Arc::new(Int64Array::from(vec![Some(7), None]))),
+            (
+                Arc::new(StringArray::from(vec![Some(""), Some("ab"), None])),
+                Arc::new(StringArray::from(vec![Some("ab"), None])),
+            ),
+            (
+                Arc::new(BooleanArray::from(vec![Some(false), Some(true), None])),
+                Arc::new(BooleanArray::from(vec![Some(true), None])),
+            ),
+            (
+                Arc::new(Float64Array::from(vec![Some(1.0), Some(-0.0), Some(f64::NAN)])),
+                Arc::new(Float64Array::from(vec![Some(0.0), Some(-f64::NAN)])),
+            ),
+            (
+                list(vec![Some(vec![None]), Some(vec![Some(1), None]), None]),
+                list(vec![Some(vec![Some(1), None]), None]),
+            ),
+            (decimals(vec![Some(0), Some(1 << 100), None]), decimals(vec![Some(1 << 100), None])),
+        ];
+        for (a, b) in &columns {
+            let (a, b) = (canonical_shown(a), canonical_shown(b));
+            // Without the NULLs at the end, and from a place on.
+            let [one, two] = [a.slice(1, 1), b.slice(0, 1)].map(|column| Compared::new(&[column]));
+            assert!(one.equal(0, &two, 0) && !Compared::new(&[a.slice(0, 1)]).equal(0, &two, 0));
+            let seen: Vec<bool> = (0..3).flat_map(|i| [0, 1].map(|j| equal(&a, i, &b, j))).collect();
+            let [one, two] = [&a, &b].map(|column| Compared::new(&[Arc::clone(column)]));
+            assert_eq!(seen, (0..3).flat_map(|i| [0, 1].map(|j| one.equal(i, &two, j))).collect::<Vec<_>>());
+            assert_eq!(seen, [false, false, true, false, false, true], "{}", a.data_type());
+        }
+    }
+}
