@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use crate::block::PAGE;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, is_full};
 use crate::error::{Error, io_error};
 use crate::options::Options;
 use crate::segment::{SPARE, SegmentHead, name_of};
 use crate::survey::{Stretch, survey};
-use crate::tip::Tip;
+use crate::tip::{NotWritten, Tip};
 use crate::walk::Walk;
 use crate::writer::{Open, Stopped, Writer};
 
@@ -73,9 +73,16 @@ pub(crate) fn named(disk: &dyn Disk, head: &SegmentHead, bytes: u64) -> Result<(
     Ok((file, length))
 }
 
-/// Says that the log is open, and prepares its next segment if there is room.
+/// Says that the log is open, and prepares its next segment if there is room. On a full disk the one that was prepared before
+/// makes room for the tip: so the log opens, and what it holds can be read.
 fn start(writer: &mut Writer) -> Result<(), Error> {
-    writer.tip.write(&*writer.disk).map_err(|not| not.error())?;
+    let told = match writer.tip.write(&*writer.disk) {
+        Err(NotWritten::Before(error)) if is_full(&error) && writer.disk.remove(SPARE).is_ok() => {
+            writer.tip.write(&*writer.disk)
+        }
+        told => told,
+    };
+    told.map_err(|not| not.error())?;
     match writer.prepare() {
         Ok(()) | Err(Stopped::Full) => Ok(()),
         Err(Stopped::Failed(error)) => Err(error),

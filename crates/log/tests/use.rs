@@ -141,6 +141,27 @@ fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room() {
     }
 }
 
+#[test]
+fn a_log_opens_on_a_full_disk_and_is_read() {
+    let disk = SimDisk::new();
+    let log = Log::open(disk.clone(), small()).unwrap();
+    log.wait_durable(log.append(1, &[b"kept"]).unwrap()).unwrap();
+    let killed = disk.killed();
+    let taken = killed.files().iter().map(|(_, length)| length).sum();
+    killed.set_faults(Faults { space: Some(taken), ..Faults::default() });
+    let log = Log::open(killed.clone(), small()).unwrap();
+    assert_eq!(log.reader(Lsn(0)).unwrap().read().unwrap().unwrap().bytes, b"kept");
+    // What is left of the segment has its place.
+    log.wait_durable(log.append(1, &[b"more"]).unwrap()).unwrap();
+    let refused = loop {
+        match log.append(1, &[&[0; 9000]]) {
+            Ok(lsn) => log.wait_durable(lsn).unwrap(),
+            Err(refused) => break refused,
+        }
+    };
+    assert!(matches!(refused, Refused::DiskFull), "{refused}");
+}
+
 /// A file system that does not keep the room it promised.
 #[test]
 fn a_write_that_finds_no_room_is_made_later() {
