@@ -264,9 +264,9 @@ class Queries:
     def query_intervals(self):
         """Intervals as keys: those of one length are one, whatever they are made of."""
         of = lambda a: self.made(
-            f"{a}.k * INTERVAL '12' HOUR",
-            f"CASE WHEN {a}.b THEN INTERVAL '1' DAY ELSE {a}.k * INTERVAL '24' HOUR END",
-            f"CASE WHEN {a}.i > 0 THEN INTERVAL '1' MONTH WHEN {a}.b THEN {a}.k * INTERVAL '360' HOUR ELSE INTERVAL '30' DAY END",
+            f"MOD({a}.k, 9) * INTERVAL '12' HOUR",
+            f"CASE WHEN {a}.b THEN INTERVAL '1' DAY ELSE MOD({a}.k, 9) * INTERVAL '24' HOUR END",
+            f"CASE WHEN {a}.i > 0 THEN INTERVAL '1' MONTH WHEN {a}.b THEN MOD({a}.k, 9) * INTERVAL '360' HOUR ELSE INTERVAL '30' DAY END",
         )
         rows = f"(SELECT t.k, t.i, {of('t')} AS x FROM t{self.where('t', 0.4)}) r"
         others, sets = f"SELECT {of('u')} AS x FROM u", self.one(["UNION", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"])
