@@ -84,8 +84,13 @@ fn what_stands_in_one_another_plans_in_time_of_its_length() {
     assert_eq!(planned(&format!("SELECT price FROM bid WHERE {exists}")), Ok(()));
     let joins = many(16, "", |at| format!(" FULL JOIN bid b{at} USING (auction)"));
     assert_eq!(planned(&format!("SELECT auction FROM bid{joins}")), Ok(()));
-    let per_query = clock.elapsed() / 14;
-    assert!(per_query < std::time::Duration::from_secs(4), "{per_query:?} a query");
+    in_good_time(&clock, 14);
+}
+
+/// What doubles by the level takes hours. A test says so much later than a person would, since others run beside it.
+fn in_good_time(clock: &Clock, queries: u32) {
+    let per_query = clock.elapsed() / queries;
+    assert!(per_query < std::time::Duration::from_secs(15), "{per_query:?} a query");
 }
 
 #[test]
@@ -108,8 +113,7 @@ fn what_doubles_by_the_level_is_refused_in_good_time() {
         let error = planned(&format!("SELECT {} AS x FROM bid", within(form, leaf, 20))).expect_err(form);
         assert!(error.contains("too long to plan"), "{form}: {}", &error[..error.len().min(300)]);
     }
-    let per_query = clock.elapsed() / 12;
-    assert!(per_query < std::time::Duration::from_secs(2), "{per_query:?} a query");
+    in_good_time(&clock, 12);
 }
 
 #[test]
@@ -155,8 +159,7 @@ fn what_is_read_twice_by_the_level_is_planned_once() {
         assert_eq!(planned(&with(&doubled, &last.replace('?', "c29 AS x"))), Ok(()), "{last}");
         assert_eq!(planned(&last.replace('?', &format!("{derived} AS x"))), Ok(()), "{last}");
     }
-    let per_query = clock.elapsed() / 19;
-    assert!(per_query < std::time::Duration::from_secs(2), "{per_query:?} a query");
+    in_good_time(&clock, 19);
 }
 
 /// Each of these reads the rows outside, those of the query around it among them: they double by the level.
@@ -179,5 +182,5 @@ fn subqueries_that_read_the_rows_outside_by_the_level_are_refused_in_good_time()
         "{}",
         &error[..error.len().min(300)]
     );
-    assert!(clock.elapsed() < std::time::Duration::from_secs(10), "{:?}", clock.elapsed());
+    in_good_time(&clock, 2);
 }
