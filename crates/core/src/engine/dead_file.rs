@@ -130,9 +130,11 @@ impl DeadFile {
         }
     }
 
-    /// Writes what waits, as the run fails: nobody waits for who has the file.
+    /// Writes what waits, as the run fails: nobody waits for who has the file. If nothing does, what an earlier run left stays.
     pub(super) fn leave(&self) {
-        if let Ok(mut open) = self.open.try_lock() {
+        if let Ok(mut open) = self.open.try_lock()
+            && !open.waiting.is_empty()
+        {
             open.write(&self.what());
         }
     }
