@@ -65,12 +65,12 @@ impl Block {
             return None;
         }
         let block = Block {
-            crc: u32_at(bytes, 4)?,
-            length: u32_at(bytes, 8)?,
-            frames: u32_at(bytes, 12)?,
-            lsn: u64_at(bytes, 16)?,
-            synced: u64_at(bytes, 24)?,
-            previous: u32_at(bytes, 32)?,
+            crc: read_u32(bytes, 4)?,
+            length: read_u32(bytes, 8)?,
+            frames: read_u32(bytes, 12)?,
+            lsn: read_u64(bytes, 16)?,
+            synced: read_u64(bytes, 24)?,
+            previous: read_u32(bytes, 32)?,
         };
         (block.frames > 0 && block.length as usize >= FRAME_HEADER).then_some(block)
     }
@@ -118,15 +118,15 @@ fn checksum(block: &[u8], place: Place) -> Option<u32> {
 pub(crate) fn frame_at(block: &[u8], at: usize) -> Option<(u8, std::ops::Range<usize>)> {
     let kind = *block.get(at)?;
     let start = at + FRAME_HEADER;
-    let end = start.checked_add(u32_at(block, at + 1)? as usize)?;
+    let end = start.checked_add(read_u32(block, at + 1)? as usize)?;
     (end <= block.len()).then_some((kind, start..end))
 }
 
-pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 

@@ -4,7 +4,7 @@
 use crc32fast::Hasher;
 
 use crate::Lsn;
-use crate::block::{PAGE, u32_at, u64_at, u128_at};
+use crate::block::{PAGE, read_u32, read_u64, u128_at};
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Damage, Error, io_error};
 
@@ -52,18 +52,18 @@ impl SegmentHead {
         let damaged = |why: &str| {
             Error::Damaged(Damage { file: name.to_owned(), offset: 0, lsn: Lsn(first), why: why.to_owned() })
         };
-        let whole = read == PAGE && page.starts_with(MAGIC) && u32_at(&page, 4) == Some(checksum(&page));
+        let whole = read == PAGE && page.starts_with(MAGIC) && read_u32(&page, 4) == Some(checksum(&page));
         if !whole {
             return Err(damaged("the head of the segment is damaged"));
         }
         let head = || {
-            let version = u32_at(&page, 8)?;
+            let version = read_u32(&page, 8)?;
             let head = SegmentHead {
-                previous: u32_at(&page, 12)?,
+                previous: read_u32(&page, 12)?,
                 lineage: u128_at(&page, 16)?,
-                incarnation: u64_at(&page, 32)?,
-                first: u64_at(&page, 40)?,
-                created_ms: u64_at(&page, 48)?.cast_signed(),
+                incarnation: read_u64(&page, 32)?,
+                first: read_u64(&page, 40)?,
+                created_ms: read_u64(&page, 48)?.cast_signed(),
             };
             Some((version, head))
         };

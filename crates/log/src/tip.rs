@@ -4,7 +4,7 @@
 use crc32fast::Hasher;
 
 use crate::Lsn;
-use crate::block::{u32_at, u64_at, u128_at};
+use crate::block::{read_u32, read_u64, u128_at};
 use crate::disk::Disk;
 use crate::error::{Damage, Error, io_error};
 use crate::segment::VERSION;
@@ -67,15 +67,15 @@ impl Tip {
         };
         let mut bytes = [0; LENGTH];
         let read = file.read_at(&mut bytes, 0).map_err(io_error("reading", TIP))?;
-        let whole = read == LENGTH && bytes.starts_with(MAGIC) && u32_at(&bytes, 4) == Some(checksum(&bytes));
+        let whole = read == LENGTH && bytes.starts_with(MAGIC) && read_u32(&bytes, 4) == Some(checksum(&bytes));
         let fields = || {
             let tip = Tip {
-                clean: u32_at(&bytes, 12)? == 1,
+                clean: read_u32(&bytes, 12)? == 1,
                 lineage: u128_at(&bytes, 16)?,
-                incarnation: u64_at(&bytes, 32)?,
-                durable: u64_at(&bytes, 40)?,
+                incarnation: read_u64(&bytes, 32)?,
+                durable: read_u64(&bytes, 40)?,
             };
-            Some((u32_at(&bytes, 8)?, tip))
+            Some((read_u32(&bytes, 8)?, tip))
         };
         match fields().filter(|_| whole) {
             Some((VERSION, tip)) => Ok(Some(tip)),

@@ -1,4 +1,4 @@
-//! Power cuts at every operation: what is left is a prefix of what was appended, with all that was durable.
+//! Power cuts at every operation: what is left is a prefix of what was appended, with all that was durable (D1). A failed sync is the end (D10).
 #![allow(clippy::unwrap_used)]
 
 mod histories;

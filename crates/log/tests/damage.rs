@@ -1,5 +1,5 @@
 //! Damaged bytes: cut off where they can be what was being written, refused with file and offset anywhere else; never other
-//! bytes, never a panic. And what a repair leaves.
+//! bytes, never a panic (D9). And what a repair leaves.
 #![allow(clippy::unwrap_used)]
 
 mod histories;

@@ -1,4 +1,4 @@
-//! The log as its users see it: many threads, readers beside the writer, waiting, limits, a full disk, a folder's lock.
+//! The log as its users see it: many threads, readers beside the writer, waiting, limits, a full disk (D11), a folder's lock (D12).
 #![allow(clippy::unwrap_used)]
 
 mod histories;
