@@ -73,7 +73,7 @@ pub fn local(path: &str) -> &str {
 /// A size in bytes: `1048576`, `1 MiB`, `64KiB`, `1.5 GiB`, `10 MB`.
 ///
 /// ```
-/// use highwater::options::parse_bytes;
+/// use highwater_core::options::parse_bytes;
 /// assert_eq!((parse_bytes("1 MiB"), parse_bytes("64kb")), (Some(1 << 20), Some(64_000)));
 /// assert_eq!((parse_bytes("1.5KiB"), parse_bytes("7"), parse_bytes("1 byte")), (Some(1536), Some(7), None));
 /// ```

@@ -12,7 +12,7 @@ const UNITS: &[(&[&str], i64)] = &[
 /// Parses `5 s`, `10ms`, `1.5 minutes`, `1h` into ms; a bare number is refused, since its unit would be a guess.
 ///
 /// ```
-/// use highwater::time::parse_duration_ms;
+/// use highwater_core::time::parse_duration_ms;
 /// assert_eq!(parse_duration_ms("1 minute"), Ok(60_000));
 /// assert_eq!(parse_duration_ms("1.5s"), Ok(1_500));
 /// assert!(parse_duration_ms("5").is_err() && parse_duration_ms("-1 s").is_err());

@@ -37,7 +37,7 @@ impl Default for Epoch {
 /// Fixed-width text that sorts as epochs do: 16 hexadecimal digits of the watermark (sign bit flipped), `-`, the tick.
 ///
 /// ```
-/// use highwater::time::Epoch;
+/// use highwater_core::time::Epoch;
 /// let (a, b) = (Epoch { watermark: -1, tick: 7 }, Epoch::at(0));
 /// assert!(a < b && a.to_string() < b.to_string());
 /// assert_eq!(b.to_string().parse::<Epoch>(), Ok(b));

@@ -33,7 +33,7 @@ impl Zone {
     /// The zone of a name, written in any case.
     ///
     /// ```
-    /// use highwater::time::Zone;
+    /// use highwater_core::time::Zone;
     /// let berlin = Zone::of("europe/berlin").unwrap();
     /// assert_eq!((berlin.name(), berlin.local(0)), ("Europe/Berlin", 3_600_000));
     /// assert!(Zone::of("GMT-08:00").is_some() && Zone::of("Mars/Olympus").is_none());
