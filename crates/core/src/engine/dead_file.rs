@@ -185,19 +185,18 @@ impl Open {
 mod tests {
     use super::*;
 
+    fn reject(bytes: usize) -> Reject {
+        let text = |text: &str| text.to_owned();
+        let (source, position, detail) = (text("s"), text("line 1"), text("no"));
+        Reject { source, position, reason: "malformed", detail, content: "x".repeat(bytes) }
+    }
+
     #[test]
     fn the_last_lines_are_written_though_no_more_come() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dead");
         let file = DeadFile::open(Some(&path), 0).unwrap().unwrap();
-        let text = |text: &str| text.to_owned();
-        let reject = Reject {
-            source: text("s"),
-            position: text("line 1"),
-            reason: "malformed",
-            detail: text("no"),
-            content: text("x"),
-        };
+        let reject = reject(1);
         let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
         (0..3).for_each(|_| file.source(&reject));
         file.look();
@@ -213,14 +212,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_holds_nobody_up_and_is_told_of_at_the_end() {
         let file = DeadFile::open(Some(Path::new("/dev/full")), 0).unwrap().unwrap();
-        let text = |text: &str| text.to_owned();
-        let reject = Reject {
-            source: text("s"),
-            position: text("line 1"),
-            reason: "malformed",
-            detail: text("no"),
-            content: "x".repeat(1000),
-        };
+        let reject = reject(1_000);
         (0..1_000).for_each(|_| file.source(&reject));
         {
             let open = file.open.lock().unwrap();
