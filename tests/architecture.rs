@@ -89,7 +89,11 @@ fn sources() -> Vec<Source> {
 
 /// Room to floor, from the table at the head of `lib.rs`.
 fn floors() -> BTreeMap<String, usize> {
-    let text = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    floors_of("src/lib.rs")
+}
+
+fn floors_of(path: &str) -> BTreeMap<String, usize> {
+    let text = fs::read_to_string(root().join(path)).unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("//! | ")?.strip_suffix(" |")?.split_once(" | "));
     let rooms = rows.filter_map(|(floor, rooms)| Some((floor.parse::<usize>().ok()?, rooms)));
     rooms.flat_map(|(floor, rooms)| rooms.split_whitespace().map(move |room| (room.to_owned(), floor))).collect()
@@ -153,6 +157,38 @@ fn every_room_has_a_floor_and_every_floor_its_rooms() {
         problems.push(format!("src/lib.rs: room '{room}' of the table has no files"));
     }
     assert!(floors.len() >= 10, "the table of src/lib.rs was not read: {floors:?}");
+    assert_none(&problems);
+}
+
+#[test]
+fn rooms_of_sql_import_only_from_lower_floors() {
+    let floors = floors_of("crates/sql/src/lib.rs");
+    assert!(floors.len() >= 8, "the table of crates/sql/src/lib.rs was not read: {floors:?}");
+    let mut problems = Vec::new();
+    let sources: Vec<Source> = sources().into_iter().filter(|source| source.room() == "sql").collect();
+    for room in floors.keys().filter(|room| !sources.iter().any(|source| source.module.get(1) == Some(room))) {
+        problems.push(format!("crates/sql/src/lib.rs: room '{room}' of the table has no files"));
+    }
+    for source in &sources {
+        let Some(room) = source.module.get(1).filter(|room| *room != "tests") else { continue };
+        let Some(own) = floors.get(room) else {
+            problems.push(format!("{}: room '{room}' is not in the table of crates/sql/src/lib.rs", source.path));
+            continue;
+        };
+        for (number, line) in source.code() {
+            for other in rooms_named(line, "crate").into_iter().filter(|other| other != room) {
+                if floors.get(&other).is_some_and(|floor| floor >= own) {
+                    let (path, floor) = (&source.path, floors[&other]);
+                    problems.push(format!("{path}:{number}: '{room}' (floor {own}) imports '{other}' (floor {floor})"));
+                }
+            }
+            // One more for a module within the file, which is indented.
+            let out = source.module.len() - 1 + usize::from(line.starts_with(' '));
+            if line.contains(&"super::".repeat(out)) {
+                problems.push(format!("{}:{number}: leaves its room by super::; write crate::", source.path));
+            }
+        }
+    }
     assert_none(&problems);
 }
 

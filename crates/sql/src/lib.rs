@@ -1,6 +1,19 @@
 //! SQL text to a plan: statements read by hand ([`parse`]), queries planned by DataFusion's planner and lowered
 //! to the operators of [`highwater_core::plan`] ([`lower`]).
 //!
+//! Its rooms, floor by floor; a room imports only from lower floors, as `tests/architecture.rs` checks:
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | 0 | parse |
+//! | 1 | functions |
+//! | 2 | syntax |
+//! | 3 | logical |
+//! | 4 | query |
+//! | 5 | lower |
+//! | 6 | prune |
+//! | 7 | program |
+//!
 //! Inside, names are lower case and compared without case; what is shown keeps the spelling of the program. Every error
 //! has its place in a file. Nothing here reads files or clocks.
 

@@ -76,7 +76,7 @@ pub(super) fn first(text: &str, length: i64) -> (&str, usize) {
 /// What stands for a cast, NULL where that fails if the cast is one that tries.
 pub(crate) fn tried(cast: &Expr, by: Expr) -> Expr {
     match cast {
-        Expr::TryCast(_) => crate::logical::attempt::TRY.call(vec![by]),
+        Expr::TryCast(_) => crate::functions::attempt::TRY.call(vec![by]),
         _ => by,
     }
 }

@@ -14,7 +14,7 @@ use datafusion_expr::{
 };
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
-use crate::logical::exact;
+use crate::functions::exact;
 use highwater_core::expression::{Arithmetic, calculate};
 
 /// Makes the calls.

@@ -12,6 +12,7 @@ use datafusion_common::{Result, exec_err};
 
 use super::generic::{Coerced, Generic, common};
 use super::lists::{ItemKeys, Lists, Pool, item_of, list_of};
+use crate::parse::column_type::map_of;
 use highwater_core::counted::counted;
 
 /// Every function of this family.
@@ -209,12 +210,6 @@ pub(super) const FUNCTIONS: &[Generic] = &[
         },
     },
 ];
-
-/// The type of a map.
-pub(crate) fn map_of(key: &DataType, value: &DataType) -> DataType {
-    let entries = vec![Field::new("key", key.clone(), false), Field::new("value", value.clone(), true)];
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries.into()), false)), false)
-}
 
 fn pair_of(map: &DataType) -> Option<(DataType, DataType)> {
     let DataType::Map(entries, _) = map else { return None };

@@ -7,12 +7,14 @@
 
 mod arrays;
 mod as_text;
+pub(crate) mod attempt;
 mod bins;
 mod bytes;
 mod calendar;
 mod decimals;
 mod elsewhere;
 mod encode;
+pub(crate) mod exact;
 mod fitted;
 mod floats;
 mod function;
@@ -22,6 +24,7 @@ mod like;
 mod lists;
 mod manual;
 mod maps;
+pub(crate) mod marker;
 mod moments;
 mod of_text;
 mod pieces;
@@ -58,12 +61,10 @@ pub(crate) use elsewhere::elsewhere;
 pub use function::in_zone;
 pub(crate) use generic::mixes;
 pub use manual::{Chapter, Entry, MANUAL};
-pub(crate) use maps::map_of;
 pub use planner::planners;
 pub(crate) use recast::{recast, recasts};
 pub use rewrite::rewrite_call;
 pub(crate) use texts::length;
-pub(crate) use zones::instead as zone_instead;
 pub(super) use zones::{conversion, instant_of, local_time};
 
 /// The families, one slice a file.

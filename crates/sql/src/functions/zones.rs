@@ -16,7 +16,7 @@ use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, Scalar
 
 use super::function::{Args, Form, Function, Kind};
 use crate::parse::column_type::{TIME, instant};
-use crate::parse::error::nearest;
+use crate::parse::zone_name::instead;
 use highwater_core::time::{Pattern, Zone};
 
 /// Java's pattern of that text.
@@ -70,43 +70,6 @@ pub(super) fn zone(name: &str) -> Result<Zone> {
     match Zone::of(name) {
         Some(zone) => Ok(zone),
         None => plan_err!("there is no time zone '{name}'; write {}", instead(name)),
-    }
-}
-
-/// Short names, which several zones may have, and a zone whose clocks show one.
-const SHORT: &[(&[&str], &str)] = &[
-    (&["PST", "PDT"], "America/Los_Angeles"),
-    (&["MDT"], "America/Denver"),
-    (&["CST", "CDT"], "America/Chicago"),
-    (&["EDT"], "America/New_York"),
-    (&["AST", "ADT"], "America/Halifax"),
-    (&["AKST", "AKDT"], "America/Anchorage"),
-    (&["BRT"], "America/Sao_Paulo"),
-    (&["BST"], "Europe/London"),
-    (&["CEST", "MEZ", "MESZ"], "Europe/Berlin"),
-    (&["EEST"], "Europe/Athens"),
-    (&["MSK"], "Europe/Moscow"),
-    (&["SAST"], "Africa/Johannesburg"),
-    (&["IST"], "Asia/Kolkata"),
-    (&["SGT"], "Asia/Singapore"),
-    (&["HKT"], "Asia/Hong_Kong"),
-    (&["JST"], "Asia/Tokyo"),
-    (&["KST"], "Asia/Seoul"),
-    (&["AWST"], "Australia/Perth"),
-    (&["ACST", "ACDT"], "Australia/Adelaide"),
-    (&["AEST", "AEDT"], "Australia/Sydney"),
-    (&["NZST", "NZDT"], "Pacific/Auckland"),
-];
-
-/// What to write instead of a name that no zone has.
-pub(crate) fn instead(name: &str) -> String {
-    let short = SHORT.iter().find(|(names, _)| names.iter().any(|short| short.eq_ignore_ascii_case(name.trim())));
-    if let Some((_, zone)) = short {
-        return format!("'{zone}', whose clocks show {}, or an offset: 'GMT+02:00'", name.trim().to_uppercase());
-    }
-    match nearest(name, Zone::names()).as_slice() {
-        [] => "a name like 'Europe/Berlin', or an offset: 'GMT+02:00'".to_owned(),
-        near => near.iter().map(|near| format!("'{near}'")).collect::<Vec<_>>().join(" or "),
     }
 }
 
@@ -266,11 +229,6 @@ mod tests {
         }
         let error = convert("1970-01-01 00:00:00", "UTC", "Mars/Olympus").unwrap_err().to_string();
         assert!(error.contains("no time zone 'Mars/Olympus'"), "{error}");
-        assert!(instead("pst").starts_with("'America/Los_Angeles', whose clocks show PST"), "{}", instead("pst"));
-        assert!(instead("Europe/Berln").starts_with("'Europe/Berlin'"), "{}", instead("Europe/Berln"));
-        for (names, zone) in SHORT {
-            assert!(Zone::of(zone).is_some() && names.iter().all(|name| Zone::of(name).is_none()), "{zone}");
-        }
         let time: ColumnarValue = ScalarValue::TimestampMillisecond(Some(0), None).into();
         let result = call("convert_tz", vec![time, text("UTC"), text("GMT-08:00")], 1).unwrap();
         assert_eq!(result.as_primitive::<TimestampMillisecondType>().value(0), -8 * 3_600_000);

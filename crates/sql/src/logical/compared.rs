@@ -25,13 +25,14 @@ use datafusion_expr::{
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::aggregate_call::Bound;
-use super::attempt::TRY;
 use super::identity::readable;
 use super::veiled::in_one_form;
-use super::{exact, grid, united, wide};
+use super::{grid, united, wide};
+use crate::functions::attempt::TRY;
+use crate::functions::exact;
 use crate::functions::{length, mixes};
 use crate::parse::error::Problem;
-use crate::query::diagnose::{from_planner, placed};
+use crate::parse::error::{from_planner, placed};
 use crate::syntax::cast_type;
 use highwater_core::delta::has_intervals;
 use highwater_core::expression::plain;

@@ -12,7 +12,7 @@ use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
 use super::veiled::loses;
-use crate::query::rewritten;
+use crate::logical::typed::rewritten;
 
 /// The rule, for all groupings of a plan.
 #[derive(Debug)]

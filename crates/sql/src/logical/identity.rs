@@ -27,7 +27,7 @@ use super::scope::{Names, both, names, projected};
 use super::select_list::{self, Apart, Aside};
 use super::unnest::outside;
 use crate::parse::error::Problem;
-use crate::query::diagnose::{from_planner, placed};
+use crate::parse::error::{from_planner, placed};
 
 /// Qualifiers that nothing else has.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{Expr, LogicalPlan, Volatility};
 
 use super::filtered::may_fail;
-use super::marker::{Marker, first};
+use crate::functions::marker::{Marker, first};
 
 /// Volatile, so that it is computed where it stands: below the joins that read it.
 pub(crate) static KEPT: Marker = Marker {

@@ -19,8 +19,8 @@ use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Vo
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
-use crate::lower::physical;
-use crate::query::rewritten;
+use crate::logical::scalar::physical;
+use crate::logical::typed::rewritten;
 use highwater_core::expression::plain;
 use highwater_core::plan::sql_type;
 

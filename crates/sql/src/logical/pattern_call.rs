@@ -13,16 +13,16 @@ use datafusion_sql::sqlparser::ast::{self, Ident, RowsPerMatch, Spanned, SymbolD
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::pattern_node::PatternNode;
-use crate::lower::physical;
+use crate::logical::scalar::physical;
+use crate::logical::typed::typed;
 use crate::parse::column_type::{is_time, plain};
 use crate::parse::error::Problem;
+use crate::parse::error::placed;
 use crate::parse::interval;
-use crate::query::diagnose::placed;
-use crate::query::typed;
+use crate::parse::token::last_part;
 use crate::syntax::pattern_shape::{has_end, shape, skip, variable};
 use crate::syntax::pattern_tokens::{SUBSET, WITHIN};
 use crate::syntax::pattern_values::{Picks, Values, arguments, is_condition, pick_name};
-use crate::syntax::refuse::last_part;
 use highwater_core::pattern::{MOST_STEPS, Program};
 use highwater_core::plan::{Condition, Pattern, Pick, Place, Variable};
 

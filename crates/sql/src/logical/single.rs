@@ -12,7 +12,7 @@ use datafusion_expr::{
 
 use super::aggregate_call::Bound;
 use super::identity::Fresh;
-use super::marker::Marker;
+use crate::functions::marker::Marker;
 
 /// Volatile, so that it is computed where it stands: beside the row that it is of.
 static SINGLE: Marker = Marker {

@@ -17,7 +17,7 @@ use super::identity::readable;
 use super::scope::projected;
 use crate::functions::mixes;
 use crate::parse::error::Problem;
-use crate::query::diagnose::{from_planner, placed};
+use crate::parse::error::{from_planner, placed};
 use highwater_core::plan::sql_type;
 
 /// The UNION, with such columns cast.

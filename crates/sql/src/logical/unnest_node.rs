@@ -17,10 +17,10 @@ use datafusion_sql::sqlparser::ast::{
     self, Join, JoinConstraint, JoinOperator, Select, Spanned, TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::exact;
+use crate::functions::exact;
 use crate::parse::error::Problem;
+use crate::parse::error::placed;
 use crate::parse::walk::{self, Flow, Part};
-use crate::query::diagnose::placed;
 use highwater_core::counted::counted;
 use highwater_core::plan::Shown;
 

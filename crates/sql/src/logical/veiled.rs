@@ -26,8 +26,8 @@ use datafusion_expr::{
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
-use super::marker::{Marker, first};
-use crate::query::rewritten;
+use crate::functions::marker::{Marker, first};
+use crate::logical::typed::rewritten;
 use highwater_core::delta::{canonical, has_floats};
 use highwater_core::expression::CANONICAL;
 

@@ -13,10 +13,10 @@ use super::window_node::{WindowKind, WindowNode};
 use super::zoned;
 use crate::parse::column_type::{is_instant, is_time};
 use crate::parse::error::Problem;
+use crate::parse::error::placed;
 use crate::parse::interval;
 use crate::parse::made;
-use crate::query::diagnose::placed;
-use crate::syntax::refuse::last_part;
+use crate::parse::token::last_part;
 use crate::syntax::table_function::{PARTITION_BY, window_function};
 use highwater_core::plan::Window;
 

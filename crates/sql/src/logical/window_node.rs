@@ -14,11 +14,9 @@ use datafusion_common::{DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use crate::syntax::table_function::WINDOW_COLUMNS;
 use highwater_core::plan::Window;
 use highwater_core::time::Zone;
-
-/// The columns that a window adds.
-pub(crate) const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
 
 /// Which windows, in ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

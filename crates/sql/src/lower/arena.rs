@@ -9,8 +9,8 @@ use datafusion_expr::RecursiveQuery;
 
 use super::arrival::Arrived;
 use super::bounds::bound;
-use super::scalar::as_column;
-use crate::program::origin::Said;
+use crate::logical::scalar::as_column;
+use crate::lower::origin::Said;
 use highwater_core::plan::{AggregateCall, Emit, Facts, Join, Node, NodeId, Op, Origin, Over, Reduce, Scalar};
 
 /// What lowering knows of a node besides its facts.
@@ -102,7 +102,8 @@ impl Arena {
         owner: &str,
     ) -> Result<NodeId> {
         let schema = Arc::clone(self.schema(input));
-        let mut columns: Vec<Scalar> = (0..schema.fields().len()).map(|i| super::scalar::column(&schema, i)).collect();
+        let mut columns: Vec<Scalar> =
+            (0..schema.fields().len()).map(|i| crate::logical::scalar::column(&schema, i)).collect();
         let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
         let mut facts = self.facts(input).clone();
         for (name, expr) in &computed {

@@ -13,9 +13,9 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::Lowering;
 use super::arena::moved;
 use super::bounds::bound;
-use super::scalar::{as_column, column};
+use crate::logical::scalar::{as_column, column};
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
 use crate::syntax::arrival::is_marker;
 use highwater_core::plan::{Facts, Node, NodeId, Op, Scalar};
 

@@ -8,7 +8,7 @@ use datafusion_expr::Operator;
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Literal};
 
-use super::scalar::as_column;
+use crate::logical::scalar::as_column;
 use crate::logical::zoned;
 use crate::parse::column_type::TIME;
 use highwater_core::plan::Scalar;

@@ -6,9 +6,9 @@ use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::{Expr, ExprSchemable};
 
 use super::internal;
-use super::scalar::{cast_to, physical};
 use crate::logical::aggregate_call::{Bound, counts_rows};
 use crate::logical::identity::shown;
+use crate::logical::scalar::{cast_to, physical};
 use highwater_core::aggregate::Aggregate as Function;
 use highwater_core::plan::{AggregateCall, Scalar};
 

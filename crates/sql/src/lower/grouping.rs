@@ -10,8 +10,8 @@ use datafusion_expr::{Aggregate, Expr, GroupingSet};
 use datafusion_physical_expr::expressions::Literal;
 
 use super::call::Call;
-use super::scalar::{column, columns_of};
 use super::{Lowering, Relation, internal};
+use crate::logical::scalar::{column, columns_of};
 use highwater_core::plan::{Emit, Scalar};
 
 /// The name of the column with the set's id.

@@ -8,11 +8,11 @@ use datafusion_physical_expr::expressions::Column;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::join::place;
-use super::scalar::{columns_of, conjunction, substitute};
 use super::{Lowering, Relation};
+use crate::logical::scalar::{columns_of, conjunction, substitute};
 use crate::parse::column_type::is_time;
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
 use highwater_core::plan::join::lookup_facts;
 use highwater_core::plan::{Emit, Join, JoinKind, Lookup, Node, NodeId, Op, Scalar};
 
@@ -147,7 +147,7 @@ impl Lowering<'_> {
         };
         let schema = self.both(nodes);
         let width = self.arena.width(nodes[0]);
-        let on_right = |index: usize| super::scalar::column(&schema, width + index);
+        let on_right = |index: usize| crate::logical::scalar::column(&schema, width + index);
         let held = versions.held.into_iter().map(|condition| substitute(condition, &on_right));
         let residual = conjunction(residual.map(Ok).into_iter().chain(held).collect::<Result<Vec<_>>>()?);
         let lookup = Lookup {

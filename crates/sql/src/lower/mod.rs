@@ -8,13 +8,13 @@ mod grouping;
 mod join;
 mod lookup;
 mod lost_time;
+pub(crate) mod origin;
 mod over;
 mod pattern;
 mod rank;
 mod recursion;
 mod reduce;
 mod relation;
-mod scalar;
 mod union;
 mod unnest;
 mod values;
@@ -29,21 +29,23 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use crate::logical::identity::{readable, shown};
 use crate::logical::kept;
 use crate::logical::pattern_node::PatternNode;
+use crate::logical::shared::Before;
+use crate::logical::shared::Shared;
 use crate::logical::unnest_node::UnnestNode;
-use crate::logical::window_node::{WINDOW_COLUMNS, WindowKind, WindowNode};
+use crate::logical::window_node::{WindowKind, WindowNode};
 use crate::parse::error::Problem;
-use crate::query::context::{Before, Scanned};
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
+use crate::query::context::Scanned;
 use crate::syntax::set_all::RepeatNode;
-use crate::syntax::shared::Shared;
+use crate::syntax::table_function::WINDOW_COLUMNS;
 use highwater_core::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar};
 
+use crate::logical::scalar::physicals;
+pub(super) use crate::logical::scalar::{as_column, cast_to, column, columns_of, physical, substitute};
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use arrival::Arrived;
 use bounds::bound;
 pub(super) use relation::{Pending, Relation};
-use scalar::physicals;
-pub(super) use scalar::{as_column, cast_to, column, columns_of, physical, substitute};
 
 /// Lowers the queries of a program into one arena.
 pub(super) struct Lowering<'a> {
@@ -117,7 +119,9 @@ impl Lowering<'_> {
                 let (mut relation, mut added) = self.over(input, vec![predicate])?;
                 if let Some(predicate) = added.pop() {
                     let inferred = |conjunct: &Scalar| crate::syntax::as_of::marker(conjunct).is_some();
-                    relation.filter.extend(scalar::conjuncts(&predicate).into_iter().filter(|c| !inferred(c)));
+                    relation
+                        .filter
+                        .extend(crate::logical::scalar::conjuncts(&predicate).into_iter().filter(|c| !inferred(c)));
                 }
                 self.bounded(relation)
             }

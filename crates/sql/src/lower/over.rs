@@ -14,14 +14,14 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::bounds::exact_interval_ms;
 use super::call::{Call, call};
 use super::rank::{place_of, ties};
-use super::scalar::{column, physical};
 use super::{Known, Lowering, Relation, internal};
 use crate::logical::aggregate_call::Bound;
 use crate::logical::identity::shown;
 use crate::logical::rank_call::ShiftCall;
+use crate::logical::scalar::{column, physical};
 use crate::parse::column_type::is_time;
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
 use highwater_core::aggregate;
 use highwater_core::plan::{AggregateCall, Emit, Facts, Frame, Node, NodeId, Op, Over, Scalar};
 

@@ -7,12 +7,12 @@ use datafusion_common::Result;
 use datafusion_expr::Expr;
 
 use super::arena::Known;
-use super::scalar::physical;
 use super::{Lowering, Relation};
 use crate::logical::identity::shown;
 use crate::logical::pattern_node::PatternNode;
+use crate::logical::scalar::physical;
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
 use highwater_core::plan::{Emit, Facts, Node, Op, Pattern, Pick, Place};
 
 impl Lowering<'_> {

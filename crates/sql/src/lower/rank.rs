@@ -17,12 +17,12 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::arena::Known;
 use super::bounds::literal;
-use super::scalar::{as_column, column, physical};
 use super::{Lowering, Relation, internal};
 use crate::logical::identity::shown;
 use crate::logical::rank_call::RankCall;
+use crate::logical::scalar::{as_column, column, physical};
 use crate::parse::error::Problem;
-use crate::query::diagnose::{from_planner, placed};
+use crate::parse::error::{from_planner, placed};
 use highwater_core::plan::{Emit, Facts, Node, NodeId, Numbering, Op, Pane, Rank, Scalar};
 
 /// A ranking whose bound is yet to come, over columns of the relation's node.

@@ -9,13 +9,13 @@ use datafusion_expr::RecursiveQuery;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::arena::Known;
-use super::scalar::{cast_to, conjunction};
 use super::{Lowering, Relation};
 use crate::logical::identity::readable;
+use crate::logical::scalar::{cast_to, conjunction};
+use crate::logical::shared::same;
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
 use crate::syntax::recursive::aggregated;
-use crate::syntax::shared::same;
 use highwater_core::differential::Codec;
 use highwater_core::plan::recursion::{inside, meetings, recursion_expiry, recursion_facts};
 use highwater_core::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Recursion, Side};

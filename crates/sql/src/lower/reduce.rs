@@ -13,12 +13,13 @@ use datafusion_physical_expr::expressions::Literal;
 use super::arena::Known;
 use super::call::{Call, call};
 use super::relation::{by_end, by_start, window_bounds};
-use super::scalar::{as_column, column, columns_of, conjunction, physical, substitute};
 use super::{Lowering, Relation, grouping, internal, spelled};
-use crate::logical::window_node::{WINDOW_COLUMNS, WindowKind};
+use crate::logical::scalar::{as_column, column, columns_of, conjunction, physical, substitute};
+use crate::logical::window_node::WindowKind;
 use crate::parse::column_type::{TIME, is_time};
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
+use crate::syntax::table_function::WINDOW_COLUMNS;
 use highwater_core::plan::{Emit, Facts, Node, NodeId, Op, Pane, Reduce, Scalar, WindowColumns};
 
 /// What a grouping will be: its pane, where its keys' values come out, what remains to be filtered behind it.

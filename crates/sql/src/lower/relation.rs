@@ -13,11 +13,12 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::Lowering;
 use super::arena::Known;
 use super::rank::{Ranked, unbounded};
-use super::scalar::{as_column, columns_of, conjunction, count_columns, is_free, substitute};
-use crate::logical::window_node::{WINDOW_COLUMNS, WindowKind};
+use crate::logical::scalar::{as_column, columns_of, conjunction, count_columns, is_free, substitute};
+use crate::logical::window_node::WindowKind;
 use crate::parse::column_type::TIME;
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
+use crate::syntax::table_function::WINDOW_COLUMNS;
 use highwater_core::expression::can_fail;
 use highwater_core::plan::{Facts, Node, NodeId, Op, Scalar, Window, WindowColumns};
 use highwater_core::time::Zone;
@@ -84,7 +85,7 @@ impl Lowering<'_> {
     pub(crate) fn columns_of_node(&self, node: NodeId, columns: &[usize]) -> Relation {
         let schema = self.arena.schema(node);
         let names = columns.iter().map(|&c| schema.field(c).name().clone()).collect();
-        let columns = columns.iter().map(|&c| super::scalar::column(schema, c)).collect();
+        let columns = columns.iter().map(|&c| crate::logical::scalar::column(schema, c)).collect();
         Relation { node, pending: None, ranked: None, filter: Vec::new(), columns, names }
     }
 
@@ -146,11 +147,11 @@ impl Lowering<'_> {
         let windows = window_columns(width + added);
         let shifted = |index: usize| match index.checked_sub(width) {
             Some(window) => Arc::clone(&windows[window]),
-            None => super::scalar::column(&schema, index),
+            None => crate::logical::scalar::column(&schema, index),
         };
         for (column, place) in relation.columns.iter_mut().zip(places) {
             *column = match place {
-                Some(index) => super::scalar::column(&schema, index),
+                Some(index) => crate::logical::scalar::column(&schema, index),
                 None => substitute(Arc::clone(column), &shifted)?,
             };
         }

@@ -7,8 +7,8 @@ use datafusion_common::Result;
 use datafusion_expr::Union;
 
 use super::arena::Known;
-use super::scalar::{as_column, cast_to, column, conjunction};
 use super::{Lowering, Relation};
+use crate::logical::scalar::{as_column, cast_to, column, conjunction};
 use highwater_core::plan::{Emit, Facts, Node, NodeId, Op, Scalar, WindowColumns};
 
 /// The columns that the engine carries along, if every branch has them.

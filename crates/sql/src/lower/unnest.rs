@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use datafusion_common::Result;
 
-use super::scalar::{column, physical};
 use super::{Lowering, Relation, internal, moved};
+use crate::logical::scalar::{column, physical};
 use crate::logical::unnest_node::UnnestNode;
 use highwater_core::plan::{Emit, Facts, Node, Op, Scalar, Shown, Unnest};
 

@@ -8,8 +8,8 @@ use datafusion_common::{DFSchema, Result};
 use datafusion_expr::logical_plan::Values;
 
 use super::arena::Known;
-use super::scalar::{cast_to, physical};
 use super::{Lowering, Relation};
+use crate::logical::scalar::{cast_to, physical};
 use highwater_core::plan::{Facts, Node, Op};
 
 impl Lowering<'_> {

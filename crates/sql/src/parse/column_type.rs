@@ -13,7 +13,6 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token};
 
 use super::error::{Problem, through};
 use super::token::{self, Cursor};
-use crate::functions::map_of;
 use highwater_core::format::as_instant;
 use highwater_core::time::Zone;
 
@@ -326,7 +325,7 @@ fn cast_type(sql_type: &ast::DataType) -> Result<Option<DataType>> {
     }))
 }
 
-/// The nested type that the tokens of a query have as one word ([`crate::syntax::cast_type`]).
+/// The nested type that the tokens of a query have as one word.
 fn nested(word: &str) -> Option<DataType> {
     let tokens = token::statements(word.trim_matches('`')).ok()?.into_iter().next()?;
     parse(&mut Cursor::new(&tokens)).ok().map(|(data_type, _)| data_type).filter(DataType::is_nested)
@@ -357,6 +356,12 @@ pub(crate) fn plain(data_type: &DataType) -> DataType {
         DataType::Map(entries, sorted) => DataType::Map(field(entries), *sorted),
         other => other.clone(),
     }
+}
+
+/// The type of a map.
+pub(crate) fn map_of(key: &DataType, value: &DataType) -> DataType {
+    let entries = vec![Field::new("key", key.clone(), false), Field::new("value", value.clone(), true)];
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries.into()), false)), false)
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use datafusion_sql::sqlparser::tokenizer::Span;
+use datafusion_common::DataFusionError;
+use datafusion_sql::sqlparser::tokenizer::{Location, Span};
 
 /// One error of a SQL program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,6 +155,27 @@ fn distance(a: &str, b: &str) -> usize {
         rows.push(row);
     }
     rows[a.len()][b.len()]
+}
+
+/// A problem as an error of the planner, on its way through it.
+pub(crate) fn placed(problem: Problem) -> DataFusionError {
+    DataFusionError::External(Box::new(problem))
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// A place as the planner writes it.
+pub(crate) fn from_planner(span: datafusion_common::Span) -> Span {
+    Span {
+        start: Location { line: span.start.line, column: span.start.column },
+        end: Location { line: span.end.line, column: span.end.column },
+    }
 }
 
 #[cfg(test)]

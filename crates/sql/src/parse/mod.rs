@@ -9,4 +9,6 @@ pub(crate) mod metadata;
 pub(crate) mod setting;
 pub(crate) mod statement;
 pub(crate) mod token;
+pub(crate) mod unread;
 pub(crate) mod walk;
+pub(crate) mod zone_name;

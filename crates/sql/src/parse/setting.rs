@@ -1,13 +1,11 @@
 //! `SET 'option' = 'value'`: how many rounds a recursion may take, the time zone of the session, what operators run on; Flink's job settings that change no result are passed
 //! over, all others are refused.
 
-use datafusion_sql::sqlparser::tokenizer::{Span, Token};
+use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::error::Problem;
 use super::statement::option_name;
 use super::token::Cursor;
-use crate::functions::zone_instead;
-use crate::program::Program;
 use highwater_core::plan::Operators;
 use highwater_core::time::Zone;
 
@@ -73,7 +71,7 @@ pub(crate) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> 
     }
     if key == "table.local-time-zone" {
         let refusal = Problem::at(name.span, format!("there is no time zone '{value}'"));
-        let hint = || format!("write {}", zone_instead(&value));
+        let hint = || format!("write {}", super::zone_name::instead(&value));
         return Zone::of(&value).map(|zone| Some(Setting::Zone(zone))).ok_or_else(|| refusal.hint(hint()));
     }
     if key == "operators" {
@@ -97,31 +95,6 @@ pub(crate) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> 
             "leave it out: sources, sinks and views are set up in their WITH (...), the engine by its flags",
         ),
     ))
-}
-
-impl Program<'_> {
-    /// The zone of a session is one for all that is declared: an instant is of one type.
-    pub(crate) fn zone(&mut self, zone: Zone, span: Span) -> Result<(), Vec<Problem>> {
-        if zone == self.context.zone() {
-            return Ok(());
-        }
-        if !self.declared.is_empty() {
-            let message = format!("the time zone is set to '{}' behind what was declared in another", zone.name());
-            return Err(vec![Problem::at(span, message).hint("set it once, before the first CREATE")]);
-        }
-        self.context.set_zone(zone);
-        Ok(())
-    }
-
-    /// What operators run on is one for the whole program: what several views read is computed once.
-    pub(crate) fn run_on(&mut self, operators: Operators, span: Span) -> Result<(), Vec<Problem>> {
-        if operators != self.operators && !self.declared.is_empty() {
-            let message = format!("the operators are set to '{}' behind what was declared", operators.name());
-            return Err(vec![Problem::at(span, message).hint("set them once, before the first CREATE")]);
-        }
-        self.operators = operators;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

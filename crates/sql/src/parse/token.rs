@@ -2,6 +2,7 @@
 //!
 //! Whitespace and comments are gone here. Words keep the spelling of the file; names are compared without case.
 
+use datafusion_sql::sqlparser::ast::ObjectName;
 use datafusion_sql::sqlparser::dialect::GenericDialect;
 use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
 
@@ -241,6 +242,11 @@ impl<'a> Cursor<'a> {
         };
         Problem::at(self.span(), format!("expected {what}, found {found}"))
     }
+}
+
+/// The last part of a name.
+pub(crate) fn last_part(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map_or_else(String::new, |id| id.value.to_lowercase())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 pub(crate) mod changelog;
 mod instants;
-pub(crate) mod origin;
 pub(crate) mod reading;
 pub(crate) mod session;
+mod settings;
 pub(crate) mod sinks;
 pub(crate) mod source_draft;
 pub(crate) mod table_draft;
@@ -15,19 +15,19 @@ use std::sync::Arc;
 use arrow_schema::{DataType, FieldRef};
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use self::origin::Said;
 use self::reading::relations_in;
 use self::session::Given;
 use self::source_draft::{SourceDraft, lower_names};
 use self::table_draft::TableDraft;
-use super::SqlError;
-use super::lower::{Arena, Arrived, Lowering, Relation};
-use super::prune::prune;
+use crate::SqlError;
+use crate::lower::origin::Said;
+use crate::lower::{Arena, Arrived, Lowering, Relation};
 use crate::parse::ddl::Table;
 use crate::parse::error::{Problem, suggest};
 use crate::parse::setting::Setting;
 use crate::parse::statement::{self, Statement, View};
 use crate::parse::token::{Name, is_word, span_of, statements};
+use crate::prune::prune;
 use crate::query::catalog::Catalog;
 use crate::query::context::Context;
 use crate::syntax::arrival;

@@ -12,7 +12,7 @@ use datafusion_common::Result;
 use datafusion_physical_expr::expressions::Column;
 
 use self::prune_join::{needed, output, rebuilt, share};
-use super::lower::{as_column, column, columns_of, moved, substitute};
+use crate::lower::{as_column, column, columns_of, moved, substitute};
 use highwater_core::plan::sharing::sharing;
 use highwater_core::plan::{
     AggregateCall, Node, NodeId, Op, Over, Pane, Rank, Reduce, Scalar, SinkPlan, Unnest, ViewSpec,

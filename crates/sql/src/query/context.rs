@@ -19,11 +19,11 @@ use super::diagnose::NO_RELATION;
 use crate::logical::aggregate_call::{BindLiterals, Bound, Grouping};
 use crate::logical::pattern_call::PatternCalls;
 use crate::logical::rank_call::{ForemostCall, RankCall, ShiftCall};
+use crate::logical::shared::{Before, Shared};
 use crate::logical::unnest_node::UnnestCalls;
 use crate::logical::window_call::WindowCalls;
 use crate::logical::zoned;
 use crate::parse::column_type::CastTypes;
-use crate::syntax::shared::Shared;
 use highwater_core::time::Zone;
 
 /// A relation of the program as the planner scans it.
@@ -35,18 +35,6 @@ pub(crate) struct Scanned {
 }
 
 impl TableSource for Scanned {
-    fn schema(&self) -> SchemaRef {
-        SchemaRef::clone(&self.schema)
-    }
-}
-
-/// The rows of the round before, in the step of a recursion.
-#[derive(Debug)]
-pub(crate) struct Before {
-    schema: SchemaRef,
-}
-
-impl TableSource for Before {
     fn schema(&self) -> SchemaRef {
         SchemaRef::clone(&self.schema)
     }
@@ -89,8 +77,8 @@ impl Context {
         let udfs = [
             crate::syntax::as_of::udf(),
             crate::syntax::arrival::udf(Zone::utc()),
-            crate::logical::attempt::TRY.udf(),
-            crate::logical::exact::EXACT.udf(),
+            crate::functions::attempt::TRY.udf(),
+            crate::functions::exact::EXACT.udf(),
             crate::syntax::row_in::udf(),
         ];
         for marker in udfs {

@@ -1,28 +1,15 @@
 //! Errors of the parser and the planner to problems with a place and a hint.
 
 use datafusion_common::{Column, DataFusionError, SchemaError};
-use datafusion_sql::sqlparser::parser::ParserError;
 use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
 use super::unfit::{no_match, no_operands, no_signature};
 use crate::logical::identity::readable;
-use crate::parse::error::{Problem, suggest};
+use crate::parse::error::{Problem, from_planner, suggest};
 use crate::parse::token::is_word;
+use crate::parse::unread::syntax;
 use crate::syntax::names::place_of;
 use highwater_core::expression::plain as in_sql;
-
-/// A problem as an error of the planner, on its way through it.
-pub(crate) fn placed(problem: Problem) -> DataFusionError {
-    DataFusionError::External(Box::new(problem))
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Problem {}
 
 /// What messages may speak of.
 pub(crate) struct Known<'a> {
@@ -99,52 +86,6 @@ fn collect(error: DataFusionError, span: Option<Span>, known: &Known<'_>, found:
     }
 }
 
-/// A parser's error, with what to write where that is known.
-pub(crate) fn syntax(error: &ParserError, tokens: &[TokenWithSpan]) -> Problem {
-    let problem = unhinted(error, tokens);
-    let at = tokens.iter().position(|token| token.span.start == problem.span.start);
-    let before = |word: &str| at.and_then(|at| tokens.get(at.checked_sub(1)?)).is_some_and(|t| is_word(&t.token, word));
-    if before("values") {
-        return problem.hint("every row stands in parentheses: VALUES (1), (2)");
-    }
-    if problem.message.starts_with("expected MATCH_CONDITION") {
-        return Problem::at(problem.span, "ASOF JOIN is not supported").hint(crate::syntax::refuse::ASOF);
-    }
-    problem
-}
-
-/// Its message ends in the place, or the place is the end of what was parsed.
-fn unhinted(error: &ParserError, tokens: &[TokenWithSpan]) -> Problem {
-    let message = match error {
-        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
-        ParserError::RecursionLimitExceeded => "the query is nested too deeply".to_owned(),
-    };
-    let place = |text: &str| -> Option<(String, Location)> {
-        let (message, place) = text.rsplit_once(" at Line: ")?;
-        let (line, column) = place.split_once(", Column: ")?;
-        Some((message.to_owned(), Location { line: line.parse().ok()?, column: column.trim().parse().ok()? }))
-    };
-    match place(&message) {
-        Some((message, start)) => {
-            let end = Location { line: start.line, column: start.column + found_length(&message) };
-            let message = message.strip_prefix("Expected: ").map_or(message.clone(), |rest| format!("expected {rest}"));
-            Problem::at(Span { start, end }, message)
-        }
-        None => {
-            let end =
-                tokens.last().map_or_else(Span::empty, |token| Span { start: token.span.end, end: token.span.end });
-            let message = message.replace("found: EOF", "found the end");
-            let message = message.strip_prefix("Expected: ").map_or(message.clone(), |rest| format!("expected {rest}"));
-            Problem::at(end, message)
-        }
-    }
-}
-
-/// The length of the token that a message says was found.
-fn found_length(message: &str) -> u64 {
-    message.rsplit_once("found: ").map_or(1, |(_, token)| token.chars().count() as u64)
-}
-
 fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem {
     let place = |name: &str| span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
     match error {
@@ -187,14 +128,6 @@ fn shown(field: &Column) -> String {
     match &field.relation {
         Some(relation) => readable(&format!("{relation}.{}", field.name)),
         None => field.name.clone(),
-    }
-}
-
-/// A place as the planner writes it.
-pub(crate) fn from_planner(span: datafusion_common::Span) -> Span {
-    Span {
-        start: Location { line: span.start.line, column: span.start.column },
-        end: Location { line: span.end.line, column: span.end.column },
     }
 }
 

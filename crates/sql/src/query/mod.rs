@@ -4,28 +4,26 @@
 //! streams and that lowering wants: types and constants, DISTINCT as a grouping, filters below what they do not depend on,
 //! common expressions once. Rules that count rows, order them, or answer without reading are left out.
 
+mod apart;
 pub(crate) mod catalog;
 pub(crate) mod context;
 pub(crate) mod diagnose;
 pub(crate) mod locate;
+pub(crate) mod qualified;
+mod relations;
 mod unfit;
+mod using;
 
 use std::sync::Arc;
 
-use datafusion_common::config::ConfigOptions;
-use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion_common::{DFSchema, DataFusionError};
-use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::planner::ContextProvider;
-use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
-use datafusion_optimizer::analyzer::Analyzer;
+use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion_optimizer::optimize_unions::OptimizeUnions;
 use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
-use datafusion_optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
+use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion_optimizer::{Optimizer, OptimizerContext};
 use datafusion_sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use datafusion_sql::sqlparser::ast::{self, Query, Statement};
@@ -33,27 +31,22 @@ use datafusion_sql::sqlparser::parser::Parser;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use self::context::Context;
-use self::diagnose::placed;
-use super::functions;
-use crate::logical::compared;
+use crate::functions::exact;
 use crate::logical::down::Down;
-use crate::logical::exact;
 use crate::logical::filtered::Filtered;
 use crate::logical::growth::Inner;
 use crate::logical::identity::{Fresh, Identity};
 use crate::logical::keys::{Keys, with_nulls};
-use crate::logical::literals;
 use crate::logical::literals::Literals;
 use crate::logical::once::Once;
-use crate::logical::scope::projected;
 use crate::logical::select_list;
 use crate::logical::select_list::Apart;
+use crate::logical::typed::{analyze, spelled, typed, with_plain_types};
 use crate::logical::unnest::unnest;
 use crate::logical::unnest_node;
-use crate::logical::veiled::{Hide, Show, hide, show};
+use crate::logical::veiled::{Hide, Show};
 use crate::logical::zoned;
-use crate::parse::column_type::plain;
-use crate::parse::error::Problem;
+use crate::parse::error::{Problem, placed};
 use crate::parse::statement::emits;
 use crate::parse::token::is_word;
 use crate::parse::walk;
@@ -70,17 +63,13 @@ use crate::syntax::json_clauses;
 use crate::syntax::limited;
 use crate::syntax::names;
 use crate::syntax::pattern_tokens;
-use crate::syntax::qualified;
 use crate::syntax::refuse;
 use crate::syntax::reserved;
 use crate::syntax::row_compared;
 use crate::syntax::row_in;
 use crate::syntax::set_all;
-use crate::syntax::shared;
 use crate::syntax::table_function;
-use crate::syntax::using;
 use crate::syntax::with_names;
-use highwater_core::time::Zone;
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
 /// answers the primary key of a table that it knows; `by_place` says that its columns are known by their places.
@@ -176,7 +165,7 @@ fn unended(tokens: &[TokenWithSpan], span: Span) -> Option<Problem> {
 /// Plans a query: checked, typed, optimised. Its columns have plain types.
 pub(crate) fn plan(context: &Context, mut query: Query) -> Result<LogicalPlan, DataFusionError> {
     with_names::rewrite(&mut query).map_err(placed)?;
-    let own = shared::apart(context, &mut query)?;
+    let own = apart::apart(context, &mut query)?;
     alone(own.as_ref().unwrap_or(context), query)
 }
 
@@ -258,52 +247,11 @@ fn own_name(context: &Context, part: walk::Part<'_>) -> walk::Flow {
     walk::Flow::Continue(())
 }
 
-/// Rewrites the expressions of a node of a plan, whose columns keep their names.
-pub(crate) fn rewritten(
-    plan: LogicalPlan,
-    rewrite: impl Fn(Expr) -> Result<Transformed<Expr>, DataFusionError>,
-) -> Result<Transformed<LogicalPlan>, DataFusionError> {
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        Ok(rewrite(expr)?.update_data(|expr| name.restore(expr)))
-    })
-}
-
 /// Plans an expression over a table's columns.
 pub(crate) fn plan_expr(context: &Context, expr: ast::Expr, schema: &DFSchema) -> Result<Expr, DataFusionError> {
     let planner = SqlToRel::new_with_options(context, parser_options());
     let expr = planner.sql_to_expr(expr, schema, &mut Default::default())?;
     typed(expr, schema, context.options())
-}
-
-/// An expression over a table's columns with its types settled, as in a query over the table, and simplified.
-pub(crate) fn typed(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> Result<Expr, DataFusionError> {
-    let expr = coerced(expr, schema, options)?;
-    let simplifying = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
-    let hidden = hide(literals::settle(expr)?.data, schema)?.data;
-    Ok(show(ExprSimplifier::new(simplifying).simplify(hidden)?, schema)?.data)
-}
-
-/// The same, not simplified.
-pub(crate) fn coerced(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> Result<Expr, DataFusionError> {
-    let input = LogicalPlanBuilder::empty(false).build()?;
-    let LogicalPlan::EmptyRelation(mut empty) = input else {
-        return Err(DataFusionError::Internal("an empty relation".to_owned()));
-    };
-    empty.schema = Arc::new(schema.clone());
-    let plan =
-        LogicalPlanBuilder::from(LogicalPlan::EmptyRelation(empty)).project([expr.alias("computed")])?.build()?;
-    let plan = analyze(plan, options)?;
-    let typed = spelled(with_plain_types(plan)?, zoned::of(options))?;
-    let mut exprs = typed.expressions();
-    if let LogicalPlan::Projection(outer) = &typed
-        && let LogicalPlan::Projection(inner) = outer.input.as_ref()
-    {
-        // A cast was put on top: over the expression itself.
-        exprs = vec![cast(inner.expr[0].clone().unalias(), outer.schema.field(0).data_type().clone())];
-    }
-    exprs.pop().map(Expr::unalias).ok_or_else(|| DataFusionError::Internal("one expression".to_owned()))
 }
 
 /// How the planner reads.
@@ -313,40 +261,4 @@ pub(crate) fn parser_options() -> ParserOptions {
         .with_map_string_types_to_utf8view(false)
         .with_collect_spans(true)
         .with_default_null_ordering(NullOrdering::NullsMin)
-}
-
-fn analyze(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan, DataFusionError> {
-    Analyzer::new().execute_and_check(compared::settle(plan)?, options, |_, _| {})
-}
-
-/// A plan whose types are settled, with its casts by the session's zone, and those to text as calls that write it.
-fn spelled(plan: LogicalPlan, zone: Zone) -> Result<LogicalPlan, DataFusionError> {
-    let plan = zoned::rewrite(plan, zone)?;
-    let written = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        rewritten(plan, |expr| {
-            let step =
-                |expr| functions::settled(expr, &schema)?.transform_data(|expr| functions::written(expr, &schema));
-            expr.transform_up(step)
-        })
-    });
-    written.data()
-}
-
-/// Casts the columns of a result to the types that readers know.
-fn with_plain_types(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-    let schema = Arc::clone(plan.schema());
-    if schema.fields().iter().all(|field| plain(field.data_type()) == *field.data_type()) {
-        return Ok(plan);
-    }
-    let exprs = schema.iter().map(|(qualifier, field)| {
-        let column = Expr::Column(datafusion_common::Column::from((qualifier, field)));
-        let wanted = plain(field.data_type());
-        match wanted == *field.data_type() {
-            true => Ok(column),
-            false => Ok(column.cast_to(&wanted, &schema)?.alias_qualified(qualifier.cloned(), field.name())),
-        }
-    });
-    let exprs = exprs.collect::<Result<Vec<_>, DataFusionError>>()?;
-    projected(plan, exprs)
 }

@@ -12,10 +12,10 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::refuse::last_part;
 use crate::parse::column_type::{in_zone, instant};
 use crate::parse::error::Problem;
 use crate::parse::token::is_word;
+use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
 use highwater_core::plan::Scalar;
 use highwater_core::time::Zone;

@@ -14,9 +14,9 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
-use super::refuse::last_part;
 use crate::parse::error::Problem;
 use crate::parse::made::call;
+use crate::parse::token::last_part;
 use crate::parse::token::{is_word, span_of};
 use crate::parse::walk::{self, Flow, Part};
 use highwater_core::plan::Scalar;

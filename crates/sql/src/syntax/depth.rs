@@ -13,8 +13,8 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use crate::parse::error::Problem;
 use crate::parse::token::{DIALECT, is_word};
+use crate::parse::unread::syntax;
 use crate::parse::walk::{self, Flow, Part};
-use crate::query::diagnose::syntax;
 
 /// How many expressions may stand in one another.
 const MAX_DEPTH: usize = 300;

@@ -11,9 +11,9 @@ use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Spanned,
 };
 
-use super::refuse::last_part;
-use crate::logical::exact::EXACT;
+use crate::functions::exact::EXACT;
 use crate::parse::error::Problem;
+use crate::parse::token::last_part;
 use crate::parse::walk::{Flow, Part};
 
 /// How often the parts of a query may be looked at.

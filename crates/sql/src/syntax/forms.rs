@@ -7,10 +7,10 @@ use datafusion_sql::sqlparser::ast::{
     helpers::attached_token::AttachedToken,
 };
 
-use super::refuse::last_part;
 use crate::functions;
 use crate::parse::error::Problem;
 use crate::parse::interval::{self, Duration};
+use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
 use highwater_core::aggregate::find;
 

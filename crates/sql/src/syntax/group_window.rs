@@ -6,12 +6,12 @@ use datafusion_sql::sqlparser::ast::{
     SelectItem, SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 
-use super::refuse::last_part;
 use super::table_function::{PARTITION_BY, window_function};
-use crate::logical::window_node::WINDOW_COLUMNS;
 use crate::parse::error::Problem;
 use crate::parse::made;
+use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
+use crate::syntax::table_function::WINDOW_COLUMNS;
 
 /// The functions that stand for a window's columns there.
 pub(crate) const OF_WINDOWS: &[&str] = &[

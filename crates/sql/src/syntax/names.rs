@@ -11,9 +11,9 @@ use datafusion_sql::sqlparser::ast::{
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use super::refuse::last_part;
 use crate::parse::error::Problem;
 use crate::parse::token::is_word;
+use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
 
 /// Gives every column of every SELECT a name; a name that is written twice is refused, but where the columns are known by

@@ -10,11 +10,11 @@ use datafusion_sql::sqlparser::parser::Parser;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
 use super::depth;
-use super::refuse::last_part;
 use crate::parse::error::Problem;
+use crate::parse::token::last_part;
 use crate::parse::token::{DIALECT, is_word};
+use crate::parse::unread::syntax;
 use crate::parse::walk::{self, Flow, Part};
-use crate::query::diagnose::syntax;
 
 /// The definition that stands for `WITHIN`.
 pub(crate) const WITHIN: &str = "__within";

@@ -16,10 +16,10 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::refuse::last_part;
 use crate::parse::error::Problem;
+use crate::parse::error::placed;
+use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
-use crate::query::diagnose::placed;
 use highwater_core::aggregate;
 use highwater_core::plan::{Pick, PickAggregate, Place};
 

@@ -7,8 +7,8 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::refuse::last_part;
 use crate::parse::error::Problem;
+use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
 
 const SHAPE: &str =

@@ -3,7 +3,7 @@
 //! The planner below passes over several clauses in silence; they are refused here too.
 
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, Query, Select,
+    BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, Query, Select,
     SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -12,6 +12,8 @@ use super::recursive;
 use crate::functions::{ABSENT, REFUSED};
 use crate::parse::error::Problem;
 use crate::parse::token::is_word;
+use crate::parse::token::last_part;
+use crate::parse::unread::ASOF;
 use crate::parse::walk::{self, Flow, Part};
 
 /// Functions that read a clock under other names than those of [`REFUSED`].
@@ -159,11 +161,6 @@ fn of_from(select: &Select) -> Span {
 
 fn refuse(span: Span, message: &str, hint: &str) -> Flow {
     Flow::Break(Problem::at(span, message).hint(hint))
-}
-
-/// The last part of a name.
-pub(crate) fn last_part(name: &ObjectName) -> String {
-    name.0.last().and_then(|part| part.as_ident()).map_or_else(String::new, |id| id.value.to_lowercase())
 }
 
 impl Refuse {
@@ -392,9 +389,6 @@ fn is_join(operator: &JoinOperator) -> bool {
     )
 }
 
-/// What stands for ASOF JOIN.
-pub(crate) const ASOF: &str =
-    "write JOIN t FOR SYSTEM_TIME AS OF s.ts ON t.k = s.k: the version of the key at that time";
 const LATERAL: &str = "write a subquery: CROSS JOIN LATERAL (SELECT ... FROM t WHERE t.k = s.k)";
 const UNNEST: &str = "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)";
 

@@ -16,6 +16,9 @@ pub(crate) const PARTITION_BY: &str = "partition_by";
 /// Other names of the window functions.
 const OTHER_NAMES: &[(&str, &str)] = &[("tumbling", "tumble"), ("hopping", "hop"), ("slide", "hop")];
 
+/// The columns that a window adds.
+pub(crate) const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
+
 /// The tokens of a query as the parser wants them.
 pub(crate) fn prepare(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let lower: Vec<TokenWithSpan> = tokens.iter().map(lower_case).collect();

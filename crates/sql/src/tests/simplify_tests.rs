@@ -14,11 +14,12 @@ use datafusion_expr::planner::ContextProvider;
 use datafusion_sql::planner::SqlToRel;
 
 use crate::Catalog;
+use crate::logical::scalar::physical;
+use crate::logical::typed::{coerced, typed};
 use crate::logical::veiled::show;
-use crate::lower::physical;
 use crate::parse::token::statements;
 use crate::query::context::Context;
-use crate::query::{coerced, parse_expr, parser_options, typed};
+use crate::query::{parse_expr, parser_options};
 
 /// splitmix64.
 struct Random(u64);

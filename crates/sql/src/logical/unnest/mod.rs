@@ -33,9 +33,9 @@ use self::pull::Pulled;
 use crate::logical::identity::Fresh;
 use crate::logical::rank_call::RankCall;
 use crate::logical::scope::projected;
+use crate::logical::shared;
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
-use crate::syntax::shared;
+use crate::parse::error::placed;
 
 /// Makes the subqueries of a plan joins. Every column has an identity.
 pub(crate) fn unnest(

@@ -282,7 +282,7 @@ impl Unnest<'_> {
                 let plan = LogicalPlan::Extension(Extension { node: Arc::new(new) });
                 let own = plan.schema().columns();
                 let mut exprs: Vec<Expr> = own.into_iter().map(Expr::Column).collect();
-                let windows = exprs.split_off(exprs.len() - crate::logical::window_node::WINDOW_COLUMNS.len());
+                let windows = exprs.split_off(exprs.len() - crate::syntax::table_function::WINDOW_COLUMNS.len());
                 let kept = node.kept.iter().map(|&at| below.values[at].clone());
                 let mut values: Vec<Expr> = kept.collect();
                 for window in windows {

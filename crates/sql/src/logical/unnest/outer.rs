@@ -16,7 +16,7 @@ use super::pull::same;
 use super::{Unnest, only, refused};
 use crate::logical::identity::Identity;
 use crate::logical::scope::projected;
-use crate::syntax::shared;
+use crate::logical::shared;
 
 impl Unnest<'_> {
     /// The join of these sides, on conditions without subqueries and some (`asking`) with such as read both sides.

@@ -13,11 +13,11 @@ use datafusion_physical_expr::utils::collect_columns;
 use datafusion_physical_expr::{ScalarFunctionExpr, create_physical_expr};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use crate::logical::attempt::TRY;
+use crate::functions::attempt::TRY;
 use crate::logical::kept::KEPT;
 use crate::logical::scope::Places;
 use crate::parse::error::Problem;
-use crate::query::diagnose::placed;
+use crate::parse::error::placed;
 use crate::syntax::depth::tree;
 use highwater_core::delta::has_floats;
 use highwater_core::expression::{Attempt, Canonical};

@@ -19,8 +19,8 @@ use datafusion_sql::sqlparser::ast::{
 use super::marker::{Marker, first};
 use crate::functions::digits;
 use crate::parse::made::call;
+use crate::parse::token::last_part;
 use crate::parse::walk::{Flow, Part};
-use crate::syntax::refuse::last_part;
 
 /// The call: of the number, and of its text.
 pub(crate) static EXACT: Marker = Marker {

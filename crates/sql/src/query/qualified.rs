@@ -18,9 +18,9 @@ use datafusion_sql::sqlparser::ast::{
 
 use super::relations::{Relations, alias_of};
 use crate::parse::error::Problem;
+use crate::parse::error::placed;
 use crate::parse::walk::{self, Flow, Part};
 use crate::query::context::Context;
-use crate::query::diagnose::placed;
 
 /// Rewrites the names of a query that the planner would read otherwise.
 pub(crate) fn rewrite(context: &Context, query: &mut Query) -> Result<()> {

@@ -12,10 +12,10 @@ use datafusion_sql::sqlparser::ast::{
 
 use super::qualified;
 use crate::parse::error::Problem;
+use crate::parse::error::placed;
 use crate::parse::made::empty;
 use crate::parse::walk::{self, Flow, Part};
 use crate::query::context::Context;
-use crate::query::diagnose::placed;
 use crate::query::parser_options;
 
 /// Who knows the relations that a query may read.

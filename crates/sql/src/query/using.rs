@@ -15,10 +15,10 @@ use datafusion_sql::sqlparser::ast::{
 
 use super::relations::Relations;
 use crate::parse::error::Problem;
+use crate::parse::error::placed;
 use crate::parse::made::{call, empty};
 use crate::parse::walk::{self, Flow, Part};
 use crate::query::context::Context;
-use crate::query::diagnose::placed;
 
 /// Writes out the joins of a query.
 pub(crate) fn rewrite(context: &Context, query: &mut Query) -> Result<()> {

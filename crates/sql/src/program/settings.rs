@@ -1,0 +1,33 @@
+//! What `SET` changes of a program.
+
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+use super::Program;
+use crate::parse::error::Problem;
+use highwater_core::plan::Operators;
+use highwater_core::time::Zone;
+
+impl Program<'_> {
+    /// The zone of a session is one for all that is declared: an instant is of one type.
+    pub(crate) fn zone(&mut self, zone: Zone, span: Span) -> Result<(), Vec<Problem>> {
+        if zone == self.context.zone() {
+            return Ok(());
+        }
+        if !self.declared.is_empty() {
+            let message = format!("the time zone is set to '{}' behind what was declared in another", zone.name());
+            return Err(vec![Problem::at(span, message).hint("set it once, before the first CREATE")]);
+        }
+        self.context.set_zone(zone);
+        Ok(())
+    }
+
+    /// What operators run on is one for the whole program: what several views read is computed once.
+    pub(crate) fn run_on(&mut self, operators: Operators, span: Span) -> Result<(), Vec<Problem>> {
+        if operators != self.operators && !self.declared.is_empty() {
+            let message = format!("the operators are set to '{}' behind what was declared", operators.name());
+            return Err(vec![Problem::at(span, message).hint("set them once, before the first CREATE")]);
+        }
+        self.operators = operators;
+        Ok(())
+    }
+}
