@@ -4,6 +4,8 @@
 
 #[path = "cli/changelog.rs"]
 mod changelog;
+#[path = "cli/data.rs"]
+mod data;
 #[path = "cli/dead.rs"]
 mod dead;
 #[path = "cli/ends.rs"]
@@ -399,7 +401,7 @@ fn completions_are_there_for_every_shell() {
     assert_eq!((code, version), (Some(0), format!("highwater {}\n", env!("CARGO_PKG_VERSION"))));
     let (code, help, _) = run(folder.path(), &["help"]);
     assert_eq!(code, Some(0));
-    for command in ["run", "check", "explain", "tail", "completions"] {
+    for command in ["run", "check", "explain", "tail", "data", "completions"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
 }

@@ -6,6 +6,7 @@
 mod access;
 mod check;
 mod completions;
+mod data;
 mod descriptors;
 mod explain;
 mod generate;
@@ -47,6 +48,8 @@ enum Command {
     Generate(generate::Generate),
     /// Push a running server from many clients, and measure what it takes and how long that takes
     Load(load::Load),
+    /// Look at a data directory, verify, repair or copy it
+    Data(data::Data),
     /// Print the completion script for a shell
     Completions(completions::Completions),
 }
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Tail(args) => tail::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     logging::finish();

@@ -76,6 +76,9 @@ pub enum Error {
         /// The first that is missing.
         from: Lsn,
     },
+    /// There is no log.
+    #[error("there is no log in it: neither a segment nor a tip")]
+    NoLog,
     /// Nothing would be left.
     #[error("no segment of the log can be read: nothing is left that a repair could keep")]
     NothingLeft,
@@ -103,6 +106,7 @@ impl Error {
             },
             Error::Closed => "open it again",
             Error::ClosedFull { .. } => "make room on the disk, then start again",
+            Error::NoLog => "name a folder that holds a log",
             Error::NothingLeft => "restore the folder from a copy, or move it away and begin anew",
             Error::Panicked => "start again, and report it: it is an error of the program",
         }

@@ -6,7 +6,7 @@ use crate::block::{BLOCK_HEADER, frame_at};
 use crate::disk::Disk;
 use crate::error::{Damage, Error};
 use crate::segment::name_of;
-use crate::survey::{Survey, survey};
+use crate::survey::{Survey, steadily, survey};
 use crate::walk::Walk;
 use crate::{Error::Damaged, Lsn};
 
@@ -87,12 +87,12 @@ pub struct Lost {
     pub end: Lsn,
 }
 
-/// Looks at everything. Damage is in the answer.
+/// Looks at everything, also while the log is written. Damage is in the answer.
 ///
 /// # Errors
 /// Of the disk, and of formats of other versions.
 pub fn inspect(disk: &dyn Disk) -> Result<Report, Error> {
-    Ok(look(disk)?.0)
+    steadily(disk, || Ok(look(disk)?.0), |report| report.damage.is_some())
 }
 
 /// Looks at everything, and answers with the first damage as an error.

@@ -3,7 +3,8 @@
 //! [`Log::append`] copies a frame into memory and gives it its number, the [`Lsn`]; it never waits for the disk. One thread
 //! takes all that waits, writes it as blocks of one segment, syncs, and moves [`Log::durable`] on. [`Log::reader`] reads
 //! what is durable, while the log is written too. [`Log::open`] finds the end that a crash has left: a torn tail is cut off,
-//! damage anywhere else is refused with file and offset. [`inspect`], [`verify`] and [`repair`] are for logs that are refused.
+//! damage anywhere else is refused with file and offset. [`inspect`], [`verify`] and [`repair`] are for logs that are refused;
+//! [`backup`] copies one, also while it is written.
 //!
 //! *Invariant:* what is read back is a prefix of what was appended, in order, with all that was said to be durable.
 //!
@@ -23,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod block;
 mod committer;
 mod disk;
@@ -44,6 +46,7 @@ mod tip;
 mod walk;
 mod writer;
 
+pub use backup::{Copied, backup};
 pub use disk::{Disk, DiskFile};
 pub use error::{Damage, Error, Refused};
 pub use folder::Folder;

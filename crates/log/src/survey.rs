@@ -12,6 +12,9 @@ use crate::segment::{name_of, segments};
 use crate::tip::{TIP, Tip};
 use crate::walk::Walk;
 
+/// How often a log is looked at that is in use meanwhile.
+const LOOKS: usize = 10;
+
 /// Part of a segment.
 #[derive(Clone, Debug)]
 pub(crate) struct Stretch {
@@ -76,6 +79,46 @@ pub(crate) fn survey(disk: &dyn Disk, all: bool, visit: &mut dyn FnMut(&Walk, &B
     Ok(found)
 }
 
+impl Survey {
+    /// Looks behind the last whole block: whether something stands there, and where a block does that was written when all
+    /// before it had been synced.
+    fn tail(&mut self, walk: &mut Walk) -> Result<Option<u64>, Error> {
+        let (lsn, mut any, mut later) = (walk.lsn, false, None);
+        walk.beyond(&mut |block, offset| {
+            any = true;
+            if block.synced > lsn && later.is_none() {
+                later = Some(offset);
+            }
+        })?;
+        self.torn = any || !walk.blank()?;
+        Ok(later)
+    }
+}
+
+/// Looks at a log that may be in use meanwhile. What seems wrong then may be of two moments: the log was opened or closed, or its
+/// oldest segment was taken away. So it looks again until nothing is wrong, or nothing of this has changed.
+pub(crate) fn steadily<T>(
+    disk: &dyn Disk,
+    mut look: impl FnMut() -> Result<T, Error>,
+    wrong: impl Fn(&T) -> bool,
+) -> Result<T, Error> {
+    let stand = || (Tip::read(disk).ok().flatten(), segments(disk).ok().and_then(|order| order.first().copied()));
+    for _ in 1..LOOKS {
+        let before = stand();
+        let looked = look();
+        let passing = match &looked {
+            Ok(looked) => wrong(looked),
+            Err(Error::Damaged(_)) => true,
+            Err(Error::Io { source, .. }) => source.kind() == std::io::ErrorKind::NotFound,
+            Err(_) => false,
+        };
+        if !passing || stand() == before {
+            return looked;
+        }
+    }
+    look()
+}
+
 fn walk_on(
     disk: &dyn Disk,
     begin: usize,
@@ -107,9 +150,21 @@ fn walk_on(
                 return Ok(());
             }
         }
+        let last = index + 1 == order.len();
         loop {
             let from = walk.offset;
-            let Some(block) = walk.next()? else { break };
+            let mut next = walk.next()?;
+            if next.is_none() && last {
+                let later = found.tail(&mut walk)?;
+                // Of a log that is being written the block may have become whole since.
+                next = if later.is_some() { walk.next()? } else { None };
+                if let (Some(later), None) = (later, &next) {
+                    found.damage = Some(
+                        walk.damage(format!("no whole block stands here, but one does at byte {later}, written later")),
+                    );
+                }
+            }
+            let Some(block) = next else { break };
             if block.end() > durable {
                 match found.young.last_mut().filter(|young| young.segment == *first) {
                     Some(young) => young.to = walk.offset,
@@ -117,23 +172,6 @@ fn walk_on(
                 }
             }
             visit(&walk, &block);
-        }
-        if index + 1 == order.len() {
-            let mut later = None;
-            let lsn = walk.lsn;
-            let mut any = false;
-            walk.beyond(&mut |block, offset| {
-                any = true;
-                if block.synced > lsn && later.is_none() {
-                    later = Some(offset);
-                }
-            })?;
-            found.torn = any || !walk.blank()?;
-            if let Some(later) = later {
-                found.damage = Some(
-                    walk.damage(format!("no whole block stands here, but one does at byte {later}, written later")),
-                );
-            }
         }
         found.end = Some(walk);
         if found.damage.is_some() {

@@ -1,0 +1,30 @@
+//! `highwater data verify DIR`: reads and checks every block. Damage is code 1, with file and byte.
+
+use std::path::PathBuf;
+
+use super::super::Outcome;
+use super::super::progress::counted;
+use super::{extent, failed, frames, log_of, size};
+
+/// What to verify.
+#[derive(clap::Args, Debug)]
+pub(super) struct Verify {
+    /// The data directory
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Says that all is whole, or where it is not.
+pub(super) fn run(args: &Verify) -> Result<(), Outcome> {
+    let disk = log_of(&args.folder)?;
+    let report = highwater_log::verify(&*disk).map_err(|error| failed(&args.folder, &error))?;
+    let (first, bytes) = extent(&report);
+    let segments = counted(report.segments.len() as u64, "segment");
+    println!("ok: {} in {segments}, {}", frames(first, report.end.0), size(bytes));
+    if report.torn {
+        println!(
+            "behind them stands a block that is being written, or that was when the process died: opening cuts it off"
+        );
+    }
+    Ok(())
+}
