@@ -37,7 +37,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run a dataflow, and serve its views until Ctrl-C
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Parse, type and plan a program without running it
     Check(check::Check),
     /// Show what runs for a view: operators, what is known of their rows, what they keep and for how long
@@ -89,7 +89,7 @@ impl Outcome {
 /// Runs the command line of the process.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Tail(args) => tail::run(&args),

@@ -171,6 +171,10 @@ fn config(settings: &Settings) -> Result<Config, String> {
             return Err(format!("--{name} {}: write a number from 1 to {most}", value.unwrap_or_default()));
         }
     }
+    if settings.data_dir.is_some() && settings.drain.unwrap_or(false) {
+        // A source that has ended takes nothing after the restart either.
+        return Err("--drain ends the sources for good, --data-dir goes on with them: leave one of both out".to_owned());
+    }
     let limits = settings.limits.clone().unwrap_or_default();
     let addresses = match &settings.hostfile {
         Some(path) => {
@@ -192,6 +196,7 @@ fn config(settings: &Settings) -> Result<Config, String> {
             bytes: limits.size(Limit::Row),
             depth: u32::try_from(limits.get(Limit::Nesting)).unwrap_or(u32::MAX).min(MAX_DEPTH),
         },
+        data_dir: settings.data_dir.clone(),
         dead_letters_file: settings.dead_letters.clone(),
         ..defaults
     })

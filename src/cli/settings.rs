@@ -109,6 +109,10 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_OTLP", value_name = "URL")]
     pub(super) otlp: Option<String>,
 
+    /// Folder that keeps what clients send, so that a restart, also after a crash or a power cut, goes on where the run ended
+    #[arg(long, env = "HIGHWATER_DATA_DIR", value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+
     /// File that all dead letters are written to, one JSON object a line
     #[arg(long, env = "HIGHWATER_DEAD_LETTERS", value_name = "FILE")]
     pub(super) dead_letters: Option<PathBuf>,
@@ -231,6 +235,7 @@ impl Settings {
             drain: self.drain.or(other.drain),
             stop_timeout: self.stop_timeout.or(other.stop_timeout),
             otlp: self.otlp.or(other.otlp),
+            data_dir: self.data_dir.or(other.data_dir),
             dead_letters: self.dead_letters.or(other.dead_letters),
             max_rejected: self.max_rejected.or(other.max_rejected),
             log_format: self.log_format.or(other.log_format),

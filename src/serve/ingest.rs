@@ -7,13 +7,15 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::App;
+use super::ack;
 use super::body::whole;
 use super::limits::Limit;
 use super::problem::Problem;
@@ -46,6 +48,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::of(Method::Post, "/api/v1/sources/{source}/events", Role::Ingest, "Sends events to a source", || {
         post(events)
     })
+    .takes(&[ack::PARAMETER])
     .body(KINDS)
     .answers(&[Answer::of(202, "application/json", "Taken"), Answer::of(422, "application/json", "Taken")]),
     Route::get("/api/v1/completion/{token}", "Whether every view shows the events of a request", || get(completion))
@@ -54,7 +57,10 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// What they return.
 pub(super) const SHAPES: &[Shape] = &[
-    ("Taken", "accepted:integer duplicates:integer rejected:integer errors:[RowError] token:string epoch:string?"),
+    (
+        "Taken",
+        "accepted:integer duplicates:integer rejected:integer errors:[RowError] token:string epoch:string? ack:string",
+    ),
     ("RowError", "row:integer reason:string"),
     ("Completion", "complete:boolean"),
 ];
@@ -69,6 +75,8 @@ struct Taken {
     token: String,
     /// Where the rows went in: an answer or an event whose `as_of` is beyond shows them. Null if none did.
     epoch: Option<String>,
+    /// What holds of them: `received`, `durable`, `visible`.
+    ack: &'static str,
 }
 
 #[derive(Serialize)]
@@ -162,10 +170,13 @@ pub(super) fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize, work: &mu
 async fn events(
     State(app): State<App>,
     Path(name): Path<String>,
+    query: Result<Query<ack::Asked>, QueryRejection>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
     let (source, intake) = find(&app, &name)?;
+    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let ack = ack::of(&app, source, asked.ack.as_deref())?;
     let written = written(&headers, intake)?;
     let charset = match written {
         Written::MessagePack | Written::Arrow => None,
@@ -204,6 +215,7 @@ async fn events(
             )?;
         source.push(parts).map_err(|refused| match refused {
             Refused::Full(_) => full(&app, source),
+            Refused::DiskFull(_) => no_disk(source),
             Refused::Closed => stopping(),
         })
     };
@@ -212,7 +224,9 @@ async fn events(
         Some(done) => done,
         None => work::in_turn(&app, take).await,
     }?;
+    let ack = ack::wait(&app, ack, &pushed).await?.name();
     let taken = Taken {
+        ack,
         accepted: pushed.accepted,
         duplicates: pushed.duplicates,
         rejected: pushed.rejected,
@@ -233,6 +247,16 @@ fn full(app: &App, source: &Source) -> Problem {
     let detail = format!("source '{name}' has no room now{why}: nothing was taken, send the body again later");
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
     problem.with(header::RETRY_AFTER, HeaderValue::from_static("1"))
+}
+
+/// D11: what cannot be kept is not taken.
+fn no_disk(source: &Source) -> Problem {
+    let name = source.name();
+    let detail = format!(
+        "the disk of the data directory is full: nothing was taken for source '{name}', send the body again later"
+    );
+    let problem = Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail);
+    problem.with(header::RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
 fn stopping() -> Problem {

@@ -27,6 +27,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::App;
 use super::access::Pass;
+use super::ack;
 use super::budget::{Budget, Held};
 use super::close::{CloseReason, close};
 use super::inflow::Inflow;
@@ -44,7 +45,7 @@ use super::traffic::Client;
 use super::work::Work;
 use highwater_core::engine::{Pushed, Refused, Source};
 use highwater_core::format::{Lent, Part};
-use highwater_core::source::{Beside, Intake, Undecoded, Written};
+use highwater_core::source::{Acknowledged, Beside, Intake, Undecoded, Written};
 
 /// Frames and bytes that are decoded together at most.
 const BURST_FRAMES: usize = 4096;
@@ -61,11 +62,12 @@ const UPGRADED: &[Answer] = &[Answer::of(101, "", "")];
 /// Events in, frame by frame.
 pub(super) const ROUTES: &[Route] = &[
     Route::of(Method::Get, "/api/v1/sources/{source}/ws", Role::Ingest, "Sends events over a WebSocket", || get(named))
+        .takes(&[ack::PARAMETER])
         .answers(UPGRADED),
     Route::of(Method::Get, "/ws/ingest", Role::Ingest, "Sends events to the only source, over a WebSocket", || {
         get(only)
     })
-    .takes(&[query("source", "string", "Which source, if there are several")])
+    .takes(&[query("source", "string", "Which source, if there are several"), ack::PARAMETER])
     .answers(UPGRADED),
 ];
 
@@ -76,17 +78,20 @@ type Incoming = (Extension<Arc<Inflow>>, Extension<Pass>);
 async fn named(
     State(app): State<App>,
     Path(name): Path<String>,
+    query: Result<Query<ack::Asked>, QueryRejection>,
     (Extension(inflow), Extension(pass)): Incoming,
     headers: HeaderMap,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
-    open(app, name, &headers, (inflow, pass), upgrade)
+    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    open(app, (name, asked.ack), &headers, (inflow, pass), upgrade)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     source: Option<String>,
+    ack: Option<String>,
 }
 
 async fn only(
@@ -112,17 +117,18 @@ async fn only(
             }
         }
     };
-    open(app, name, &headers, (inflow, pass), upgrade)
+    open(app, (name, asked.ack), &headers, (inflow, pass), upgrade)
 }
 
 fn open(
     app: App,
-    name: String,
+    (name, asked): (String, Option<String>),
     headers: &HeaderMap,
     (inflow, pass): (Arc<Inflow>, Pass),
     upgrade: Asks,
 ) -> Result<Response, Problem> {
-    let (_, intake) = find(&app, &name)?;
+    let (source, intake) = find(&app, &name)?;
+    let ack = ack::of(&app, source, asked.as_deref())?;
     let upgrade = upgrade?;
     let beside = beside(intake, headers)?;
     let open = app.sockets.clone().try_read_owned();
@@ -136,6 +142,8 @@ fn open(
             let (lane, bodies, raw) = (&app.lanes.decoding, &app.bodies, app.bodies.none());
             let (frames, lines, held, told) = (0, Vec::new(), Vec::new(), false);
             let mut connection = Connection {
+                app: &app,
+                ack,
                 socket,
                 inflow,
                 source,
@@ -173,6 +181,9 @@ fn open(
 }
 
 struct Connection<'a> {
+    app: &'a App,
+    /// What acknowledgements wait for.
+    ack: Acknowledged,
     socket: Socket,
     /// What has come of the next message.
     inflow: Arc<Inflow>,
@@ -387,7 +398,7 @@ impl Connection<'_> {
                 match self.source.push(parts) {
                     Ok(pushed) => Attempt::Done(Ok(pushed)),
                     Err(Refused::Closed) => Attempt::Closed,
-                    Err(Refused::Full(parts)) => Attempt::Waits(Some((parts, work))),
+                    Err(Refused::Full(parts) | Refused::DiskFull(parts)) => Attempt::Waits(Some((parts, work))),
                 }
             };
             let crowded = |attempt: &Attempt| matches!(attempt, Attempt::Crowded);
@@ -397,6 +408,10 @@ impl Connection<'_> {
                 Attempt::Done(taken) => {
                     self.raw.shrink(usize::MAX);
                     self.told = false;
+                    if let Ok(pushed) = &taken {
+                        // What the log does not keep is not acknowledged: the engine ends.
+                        ack::wait(self.app, self.ack, pushed).await.map_err(|_| End::Stops)?;
+                    }
                     return Ok(taken);
                 }
                 Attempt::Closed => return Err(End::Stops),

@@ -8,6 +8,7 @@
 //! its route if its token has the role.
 
 mod access;
+mod ack;
 mod aggregates;
 mod alerts;
 mod answer;
@@ -123,8 +124,10 @@ struct Shared {
     answers: budget::Budget,
     /// Held by every WebSocket as long as it is open: the server does not end before they have said goodbye.
     sockets: Arc<RwLock<()>>,
-    /// Tells this run of the server from others, in the ids of stream events.
+    /// Tells this run from others, in the ids of stream events: a restart from a data directory is the same run.
     run: u64,
+    /// When the server began, in ms: tells it from others.
+    began: u64,
     /// True once the server ends: streams end too.
     closing: watch::Receiver<bool>,
 }
@@ -154,6 +157,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (close, closing) = watch::channel(false);
+    let began = now_ms().unsigned_abs();
     let rates = Arc::new(stats::Rates::new());
     let history = Arc::new(history::History::new(&engine));
     let alerts = Arc::new(alerts::Journal::new(&engine));
@@ -180,7 +184,8 @@ pub async fn serve(
         answers,
         sockets: Arc::default(),
         access: Arc::new(access),
-        run: now_ms().unsigned_abs(),
+        run: engine.lineage().map_or(began, |lineage| lineage as u64),
+        began,
         closing: closing.clone(),
     });
     let (access, sockets, traffic) = (app.access.clone(), app.sockets.clone(), app.traffic.clone());

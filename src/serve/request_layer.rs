@@ -127,7 +127,7 @@ fn request_id(app: &App, headers: &HeaderMap) -> String {
         Some(id) if (1..=ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) => {
             id.to_owned()
         }
-        _ => format!("{:x}-{:x}", app.run, NEXT.fetch_add(1, Ordering::Relaxed)),
+        _ => format!("{:x}-{:x}", app.began, NEXT.fetch_add(1, Ordering::Relaxed)),
     }
 }
 

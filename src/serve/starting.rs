@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -30,6 +31,15 @@ pub async fn starting(
         .await
 }
 
+/// How far an engine is that goes on from a data directory.
+#[derive(Serialize)]
+struct Recovering {
+    phase: &'static str,
+    /// From 0 to 1.
+    progress: f64,
+    detail: String,
+}
+
 async fn answer(State(startup): State<Startup>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if uri.path() == "/livez" {
         return "ok\n".into_response();
@@ -42,6 +52,10 @@ async fn answer(State(startup): State<Startup>, method: Method, uri: Uri, header
     let doing = format!("the engine is starting{doing}");
     let mut response = match uri.path() {
         "/" if method == Method::GET || method == Method::HEAD => dashboard::starting(&doing),
+        "/readyz" if let Some(progress) = startup.recovering() => {
+            let body = Json(Recovering { phase: "recovering", progress, detail: doing });
+            (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+        }
         _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, doing).into_response(),
     };
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

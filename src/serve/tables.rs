@@ -17,7 +17,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use serde::de::{MapAccess, Visitor};
@@ -36,7 +36,7 @@ use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
 use super::view_rows;
 use super::work::{self, Work};
-use highwater_core::engine::{Ended, Table};
+use highwater_core::engine::{Table, Unchanged};
 use highwater_core::format::{self, Constant, Decoding, Encoding, Layout, constant};
 use highwater_core::plan::sql_type;
 use highwater_core::table::Change;
@@ -259,7 +259,15 @@ async fn change(app: &App, table: &Table, change: Change) -> Result<Json<Changed
         let detail = "the run has ended, and with it the table: nothing was changed";
         Problem::new(StatusCode::CONFLICT, detail)
     };
-    let sent = app.lanes.decoding.run(|| table.change(&change)).await.map_err(|Ended| ended())?;
+    let later = |status: StatusCode, what: &str| {
+        let detail = format!("{what}: table '{}' was not changed, send it again later", table.name());
+        Problem::new(status, detail).with(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    };
+    let sent = app.lanes.decoding.run(|| table.change(&change)).await.map_err(|why| match why {
+        Unchanged::Ended => ended(),
+        Unchanged::Full => later(StatusCode::TOO_MANY_REQUESTS, "too much waits for the data directory"),
+        Unchanged::DiskFull => later(StatusCode::INSUFFICIENT_STORAGE, "the disk of the data directory is full"),
+    })?;
     let epoch = sent.await.map_err(|_| ended())?;
     let shown = async {
         for mut view in table.watches() {

@@ -86,6 +86,14 @@ impl Log {
         self.shared.append(kind, parts).map(Lsn)
     }
 
+    /// Whether frames of so many bytes together would be taken now. Another thread may take the room before they come.
+    ///
+    /// # Errors
+    /// Says why not, as [`Log::append`] would.
+    pub fn has_room(&self, bytes: usize) -> Result<(), Refused> {
+        self.shared.has_room(bytes)
+    }
+
     /// All frames before this one are durable.
     pub fn durable(&self) -> Lsn {
         Lsn(self.shared.durable())

@@ -115,6 +115,22 @@ impl Shared {
             return Err(Refused::TooLarge { bytes, limit });
         }
         let mut state = self.lock();
+        self.fits(&state, bytes)?;
+        let lsn = state.next;
+        state.waiting.push(kind, parts, bytes, lsn, self.options.block_bytes);
+        state.next += 1;
+        if std::mem::take(&mut state.idle) {
+            self.work.notify_one();
+        }
+        Ok(lsn)
+    }
+
+    /// Whether frames of so many bytes together would be taken now.
+    pub(crate) fn has_room(&self, bytes: usize) -> Result<(), Refused> {
+        self.fits(&self.lock(), bytes)
+    }
+
+    fn fits(&self, state: &State, bytes: usize) -> Result<(), Refused> {
         if let Some(cause) = &state.failed {
             return Err(Refused::Failed(cause.clone()));
         }
@@ -132,13 +148,7 @@ impl Shared {
         if !fits {
             return Err(Refused::Full { waiting: state.in_flight + state.waiting.size(), limit });
         }
-        let lsn = state.next;
-        state.waiting.push(kind, parts, bytes, lsn, self.options.block_bytes);
-        state.next += 1;
-        if std::mem::take(&mut state.idle) {
-            self.work.notify_one();
-        }
-        Ok(lsn)
+        Ok(())
     }
 
     /// Swaps what waits into `run`, which is empty, as soon as something does, the log is to be closed, or `pause` is over.

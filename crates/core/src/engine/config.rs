@@ -53,6 +53,8 @@ pub struct Config {
     pub dead_letters: usize,
     /// Where it says what it is at while it starts.
     pub startup: Startup,
+    /// Where what came is kept, so that a later run goes on where this one ends; one process.
+    pub data_dir: Option<std::path::PathBuf>,
     /// Where all of them are written.
     pub dead_letters_file: Option<std::path::PathBuf>,
 }
@@ -82,6 +84,7 @@ impl Default for Config {
             pushed_row: RowLimits::default(),
             dead_letters: 1000,
             startup: Startup::default(),
+            data_dir: None,
             dead_letters_file: None,
         }
     }

@@ -24,6 +24,16 @@ pub enum EngineError {
         /// What to do.
         remedy: String,
     },
+    /// The data directory cannot be used, or not any more.
+    #[error("data directory '{folder}': {what}; {remedy}")]
+    DataDir {
+        /// The directory.
+        folder: String,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
     /// The cluster did not come together.
     #[error("process {process} of the cluster: {what}")]
     Connect {

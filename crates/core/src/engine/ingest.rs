@@ -105,7 +105,7 @@ pub(super) fn start_ticker(
     sources: &[Arc<Source>],
     tables: &[Arc<Table>],
     config: &Config,
-    gossip: Option<Arc<Gossip>>,
+    (gossip, lead): (Option<Arc<Gossip>>, u64),
     control: &Arc<Control>,
 ) -> Result<(), EngineError> {
     if !sources.iter().any(|source| source.live()) {
@@ -117,7 +117,7 @@ pub(super) fn start_ticker(
         control.guard("ticker", process, || {
             while !control.stopping() && !sources.iter().all(|source| source.ended()) {
                 control.sleep(Duration::from_millis(tick_ms));
-                tick(&sources, &tables, tick_ms, gossip.as_deref());
+                tick(&sources, &tables, ticks(tick_ms, lead), gossip.as_deref());
             }
         });
     })
@@ -125,8 +125,7 @@ pub(super) fn start_ticker(
 }
 
 /// One tick: open epochs with rows end, idle partitions go on with the clock where they are to, and follow the others. The time of arrival moves on by itself.
-fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Option<&Gossip>) {
-    let count = count(tick_ms);
+fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], count: u64, gossip: Option<&Gossip>) {
     let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
     // A change of a table is complete when the streams have passed its epoch.
     let dirty = dirty || tables.iter().any(|table| table.waiting.load(Ordering::Acquire));
@@ -171,15 +170,16 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], tick_ms: u64, gossip: Op
     }
 }
 
-fn count(tick_ms: u64) -> u64 {
-    now_ms().saturating_sub(TICK_ZERO_MS).max(0) as u64 / tick_ms
+/// The count of the clock's ticks, and as many more as it is ahead.
+pub(super) fn ticks(tick_ms: u64, lead: u64) -> u64 {
+    now_ms().saturating_sub(TICK_ZERO_MS).max(0) as u64 / tick_ms + lead
 }
 
 /// Seals all sources (see [`Source::seal`]); answers the epoch that everything they have taken is before, as far as no
 /// partition holds it back.
-pub(super) fn seal(sources: &[Arc<Source>], tick_ms: u64) -> Epoch {
+pub(super) fn seal(sources: &[Arc<Source>], tick_ms: u64, lead: u64) -> Epoch {
     // Further than any partition is, in this process or in one that seals a little later.
-    let tick = count(tick_ms) + LEAD_MS / tick_ms + 1;
+    let tick = ticks(tick_ms, lead) + LEAD_MS / tick_ms + 1;
     sources.iter().filter_map(|source| source.seal(tick)).min().unwrap_or(Epoch::END)
 }
 

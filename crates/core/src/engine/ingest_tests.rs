@@ -41,7 +41,17 @@ fn source(rows: usize) -> Arc<Source> {
     let partitions = vec![Opened { number: 0, split, start, name: "s".to_owned() }];
     let metrics = Arc::new(Metrics::new());
     let latency = Arc::new(Latency::new(metrics.ingest_to_visible_seconds.clone()));
-    let parts = Parts { spec, partitions, config: &config, metrics, latency, inbox: Some(inbox), dead_file: None };
+    let parts = Parts {
+        spec,
+        partitions,
+        config: &config,
+        metrics,
+        latency,
+        inbox: Some(inbox),
+        dead_file: None,
+        logged: None,
+        rereads: None,
+    };
     Arc::new(Source::new(parts))
 }
 
@@ -99,6 +109,6 @@ fn a_full_source_that_takes_nothing_more_says_that_and_not_that_it_is_full() {
     assert!(matches!(source.push(body(&source)), Err(Refused::Closed)));
     // What was taken before is still on its way.
     assert_eq!(source.waiting().0, 2);
-    assert!(seal(std::slice::from_ref(&source), 10) < Epoch::END);
+    assert!(seal(std::slice::from_ref(&source), 10, 0) < Epoch::END);
     assert!(told(&source).is_some());
 }

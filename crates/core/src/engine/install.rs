@@ -50,6 +50,7 @@ impl Engine {
             metrics: &inner.metrics,
             dead_file: inner.dead_file.as_ref().filter(|_| inner.config.process == 0),
             computed: true,
+            durable: None,
         };
         let unit = Arc::new(Unit::open(id, dataflow, around, &|name| inner.feeds(name))?);
         inner.units.run(Command::Install(unit.clone()), hash, inner.gossip.as_deref())?;

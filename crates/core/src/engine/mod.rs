@@ -16,8 +16,10 @@ mod control;
 mod dead_file;
 mod dead_letters;
 mod duplicates;
+mod durable;
 mod error;
 mod extend;
+pub mod frames;
 mod gather;
 mod gossip;
 mod heartbeat;
@@ -38,6 +40,7 @@ mod sink_writer;
 mod source;
 mod source_metrics;
 mod source_operator;
+mod source_rows;
 mod source_shown;
 mod startup;
 mod table;
@@ -64,7 +67,7 @@ pub use rejected::RejectedFor;
 pub use sink::Sink;
 pub use source::Source;
 pub use startup::Startup;
-pub use table::{Ended, Table};
+pub use table::{Table, Unchanged};
 pub use unit::UnitState;
 pub use units::UnitId;
 
@@ -128,6 +131,8 @@ struct Inner {
     dead_file: Option<Arc<dead_file::DeadFile>>,
     /// What the processes of a cluster tell each other.
     gossip: Option<Arc<gossip::Gossip>>,
+    /// What came is kept there.
+    durable: Option<Arc<durable::Durable>>,
     stopped: AtomicBool,
     /// Input was left when it was asked to end.
     left: AtomicBool,
@@ -165,6 +170,38 @@ impl Engine {
     /// The published views.
     pub fn views(&self) -> &Arc<Views> {
         &self.inner.views
+    }
+
+    /// Whether what sources bring is kept in a data directory.
+    pub fn keeps(&self) -> bool {
+        self.inner.durable.is_some()
+    }
+
+    /// The identity of its data directory, the same over restarts.
+    pub fn lineage(&self) -> Option<u128> {
+        self.inner.durable.as_ref().map(|durable| durable.lineage())
+    }
+
+    /// Waits until pushed rows are on disk; at once where nothing is kept.
+    ///
+    /// # Errors
+    /// They never will be: the engine fails or ends.
+    pub async fn durable(&self, pushed: &Pushed) -> Result<(), EngineError> {
+        match (&self.inner.durable, pushed.frame) {
+            (Some(durable), Some(frame)) => durable.durable(frame).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until every view shows pushed rows; false if the engine ends before.
+    pub async fn visible(&self, pushed: &Pushed) -> bool {
+        let Some(epoch) = pushed.epoch else { return true };
+        for view in self.inner.views.all().iter() {
+            if view.watch().wait_for(|as_of| *as_of > epoch).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// The sources, in the order of the plan.
@@ -359,10 +396,10 @@ impl Inner {
         self.sources.iter().for_each(|source| source.refuse());
         self.tables.iter().for_each(|table| table.seal());
         let (sources, tick_ms, control) = (self.sources.clone(), self.config.tick_ms, self.control.clone());
-        let gossip = self.gossip.clone();
+        let (gossip, lead) = (self.gossip.clone(), self.lead());
         // It waits for those that are pushing rows just now.
         let sealed = ingest::spawn("stop".to_owned(), move || {
-            let goal = ingest::seal(&sources, tick_ms);
+            let goal = ingest::seal(&sources, tick_ms, lead);
             match gossip {
                 // The supervisor waits for the others' word.
                 Some(gossip) => gossip.stop(goal),
@@ -370,6 +407,11 @@ impl Inner {
             }
         });
         sealed.map_or_else(|error| self.control.fail(error), drop);
+    }
+
+    /// By how much ticks are ahead of the clock.
+    fn lead(&self) -> u64 {
+        self.durable.as_ref().map_or(0, |durable| durable.lead())
     }
 
     fn seconds(&self) -> f64 {

@@ -15,6 +15,7 @@ use timely::worker::{ProgressMode, Worker};
 use super::cluster::{self, Agreement, Presence};
 use super::control::Alarm;
 use super::dead_file::DeadFile;
+use super::durable::{Around, Changes, Durable, Logged, Rereads};
 use super::extend::Extend;
 use super::gossip::Gossip;
 use super::heartbeat;
@@ -22,7 +23,7 @@ use super::latency::Latency;
 use super::operators::Operators;
 use super::push::Inbox;
 use super::source::Parts;
-use super::unit::{Around, Unit, ring};
+use super::unit::{Unit, ring};
 use super::units::Units;
 use super::worker::{Work, run};
 use super::*;
@@ -60,7 +61,10 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         clash.map_or(Ok(()), |clash| Err(EngineError::Config(clash)))?;
     }
     let dead_file = DeadFile::open(config.dead_letters_file.as_deref(), config.process)?;
-    let (sources, readers) = open_sources(&dataflow, &config, (&metrics, &latency), dead_file.as_ref())?;
+    let durable = Durable::open(&dataflow, &config, &control)?;
+    let opening =
+        Opening { metrics: &metrics, latency: &latency, dead_file: dead_file.as_ref(), durable: durable.as_ref() };
+    let (sources, readers) = open_sources(&dataflow, &config, opening)?;
     if let Some(clash) = plan::clash(&dataflow) {
         return Err(EngineError::Dataflow { what: clash.what, remedy: plan::CLASH_REMEDY.to_owned() });
     }
@@ -68,11 +72,18 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let computed = config.views || extend.is_some();
     // The letters of views and sinks are the same in every process.
     let file = dead_file.as_ref().filter(|_| config.process == 0);
-    let around = Around { config: &config, control: &control, metrics: &metrics, dead_file: file, computed };
+    let around = unit::Around {
+        config: &config,
+        control: &control,
+        metrics: &metrics,
+        dead_file: file,
+        computed,
+        durable: durable.as_ref(),
+    };
     let opened = Unit::open(UnitId::PROGRAM, dataflow.clone(), around, &|source| vec![source.to_owned()]);
     let opened = opened.and_then(|unit| {
         let views = Arc::new(Views::new(unit.views.clone()));
-        Ok((Arc::new(unit), open_tables(&dataflow, &config, &views)?, views))
+        Ok((Arc::new(unit), open_tables(&dataflow, &config, &views, durable.as_ref())?, views))
     });
     let (program, tables, views) = match opened {
         Ok(opened) => opened,
@@ -100,6 +111,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         units: units.clone(),
         dead_file,
         gossip: gossip.clone(),
+        durable: durable.clone(),
         stopped: AtomicBool::new(false),
         left: AtomicBool::new(false),
         ending: AtomicBool::new(false),
@@ -108,12 +120,13 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     });
     let Peers { builders, guard, sockets, presences } = peers;
     let (queues, requests) = (sources.clone(), tables.clone());
-    let (installed, words) = (units.clone(), gossip.clone());
+    let (installed, words, kept) = (units.clone(), gossip.clone(), durable.clone());
     control.on_stop(move || {
         queues.iter().for_each(|source| source.close());
         requests.iter().for_each(|table| table.close());
         installed.close();
         words.iter().for_each(|words| words.close());
+        kept.iter().for_each(|kept| kept.stop());
     });
     control.on_failure(move || break_off(&sockets));
     let (known, process) = (presences.clone(), config.process);
@@ -139,13 +152,27 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     // What the workers share, and with it the ends of the sinks' queues, goes with the last of them.
     let workers = initialize_from(builders, Box::new(()), move |allocator| work_as(allocator, &work));
     let workers = workers.map_err(|error| EngineError::Config(format!("no threads for the workers: {error}")))?;
-    for (source, readers) in sources.iter().zip(readers) {
-        ingest::start(source, readers, &control, config.process)?;
-    }
-    ingest::start_ticker(&sources, &tables, &config, gossip, &control)?;
     let supervisor = Supervisor { inner: inner.clone(), workers, guard, presences };
     ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
-    Ok(Engine { inner })
+    let engine = Engine { inner: inner.clone() };
+    let (live, again): (Vec<_>, Vec<_>) = sources.iter().zip(readers).partition(|(source, _)| source.live());
+    // What is read again comes while what was kept does.
+    for (source, readers) in again {
+        ingest::start(source, readers, &control, config.process)?;
+    }
+    if let Some(durable) = &durable {
+        let (startup, tick_ms) = (&config.startup, config.tick_ms);
+        let (dataflow, views) = (&inner.dataflow, &*inner.views);
+        durable.recover(&Around { dataflow, sources: &sources, views, startup, tick_ms })?;
+        tables.iter().for_each(|table| table.goes_on());
+        durable.begin(&sources)?;
+        durable.start(&sources, config.process)?;
+    }
+    for (source, readers) in live {
+        ingest::start(source, readers, &control, config.process)?;
+    }
+    ingest::start_ticker(&sources, &tables, &config, (gossip, inner.lead()), &control)?;
+    Ok(engine)
 }
 
 /// The life of a worker thread.
@@ -160,41 +187,66 @@ fn work_as(allocator: Allocator, work: &Work) {
     work.control.worker_ended();
 }
 
+/// What sources are opened with.
+struct Opening<'a> {
+    metrics: &'a Arc<Metrics>,
+    latency: &'a Arc<Latency>,
+    dead_file: Option<&'a Arc<DeadFile>>,
+    durable: Option<&'a Arc<Durable>>,
+}
+
 type Opened = (Vec<Arc<Source>>, Vec<Readers>);
 
 /// Opens all sources; keeps the partitions of this process.
-fn open_sources(
-    dataflow: &Dataflow,
-    config: &Config,
-    (metrics, latency): (&Arc<Metrics>, &Arc<Latency>),
-    dead_file: Option<&Arc<DeadFile>>,
-) -> Result<Opened, EngineError> {
+fn open_sources(dataflow: &Dataflow, config: &Config, opening: Opening<'_>) -> Result<Opened, EngineError> {
     let (mut sources, mut all) = (Vec::new(), Vec::new());
-    for spec in &dataflow.sources {
-        let found = config.startup.until_it_goes(&spec.name, || spec.connector.splits(spec))?;
+    for (number, spec) in dataflow.sources.iter().enumerate() {
+        let live = spec.connector.live(&spec.options);
+        let logged = opening.durable.filter(|_| live).map(|durable| Logged::new(durable, number, spec));
+        let rereads = opening.durable.filter(|_| !live).map(|durable| Rereads::new(durable, number));
+        // What is kept is all that is declared.
+        let declared = logged.is_some().then(|| spec.declared());
+        let read = declared.as_ref().unwrap_or(spec);
+        let mut found = config.startup.until_it_goes(&spec.name, || spec.connector.splits(spec))?;
         spec.check_order(found.len())?;
-        let splits = SplitNumbers::default().number(found);
+        if let Some(durable) = opening.durable.filter(|_| !live) {
+            durable.same_input(number, spec, &found)?;
+        }
+        let pushed = spec.connector.pushed(spec)?;
+        let kept = opening.durable.filter(|_| pushed.is_none());
+        let known = kept.map(|durable| durable.splits(number)).unwrap_or_default();
+        let gone: Vec<SplitId> =
+            known.iter().map(|(_, split)| split.clone()).filter(|split| !found.contains(split)).collect();
+        found.extend(gone);
+        let splits = SplitNumbers::of(known).number(found);
         let ours = splits.into_iter().filter(|(number, _)| number % config.processes() == config.process);
+        let start = |split| {
+            let behind = |durable: &Arc<Durable>| durable.read_on((number, split), spec.connector.replay());
+            opening.durable.map_or(Start::Beginning, behind)
+        };
         let (numbers, splits): (Vec<usize>, Vec<_>) =
-            ours.map(|(number, split)| (number, (split, Start::Beginning))).unzip();
-        let readers: Readers = spec.connector.open(spec, &splits)?;
+            ours.map(|(number, split)| (number, (split, start(number)))).unzip();
+        let readers: Readers = spec.connector.open(read, &splits)?;
         let opened = numbers.into_iter().zip(splits).zip(&readers);
         let mut partitions: Vec<_> = opened
             .map(|((number, (split, start)), reader)| {
                 let name = reader.name().to_owned();
+                // What is kept of it is done again from the beginning.
+                let start = if logged.is_some() { Start::Beginning } else { start };
                 ingest::Opened { number, split, start, name }
             })
             .collect();
         let mut inbox = None;
-        if let Some(room) = spec.connector.pushed(spec)? {
+        if let Some(room) = pushed {
             let (number, name) = (config.process, spec.connector.name().to_owned());
             let (split, start) = (SplitId::new(number.to_string()), Start::Beginning);
             partitions.push(ingest::Opened { number, split, start, name });
-            inbox = Some(Inbox::new(Intake::new(spec, config.pushed_row)?, room));
+            inbox = Some(Inbox::new(Intake::new(read, config.pushed_row)?, room));
         }
-        let (metrics, latency) = (metrics.clone(), latency.clone());
-        let dead_file = dead_file.cloned();
-        let parts = Parts { spec: spec.clone(), partitions, config, metrics, latency, inbox, dead_file };
+        let (metrics, latency) = (opening.metrics.clone(), opening.latency.clone());
+        let dead_file = opening.dead_file.cloned();
+        let parts =
+            Parts { spec: spec.clone(), partitions, config, metrics, latency, inbox, dead_file, logged, rereads };
         sources.push(Arc::new(Source::new(parts)));
         all.push(readers);
     }
@@ -202,13 +254,21 @@ fn open_sources(
 }
 
 /// Opens the reference tables, each with a store of its rows.
-fn open_tables(dataflow: &Dataflow, config: &Config, views: &Arc<Views>) -> Result<Vec<Arc<Table>>, EngineError> {
-    let open = |spec: &TableSpec| {
+fn open_tables(
+    dataflow: &Dataflow,
+    config: &Config,
+    views: &Arc<Views>,
+    durable: Option<&Arc<Durable>>,
+) -> Result<Vec<Arc<Table>>, EngineError> {
+    // All else could be opened: the directory is this program's from now on.
+    durable.map_or(Ok(()), |durable| durable.starts(dataflow))?;
+    let open = |(number, spec): (usize, &TableSpec)| {
+        let kept = durable.map(|durable| Changes::new(durable, number));
         let limits = Limits { closing: Closing::Never, rows: usize::MAX, retention_ms: None, ring: ring(config) };
         let view = View::new(spec.view.clone(), &dataflow.nodes[spec.view.node].schema, limits).map(Arc::new)?;
-        Table::open(spec.clone(), view, views.clone(), config.process, config.tables_linger).map(Arc::new)
+        Table::open(spec.clone(), view, views.clone(), config.process, (config.tables_linger, kept)).map(Arc::new)
     };
-    dataflow.tables.iter().map(open).collect()
+    dataflow.tables.iter().enumerate().map(open).collect()
 }
 
 /// The other processes, and what the workers talk to them through.
@@ -331,7 +391,8 @@ impl Supervisor {
             inner.units.all().iter().for_each(|unit| unit.join());
             guard.into_iter().for_each(farewell);
             let written = inner.dead_file.as_ref().map_or(Ok(()), |file| file.finish());
-            written.unwrap_or_else(|error| control.fail(error));
+            let kept = inner.durable.as_ref().map_or(Ok(()), |durable| durable.close());
+            written.and(kept).unwrap_or_else(|error| control.fail(error));
         } else {
             // Some thread may be stuck: nobody waits for it.
             std::mem::forget((workers, guard));

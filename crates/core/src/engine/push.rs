@@ -5,6 +5,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use highwater_log::Lsn;
+
 use super::queue::Closed;
 use super::source::Source;
 use crate::delta::{Reject, memory};
@@ -25,7 +27,12 @@ pub struct Pushed {
     pub told: Vec<(u64, String)>,
     /// Where the accepted ones went in; `None` if there are none.
     pub epoch: Option<Epoch>,
+    /// The last frame that holds any of them, where rows are kept.
+    pub(super) frame: Option<Lsn>,
 }
+
+/// What a frame of few rows takes besides their columns, about.
+const FRAME_BYTES: usize = 1024;
 
 /// How many rows that were not taken are told of at most.
 const TOLD: usize = 4096;
@@ -35,6 +42,8 @@ const TOLD: usize = 4096;
 pub enum Refused {
     /// There is no room now; here they are again.
     Full(Vec<Part>),
+    /// The disk that they would be kept on is full; here they are again.
+    DiskFull(Vec<Part>),
     /// The engine stops.
     Closed,
 }
@@ -103,6 +112,14 @@ impl Source {
             *reserved = (reserved.0 + rows, reserved.1 + bytes);
             Reserved(inbox, rows, bytes)
         };
+        if let Some(logged) = &self.logged {
+            match logged.has_room(bytes + FRAME_BYTES * parts.len()) {
+                Ok(()) => {}
+                Err(highwater_log::Refused::Full { .. }) => return Err(Refused::Full(parts)),
+                Err(highwater_log::Refused::DiskFull) => return Err(Refused::DiskFull(parts)),
+                Err(_) => return Err(Refused::Closed),
+            }
+        }
         let taken = self.accept_parts(parts).map_err(|Closed| Refused::Closed);
         drop(reserved);
         taken

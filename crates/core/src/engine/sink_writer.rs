@@ -12,7 +12,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::control::Control;
+use super::durable::Durable;
 use super::error::EngineError;
+use super::frames::Begun;
 use super::gather::Collect;
 use super::sink::Part;
 use crate::delta::Delta;
@@ -63,11 +65,23 @@ pub(super) struct Opened {
     codec: Option<RowCodec>,
     receiver: Receiver<Epochs>,
     part: Arc<Part>,
+    /// Where it is kept that it has begun.
+    kept: Option<(Arc<Durable>, Begun)>,
 }
 
 /// Opens the writer for one of a sink's `parts`; answers both ends.
-pub(super) fn open(plan: &SinkPlan, part: usize, parts: usize) -> Result<(ToSink, Opened), EngineError> {
-    let writer = plan.spec.connector.open(&plan.spec, part, parts)?;
+pub(super) fn open(
+    plan: &SinkPlan,
+    part: usize,
+    parts: usize,
+    durable: Option<&Arc<Durable>>,
+) -> Result<(ToSink, Opened), EngineError> {
+    let kept = durable.map(|durable| (durable.clone(), Begun { sink: plan.spec.name.clone(), part, parts }));
+    // All that it wrote before comes again.
+    let writer = match kept.as_ref().is_some_and(|(durable, writer)| durable.has_begun(writer)) {
+        true => plan.spec.connector.again(&plan.spec, part, parts)?,
+        false => plan.spec.connector.open(&plan.spec, part, parts)?,
+    };
     let schema = plan.spec.schema.clone();
     let codec = plan.spec.connector.consolidated().then(|| RowCodec::new(schema.clone(), &[])).transpose();
     let codec = codec.map_err(|error| EngineError::Dataflow {
@@ -77,7 +91,7 @@ pub(super) fn open(plan: &SinkPlan, part: usize, parts: usize) -> Result<(ToSink
     let (sender, receiver) = unbounded();
     let status = Arc::new(Part::default());
     let to_sink = ToSink { sender, columns: plan.columns.clone(), schema, part: status.clone(), begun: false };
-    Ok((to_sink, Opened { name: plan.spec.name.clone(), writer, codec, receiver, part: status }))
+    Ok((to_sink, Opened { name: plan.spec.name.clone(), writer, codec, receiver, part: status, kept }))
 }
 
 impl Opened {
@@ -111,6 +125,7 @@ impl Opened {
                 Ok((epoch, deltas)) => {
                     if !std::mem::replace(&mut begun, true) {
                         self.settle(control, |writer| writer.begin())?;
+                        self.kept.take().into_iter().for_each(|(durable, writer)| durable.begins(writer));
                     }
                     let netted = match &mut self.codec {
                         Some(codec) => codec.net(&deltas, false).map(|netted| netted.delta).into_iter().collect(),

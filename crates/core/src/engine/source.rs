@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::dead_file::DeadFile;
+use super::durable::{Allowed, Kept, Logged, Rereads};
 use super::idleness::Reach;
 use super::ingest::Opened;
 use super::latency::Latency;
-use super::push::{Inbox, Pushed};
-use super::queue::{Closed, Queue};
+use super::push::Inbox;
+use super::queue::Queue;
 use super::rejected::Rejected;
-use super::source_metrics::{SourceMetrics, seconds};
+use super::source_metrics::SourceMetrics;
 use crate::delta::{Delta, Reject};
-use crate::format::{Part, Spot};
 use crate::metrics::Metrics;
 use crate::retry::Standing;
-use crate::source::{Decoded, Edge, EdgeCounts, Place, Position, SourceSpec, SplitId, Step};
-use crate::time::{Clock, Epoch, now_ms};
+use crate::source::{Edge, EdgeCounts, Place, Position, SourceSpec, SplitId, Step};
+use crate::time::{Clock, Epoch};
 
 /// A source while it runs.
 #[derive(Debug)]
@@ -32,15 +32,19 @@ pub struct Source {
     /// Of a source that clients push to.
     pub(super) inbox: Option<Inbox>,
     /// Nothing more is taken.
-    sealed: AtomicBool,
+    pub(super) sealed: AtomicBool,
     /// The next worker that is dealt rows.
-    turn: AtomicUsize,
+    pub(super) turn: AtomicUsize,
     /// Rows came since the last tick. Set at the start too: that there are none yet is an answer (a COUNT of 0).
     pub(super) dirty: AtomicBool,
     pub(super) rejected: Rejected,
-    clock: Clock,
-    latency: Arc<Latency>,
+    pub(super) clock: Clock,
+    pub(super) latency: Arc<Latency>,
     pub(super) metrics: SourceMetrics,
+    /// How its rows are kept, if they are.
+    pub(super) logged: Option<Logged>,
+    /// How they come again, if they are not and others are.
+    pub(super) rereads: Option<Rereads>,
     /// Duplicates found here among the rows of several processes.
     repeated: AtomicU64,
     /// Changes that took back what was not there, found here.
@@ -60,30 +64,34 @@ pub(super) struct Partition {
     pub(super) inputs: Mutex<Vec<(u64, String)>>,
     /// How many rows were told to be late by each of the rows that moved the watermark far, by where these stand.
     pub(super) leaps_told: Mutex<BTreeMap<String, u64>>,
-    watermark: AtomicI64,
-    ended: AtomicBool,
+    pub(super) watermark: AtomicI64,
+    pub(super) ended: AtomicBool,
     /// When rows came last, in ms of the source's clock.
-    last_rows_ms: AtomicU64,
+    pub(super) last_rows_ms: AtomicU64,
     /// Whether its reader waits for something to pass.
     pub(super) standing: Arc<Standing>,
 }
 
 #[derive(Debug)]
 pub(super) struct Reading {
-    edge: Edge,
-    /// How far the workers were told.
-    told: Epoch,
-    ended: bool,
+    pub(super) edge: Edge,
+    /// How far the workers were told, or will be when that is durable.
+    pub(super) told: Epoch,
+    pub(super) ended: bool,
     /// Nothing more is taken, though what is open stays open.
-    sealed: bool,
-    steps: Vec<Step>,
-    rejects: Vec<Reject>,
+    pub(super) sealed: bool,
+    pub(super) steps: Vec<Step>,
+    pub(super) rejects: Vec<Reject>,
     /// Where the next pushed record stands.
-    place: Place,
+    pub(super) place: Place,
     /// Behind what was taken.
     pub(super) position: Position,
     /// Up to where it knows what other processes took.
-    learned: Epoch,
+    pub(super) learned: Epoch,
+    /// What of it is in the log.
+    pub(super) kept: Kept,
+    /// Up to where its rows may be shown.
+    pub(super) allowed: Allowed,
 }
 
 /// What a source is made of.
@@ -98,6 +106,10 @@ pub(super) struct Parts<'a> {
     pub(super) inbox: Option<Inbox>,
     /// Where dead letters are written.
     pub(super) dead_file: Option<Arc<DeadFile>>,
+    /// How rows are kept, if they are.
+    pub(super) logged: Option<Logged>,
+    /// How they come again, if they are not and others are.
+    pub(super) rereads: Option<Rereads>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -106,7 +118,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Source {
     pub(super) fn new(parts: Parts<'_>) -> Source {
-        let Parts { spec, partitions, config, metrics, latency, inbox, dead_file } = parts;
+        let Parts { spec, partitions, config, metrics, latency, inbox, dead_file, logged, rereads } = parts;
         let live = spec.connector.live(&spec.options);
         let partitions = partitions.into_iter().map(|Opened { number, split, start, name }| {
             let position = start.position();
@@ -124,6 +136,8 @@ impl Source {
                 place,
                 position,
                 learned: Epoch::MIN,
+                kept: Kept::default(),
+                allowed: rereads.as_ref().map_or_else(Allowed::default, |rereads| rereads.allowed(number)),
             };
             Partition {
                 name,
@@ -159,6 +173,8 @@ impl Source {
             clock: Clock::start(),
             latency,
             metrics: SourceMetrics::new(metrics, &spec.name),
+            logged,
+            rereads,
             repeated: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
             spec,
@@ -214,41 +230,6 @@ impl Source {
         &self.queues[worker]
     }
 
-    /// Takes decoded rows of a partition; waits while the workers are behind.
-    pub(super) fn accept(&self, index: usize, decoded: Decoded) -> Result<(), Closed> {
-        let partition = &self.partitions[index];
-        partition.last_rows_ms.store(self.clock.elapsed_ms(), Ordering::Relaxed);
-        self.accept_into(index, &mut lock(&partition.state), decoded, |_| ()).map(drop)
-    }
-
-    /// Takes a client's rows, all of them, without waiting and one after another.
-    pub(super) fn accept_parts(&self, parts: Vec<Part>) -> Result<Pushed, Closed> {
-        let Some(partition) = self.partitions.first() else { return Err(Closed) };
-        let mut reading = lock(&partition.state);
-        if reading.ended || reading.sealed {
-            return Err(Closed);
-        }
-        if parts.iter().any(|part| part.batch.num_rows() > 0) {
-            partition.last_rows_ms.store(self.clock.elapsed_ms().max(1), Ordering::Relaxed);
-        }
-        let (first, before) = (reading.place.records() + 1, reading.edge.counts().duplicates);
-        let all: usize = parts.iter().map(|part| part.batch.num_rows() + part.faults.len()).sum();
-        let mut pushed = Pushed::default();
-        for part in parts {
-            let spot = Spot { at: reading.place.records() + part.records, within: 0 };
-            let Some(decoded) = reading.place.place(part, spot) else { continue };
-            let epoch = self.accept_into(0, &mut reading, decoded, |reject| pushed.refuse(reject, first))?;
-            pushed.epoch = pushed.epoch.max(epoch);
-        }
-        pushed.accepted = (all as u64).saturating_sub(pushed.rejected);
-        pushed.duplicates = reading.edge.counts().duplicates - before;
-        if pushed.duplicates > 0 {
-            // They are in the result once everything up to now is, whoever took it.
-            pushed.epoch = Some(pushed.epoch.unwrap_or(reading.edge.epoch()).max(reading.learned));
-        }
-        Ok(pushed)
-    }
-
     /// Another process took rows, of these keys, at that epoch.
     pub(super) fn learn(&self, epoch: Epoch, keys: &Delta) {
         if let Some(partition) = self.partitions.first() {
@@ -269,76 +250,20 @@ impl Source {
         self.repeated.load(Ordering::Relaxed)
     }
 
-    /// Takes rows of a partition at its edge; answers where those of them that were accepted went in.
-    fn accept_into(
-        &self,
-        index: usize,
-        reading: &mut Reading,
-        decoded: Decoded,
-        mut tell: impl FnMut(&Reject),
-    ) -> Result<Option<Epoch>, Closed> {
-        let partition = &self.partitions[index];
-        let Reading { edge, told, ended, sealed, steps, rejects, position, .. } = reading;
-        if *ended {
-            return Ok(None);
-        }
-        if *sealed {
-            return Err(Closed);
-        }
-        position.clone_from(&decoded.end);
-        edge.accept(decoded, now_ms(), steps, rejects);
-        self.count(partition, edge.counts());
-        rejects.drain(..).for_each(|reject| {
-            tell(&reject);
-            self.bury(reject);
-        });
-        let last = steps.last().map(|step| step.epoch);
-        for Step { epoch, delta } in steps.drain(..) {
-            self.latency.sent(epoch);
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.queues.len();
-            let waited = self.queues[turn].push_rows(index, epoch, delta)?;
-            if !waited.is_zero() {
-                self.metrics.backpressure.inc_by(waited.as_secs_f64());
-            }
-        }
-        self.dirty.store(true, Ordering::Release);
-        self.tell(index, edge.epoch(), told);
-        Ok(last)
-    }
-
-    /// Tells all workers how far a partition is, if that is news.
-    fn tell(&self, index: usize, epoch: Epoch, told: &mut Epoch) {
-        if epoch > *told {
-            *told = epoch;
-            self.partitions[index].watermark.store(epoch.watermark, Ordering::Relaxed);
-            self.queues.iter().for_each(|queue| queue.advance(index, epoch));
-            self.metrics.watermark.set(seconds(self.watermark()));
-        }
-    }
-
     /// What a partition brings from now on stands in an input of this name.
     pub(super) fn begins(&self, index: usize, input: &str) {
+        if let Some(logged) = &self.logged {
+            let over = || self.sealed.load(Ordering::Acquire);
+            logged.begins(self.partitions[index].number, input, over);
+        }
+        self.at_input(index, input);
+    }
+
+    pub(super) fn at_input(&self, index: usize, input: &str) {
         let partition = &self.partitions[index];
         let before = lock(&partition.state).edge.begins(input);
         if self.spec.changelog.is_some() {
             lock(&partition.inputs).push((before, input.to_owned()));
-        }
-    }
-
-    /// Ends a partition, once.
-    pub(super) fn finish(&self, index: usize) {
-        let partition = &self.partitions[index];
-        let mut reading = lock(&partition.state);
-        if !reading.ended && !reading.sealed {
-            reading.ended = true;
-            // What it came to counts for those that are idle.
-            partition.watermark.store(reading.edge.watermark(), Ordering::Relaxed);
-            self.tell_leaps(partition, &reading.edge.counts().leaps, true);
-            reading.edge.finish();
-            partition.ended.store(true, Ordering::Release);
-            partition.standing.ended();
-            self.queues.iter().for_each(|queue| queue.end(index));
-            self.metrics.watermark.set(seconds(self.watermark()));
         }
     }
 
@@ -369,17 +294,21 @@ impl Source {
         self.refuse();
         let seal = |(index, partition): (usize, &Partition)| {
             let mut reading = lock(&partition.state);
-            let Reading { edge, told, ended, sealed, .. } = &mut *reading;
-            if *ended {
+            if reading.ended {
                 return None;
             }
-            if !std::mem::replace(sealed, true) {
+            if !std::mem::replace(&mut reading.sealed, true) {
                 partition.standing.end();
-                edge.tick();
-                edge.follow(Epoch { tick, ..edge.epoch() });
-                self.tell(index, edge.epoch(), told);
+                reading.edge.tick();
+                let epoch = reading.edge.epoch();
+                reading.edge.follow(Epoch { tick, ..epoch });
+                self.tell(index, &mut reading);
+                // Without it nothing that was taken arrives.
+                while reading.told < reading.edge.epoch() && self.logged.as_ref().is_some_and(Logged::waits) {
+                    self.tell(index, &mut reading);
+                }
             }
-            Some(edge.epoch())
+            Some(reading.edge.epoch())
         };
         self.partitions.iter().enumerate().filter_map(seal).min()
     }
@@ -438,11 +367,9 @@ impl Source {
                 return;
             }
         };
-        let Reading { edge, told, ended, sealed, .. } = &mut *reading;
-        if !*ended && !*sealed {
-            step(edge);
-            let epoch = edge.epoch();
-            self.tell(index, epoch, told);
+        if !reading.ended && !reading.sealed {
+            step(&mut reading.edge);
+            self.tell(index, &mut reading);
         }
     }
 

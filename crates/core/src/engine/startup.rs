@@ -1,23 +1,50 @@
 //! What an engine that starts is at, for those who ask before it is there.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::retry::Standing;
 use crate::source::SourceError;
 
 /// See the module. Clones tell of the same start.
 #[derive(Clone, Debug, Default)]
-pub struct Startup(Arc<Mutex<String>>);
+pub struct Startup(Arc<Mutex<Doing>>);
+
+#[derive(Debug, Default)]
+struct Doing {
+    what: String,
+    /// How far it is with what it kept, from 0 to 1.
+    recovered: Option<f64>,
+}
 
 impl Startup {
     /// It does this now.
     pub fn at(&self, what: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
+        self.doing().what = what.into();
+    }
+
+    fn doing(&self) -> MutexGuard<'_, Doing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It goes on from where an earlier run ended, and is so far, from 0 to 1.
+    pub(super) fn recovers(&self, share: f64) {
+        let what = format!("goes on from what it kept, {:.0} % of which it has read", share * 100.0);
+        *self.doing() = Doing { what, recovered: Some(share) };
+    }
+
+    /// That is done.
+    pub(super) fn recovered(&self) {
+        *self.doing() = Doing::default();
+    }
+
+    /// How far it is with going on from where an earlier run ended, from 0 to 1; `None` if it does something else.
+    pub fn recovering(&self) -> Option<f64> {
+        self.doing().recovered
     }
 
     /// What it does, as `waits for process 1 (localhost:2102)`; empty if it has not said.
     pub fn read(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.doing().what.clone()
     }
 
     /// Does something with a source, again as long as it fails for a reason that passes, and says so meanwhile.

@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use highwater_log::{Lsn, Refused};
 use timely::scheduling::SyncActivator;
 use tokio::sync::{oneshot, watch};
 
+use super::durable::{Again, Changes};
 use super::error::EngineError;
 use crate::delta::Delta;
 use crate::plan::TableSpec;
@@ -20,9 +22,16 @@ use crate::table::{Change, request_schema};
 use crate::time::Epoch;
 use crate::view::{View, Views};
 
-/// The run has ended: the table does not change any more.
+/// Why a table was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended;
+pub enum Unchanged {
+    /// The run has ended: it does not change any more.
+    Ended,
+    /// Too much waits to be written to the data directory.
+    Full,
+    /// The disk of the data directory is full.
+    DiskFull,
+}
 
 /// A reference table of a running dataflow.
 #[derive(Debug)]
@@ -37,10 +46,16 @@ pub struct Table {
     pub(super) waiting: AtomicBool,
     /// The table ends as soon as the streams do.
     draining: AtomicBool,
+    /// How its changes are kept, if they are.
+    pub(super) kept: Option<Changes>,
 }
 
 #[derive(Default)]
 struct Requests {
+    /// What runs before have changed.
+    again: Vec<(Epoch, Delta)>,
+    /// What they have not come to: it is not to take effect in the midst of what is done again.
+    made: Vec<(Lsn, Delta)>,
     waiting: VecDeque<Request>,
     closed: bool,
     worker: Option<SyncActivator>,
@@ -54,6 +69,8 @@ impl std::fmt::Debug for Requests {
 
 /// One change on its way, and who waits for its epoch.
 pub(super) struct Request {
+    /// Its frame, if it is kept.
+    pub(super) frame: Option<Lsn>,
     pub(super) rows: Delta,
     pub(super) answer: oneshot::Sender<Epoch>,
 }
@@ -65,9 +82,10 @@ impl Table {
         view: Arc<View>,
         views: Arc<Views>,
         process: usize,
-        linger: bool,
+        (linger, kept): (bool, Option<Changes>),
     ) -> Result<Table, EngineError> {
         let table = Table {
+            kept,
             wire: request_schema(&spec.view.schema),
             view,
             views,
@@ -77,6 +95,15 @@ impl Table {
             draining: AtomicBool::new(!linger),
             spec,
         };
+        let again = table.kept.as_ref().map(|kept| kept.again(&table.wire)).transpose()?.flatten();
+        if let Some(Again { taken, made }) = again {
+            let mut requests = table.lock();
+            requests.again = taken;
+            requests.made = made;
+            drop(requests);
+            // What its files hold came with the first of them.
+            return Ok(table);
+        }
         if let Some(files) = table.spec.initial.as_ref().filter(|_| process == 0) {
             let schema = &table.spec.view.schema;
             let read = read_all(files)?;
@@ -85,7 +112,8 @@ impl Table {
                 return Err(bad_start(files, format!("a row has no {field}, which is part of the primary key")));
             }
             // Nobody waits for the answer.
-            drop(table.change(&Change::Upsert(rows)));
+            let changed = table.change(&Change::Upsert(rows)).map(drop);
+            changed.map_err(|why| bad_start(files, format!("they cannot be kept ({why:?})")))?;
         }
         Ok(table)
     }
@@ -107,14 +135,22 @@ impl Table {
 
     /// Makes a change; when it takes effect is told as soon as it is known. Columns are those of the table. The rows must have
     /// their keys, which the caller checks ([`Table::null_in_key`]).
-    pub fn change(&self, change: &Change) -> Result<oneshot::Receiver<Epoch>, Ended> {
+    ///
+    /// # Errors
+    /// Says why nothing was changed.
+    pub fn change(&self, change: &Change) -> Result<oneshot::Receiver<Epoch>, Unchanged> {
         let rows = change.request(&self.wire, self.process);
         let (answer, answered) = oneshot::channel();
         let mut requests = self.lock();
         if requests.closed {
-            return Err(Ended);
+            return Err(Unchanged::Ended);
         }
-        requests.waiting.push_back(Request { rows, answer });
+        let frame = self.kept.as_ref().map(|kept| kept.make(&rows)).transpose().map_err(|refused| match refused {
+            Refused::Full { .. } => Unchanged::Full,
+            Refused::DiskFull => Unchanged::DiskFull,
+            _ => Unchanged::Ended,
+        })?;
+        requests.waiting.push_back(Request { frame, rows, answer });
         requests.wake();
         Ok(answered)
     }
@@ -138,6 +174,32 @@ impl Table {
     /// The requests that wait.
     pub(super) fn take(&self) -> VecDeque<Request> {
         std::mem::take(&mut self.lock().waiting)
+    }
+
+    /// Those that could not be taken yet, the first first.
+    pub(super) fn give_back(&self, rest: VecDeque<Request>) {
+        let mut requests = self.lock();
+        rest.into_iter().rev().for_each(|request| requests.waiting.push_front(request));
+    }
+
+    /// What was kept is done again: what has not taken effect by then does now.
+    pub(super) fn goes_on(&self) {
+        let mut requests = self.lock();
+        for (frame, rows) in std::mem::take(&mut requests.made) {
+            let (answer, _) = oneshot::channel();
+            requests.waiting.push_back(Request { frame: Some(frame), rows, answer });
+        }
+        requests.wake();
+    }
+
+    /// Whether requests wait.
+    pub(super) fn waits(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    /// What runs before have changed, where that took effect; once.
+    pub(super) fn again(&self) -> Vec<(Epoch, Delta)> {
+        std::mem::take(&mut self.lock().again)
     }
 
     /// Who is to be woken when a request comes.

@@ -6,25 +6,31 @@
 //! is never held back by the one that does not change.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use highwater_log::Lsn;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::{Scope, Stream};
 use timely::scheduling::Activator;
+use tokio::sync::oneshot;
 
-use super::table::Table;
+use super::table::{Request, Table};
 use crate::delta::Delta;
 use crate::operator::{Tide, emitting};
 use crate::time::{Epoch, now_ms};
 
 /// The name of an operator that follows a stream and takes none of its rows.
 pub(super) const TIDE: &str = "Tide";
+
+/// How soon it is looked again whether changes are durable.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// How far the streams are, together.
 pub(super) fn tide<'s>(scope: Scope<'s, Epoch>, streams: &[Stream<'s, Epoch, Delta>]) -> Tide<'s> {
@@ -79,11 +85,22 @@ pub(super) fn requests<'s>(tide: Tide<'s>, table: &Arc<Table>, inlet: Inlet) -> 
         let mut open = inlet.first;
         let mut begun = false;
         let mut last: Option<Epoch> = None;
+        // Changes that were sent and are not durable: what shows them is held back.
+        let mut held: VecDeque<(Lsn, Epoch, oneshot::Sender<Epoch>)> = VecDeque::new();
         move |emitter, streams| {
             if !open {
                 return;
             }
             let lingers = !table.draining();
+            for (epoch, rows) in table.again() {
+                emitter.send(0, epoch, rows);
+                last = last.max(Some(epoch));
+            }
+            let durable = |lsn| table.kept.as_ref().is_none_or(|kept| kept.is_durable(lsn));
+            while let Some((_, epoch, answer)) = held.pop_front_if(|(lsn, ..)| durable(*lsn)) {
+                // Whoever asked may be gone.
+                let _ = answer.send(epoch);
+            }
             // What the table holds at the start comes before everything.
             if std::mem::replace(&mut begun, true) {
                 match streams {
@@ -92,12 +109,26 @@ pub(super) fn requests<'s>(tide: Tide<'s>, table: &Arc<Table>, inlet: Inlet) -> 
                     None => {}
                 }
             }
-            for request in table.take() {
+            let mut requests = table.take();
+            while let Some(Request { frame, rows, answer }) = requests.pop_front() {
                 let Some(epoch) = emitter.at(0) else { unreachable!("it is open") };
-                emitter.send(0, epoch, request.rows);
-                last = Some(epoch);
-                // Whoever asked may be gone.
-                let _ = request.answer.send(epoch);
+                match table.kept.as_ref().zip(frame).map(|(kept, frame)| kept.take(frame, epoch)) {
+                    Some(Err(_)) => {
+                        // There is no room for it now.
+                        requests.push_front(Request { frame, rows, answer });
+                        table.give_back(requests);
+                        break;
+                    }
+                    Some(Ok(lsn)) => held.push_back((lsn, epoch, answer)),
+                    None => drop(answer.send(epoch)),
+                }
+                emitter.send(0, epoch, rows);
+                last = last.max(Some(epoch));
+            }
+            if !held.is_empty() || table.kept.is_some() && table.waits() {
+                activator.activate_after(LOOK);
+                table.waiting.store(true, Ordering::Release);
+                return;
             }
             match streams {
                 Some(epoch) => {

@@ -9,6 +9,7 @@ use super::config::Config;
 use super::control::Control;
 use super::dead_file::DeadFile;
 use super::dead_letters::DeadLetters;
+use super::durable::Durable;
 use super::error::EngineError;
 use super::sink::Sink;
 use super::sink_writer::{self, SinkThread, ToSink};
@@ -41,6 +42,8 @@ pub(super) struct Around<'a> {
     pub(super) dead_file: Option<&'a Arc<DeadFile>>,
     /// Whether views are computed.
     pub(super) computed: bool,
+    /// Where it is kept that sinks have begun.
+    pub(super) durable: Option<&'a Arc<Durable>>,
 }
 
 /// What waits for a unit while it fills, on all workers of this process together.
@@ -95,7 +98,7 @@ impl Unit {
         around: Around<'_>,
         feeds: &dyn Fn(&str) -> Vec<String>,
     ) -> Result<Unit, EngineError> {
-        let Around { config, control, metrics, dead_file, computed } = around;
+        let Around { config, control, metrics, dead_file, computed, durable } = around;
         let stores = dataflow.views.iter().filter(|_| config.views).map(|spec| view(&dataflow, spec, config));
         let views = stores.collect::<Result<_, _>>()?;
         let mut unit = Unit {
@@ -117,7 +120,7 @@ impl Unit {
             changed: Condvar::new(),
             dataflow,
         };
-        unit.open_sinks(config, feeds)?;
+        unit.open_sinks(config, durable, feeds)?;
         if !computed {
             // What only views need is not computed.
             unit.dataflow.views.clear();
@@ -126,7 +129,12 @@ impl Unit {
     }
 
     /// Opens what this process writes of all sinks.
-    fn open_sinks(&mut self, config: &Config, feeds: &dyn Fn(&str) -> Vec<String>) -> Result<(), EngineError> {
+    fn open_sinks(
+        &mut self,
+        config: &Config,
+        durable: Option<&Arc<Durable>>,
+        feeds: &dyn Fn(&str) -> Vec<String>,
+    ) -> Result<(), EngineError> {
         let (mut all, mut threads) = (Vec::new(), Vec::new());
         for plan in &self.dataflow.sinks {
             let per_worker = plan.spec.connector.per_worker(&plan.spec);
@@ -138,7 +146,7 @@ impl Unit {
                     ways.push(None);
                     continue;
                 }
-                let (way, opened) = sink_writer::open(plan, index, of)?;
+                let (way, opened) = sink_writer::open(plan, index, of, durable)?;
                 ways.push(Some(way));
                 parts.push(opened.part());
                 threads.push(opened.start(&self.control, config.process)?);

@@ -26,8 +26,13 @@ struct Piece {
 
 #[derive(Clone)]
 enum What {
-    Text { text: Bytes, records: Arc<dyn Records> },
+    Text {
+        text: Bytes,
+        records: Arc<dyn Records>,
+    },
     Rows(RecordBatch),
+    /// Some of them, by their numbers, ascending.
+    Kept(Arc<[(u64, String)]>),
 }
 
 /// A place between two records of a text.
@@ -50,6 +55,14 @@ impl Came {
         Came(vec![Piece { first: 0, what: What::Rows(rows.clone()) }])
     }
 
+    /// Some records, each with its number, ascending.
+    pub fn kept(records: Vec<(u64, String)>) -> Came {
+        match records.is_empty() {
+            true => Came::default(),
+            false => Came(vec![Piece { first: 0, what: What::Kept(records.into()) }]),
+        }
+    }
+
     /// Adds those of a part that follows, whose first record has this number.
     pub fn append(&mut self, first: u64, part: Came) {
         self.0.extend(part.0.into_iter().map(|piece| Piece { first: first + piece.first, ..piece }));
@@ -60,6 +73,7 @@ impl Came {
         let rows = |piece: &Piece| match &piece.what {
             What::Text { .. } => 0,
             What::Rows(rows) => memory(rows),
+            What::Kept(records) => records.iter().map(|(_, record)| record.capacity()).sum(),
         };
         self.0.iter().map(rows).sum()
     }
@@ -96,6 +110,10 @@ impl Finder<'_> {
             What::Rows(rows) => {
                 let row = usize::try_from(number).ok().filter(|row| *row < rows.num_rows())?;
                 return Some(Reject::clip(&row_as_json(rows.schema_ref(), rows.columns(), row)));
+            }
+            What::Kept(records) => {
+                let at = records.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+                return Some(records[at].1.clone());
             }
         };
         if piece != self.piece || number < self.mark.number {

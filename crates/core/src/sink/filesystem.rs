@@ -124,6 +124,16 @@ impl SinkConnector for Filesystem {
         Ok(Box::new(writer))
     }
 
+    fn again(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError> {
+        let mut path = PathBuf::from(path(spec)?);
+        if self.per_worker(spec) {
+            path.push(part_name(part, 0, format_of(spec)?));
+        }
+        // A file that is gone is begun anew, as is one that nobody could read yet.
+        let there = path.is_file() && in_rows(spec)? && !self.in_parts(spec)?;
+        if there { self.open_at(spec, part, parts, Mark::default()) } else { self.open(spec, part, parts) }
+    }
+
     fn open_at(&self, spec: &SinkSpec, part: usize, parts: usize, mark: Mark) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
         let mut path = PathBuf::from(path(spec)?);

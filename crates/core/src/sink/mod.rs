@@ -111,6 +111,12 @@ pub trait SinkConnector: Send + Sync + Debug {
     /// earlier run left stays as it is.
     fn open(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError>;
 
+    /// Opens a writer that is handed again, from the first epoch on, what an earlier one of the same run wrote. What stands there is
+    /// compared and passed over as far as it goes, where the format lets it; else it is written anew.
+    fn again(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError> {
+        self.open(spec, part, parts)
+    }
+
     /// Opens a writer where an earlier one of the same part was, as its [`Writer::mark`] said. It is handed what comes behind the
     /// mark again: what is there of it already is compared, and passed over.
     fn open_at(&self, spec: &SinkSpec, part: usize, parts: usize, mark: Mark) -> Result<Box<dyn Writer>, SinkError> {

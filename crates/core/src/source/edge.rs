@@ -170,6 +170,11 @@ impl Edge {
         self.watermark
     }
 
+    /// Rows of the partition seen so far.
+    pub fn rows(&self) -> u64 {
+        self.ordinal
+    }
+
     /// What was counted so far.
     pub fn counts(&self) -> &EdgeCounts {
         &self.counts

@@ -118,6 +118,15 @@ impl Connector for Filesystem {
         Replay::Seek
     }
 
+    fn was(&self, spec: &SourceSpec, split: &SplitId) -> Result<Option<String>, SourceError> {
+        let path = path(spec)?;
+        let files = match self.in_turn(spec) {
+            true => found(spec, path).map_err(|error| failed(spec, error))?.files,
+            false => vec![splits::file(path, split)],
+        };
+        splits::was(&files).map(Some).map_err(|error| failed(spec, error))
+    }
+
     fn splits(&self, spec: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
         self.check(spec)?;
         let watched = interval(&spec.options)?.is_some();

@@ -6,7 +6,7 @@ use super::headers::METADATA;
 use super::position::only_once;
 use super::{Connector, Intake, MetadataColumn, Reader, Replay, RowLimits, SourceError, SourceSpec, SplitId, Start};
 use crate::format;
-use crate::options::{OptionSpec, Options};
+use crate::options::{OptionError, OptionSpec, Options};
 
 /// The connector `http`, by one of its names.
 #[derive(Debug)]
@@ -24,12 +24,59 @@ const OPTIONS: &[OptionSpec] = &[
         help: "a column: a row whose value there was taken within the horizon counts as a duplicate and is not taken again",
     },
     OptionSpec { name: "dedup.horizon", help: "how long a key is known, in event time (default 1 hour)" },
+    OptionSpec {
+        name: "ack",
+        help: "what answers to clients wait for: received, durable (on disk; the default with --data-dir), visible (in all views)",
+    },
     format::TEXT_OPTIONS[0],
     format::TEXT_OPTIONS[1],
     format::TEXT_OPTIONS[2],
     format::TEXT_OPTIONS[3],
     format::TEXT_OPTIONS[4],
 ];
+
+/// What a client that pushes rows may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// They are in the queue, and may be lost.
+    Received,
+    /// They are on disk.
+    Durable,
+    /// Every view shows them.
+    Visible,
+}
+
+impl Acknowledged {
+    const ALL: [Acknowledged; 3] = [Acknowledged::Received, Acknowledged::Durable, Acknowledged::Visible];
+
+    /// Its name on every surface.
+    pub fn name(self) -> &'static str {
+        match self {
+            Acknowledged::Received => "received",
+            Acknowledged::Durable => "durable",
+            Acknowledged::Visible => "visible",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Acknowledged> {
+        Acknowledged::ALL.into_iter().find(|ack| ack.name() == name)
+    }
+
+    /// What the option `ack` says.
+    ///
+    /// # Errors
+    /// It is another word.
+    pub fn of(options: &Options) -> Result<Option<Acknowledged>, OptionError> {
+        let Some(value) = options.get("ack") else { return Ok(None) };
+        let invalid = || OptionError::Invalid {
+            name: "ack".to_owned(),
+            value: value.to_owned(),
+            reason: "write received, durable or visible".to_owned(),
+        };
+        Acknowledged::named(value).map(Some).ok_or_else(invalid)
+    }
+}
 
 /// How many rows and bytes may wait.
 pub(super) fn room(spec: &SourceSpec) -> Result<(usize, usize), SourceError> {
@@ -73,6 +120,7 @@ impl Connector for Http {
             });
         }
         room(spec)?;
+        Acknowledged::of(&spec.options)?;
         Intake::new(spec, RowLimits::default()).map(drop)
     }
 

@@ -63,6 +63,7 @@ pub use arrival::Arrivals;
 pub use beside::Beside;
 pub use changelog::{Changelog, Current, Timed, Unknown};
 pub use edge::{Edge, Step};
+pub use http::Acknowledged;
 pub use intake::{Intake, Undecoded, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
 pub use leaps::{Leap, Leaps};
@@ -192,6 +193,11 @@ pub trait Connector: Send + Sync + Debug {
         None
     }
 
+    /// What tells the input of a split from another of its name, where it may be another: how long it is, when it was changed.
+    fn was(&self, _spec: &SourceSpec, _split: &SplitId) -> Result<Option<String>, SourceError> {
+        Ok(None)
+    }
+
     /// Its splits as they are now, in the order of their names; asked again whenever there may be more.
     fn splits(&self, _spec: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
         Ok(vec![SplitId::new(self.name())])
@@ -282,6 +288,24 @@ pub struct SourceSpec {
 }
 
 impl SourceSpec {
+    /// The same source, of which all declared columns are decoded: for readers whose rows are kept, whoever may read them later. What
+    /// is computed is not computed of these.
+    pub fn declared(&self) -> SourceSpec {
+        let all = self.physical.fields().len();
+        let place = |column: usize| match self.decode.get(column) {
+            Some(&physical) => physical,
+            None => all + column - self.decode.len(),
+        };
+        SourceSpec {
+            decode: (0..all).collect(),
+            output: self.output.iter().map(|&column| place(column)).collect(),
+            time: self.time.map(|time| TimeSpec { column: place(time.column), ..time }),
+            dedup: self.dedup.map(|dedup| DedupSpec { column: place(dedup.column), ..dedup }),
+            changelog: self.changelog.clone().map(|changelog| Changelog { op: place(changelog.op), ..changelog }),
+            ..self.clone()
+        }
+    }
+
     /// Whether the event time of the rows is the time of their arrival.
     pub fn by_arrival(&self) -> bool {
         self.arrival.is_some() && self.time.is_some_and(|time| time.column == self.decode.len() + self.computed.len())

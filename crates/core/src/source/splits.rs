@@ -1,6 +1,8 @@
 //! The files of a `filesystem` source as splits: each is known by its path below the source's.
 
-use std::io;
+use std::hash::BuildHasher;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::by_number::by_number;
@@ -71,6 +73,23 @@ impl Found {
 /// What the path of a source leads to.
 pub(super) fn found(spec: &SourceSpec, path: &str) -> io::Result<Found> {
     files(path, &|name| spec.physical.fields().iter().any(|field| field.name() == name))
+}
+
+/// How much of a file is looked at to tell it from another.
+const HEAD_BYTES: u64 = 4096;
+
+/// What tells files from others of their names: how long they are, when they were changed, how they begin.
+pub(super) fn was(files: &[PathBuf]) -> io::Result<String> {
+    let one = |file: &PathBuf| {
+        let file = std::fs::File::open(file)?;
+        let about = file.metadata()?;
+        let mut head = Vec::new();
+        file.take(HEAD_BYTES).read_to_end(&mut head)?;
+        let head = foldhash::quality::FixedState::with_seed(0).hash_one(&head);
+        let changed = (about.mtime(), about.mtime_nsec());
+        Ok(format!("{} bytes changed at {}.{:09} that begin with {head:016x}", about.len(), changed.0, changed.1))
+    };
+    Ok(files.iter().map(one).collect::<io::Result<Vec<_>>>()?.join(", "))
 }
 
 /// The files of a source as splits.

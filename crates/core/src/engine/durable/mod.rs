@@ -1,0 +1,238 @@
+//! The log of a data directory while an engine runs: what sources bring and how they move is appended, and moves are told to the
+//! workers when all up to them is durable.
+//!
+//! Invariants: a partition's frames are in its own order, under its own lock. No worker hears of a move before the frame of it, and so
+//! all rows before it, are durable: what anybody sees is behind the frontier, so it is never taken back (rule D2). After a
+//! failure of the log nothing moves and the engine ends (D10).
+
+mod again;
+mod open;
+mod recovery;
+mod source;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use highwater_log::{Error, Log, Lsn, Refused};
+
+pub(super) use self::again::{Allowed, Rereads};
+pub(super) use self::recovery::Around;
+pub(super) use self::source::{Kept, Logged};
+pub(super) use self::table::{Again, Changes};
+use super::control::Control;
+use super::error::EngineError;
+use super::frames::{self, Begun};
+use super::ingest::spawn;
+use super::queue::Closed;
+use super::source::Source;
+use crate::source::{Position, Replay, SplitId, Start};
+use crate::time::Epoch;
+
+/// How soon a frame that had no room is tried again.
+const RETRY: Duration = Duration::from_millis(2);
+
+/// What a partition does when a frame is durable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moved {
+    /// The frame.
+    pub(super) lsn: Lsn,
+    /// The source, and the partition among those of the process.
+    pub(super) source: usize,
+    pub(super) index: usize,
+    /// Where it goes; `None`: it ends.
+    pub(super) to: Option<Epoch>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    moves: Vec<Moved>,
+    closed: bool,
+}
+
+/// See the module.
+pub(super) struct Durable {
+    folder: String,
+    log: Log,
+    waiting: Mutex<Waiting>,
+    came: Condvar,
+    control: Arc<Control>,
+    /// By how much the count of ticks is ahead of the clock's, so that it is beyond all of before.
+    lead: AtomicU64,
+    known: Mutex<Known>,
+}
+
+/// What runs before have left.
+#[derive(Debug, Default)]
+struct Known {
+    /// The writers of sinks that have begun.
+    begun: BTreeSet<Begun>,
+    /// Of each partition, by the numbers of its source and its own, the split that it reads, and what that was.
+    splits: BTreeMap<(u32, u32), (SplitId, Option<String>)>,
+    /// Up to which row they may have been shown, if they are read again.
+    ahead: BTreeMap<(u32, u32), u64>,
+    /// Where it is read on.
+    ends: BTreeMap<(u32, u32), Position>,
+    /// Changes of reference tables by their frames, each with the number of its table and where it takes effect.
+    requests: BTreeMap<u64, (u32, Option<Epoch>)>,
+}
+
+impl std::fmt::Debug for Durable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Durable").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Durable {
+    /// The identity of the log, which stays over restarts.
+    pub(super) fn lineage(&self) -> u128 {
+        self.log.opened().lineage
+    }
+
+    /// By how much ticks are ahead of the clock.
+    pub(super) fn lead(&self) -> u64 {
+        self.lead.load(Ordering::Relaxed)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wrong(&self, what: impl std::fmt::Display, remedy: &str) -> EngineError {
+        EngineError::DataDir { folder: self.folder.clone(), what: what.to_string(), remedy: remedy.to_owned() }
+    }
+
+    fn broken(&self, error: &Error) -> EngineError {
+        self.wrong(error, error.remedy())
+    }
+
+    /// Takes a frame at once, or says why not. A log that has failed ends the engine.
+    fn append(&self, kind: u8, parts: &[&[u8]]) -> Result<Lsn, Refused> {
+        let appended = self.log.append(kind, parts);
+        if let Err(refused) = &appended {
+            self.refused(refused);
+        }
+        appended
+    }
+
+    fn refused(&self, refused: &Refused) {
+        match refused {
+            Refused::Full { .. } | Refused::DiskFull | Refused::Closed => {}
+            Refused::Failed(cause) => self.control.fail(self.broken(cause)),
+            refused => self.control.fail(self.wrong(refused, "send fewer rows at a time")),
+        }
+    }
+
+    /// Takes a frame, waiting while there is no room for it; gives up once `over` or the engine ends.
+    pub(super) fn append_waiting(&self, kind: u8, parts: &[&[u8]], over: impl Fn() -> bool) -> Result<Lsn, Closed> {
+        loop {
+            match self.append(kind, parts) {
+                Ok(lsn) => return Ok(lsn),
+                Err(Refused::Full { .. } | Refused::DiskFull) if !over() && !self.control.stopping() => {
+                    std::thread::sleep(RETRY);
+                }
+                Err(_) => return Err(Closed),
+            }
+        }
+    }
+
+    /// Whether there is room for so many bytes.
+    pub(super) fn has_room(&self, bytes: usize) -> Result<(), Refused> {
+        // More than half of what may wait never fits beside others: it waits for its turn piece by piece.
+        let room = self.log.has_room(bytes.min(open::WAITING_BYTES / 2));
+        if let Err(refused) = &room {
+            self.refused(refused);
+        }
+        room
+    }
+
+    /// Whether a writer of a sink has begun in this run or one before.
+    pub(super) fn has_begun(&self, writer: &Begun) -> bool {
+        self.known().begun.contains(writer)
+    }
+
+    /// A writer of a sink has begun.
+    pub(super) fn begins(&self, writer: Begun) {
+        let frame = writer.bytes();
+        let new = self.known().begun.insert(writer);
+        if new {
+            // What is not taken now is begun again by the next run.
+            let _ = self.append_waiting(frames::BEGUN, &[&frame], || false);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The splits that a source had, with their numbers.
+    pub(super) fn splits(&self, source: usize) -> Vec<(usize, SplitId)> {
+        let known = self.known();
+        let ours = known.splits.iter().filter(|((of, _), _)| *of == source as u32);
+        ours.map(|((_, number), (split, _))| (*number as usize, split.clone())).collect()
+    }
+
+    /// Where a partition is read on behind what is kept of it, if it can be read again.
+    pub(super) fn read_on(&self, (source, number): (usize, usize), replay: Replay) -> Start {
+        let end = self.known().ends.get(&(source as u32, number as u32)).cloned();
+        end.filter(|_| replay == Replay::Seek).map_or(Start::Beginning, Start::At)
+    }
+
+    /// A partition does that when its frame is durable.
+    pub(super) fn when_durable(&self, moved: Moved) {
+        self.waiting().moves.push(moved);
+        self.came.notify_one();
+    }
+
+    /// Waits until a frame is durable. Fails if it never will be.
+    pub(super) async fn durable(&self, lsn: Lsn) -> Result<(), EngineError> {
+        self.log.when_durable(lsn).await.map_err(|error| self.broken(&error))
+    }
+
+    /// Starts the thread that tells of moves.
+    pub(super) fn start(self: &Arc<Self>, sources: &[Arc<Source>], process: usize) -> Result<(), EngineError> {
+        let (durable, sources) = (self.clone(), sources.to_vec());
+        spawn("durable".to_owned(), move || {
+            durable.control.guard("durable", process, || durable.release(&sources));
+        })
+        .map(drop)
+    }
+
+    fn release(&self, sources: &[Arc<Source>]) {
+        let mut moves: Vec<Moved> = Vec::new();
+        loop {
+            let mut waiting = self.waiting();
+            while waiting.moves.is_empty() && moves.is_empty() && !waiting.closed {
+                waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+            moves.append(&mut waiting.moves);
+            drop(waiting);
+            let Some(first) = moves.iter().map(|moved| moved.lsn).min() else { return };
+            if let Err(error) = self.log.wait_durable(first) {
+                return self.control.fail(self.broken(&error));
+            }
+            let durable = self.log.durable();
+            moves.retain(|moved| {
+                let ready = moved.lsn < durable;
+                if ready {
+                    sources[moved.source].moved(moved.index, moved.to);
+                }
+                !ready
+            });
+        }
+    }
+
+    /// The engine stops: nobody is told of moves any more once those that wait are durable.
+    pub(super) fn stop(&self) {
+        self.waiting().closed = true;
+        self.came.notify_all();
+    }
+
+    /// Ends the log in order.
+    pub(super) fn close(&self) -> Result<(), EngineError> {
+        self.stop();
+        self.log.close().map_err(|error| self.broken(&error))
+    }
+}

@@ -1,0 +1,142 @@
+//! What a data directory holds is done again when an engine starts: the same edges take the same rows and make the same moves, and the
+//! same operators do with them what they did. It is over once every view is as far as anybody can have seen it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use highwater_log::Lsn;
+
+use super::super::error::EngineError;
+use super::super::frames::{Frame, Unreadable};
+use super::super::ingest::ticks;
+use super::super::source::Source;
+use super::super::startup::Startup;
+use super::Durable;
+use super::source::Unlike;
+use crate::plan::{Dataflow, Op, below};
+use crate::time::{Clock, Epoch};
+use crate::view::Views;
+
+/// How often it is told how far it is, in frames.
+const TOLD_EVERY: u64 = 256;
+
+/// How often it is looked whether the views are there.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What is there to do it with.
+pub(in super::super) struct Around<'a> {
+    pub(in super::super) dataflow: &'a Dataflow,
+    pub(in super::super) sources: &'a [Arc<Source>],
+    pub(in super::super) views: &'a Views,
+    pub(in super::super) startup: &'a Startup,
+    /// How long a tick is, in ms.
+    pub(in super::super) tick_ms: u64,
+}
+
+impl Durable {
+    /// Does again what the directory holds. Blocks until the views show it.
+    pub(in super::super) fn recover(&self, around: &Around<'_>) -> Result<(), EngineError> {
+        let opened = self.log.opened();
+        if opened.end == Lsn(0) {
+            return Ok(());
+        }
+        let (clock, all) = (Clock::start(), opened.end.0 - opened.first.0);
+        around.startup.recovers(0.0);
+        let rows = self.feed(opened.first, opened.end, around)?;
+        while !around.sources.iter().all(|source| source.caught_up()) {
+            if self.control.stopping() {
+                return Err(self.unlike(opened.end, Unlike::Closed));
+            }
+            std::thread::sleep(LOOK);
+        }
+        let told: Vec<Option<(Epoch, u64)>> = around.sources.iter().map(|source| source.reached()).collect();
+        let greatest = told.iter().flatten().map(|(_, tick)| *tick).max().unwrap_or(0);
+        self.lead.store((greatest + 1).saturating_sub(ticks(around.tick_ms, 0)), Ordering::Relaxed);
+        self.shown(around, &told)?;
+        around.startup.recovered();
+        let seconds = clock.elapsed_seconds();
+        tracing::info!("went on from '{}': {rows} rows of {all} frames again in {seconds:.1} s", self.folder);
+        Ok(())
+    }
+
+    /// Hands all frames to the sources; how many rows that were.
+    fn feed(&self, first: Lsn, end: Lsn, around: &Around<'_>) -> Result<u64, EngineError> {
+        let mut reader = self.log.reader(first).map_err(|error| self.broken(&error))?;
+        let (all, mut rows) = ((end.0 - first.0) as f64, 0);
+        let mut leases: Vec<super::super::frames::Move> = Vec::new();
+        while reader.next_lsn() < end {
+            let Some(frame) = reader.read().map_err(|error| self.broken(&error))? else { break };
+            let lsn = frame.lsn;
+            if (lsn.0 - first.0).is_multiple_of(TOLD_EVERY) {
+                around.startup.recovers((lsn.0 - first.0) as f64 / all);
+            }
+            let source = |number: u32| {
+                let found = around.sources.get(number as usize);
+                found.ok_or_else(|| Unlike::from(Unreadable(format!("there is no source {number}"))))
+            };
+            let done = match Frame::read(frame.kind, frame.bytes) {
+                Err(error) => Err(error.into()),
+                Ok(Frame::Rows(taken)) => source(taken.source).and_then(|source| {
+                    rows += u64::from(taken.rows);
+                    if !source.waits_for_room(|| self.control.stopping()) {
+                        return Err(Unlike::Closed);
+                    }
+                    source.take_again(&taken)
+                }),
+                Ok(Frame::Move(to)) => source(to.source).and_then(|source| source.move_again(&to)),
+                Ok(Frame::Lease(to)) => {
+                    leases.retain(|lease| (lease.source, lease.partition) != (to.source, to.partition));
+                    leases.push(to);
+                    Ok(())
+                }
+                Ok(Frame::End(of)) => source(of.source).and_then(|source| source.end_again(of.partition)),
+                Ok(Frame::Input(input)) => {
+                    source(input.source).and_then(|source| source.begins_again(input.partition, &input.name))
+                }
+                // Tables have taken their changes already.
+                Ok(Frame::Request(_) | Frame::Taken(_) | Frame::Ahead(_)) => Ok(()),
+                Ok(Frame::Start(_) | Frame::Source(_) | Frame::Split(_) | Frame::Begun(_)) => Ok(()),
+                Ok(Frame::Other(kind)) => Err(Unreadable(format!("kind {kind} is not known")).into()),
+            };
+            done.map_err(|unlike| self.unlike(lsn, unlike))?;
+        }
+        for lease in leases {
+            let Some(source) = around.sources.get(lease.source as usize) else { continue };
+            source.lease_again(&lease).map_err(|unlike| self.unlike(end, unlike))?;
+        }
+        Ok(rows)
+    }
+
+    fn unlike(&self, lsn: Lsn, unlike: Unlike) -> EngineError {
+        let version = "open it with the version that wrote it, or name another directory";
+        match unlike {
+            Unlike::Unreadable(error) => self.wrong(format!("frame {lsn} cannot be read: {error}"), version),
+            Unlike::Differs(how) => {
+                self.wrong(format!("at frame {lsn} this program does not do what was done before: {how}"), version)
+            }
+            Unlike::Closed => {
+                let ended = || self.wrong("the engine ended while it went on from there", "start it again");
+                self.control.failure().unwrap_or_else(ended)
+            }
+        }
+    }
+
+    /// Waits until every view is as far as what was fed lets it be.
+    fn shown(&self, around: &Around<'_>, told: &[Option<(Epoch, u64)>]) -> Result<(), EngineError> {
+        for view in around.views.all().iter() {
+            let inputs = below(around.dataflow, view.spec().node).into_iter().filter_map(|node| {
+                let Op::Source { source } = around.dataflow.nodes[node].op else { return None };
+                told.get(source).copied().flatten()
+            });
+            let Some(goal) = inputs.map(|(least, _)| least).min() else { continue };
+            while view.as_of() < goal {
+                if self.control.stopping() {
+                    return Err(self.unlike(Lsn(0), Unlike::Closed));
+                }
+                std::thread::sleep(LOOK);
+            }
+        }
+        Ok(())
+    }
+}

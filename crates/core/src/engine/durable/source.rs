@@ -1,0 +1,329 @@
+//! A source whose rows are kept: what is appended when its partitions take rows and move, and the same done again from frames.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use highwater_log::{Lsn, Refused};
+
+use super::super::frames::{self, Beside, Move, Rows, RowsParts, Unreadable, read_reject, write_reject};
+use super::super::queue::Closed;
+use super::super::source::{Partition, Reading, Source, lock};
+use super::open::WAITING_BYTES;
+use super::{Durable, Moved};
+use crate::delta::{Reject, memory};
+use crate::format::Came;
+use crate::source::{Decoded, Edge, Place, Position, SourceSpec, Step};
+use crate::time::{Epoch, now_ms};
+
+/// How far a partition that moves on with the clock may go before that is written again.
+const LEASE_MS: i64 = 1000;
+
+/// Dead letters of one batch are kept as they came up to so many bytes; of the others their columns are.
+const LETTERS_BYTES: usize = 4 << 20;
+
+/// How the rows of a source are kept.
+#[derive(Debug)]
+pub(in super::super) struct Logged {
+    durable: Arc<Durable>,
+    /// The source's number.
+    number: usize,
+    /// The kept columns that the plan reads, if not all.
+    read: Option<Vec<usize>>,
+    /// Its partitions move on with the clock.
+    by_clock: bool,
+}
+
+/// What a partition has in the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in super::super) struct Kept {
+    /// Its last frame.
+    pub(in super::super) lsn: Option<Lsn>,
+    /// Rows came since it was written where it is.
+    rows: bool,
+    /// It may move without rows to before that.
+    lease: Option<Epoch>,
+}
+
+impl Logged {
+    pub(in super::super) fn new(durable: &Arc<Durable>, number: usize, spec: &SourceSpec) -> Logged {
+        let all = spec.decode.len() == spec.physical.fields().len();
+        let read = (!all).then(|| spec.decode.clone());
+        let by_clock = spec.by_arrival() || spec.time.is_some_and(|time| time.idle_by_clock);
+        Logged { durable: durable.clone(), number, read, by_clock }
+    }
+
+    /// What a partition brings from now on stands in an input of this name.
+    pub(in super::super) fn begins(&self, number: usize, input: &str, over: impl Fn() -> bool) {
+        let (source, partition) = (self.number as u32, number as u32);
+        let frame = frames::Input { source, partition, name: input.to_owned() }.bytes();
+        // What is not taken is said again with the rows that are not either.
+        let _ = self.durable.append_waiting(frames::INPUT, &[&frame], over);
+    }
+
+    /// Waits a moment for room in the log; false if the engine ends.
+    pub(in super::super) fn waits(&self) -> bool {
+        std::thread::sleep(super::RETRY);
+        !self.durable.control.stopping()
+    }
+
+    /// Whether there is room for so many bytes of columns.
+    pub(in super::super) fn has_room(&self, bytes: usize) -> Result<(), Refused> {
+        self.durable.has_room(bytes)
+    }
+
+    /// Rows that are too many for one frame, as two.
+    pub(in super::super) fn halves(&self, decoded: Decoded) -> Result<Decoded, Box<[Decoded; 2]>> {
+        let rows = decoded.batch.num_rows();
+        if rows < 2 || memory(&decoded.batch) <= WAITING_BYTES / 4 {
+            return Ok(decoded);
+        }
+        let half = rows / 2;
+        let Decoded { batch, rejects, first, numbers, end, came } = decoded;
+        let numbers = numbers.unwrap_or_else(|| (first..first + rows as u64).collect());
+        let part = |from: usize, rows: usize, rejects| Decoded {
+            batch: batch.slice(from, rows),
+            rejects,
+            first,
+            numbers: Some(numbers[from..from + rows].to_vec()),
+            end: end.clone(),
+            came: came.clone(),
+        };
+        Err(Box::new([part(0, half, rejects), part(half, rows - half, Vec::new())]))
+    }
+
+    /// The columns that the plan reads.
+    fn read(&self, decoded: Decoded) -> Decoded {
+        let Some(columns) = &self.read else { return decoded };
+        match decoded.batch.project(columns) {
+            Ok(batch) => Decoded { batch, ..decoded },
+            Err(error) => unreachable!("the kept columns are all: {error}"),
+        }
+    }
+
+    /// Hands rows to the edge, and appends them with what became of them. Waits while there is no room, until `over`.
+    pub(in super::super) fn take(
+        &self,
+        number: usize,
+        (edge, kept): (&mut Edge, &mut Kept),
+        decoded: Decoded,
+        (steps, rejects): (&mut Vec<Step>, &mut Vec<Reject>),
+        over: impl Fn() -> bool,
+    ) -> Result<(), Closed> {
+        let columns = frames::encode(&decoded.batch).map_err(|error| {
+            self.durable.control.fail(self.durable.wrong(error, "run it without --data-dir"));
+            Closed
+        })?;
+        let (now, epoch, first) = (now_ms(), edge.epoch(), decoded.first);
+        let mut beside = Beside {
+            end: decoded.end.to_string(),
+            rejects: decoded.rejects.iter().map(write_reject).collect(),
+            letters: Vec::new(),
+        };
+        let numbers = decoded.numbers.clone();
+        let rows = decoded.batch.num_rows() as u32;
+        let (before, undecoded) = (rejects.len(), decoded.rejects.len());
+        edge.accept(self.read(decoded), now, steps, rejects);
+        beside.letters = letters(&rejects[before + undecoded..], first);
+        let mut head = Rows::head((self.number as u32, number as u32), now, epoch, first, rows);
+        head.accepted = edge.counts().accepted();
+        let frame = RowsParts::new(head, &beside, numbers.as_deref(), columns);
+        kept.lsn = Some(self.durable.append_waiting(frames::ROWS, &frame.parts(), over)?);
+        kept.rows = true;
+        Ok(())
+    }
+
+    /// Writes down that a partition moves, and tells the workers when that is durable. Whether there was room for it.
+    pub(in super::super) fn moves(&self, (index, number): (usize, usize), edge: &Edge, kept: &mut Kept) -> bool {
+        let epoch = edge.epoch();
+        let leased = !kept.rows && kept.lease.is_some_and(|lease| epoch < lease);
+        if !leased {
+            let lease = (!kept.rows && self.by_clock).then(|| Epoch::at(epoch.watermark.saturating_add(LEASE_MS)));
+            let (kind, to) = lease.map_or((frames::MOVE, epoch), |lease| (frames::LEASE, lease));
+            let frame = self.frame(number, edge, to);
+            let Ok(lsn) = self.durable.append(kind, &[&frame.bytes()]) else { return false };
+            *kept = Kept { lsn: Some(lsn), rows: false, lease: lease.or(kept.lease) };
+        }
+        self.then((index, kept.lsn), Some(epoch));
+        true
+    }
+
+    fn frame(&self, number: usize, edge: &Edge, epoch: Epoch) -> Move {
+        let accepted = edge.counts().accepted();
+        Move { source: self.number as u32, partition: number as u32, epoch, accepted }
+    }
+
+    fn then(&self, (index, lsn): (usize, Option<Lsn>), to: Option<Epoch>) {
+        self.durable.when_durable(Moved { lsn: lsn.unwrap_or_default(), source: self.number, index, to });
+    }
+
+    /// The same as [`Logged::moves`] of an end; waits for room.
+    pub(in super::super) fn ends(&self, (index, number): (usize, usize), edge: &Edge, kept: &mut Kept) {
+        let frame = self.frame(number, edge, Epoch::END);
+        if let Ok(lsn) = self.durable.append_waiting(frames::END, &[&frame.bytes()], || false) {
+            kept.lsn = Some(lsn);
+            self.then((index, kept.lsn), None);
+        }
+    }
+}
+
+/// Rejects of the edge as they came, by the numbers of their records counted from the first.
+fn letters(rejects: &[Reject], first: u64) -> Vec<(u64, String)> {
+    let mut bytes = 0;
+    let letter = |reject: &Reject| {
+        // The record's number is what the position ends with.
+        let number = reject.position.rsplit(':').next()?.parse::<u64>().ok()?;
+        bytes += reject.content.len();
+        (bytes <= LETTERS_BYTES).then(|| (number.saturating_sub(first), reject.content.clone()))
+    };
+    rejects.iter().filter_map(letter).collect()
+}
+
+/// Why a frame cannot be done again.
+pub(super) enum Unlike {
+    /// It is no frame of this source.
+    Unreadable(Unreadable),
+    /// The edge does not do what it did.
+    Differs(String),
+    /// The engine ends.
+    Closed,
+}
+
+impl From<Unreadable> for Unlike {
+    fn from(error: Unreadable) -> Unlike {
+        Unlike::Unreadable(error)
+    }
+}
+
+impl Source {
+    fn of_number(&self, number: u32) -> Result<(usize, &Partition), Unlike> {
+        let mut all = self.partitions.iter().enumerate();
+        let found = all.find(|(_, partition)| partition.number == number as usize);
+        found.ok_or_else(|| Unreadable(format!("source '{}' has no partition {number}", self.name())).into())
+    }
+
+    /// Takes rows again that a frame holds.
+    pub(super) fn take_again(&self, rows: &Rows<'_>) -> Result<(), Unlike> {
+        let (index, partition) = self.of_number(rows.partition)?;
+        let mut reading = lock(&partition.state);
+        let Reading { edge, steps, rejects, place, position, kept, .. } = &mut *reading;
+        edge.follow(rows.epoch);
+        let beside = rows.beside()?;
+        position.clone_from(&beside.end.parse().map_err(Unreadable)?);
+        *place = Place::at(self.name(), &partition.name, position);
+        let undecoded = beside.rejects.into_iter().map(|reject| read_reject(self.name(), reject));
+        let decoded = Decoded {
+            batch: rows.batch(&self.spec.physical)?,
+            rejects: undecoded.collect::<Result<_, _>>()?,
+            first: rows.first,
+            numbers: rows.numbers(),
+            end: Position::default(),
+            came: Came::kept(beside.letters),
+        };
+        let unkept = || Unreadable(format!("the rows of source '{}' are not kept", self.name()));
+        let decoded = self.logged.as_ref().ok_or_else(unkept)?.read(decoded);
+        edge.accept(decoded, rows.now_ms, steps, rejects);
+        kept.rows = true;
+        self.count(partition, edge.counts());
+        rejects.drain(..).for_each(|reject| self.bury(reject));
+        self.same(edge, rows.epoch, rows.accepted)?;
+        for Step { epoch, delta } in steps.drain(..) {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.queues.len();
+            self.queues[turn].push_rows(index, epoch, delta).map_err(|Closed| Unlike::Closed)?;
+        }
+        Ok(())
+    }
+
+    fn same(&self, edge: &Edge, epoch: Epoch, accepted: u64) -> Result<(), Unlike> {
+        let now = (edge.epoch(), edge.counts().accepted());
+        if now == (epoch, accepted) {
+            return Ok(());
+        }
+        Err(Unlike::Differs(format!(
+            "source '{}' had accepted {accepted} rows at {epoch}, done again it has {} at {}",
+            self.name(),
+            now.1,
+            now.0
+        )))
+    }
+
+    /// Moves again as a frame says, or as far as one allowed.
+    pub(super) fn move_again(&self, to: &Move) -> Result<(), Unlike> {
+        let (index, partition) = self.of_number(to.partition)?;
+        let mut reading = lock(&partition.state);
+        let Reading { edge, told, kept, .. } = &mut *reading;
+        edge.follow(to.epoch);
+        self.same(edge, edge.epoch().max(to.epoch), to.accepted)?;
+        kept.rows = false;
+        if edge.epoch() > *told {
+            *told = edge.epoch();
+            partition.reaches(told.watermark);
+            self.moved(index, Some(*told));
+        }
+        Ok(())
+    }
+
+    /// Goes as far as a partition was allowed to go without rows.
+    pub(super) fn lease_again(&self, lease: &Move) -> Result<(), Unlike> {
+        let (_, partition) = self.of_number(lease.partition)?;
+        let accepted = lock(&partition.state).edge.counts().accepted();
+        self.move_again(&Move { accepted, ..*lease })
+    }
+
+    /// An input begins again.
+    pub(super) fn begins_again(&self, number: u32, input: &str) -> Result<(), Unlike> {
+        let (index, _) = self.of_number(number)?;
+        self.at_input(index, input);
+        Ok(())
+    }
+
+    /// Ends a partition again.
+    pub(super) fn end_again(&self, number: u32) -> Result<(), Unlike> {
+        let (index, partition) = self.of_number(number)?;
+        let mut reading = lock(&partition.state);
+        reading.ended = true;
+        partition.reaches(reading.edge.watermark());
+        reading.edge.finish();
+        partition.ended.store(true, Ordering::Release);
+        partition.standing.ended();
+        self.moved(index, None);
+        Ok(())
+    }
+
+    /// A partition is there: its workers are told.
+    pub(in super::super) fn moved(&self, index: usize, to: Option<Epoch>) {
+        match to {
+            Some(epoch) => self.queues.iter().for_each(|queue| queue.advance(index, epoch)),
+            None => self.queues.iter().for_each(|queue| queue.end(index)),
+        }
+    }
+
+    /// How far the partitions that have not ended were told to be: the least, and the greatest tick.
+    pub(super) fn reached(&self) -> Option<(Epoch, u64)> {
+        let told = self.partitions.iter().filter_map(|partition| {
+            let reading = lock(&partition.state);
+            (!reading.ended).then_some(reading.told)
+        });
+        let told: Vec<Epoch> = told.collect();
+        Some((*told.iter().min()?, told.iter().map(|told| told.tick).max()?))
+    }
+
+    /// Waits until there is room for more in the queues; false if the engine ends.
+    pub(super) fn waits_for_room(&self, stopping: impl Fn() -> bool) -> bool {
+        let room = self.inbox.as_ref().map_or((usize::MAX, usize::MAX), |inbox| (inbox.rows, inbox.bytes));
+        loop {
+            let (rows, bytes) = self.waiting();
+            if rows < room.0 && bytes < room.1 {
+                return true;
+            }
+            if stopping() {
+                return false;
+            }
+            self.wake();
+            std::thread::sleep(super::RETRY);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;

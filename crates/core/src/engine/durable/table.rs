@@ -1,0 +1,90 @@
+//! The changes of a reference table in the log: a change when it is made, then where it takes effect.
+//!
+//! Invariant: a change is shown and answered only when both frames are durable; done again, all take effect where they did.
+
+use std::sync::Arc;
+
+use highwater_log::{Lsn, Refused};
+
+use arrow_schema::SchemaRef;
+
+use super::super::error::EngineError;
+use super::super::frames::{self, Frame, Request, Taken};
+use super::Durable;
+use crate::delta::Delta;
+use crate::time::Epoch;
+
+/// How the changes of a table are kept.
+#[derive(Debug)]
+pub(in super::super) struct Changes {
+    durable: Arc<Durable>,
+    /// The table's number.
+    number: u32,
+}
+
+/// What runs before have changed.
+#[derive(Debug, Default)]
+pub(in super::super) struct Again {
+    /// What took effect, in that order.
+    pub(in super::super) taken: Vec<(Epoch, Delta)>,
+    /// What was made and has not taken effect, with its frame.
+    pub(in super::super) made: Vec<(Lsn, Delta)>,
+}
+
+impl Changes {
+    pub(in super::super) fn new(durable: &Arc<Durable>, number: usize) -> Changes {
+        Changes { durable: durable.clone(), number: number as u32 }
+    }
+
+    /// What runs before have changed; `None` if none has begun with the table.
+    pub(in super::super) fn again(&self, wire: &SchemaRef) -> Result<Option<Again>, EngineError> {
+        let known = self.durable.known();
+        let ours = known.requests.iter().filter(|(_, (table, _))| *table == self.number);
+        let ours: Vec<(u64, Option<Epoch>)> = ours.map(|(lsn, (_, epoch))| (*lsn, *epoch)).collect();
+        drop(known);
+        if ours.is_empty() {
+            return Ok(None);
+        }
+        let mut again = Again::default();
+        for (lsn, epoch) in ours {
+            let mut reader = self.durable.log.reader(Lsn(lsn)).map_err(|error| self.durable.broken(&error))?;
+            let frame = reader.read().map_err(|error| self.durable.broken(&error))?;
+            let unreadable = |why: String| {
+                let what = format!("frame {lsn} cannot be read: {why}");
+                self.durable.wrong(what, "open it with the version that wrote it, or name another directory")
+            };
+            let rows = match frame.map(|frame| Frame::read(frame.kind, frame.bytes)) {
+                Some(Ok(Frame::Request(request))) => {
+                    request.batch(wire).map_err(|error| unreadable(error.to_string()))?
+                }
+                _ => return Err(unreadable("it is no change of a table".to_owned())),
+            };
+            match epoch {
+                Some(epoch) => again.taken.push((epoch, Delta::insert(rows))),
+                None => again.made.push((Lsn(lsn), Delta::insert(rows))),
+            }
+        }
+        Ok(Some(again))
+    }
+
+    /// Keeps a change; the frame that it has.
+    pub(in super::super) fn make(&self, rows: &Delta) -> Result<Lsn, Refused> {
+        let columns = frames::encode(rows.batch()).map_err(|error| {
+            self.durable.control.fail(self.durable.wrong(error, "run it without --data-dir"));
+            Refused::Closed
+        })?;
+        let head = Request::head(self.number, &columns);
+        self.durable.append(frames::REQUEST, &[&head, &columns.ipc_message, &columns.arrow_data])
+    }
+
+    /// Keeps where a change takes effect.
+    pub(in super::super) fn take(&self, request: Lsn, epoch: Epoch) -> Result<Lsn, Refused> {
+        let taken = Taken { table: self.number, request: request.0, epoch };
+        self.durable.append(frames::TAKEN, &[&taken.bytes()])
+    }
+
+    /// Whether a frame is durable.
+    pub(in super::super) fn is_durable(&self, lsn: Lsn) -> bool {
+        lsn < self.durable.log.durable()
+    }
+}

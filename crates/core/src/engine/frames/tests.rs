@@ -1,0 +1,109 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, Decimal128Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray,
+};
+use arrow_schema::{DataType, Field, Schema};
+
+use super::columns::REASONS;
+use super::*;
+use crate::delta::Reject;
+
+fn batch() -> RecordBatch {
+    let lists = [Some(vec![Some(1), None]), None, Some(vec![])];
+    let list = ListArray::from_iter_primitive::<arrow_array::types::Int64Type, _, _>(lists);
+    RecordBatch::try_from_iter([
+        ("id", Arc::new(StringArray::from(vec![Some("a"), None, Some("ü")])) as ArrayRef),
+        ("n", Arc::new(Int64Array::from(vec![Some(1), None, Some(i64::MIN)])) as ArrayRef),
+        ("at", Arc::new(TimestampMillisecondArray::from(vec![-1, 0, i64::MAX])) as ArrayRef),
+        ("d", Arc::new(Decimal128Array::from(vec![Some(1), None, Some(-5)])) as ArrayRef),
+        ("list", Arc::new(list) as ArrayRef),
+    ])
+    .unwrap()
+}
+
+fn joined(parts: &RowsParts) -> Vec<u8> {
+    parts.parts().concat()
+}
+
+#[test]
+fn rows_are_read_as_written() {
+    let beside = Beside {
+        end: "{\"records\":7}".to_owned(),
+        rejects: vec![["s:1", "malformed", "no", "{"].map(str::to_owned)],
+        letters: vec![(2, "a \"late\" row".to_owned())],
+    };
+    for batch in [batch(), batch().slice(1, 2), batch().slice(3, 0)] {
+        let epoch = Epoch { watermark: -5, tick: 9 };
+        let rows = batch.num_rows() as u32;
+        let mut head = Rows::head((3, 1 << 20), 1_700_000_000_123, epoch, 40, rows);
+        head.accepted = 11;
+        for numbers in [None, Some(vec![41_u64, 43, u64::MAX])] {
+            let parts = RowsParts::new(head, &beside, numbers.as_deref(), encode(&batch).unwrap());
+            let bytes = joined(&parts);
+            let Frame::Rows(read) = Frame::read(ROWS, &bytes).unwrap() else { panic!("no rows") };
+            let fields = (read.source, read.partition, read.now_ms, read.epoch, read.accepted, read.first, read.rows);
+            assert_eq!(fields, (3, 1 << 20, 1_700_000_000_123, epoch, 11, 40, rows));
+            assert_eq!((read.beside().unwrap(), read.numbers()), (beside.clone(), numbers));
+            assert_eq!(read.batch(&batch.schema()).unwrap(), batch);
+            // A frame that is cut is told, wherever.
+            for end in 0..bytes.len() {
+                let Ok(Frame::Rows(cut)) = Frame::read(ROWS, &bytes[..end]) else { continue };
+                // Without the padding behind the last column all is there.
+                let whole = cut.batch(&batch.schema()).map_or(true, |read| read == batch);
+                assert!(whole, "{end} of {}", bytes.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_other_frames_are_read_as_written() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("a", DataType::Utf8, true),
+        Field::new("ts", DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, None), true),
+    ]));
+    let source = Source { source: 4, name: "clicks ü".to_owned(), schema };
+    let Frame::Source(read) = Frame::read(SOURCE, &source.bytes()).unwrap() else { panic!("no source") };
+    assert_eq!(read, source);
+    let split =
+        Split { source: 4, partition: 2, split: "a/b.json".to_owned(), name: "in/a/b.json".to_owned(), was: None };
+    let Frame::Split(read) = Frame::read(SPLIT, &split.bytes()).unwrap() else { panic!("no split") };
+    assert_eq!(read, split);
+    let start = Start {
+        format: FORMAT,
+        version: "1".to_owned(),
+        at_ms: 5,
+        parts: vec![Part::new("a".to_owned(), "b".to_owned())],
+    };
+    let Frame::Start(read) = Frame::read(START, &start.bytes()).unwrap() else { panic!("no start") };
+    assert_eq!(read, start);
+    let to = Move { source: 1, partition: 2, epoch: Epoch { watermark: i64::MIN, tick: u64::MAX }, accepted: 3 };
+    for kind in [MOVE, LEASE, END] {
+        let bytes = to.bytes();
+        let frame = Frame::read(kind, &bytes).unwrap();
+        assert!(matches!(frame, Frame::Move(read) | Frame::Lease(read) | Frame::End(read) if read == to));
+        assert!(Frame::read(kind, &bytes[..31]).is_err());
+    }
+    assert!(matches!(Frame::read(200, b"x"), Ok(Frame::Other(200))));
+    for kind in [START, SOURCE, SPLIT] {
+        assert!(Frame::read(kind, b"\xff\xff").is_err());
+    }
+}
+
+#[test]
+fn rejects_are_read_as_written() {
+    let reject = |reason| Reject {
+        source: "s".to_owned(),
+        position: "s:5".to_owned(),
+        reason,
+        detail: "d".to_owned(),
+        content: "c".to_owned(),
+    };
+    for reason in REASONS {
+        assert_eq!(read_reject("s", write_reject(&reject(reason))).unwrap(), reject(reason));
+    }
+    assert!(read_reject("s", write_reject(&reject("bored"))).is_err());
+}

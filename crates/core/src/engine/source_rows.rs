@@ -1,0 +1,156 @@
+//! What a source takes, and what it tells the workers of it: rows at the edges of its partitions, moves, ends.
+
+use std::sync::atomic::Ordering;
+
+use super::push::Pushed;
+use super::queue::Closed;
+use super::source::{Partition, Reading, Source, lock};
+use super::source_metrics::seconds;
+use crate::delta::Reject;
+use crate::format::{Part, Spot};
+use crate::source::{Decoded, Step};
+use crate::time::{Epoch, now_ms};
+
+impl Source {
+    /// Takes decoded rows of a partition; waits while the workers are behind.
+    pub(super) fn accept(&self, index: usize, decoded: Decoded) -> Result<(), Closed> {
+        let partition = &self.partitions[index];
+        partition.last_rows_ms.store(self.clock.elapsed_ms(), Ordering::Relaxed);
+        self.accept_into(index, &mut lock(&partition.state), decoded, &mut |_| ()).map(drop)
+    }
+
+    /// Takes a client's rows, all of them, without waiting and one after another.
+    pub(super) fn accept_parts(&self, parts: Vec<Part>) -> Result<Pushed, Closed> {
+        let Some(partition) = self.partitions.first() else { return Err(Closed) };
+        let mut reading = lock(&partition.state);
+        if reading.ended || reading.sealed {
+            return Err(Closed);
+        }
+        if parts.iter().any(|part| part.batch.num_rows() > 0) {
+            partition.last_rows_ms.store(self.clock.elapsed_ms().max(1), Ordering::Relaxed);
+        }
+        let (first, before) = (reading.place.records() + 1, reading.edge.counts().duplicates);
+        let all: usize = parts.iter().map(|part| part.batch.num_rows() + part.faults.len()).sum();
+        let mut pushed = Pushed::default();
+        for part in parts {
+            let spot = Spot { at: reading.place.records() + part.records, within: 0 };
+            let Some(decoded) = reading.place.place(part, spot) else { continue };
+            let epoch = self.accept_into(0, &mut reading, decoded, &mut |reject| pushed.refuse(reject, first))?;
+            pushed.epoch = pushed.epoch.max(epoch);
+        }
+        pushed.accepted = (all as u64).saturating_sub(pushed.rejected);
+        pushed.duplicates = reading.edge.counts().duplicates - before;
+        if pushed.duplicates > 0 {
+            // They are in the result once everything up to now is, whoever took it.
+            pushed.epoch = Some(pushed.epoch.unwrap_or(reading.edge.epoch()).max(reading.learned));
+        }
+        pushed.frame = reading.kept.lsn;
+        Ok(pushed)
+    }
+
+    /// Takes rows of a partition at its edge; answers where those of them that were accepted went in.
+    fn accept_into(
+        &self,
+        index: usize,
+        reading: &mut Reading,
+        decoded: Decoded,
+        tell: &mut dyn FnMut(&Reject),
+    ) -> Result<Option<Epoch>, Closed> {
+        let partition = &self.partitions[index];
+        if reading.ended {
+            return Ok(None);
+        }
+        if reading.sealed {
+            return Err(Closed);
+        }
+        let halves = match &self.logged {
+            None => Ok(decoded),
+            Some(logged) => logged.halves(decoded),
+        };
+        let decoded = match halves {
+            Ok(decoded) => decoded,
+            Err(halves) => {
+                let [first, second] = *halves;
+                let first = self.accept_into(index, reading, first, tell)?;
+                return Ok(self.accept_into(index, reading, second, tell)?.or(first));
+            }
+        };
+        let Reading { edge, steps, rejects, position, kept, allowed, .. } = reading;
+        if let Some(rereads) = &self.rereads {
+            let rows = edge.rows() + decoded.batch.num_rows() as u64;
+            rereads.allow(partition.number, allowed, rows, || self.sealed.load(Ordering::Acquire))?;
+        }
+        let end = decoded.end.clone();
+        match &self.logged {
+            None => edge.accept(decoded, now_ms(), steps, rejects),
+            Some(logged) => {
+                let over = || self.sealed.load(Ordering::Acquire);
+                logged.take(partition.number, (edge, kept), decoded, (steps, rejects), over)?;
+            }
+        }
+        *position = end;
+        self.count(partition, edge.counts());
+        rejects.drain(..).for_each(|reject| {
+            tell(&reject);
+            self.bury(reject);
+        });
+        let last = steps.last().map(|step| step.epoch);
+        for Step { epoch, delta } in steps.drain(..) {
+            self.latency.sent(epoch);
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.queues.len();
+            let waited = self.queues[turn].push_rows(index, epoch, delta)?;
+            if !waited.is_zero() {
+                self.metrics.backpressure.inc_by(waited.as_secs_f64());
+            }
+        }
+        self.dirty.store(true, Ordering::Release);
+        self.tell(index, reading);
+        Ok(last)
+    }
+
+    /// Tells all workers how far a partition is, if that is news: at once, or when it is durable.
+    pub(super) fn tell(&self, index: usize, reading: &mut Reading) {
+        let Reading { edge, told, kept, .. } = reading;
+        let (epoch, partition) = (edge.epoch(), &self.partitions[index]);
+        if epoch <= *told {
+            return;
+        }
+        match &self.logged {
+            None => self.moved(index, Some(epoch)),
+            Some(logged) if logged.moves((index, partition.number), edge, kept) => {}
+            // There is no room for it now: the next tick tries again.
+            Some(_) => return self.dirty.store(true, Ordering::Release),
+        }
+        *told = epoch;
+        partition.reaches(epoch.watermark);
+        self.metrics.watermark.set(seconds(self.watermark()));
+    }
+
+    /// Ends a partition, once.
+    pub(super) fn finish(&self, index: usize) {
+        let partition = &self.partitions[index];
+        let mut reading = lock(&partition.state);
+        if !reading.ended && !reading.sealed {
+            reading.ended = true;
+            // What it came to counts for those that are idle.
+            partition.watermark.store(reading.edge.watermark(), Ordering::Relaxed);
+            self.tell_leaps(partition, &reading.edge.counts().leaps, true);
+            let Reading { edge, kept, .. } = &mut *reading;
+            match &self.logged {
+                None => self.moved(index, None),
+                Some(logged) => logged.ends((index, partition.number), edge, kept),
+            }
+            edge.finish();
+            partition.ended.store(true, Ordering::Release);
+            partition.standing.ended();
+            self.metrics.watermark.set(seconds(self.watermark()));
+        }
+    }
+}
+
+impl Partition {
+    /// Its watermark is there.
+    pub(super) fn reaches(&self, watermark: i64) {
+        self.watermark.store(watermark, Ordering::Relaxed);
+    }
+}

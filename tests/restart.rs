@@ -1,0 +1,18 @@
+//! Runs with a data directory that are killed, and go on when they are started again: real processes, SIGKILL.
+#![allow(clippy::unwrap_used)]
+
+mod client;
+#[path = "restart/files.rs"]
+mod files;
+#[path = "restart/full.rs"]
+mod full;
+#[path = "restart/process.rs"]
+mod process;
+#[path = "restart/pushed.rs"]
+mod pushed;
+#[path = "restart/refused.rs"]
+mod refused;
+#[path = "restart/sinks.rs"]
+mod sinks;
+#[path = "restart/tables.rs"]
+mod tables;
