@@ -136,12 +136,12 @@ impl<'a> Rows<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Rows<'a>, Unreadable> {
         let mut fields = Fields(bytes);
         let mut all = || {
-            let (source, partition) = (fields.u32()?, fields.u32()?);
-            let now_ms = fields.i64()?;
-            let epoch = Epoch { watermark: fields.i64()?, tick: fields.u64()? };
-            let (accepted, first) = (fields.u64()?, fields.u64()?);
-            let lengths = [fields.u32()?, fields.u32()?, fields.u32()?].map(|length| length as usize);
-            let rows = fields.u32()?;
+            let (source, partition) = (fields.word()?, fields.word()?);
+            let now_ms = fields.signed()?;
+            let epoch = Epoch { watermark: fields.signed()?, tick: fields.long()? };
+            let (accepted, first) = (fields.long()?, fields.long()?);
+            let lengths = [fields.word()?, fields.word()?, fields.word()?].map(|length| length as usize);
+            let rows = fields.word()?;
             let (beside, numbers) = (fields.take(lengths[0])?, fields.take(lengths[1].checked_mul(8)?)?);
             let (message, body) = (fields.take(lengths[2])?, fields.0);
             Some(Rows { source, partition, now_ms, epoch, accepted, first, rows, beside, numbers, message, body })
@@ -193,7 +193,7 @@ impl<'a> Request<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Request<'a>, Unreadable> {
         let mut fields = Fields(bytes);
         let mut all = || {
-            let (table, length) = (fields.u32()?, fields.u32()?);
+            let (table, length) = (fields.word()?, fields.word()?);
             Some(Request { table, message: fields.take(length as usize)?, body: fields.0 })
         };
         all().ok_or_else(|| Unreadable::of("a change of a table", "it is too short"))

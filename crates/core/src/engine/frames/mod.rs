@@ -170,7 +170,7 @@ impl Source {
     fn read(bytes: &[u8]) -> Result<Source, Unreadable> {
         let wrong = |why: &str| Unreadable::of("a source", why);
         let mut fields = Fields(bytes);
-        let (source, length) = (fields.u32(), fields.u32());
+        let (source, length) = (fields.word(), fields.word());
         let (Some(source), Some(name)) = (source, length.and_then(|length| fields.take(length as usize))) else {
             return Err(wrong("it is too short"));
         };
@@ -219,7 +219,7 @@ impl Split {
 
     fn read(bytes: &[u8]) -> Result<Split, Unreadable> {
         let mut fields = Fields(bytes);
-        let (Some(source), Some(partition)) = (fields.u32(), fields.u32()) else {
+        let (Some(source), Some(partition)) = (fields.word(), fields.word()) else {
             return Err(Unreadable::of("a split", "it is too short"));
         };
         let SplitText { split, name, was } =
@@ -251,7 +251,7 @@ impl Ahead {
 
     fn read(bytes: &[u8]) -> Result<Ahead, Unreadable> {
         let mut fields = Fields(bytes);
-        let mut all = || Some(Ahead { source: fields.u32()?, partition: fields.u32()?, rows: fields.u64()? });
+        let mut all = || Some(Ahead { source: fields.word()?, partition: fields.word()?, rows: fields.long()? });
         all().ok_or_else(|| Unreadable::of("rows that may be shown", "it is too short"))
     }
 }
@@ -275,7 +275,7 @@ impl Input {
 
     fn read(bytes: &[u8]) -> Result<Input, Unreadable> {
         let mut fields = Fields(bytes);
-        let (Some(source), Some(partition)) = (fields.u32(), fields.u32()) else {
+        let (Some(source), Some(partition)) = (fields.word(), fields.word()) else {
             return Err(Unreadable::of("an input", "it is too short"));
         };
         let name =
@@ -337,9 +337,9 @@ impl Move {
     fn read(bytes: &[u8]) -> Result<Move, Unreadable> {
         let mut fields = Fields(bytes);
         let mut all = || {
-            let (source, partition) = (fields.u32()?, fields.u32()?);
-            let epoch = Epoch { watermark: fields.i64()?, tick: fields.u64()? };
-            Some(Move { source, partition, epoch, accepted: fields.u64()? })
+            let (source, partition) = (fields.word()?, fields.word()?);
+            let epoch = Epoch { watermark: fields.signed()?, tick: fields.long()? };
+            Some(Move { source, partition, epoch, accepted: fields.long()? })
         };
         all().ok_or_else(|| Unreadable::of("a move", "it is too short"))
     }
@@ -370,8 +370,8 @@ impl Taken {
     fn read(bytes: &[u8]) -> Result<Taken, Unreadable> {
         let mut fields = Fields(bytes);
         let mut all = || {
-            let (table, request) = (fields.u32()?, fields.u64()?);
-            Some(Taken { table, request, epoch: Epoch { watermark: fields.i64()?, tick: fields.u64()? } })
+            let (table, request) = (fields.word()?, fields.long()?);
+            Some(Taken { table, request, epoch: Epoch { watermark: fields.signed()?, tick: fields.long()? } })
         };
         all().ok_or_else(|| Unreadable::of("a change that takes effect", "it is too short"))
     }
@@ -391,15 +391,15 @@ impl<'a> Fields<'a> {
         self.take(N)?.try_into().ok()
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    fn word(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    fn long(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn i64(&mut self) -> Option<i64> {
+    fn signed(&mut self) -> Option<i64> {
         self.array().map(i64::from_le_bytes)
     }
 }

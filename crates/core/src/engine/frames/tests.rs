@@ -1,3 +1,4 @@
+//! Frames are read as written, and damaged ones are told.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
