@@ -135,6 +135,12 @@ fn random(script: &str, more: &[&str], [debug, release]: [&str; 2]) {
     }
 }
 
+/// What Parquet says is an instant is one to DuckDB.
+#[test]
+fn instants_are_duckdbs() {
+    random("instants.py", &[], ["12", "200"]);
+}
+
 /// Programs that nobody wrote: the final state of each query is DuckDB's, and so is every state on the way that is looked at, with
 /// as many dead letters as rows fail there.
 #[test]

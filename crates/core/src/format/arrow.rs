@@ -12,7 +12,6 @@ use arrow_schema::{ArrowError, SchemaRef};
 
 use super::blocks::{Adapter, lost, next_batch, readable};
 use super::foreign::plain;
-use super::instants::{as_told, told};
 use super::read_at::Cursor;
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Parts, Spot};
 use crate::options::{OptionSpec, Options};
@@ -46,9 +45,8 @@ impl Format for Arrow {
     }
 
     fn encoder(&self, schema: &SchemaRef, _: &Options) -> Result<Box<dyn Encoder>, FormatError> {
-        let schema = told(schema);
-        let writer = StreamWriter::try_new(Vec::new(), &schema).map_err(cannot_write)?;
-        Ok(Box::new(ArrowEncoder { schema, writer }))
+        let writer = StreamWriter::try_new(Vec::new(), schema).map_err(cannot_write)?;
+        Ok(Box::new(ArrowEncoder { writer }))
     }
 }
 
@@ -200,14 +198,12 @@ fn begins_as_file(file: &mut Cursor) -> std::io::Result<bool> {
 }
 
 struct ArrowEncoder {
-    schema: SchemaRef,
     writer: StreamWriter<Vec<u8>>,
 }
 
 impl Encoder for ArrowEncoder {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let batch = as_told(batch, &self.schema).map_err(cannot_write)?;
-        self.writer.write(&batch).map_err(cannot_write)?;
+        self.writer.write(batch).map_err(cannot_write)?;
         out.append(self.writer.get_mut());
         Ok(())
     }

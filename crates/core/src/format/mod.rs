@@ -20,7 +20,6 @@ mod fit;
 mod fit_tests;
 mod folder;
 mod foreign;
-mod instants;
 mod intervals;
 pub mod json;
 #[cfg(test)]
@@ -62,7 +61,6 @@ pub use constant::{Constant, constant};
 pub use encoding::{ENCODINGS, Encoding};
 pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, told_by};
 pub use foreign::is_text;
-pub use instants::{as_instant, is_instant};
 pub use intervals::{Intervals, interval_texts};
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;

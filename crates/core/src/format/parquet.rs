@@ -21,7 +21,6 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::blocks::{Adapter, lost, next_batch, readable};
 use super::foreign::plain;
-use super::instants::{as_told, told};
 use super::read_at::Cursor;
 use super::uuid::{named_in, with_uuids};
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part, Parts, Spot};
@@ -68,10 +67,9 @@ impl Format for Parquet {
     }
 
     fn encoder(&self, schema: &SchemaRef, _: &Options) -> Result<Box<dyn Encoder>, FormatError> {
-        let schema = told(schema);
         // Whether it can be written is found out now.
-        writer(&schema)?;
-        Ok(Box::new(ParquetEncoder { schema, few: Vec::new(), bytes: 0, writer: None }))
+        writer(schema)?;
+        Ok(Box::new(ParquetEncoder { schema: schema.clone(), few: Vec::new(), bytes: 0, writer: None }))
     }
 }
 
@@ -294,10 +292,9 @@ impl ParquetEncoder {
 
 impl Encoder for ParquetEncoder {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let batch = as_told(batch, &self.schema).map_err(|error| cannot_write(error.into()))?;
         if self.writer.is_none() {
-            self.bytes += memory(&batch) + BATCH_BYTES * batch.num_columns();
-            self.few.push(batch);
+            self.bytes += memory(batch) + BATCH_BYTES * batch.num_columns();
+            self.few.push(batch.clone());
             if self.bytes < FEW_BYTES {
                 return Ok(());
             }
@@ -305,7 +302,7 @@ impl Encoder for ParquetEncoder {
             return Ok(());
         }
         let writer = self.begin()?;
-        writer.write(&batch).map_err(cannot_write)?;
+        writer.write(batch).map_err(cannot_write)?;
         out.append(writer.inner_mut());
         Ok(())
     }

@@ -16,7 +16,7 @@ use datafusion_expr::{
 };
 
 use super::zones::to_local;
-use crate::parse::column_type::{TIME, in_zone as session_type, instant, is_instant};
+use crate::parse::column_type::{TIME, instant, is_instant};
 use highwater_core::time::{DAY_MS, Zone};
 
 /// The type of an argument or result, as users see it.
@@ -32,7 +32,7 @@ pub(super) enum Kind {
     Bool,
     /// `Timestamp(ms)`; any timestamp or date fits.
     Time,
-    /// An instant: a TIMESTAMP_LTZ. In a session in UTC it is a time like others, and only a result.
+    /// An instant: a TIMESTAMP_LTZ.
     Instant,
     /// A time of day, a TIME: `Time32(ms)`.
     Clock,
@@ -208,18 +208,17 @@ struct Udf {
     signature: Signature,
 }
 
-impl Udf {
-    fn output(&self, form: &Form) -> DataType {
-        session_type(&form.output.data_type(), self.zone)
-    }
-}
-
 /// A function of ours in a session in this zone; others are as they are.
 pub fn in_zone(function: &Arc<ScalarUDF>, zone: Zone) -> Arc<ScalarUDF> {
     match function.inner().downcast_ref::<Udf>() {
         Some(ours) => Arc::new(ours.function.udf(zone)),
         None => Arc::clone(function),
     }
+}
+
+/// The session's zone that a function of ours knows.
+pub fn zone_of(function: &ScalarUDF) -> Option<Zone> {
+    Some(function.inner().downcast_ref::<Udf>()?.zone)
 }
 
 impl PartialEq for Udf {
@@ -255,7 +254,7 @@ impl ScalarUDFImpl for Udf {
     }
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        Ok(self.output(self.function.form(given, &[])?))
+        Ok(self.function.form(given, &[])?.output.data_type())
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
@@ -269,7 +268,7 @@ impl ScalarUDFImpl for Udf {
         if let Some(check) = form.check {
             check(&constants)?;
         }
-        Ok(Arc::new(Field::new(self.function.name, self.output(form), true)))
+        Ok(Arc::new(Field::new(self.function.name, form.output.data_type(), true)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -394,7 +393,7 @@ impl Args {
     /// A column of instants, row by row.
     pub(super) fn instants(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
         let times: TimestampMillisecondArray = (0..self.rows).map(value).collect();
-        Arc::new(times.with_data_type(session_type(&instant(), self.zone)))
+        Arc::new(times.with_data_type(instant()))
     }
 
     /// A column of times of day in ms, row by row; they go round at midnight.

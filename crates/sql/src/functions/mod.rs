@@ -58,11 +58,11 @@ pub use decimals::settled;
 #[cfg(test)]
 pub(crate) use elsewhere::ELSEWHERE;
 pub(crate) use elsewhere::elsewhere;
-pub use function::in_zone;
+pub use function::{in_zone, zone_of};
 pub(crate) use generic::mixes;
 pub use manual::{Chapter, Entry, MANUAL};
 pub use planner::planners;
-pub(crate) use recast::{recast, recasts};
+pub(crate) use recast::{recast, recasting, recasts};
 pub use rewrite::rewrite_call;
 pub(crate) use texts::length;
 pub(super) use zones::{conversion, instant_of, local_time};

@@ -49,8 +49,13 @@ fn members(from: &Fields, to: &Fields) -> Option<Vec<usize>> {
 
 /// A cast of nested values in a session in this zone.
 pub(crate) fn recast(value: Expr, to: &DataType, zone: Zone) -> Expr {
+    recasting(to, zone).call(vec![value])
+}
+
+/// The cast as a function.
+pub(crate) fn recasting(to: &DataType, zone: Zone) -> ScalarUDF {
     let signature = Signature::any(1, Volatility::Immutable);
-    ScalarUDF::new_from_impl(Recast { to: plain(to), zone, signature }).call(vec![value])
+    ScalarUDF::new_from_impl(Recast { to: plain(to), zone, signature })
 }
 
 #[derive(Debug)]

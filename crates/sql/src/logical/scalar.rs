@@ -16,6 +16,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use crate::functions::attempt::TRY;
 use crate::logical::kept::KEPT;
 use crate::logical::scope::Places;
+use crate::parse::column_type::TIME;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use crate::syntax::depth::tree;
@@ -140,6 +141,14 @@ pub(crate) fn conjunction(conditions: impl IntoIterator<Item = Scalar>) -> Optio
 /// A column of a node.
 pub(crate) fn column(schema: &Schema, index: usize) -> Scalar {
     Arc::new(Column::new(schema.field(index).name(), index))
+}
+
+/// A column of times as what UTC's clocks show, where others that it meets are instants or it is one itself.
+pub(crate) fn clock_time(schema: &Schema, index: usize) -> Scalar {
+    match *schema.field(index).data_type() == TIME {
+        true => column(schema, index),
+        false => Arc::new(CastExpr::new(column(schema, index), TIME, None)),
+    }
 }
 
 /// The index of a bare column.

@@ -2,9 +2,12 @@
 //!
 //! The planner knows an instant as a timestamp with an offset, and casts where a time that clocks show (a TIMESTAMP, a DATE, a
 //! TIME, text) meets one: as an argument, in a comparison, by CAST. These casts are put by the rules of the zone here, and
-//! nowhere else is a zone asked for. In a session in UTC an instant is a TIMESTAMP, and nothing is to be done.
+//! nowhere else is a zone asked for. Which expressions are instants their types say, in a session in UTC too, so that whatever has
+//! types of its own (Parquet, Arrow) is told.
 
-use arrow_schema::DataType;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
@@ -13,11 +16,13 @@ use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
 
+use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::functions::{conversion, instant_of, local_time, recast, recasts, tried};
+use crate::functions::{conversion, instant_of, local_time, recast, recasting, recasts, tried, zone_of};
 use crate::parse::column_type::{TIME, instant, is_instant};
 use crate::parse::token::is_word;
+use highwater_core::plan::Scalar;
 use highwater_core::time::Zone;
 
 /// The session's zone.
@@ -53,9 +58,6 @@ pub(crate) fn prepare(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 
 /// The plan, whose types are settled, with its casts by the session's zone.
 pub(crate) fn rewrite(plan: LogicalPlan, zone: Zone) -> Result<LogicalPlan> {
-    if zone.is_utc() {
-        return Ok(plan);
-    }
     let rewritten = plan.transform_up_with_subqueries(|plan| {
         let mut schema = merge_schema(&plan.inputs());
         if let LogicalPlan::TableScan(scan) = &plan {
@@ -85,7 +87,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, zone: Zone) -> Result<Transformed
             let moved = BinaryExpr { left: Box::new(local_time(*left, zone)), op, right };
             Ok(Transformed::yes(instant_of(cast(Expr::BinaryExpr(moved), TIME), zone)))
         }
-        Expr::ScalarFunction(ScalarFunction { ref func, ref args }) if reads_utc(func.name()) => {
+        Expr::ScalarFunction(ScalarFunction { ref func, ref args }) if !zone.is_utc() && reads_utc(func.name()) => {
             for arg in args {
                 if is_instant(&arg.get_type(schema)?) {
                     let name = func.name().to_uppercase();
@@ -125,6 +127,46 @@ fn put(expr: Expr, from: &DataType, to: &DataType, zone: Zone) -> Option<Expr> {
     Some(instant_of(time, zone))
 }
 
+/// The type on the way from one to the other of which instants are those of the other, and all else is as it was.
+pub(crate) fn between(from: &DataType, to: &DataType) -> DataType {
+    let field = |from: &FieldRef, to: &FieldRef| {
+        Arc::new(Field::new(from.name(), between(from.data_type(), to.data_type()), from.is_nullable()))
+    };
+    let shown = |kind: &DataType| matches!(kind, DataType::Timestamp(..) | DataType::Date32);
+    match (from, to) {
+        (from, to) if shown(from) && is_instant(to) => instant(),
+        (from, to) if is_instant(from) && shown(to) => TIME,
+        (DataType::List(from), DataType::List(to)) => DataType::List(field(from, to)),
+        (DataType::Map(from, sorted), DataType::Map(to, _)) => DataType::Map(field(from, to), *sorted),
+        (DataType::Struct(from), DataType::Struct(to)) => {
+            let named = |from: &FieldRef| to.iter().find(|to| to.name() == from.name());
+            let by_name = to.iter().all(|to| from.iter().any(|from| from.name() == to.name()));
+            let of = |(at, from): (usize, &FieldRef)| {
+                let to = if by_name { named(from) } else { to.get(at) };
+                to.map_or_else(|| Arc::clone(from), |to| field(from, to))
+            };
+            DataType::Struct(from.iter().enumerate().map(of).collect())
+        }
+        (from, _) => from.clone(),
+    }
+}
+
+/// A value as what [`between`] says, by the clocks of the zone.
+pub(crate) fn put_between(
+    value: &Scalar,
+    from: &DataType,
+    to: &DataType,
+    zone: Zone,
+    schema: &Schema,
+) -> Result<Scalar> {
+    if from == to {
+        return Ok(Arc::clone(value));
+    }
+    let function = Arc::new(recasting(to, zone));
+    let call = ScalarFunctionExpr::try_new(function, vec![Arc::clone(value)], schema, Arc::default())?;
+    Ok(Arc::new(call))
+}
+
 fn has_months(expr: &Expr) -> bool {
     match expr {
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(value)), _) => value.months != 0,
@@ -145,7 +187,7 @@ pub(crate) fn ahead(function: &datafusion_expr::ScalarUDF) -> Option<i64> {
     Some(if to_local { least } else { most.saturating_neg() })
 }
 
-/// Whether a result is an instant.
-pub(crate) fn is_zoned(data_type: &DataType) -> bool {
-    *data_type == instant()
+/// Whether a call rounds instants by clocks that are put forward and back.
+pub(crate) fn changes_clocks(call: &ScalarFunctionExpr) -> bool {
+    is_instant(call.return_type()) && zone_of(call.fun()).is_some_and(|zone| zone.fixed().is_none())
 }

@@ -61,7 +61,7 @@ pub(super) fn bound(expr: &Scalar, bounds: &[Option<i64>]) -> Option<i64> {
         _ => return None,
     };
     // A day, week or month of a zone's calendar is longer by as much as its clocks are put back.
-    let longer = if zoned::is_zoned(function.return_type()) { DAY_MS } else { 0 };
+    let longer = if zoned::changes_clocks(function) { DAY_MS } else { 0 };
     Some(bound(&args[1], bounds)?.saturating_sub(step_ms - 1 + longer))
 }
 

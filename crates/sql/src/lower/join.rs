@@ -17,7 +17,9 @@ use super::arena::Known;
 use super::bounds::{exact_interval_ms, literal};
 use super::lookup::{AsOf, LookupDraft};
 use super::{Lowering, Relation, internal};
-use crate::logical::scalar::{SUBQUERY, as_column, column, columns_of, conjunction, conjuncts, physical, substitute};
+use crate::logical::scalar::{
+    SUBQUERY, as_column, clock_time, column, columns_of, conjunction, conjuncts, physical, substitute,
+};
 use crate::parse::column_type::is_time;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
@@ -259,7 +261,8 @@ impl Lowering<'_> {
             bound = bound.zip(out.bounds[time]).map(|(a, b)| a.min(b));
         }
         let function = datafusion_functions::core::greatest();
-        let args = vec![column(&schema, l), column(&schema, r)];
+        let same = schema.field(l).data_type() == schema.field(r).data_type();
+        let args = [l, r].map(|at| if same { column(&schema, at) } else { clock_time(&schema, at) }).to_vec();
         let config = Arc::new(ConfigOptions::default());
         let later: Scalar = Arc::new(ScalarFunctionExpr::try_new(function, args, &schema, config)?);
         let node = self.arena.extend(node, None, vec![("__time".to_owned(), later)], &self.owner)?;

@@ -8,7 +8,7 @@ use datafusion_expr::Union;
 
 use super::arena::Known;
 use super::{Lowering, Relation};
-use crate::logical::scalar::{as_column, cast_to, column, conjunction};
+use crate::logical::scalar::{as_column, cast_to, clock_time, column, conjunction};
 use highwater_core::plan::{Emit, Facts, Node, NodeId, Op, Scalar, WindowColumns};
 
 /// The columns that the engine carries along, if every branch has them.
@@ -51,6 +51,13 @@ impl Lowering<'_> {
             (0..CARRIED.len()).filter(|&c| all.iter().all(|carried| carried[c].is_some())).collect();
         let shown: Vec<(usize, usize)> = common.iter().filter_map(|&c| Some((c, shown(c)?))).collect();
         let kept: Vec<usize> = common.into_iter().filter(|c| !shown.iter().any(|(shown, _)| shown == c)).collect();
+        let kinds = |c: usize| {
+            let kind = |(branch, carried): (&Relation, &[Option<usize>; 6])| {
+                Some(self.arena.schema(branch.node).field(carried[c]?).data_type().clone())
+            };
+            branches.iter().zip(&all).map(kind).collect::<Vec<_>>()
+        };
+        let alike: Vec<bool> = (0..CARRIED.len()).map(|c| kinds(c).windows(2).all(|pair| pair[0] == pair[1])).collect();
         let mut inputs = Vec::new();
         for (branch, carried) in branches.into_iter().zip(&all) {
             let schema = Arc::clone(self.arena.schema(branch.node));
@@ -62,7 +69,8 @@ impl Lowering<'_> {
             let mut columns = shown.collect::<Result<Vec<(String, Scalar)>>>()?;
             for &c in &kept {
                 if let Some(index) = carried[c] {
-                    columns.push((CARRIED[c].to_owned(), column(&schema, index)));
+                    let carried = if alike[c] { column(&schema, index) } else { clock_time(&schema, index) };
+                    columns.push((CARRIED[c].to_owned(), carried));
                 }
             }
             inputs.push(self.arena.project(branch.node, conjunction(branch.filter), columns, &self.owner)?);

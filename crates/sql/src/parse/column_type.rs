@@ -1,7 +1,7 @@
 //! SQL types to Arrow types, in column definitions (by hand, on tokens) and in casts (from the parser's types).
 //!
 //! One type a meaning: every TIMESTAMP is `Timestamp(ms)`, every TIMESTAMP_LTZ, which is an instant, the same with the offset
-//! +00:00 (or, in a session in UTC, where both show the same, a TIMESTAMP), every text `Utf8`, every TIME `Time32(ms)`.
+//! +00:00, whatever the session's zone; every text `Utf8`, every TIME `Time32(ms)`.
 
 use std::sync::Arc;
 
@@ -13,13 +13,11 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token};
 
 use super::error::{Problem, through};
 use super::token::{self, Cursor};
-use highwater_core::format::as_instant;
-use highwater_core::time::Zone;
 
 /// The one type of a time.
 pub(crate) const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 
-/// The type of an instant, where clocks do not show UTC.
+/// The type of an instant.
 pub(crate) fn instant() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some(INSTANT.into()))
 }
@@ -35,19 +33,6 @@ pub(crate) fn is_time(data_type: &DataType) -> bool {
 /// Whether a type is that of an instant.
 pub(crate) fn is_instant(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(TimeUnit::Millisecond, Some(offset)) if offset.as_ref() == INSTANT)
-}
-
-/// A declared type in a session in this zone.
-pub(crate) fn in_zone(data_type: &DataType, zone: Zone) -> DataType {
-    let field =
-        |field: &FieldRef| Arc::new(Field::new(field.name(), in_zone(field.data_type(), zone), field.is_nullable()));
-    match data_type {
-        kind if is_instant(kind) && zone.is_utc() => TIME,
-        DataType::List(item) => DataType::List(field(item)),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
-        DataType::Map(entries, sorted) => DataType::Map(field(entries), *sorted),
-        other => other.clone(),
-    }
 }
 
 /// Type names of one or two words with their types; parameters in parentheses are read and have no meaning for them.
@@ -262,17 +247,13 @@ fn fields(cursor: &mut Cursor<'_>, lengths: &mut Vec<Option<Length>>) -> Result<
     Ok(fields.into())
 }
 
-/// Types in casts and typed literals, where they differ from DataFusion's, in a session in this zone.
+/// Types in casts and typed literals, where they differ from DataFusion's.
 #[derive(Debug)]
-pub(crate) struct CastTypes(pub(crate) Zone);
+pub(crate) struct CastTypes;
 
 impl TypePlanner for CastTypes {
     fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
-        let field = |data_type: DataType| {
-            let field = Field::new("", in_zone(&data_type, self.0), true);
-            Arc::new(if is_instant(&data_type) && self.0.is_utc() { as_instant(field) } else { field })
-        };
-        Ok(cast_type(sql_type)?.map(field))
+        Ok(cast_type(sql_type)?.map(|data_type| Arc::new(Field::new("", data_type, true))))
     }
 }
 

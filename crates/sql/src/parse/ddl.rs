@@ -7,7 +7,7 @@ use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr};
 use datafusion_sql::sqlparser::parser::Parser;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use super::column_type::{self, is_instant};
+use super::column_type;
 use super::error::{Problem, suggest};
 use super::interval;
 use super::statement::{OptionPair, column_names, comment, object_name, options};
@@ -33,8 +33,6 @@ pub(crate) struct Table {
 pub(crate) struct Column {
     pub(crate) name: Name,
     pub(crate) kind: ColumnKind,
-    /// Whether it is declared as an instant, which is a time like any other in a session in UTC.
-    pub(crate) instant: bool,
     /// What of the connector's own fills it, if it is not the rows: `METADATA FROM 'name'`.
     pub(crate) metadata: Option<Name>,
 }
@@ -162,12 +160,7 @@ fn element(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), Problem> {
             Some(at) if at > 0 && at + 2 == tokens.len() => &tokens[..at],
             _ => tokens,
         };
-        table.columns.push(Column {
-            name,
-            kind: ColumnKind::Computed(tokens.to_vec()),
-            instant: false,
-            metadata: None,
-        });
+        table.columns.push(Column { name, kind: ColumnKind::Computed(tokens.to_vec()), metadata: None });
         return Ok(());
     }
     let (data_type, nullable) = column_type::parse(cursor)?;
@@ -178,8 +171,7 @@ fn element(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), Problem> {
     }
     let nullable = nullable && !cursor.eat_words(&["NOT", "NULL"]);
     comment(cursor);
-    let instant = is_instant(&data_type);
-    table.columns.push(Column { name, kind: ColumnKind::Physical(data_type, nullable), instant, metadata });
+    table.columns.push(Column { name, kind: ColumnKind::Physical(data_type, nullable), metadata });
     Ok(())
 }
 

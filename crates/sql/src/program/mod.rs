@@ -1,7 +1,6 @@
 //! A program: its statements one after the other, every error of theirs, and the plan if there is none.
 
 pub(crate) mod changelog;
-mod instants;
 pub(crate) mod reading;
 pub(crate) mod session;
 mod settings;
@@ -238,10 +237,7 @@ impl<'a> Program<'a> {
             }
             Statement::Set(Setting::Zone(zone), span) => self.zone(zone, span),
             Statement::Set(Setting::Operators(operators), span) => self.run_on(operators, span),
-            Statement::Table(mut table) => {
-                instants::in_session(&mut table, self.context.zone());
-                self.table(table)
-            }
+            Statement::Table(table) => self.table(table),
             Statement::View(view) => {
                 if !self.declare(&view.name, "view", view.if_not_exists)? {
                     return Ok(());
@@ -332,7 +328,6 @@ impl<'a> Program<'a> {
             self.broken.insert(key);
             return Err(vec![self.no_connector(&connector.value, !table.source)]);
         };
-        let instants = instants::declared(&table);
         let draft = match SourceDraft::read(table, found, &self.context, self.stamped) {
             Ok(draft) => draft,
             Err(problems) => {
@@ -349,7 +344,7 @@ impl<'a> Program<'a> {
             (self.sources[source].twin, self.sources[source + 1].twin) = (Some(source + 1), Some(source));
             self.arena.arrived.entry(source).and_modify(|arrived| arrived.twin = Some(by_arrival.node));
         }
-        self.add(&key, Some(source), &instants::marked(&fields, &instants), relation)
+        self.add(&key, Some(source), &fields, relation)
     }
 
     /// Takes a source in, as all columns of its node.
@@ -367,14 +362,14 @@ impl<'a> Program<'a> {
 
     /// A table that is changed over REST.
     fn reference(&mut self, table: Table) -> Result<(), Vec<Problem>> {
-        let (key, instants) = (table.name.key(), instants::declared(&table));
+        let key = table.name.key();
         let draft = TableDraft::read(self, table, &self.context)?;
         let (node, known) = draft.node(self.references.len());
         let mut lowering = Lowering::new(&mut self.arena, &[], "", self.max_rounds);
         let relation = lowering.source(node, known);
         let fields = draft.fields().to_vec();
         self.references.push((draft, relation.node));
-        self.add(&key, None, &instants::marked(&fields, &instants), relation)
+        self.add(&key, None, &fields, relation)
     }
 
     /// No such connector, and those that there are.

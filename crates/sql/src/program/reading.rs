@@ -13,13 +13,12 @@ use crate::lower::{Arena, Lowering, Relation, as_column};
 use crate::parse::error::Problem;
 use crate::parse::statement::{Body, View};
 use crate::parse::token::{is_word, slice};
-use crate::program::{Program, instants};
+use crate::program::Program;
 use crate::query;
 use crate::query::diagnose::{Known, NOT_OF, problems};
 use crate::query::locate::{locate, negation, said};
 use crate::syntax::names::Spellings;
 use highwater_core::counted::counted;
-use highwater_core::format::is_instant;
 use highwater_core::options::{OptionSpec, Options};
 use highwater_core::plan::{Chart, Emit, NodeId, ViewSpec};
 
@@ -41,8 +40,6 @@ pub(crate) struct Planned {
     pub(crate) relation: Relation,
     /// The columns' names as they are shown.
     pub(crate) names: Vec<String>,
-    /// Which columns are instants, though their types do not say so.
-    pub(crate) instants: Vec<bool>,
 }
 
 /// The words of a query that may be relations: behind FROM, JOIN, TABLE, a comma or a parenthesis, and no qualifier.
@@ -111,8 +108,7 @@ impl Program<'_> {
                 return Err(vec![crate::query::diagnose::twice(name, &body.tokens)]);
             }
         }
-        let instants = plan.schema().fields().iter().map(|field| is_instant(field)).collect();
-        Ok(Some(Planned { relation, names, instants }))
+        Ok(Some(Planned { relation, names }))
     }
 
     /// Tables that cannot be read, refused where they stand in FROM.
@@ -213,7 +209,8 @@ impl Program<'_> {
     /// `CREATE VIEW`: a relation to read, and a published view if it is materialized.
     pub(crate) fn view(&mut self, view: View) -> Result<(), Vec<Problem>> {
         let options = view_options(&view)?;
-        let Some(Planned { relation, mut names, instants }) = self.query(&view.query, &view.name.value)? else {
+        let planned = self.query_of(&view.query, &view.name.value, !view.columns.is_empty())?;
+        let Some(Planned { relation, mut names }) = planned else {
             self.broken.insert(view.name.key());
             return Ok(());
         };
@@ -239,7 +236,6 @@ impl Program<'_> {
         let types = self.types(&relation).map_err(|error| self.problems(error, &view.query.tokens))?;
         let fields: Vec<FieldRef> =
             names.iter().zip(types).map(|(name, data_type)| Arc::new(Field::new(name, data_type, true))).collect();
-        let known = instants::marked(&fields, &instants);
         if view.materialized {
             let (node, columns) = self.run(relation.clone(), &view.name.value, &view.query.tokens)?;
             self.check_emit(&view.query, node)?;
@@ -266,7 +262,7 @@ impl Program<'_> {
         } else if view.query.emit.is_some_and(|(emit, _)| emit == Emit::Final) && relation.pending.is_none() {
             self.check_emit(&view.query, relation.node)?;
         }
-        self.add(&view.name.key(), None, &known, relation)
+        self.add(&view.name.key(), None, &fields, relation)
     }
 }
 

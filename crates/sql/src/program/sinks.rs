@@ -9,13 +9,13 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::reading::Planned;
 use super::source_draft::{option_problem, options_of};
+use crate::logical::zoned;
 use crate::lower::{Relation, cast_to};
-use crate::parse::column_type::is_instant;
 use crate::parse::ddl::{ColumnKind, Table};
 use crate::parse::error::{Problem, suggest};
 use crate::parse::statement::{Insert, OptionPair, Sink};
 use crate::parse::token::Name;
-use crate::program::{Program, instants};
+use crate::program::Program;
 use highwater_core::counted::counted;
 use highwater_core::expression::{ByPlace, Filled};
 use highwater_core::options::{OptionSpec, Options};
@@ -69,13 +69,12 @@ impl Program<'_> {
             options: sink.options.clone(),
         };
         let connector = self.sink_connector(&sink.options, &sink.name)?;
-        let Some(Planned { relation, names, instants }) = self.query(&sink.query, &sink.name.value)? else {
+        let Some(Planned { relation, names }) = self.query(&sink.query, &sink.name.value)? else {
             return Ok(());
         };
         let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
         let fields: Vec<FieldRef> =
             names.into_iter().zip(types).map(|(name, t)| Arc::new(Field::new(name, t, true))).collect();
-        let fields = instants::marked(&fields, &instants);
         let relation = foldered(relation, &table, &fields)?;
         let input = self.run(relation, &sink.name.value, &sink.query.tokens)?;
         self.check_emit(&sink.query, input.0)?;
@@ -118,13 +117,11 @@ impl Program<'_> {
         }
         let connector = self.sink_connector(&table.options, name)?;
         let planned = self.query_of(&insert.query, &name.value, !table.columns.is_empty())?;
-        let Some(Planned { relation, names, instants: found }) = planned else { return Ok(()) };
+        let Some(Planned { relation, names }) = planned else { return Ok(()) };
         let types = self.types(&relation).map_err(|error| vec![Problem::at(Span::empty(), error.strip_backtrace())])?;
         let declared = declared(&table, &names, &types)?;
         let relation = self.fitted(relation, &insert, &declared, &names, &types)?;
         let fields: Vec<FieldRef> = declared.iter().map(loose).collect();
-        let fields =
-            instants::marked(&fields, &if table.columns.is_empty() { found } else { instants::written(&table) });
         let relation = foldered(relation, &table, &fields)?;
         let input = self.run(relation, &name.value, &insert.query.tokens)?;
         self.check_emit(&insert.query, input.0)?;
@@ -204,7 +201,7 @@ impl Program<'_> {
             };
             sources[to] = Some(at);
         }
-        let schema = self.schema_of(&relation);
+        let (schema, zone) = (self.schema_of(&relation), self.context.zone());
         let mut columns = Vec::new();
         for (field, source) in fields.iter().zip(&sources) {
             let internal = |error: datafusion_common::DataFusionError| vec![Problem::at(span, error.strip_backtrace())];
@@ -234,9 +231,11 @@ impl Program<'_> {
                 }
                 Some(at) if is_null(&relation.columns[at]) => null(field).map_err(internal)?,
                 Some(at) => {
-                    let value = Arc::clone(&relation.columns[at]);
                     let wanted = loose(field);
-                    let value = match ByPlace::of(&value, &types[at], wanted.data_type()) {
+                    let of = zoned::between(&types[at], wanted.data_type());
+                    let value = zoned::put_between(&relation.columns[at], &types[at], &of, zone, &schema);
+                    let value = value.map_err(internal)?;
+                    let value = match ByPlace::of(&value, &of, wanted.data_type()) {
                         Some(placed) => Arc::new(placed) as Scalar,
                         None => cast_to(value, wanted.data_type(), &schema).map_err(internal)?,
                     };
@@ -401,7 +400,7 @@ fn fits(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (from, to) if from == to => true,
         (from, to) if from.is_numeric() && to.is_numeric() => true,
-        (from, to) if temporal(from) && temporal(to) => is_instant(from) == is_instant(to),
+        (from, to) if temporal(from) && temporal(to) => true,
         (DataType::Struct(from), DataType::Struct(to)) => {
             from.len() == to.len() && from.iter().zip(to).all(|(from, to)| fits(from.data_type(), to.data_type()))
         }

@@ -9,7 +9,7 @@ use datafusion_common::{DFSchema, Result};
 
 use super::changelog::{self, Changes, Refused};
 use crate::lower::{Known, columns_of, physical, substitute};
-use crate::parse::column_type::{in_zone, instant, is_time};
+use crate::parse::column_type::{instant, is_time};
 use crate::parse::ddl::{ColumnKind, Table};
 use crate::parse::error::{Problem, suggest};
 use crate::parse::metadata::known_metadata;
@@ -205,7 +205,7 @@ impl SourceDraft {
         let changes = changelog::read(&table, &mut options, &names, &mut physical_fields).map_err(refused)?;
         // A row that is taken back is the one that came, whenever either did.
         let stamped = stamped && changes.is_none();
-        let arrival_type = in_zone(&instant(), context.zone());
+        let arrival_type = instant();
         let kind = |at: usize| match columns[at] {
             Origin::Physical(i) => physical_fields[i].data_type(),
             Origin::Computed(i) => computed[i].0.data_type(),

@@ -76,7 +76,7 @@ impl Context {
         }
         let udfs = [
             crate::syntax::as_of::udf(),
-            crate::syntax::arrival::udf(Zone::utc()),
+            crate::syntax::arrival::udf(),
             crate::functions::attempt::TRY.udf(),
             crate::functions::exact::EXACT.udf(),
             crate::syntax::row_in::udf(),
@@ -93,7 +93,7 @@ impl Context {
             }
         }
         let expr_planners = expr_planners(Zone::utc());
-        let types = Arc::new(CastTypes(Zone::utc()));
+        let types = Arc::new(CastTypes);
         let relation_planners: Vec<Arc<dyn RelationPlanner>> =
             vec![Arc::new(PatternCalls), Arc::new(UnnestCalls), Arc::new(WindowCalls)];
         Context {
@@ -117,10 +117,7 @@ impl Context {
     pub(crate) fn set_zone(&mut self, zone: Zone) {
         self.options.execution.time_zone = Some(zone.name().to_owned());
         self.expr_planners = expr_planners(zone);
-        self.types = Arc::new(CastTypes(zone));
         self.scalars.values_mut().for_each(|function| *function = crate::functions::in_zone(function, zone));
-        let arrival = crate::syntax::arrival::udf(zone);
-        self.scalars.insert(arrival.name().to_owned(), Arc::new(arrival));
     }
 
     /// Makes a relation known.

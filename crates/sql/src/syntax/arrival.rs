@@ -12,13 +12,12 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::parse::column_type::{in_zone, instant};
+use crate::parse::column_type::instant;
 use crate::parse::error::Problem;
 use crate::parse::token::is_word;
 use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
 use highwater_core::plan::Scalar;
-use highwater_core::time::Zone;
 
 /// The call that stands for the column.
 const NAME: &str = "__arrival";
@@ -71,10 +70,10 @@ pub(crate) fn is_marker(expr: &Scalar) -> bool {
     expr.downcast_ref::<ScalarFunctionExpr>().is_some_and(|call| call.fun().name() == NAME)
 }
 
-/// The call as a function that the planner knows, in a session in this zone. Volatile, so that it is left as it is.
-pub(crate) fn udf(zone: Zone) -> ScalarUDF {
+/// The call as a function that the planner knows. Volatile, so that it is left as it is.
+pub(crate) fn udf() -> ScalarUDF {
     #[derive(Debug, PartialEq, Eq, Hash)]
-    struct Arrival(Signature, DataType);
+    struct Arrival(Signature);
 
     impl ScalarUDFImpl for Arrival {
         fn name(&self) -> &str {
@@ -86,7 +85,7 @@ pub(crate) fn udf(zone: Zone) -> ScalarUDF {
         }
 
         fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-            Ok(self.1.clone())
+            Ok(instant())
         }
 
         fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -94,5 +93,5 @@ pub(crate) fn udf(zone: Zone) -> ScalarUDF {
         }
     }
 
-    ScalarUDF::new_from_impl(Arrival(Signature::nullary(Volatility::Volatile), in_zone(&instant(), zone)))
+    ScalarUDF::new_from_impl(Arrival(Signature::nullary(Volatility::Volatile)))
 }

@@ -23,7 +23,7 @@ fn types(zone: &str, query: &str) -> String {
 }
 
 #[test]
-fn instants_are_of_their_own_type_where_clocks_do_not_show_utc() {
+fn instants_are_of_their_own_type_in_every_zone() {
     let query =
         "SELECT ts, wall, ts + INTERVAL '1' HOUR AS later, COALESCE(ts, ts) AS c, MAX(ts) AS m, FLOOR(ts TO DAY) AS d,
         CAST(wall AS TIMESTAMP(3) WITH LOCAL TIME ZONE) AS i, TO_TIMESTAMP_LTZ(n, 3) AS t, CAST(ts AS TIMESTAMP) AS l
@@ -34,7 +34,7 @@ fn instants_are_of_their_own_type_where_clocks_do_not_show_utc() {
             .join(" ")
     };
     assert_eq!(types("Europe/Berlin", query), instants("TIMESTAMP_LTZ(3)"));
-    assert_eq!(types("UTC", query), instants("TIMESTAMP(3)"));
+    assert_eq!(types("UTC", query), instants("TIMESTAMP_LTZ(3)"));
     let windows = "SELECT window_start, window_time, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' DAY))
         GROUP BY window_start, window_end, window_time";
     assert_eq!(types("Europe/Berlin", windows), "TIMESTAMP_LTZ(3) TIMESTAMP_LTZ(3) BIGINT");
@@ -140,7 +140,7 @@ fn where_event_time_is_lost_is_said() {
     }
 }
 
-/// What has types of its own is told of instants where a session in UTC has them as times like any other.
+/// Parquet and Arrow are told which times are instants: declared or computed, nested, whatever the session's zone.
 #[test]
 fn sinks_know_which_columns_are_instants() {
     let sink = |zone: &str, query: &str| {
@@ -150,22 +150,56 @@ fn sinks_know_which_columns_are_instants() {
             "{zone}{CLICKS}CREATE VIEW v AS SELECT k, ts AS seen, wall FROM clicks;\n{}",
             query.replace("$TO", to)
         ));
-        let fields = plan.unwrap().sinks[0].spec.schema.fields().clone();
-        let shown = fields.iter().map(|field| match highwater_core::format::is_instant(field) {
-            true => "marked".to_owned(),
-            false => highwater_core::plan::sql_type(field.data_type()),
-        });
-        shown.collect::<Vec<_>>().join(" ")
+        let plan = plan.unwrap_or_else(|error| panic!("{query}: {error}"));
+        let fields = plan.sinks[0].spec.schema.fields().clone();
+        let shown = fields.iter().map(|field| highwater_core::plan::sql_type(field.data_type()));
+        shown.collect::<Vec<_>>().join(" ").replace("TIMESTAMP_LTZ(3)", "instant").replace("TIMESTAMP(3)", "time")
     };
-    let all =
-        "CREATE SINK s $TO AS SELECT ts, wall, CAST(ts AS VARCHAR) AS t FROM clicks WHERE k IN (SELECT k FROM v);";
-    assert_eq!(sink("", all), "marked TIMESTAMP(3) VARCHAR");
-    assert_eq!(sink("Asia/Tokyo", all), "TIMESTAMP_LTZ(3) TIMESTAMP(3) VARCHAR");
-    let viewed = "CREATE SINK s $TO AS SELECT seen, wall FROM v UNION ALL SELECT ts, wall FROM clicks;";
-    assert_eq!(sink("", viewed), "marked TIMESTAMP(3)");
-    let declared =
-        "CREATE TABLE o (a TIMESTAMP_LTZ(3), b TIMESTAMP(3)) $TO;\nINSERT INTO o SELECT wall, ts FROM clicks;";
-    assert_eq!(sink("", declared), "marked TIMESTAMP(3)");
+    for (query, expected) in [
+        (
+            "CREATE SINK s $TO AS SELECT ts, wall, CAST(ts AS VARCHAR) AS t FROM clicks WHERE k IN (SELECT k FROM v);",
+            "instant time VARCHAR",
+        ),
+        ("CREATE SINK s $TO AS SELECT seen, wall FROM v UNION ALL SELECT ts, wall FROM clicks;", "instant time"),
+        (
+            "CREATE SINK s $TO AS SELECT k, MAX(ts) AS a, MIN(wall) AS b, ARRAY_AGG(ts) AS c, MAX(ts + INTERVAL '1' HOUR) AS d
+             FROM clicks GROUP BY k;",
+            "VARCHAR instant time ARRAY<instant> instant",
+        ),
+        (
+            "CREATE SINK s $TO AS SELECT ROW(ts, wall) AS a, ARRAY[ts] AS b, MAP[k, ts - INTERVAL '1' MONTH] AS c,
+             ARRAY[ROW(MAP[k, ARRAY[ts]])] AS d, MAP[k, wall] AS e FROM clicks;",
+            "ROW<c0 instant, c1 time> ARRAY<instant> MAP<VARCHAR, instant> \
+             ARRAY<ROW<c0 MAP<VARCHAR, ARRAY<instant>>>> MAP<VARCHAR, time>",
+        ),
+        (
+            "CREATE SINK s $TO AS SELECT ts + INTERVAL '1' SECOND AS a, wall + INTERVAL '1' SECOND AS b, FLOOR(ts TO DAY) AS c,
+             COALESCE(ts, CAST(wall AS TIMESTAMP_LTZ(3))) AS d, CASE WHEN n = 1 THEN ts END AS e, TO_TIMESTAMP_LTZ(n, 3) AS f,
+             TO_TIMESTAMP('2024-01-01') AS g, CAST(ts AS TIMESTAMP(3)) AS h, LAG(ts) OVER (PARTITION BY k ORDER BY ts) AS i
+             FROM clicks;",
+            "instant time instant instant instant instant time time instant",
+        ),
+        (
+            "CREATE SINK s $TO AS SELECT window_start, window_time, MAX(wall) AS w
+             FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' DAY)) GROUP BY window_start, window_end, window_time;",
+            "instant instant time",
+        ),
+        (
+            "CREATE SINK s $TO AS SELECT * FROM clicks MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts
+             MEASURES FIRST(A.ts) AS a, LAST(A.wall) AS b, MATCH_ROWTIME() AS c PATTERN (A B) DEFINE B AS n = 0);",
+            "VARCHAR instant time instant",
+        ),
+        ("CREATE SINK s $TO AS SELECT a.ts, (SELECT MAX(b.seen) FROM v b) AS m FROM clicks a;", "instant instant"),
+        (
+            "CREATE TABLE o (a TIMESTAMP_LTZ(3), b TIMESTAMP(3), c ROW<x TIMESTAMP_LTZ(3), y ARRAY<TIMESTAMP(3)>>) $TO;
+             INSERT INTO o SELECT wall, ts, ROW(wall, ARRAY[ts]) FROM clicks;",
+            "instant time ROW<x instant, y ARRAY<time>>",
+        ),
+    ] {
+        for zone in ["", "Asia/Tokyo", "Europe/Berlin"] {
+            assert_eq!(sink(zone, query), expected, "in '{zone}': {query}");
+        }
+    }
 }
 
 /// A time that is computed of the event time follows the watermark too, and rows are put in windows by it, whatever reads it.
