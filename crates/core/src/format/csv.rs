@@ -161,6 +161,9 @@ impl TextDecoding for CsvDecoding {
 
     fn begin(&self, head: &[u8], last: bool) -> Result<Option<Beginning>, String> {
         super::is_text(head)?;
+        if let Some(encoding) = super::foreign::unmarked(head) {
+            return Err(format!("it has bytes of 0 in it, as {NO_MARK} = '{encoding}'"));
+        }
         let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         if !self.dialect.header {
             let mut targets = vec![None; self.layout.physical.fields().len()];
@@ -190,7 +193,7 @@ impl TextDecoding for CsvDecoding {
                 return Err(format!("the header has carriage returns in it: {BARE_CR}"));
             }
             if header.contains(&0) {
-                return Err(format!("the header has bytes of 0 in it, as {NO_MARK}"));
+                return Err(format!("the header has bytes of 0 in it, as {NO_MARK} = 'UTF-16LE'"));
             }
             if std::str::from_utf8(header).is_err() {
                 return Err(format!("the header is {NOT_UTF8}"));
@@ -207,7 +210,7 @@ const DELIMITERS: &[char] = &[',', ';', '\t', '|'];
 const BARE_CR: &str = "its lines end with CR alone; write them with LF, as by tr '\\r' '\\n' < FILE";
 
 /// What is said of UTF-16 that is not marked as such.
-const NO_MARK: &str = "UTF-16 has: say how it is encoded, as 'csv.encoding' = 'UTF-16LE'";
+const NO_MARK: &str = "UTF-16 without a byte order mark has: say how it is encoded, as 'csv.encoding'";
 
 /// What is said of text in another encoding.
 const NOT_UTF8: &str = "not UTF-8; say how it is encoded, as 'csv.encoding' = 'ISO-8859-1' or 'UTF-16'";

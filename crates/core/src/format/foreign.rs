@@ -29,6 +29,15 @@ pub fn is_text(head: &[u8]) -> Result<(), String> {
     Err(format!("the input is {what}: {remedy}"))
 }
 
+/// The encoding of text that begins so: UTF-16 without a mark, whose first two letters are of ASCII.
+pub fn unmarked(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0, a, 0, b, ..] if *a != 0 && *b != 0 => Some("UTF-16BE"),
+        [a, 0, b, 0, ..] if *a != 0 && *b != 0 => Some("UTF-16LE"),
+        _ => None,
+    }
+}
+
 /// What a library says of damaged bytes, without its own names for its kinds of errors.
 pub(super) fn plain(error: &str) -> String {
     const KINDS: [&str; 7] = [
@@ -68,6 +77,8 @@ mod tests {
         for head in [&b""[..], b"id,t\n", b"BZh9 is a word", b"PAR", b"\x1F"] {
             assert_eq!(is_text(head), Ok(()));
         }
+        let unmarked = [&b"a\0,\0"[..], b"\0{\0\"", b"a\0\0\0", b"a\0b", b"ab\0\0"].map(unmarked);
+        assert_eq!(unmarked, [Some("UTF-16LE"), Some("UTF-16BE"), None, None, None]);
         assert_eq!(plain("Ipc error: Ipc error: Unexpected End of Stream"), "it breaks off");
         assert_eq!(plain("EOF: 3 bytes at 7 of 9"), "3 bytes at 7 of 9");
     }

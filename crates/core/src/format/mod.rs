@@ -60,7 +60,7 @@ pub use came::{Came, Finder, Lent, Mark};
 pub use constant::{Constant, constant};
 pub use encoding::{ENCODINGS, Encoding};
 pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, told_by};
-pub use foreign::is_text;
+pub use foreign::{is_text, unmarked};
 pub use intervals::{Intervals, interval_texts};
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
@@ -320,6 +320,12 @@ pub struct Beginning {
 pub trait Records: Send + Sync + Debug {
     /// The length of the longest run of whole records at the start of `bytes`, each with its end; 0 if there is none.
     fn cut(&self, bytes: &[u8]) -> usize;
+
+    /// Whether an input whose last bytes are these, which begin behind a whole record, lacks its end: an array is to be closed. `None` where
+    /// an input may end behind every record.
+    fn open_at_end(&self, _: &[u8]) -> Option<bool> {
+        None
+    }
 
     /// Steps over the record at the mark of a text that was decoded: its number, and where it stands.
     fn step(&self, text: &[u8], mark: &mut Mark) -> (u64, Range<usize>);

@@ -11,7 +11,8 @@ use super::Part;
 pub struct Spot {
     /// Bytes of text (UTF-8, unpacked) or of MessagePack before it; the row group of Parquet, the batch of Arrow that it is in.
     pub at: u64,
-    /// What of that is done: rows of the row group. 1 within a line of text whose rest is passed over. Of MessagePack how many
+    /// What of that is done: rows of the row group. 1 within a line of text whose rest is passed over, 2 behind the
+    /// end of an array or where it was told that it has none. Of MessagePack how many
     /// elements of the array at hand are still to come.
     pub within: u64,
 }

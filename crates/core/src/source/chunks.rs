@@ -35,9 +35,14 @@ pub(super) struct Chunks {
     ended: bool,
     /// Within a line that is too long, or that had no end when the input ended.
     skipping: bool,
+    /// Behind the end of the array that the input is, or where it was told that it has none.
+    closed: bool,
     /// Where in the input the next chunk begins.
     start: u64,
 }
+
+/// What is wrong with an array that is not closed.
+const NO_END: &str = "the array has no ']' at its end: the input breaks off here, or is still being written";
 
 impl Chunks {
     pub(super) fn new(
@@ -58,6 +63,7 @@ impl Chunks {
             max_row_bytes,
             ended: false,
             skipping: false,
+            closed: false,
             start: 0,
         }
     }
@@ -65,13 +71,14 @@ impl Chunks {
     /// The same of an input that is read on from a spot, of which it is known how it began.
     pub(super) fn behind(mut self, from: Spot, beginning: &Beginning) -> Chunks {
         self.records = Some(beginning.records.clone());
-        (self.start, self.skipping) = (from.at, from.within > 0);
+        (self.start, self.skipping, self.closed) = (from.at, from.within == 1, from.within == 2);
         self
     }
 
     /// Where the input goes on behind the last chunk.
     pub(super) fn spot(&self) -> Spot {
-        Spot { at: self.start, within: u64::from(self.skipping) }
+        let within = if self.skipping { 1 } else { u64::from(self.closed) * 2 };
+        Spot { at: self.start, within }
     }
 
     /// How the records are to be decoded; known once there was a chunk of records.
@@ -120,14 +127,21 @@ impl Chunks {
                 return Ok(Some(Chunk::Skipped { lines: beginning.lines, faults: Vec::new() }));
             };
             if self.ended {
+                let open = records.open_at_end(&buffer);
                 if buffer.is_empty() {
-                    return Ok(None);
+                    if open != Some(true) || std::mem::replace(&mut self.closed, true) {
+                        return Ok(None);
+                    }
+                    let (detail, content) = (NO_END.to_owned(), String::new());
+                    let fault = Fault { record: 0, reason: "malformed", detail, content };
+                    return Ok(Some(Chunk::Skipped { lines: 1, faults: vec![fault] }));
                 }
                 self.start += buffer.len() as u64;
+                self.closed = open == Some(false);
                 if buffer.last() != Some(&b'\n') {
                     buffer.push(b'\n');
                     // What may be added to the input later is the rest of that line.
-                    self.skipping = true;
+                    self.skipping = open != Some(true);
                 }
                 return Ok(Some(Chunk::Records(buffer)));
             }

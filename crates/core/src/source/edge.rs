@@ -20,6 +20,7 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
 
 use self::changes::{Taken, together};
+use self::rows::NO_TIME;
 use super::changelog::{UNDATED, numbered};
 use super::dedup::Dedup;
 use super::lateness::EdgeCounts;
@@ -363,7 +364,7 @@ impl Edge {
     }
 
     /// One tight look over times without NULLs: the watermark after them, and whether all are accepted. `None` if one is
-    /// ahead of the clock. Touches the histogram only if no row is to be rejected.
+    /// ahead of the clock, or at the end of time. Touches the histogram only if no row is to be rejected.
     fn look(&mut self, times: &[i64], now_ms: i64) -> Option<Run> {
         let time = self.spec.time?;
         let guard = if self.live { now_ms.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
@@ -379,7 +380,7 @@ impl Edge {
             run.max = run.max.max(event);
             run.watermark = run.watermark.max(event.saturating_sub(time.bound_ms));
         }
-        if ahead {
+        if ahead || run.max == NO_TIME {
             return None;
         }
         if run.rejected == 0 {

@@ -111,6 +111,7 @@ fn oracle(
                 return rejects.push((position, "evaluation".to_owned()));
             }
             if let Some(time) = time {
+                let event = event.filter(|event| *event != i64::MAX);
                 let Some(event) = event else { return rejects.push((position, "no_event_time".to_owned())) };
                 let behind = i128::from(*watermark) - i128::from(event);
                 if time.lateness_ms.is_some_and(|lateness| *watermark > i64::MIN && behind > i128::from(lateness)) {
@@ -142,7 +143,7 @@ fn event() -> impl Strategy<Value = Option<i64>> {
         20 => (-50_i64..50).prop_map(Some),
         2 => (-5000_i64..5000).prop_map(Some),
         1 => Just(None),
-        1 => prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(-1), Just(0)].prop_map(Some),
+        1 => prop_oneof![Just(i64::MIN), Just(i64::MAX - 1), Just(i64::MAX), Just(-1), Just(0)].prop_map(Some),
     ]
 }
 
@@ -325,6 +326,11 @@ fn w10_a_row_without_event_time_is_a_dead_letter_and_its_neighbours_pass() {
     assert_eq!(rejects.len(), 1);
     assert_eq!((rejects[0].reason, rejects[0].detail.as_str()), ("no_event_time", "the event time 'ts' is NULL"));
     assert_eq!(rejects[0].position, "record 2 of partition 0");
+    // The watermark at the end of time says that nothing comes any more.
+    let (accepted, rejects, watermarks) =
+        one_by_one(timed(0, None), &[(Some(1), 1), (Some(i64::MAX), 2), (Some(2), 1)]);
+    assert_eq!((accepted, watermarks), (vec![1, 2], vec![1, 1, 2]));
+    assert!(rejects[0].reason == "no_event_time" && rejects[0].detail.contains("the end of time"), "{rejects:?}");
 }
 
 #[test]

@@ -282,6 +282,13 @@ impl Intake {
             Written::Json | Written::Lines => {
                 let body = text()?;
                 format::is_text(&body)?;
+                if let Some(encoding) = format::unmarked(&body) {
+                    return Err(format!(
+                        "it has bytes of 0 in it, as {encoding} without a byte order mark has: say so, as \
+                         Content-Type: application/json; charset={encoding}"
+                    )
+                    .into());
+                }
                 let within = body.trim_ascii();
                 let array = within.strip_prefix(b"[");
                 if written == Written::Lines && array.is_none() {

@@ -179,7 +179,8 @@ fn written(format: &str) -> (Vec<Vec<u8>>, Vec<(&'static str, &'static str)>) {
             let element =
                 |row: i64| if row % 13 == 5 { "7,\n".to_owned() } else { format!("{{\"n\":{row},\n\"t\":\"x\"}} , ") };
             let array = [b" [\n".to_vec(), lines(&element), b"{\"n\":-1}]\n".to_vec()].concat();
-            (vec![lines(&line), array], small)
+            let torn = array[..array.len() - b"{\"n\":-1}]\n".len()].to_vec();
+            (vec![lines(&line), array, torn], small)
         }
         "raw" => (vec![lines(&|row| format!("line {row}\n"))], small),
         "regex" => {

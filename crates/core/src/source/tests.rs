@@ -224,3 +224,24 @@ fn only_wanted_columns_are_decoded() {
     let mut readers = open_all(&spec).unwrap();
     assert_eq!(drain(readers[0].as_mut()).0, [(1, "{}".to_owned())]);
 }
+
+/// An array is whole only with its bracket, wherever it was cut off: behind an element, a comma, or within.
+#[test]
+fn an_array_that_is_cut_off_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    for text in ["[{\"n\":1},\n {\"n\":2} , {\"n\":3}]\n", "\u{feff}[ ]", "[{\"n\":1}]\n[{\"n\":2}\n{\"n\":\n3}\n]\n"] {
+        for length in 0..=text.len() {
+            let Some(cut) = text.get(..length) else { continue };
+            std::fs::write(&path, cut).unwrap();
+            let whole = !cut.contains('[') || cut.trim_end().ends_with(']');
+            for bytes in ["1 MiB", "4"] {
+                let (rows, rejects) = &read_files(&path, &[("decode-bytes", bytes)])[0];
+                assert_eq!(rows.len(), cut.matches('}').count(), "{cut:?} by {bytes}");
+                assert_eq!(rejects.len(), usize::from(!whole), "{cut:?} by {bytes}: {rejects:?}");
+                let between = cut.trim_end().ends_with([',', '}', '[']);
+                assert!(!between || rejects[0].detail.contains("the array has no ']'"), "{cut:?}: {rejects:?}");
+            }
+        }
+    }
+}

@@ -37,7 +37,8 @@ pub(super) fn packed<'a>(options: &Options, name: &'a str) -> Result<(Option<Pac
 /// An input, unpacked.
 pub(super) fn unpacked(packing: Option<Packing>, input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let Some(packing) = packing else { return Ok(input) };
-    let input = BufReader::with_capacity(BUFFER_BYTES, Counted { input, bytes: 0 });
+    let mut input = BufReader::with_capacity(BUFFER_BYTES, Counted { input, bytes: 0 });
+    begins(packing, input.fill_buf()?)?;
     Ok(match packing {
         Packing::Gzip => Box::new(Unpacked { name: "gzip", decoder: Members(GzDecoder::new(input)) }),
         Packing::Zstd => {
@@ -46,6 +47,31 @@ pub(super) fn unpacked(packing: Option<Packing>, input: Box<dyn Read + Send>) ->
             Box::new(Unpacked { name: "zstd", decoder })
         }
     })
+}
+
+/// How what is packed begins: gzip, zstd, and a frame of zstd that is passed over, by its second to fourth byte.
+const GZIP: &[u8] = b"\x1F\x8B";
+const ZSTD: &[u8] = b"\x28\xB5\x2F\xFD";
+const ZSTD_SKIPPED: &[u8] = b"\x2A\x4D\x18";
+
+/// Refuses what begins otherwise than what is packed so. Of nothing it is not known.
+fn begins(packing: Packing, head: &[u8]) -> io::Result<()> {
+    let alike = |head: &[u8], magic: &[u8]| head.iter().zip(magic).all(|(byte, magic)| byte == magic);
+    let Some(first) = head.first() else { return Ok(()) };
+    let gzip = alike(head, GZIP);
+    let zstd = alike(head, ZSTD) || (first & 0xF0 == 0x50 && alike(&head[1..], ZSTD_SKIPPED));
+    let (name, end, fits, other) = match packing {
+        Packing::Gzip => ("gzip", ".gz", gzip, zstd.then_some("zstd")),
+        Packing::Zstd => ("zstd", ".zst", zstd, gzip.then_some("gzip")),
+    };
+    if fits {
+        return Ok(());
+    }
+    let remedy = match other {
+        Some(other) => format!("it is packed with {other}: write 'compression' = '{other}'"),
+        None => format!("if it is not packed at all, name it without {end}, or write 'compression' = 'none'"),
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidData, format!("the file does not begin as {name} does; {remedy}")))
 }
 
 /// Counts what is read.
@@ -178,7 +204,13 @@ mod tests {
             let told = read(packing, damaged).map(|read| read.len()).unwrap_err();
             assert!(told.contains("cannot be unpacked behind byte"), "{packing:?}: {told}");
             let told = read(packing, b"a,b\n1,2\n".repeat(4)).unwrap_err();
-            assert!(told.contains("cannot be unpacked"), "{packing:?}: {told}");
+            assert!(told.contains("if it is not packed at all, name it without ."), "{packing:?}: {told}");
+            let other = if packing == Packing::Gzip { zstd_of(&text) } else { gzip(&text) };
+            let told = read(packing, other).unwrap_err();
+            assert!(told.contains("it is packed with ") && told.contains("write 'compression' = "), "{told}");
+            assert!(
+                read(packing, Vec::new()).unwrap_err().contains("breaks off at byte 0") || packing == Packing::Zstd
+            );
         }
     }
 
@@ -189,10 +221,9 @@ mod tests {
             let padded = [one.clone(), vec![0; zeros], two.clone(), vec![0; zeros]].concat();
             assert_eq!(read(Packing::Gzip, padded).unwrap(), b"1\n2\n", "{zeros}");
         }
-        for bad in [[one.clone(), b"not packed\n".to_vec()].concat(), vec![0; 40]] {
-            let told = read(Packing::Gzip, bad).unwrap_err();
-            assert!(told.contains("cannot be unpacked"), "{told}");
-        }
+        let told = read(Packing::Gzip, [one.clone(), b"not packed\n".to_vec()].concat()).unwrap_err();
+        assert!(told.contains("cannot be unpacked"), "{told}");
+        assert!(read(Packing::Gzip, vec![0; 40]).unwrap_err().contains("does not begin as gzip"));
     }
 
     /// A frame may ask for as much memory as the tool asks for by itself, and no more.

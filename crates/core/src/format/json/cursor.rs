@@ -305,6 +305,8 @@ pub(super) struct Gap {
     pub(super) end: usize,
     /// What is wrong with it.
     pub(super) wrong: Option<&'static str>,
+    /// Whether the array ends in it.
+    closes: bool,
 }
 
 /// The gap at `at`. Space alone parts elements as a comma does; a bracket closes the array, once, behind the last of them, or before
@@ -333,7 +335,7 @@ pub(super) fn gap(bytes: &[u8], at: usize) -> Gap {
         (_, 1, _) => Some("',' with no element behind it"),
         _ => Some("',' with no element before it"),
     };
-    Gap { end, wrong }
+    Gap { end, wrong, closes: squares > 0 }
 }
 
 /// The length of the whole elements at the start, and of the space behind them. What is not space there stays with what
@@ -351,4 +353,12 @@ pub(super) fn cut_elements(bytes: &[u8]) -> usize {
             None => return cut,
         }
     }
+}
+
+/// Whether an array has no end whose text ends with these bytes, which begin behind an element. Of an element that is not whole its decoder
+/// tells.
+pub(super) fn is_open(bytes: &[u8]) -> bool {
+    let rest = &bytes[cut_elements(bytes)..];
+    let gap = gap(rest, 0);
+    gap.end == rest.len() && !gap.closes
 }

@@ -101,7 +101,7 @@ impl Records for Envelopes {
     fn cut(&self, bytes: &[u8]) -> usize {
         match self.shape {
             Shape::Lines => self.lines.cut(bytes),
-            Shape::Elements => cut_elements(bytes),
+            Shape::Elements { .. } => cut_elements(bytes),
         }
     }
 
@@ -114,6 +114,10 @@ impl Records for Envelopes {
         let end = end(text, gap.end);
         *mark = Mark { at: end, number: number + 1 };
         (number, gap.end..end)
+    }
+
+    fn open_at_end(&self, rest: &[u8]) -> Option<bool> {
+        self.shape.open_at_end(rest)
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -158,7 +162,7 @@ impl Decoder for EnvelopeDecoder {
                     let end = memchr::memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |end| at + end);
                     at..end
                 }
-                Shape::Elements => {
+                Shape::Elements { .. } => {
                     let gap = gap(chunk, at);
                     if let Some(wrong) = gap.wrong {
                         let content = clip(chunk[at..gap.end].trim_ascii());

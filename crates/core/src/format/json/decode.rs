@@ -136,7 +136,10 @@ impl JsonDecoder {
         if !checked {
             let end = self.end(cursor);
             if let Err(error) = std::str::from_utf8(&cursor.bytes[cursor.at..end]) {
-                return Err(malformed(format!("not UTF-8 from byte {} on", error.valid_up_to() + 1)));
+                let at = error.valid_up_to() + 1;
+                return Err(malformed(format!(
+                    "not UTF-8 from byte {at} on; write it so, as by iconv -f ISO-8859-1 -t UTF-8, or send its charset"
+                )));
             }
         }
         let problem = |bad: Bad| {
@@ -176,7 +179,7 @@ impl JsonDecoder {
         let length = cursor.bytes.len();
         match self.shape {
             Shape::Lines => memchr::memchr(b'\n', &cursor.bytes[cursor.at..]).map_or(length, |end| cursor.at + end),
-            Shape::Elements => element_end(cursor.bytes, cursor.start).unwrap_or(length),
+            Shape::Elements { .. } => element_end(cursor.bytes, cursor.start).unwrap_or(length),
         }
     }
 }
@@ -187,7 +190,7 @@ impl Decoder for JsonDecoder {
     }
 
     fn decode_some(&mut self, chunk: &[u8], enough: usize, checked: bool) -> (Part, usize) {
-        let newlines = self.shape == Shape::Elements;
+        let newlines = self.shape != Shape::Lines;
         let mut cursor = Cursor { bytes: chunk, at: 0, newlines, start: 0, depth: 0, max_depth: self.layout.max_depth };
         let (mut rows, mut records) = (0_usize, 0_u64);
         let mut numbers: Option<Vec<u64>> = None;
@@ -197,7 +200,7 @@ impl Decoder for JsonDecoder {
                 break;
             }
             match self.shape {
-                Shape::Elements => {
+                Shape::Elements { .. } => {
                     let gap = gap(chunk, cursor.at);
                     if let Some(wrong) = gap.wrong {
                         numbers.get_or_insert_with(|| (0..rows as u64).collect());

@@ -75,10 +75,6 @@ struct JsonDecoding {
     layout: Arc<Layout>,
 }
 
-/// What is said of UTF-16 without a mark.
-const ZEROS: &str = "it has bytes of 0 in it, as UTF-16 without a byte order mark has: JSON is UTF-8; write it so, as by \
-                     iconv -f UTF-16LE -t UTF-8";
-
 /// How objects are apart of which the first begins this text: a line each, or only by where they end. That is so where the first is
 /// written over several lines, or is followed by another on its own. `None` asks for more.
 fn apart(text: &[u8], last: bool) -> Option<Shape> {
@@ -93,10 +89,10 @@ fn apart(text: &[u8], last: bool) -> Option<Shape> {
     let (object, rest) = text.split_at(end);
     if object.contains(&b'\n') {
         let whole = serde_json::from_slice::<serde::de::IgnoredAny>(object).is_ok();
-        return Some(if whole { Shape::Elements } else { Shape::Lines });
+        return Some(if whole { Shape::Elements { array: false } } else { Shape::Lines });
     }
     match rest.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) {
-        Some(b'{') => Some(Shape::Elements),
+        Some(b'{') => Some(Shape::Elements { array: false }),
         None if !last => None,
         _ => Some(Shape::Lines),
     }
@@ -108,7 +104,14 @@ enum Shape {
     /// One a line.
     Lines,
     /// Elements of an array, of several, or of none: each ends where its bracket closes.
-    Elements,
+    Elements { array: bool },
+}
+
+impl Shape {
+    /// What [`Records::open_at_end`] says.
+    fn open_at_end(self, rest: &[u8]) -> Option<bool> {
+        (self == Shape::Elements { array: true }).then(|| cursor::is_open(rest))
+    }
 }
 
 #[derive(Debug)]
@@ -129,18 +132,18 @@ impl TextDecoding for JsonDecoding {
 fn shape(head: &[u8], last: bool) -> Result<Option<(usize, Shape)>, String> {
     super::is_text(head)?;
     // RFC 4627, section 3: text begins with two letters of ASCII. A byte of 0 alone costs its own line.
-    if let [0, a, 0, b, ..] | [a, 0, b, 0, ..] = head
-        && *a != 0
-        && *b != 0
-    {
-        return Err(ZEROS.to_owned());
+    if let Some(encoding) = super::foreign::unmarked(head) {
+        return Err(format!(
+            "it has bytes of 0 in it, as {encoding} without a byte order mark has: JSON is UTF-8; write it so, as by \
+             iconv -f {encoding} -t UTF-8"
+        ));
     }
     let mut skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     let first = head[skip..].iter().position(|byte| !byte.is_ascii_whitespace());
     let shape = match first.map(|first| (skip + first, head[skip + first])) {
         Some((at, b'[')) => {
             skip = at + 1;
-            Some(Shape::Elements)
+            Some(Shape::Elements { array: true })
         }
         Some((at, b'{')) => apart(&head[at..], last),
         _ => (last || head.contains(&b'\n')).then_some(Shape::Lines),
@@ -152,7 +155,7 @@ impl Records for JsonRecords {
     fn cut(&self, bytes: &[u8]) -> usize {
         match self.shape {
             Shape::Lines => memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1),
-            Shape::Elements => cursor::cut_elements(bytes),
+            Shape::Elements { .. } => cursor::cut_elements(bytes),
         }
     }
 
@@ -166,6 +169,10 @@ impl Records for JsonRecords {
         let end = cursor::element_end(text, gap.end).unwrap_or(text.len());
         *mark = Mark { at: end, number: number + 1 };
         (number, gap.end..end)
+    }
+
+    fn open_at_end(&self, rest: &[u8]) -> Option<bool> {
+        self.shape.open_at_end(rest)
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -39,6 +39,9 @@ trait Lines: Send {
 /// What makes [`Lines`].
 trait LineFormat: Send + Sync + std::fmt::Debug {
     fn lines(&self) -> Box<dyn Lines>;
+
+    /// The option that says how its text is encoded, if it is text.
+    fn encoding(&self) -> Option<&'static str>;
 }
 
 /// A format of lines, ready to read inputs of one layout.
@@ -56,6 +59,11 @@ impl TextDecoding for LinesDecoding {
 
     fn begin(&self, head: &[u8], _: bool) -> Result<Option<Beginning>, String> {
         super::is_text(head)?;
+        if let (Some(encoding), Some(option)) = (super::foreign::unmarked(head), self.format.encoding()) {
+            return Err(format!(
+                "it has bytes of 0 in it, as {encoding} without a byte order mark has: say so, as '{option}' = '{encoding}'"
+            ));
+        }
         let skip = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         Ok(Some(Beginning { skip, lines: 0, records: Arc::new(self.clone()) }))
     }

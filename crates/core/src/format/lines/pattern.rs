@@ -108,6 +108,10 @@ impl LineFormat for PatternFormat {
             encoding_option: self.encoding_option,
         })
     }
+
+    fn encoding(&self) -> Option<&'static str> {
+        Some(self.encoding_option)
+    }
 }
 
 struct PatternLines {

@@ -70,6 +70,10 @@ impl LineFormat for RawFormat {
             false => Box::new(Bytes { wanted, bytes: BinaryBuilder::new() }),
         }
     }
+
+    fn encoding(&self) -> Option<&'static str> {
+        self.text.then_some("raw.charset")
+    }
 }
 
 /// A batch of the column, or of none if it is not wanted.

@@ -11,6 +11,9 @@ use crate::delta::Reject;
 use crate::source::DedupSpec;
 use crate::source::leaps::{FAR_MS, Far, looks_like};
 
+/// No row's event time: the watermark there says that nothing comes any more.
+pub(super) const NO_TIME: i64 = i64::MAX;
+
 impl Edge {
     /// The rules row by row, for runs with NULL, late, failed or future rows, and of sources that know duplicates. Answers which rows are accepted.
     pub(super) fn each(
@@ -61,6 +64,17 @@ impl Edge {
                 return false;
             }
             let event = column.value(row);
+            if event == NO_TIME {
+                self.counts.no_event_time += 1;
+                let name = self.wide.field(time.column).name().clone();
+                refuse(
+                    self,
+                    row,
+                    "no_event_time",
+                    format!("the event time '{name}' is the end of time: nothing comes after it"),
+                );
+                return false;
+            }
             let (key, at) = (keys.as_ref().and_then(|keys| keys.get(offset)), event.max(self.watermark));
             // Before the rules of lateness: what is sent again may be late by now, and is in the result all the same.
             if let (Some(dedup), Some(key)) = (&dedup, key)
@@ -119,7 +133,7 @@ impl Edge {
     /// Why a row with this event time cannot be taken now.
     fn refused(&self, times: &PrimitiveArray<TimestampMillisecondType>, row: usize) -> Option<&'static str> {
         let lateness_ms = self.spec.time.and_then(|time| time.lateness_ms);
-        match times.is_valid(row) {
+        match times.is_valid(row) && times.value(row) != NO_TIME {
             true => is_rejected(times.value(row), self.watermark, lateness_ms).then_some("late"),
             false => Some("no_event_time"),
         }
