@@ -384,11 +384,25 @@ fn of_values_beyond_their_type() {
         ("REPLACE(REPEAT(k, 100000), k, REPEAT(k, 1000))", "a text of 100000000 characters is too long"),
         ("REGEXP_REPLACE(REPEAT(k, 100000), k, REPEAT(k, 1000))", "characters is too long; at most 16777216"),
         ("ARRAY_JOIN(SPLIT(REPEAT(k, 100000), ''), REPEAT(k, 1000))", "characters is too long; at most 16777216"),
+        ("CAST(k AS CHAR(16777217))", "a text of 16777217 characters is too long; at most 16777216"),
+        ("CAST(ARRAY[k] AS ARRAY<CHAR(16777217)>)", "a text of 16777217 characters is too long; at most 16777216"),
+        ("LPAD(k, 16777217, '-')", "a text of 16777217 characters is too long; at most 16777216"),
+        ("REPEAT('ä', 16777216) || k", "a text of 16777217 characters is too long; at most 16777216"),
+        ("CONCAT(k, REPEAT(k, 16777216))", "a text of 16777217 characters is too long; at most 16777216"),
+        ("CONCAT_WS('', k, REPEAT(k, 16777216))", "a text of 16777217 characters is too long; at most 16777216"),
+        ("OVERLAY(REPEAT(k, 16777216) PLACING 'xy' FROM 1 FOR 1)", "a text of 16777217 characters is too long"),
+        ("TO_BASE64(REPEAT(k, 16777216))", "characters is too long; at most 16777216"),
+        ("URL_ENCODE(REPEAT('ä' || k, 9000000))", "characters is too long; at most 16777216"),
+        ("JSON_OBJECT(KEY 'a' VALUE REPEAT(k, 16777216))", "characters is too long; at most 16777216"),
+        ("CAST(ARRAY[REPEAT(k, 16777216)] AS VARCHAR)", "characters is too long; at most 16777216"),
     ] {
         let view = format!("CREATE MATERIALIZED VIEW v AS SELECT {expression} AS x FROM s WHERE k = 'c' AND g <> 0");
         let (found, failed) = letters(&view, 1, 1);
         assert!(failed == 1 && found[0].contains(said), "{expression}: {found:#?}");
     }
+    // As many as there may be, of two bytes each.
+    let most = "CREATE MATERIALIZED VIEW v AS SELECT CHAR_LENGTH(REPEAT('ä', 16777215) || k) AS x FROM s WHERE k = 'c'";
+    assert_eq!(letters(most, 1, 1).1, 0);
     // Of nothing there is nothing, however often.
     let nothing =
         "CREATE MATERIALIZED VIEW v AS SELECT REPEAT(SUBSTRING(k FROM 2), g + 9000000000000000000) AS x FROM s";

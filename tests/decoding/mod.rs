@@ -185,7 +185,11 @@ pub fn text_lines(data: &[u8]) {
     };
     let intakes = INTAKES.get_or_init(|| LINES.iter().map(of).collect());
     let Some((first, rest)) = data.split_first() else { return };
-    for part in decoded(&intakes[usize::from(*first) % intakes.len()], Written::Text, rest).unwrap() {
+    let parts = decoded(&intakes[usize::from(*first) % intakes.len()], Written::Text, rest);
+    if matches!(&parts, Err(Undecoded::Unread(what)) if what.starts_with("it has bytes of 0 in it, as UTF-16")) {
+        return;
+    }
+    for part in parts.unwrap() {
         assert!(first % 4 != 0 || part.batch.num_rows() + part.faults.len() == part.records as usize);
     }
 }

@@ -36,10 +36,11 @@ from programs import Programs
 from queries import NONE_FAILS, Queries, Query
 from tables import LATE, TICK_ROWS, Tables
 from tied import Repeated, Tied
+from timed import Timed
 from values import Values
 
-# How many of twelve programs are of each kind.
-KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "views": (Programs, 2), "tied": (Tied, 1), "repeated": (Repeated, 1)}
+# How many of fourteen programs are of each kind.
+KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "views": (Programs, 2), "tied": (Tied, 1), "repeated": (Repeated, 1), "timed": (Timed, 2)}
 # What may be refused of what DuckDB takes.
 REFUSED = 0.03
 
@@ -134,8 +135,8 @@ class Proof:
         if isinstance(queries[0], Query) and not queries[0].theirs:
             return self.repeat(queries)
         workers, tick_rows = self.random.choice("123"), self.random.choice(TICK_ROWS)
-        # A version is certain only where no row is late.
-        late = "final" if any("FOR SYSTEM_TIME" in query.ours for query in queries) else self.random.choice(list(LATE))
+        # A version is certain only where no row is late, and so is where a time stands that is computed.
+        late = "final" if any("FOR SYSTEM_TIME" in query.ours or " AS moved " in query.ours for query in queries) else self.random.choice(list(LATE))
         changes = [query.changes and self.random.random() < 0.6 for query in queries]
         at, how = (late, tick_rows), f"-w {workers} --tick-rows {tick_rows}, {late}"
         queries, changes, ran = self.ran(queries, changes, late, workers, tick_rows)

@@ -103,3 +103,16 @@ fn texts_are_not_compared_with_numbers() {
     gives("SELECT v, k IN ('a') AND (1 < 2 AND k NOT IN ('a')) FROM s WHERE v IN (4, 5)", &["4 NULL", "5 false"]);
     gives("SELECT v FROM s WHERE CAST(v AS DECIMAL(10, 2)) < CAST(1e15 AS DOUBLE) AND v < 2", &["1"]);
 }
+
+/// What NULLIF shows is its first argument as it is; what it compares has one type.
+#[test]
+fn nullif_is_of_the_type_of_its_first_argument() {
+    gives(
+        "SELECT v, NULLIF(v, 2.5) AS a, NULLIF(v, 2.0) AS b, NULLIF(v, CAST(v AS DOUBLE) + 0.5) AS c,
+           NULLIF(CAST(v AS DECIMAL(5, 1)), 2) AS d, NULLIF(CAST(v AS INT), CAST(2 AS DECIMAL(10, 3))) AS e,
+           NULLIF(CAST(v AS DOUBLE), v) AS f, NULLIF(v, '2') AS g, NULLIF(ts, '1970-01-01 00:00:04') AS h
+         FROM s WHERE v IN (1, 2)",
+        &["1 1 1 1 1.0 1 NULL 1 00:01", "2 2 NULL 2 NULL NULL NULL NULL NULL"],
+    );
+    gives("SELECT SUM(NULLIF(v, 2.5)) AS n, SUM(NULLIF(v, 3.0)) AS m FROM s", &["37 34"]);
+}

@@ -134,3 +134,63 @@ fn the_first_rows_of_a_subquery_without_an_order_are_the_least() {
     );
     gives("SELECT v FROM s WHERE v = (SELECT v FROM s LIMIT 1)", &["1"]);
 }
+
+/// An array may have columns of rows outside among its items.
+#[test]
+fn arrays_hold_columns_of_rows_outside() {
+    gives(
+        "SELECT v FROM s WHERE EXISTS (SELECT 1 WHERE s.v IN ((ARRAY[s.v, 0, 3])[1], 9) OR s.v NOT IN (s.v, 2)) AND v < 4",
+        &["1", "2", "3"],
+    );
+    gives(
+        "SELECT v, (SELECT (ARRAY[s.v, 7])[2] + CARDINALITY(ARRAY[s.k, 'x'])) AS n FROM s WHERE v < 3",
+        &["1 9", "2 9"],
+    );
+    gives(
+        "SELECT v FROM s WHERE EXISTS (SELECT 1 FROM s AS x WHERE x.v = (ARRAY[s.v, s.v + 1])[2] AND ARRAY_CONTAINS(ARRAY[s.k, 'b'], x.k))",
+        &["1", "5"],
+    );
+    gives(
+        "SELECT v, u.i FROM s, LATERAL (SELECT COUNT(*) AS i FROM s AS x WHERE ARRAY[x.k] = ARRAY[s.k]) AS u WHERE v < 3",
+        &["1 4", "2 2"],
+    );
+}
+
+/// VALUES is a subquery wherever one may stand.
+#[test]
+fn values_are_compared_with() {
+    gives("SELECT v FROM s WHERE v = ANY (VALUES (1), (2), (10))", &["1", "2"]);
+    gives("SELECT v FROM s WHERE v > ALL (VALUES (5), (6)) OR v IN (VALUES (1))", &["1", "7", "9"]);
+    gives("SELECT v FROM s WHERE v <= (VALUES (1 + 1)) AND EXISTS (VALUES (1))", &["1", "2"]);
+}
+
+/// FINAL and RUNNING say of one row per match what is so anyway.
+#[test]
+fn final_and_running_measures_of_a_match() {
+    for words in ["", "FINAL ", "RUNNING "] {
+        gives(
+            &format!(
+                "SELECT * FROM s MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts
+                   MEASURES {words}LAST(B.v) AS last, ROUND({words}SUM(B.v) * 1.0) AS total, {words}FIRST(A.v, 0) AS final,
+                     {words}COUNT(*) AS running
+                   PATTERN (A B+) WITHIN INTERVAL '1' MINUTE DEFINE B AS B.v > {running}LAST(A.v)) AS m",
+                running = if words.starts_with('R') { "RUNNING " } else { "" },
+            ),
+            &["a 7 15.0 1 4", "b 6 6.0 2 2"],
+        );
+    }
+}
+
+/// What is named from outside may be called alike inside.
+#[test]
+fn columns_that_are_named_from_outside_may_be_called_alike() {
+    gives("WITH r (a, b) AS (SELECT s.v, s.v FROM s WHERE v < 3) SELECT a, b FROM r", &["1 1", "2 2"]);
+    gives(
+        "SELECT a, b FROM (SELECT s.v, s.v FROM s WHERE v < 3 UNION ALL SELECT v, v + 1 FROM s WHERE v = 9) AS r (a, b)",
+        &["1 1", "2 2", "9 10"],
+    );
+    gives(
+        "WITH RECURSIVE r (a, b) AS (SELECT s.v, s.v FROM s WHERE v = 1 UNION SELECT r.a, s.v FROM r JOIN s ON s.v = r.b + 1) SELECT a, b FROM r WHERE b < 4",
+        &["1 1", "1 2", "1 3"],
+    );
+}

@@ -60,6 +60,14 @@ CREATE SINK s14 WITH ('connector' = 'blackhole') AS
 SELECT * FROM quotes MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts
   MEASURES A.price AS p PATTERN (A B) DEFINE A AS CLASSIFIER() = 'A');
 
+CREATE SINK s15 WITH ('connector' = 'blackhole') AS
+SELECT * FROM quotes MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts
+  MEASURES FINAL LAST(A.price) AS p ALL ROWS PER MATCH PATTERN (A B) DEFINE A AS price > 1);
+
+CREATE SINK s16 WITH ('connector' = 'blackhole') AS
+SELECT * FROM quotes MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts
+  MEASURES A.price AS p PATTERN (A B) DEFINE B AS price > FINAL LAST(A.price));
+
 CREATE SINK wrong_order WITH ('connector' = 'blackhole') AS
 SELECT * FROM quotes MATCH_RECOGNIZE (ORDER BY price MEASURES A.price AS p PATTERN (A) DEFINE A AS price > 1);
 

@@ -12,6 +12,7 @@
 //! row is found by halving, [`failure`] names the innermost expression that failed.
 
 mod attempt;
+mod bounded;
 mod by_place;
 mod canonical;
 mod decimal;
@@ -22,6 +23,7 @@ mod plain;
 mod words;
 
 pub use attempt::Attempt;
+pub use bounded::{Bounded, MAX_TEXT, checked_text, too_long};
 pub use by_place::ByPlace;
 pub use canonical::{CANONICAL, Canonical};
 pub use decimal::{Arithmetic, calculate};

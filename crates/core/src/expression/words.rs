@@ -9,7 +9,7 @@ use datafusion_physical_expr::expressions::{
     NotExpr, TryCastExpr,
 };
 
-use super::{Arithmetic, Attempt, ByPlace, CANONICAL, Canonical, Filled, Scalar, plain};
+use super::{Arithmetic, Attempt, Bounded, ByPlace, CANONICAL, Canonical, Filled, Scalar, plain};
 use crate::time::{format_duration_ms, format_time_ms};
 use crate::type_names::sql_type;
 
@@ -33,6 +33,9 @@ pub fn sql_literal(value: &ScalarValue) -> String {
 
 /// The sides of what is written with an operator between them, the operator, and how strongly it binds.
 fn binary(expr: &Scalar) -> Option<(&Scalar, String, &Scalar, u8)> {
+    if let Some(Bounded(made)) = expr.downcast_ref::<Bounded>() {
+        return binary(made);
+    }
     if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
         return Some((binary.left(), binary.op().to_string(), binary.right(), binary.op().precedence()));
     }
@@ -96,6 +99,9 @@ impl Display for Sql<'_> {
         }
         if let Some(cast) = self.0.downcast_ref::<TryCastExpr>() {
             return write!(f, "TRY_CAST({} AS {})", Sql(cast.expr()), sql_type(cast.cast_type()));
+        }
+        if let Some(Bounded(made)) = self.0.downcast_ref::<Bounded>() {
+            return write!(f, "{}", Sql(made));
         }
         if let Some(Canonical(value)) = self.0.downcast_ref::<Canonical>() {
             return write!(f, "{}", Sql(value));

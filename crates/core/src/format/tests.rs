@@ -303,7 +303,10 @@ fn bad_json_rows_leave_their_neighbours_alone() {
         ),
         (b"{\"row\":3}", "column 'row': expected ROW<a BIGINT> (an object) at byte 8, found '3'"),
         (b"{\"x\":01}", "expected a value at byte 6, found '0'"),
-        (b"{\"t\":\"\xff\xfe\"}", "not UTF-8 from byte 7 on"),
+        (
+            b"{\"t\":\"\xff\xfe\"}",
+            "not UTF-8 from byte 7 on; write it so, as by iconv -f ISO-8859-1 -t UTF-8, or send its charset",
+        ),
         (b"{\"t\":\"\\ud800\"}", "column 't': expected a Unicode escape (before here) at byte 14, found '}'"),
         (b"{,}", "expected '\"' at byte 2, found ','"),
         (b"{\"a\":1,}", "expected '\"' at byte 8, found '}'"),

@@ -11,7 +11,7 @@ use datafusion_common::{Result, exec_err};
 
 use super::generic::{Call, Coerced, Generic, common};
 use super::lists::{ItemKeys, Lists, Pool, item_of, list_of};
-use super::pieces::{MAX_MADE, too_long};
+use highwater_core::expression::{MAX_TEXT, too_long};
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Generic] = &[
@@ -222,8 +222,9 @@ pub(super) const FUNCTIONS: &[Generic] = &[
                 let shown =
                     range.filter_map(|at| if items.is_valid(at) { Some(items.value(at)) } else { null.flatten() });
                 for (at, item) in shown.enumerate() {
-                    if joined.len() > MAX_MADE {
-                        return too_long(joined.len());
+                    // A character has four bytes at most; what is told here is not made to its end.
+                    if joined.len() > 4 * MAX_TEXT {
+                        return too_long(joined.chars().count());
                     }
                     joined.push_str(if at > 0 { separator } else { "" });
                     joined.push_str(item);

@@ -15,6 +15,7 @@ use super::function::{Form, Function, Kind};
 use super::of_text;
 use super::recast::{recast, recasts};
 use super::zones::compiled;
+use highwater_core::expression::{MAX_TEXT, too_long};
 use highwater_core::time::Zone;
 
 /// The function that a cast to `VARCHAR(n)` is.
@@ -54,12 +55,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         forms: &[Form::new(&[Kind::Text, Kind::Int], Kind::Text, |args| {
             let (text, length) = (args.text(0), args.int(1));
-            Ok(args.texts(|row, out| {
-                let (text, missing) = first(text.get(row)?, length.get(row)?);
-                out.push_str(text);
-                out.extend(std::iter::repeat_n(' ', missing));
-                Some(())
-            }))
+            args.trying(
+                |row| match (text.get(row), length.get(row)) {
+                    (Some(_), Some(length)) if length > MAX_TEXT as i64 => too_long(length as usize),
+                    (Some(text), Some(length)) => Ok(Some(first(text, length))),
+                    _ => Ok(None),
+                },
+                |args, value| {
+                    args.texts(|row, out| {
+                        let (text, missing) = value(row)?;
+                        out.push_str(text);
+                        out.extend(std::iter::repeat_n(' ', missing));
+                        Some(())
+                    })
+                },
+            )
         })],
     },
 ];

@@ -12,6 +12,7 @@ use super::as_text::first;
 use super::generic::Generic;
 use super::maps::last_of_each;
 use crate::parse::column_type::{Length, lengths};
+use highwater_core::expression::{MAX_TEXT, too_long};
 
 /// The function around a cast to such a type: of the nested value, and of the type as it is written.
 pub(super) const FITTED: &str = "__fitted";
@@ -58,7 +59,7 @@ fn fitted(values: &ArrayRef, lengths: &mut dyn Iterator<Item = Option<Length>>) 
             Arc::new(StructArray::try_new_with_length(fields.clone(), columns, row.nulls().cloned(), row.len())?)
         }
         DataType::Utf8 => match lengths.next().flatten() {
-            Some(length) => texts(values, length),
+            Some(length) => texts(values, length)?,
             None => Arc::clone(values),
         },
         _ => {
@@ -68,8 +69,11 @@ fn fitted(values: &ArrayRef, lengths: &mut dyn Iterator<Item = Option<Length>>) 
     })
 }
 
-fn texts(values: &ArrayRef, Length { characters, fills }: Length) -> ArrayRef {
+fn texts(values: &ArrayRef, Length { characters, fills }: Length) -> Result<ArrayRef> {
     let values = values.as_string::<i32>();
+    if fills && characters > MAX_TEXT as i64 && values.null_count() < values.len() {
+        return too_long(characters as usize);
+    }
     let mut made = StringBuilder::with_capacity(values.len(), values.value_data().len());
     let mut filled = String::new();
     for value in values {
@@ -84,5 +88,5 @@ fn texts(values: &ArrayRef, Length { characters, fills }: Length) -> ArrayRef {
             cut => made.append_option(cut.map(|(text, _)| text)),
         }
     }
-    Arc::new(made.finish())
+    Ok(Arc::new(made.finish()))
 }

@@ -1,8 +1,7 @@
 //! Pieces of text, by characters from 1: SUBSTR, LEFT, RIGHT, LPAD, RPAD, OVERLAY, INSTR, ELT, CHR, as Flink has them.
 
-use datafusion_common::{Result, exec_err};
-
 use super::function::{Form, Function, Kind};
+use highwater_core::expression::{MAX_TEXT, too_long};
 
 const TEXT_INT: &[Kind] = &[Kind::Text, Kind::Int];
 
@@ -57,7 +56,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
                     let (Some(text), Some(times)) = (text.get(row), times.get(row)) else { return Ok(None) };
                     let times = if text.is_empty() { 0 } else { usize::try_from(times).unwrap_or(0) };
                     match text.len().saturating_mul(times) {
-                        length if length > MAX_MADE => too_long(length),
+                        // A character has a byte at least.
+                        bytes if bytes > MAX_TEXT && text.chars().count().saturating_mul(times) > MAX_TEXT => {
+                            too_long(text.chars().count().saturating_mul(times))
+                        }
                         _ => Ok(Some((text, times))),
                     }
                 },
@@ -82,8 +84,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
                         return Ok(None);
                     };
                     let times = text.matches(what).count();
+                    let count = |text: &str| text.chars().count();
                     match text.len() - times * what.len() + times.saturating_mul(with.len()) {
-                        length if length > MAX_MADE => too_long(length),
+                        bytes if bytes > MAX_TEXT => {
+                            match count(text) - times * count(what) + times.saturating_mul(count(with)) {
+                                length if length > MAX_TEXT => too_long(length),
+                                _ => Ok(Some((text, what, with))),
+                            }
+                        }
                         _ => Ok(Some((text, what, with))),
                     }
                 },
@@ -186,7 +194,7 @@ fn pad(args: &super::function::Args, left: bool) -> datafusion_common::Result<ar
                 return Ok(None);
             };
             let Ok(length) = usize::try_from(length) else { return Ok(None) };
-            if length > MAX_MADE {
+            if length > MAX_TEXT {
                 return too_long(length);
             }
             let missing = length.saturating_sub(text.chars().count());
@@ -206,13 +214,6 @@ fn pad(args: &super::function::Args, left: bool) -> datafusion_common::Result<ar
             })
         },
     )
-}
-
-/// The longest text that padding, repeating, replacing and joining make.
-pub(super) const MAX_MADE: usize = 1 << 24;
-
-pub(super) fn too_long<T>(length: usize) -> Result<T> {
-    exec_err!("a text of {length} characters is too long; at most {MAX_MADE}")
 }
 
 /// The text with so many characters from one on replaced. Where that begins outside of the text nothing is.

@@ -9,7 +9,7 @@ use datafusion_common::{Result, plan_err};
 use regex::Regex;
 
 use super::function::{Args, Form, Function, Kind};
-use super::pieces::{MAX_MADE, too_long};
+use highwater_core::expression::{MAX_TEXT, too_long};
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -196,8 +196,9 @@ fn replace(args: &Args) -> Result<ArrayRef> {
             made.push_str(&text[done..whole.start()]);
             found.expand(&with, &mut made);
             done = whole.end();
-            if made.len() > MAX_MADE {
-                return keeping_first_error(&mut failed, too_long(made.len()));
+            // A character has four bytes at most; what is told here is not made to its end.
+            if made.len() > 4 * MAX_TEXT {
+                return keeping_first_error(&mut failed, too_long(made.chars().count()));
             }
         }
         made.push_str(&text[done..]);

@@ -20,7 +20,8 @@ use datafusion_expr::expr::{
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{
-    AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, WindowFunctionDefinition, cast, lit,
+    AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, WindowFunctionDefinition, binary_expr, cast,
+    lit,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -125,6 +126,9 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
             if let Some(shown) = wide::shown(call, schema) {
                 return Ok(shown);
             }
+            if let Some(shown) = first_unless_equal(call, schema)? {
+                return Ok(shown);
+            }
             let ScalarFunction { func, args } = call;
             // The greatest of months stays one of months: it may be added to a day.
             let compares = ["greatest", "least"].contains(&func.name()) && !args.iter().any(has_months);
@@ -184,6 +188,19 @@ fn settled(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
         _ => {}
     }
     Ok(expr)
+}
+
+/// NULLIF of values of two types: what is compared has one type, and what is shown is the first as it is.
+fn first_unless_equal(call: &ScalarFunction, schema: &DFSchema) -> Result<Option<Expr>> {
+    let ("nullif", [first, second]) = (call.func.name(), call.args.as_slice()) else { return Ok(None) };
+    let (Ok(shown), Ok(other)) = (first.get_type(schema), second.get_type(schema)) else { return Ok(None) };
+    if shown == other || shown.is_null() || other.is_null() {
+        return Ok(None);
+    }
+    let same = settled(binary_expr(first.clone(), Operator::Eq, second.clone()), schema)?;
+    let null = lit(ScalarValue::try_from(&shown)?);
+    let case = Case::new(None, vec![(Box::new(same), Box::new(null))], Some(Box::new(first.clone())));
+    Ok(Some(Expr::Case(case)))
 }
 
 /// Refuses what is no truth value where one is asked for. A literal is read as one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion_common::{DFSchema, DFSchemaRef, Result, ScalarValue};
+use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::{Expr, Operator};
 use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal, NegativeExpr};
@@ -21,7 +21,7 @@ use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use crate::syntax::depth::tree;
 use highwater_core::delta::has_floats;
-use highwater_core::expression::{Attempt, Canonical};
+use highwater_core::expression::{Attempt, Bounded, Canonical};
 use highwater_core::plan::Scalar;
 
 /// Where subqueries may stand.
@@ -62,7 +62,7 @@ pub(crate) fn physicals(exprs: &[Expr], schema: &DFSchemaRef) -> Result<Vec<Scal
 }
 
 /// The expression with floats compared by value, every NaN equal to every other, and arithmetic that fails on overflow: a row whose result its type cannot hold is a failing row, never
-/// a wrong number.
+/// a wrong number, nor a text that is too long.
 fn checked(expr: Scalar, schema: &Schema) -> Result<Scalar> {
     expr.transform_up(|expr| {
         if let Some(negated) = expr.downcast_ref::<NegativeExpr>() {
@@ -74,8 +74,13 @@ fn checked(expr: Scalar, schema: &Schema) -> Result<Scalar> {
             let negative = BinaryExpr::new(zero, Operator::Minus, Arc::clone(negated.arg()));
             return Ok(Transformed::yes(Arc::new(negative.with_fail_on_overflow(true)) as Scalar));
         }
+        let makes = |expr: &Scalar| Ok::<_, DataFusionError>(expr.data_type(schema)? == DataType::Utf8);
+        if expr.is::<ScalarFunctionExpr>() && makes(&expr)? {
+            return Ok(Transformed::yes(Arc::new(Bounded(expr)) as Scalar));
+        }
         let Some(binary) = expr.downcast_ref::<BinaryExpr>() else { return Ok(Transformed::no(expr)) };
         Ok(match binary.op() {
+            Operator::StringConcat => Transformed::yes(Arc::new(Bounded(Arc::clone(&expr))) as Scalar),
             Operator::Plus | Operator::Minus | Operator::Multiply => {
                 Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as Scalar)
             }

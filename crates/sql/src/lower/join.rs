@@ -98,7 +98,12 @@ impl Lowering<'_> {
         for (side, exprs) in exprs.into_iter().enumerate() {
             let mut relation = match lowered[side].take() {
                 Some(relation) => relation,
-                None => self.lower(inputs[side], emit)?,
+                None => {
+                    let before = std::mem::replace(&mut self.as_declared, as_of.is_some() && side == 1);
+                    let lowered = self.lower(inputs[side], emit);
+                    self.as_declared = before;
+                    lowered?
+                }
             };
             if let Some(as_of) = as_of.as_mut().filter(|_| side == 1) {
                 self.versions(&mut relation, as_of)?;

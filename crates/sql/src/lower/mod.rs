@@ -62,13 +62,15 @@ pub(super) struct Lowering<'a> {
     pub(super) loops: Vec<(String, NodeId)>,
     /// The relations lowered so far that are read several times.
     shared: Vec<(Arc<dyn TableSource>, Option<Emit>, Relation)>,
+    /// A table whose versions are asked for is read as it is declared: what is computed of its columns stands in no node of its own.
+    as_declared: bool,
 }
 
 impl<'a> Lowering<'a> {
     /// Lowers into `arena`, for the view or sink `owner`.
     pub(super) fn new(arena: &'a mut Arena, relations: &'a [Relation], owner: &str, max_rounds: u64) -> Lowering<'a> {
         let (versions, loops, shared) = Default::default();
-        Lowering { arena, relations, owner: owner.to_owned(), versions, max_rounds, loops, shared }
+        Lowering { arena, relations, owner: owner.to_owned(), versions, max_rounds, loops, shared, as_declared: false }
     }
 }
 

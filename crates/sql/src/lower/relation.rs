@@ -101,7 +101,7 @@ impl Lowering<'_> {
         let mut counts = vec![0; relation.columns.len()];
         exprs.iter().for_each(|expr| count_columns(expr, &mut counts));
         let twice = relation.columns.iter().zip(&counts).any(|(column, count)| *count > 1 && !is_free(column));
-        if twice {
+        if twice && !self.as_declared {
             relation = self.settle(relation)?;
         }
         let exprs = exprs.into_iter().map(|expr| {

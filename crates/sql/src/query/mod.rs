@@ -69,6 +69,7 @@ use crate::syntax::row_compared;
 use crate::syntax::row_in;
 use crate::syntax::set_all;
 use crate::syntax::table_function;
+use crate::syntax::values_asked;
 use crate::syntax::with_names;
 
 /// Parses a query and rewrites what the planner does not read; answers how many versions of tables it asks for too. `key`
@@ -135,7 +136,8 @@ fn prepared(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Problem> {
     depth::check_tokens(tokens)?;
     refuse::check_words(tokens)?;
     let tokens = cast_type::prepare(table_function::prepare(tokens), tokens)?;
-    json_clauses::prepare(zoned::prepare(distinct_from::prepare(tokens))).map(reserved::free)
+    let tokens = values_asked::prepare(zoned::prepare(distinct_from::prepare(tokens)));
+    json_clauses::prepare(tokens).map(reserved::free)
 }
 
 /// Nothing is left behind a query.

@@ -1,7 +1,7 @@
 //! Forms of expressions that the planner does not read, rewritten to ones that it does.
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    AccessExpr, Array, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, GroupByExpr, Ident, Interval, ObjectName, Select, SelectItem, Spanned, Subscript, Value,
     ValueWithSpan, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
     helpers::attached_token::AttachedToken,
@@ -10,6 +10,7 @@ use datafusion_sql::sqlparser::ast::{
 use crate::functions;
 use crate::parse::error::Problem;
 use crate::parse::interval::{self, Duration};
+use crate::parse::made::call;
 use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
 use highwater_core::aggregate::find;
@@ -41,6 +42,11 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
         }
         Expr::AnyOp { .. } | Expr::AllOp { .. } => {
             membership(expr);
+            Ok(())
+        }
+        // The planner does not know columns of rows outside within the brackets.
+        Expr::Array(Array { elem, .. }) => {
+            *expr = call("array", std::mem::take(elem));
             Ok(())
         }
         _ => Ok(()),

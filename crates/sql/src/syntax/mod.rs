@@ -22,4 +22,5 @@ pub(crate) mod row_compared;
 pub(crate) mod row_in;
 pub(crate) mod set_all;
 pub(crate) mod table_function;
+pub(crate) mod values_asked;
 pub(crate) mod with_names;

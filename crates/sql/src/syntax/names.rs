@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Spanned,
+    AccessExpr, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Spanned, TableFactor,
 };
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -23,12 +23,20 @@ pub(crate) fn name_columns(query: &mut Query, by_place: bool) -> Result<(), Prob
         number_twice(&mut query.body);
     }
     walk::query(query, |part| match part {
-        // Nobody reads the columns of these by their names.
+        // Nobody reads the columns of these by their names, nor of those whose columns are named from outside.
         Part::Expr(Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. }) => {
             number_twice(&mut subquery.body);
             Flow::Continue(())
         }
-        Part::Query(query) => walk::flow(refuse_twice(query)),
+        Part::Factor(TableFactor::Derived { subquery, alias: Some(alias), .. }) if !alias.columns.is_empty() => {
+            number_twice(&mut subquery.body);
+            Flow::Continue(())
+        }
+        Part::Query(query) => {
+            let parts = query.with.iter_mut().flat_map(|with| &mut with.cte_tables);
+            parts.filter(|cte| !cte.alias.columns.is_empty()).for_each(|cte| number_twice(&mut cte.query.body));
+            walk::flow(refuse_twice(query))
+        }
         Part::Select(select) => {
             name_items(select);
             Flow::Continue(())

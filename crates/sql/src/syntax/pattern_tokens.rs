@@ -1,6 +1,6 @@
 //! The tokens of MATCH_RECOGNIZE as the parser wants them. `WITHIN interval` behind the pattern becomes the definition
 //! [`WITHIN`], the first of DEFINE; `SUBSET U = (A, B)` becomes the definition `U AS __subset(A, B)`. A subquery that a pattern
-//! reads stands aside under a name ([`OF_PATTERN`]), for [`put_back`].
+//! reads stands aside under a name ([`OF_PATTERN`]), for [`put_back`]. `FINAL` and `RUNNING` are left out where they say what is so anyway.
 
 use std::ops::Range;
 
@@ -15,6 +15,7 @@ use crate::parse::token::last_part;
 use crate::parse::token::{DIALECT, is_word};
 use crate::parse::unread::syntax;
 use crate::parse::walk::{self, Flow, Part};
+use highwater_core::aggregate;
 
 /// The definition that stands for `WITHIN`.
 pub(crate) const WITHIN: &str = "__within";
@@ -30,6 +31,10 @@ struct Open {
     within: Vec<TokenWithSpan>,
     /// The definitions of its subsets.
     subsets: Vec<TokenWithSpan>,
+    /// Where FINAL stands first.
+    finals: Option<Span>,
+    /// Whether DEFINE is behind.
+    defining: bool,
 }
 
 /// The tokens of a query, and those of the subqueries that patterns read; most have no pattern.
@@ -68,8 +73,34 @@ pub(crate) fn prepare(tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>,
                     aside.push(inner);
                 }
             }
+            word if !open.is_empty() && is_word(word, "running") && speaks_of_rows(&tokens, at) => {
+                at += 1;
+                continue;
+            }
+            word if !open.is_empty() && is_word(word, "final") && speaks_of_rows(&tokens, at) => {
+                let last = open.last_mut();
+                if last.as_ref().is_some_and(|open| open.defining) {
+                    return Err(Problem::at(
+                        token.span,
+                        "FINAL does not stand in DEFINE: a match is not complete there",
+                    )
+                    .hint("leave FINAL out, or write it in MEASURES"));
+                }
+                last.into_iter().for_each(|open| open.finals = open.finals.or(Some(token.span)));
+                at += 1;
+                continue;
+            }
             word if open.last().is_some_and(|open| open.depth == depth) => {
                 let last = open.last_mut();
+                let all = ["all", "rows", "per", "match"];
+                let all = tokens[at..].iter().zip(all).filter(|(token, word)| is_word(&token.token, word)).count() == 4;
+                if let Some(finals) = last.as_ref().and_then(|open| open.finals).filter(|_| all) {
+                    return Err(Problem::at(
+                        finals,
+                        "FINAL is not supported with ALL ROWS PER MATCH: each row tells what is known at it",
+                    )
+                    .hint("write ONE ROW PER MATCH, or leave FINAL out"));
+                }
                 if is_word(word, "subset") {
                     let (end, definitions) = subsets(&tokens, at)?;
                     if let Some(open) = last {
@@ -95,7 +126,7 @@ pub(crate) fn prepare(tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>,
                     out.push(token.clone());
                     let Open { within, subsets, .. } = last.map(std::mem::take).unwrap_or_default();
                     if let Some(open) = open.last_mut() {
-                        open.depth = depth;
+                        (open.depth, open.defining) = (depth, true);
                     }
                     if let Some(span) = within.first().map(|token| token.span) {
                         out.push(made(word_of(WITHIN, Keyword::NoKeyword), span));
@@ -114,6 +145,15 @@ pub(crate) fn prepare(tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>,
         at += 1;
     }
     Ok((out, aside))
+}
+
+/// Whether FINAL or RUNNING stands before a call that speaks of the rows of a match, and is no name.
+fn speaks_of_rows(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let Some(Token::Word(call)) = tokens.get(at + 1).map(|token| &token.token) else { return false };
+    let name = call.value.to_lowercase();
+    let known = ["first", "last", "classifier"].contains(&name.as_str()) || aggregate::find(&name).is_some();
+    let named = at > 0 && (is_word(&tokens[at - 1].token, "as") || tokens[at - 1].token == Token::Period);
+    known && !named && tokens.get(at + 2).is_some_and(|token| token.token == Token::LParen)
 }
 
 /// The subquery in parentheses that these tokens end with, but for its alias.

@@ -34,6 +34,27 @@ fn refused(query: &str) -> String {
     }
 }
 
+/// What is asked of a table more than once stands in no node between it and the rows that ask.
+#[test]
+fn conditions_on_a_table_leave_it_a_table() {
+    for (table, key, time) in
+        [("users", "u.id = b.bidder", "b.`dateTime`"), ("rates", "u.currency = b.channel", "b.`dateTime`")]
+    {
+        let name = if table == "users" { "id" } else { "rate" };
+        for condition in [
+            format!("CASE u.{name} WHEN 1 THEN 6 END BETWEEN 6 AND u.{name}"),
+            format!("(u.{name} + 1) * (u.{name} + 1) > 4"),
+            format!("COALESCE(u.{name}, 1) BETWEEN 2 AND 3 AND CASE b.price WHEN 1 THEN 6 END BETWEEN 6 AND b.price"),
+        ] {
+            let query = format!(
+                "SELECT b.price FROM bid b JOIN {table} FOR SYSTEM_TIME AS OF {time} AS u ON {key} WHERE {condition}"
+            );
+            let planned = compiled(&program(&query));
+            assert!(planned.is_ok(), "{query}: {:?}", planned.err());
+        }
+    }
+}
+
 #[test]
 fn a_plain_join_follows_every_change_of_a_table() {
     let text = explained("SELECT b.auction, u.name FROM bid b JOIN users u ON b.bidder = u.id WHERE u.good");

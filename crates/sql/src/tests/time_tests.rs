@@ -169,8 +169,8 @@ fn sinks_know_which_columns_are_instants() {
         (
             "CREATE SINK s $TO AS SELECT ROW(ts, wall) AS a, ARRAY[ts] AS b, MAP[k, ts - INTERVAL '1' MONTH] AS c,
              ARRAY[ROW(MAP[k, ARRAY[ts]])] AS d, MAP[k, wall] AS e FROM clicks;",
-            "ROW<c0 instant, c1 time> ARRAY<instant> MAP<VARCHAR, instant> \
-             ARRAY<ROW<c0 MAP<VARCHAR, ARRAY<instant>>>> MAP<VARCHAR, time>",
+            "ROW<f0 instant, f1 time> ARRAY<instant> MAP<VARCHAR, instant> \
+             ARRAY<ROW<f0 MAP<VARCHAR, ARRAY<instant>>>> MAP<VARCHAR, time>",
         ),
         (
             "CREATE SINK s $TO AS SELECT ts + INTERVAL '1' SECOND AS a, wall + INTERVAL '1' SECOND AS b, FLOOR(ts TO DAY) AS c,

@@ -241,7 +241,7 @@ mod tests {
         let Ok(Decoding::Text(json)) = Json.decoding(&layout, &Options::default()) else { panic!("JSON is text") };
         for (head, told) in [
             (&b"{\0\"\0n\0"[..], "iconv -f UTF-16LE"),
-            (b"\0{\0\"\0n", "UTF-16 without a byte order mark"),
+            (b"\0{\0\"\0n", "UTF-16BE without a byte order mark"),
             (b"\x1F\x8B\x08\0", "packed with gzip"),
             (b"PAR1", "Parquet"),
         ] {
