@@ -28,9 +28,9 @@ pub struct Latency {
 /// Not counted: the first connections, windows and caches.
 const WARM_SECONDS: f64 = 1.0;
 
-/// Pushes so many frames a second.
-pub fn measure(frames_per_second: f64, seconds: f64) -> Latency {
-    let server = Server::start(&PROGRAM.replace("{}", ""), &["--tick", "10ms"]);
+/// Pushes so many frames a second, to a server with further flags.
+pub fn measure(frames_per_second: f64, seconds: f64, flags: &[&str]) -> Latency {
+    let server = Server::start(&PROGRAM.replace("{}", ""), &[&["--tick", "10ms"], flags].concat());
     let mut stream = server.connect();
     stream.write_all(b"GET /api/v1/views/pages/stream HTTP/1.0\r\n\r\n").unwrap();
     let socket = open(&server, "/api/v1/sources/clicks/ws");

@@ -9,7 +9,7 @@
 //! the socket takes it. Every part ends by comparing the result with what was acknowledged.
 //!
 //! A row is a click of about 110 bytes of JSON; its windows of 10 s over 100 pages change with every tick of 10 ms.
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used)]
 
 mod beside;
 mod clicks;
@@ -96,7 +96,7 @@ impl Table {
 }
 
 fn latency(table: &mut Table) {
-    let mut found = latency::measure(1000.0, 10.0);
+    let mut found = latency::measure(1000.0, 10.0, &[]);
     table.note(&format!(
         "{} frames of 100 rows at 100 k rows/s, tick 10 ms; the server used {:.2} cores",
         found.frames, found.cores

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -15,15 +16,20 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl Server {
     /// Serves a program, with further flags of `highwater run`.
     pub fn start(program: &str, flags: &[&str]) -> Server {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("program.sql"), program).unwrap();
+        Server::start_in(folder.into(), flags)
+    }
+
+    /// Serves what an ended one served, in its folder.
+    pub fn start_in(folder: Arc<tempfile::TempDir>, flags: &[&str]) -> Server {
         let file = folder.path().join("program.sql");
-        std::fs::write(&file, program).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
         command.arg("run").arg(&file).args(["--listen", "127.0.0.1:0"]).args(flags).current_dir(folder.path());
         command.env_remove("RUST_LOG").env("NO_COLOR", "1");
@@ -39,7 +45,12 @@ impl Server {
             panic!("the server did not start: {:?}", child.wait());
         };
         std::thread::spawn(move || lines.for_each(|line| say(&line)));
-        Server { child, address, _folder: folder }
+        Server { child, address, folder }
+    }
+
+    /// The folder that it runs in.
+    pub fn folder(&self) -> Arc<tempfile::TempDir> {
+        self.folder.clone()
     }
 
     /// A connection, without delay of small writes.
@@ -65,6 +76,14 @@ impl Server {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(" 200 "), "{path}: {answer}");
         body.to_owned()
+    }
+
+    /// Whether it shows results.
+    pub fn ready(&self) -> bool {
+        let mut stream = self.connect();
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.0 200")
     }
 
     /// Waits until the sum of a column over the rows of a view is `expected`; answers it as it was last.

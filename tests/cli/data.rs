@@ -69,7 +69,8 @@ fn a_whole_log_is_shown_verified_and_left_alone() {
         "lineage 000000000000000000000000000000ab, opened 1 time, closed in order, durable before frame 40",
         "  00000000000000000000.log   frames 0 to 14 (15)  15 blocks  64.0 KiB  2026-01-01T00:00:00.000Z, opening 1",
         "  00000000000000000030.log  frames 30 to 39 (10)  10 blocks  44.0 KiB",
-        "  kind 1  13 frames  12.7 KiB",
+        "  opened by a process  13 frames  12.7 KiB",
+        "  kind 0               14 frames  13.7 KiB",
     ] {
         assert!(out.contains(told), "no '{told}' in\n{out}");
     }

@@ -5,6 +5,7 @@
 //! there; a decoder that was used before answers as a new one does.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+mod frames;
 mod segments;
 
 use std::io::Write;
@@ -14,6 +15,7 @@ use highwater::format::{self, Decoding, Input, Layout, Part};
 use highwater::source::{Beside, Intake, Packing, RowLimits, SourceSpec, Undecoded, Written};
 use highwater::sql::{Catalog, plan};
 
+pub use frames::frames;
 pub use segments::log;
 
 /// A decoder under test, by its name.
@@ -33,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("dialects", dialects),
     ("text_lines", text_lines),
     ("log", log),
+    ("frames", frames),
 ];
 
 /// What a packed body may hold.
@@ -253,12 +256,15 @@ pub fn packed(data: &[u8]) {
     }
 }
 
+/// A row of the nested columns.
+const ROW: &str = r#"{"b":true,"small":-7,"i":5,"n":"12","f":1.5,"d":-2e3,"m":"1.25","s":"x\u00e9\n","day":"2026-01-02","at":"10:11:12","r":{"x":1,"y":{"z":"q"}},"l":[1,null,3],"ts":"2026-01-02T03:04:05Z"}"#;
+
 /// Good bytes for each decoder.
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
-    const ROW: &str = r#"{"b":true,"small":-7,"i":5,"n":"12","f":1.5,"d":-2e3,"m":"1.25","s":"x\u00e9\n","day":"2026-01-02","at":"10:11:12","r":{"x":1,"y":{"z":"q"}},"l":[1,null,3],"ts":"2026-01-02T03:04:05Z"}"#;
     let of = |written: &str| written.as_bytes().to_vec();
     match target {
         "log" => segments::seeds(),
+        "frames" => frames::seeds(),
         "json" => vec![of(ROW), of(&format!("[{ROW},\n{ROW}]")), of("[]")],
         "lines" => vec![of(ROW), of(&format!("{ROW}\n\n{ROW}"))],
         "csv" => vec![of("n,s,ts,d,m\n1,a,1000,2.5,1.5\n2,\"b\"\"\n\",2000,,\n"), of("1,a,1000,,\n")],

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use highwater_core::engine::frames;
 use highwater_core::time::format_time_ms;
 use highwater_log::{Disk, Folder, Report};
 use serde_json::json;
@@ -88,7 +89,22 @@ fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) {
 }
 
 fn kind_name(kind: u8) -> String {
-    format!("kind {kind}")
+    let name = match kind {
+        frames::START => "opened by a process",
+        frames::SOURCE => "source",
+        frames::SPLIT => "partition of a source",
+        frames::ROWS => "rows",
+        frames::MOVE => "move of a partition",
+        frames::LEASE => "lease of a partition",
+        frames::END => "end of a partition",
+        frames::REQUEST => "change of a table",
+        frames::TAKEN => "change of a table taken",
+        frames::BEGUN => "sink begun",
+        frames::INPUT => "file begun",
+        frames::AHEAD => "reach of a file that is read again",
+        kind => return format!("kind {kind}"),
+    };
+    name.to_owned()
 }
 
 fn as_json(report: &Report, cut: &[String]) -> serde_json::Value {

@@ -1,0 +1,31 @@
+//! Runs that are killed at random moments and started again, in short; `python3 tests/kills/kills.py BINARY` does it a thousand times,
+//! `python3 tests/kills/goldens.py BINARY` with every golden dataflow. Rules D1 to D6, D8.
+//!
+//! Without python3 the test says so and passes, unless `CI` is set: then it fails.
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+fn kills(args: &[&str]) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kills/kills.py");
+    let output = Command::new("python3").args([script, env!("CARGO_BIN_EXE_highwater")]).args(args).output();
+    let Ok(output) = output else {
+        assert!(std::env::var_os("CI").is_none(), "there is no python3");
+        return eprintln!("skipped: there is no python3");
+    };
+    let [told, wrong] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{told}\n{wrong}");
+    println!("{told}");
+}
+
+const ALL_BUT_FOLDERS: &str = "windows,sessions,joins,patterns,ranks,over,failing";
+
+#[test]
+fn d1_to_d6_kills_lose_nothing_and_do_nothing_twice() {
+    kills(&["--kills", "12", "--seed", "1", "--pieces", &format!("formats,{ALL_BUT_FOLDERS}")]);
+}
+
+#[test]
+fn d8_kills_with_other_workers_at_each_start_change_no_byte() {
+    kills(&["--kills", "8", "--seed", "2", "--workers", "0", "--pieces", ALL_BUT_FOLDERS]);
+}
