@@ -57,6 +57,39 @@ fn d6_tables_are_as_they_were_and_rows_meet_what_they_met() {
     assert!(process.rows("judged").iter().any(|row| row.contains("\"most\":null")));
 }
 
+/// What reads a table follows all streams, also those that it does not read: one that is behind is no reason to wait at a start.
+#[test]
+fn d6_a_view_with_a_table_is_as_far_as_the_stream_that_is_behind() {
+    let program = "
+CREATE SOURCE ahead (k BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http', 'format' = 'json');
+CREATE SOURCE late (k BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http', 'format' = 'json');
+CREATE TABLE names (k BIGINT PRIMARY KEY, name VARCHAR);
+CREATE MATERIALIZED VIEW named AS SELECT n.name, COUNT(*) AS n FROM ahead a JOIN names n ON a.k = n.k GROUP BY n.name;
+CREATE MATERIALIZED VIEW others AS SELECT COUNT(*) AS n FROM late;
+";
+    let folder = folder(program);
+    let mut process = Process::start(folder.path(), &["-w", "2"]);
+    let push = |process: &Process, source: &str, ts: i64| {
+        let body = format!("{{\"k\":1,\"ts\":{ts}}}");
+        process.post(&format!("/api/v1/sources/{source}/events?ack=durable"), &body);
+    };
+    for round in 0..3 {
+        push(&process, "late", 1_000 + round);
+        push(&process, "ahead", 1_000_000 + round);
+        let name = format!("{{\"k\":1,\"name\":\"n{round}\"}}");
+        let (status, answer) = process.ask("POST", "/api/v1/tables/names/rows", &name);
+        assert_eq!(status, 200, "{answer}");
+        process.kill();
+        process = Process::start(folder.path(), &["-w", ["1", "3"][round as usize % 2]]);
+    }
+    push(&process, "late", 2_000_000);
+    push(&process, "ahead", 2_000_000);
+    eventually("all four rows are counted by the last name", || {
+        let rows = process.rows("named");
+        rows.len() == 1 && rows[0].contains("n2") && rows[0].contains("\"n\":4")
+    });
+}
+
 /// Generators with a pace, and a folder that is watched, go on behind the row that was taken last.
 #[test]
 fn d3_what_the_process_reads_itself_goes_on_where_it_was() {

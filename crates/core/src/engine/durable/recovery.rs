@@ -122,13 +122,17 @@ impl Durable {
         }
     }
 
-    /// Waits until every view is as far as what was fed lets it be.
+    /// Waits until every view is as far as what was fed lets it be. Who reads a table follows all streams: so does the table.
     fn shown(&self, around: &Around<'_>, told: &[Option<(Epoch, u64)>]) -> Result<(), EngineError> {
+        let nodes = &around.dataflow.nodes;
         for view in around.views.all().iter() {
-            let inputs = below(around.dataflow, view.spec().node).into_iter().filter_map(|node| {
-                let Op::Source { source } = around.dataflow.nodes[node].op else { return None };
-                told.get(source).copied().flatten()
-            });
+            let below = below(around.dataflow, view.spec().node);
+            let by_table = below.iter().any(|&node| matches!(nodes[node].op, Op::Table { .. }));
+            let read = |source: usize| {
+                below.iter().any(|&node| matches!(nodes[node].op, Op::Source { source: of } if of == source))
+            };
+            let inputs =
+                told.iter().enumerate().filter(|(source, _)| by_table || read(*source)).filter_map(|(_, told)| *told);
             let Some(goal) = inputs.map(|(least, _)| least).min() else { continue };
             while view.as_of() < goal {
                 if self.control.stopping() {
