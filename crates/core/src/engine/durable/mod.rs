@@ -148,6 +148,11 @@ impl Durable {
         room
     }
 
+    /// Whether the engine has ended, and has not failed.
+    fn is_over(&self) -> bool {
+        self.control.stopping() && self.control.failure().is_none()
+    }
+
     /// Whether a writer of a sink has begun in this run or one before.
     pub(super) fn has_begun(&self, writer: &Begun) -> bool {
         self.known().begun.contains(writer)

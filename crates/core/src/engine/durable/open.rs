@@ -137,8 +137,12 @@ impl Durable {
     }
 
     fn write(&self, kind: u8, bytes: &[u8]) -> Result<(), EngineError> {
-        let closed = |_| self.wrong("nothing can be written to it", "look at the disk, then start again");
-        self.append_waiting(kind, &[bytes], || false).map(drop).map_err(closed)
+        match self.append_waiting(kind, &[bytes], || false) {
+            Ok(_) => Ok(()),
+            // A run whose input has ended is over before it has begun.
+            Err(_) if self.is_over() => Ok(()),
+            Err(_) => Err(self.wrong("nothing can be written to it", "look at the disk, then start again")),
+        }
     }
 
     /// Writes down what frames name by numbers.

@@ -44,7 +44,7 @@ impl Durable {
         let (clock, all) = (Clock::start(), opened.end.0 - opened.first.0);
         around.startup.recovers(0.0);
         let rows = self.feed(opened.first, opened.end, around)?;
-        while !around.sources.iter().all(|source| source.caught_up()) {
+        while !around.sources.iter().all(|source| source.caught_up()) && !self.is_over() {
             if self.control.stopping() {
                 return Err(self.unlike(opened.end, Unlike::Closed));
             }
@@ -134,7 +134,7 @@ impl Durable {
             let inputs =
                 told.iter().enumerate().filter(|(source, _)| by_table || read(*source)).filter_map(|(_, told)| *told);
             let Some(goal) = inputs.map(|(least, _)| least).min() else { continue };
-            while view.as_of() < goal {
+            while view.as_of() < goal && !self.is_over() {
                 if self.control.stopping() {
                     return Err(self.unlike(Lsn(0), Unlike::Closed));
                 }
