@@ -274,7 +274,7 @@ class Files:
             ("short.ndjson.gz", whole[:-20], f"breaks off at byte {len(whole) - 20}"),
             ("damaged.ndjson.gz", bytes(broken), "cannot be unpacked behind byte"),
             ("short.ndjson.zst", zstd[:-20], f"breaks off at byte {len(zstd) - 20}"),
-            ("plain.ndjson.gz", text, "cannot be unpacked"),
+            ("plain.ndjson.gz", text, "does not begin as gzip does"),
             ("nothing.ndjson.gz", b"", "breaks off at byte 0"),
             ("nothing.parquet", b"", "not Parquet: there are 0 bytes"),
             ("nothing.arrow", b"", "there are 0 bytes"),
