@@ -150,7 +150,8 @@ impl Durable {
 
     /// Whether the engine has ended, and has not failed.
     fn is_over(&self) -> bool {
-        self.control.stopping() && self.control.failure().is_none()
+        // Its log is closed before it says so.
+        self.waiting().closed && self.control.failure().is_none()
     }
 
     /// Whether a writer of a sink has begun in this run or one before.
