@@ -14,6 +14,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use highwater_log::{Error, Log, Lsn, Refused};
@@ -61,6 +62,8 @@ pub(super) struct Durable {
     control: Arc<Control>,
     /// By how much the count of ticks is ahead of the clock's, so that it is beyond all of before.
     lead: AtomicU64,
+    /// The thread that tells of moves.
+    telling: Mutex<Option<JoinHandle<()>>>,
     known: Mutex<Known>,
 }
 
@@ -200,10 +203,11 @@ impl Durable {
     /// Starts the thread that tells of moves.
     pub(super) fn start(self: &Arc<Self>, sources: &[Arc<Source>], process: usize) -> Result<(), EngineError> {
         let (durable, sources) = (self.clone(), sources.to_vec());
-        spawn("durable".to_owned(), move || {
+        let telling = spawn("durable".to_owned(), move || {
             durable.control.guard("durable", process, || durable.release(&sources));
-        })
-        .map(drop)
+        })?;
+        *self.telling.lock().unwrap_or_else(PoisonError::into_inner) = Some(telling);
+        Ok(())
     }
 
     fn release(&self, sources: &[Arc<Source>]) {
@@ -236,9 +240,12 @@ impl Durable {
         self.came.notify_all();
     }
 
-    /// Ends the log in order.
+    /// Ends the log in order. Nothing of it holds the folder any more then.
     pub(super) fn close(&self) -> Result<(), EngineError> {
         self.stop();
+        let telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A panic there has ended the engine already.
+        let _ = telling.map(JoinHandle::join);
         self.log.close().map_err(|error| self.broken(&error))
     }
 }

@@ -43,6 +43,7 @@ impl Durable {
             came: Condvar::new(),
             control: control.clone(),
             lead: AtomicU64::new(0),
+            telling: Mutex::default(),
             known: Mutex::default(),
         };
         if durable.is_ours()? {
