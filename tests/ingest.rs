@@ -1,6 +1,8 @@
 //! Events pushed over real sockets: every form of a body, every refusal, WebSocket frames, tokens of completion.
 #![allow(clippy::unwrap_used)]
 
+#[path = "ingest/acks.rs"]
+mod acks;
 #[path = "ingest/bad.rs"]
 mod bad;
 mod client;

@@ -7,8 +7,12 @@
 use std::process::Command;
 
 fn kills(args: &[&str]) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kills/kills.py");
-    let output = Command::new("python3").args([script, env!("CARGO_BIN_EXE_highwater")]).args(args).output();
+    python("kills.py", args);
+}
+
+fn python(script: &str, args: &[&str]) {
+    let script = format!("{}/tests/kills/{script}", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("python3").args([&script, env!("CARGO_BIN_EXE_highwater")]).args(args).output();
     let Ok(output) = output else {
         assert!(std::env::var_os("CI").is_none(), "there is no python3");
         return eprintln!("skipped: there is no python3");
@@ -18,7 +22,7 @@ fn kills(args: &[&str]) {
     println!("{told}");
 }
 
-const ALL_BUT_FOLDERS: &str = "windows,sessions,joins,patterns,ranks,over,failing";
+const ALL_BUT_FOLDERS: &str = "windows,sessions,joins,patterns,ranks,over,failing,tables";
 
 #[test]
 fn d1_to_d6_kills_lose_nothing_and_do_nothing_twice() {
@@ -28,4 +32,23 @@ fn d1_to_d6_kills_lose_nothing_and_do_nothing_twice() {
 #[test]
 fn d8_kills_with_other_workers_at_each_start_change_no_byte() {
     kills(&["--kills", "8", "--seed", "2", "--workers", "0", "--pieces", ALL_BUT_FOLDERS]);
+}
+
+/// Of each way to read and to write, one.
+const GOLDENS: [&str; 8] = [
+    "csv",
+    "folder",
+    "parquet",
+    "changelog_upsert",
+    "late_amended",
+    "join_interval",
+    "pattern_fraud",
+    "recursive_windows",
+];
+
+#[test]
+fn d5_goldens_that_are_killed_write_what_is_expected() {
+    let mut args = vec!["--kills", "3", "--seed", "1"];
+    args.extend(GOLDENS);
+    python("goldens.py", &args);
 }

@@ -16,3 +16,5 @@ mod refused;
 mod sinks;
 #[path = "restart/tables.rs"]
 mod tables;
+#[path = "restart/told.rs"]
+mod told;

@@ -1,17 +1,23 @@
-//! The progress of a run over bounded input: one line on the terminal, rewritten a few times a second.
+//! The progress of a run over bounded input, and of a start that goes on from a data directory: one line on the terminal, rewritten
+//! a few times a second.
 //!
 //! Log lines and the progress line share stderr: [`Stderr`] wipes the one before it writes the other.
 
+use std::convert::Infallible;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use highwater_core::counted::nouns;
-use highwater_core::engine::{Engine, Progress};
+use highwater_core::engine::{Engine, Progress, Recovered, Recovering, Startup};
 use highwater_core::time::{Clock, format_time_ms};
 
 /// How often the line is rewritten.
 pub(super) const EVERY: Duration = Duration::from_millis(250);
+
+/// How often the log is told how far a start is, in seconds.
+const TOLD_EVERY: f64 = 10.0;
 
 /// Whether the progress line stands on the terminal just now.
 static SHOWN: AtomicBool = AtomicBool::new(false);
@@ -49,11 +55,56 @@ impl Line {
             self.rate = progress.rows.saturating_sub(rows) as f64 / (now - then).max(0.001);
             self.before = (now, progress.rows);
         }
-        let mut line = WIPE.to_vec();
-        line.extend_from_slice(text(progress, self.rate).as_bytes());
-        let _ = std::io::stderr().lock().write_all(&line);
-        SHOWN.store(true, Ordering::Release);
+        show(&text(progress, self.rate));
     }
+}
+
+fn show(text: &str) {
+    let mut line = WIPE.to_vec();
+    line.extend_from_slice(text.as_bytes());
+    let _ = std::io::stderr().lock().write_all(&line);
+    SHOWN.store(true, Ordering::Release);
+}
+
+/// Tells how far a start is that goes on from a data directory: on a terminal in the line, else in the log now and then. Never ends.
+pub(super) async fn recovery(startup: &Startup, folder: &Path) -> Infallible {
+    let (clock, terminal) = (Clock::start(), std::io::stderr().is_terminal());
+    let (mut began, mut told) = (None, 0.0);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let Some(so_far) = startup.recovering() else { continue };
+        let now = clock.elapsed_seconds();
+        let text = recovering(folder, so_far, now - *began.get_or_insert(now));
+        if terminal {
+            show(&text);
+        } else if now - told >= TOLD_EVERY {
+            told = now;
+            tracing::info!("{text}");
+        }
+    }
+}
+
+fn recovering(folder: &Path, Recovering { share, rows }: Recovering, seconds: f64) -> String {
+    let (share, read) = ((share * 100.0).floor(), counted(rows, "row"));
+    format!("going on from '{}': {share:.0} %, {read}, {} rows/s", folder.display(), grouped(rate(rows, seconds)))
+}
+
+/// How a start went on from a data directory, if there was anything in it.
+pub(super) fn recovered(folder: &Path, recovered: Option<Recovered>) -> String {
+    let folder = folder.display();
+    match recovered {
+        None => format!("what comes is kept in '{folder}'"),
+        // Files are read again from their beginning: none of their rows is kept.
+        Some(Recovered { rows: 0, seconds }) => format!("went on from '{folder}' in {seconds:.1} s"),
+        Some(Recovered { rows, seconds }) => {
+            let (read, rate) = (counted(rows, "row"), grouped(rate(rows, seconds)));
+            format!("went on from '{folder}': {read} in {seconds:.1} s, {rate} rows/s")
+        }
+    }
+}
+
+fn rate(rows: u64, seconds: f64) -> u64 {
+    (rows as f64 / seconds.max(0.001)).round() as u64
 }
 
 /// Wipes the line, if it is there.
@@ -117,5 +168,16 @@ mod tests {
         assert_eq!(at(1, i64::MIN), "1 row, 1,234,568 rows/s, watermark none yet");
         assert_eq!(at(999, i64::MAX), "999 rows, 1,234,568 rows/s, watermark at the end");
         assert_eq!(grouped(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn a_start_says_how_far_it_is_and_how_it_went_on() {
+        let folder = Path::new("data");
+        let so_far = Recovering { share: 0.429, rows: 1_200_000 };
+        assert_eq!(recovering(folder, so_far, 2.0), "going on from 'data': 42 %, 1,200,000 rows, 600,000 rows/s");
+        let how = |rows| recovered(folder, Some(Recovered { rows, seconds: 1.5 }));
+        assert_eq!(how(3_000), "went on from 'data': 3,000 rows in 1.5 s, 2,000 rows/s");
+        assert_eq!(how(0), "went on from 'data' in 1.5 s");
+        assert_eq!(recovered(folder, None), "what comes is kept in 'data'");
     }
 }

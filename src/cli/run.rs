@@ -83,6 +83,9 @@ fn start(args: Run) -> Result<(), Outcome> {
     }
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
     compiled.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    if settings.data_dir.is_none() && compiled.dataflow.log_sync.is_some() {
+        tracing::warn!("SET 'log.sync' does nothing without --data-dir: nothing is kept on disk");
+    }
     plan::check(&compiled.dataflow).iter().for_each(|warning| tracing::warn!("{warning}"));
     descriptors::raise();
 
@@ -125,14 +128,20 @@ async fn serve_and_follow(
         });
     }
     let start = tokio::task::spawn_blocking(move || Engine::start(dataflow, config));
+    let folder = settings.data_dir.clone().unwrap_or_default();
     let engine = tokio::select! {
         engine = start => engine.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
         Ok(()) = signals.end.changed() => return Err(stopped_early(&startup.read(), settings, *signals.end.borrow())),
+        never = progress::recovery(&startup, &folder) => match never {},
     };
+    progress::wipe();
     let engine = engine.map_err(|error| match error {
         EngineError::Config(reason) => Outcome::usage(reason),
         error => Outcome::Failed(error.to_string()),
     })?;
+    if settings.data_dir.is_some() {
+        tracing::info!("{}", progress::recovered(&folder, startup.recovered()));
+    }
     started.send_replace(true);
     if let Some((listener, access)) = listener.as_ref().filter(|_| !told.load(Ordering::Acquire)) {
         tell_address(listener, access.tls.is_some());

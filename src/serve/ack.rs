@@ -1,5 +1,5 @@
-//! What a client waits for when it sends rows: that they were received, are on disk, or show in the views (`?ack=`; else the source's
-//! option `ack`; else on disk, where a data directory keeps them).
+//! What a client waits for when it sends rows: that they were received, are on disk, or show in the views (`?ack=`, or a message on a
+//! WebSocket; else the source's option `ack`; else on disk, where a data directory keeps them).
 
 use std::time::Duration;
 
@@ -45,6 +45,28 @@ pub(super) fn of(app: &App, source: &Source, asked: Option<&str>) -> Result<Ackn
         )),
         ack => Ok(ack),
     }
+}
+
+/// A longer message is no such one.
+const MESSAGE_BYTES: usize = 64;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    ack: serde_json::Value,
+}
+
+/// What a message of a WebSocket asks for that is `{"ack":"visible"}` and no row: the source has no column `ack`.
+pub(super) fn message(source: &Source, text: &[u8]) -> Option<String> {
+    if text.len() > MESSAGE_BYTES || memchr::memmem::find(text, b"\"ack\"").is_none() {
+        return None;
+    }
+    let Message { ack } = serde_json::from_slice(text).ok()?;
+    let columns = source.spec().physical.fields();
+    if columns.iter().any(|column| column.name().eq_ignore_ascii_case("ack")) {
+        return None;
+    }
+    Some(ack.as_str().map_or_else(|| ack.to_string(), str::to_owned))
 }
 
 /// Waits for that; what holds then.

@@ -31,8 +31,8 @@ use super::ack;
 use super::budget::{Budget, Held};
 use super::close::{CloseReason, close};
 use super::inflow::Inflow;
-use super::ingest::{MAX_ERRORS, beside, find};
-use super::json::text;
+use super::ingest::{beside, find};
+use super::ingest_told as told;
 use super::keepalive::Keepalive;
 use super::lanes::Lane;
 use super::limits::Limit;
@@ -144,6 +144,7 @@ fn open(
             let mut connection = Connection {
                 app: &app,
                 ack,
+                holds: asked.map(|_| ack),
                 socket,
                 inflow,
                 source,
@@ -184,6 +185,8 @@ struct Connection<'a> {
     app: &'a App,
     /// What acknowledgements wait for.
     ack: Acknowledged,
+    /// What holds of the last rows, of a client that has asked.
+    holds: Option<Acknowledged>,
     socket: Socket,
     /// What has come of the next message.
     inflow: Arc<Inflow>,
@@ -291,27 +294,25 @@ impl Connection<'_> {
         match message {
             Message::Text(frame) => {
                 self.frames += 1;
+                if let Some(asked) = ack::message(self.source, frame.as_bytes()) {
+                    return self.asks(&asked).await;
+                }
                 if frame.trim_ascii_start().starts_with('[') {
                     self.flush().await?;
                     return self.several(Written::Json, frame.into()).await;
                 }
-                let start = self.lines.len();
-                self.lines.reserve(frame.len() + 1);
-                self.lines.extend_from_slice(frame.as_bytes());
-                // Between tokens a newline is space; within a string it would be wrong as it stands, and stays so.
-                let inner = &mut self.lines[start..];
-                if memchr::memchr(b'\n', inner).is_some() {
-                    let quoted = serde_json::from_str::<serde::de::IgnoredAny>(&frame).is_err();
-                    let stand_in = if quoted { 0 } else { b' ' };
-                    inner.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = stand_in);
-                }
-                self.lines.push(b'\n');
+                told::line(&frame, &mut self.lines);
                 self.held.push(self.frames);
                 Ok(())
             }
             Message::Binary(frame) => {
                 self.frames += 1;
+                let start = self.lines.len();
                 if self.intake.line(&frame, &mut self.lines) {
+                    if let Some(asked) = ack::message(self.source, &self.lines[start..]) {
+                        self.lines.truncate(start);
+                        return self.asks(&asked).await;
+                    }
                     self.held.push(self.frames);
                     return Ok(());
                 }
@@ -348,7 +349,7 @@ impl Connection<'_> {
                 _ if let Some(reason) = &unread => self.error(*seq, reason).await?,
                 None if line.trim_ascii().is_empty() => self.error(*seq, "the frame is empty").await?,
                 None => self.acknowledge(*seq, 1, 0, &[]).await?,
-                Some((_, reason)) if !readable(line) => self.error(*seq, &reason).await?,
+                Some((_, reason)) if !told::readable(line) => self.error(*seq, &reason).await?,
                 Some((_, reason)) => self.acknowledge(*seq, 0, 1, &[(0, reason)]).await?,
             }
         }
@@ -398,29 +399,35 @@ impl Connection<'_> {
                 match self.source.push(parts) {
                     Ok(pushed) => Attempt::Done(Ok(pushed)),
                     Err(Refused::Closed) => Attempt::Closed,
-                    Err(Refused::Full(parts) | Refused::DiskFull(parts)) => Attempt::Waits(Some((parts, work))),
+                    Err(Refused::Full(parts)) => Attempt::Waits(Some((parts, work))),
+                    Err(Refused::DiskFull(parts)) => Attempt::NoDisk((parts, work)),
                 }
             };
             let crowded = |attempt: &Attempt| matches!(attempt, Attempt::Crowded);
             let at_once = if long { Attempt::Crowded } else { attempt() };
             let done = if crowded(&at_once) { self.lane.in_turn(attempt, crowded).await } else { at_once };
+            let disk = matches!(done, Attempt::NoDisk(_));
             decoded = match done {
                 Attempt::Done(taken) => {
                     self.raw.shrink(usize::MAX);
                     self.told = false;
                     if let Ok(pushed) = &taken {
                         // What the log does not keep is not acknowledged: the engine ends.
-                        ack::wait(self.app, self.ack, pushed).await.map_err(|_| End::Stops)?;
+                        let holds = ack::wait(self.app, self.ack, pushed).await.map_err(|_| End::Stops)?;
+                        self.holds = self.holds.map(|_| holds);
                     }
                     return Ok(taken);
                 }
                 Attempt::Closed => return Err(End::Stops),
                 Attempt::Crowded => None,
                 Attempt::Waits(decoded) => decoded,
+                Attempt::NoDisk(decoded) => Some(decoded),
             };
             if !std::mem::replace(&mut self.told, true) {
-                let ms = RETRY.as_millis();
-                self.tell(format!(r#"{{"type":"backpressure","retry_after_ms":{ms}}}"#)).await?;
+                if disk {
+                    self.app.traffic.refuse("disk_full", &"rows of a WebSocket, which waits");
+                }
+                self.tell(told::backpressure(RETRY, disk)).await?;
                 self.sent().await?;
             }
             tokio::time::sleep(RETRY).await;
@@ -435,19 +442,24 @@ impl Connection<'_> {
         rejected: u64,
         wrong: &[(u64, String)],
     ) -> Result<(), End> {
-        let error = |(row, reason): &(u64, String)| format!(r#"{{"row":{row},"reason":{}}}"#, text(reason));
-        let errors = match wrong {
-            [] => String::new(),
-            _ => {
-                let some: Vec<String> = wrong.iter().take(MAX_ERRORS).map(error).collect();
-                format!(r#","errors":[{}]"#, some.join(","))
+        self.tell(told::ack(seq, accepted, rejected, self.holds, wrong)).await
+    }
+
+    /// A message that says what acknowledgements wait for from here on.
+    async fn asks(&mut self, asked: &str) -> Result<(), End> {
+        // What came before waits for what it came under.
+        self.flush().await?;
+        match ack::of(self.app, self.source, Some(asked)) {
+            Ok(ack) => {
+                (self.ack, self.holds) = (ack, Some(ack));
+                self.acknowledge(self.frames, 0, 0, &[]).await
             }
-        };
-        self.tell(format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}{errors}}}"#)).await
+            Err(refused) => self.error(self.frames, refused.detail()).await,
+        }
     }
 
     async fn error(&mut self, seq: u64, reason: &str) -> Result<(), End> {
-        self.tell(format!(r#"{{"type":"error","seq":{seq},"reason":{}}}"#, text(reason))).await
+        self.tell(told::error(seq, reason)).await
     }
 
     async fn tell(&mut self, frame: String) -> Result<(), End> {
@@ -472,6 +484,8 @@ enum Attempt {
     Done(Result<Pushed, String>),
     /// The source has no room for it; perhaps it is decoded.
     Waits(Option<(Vec<Part>, Work)>),
+    /// The disk has none for it.
+    NoDisk((Vec<Part>, Work)),
     /// There is no room to decode it.
     Crowded,
     Closed,
@@ -480,9 +494,4 @@ enum Attempt {
 /// Whoever takes nothing for so long is gone.
 fn gone(sent: Result<Result<(), Error>, Elapsed>) -> Result<(), End> {
     sent.ok().and_then(Result::ok).ok_or(End::Left)
-}
-
-/// Whether a frame is a JSON object, whatever its values.
-fn readable(line: &[u8]) -> bool {
-    line.trim_ascii_start().first() == Some(&b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }

@@ -31,6 +31,7 @@ mod history;
 mod host;
 mod inflow;
 mod ingest;
+mod ingest_told;
 mod ingest_ws;
 mod json;
 mod keepalive;

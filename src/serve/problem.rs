@@ -38,6 +38,11 @@ struct Body<'a> {
 }
 
 impl Problem {
+    /// What is wrong.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The request itself is wrong; `detail` says what and what would do.
     pub(super) fn bad_request(detail: impl Into<String>) -> Problem {
         Problem { status: StatusCode::BAD_REQUEST, detail: detail.into(), known: None, kind: None, header: None }

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::traffic::Traffic;
 use super::{connection, dashboard};
 use highwater_core::engine::Startup;
-use highwater_core::metrics::Metrics;
+use highwater_core::metrics::{Metrics, PLAIN_CONTENT_TYPE};
 
 /// Serves until `started` is true, or nobody can say so any more. Fails only if the listener does.
 pub async fn starting(
@@ -31,12 +31,17 @@ pub async fn starting(
         .await
 }
 
+/// The one metric there is before the engine.
+const PROGRESS: &str = "highwater_recovery_progress";
+
 /// How far an engine is that goes on from a data directory.
 #[derive(Serialize)]
 struct Recovering {
     phase: &'static str,
     /// From 0 to 1.
     progress: f64,
+    /// Rows so far.
+    rows: u64,
     detail: String,
 }
 
@@ -47,13 +52,20 @@ async fn answer(State(startup): State<Startup>, method: Method, uri: Uri, header
     if let Some(file) = uri.path().strip_prefix("/assets/").and_then(|name| dashboard::named(name, &headers)) {
         return file;
     }
+    if uri.path() == "/metrics" {
+        // So that who scrapes sees how far it is, and not that nobody is there.
+        let progress = startup.recovering().map_or(0.0, |so_far| so_far.share);
+        let text = format!("# TYPE {PROGRESS} gauge\n{PROGRESS} {progress}\n");
+        return ([(header::CONTENT_TYPE, PLAIN_CONTENT_TYPE)], text).into_response();
+    }
     let doing = startup.read();
     let doing = if doing.is_empty() { String::new() } else { format!(": it {doing}") };
     let doing = format!("the engine is starting{doing}");
     let mut response = match uri.path() {
         "/" if method == Method::GET || method == Method::HEAD => dashboard::starting(&doing),
-        "/readyz" if let Some(progress) = startup.recovering() => {
-            let body = Json(Recovering { phase: "recovering", progress, detail: doing });
+        "/readyz" if let Some(so_far) = startup.recovering() => {
+            let (progress, rows) = (so_far.share, so_far.rows);
+            let body = Json(Recovering { phase: "recovering", progress, rows, detail: doing });
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
         }
         _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, doing).into_response(),

@@ -24,7 +24,7 @@ use super::route::{Answer, Route, Shape};
 use super::stream::{Side, events, place};
 use super::stream_event::Event;
 use super::traffic::Client;
-use highwater_core::engine::{Engine, Peer};
+use highwater_core::engine::{Engine, LogState, Peer};
 use highwater_core::time::Clock;
 
 /// Over how many seconds a rate is taken.
@@ -44,7 +44,12 @@ pub(super) const SHAPES: &[Shape] = &[
         "Stats",
         "state:string finished:boolean seconds:number as_of:AsOf rows_received:integer rows_accepted:integer \
          rows_late:integer dead_letters:integer rows_failed:integer rows_per_second:number ingest_to_visible:Latency? \
-         sources:[SourceStats] views:[ViewStats] sinks:[SinkStats] peers:[PeerStats] sse_clients:integer",
+         sources:[SourceStats] views:[ViewStats] sinks:[SinkStats] peers:[PeerStats] log:Log? sse_clients:integer",
+    ),
+    (
+        "Log",
+        "sync:string frames:integer bytes:integer waiting_frames:integer waiting_bytes:integer segments:integer \
+         disk_bytes:integer disk_full:boolean syncs:integer sync_seconds:number",
     ),
     ("PeerStats", "process:integer address:string silent_seconds:number rows:integer bytes:integer trouble:string?"),
     ("Latency", "epochs:integer p50_seconds:number p99_seconds:number max_seconds:number"),
@@ -79,6 +84,8 @@ struct Stats {
     sinks: Vec<SinkStats>,
     /// The other processes of the cluster.
     peers: Vec<PeerStats>,
+    /// The log of the data directory, if there is one.
+    log: Option<LogState>,
     sse_clients: i64,
 }
 
@@ -171,6 +178,7 @@ impl Stats {
             views: engine.views().all().iter().map(view).collect(),
             sinks: sinks_of(engine),
             peers: engine.peers().into_iter().map(PeerStats::from).collect(),
+            log: engine.log(),
             sse_clients: engine.metrics().sse_clients.get(),
         }
     }

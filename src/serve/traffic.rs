@@ -24,6 +24,7 @@ pub const REFUSALS: &[(&str, &str)] = &[
     ("subscribers", "more streams than the limit 'subscribers'"),
     ("requests", "more requests a second than the limit 'requests'"),
     ("backpressure", "a source without room"),
+    ("disk_full", "the disk of the data directory has no room"),
     ("host", "a call by a name that the server does not go by"),
     ("unauthorized", "no token, a wrong one, or one past its end"),
     ("forbidden", "a token without the role, or a page that may not call"),
@@ -166,6 +167,7 @@ pub(super) fn kind(status: StatusCode, noted: Option<Kind>) -> Option<&'static s
         429 => "backpressure",
         431 => "head",
         503 => "unavailable",
+        507 => "disk_full",
         500.. => "failed",
         _ => "malformed",
     };

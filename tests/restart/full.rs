@@ -57,6 +57,9 @@ fn d11_a_full_disk_refuses_rows_serves_on_and_goes_on_when_there_is_room() {
     }
     assert!(full.contains("the disk of the data directory is full: nothing was taken"), "{taken} rows taken, {full}");
     assert!(taken > 100, "{taken}");
+    let (_, metrics) = process.ask("GET", "/metrics", "");
+    assert!(metrics.contains("highwater_log_disk_full 1\n"), "{metrics}");
+    assert!(metrics.contains("highwater_refusals_total{kind=\"disk_full\"} 1\n"), "{metrics}");
     let count = |process: &Process| process.json("/api/v1/views/counted/rows")["rows"][0]["n"].as_u64().unwrap();
     eventually("what was taken shows", || count(&process) == taken);
     assert_eq!(process.ask("GET", "/readyz", "").0, 200);

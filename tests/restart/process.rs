@@ -58,6 +58,13 @@ impl Process {
         }
     }
 
+    /// The same of a line that may have been said before.
+    pub(crate) fn has_said(&mut self, what: &str) {
+        if !self.said.iter().any(|line| line.contains(what)) {
+            self.hears(what);
+        }
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

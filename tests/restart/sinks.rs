@@ -115,6 +115,32 @@ fn d5_files_are_those_of_a_run_that_was_never_stopped() {
     assert!(process.said.join("\n").contains("start it with -w 2"), "{:?}", process.said);
 }
 
+/// D5: what a power cut may leave of files that are not synced: their ends are missing, or zeros.
+#[test]
+fn d5_files_that_lost_their_ends_are_those_of_a_run_that_was_never_stopped() {
+    let folder = folder(&program());
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    send(&process, 0..800);
+    assert_eq!(process.stop().code(), Some(0));
+    let out = folder.path().join("out");
+    let whole = files(&out);
+    for (at, (name, bytes)) in whole.iter().enumerate().filter(|(_, (name, _))| !name.ends_with("parquet")) {
+        let mut cut = bytes.clone();
+        let from = bytes.len() / 3 + at;
+        match at % 3 {
+            0 => cut.truncate(from),
+            1 => cut[from..].fill(0),
+            // A page of several that were written.
+            _ => cut[from.min(600)..1_024.min(bytes.len())].fill(0),
+        }
+        fs::write(out.join(name), cut).unwrap();
+    }
+    assert_eq!(Process::start(folder.path(), &["-w", "1"]).stop().code(), Some(0));
+    for (name, bytes) in files(&out) {
+        assert!(bytes == whole[&name], "{name}: {} and {} bytes", bytes.len(), whole[&name].len());
+    }
+}
+
 /// Another input behind the back of a run, or a file that others wrote to, is found out.
 #[test]
 fn d14_a_file_that_others_wrote_to_is_refused() {

@@ -106,6 +106,28 @@ pub struct Metrics {
     pub state_rows: Family<Label, Gauge>,
     /// Bytes an operator keeps: `operator`.
     pub state_bytes: Family<Label, Gauge>,
+    /// Frames that the log took: `kind`.
+    pub log_frames: Family<Label, Counter>,
+    /// Bytes of them.
+    pub log_bytes: Counter,
+    /// How long the disk took to make what was written to the log durable.
+    pub log_sync_seconds: Histogram,
+    /// Frames that the log took and that are not durable.
+    pub log_waiting_frames: Gauge,
+    /// Bytes that the log took and has not written.
+    pub log_waiting_bytes: Gauge,
+    /// Segments of the log.
+    pub log_segments: Gauge,
+    /// What the data directory takes on the disk.
+    pub log_disk_bytes: Gauge,
+    /// 1 while the disk has no room for the log.
+    pub log_disk_full: Gauge,
+    /// How far a start is with what a data directory holds, from 0 to 1.
+    pub recovery_progress: Level,
+    /// Rows that the start took from the data directory.
+    pub recovery_rows: Gauge,
+    /// How long that took.
+    pub recovery_seconds: Level,
     /// Spans that found no room on their way to the collector.
     pub otlp_spans_dropped: Counter,
     /// For how long another process of the cluster has given no sign of life: `peer`.
@@ -189,6 +211,17 @@ impl Metrics {
             operator_busy_seconds: Family::default(),
             state_rows: Family::default(),
             state_bytes: Family::default(),
+            log_frames: Family::default(),
+            log_bytes: Counter::default(),
+            log_sync_seconds: LatencyBuckets.new_metric(),
+            log_waiting_frames: Gauge::default(),
+            log_waiting_bytes: Gauge::default(),
+            log_segments: Gauge::default(),
+            log_disk_bytes: Gauge::default(),
+            log_disk_full: Gauge::default(),
+            recovery_progress: Level::default(),
+            recovery_rows: Gauge::default(),
+            recovery_seconds: Level::default(),
             otlp_spans_dropped: Counter::default(),
             peer_silent_seconds: Family::default(),
             peer_rows: Family::default(),
@@ -240,6 +273,17 @@ impl Metrics {
         add(ours, "operator_busy_seconds", &self.operator_busy_seconds);
         add(ours, "state_rows", &self.state_rows);
         add(ours, "state_bytes", &self.state_bytes);
+        add(ours, "log_frames", &self.log_frames);
+        add(ours, "log_bytes", &self.log_bytes);
+        add(ours, "log_sync_seconds", &self.log_sync_seconds);
+        add(ours, "log_waiting_frames", &self.log_waiting_frames);
+        add(ours, "log_waiting_bytes", &self.log_waiting_bytes);
+        add(ours, "log_segments", &self.log_segments);
+        add(ours, "log_disk_bytes", &self.log_disk_bytes);
+        add(ours, "log_disk_full", &self.log_disk_full);
+        add(ours, "recovery_progress", &self.recovery_progress);
+        add(ours, "recovery_rows", &self.recovery_rows);
+        add(ours, "recovery_seconds", &self.recovery_seconds);
         add(ours, "otlp_spans_dropped", &self.otlp_spans_dropped);
         add(ours, "peer_silent_seconds", &self.peer_silent_seconds);
         add(ours, "peer_rows", &self.peer_rows);

@@ -109,6 +109,11 @@ impl Log {
         self.shared.waiting()
     }
 
+    /// Whether the disk has no room for another segment, so that frames are refused once this one is full.
+    pub fn disk_full(&self) -> bool {
+        self.shared.disk_full()
+    }
+
     /// Why the log has failed, if it has.
     pub fn failed(&self) -> Option<Arc<Error>> {
         self.shared.failed()

@@ -108,6 +108,10 @@ impl Shared {
         state.in_flight + state.waiting.size()
     }
 
+    pub(crate) fn disk_full(&self) -> bool {
+        self.lock().full
+    }
+
     pub(crate) fn append(&self, kind: u8, parts: &[&[u8]]) -> Result<u64, Refused> {
         let bytes = parts.iter().map(|part| part.len()).sum();
         let limit = self.options.frame_limit();

@@ -10,7 +10,7 @@ import { compact, count, percent, rate, size, some, span, watermark } from "./te
 export const title = "Health";
 const AGAIN_MS = 2000, DAY_AGAIN_MS = 60_000;
 const part = {};
-let vitals = null, before = null, asked = -Infinity, day = null, dayAsked = -Infinity;
+let vitals = null, before = null, asked = -Infinity, synced = null, day = null, dayAsked = -Infinity;
 
 function tile(name, label, ...more) {
   const value = make("b", { class: "big", "data-value": name }), note = make("small", { class: "note" });
@@ -25,7 +25,7 @@ export function mount(root) {
   part.range = make("select", { "aria-label": "Time of the lines", onchange: () => { dayAsked = -Infinity; touch("stats") } }, make("option", { value: "" }, "the last 15 minutes"), make("option", { value: "day" }, "the last 24 hours"));
   part.says = make("p", { class: "note" }); part.state = make("span", { class: "badge" });
   const tiles = make("div", { class: "tiles" },
-    tile("rate", "Events per second"), tile("latency", "Latency p50 · p99"), tile("lag", "Watermark lag"), tile("memory", "Memory"), tile("processor", "Processor"), tile("queue", "Queue", meter("meter")),
+    tile("rate", "Events per second"), tile("latency", "Latency p50 · p99"), tile("lag", "Watermark lag"), tile("memory", "Memory"), tile("processor", "Processor"), tile("queue", "Queue", meter("meter")), part.kept = tile("disk", "Data directory"),
     make("section", { class: "tile", "aria-label": "Rows" }, make("h2", {}, "Rows"), totals, part.mark = make("small", { class: "note" })));
   root.append(make("h1", { class: "unseen" }, "Health"), make("div", { class: "head" }, make("div", { class: "tools" }, part.state, part.says), part.range), tiles);
   const spark = (at, label) => new Lines(tiles.children[at], { spark: true, zero: true, least: 60, height: 34, label });
@@ -96,6 +96,14 @@ function figures(stats) {
   const share = now("queue") ?? 0, waiting = stats.sources.reduce((sum, one) => sum + one.buffer_rows, 0);
   set(part.queue, percent(share)); set(part.queueNote, waiting < 1e4 ? some(waiting, "row waits", "rows wait") : `${compact(waiting)} rows wait`); fill(part.meter, share);
   mark(part.queue, "class", "big " + (share >= 0.6 ? tone(share) : ""));
+  const log = stats.log; part.kept.hidden = !log;
+  if (log) {
+    const syncs = log.syncs - (synced?.syncs ?? 0), each = syncs > 0 ? (log.sync_seconds - (synced?.sync_seconds ?? 0)) / syncs : null;
+    if (syncs > 0) synced = log;
+    if (each !== null) part.each = each;
+    set(part.disk, size(log.disk_bytes)); mark(part.disk, "class", "big " + (log.disk_full ? "bad" : ""));
+    set(part.diskNote, log.disk_full ? "the disk is full: rows are refused" : [log.waiting_frames ? some(log.waiting_frames, "frame is not durable yet", "frames are not durable yet") : "all is durable", part.each === undefined ? "" : `a sync takes ${span(1000 * part.each)}`].filter(Boolean).join(" · "));
+  }
   const p99 = now("latency_p99");
   set(part.latency, p99 === null ? "–" : `${span(now("latency_p50"))} · ${span(p99)}`); set(part.latencyNote, "decoded to visible");
   const lags = stats.sources.map(lagOf).filter(lag => lag !== null), worst = Math.max(...lags);

@@ -56,6 +56,7 @@ use std::time::Duration;
 pub use config::{BATCH_ROWS, Config, FIRST_PORT};
 pub use control::State;
 pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
+pub use durable::LogState;
 pub use error::EngineError;
 pub use extend::Built;
 pub use install::UnitShown;
@@ -66,7 +67,7 @@ pub use push::{Pushed, Refused};
 pub use rejected::RejectedFor;
 pub use sink::Sink;
 pub use source::Source;
-pub use startup::Startup;
+pub use startup::{Recovered, Recovering, Startup};
 pub use table::{Table, Unchanged};
 pub use unit::UnitState;
 pub use units::UnitId;
@@ -170,6 +171,11 @@ impl Engine {
     /// The published views.
     pub fn views(&self) -> &Arc<Views> {
         &self.inner.views
+    }
+
+    /// How the log of its data directory stands, if it has one.
+    pub fn log(&self) -> Option<LogState> {
+        self.inner.durable.as_ref().map(|durable| durable.state())
     }
 
     /// Whether what sources bring is kept in a data directory.
@@ -281,6 +287,7 @@ impl Engine {
             metrics.peer_rows.get_or_create(&label).set(i64::try_from(peer.rows).unwrap_or(i64::MAX));
             metrics.peer_bytes.get_or_create(&label).set(i64::try_from(peer.bytes).unwrap_or(i64::MAX));
         }
+        self.inner.durable.iter().for_each(|durable| durable.refresh(&self.inner.metrics));
         self.inner.metrics.encode()
     }
 

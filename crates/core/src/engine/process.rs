@@ -61,7 +61,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         clash.map_or(Ok(()), |clash| Err(EngineError::Config(clash)))?;
     }
     let dead_file = DeadFile::open(config.dead_letters_file.as_deref(), config.process)?;
-    let durable = Durable::open(&dataflow, &config, &control)?;
+    let durable = Durable::open(&dataflow, &config, &control, &metrics)?;
     let opening =
         Opening { metrics: &metrics, latency: &latency, dead_file: dead_file.as_ref(), durable: durable.as_ref() };
     let (sources, readers) = open_sources(&dataflow, &config, opening)?;

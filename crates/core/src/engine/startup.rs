@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::counted::counted;
 use crate::retry::Standing;
 use crate::source::SourceError;
 
@@ -12,8 +13,26 @@ pub struct Startup(Arc<Mutex<Doing>>);
 #[derive(Debug, Default)]
 struct Doing {
     what: String,
-    /// How far it is with what it kept, from 0 to 1.
-    recovered: Option<f64>,
+    recovers: Option<Recovering>,
+    recovered: Option<Recovered>,
+}
+
+/// How far a start is that goes on from where an earlier run ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recovering {
+    /// How much of what was kept it has read, from 0 to 1.
+    pub share: f64,
+    /// Rows of it.
+    pub rows: u64,
+}
+
+/// How a start went on from where an earlier run ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recovered {
+    /// Rows that it took from what was kept.
+    pub rows: u64,
+    /// How long that took, until the views showed them.
+    pub seconds: f64,
 }
 
 impl Startup {
@@ -26,19 +45,25 @@ impl Startup {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It goes on from where an earlier run ended, and is so far, from 0 to 1.
-    pub(super) fn recovers(&self, share: f64) {
-        let what = format!("goes on from what it kept, {:.0} % of which it has read", share * 100.0);
-        *self.doing() = Doing { what, recovered: Some(share) };
+    /// It goes on from where an earlier run ended, and is so far.
+    pub(super) fn recovers(&self, to: Recovering) {
+        let (share, rows) = (to.share * 100.0, counted(to.rows, "row"));
+        let what = format!("goes on from what it kept, {share:.0} % of which it has read: {rows}");
+        *self.doing() = Doing { what, recovers: Some(to), recovered: None };
     }
 
     /// That is done.
-    pub(super) fn recovered(&self) {
-        *self.doing() = Doing::default();
+    pub(super) fn has_recovered(&self, how: Recovered) {
+        *self.doing() = Doing { recovered: Some(how), ..Doing::default() };
     }
 
-    /// How far it is with going on from where an earlier run ended, from 0 to 1; `None` if it does something else.
-    pub fn recovering(&self) -> Option<f64> {
+    /// How far it is with going on from where an earlier run ended; `None` if it does something else.
+    pub fn recovering(&self) -> Option<Recovering> {
+        self.doing().recovers
+    }
+
+    /// How it went on from where an earlier run ended, once it has; `None` if there was nothing to go on from.
+    pub fn recovered(&self) -> Option<Recovered> {
         self.doing().recovered
     }
 

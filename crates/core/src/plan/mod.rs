@@ -53,6 +53,7 @@ pub use crate::pattern::{Condition, Pattern, Pick, PickAggregate, Place, Shape, 
 pub use crate::rank::{Frame, Numbering, Rank};
 pub use crate::type_names::sql_type;
 pub use crate::window::Window;
+pub use highwater_log::SyncMode;
 
 /// Index of a node in [`Dataflow::nodes`].
 pub type NodeId = usize;
@@ -76,6 +77,8 @@ pub struct Dataflow {
     pub zone: Zone,
     /// What its operators run on.
     pub operators: Operators,
+    /// When the log of its data directory is synced, if it says so.
+    pub log_sync: Option<SyncMode>,
     /// The views and reference tables of other units that it reads.
     pub reads: Vec<ReadSpec>,
 }

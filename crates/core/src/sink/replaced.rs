@@ -13,6 +13,8 @@ use super::drain;
 
 /// O_NONBLOCK.
 const WITHOUT_WAITING: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 4 };
+/// What a disk writes whole or not at all, in bytes.
+const SECTOR: u64 = 512;
 /// ENXIO.
 const NOBODY_THERE: i32 = 6;
 
@@ -96,15 +98,29 @@ impl Replaced {
         let same = self.there.saturating_sub(self.length).min(buffer.len() as u64) as usize;
         let mut found = vec![0; same];
         self.file.read_exact_at(&mut found, self.length)?;
-        if let Some(at) = found.iter().zip(&*buffer).position(|(there, now)| there != now) {
-            let at = self.length + at as u64;
-            let what =
-                format!("at byte {at} stands something else than is written now: the input or the program is another");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        let mut from = 0;
+        while let Some(differs) = found[from..].iter().zip(&buffer[from..]).position(|(there, now)| there != now) {
+            let (first, at) = (from + differs, self.length + (from + differs) as u64);
+            let Some(end) = self.lost(at)? else {
+                let what = format!(
+                    "at byte {at} stands something else than is written now: the input or the program is another"
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            };
+            from = same.min((end - self.length) as usize);
+            self.file.write_all_at(&buffer[first..from], at)?;
         }
         buffer.drain(..same);
         self.length += same as u64;
         Ok(())
+    }
+
+    /// Where what a power cut has lost from a byte on ends: nothing but zeros stand there up to the end of a sector, or of the file.
+    fn lost(&self, from: u64) -> io::Result<Option<u64>> {
+        let end = self.there.min((from / SECTOR + 1) * SECTOR);
+        let mut found = vec![0; (end - from) as usize];
+        self.file.read_exact_at(&mut found, from)?;
+        Ok(found.iter().all(|byte| *byte == 0).then_some(end))
     }
 
     /// What it held is gone. A pipe or a device holds nothing.
@@ -144,5 +160,45 @@ impl Replaced {
         let written = drain(buffer, &mut self.file);
         self.length += (before - buffer.len()) as u64;
         written.map(|()| self.length)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// What is written again over `there`, in pieces of so many bytes: what stands there then, or why not.
+    fn again(there: &[u8], now: &[u8], piece: usize) -> Result<Vec<u8>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        std::fs::write(&path, there).unwrap();
+        let mut file = Replaced::at(&path, 0, &[]).unwrap();
+        for piece in now.chunks(piece) {
+            file.write(&mut piece.to_vec()).map_err(|error| error.to_string())?;
+            assert!(std::fs::metadata(&path).unwrap().len() >= there.len() as u64, "it shrank");
+        }
+        file.ends().map_err(|error| error.to_string())?;
+        Ok(std::fs::read(&path).unwrap())
+    }
+
+    #[test]
+    fn what_a_power_cut_lost_is_written_again_and_what_others_wrote_is_refused() {
+        let now: Vec<u8> = (0..5_000_u32).map(|n| 1 + (n % 251) as u8).collect();
+        for piece in [1, 7, 511, 512, 513, 5_000] {
+            for (from, to) in [(700, 1_024), (512, 1_536), (4_700, 5_000), (0, 5_000), (1_023, 1_024)] {
+                let mut there = now.clone();
+                there[from..to].fill(0);
+                assert_eq!(again(&there, &now, piece), Ok(now.clone()), "{from} to {to}, {piece} at a time");
+            }
+            assert_eq!(again(&now[..3_000], &now, piece), Ok(now.clone()), "its end is missing");
+            // Zeros within a sector are no sector that was lost, nor is anything else.
+            for (at, byte) in [(700, 0), (1_023, 9), (4_999, 9)] {
+                let mut there = now.clone();
+                there[at] = byte;
+                let refused = again(&there, &now, piece).unwrap_err();
+                assert!(refused.starts_with(&format!("at byte {at} stands something else")), "{refused}");
+            }
+        }
     }
 }

@@ -1,13 +1,16 @@
-//! `SET 'option' = 'value'`: how many rounds a recursion may take, the time zone of the session, what operators run on; Flink's job settings that change no result are passed
-//! over, all others are refused.
+//! `SET 'option' = 'value'`: how many rounds a recursion may take, the time zone of the session, what operators run on, when the log
+//! of a data directory is synced; Flink's job settings that change no result are passed over, all others are refused.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::error::Problem;
 use super::statement::option_name;
 use super::token::Cursor;
-use highwater_core::plan::Operators;
-use highwater_core::time::Zone;
+use highwater_core::plan::{Operators, SyncMode};
+use highwater_core::time::{Zone, parse_duration_ms};
 
 /// Settings (or prefixes, ending in `*`) that change how Flink runs a job, and no result.
 const WITHOUT_MEANING: &[&str] = &[
@@ -39,10 +42,19 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("table.exec.source.idle-timeout", "write 'idle-timeout' = '5 s' in the WITH of the source"),
     ("table.exec.emit.*", "write EMIT CHANGES at the end of the query, and 'lateness' in the WITH of the source"),
+    ("log.retention", "leave it out: all of the log is kept, for a start does all of it again"),
+    ("log.overflow", "leave it out: rows for which a source has no room are refused (429), and sent again"),
+    ("snapshot.interval", "leave it out: there are no snapshots, a start does all of the log again"),
 ];
 
 /// How many rounds the recursions behind it may take.
 const MAX_ROUNDS: &str = "recursion.max-iterations";
+
+/// When the log is synced.
+const LOG_SYNC: &str = "log.sync";
+
+/// How often it may be synced, in ms: for so long at most nothing new is seen or answered as durable.
+const SYNC_EVERY_MS: RangeInclusive<i64> = 1..=10_000;
 
 /// What is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +65,15 @@ pub(crate) enum Setting {
     Zone(Zone),
     /// What operators run on.
     Operators(Operators),
+    /// When the log of a data directory is synced.
+    LogSync(SyncMode),
 }
 
 /// Reads what follows SET; answers what is set, if it has a meaning here.
 pub(crate) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> {
     let name = option_name(&mut cursor)?;
     cursor.expect(&Token::Eq)?;
+    let at = cursor.rest().first().map_or(name.span, |token| token.span);
     let value = cursor.rest().iter().map(|token| token.token.to_string()).collect::<Vec<_>>().join("");
     let value = value.trim_matches('\'').to_owned();
     let key = name.key();
@@ -82,6 +97,14 @@ pub(crate) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> 
             .map(|operators| Some(Setting::Operators(operators)))
             .ok_or_else(|| refusal.hint(format!("write one of {}", known.join(", "))));
     }
+    if key == LOG_SYNC {
+        return log_sync(&value).map(|sync| Some(Setting::LogSync(sync))).ok_or_else(|| {
+            Problem::at(at, format!("'{value}' is no time to sync the log at")).hint(
+                "write 'commit' (before anything is seen or answered as durable), how often, '1 ms' to '10 s', or 'os' (when the \
+                 operating system does: what came survives a kill -9, and not a power cut)",
+            )
+        });
+    }
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
         Some(prefix) => key.starts_with(prefix),
         None => key == pattern,
@@ -95,6 +118,17 @@ pub(crate) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> 
             "leave it out: sources, sinks and views are set up in their WITH (...), the engine by its flags",
         ),
     ))
+}
+
+fn log_sync(value: &str) -> Option<SyncMode> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "commit" => Some(SyncMode::Commit),
+        "os" => Some(SyncMode::Os),
+        every => {
+            let ms = parse_duration_ms(every).ok().filter(|ms| SYNC_EVERY_MS.contains(ms))?;
+            Some(SyncMode::Every(Duration::from_millis(ms.unsigned_abs())))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +155,14 @@ mod tests {
             let found = set(&format!("'operators' = '{}'", operators.name()));
             assert_eq!(found, Ok(Some(Setting::Operators(operators))));
         }
+        for (text, sync) in [
+            ("commit", SyncMode::Commit),
+            ("OS", SyncMode::Os),
+            ("5 ms", SyncMode::Every(Duration::from_millis(5))),
+            ("10s", SyncMode::Every(Duration::from_secs(10))),
+        ] {
+            assert_eq!(set(&format!("'log.sync' = '{text}'")), Ok(Some(Setting::LogSync(sync))));
+        }
         for (zone, name) in [("utc", "UTC"), ("Europe/Berlin", "Europe/Berlin"), ("GMT-8", "GMT-08:00")] {
             let found = set(&format!("'table.local-time-zone' = '{zone}'"));
             assert_eq!(found, Ok(Zone::of(name).map(Setting::Zone)));
@@ -132,6 +174,11 @@ mod tests {
             ("'table.local-time-zone' = 'PST'", "write 'America/Los_Angeles'"),
             ("'table.local-time-zone' = 'Mars'", "'GMT+02:00'"),
             ("'operators' = 'fast'", "one of 'own', 'differential'"),
+            ("'log.sync' = 'fsync'", "'1 ms' to '10 s', or 'os'"),
+            ("'log.sync' = '0 ms'", "write 'commit'"),
+            ("'log.sync' = '1 min'", "'10 s'"),
+            ("'log.sync' = '5'", "'1 ms'"),
+            ("'log.retention' = '1 d'", "all of the log is kept"),
             ("'what.is.this' = '1'", "leave it out"),
         ] {
             assert!(set(text).unwrap_err().hint.unwrap().contains(says), "{text}");

@@ -82,9 +82,14 @@ impl Program<'_> {
         self.given.as_ref().is_some_and(|given| file < given.files)
     }
 
+    /// Whether a file comes to what runs already.
+    pub(crate) fn comes_late(&self, file: usize) -> bool {
+        self.given.as_ref().is_some_and(|given| given.files > 0 && file >= given.files)
+    }
+
     /// Sources that are there keep the times of arrival only if the program asked for them.
     pub(crate) fn asks_late_for_arrival(&self, file: usize) -> Result<(), Vec<Problem>> {
-        if self.given.as_ref().is_none_or(|given| given.files == 0 || file < given.files) {
+        if !self.comes_late(file) {
             return Ok(());
         }
         let message = "PROCTIME() asks when rows arrived, and the sources that run do not keep that";

@@ -4,7 +4,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::Program;
 use crate::parse::error::Problem;
-use highwater_core::plan::Operators;
+use highwater_core::plan::{Operators, SyncMode};
 use highwater_core::time::Zone;
 
 impl Program<'_> {
@@ -28,6 +28,16 @@ impl Program<'_> {
             return Err(vec![Problem::at(span, message).hint("set them once, before the first CREATE")]);
         }
         self.operators = operators;
+        Ok(())
+    }
+
+    /// The log is opened once, with the engine.
+    pub(crate) fn sync_log(&mut self, sync: SyncMode, span: Span) -> Result<(), Vec<Problem>> {
+        if self.comes_late(self.file) {
+            let message = "the log is open already: 'log.sync' cannot be set any more";
+            return Err(vec![Problem::at(span, message).hint("set it in the program that the engine is started with")]);
+        }
+        self.log_sync = Some(sync);
         Ok(())
     }
 }

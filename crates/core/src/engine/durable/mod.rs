@@ -10,6 +10,8 @@ mod open;
 mod recovery;
 mod source;
 mod table;
+mod told;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,12 +19,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use highwater_log::{Error, Log, Lsn, Refused};
+use highwater_log::{Error, Log, Lsn, Refused, SyncMode};
 
 pub(super) use self::again::{Allowed, Rereads};
 pub(super) use self::recovery::Around;
 pub(super) use self::source::{Kept, Logged};
 pub(super) use self::table::{Again, Changes};
+use self::told::Counts;
+pub use self::told::LogState;
+use self::watched::Files;
 use super::control::Control;
 use super::error::EngineError;
 use super::frames::{self, Begun};
@@ -57,6 +62,11 @@ struct Waiting {
 pub(super) struct Durable {
     folder: String,
     log: Log,
+    /// What lies on the disk.
+    files: Arc<Files>,
+    /// When frames are durable.
+    sync: SyncMode,
+    counts: Counts,
     waiting: Mutex<Waiting>,
     came: Condvar,
     control: Arc<Control>,
@@ -114,8 +124,9 @@ impl Durable {
     /// Takes a frame at once, or says why not. A log that has failed ends the engine.
     fn append(&self, kind: u8, parts: &[&[u8]]) -> Result<Lsn, Refused> {
         let appended = self.log.append(kind, parts);
-        if let Err(refused) = &appended {
-            self.refused(refused);
+        match &appended {
+            Ok(_) => self.counts.took(kind, parts),
+            Err(refused) => self.refused(refused),
         }
         appended
     }

@@ -11,9 +11,12 @@ use super::super::control::Control;
 use super::super::error::EngineError;
 use super::super::frames::{self, Begun, FORMAT, Frame, Start, Unreadable};
 use super::super::source::Source;
+use super::told::Counts;
+use super::watched::{Files, Watched};
 use super::{Durable, Known};
-use crate::plan::Dataflow;
+use crate::metrics::Metrics;
 use crate::plan::identity::{Part, difference, parts};
+use crate::plan::{Dataflow, SyncMode};
 use crate::source::{Replay, SourceSpec, SplitId};
 use crate::time::now_ms;
 
@@ -26,6 +29,7 @@ impl Durable {
         dataflow: &Dataflow,
         config: &Config,
         control: &Arc<Control>,
+        metrics: &Metrics,
     ) -> Result<Option<Arc<Durable>>, EngineError> {
         let Some(path) = &config.data_dir else { return Ok(None) };
         let folder = path.display().to_string();
@@ -35,10 +39,14 @@ impl Durable {
             remedy: remedy.to_owned(),
         };
         keepable(dataflow, config).map_err(|what| wrong(what, "run it without --data-dir"))?;
-        let log = log(path).map_err(|error| wrong(error.to_string(), error.remedy()))?;
+        let sync = dataflow.log_sync.unwrap_or(SyncMode::Commit);
+        let (log, files) = log(path, sync, metrics).map_err(|error| wrong(error.to_string(), error.remedy()))?;
         let durable = Durable {
             folder: folder.clone(),
             log,
+            files,
+            sync,
+            counts: Counts::new(metrics),
             waiting: Mutex::default(),
             came: Condvar::new(),
             control: control.clone(),
@@ -169,15 +177,17 @@ fn program(dataflow: &Dataflow) -> Vec<Part> {
     parts(dataflow)
 }
 
-fn log(path: &Path) -> Result<Log, Error> {
+fn log(path: &Path, sync: SyncMode, metrics: &Metrics) -> Result<(Log, Arc<Files>), Error> {
     let mut lineage = [0; 16];
     // Without random numbers the time of the clock tells it from others.
     if getrandom::fill(&mut lineage).is_err() {
         lineage[..8].copy_from_slice(&now_ms().to_le_bytes());
     }
     let lineage = u128::from_le_bytes(lineage);
-    let options = Options { waiting_bytes: WAITING_BYTES, lineage, now_ms: Arc::new(now_ms), ..Options::default() };
-    Log::open(Folder::lock(path)?, options)
+    let now_ms = Arc::new(now_ms);
+    let options = Options { waiting_bytes: WAITING_BYTES, sync, lineage, now_ms, ..Options::default() };
+    let (disk, files) = Watched::over(Folder::lock(path)?, metrics.log_sync_seconds.clone());
+    Ok((Log::open(disk, options)?, files))
 }
 
 /// What a data directory cannot keep of a program.

@@ -11,7 +11,7 @@ use super::super::error::EngineError;
 use super::super::frames::{Frame, Unreadable};
 use super::super::ingest::ticks;
 use super::super::source::Source;
-use super::super::startup::Startup;
+use super::super::startup::{Recovered, Recovering, Startup};
 use super::Durable;
 use super::source::Unlike;
 use crate::plan::{Dataflow, Op, below};
@@ -39,10 +39,11 @@ impl Durable {
     pub(in super::super) fn recover(&self, around: &Around<'_>) -> Result<(), EngineError> {
         let opened = self.log.opened();
         if opened.end == Lsn(0) {
+            self.counts.progress.set(1.0);
             return Ok(());
         }
-        let (clock, all) = (Clock::start(), opened.end.0 - opened.first.0);
-        around.startup.recovers(0.0);
+        let clock = Clock::start();
+        around.startup.recovers(Recovering { share: 0.0, rows: 0 });
         let rows = self.feed(opened.first, opened.end, around)?;
         while !around.sources.iter().all(|source| source.caught_up()) && !self.is_over() {
             if self.control.stopping() {
@@ -54,9 +55,9 @@ impl Durable {
         let greatest = told.iter().flatten().map(|(_, tick)| *tick).max().unwrap_or(0);
         self.lead.store((greatest + 1).saturating_sub(ticks(around.tick_ms, 0)), Ordering::Relaxed);
         self.shown(around, &told)?;
-        around.startup.recovered();
         let seconds = clock.elapsed_seconds();
-        tracing::info!("went on from '{}': {rows} rows of {all} frames again in {seconds:.1} s", self.folder);
+        around.startup.has_recovered(Recovered { rows, seconds });
+        self.counts.recovered(rows, seconds);
         Ok(())
     }
 
@@ -69,7 +70,7 @@ impl Durable {
             let Some(frame) = reader.read().map_err(|error| self.broken(&error))? else { break };
             let lsn = frame.lsn;
             if (lsn.0 - first.0).is_multiple_of(TOLD_EVERY) {
-                around.startup.recovers((lsn.0 - first.0) as f64 / all);
+                around.startup.recovers(Recovering { share: (lsn.0 - first.0) as f64 / all, rows });
             }
             let source = |number: u32| {
                 let found = around.sources.get(number as usize);
@@ -101,6 +102,7 @@ impl Durable {
             };
             done.map_err(|unlike| self.unlike(lsn, unlike))?;
         }
+        around.startup.recovers(Recovering { share: 1.0, rows });
         for lease in leases {
             let Some(source) = around.sources.get(lease.source as usize) else { continue };
             source.lease_again(&lease).map_err(|unlike| self.unlike(end, unlike))?;

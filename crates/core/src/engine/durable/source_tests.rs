@@ -70,11 +70,11 @@ impl Run {
     fn open(folder: &Path, spec: SourceSpec) -> Run {
         let config = Config { workers: 1, data_dir: Some(folder.to_owned()), ..Config::default() };
         let dataflow = Dataflow { sources: vec![spec.clone()], ..Dataflow::default() };
-        let durable = Durable::open(&dataflow, &config, &Control::new()).unwrap().unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let durable = Durable::open(&dataflow, &config, &Control::new(), &metrics).unwrap().unwrap();
         let inbox = Inbox::new(Intake::new(&spec.declared(), config.pushed_row).unwrap(), (usize::MAX, usize::MAX));
         let (split, start) = (SplitId::new("0"), Start::Beginning);
         let partitions = vec![Opened { number: 0, split, start, name: "s".to_owned() }];
-        let metrics = Arc::new(Metrics::new());
         let latency = Arc::new(Latency::new(metrics.ingest_to_visible_seconds.clone()));
         let logged = Some(Logged::new(&durable, 0, &spec));
         let parts = Parts {

@@ -46,6 +46,22 @@ pub const INPUT: u8 = 10;
 /// Rows of a partition that is read again from its beginning may be shown up to there: [`Ahead`].
 pub const AHEAD: u8 = 11;
 
+/// The kinds, each with the name that metrics have for it.
+pub const KINDS: &[(u8, &str)] = &[
+    (START, "start"),
+    (SOURCE, "source"),
+    (SPLIT, "split"),
+    (ROWS, "rows"),
+    (MOVE, "move"),
+    (LEASE, "lease"),
+    (END, "end"),
+    (REQUEST, "request"),
+    (TAKEN, "taken"),
+    (BEGUN, "begun"),
+    (INPUT, "input"),
+    (AHEAD, "ahead"),
+];
+
 /// Bytes of a frame that are no such frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
