@@ -12,6 +12,8 @@ mod process;
 mod pushed;
 #[path = "restart/refused.rs"]
 mod refused;
+#[path = "restart/replay.rs"]
+mod replay;
 #[path = "restart/sinks.rs"]
 mod sinks;
 #[path = "restart/tables.rs"]

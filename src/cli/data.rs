@@ -53,7 +53,7 @@ pub(super) fn run(args: &Data) -> Outcome {
 }
 
 /// The folder of a log, to be read.
-fn log_of(folder: &Path) -> Result<Arc<Folder>, Outcome> {
+pub(super) fn log_of(folder: &Path) -> Result<Arc<Folder>, Outcome> {
     let shown = folder.display();
     let disk = Folder::read_only(folder);
     let names = disk.list().map_err(|error| Outcome::usage(format!("{shown}: {error}")))?;

@@ -15,6 +15,7 @@ mod load;
 mod logging;
 mod program;
 mod progress;
+mod replay;
 mod run;
 mod settings;
 mod signals;
@@ -48,6 +49,8 @@ enum Command {
     Generate(generate::Generate),
     /// Push a running server from many clients, and measure what it takes and how long that takes
     Load(load::Load),
+    /// Run again what a data directory holds: as it was, up to a time, or as it would be with another program
+    Replay(replay::Replay),
     /// Look at a data directory, verify, repair or copy it
     Data(data::Data),
     /// Print the completion script for a shell
@@ -73,6 +76,8 @@ enum Outcome {
     Done,
     /// Not as asked, and why: code 1.
     Failed(String),
+    /// As asked, and what was compared differs: code 1.
+    Differs,
     /// Told to end by this signal before it was done; that was said.
     Stopped(i32),
     /// The command line, a settings file or the SQL is wrong; the text is for stderr as it is: code 2.
@@ -95,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Tail(args) => tail::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
@@ -103,6 +109,7 @@ pub fn main() -> ExitCode {
     let mut stderr = std::io::stderr();
     match outcome {
         Outcome::Done => ExitCode::SUCCESS,
+        Outcome::Differs => ExitCode::FAILURE,
         Outcome::Failed(reason) => signals::give_up(&reason),
         // As a shell says of a process that the signal ended.
         Outcome::Stopped(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),

@@ -39,7 +39,8 @@ impl Line {
     pub(super) fn for_run(engine: &Engine) -> Option<Line> {
         let printed = engine.dataflow().sinks.iter().any(|sink| sink.spec.connector.name() == "print");
         let in_the_way = printed && std::io::stdout().is_terminal();
-        let bounded = engine.sources().iter().any(|source| !source.live());
+        let replays = engine.config().replay.is_some();
+        let bounded = replays || engine.sources().iter().any(|source| !source.live());
         (std::io::stderr().is_terminal() && bounded && !in_the_way).then(|| Line {
             clock: Clock::start(),
             before: (0.0, 0),

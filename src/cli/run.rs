@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
 use super::access::{Files, access};
@@ -26,9 +27,10 @@ use highwater_core::engine::{Config, Engine, EngineError, FailedFor, Letter, Rej
 use highwater_core::format::MAX_DEPTH;
 use highwater_core::plan::Dataflow;
 use highwater_core::source::RowLimits;
+use highwater_sql::Compiled;
 
 /// More workers or processes are a slip of the finger.
-const WORKERS: usize = 1024;
+pub(super) const WORKERS: usize = 1024;
 const PROCESSES: usize = 1024;
 
 /// How long the run may take to end, if nothing else is said: less than what a supervisor waits before it kills (30 s).
@@ -69,34 +71,51 @@ pub(super) fn run(args: Run) -> Outcome {
 
 fn start(args: Run) -> Result<(), Outcome> {
     let settings = args.settings.or(Settings::read(Path::new(FILE)).map_err(Outcome::usage)?);
-    let config = config(&settings).map_err(Outcome::usage)?;
+    let mut config = config(&settings).map_err(Outcome::usage)?;
     let telemetry = telemetry(settings.otlp.as_deref(), config.process).map_err(Outcome::usage)?;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).max_blocking_threads(serve::threads()).enable_all().build();
-    let runtime = runtime.map_err(|error| Outcome::Failed(format!("no threads for the server: {error}")))?;
-    // From the first moment on: a supervisor may send any of them while the program is read.
-    let signals = runtime.block_on(async { Signals::listen() });
-    let signals = signals.map_err(|error| Outcome::Failed(format!("signals: {error}")))?;
-    let compiled = program::read(&args.files)?;
+    let (runtime, signals) = runtime()?;
+    let texts = program::texts(&args.files)?;
+    let compiled = program::plan(&texts)?;
+    config.program = texts;
     if let Some(file) = settings.dead_letters.as_deref().filter(|file| program::holds(&args.files, file)) {
         return Err(Outcome::usage(format!("--dead-letters {} would overwrite the program", file.display())));
     }
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
-    compiled.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    warn(&compiled);
     if settings.data_dir.is_none() && compiled.dataflow.log_sync.is_some() {
         tracing::warn!("SET 'log.sync' does nothing without --data-dir: nothing is kept on disk");
     }
-    plan::check(&compiled.dataflow).iter().for_each(|warning| tracing::warn!("{warning}"));
     descriptors::raise();
+    follow_on(runtime, serve_and_follow(compiled.dataflow, config, telemetry, &settings, signals))
+}
 
-    let result = runtime.block_on(serve_and_follow(compiled.dataflow, config, telemetry, &settings, signals));
+/// The threads of the server, and the signals from the first moment on: a supervisor may send any of them while the program is read.
+pub(super) fn runtime() -> Result<(Runtime, Signals), Outcome> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(serve::threads()).enable_all().build();
+    let runtime = runtime.map_err(|error| Outcome::Failed(format!("no threads for the server: {error}")))?;
+    let signals = runtime.block_on(async { Signals::listen() });
+    let signals = signals.map_err(|error| Outcome::Failed(format!("signals: {error}")))?;
+    Ok((runtime, signals))
+}
+
+/// Tells what is odd about a program.
+pub(super) fn warn(compiled: &Compiled) {
+    compiled.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    plan::check(&compiled.dataflow).iter().for_each(|warning| tracing::warn!("{warning}"));
+}
+
+/// Runs to the end.
+pub(super) fn follow_on(runtime: Runtime, run: impl Future<Output = Result<(), Outcome>>) -> Result<(), Outcome> {
+    let result = runtime.block_on(run);
     progress::wipe();
     // What is stuck is not waited for.
     runtime.shutdown_timeout(if result.is_ok() { GRACE } else { Duration::ZERO });
     result
 }
 
-async fn serve_and_follow(
+/// Runs a plan as it is asked for, and serves it meanwhile.
+pub(super) async fn serve_and_follow(
     dataflow: Dataflow,
     config: Config,
     telemetry: Option<Telemetry>,

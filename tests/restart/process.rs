@@ -32,9 +32,11 @@ impl Process {
     }
 
     pub(crate) fn spawn(folder: &Path, args: &[&str]) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
-        command.current_dir(folder).args(["run", "p.sql", "--listen", "127.0.0.1:0", "--data-dir", "data"]).args(args);
-        command.env_remove("RUST_LOG").env("NO_COLOR", "1");
+        let run = ["run", "p.sql", "--listen", "127.0.0.1:0", "--data-dir", "data"];
+        Process::of(highwater(folder).args(run).args(args))
+    }
+
+    pub(crate) fn of(command: &mut Command) -> Process {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (line, log) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -127,6 +129,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The binary, in a folder.
+pub(crate) fn highwater(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+    command.current_dir(folder).env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command
 }
 
 /// Status and body; 0 if there was no answer.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::process::*;
 
 /// Files of every format of rows, of rows that are only added and of ones that are taken back; a folder, and a file of Parquet.
-fn program() -> String {
+pub(crate) fn program() -> String {
     let mut program = "
 CREATE SOURCE clicks (page VARCHAR, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
   WITH ('connector' = 'http', 'format' = 'json');
@@ -35,7 +35,7 @@ CREATE MATERIALIZED VIEW shown AS SELECT COUNT(*) AS n FROM clicks;
 }
 
 /// The files below a folder.
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let (mut files, mut open) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -51,7 +51,7 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-fn send(process: &Process, numbers: std::ops::Range<u64>) {
+pub(crate) fn send(process: &Process, numbers: std::ops::Range<u64>) {
     let row = |n: u64| format!("{{\"page\":\"p{}\",\"ms\":{},\"ts\":{}}}\n", n % 5, n % 11, n * 17);
     for n in numbers.step_by(10) {
         let body: String = (n..n + 10).map(row).collect();

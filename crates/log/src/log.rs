@@ -11,6 +11,7 @@ use crate::committer::commit;
 use crate::disk::Disk;
 use crate::error::{Error, Refused, io_error};
 use crate::options::Options;
+use crate::past::Past;
 use crate::reader::Reader;
 use crate::recovery::recover;
 use crate::retention::Kept;
@@ -138,6 +139,12 @@ impl Log {
     /// [`Error::Removed`] if it is no longer kept.
     pub fn reader(&self, from: Lsn) -> Result<Reader, Error> {
         Reader::live(self.disk.clone(), self.shared.clone(), from)
+    }
+
+    /// What it held when it was opened.
+    pub fn past(&self) -> Past {
+        let Opened { lineage, first, end, .. } = self.opened;
+        Past::of(self.disk.clone(), lineage, first, end)
     }
 
     /// The segments that are kept, oldest first, for [`keep_bytes`](crate::keep_bytes) and [`keep_age`](crate::keep_age).

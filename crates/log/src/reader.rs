@@ -7,9 +7,9 @@ use crate::Lsn;
 use crate::block::{BLOCK_HEADER, frame_at};
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::past::Past;
 use crate::segment::segments;
 use crate::shared::Shared;
-use crate::survey::survey;
 use crate::walk::Walk;
 
 /// A frame, in the memory of its reader.
@@ -41,17 +41,16 @@ enum Until {
 }
 
 impl Reader {
-    /// Reads a log that nobody writes from a frame on, up to where opening it would let it end.
+    /// Reads a log from a frame on, up to where it ends now, also beside whoever writes it.
     ///
     /// # Errors
-    /// As opening the log, and [`Error::Removed`].
+    /// As [`Past::open`](crate::Past::open), and [`Error::Removed`].
     pub fn open(disk: Arc<dyn Disk>, from: Lsn) -> Result<Reader, Error> {
-        let found = survey(&*disk, false, &mut |_, _| {})?;
-        if let Some(damage) = found.damage {
-            return Err(Error::Damaged(damage));
-        }
-        let end = found.end.map_or(0, |end| end.lsn);
-        Reader::until(disk, Until::End(end), from)
+        Past::open(disk)?.reader(from)
+    }
+
+    pub(crate) fn up_to(disk: Arc<dyn Disk>, end: Lsn, from: Lsn) -> Result<Reader, Error> {
+        Reader::until(disk, Until::End(end.0), from)
     }
 
     pub(crate) fn live(disk: Arc<dyn Disk>, shared: Arc<Shared>, from: Lsn) -> Result<Reader, Error> {

@@ -101,6 +101,7 @@ fn kind_name(kind: u8) -> String {
         frames::TAKEN => "change of a table taken",
         frames::BEGUN => "sink begun",
         frames::INPUT => "file begun",
+        frames::PROGRAM => "program",
         frames::AHEAD => "reach of a file that is read again",
         kind => return format!("kind {kind}"),
     };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::durable::Recorded;
 use super::startup::Startup;
 use crate::counted::counted;
 use crate::source::RowLimits;
@@ -55,6 +56,11 @@ pub struct Config {
     pub startup: Startup,
     /// Where what came is kept, so that a later run goes on where this one ends; one process.
     pub data_dir: Option<std::path::PathBuf>,
+    /// The files that the program was planned from, by name and text, to be kept beside what came: a replay needs them.
+    pub program: Vec<(String, String)>,
+    /// What an earlier run kept, to be done again instead of what its live sources bring now: the run ends when that does. Beside
+    /// it `data_dir` is not looked at; one process.
+    pub replay: Option<Recorded>,
     /// Where all of them are written.
     pub dead_letters_file: Option<std::path::PathBuf>,
 }
@@ -85,6 +91,8 @@ impl Default for Config {
             dead_letters: 1000,
             startup: Startup::default(),
             data_dir: None,
+            program: Vec::new(),
+            replay: None,
             dead_letters_file: None,
         }
     }
@@ -134,6 +142,9 @@ impl Config {
                 "there is no process {} among {all}, which are counted from 0: write {which}",
                 self.process
             ));
+        }
+        if self.replay.is_some() && processes > 1 {
+            return Err("a replay is of one process: leave -n out".to_owned());
         }
         for (name, value) in [("tick", self.tick_ms), ("tick-rows", self.tick_rows as u64)] {
             if value == 0 {

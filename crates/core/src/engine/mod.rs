@@ -56,7 +56,7 @@ use std::time::Duration;
 pub use config::{BATCH_ROWS, Config, FIRST_PORT};
 pub use control::State;
 pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
-pub use durable::LogState;
+pub use durable::{LogState, Recorded};
 pub use error::EngineError;
 pub use extend::Built;
 pub use install::UnitShown;
@@ -139,6 +139,8 @@ struct Inner {
     left: AtomicBool,
     /// It was asked to end.
     ending: AtomicBool,
+    /// It has done again all that was kept.
+    whole: AtomicBool,
     clock: Clock,
     /// Seconds of a run that has ended.
     ended: Mutex<Option<f64>>,
@@ -175,12 +177,12 @@ impl Engine {
 
     /// How the log of its data directory stands, if it has one.
     pub fn log(&self) -> Option<LogState> {
-        self.inner.durable.as_ref().map(|durable| durable.state())
+        self.inner.durable.as_ref().and_then(|durable| durable.state())
     }
 
     /// Whether what sources bring is kept in a data directory.
     pub fn keeps(&self) -> bool {
-        self.inner.durable.is_some()
+        self.inner.durable.as_ref().is_some_and(|durable| !durable.replays())
     }
 
     /// The identity of its data directory, the same over restarts.
@@ -353,7 +355,7 @@ impl Engine {
 
     /// Whether it was asked to end.
     pub fn ending(&self) -> bool {
-        self.inner.ending.load(Ordering::Acquire)
+        self.inner.ending.load(Ordering::Acquire) && !self.inner.whole.load(Ordering::Acquire)
     }
 
     /// Waits for the end of the run: all sources ended, windows closed, sinks written; or it was stopped.
@@ -416,6 +418,15 @@ impl Inner {
         sealed.map_or_else(|error| self.control.fail(error), drop);
     }
 
+    /// All that was kept is done again: what it comes to goes to views and sinks, windows stay open as they were left.
+    fn complete(&self) {
+        // With all of its sources it ends by itself.
+        if !self.sources.iter().all(|source| source.ended()) && !self.stopped.load(Ordering::Acquire) {
+            self.whole.store(true, Ordering::Release);
+            self.halt();
+        }
+    }
+
     /// By how much ticks are ahead of the clock.
     fn lead(&self) -> u64 {
         self.durable.as_ref().map_or(0, |durable| durable.lead())
@@ -439,7 +450,7 @@ impl Inner {
             rows_rejected: all.rejected(),
             rows_failed: self.rows_failed(),
             seconds: self.seconds(),
-            stopped: self.stopped.load(Ordering::Acquire),
+            stopped: self.stopped.load(Ordering::Acquire) && !self.whole.load(Ordering::Acquire),
             input_left: self.left.load(Ordering::Acquire),
         })
     }

@@ -31,7 +31,7 @@ use crate::delta::Halt;
 use crate::guard::is_guarded;
 use crate::plan::identity::{self, Part};
 use crate::plan::{self, TableSpec, show_row};
-use crate::source::{Intake, Reader, SplitId, SplitNumbers, Start};
+use crate::source::{Intake, Reader, SourceSpec, SplitId, SplitNumbers, Start};
 use crate::time::Clock;
 use crate::view::{Closing, Limits, View, Views};
 
@@ -78,7 +78,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         metrics: &metrics,
         dead_file: file,
         computed,
-        durable: durable.as_ref(),
+        durable: durable.as_ref().filter(|durable| !durable.replays()),
     };
     let opened = Unit::open(UnitId::PROGRAM, dataflow.clone(), around, &|source| vec![source.to_owned()]);
     let opened = opened.and_then(|unit| {
@@ -115,6 +115,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         stopped: AtomicBool::new(false),
         left: AtomicBool::new(false),
         ending: AtomicBool::new(false),
+        whole: AtomicBool::new(false),
         clock: Clock::start(),
         ended: Mutex::default(),
     });
@@ -160,6 +161,16 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     for (source, readers) in again {
         ingest::start(source, readers, &control, config.process)?;
     }
+    if let Some(durable) = durable.clone().filter(|durable| durable.replays()) {
+        tables.iter().for_each(|table| table.seal());
+        let process = config.process;
+        ingest::spawn("replay".to_owned(), move || {
+            inner.control.guard("replay", process, || {
+                durable.run_again(&inner).unwrap_or_else(|error| inner.control.fail(error));
+            });
+        })?;
+        return Ok(engine);
+    }
     if let Some(durable) = &durable {
         let (startup, tick_ms) = (&config.startup, config.tick_ms);
         let (dataflow, views) = (&inner.dataflow, &*inner.views);
@@ -195,6 +206,21 @@ struct Opening<'a> {
     durable: Option<&'a Arc<Durable>>,
 }
 
+impl Opening<'_> {
+    fn source(
+        &self,
+        spec: &SourceSpec,
+        config: &Config,
+        partitions: Vec<ingest::Opened>,
+        (inbox, logged, rereads): (Option<Inbox>, Option<Logged>, Option<Rereads>),
+    ) -> Arc<Source> {
+        let (metrics, latency) = (self.metrics.clone(), self.latency.clone());
+        let (spec, dead_file) = (spec.clone(), self.dead_file.cloned());
+        let parts = Parts { spec, partitions, config, metrics, latency, inbox, dead_file, logged, rereads };
+        Arc::new(Source::new(parts))
+    }
+}
+
 type Opened = (Vec<Arc<Source>>, Vec<Readers>);
 
 /// Opens all sources; keeps the partitions of this process.
@@ -203,10 +229,18 @@ fn open_sources(dataflow: &Dataflow, config: &Config, opening: Opening<'_>) -> R
     for (number, spec) in dataflow.sources.iter().enumerate() {
         let live = spec.connector.live(&spec.options);
         let logged = opening.durable.filter(|_| live).map(|durable| Logged::new(durable, number, spec));
-        let rereads = opening.durable.filter(|_| !live).map(|durable| Rereads::new(durable, number));
+        let replayed = opening.durable.filter(|durable| live && durable.replays());
+        let rereads = opening.durable.filter(|durable| !live && !durable.replays());
+        let rereads = rereads.map(|durable| Rereads::new(durable, number));
         // What is kept is all that is declared.
         let declared = logged.is_some().then(|| spec.declared());
         let read = declared.as_ref().unwrap_or(spec);
+        if let Some(durable) = replayed {
+            let partitions = durable.partitions(number);
+            sources.push(opening.source(spec, config, partitions, (None, logged, None)));
+            all.push(Vec::new());
+            continue;
+        }
         let mut found = config.startup.until_it_goes(&spec.name, || spec.connector.splits(spec))?;
         spec.check_order(found.len())?;
         if let Some(durable) = opening.durable.filter(|_| !live) {
@@ -243,11 +277,7 @@ fn open_sources(dataflow: &Dataflow, config: &Config, opening: Opening<'_>) -> R
             partitions.push(ingest::Opened { number, split, start, name });
             inbox = Some(Inbox::new(Intake::new(read, config.pushed_row)?, room));
         }
-        let (metrics, latency) = (opening.metrics.clone(), opening.latency.clone());
-        let dead_file = opening.dead_file.cloned();
-        let parts =
-            Parts { spec: spec.clone(), partitions, config, metrics, latency, inbox, dead_file, logged, rereads };
-        sources.push(Arc::new(Source::new(parts)));
+        sources.push(opening.source(spec, config, partitions, (inbox, logged, rereads)));
         all.push(readers);
     }
     Ok((sources, all))
@@ -261,7 +291,7 @@ fn open_tables(
     durable: Option<&Arc<Durable>>,
 ) -> Result<Vec<Arc<Table>>, EngineError> {
     // All else could be opened: the directory is this program's from now on.
-    durable.map_or(Ok(()), |durable| durable.starts(dataflow))?;
+    durable.map_or(Ok(()), |durable| durable.starts(dataflow, config))?;
     let open = |(number, spec): (usize, &TableSpec)| {
         let kept = durable.map(|durable| Changes::new(durable, number));
         let limits = Limits { closing: Closing::Never, rows: usize::MAX, retention_ms: None, ring: ring(config) };

@@ -115,7 +115,7 @@ impl Source {
         if epoch <= *told {
             return;
         }
-        match &self.logged {
+        match self.logged.as_ref().filter(|logged| logged.keeps()) {
             None => self.moved(index, Some(epoch)),
             Some(logged) if logged.moves((index, partition.number), edge, kept) => {}
             // There is no room for it now: the next tick tries again.
@@ -136,7 +136,7 @@ impl Source {
             partition.watermark.store(reading.edge.watermark(), Ordering::Relaxed);
             self.tell_leaps(partition, &reading.edge.counts().leaps, true);
             let Reading { edge, kept, .. } = &mut *reading;
-            match &self.logged {
+            match self.logged.as_ref().filter(|logged| logged.keeps()) {
                 None => self.moved(index, None),
                 Some(logged) => logged.ends((index, partition.number), edge, kept),
             }

@@ -84,7 +84,7 @@ impl Table {
         process: usize,
         (linger, kept): (bool, Option<Changes>),
     ) -> Result<Table, EngineError> {
-        let table = Table {
+        let mut table = Table {
             kept,
             wire: request_schema(&spec.view.schema),
             view,
@@ -96,6 +96,9 @@ impl Table {
             spec,
         };
         let again = table.kept.as_ref().map(|kept| kept.again(&table.wire)).transpose()?.flatten();
+        if table.kept.as_ref().is_some_and(Changes::replays) {
+            table.kept = None;
+        }
         if let Some(Again { taken, made }) = again {
             let mut requests = table.lock();
             requests.again = taken;

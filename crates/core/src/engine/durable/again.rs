@@ -61,10 +61,7 @@ impl Rereads {
         if rows > allowed.rows
             && let Some((lsn, to)) = allowed.next.take()
         {
-            self.durable.log.wait_durable(lsn).map_err(|error| {
-                self.durable.control.fail(self.durable.broken(&error));
-                Closed
-            })?;
+            self.durable.wait(lsn)?;
             allowed.rows = to;
         }
         Ok(())
@@ -81,7 +78,7 @@ impl Durable {
     ) -> Result<(), EngineError> {
         let known = self.known();
         let ours = known.splits.iter().filter(|((of, _), _)| *of == number as u32).map(|(_, split)| split);
-        let ours: Vec<(SplitId, Option<String>)> = ours.cloned().collect();
+        let ours: Vec<(SplitId, Option<String>)> = ours.map(|known| (known.split.clone(), known.was.clone())).collect();
         drop(known);
         if ours.is_empty() {
             return Ok(());

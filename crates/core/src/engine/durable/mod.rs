@@ -6,22 +6,28 @@
 //! failure of the log nothing moves and the engine ends (D10).
 
 mod again;
+mod known;
+mod matching;
 mod open;
+mod recorded;
 mod recovery;
+mod replay;
 mod source;
 mod table;
 mod told;
 mod watched;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use highwater_log::{Error, Log, Lsn, Refused, SyncMode};
+use highwater_log::{Error, Log, Lsn, Past, Refused, SyncMode};
 
 pub(super) use self::again::{Allowed, Rereads};
+use self::known::Known;
+use self::matching::Matching;
+pub use self::recorded::Recorded;
 pub(super) use self::recovery::Around;
 pub(super) use self::source::{Kept, Logged};
 pub(super) use self::table::{Again, Changes};
@@ -34,7 +40,7 @@ use super::frames::{self, Begun};
 use super::ingest::spawn;
 use super::queue::Closed;
 use super::source::Source;
-use crate::source::{Position, Replay, SplitId, Start};
+use crate::source::{Replay, SplitId, Start};
 use crate::time::Epoch;
 
 /// How soon a frame that had no room is tried again.
@@ -61,12 +67,17 @@ struct Waiting {
 /// See the module.
 pub(super) struct Durable {
     folder: String,
-    log: Log,
+    /// What it held when it was opened.
+    past: Past,
+    /// Where frames go; none if what it held is only done again.
+    log: Option<Log>,
     /// What lies on the disk.
-    files: Arc<Files>,
+    files: Option<Arc<Files>>,
     /// When frames are durable.
     sync: SyncMode,
     counts: Counts,
+    /// Which of what it held is what of the program.
+    matching: Matching,
     waiting: Mutex<Waiting>,
     came: Condvar,
     control: Arc<Control>,
@@ -75,21 +86,6 @@ pub(super) struct Durable {
     /// The thread that tells of moves.
     telling: Mutex<Option<JoinHandle<()>>>,
     known: Mutex<Known>,
-}
-
-/// What runs before have left.
-#[derive(Debug, Default)]
-struct Known {
-    /// The writers of sinks that have begun.
-    begun: BTreeSet<Begun>,
-    /// Of each partition, by the numbers of its source and its own, the split that it reads, and what that was.
-    splits: BTreeMap<(u32, u32), (SplitId, Option<String>)>,
-    /// Up to which row they may have been shown, if they are read again.
-    ahead: BTreeMap<(u32, u32), u64>,
-    /// Where it is read on.
-    ends: BTreeMap<(u32, u32), Position>,
-    /// Changes of reference tables by their frames, each with the number of its table and where it takes effect.
-    requests: BTreeMap<u64, (u32, Option<Epoch>)>,
 }
 
 impl std::fmt::Debug for Durable {
@@ -101,7 +97,12 @@ impl std::fmt::Debug for Durable {
 impl Durable {
     /// The identity of the log, which stays over restarts.
     pub(super) fn lineage(&self) -> u128 {
-        self.log.opened().lineage
+        self.past.lineage()
+    }
+
+    /// Whether what it held is only done again: nothing is written to it.
+    pub(super) fn replays(&self) -> bool {
+        self.log.is_none()
     }
 
     /// By how much ticks are ahead of the clock.
@@ -114,16 +115,17 @@ impl Durable {
     }
 
     fn wrong(&self, what: impl std::fmt::Display, remedy: &str) -> EngineError {
-        EngineError::DataDir { folder: self.folder.clone(), what: what.to_string(), remedy: remedy.to_owned() }
+        known::wrong(&self.folder, what, remedy)
     }
 
     fn broken(&self, error: &Error) -> EngineError {
-        self.wrong(error, error.remedy())
+        known::broken(&self.folder, error)
     }
 
     /// Takes a frame at once, or says why not. A log that has failed ends the engine.
     fn append(&self, kind: u8, parts: &[&[u8]]) -> Result<Lsn, Refused> {
-        let appended = self.log.append(kind, parts);
+        let Some(log) = &self.log else { return Err(Refused::Closed) };
+        let appended = log.append(kind, parts);
         match &appended {
             Ok(_) => self.counts.took(kind, parts),
             Err(refused) => self.refused(refused),
@@ -155,7 +157,10 @@ impl Durable {
     /// Whether there is room for so many bytes.
     pub(super) fn has_room(&self, bytes: usize) -> Result<(), Refused> {
         // More than half of what may wait never fits beside others: it waits for its turn piece by piece.
-        let room = self.log.has_room(bytes.min(open::WAITING_BYTES / 2));
+        let room = match &self.log {
+            Some(log) => log.has_room(bytes.min(open::WAITING_BYTES / 2)),
+            None => Err(Refused::Closed),
+        };
         if let Err(refused) = &room {
             self.refused(refused);
         }
@@ -191,7 +196,7 @@ impl Durable {
     pub(super) fn splits(&self, source: usize) -> Vec<(usize, SplitId)> {
         let known = self.known();
         let ours = known.splits.iter().filter(|((of, _), _)| *of == source as u32);
-        ours.map(|((_, number), (split, _))| (*number as usize, split.clone())).collect()
+        ours.map(|((_, number), known)| (*number as usize, known.split.clone())).collect()
     }
 
     /// Where a partition is read on behind what is kept of it, if it can be read again.
@@ -208,7 +213,19 @@ impl Durable {
 
     /// Waits until a frame is durable. Fails if it never will be.
     pub(super) async fn durable(&self, lsn: Lsn) -> Result<(), EngineError> {
-        self.log.when_durable(lsn).await.map_err(|error| self.broken(&error))
+        match &self.log {
+            Some(log) => log.when_durable(lsn).await.map_err(|error| self.broken(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a frame is durable. If it never will be the engine ends.
+    fn wait(&self, lsn: Lsn) -> Result<(), Closed> {
+        let waited = self.log.as_ref().map_or(Ok(()), |log| log.wait_durable(lsn));
+        waited.map_err(|error| {
+            self.control.fail(self.broken(&error));
+            Closed
+        })
     }
 
     /// Starts the thread that tells of moves.
@@ -222,7 +239,7 @@ impl Durable {
     }
 
     fn release(&self, sources: &[Arc<Source>]) {
-        let mut moves: Vec<Moved> = Vec::new();
+        let (mut moves, Some(log)) = (Vec::<Moved>::new(), &self.log) else { return };
         loop {
             let mut waiting = self.waiting();
             while waiting.moves.is_empty() && moves.is_empty() && !waiting.closed {
@@ -231,10 +248,10 @@ impl Durable {
             moves.append(&mut waiting.moves);
             drop(waiting);
             let Some(first) = moves.iter().map(|moved| moved.lsn).min() else { return };
-            if let Err(error) = self.log.wait_durable(first) {
+            if let Err(error) = log.wait_durable(first) {
                 return self.control.fail(self.broken(&error));
             }
-            let durable = self.log.durable();
+            let durable = log.durable();
             moves.retain(|moved| {
                 let ready = moved.lsn < durable;
                 if ready {
@@ -257,6 +274,6 @@ impl Durable {
         let telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A panic there has ended the engine already.
         let _ = telling.map(JoinHandle::join);
-        self.log.close().map_err(|error| self.broken(&error))
+        self.log.as_ref().map_or(Ok(()), |log| log.close().map_err(|error| self.broken(&error)))
     }
 }

@@ -4,20 +4,21 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex};
 
-use highwater_log::{Error, Folder, Log, Lsn, Options};
+use highwater_log::{Error, Folder, Log, Options, Past};
 
 use super::super::config::Config;
 use super::super::control::Control;
 use super::super::error::EngineError;
-use super::super::frames::{self, Begun, FORMAT, Frame, Start, Unreadable};
+use super::super::frames::{self, Begun, FORMAT, Program, Start};
 use super::super::source::Source;
+use super::known::{Known, is_ours};
 use super::told::Counts;
 use super::watched::{Files, Watched};
-use super::{Durable, Known};
+use super::{Durable, Matching};
 use crate::metrics::Metrics;
 use crate::plan::identity::{Part, difference, parts};
 use crate::plan::{Dataflow, SyncMode};
-use crate::source::{Replay, SourceSpec, SplitId};
+use crate::source::{Replay, SourceSpec};
 use crate::time::now_ms;
 
 /// Bytes that may wait for the disk; also the longest frame. A body of the default limit fits, whatever its columns.
@@ -31,6 +32,9 @@ impl Durable {
         control: &Arc<Control>,
         metrics: &Metrics,
     ) -> Result<Option<Arc<Durable>>, EngineError> {
+        if let Some(recorded) = &config.replay {
+            return Durable::replay(recorded, dataflow, control, metrics).map(Some);
+        }
         let Some(path) = &config.data_dir else { return Ok(None) };
         let folder = path.display().to_string();
         let wrong = |what: String, remedy: &str| EngineError::DataDir {
@@ -41,81 +45,43 @@ impl Durable {
         keepable(dataflow, config).map_err(|what| wrong(what, "run it without --data-dir"))?;
         let sync = dataflow.log_sync.unwrap_or(SyncMode::Commit);
         let (log, files) = log(path, sync, metrics).map_err(|error| wrong(error.to_string(), error.remedy()))?;
-        let durable = Durable {
-            folder: folder.clone(),
-            log,
-            files,
-            sync,
+        let durable = Durable::of(folder, log.past(), control, metrics);
+        let durable = Durable { log: Some(log), files: Some(files), sync, ..durable };
+        durable.look(dataflow, config)?;
+        Ok(Some(Arc::new(durable)))
+    }
+
+    /// Of what a directory held, with nowhere to write to.
+    pub(super) fn of(folder: String, past: Past, control: &Arc<Control>, metrics: &Metrics) -> Durable {
+        Durable {
+            folder,
+            past,
+            log: None,
+            files: None,
+            sync: SyncMode::Commit,
             counts: Counts::new(metrics),
+            matching: Matching::default(),
             waiting: Mutex::default(),
             came: Condvar::new(),
             control: control.clone(),
             lead: AtomicU64::new(0),
             telling: Mutex::default(),
             known: Mutex::default(),
-        };
-        if durable.is_ours()? {
-            durable.look(dataflow, config)?;
-        }
-        Ok(Some(Arc::new(durable)))
-    }
-
-    /// Whether it holds anything, which this version has to know how to read.
-    fn is_ours(&self) -> Result<bool, EngineError> {
-        let opened = self.log.opened();
-        if opened.end == Lsn(0) {
-            return Ok(false);
-        }
-        let mut reader = self.log.reader(opened.first).map_err(|error| self.broken(&error))?;
-        let frame = reader.read().map_err(|error| self.broken(&error))?;
-        match frame.map(|frame| Frame::read(frame.kind, frame.bytes)) {
-            Some(Ok(Frame::Start(start))) if start.format == FORMAT => Ok(true),
-            Some(Ok(Frame::Start(Start { format, version, .. }))) => Err(self.wrong(
-                format!("Highwater {version} wrote it in the format {format}, this is {FORMAT}"),
-                "open it with that version",
-            )),
-            Some(Err(error)) => Err(self.wrong(error, "name another directory")),
-            _ => Err(self.wrong("it does not begin as one of Highwater does", "name another directory")),
         }
     }
 
     /// Looks through it for what is to be known before anything is opened.
     fn look(&self, dataflow: &Dataflow, config: &Config) -> Result<(), EngineError> {
-        let opened = self.log.opened();
-        let mut reader = self.log.reader(opened.first).map_err(|error| self.broken(&error))?;
-        let (mut known, mut used, mut last) = (self.known(), false, None);
-        while let Some(frame) = reader.read().map_err(|error| self.broken(&error))? {
-            let unreadable = |error| self.wrong(error, "open it with the version that wrote it");
-            // Until something of a run is kept another program may take its place.
-            used |= ![frames::START, frames::SOURCE, frames::SPLIT].contains(&frame.kind);
-            if [frames::SOURCE, frames::MOVE, frames::LEASE, frames::INPUT].contains(&frame.kind) {
-                continue;
-            }
-            let lsn = frame.lsn.0;
-            match Frame::read(frame.kind, frame.bytes).map_err(unreadable)? {
-                Frame::Request(request) => drop(known.requests.insert(lsn, (request.table, None))),
-                Frame::Taken(taken) => {
-                    known.requests.insert(taken.request, (taken.table, Some(taken.epoch)));
-                }
-                Frame::Start(start) => last = Some(start),
-                Frame::Ahead(ahead) => drop(known.ahead.insert((ahead.source, ahead.partition), ahead.rows)),
-                Frame::Begun(begun) => drop(known.begun.insert(begun)),
-                Frame::Split(split) => {
-                    let was = (SplitId::new(split.split), split.was);
-                    known.splits.insert((split.source, split.partition), was);
-                }
-                Frame::Rows(rows) => {
-                    let end = rows.beside().and_then(|beside| beside.end.parse().map_err(Unreadable));
-                    known.ends.insert((rows.source, rows.partition), end.map_err(unreadable)?);
-                }
-                _ => {}
-            }
-        }
-        if !used {
-            *known = Known::default();
+        if !is_ours(&self.folder, &self.past)? {
             return Ok(());
         }
-        let difference = last.and_then(|start| difference(&program(dataflow), &start.parts));
+        let (found, _) = Known::read(&self.folder, &self.past, None)?;
+        if !found.used {
+            return Ok(());
+        }
+        let mut known = self.known();
+        *known = found;
+        let difference = known.start.as_ref().and_then(|start| difference(&program(dataflow), &start.parts));
         if let Some(difference) = difference {
             let what = format!("it was written by another program: {difference}");
             return Err(self.wrong(what, "run that program again, or name another directory with --data-dir"));
@@ -135,14 +101,21 @@ impl Durable {
     }
 
     /// Writes down who has opened it.
-    pub(in super::super) fn starts(&self, dataflow: &Dataflow) -> Result<(), EngineError> {
+    pub(in super::super) fn starts(&self, dataflow: &Dataflow, config: &Config) -> Result<(), EngineError> {
+        if self.replays() {
+            return Ok(());
+        }
         let start = Start {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             at_ms: now_ms(),
             parts: program(dataflow),
         };
-        self.write(frames::START, &start.bytes())
+        self.write(frames::START, &start.bytes())?;
+        let folder = std::env::current_dir().unwrap_or_default().display().to_string();
+        let program = Program { files: config.program.clone(), folder, tick_rows: config.tick_rows };
+        let known = self.known().program.as_ref() == Some(&program);
+        if known || program.files.is_empty() { Ok(()) } else { self.write(frames::PROGRAM, &program.bytes()) }
     }
 
     fn write(&self, kind: u8, bytes: &[u8]) -> Result<(), EngineError> {

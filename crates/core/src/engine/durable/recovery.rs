@@ -37,17 +37,17 @@ pub(in super::super) struct Around<'a> {
 impl Durable {
     /// Does again what the directory holds. Blocks until the views show it.
     pub(in super::super) fn recover(&self, around: &Around<'_>) -> Result<(), EngineError> {
-        let opened = self.log.opened();
-        if opened.end == Lsn(0) {
+        let end = self.past.end();
+        if end == Lsn(0) {
             self.counts.progress.set(1.0);
             return Ok(());
         }
         let clock = Clock::start();
         around.startup.recovers(Recovering { share: 0.0, rows: 0 });
-        let rows = self.feed(opened.first, opened.end, around)?;
+        let rows = self.feed(around.sources, &|share, rows| around.startup.recovers(Recovering { share, rows }))?;
         while !around.sources.iter().all(|source| source.caught_up()) && !self.is_over() {
             if self.control.stopping() {
-                return Err(self.unlike(opened.end, Unlike::Closed));
+                return Err(self.unlike(end, Unlike::Closed));
             }
             std::thread::sleep(LOOK);
         }
@@ -61,50 +61,59 @@ impl Durable {
         Ok(())
     }
 
-    /// Hands all frames to the sources; how many rows that were.
-    fn feed(&self, first: Lsn, end: Lsn, around: &Around<'_>) -> Result<u64, EngineError> {
-        let mut reader = self.log.reader(first).map_err(|error| self.broken(&error))?;
+    /// Hands all frames to the sources, telling how far it is; how many rows that were.
+    pub(super) fn feed(&self, sources: &[Arc<Source>], tell: &dyn Fn(f64, u64)) -> Result<u64, EngineError> {
+        let (first, end) = (self.past.first(), self.past.end());
+        let mut reader = self.past.reader(first).map_err(|error| self.broken(&error))?;
         let (all, mut rows) = ((end.0 - first.0) as f64, 0);
         let mut leases: Vec<super::super::frames::Move> = Vec::new();
         while reader.next_lsn() < end {
             let Some(frame) = reader.read().map_err(|error| self.broken(&error))? else { break };
             let lsn = frame.lsn;
             if (lsn.0 - first.0).is_multiple_of(TOLD_EVERY) {
-                around.startup.recovers(Recovering { share: (lsn.0 - first.0) as f64 / all, rows });
+                tell((lsn.0 - first.0) as f64 / all, rows);
             }
             let source = |number: u32| {
-                let found = around.sources.get(number as usize);
-                found.ok_or_else(|| Unlike::from(Unreadable(format!("there is no source {number}"))))
+                // One that the program does not read is passed over.
+                let Some(at) = self.matching.source(number) else { return Ok(None) };
+                let found = sources.get(at as usize);
+                found.map(Some).ok_or_else(|| Unlike::from(Unreadable(format!("there is no source {number}"))))
+            };
+            let on = |number: u32, work: &mut dyn FnMut(&Arc<Source>) -> Result<(), Unlike>| {
+                source(number)?.map_or(Ok(()), work)
             };
             let done = match Frame::read(frame.kind, frame.bytes) {
                 Err(error) => Err(error.into()),
-                Ok(Frame::Rows(taken)) => source(taken.source).and_then(|source| {
+                Ok(Frame::Rows(taken)) => on(taken.source, &mut |source| {
                     rows += u64::from(taken.rows);
                     if !source.waits_for_room(|| self.control.stopping()) {
                         return Err(Unlike::Closed);
                     }
                     source.take_again(&taken)
                 }),
-                Ok(Frame::Move(to)) => source(to.source).and_then(|source| source.move_again(&to)),
+                Ok(Frame::Move(to)) => on(to.source, &mut |source| source.move_again(&to)),
                 Ok(Frame::Lease(to)) => {
                     leases.retain(|lease| (lease.source, lease.partition) != (to.source, to.partition));
                     leases.push(to);
                     Ok(())
                 }
-                Ok(Frame::End(of)) => source(of.source).and_then(|source| source.end_again(of.partition)),
+                Ok(Frame::End(of)) => on(of.source, &mut |source| source.end_again(of.partition)),
                 Ok(Frame::Input(input)) => {
-                    source(input.source).and_then(|source| source.begins_again(input.partition, &input.name))
+                    on(input.source, &mut |source| source.begins_again(input.partition, &input.name))
                 }
                 // Tables have taken their changes already.
                 Ok(Frame::Request(_) | Frame::Taken(_) | Frame::Ahead(_)) => Ok(()),
-                Ok(Frame::Start(_) | Frame::Source(_) | Frame::Split(_) | Frame::Begun(_)) => Ok(()),
+                Ok(Frame::Start(_) | Frame::Program(_) | Frame::Source(_) | Frame::Split(_) | Frame::Begun(_)) => {
+                    Ok(())
+                }
                 Ok(Frame::Other(kind)) => Err(Unreadable(format!("kind {kind} is not known")).into()),
             };
             done.map_err(|unlike| self.unlike(lsn, unlike))?;
         }
-        around.startup.recovers(Recovering { share: 1.0, rows });
+        tell(1.0, rows);
         for lease in leases {
-            let Some(source) = around.sources.get(lease.source as usize) else { continue };
+            let at = self.matching.source(lease.source).map(|at| at as usize);
+            let Some(source) = at.and_then(|at| sources.get(at)) else { continue };
             source.lease_again(&lease).map_err(|unlike| self.unlike(end, unlike))?;
         }
         Ok(rows)

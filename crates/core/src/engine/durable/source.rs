@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
 use highwater_log::{Lsn, Refused};
 
 use super::super::frames::{self, Beside, Move, Rows, RowsParts, Unreadable, read_reject, write_reject};
 use super::super::queue::Closed;
 use super::super::source::{Partition, Reading, Source, lock};
+use super::matching::Stand;
 use super::open::WAITING_BYTES;
 use super::{Durable, Moved};
 use crate::delta::{Reject, memory};
@@ -31,6 +34,8 @@ pub(in super::super) struct Logged {
     read: Option<Vec<usize>>,
     /// Its partitions move on with the clock.
     by_clock: bool,
+    /// How its rows stand in the log, where that need not be as they are declared.
+    stand: Option<Stand>,
 }
 
 /// What a partition has in the log.
@@ -49,7 +54,22 @@ impl Logged {
         let all = spec.decode.len() == spec.physical.fields().len();
         let read = (!all).then(|| spec.decode.clone());
         let by_clock = spec.by_arrival() || spec.time.is_some_and(|time| time.idle_by_clock);
-        Logged { durable: durable.clone(), number, read, by_clock }
+        Logged { durable: durable.clone(), number, read, by_clock, stand: durable.matching.stand(number) }
+    }
+
+    /// Whether what its partitions take and where they move is written down.
+    pub(in super::super) fn keeps(&self) -> bool {
+        !self.durable.replays()
+    }
+
+    /// The rows of a frame, in the declared columns.
+    fn batch(&self, rows: &Rows<'_>, declared: &SchemaRef) -> Result<RecordBatch, Unreadable> {
+        let Some(stand) = &self.stand else { return rows.batch(declared) };
+        let batch = rows.batch(&stand.schema)?;
+        let columns = stand.columns.iter().map(|&column| batch.column(column).clone()).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let batch = RecordBatch::try_new_with_options(declared.clone(), columns, &options);
+        batch.map_err(|error| Unreadable(error.to_string()))
     }
 
     /// What a partition brings from now on stands in an input of this name.
@@ -205,22 +225,26 @@ impl Source {
     pub(super) fn take_again(&self, rows: &Rows<'_>) -> Result<(), Unlike> {
         let (index, partition) = self.of_number(rows.partition)?;
         let mut reading = lock(&partition.state);
+        if reading.sealed {
+            return Err(Unlike::Closed);
+        }
         let Reading { edge, steps, rejects, place, position, kept, .. } = &mut *reading;
         edge.follow(rows.epoch);
         let beside = rows.beside()?;
         position.clone_from(&beside.end.parse().map_err(Unreadable)?);
         *place = Place::at(self.name(), &partition.name, position);
         let undecoded = beside.rejects.into_iter().map(|reject| read_reject(self.name(), reject));
+        let unkept = || Unreadable(format!("the rows of source '{}' are not kept", self.name()));
+        let logged = self.logged.as_ref().ok_or_else(unkept)?;
         let decoded = Decoded {
-            batch: rows.batch(&self.spec.physical)?,
+            batch: logged.batch(rows, &self.spec.physical)?,
             rejects: undecoded.collect::<Result<_, _>>()?,
             first: rows.first,
             numbers: rows.numbers(),
             end: Position::default(),
             came: Came::kept(beside.letters),
         };
-        let unkept = || Unreadable(format!("the rows of source '{}' are not kept", self.name()));
-        let decoded = self.logged.as_ref().ok_or_else(unkept)?.read(decoded);
+        let decoded = logged.read(decoded);
         edge.accept(decoded, rows.now_ms, steps, rejects);
         kept.rows = true;
         self.count(partition, edge.counts());
@@ -234,8 +258,9 @@ impl Source {
     }
 
     fn same(&self, edge: &Edge, epoch: Epoch, accepted: u64) -> Result<(), Unlike> {
+        let otherwise = self.logged.as_ref().and_then(|logged| logged.stand.as_ref()).is_some_and(|stand| !stand.same);
         let now = (edge.epoch(), edge.counts().accepted());
-        if now == (epoch, accepted) {
+        if otherwise || now == (epoch, accepted) {
             return Ok(());
         }
         Err(Unlike::Differs(format!(

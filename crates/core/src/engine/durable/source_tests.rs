@@ -91,11 +91,15 @@ impl Run {
         let source = Arc::new(Source::new(parts));
         let (views, startup, sources) = (Views::new(Vec::new()), Startup::default(), [source.clone()]);
         let around = Around { dataflow: &dataflow, sources: &sources, views: &views, startup: &startup, tick_ms: 10 };
-        durable.starts(&dataflow).unwrap();
+        durable.starts(&dataflow, &config).unwrap();
         durable.recover(&around).unwrap();
         durable.begin(&sources).unwrap();
         durable.start(&sources, 0).unwrap();
         Run { source, durable, dataflow }
+    }
+
+    fn log(&self) -> &highwater_log::Log {
+        self.durable.log.as_ref().unwrap()
     }
 
     fn push(&self, text: String) {
@@ -215,7 +219,7 @@ fn d2_no_worker_is_told_before_the_log_has_it() {
             }
             assert!(clock.elapsed_ms() < 10_000, "the move is never told");
         };
-        assert_eq!(run.durable.log.durable(), run.durable.log.next());
+        assert_eq!(run.log().durable(), run.log().next());
         assert_eq!(told, lock(&run.source.partitions[0].state).told);
     }
     run.close();
@@ -226,11 +230,11 @@ fn d2_no_worker_is_told_before_the_log_has_it() {
 fn time_that_goes_on_by_the_clock_is_leased() {
     let folder = tempfile::tempdir().unwrap();
     let run = Run::open(folder.path(), spec(true));
-    let (before, now) = (run.durable.log.next(), now_ms());
+    let (before, now) = (run.log().next(), now_ms());
     for ms in 0..3_000 {
         run.source.arrive(0, now + ms);
     }
-    let frames = run.durable.log.next().0 - before.0;
+    let frames = run.log().next().0 - before.0;
     assert!((3..=5).contains(&frames), "{frames} frames");
     run.close();
     // What was shown under the lease is behind where it goes on: nothing that closed opens again.

@@ -36,6 +36,11 @@ impl Changes {
         Changes { durable: durable.clone(), number: number as u32 }
     }
 
+    /// Whether it only takes again what was kept.
+    pub(in super::super) fn replays(&self) -> bool {
+        self.durable.replays()
+    }
+
     /// What runs before have changed; `None` if none has begun with the table.
     pub(in super::super) fn again(&self, wire: &SchemaRef) -> Result<Option<Again>, EngineError> {
         let known = self.durable.known();
@@ -47,7 +52,7 @@ impl Changes {
         }
         let mut again = Again::default();
         for (lsn, epoch) in ours {
-            let mut reader = self.durable.log.reader(Lsn(lsn)).map_err(|error| self.durable.broken(&error))?;
+            let mut reader = self.durable.past.reader(Lsn(lsn)).map_err(|error| self.durable.broken(&error))?;
             let frame = reader.read().map_err(|error| self.durable.broken(&error))?;
             let unreadable = |why: String| {
                 let what = format!("frame {lsn} cannot be read: {why}");
@@ -85,6 +90,6 @@ impl Changes {
 
     /// Whether a frame is durable.
     pub(in super::super) fn is_durable(&self, lsn: Lsn) -> bool {
-        lsn < self.durable.log.durable()
+        self.durable.log.as_ref().is_none_or(|log| lsn < log.durable())
     }
 }

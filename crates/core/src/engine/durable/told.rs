@@ -76,35 +76,36 @@ impl Counts {
 }
 
 impl Durable {
-    /// How the log stands.
-    pub(in super::super) fn state(&self) -> LogState {
+    /// How the log stands, if it is written.
+    pub(in super::super) fn state(&self) -> Option<LogState> {
+        let (log, files) = (self.log.as_ref()?, self.files.as_ref()?);
         let sync = match self.sync {
             SyncMode::Commit => "commit".to_owned(),
             SyncMode::Every(every) => format_duration_ms(i64::try_from(every.as_millis()).unwrap_or(i64::MAX)),
             SyncMode::Os => "os".to_owned(),
         };
-        let ((segments, disk_bytes), (syncs, sync_seconds)) = (self.files.held(), self.files.syncs());
-        LogState {
+        let ((segments, disk_bytes), (syncs, sync_seconds)) = (files.held(), files.syncs());
+        Some(LogState {
             sync,
             frames: self.counts.frames.iter().flatten().map(|frames| frames.get()).sum(),
             bytes: self.counts.bytes.get(),
             // What is durable is never beyond what was taken, read in this order.
             waiting_frames: {
-                let durable = self.log.durable().0;
-                self.log.next().0 - durable
+                let durable = log.durable().0;
+                log.next().0 - durable
             },
-            waiting_bytes: self.log.waiting_bytes() as u64,
+            waiting_bytes: log.waiting_bytes() as u64,
             segments,
             disk_bytes,
-            disk_full: self.log.disk_full(),
+            disk_full: log.disk_full(),
             syncs,
             sync_seconds,
-        }
+        })
     }
 
     /// Sets the gauges to what is now.
     pub(in super::super) fn refresh(&self, metrics: &Metrics) {
-        let state = self.state();
+        let Some(state) = self.state() else { return };
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         metrics.log_waiting_frames.set(gauge(state.waiting_frames));
         metrics.log_waiting_bytes.set(gauge(state.waiting_bytes));

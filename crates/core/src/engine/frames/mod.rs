@@ -1,6 +1,7 @@
 //! What the frames of a data directory say, as bytes: docs/internals/durability.md has the layout. Pure; numbers are little-endian.
 
 mod columns;
+mod program;
 
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::fb_to_schema;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::columns::write_options;
 pub use self::columns::{Beside, Request, Rows, RowsParts, encode};
 pub(super) use self::columns::{read_reject, write_reject};
+pub use self::program::Program;
 use crate::plan::identity::Part;
 use crate::time::Epoch;
 
@@ -46,6 +48,9 @@ pub const INPUT: u8 = 10;
 /// Rows of a partition that is read again from its beginning may be shown up to there: [`Ahead`].
 pub const AHEAD: u8 = 11;
 
+/// What the program was planned from: [`Program`].
+pub const PROGRAM: u8 = 13;
+
 /// The kinds, each with the name that metrics have for it.
 pub const KINDS: &[(u8, &str)] = &[
     (START, "start"),
@@ -60,6 +65,7 @@ pub const KINDS: &[(u8, &str)] = &[
     (BEGUN, "begun"),
     (INPUT, "input"),
     (AHEAD, "ahead"),
+    (PROGRAM, "program"),
 ];
 
 /// Bytes of a frame that are no such frame.
@@ -100,6 +106,8 @@ pub enum Frame<'a> {
     Request(Request<'a>),
     /// Where a change takes effect.
     Taken(Taken),
+    /// What the program was planned from.
+    Program(Program),
     /// A kind that this version does not know.
     Other(u8),
 }
@@ -123,6 +131,7 @@ impl Frame<'_> {
             REQUEST => Frame::Request(Request::read(bytes)?),
             TAKEN => Frame::Taken(Taken::read(bytes)?),
             AHEAD => Frame::Ahead(Ahead::read(bytes)?),
+            PROGRAM => Frame::Program(Program::read(bytes)?),
             kind => Frame::Other(kind),
         })
     }

@@ -89,7 +89,17 @@ fn the_other_frames_are_read_as_written() {
         assert!(Frame::read(kind, &bytes[..31]).is_err());
     }
     assert!(matches!(Frame::read(200, b"x"), Ok(Frame::Other(200))));
-    for kind in [START, SOURCE, SPLIT] {
+    let program = Program {
+        files: vec![("p.sql".to_owned(), "-- é\nCREATE".to_owned())],
+        folder: "/srv".to_owned(),
+        tick_rows: 8192,
+    };
+    let Frame::Program(read) = Frame::read(PROGRAM, &program.bytes()).unwrap() else { panic!("no program") };
+    assert_eq!(read, program);
+    // What a later version says besides is passed over.
+    let later = b"{\"files\":[[\"a\",\"b\"]],\"tick_rows\":1,\"folder\":\"\",\"more\":[1]}";
+    assert!(matches!(Frame::read(PROGRAM, later), Ok(Frame::Program(Program { tick_rows: 1, .. }))));
+    for kind in [START, SOURCE, SPLIT, PROGRAM] {
         assert!(Frame::read(kind, b"\xff\xff").is_err());
     }
 }

@@ -1,0 +1,139 @@
+//! What a data directory says of the runs that wrote it, but for their rows and moves: read before anything is opened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow_schema::SchemaRef;
+use highwater_log::{Error, Lsn, Past};
+
+use super::super::error::EngineError;
+use super::super::frames::{self, Begun, FORMAT, Frame, Program, Start, Unreadable};
+use crate::source::{Position, SplitId};
+use crate::time::Epoch;
+
+/// A partition of a source, as it was.
+#[derive(Clone, Debug)]
+pub(super) struct KnownSplit {
+    /// What it reads.
+    pub(super) split: SplitId,
+    /// What messages call it.
+    pub(super) name: String,
+    /// What tells its input from another.
+    pub(super) was: Option<String>,
+}
+
+/// What runs before have left.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Something of a run is kept: until then another program may take its place.
+    pub(super) used: bool,
+    /// The last process that opened it.
+    pub(super) start: Option<Start>,
+    /// What it was planned from.
+    pub(super) program: Option<Program>,
+    /// Sources with their declared columns, by their numbers.
+    pub(super) sources: BTreeMap<u32, (String, SchemaRef)>,
+    /// The writers of sinks that have begun.
+    pub(super) begun: BTreeSet<Begun>,
+    /// Partitions, by the numbers of their source and their own.
+    pub(super) splits: BTreeMap<(u32, u32), KnownSplit>,
+    /// Up to which row they may have been shown, if they are read again.
+    pub(super) ahead: BTreeMap<(u32, u32), u64>,
+    /// Where they are read on.
+    pub(super) ends: BTreeMap<(u32, u32), Position>,
+    /// Changes of reference tables by their frames, each with the number of its table and where it takes effect.
+    pub(super) requests: BTreeMap<u64, (u32, Option<Epoch>)>,
+}
+
+/// Something is wrong with a data directory.
+pub(super) fn wrong(folder: &str, what: impl std::fmt::Display, remedy: &str) -> EngineError {
+    EngineError::DataDir { folder: folder.to_owned(), what: what.to_string(), remedy: remedy.to_owned() }
+}
+
+/// Its log cannot be read or written.
+pub(super) fn broken(folder: &str, error: &Error) -> EngineError {
+    wrong(folder, error, error.remedy())
+}
+
+/// Whether a log holds anything, which this version has to know how to read.
+pub(super) fn is_ours(folder: &str, past: &Past) -> Result<bool, EngineError> {
+    if past.end() == Lsn(0) {
+        return Ok(false);
+    }
+    let mut reader = past.reader(past.first()).map_err(|error| broken(folder, &error))?;
+    let frame = reader.read().map_err(|error| broken(folder, &error))?;
+    match frame.map(|frame| Frame::read(frame.kind, frame.bytes)) {
+        Some(Ok(Frame::Start(start))) if start.format == FORMAT => Ok(true),
+        Some(Ok(Frame::Start(Start { format, version, .. }))) => Err(wrong(
+            folder,
+            format!("Highwater {version} wrote it in the format {format}, this is {FORMAT}"),
+            "open it with that version",
+        )),
+        Some(Err(error)) => Err(wrong(folder, error, "name another directory")),
+        _ => Err(wrong(folder, "it does not begin as one of Highwater does", "name another directory")),
+    }
+}
+
+impl Known {
+    /// Looks through a log. With `until_ms` up to the first frame of a later time, and to answer where that is.
+    pub(super) fn read(folder: &str, past: &Past, until_ms: Option<i64>) -> Result<(Known, Lsn), EngineError> {
+        let mut known = Known::default();
+        let mut reader = past.reader(past.first()).map_err(|error| broken(folder, &error))?;
+        while let Some(frame) = reader.read().map_err(|error| broken(folder, &error))? {
+            let unreadable = |error| wrong(folder, error, "open it with the version that wrote it");
+            let lsn = frame.lsn;
+            if [frames::MOVE, frames::LEASE, frames::INPUT].contains(&frame.kind) {
+                known.used = true;
+                continue;
+            }
+            let read = Frame::read(frame.kind, frame.bytes).map_err(unreadable)?;
+            let at_ms = match &read {
+                Frame::Start(start) => Some(start.at_ms),
+                Frame::Rows(rows) => Some(rows.now_ms),
+                _ => None,
+            };
+            if at_ms.zip(until_ms).is_some_and(|(at, until)| at > until) {
+                return Ok((known, lsn));
+            }
+            known.take(lsn.0, read).map_err(unreadable)?;
+        }
+        Ok((known, past.end()))
+    }
+
+    fn take(&mut self, lsn: u64, frame: Frame<'_>) -> Result<(), Unreadable> {
+        match frame {
+            Frame::Start(start) => {
+                if !self.used {
+                    *self = Known::default();
+                }
+                self.start = Some(start);
+                return Ok(());
+            }
+            Frame::Program(program) => {
+                self.program = Some(program);
+                return Ok(());
+            }
+            Frame::Source(source) => {
+                self.sources.insert(source.source, (source.name, source.schema));
+                return Ok(());
+            }
+            Frame::Split(split) => {
+                let known = KnownSplit { split: SplitId::new(split.split), name: split.name, was: split.was };
+                self.splits.insert((split.source, split.partition), known);
+                return Ok(());
+            }
+            Frame::Request(request) => drop(self.requests.insert(lsn, (request.table, None))),
+            Frame::Taken(taken) => {
+                self.requests.insert(taken.request, (taken.table, Some(taken.epoch)));
+            }
+            Frame::Ahead(ahead) => drop(self.ahead.insert((ahead.source, ahead.partition), ahead.rows)),
+            Frame::Begun(begun) => drop(self.begun.insert(begun)),
+            Frame::Rows(rows) => {
+                let end = rows.beside()?.end.parse().map_err(Unreadable)?;
+                self.ends.insert((rows.source, rows.partition), end);
+            }
+            _ => {}
+        }
+        self.used = true;
+        Ok(())
+    }
+}
