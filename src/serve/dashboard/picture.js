@@ -66,7 +66,9 @@ export class Picture {
    *  `facets` what can be chosen of the facet, `exact` whether rows that are not here count too. */
   show(view, want, fits = null, wanted = { equal: [], words: [], unknown: null }) {
     const value = want.value || measures(view)[0] || "", facet = facetOf(view, value, want.by), names = want.by ? [want.by] : labels(view).filter(name => name !== facet || labels(view).length === 1);
-    const label = labelOf(names), keys = want.keys && new Set(want.keys);
+    // A label is made once an entry: of twenty thousand rows few are new from one picture to the next.
+    const by = names.join("\n"), text = labelOf(names), keys = want.keys && new Set(want.keys);
+    const label = entry => { if (entry.by !== by) { entry.by = by; entry.label = text(entry.row) } return entry.label };
     const entries = [], facets = new Map(), known = new Set();
     const of = entry => textOf(entry.row[facet]);
     // Of a view that is not all here the server knows what fits.
@@ -85,8 +87,8 @@ export class Picture {
       chosen = entries.filter(entry => of(entry) === this.shown);
     } else this.shown = null;
     this.all = [];
-    for (const { row } of chosen) { const key = label(row); if (!known.has(key)) { known.add(key); this.all.push(key) } }
-    if (keys) chosen = chosen.filter(({ row }) => keys.has(label(row)));
+    for (const entry of chosen) { const key = label(entry); if (!known.has(key)) { known.add(key); this.all.push(key) } }
+    if (keys) chosen = chosen.filter(entry => keys.has(label(entry)));
     const kind = kinds(view).includes(want.kind) ? want.kind : this.fitting(view, keys ? keys.size : known.size);
     this.kind = kind; this.exact = this.bare = false;
     this.lines.hidden = kind !== "lines"; this.bars.hidden = kind !== "bars"; this.bins.hidden = kind !== "distribution"; this.big.hidden = kind !== "number";
@@ -118,9 +120,9 @@ export class Picture {
   overTime(view, entries, label, value, chosen) {
     const groups = new Map();
     for (const entry of entries) {
-      const ms = Date.parse(entry.row[view.newest]), y = entry.row[value];
+      const ms = entry.ms ??= Date.parse(entry.row[view.newest]), y = entry.row[value];
       if (Number.isNaN(ms) || y === null || !Number.isFinite(Number(y))) continue;
-      const key = label(entry.row);
+      const key = label(entry);
       let group = groups.get(key); if (!group) groups.set(key, group = { key, points: [], last: -Infinity, y: 0 });
       group.points.push([ms / 1000, Number(y), entry.status]);
       if (ms > group.last) { group.last = ms; group.y = Number(y) }
@@ -153,7 +155,7 @@ export class Picture {
     const newest = new Map(), by = view.newest, follows = series(view);
     for (const entry of entries) {
       const y = Number(entry.row[value]); if (entry.row[value] === null || Number.isNaN(y)) continue;
-      const key = label(entry.row), there = newest.get(key);
+      const key = label(entry), there = newest.get(key);
       if (!there || (follows ? entry.row[by] > there.entry.row[by] : y > there.y)) newest.set(key, { key, y, entry });
     }
     const sorted = [...newest.values()].sort((a, b) => b.y - a.y || (a.key < b.key ? -1 : 1)).slice(0, this.tall ? BARS : 8);

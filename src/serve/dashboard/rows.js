@@ -6,6 +6,7 @@ import { ask, store, touch } from "./store.js";
 import { blank, cell, count, isNumber, some } from "./text.js";
 
 const SHOWN = 100;         // rows drawn
+const SHORT = [16, 24];    // letters that no cell cuts: of the first column, of others
 const GLOWING = 500;       // changes a second, beyond which nothing glows
 const AGAIN_MS = 2000;     // so often the server is asked for the first page anew
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -46,6 +47,8 @@ export class Rows {
     this.foot = make("div", { class: "head foot" }, this.total, make("div", { class: "tools" }, this.back, this.on));
     this.card = parent.appendChild(make("section", { class: "card", "aria-label": "Rows" }, this.empty, this.scroll, this.foot));
     this.view = null;
+    const fits = new ResizeObserver(() => this.scroll.classList.toggle("fits", this.scroll.scrollWidth <= this.scroll.clientWidth));
+    fits.observe(this.scroll); fits.observe(this.scroll.firstChild);
   }
 
   choose(view) {
@@ -148,7 +151,7 @@ export class Rows {
         const value = entry.row[c.name], td = tr.children[at], text = cell(value, c);
         if (td.shown === text && td.blank === blank(value)) return;
         set(td, text); td.blank = blank(value); td.classList.toggle("null", td.blank);
-        mark(td, "title", text.length > 24 ? (typeof value === "number" ? String(value) : text) : null);
+        mark(td, "title", text.length > SHORT[Math.min(at, 1)] ? (typeof value === "number" ? String(value) : text) : null);
         if (flash && old && td.glow?.playState !== "running") td.glow = glow(td);
       });
       // The first column has a ground of its own.

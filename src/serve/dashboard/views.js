@@ -99,13 +99,12 @@ export function draw(changed) {
   if (view.paged && !paused && performance.now() - sampled > 4000) { sampled = performance.now(); sample(view).catch(() => {}) }
   if (paused && drawn) return;
   if (!changed.has("views") && !changed.has("catalog") && drawn) return;
-  const first = drawn === 0;
   drawn = performance.now();
   set(part.about, `${part.told} · as of ${watermark(view.asOf)}${view.paged ? "" : ` · ${rate(view.rate)} changes/s`}` + (view.info.alert ? ` · alert: ${view.info.alert}` : ""));
   // The rows in one frame, the chart in the next: neither waits for the other.
   if (owed) { owed = false; chart(rows.fits()); return }
-  const fits = rows.draw();
-  if (first) chart(fits); else { owed = true; touch("views") }
+  rows.draw();
+  owed = true; touch("views");
 }
 
 function chart(fits) {
