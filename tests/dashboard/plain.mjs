@@ -194,3 +194,25 @@ export async function whatIsLongIsWholeOrCut(browser) {
   console.log("long names and keys: whole or with dots, nothing wider than " + WIDTHS.join(", ") + " px");
   await server.stop();
 }
+
+/** Rows and chart are drawn in turn: a row that comes between the two is drawn too, though nothing comes after it. */
+export async function whatComesBetweenTwoFramesIsDrawn(browser) {
+  const server = await started();
+  const { page, seen } = await open(browser, server, { hash: "#views/orders" });
+  await stateIs(page, "live");
+  await until(page, () => document.querySelectorAll("#section-views tbody tr").length === 4, null, "four orders");
+  await page.waitForTimeout(1000);
+  await page.evaluate(async () => {
+    const { store, touch } = await import("/assets/store.js"), view = store.views.get("orders");
+    const [key, entry] = [...view.rows].find(([, { row }]) => Number(row.n) === 1000);
+    const comes = n => { view.rows.set(key, { ...entry, row: { ...entry.row, n } }); touch("views") };
+    new MutationObserver((_, watch) => { watch.disconnect(); comes(3000) }).observe(document.querySelector("#section-views tbody"), { subtree: true, characterData: true, childList: true });
+    comes(2000);
+  });
+  await until(page, () => [...document.querySelectorAll("#section-views tbody tr")].some(row => row.textContent.includes("3,000")), null, "the row as it came last");
+  await until(page, () => [...document.querySelectorAll("#section-views .bars li, #section-views .chart")].length > 0, null, "a chart");
+  assert.deepEqual(seen.errors, []);
+  console.log("frames: a row that comes between the table's and the chart's is drawn");
+  await page.context().close();
+  await server.stop();
+}

@@ -97,14 +97,15 @@ export function draw(changed) {
   });
   if (!view || unknown) return;
   if (view.paged && !paused && performance.now() - sampled > 4000) { sampled = performance.now(); sample(view).catch(() => {}) }
-  if (paused && drawn) return;
-  if (!changed.has("views") && !changed.has("catalog") && drawn) return;
+  if (paused && drawn && !owed) return;
+  const fresh = changed.has("views") || changed.has("catalog");
+  if (!fresh && !owed && drawn) return;
   drawn = performance.now();
   set(part.about, `${part.told} · as of ${watermark(view.asOf)}${view.paged ? "" : ` · ${rate(view.rate)} changes/s`}` + (view.info.alert ? ` · alert: ${view.info.alert}` : ""));
-  // The rows in one frame, the chart in the next: neither waits for the other.
-  if (owed) { owed = false; chart(rows.fits()); return }
+  // The rows in one frame, the chart in the next: neither waits for the other, and what came between them is drawn after both.
+  if (owed) { owed = false; chart(rows.fits()); if (fresh) touch("views"); return }
   rows.draw();
-  owed = true; touch("views");
+  owed = true; touch("chart");
 }
 
 function chart(fits) {
