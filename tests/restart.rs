@@ -10,6 +10,8 @@ mod full;
 mod process;
 #[path = "restart/pushed.rs"]
 mod pushed;
+#[path = "restart/rebuilt.rs"]
+mod rebuilt;
 #[path = "restart/refused.rs"]
 mod refused;
 #[path = "restart/replay.rs"]

@@ -16,14 +16,14 @@ use tokio::sync::{oneshot, watch};
 
 use super::access::{Files, access};
 use super::progress::{self, Line, counted, grouped};
-use super::settings::{FILE, LogFormat, Settings, Share};
+use super::settings::{FILE, LogFormat, OnChange, Settings, Share};
 use super::signals::{self, Signals};
 use super::telemetry::{Telemetry, Teller, telemetry};
 use super::{Outcome, descriptors, logging, program};
 use crate::serve::{Access, Limit};
 use crate::{plan, serve};
 use highwater_core::delta::Reject;
-use highwater_core::engine::{Config, Engine, EngineError, FailedFor, Letter, RejectedFor, Summary};
+use highwater_core::engine::{self, Config, Engine, EngineError, FailedFor, Letter, RejectedFor, Summary};
 use highwater_core::format::MAX_DEPTH;
 use highwater_core::plan::Dataflow;
 use highwater_core::source::RowLimits;
@@ -203,6 +203,11 @@ fn config(settings: &Settings) -> Result<Config, String> {
         // A source that has ended takes nothing after the restart either.
         return Err("--drain ends the sources for good, --data-dir goes on with them: leave one of both out".to_owned());
     }
+    if settings.data_dir.is_none() && settings.on_change.is_some() {
+        return Err(
+            "--on-change says what becomes of a data directory: name one with --data-dir, or leave it out".to_owned()
+        );
+    }
     let limits = settings.limits.clone().unwrap_or_default();
     let addresses = match &settings.hostfile {
         Some(path) => {
@@ -225,6 +230,11 @@ fn config(settings: &Settings) -> Result<Config, String> {
             depth: u32::try_from(limits.get(Limit::Nesting)).unwrap_or(u32::MAX).min(MAX_DEPTH),
         },
         data_dir: settings.data_dir.clone(),
+        on_change: match settings.on_change {
+            None | Some(OnChange::Refuse) => engine::OnChange::Refuse,
+            Some(OnChange::Rebuild) => engine::OnChange::Rebuild,
+            Some(OnChange::Fresh) => engine::OnChange::Fresh,
+        },
         dead_letters_file: settings.dead_letters.clone(),
         ..defaults
     })

@@ -113,6 +113,10 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_DATA_DIR", value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
 
+    /// What becomes of what a data directory holds when the program is another than the one that wrote it [default: refuse]
+    #[arg(long, env = "HIGHWATER_ON_CHANGE", value_name = "WHAT")]
+    pub(super) on_change: Option<OnChange>,
+
     /// File that all dead letters are written to, one JSON object a line
     #[arg(long, env = "HIGHWATER_DEAD_LETTERS", value_name = "FILE")]
     pub(super) dead_letters: Option<PathBuf>,
@@ -135,6 +139,18 @@ pub(super) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What becomes of what another program has kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OnChange {
+    /// The program is not run, and what differs is said.
+    Refuse,
+    /// What came is done again with the new program, whose sources are declared as they were.
+    Rebuild,
+    /// What it holds is put aside, into a folder within it, and the program begins with nothing.
+    Fresh,
 }
 
 /// A duration as people write it, above zero, in ms.
@@ -236,6 +252,7 @@ impl Settings {
             stop_timeout: self.stop_timeout.or(other.stop_timeout),
             otlp: self.otlp.or(other.otlp),
             data_dir: self.data_dir.or(other.data_dir),
+            on_change: self.on_change.or(other.on_change),
             dead_letters: self.dead_letters.or(other.dead_letters),
             max_rejected: self.max_rejected.or(other.max_rejected),
             log_format: self.log_format.or(other.log_format),

@@ -34,6 +34,51 @@ fn d12_d13_another_process_and_another_program_are_refused() {
     assert_eq!(process.rows("totals").len(), 1);
 }
 
+/// D13: what another program kept is put aside when that is asked for, and never lost.
+#[test]
+fn d13_a_changed_program_begins_anew_beside_what_was_kept() {
+    let folder = folder(PROGRAM);
+    let sent = |process: &Process, count: usize| {
+        (0..count).for_each(|_| {
+            process.post("/api/v1/sources/clicks/events", "{\"page\":\"a\",\"ms\":1}");
+        });
+    };
+    let fresh = ["--on-change", "fresh"];
+    // Nothing is put aside while it is the same program.
+    for _ in 0..2 {
+        let process = Process::start(folder.path(), &fresh);
+        sent(&process, 2);
+        process.kill();
+    }
+    let process = Process::start(folder.path(), &fresh);
+    eventually("all is there", || process.rows("totals")[0].contains("\"n\":4"));
+    let token = process.post("/api/v1/sources/clicks/events", "{\"page\":\"a\",\"ms\":1}")["token"].take();
+    process.kill();
+    let changed = PROGRAM.replace("totals", "sums").replace("COUNT(*)", "SUM(ms)");
+    fs::write(folder.path().join("p.sql"), &changed).unwrap();
+    let said = refused(folder.path(), &[]);
+    assert!(said.contains("with --on-change rebuild or fresh"), "{said}");
+    for round in 0..2 {
+        let mut process = Process::start(folder.path(), &fresh);
+        if round == 0 {
+            process.has_said("what it held is in 'data/before-1'");
+        }
+        assert!(!folder.path().join("data/before-2").exists());
+        eventually("what is this program's shows", || process.rows("sums").len() == round);
+        // A token of before is of another log.
+        assert_eq!(process.ask("GET", &format!("/api/v1/completion/{}", token.as_str().unwrap()), "").0, 404);
+        let token = process.post("/api/v1/sources/clicks/events", "{\"page\":\"b\",\"ms\":7}")["token"].take();
+        process.complete(&token);
+        process.kill();
+    }
+    // What was put aside is a data directory, also when it has been moved.
+    fs::rename(folder.path().join("data"), folder.path().join("changed")).unwrap();
+    fs::rename(folder.path().join("changed/before-1"), folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("p.sql"), PROGRAM).unwrap();
+    let process = Process::start(folder.path(), &[]);
+    eventually("all of before is there", || process.rows("totals")[0].contains("\"n\":5"));
+}
+
 #[test]
 fn what_cannot_be_kept_is_said_before_anything_runs() {
     let folder = folder(PROGRAM);

@@ -6,15 +6,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::aside::settle;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// A folder of the file system.
 #[derive(Debug)]
 pub struct Folder {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Held as long as the folder is.
     _lock: Option<File>,
 }
@@ -42,6 +43,7 @@ impl Folder {
         // Only for the message above: it need not be durable.
         let told = lock.set_len(0).and_then(|()| writeln!(lock, "{} (process {})", program(), std::process::id()));
         told.map_err(failed("writing the lock of"))?;
+        settle(path).map_err(failed("going on with the log that was put aside of"))?;
         Ok(Arc::new(Folder { path: path.to_owned(), _lock: Some(lock) }))
     }
 
@@ -50,7 +52,7 @@ impl Folder {
         Arc::new(Folder { path: path.to_owned(), _lock: None })
     }
 
-    fn writable(&self) -> io::Result<()> {
+    pub(crate) fn writable(&self) -> io::Result<()> {
         match self._lock {
             Some(_) => Ok(()),
             None => Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "the folder was opened to be read only")),

@@ -61,8 +61,23 @@ pub struct Config {
     /// What an earlier run kept, to be done again instead of what its live sources bring now: the run ends when that does. Beside
     /// it `data_dir` is not looked at; one process.
     pub replay: Option<Recorded>,
+    /// What becomes of what it holds, if another program wrote it.
+    pub on_change: OnChange,
     /// Where all of them are written.
     pub dead_letters_file: Option<std::path::PathBuf>,
+}
+
+/// What becomes of what a data directory holds when another program wrote it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnChange {
+    /// It is not run.
+    #[default]
+    Refuse,
+    /// The rows that came are kept for the new program, as far as its sources are declared as they were, and done again with it; the
+    /// log as it was is put aside.
+    Rebuild,
+    /// It is put aside, into a folder within the directory, and the program begins with nothing.
+    Fresh,
 }
 
 pub use crate::operator::BATCH_ROWS;
@@ -93,6 +108,7 @@ impl Default for Config {
             data_dir: None,
             program: Vec::new(),
             replay: None,
+            on_change: OnChange::default(),
             dead_letters_file: None,
         }
     }

@@ -53,10 +53,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use config::{BATCH_ROWS, Config, FIRST_PORT};
+pub use config::{BATCH_ROWS, Config, FIRST_PORT, OnChange};
 pub use control::State;
 pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
-pub use durable::{LogState, Recorded};
+pub use durable::{Change, LogState, Recorded, change};
 pub use error::EngineError;
 pub use extend::Built;
 pub use install::UnitShown;

@@ -197,11 +197,14 @@ fn source(kind: &str, spec: &SourceSpec) -> Part {
         let _ = write!(computing, ", {} AS", field.name());
         expression(expr, &mut computing);
     }
-    let event_time = match time {
+    // By its place among all declared columns: which of them are read is another matter.
+    let declared = spec.declared();
+    let event_time = match declared.time {
         None => "no watermark".to_owned(),
         Some(time) => format!("event time {}, watermark {} ms behind", time.column, time.bound_ms),
     };
-    let does = format!("({}{computing}) {event_time} WITH ({})", columns(physical), options(with));
+    let changes = declared.changelog.map(|changelog| format!(" {changelog:?}")).unwrap_or_default();
+    let does = format!("({}{computing}) {event_time}{changes} WITH ({})", columns(physical), options(with));
     let all = (
         &does,
         connector.name(),

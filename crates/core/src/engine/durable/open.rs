@@ -1,22 +1,22 @@
 //! Opening a data directory: whose it is, which program it is of, and what of that program it cannot keep.
 
-use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex};
 
 use highwater_log::{Error, Folder, Log, Options, Past};
 
-use super::super::config::Config;
+use super::super::config::{Config, OnChange};
 use super::super::control::Control;
 use super::super::error::EngineError;
 use super::super::frames::{self, Begun, FORMAT, Program, Start};
 use super::super::source::Source;
 use super::known::{Known, is_ours};
+use super::rebuilt::Change;
 use super::told::Counts;
 use super::watched::{Files, Watched};
 use super::{Durable, Matching};
 use crate::metrics::Metrics;
-use crate::plan::identity::{Part, difference, parts};
+use crate::plan::identity::{Part, parts};
 use crate::plan::{Dataflow, SyncMode};
 use crate::source::{Replay, SourceSpec};
 use crate::time::now_ms;
@@ -44,11 +44,44 @@ impl Durable {
         };
         keepable(dataflow, config).map_err(|what| wrong(what, "run it without --data-dir"))?;
         let sync = dataflow.log_sync.unwrap_or(SyncMode::Commit);
-        let (log, files) = log(path, sync, metrics).map_err(|error| wrong(error.to_string(), error.remedy()))?;
-        let durable = Durable::of(folder, log.past(), control, metrics);
-        let durable = Durable { log: Some(log), files: Some(files), sync, ..durable };
+        let broken = |error: Error| wrong(error.to_string(), error.remedy());
+        let lock = Folder::lock(path).map_err(broken)?;
+        let opened = || Durable::opened(&folder, (&lock, sync), control, metrics).map_err(broken);
+        let durable = opened()?;
+        let Some(change) = durable.look(dataflow, config)? else { return Ok(Some(Arc::new(durable))) };
+        let what = format!("it was written by another program: {}", change.difference.as_deref().unwrap_or_default());
+        match (config.on_change, &change.refused) {
+            (OnChange::Refuse, _) => {
+                let remedy = "run that program again, say what becomes of what it holds with --on-change rebuild or fresh, or name \
+                              another directory with --data-dir";
+                return Err(wrong(what, remedy));
+            }
+            (OnChange::Rebuild, Some([why, remedy])) => {
+                let remedy = format!("{remedy}, or begin anew with --on-change fresh (what it holds is put aside)");
+                return Err(wrong(format!("what came cannot be done again with this program: {why}"), &remedy));
+            }
+            (OnChange::Rebuild, None) => durable.rebuild(&lock, &change, dataflow)?,
+            (OnChange::Fresh, _) => {
+                durable.close()?;
+                let aside = lock.put_aside().map_err(broken)?.display().to_string();
+                tracing::warn!("data directory '{folder}': {what}; what it held is in '{aside}' from now on");
+            }
+        }
+        let durable = opened()?;
+        // A sink with a file for each worker binds their number still.
         durable.look(dataflow, config)?;
         Ok(Some(Arc::new(durable)))
+    }
+
+    fn opened(
+        folder: &str,
+        (lock, sync): (&Arc<Folder>, SyncMode),
+        control: &Arc<Control>,
+        metrics: &Metrics,
+    ) -> Result<Durable, Error> {
+        let (log, files) = log(lock, sync, metrics)?;
+        let durable = Durable::of(folder.to_owned(), log.past(), control, metrics);
+        Ok(Durable { log: Some(log), files: Some(files), sync, ..durable })
     }
 
     /// Of what a directory held, with nowhere to write to.
@@ -70,21 +103,20 @@ impl Durable {
         }
     }
 
-    /// Looks through it for what is to be known before anything is opened.
-    fn look(&self, dataflow: &Dataflow, config: &Config) -> Result<(), EngineError> {
+    /// Looks through it for what is to be known before anything is opened. Answers what has changed, if another program wrote it.
+    fn look(&self, dataflow: &Dataflow, config: &Config) -> Result<Option<Change>, EngineError> {
         if !is_ours(&self.folder, &self.past)? {
-            return Ok(());
+            return Ok(None);
         }
         let (found, _) = Known::read(&self.folder, &self.past, None)?;
         if !found.used {
-            return Ok(());
+            return Ok(None);
         }
         let mut known = self.known();
         *known = found;
-        let difference = known.start.as_ref().and_then(|start| difference(&program(dataflow), &start.parts));
-        if let Some(difference) = difference {
-            let what = format!("it was written by another program: {difference}");
-            return Err(self.wrong(what, "run that program again, or name another directory with --data-dir"));
+        let change = known.start.as_ref().map(|start| Change::of(&start.parts, dataflow));
+        if let Some(change) = change.filter(|change| change.difference.is_some()) {
+            return Ok(Some(change));
         }
         let many = |writer: &Begun| {
             let sink = dataflow.sinks.iter().find(|sink| sink.spec.name == writer.sink)?;
@@ -92,7 +124,7 @@ impl Durable {
             (per_worker && writer.parts != config.workers).then_some((writer.sink.clone(), writer.parts))
         };
         match known.begun.iter().find_map(many) {
-            None => Ok(()),
+            None => Ok(None),
             Some((sink, parts)) => Err(self.wrong(
                 format!("sink '{sink}' has a file for each of {parts} workers, and there are {}", config.workers),
                 &format!("start it with -w {parts}"),
@@ -150,7 +182,13 @@ fn program(dataflow: &Dataflow) -> Vec<Part> {
     parts(dataflow)
 }
 
-fn log(path: &Path, sync: SyncMode, metrics: &Metrics) -> Result<(Log, Arc<Files>), Error> {
+fn log(lock: &Arc<Folder>, sync: SyncMode, metrics: &Metrics) -> Result<(Log, Arc<Files>), Error> {
+    let (disk, files) = Watched::over(lock.clone(), metrics.log_sync_seconds.clone());
+    Ok((Log::open(disk, log_options(sync))?, files))
+}
+
+/// How a log is kept; a new one has an identity of its own.
+pub(super) fn log_options(sync: SyncMode) -> Options {
     let mut lineage = [0; 16];
     // Without random numbers the time of the clock tells it from others.
     if getrandom::fill(&mut lineage).is_err() {
@@ -158,9 +196,7 @@ fn log(path: &Path, sync: SyncMode, metrics: &Metrics) -> Result<(Log, Arc<Files
     }
     let lineage = u128::from_le_bytes(lineage);
     let now_ms = Arc::new(now_ms);
-    let options = Options { waiting_bytes: WAITING_BYTES, sync, lineage, now_ms, ..Options::default() };
-    let (disk, files) = Watched::over(Folder::lock(path)?, metrics.log_sync_seconds.clone());
-    Ok((Log::open(disk, options)?, files))
+    Options { waiting_bytes: WAITING_BYTES, sync, lineage, now_ms, ..Options::default() }
 }
 
 /// What a data directory cannot keep of a program.
