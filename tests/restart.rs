@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+#[path = "restart/ends.rs"]
+mod ends;
 #[path = "restart/files.rs"]
 mod files;
 #[path = "restart/full.rs"]

@@ -174,7 +174,8 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     if let Some(durable) = &durable {
         let (startup, tick_ms) = (&config.startup, config.tick_ms);
         let (dataflow, views) = (&inner.dataflow, &*inner.views);
-        durable.recover(&Around { dataflow, sources: &sources, views, startup, tick_ms })?;
+        let sinks = &engine.sinks();
+        durable.recover(&Around { dataflow, sources: &sources, views, sinks, startup, tick_ms })?;
         tables.iter().for_each(|table| table.goes_on());
         durable.begin(&sources)?;
         durable.start(&sources, config.process)?;

@@ -1,12 +1,13 @@
 //! A sink while it runs, as others see it: what waits for it, what it wrote, whether it can.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::source_metrics::state;
 use crate::metrics::{Metrics, label};
-use crate::retry::{Stand, Standing};
+use crate::retry::{Stand, Standing, State};
 use crate::sink::SinkSpec;
+use crate::time::Epoch;
 
 /// Epochs that wait for a writer before the sources are held back.
 const WAITING_EPOCHS: usize = 64;
@@ -30,9 +31,38 @@ pub(super) struct Part {
     pub(super) waiting: AtomicUsize,
     /// Changes that were handed over.
     pub(super) rows: AtomicU64,
+    /// What it is handed is compared with what an earlier run wrote.
+    pub(super) comparing: AtomicBool,
+    again: Mutex<Again>,
+}
+
+/// How far it is with what it is handed again.
+#[derive(Debug, Default)]
+struct Again {
+    /// All before this epoch was handed over.
+    told: Option<Epoch>,
+    /// All before this one is of an earlier run.
+    goal: Option<Epoch>,
 }
 
 impl Part {
+    fn again(&self) -> MutexGuard<'_, Again> {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All before that epoch was handed over.
+    pub(super) fn told(&self, as_of: Epoch) {
+        if self.comparing.load(Ordering::Relaxed) {
+            self.again().told = Some(as_of);
+        }
+    }
+
+    /// Whether all that it is handed again was handed over.
+    pub(super) fn has_all(&self) -> bool {
+        let again = self.again();
+        again.goal.is_some_and(|goal| again.told.is_some_and(|told| told >= goal))
+    }
+
     /// Whether it has enough to write.
     fn full(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > WAITING_EPOCHS
@@ -54,6 +84,17 @@ impl Sink {
     /// The name of its connector.
     pub fn connector(&self) -> &'static str {
         self.connector
+    }
+
+    /// All before that epoch is of an earlier run; `None` if that is not known. Returns whether it has compared what it is handed with what
+    /// stands there, or cannot go on with that.
+    pub(super) fn has_compared(&self, goal: Option<Epoch>) -> bool {
+        let compared = |part: &Arc<Part>| {
+            part.again().goal = goal;
+            let stuck = || part.standing.read().state == State::Retrying;
+            goal.is_none() || !part.comparing.load(Ordering::Acquire) || stuck()
+        };
+        self.parts.iter().all(compared)
     }
 
     /// How many files its writers may have open.

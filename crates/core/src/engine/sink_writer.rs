@@ -30,6 +30,9 @@ const GATHERED: usize = 1 << 20;
 /// How long written rows may stay unseen while more come.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether all that is compared has come.
+const LOOK: Duration = Duration::from_millis(2);
+
 type Epochs = (Epoch, Vec<Delta>);
 
 /// The end of a sink's queue on a worker.
@@ -54,6 +57,7 @@ impl Collect for ToSink {
             // The writer is gone only when it failed: then the engine is ending.
             let _ = self.sender.send((epoch, deltas.iter().map(shown).collect()));
         }
+        self.part.told(as_of);
     }
 }
 
@@ -67,14 +71,17 @@ pub(super) struct Opened {
     part: Arc<Part>,
     /// Where it is kept that it has begun.
     kept: Option<(Arc<Durable>, Begun)>,
+    /// A later run goes on with what one that is stopped writes.
+    goes_on: bool,
 }
 
-/// Opens the writer for one of a sink's `parts`; answers both ends.
+/// Opens the writer for one of a sink's `parts`; answers both ends. `goes_on`: a run that is stopped leaves the output without its end.
 pub(super) fn open(
     plan: &SinkPlan,
     part: usize,
     parts: usize,
     durable: Option<&Arc<Durable>>,
+    goes_on: bool,
 ) -> Result<(ToSink, Opened), EngineError> {
     let kept = durable.map(|durable| (durable.clone(), Begun { sink: plan.spec.name.clone(), part, parts }));
     // All that it wrote before comes again.
@@ -90,8 +97,9 @@ pub(super) fn open(
     })?;
     let (sender, receiver) = unbounded();
     let status = Arc::new(Part::default());
+    status.comparing.store(writer.compares(), Ordering::Relaxed);
     let to_sink = ToSink { sender, columns: plan.columns.clone(), schema, part: status.clone(), begun: false };
-    Ok((to_sink, Opened { name: plan.spec.name.clone(), writer, codec, receiver, part: status, kept }))
+    Ok((to_sink, Opened { name: plan.spec.name.clone(), writer, codec, receiver, part: status, kept, goes_on }))
 }
 
 impl Opened {
@@ -120,8 +128,14 @@ impl Opened {
     fn run(mut self, control: &Control) -> Result<(), SinkError> {
         // Epochs that are with the writer and not outside yet.
         let (mut unseen, mut begun) = (0, false);
+        let mut comparing = self.part.comparing.load(Ordering::Relaxed);
         loop {
-            match self.receiver.recv_timeout(FLUSH_EVERY) {
+            if comparing && unseen == 0 && self.part.has_all() && self.receiver.is_empty() {
+                self.settle(control, |writer| writer.caught_up())?;
+                comparing = false;
+                self.part.comparing.store(false, Ordering::Release);
+            }
+            match self.receiver.recv_timeout(if comparing { LOOK } else { FLUSH_EVERY }) {
                 Ok((epoch, deltas)) => {
                     if !std::mem::replace(&mut begun, true) {
                         self.settle(control, |writer| writer.begin())?;
@@ -149,8 +163,13 @@ impl Opened {
         if control.failure().is_some() {
             return Ok(());
         }
-        if begun || !(control.goal().is_some() || control.stopping()) {
+        let stopped = control.goal().is_some() || control.stopping();
+        if begun || !stopped {
             self.settle(control, |writer| writer.flush())?;
+        }
+        if stopped && self.goes_on {
+            self.settle(control, |writer| writer.pause(begun))?;
+        } else if begun || !stopped {
             self.settle(control, |writer| writer.close())?;
         } else {
             self.settle(control, |writer| writer.leave())?;

@@ -136,6 +136,8 @@ impl Unit {
         feeds: &dyn Fn(&str) -> Vec<String>,
     ) -> Result<(), EngineError> {
         let (mut all, mut threads) = (Vec::new(), Vec::new());
+        // A replay writes what its run did.
+        let goes_on = durable.is_some() || config.replay.is_some();
         for plan in &self.dataflow.sinks {
             let per_worker = plan.spec.connector.per_worker(&plan.spec);
             let of = config.processes() * config.workers;
@@ -146,7 +148,7 @@ impl Unit {
                     ways.push(None);
                     continue;
                 }
-                let (way, opened) = sink_writer::open(plan, index, of, durable)?;
+                let (way, opened) = sink_writer::open(plan, index, of, durable, goes_on)?;
                 ways.push(Some(way));
                 parts.push(opened.part());
                 threads.push(opened.start(&self.control, config.process)?);

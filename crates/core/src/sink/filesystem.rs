@@ -264,21 +264,28 @@ impl FileWriter {
             return Err(no_marks(spec, &format!("{} can be read only once it is complete", format_of(spec)?.name())));
         }
         (writer.held, writer.taken, writer.mark) = (mark.epoch, mark.epoch, mark);
-        let (mut head, mut end) = (Vec::new(), Vec::new());
         if mark.length > 0 {
             // What comes first is there.
             let nothing = RecordBatch::new_empty(writer.schema.clone());
-            writer.encoder.encode(&nothing, &mut head).map_err(|error| refuse(spec, error))?;
+            writer.encoder.encode(&nothing, &mut Vec::new()).map_err(|error| refuse(spec, error))?;
         }
-        let mut other = FileWriter::new(spec, writer.path.clone(), None)?.encoder;
-        if mark.length > 0 {
-            let nothing = RecordBatch::new_empty(writer.schema.clone());
-            other.encode(&nothing, &mut head).map_err(|error| refuse(spec, error))?;
-        }
-        other.finish(&mut end).map_err(|error| refuse(spec, error))?;
+        let (_, end) = writer.without_rows()?;
         let opened = Replaced::at(&writer.path, mark.length, &end);
         writer.file = Some(opened.map_err(|error| writer.failed("going on with", &writer.path, error))?);
         Ok(writer)
+    }
+
+    /// What stands in a file without rows: its beginning and its end.
+    fn without_rows(&self) -> Result<(Vec<u8>, Vec<u8>), SinkError> {
+        let refused = |error| refuse(&self.spec, error);
+        let encoder = || format_of(&self.spec)?.encoder(&self.schema, &self.spec.options).map_err(refused);
+        let (mut head, mut end, mut begun) = (Vec::new(), Vec::new(), encoder()?);
+        begun.encode(&RecordBatch::new_empty(self.schema.clone()), &mut head).map_err(refused)?;
+        begun.finish(&mut end).map_err(refused)?;
+        head.clear();
+        encoder()?.finish(&mut head).map_err(refused)?;
+        head.truncate(head.len() - end.len());
+        Ok((head, end))
     }
 
     fn failed(&self, what: &str, path: &Path, error: std::io::Error) -> SinkError {
@@ -407,8 +414,32 @@ impl Writer for FileWriter {
         }
         self.begin()?;
         self.write_out()?;
-        let over = self.file()?.ends();
-        over.map_err(|error| self.failed("ending", &self.path, error))
+        self.caught_up()
+    }
+
+    /// The end is left to the run that comes to it: who follows the file would take it for that, and nothing follows it.
+    fn pause(&mut self, begun: bool) -> Result<(), SinkError> {
+        if !self.encoder.in_rows() {
+            return if begun { self.close() } else { self.leave() };
+        }
+        if !begun {
+            return Ok(());
+        }
+        if self.mark.length == 0 && self.buffer.is_empty() {
+            self.buffer = self.without_rows()?.0;
+        }
+        self.begin()?;
+        self.write_out()
+    }
+
+    fn compares(&self) -> bool {
+        self.file.as_ref().is_some_and(Replaced::compares)
+    }
+
+    fn caught_up(&mut self) -> Result<(), SinkError> {
+        let path = self.path.clone();
+        let over = self.file()?.ends(&path);
+        over.map_err(|error| self.failed("ending", &path, error))
     }
 
     fn leave(&mut self) -> Result<(), SinkError> {

@@ -196,6 +196,22 @@ pub trait Writer: Send {
     fn leave(&mut self) -> Result<(), SinkError> {
         self.close()
     }
+
+    /// The run is stopped, and a later one goes on with its output ([`SinkConnector::again`]), which therefore does not end. `begun`: it
+    /// has come to its first epoch. Called last, instead of [`Writer::close`] and [`Writer::leave`], and again as [`Writer::flush`] is.
+    fn pause(&mut self, begun: bool) -> Result<(), SinkError> {
+        if begun { self.close() } else { self.leave() }
+    }
+
+    /// Whether there is more of what an earlier run left with which what is written is compared.
+    fn compares(&self) -> bool {
+        false
+    }
+
+    /// All that an earlier run can have written was handed over again and written out: nothing else stands there, or it fails.
+    fn caught_up(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }
 
 /// Writes out what is in a buffer; what did not go stays in it.

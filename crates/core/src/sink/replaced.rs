@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::drain;
+use crate::counted::counted;
 
 /// O_NONBLOCK.
 const WITHOUT_WAITING: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 4 };
@@ -52,8 +53,8 @@ impl Replaced {
         Ok(Replaced { file, regular, begun: false, length: 0, there: 0 })
     }
 
-    /// Opens it to go on behind so many of its bytes. If nothing but `end` stands behind them that goes; anything else is what this
-    /// run writes too.
+    /// Opens it to go on behind so many of its bytes; what stands behind them is what this run writes too. `end`, if it ends in that, is
+    /// written over once there is more.
     pub(crate) fn at(path: &Path, length: u64, end: &[u8]) -> io::Result<Replaced> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let mut there = file.metadata()?.len();
@@ -61,12 +62,11 @@ impl Replaced {
             let what = format!("it has {there} bytes, and the mark stands at {length}: what was written is gone");
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        let mut behind = vec![0; end.len()];
-        if there - length == end.len() as u64 && there > length {
-            file.read_exact_at(&mut behind, length)?;
-            if behind == end {
-                file.set_len(length)?;
-                there = length;
+        if let Some(before) = there.checked_sub(end.len() as u64).filter(|before| *before >= length) {
+            let mut last = vec![0; end.len()];
+            file.read_exact_at(&mut last, before)?;
+            if last == end {
+                there = before;
             }
         }
         Ok(Replaced { file, regular: true, begun: true, length, there })
@@ -82,15 +82,39 @@ impl Replaced {
         !self.regular || same().unwrap_or_else(|error: io::Error| error.kind() != io::ErrorKind::NotFound)
     }
 
-    /// Nothing stands behind what was written.
-    pub(crate) fn ends(&self) -> io::Result<()> {
-        match self.there.checked_sub(self.length) {
-            None | Some(0) => Ok(()),
-            Some(more) => {
-                let what = format!("from byte {} on it holds {more} bytes that are not written now", self.length);
-                Err(io::Error::new(io::ErrorKind::InvalidData, what))
-            }
+    /// Whether it is compared with what is written.
+    pub(crate) fn compares(&self) -> bool {
+        self.there > self.length
+    }
+
+    /// Nothing stands behind what was written, but zeros that a power cut left: they go.
+    pub(crate) fn ends(&mut self, path: &Path) -> io::Result<()> {
+        let more = self.there.saturating_sub(self.length);
+        if more == 0 {
+            return Ok(());
         }
+        let (mut from, mut chunk) = (self.length, vec![0; 64 << 10]);
+        while from < self.there {
+            let some = &mut chunk[..(self.there - from).min(64 << 10) as usize];
+            self.file.read_exact_at(some, from)?;
+            if some.iter().any(|byte| *byte != 0) {
+                let what = format!(
+                    "from byte {} on it holds {} that this run did not write: restore it, or remove it, and it is written anew",
+                    self.length,
+                    counted(more, "byte")
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+            from += some.len() as u64;
+        }
+        tracing::warn!(
+            "{} ended in {} that nobody wrote, as a power cut leaves them: cut off",
+            path.display(),
+            counted(more, "zero")
+        );
+        self.file.set_len(self.length)?;
+        self.there = self.length;
+        Ok(())
     }
 
     /// Passes over what a buffer begins with as far as it stands there.
@@ -103,7 +127,8 @@ impl Replaced {
             let (first, at) = (from + differs, self.length + (from + differs) as u64);
             let Some(end) = self.lost(at)? else {
                 let what = format!(
-                    "at byte {at} stands something else than is written now: the input or the program is another"
+                    "at byte {at} stands something else than is written now: others wrote to it, or the program is another; \
+                     restore it, or remove it, and it is written anew"
                 );
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             };
@@ -178,7 +203,7 @@ mod tests {
             file.write(&mut piece.to_vec()).map_err(|error| error.to_string())?;
             assert!(std::fs::metadata(&path).unwrap().len() >= there.len() as u64, "it shrank");
         }
-        file.ends().map_err(|error| error.to_string())?;
+        file.ends(&path).map_err(|error| error.to_string())?;
         Ok(std::fs::read(&path).unwrap())
     }
 

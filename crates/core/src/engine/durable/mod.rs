@@ -180,13 +180,15 @@ impl Durable {
         self.known().begun.contains(writer)
     }
 
-    /// A writer of a sink has begun.
+    /// A writer of a sink has begun: once that is durable it may write.
     pub(super) fn begins(&self, writer: Begun) {
         let frame = writer.bytes();
         let new = self.known().begun.insert(writer);
         if new {
             // What is not taken now is begun again by the next run.
-            let _ = self.append_waiting(frames::BEGUN, &[&frame], || false);
+            if let (Ok(lsn), Some(log)) = (self.append_waiting(frames::BEGUN, &[&frame], || false), &self.log) {
+                let _ = log.wait_durable(lsn);
+            }
         }
     }
 

@@ -10,11 +10,12 @@ use highwater_log::Lsn;
 use super::super::error::EngineError;
 use super::super::frames::{Frame, Unreadable};
 use super::super::ingest::ticks;
+use super::super::sink::Sink;
 use super::super::source::Source;
 use super::super::startup::{Recovered, Recovering, Startup};
 use super::Durable;
 use super::source::Unlike;
-use crate::plan::{Dataflow, Op, below};
+use crate::plan::{Dataflow, NodeId, Op, below};
 use crate::time::{Clock, Epoch};
 use crate::view::Views;
 
@@ -29,6 +30,7 @@ pub(in super::super) struct Around<'a> {
     pub(in super::super) dataflow: &'a Dataflow,
     pub(in super::super) sources: &'a [Arc<Source>],
     pub(in super::super) views: &'a Views,
+    pub(in super::super) sinks: &'a [Arc<Sink>],
     pub(in super::super) startup: &'a Startup,
     /// How long a tick is, in ms.
     pub(in super::super) tick_ms: u64,
@@ -133,25 +135,38 @@ impl Durable {
         }
     }
 
-    /// Waits until every view is as far as what was fed lets it be. Who reads a table follows all streams: so does the table.
+    /// Waits until every view is as far as what was fed lets it be, and sinks have compared that with what stands in their files.
     fn shown(&self, around: &Around<'_>, told: &[Option<(Epoch, u64)>]) -> Result<(), EngineError> {
-        let nodes = &around.dataflow.nodes;
         for view in around.views.all().iter() {
-            let below = below(around.dataflow, view.spec().node);
-            let by_table = below.iter().any(|&node| matches!(nodes[node].op, Op::Table { .. }));
-            let read = |source: usize| {
-                below.iter().any(|&node| matches!(nodes[node].op, Op::Source { source: of } if of == source))
-            };
-            let inputs =
-                told.iter().enumerate().filter(|(source, _)| by_table || read(*source)).filter_map(|(_, told)| *told);
-            let Some(goal) = inputs.map(|(least, _)| least).min() else { continue };
-            while view.as_of() < goal && !self.is_over() {
-                if self.control.stopping() {
-                    return Err(self.unlike(Lsn(0), Unlike::Closed));
-                }
-                std::thread::sleep(LOOK);
+            if let Some(goal) = goal(around.dataflow, view.spec().node, told) {
+                self.until(|| view.as_of() >= goal)?;
             }
+        }
+        for (sink, plan) in around.sinks.iter().zip(&around.dataflow.sinks) {
+            let goal = goal(around.dataflow, plan.node, told);
+            self.until(|| sink.has_compared(goal))?;
         }
         Ok(())
     }
+
+    fn until(&self, there: impl Fn() -> bool) -> Result<(), EngineError> {
+        while !there() && !self.is_over() {
+            if self.control.stopping() {
+                return Err(self.unlike(Lsn(0), Unlike::Closed));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+}
+
+/// How far a node comes by what was fed. Who reads a table follows all streams: so does the table.
+fn goal(dataflow: &Dataflow, node: NodeId, told: &[Option<(Epoch, u64)>]) -> Option<Epoch> {
+    let below = below(dataflow, node);
+    let by_table = below.iter().any(|&node| matches!(dataflow.nodes[node].op, Op::Table { .. }));
+    let read = |source: usize| {
+        below.iter().any(|&node| matches!(dataflow.nodes[node].op, Op::Source { source: of } if of == source))
+    };
+    let inputs = told.iter().enumerate().filter(|(source, _)| by_table || read(*source)).filter_map(|(_, told)| *told);
+    inputs.map(|(least, _)| least).min()
 }

@@ -90,7 +90,14 @@ impl Run {
         };
         let source = Arc::new(Source::new(parts));
         let (views, startup, sources) = (Views::new(Vec::new()), Startup::default(), [source.clone()]);
-        let around = Around { dataflow: &dataflow, sources: &sources, views: &views, startup: &startup, tick_ms: 10 };
+        let around = Around {
+            dataflow: &dataflow,
+            sources: &sources,
+            views: &views,
+            sinks: &[],
+            startup: &startup,
+            tick_ms: 10,
+        };
         durable.starts(&dataflow, &config).unwrap();
         durable.recover(&around).unwrap();
         durable.begin(&sources).unwrap();
