@@ -127,6 +127,8 @@ class Files:
         self.of_pyarrow()
         self.of_types()
         self.of_uuids()
+        self.of_intervals()
+        self.of_ends()
         self.of_packings()
         self.of_lines()
         self.of_packed_text()
@@ -320,7 +322,7 @@ class Files:
             "time32_ms": (pyarrow.time32("ms"), "TIME", [clock.replace(microsecond=4000)], ["01:02:03.004"]),
             "time64_us": (pyarrow.time64("us"), "TIME", [clock], ["01:02:03.004"]),
             "time64_ns": (pyarrow.time64("ns"), "TIME", [clock], ["01:02:03.004"]),
-            "duration": (pyarrow.duration("ms"), "VARCHAR", [delta(seconds=3)], ["PT3S"]),
+            "duration": (pyarrow.duration("ms"), "VARCHAR", [delta(seconds=3)], ["3 secs"]),
             "date64": (pyarrow.date64(), "DATE", [datetime.date(2024, 2, 29)], ["2024-02-29"]),
             "nothing": (pyarrow.null(), "BIGINT", [None, None], [None, None]),
             "uuid": (pyarrow.uuid(), "VARCHAR", [uuid.UUID(int=7 << 64).bytes, uuid.UUID(int=2**128 - 1).bytes], ["00000000-0000-0007-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]),
@@ -356,6 +358,50 @@ class Files:
         held = [{"id": at, "us": lists[at], "r": {"n": at + 1, "u": [zero, last, None][at], "more": lists[at]}, "m": maps[at], "raw": raw[at]} for at in range(3)]
         columns = "id INT, us ARRAY<VARCHAR>, r ROW<n INT, u STRING, more ARRAY<STRING>>, m MAP<STRING, STRING>, raw ARRAY<BYTES>"
         self.pair("uuids_within", table, held, columns)
+
+    def of_intervals(self):
+        """Intervals with all their parts, also within arrays and rows."""
+        given = [(14, 2, 3 * 3600), (1, 0, 0), (0, 700, 0), (0, 0, 2_520_000), (0, 0, 0), None]
+        texts = ["14 mons 2 days 3 hours", "1 mons", "700 days", "700 hours", "0 secs", None]
+        base = duckdb.connect()
+        base.execute("CREATE TABLE held (id INTEGER, iv INTERVAL, l INTERVAL[], r STRUCT(v INTERVAL))")
+        for number, parts in enumerate(given):
+            iv = "NULL" if parts is None else "INTERVAL '{} month {} day {} second'".format(*parts)
+            base.execute(f"INSERT INTO held VALUES ({number}, {iv}, [{iv}, NULL], {{'v': {iv}}})")
+        base.execute(f"COPY (FROM held ORDER BY id) TO '{self.at('intervals.parquet')}' (FORMAT parquet)")
+        typed = [{"id": number, "iv": text, "l": [text, None], "r": {"v": text}} for number, text in enumerate(texts)]
+        self.add("intervals", "intervals.parquet", typed, columns="id INT, iv VARCHAR, l ARRAY<VARCHAR>, r ROW<v VARCHAR>")
+        packed = lambda value: json.dumps(value, separators=(",", ":"))
+        as_text = [{"id": row["id"], "l": packed(row["l"]), "r": packed(row["r"])} for row in typed]
+        self.add("intervals_as_text", "intervals.parquet", as_text, columns="id INT, l VARCHAR, r VARCHAR")
+        parts = [None if part is None else pyarrow.MonthDayNano([part[0], part[1], part[2] * 10**9]) for part in given]
+        kind = pyarrow.month_day_nano_interval()
+        ids, values = pyarrow.array(range(len(given)), pyarrow.int32()), pyarrow.array(parts, kind)
+        table = pyarrow.table({"id": ids, "iv": values, "l": pyarrow.array([[part, None] for part in parts], pyarrow.list_(kind))})
+        pyarrow.feather.write_feather(table, self.at("intervals.arrow"), compression="uncompressed")
+        held = [{"id": row["id"], "iv": row["iv"], "l": row["l"]} for row in typed]
+        self.add("intervals_arrow", "intervals.arrow", held, columns="id INT, iv VARCHAR, l ARRAY<VARCHAR>")
+        lengths = pyarrow.array([1, -5_400, None], pyarrow.duration("s"))
+        table = pyarrow.table({"id": pyarrow.array(range(3), pyarrow.int32()), "v": lengths})
+        held = [{"id": number, "v": text} for number, text in enumerate(["1 secs", "-1 hours -30 mins", None])]
+        self.pair("durations", table, held, "id INT, v VARCHAR")
+
+    def of_ends(self):
+        """Days beyond all calendars, and times that are of no day: those rows are dead letters, and the others are read."""
+        base = duckdb.connect()
+        base.execute(f"COPY (SELECT * FROM (VALUES (0, DATE 'infinity'), (1, DATE '-infinity'), (2, DATE '2024-02-29'), (3, NULL)) AS t(id, v)) "
+                     f"TO '{self.at('days.parquet')}' (FORMAT parquet)")
+        days = ["+5881580-07-11", "-5877641-06-24", "2024-02-29", None]
+        for kind in ["DATE", "VARCHAR"]:
+            self.add(f"days_{kind.lower()}", "days.parquet", [{"id": id, "v": day} for id, day in enumerate(days)], columns=f"id INT, v {kind}")
+        base.execute(f"COPY (SELECT * FROM (VALUES (0, TIME '24:00:00'), (1, TIME '10:20:30'), (2, NULL)) AS t(id, v)) "
+                     f"TO '{self.at('clocks.parquet')}' (FORMAT parquet)")
+        for kind in ["TIME", "VARCHAR"]:
+            held = [{"id": 1, "v": "10:20:30"}, {"id": 2, "v": None}]
+            self.add(f"clocks_{kind.lower()}", "clocks.parquet", held, columns=f"id INT, v {kind}")
+            raw = pyarrow.array([-1, 86_400_000, 37_230_000, None], pyarrow.int32()).cast(pyarrow.time32("ms"))
+            table = pyarrow.table({"id": pyarrow.array([7, 8, 1, 2], pyarrow.int32()), "v": raw})
+            self.pair(f"time32_{kind.lower()}", table, held, f"id INT, v {kind}")
 
     def of_packings(self):
         """Packed files, row groups without rows, files without any."""

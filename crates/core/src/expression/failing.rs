@@ -120,6 +120,10 @@ fn reason(error: &DataFusionError) -> String {
     match error {
         DataFusionError::ArrowError(error, _) => match error.as_ref() {
             ArrowError::DivideByZero => "division by zero".to_owned(),
+            // Of days and times, of which the library's are fewer than ours.
+            ArrowError::CastError(what) if what.contains("arrow_array::types") || what.contains("to temporal for") => {
+                "the day or time is beyond what this takes".to_owned()
+            }
             ArrowError::CastError(what) | ArrowError::ComputeError(what) | ArrowError::ArithmeticOverflow(what) => {
                 what.clone()
             }

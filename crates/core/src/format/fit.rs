@@ -43,6 +43,13 @@ type Result<T> = std::result::Result<T, String>;
 
 /// A column as one of type `to`; `Err` is a fault of what made the column.
 pub(super) fn fit(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitted> {
+    if let Some(beyond) = beyond_a_day(from) {
+        let what = "is no time of a day, which are from 00:00:00 to before 24:00:00".to_owned();
+        let within = arrow_select::nullif::nullif(from, &BooleanArray::new(beyond.clone(), None));
+        let mut fitted = fit(&within.map_err(|error| error.to_string())?, to, times)?;
+        fitted.misfits.push(Misfit { rows: beyond, path: String::new(), what });
+        return Ok(fitted);
+    }
     if from.data_type() == to && !to.is_nested() {
         return Ok(Fitted { column: from.clone(), misfits: Vec::new() });
     }
@@ -63,6 +70,9 @@ pub(super) fn fit(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitte
         (DataType::Utf8, _) => text(from, to, times),
         (_, DataType::Timestamp(ArrowUnit::Millisecond, _)) => time(from, to, times),
         (DataType::Timestamp(..), DataType::Utf8) => shown_times(from, times),
+        (DataType::Date64, DataType::Date32) => checked(from, to, days(from)),
+        (DataType::Date64, DataType::Utf8) => checked(from, to, fit(&days(from), to, times)?.column),
+        (DataType::Date32 | DataType::Interval(_) | DataType::Duration(_), DataType::Utf8) => shown(from, times),
         (DataType::Float16, _) => fit(&cast(from, &DataType::Float32)?, to, times),
         (kind, to) if to.is_integer() && kind.is_floating() => checked(from, to, cast(&whole_floats(from)?, to)?),
         (kind, to) if to.is_integer() && is_decimal(kind) => checked(from, to, cast(&whole_decimals(from)?, to)?),
@@ -93,7 +103,44 @@ fn changes_meaning(from: &DataType, to: &DataType) -> bool {
 /// Casts; what does not fit becomes NULL.
 fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     let options = CastOptions { safe: true, ..CastOptions::default() };
-    cast_with_options(column, to, &options).map_err(|error| error.to_string())
+    match cast_with_options(column, to, &options) {
+        Ok(cast) => Ok(cast),
+        // Some casts fail as a whole where one value does not fit.
+        Err(_) if column.len() == 1 && can_cast_types(column.data_type(), to) => Ok(new_null_array(to, 1)),
+        Err(error) if column.len() < 2 => Err(error.to_string()),
+        Err(_) => {
+            let half = column.len() / 2;
+            let halves = [cast(&column.slice(0, half), to)?, cast(&column.slice(half, column.len() - half), to)?];
+            let halves: Vec<&dyn Array> = halves.iter().map(AsRef::as_ref).collect();
+            arrow_select::concat::concat(&halves).map_err(|error| error.to_string())
+        }
+    }
+}
+
+/// The times of day that are none, if there are such.
+fn beyond_a_day(column: &ArrayRef) -> Option<BooleanBuffer> {
+    const SECONDS: i64 = 86_400;
+    let beyond = match column.data_type() {
+        DataType::Time32(ArrowUnit::Second) => beyond(column.as_primitive::<Time32SecondType>(), SECONDS),
+        DataType::Time32(_) => beyond(column.as_primitive::<Time32MillisecondType>(), SECONDS * 1_000),
+        DataType::Time64(ArrowUnit::Microsecond) => {
+            beyond(column.as_primitive::<Time64MicrosecondType>(), SECONDS * 1_000_000)
+        }
+        DataType::Time64(_) => beyond(column.as_primitive::<Time64NanosecondType>(), SECONDS * 1_000_000_000),
+        _ => return None,
+    };
+    Some(beyond).filter(|beyond| beyond.count_set_bits() > 0)
+}
+
+fn beyond<T: ArrowPrimitiveType<Native: Into<i64>>>(column: &PrimitiveArray<T>, day: i64) -> BooleanBuffer {
+    let values = column.values();
+    BooleanBuffer::collect_bool(column.len(), |row| column.is_valid(row) && !(0..day).contains(&values[row].into()))
+}
+
+/// Milliseconds as days; those that no day has a number for are NULL.
+fn days(from: &ArrayRef) -> ArrayRef {
+    let day = |ms: i64| i32::try_from(ms.div_euclid(86_400_000)).ok();
+    Arc::new(from.as_primitive::<Date64Type>().unary_opt::<_, Date32Type>(day))
 }
 
 fn valid(column: &dyn Array) -> BooleanBuffer {
@@ -181,14 +228,17 @@ fn time(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitted> {
     checked(from, to, Arc::new(ms.with_data_type(to.clone())))
 }
 
-/// What is nested as its JSON, as JSON itself has it in text.
+/// What is nested as its JSON, as JSON itself has it in text; days and lengths of time as JSON shows them.
 fn shown(from: &ArrayRef, times: &Times) -> Result<Fitted> {
     let Some(kind) = known(from.data_type()) else { return Ok(never(from, &DataType::Utf8)) };
     let Fitted { column, misfits } = fit(from, &kind, times)?;
-    let (values, valid) = (JsonValues::new(&column), valid(from.as_ref()));
+    let (values, valid, nested) = (JsonValues::new(&column), valid(from.as_ref()), kind.is_nested());
     let text = |row: usize| {
         let mut text = Vec::new();
         values.write(row, &mut text);
+        if !nested {
+            text = text[1..text.len() - 1].to_vec();
+        }
         valid.value(row).then(|| String::from_utf8(text).ok()).flatten()
     };
     let texts: StringArray = (0..column.len()).map(text).collect();

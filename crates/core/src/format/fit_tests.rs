@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::types::*;
 use arrow_array::*;
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::{IntervalDayTime, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit as ArrowUnit};
 
 use super::fit::fit;
@@ -186,4 +186,43 @@ fn rows_are_matched_by_name_and_lists_by_item() {
     let large = LargeListArray::new(field(true), OffsetBuffer::new(vec![0, 1, 1].into()), items().slice(0, 1), None);
     check(large, to(true), "ms", &["[1]", "[]"], &[]);
     check(Int64Array::from(vec![Some(1), None]), to(true), "ms", &["null", "null"], &[0]);
+}
+
+/// What the library has no text for is text, or a misfit of its row; never the end of the run.
+#[test]
+fn days_times_and_lengths_of_time_as_text() {
+    use DataType::*;
+    let days = vec![Some(0), Some(i32::MAX), Some(i32::MIN), None];
+    let shown = [r#""1970-01-01""#, r#""+5881580-07-11""#, r#""-5877641-06-23""#, "null"];
+    check(Date32Array::from(days.clone()), Utf8, "ms", &shown, &[]);
+    check(Date32Array::from(days.clone()), Date32, "ms", &shown, &[]);
+    let ms = vec![Some(-1), Some(i64::MAX), Some(86_400_000)];
+    check(Date64Array::from(ms.clone()), Date32, "ms", &[r#""1969-12-31""#, "null", r#""1970-01-02""#], &[1]);
+    check(Date64Array::from(ms), Utf8, "ms", &[r#""1969-12-31""#, "null", r#""1970-01-02""#], &[1]);
+    let lengths = [r#""1 secs""#, r#""-1 hours -30 mins""#, "null"];
+    check(DurationMillisecondArray::from(vec![Some(1000), Some(-5_400_000), None]), Utf8, "ms", &lengths, &[]);
+    check(IntervalYearMonthArray::from(vec![14]), Utf8, "ms", &[r#""14 mons""#], &[]);
+    check(IntervalDayTimeArray::from(vec![IntervalDayTime::new(2, -500)]), Utf8, "ms", &[r#""2 days -0.5 secs""#], &[]);
+    let ends = vec![0, 86_399_999, 86_400_000, -1];
+    let (clock, text) = (Time32(ArrowUnit::Millisecond), [r#""00:00:00""#, r#""23:59:59.999""#, "null", "null"]);
+    check(Time32MillisecondArray::from(ends.clone()), clock.clone(), "ms", &text, &[2, 3]);
+    check(Time32MillisecondArray::from(ends), Utf8, "ms", &text, &[2, 3]);
+    check(Time64NanosecondArray::from(vec![86_400_000_000_000]), clock.clone(), "ms", &["null"], &[0]);
+    check(
+        Time32SecondArray::from(vec![Some(86_399), Some(i32::MIN), None]),
+        clock,
+        "ms",
+        &[r#""23:59:59""#, "null", "null"],
+        &[1],
+    );
+    let told = fitted(Arc::new(Time64MicrosecondArray::from(vec![86_400_000_000])), Utf8, "ms").1;
+    assert_eq!(told[0].2, "is no time of a day, which are from 00:00:00 to before 24:00:00");
+    // Within what is nested, as text and as what it is.
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![i32::MAX, 0]));
+    let clocks: ArrayRef = Arc::new(Time64MicrosecondArray::from(vec![1, 86_400_000_000]));
+    let of = |name: &str, column: &ArrayRef| Arc::new(Field::new(name, column.data_type().clone(), true));
+    let rows = StructArray::from(vec![(of("d", &days), days.clone()), (of("t", &clocks), clocks.clone())]);
+    let (values, misfits) = fitted(Arc::new(rows), Utf8, "ms");
+    assert_eq!(values[0], r#""{\"d\":\"+5881580-07-11\",\"t\":\"00:00:00.000001\"}""#);
+    assert_eq!((misfits.len(), misfits[0].0.as_slice(), misfits[0].1.as_str()), (1, [1].as_slice(), ".t"));
 }

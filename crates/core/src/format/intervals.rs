@@ -4,8 +4,8 @@ use std::fmt;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, IntervalMonthDayNano,
-    IntervalMonthDayNanoType,
+    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, IntervalDayTime,
+    IntervalDayTimeType, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalYearMonthType,
 };
 use arrow_array::{Array, StringArray};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
@@ -19,6 +19,9 @@ pub struct Intervals<'a>(Values<'a>);
 enum Values<'a> {
     /// Months, days and what is less.
     Parts(&'a [IntervalMonthDayNano]),
+    /// Days and milliseconds.
+    Days(&'a [IntervalDayTime]),
+    Months(&'a [i32]),
     /// Lengths, of so many nanoseconds each.
     Lengths(&'a [i64], i128),
 }
@@ -29,6 +32,12 @@ impl<'a> Intervals<'a> {
         Some(Intervals(match column.data_type() {
             DataType::Interval(IntervalUnit::MonthDayNano) => {
                 Values::Parts(column.as_primitive::<IntervalMonthDayNanoType>().values())
+            }
+            DataType::Interval(IntervalUnit::DayTime) => {
+                Values::Days(column.as_primitive::<IntervalDayTimeType>().values())
+            }
+            DataType::Interval(IntervalUnit::YearMonth) => {
+                Values::Months(column.as_primitive::<IntervalYearMonthType>().values())
             }
             DataType::Duration(TimeUnit::Second) => {
                 Values::Lengths(column.as_primitive::<DurationSecondType>().values(), SECOND.into())
@@ -53,6 +62,11 @@ impl<'a> Intervals<'a> {
                 let IntervalMonthDayNano { months, days, nanoseconds } = values[row];
                 Text { months, days: days.into(), nanoseconds }
             }
+            Values::Days(values) => {
+                let IntervalDayTime { days, milliseconds } = values[row];
+                Text { months: 0, days: days.into(), nanoseconds: i64::from(milliseconds) * 1_000_000 }
+            }
+            Values::Months(values) => Text { months: values[row], days: 0, nanoseconds: 0 },
             Values::Lengths(values, unit) => {
                 let length = i128::from(values[row]) * unit;
                 Text { months: 0, days: length / DAY, nanoseconds: (length % DAY) as i64 }

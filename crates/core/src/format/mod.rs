@@ -29,8 +29,10 @@ mod msgpack;
 mod notices;
 mod number;
 mod parquet;
+mod parquet_intervals;
 mod read_at;
 mod reading;
+mod shown;
 mod spot;
 #[cfg(test)]
 mod tests;
@@ -67,6 +69,7 @@ pub use msgpack::message_as_json;
 pub use notices::Notices;
 pub use read_at::{ReadAt, shrunk};
 pub use reading::{floats_as_decimals, read_text_as, reads_text};
+pub(crate) use shown::Shown;
 pub use spot::{Parts, Spot, skip};
 pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};
 

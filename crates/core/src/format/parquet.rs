@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -21,8 +21,9 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::blocks::{Adapter, lost, next_batch, readable};
 use super::foreign::plain;
+use super::parquet_intervals as intervals;
 use super::read_at::Cursor;
-use super::uuid::{named_in, with_uuids};
+use super::uuid::{UUID, marked, named_in};
 use super::{BlockDecoding, Decoding, Encoder, Format, FormatError, Input, Layout, Part, Parts, Spot};
 use crate::counted::counted;
 use crate::delta::memory;
@@ -69,6 +70,15 @@ impl Format for Parquet {
     fn encoder(&self, schema: &SchemaRef, _: &Options) -> Result<Box<dyn Encoder>, FormatError> {
         // Whether it can be written is found out now.
         writer(schema)?;
+        if let Some(field) = schema.fields().iter().find(|field| has_intervals(field.data_type())) {
+            return Err(FormatError::Schema {
+                what: format!(
+                    "column '{}' has intervals, for which Parquet has no type with all their parts",
+                    field.name()
+                ),
+                remedy: format!("write CAST({} AS VARCHAR)", field.name()),
+            });
+        }
         Ok(Box::new(ParquetEncoder { schema: schema.clone(), few: Vec::new(), bytes: 0, writer: None }))
     }
 }
@@ -90,9 +100,17 @@ impl BlockDecoding for ParquetDecoding {
             return Err("not Parquet: there are 0 bytes; whoever wrote it did not get to its end".to_owned());
         }
         ends(&file)?;
-        let load =
-            || ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|error| error.to_string());
-        let metadata = readable(load).map_err(|error| format!("not Parquet: {}", plain(&error)))?;
+        let load = |options: ArrowReaderOptions| {
+            let load = || ArrowReaderMetadata::load(&file, options).map_err(|error| error.to_string());
+            readable(load).map_err(|error| format!("not Parquet: {}", plain(&error)))
+        };
+        let mut metadata = load(ArrowReaderOptions::default())?;
+        let columns = metadata.parquet_schema().columns().iter();
+        let names: Vec<_> =
+            columns.map(|column| if is_uuid(column) { Some(UUID) } else { intervals::name(column) }).collect();
+        if let Some(schema) = intervals::as_bytes(metadata.parquet_schema()) {
+            metadata = load(ArrowReaderOptions::default().with_parquet_schema(Arc::new(schema)))?;
+        }
         if let Some(packing) =
             metadata.metadata().row_groups().first().and_then(|group| group.columns().iter().find_map(unread))
         {
@@ -100,12 +118,10 @@ impl BlockDecoding for ParquetDecoding {
                 "its columns are packed with {packing}, which is not read: write it with zstd, snappy, gzip or lz4"
             ));
         }
-        let names = self.layout.wanted.fields().iter().map(|field| field.name().as_str());
+        let wanted = self.layout.wanted.fields().iter().map(|field| field.name().as_str());
         let known = metadata.schema().clone();
-        let roots: Vec<usize> = names.filter_map(|name| known.index_of(name).ok()).collect();
-        let columns = metadata.parquet_schema().columns().iter();
-        let uuid = |column: &ColumnDescPtr| matches!(column.logical_type_ref(), Some(LogicalType::Uuid));
-        let known = with_uuids(&known, &columns.map(uuid).collect::<Vec<_>>());
+        let roots: Vec<usize> = wanted.filter_map(|name| known.index_of(name).ok()).collect();
+        let known = marked(&known, &names);
         Adapter::of_file(&self.layout, &known)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         let next = usize::try_from(from.at).unwrap_or(usize::MAX);
@@ -138,6 +154,10 @@ fn ends(file: &Cursor) -> Result<(), String> {
         }
         _ => Err("not Parquet: it does not begin as a file of Parquet does".to_owned()),
     }
+}
+
+fn is_uuid(column: &ColumnDescPtr) -> bool {
+    matches!(column.logical_type_ref(), Some(LogicalType::Uuid))
 }
 
 /// How a column is packed, if that is not read.
@@ -222,6 +242,7 @@ impl Iterator for Groups {
                         0 => Spot { at: self.next as u64, within: 0 },
                         _ => Spot { at: self.next as u64 - 1, within: group.done },
                     };
+                    let batch = intervals::read(batch, &self.known);
                     return Some(group.adapter.part(&batch).map(|part| (part, spot)));
                 }
                 Some(Err(error)) => return Some(Ok(self.lost(left, &error))),
@@ -264,6 +285,15 @@ struct ParquetEncoder {
     /// Of those.
     bytes: usize,
     writer: Option<ArrowWriter<Vec<u8>>>,
+}
+
+fn has_intervals(kind: &DataType) -> bool {
+    match kind {
+        DataType::Interval(_) => true,
+        DataType::List(item) | DataType::Map(item, _) => has_intervals(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_intervals(field.data_type())),
+        _ => false,
+    }
 }
 
 /// A writer of a file.

@@ -9,8 +9,8 @@ use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use super::cells::pair;
 
 /// How Arrow says what the values of a column are besides their type.
-const EXTENSION: &str = "ARROW:extension:name";
-const UUID: &str = "arrow.uuid";
+pub(super) const EXTENSION: &str = "ARROW:extension:name";
+pub(super) const UUID: &str = "arrow.uuid";
 
 /// Whether the values of a column are UUIDs.
 pub(super) fn is_uuid(field: &Field) -> bool {
@@ -18,26 +18,26 @@ pub(super) fn is_uuid(field: &Field) -> bool {
         && field.metadata().get(EXTENSION).is_some_and(|name| name == UUID)
 }
 
-/// A schema that says so of the columns, and of those within them, of which `uuids` does: one for each that has nothing in it, from the left.
-pub(super) fn with_uuids(schema: &SchemaRef, uuids: &[bool]) -> SchemaRef {
-    if !uuids.contains(&true) {
+/// A schema that says of the columns, and of those within them, what `names` does: one for each that has nothing in it, from the left.
+pub(super) fn marked(schema: &SchemaRef, names: &[Option<&'static str>]) -> SchemaRef {
+    if names.iter().all(Option::is_none) {
         return schema.clone();
     }
-    let mut uuids = uuids.iter().copied();
-    Arc::new(Schema::new(schema.fields().iter().map(|field| marked(field, &mut uuids)).collect::<Fields>()))
+    let mut names = names.iter().copied();
+    Arc::new(Schema::new(schema.fields().iter().map(|field| mark(field, &mut names)).collect::<Fields>()))
 }
 
-fn marked(field: &FieldRef, uuids: &mut dyn Iterator<Item = bool>) -> FieldRef {
+fn mark(field: &FieldRef, names: &mut dyn Iterator<Item = Option<&'static str>>) -> FieldRef {
     let mut own = field.as_ref().clone();
     let inner = match field.data_type() {
-        DataType::List(item) => DataType::List(marked(item, uuids)),
-        DataType::LargeList(item) => DataType::LargeList(marked(item, uuids)),
-        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(marked(item, uuids), *length),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| marked(field, uuids)).collect()),
-        DataType::Map(entries, sorted) => DataType::Map(marked(entries, uuids), *sorted),
+        DataType::List(item) => DataType::List(mark(item, names)),
+        DataType::LargeList(item) => DataType::LargeList(mark(item, names)),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(mark(item, names), *length),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| mark(field, names)).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(mark(entries, names), *sorted),
         other => {
-            if uuids.next() == Some(true) {
-                own.metadata_mut().insert(EXTENSION.to_owned(), UUID.to_owned());
+            if let Some(name) = names.next().flatten() {
+                own.metadata_mut().insert(EXTENSION.to_owned(), name.to_owned());
             }
             other.clone()
         }
@@ -117,7 +117,7 @@ pub(super) fn texts(column: &ArrayRef, found: &Field, wanted: &DataType) -> Arra
     made.unwrap_or_else(|| column.clone())
 }
 
-fn typed(field: &FieldRef, column: &ArrayRef) -> FieldRef {
+pub(super) fn typed(field: &FieldRef, column: &ArrayRef) -> FieldRef {
     Arc::new(field.as_ref().clone().with_data_type(column.data_type().clone()))
 }
 

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_cast::display::FormatOptions;
 use arrow_schema::{ArrowError, Schema};
 
 use super::filesystem::{FileWriter, default_name, extension, format_of, in_rows, part_name};
 use super::rolling::Rolling;
 use super::{Mark, SinkError, SinkSpec, Writer};
 use crate::delta::Delta;
-use crate::format::{self, Format};
+use crate::format::{self, Format, Shown};
 use crate::options::PART;
 use crate::time::Epoch;
 
@@ -127,9 +127,9 @@ impl Parts {
         let mut folders = vec![String::new(); batch.num_rows()];
         for (column, name) in &self.columns {
             let values: &ArrayRef = batch.column(*column);
-            let text = ArrayFormatter::try_new(values.as_ref(), &TIMES)?;
+            let text = Shown::new(values.as_ref(), &TIMES)?;
             for (row, folder) in folders.iter_mut().enumerate() {
-                let value = if values.is_null(row) { None } else { Some(text.value(row).try_to_string()?) };
+                let value = if values.is_null(row) { None } else { Some(text.text(row)) };
                 folder.push_str(&format::folder(name, value.as_deref(), &self.default_name));
                 folder.push('/');
             }

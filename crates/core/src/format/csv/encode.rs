@@ -5,11 +5,11 @@ use std::io::Write;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float32Type, Float64Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, RecordBatch};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_cast::display::FormatOptions;
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 
-use super::super::intervals::Intervals;
 use super::super::json::not_finite;
+use super::super::shown::Shown;
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError};
 use super::dialect::Dialect;
@@ -83,7 +83,7 @@ impl CsvEncoder {
         }
     }
 
-    fn cell(&self, column: &dyn Array, shown: &ArrayFormatter<'_>, row: usize, out: &mut Vec<u8>) {
+    fn cell(&self, column: &dyn Array, shown: &Shown<'_>, row: usize, out: &mut Vec<u8>) {
         if column.is_null(row) || *column.data_type() == DataType::Null {
             return out.extend_from_slice(self.dialect.null.as_deref().unwrap_or_default());
         }
@@ -110,12 +110,8 @@ impl CsvEncoder {
                 write_time(column.as_primitive::<TimestampMillisecondType>().value(row), out);
             }
             DataType::Date32 => write_date_of(column.as_primitive::<Date32Type>().value(row).into(), out),
-            DataType::Decimal128(..) => self.number(&shown.value(row).to_string(), out),
-            DataType::Interval(_) | DataType::Duration(_) => {
-                let text = Intervals::of(column).map(|intervals| intervals.text(row).to_string());
-                self.text(text.unwrap_or_default().as_bytes(), out);
-            }
-            _ => self.text(shown.value(row).to_string().as_bytes(), out),
+            DataType::Decimal128(..) => self.number(&shown.text(row), out),
+            _ => self.text(shown.text(row).as_bytes(), out),
         }
     }
 }
@@ -124,7 +120,7 @@ impl Encoder for CsvEncoder {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
         self.begin(out);
         let options = FormatOptions::new();
-        let shown = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
+        let shown = batch.columns().iter().map(|column| Shown::new(column.as_ref(), &options));
         let shown = shown.collect::<Result<Vec<_>, _>>().map_err(|error| FormatError::Schema {
             what: format!("a column cannot be shown: {error}"),
             remedy: "cast it to VARCHAR".to_owned(),

@@ -8,11 +8,12 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::NullBuffer;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_cast::display::FormatOptions;
 use arrow_schema::{DataType, FieldRef, Fields, SchemaRef, TimeUnit};
 
 use super::super::cells::base64;
 use super::super::intervals::Intervals;
+use super::super::shown::Shown;
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError, refuse_type};
 
@@ -156,14 +157,14 @@ enum Values<'a> {
     Row(JsonRows<'a>),
     List(&'a [i32], Box<Cell<'a>>),
     /// Objects, whose keys are what is shown.
-    Map(&'a [i32], ArrayFormatter<'a>, Box<Cell<'a>>),
+    Map(&'a [i32], Shown<'a>, Box<Cell<'a>>),
     /// Text in Base64.
     Bytes(&'a arrow_array::BinaryArray),
     Intervals(Intervals<'a>),
     /// A fixed-point number as it is shown, and its digits if it may have to be text.
-    Shown(ArrayFormatter<'a>, Option<&'a [i128]>),
+    Shown(Shown<'a>, Option<&'a [i128]>),
     /// Anything else, as text.
-    Quoted(ArrayFormatter<'a>),
+    Quoted(Shown<'a>),
     /// Nothing but NULL.
     Nothing,
 }
@@ -204,14 +205,14 @@ impl<'a> Cell<'a> {
             }
             DataType::Map(..) => {
                 let map = column.as_map();
-                match ArrayFormatter::try_new(map.keys(), &OPTIONS) {
+                match Shown::new(map.keys(), &OPTIONS) {
                     Ok(keys) => Values::Map(map.value_offsets(), keys, Box::new(Cell::new(map.values(), numbers))),
                     Err(_) => Values::Nothing,
                 }
             }
             // Its column has no other values, and says of none that it is NULL.
             DataType::Null => Values::Nothing,
-            kind => match ArrayFormatter::try_new(column, &OPTIONS) {
+            kind => match Shown::new(column, &OPTIONS) {
                 Ok(shown) if matches!(kind, DataType::Decimal128(..)) => {
                     let digits = column.as_primitive::<Decimal128Type>().values();
                     Values::Shown(shown, (numbers == Numbers::Exact).then_some(digits))
@@ -280,17 +281,17 @@ impl<'a> Cell<'a> {
                     if index > first {
                         out.push(b',');
                     }
-                    write_text(&keys.value(index as usize).to_string(), out);
+                    write_text(&keys.text(index as usize), out);
                     out.push(b':');
                     values.write(index as usize, out);
                 }
                 out.push(b'}');
             }
             Values::Shown(shown, Some(digits)) if digits[row].unsigned_abs() >= SAFE_DIGITS => {
-                write_text(&shown.value(row).to_string(), out);
+                write_text(&shown.text(row), out);
             }
-            Values::Shown(shown, _) => out.extend_from_slice(shown.value(row).to_string().as_bytes()),
-            Values::Quoted(shown) => write_text(&shown.value(row).to_string(), out),
+            Values::Shown(shown, _) => out.extend_from_slice(shown.text(row).as_bytes()),
+            Values::Quoted(shown) => write_text(&shown.text(row), out),
             Values::Nothing => out.extend_from_slice(b"null"),
         }
     }

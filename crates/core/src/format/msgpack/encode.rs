@@ -4,11 +4,12 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_cast::display::array_value_to_string;
+use arrow_cast::display::FormatOptions;
 use arrow_schema::{DataType, FieldRef, SchemaRef, TimeUnit};
 use rmp::encode as write;
 use rmp::encode::ValueWriteError;
 
+use super::super::shown::Shown;
 use super::super::timestamp::{write_date_of, write_time};
 use super::super::{Encoder, FormatError, refuse_type};
 
@@ -86,13 +87,14 @@ fn cell(column: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Written {
             write::write_map_len(out, entries.len() as u32)?;
             (0..entries.len()).try_for_each(|entry| {
                 // Keys are text, as JSON has them.
-                let key = array_value_to_string(entries.column(0), entry).unwrap_or_default();
+                let key = Shown::new(entries.column(0), &FormatOptions::new());
+                let key = key.map_or_else(|_| String::new(), |keys| keys.text(entry));
                 write::write_str(out, &key)?;
                 cell(entries.column(1), entry, out)
             })
         }
-        _ => match array_value_to_string(column, row) {
-            Ok(shown) => write::write_str(out, &shown),
+        _ => match Shown::new(column, &FormatOptions::new()) {
+            Ok(shown) => write::write_str(out, &shown.text(row)),
             Err(_) => write::write_nil(out).map_err(ValueWriteError::InvalidMarkerWrite),
         },
     }
