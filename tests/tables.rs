@@ -145,7 +145,7 @@ fn refusals_change_nothing_and_say_what_would_do() {
         ("PUT", rows, r#"[{"k":5},{}]"#, 400, "row 2: 'k'"),
         ("DELETE", rows, "", 400, "which rows? Write their keys: ?k=..."),
         ("DELETE", "/api/v1/tables/rules/rows?a=x", "", 400, "row 1: 'b' is part of the primary key"),
-        ("DELETE", "/api/v1/tables/thresholds/rows?k=x", "", 400, "row 1: "),
+        ("DELETE", "/api/v1/tables/thresholds/rows?k=x", "", 400, "k=x: 'x' is no "),
         ("DELETE", "/api/v1/tables/thresholds/rows?k=1&k=2", "", 400, "'k' is there twice"),
         ("DELETE", "/api/v1/tables/thresholds/rows?k=1", "{\"k\":1}", 400, "write it once"),
         ("PUT", "/api/v1/tables/thresholds", "{}", 405, "does not take PUT"),

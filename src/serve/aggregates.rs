@@ -7,6 +7,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::App;
+use super::asked;
 use super::problem::Problem;
 use super::route::{Answer, Route, query};
 use super::view_rows::{limit, newest};
@@ -33,6 +34,6 @@ async fn aggregates(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let view = find(&app, &name)?.clone();
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(asked) = query.map_err(|error| asked::refused(&error))?;
     newest(&app, view, asked.limit.as_deref().map_or(Ok(LIMIT), limit)?).await
 }

@@ -16,6 +16,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::App;
+use super::asked;
 use super::json;
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
@@ -215,7 +216,7 @@ struct Asked {
 }
 
 async fn alerts(State(app): State<App>, query: Result<Query<Asked>, QueryRejection>) -> Result<Response, Problem> {
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(asked) = query.map_err(|error| asked::refused(&error))?;
     let limit = asked.limit.as_deref().map_or(Ok(LIMIT), limit)?;
     let body = app.lanes.encoding.run(|| app.alerts.body(limit)).await;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())

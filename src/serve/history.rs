@@ -18,6 +18,7 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use super::App;
+use super::asked;
 use super::json;
 use super::measured::{How, Measure, measures, sample};
 use super::problem::Problem;
@@ -232,7 +233,7 @@ struct Asked {
 }
 
 async fn history(State(app): State<App>, query: Result<Query<Asked>, QueryRejection>) -> Result<Response, Problem> {
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(asked) = query.map_err(|error| asked::refused(&error))?;
     let minutes = match asked.step.as_deref() {
         None | Some("second") => false,
         Some("minute") => true,

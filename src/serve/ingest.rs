@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::App;
 use super::ack;
+use super::asked;
 use super::body::whole;
 use super::limits::Limit;
 use super::problem::Problem;
@@ -175,7 +176,7 @@ async fn events(
     request: Request,
 ) -> Result<Response, Problem> {
     let (source, intake) = find(&app, &name)?;
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(asked) = query.map_err(|error| asked::refused(&error))?;
     let ack = ack::of(&app, source, asked.ack.as_deref())?;
     let written = written(&headers, intake)?;
     let charset = match written {

@@ -28,6 +28,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::App;
 use super::access::Pass;
 use super::ack;
+use super::asked;
 use super::budget::{Budget, Held};
 use super::close::{CloseReason, close};
 use super::inflow::Inflow;
@@ -83,7 +84,7 @@ async fn named(
     headers: HeaderMap,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(asked) = query.map_err(|error| asked::refused(&error))?;
     open(app, (name, asked.ack), &headers, (inflow, pass), upgrade)
 }
 
@@ -101,7 +102,7 @@ async fn only(
     headers: HeaderMap,
     upgrade: Asks,
 ) -> Result<Response, Problem> {
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(asked) = query.map_err(|error| asked::refused(&error))?;
     let name = match asked.source {
         Some(name) => name,
         None => {

@@ -90,7 +90,14 @@ pub const LIMITS: &[LimitSpec] = &[
     spec(Limit::Nesting, "nesting", Unit::Count, 64, 1, "depth of an event, up to 128; a deeper one is a dead letter"),
     spec(Limit::Connections, "connections", Unit::Count, 4096, 1, "open connections; 503 beyond"),
     spec(Limit::Subscribers, "subscribers", Unit::Count, 2048, 0, "open streams of views; 503 beyond"),
-    spec(Limit::Head, "head", Unit::Bytes, 64 * KIB, 8 * KIB, "a request's line and headers; 431 beyond"),
+    spec(
+        Limit::Head,
+        "head",
+        Unit::Bytes,
+        64 * KIB,
+        8 * KIB,
+        "a request's line and its headers, 100 at most; 431 beyond",
+    ),
     spec(
         Limit::HeadTime,
         "head-time",

@@ -13,6 +13,7 @@ mod aggregates;
 mod alerts;
 mod answer;
 mod as_of;
+mod asked;
 mod body;
 mod budget;
 mod close;

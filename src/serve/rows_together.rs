@@ -15,6 +15,7 @@ use serde::de::IgnoredAny;
 
 use super::App;
 use super::as_of::AsOf;
+use super::asked;
 use super::json::{self, NUMBERS, numbers};
 use super::problem::Problem;
 use super::route::{Answer, Route, Shape, query};
@@ -55,7 +56,7 @@ async fn rows(
     query: Result<Query<Asked>, QueryRejection>,
     RawQuery(written): RawQuery,
 ) -> Result<Response, Problem> {
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(asked) = query.map_err(|error| asked::refused(&error))?;
     let limit = asked.limit.as_deref().map_or(Ok(LIMIT), limit)?;
     let numbers = asked.numbers.as_deref().map_or(Ok(Numbers::Json), numbers)?;
     let views = find_all(&app, written.as_deref())?;

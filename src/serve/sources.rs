@@ -11,6 +11,7 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use super::App;
+use super::asked;
 use super::columns::{Column, columns};
 use super::json;
 use super::problem::Problem;
@@ -319,7 +320,7 @@ pub(super) struct Asked {
 impl Asked {
     /// How many letters.
     pub(super) fn limit(query: Result<Query<Asked>, QueryRejection>) -> Result<usize, Problem> {
-        let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+        let Query(asked) = query.map_err(|error| asked::refused(&error))?;
         asked.limit.as_deref().map_or(Ok(LETTERS), limit)
     }
 }

@@ -29,6 +29,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::access::Pass;
+use super::asked;
 use super::event_batch::{EventBatch, Next, ReaderState};
 use super::half_close::HalfClose;
 use super::json::{NUMBERS, numbers};
@@ -162,7 +163,7 @@ pub(super) fn start(
     headers: &HeaderMap,
     pass: Pass,
 ) -> Result<mpsc::Receiver<Arc<EventBatch>>, Problem> {
-    let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(asked) = query.map_err(|error| asked::refused(&error))?;
     let views = match (one, asked.views.as_deref()) {
         (Some(_), Some(_)) => return Err(Problem::bad_request("views: the path names the view")),
         (Some(name), None) => vec![find(&app, name)?.clone()],

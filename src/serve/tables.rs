@@ -26,6 +26,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::App;
 use super::as_of::AsOf;
+use super::asked;
 use super::body::whole;
 use super::columns::{Column, columns};
 use super::ingest::{charset, unpacked};
@@ -138,7 +139,7 @@ async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Ab
 
 async fn rows(State(app): State<App>, Path(name): Path<String>, query: Asked) -> Result<Response, Problem> {
     let table = find(&app, &name)?;
-    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(query) = query.map_err(|error| asked::refused(&error))?;
     view_rows::of_table(&app, table.rows().clone(), &query).await
 }
 
@@ -219,7 +220,7 @@ async fn take_out(
     body: Body,
 ) -> Result<Json<Changed>, Problem> {
     let table = find(&app, &name)?;
-    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(query) = query.map_err(|error| asked::refused(&error))?;
     let body = whole(body)?;
     let (mut objects, _work) = work::in_turn(&app, || objects(&app, &headers, &body)).await?;
     if !query.is_empty() {
@@ -235,6 +236,14 @@ async fn take_out(
         }
         if !objects.is_empty() {
             return Err(Problem::bad_request("the key is in the query and in the body: write it once"));
+        }
+        let schema = &table.spec().view.schema;
+        for (name, value) in &query {
+            let Ok(field) = schema.field_with_name(name) else { continue };
+            if format::read_value(value, field.data_type(), app.engine.dataflow().zone).is_none() {
+                let kind = sql_type(field.data_type());
+                return Err(Problem::bad_request(format!("{name}={value}: '{value}' is no {kind}")));
+            }
         }
         let member = |(name, value): (String, String)| match to_raw_value(&value) {
             Ok(value) => (name, value),

@@ -26,6 +26,7 @@ use axum::routing::get;
 
 use super::App;
 use super::as_of::AsOf;
+use super::asked;
 use super::cursor::{Cursor, check};
 use super::json::{self, NUMBERS, numbers};
 use super::problem::Problem;
@@ -80,7 +81,7 @@ async fn rows(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let view = find(&app, &name)?.clone();
-    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(query) = query.map_err(|error| asked::refused(&error))?;
     let asked = Asked::read(&query, view.schema(), "view")?.in_zone(&app);
     answer(&app, view, asked, Kind::View).await
 }

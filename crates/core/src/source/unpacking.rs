@@ -109,10 +109,17 @@ impl Read for Members {
                 if bytes.is_empty() {
                     return Ok(0);
                 }
-                let (zeros, there) = (bytes.iter().take_while(|byte| **byte == 0).count(), bytes.len());
+                let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+                let next = bytes.get(zeros).copied();
                 input.consume(zeros);
-                if zeros < there {
-                    break;
+                match next {
+                    // How a member begins.
+                    Some(0x1f) => break,
+                    Some(_) => {
+                        let what = "what follows the end of it is no gzip: cut it off";
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+                    }
+                    None => {}
                 }
             }
             let nothing = BufReader::with_capacity(0, Counted { input: Box::new(io::empty()), bytes: 0 });
@@ -221,8 +228,12 @@ mod tests {
             let padded = [one.clone(), vec![0; zeros], two.clone(), vec![0; zeros]].concat();
             assert_eq!(read(Packing::Gzip, padded).unwrap(), b"1\n2\n", "{zeros}");
         }
-        let told = read(Packing::Gzip, [one.clone(), b"not packed\n".to_vec()].concat()).unwrap_err();
-        assert!(told.contains("cannot be unpacked"), "{told}");
+        for junk in [b"not packed\n".as_slice(), b"\n", b"\0\0x"] {
+            let told = read(Packing::Gzip, [&one, junk].concat()).unwrap_err();
+            let at = one.len() + junk.iter().take_while(|byte| **byte == 0).count();
+            let wanted = format!("cannot be unpacked behind byte {at}: what follows the end of it is no gzip");
+            assert!(told.contains(&wanted), "{told}");
+        }
         assert!(read(Packing::Gzip, vec![0; 40]).unwrap_err().contains("does not begin as gzip"));
     }
 
