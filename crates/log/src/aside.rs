@@ -138,6 +138,8 @@ mod tests {
     use super::*;
     use crate::{Log, Lsn, Options};
 
+    type Step = Box<dyn Fn(&Path)>;
+
     fn frames(path: &Path) -> Vec<Vec<u8>> {
         let log = Log::open(Folder::lock(path).unwrap(), Options::default()).unwrap();
         let mut reader = log.reader(log.opened().first).unwrap();
@@ -198,17 +200,17 @@ mod tests {
     }
 
     /// As far as a crash let it come: the states between its steps, in their order.
-    fn steps(path: &Path) -> Vec<Box<dyn Fn(&Path)>> {
+    fn steps(path: &Path) -> Vec<Step> {
         let moves = |from: &'static str, to: &'static str, names: Vec<std::ffi::OsString>| {
-            names.into_iter().map(move |name| -> Box<dyn Fn(&Path)> {
+            names.into_iter().map(move |name| -> Step {
                 Box::new(move |path| fs::rename(path.join(from).join(&name), path.join(to).join(&name)).unwrap())
             })
         };
         let (old, new) = (files(path).unwrap(), files(&path.join(NEW_PART)).unwrap());
-        let renames = |from: &'static str, to: &'static str| -> Box<dyn Fn(&Path)> {
+        let renames = |from: &'static str, to: &'static str| -> Step {
             Box::new(move |path| fs::rename(path.join(from), path.join(to)).unwrap())
         };
-        let mut steps: Vec<Box<dyn Fn(&Path)>> = vec![renames(NEW_PART, NEW)];
+        let mut steps: Vec<Step> = vec![renames(NEW_PART, NEW)];
         steps.push(Box::new(|path| fs::create_dir(path.join(PART)).unwrap()));
         steps.extend(moves("", PART, old));
         steps.push(renames(PART, "before-1"));
