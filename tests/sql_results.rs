@@ -1,6 +1,8 @@
 //! From SQL text to rows: small programs over a file, their final state worked out by hand, at one worker and two.
 #![allow(clippy::unwrap_used)]
 
+#[path = "sql_results/clauses.rs"]
+mod clauses;
 #[path = "sql_results/compared.rs"]
 mod compared;
 #[path = "sql_results/names.rs"]

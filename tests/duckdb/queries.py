@@ -217,7 +217,7 @@ class Queries:
         return query
 
     def query_sets_of_keys(self):
-        keys = self.one(["ROLLUP (k, b)", "CUBE (k, b)", "GROUPING SETS ((k), (b), ())", "GROUPING SETS ((k, b), (k))", "GROUPING SETS ((), (k, b), ())"])
+        keys = self.one(["(k, b)", "ROLLUP ((k, b))", "CUBE ((k, b))", "GROUPING SETS ((k, b), ROLLUP (b))", "ROLLUP (k, b)", "CUBE (k, b)", "GROUPING SETS ((k), (b), ())", "GROUPING SETS ((k, b), (k))", "GROUPING SETS ((), (k, b), ())"])
         shown = self.one(["", "GROUPING(k, b) AS g, ", "GROUPING(b) AS g, "])
         where = self.one([self.where("t", 0.4), " WHERE t.i > 1000"])
         having = self.one(["", "", " HAVING COUNT(*) > 2", " HAVING COUNT(*) = 0", " HAVING FALSE"])
@@ -433,5 +433,7 @@ class Queries:
         )
         call = self.one(["SUM(i)", "COUNT(*)", "MIN(i)", "MAX(s)", "AVG(i)", "COUNT(i)", "SUM(f)"])
         over = f"{call} OVER (PARTITION BY {self.one('ksb')} ORDER BY ts {frame})"
-        lag = f"LAG({self.one(['i', 's', 'i, 2'])}) OVER (PARTITION BY {self.one('kb')} ORDER BY ts)"
+        nulls = self.one(["", "", " IGNORE NULLS"])
+        read = self.one(["i", "s", "i, 1, 7"] if nulls else ["i", "s", "i, 2"])
+        lag = f"LAG({read}{nulls}) OVER (PARTITION BY {self.one('kb')} ORDER BY ts)"
         return f"SELECT k, ts, {self.one([over, lag])} AS x FROM t{self.where('t', 0.3)}"

@@ -314,10 +314,12 @@ class Values(Queries):
 
     def value_constant(self):
         """Rows of the program."""
+        zero = lambda: f"CAST('{self.one(['-0.0', '0.0', '1.5', 'NaN'])}' AS DOUBLE)"
         rows = ", ".join(f"({self.upto(5)}, {self.one(['1.5', '-2.25', '0.0', 'NULL'])}, '{self.one(['a', 'b', ''])}')" for _ in range(self.upto(4, 1)))
         return self.made(
             lambda: f"SELECT v.a, v.b, v.c FROM (VALUES {rows}) v(a, b, c){self.one(['', ' WHERE v.a > 1', ' WHERE v.b IS NULL'])}",
             lambda: f"SELECT t.ts, v.b FROM t {self.one(['JOIN', 'LEFT JOIN'])} (VALUES {rows}) v(a, b, c) ON v.a = t.k AND t.s {self.one(['=', '<>'])} v.c",
             lambda: f"SELECT v.c, COUNT(*) AS n, SUM(v.b) AS x FROM (VALUES {rows}) v(a, b, c) GROUP BY v.c",
+            lambda: f"SELECT t.k, {zero()} {self.one(['IN', 'NOT IN'])} ({zero()}, {zero()}) AS x, ARRAY[{zero()}] {self.one(['=', '<>', '<', 'IS DISTINCT FROM'])} ARRAY[{zero()}] AS y FROM t",
             lambda: f"SELECT v.a FROM (VALUES {rows}) v(a, b, c) {self.one(['EXCEPT', 'INTERSECT', 'UNION'])} SELECT t.k FROM t",
         )

@@ -68,7 +68,7 @@ pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
 pub use notices::Notices;
 pub use read_at::{ReadAt, shrunk};
-pub use reading::{floats_as_decimals, read_text_as, reads_text};
+pub use reading::{floats_as_decimals, read_instant_text, read_text_as, read_time_text, reads_text};
 pub(crate) use shown::Shown;
 pub use spot::{Parts, Spot, skip};
 pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};

@@ -34,10 +34,7 @@ pub fn read_text_as(texts: &StringArray, to: &DataType, zone: Zone) -> Result<Ar
         };
         let read = match &mut cells.values {
             Values::Time { values, .. } => {
-                let read = read_text(text.trim().as_bytes()).map(|(ms, offset)| match offset {
-                    None if is_instant(to) => zone.instant(ms),
-                    _ => ms,
-                });
+                let read = if is_instant(to) { read_instant_text(text, zone) } else { read_time_text(text) };
                 read.map(|ms| values.push(ms)).inspect(|()| cells.pushed()).is_some()
             }
             _ => cells.push_text(text.as_bytes()) || is_day(text, &mut cells),
@@ -50,10 +47,22 @@ pub fn read_text_as(texts: &StringArray, to: &DataType, zone: Zone) -> Result<Ar
     cells.finish().ok_or_else(|| "text that is not UTF-8".to_owned())
 }
 
+/// The time that a text says, in ms, as CAST and the columns of files have it: at an offset it is what UTC's clocks show then. `None` if
+/// it says none.
+pub fn read_time_text(text: &str) -> Option<i64> {
+    read_text(text.trim().as_bytes()).map(|(ms, _)| ms)
+}
+
+/// The instant that a text says, in ms: by its offset, or else by the zone's clocks. `None` if it says none.
+pub fn read_instant_text(text: &str, zone: Zone) -> Option<i64> {
+    let (ms, offset) = read_text(text.trim().as_bytes())?;
+    Some(if offset.is_some() { ms } else { zone.instant(ms) })
+}
+
 /// Puts the day of a time into a column of dates.
 fn is_day(text: &str, cells: &mut Cells) -> bool {
     let Values::Date { values, .. } = &mut cells.values else { return false };
-    let day = read_text(text.trim().as_bytes()).and_then(|(ms, _)| i32::try_from(ms.div_euclid(DAY_MS)).ok());
+    let day = read_time_text(text).and_then(|ms| i32::try_from(ms.div_euclid(DAY_MS)).ok());
     day.map(|day| values.push(day)).inspect(|()| cells.pushed()).is_some()
 }
 

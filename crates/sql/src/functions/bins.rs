@@ -109,8 +109,8 @@ mod tests {
     use datafusion_expr::ColumnarValue;
 
     use super::super::function::call;
-    use super::super::moments::read;
     use super::*;
+    use highwater_core::format::read_time_text as read;
 
     fn step(months: i32, days: i32, ms: i64) -> ColumnarValue {
         ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNanoType::make_value(months, days, ms * 1_000_000)))

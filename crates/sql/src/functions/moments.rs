@@ -8,7 +8,8 @@ use arrow_array::{Array, ArrayRef};
 use datafusion_common::{Result, plan_err};
 
 use super::function::{Args, Form, Function, Kind};
-use super::zones::{compiled, read_instant, zone};
+use super::zones::{compiled, zone};
+use highwater_core::format::{read_instant_text, read_time_text};
 use highwater_core::time::{DAY_MS, Pattern, Zone};
 
 /// How Flink writes a time where it has no pattern.
@@ -29,7 +30,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             })
             .checked(|constants| check_pattern(constants[1])),
             Form::new(&[Kind::Text, Kind::Text], Kind::Text, |args| {
-                format(args, |args, row| read(args.text(0).get(row)?).map(|ms| (ms, 0)))
+                format(args, |args, row| read_time_text(args.text(0).get(row)?).map(|ms| (ms, 0)))
             })
             .checked(|constants| check_pattern(constants[1])),
         ],
@@ -39,7 +40,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         forms: &[
             Form::new(&[Kind::Text], Kind::Date, |args| {
-                Ok(args.dates(|row| Some(read(args.text(0).get(row)?)?.div_euclid(DAY_MS))))
+                Ok(args.dates(|row| Some(read_time_text(args.text(0).get(row)?)?.div_euclid(DAY_MS))))
             }),
             Form::new(&[Kind::Text, Kind::Text], Kind::Date, |args| {
                 let times = parse(args, 1)?;
@@ -53,7 +54,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "to_timestamp",
         aliases: &[],
         forms: &[
-            Form::new(&[Kind::Text], Kind::Time, |args| Ok(args.times(|row| read(args.text(0).get(row)?)))),
+            Form::new(&[Kind::Text], Kind::Time, |args| Ok(args.times(|row| read_time_text(args.text(0).get(row)?)))),
             Form::new(&[Kind::Text, Kind::Text], Kind::Time, |args| parse(args, 1)).checked(|c| check_pattern(c[1])),
         ],
     },
@@ -64,7 +65,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Form::new(&[Kind::Int], Kind::Instant, |args| Ok(args.instants(|row| args.int(0).get(row)))),
             Form::new(&[Kind::Int, Kind::Int], Kind::Instant, of_number),
             Form::new(&[Kind::Text], Kind::Instant, |args| {
-                Ok(args.instants(|row| read_instant(args.text(0).get(row)?, args.zone)))
+                Ok(args.instants(|row| read_instant_text(args.text(0).get(row)?, args.zone)))
             }),
             Form::new(&[Kind::Text, Kind::Text], Kind::Instant, |args| parse_instants(args, |_, _| Ok(None)))
                 .checked(|c| check_pattern(c[1])),
@@ -79,7 +80,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         forms: &[
             Form::new(&[Kind::Text], Kind::Int, |args| {
-                Ok(args.ints(|row| Some(read_instant(args.text(0).get(row)?, args.zone)?.div_euclid(1_000))))
+                Ok(args.ints(|row| Some(read_instant_text(args.text(0).get(row)?, args.zone)?.div_euclid(1_000))))
             }),
             Form::new(&[Kind::Text, Kind::Text], Kind::Int, |args| {
                 let times = parse_instants(args, |_, _| Ok(None))?;
@@ -199,11 +200,6 @@ fn parse_instants(args: &Args, of: impl Fn(&Args, usize) -> Result<Option<Zone>>
         })
     });
     failed.map(|()| result)
-}
-
-/// RFC 3339 or `yyyy-MM-dd[ HH:mm[:ss[.fraction]]]`, in ms.
-pub(super) fn read(text: &str) -> Option<i64> {
-    arrow_cast::parse::string_to_datetime(&chrono::Utc, text.trim()).ok().map(|time| time.timestamp_millis())
 }
 
 /// Seconds (precision 0) or milliseconds (precision 3) since 1970; any other precision is refused.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::tree_node::TreeNode;
-use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
 use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess, ScalarUDF, cast, lit};
 use datafusion_sql::sqlparser::ast::BinaryOperator;
@@ -13,6 +13,7 @@ use super::function::Function;
 use super::generic::Generic;
 use crate::parse::column_type::TIME;
 
+use highwater_core::plan::sql_type;
 use highwater_core::time::Zone;
 
 /// What the SQL planner asks about such syntax, in this order, in a session in this zone.
@@ -54,6 +55,17 @@ fn moves_clocks(expr: &Expr, schema: &DFSchema) -> bool {
     }
 }
 
+/// The sign of an operator of bits, if it is one.
+fn of_bits(op: &BinaryOperator) -> Option<&'static str> {
+    Some(match op {
+        BinaryOperator::BitwiseAnd => "&",
+        BinaryOperator::BitwiseOr => "|",
+        BinaryOperator::PGBitwiseShiftLeft => "<<",
+        BinaryOperator::PGBitwiseShiftRight => ">>",
+        _ => return None,
+    })
+}
+
 /// A DATE that is moved by hours as the time at its start: a DATE has no room for what comes of it.
 fn at_midnight(expr: Expr, moved: bool, schema: &DFSchema) -> Expr {
     match moved && expr.get_type(schema).is_ok_and(|data_type| data_type == DataType::Date32) {
@@ -80,6 +92,17 @@ impl ExprPlanner for Syntax {
     /// that an interval moves by hours is a TIMESTAMP; so is one with a TIME, which the library would count in nanoseconds.
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
+        if let Some(shown) = of_bits(&op) {
+            for side in [&left, &right] {
+                let of = side.get_type(schema);
+                if let Some(other) = of.ok().filter(|of| !of.is_integer() && !of.is_null()) {
+                    return plan_err!(
+                        "the operator {shown} is of the bits of whole numbers, and one side is of type {}; write CAST(x AS BIGINT) where it is a whole number",
+                        sql_type(&other)
+                    );
+                }
+            }
+        }
         let compares = matches!(
             op,
             BinaryOperator::Eq

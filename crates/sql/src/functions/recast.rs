@@ -14,12 +14,12 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, FieldRef, Fields};
 use arrow_select::nullif::nullif;
 use arrow_select::take::take;
-use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::maps::last_of_each;
 use super::of_text;
-use super::zones::{compiled, read_instant, to_local};
+use super::zones::{compiled, instants, to_local};
 use crate::parse::column_type::{TIME, instant, is_instant, plain};
 use highwater_core::counted::counted;
 use highwater_core::format::interval_texts;
@@ -172,15 +172,7 @@ fn one(value: &ArrayRef, to: &DataType, zone: Zone) -> Result<ArrayRef> {
             let local = to_local(value.as_primitive::<TimestampMillisecondType>(), zone);
             one(&local, to, zone)
         }
-        (DataType::Utf8, to) if is_instant(to) => {
-            let read = |text: Option<&str>| match text.map(|text| (text, read_instant(text, zone))) {
-                None => Ok(None),
-                Some((_, Some(instant))) => Ok(Some(instant)),
-                Some((text, None)) => exec_err!("'{text}' is not a time"),
-            };
-            let instants = value.as_string::<i32>().iter().map(read).collect::<Result<TimestampMillisecondArray>>()?;
-            Ok(Arc::new(instants.with_data_type(instant())))
-        }
+        (DataType::Utf8, to) if is_instant(to) => instants(value.as_string::<i32>(), zone),
         (_, to) if is_instant(to) => {
             let local = strict(value, &TIME)?;
             let local = local.as_primitive::<TimestampMillisecondType>();

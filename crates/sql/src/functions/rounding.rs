@@ -13,12 +13,14 @@ use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float32Type, Float6
 use arrow_array::{Array, ArrayRef, Decimal128Array, Int64Array, PrimitiveArray, cast::AsArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, FieldRef};
-use datafusion_common::{Result, ScalarValue, internal_err};
+use datafusion_common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion_expr::type_coercion::functions::fields_with_udf;
 use datafusion_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion_functions::math;
+
+use highwater_core::plan::sql_type;
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = Arc<ScalarUDF>> {
@@ -43,7 +45,7 @@ enum Kind {
     Same,
     /// A negative number of places cuts digits off.
     Cut,
-    /// A negative number of places rounds digits off; the library knows how whole numbers are rounded.
+    /// A negative number of places rounds digits off.
     Round,
     /// -1, 0 or 1.
     Sign,
@@ -74,7 +76,7 @@ impl Hash for Whole {
 impl Whole {
     /// Whether a whole number is one afterwards, by our own doing.
     fn is_whole(&self, number: &DataType) -> bool {
-        number.is_integer() && self.kind != Kind::Round
+        number.is_integer()
     }
 
     /// The type of a DECIMAL without its places.
@@ -104,7 +106,9 @@ impl ScalarUDFImpl for Whole {
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         match given {
             [number] if self.is_whole(number) => Ok(vec![number.clone()]),
-            [number, places] if self.kind == Kind::Cut && number.is_integer() && places.is_integer() => {
+            [number, places]
+                if matches!(self.kind, Kind::Cut | Kind::Round) && number.is_integer() && places.is_integer() =>
+            {
                 Ok(vec![number.clone(), DataType::Int64])
             }
             _ => {
@@ -157,13 +161,17 @@ impl ScalarUDFImpl for Whole {
                 let signs: Int64Array = number()?.as_primitive::<Int64Type>().unary(i64::signum);
                 cast(&signs, &output)?
             }
-            (Kind::Cut, Some(places)) => {
-                let (number, places) = (number()?, places.as_primitive::<Int64Type>());
-                let numbers = number.as_primitive::<Int64Type>();
-                let cut = |row: usize| {
-                    (!numbers.is_null(row) && !places.is_null(row)).then(|| cut(numbers.value(row), places.value(row)))
+            (Kind::Cut | Kind::Round, Some(places)) => {
+                let (number, places) = (number()?, cast(places, &DataType::Int64)?);
+                let (numbers, places) = (number.as_primitive::<Int64Type>(), places.as_primitive::<Int64Type>());
+                let made = |row: usize| {
+                    let there = !numbers.is_null(row) && !places.is_null(row);
+                    there.then(|| match self.kind {
+                        Kind::Cut => Ok(cut(numbers.value(row), places.value(row))),
+                        _ => rounded(numbers.value(row), places.value(row), &output),
+                    })
                 };
-                cast(&(0..rows).map(cut).collect::<Int64Array>(), &output)?
+                cast(&(0..rows).map(|row| made(row).transpose()).collect::<Result<Int64Array>>()?, &output)?
             }
             _ => Arc::clone(&columns[0]),
         };
@@ -186,6 +194,25 @@ fn cut(number: i64, places: i64) -> i64 {
     match 10_i64.checked_pow(digits) {
         Some(unit) => number - number % unit,
         None => 0,
+    }
+}
+
+/// The number rounded half away from zero to so many digits before the point where the places are negative.
+fn rounded(number: i64, places: i64, of: &DataType) -> Result<i64> {
+    let digits = u32::try_from(places.saturating_neg().max(0)).unwrap_or(u32::MAX);
+    // Of 10^20 and more no BIGINT is half.
+    let Some(unit) = 10_i128.checked_pow(digits.min(20)) else { return Ok(0) };
+    let number = i128::from(number);
+    let whole = (number + number.signum() * (unit / 2)) / unit * unit;
+    let fits = match of {
+        DataType::Int8 => i8::try_from(whole).is_ok(),
+        DataType::Int16 => i16::try_from(whole).is_ok(),
+        DataType::Int32 => i32::try_from(whole).is_ok(),
+        _ => true,
+    };
+    match i64::try_from(whole).ok().filter(|_| fits) {
+        Some(rounded) => Ok(rounded),
+        None => exec_err!("{number} rounded to {places} places is {whole}, beyond {}", sql_type(of)),
     }
 }
 
@@ -261,7 +288,7 @@ mod tests {
     use arrow_array::{Array, Decimal128Array};
     use arrow_schema::DataType;
 
-    use super::{cut, to_places, without_fraction};
+    use super::{cut, rounded, to_places, without_fraction};
 
     #[test]
     fn decimals_have_room_for_the_next_whole_number() {
@@ -330,5 +357,28 @@ mod tests {
         ] {
             assert_eq!(cut(number, places), cut_off);
         }
+    }
+
+    #[test]
+    fn whole_numbers_are_rounded_or_fail() {
+        let big = DataType::Int64;
+        for (number, places, wanted) in [
+            (i64::MAX, -18, Some(9_000_000_000_000_000_000)),
+            (4_999_999_999_999_999_999, -19, Some(0)),
+            (5_000_000_000_000_000_000, -19, None),
+            (-5_000_000_000_000_000_000, -19, None),
+            (i64::MAX, -19, None),
+            (i64::MIN, -20, Some(0)),
+            (i64::MAX, i64::MIN, Some(0)),
+            (i64::MIN, 0, Some(i64::MIN)),
+            (15, -1, Some(20)),
+            (-15, -1, Some(-20)),
+            (14, -1, Some(10)),
+            (7, 3, Some(7)),
+        ] {
+            assert_eq!(rounded(number, places, &big).ok(), wanted, "{number} to {places}");
+        }
+        assert!(rounded(127, -1, &DataType::Int8).is_err() && rounded(2_147_483_647, -1, &DataType::Int32).is_err());
+        assert_eq!(rounded(2_147_483_647, -10, &DataType::Int32).unwrap(), 0);
     }
 }

@@ -357,8 +357,8 @@ mod tests {
     use datafusion_expr::ColumnarValue;
 
     use super::super::function::call;
-    use super::super::moments::read;
     use super::*;
+    use highwater_core::format::read_time_text as read;
 
     fn text(value: &str) -> ColumnarValue {
         ScalarValue::from(value).into()

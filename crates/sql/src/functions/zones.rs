@@ -17,6 +17,7 @@ use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, Scalar
 use super::function::{Args, Form, Function, Kind};
 use crate::parse::column_type::{TIME, instant};
 use crate::parse::zone_name::instead;
+use highwater_core::format::{read_text_as, read_time_text};
 use highwater_core::time::{Pattern, Zone};
 
 /// Java's pattern of that text.
@@ -34,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
             let mut zones = Zones::default();
             let mut failed = Ok(());
             let result = args.texts(|row, out| {
-                let local = super::moments::read(args.text(0).get(row)?)?;
+                let local = read_time_text(args.text(0).get(row)?)?;
                 let moved = zones.moved(args, row, local).unwrap_or_else(|error| {
                     failed = Err(error);
                     None
@@ -99,13 +100,9 @@ pub(super) fn to_local(instants: &PrimitiveArray<TimestampMillisecondType>, zone
     Arc::new(local.with_data_type(TIME))
 }
 
-/// Text as an instant: as its offset says, or as a time that the clocks of the zone show.
-pub(super) fn read_instant(text: &str, zone: Zone) -> Option<i64> {
-    let utc = super::moments::read(text)?;
-    let hour = chrono::FixedOffset::east_opt(3_600)?;
-    let elsewhere = arrow_cast::parse::string_to_datetime(&hour, text.trim()).ok()?.timestamp_millis();
-    // With an offset of its own it is the same instant wherever it is read.
-    Some(if utc == elsewhere { utc } else { zone.instant(utc) })
+/// Texts as instants: each as its offset says, or as a time that the clocks of the zone show.
+pub(super) fn instants(texts: &StringArray, zone: Zone) -> Result<ArrayRef> {
+    read_text_as(texts, &instant(), zone).or_else(|why| exec_err!("{why}"))
 }
 
 /// The time that the session's clocks show at an instant.
@@ -142,25 +139,13 @@ impl Conversion {
 
     fn convert(&self, value: &ArrayRef) -> Result<ArrayRef> {
         let times = match value.data_type() {
-            DataType::Utf8 => return self.read(value.as_string()),
+            DataType::Utf8 => return instants(value.as_string(), self.zone),
             _ => value.as_primitive::<TimestampMillisecondType>(),
         };
         if self.name == LOCAL_TIME {
             return Ok(to_local(times, self.zone));
         }
         let instants: TimestampMillisecondArray = times.unary(|local| self.zone.instant(local));
-        Ok(Arc::new(instants.with_data_type(instant())))
-    }
-
-    fn read(&self, texts: &StringArray) -> Result<ArrayRef> {
-        let read = |text: Option<&str>| match text {
-            None => Ok(None),
-            Some(text) => match read_instant(text, self.zone) {
-                Some(instant) => Ok(Some(instant)),
-                None => exec_err!("'{text}' is not a time"),
-            },
-        };
-        let instants = texts.iter().map(read).collect::<Result<TimestampMillisecondArray>>()?;
         Ok(Arc::new(instants.with_data_type(instant())))
     }
 }
@@ -205,6 +190,8 @@ impl ScalarUDFImpl for Conversion {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use highwater_core::format::read_instant_text;
+
     use super::super::function::call;
     use super::*;
 
@@ -237,7 +224,7 @@ mod tests {
     #[test]
     fn text_with_an_offset_is_the_same_instant_everywhere() {
         let berlin = Zone::of("Europe/Berlin").unwrap();
-        let at = |text: &str| read_instant(text, berlin);
+        let at = |text: &str| read_instant_text(text, berlin);
         assert_eq!(at("2024-07-01 12:00:00"), at("2024-07-01T10:00:00Z"));
         assert_eq!(at("2024-07-01T12:00:00+02:00"), at("2024-07-01T10:00:00Z"));
         assert_eq!((at("1970-01-01"), at("x")), (Some(-3_600_000), None));

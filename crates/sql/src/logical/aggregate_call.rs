@@ -139,9 +139,6 @@ pub(crate) struct Grouping {
 }
 
 impl Grouping {
-    /// What it is called; of several keys `GROUPING(a, b)` and `GROUPING_ID(a, b)` are the same number.
-    pub(crate) const NAMES: [&str; 2] = ["grouping", "grouping_id"];
-
     pub(crate) fn udf() -> AggregateUDF {
         AggregateUDF::new_from_impl(Grouping { signature: Signature::variadic_any(Volatility::Immutable) })
     }
@@ -220,6 +217,13 @@ fn bind_literals(
 ) -> Result<(AggregateUDF, Vec<Expr>)> {
     if nulls == Some(NullTreatment::RespectNulls) {
         return plan_err!("'{}' passes over NULL; RESPECT NULLS is not supported", function.name());
+    }
+    #[expect(deprecated)]
+    if let [Expr::Wildcard { qualifier: Some(of), .. }] = args.as_slice() {
+        return plan_err!(
+            "{}({of}.*) is not supported; write COUNT(*) for all rows, or COUNT(column) for those in which it is not NULL",
+            function.name()
+        );
     }
     #[expect(deprecated)]
     let is_wildcard = |arg: &Expr| matches!(arg, Expr::Wildcard { .. });

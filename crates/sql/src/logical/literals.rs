@@ -21,6 +21,7 @@ use datafusion_optimizer::{OptimizerConfig, OptimizerRule};
 
 use crate::logical::scalar::physical;
 use crate::logical::typed::rewritten;
+use highwater_core::delta::has_floats;
 use highwater_core::expression::plain;
 use highwater_core::plan::sql_type;
 
@@ -46,6 +47,9 @@ impl OptimizerRule for Literals {
 pub(crate) fn settle(expr: Expr) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| {
         if let Some(value) = whole(&expr)? {
+            return Ok(Transformed::yes(value));
+        }
+        if let Some(value) = of_floats(&expr) {
             return Ok(Transformed::yes(value));
         }
         // Of a CASE in it the library makes a literal, NULL.
@@ -100,24 +104,12 @@ fn whole(expr: &Expr) -> Result<Option<Expr>> {
         Expr::BinaryExpr(BinaryExpr { op: Operator::Plus | Operator::Minus | Operator::Multiply, .. }) => {}
         _ => return Ok(None),
     }
-    let reads = expr.exists(|part| {
-        let call =
-            matches!(part, Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable);
-        let value = matches!(part, Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_) | Expr::Negative(_))
-            || matches!(part, Expr::BinaryExpr(_) | Expr::Case(_) | Expr::ScalarFunction(_) | Expr::Alias(_));
-        Ok(call || !value)
-    })?;
     let nothing = DFSchema::empty();
-    if reads || !expr.get_type(&nothing)?.is_integer() {
+    if !is_constant(expr)? || !expr.get_type(&nothing)?.is_integer() {
         return Ok(None);
     }
-    let row = RecordBatch::try_new_with_options(
-        Arc::new(Schema::empty()),
-        Vec::new(),
-        &RecordBatchOptions::new().with_row_count(Some(1)),
-    )?;
-    match physical(expr, &nothing)?.evaluate(&row).and_then(|value| value.into_array(1)) {
-        Ok(value) => Ok(Some(lit(ScalarValue::try_from_array(&value, 0)?))),
+    match value_of(expr, &nothing) {
+        Ok(value) => Ok(Some(lit(value))),
         Err(DataFusionError::ArrowError(error, _)) if matches!(*error, ArrowError::ArithmeticOverflow(_)) => {
             let named = sql_type(&expr.get_type(&nothing)?);
             plan_err!("{} is beyond {named}; write CAST(... AS DECIMAL(38, 0)) around its first operand", written(expr))
@@ -125,6 +117,45 @@ fn whole(expr: &Expr) -> Result<Option<Expr>> {
         // Whatever else fails does so on every row.
         Err(_) => Ok(None),
     }
+}
+
+/// The answer of a comparison of floats, or of what holds some, that reads no column: the simplifier would go by their bits, to which `-0.0` is
+/// another number than 0.
+fn of_floats(expr: &Expr) -> Option<Expr> {
+    let (first, compared) = match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, .. }) if op.supports_propagation() => (left, expr.clone()),
+        Expr::InList(list) => (&list.expr, one_by_one(list.clone())),
+        _ => return None,
+    };
+    let nothing = DFSchema::empty();
+    if !is_constant(expr).ok()? || !has_floats(&first.get_type(&nothing).ok()?) {
+        return None;
+    }
+    // What fails does so on every row.
+    value_of(&compared, &nothing).ok().map(lit)
+}
+
+/// Whether an expression is the same on all rows, and can be computed here.
+fn is_constant(expr: &Expr) -> Result<bool> {
+    let reads = expr.exists(|part| {
+        let call =
+            matches!(part, Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable);
+        let value = matches!(part, Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_) | Expr::Negative(_))
+            || matches!(part, Expr::BinaryExpr(_) | Expr::Case(_) | Expr::ScalarFunction(_) | Expr::Alias(_))
+            || matches!(part, Expr::InList(_));
+        Ok(call || !value)
+    })?;
+    Ok(!reads)
+}
+
+fn value_of(expr: &Expr, nothing: &DFSchema) -> Result<ScalarValue> {
+    let row = RecordBatch::try_new_with_options(
+        Arc::new(Schema::empty()),
+        Vec::new(),
+        &RecordBatchOptions::new().with_row_count(Some(1)),
+    )?;
+    let value = physical(expr, nothing)?.evaluate(&row).and_then(|value| value.into_array(1))?;
+    ScalarValue::try_from_array(&value, 0)
 }
 
 /// An expression for a message that is looked for in the text: its first operand in quotes.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
-use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::{Expr, Operator};
@@ -14,6 +14,7 @@ use datafusion_physical_expr::{ScalarFunctionExpr, create_physical_expr};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use crate::functions::attempt::TRY;
+use crate::logical::identity::readable;
 use crate::logical::kept::KEPT;
 use crate::logical::scope::Places;
 use crate::parse::column_type::TIME;
@@ -34,6 +35,7 @@ pub(crate) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar> {
         let what = "a subquery stands where it cannot be made a join";
         return Err(placed(Problem::at(Span::empty(), what).hint(SUBQUERY)));
     }
+    not_of_rows(expr)?;
     let made = create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())?;
     let made = made.transform_up(|made| {
         let tried = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == TRY.name);
@@ -46,6 +48,36 @@ pub(crate) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar> {
         })
     });
     Ok(flat(checked(made.data()?, schema.as_arrow())?))
+}
+
+/// Refuses what is not the value of a row.
+fn not_of_rows(expr: &Expr) -> Result<()> {
+    let mut found = None;
+    expr.apply(|part| {
+        found = of_no_row(part);
+        Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    found.map_or(Ok(()), |problem| Err(placed(problem)))
+}
+
+fn of_no_row(expr: &Expr) -> Option<Problem> {
+    let at = |what: String| Problem::at(Span::empty(), what);
+    #[expect(deprecated)]
+    Some(match expr {
+        Expr::OuterReferenceColumn(_, column) => at(format!(
+            "a subquery reads '{}' of the query around it, which has no one value where the subquery stands",
+            readable(&column.name)
+        ))
+        .hint("of a grouping it reads the keys that are columns: name one below, FROM (SELECT k + 1 AS x, COUNT(*) AS n FROM t GROUP BY k + 1) q; in ORDER BY, name the subquery in SELECT and order by the name"),
+        Expr::AggregateFunction(call) => at(format!(
+            "the aggregate '{}' stands where there is one row, not a group",
+            call.func.name().to_uppercase()
+        ))
+        .hint("write aggregates in SELECT or HAVING; to join or compute with one, aggregate below: FROM (SELECT k, SUM(x) AS total FROM t GROUP BY k) q"),
+        Expr::Wildcard { .. } => at("* stands where one value does".to_owned()).hint("name a column"),
+        Expr::Placeholder(_) => at("there are no parameters in a program".to_owned()).hint("write the value itself"),
+        _ => return None,
+    })
 }
 
 /// The same of many, which may be those of all columns.

@@ -68,6 +68,9 @@ struct Call {
     kind: WindowKind,
 }
 
+/// In how many windows of HOP or CUMULATE a row may be: each of them is shown, and counts the row.
+const MOST_WINDOWS: i64 = 100_000;
+
 /// How each function is written, for hints, and the names of its arguments after the time column; `?` may be left out.
 const FORMS: &[(&str, &[&str], &str)] = &[
     ("tumble", &["size", "offset?"], "TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))"),
@@ -155,6 +158,11 @@ impl Call {
             .hint("leave it out and write the key in GROUP BY"));
         }
         let value = |at: usize| ms.get(at).map_or(0, |(value, _)| *value);
+        let windows = if matches!(function, "hop" | "cumulate") { value(1) / value(0) } else { 1 };
+        if windows > MOST_WINDOWS {
+            return Err(Problem::at(ms[1].1, format!("a row is in up to {windows} of these windows, and {MOST_WINDOWS} are the most"))
+                .hint("make the first of the two longer; or aggregate over the rows of that time behind each row: OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '30' DAY PRECEDING AND CURRENT ROW)"));
+        }
         let kind = match function {
             "tumble" => WindowKind::fixed(Window::Tumble { size: value(0), offset: value(1) }),
             "hop" => WindowKind::fixed(Window::Hop { slide: value(0), size: value(1), offset: value(2) }),

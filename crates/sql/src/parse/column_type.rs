@@ -294,6 +294,13 @@ fn cast_type(sql_type: &ast::DataType) -> Result<Option<DataType>> {
                 None => return plan_err!("'{other}' is not a type; write one of {KNOWN}"),
             },
         },
+        Sql::TinyIntUnsigned(_)
+        | Sql::SmallIntUnsigned(_)
+        | Sql::IntUnsigned(_)
+        | Sql::IntegerUnsigned(_)
+        | Sql::BigIntUnsigned(_) => {
+            return plan_err!("numbers have a sign: there is no type {sql_type}; write BIGINT, or DECIMAL(20, 0)");
+        }
         Sql::Timestamp(..) => {
             return plan_err!("times do not carry a time zone of their own: write TIMESTAMP(3), or TIMESTAMP_LTZ(3)");
         }

@@ -132,6 +132,7 @@ fn element(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), Problem> {
         cursor.name("the constraint's name")?;
     }
     if cursor.eat_words(&["PRIMARY", "KEY"]) {
+        one_key(table, start)?;
         cursor.expect(&Token::LParen)?;
         loop {
             table.primary_key.push(cursor.name("a column of the key")?);
@@ -165,7 +166,9 @@ fn element(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), Problem> {
     }
     let (data_type, nullable) = column_type::parse(cursor)?;
     let metadata = metadata(cursor, &name)?;
+    let start = cursor.span();
     if cursor.eat_words(&["PRIMARY", "KEY"]) {
+        one_key(table, start)?;
         cursor.eat_words(&["NOT", "ENFORCED"]);
         table.primary_key.push(name.clone());
     }
@@ -173,6 +176,15 @@ fn element(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), Problem> {
     comment(cursor);
     table.columns.push(Column { name, kind: ColumnKind::Physical(data_type, nullable), metadata });
     Ok(())
+}
+
+/// There is one primary key.
+fn one_key(table: &Table, span: Span) -> Result<(), Problem> {
+    match table.primary_key.is_empty() {
+        true => Ok(()),
+        false => Err(Problem::at(span, "a table has one primary key; this is the second")
+            .hint("write a key of several columns at the end: PRIMARY KEY (a, b)")),
+    }
 }
 
 /// `METADATA [FROM 'name'] [VIRTUAL]` behind a column's type: the name, by default the column's.

@@ -18,10 +18,43 @@ pub(crate) fn syntax(error: &ParserError, tokens: &[TokenWithSpan]) -> Problem {
     if before("values") {
         return problem.hint("every row stands in parentheses: VALUES (1), (2)");
     }
+    if let Some(token) = problem.message.strip_prefix("No infix parser for token ") {
+        return no_operator(token, tokens);
+    }
+    if problem.message.starts_with("expected literal int") {
+        return problem.hint("the length of a type is a whole number: VARCHAR(10), DECIMAL(10, 2)");
+    }
+    if problem.message.starts_with("Expected close delimiter") {
+        return Problem::at(problem.span, "a name in quotes has no end")
+            .hint("names stand in \"double quotes\" or backticks, texts in 'single quotes'");
+    }
     if problem.message.starts_with("expected MATCH_CONDITION") {
         return Problem::at(problem.span, "ASOF JOIN is not supported").hint(ASOF);
     }
     problem
+}
+
+/// What the parser takes for an operator that it does not read.
+fn no_operator(token: &str, tokens: &[TokenWithSpan]) -> Problem {
+    let (word, hint) = match token {
+        "Sharp" => (
+            "#",
+            "write (a | b) - (a & b) for the bits in which whole numbers differ, JSON_VALUE(s, '$.a') for a part of JSON",
+        ),
+        _ => match token.split('"').nth(1) {
+            Some(word) if word.eq_ignore_ascii_case("div") => ("DIV", "write a / b, which is whole for whole numbers"),
+            Some(word) => {
+                (word, "operators are + - * / % || = <> < <= > >= & | << >>, AND, OR, NOT, IN, BETWEEN, LIKE, IS")
+            }
+            None => {
+                ("this", "operators are + - * / % || = <> < <= > >= & | << >>, AND, OR, NOT, IN, BETWEEN, LIKE, IS")
+            }
+        },
+    };
+    let stands =
+        |token: &&TokenWithSpan| is_word(&token.token, &word.to_lowercase()) || token.token.to_string() == word;
+    let span = tokens.iter().find(stands).map_or_else(Span::empty, |token| token.span);
+    Problem::at(span, format!("{word} is no operator here")).hint(hint)
 }
 
 /// Its message ends in the place, or the place is the end of what was parsed.

@@ -24,6 +24,7 @@ use crate::logical::unnest_node::UnnestCalls;
 use crate::logical::window_call::WindowCalls;
 use crate::logical::zoned;
 use crate::parse::column_type::CastTypes;
+use crate::syntax::calls;
 use highwater_core::time::Zone;
 
 /// A relation of the program as the planner scans it.
@@ -85,7 +86,7 @@ impl Context {
             scalars.insert(marker.name().to_owned(), Arc::new(marker));
         }
         let mut aggregates: HashMap<String, Arc<AggregateUDF>> =
-            Grouping::NAMES.map(|name| (name.to_owned(), Arc::new(Grouping::udf()))).into();
+            calls::GROUPING.map(|name| (name.to_owned(), Arc::new(Grouping::udf()))).into();
         for function in catalog.aggregates() {
             let udf = Arc::new(Bound::udf(*function));
             for name in std::iter::once(&function.name()).chain(function.aliases()) {

@@ -107,6 +107,12 @@ fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem 
             Problem::at(place(&field.name), format!("'{}' is ambiguous", field.name))
                 .hint("write the table before it: t.column")
         }
+        // A key that is an aggregate, or that names one.
+        SchemaError::DuplicateUnqualifiedField { name } if name.contains('(') => {
+            let span = place_of(known.tokens, "group").unwrap_or_else(Span::empty);
+            Problem::at(span, "GROUP BY has no aggregates: it makes the groups that they are of")
+                .hint("group twice: SELECT n, COUNT(*) AS times FROM (SELECT k, COUNT(*) AS n FROM t GROUP BY k) q GROUP BY n")
+        }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
             let problem = twice(&name, known.tokens);
             Problem { span: span.unwrap_or(problem.span), ..problem }
@@ -224,7 +230,11 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     if message.starts_with("Aggregate functions are not allowed in the WHERE clause") {
         let span = place_of(known.tokens, "where").unwrap_or_else(Span::empty);
         return Problem::at(span, "WHERE stands before the grouping and has no aggregates")
-            .hint("write the condition in HAVING, behind GROUP BY");
+            .hint("write the condition in HAVING, behind GROUP BY; an aggregate of the query around a subquery is computed below: FROM (SELECT k, MAX(x) AS m FROM t GROUP BY k) q");
+    }
+    if let Some((what, hint)) = counted_wrong(message) {
+        let clause = || place_of(known.tokens, &what.split(' ').next()?.to_lowercase());
+        return Problem::at(span.or_else(located).or_else(clause).unwrap_or_else(Span::empty), what).hint(hint);
     }
     let first = message.split(". Candidate functions").next().unwrap_or(message);
     let span = span.or_else(located).unwrap_or_else(Span::empty);
@@ -236,6 +246,11 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
             return problem;
         }
         return match own.split_once("; write ") {
+            // Forms that clauses become, which nobody writes.
+            Some((what, remedy)) if remedy.starts_with("JSON_") => {
+                let first = remedy.split(" or JSON_").next().unwrap_or(remedy);
+                Problem::at(span, in_sql(what)).hint(format!("write {first}, the path a text: '$.a'"))
+            }
             Some((what, remedy)) => Problem::at(span, in_sql(what)).hint(format!("write {remedy}")),
             None => Problem::at(span, in_sql(own)),
         };
@@ -251,8 +266,89 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     let own = prefixes.iter().fold(first, |text, prefix| text.trim_start_matches(prefix));
     match own.split_once("; write ") {
         Some((what, remedy)) => Problem::at(span, in_sql(what)).hint(format!("write {}", in_sql(remedy))),
+        None if is_dump(own) => Problem::at(span, "this cannot be planned where it stands")
+            .hint("take it apart: compute a part below, SELECT a, b FROM (SELECT x + 1 AS a, b FROM t) q, and look which is refused"),
         None => Problem::at(span, in_sql(own)),
     }
+}
+
+/// Whether a message shows the library's inside instead of saying something.
+fn is_dump(message: &str) -> bool {
+    let inside = [
+        "LogicalPlan",
+        "Physical plan",
+        "physical plan",
+        "Expr",
+        "PlannerContext",
+        "UDF",
+        "DataFusion",
+        "not yet implemented",
+    ];
+    message.contains(" { ") || message.contains("Some(") || inside.iter().any(|word| message.contains(word))
+}
+
+/// What is said of places and numbers that are beyond what there is.
+fn counted_wrong(message: &str) -> Option<(String, &'static str)> {
+    let columns = |last: &str| match last {
+        "1" => "one column".to_owned(),
+        last => format!("{last} columns"),
+    };
+    if let Some((_, rest)) = message.split_once("Order by column out of bounds, specified: ") {
+        let (given, last) = rest.split_once(", max: ")?;
+        let what = format!("ORDER BY {given} is a place among the columns of SELECT, and there is {}", columns(last));
+        return Some((what, "write the place of a column, from 1 on, or its name"));
+    }
+    if let Some((_, rest)) = message.split_once("Cannot find column with position ") {
+        let (given, rest) = rest.split_once(" in SELECT clause. Valid columns: 1 to ")?;
+        let what = format!("GROUP BY {given} is a place among the columns of SELECT, and there is {}", columns(rest));
+        return Some((what, "write the place of a column, from 1 on, or its name"));
+    }
+    if let Some((_, rest)) = message.split_once("LIMIT must be >= 0, '") {
+        let what = format!("LIMIT is a number of rows, and {} is none", rest.split('\'').next()?);
+        return Some((what, "write LIMIT 10"));
+    }
+    if let Some((_, rest)) = message.split_once("OFFSET must be >=0, '") {
+        let what = format!("OFFSET is a number of rows, and {} is none", rest.split('\'').next()?);
+        return Some((what, "write LIMIT 10 OFFSET 5"));
+    }
+    if let Some((_, rest)) = message.split_once("Source table contains ") {
+        let (there, rest) = rest.split_once(" columns but only ")?;
+        let given = rest.split(' ').next()?;
+        return Some((
+            format!("{given} names or values stand where there is {}", columns(there)),
+            "name every column: (SELECT a, b FROM t) AS q (x, y); a row that is compared with a subquery has as many values as that has columns",
+        ));
+    }
+    if message.contains("Function 'map' expected at least one argument") {
+        return Some((
+            "MAP[] has no keys, so that nothing says of which type they are".to_owned(),
+            "write CAST(NULL AS MAP<VARCHAR, INT>), or MAP['a', 1]",
+        ));
+    }
+    if let Some((_, given)) = message.split_once("Unsupported SQL type ") {
+        return Some((
+            format!("there is no type {}", given.trim()),
+            "the types are BOOLEAN, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(10, 2), VARCHAR, BYTES, DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3), ARRAY<INT>, MAP<VARCHAR, INT>, ROW<a INT>; an interval is n * INTERVAL '1' DAY",
+        ));
+    }
+    if let Some((from, to)) = message.split_once("Unsupported CAST from ").and_then(|(_, rest)| rest.split_once(" to "))
+    {
+        let what = format!("a value of type {} is not cast to {}", in_sql(from), in_sql(to.trim()));
+        return Some((what, "give a NULL within it a type: CAST(NULL AS VARCHAR); or write ROW(...) of its fields"));
+    }
+    if message.contains("Unsupported Value ") {
+        return Some((
+            "a value that is written so is not known".to_owned(),
+            "write a text as 'a', a number as 1.5, bytes as X'CAFE'",
+        ));
+    }
+    if let Some((_, operator)) = message.split_once("Unsupported SQL binary operator ") {
+        return Some((
+            format!("the operator {} is not supported", operator.trim()),
+            "functions stand for most of them: STARTSWITH(s, 'a'), REGEXP(s, '^a'), POWER(a, b), ARRAY_CONTAINS(a, x)",
+        ));
+    }
+    None
 }
 
 /// The aggregate or window function that stands within an aggregate, and the whole of it.

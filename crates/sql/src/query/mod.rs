@@ -59,8 +59,10 @@ use crate::syntax::distinct_from;
 use crate::syntax::effort;
 use crate::syntax::forms;
 use crate::syntax::group_window;
+use crate::syntax::grouping_keys;
 use crate::syntax::json_clauses;
 use crate::syntax::limited;
+use crate::syntax::named_windows;
 use crate::syntax::names;
 use crate::syntax::pattern_tokens;
 use crate::syntax::refuse;
@@ -69,6 +71,7 @@ use crate::syntax::row_compared;
 use crate::syntax::row_in;
 use crate::syntax::set_all;
 use crate::syntax::table_function;
+use crate::syntax::trimmed;
 use crate::syntax::values_asked;
 use crate::syntax::with_names;
 
@@ -100,6 +103,8 @@ fn parsed(
     arrival::rewrite(&mut query)?;
     walk::query(&mut query, asked::step)?;
     walk::query(&mut query, limited::step)?;
+    walk::query(&mut query, named_windows::step)?;
+    walk::query(&mut query, grouping_keys::step)?;
     refuse::check(&mut query)?;
     walk::query(&mut query, unnest_node::step)?;
     names::name_columns(&mut query, by_place)?;
@@ -136,7 +141,7 @@ fn prepared(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Problem> {
     depth::check_tokens(tokens)?;
     refuse::check_words(tokens)?;
     let tokens = cast_type::prepare(table_function::prepare(tokens), tokens)?;
-    let tokens = values_asked::prepare(zoned::prepare(distinct_from::prepare(tokens)));
+    let tokens = values_asked::prepare(trimmed::prepare(zoned::prepare(distinct_from::prepare(tokens))));
     json_clauses::prepare(tokens).map(reserved::free)
 }
 

@@ -12,6 +12,9 @@ pub(super) fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> 
         let types = in_sql(types.split(" to valid types").next()?);
         let time = types.contains("TIMESTAMP") || types.contains("DATE");
         let hint = match (time, types.contains("VARCHAR")) {
+            _ if ["MAP<", "ROW<", "ARRAY<"].iter().any(|nested| types.contains(nested)) => {
+                "calculate with a part of it: a[1], m['k'], r.field"
+            }
             (false, false) if types.contains("INTERVAL") => OF_INTERVALS,
             (true, _) => "write an interval: ts + INTERVAL '5' SECOND, or n * INTERVAL '1' SECOND",
             (_, true) => "write CAST(s AS BIGINT) for a number, or s || CAST(n AS VARCHAR) for a text",
@@ -65,6 +68,9 @@ pub(super) fn no_operands(message: &str, span: Option<Span>) -> Option<Problem> 
     if let Some(of) = message.split("Cannot run range queries on datatype: ").nth(1) {
         let what = format!("a frame of RANGE goes back in time, and its order is of type {}", in_sql(of));
         return Some(at(what).hint("write ORDER BY ts RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW"));
+    }
+    if message.contains("Cannot automatically convert ") && message.contains("Interval") {
+        return Some(at("there is no arithmetic of an INTERVAL and a number".to_owned()).hint(OF_INTERVALS));
     }
     if message.contains("Substring without for/from is not valid") {
         return Some(at("SUBSTRING takes a text and from where on".to_owned()).hint("write SUBSTRING(s FROM 2 FOR 3)"));
@@ -155,6 +161,9 @@ pub(super) fn no_signature(message: &str, span: Span) -> Option<Problem> {
     let shout =
         |call: &str| call.split_once('(').map(|(name, args)| format!("{}({}", name.to_uppercase(), in_sql(args)));
     let problem = Problem::at(span, format!("{} does not take ({}", name.to_uppercase(), in_sql(given)));
+    if name.to_lowercase().starts_with("json_") {
+        return Some(problem.hint(format!("write {}(s, '$.a'), its path a literal", name.to_uppercase())));
+    }
     let mut forms: Vec<String> = rest
         .split("Candidate functions:")
         .nth(1)?

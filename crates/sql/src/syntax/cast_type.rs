@@ -122,6 +122,8 @@ fn refused(from: &DataType, to: &DataType) -> Option<(DataType, DataType)> {
         (from, to) if from.is_nested() && to.is_string() => None,
         (from, to) if from.is_nested() || to.is_nested() => here(),
         (from, to) if from.is_numeric() && is_time(to) => here(),
+        // The library would show how the number lies in memory.
+        (from, DataType::Binary) if from.is_numeric() => here(),
         (from, to) if can_cast_types(from, to) => None,
         _ => here(),
     }
@@ -176,6 +178,16 @@ fn remedy(shown: &str, from: &DataType, to: &DataType) -> String {
             }
         }
         (from, DataType::Boolean) if !from.is_string() => format!("compare it: {shown} IS NOT NULL"),
+        (_, DataType::Binary) => format!("write ENCODE(CAST({shown} AS VARCHAR), 'UTF-8') for the bytes of its text"),
+        (DataType::Boolean, to) if is_time(to) => {
+            "a truth value is no time: write CASE WHEN b THEN a.ts ELSE b.ts END".to_owned()
+        }
+        (DataType::Boolean, to) if to.is_numeric() => {
+            format!("write CAST(CAST({shown} AS INT) AS {})", sql_type(to))
+        }
+        (DataType::Interval(_) | DataType::Duration(_), to) if to.is_numeric() => {
+            "write TIMESTAMPDIFF(SECOND, a, b) of the times that it is between, for a number of seconds".to_owned()
+        }
         _ => format!("write CAST(CAST({shown} AS VARCHAR) AS {})", sql_type(to)),
     }
 }

@@ -1,12 +1,12 @@
 //! Forms of expressions that the planner does not read, rewritten to ones that it does.
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, Ident, Interval, ObjectName, Select, SelectItem, Spanned, Subscript, Value,
-    ValueWithSpan, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
-    helpers::attached_token::AttachedToken,
+    AccessExpr, Array, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, GroupByExpr, Interval, Select, SelectItem, Spanned, Subscript, Value, ValueWithSpan,
 };
 
+use super::calls::of_ordered_set;
+use super::shifts;
 use crate::functions;
 use crate::parse::error::Problem;
 use crate::parse::interval::{self, Duration};
@@ -30,11 +30,11 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
     walk::flow(match expr {
         Expr::Interval(literal) => plain_interval(literal),
         Expr::Function(function) => {
-            let plain = plain_function(function);
-            if let Some(shifted) = with_default(function) {
-                *expr = shifted;
-            }
-            plain
+            plain_function(function).and_then(|()| shifts::rewritten(function)).map(|shifted| {
+                if let Some(shifted) = shifted {
+                    *expr = shifted;
+                }
+            })
         }
         Expr::CompoundFieldAccess { root, access_chain } => {
             fields_of_items(root, access_chain);
@@ -138,67 +138,16 @@ fn plain_interval(literal: &mut Interval) -> Result<(), Problem> {
     Ok(())
 }
 
-/// `LAG(x, n, default) OVER (...)`: the default where no row is there, and else what LAG says of it, be it NULL.
-fn with_default(function: &Function) -> Option<Expr> {
-    let (Some(WindowType::WindowSpec(over)), FunctionArguments::List(list)) = (&function.over, &function.args) else {
-        return None;
-    };
-    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(back)), FunctionArg::Unnamed(FunctionArgExpr::Expr(default))] =
-        list.args.as_slice()
-    else {
-        return None;
-    };
-    if last_part(&function.name) != "lag" {
-        return None;
-    }
-    let mut lag = function.clone();
-    if let FunctionArguments::List(list) = &mut lag.args {
-        list.args.pop();
-    }
-    let mut there = function.clone();
-    there.name = ObjectName::from(vec![Ident::with_span(function.name.span(), "count")]);
-    if let FunctionArguments::List(list) = &mut there.args {
-        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
-    }
-    let bound = || WindowFrameBound::Preceding(Some(Box::new(back.clone())));
-    let frame = WindowFrame { units: WindowFrameUnits::Rows, start_bound: bound(), end_bound: Some(bound()) };
-    there.over = Some(WindowType::WindowSpec(WindowSpec { window_frame: Some(frame), ..over.clone() }));
-    let absent = Expr::BinaryOp {
-        left: Box::new(Expr::Function(there)),
-        op: BinaryOperator::Eq,
-        right: Box::new(Expr::value(Value::Number("0".to_owned(), false))),
-    };
-    Some(Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen { condition: absent, result: default.clone() }],
-        else_result: Some(Box::new(Expr::Function(lag))),
-    })
-}
-
 /// `f(x) WITHIN GROUP (ORDER BY y)`: percentiles take `y` as their first argument, others are ordered by it.
 fn plain_function(function: &mut Function) -> Result<(), Problem> {
     let name = last_part(&function.name);
     let span = function.name.span();
     let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
-    for clause in &list.clauses {
-        let refused = match clause {
-            FunctionArgumentClause::OrderBy(_) | FunctionArgumentClause::IgnoreOrRespectNulls(_) => continue,
-            FunctionArgumentClause::Limit(_) => "LIMIT",
-            FunctionArgumentClause::OnOverflow(_) => "ON OVERFLOW",
-            FunctionArgumentClause::Having(_) => "HAVING",
-            FunctionArgumentClause::Separator(_) => "SEPARATOR",
-            _ => "this clause",
-        };
-        return Err(Problem::at(span, format!("{refused} inside of {} is not supported", name.to_uppercase()))
-            .hint("leave it out"));
-    }
     if function.within_group.is_empty() {
         return Ok(());
     }
     let within = std::mem::take(&mut function.within_group);
-    if name.contains("percentile") || name.contains("quantile") || name == "median" || name == "mode" {
+    if of_ordered_set(&name) {
         let [order] = within.as_slice() else {
             return Err(Problem::at(span, "WITHIN GROUP orders by one expression here"));
         };

@@ -3,17 +3,18 @@
 //! The planner below passes over several clauses in silence; they are refused here too.
 
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, JoinOperator, Query, Select,
-    SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Value,
+    BinaryOperator, Distinct, Expr, Function, FunctionArguments, GroupByExpr, Query, Select, SetExpr, SetOperator,
+    SetQuantifier, Spanned, TableFactor, UnaryOperator, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
+use super::calls;
+use super::clauses;
 use super::recursive;
 use crate::functions::{ABSENT, REFUSED};
 use crate::parse::error::Problem;
 use crate::parse::token::is_word;
 use crate::parse::token::last_part;
-use crate::parse::unread::ASOF;
 use crate::parse::walk::{self, Flow, Part};
 
 /// Functions that read a clock under other names than those of [`REFUSED`].
@@ -41,10 +42,17 @@ fn step(part: Part<'_>) -> Flow {
     match part {
         Part::Query(query) => {
             Refuse.query(query)?;
+            walk::flow(clauses::of_query(query))?;
             recursive::check(query)
         }
-        Part::Select(select) => Refuse.select(select),
-        Part::Factor(factor) => Refuse.table_factor(factor),
+        Part::Select(select) => {
+            Refuse.select(select)?;
+            walk::flow(clauses::of_select(select))
+        }
+        Part::Factor(factor) => {
+            Refuse.table_factor(factor)?;
+            walk::flow(clauses::of_factor(factor))
+        }
         Part::Expr(expr) => Refuse.expr(expr),
         Part::Done(_) | Part::Left(_) => Flow::Continue(()),
     }
@@ -141,19 +149,6 @@ fn beyond_bigint(text: &str, before: Option<&Token>) -> bool {
 
 struct Refuse;
 
-/// How many sets of keys GROUP BY may come to.
-const MOST_SETS: u64 = 4_096;
-
-/// How many sets a key of GROUP BY is.
-fn sets_of(key: &Expr) -> u64 {
-    match key {
-        Expr::Cube(parts) => 1_u64.checked_shl(parts.len() as u32).unwrap_or(u64::MAX),
-        Expr::Rollup(parts) => parts.len() as u64 + 1,
-        Expr::GroupingSets(sets) => sets.len() as u64,
-        _ => 1,
-    }
-}
-
 /// All that stands in FROM.
 fn of_from(select: &Select) -> Span {
     Span::union_iter(select.from.iter().map(Spanned::span))
@@ -183,14 +178,6 @@ impl Refuse {
                 "write ORDER BY x LIMIT n, or limit when you read: GET /api/v1/views/NAME/rows?limit=10&order=-column",
             );
         }
-        let clause = !query.locks.is_empty()
-            || query.for_clause.is_some()
-            || query.settings.is_some()
-            || query.format_clause.is_some()
-            || !query.pipe_operators.is_empty();
-        if clause {
-            return refuse(query.span(), "FOR, SETTINGS, FORMAT and |> are not supported", "leave the clause out");
-        }
         self.set_expr(&query.body)
     }
 
@@ -213,56 +200,6 @@ impl Refuse {
                 "write GROUP BY ROLLUP (a, b) or CUBE (a, b)",
             );
         }
-        if let GroupByExpr::Expressions(keys, _) = &select.group_by
-            && keys.iter().fold(1_u64, |sets, key| sets.saturating_mul(sets_of(key))) > MOST_SETS
-        {
-            return refuse(
-                select.group_by.span(),
-                "CUBE, ROLLUP and GROUPING SETS come to more than 4,096 sets of keys here",
-                "write those that are needed: GROUPING SETS ((a, b), (a), ())",
-            );
-        }
-        for shown in &select.projection {
-            let (SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options)) = shown else { continue };
-            if options.opt_ilike.is_some() || options.opt_rename.is_some() {
-                return refuse(
-                    shown.span(),
-                    "* with ILIKE or RENAME is not supported",
-                    "write the columns out, or * EXCEPT (a, b), or * REPLACE (a + 1 AS a)",
-                );
-            }
-        }
-        for joined in select.from.iter().flat_map(|from| &from.joins) {
-            if matches!(joined.join_operator, JoinOperator::AsOf { .. }) {
-                return refuse(joined.relation.span(), "ASOF JOIN is not supported", ASOF);
-            }
-            if !is_join(&joined.join_operator) {
-                return refuse(
-                    joined.relation.span(),
-                    "this kind of join is not supported",
-                    "write [INNER | LEFT | RIGHT | FULL] JOIN t ON condition; EXISTS and NOT EXISTS for semi and anti joins",
-                );
-            }
-        }
-        let clause = select.top.is_some()
-            || select.into.is_some()
-            || select.exclude.is_some()
-            || select.prewhere.is_some()
-            || select.value_table_mode.is_some()
-            || select.select_modifiers.is_some()
-            || !select.lateral_views.is_empty()
-            || !select.connect_by.is_empty()
-            || !select.cluster_by.is_empty()
-            || !select.distribute_by.is_empty()
-            || !select.sort_by.is_empty()
-            || select.flavor != SelectFlavor::Standard;
-        if clause {
-            return refuse(
-                select.span(),
-                "a clause of this SELECT is not supported",
-                "write SELECT, FROM, WHERE, GROUP BY and HAVING only",
-            );
-        }
         Flow::Continue(())
     }
 
@@ -275,15 +212,6 @@ impl Refuse {
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
                 refuse(span, "TABLESAMPLE is not supported", "filter on a hash of a column: WHERE MOD(id, 10) = 0")
             }
-            TableFactor::Table { with_hints, partitions, index_hints, json_path, with_ordinality, .. }
-                if !with_hints.is_empty()
-                    || !partitions.is_empty()
-                    || !index_hints.is_empty()
-                    || json_path.is_some()
-                    || *with_ordinality =>
-            {
-                refuse(span, "hints on tables are not supported", "leave them out")
-            }
             TableFactor::Table { name, args: None, .. } if name.0.len() > 1 => refuse(
                 span,
                 "names are not qualified: there is one catalog and one database",
@@ -292,7 +220,12 @@ impl Refuse {
             TableFactor::Function { lateral: true, .. } => {
                 refuse(span, "LATERAL stands before a subquery: LATERAL (SELECT ...)", LATERAL)
             }
-            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
+            TableFactor::Unpivot { .. } => refuse(
+                span,
+                "UNPIVOT is not supported",
+                "write CROSS JOIN UNNEST(MAP['a', t.a, 'b', t.b]) AS u (name, x)",
+            ),
+            TableFactor::Pivot { .. } => {
                 refuse(span, "PIVOT is not supported", "write SUM(x) FILTER (WHERE kind = 'a') AS a, ...")
             }
             TableFactor::UNNEST { with_offset: true, .. } => {
@@ -315,6 +248,9 @@ impl Refuse {
         match expr {
             Expr::BinaryOp { op, left, .. } => {
                 let hint = match op {
+                    BinaryOperator::BitwiseXor | BinaryOperator::PGBitwiseXor => {
+                        "write POWER(a, b) for a power, (a | b) - (a & b) for the bits in which whole numbers differ"
+                    }
                     BinaryOperator::Arrow => {
                         "write JSON_QUERY(x, '$.a'), or declare the JSON as ROW<...> and write x.a"
                     }
@@ -322,6 +258,7 @@ impl Refuse {
                         "write JSON_VALUE(x, '$.a')"
                     }
                     BinaryOperator::AtArrow | BinaryOperator::ArrowAt => "write ARRAY_CONTAINS(x, item)",
+                    BinaryOperator::PGStartsWith => "write STARTSWITH(s, 'a')",
                     BinaryOperator::Overlaps => "write a.from_time <= b.to_time AND b.from_time <= a.to_time",
                     BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => "write REGEXP(x, '^a')",
                     _ => return Flow::Continue(()),
@@ -332,6 +269,7 @@ impl Refuse {
                 refuse(expr.span(), "LIKE ANY is not supported", "write x LIKE 'a%' OR x LIKE 'b%'")
             }
             Expr::Function(function) => self.function(function),
+            Expr::Cast { .. } => walk::flow(clauses::of_cast(expr)),
             Expr::Identifier(name) if name.quote_style.is_none() && name.value == "from" => {
                 refuse(name.span, "FROM stands where a value does", "write one before it, or leave out what needs it")
             }
@@ -343,6 +281,28 @@ impl Refuse {
             Expr::Prefixed { .. } => refuse(
                 expr.span(),
                 "a text with a character set before it is not supported: all text is UTF-8",
+                "write the text alone: 'a'",
+            ),
+            Expr::UnaryOp { op, expr: inner }
+                if !matches!(op, UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not) =>
+            {
+                refuse(
+                    inner.span(),
+                    &format!("the operator {op} is not supported"),
+                    "write -1 - x for the bits of a whole number turned round, ABS(x), SQRT(x), NOT x",
+                )
+            }
+            Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => refuse(
+                expr.span(),
+                &format!("there are no parameters in a program, and {} has no value", value.value),
+                "write the value itself",
+            ),
+            Expr::Identifier(name) if name.quote_style.is_none() && name.value.starts_with('@') => {
+                refuse(name.span, "there are no variables in a program", "write the value itself")
+            }
+            Expr::Value(value) if matches!(value.value, Value::NationalStringLiteral(_)) => refuse(
+                expr.span(),
+                "a text with N before it is not supported: all text is UTF-8",
                 "write the text alone: 'a'",
             ),
             Expr::Value(value) if matches!(value.value, Value::UnicodeStringLiteral(_)) => refuse(
@@ -366,27 +326,6 @@ impl Refuse {
             _ => Flow::Continue(()),
         }
     }
-}
-
-/// Whether a join is one of those that are planned.
-fn is_join(operator: &JoinOperator) -> bool {
-    matches!(
-        operator,
-        JoinOperator::Join(_)
-            | JoinOperator::Inner(_)
-            | JoinOperator::Left(_)
-            | JoinOperator::LeftOuter(_)
-            | JoinOperator::Right(_)
-            | JoinOperator::RightOuter(_)
-            | JoinOperator::FullOuter(_)
-            | JoinOperator::CrossJoin(_)
-            | JoinOperator::Semi(_)
-            | JoinOperator::LeftSemi(_)
-            | JoinOperator::RightSemi(_)
-            | JoinOperator::Anti(_)
-            | JoinOperator::LeftAnti(_)
-            | JoinOperator::RightAnti(_)
-    )
 }
 
 const LATERAL: &str = "write a subquery: CROSS JOIN LATERAL (SELECT ... FROM t WHERE t.k = s.k)";
@@ -455,6 +394,6 @@ impl Refuse {
         if name == "unnest" {
             return refuse(span, "UNNEST stands in FROM, behind the table", UNNEST);
         }
-        Flow::Continue(())
+        walk::flow(calls::check(function))
     }
 }

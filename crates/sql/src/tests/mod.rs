@@ -1,5 +1,6 @@
 //! Tests of planning as a whole.
 
+pub(crate) mod clause_tests;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod depth_tests;
 pub(crate) mod hint_tests;

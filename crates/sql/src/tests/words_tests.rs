@@ -79,6 +79,8 @@ const OPERATORS: &[&str] = &[
     "{} > ALL (SELECT {} FROM t)",
     "IF({}, {}, 1)",
     "({})[{}]",
+    "{} & {}",
+    "{} << {}",
 ];
 
 const AROUND: &[&str] = &[
@@ -143,6 +145,14 @@ const QUERIES: &[&str] = &[
     "WITH RECURSIVE w AS (SELECT {} AS c FROM t UNION ALL SELECT c + 1 FROM w WHERE c < 3) SELECT c FROM w",
     "SELECT * FROM t MATCH_RECOGNIZE (ORDER BY ts MEASURES {} AS c PATTERN (A B) DEFINE B AS {})",
     "SELECT c FROM (VALUES ({}), (1)) AS w (c)",
+    // Rows outside, where none is left, and aggregates where there are no groups.
+    "SELECT n + 1 AS m, (SELECT COUNT(*) FROM t AS u WHERE u.n = t.n + 1 AND {} IS NOT NULL) AS c FROM t GROUP BY t.n + 1",
+    "SELECT n FROM t ORDER BY (SELECT MAX(u.b) FROM t AS u WHERE u.n = t.n AND {} IS NOT NULL), n LIMIT 3",
+    "SELECT n, (SELECT COUNT(*) FROM t AS u WHERE u.b > MAX(t.b) AND {} IS NOT NULL) AS c FROM t GROUP BY n",
+    "SELECT t.n FROM t JOIN t AS u ON MAX({}) = 1",
+    "SELECT COUNT(*) AS c FROM t GROUP BY COUNT({})",
+    "SELECT COUNT({}) AS c FROM t GROUP BY c",
+    "SELECT JSON_ARRAYAGG(*) AS c, {} AS e FROM t",
 ];
 
 /// Words that are not SQL's: of types, of the library's rules and errors, of the engine's own columns.
@@ -207,6 +217,9 @@ const FOREIGN: &[&str] = &[
     "ScalarFunction",
     "BinaryExpr",
     "nullable",
+    "infix",
+    "Unsupported",
+    "Source table",
 ];
 
 /// The programs of one kind, some of the pairs where there are many.

@@ -1,0 +1,126 @@
+//! The elements of GROUP BY that are made of others: `(a, b)`, `ROLLUP ((a, b), c)`, `CUBE ((a, b))`, `GROUPING SETS (a, ROLLUP (b))`.
+//! The planner takes `(a, b)` for a value, and knows ROLLUP and CUBE of single keys; what is more becomes the sets that it comes to.
+
+use datafusion_sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Spanned,
+};
+
+use crate::parse::error::Problem;
+use crate::parse::token::last_part;
+use crate::parse::walk::{Flow, Part};
+
+/// How many sets of keys GROUP BY may come to.
+pub(crate) const MOST_SETS: u64 = 4_096;
+
+/// Sets of keys.
+type Sets = Vec<Vec<Expr>>;
+
+/// Rewrites the keys of a SELECT.
+pub(crate) fn step(part: Part<'_>) -> Flow {
+    let Part::Select(select) = part else { return Flow::Continue(()) };
+    let GroupByExpr::Expressions(keys, _) = &mut select.group_by else { return Flow::Continue(()) };
+    let place = keys.first().map(Spanned::span);
+    let mut plain = Vec::with_capacity(keys.len());
+    for key in std::mem::take(keys) {
+        match key {
+            Expr::Tuple(parts) if !parts.is_empty() => plain.extend(parts.into_iter().flat_map(members)),
+            Expr::Rollup(parts) if parts.iter().any(|part| !is_single(part)) => {
+                plain.push(Expr::GroupingSets(rollup(parts)));
+            }
+            Expr::Cube(parts) if parts.iter().any(|part| !is_single(part)) && is_small(&parts) => {
+                plain.push(Expr::GroupingSets(cube(parts)));
+            }
+            Expr::GroupingSets(sets) => plain.push(Expr::GroupingSets(sets.into_iter().flat_map(of_set).collect())),
+            key => plain.push(key),
+        }
+    }
+    let sets = plain.iter().fold(1_u64, |sets, key| sets.saturating_mul(count(key)));
+    *keys = plain;
+    match sets > MOST_SETS {
+        false => Flow::Continue(()),
+        true => Flow::Break(
+            Problem::at(
+                place.unwrap_or_else(|| select.group_by.span()),
+                "CUBE, ROLLUP and GROUPING SETS come to more than 4,096 sets of keys here",
+            )
+            .hint("write those that are needed: GROUPING SETS ((a, b), (a), ())"),
+        ),
+    }
+}
+
+/// How many sets a key of GROUP BY is.
+fn count(key: &Expr) -> u64 {
+    match key {
+        Expr::Cube(parts) => 1_u64.checked_shl(parts.len() as u32).unwrap_or(u64::MAX),
+        Expr::Rollup(parts) => parts.len() as u64 + 1,
+        Expr::GroupingSets(sets) => sets.len() as u64,
+        _ => 1,
+    }
+}
+
+/// Whether a part of ROLLUP or CUBE is one key.
+fn is_single(part: &[Expr]) -> bool {
+    matches!(part, [key] if !matches!(key, Expr::Tuple(_)))
+}
+
+fn is_small(parts: &Sets) -> bool {
+    1_u64.checked_shl(parts.len() as u32).is_some_and(|sets| sets <= MOST_SETS)
+}
+
+/// The keys that a key in parentheses is.
+fn members(key: Expr) -> Vec<Expr> {
+    match key {
+        Expr::Tuple(parts) => parts.into_iter().flat_map(members).collect(),
+        key => vec![key],
+    }
+}
+
+fn flat(part: Vec<Expr>) -> Vec<Expr> {
+    part.into_iter().flat_map(members).collect()
+}
+
+/// All that begin the list, the longest first.
+fn rollup(parts: Sets) -> Sets {
+    let parts: Sets = parts.into_iter().map(flat).collect();
+    (0..=parts.len()).rev().map(|length| parts[..length].concat()).collect()
+}
+
+/// All that can be picked from the list.
+fn cube(parts: Sets) -> Sets {
+    let parts: Sets = parts.into_iter().map(flat).collect();
+    let picked = |mask: u64| -> Vec<Expr> {
+        let kept = parts.iter().rev().enumerate().filter(|(at, _)| mask >> at & 1 == 1);
+        let kept: Vec<&Vec<Expr>> = kept.map(|(_, part)| part).collect();
+        kept.into_iter().rev().flatten().cloned().collect()
+    };
+    (0..1_u64 << parts.len()).rev().map(picked).collect()
+}
+
+/// The sets that a member of GROUPING SETS is: itself, or those of the ROLLUP or CUBE in its place, which the parser takes for a call.
+fn of_set(set: Vec<Expr>) -> Sets {
+    if let [Expr::Function(function)] = set.as_slice()
+        && let Some(parts) = parts_of(function)
+    {
+        match last_part(&function.name).as_str() {
+            "rollup" => return rollup(parts),
+            "cube" if is_small(&parts) => return cube(parts),
+            _ => {}
+        }
+    }
+    match set.as_slice() {
+        [Expr::Rollup(parts)] => rollup(parts.clone()),
+        [Expr::Cube(parts)] if is_small(parts) => cube(parts.clone()),
+        [Expr::GroupingSets(sets)] => sets.iter().cloned().flat_map(of_set).collect(),
+        _ => vec![flat(set)],
+    }
+}
+
+/// The arguments of a call as parts of a ROLLUP.
+fn parts_of(function: &Function) -> Option<Sets> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let part = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(vec![expr.clone()]),
+        _ => None,
+    };
+    list.args.iter().map(part).collect()
+}
