@@ -18,7 +18,7 @@ import * as shown from "./shown.mjs";
 
 const [, , , executablePath, ...chosen] = process.argv;
 const TASK_MS = 50;        // a longer task is felt
-const WORK_MS = 100;       // of `slower`, two quiet cores
+const WORK_MS = 140;       // of `slower`, two quiet cores
 const SOAK_MINUTES = Number(process.env.HIGHWATER_SOAK_MINUTES ?? 0.5);
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
