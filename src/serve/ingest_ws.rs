@@ -21,7 +21,6 @@ use axum::response::Response;
 use axum::routing::get;
 use futures_util::{SinkExt, Stream, StreamExt};
 use serde::Deserialize;
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -41,7 +40,7 @@ use super::paced::Pace;
 use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, query};
-use super::socket::{Socket, Upgrade, renew};
+use super::socket::{Socket, Upgrade, feed, renew};
 use super::traffic::Client;
 use super::work::Work;
 use highwater_core::engine::{Pushed, Refused, Source};
@@ -471,11 +470,11 @@ impl Connection<'_> {
 
     /// Goes out with [`Connection::sent`], or before.
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        gone(timeout(self.keepalive.idle, self.socket.feed(message)).await)
+        feed(&mut self.socket, message).await.map_err(gone)
     }
 
     async fn sent(&mut self) -> Result<(), End> {
-        gone(timeout(self.keepalive.idle, self.socket.flush()).await)
+        self.socket.flush().await.map_err(gone)
     }
 }
 
@@ -492,7 +491,7 @@ enum Attempt {
     Closed,
 }
 
-/// Whoever takes nothing for so long is gone.
-fn gone(sent: Result<Result<(), Error>, Elapsed>) -> Result<(), End> {
-    sent.ok().and_then(Result::ok).ok_or(End::Left)
+/// Whoever takes nothing is cut off below us.
+fn gone(_: Error) -> End {
+    End::Left
 }

@@ -8,14 +8,15 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::SinkExt;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::close::Gate;
 use super::packed::PIECE;
@@ -71,6 +72,18 @@ pub(super) async fn renew(socket: &mut Socket) {
     let config = *socket.get_config();
     if let Some(gate) = socket.get_mut().detach() {
         *socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
+    }
+}
+
+/// Hands a message over, to go out with the next flush or before. Pongs may have taken the room since there was some: then
+/// what waits goes out first.
+pub(super) async fn feed(socket: &mut Socket, message: Message) -> Result<(), Error> {
+    match socket.feed(message).await {
+        Err(Error::WriteBufferFull(message)) => {
+            socket.flush().await?;
+            socket.start_send_unpin(*message)
+        }
+        done => done,
     }
 }
 

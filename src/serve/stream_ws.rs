@@ -160,20 +160,29 @@ impl Carrier {
                 tokio::task::yield_now().await;
             }
             let ping = self.keepalive.sends(part.text.len());
-            self.room(false).await?;
-            self.socket.start_send_unpin(part.into())?;
+            self.put(part.into()).await?;
             if ping {
-                self.room(false).await?;
-                self.socket.start_send_unpin(Message::Ping(Bytes::new()))?;
+                self.put(Message::Ping(Bytes::new())).await?;
             }
         }
         self.room(true).await
     }
 
     async fn say(&mut self, message: Message) -> Result<(), Gone> {
-        self.room(false).await?;
-        self.socket.start_send_unpin(message)?;
+        self.put(message).await?;
         self.room(true).await
+    }
+
+    /// As [`feed`](super::socket::feed), listening meanwhile.
+    async fn put(&mut self, message: Message) -> Result<(), Gone> {
+        self.room(false).await?;
+        match self.socket.start_send_unpin(message) {
+            Err(Error::WriteBufferFull(message)) => {
+                self.room(true).await?;
+                Ok(self.socket.start_send_unpin(*message)?)
+            }
+            done => Ok(done?),
+        }
     }
 
     /// Waits until the client has taken enough for more to be sent, or `all`; listens meanwhile. One that takes too little is cut

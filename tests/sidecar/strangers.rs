@@ -74,31 +74,44 @@ pub(super) fn until_progress(mut stream: TcpStream) -> String {
     String::from_utf8_lossy(&heard).into_owned()
 }
 
+/// A client's frame of at most 125 bytes.
+fn frame(code: u8, payload: &[u8]) -> Vec<u8> {
+    [&[0x80 | code, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
+}
+
 #[test]
 fn a_socket_that_is_pinged_and_never_read_holds_little_and_is_cut_off() {
-    let folder = folder(PUSHED);
-    let process = Process::start(folder.path(), &["--limits", "idle=2s"]);
-    let before = process.resident_mib();
-    let mut socket = process.open(SOCKET);
-    // A ping of 100 bytes, a thousand times.
-    let ping = [&[0x89, 0x80 | 100, 0, 0, 0, 0][..], &[b'x'; 100]].concat().repeat(1000);
-    socket.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-    let begun = Instant::now();
-    let (mut cut, mut at) = (false, 0);
-    while !cut && begun.elapsed() < Duration::from_secs(20) {
-        // Whatever was taken, frames go on where they were cut: one that begins within another is refused for that.
-        match socket.write(&ping[at..]) {
-            Ok(some) => at = (at + some) % ping.len(),
-            Err(error) => {
-                cut = !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+    let event = br#"{"page":"a","ms":1,"ts":1}"#;
+    let pings = frame(0x9, &[b'x'; 100]).repeat(1000);
+    // What is to be told, changes or acknowledgements, comes while pongs fill all the room there is.
+    for (opened, sent) in [("views/sums", pings.clone()), ("sources/clicks", [pings, frame(0x1, event)].concat())] {
+        let folder = folder(PUSHED);
+        let process = Process::start(folder.path(), &["--limits", "idle=2s"]);
+        let before = process.resident_mib();
+        let mut socket = process.open(&SOCKET.replace("views/sums", opened));
+        socket.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+        let begun = Instant::now();
+        let (mut cut, mut at) = (None, 0);
+        while cut.is_none() && begun.elapsed() < Duration::from_secs(20) {
+            // Whatever was taken, frames go on where they were cut: one that begins within another is refused for that.
+            match socket.write(&sent[at..]) {
+                Ok(some) => at = (at + some) % sent.len(),
+                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                }
+                Err(error) => cut = Some((error, begun.elapsed())),
             }
+            process.post(EVENTS, "{\"page\":\"a\",\"ms\":1,\"ts\":1}");
+            let now = process.resident_mib();
+            assert!(now < before + 32.0, "{opened}: from {before} to {now} MiB");
         }
-        let now = process.resident_mib();
-        assert!(now < before + 32.0, "from {before} to {now} MiB");
+        let (error, after) = cut.unwrap_or_else(|| panic!("{opened}: it is still there"));
+        eventually(&format!("{opened}: it is counted after {after:?}, {error}"), || process.refused("slow_reader") > 0);
+        assert!(after >= Duration::from_secs(2), "{opened}: cut off after {after:?}");
+        let clients = || process.json("/api/v1/health")["clients"].clone();
+        eventually(&format!("{opened}: it is gone"), || {
+            clients()["websocket"] == 0 && clients()["ingest_websocket"].as_u64().unwrap_or(0) == 0
+        });
     }
-    assert!(cut, "it is still there");
-    eventually("it is counted", || process.refused("slow_reader") > 0);
-    eventually("it is gone", || process.json("/api/v1/health")["clients"]["websocket"] == 0);
 }
 
 #[test]
