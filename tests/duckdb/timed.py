@@ -1,4 +1,4 @@
-"""Random windows over times that are computed of the event time, recursion over edges of which many are there several times, and
+"""Random windows over times that are computed of the event time, also of rows that other rows let come and go; recursion over edges of which many are there several times, and
 EXCEPT ALL and INTERSECT ALL whose lists are stars.
 
 The times of a row that such a window goes by are those of DuckDB's own functions, so a window that closes too early, or misses a row
@@ -28,10 +28,29 @@ class Timed(Queries):
             lambda: (f"CAST({ours} AS TIMESTAMP(3))", others),
         )
 
+    def admitted(self):
+        """What lets a row of t come, or go, long after it was there: mostly without a bound in time."""
+        other = self.one("uw")
+        tie = self.one(["o.k = t.k", "o.s = t.s", "o.i < t.i", "o.k = t.k AND o.i <> t.i"])
+        near = "o.ts >= t.ts - INTERVAL '3' SECOND AND o.ts <= t.ts + INTERVAL '4' SECOND"
+        return self.one([
+            f"EXISTS (SELECT 1 FROM {other} o WHERE {tie})",
+            f"NOT EXISTS (SELECT 1 FROM {other} o WHERE {tie} AND o.i > {self.upto(900)})",
+            f"t.k IN (SELECT o.k FROM {other} o{self.where('o', 0.5)})",
+            f"t.k NOT IN (SELECT o.k FROM {other} o WHERE o.i > {self.upto(900)} AND o.k IS NOT NULL)",
+            f"(t.b OR EXISTS (SELECT 1 FROM {other} o WHERE {tie}))",
+            f"t.i > (SELECT COUNT(*) FROM {other} o WHERE {tie})",
+            f"(SELECT COUNT(*) FROM {other} o WHERE o.b) > {self.upto(9)}",
+            f"EXISTS (SELECT 1 FROM {other} o WHERE o.k = t.k AND {near})",
+            f"EXISTS (SELECT 1 FROM {other} o WHERE o.k = t.k AND o.ts >= t.ts)",
+        ])
+
     def rows(self):
         """A relation x with the columns of t and such a time in `moved`: behind WITH, ours and DuckDB's."""
-        ours, others = self.timely()
-        where = self.where("t", 0.3)
+        if self.often(0.5):
+            ours, others, where = "t.ts", "t.ts", f" WHERE {self.admitted()}"
+        else:
+            (ours, others), where = self.timely(), self.where("t", 0.3)
         return tuple(f"WITH x AS (SELECT t.k, t.s, t.i, t.f, t.b, t.ts, {time} AS moved FROM t{where}) " for time in (ours, others))
 
     def windows(self, function, shown, keys, theirs):
@@ -43,10 +62,12 @@ class Timed(Queries):
         )
 
     def timed_tumble(self):
-        size, keys = self.one([5, 7, 10, 60]), self.one([[], ["k"], ["b"]])
+        size, keys, shown = self.one([5, 7, 10, 60]), self.one([[], ["k"], ["b"]]), self.aggregates(3, "x")
+        if self.often(0.3):
+            shown = f"COUNT(*) AS n, SUM(CASE WHEN x.k IN (SELECT o.k FROM {self.one('uw')} o{self.where('o', 0.5)}) THEN 1 ELSE 0 END) AS known"
         bucket = f"time_bucket(INTERVAL '{size} seconds', moved, TIMESTAMP '1970-01-01')"
         function = f"TUMBLE(TABLE x, DESCRIPTOR(moved), INTERVAL '{size}' SECOND)"
-        return self.windows(function, self.aggregates(3, "x"), keys, f"(SELECT *, {bucket} AS window_start FROM x)")
+        return self.windows(function, shown, keys, f"(SELECT *, {bucket} AS window_start FROM x)")
 
     def timed_hop(self):
         size, slide = self.one([(10, 5), (9, 3), (8, 4), (60, 20)])
@@ -72,6 +93,13 @@ class Timed(Queries):
             f"""{others}SELECT k, MIN(moved) AS window_start, MAX(moved) + INTERVAL '{gap} seconds' AS window_end, {shown} FROM (
             SELECT *, SUM(opens) OVER (PARTITION BY k ORDER BY moved, ts ROWS UNBOUNDED PRECEDING) AS session FROM (SELECT *, {opens} FROM x)) GROUP BY k, session""",
         )
+
+    def timed_over(self):
+        """Frames and the row before, of rows that come and go."""
+        frame = self.one(["", "ROWS BETWEEN 2 PRECEDING AND CURRENT ROW", "RANGE BETWEEN INTERVAL '4' SECOND PRECEDING AND CURRENT ROW"])
+        over = f"OVER (PARTITION BY {self.one('kb')} ORDER BY ts"
+        call = self.one([f"SUM(i) {over} {frame})", f"COUNT(*) {over} {frame})", f"MAX(i) {over} {frame})", f"LAG(i) {over})"])
+        return f"SELECT k, i, ts, {call} AS over FROM (SELECT t.k, t.i, t.b, t.ts FROM t WHERE {self.admitted()}) r"
 
     def edges(self):
         """Edges between a few nodes, many of them several times, some from or to NULL."""

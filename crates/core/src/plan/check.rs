@@ -134,11 +134,20 @@ fn bounding(plan: &Dataflow, node: NodeId) -> &'static str {
         }
         _ => false,
     };
-    match below(plan, node).into_iter().any(by_key) {
-        true => {
+    let unbounded = |id: NodeId| match plan.nodes[id].op {
+        Op::Source { source } => plan.sources[source].time.is_some_and(|time| time.lateness_ms.is_none()),
+        Op::Read { .. } => true,
+        _ => false,
+    };
+    let below = below(plan, node);
+    match (below.iter().any(|&id| by_key(id)), below.iter().any(|&id| unbounded(id))) {
+        (true, _) => {
             "what a changelog by key puts a row in the place of may be of any time: read it with 'changelog' = 'retract', if rows go as a whole"
         }
-        false => "give the source a lateness it can live with, like '1 hour'",
+        (false, true) => "give the source a lateness it can live with, like '1 hour'",
+        (false, false) => {
+            "rows below come and go when other rows say so, however old they are: bound the times, like b.ts BETWEEN a.ts - INTERVAL '1' HOUR AND a.ts + INTERVAL '1' HOUR"
+        }
     }
 }
 

@@ -29,6 +29,16 @@ pub(crate) struct Known {
     pub(crate) emits: Option<Emit>,
 }
 
+impl Known {
+    /// The same of rows with these facts. Rows whose times have no bound are accepted however late they are, whatever the
+    /// lateness of the sources: a row of long ago comes, or goes, when another input says so (EXISTS, a scalar subquery).
+    fn of(self, facts: &Facts) -> Known {
+        let window = facts.window.iter().flat_map(|window| [window.end, window.time]).flatten();
+        let unbounded = facts.time.into_iter().chain(window).any(|time| facts.bounds[time].is_none());
+        Known { lateness_ms: self.lateness_ms.filter(|_| !unbounded), ..self }
+    }
+}
+
 /// The nodes, inputs first.
 #[derive(Debug, Default)]
 pub(crate) struct Arena {
@@ -46,6 +56,7 @@ pub(crate) struct Arena {
 impl Arena {
     /// The node that is equal to this one, or this one.
     pub(super) fn add(&mut self, node: Node, known: Known) -> NodeId {
+        let known = known.of(&node.facts);
         let found = (0..self.nodes.len()).find(|&id| {
             let other = &self.nodes[id];
             other.inputs == node.inputs && self.known[id] == known && same(&other.op, &node.op)
@@ -122,6 +133,7 @@ impl Arena {
         let facts = &mut self.nodes[id].facts;
         facts.time = Some(time);
         facts.bounds[time] = bound;
+        self.known[id] = self.known[id].of(&self.nodes[id].facts);
     }
 
     /// Says which columns identify a row.

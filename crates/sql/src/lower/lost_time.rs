@@ -45,8 +45,8 @@ impl Lowering<'_> {
                 "keep the first row (ORDER BY ts, ascending), or rank within windows: PARTITION BY window_start, window_end, ...",
             ),
             Op::Rank(rank) if self.waits_for_ever(inputs[0], rank.order.first().map(|(column, _)| *column)) => (
-                "the ranking lost it: its source's lateness is without bound, so a row comes or goes as late as it likes",
-                "give the source a lateness that it can live with: 'lateness' = '1 h'",
+                "the ranking lost it: a row that it reads comes or goes as late as it likes",
+                "give the source a lateness that it can live with, 'lateness' = '1 h', and bound the times of what lets its rows come and go: b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR",
             ),
             Op::Rank(_) => (
                 "the ranking lost it: in another order than that of event time a row comes or goes as late as it likes",

@@ -116,7 +116,7 @@ fn where_event_time_is_lost_is_said() {
         ),
         (
             "SELECT k, ts AS at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn FROM waited) WHERE rn = 1".to_owned(),
-            "the ranking lost it: its source's lateness is without bound",
+            "the ranking lost it: a row that it reads comes or goes as late as it likes",
             "'lateness' = '1 h'",
         ),
         ("SELECT k, MAX(ts) AS at FROM clicks GROUP BY k".to_owned(), "the grouping without a window lost it", "TABLE(TUMBLE"),
@@ -218,4 +218,51 @@ fn windows_go_by_times_that_are_computed() {
             assert!(plan.is_ok(), "{time}, {calls}: {plan:?}");
         }
     }
+}
+
+/// Whether what stands over `t` lets its state go, by what `explain` says.
+fn kept_for_ever(rows: &str, over: &str) -> bool {
+    let plan = compiled(&format!(
+        "{CLICKS}CREATE SOURCE paid (k VARCHAR, n BIGINT, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts)
+        WITH ('connector' = 'http', 'format' = 'json');
+        CREATE VIEW t AS {rows};
+        CREATE MATERIALIZED VIEW v AS {over};"
+    ));
+    let explained = highwater_core::plan::explain(&plan.unwrap(), None);
+    let (bounded, unbounded) =
+        (explained.contains("freed at"), explained.contains("never freed: lateness is unbounded"));
+    assert!(bounded != unbounded, "{rows}; {over}: {explained}");
+    unbounded
+}
+
+#[test]
+fn windows_over_rows_that_others_let_come_and_go_are_amended_for_ever() {
+    let windows = "SELECT window_start, COUNT(*) AS m FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end";
+    let hops = "SELECT window_start, COUNT(*) AS m FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTE)) GROUP BY window_start, window_end";
+    let sessions = "SELECT k, window_start, COUNT(*) AS m FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY k, window_start, window_end";
+    for (rows, for_ever) in [
+        ("SELECT * FROM clicks c", false),
+        ("SELECT * FROM clicks c WHERE EXISTS (SELECT 1 FROM paid p WHERE p.k = c.k)", true),
+        ("SELECT * FROM clicks c WHERE NOT EXISTS (SELECT 1 FROM paid p WHERE p.k = c.k)", true),
+        ("SELECT * FROM clicks c WHERE k IN (SELECT k FROM paid)", true),
+        ("SELECT * FROM clicks c WHERE n = 0 OR k IN (SELECT k FROM paid)", true),
+        ("SELECT * FROM clicks c WHERE n < (SELECT COUNT(*) FROM paid p WHERE p.k = c.k)", true),
+        ("SELECT c.* FROM clicks c CROSS JOIN (SELECT COUNT(*) AS m FROM paid) q WHERE c.n < q.m", true),
+        // A row of long ago can still find its partner.
+        ("SELECT * FROM clicks c WHERE EXISTS (SELECT 1 FROM paid p WHERE p.k = c.k AND p.ts >= c.ts)", true),
+        // It waits for its partner for an hour.
+        (
+            "SELECT * FROM clicks c WHERE EXISTS (SELECT 1 FROM paid p WHERE p.k = c.k
+            AND p.ts BETWEEN c.ts - INTERVAL '1' HOUR AND c.ts + INTERVAL '1' HOUR)",
+            false,
+        ),
+    ] {
+        for over in [windows, hops, sessions] {
+            assert_eq!(kept_for_ever(rows, over), for_ever, "{rows}; {over}");
+        }
+    }
+    // So are windows whose rows come and go behind the TUMBLE.
+    let late = "SELECT window_start, SUM(CASE WHEN k IN (SELECT k FROM paid) THEN 1 ELSE 0 END) AS m
+        FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) x GROUP BY window_start, window_end";
+    assert!(kept_for_ever("SELECT * FROM clicks", late));
 }
