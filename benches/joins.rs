@@ -1,7 +1,8 @@
 //! Joins by themselves: rows/s of both inputs together, pairs, and the most rows held, one worker, rows already in memory.
 //!
-//! `cargo bench --bench joins -- [--rows N] [--runs N] [--operators] [CASE...]`. Rows are `(key, time, until, value)`; both sides bring
-//! 10 rows a millisecond of event time, in batches of 8192 rows, each its own epoch; the watermark is one second behind.
+//! `cargo bench --bench joins -- [--rows N] [--runs N] [--batch N] [--operators] [CASE...]`. Rows are `(key, time, until, value)`;
+//! both sides bring 10 rows a millisecond of event time, in batches of 8192 rows or as many as are asked for, each its own epoch; the
+//! watermark is one second behind.
 //! `regular` and `changing` come twice: by the house's table, and by differential dataflow's arrangements, of the same rows
 //! in the same epochs. There rows are `(key, (time, until, value))`, plain words; its batches are sealed once an epoch.
 //! `--operators` runs each case as a plan instead, on the engine's own operators and on differential's, with all around them.
@@ -28,7 +29,6 @@ use timely::dataflow::{InputHandle, ProbeHandle};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const BATCH: usize = 8192;
 const KEYS: u64 = 100_000;
 const ROWS_PER_MS: i64 = 10;
 
@@ -65,9 +65,11 @@ struct Case {
     skewed: bool,
     /// The times are those of windows of ten seconds.
     windows: bool,
+    /// Rows of a batch.
+    batch: usize,
 }
 
-fn cases() -> Vec<Case> {
+fn cases(batch: usize) -> Vec<Case> {
     let order = |side, earlier, later, gap_ms| TimeOrder { side, earlier, later, gap_ms };
     // r.time BETWEEN l.time - 5 s AND l.time + 5 s
     let interval = || vec![order(Side::Left, 1, 1, -5_000), order(Side::Right, 1, 1, -5_000)];
@@ -82,6 +84,7 @@ fn cases() -> Vec<Case> {
         replaces: false,
         skewed: false,
         windows: false,
+        batch,
     };
     vec![
         case("interval", JoinKind::Inner, interval()),
@@ -108,7 +111,7 @@ fn side(case: &Case, seed: u64, rows: usize, keys: u64) -> Vec<(i64, Delta)> {
         let mut columns: [Vec<i64>; 4] = Default::default();
         let mut diffs = Vec::new();
         let mut newest = 0;
-        while columns[0].len() < BATCH {
+        while columns[0].len() < case.batch {
             let key = if case.skewed && random.next().is_multiple_of(10) { 0 } else { random.next() % keys };
             newest = made / ROWS_PER_MS;
             let time = newest - (random.next() % 500) as i64;
@@ -341,13 +344,14 @@ fn differential(case: &Case, rows: usize) -> Ran {
 }
 
 fn main() {
-    let (mut rows, mut runs, mut names, mut plans) = (4_000_000usize, 3usize, Vec::new(), false);
+    let (mut rows, mut runs, mut batch, mut names, mut plans) = (4_000_000usize, 3usize, 8192usize, Vec::new(), false);
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let mut number = || given.next().and_then(|text| text.parse().ok()).expect("a number after the option");
         match argument.as_str() {
             "--rows" => rows = number(),
             "--runs" => runs = number(),
+            "--batch" => batch = number(),
             "--operators" => plans = true,
             "--bench" => {}
             name => names.push(name.to_owned()),
@@ -362,7 +366,7 @@ fn main() {
         let (rate, mib) = (rows as f64 / seconds / 1e6, bytes as f64 / f64::from(1 << 20));
         println!("{name:<24} {rows:>10} {rate:>12.2} {pairs:>12} {most:>12} {mib:>10.1}");
     };
-    for case in cases().iter().filter(|case| wanted(case.name)) {
+    for case in cases(batch).iter().filter(|case| wanted(case.name)) {
         if plans {
             for operators in Operators::ALL {
                 report(&format!("{} {}", case.name, operators.name()), &|| planned(case, rows, operators));

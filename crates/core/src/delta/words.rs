@@ -99,13 +99,22 @@ pub fn column(data_type: &DataType, words: &[u64], nulls: Option<NullBuffer>) ->
             return Arc::new(BooleanArray::new(words.iter().map(|word| *word != 0).collect(), nulls));
         }
         other => match other.primitive_width() {
-            Some(8) => Buffer::from_slice_ref(words),
+            Some(8) => return column_of(data_type, words.to_vec(), nulls),
             Some(4) => Buffer::from_vec(words.iter().map(|word| *word as u32).collect::<Vec<u32>>()),
             Some(2) => Buffer::from_vec(words.iter().map(|word| *word as u16).collect::<Vec<u16>>()),
             _ => Buffer::from_vec(words.iter().map(|word| *word as u8).collect::<Vec<u8>>()),
         },
     };
-    let builder = new_empty_array(data_type).to_data().into_builder().len(words.len()).nulls(nulls);
+    of_values(data_type, words.len(), values, nulls)
+}
+
+/// The column with these words, of a type of 8 bytes.
+pub fn column_of(data_type: &DataType, words: Vec<u64>, nulls: Option<NullBuffer>) -> ArrayRef {
+    of_values(data_type, words.len(), Buffer::from_vec(words), nulls)
+}
+
+fn of_values(data_type: &DataType, rows: usize, values: Buffer, nulls: Option<NullBuffer>) -> ArrayRef {
+    let builder = new_empty_array(data_type).to_data().into_builder().len(rows).nulls(nulls);
     match builder.buffers(vec![values]).build() {
         Ok(data) => make_array(data),
         Err(error) => unreachable!("words of {data_type} make a column: {error}"),

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 
 use arrow_schema::{DataType, SchemaRef};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
-use super::side::{NONE, Rows, Shape};
+use super::side::{NONE, Rows, Shape, retain};
 use crate::aggregate::Keys;
 use crate::delta::{Delta, Unfit};
 use crate::kept::Kept;
@@ -30,6 +31,13 @@ struct Applied {
     changes: Changes,
 }
 
+/// The changes of a row in epochs that not every reader has passed, ascending.
+#[derive(Debug)]
+struct Recent {
+    earlier: Vec<(Epoch, i64)>,
+    last: (Epoch, i64),
+}
+
 /// Rows under a key.
 #[derive(Debug)]
 pub struct Arrangement {
@@ -41,7 +49,7 @@ pub struct Arrangement {
     /// By epoch, ascending.
     applied: VecDeque<Applied>,
     /// Per slot of rows that may be taken back: its changes in those epochs, ascending.
-    recent: HashMap<u32, Vec<(Epoch, i64)>>,
+    recent: HashMap<u32, Recent>,
     /// Where each reader is: it asks for no epoch before.
     readers: Vec<Epoch>,
 }
@@ -96,7 +104,11 @@ impl Arrangement {
         self.rows.settle();
         let changes: Changes = self.rows.changed.iter().map(|&slot| (slot, self.rows.change(slot))).collect();
         if self.rows.counted() {
-            changes.iter().for_each(|&(slot, change)| self.recent.entry(slot).or_default().push((epoch, change)));
+            for &(slot, change) in &changes {
+                let last = (epoch, change);
+                let more = |recent: &mut Recent| recent.earlier.push(std::mem::replace(&mut recent.last, last));
+                self.recent.entry(slot).and_modify(more).or_insert(Recent { earlier: Vec::new(), last });
+            }
         }
         self.applied.push_back(Applied { epoch, first: self.rows.fresh, changes });
         // What was there is so for who asks for an earlier epoch.
@@ -111,12 +123,15 @@ impl Arrangement {
         while self.applied.front().is_some_and(|applied| applied.epoch < least) {
             let Some(Applied { changes, .. }) = self.applied.pop_front() else { break };
             for (slot, _) in changes {
-                if let Some(recent) = self.recent.get_mut(&slot) {
-                    recent.remove(0);
-                    if recent.is_empty() {
-                        self.recent.remove(&slot);
+                match self.recent.entry(slot) {
+                    Entry::Occupied(mut recent) if !recent.get().earlier.is_empty() => {
+                        recent.get_mut().earlier.remove(0);
+                    }
+                    Entry::Occupied(recent) => {
+                        recent.remove();
                         self.rows.release((self.rows.count(slot) == 0).then_some(slot));
                     }
+                    Entry::Vacant(_) => {}
                 }
             }
         }
@@ -154,7 +169,7 @@ impl Arrangement {
     /// Memory held, in bytes, about.
     pub fn bytes(&self) -> usize {
         let changes: usize = self.applied.iter().map(|applied| applied.changes.capacity() * 16).sum();
-        self.keys.bytes() + self.rows.bytes() + changes + self.recent.allocation_size() + self.recent.len() * 16
+        self.keys.bytes() + self.rows.bytes() + changes + self.recent.allocation_size()
     }
 
     /// The rows' columns.
@@ -174,7 +189,7 @@ impl Arrangement {
     pub(super) fn changes(&self, epoch: Epoch, other: &Arrangement) -> Vec<(u32, i64, u32)> {
         let Ok(at) = self.applied.binary_search_by_key(&epoch, |applied| applied.epoch) else { return Vec::new() };
         let changes = &self.applied[at].changes;
-        let keys: Vec<u32> = changes.iter().map(|&(slot, _)| self.rows.key[slot as usize]).collect();
+        let keys: Vec<u32> = changes.iter().map(|&(slot, _)| self.rows.chains.key[slot as usize]).collect();
         let found = other.keys.find_from(&self.keys, &keys);
         changes.iter().zip(found).filter_map(|(&(slot, change), key)| Some((slot, change, key?))).collect()
     }
@@ -182,15 +197,16 @@ impl Arrangement {
     /// What a row is at an epoch.
     #[inline]
     pub(super) fn standing(&self, slot: u32, at: &At) -> Standing {
-        standing(&self.rows, &self.recent, slot, at)
+        standing(self.rows.counted().then(|| self.rows.count(slot)), &self.recent, slot, at)
     }
 
     /// Calls `meet` with every row of a key that is, or was, there.
     #[inline]
     pub(super) fn walk(&mut self, key: u32, at: &At, mut meet: impl FnMut(u32, Standing)) {
         let Arrangement { rows, recent, .. } = self;
-        let alive = |rows: &Rows, slot: u32| rows.count(slot) != 0 || recent.contains_key(&slot);
-        rows.walk(key, alive, |rows, slot| meet(slot, standing(rows, recent, slot, at)));
+        let counted = rows.counted();
+        let alive = |slot: u32, count: i64| count != 0 || recent.contains_key(&slot);
+        rows.walk_all(key, alive, |slot, count| meet(slot, standing(counted.then_some(count), recent, slot, at)));
     }
 
     /// Forgets the rows that are not there, and were for no reader; the others get other slots.
@@ -199,11 +215,8 @@ impl Arrangement {
         let live: Vec<u32> = (0..self.rows.len() as u32).filter(there).collect();
         let mut place = vec![NONE; self.rows.len()];
         live.iter().zip(0..).for_each(|(&slot, new)| place[slot as usize] = new);
-        let mut keys = Keys::new(&self.types);
-        let old: Vec<u32> = live.iter().map(|&slot| self.rows.key[slot as usize]).collect();
-        let numbers = keys.intern_from(&self.keys, &old);
-        self.rows.rebuild(&live, numbers, keys.end());
-        self.keys = keys;
+        let (rows, slots) = (std::slice::from_mut(&mut self.rows), std::slice::from_ref(&live));
+        retain(rows, slots, &mut self.keys, &self.types);
         for applied in &mut self.applied {
             applied.first = live.partition_point(|&slot| slot < applied.first) as u32;
             applied.changes.iter_mut().for_each(|(slot, _)| *slot = place[*slot as usize]);
@@ -213,16 +226,17 @@ impl Arrangement {
     }
 }
 
+/// What a row is at an epoch; `count` is how often it is there by now, if that is counted.
 #[inline]
-fn standing(rows: &Rows, recent: &HashMap<u32, Vec<(Epoch, i64)>>, slot: u32, at: &At) -> Standing {
-    if !rows.counted() {
+fn standing(count: Option<i64>, recent: &HashMap<u32, Recent>, slot: u32, at: &At) -> Standing {
+    let Some(mut count) = count else {
         return Standing { count: i64::from(slot < at.end), change: i64::from(slot >= at.first && slot < at.end) };
-    }
-    let (mut count, mut change) = (rows.count(slot), 0);
+    };
+    let mut change = 0;
     if !recent.is_empty()
-        && let Some(changes) = recent.get(&slot)
+        && let Some(Recent { earlier, last }) = recent.get(&slot)
     {
-        for (epoch, diff) in changes.iter().rev() {
+        for (epoch, diff) in std::iter::once(last).chain(earlier.iter().rev()) {
             match epoch.cmp(&at.epoch) {
                 std::cmp::Ordering::Greater => count -= diff,
                 std::cmp::Ordering::Equal => change = *diff,

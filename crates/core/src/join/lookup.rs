@@ -89,7 +89,7 @@ impl Versions {
         Versions {
             keys: Keys::new(&key_types),
             types: key_types,
-            rows: types.map(|types| Kept::new(&types, false)),
+            rows: types.map(|types| Kept::new(&types)),
             key: Default::default(),
             times: Vec::new(),
             waiting: BTreeMap::new(),

@@ -14,6 +14,8 @@ mod arrangement;
 #[cfg(test)]
 mod arrangement_tests;
 mod buckets;
+mod chains;
+mod counts;
 mod expiries;
 mod lookup;
 mod meeting;

@@ -6,19 +6,21 @@
 //!
 //! If the input takes rows back, equal rows share a slot and their number is kept; otherwise every row has its own.
 
+use std::ops::RangeInclusive;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
-use hashbrown::HashTable;
 
+use super::chains::Chains;
+use super::counts::Counts;
 use super::expiries::Expiries;
 use super::{Join, Lone, Side};
 use crate::aggregate::Keys;
-use crate::delta::words::hash_rows;
 use crate::delta::{Delta, Unfit};
-use crate::kept::{Compared, Kept};
+use crate::kept::Kept;
 
 /// No slot, or the key of a row that meets nothing.
 pub(super) const NONE: u32 = u32::MAX;
@@ -104,12 +106,7 @@ impl Shape {
 pub(super) struct Rows {
     pub(super) shape: Shape,
     pub(super) kept: Kept,
-    /// Per slot: the key's number, or `NONE`.
-    pub(super) key: Vec<u32>,
-    /// Per slot: the next of the chain.
-    next: Vec<u32>,
-    /// Per key: the first of the chain.
-    heads: Vec<u32>,
+    pub(super) chains: Chains,
     /// Per column of times, per slot: the time.
     times: Vec<Vec<i64>>,
     /// How many rows have expired.
@@ -128,26 +125,18 @@ pub(super) struct Rows {
     pub(super) changed: Vec<u32>,
 }
 
-/// How often rows are there.
-#[derive(Debug, Default)]
-struct Counts {
-    /// Per slot, with this epoch's change.
-    count: Vec<i64>,
-    /// Per slot, of this epoch.
-    change: Vec<i64>,
-    /// Per slot, of the whole row.
-    hash: Vec<u64>,
-    slots: HashTable<u32>,
-}
+/// A row is dead unless a time of it is above: its place among those kept beside the rows, and that.
+pub(super) type Bound = (usize, i64);
+
+/// A time of a row, by its place among those kept beside the rows, and the range that it is to be in.
+pub(super) type Near = (usize, RangeInclusive<i64>);
 
 impl Rows {
     pub(super) fn new(shape: Shape) -> Rows {
         let types: Vec<_> = shape.schema.fields().iter().map(|field| field.data_type().clone()).collect();
         Rows {
-            kept: Kept::new(&types, shape.counted),
-            key: Vec::new(),
-            next: Vec::new(),
-            heads: Vec::new(),
+            kept: Kept::new(&types),
+            chains: Chains::default(),
             times: vec![Vec::new(); shape.time_columns.len()],
             expiries: Expiries::default(),
             last_expiry: i64::MIN,
@@ -173,14 +162,14 @@ impl Rows {
     /// How often a row is there, with this epoch's changes.
     #[inline]
     pub(super) fn count(&self, slot: u32) -> i64 {
-        self.counts.as_ref().map_or(1, |counts| counts.count[slot as usize])
+        self.counts.as_ref().map_or(1, |counts| counts.now(slot))
     }
 
     /// By how much this epoch changes that.
     #[inline]
     pub(super) fn change(&self, slot: u32) -> i64 {
         match &self.counts {
-            Some(counts) => counts.change[slot as usize],
+            Some(counts) => counts.change(slot),
             None => i64::from(slot >= self.fresh),
         }
     }
@@ -205,8 +194,14 @@ impl Rows {
     /// Whether the row is of no use any more. Not to be asked of a row that changes in this epoch.
     #[inline]
     pub(super) fn dead(&self, slot: u32, watermark: i64) -> bool {
-        self.expired(slot, watermark)
-            || self.counts.as_ref().is_some_and(|c| c.count[slot as usize] == 0 && c.change[slot as usize] == 0)
+        self.expired(slot, watermark) || self.counts.as_ref().is_some_and(|counts| counts.is_gone(slot))
+    }
+
+    /// What tells rows that have not expired.
+    pub(super) fn bounds(&self, watermark: i64) -> Vec<Bound> {
+        // Before the first watermark nothing has.
+        let expiry = self.shape.expiry.iter().filter(|_| watermark > i64::MIN);
+        expiry.map(|&(place, after_ms)| (place, (watermark - 1).saturating_sub(after_ms))).collect()
     }
 
     /// Begins an epoch.
@@ -218,17 +213,16 @@ impl Rows {
     /// Takes in changes of the epoch, which is at a watermark.
     pub(super) fn insert(&mut self, delta: &Delta, keys: &mut Keys, watermark: i64) {
         let (columns, first) = (self.kept.form(delta.batch()), self.len());
-        match self.counts.take() {
+        match &mut self.counts {
             None => {
                 self.store(columns, delta.len(), keys, watermark);
                 self.changed.extend(first as u32..self.len() as u32);
             }
-            Some(mut counts) => {
-                let new = self.count_rows(&mut counts, &columns, delta);
+            Some(counts) => {
+                let new = counts.take_in(&self.kept, &columns, delta, &mut self.changed);
                 let stored = new.len();
                 let columns = if stored == delta.len() { columns } else { taken(&columns, new) };
                 self.store(columns, stored, keys, watermark);
-                self.counts = Some(counts);
             }
         }
     }
@@ -237,10 +231,10 @@ impl Rows {
     fn store(&mut self, columns: Vec<ArrayRef>, rows: usize, keys: &mut Keys, watermark: i64) {
         let first = self.len();
         let key_columns: Vec<ArrayRef> = self.shape.keys.iter().map(|&c| columns[c].clone()).collect();
-        keys.intern(&key_columns, rows, &mut self.key);
+        keys.intern(&key_columns, rows, &mut self.chains.key);
         if !self.shape.nulls_equal {
             for column in key_columns.iter().filter(|column| column.null_count() > 0) {
-                let keys = self.key[first..].iter_mut();
+                let keys = self.chains.key[first..].iter_mut();
                 keys.enumerate().filter(|(row, _)| column.is_null(*row)).for_each(|(_, key)| *key = NONE);
             }
         }
@@ -257,42 +251,10 @@ impl Rows {
             self.expiries.add(&mut expiries, watermark);
         }
         self.kept.append(columns, rows, until);
-        self.next.resize(first + rows, NONE);
         if self.shape.lone != Lone::Never {
             self.partners.resize(first + rows, 0);
         }
-        self.heads.resize(self.heads.len().max(keys.end()), NONE);
-        (first..first + rows).for_each(|slot| self.link(slot as u32));
-    }
-
-    /// Counts the rows of a delta; answers those that were not there before. Those get the next slots, in this order.
-    fn count_rows(&mut self, counts: &mut Counts, columns: &[ArrayRef], delta: &Delta) -> Vec<u32> {
-        let Counts { count, change, hash, slots } = counts;
-        let (first, mut new, compared) = (self.len(), Vec::new(), Compared::new(columns));
-        for (row, here) in hash_rows(columns, delta.len()).into_iter().enumerate() {
-            let same = |slot: u32| match (slot as usize).checked_sub(first) {
-                None => self.kept.equal(slot, &compared, row),
-                Some(place) => compared.equal(new[place] as usize, &compared, row),
-            };
-            let found = slots.find(here, |&slot| hash[slot as usize] == here && same(slot)).copied();
-            let slot = found.unwrap_or_else(|| {
-                let slot = (first + new.len()) as u32;
-                new.push(row as u32);
-                hash.push(here);
-                count.push(0);
-                change.push(0);
-                slots.insert_unique(here, slot, |&slot| hash[slot as usize]);
-                slot
-            });
-            if change[slot as usize] == 0 {
-                // May be noted twice, if it went back to zero in between; see `settle`.
-                self.changed.push(slot);
-            }
-            let diff = delta.diff(row);
-            count[slot as usize] += diff;
-            change[slot as usize] += diff;
-        }
-        new
+        self.chains.link(first, keys.end());
     }
 
     /// Ends the intake of an epoch: every changed slot is noted once, and only if it does change.
@@ -300,26 +262,15 @@ impl Rows {
         if let Some(counts) = &self.counts {
             self.changed.sort_unstable();
             self.changed.dedup();
-            self.changed.retain(|&slot| counts.change[slot as usize] != 0);
+            self.changed.retain(|&slot| counts.change(slot) != 0);
         }
     }
 
     /// Ends an epoch; answers the slots of rows that are not there any more.
     pub(super) fn end(&mut self) -> Vec<u32> {
-        let mut gone = Vec::new();
-        if let Some(Counts { count, change, hash, slots }) = &mut self.counts {
-            // A row that came and went within the epoch never changed, but stands in the table.
-            gone.extend((self.fresh..count.len() as u32).filter(|&slot| change[slot as usize] == 0));
-            gone.extend(self.changed.iter().filter(|slot| count[**slot as usize] == 0));
-            for &slot in &gone {
-                if let Ok(entry) = slots.find_entry(hash[slot as usize], |&other| other == slot) {
-                    entry.remove();
-                }
-            }
-            self.changed.iter().for_each(|&slot| change[slot as usize] = 0);
-        }
+        let gone = self.counts.as_mut().map(|counts| counts.end(self.fresh, &self.changed)).unwrap_or_default();
         if !self.shape.nulls_equal && !self.shape.deferred {
-            let unkeyed = self.key[self.fresh as usize..].iter().filter(|key| **key == NONE);
+            let unkeyed = self.chains.key[self.fresh as usize..].iter().filter(|key| **key == NONE);
             self.gone += unkeyed.count();
         }
         self.fresh = self.len() as u32;
@@ -341,31 +292,49 @@ impl Rows {
         self.kept.expire(watermark);
     }
 
+    /// Calls `meet` with every row of a key whose times are near, and by how much this epoch changes its number; drops those
+    /// from the chain that are dead.
     #[inline]
-    fn link(&mut self, slot: u32) {
-        let key = self.key[slot as usize];
-        if key != NONE {
-            self.next[slot as usize] = std::mem::replace(&mut self.heads[key as usize], slot);
+    pub(super) fn walk(&mut self, key: u32, bounds: &[Bound], near: &[Near], mut meet: impl FnMut(u32, i64)) {
+        let Rows { chains, times, counts, fresh, .. } = self;
+        let (counts, fresh) = (counts.as_ref(), *fresh);
+        let gone = |slot: u32| counts.is_some_and(|counts| counts.is_gone(slot));
+        let change = |slot: u32| match counts {
+            Some(counts) => counts.change(slot),
+            None => i64::from(slot >= fresh),
+        };
+        match (bounds, near) {
+            ([], []) => chains.walk(key, |slot| !gone(slot), |slot| meet(slot, change(slot))),
+            ([(one, above)], [(other, range)]) if one == other => {
+                let (times, above, (from, to)) = (&times[*one][..], *above, (*range.start(), *range.end()));
+                chains.walk(
+                    key,
+                    |slot| times[slot as usize] > above && !gone(slot),
+                    |slot| {
+                        if (from..=to).contains(&times[slot as usize]) {
+                            meet(slot, change(slot));
+                        }
+                    },
+                );
+            }
+            _ => chains.walk(
+                key,
+                |slot| bounds.iter().all(|(place, above)| times[*place][slot as usize] > *above) && !gone(slot),
+                |slot| {
+                    if near.iter().all(|(place, range)| range.contains(&times[*place][slot as usize])) {
+                        meet(slot, change(slot));
+                    }
+                },
+            ),
         }
     }
 
-    /// Calls `meet` with every row of a key; drops those from the chain that are not `alive`.
+    /// Calls `meet` with every row of a key and how often it is there; drops those from the chain that are not `alive`.
     #[inline]
-    pub(super) fn walk(&mut self, key: u32, alive: impl Fn(&Rows, u32) -> bool, mut meet: impl FnMut(&Rows, u32)) {
-        let (mut before, mut at) = (NONE, self.heads.get(key as usize).copied().unwrap_or(NONE));
-        while at != NONE {
-            let next = self.next[at as usize];
-            if alive(self, at) {
-                before = at;
-                meet(self, at);
-            } else {
-                match before {
-                    NONE => self.heads[key as usize] = next,
-                    before => self.next[before as usize] = next,
-                }
-            }
-            at = next;
-        }
+    pub(super) fn walk_all(&mut self, key: u32, alive: impl Fn(u32, i64) -> bool, mut meet: impl FnMut(u32, i64)) {
+        let Rows { chains, counts, .. } = self;
+        let count = |slot: u32| counts.as_ref().map_or(1, |counts| counts.now(slot));
+        chains.walk(key, |slot| alive(slot, count(slot)), |slot| meet(slot, count(slot)));
     }
 
     /// A time of a row, by its place among those that are kept beside the rows; `i64::MIN` stands for NULL.
@@ -376,37 +345,24 @@ impl Rows {
 
     /// The slots that are of use, ascending. A row without a key meets nothing; it matters only if it is still to be shown.
     pub(super) fn live(&self, watermark: i64) -> Vec<u32> {
-        let keyed = |slot: u32| self.shape.deferred || self.key[slot as usize] != NONE;
+        let keyed = |slot: u32| self.shape.deferred || self.chains.key[slot as usize] != NONE;
         (0..self.len() as u32).filter(|&slot| keyed(slot) && !self.dead(slot, watermark)).collect()
     }
 
-    /// Only these slots, in this order, under new key numbers (`keys[i]` is that of `slots[i]`). Between epochs only.
-    pub(super) fn rebuild(&mut self, slots: &[u32], keys: Vec<u32>, end: usize) {
+    /// Only these slots, in this order, under key numbers below `end` (`keys[i]` is that of `slots[i]`). Between epochs only.
+    fn rebuild(&mut self, slots: &[u32], keys: Vec<u32>, end: usize) {
+        self.counts.iter_mut().for_each(|counts| counts.retain(slots));
         let pick = |values: &[i64]| -> Vec<i64> {
             if values.is_empty() { Vec::new() } else { slots.iter().map(|&slot| values[slot as usize]).collect() }
         };
-        let counts = self.counts.as_ref().map(|counts| {
-            let hash: Vec<u64> = slots.iter().map(|&slot| counts.hash[slot as usize]).collect();
-            let count = pick(&counts.count);
-            let mut table = HashTable::with_capacity(slots.len());
-            // A row that is not there any more gets another slot when it comes back, as ever.
-            for slot in (0..slots.len()).filter(|&slot| count[slot] != 0) {
-                table.insert_unique(hash[slot], slot as u32, |&slot| hash[slot as usize]);
-            }
-            Counts { count, change: vec![0; slots.len()], hash, slots: table }
-        });
         self.times = self.times.iter().map(|times| pick(times)).collect();
+        self.partners = pick(&self.partners);
         let (shape, times) = (&self.shape, &self.times);
         self.kept.retain(slots, &|slot| shape.expiry(|place| times[place][slot]));
         self.expiries.left(if self.shape.is_bounded() { slots.len() } else { 0 });
         self.gone = 0;
-        self.partners = pick(&self.partners);
-        self.key = keys;
-        self.next = vec![NONE; slots.len()];
-        self.heads = vec![NONE; end];
-        self.counts = counts;
         self.fresh = slots.len() as u32;
-        (0..slots.len() as u32).for_each(|slot| self.link(slot));
+        self.chains = Chains::new(keys, end);
     }
 
     /// The rows at these slots, with how often each is there. Between epochs only.
@@ -446,10 +402,34 @@ impl Rows {
 
     /// Memory held beside the rows, in bytes.
     pub(super) fn slot_bytes(&self) -> usize {
-        let counts = self.counts.as_ref().map_or(0, |c| c.count.capacity() * 24 + c.slots.allocation_size());
+        let counts = self.counts.as_ref().map_or(0, Counts::bytes);
         let times: usize = self.times.iter().map(|times| times.capacity() * 8).sum();
-        let slots = (self.key.capacity() + self.next.capacity() + self.heads.capacity()) * 4;
-        slots + times + self.partners.capacity() * 8 + counts
+        self.chains.bytes() + times + self.partners.capacity() * 8 + counts
+    }
+}
+
+/// Forgets all rows of these sides, which have their keys in common, but those at some slots; these get other slots, in this
+/// order. Keys are numbered anew if few of them are left. Between epochs only.
+pub(super) fn retain(sides: &mut [Rows], slots: &[Vec<u32>], keys: &mut Keys, types: &[DataType]) {
+    let mut used = vec![false; keys.end()];
+    let mut numbers: Vec<Vec<u32>> = sides
+        .iter()
+        .zip(slots)
+        .map(|(rows, slots)| slots.iter().map(|&s| rows.chains.key[s as usize]).collect())
+        .collect();
+    numbers.iter().flatten().filter(|key| **key != NONE).for_each(|&key| used[key as usize] = true);
+    if used.iter().filter(|used| **used).count() * 2 < used.len() {
+        let mut fewer = Keys::new(types);
+        for numbers in &mut numbers {
+            let keyed = || |key: &&mut u32| **key != NONE;
+            let old: Vec<u32> = numbers.iter_mut().filter(keyed()).map(|key| *key).collect();
+            let new = fewer.intern_from(keys, &old);
+            numbers.iter_mut().filter(keyed()).zip(new).for_each(|(key, new)| *key = new);
+        }
+        *keys = fewer;
+    }
+    for ((rows, slots), numbers) in sides.iter_mut().zip(slots).zip(numbers) {
+        rows.rebuild(slots, numbers, keys.end());
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use arrow_schema::{DataType, SchemaRef};
 
 use super::output::{MOST, Output};
-use super::side::{NONE, Rows, Shape};
+use super::side::{NONE, Near, Rows, Shape, retain};
 use super::{Join, Lone, Side};
 use crate::aggregate::Keys;
 use crate::delta::{Delta, Rejects, Unfit};
@@ -184,26 +184,27 @@ impl Table {
     /// Finds every pair of which a row changes.
     fn meet(&mut self) {
         let mut pairs: [Vec<u32>; 2] = [Vec::with_capacity(MOST), Vec::with_capacity(MOST)];
+        let bounds = self.sides.each_ref().map(|rows| rows.bounds(self.watermark));
+        let mut near = Vec::new();
         let sides = if self.transient { &Side::BOTH[..1] } else { &Side::BOTH[..] };
         for &side in sides {
             let changed = std::mem::take(&mut self.sides[side as usize].changed);
             for &slot in &changed {
-                let key = self.sides[side as usize].key[slot as usize];
-                if key == NONE {
+                let rows = &self.sides[side as usize];
+                let key = rows.chains.key[slot as usize];
+                if key == NONE || !set_near(&mut near, &self.order, side, |place| rows.time(place, slot)) {
                     continue;
                 }
-                let ([left, right], order, watermark) = (&mut self.sides, &self.order, self.watermark);
+                let [left, right] = &mut self.sides;
                 let [mine, theirs] = &mut pairs;
-                let alive = |rows: &Rows, slot: u32| !rows.dead(slot, watermark);
                 match side {
-                    Side::Left => right.walk(key, alive, |right, other| {
-                        if fits(order, left, slot, right, other) {
-                            mine.push(slot);
-                            theirs.push(other);
-                        }
+                    Side::Left => right.walk(key, &bounds[1], &near, |other, _| {
+                        mine.push(slot);
+                        theirs.push(other);
                     }),
-                    Side::Right => left.walk(key, alive, |left, other| {
-                        if left.change(other) == 0 && fits(order, left, other, right, slot) {
+                    Side::Right => left.walk(key, &bounds[0], &near, |other, change| {
+                        // Else it was met from the left.
+                        if change == 0 {
                             mine.push(other);
                             theirs.push(slot);
                         }
@@ -343,17 +344,8 @@ impl Table {
 
     /// Forgets the dead rows; the others get other slots.
     fn compact(&mut self) {
-        let live = [0, 1].map(|side: usize| self.sides[side].live(self.watermark));
-        let mut keys = Keys::new(&self.types);
-        for (rows, live) in self.sides.iter_mut().zip(&live) {
-            let old: Vec<u32> = live.iter().map(|&slot| rows.key[slot as usize]).collect();
-            let keyed: Vec<u32> = old.iter().copied().filter(|&key| key != NONE).collect();
-            let mut new = keys.intern_from(&self.keys, &keyed).into_iter();
-            let number = |&key: &u32| if key == NONE { NONE } else { new.next().unwrap_or(NONE) };
-            let numbers = old.iter().map(number).collect();
-            rows.rebuild(live, numbers, keys.end());
-        }
-        self.keys = keys;
+        let live = self.sides.each_ref().map(|rows| rows.live(self.watermark));
+        retain(&mut self.sides, &live, &mut self.keys, &self.types);
         self.rewait();
     }
 
@@ -388,12 +380,22 @@ fn columns([left, right]: &[Rows; 2]) -> [&Kept; 2] {
     [&left.kept, &right.kept]
 }
 
-/// Whether two rows meet the conditions on times.
-#[inline]
-fn fits(order: &[Within], left: &Rows, l: u32, right: &Rows, r: u32) -> bool {
-    order.iter().all(|Within { earlier, gap_ms, places }| {
-        let (l, r) = (left.time(places[0], l), right.time(places[1], r));
-        let (earlier, later) = if *earlier == Side::Left { (l, r) } else { (r, l) };
-        earlier != i64::MIN && later != i64::MIN && earlier.saturating_add(*gap_ms) <= later
-    })
+/// Sets which times the rows of the other side have that a row of a side meets, by that row's; `false` if it meets none.
+fn set_near(near: &mut Vec<Near>, order: &[Within], side: Side, time: impl Fn(usize) -> i64) -> bool {
+    near.clear();
+    for Within { earlier, gap_ms, places } in order {
+        let (own, place) = (time(places[side as usize]), places[side.other() as usize]);
+        // NULL is the least.
+        let range = match own {
+            i64::MIN => return false,
+            own if *earlier == side => own.saturating_add(*gap_ms).max(i64::MIN + 1)..=i64::MAX,
+            i64::MAX => i64::MIN + 1..=i64::MAX,
+            own => i64::MIN + 1..=own.saturating_sub(*gap_ms),
+        };
+        match near.iter_mut().find(|(other, _)| *other == place) {
+            Some((_, all)) => *all = *all.start().max(range.start())..=*all.end().min(range.end()),
+            None => near.push((place, range)),
+        }
+    }
+    true
 }

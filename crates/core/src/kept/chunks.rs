@@ -1,14 +1,11 @@
-//! Batches by number, and columns of rows that stand in several of them.
+//! Batches by number.
 
-use std::cell::RefCell;
-
-use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
+use arrow_array::ArrayRef;
 use arrow_schema::DataType;
-use arrow_select::interleave::interleave;
-use arrow_select::take::take;
 
 use super::equal::Compared;
 use super::exact::exact;
+use super::gather::{Found, Gather};
 
 /// Where a row stands: the number of its batch in the upper half, its place there in the lower.
 pub(super) type Entry = u64;
@@ -25,15 +22,10 @@ pub(super) fn parts(entry: Entry) -> (usize, usize) {
     ((entry >> 32) as usize, (entry & u64::from(u32::MAX)) as usize)
 }
 
-/// No place.
-const NONE: u32 = u32::MAX;
-
 /// A batch of which rows are kept.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    pub(super) columns: Vec<ArrayRef>,
-    /// They, if rows are compared.
-    pub(super) compared: Option<Compared>,
+    pub(super) values: Compared,
     pub(super) rows: usize,
     /// How many of its rows are of use.
     pub(super) held: usize,
@@ -47,10 +39,9 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// Of these columns, all of whose rows are of use.
-    pub(super) fn new(columns: Vec<ArrayRef>, rows: usize, until: i64, compared: bool) -> Chunk {
+    pub(super) fn new(columns: Vec<ArrayRef>, rows: usize, until: i64) -> Chunk {
         let (columns, bytes) = exact(columns);
-        let compared = compared.then(|| Compared::new(&columns));
-        Chunk { columns, compared, rows, held: rows, until, open: false, bytes }
+        Chunk { values: Compared::new(columns), rows, held: rows, until, open: false, bytes }
     }
 }
 
@@ -63,23 +54,14 @@ pub(super) struct Chunks {
     free: Vec<u32>,
     rows: usize,
     bytes: usize,
-    /// Per batch its place among those that are gathered from; between two calls there is none.
-    place: RefCell<Vec<u32>>,
-}
-
-/// Rows to be gathered.
-pub(super) enum Picked {
-    /// All of one batch.
-    One(usize, UInt32Array),
-    /// Of these batches; each row's place in the list and in its batch.
-    Many(Vec<usize>, Vec<(usize, usize)>),
+    found: Found,
 }
 
 impl Chunks {
     /// None yet, of columns of these types.
     pub(super) fn new(types: &[DataType]) -> Chunks {
-        let place = RefCell::default();
-        Chunks { types: types.to_vec(), chunks: Vec::new(), free: Vec::new(), rows: 0, bytes: 0, place }
+        let found = Found::default();
+        Chunks { types: types.to_vec(), chunks: Vec::new(), free: Vec::new(), rows: 0, bytes: 0, found }
     }
 
     /// Takes a batch in; its number.
@@ -149,48 +131,20 @@ impl Chunks {
     }
 
     /// Rows to be gathered, in this order.
-    pub(super) fn pick(&self, entries: impl Iterator<Item = Entry>) -> Picked {
-        let (mut place, mut used) = (self.place.take(), Vec::new());
-        place.resize(self.chunks.len(), NONE);
-        let of = |entry: Entry| {
-            let (chunk, row) = parts(entry);
-            if place[chunk] == NONE {
-                place[chunk] = used.len() as u32;
-                used.push(chunk);
-            }
-            (place[chunk] as usize, row)
-        };
-        let rows: Vec<(usize, usize)> = entries.map(of).collect();
-        used.iter().for_each(|&chunk| place[chunk] = NONE);
-        self.place.replace(place);
-        match used[..] {
-            [one] => Picked::One(one, rows.iter().map(|&(_, row)| row as u32).collect::<Vec<_>>().into()),
-            _ => Picked::Many(used, rows),
-        }
+    pub(super) fn pick(&self, entries: impl Iterator<Item = Entry>) -> Gather<'_> {
+        Gather::new(&self.found, entries.map(parts), |number| match &self.chunks[number] {
+            Some(chunk) => &chunk.values,
+            None => unreachable!("a batch stays while a row of it is of use"),
+        })
     }
 
     /// A column of the rows.
-    pub(super) fn column(&self, column: usize, picked: &Picked) -> ArrayRef {
-        let of = |chunk: usize| match &self.chunks[chunk] {
-            Some(chunk) => &chunk.columns[column],
-            None => unreachable!("a batch stays while a row of it is of use"),
-        };
-        let gathered = match picked {
-            Picked::One(chunk, rows) => take(of(*chunk), rows, None),
-            Picked::Many(chunks, _) if chunks.is_empty() => Ok(new_empty_array(&self.types[column])),
-            Picked::Many(chunks, rows) => {
-                let columns: Vec<&dyn Array> = chunks.iter().map(|&chunk| of(chunk).as_ref()).collect();
-                interleave(&columns, rows)
-            }
-        };
-        match gathered {
-            Ok(column) => column,
-            Err(error) => unreachable!("the rows are within their batches: {error}"),
-        }
+    pub(super) fn column(&self, column: usize, picked: &Gather<'_>) -> ArrayRef {
+        picked.column(column, &self.types[column])
     }
 
     /// All columns of the rows.
-    pub(super) fn columns(&self, picked: &Picked) -> Vec<ArrayRef> {
+    pub(super) fn columns(&self, picked: &Gather<'_>) -> Vec<ArrayRef> {
         (0..self.types.len()).map(|column| self.column(column, picked)).collect()
     }
 }

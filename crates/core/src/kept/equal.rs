@@ -1,11 +1,11 @@
-//! Whether rows are equal, NULLs being equal; their columns are in canonical form.
+//! Rows read where they stand: whether they are equal, NULLs being equal. Their columns are in canonical form.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, downcast_primitive};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 
-/// Rows that are compared with others.
+/// Rows whose values are read in place, to be compared or gathered.
 #[derive(Debug)]
 pub struct Compared {
     /// Of each column its values as words, if they have 8 bytes and none is NULL.
@@ -15,15 +15,18 @@ pub struct Compared {
 
 impl Compared {
     /// Rows of these columns.
-    pub fn new(columns: &[ArrayRef]) -> Compared {
-        let words = |column: &ArrayRef| {
-            let wide = column.data_type().primitive_width() == Some(8) && column.null_count() == 0;
-            wide.then(|| {
-                let data = column.to_data();
-                ScalarBuffer::new(data.buffers()[0].clone(), data.offset(), data.len())
-            })
-        };
-        Compared { words: columns.iter().map(words).collect(), columns: columns.to_vec() }
+    pub fn new(columns: Vec<ArrayRef>) -> Compared {
+        Compared { words: columns.iter().map(words_of).collect(), columns }
+    }
+
+    /// All columns.
+    pub fn columns(&self) -> &[ArrayRef] {
+        &self.columns
+    }
+
+    /// The values of a column, if they are such words.
+    pub fn words(&self, column: usize) -> Option<&[u64]> {
+        self.words[column].as_deref()
     }
 
     /// Whether a row is equal to one of others.
@@ -31,9 +34,33 @@ impl Compared {
     pub fn equal(&self, i: usize, other: &Compared, j: usize) -> bool {
         (0..self.words.len()).all(|column| match (&self.words[column], &other.words[column]) {
             (Some(a), Some(b)) => a[i] == b[j],
-            _ => equal(&self.columns[column], i, &other.columns[column], j),
+            _ => self.equal_in(column, i, other, j),
         })
     }
+
+    /// Whether a row is equal to one of others in a column.
+    pub(super) fn equal_in(&self, column: usize, i: usize, other: &Compared, j: usize) -> bool {
+        equal(&self.columns[column], i, &other.columns[column], j)
+    }
+}
+
+/// The values of a column of 8 bytes of which none is NULL.
+fn words_of(column: &ArrayRef) -> Option<ScalarBuffer<u64>> {
+    macro_rules! values {
+        ($type:ty) => {
+            column.as_primitive::<$type>().values().inner().clone()
+        };
+    }
+    // Intervals of 8 bytes may not stand as words do.
+    let interval = matches!(column.data_type(), DataType::Interval(_));
+    if column.data_type().primitive_width() != Some(8) || interval || column.null_count() > 0 {
+        return None;
+    }
+    let values = downcast_primitive! {
+        column.data_type() => (values),
+        _ => return None
+    };
+    Some(values.into())
 }
 
 /// Whether the value of one column at a row is that of another, of the same type, at a row of that; both are in canonical form.
@@ -99,10 +126,10 @@ mod tests {
         for (a, b) in &columns {
             let (a, b) = (canonical_shown(a), canonical_shown(b));
             // Without the NULLs at the end, and from a place on.
-            let [one, two] = [a.slice(1, 1), b.slice(0, 1)].map(|column| Compared::new(&[column]));
-            assert!(one.equal(0, &two, 0) && !Compared::new(&[a.slice(0, 1)]).equal(0, &two, 0));
+            let [one, two] = [a.slice(1, 1), b.slice(0, 1)].map(|column| Compared::new(vec![column]));
+            assert!(one.equal(0, &two, 0) && !Compared::new(vec![a.slice(0, 1)]).equal(0, &two, 0));
             let seen: Vec<bool> = (0..3).flat_map(|i| [0, 1].map(|j| equal(&a, i, &b, j))).collect();
-            let [one, two] = [&a, &b].map(|column| Compared::new(&[Arc::clone(column)]));
+            let [one, two] = [&a, &b].map(|column| Compared::new(vec![Arc::clone(column)]));
             assert_eq!(seen, (0..3).flat_map(|i| [0, 1].map(|j| one.equal(i, &two, j))).collect::<Vec<_>>());
             assert_eq!(seen, [false, false, true, false, false, true], "{}", a.data_type());
         }

@@ -25,7 +25,7 @@ pub(super) fn exact(columns: Vec<ArrayRef>) -> (Vec<ArrayRef>, usize) {
         held if held <= own + own / 8 => (columns, held),
         held if held <= own * 2 + own / 4 => (columns, own),
         _ => {
-            let copied: Vec<ArrayRef> = columns.iter().map(copy).collect();
+            let copied: Vec<ArrayRef> = columns.iter().map(copied).collect();
             let bytes = bytes(&copied);
             (copied, bytes)
         }
@@ -36,7 +36,8 @@ fn bytes(columns: &[ArrayRef]) -> usize {
     columns.iter().map(|column| column.get_array_memory_size()).sum()
 }
 
-fn copy(column: &ArrayRef) -> ArrayRef {
+/// The same values in memory of their own.
+pub fn copied(column: &ArrayRef) -> ArrayRef {
     let all = UInt32Array::from_iter_values(0..column.len() as u32);
     match take(column, &all, None) {
         Ok(copy) => copy,

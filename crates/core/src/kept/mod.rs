@@ -9,9 +9,13 @@
 mod chunks;
 mod equal;
 mod exact;
+mod gather;
+mod places;
 mod rows;
 #[cfg(test)]
 mod rows_tests;
 
 pub use equal::Compared;
+pub use exact::copied;
+pub use gather::{Found, Gather, together};
 pub use rows::Kept;

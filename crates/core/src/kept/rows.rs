@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::DataType;
-use arrow_select::concat::concat;
 
-use super::chunks::{Chunk, Chunks, Entry, Picked, entry, parts};
+use super::chunks::{Chunk, Chunks, Entry, entry, parts};
 use super::equal::Compared;
+use super::gather::{Gather, together};
+use super::places::Places;
 use crate::delta::{canonical_shown, has_floats};
 
 /// So many small batches of one level are put together. Tests have few rows.
@@ -16,9 +17,6 @@ pub(super) const FANOUT: usize = if cfg!(test) { 4 } else { 32 };
 pub(super) const FULL: usize = FANOUT * FANOUT;
 /// Rows of a batch of rows that moved.
 pub(super) const MOVED: usize = FULL * 8;
-
-/// The entry of a row that is of no use.
-const GONE: Entry = Entry::MAX;
 
 /// How large a batch is: single rows, those put together, and large enough.
 fn level(rows: usize) -> usize {
@@ -29,31 +27,27 @@ fn level(rows: usize) -> usize {
 #[derive(Debug)]
 pub struct Kept {
     chunks: Chunks,
-    /// Per number.
-    entries: Vec<Entry>,
-    /// The small batches at the end, in the order of their rows: levels fall. All their rows have entries, the last ones.
+    places: Places,
+    /// The small batches at the end, in the order of their rows: levels fall. Their rows are the last ones.
     tail: Vec<u32>,
     /// Closed batches by the watermark until which a row of them may be of use.
     until: BTreeSet<(i64, u32)>,
     /// The columns that may have to be brought into canonical form.
     floats: Vec<usize>,
-    /// Whether rows are compared with others.
-    compared: bool,
     /// How many rows have been moved since they came.
     #[cfg(test)]
     pub(super) moved: usize,
 }
 
 impl Kept {
-    /// No rows yet, of columns of these types. `compared` says whether it is asked for equal ones.
-    pub fn new(types: &[DataType], compared: bool) -> Kept {
+    /// No rows yet, of columns of these types.
+    pub fn new(types: &[DataType]) -> Kept {
         Kept {
             chunks: Chunks::new(types),
-            entries: Vec::new(),
+            places: Places::default(),
             tail: Vec::new(),
             until: BTreeSet::new(),
             floats: (0..types.len()).filter(|&column| has_floats(&types[column])).collect(),
-            compared,
             #[cfg(test)]
             moved: 0,
         }
@@ -61,12 +55,12 @@ impl Kept {
 
     /// How many numbers there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.places.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.places.len() == 0
     }
 
     /// The columns in the form in which they are kept.
@@ -86,8 +80,8 @@ impl Kept {
         if full {
             self.close_tail();
         }
-        let number = self.chunks.add(Chunk { open: !full, ..Chunk::new(columns, rows, until, self.compared) });
-        self.entries.extend((0..rows).map(|row| entry(number, row)));
+        let number = self.chunks.add(Chunk { open: !full, ..Chunk::new(columns, rows, until) });
+        self.places.push(entry(number, 0), rows);
         match full {
             true => self.close(number),
             false => {
@@ -107,18 +101,25 @@ impl Kept {
         self.chunks.column(column, &self.pick(rows))
     }
 
-    /// Whether a row is of use and equal to one of others, whose columns are in form; NULLs are equal.
+    /// Whether a row that was not released is of use and equal to one of others, whose columns are in form; NULLs are equal.
     #[inline]
     pub fn equal(&self, row: u32, others: &Compared, other: usize) -> bool {
-        let (chunk, place) = parts(self.entries[row as usize]);
-        let own = self.chunks.get(chunk as u32).and_then(|chunk| chunk.compared.as_ref());
-        own.is_some_and(|own| own.equal(place, others, other))
+        let (chunk, place) = parts(self.places.get(row));
+        self.chunks.get(chunk as u32).is_some_and(|own| own.values.equal(place, others, other))
     }
 
-    /// A row is of no use any more.
+    /// Whether each of these rows is of use and equal to the one of `others` at its place in `places`, as [`Kept::equal`].
+    pub fn equal_rows(&self, rows: &[u32], others: &Compared, places: &[u32]) -> Vec<bool> {
+        let stands = |&row: &u32| self.chunks.get(parts(self.places.get(row)).0 as u32).is_some();
+        if rows.iter().all(stands) {
+            return self.pick(rows).equal(others, places);
+        }
+        rows.iter().zip(places).map(|(&row, &place)| self.equal(row, others, place as usize)).collect()
+    }
+
+    /// A row is of no use any more. Once a row: its number may come to stand for others.
     pub fn release(&mut self, row: u32) {
-        let entry = std::mem::replace(&mut self.entries[row as usize], GONE);
-        let number = parts(entry).0 as u32;
+        let number = parts(self.places.get(row)).0 as u32;
         let Some(chunk) = self.chunks.get_mut(number) else { return };
         chunk.held -= 1;
         if chunk.held == 0 && !chunk.open {
@@ -139,9 +140,9 @@ impl Kept {
     /// Only these rows, numbered in this order; all are of use. `until` says of each place the watermark above which it no
     /// longer is. Rows move if at most half of their batch's are left, or if it is small.
     pub fn retain(&mut self, rows: &[u32], until: &dyn Fn(usize) -> i64) {
-        self.entries = rows.iter().map(|&row| self.entries[row as usize]).collect();
+        let mut entries: Vec<Entry> = rows.iter().map(|&row| self.places.get(row)).collect();
         let mut held = vec![0; self.chunks.end()];
-        self.entries.iter().for_each(|&entry| held[parts(entry).0] += 1);
+        entries.iter().for_each(|&entry| held[parts(entry).0] += 1);
         let mut moves = vec![false; held.len()];
         let small = |chunk: &Chunk| chunk.rows < FULL;
         let several =
@@ -154,8 +155,9 @@ impl Kept {
                 moves[number] = held * 2 <= chunk.rows || several && small(chunk);
             }
         }
-        let places: Vec<usize> = (0..rows.len()).filter(|&at| moves[parts(self.entries[at]).0]).collect();
-        places.chunks(MOVED).for_each(|places| self.shift(places, until, &mut held));
+        let places: Vec<usize> = (0..rows.len()).filter(|&at| moves[parts(entries[at]).0]).collect();
+        places.chunks(MOVED).for_each(|places| self.shift(&mut entries, places, until, &mut held));
+        self.places = entries.into_iter().collect();
         self.chunks.give_back_all();
         self.tail.clear();
         self.until.clear();
@@ -170,20 +172,20 @@ impl Kept {
 
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
-        self.chunks.bytes() + self.entries.capacity() * size_of::<Entry>() + self.until.len() * size_of::<(i64, u32)>()
+        self.chunks.bytes() + self.places.bytes() + self.until.len() * size_of::<(i64, u32)>()
     }
 
-    fn pick(&self, rows: &[u32]) -> Picked {
-        self.chunks.pick(rows.iter().map(|&row| self.entries[row as usize]))
+    fn pick(&self, rows: &[u32]) -> Gather<'_> {
+        self.chunks.pick(rows.iter().map(|&row| self.places.get(row)))
     }
 
     /// Moves the rows at some places to a batch of their own; `held` says how many are left of each batch.
-    fn shift(&mut self, places: &[usize], until: &dyn Fn(usize) -> i64, held: &mut [usize]) {
-        let columns = self.chunks.columns(&self.chunks.pick(places.iter().map(|&at| self.entries[at])));
+    fn shift(&mut self, entries: &mut [Entry], places: &[usize], until: &dyn Fn(usize) -> i64, held: &mut [usize]) {
+        let columns = self.chunks.columns(&self.chunks.pick(places.iter().map(|&at| entries[at])));
         let last = places.iter().map(|&at| until(at)).max().unwrap_or(i64::MAX);
-        let number = self.chunks.add(Chunk::new(columns, places.len(), last, self.compared));
+        let number = self.chunks.add(Chunk::new(columns, places.len(), last));
         for (row, &at) in places.iter().enumerate() {
-            let from = parts(std::mem::replace(&mut self.entries[at], entry(number, row))).0;
+            let from = parts(std::mem::replace(&mut entries[at], entry(number, row))).0;
             held[from] -= 1;
             if held[from] == 0 {
                 self.chunks.remove(from as u32);
@@ -217,22 +219,14 @@ impl Kept {
     fn merge(&mut self, last: usize) {
         let numbers = self.tail.split_off(self.tail.len() - last);
         let chunks: Vec<Chunk> = numbers.iter().filter_map(|&number| self.chunks.remove(number)).collect();
-        let column = |column: usize| {
-            let parts: Vec<&dyn Array> = chunks.iter().map(|chunk| chunk.columns[column].as_ref()).collect();
-            match concat(&parts) {
-                Ok(whole) => whole,
-                Err(error) => unreachable!("batches have columns of the same types: {error}"),
-            }
-        };
-        let columns = (0..chunks.first().map_or(0, |chunk| chunk.columns.len())).map(column).collect();
+        let columns = together(&chunks.iter().map(|chunk| chunk.values.columns()).collect::<Vec<_>>());
         let [rows, held] =
             [|chunk: &Chunk| chunk.rows, |chunk: &Chunk| chunk.held].map(|of| chunks.iter().map(of).sum());
         let until = chunks.iter().map(|chunk| chunk.until).max().unwrap_or(i64::MAX);
         numbers.iter().for_each(|&number| self.chunks.give_back(number));
-        let number = self.chunks.add(Chunk { held, open: true, ..Chunk::new(columns, rows, until, self.compared) });
-        let first = self.entries.len() - rows;
-        let entries = self.entries[first..].iter_mut().enumerate();
-        entries.filter(|(_, at)| **at != GONE).for_each(|(row, at)| *at = entry(number, row));
+        let number = self.chunks.add(Chunk { held, open: true, ..Chunk::new(columns, rows, until) });
+        self.places.truncate(self.places.len() - rows);
+        self.places.push(entry(number, 0), rows);
         self.tail.push(number);
     }
 

@@ -31,7 +31,7 @@ fn batch(columns: Vec<ArrayRef>) -> RecordBatch {
 }
 
 fn empty() -> Kept {
-    Kept::new(&columns(&[]).iter().map(|column| column.data_type().clone()).collect::<Vec<DataType>>(), true)
+    Kept::new(&columns(&[]).iter().map(|column| column.data_type().clone()).collect::<Vec<DataType>>())
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +61,11 @@ fn check(kept: &Kept, rows: &[Option<(u32, i64)>]) -> Result<(), TestCaseError> 
     let (mut numbers, mut made): (Vec<u32>, Vec<u32>) = (0..).zip(rows).filter_map(there).unzip();
     let expected = kept.form(&batch(columns(&made)));
     prop_assert_eq!(&kept.gather(&numbers), &expected);
-    let compared = Compared::new(&expected);
+    let compared = Compared::new(expected.clone());
+    let others: Vec<u32> = (0..made.len() as u32).map(|at| (at + at % 2 * 5) % made.len() as u32).collect();
+    let alone = |(&number, &other): (&u32, &u32)| kept.equal(number, &compared, other as usize);
+    let all: Vec<bool> = numbers.iter().zip(&others).map(alone).collect();
+    prop_assert_eq!(kept.equal_rows(&numbers, &compared, &others), all);
     for (at, &number) in numbers.iter().enumerate() {
         prop_assert!(kept.equal(number, &compared, at));
         let other = (at + 3) % made.len();
@@ -180,7 +184,7 @@ fn batches_go_when_their_last_row_does() {
     assert_eq!(kept.batches(), 5);
     kept.release(10 * FULL as u32 - 1);
     assert_eq!(kept.batches(), 4);
-    let compared = Compared::new(&columns(&rows));
+    let compared = Compared::new(columns(&rows));
     assert!(!kept.equal(0, &compared, 0), "it is of no use");
     assert!(kept.equal(5 * FULL as u32, &compared, 0));
 }

@@ -85,19 +85,18 @@ impl Comparison {
     }
 
     /// Compares two rows of one word.
-    pub(super) fn rows(&self, a: (&RecordBatch, usize), b: (&RecordBatch, usize)) -> Ordering {
+    pub(super) fn rows(&self, a: (&[ArrayRef], usize), b: (&[ArrayRef], usize)) -> Ordering {
         first_difference(&self.columns[self.told..], a, b)
     }
 
     /// Compares two rows of one word by the columns that are written.
-    pub(super) fn written(&self, a: (&RecordBatch, usize), b: (&RecordBatch, usize)) -> Ordering {
+    pub(super) fn written(&self, a: (&[ArrayRef], usize), b: (&[ArrayRef], usize)) -> Ordering {
         first_difference(&self.columns[self.told..self.written], a, b)
     }
 }
 
-fn first_difference(columns: &[Column], a: (&RecordBatch, usize), b: (&RecordBatch, usize)) -> Ordering {
-    let orders =
-        columns.iter().map(|column| column.compare((a.0.column(column.at), a.1), (b.0.column(column.at), b.1)));
+fn first_difference(columns: &[Column], a: (&[ArrayRef], usize), b: (&[ArrayRef], usize)) -> Ordering {
+    let orders = columns.iter().map(|column| column.compare((&a.0[column.at], a.1), (&b.0[column.at], b.1)));
     orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
@@ -374,7 +373,9 @@ mod tests {
                 let comparison = Comparison::new(&schema, &order);
                 // Rows of two batches, one of which is a slice.
                 let halves = [batch.slice(0, rows / 3), batch.slice(rows / 3, rows - rows / 3)];
-                let place = |row: usize| if row < rows / 3 { (&halves[0], row) } else { (&halves[1], row - rows / 3) };
+                let place = |row: usize| {
+                    if row < rows / 3 { (halves[0].columns(), row) } else { (halves[1].columns(), row - rows / 3) }
+                };
                 let words = halves.iter().flat_map(|half| comparison.words(half)).collect::<Vec<_>>();
                 for (a, b) in (0..rows).flat_map(|a| (0..rows).map(move |b| (a, b))) {
                     let word = words[a].cmp(&words[b]);

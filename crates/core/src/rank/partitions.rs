@@ -110,7 +110,7 @@ impl Partitions {
             if delta.is_empty() {
                 continue;
             }
-            let added = self.store.add(delta.batch().clone());
+            let added = self.store.add(delta.batch());
             chunks.push(added.chunk);
             for (row, (&group, &word)) in groups.iter().zip(&words).enumerate() {
                 let (entry, diff) = (added.row(row, word), delta.diff(row));
@@ -232,7 +232,9 @@ impl Partitions {
         }
         let compare = |&a: &u32, &b: &u32| {
             let (a, b) = (a as usize, b as usize);
-            words[a].cmp(&words[b]).then_with(|| self.store.compare_rows((delta.batch(), a), (delta.batch(), b)))
+            words[a]
+                .cmp(&words[b])
+                .then_with(|| self.store.compare_rows((delta.batch().columns(), a), (delta.batch().columns(), b)))
         };
         let (mut firsts, mut start) = (Vec::new(), 0);
         for end in ends {

@@ -271,7 +271,7 @@ impl Saved for Rolling {
         }
         let groups = self.intern(&rows);
         let words = self.store.words(rows.batch());
-        let added = self.store.add(rows.batch().clone());
+        let added = self.store.add(rows.batch());
         for (row, (group, word)) in groups.into_iter().zip(words).enumerate() {
             self.insert(group, added.row(row, word), rows.diff(row), false);
         }
@@ -309,7 +309,7 @@ impl Stateful for Rolling {
         let delta = self.terms.timed(&Delta::concat(&first.batch().schema(), &input), &[self.time]);
         let mut groups = self.intern(&delta);
         let words = self.store.words(delta.batch());
-        let added = self.store.add(delta.batch().clone());
+        let added = self.store.add(delta.batch());
         let times = delta.batch().column(self.time).as_primitive::<TimestampMillisecondType>().values().clone();
         // Rows of answered times: the span of their times, and how many they are, by partition.
         let (mut late, mut grown): (BTreeMap<u32, (i64, i64)>, BTreeMap<u32, usize>) = Default::default();

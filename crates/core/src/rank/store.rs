@@ -8,16 +8,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-use arrow_select::concat::concat_batches;
-use arrow_select::interleave::interleave;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 
 use super::moves::Moves;
 use super::order::{Comparison, Order, SIGN};
 use super::weight::Weight;
+use crate::kept::{Compared, Found, Gather, together};
 
 /// Rows of a batch made by moving rows together.
 pub(super) const ROWS: usize = 8192;
@@ -71,7 +68,8 @@ impl Added {
 
 #[derive(Debug)]
 struct Chunk {
-    batch: RecordBatch,
+    values: Compared,
+    rows: usize,
     weight: Weight,
     /// How many rows are held.
     held: usize,
@@ -83,10 +81,6 @@ impl Chunk {
     /// Bytes of the rows that are held, about.
     fn live(&self) -> usize {
         self.held * self.weight.row
-    }
-
-    fn rows(&self) -> usize {
-        self.batch.num_rows()
     }
 }
 
@@ -105,6 +99,7 @@ pub(super) struct Store {
     live: usize,
     /// Batches taken in since all were weighed.
     unweighed: usize,
+    found: Found,
 }
 
 impl Store {
@@ -120,6 +115,7 @@ impl Store {
             bytes: 0,
             live: 0,
             unweighed: 0,
+            found: Found::default(),
         }
     }
 
@@ -129,28 +125,26 @@ impl Store {
     }
 
     /// Takes rows in. None is held yet.
-    pub(super) fn add(&mut self, batch: RecordBatch) -> Added {
+    pub(super) fn add(&mut self, batch: &RecordBatch) -> Added {
         let few = |rows: usize, bytes: usize| rows < FEW && bytes < FEW_BYTES;
-        let weight = Weight::of(&batch);
-        let is_few = few(batch.num_rows(), weight.own);
+        let (columns, rows) = (batch.columns().to_vec(), batch.num_rows());
+        let weight = Weight::of(&columns, rows);
+        let is_few = few(rows, weight.own);
         let tail = self.tail.filter(|_| is_few).and_then(|number| Some((number, self.take(number)?)));
         let Some((number, tail)) = tail else {
-            let (batch, weight) = weight.without_parent(batch);
+            let (values, weight) = weight.without_parent(Compared::new(columns));
             let number = self.number();
             if is_few {
                 self.tail = Some(number);
             }
-            self.put(number, Chunk { batch, weight, held: 0, again: BTreeMap::new() });
+            self.put(number, Chunk { values, rows, weight, held: 0, again: BTreeMap::new() });
             return Added { chunk: number, first: 0 };
         };
-        let first = tail.rows();
-        let batch = match concat_batches(&self.schema, [&tail.batch, &batch]) {
-            Ok(batch) => batch,
-            Err(error) => unreachable!("the rows of a store have its schema: {error}"),
-        };
-        let weight = Weight::of(&batch);
-        self.tail = few(batch.num_rows(), weight.own).then_some(number);
-        self.put(number, Chunk { batch, weight, ..tail });
+        let (first, rows) = (tail.rows, tail.rows + rows);
+        let columns = together(&[tail.values.columns(), &columns]);
+        let weight = Weight::of(&columns, rows);
+        self.tail = few(rows, weight.own).then_some(number);
+        self.put(number, Chunk { values: Compared::new(columns), rows, weight, ..tail });
         Added { chunk: number, first }
     }
 
@@ -171,13 +165,8 @@ impl Store {
 
     /// Puts rows that are held, and how often, under a number.
     pub(super) fn put_held(&mut self, number: u32, columns: Vec<ArrayRef>, rows: usize, again: BTreeMap<u32, usize>) {
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = match RecordBatch::try_new_with_options(self.schema.clone(), columns, &options) {
-            Ok(batch) => batch,
-            Err(error) => unreachable!("the rows of a store have its schema: {error}"),
-        };
-        let weight = Weight::of(&batch);
-        self.put(number, Chunk { batch, weight, held: rows, again });
+        let weight = Weight::of(&columns, rows);
+        self.put(number, Chunk { values: Compared::new(columns), rows, weight, held: rows, again });
     }
 
     fn take(&mut self, number: u32) -> Option<Chunk> {
@@ -195,12 +184,16 @@ impl Store {
         }
     }
 
-    fn at(&self, place: Place) -> (&RecordBatch, usize) {
-        let (chunk, row) = place.parts();
+    fn values(&self, chunk: usize) -> &Compared {
         match &self.chunks[chunk] {
-            Some(chunk) => (&chunk.batch, row),
+            Some(chunk) => &chunk.values,
             None => unreachable!("a batch lives while its rows are held"),
         }
+    }
+
+    fn at(&self, place: Place) -> (&[ArrayRef], usize) {
+        let (chunk, row) = place.parts();
+        (self.values(chunk).columns(), row)
     }
 
     /// How two rows are ordered; equal rows only are equal.
@@ -213,7 +206,7 @@ impl Store {
     }
 
     /// How two rows of one word are ordered that may be taken in.
-    pub(super) fn compare_rows(&self, a: (&RecordBatch, usize), b: (&RecordBatch, usize)) -> Ordering {
+    pub(super) fn compare_rows(&self, a: (&[ArrayRef], usize), b: (&[ArrayRef], usize)) -> Ordering {
         self.order.rows(a, b)
     }
 
@@ -292,7 +285,7 @@ impl Store {
         let share = |chunk: &Chunk| chunk.live() as f64 / chunk.weight.all.max(1) as f64;
         let chunks = self.chunks.iter().enumerate().filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
         let mut wasteful: Vec<(f64, usize, usize)> = chunks
-            .filter(|(_, chunk)| chunk.held < chunk.rows() || chunk.weight.is_slice())
+            .filter(|(_, chunk)| chunk.held < chunk.rows || chunk.weight.is_slice())
             .map(|(number, chunk)| (share(chunk), number, chunk.weight.all.saturating_sub(chunk.live())))
             .collect();
         wasteful.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -307,7 +300,7 @@ impl Store {
             return None;
         }
         numbers.sort_unstable();
-        let rows = numbers.into_iter().filter_map(|number| Some((number, self.chunks[number].as_ref()?.rows())));
+        let rows = numbers.into_iter().filter_map(|number| Some((number, self.chunks[number].as_ref()?.rows)));
         Some(Moves::new(self.chunks.len(), rows))
     }
 
@@ -318,7 +311,7 @@ impl Store {
         }
         (self.unweighed, self.bytes) = (0, 0);
         for chunk in self.chunks.iter_mut().flatten() {
-            chunk.weight.weigh_kept(&chunk.batch);
+            chunk.weight.weigh_kept(&chunk.values);
             self.bytes += chunk.weight.all;
         }
     }
@@ -335,32 +328,8 @@ impl Store {
 
     /// Columns of the rows at these places.
     fn gather(&self, places: impl Iterator<Item = Place>, columns: &[usize]) -> Vec<ArrayRef> {
-        let (mut used, mut number_of) = (Vec::new(), HashMap::with_hasher(FixedState::with_seed(0)));
-        let mut last = (usize::MAX, 0);
-        let indices: Vec<(usize, usize)> = places
-            .map(|place| {
-                let (chunk, row) = place.parts();
-                if chunk != last.0 {
-                    let number = *number_of.entry(chunk).or_insert_with(|| {
-                        used.push(self.at(place).0);
-                        used.len() - 1
-                    });
-                    last = (chunk, number);
-                }
-                (last.1, row)
-            })
-            .collect();
-        let column = |&c: &usize| {
-            if used.is_empty() {
-                return new_empty_array(self.schema.field(c).data_type());
-            }
-            let arrays: Vec<&dyn Array> = used.iter().map(|batch| batch.column(c).as_ref()).collect();
-            match interleave(&arrays, &indices) {
-                Ok(column) => column,
-                Err(error) => unreachable!("the rows are within their batches: {error}"),
-            }
-        };
-        columns.iter().map(column).collect()
+        let rows = Gather::new(&self.found, places.map(Place::parts), |chunk| self.values(chunk));
+        columns.iter().map(|&column| rows.column(column, self.schema.field(column).data_type())).collect()
     }
 
     /// All columns of the rows at these places.

@@ -60,7 +60,7 @@ fn rows_outlive_moves_and_waste_is_bounded() {
         let rows = 1 + random.below(most);
         let batch = numbered_texts(next..next + rows as i64);
         let words = store.words(&batch);
-        let added = store.add(batch);
+        let added = store.add(&batch);
         // Few of the rows are kept in some rounds, some more than once.
         let one_in = 1 + random.below(6);
         for row in (0..rows).filter(|_| random.below(one_in) == 0).collect::<Vec<_>>() {
@@ -103,7 +103,7 @@ fn batches_of_a_row_are_put_together() {
     for id in 0..5000 {
         let batch = numbered_texts(id..id + 1);
         let words = store.words(&batch);
-        let entry = store.add(batch).row(0, words[0]);
+        let entry = store.add(&batch).row(0, words[0]);
         store.hold(entry);
         held.push(entry);
     }
@@ -119,7 +119,7 @@ fn a_slice_does_not_keep_what_it_was_cut_from() {
     let mut store = Store::new(&whole.schema(), &by_id());
     let hold = |store: &mut Store, batch: RecordBatch| -> Vec<Entry> {
         let words = store.words(&batch);
-        let added = store.add(batch);
+        let added = store.add(&batch);
         let entries = words.iter().enumerate().map(|(row, word)| added.row(row, *word)).collect::<Vec<_>>();
         entries.iter().for_each(|entry| store.hold(*entry));
         entries

@@ -1,0 +1,58 @@
+//! Rows under their keys: each row says which comes next, the latest first.
+
+use super::side::NONE;
+
+/// Slots by key.
+#[derive(Debug, Default)]
+pub(super) struct Chains {
+    /// Per slot: the key's number, or `NONE`.
+    pub(super) key: Vec<u32>,
+    /// Per slot: the next of the chain.
+    next: Vec<u32>,
+    /// Per key: the first of the chain.
+    heads: Vec<u32>,
+}
+
+impl Chains {
+    /// Of slots with these keys.
+    pub(super) fn new(key: Vec<u32>, end: usize) -> Chains {
+        let mut chains = Chains { key, ..Chains::default() };
+        chains.link(0, end);
+        chains
+    }
+
+    /// Links the slots from `first` on to those of their keys, whose numbers are below `end`.
+    pub(super) fn link(&mut self, first: usize, end: usize) {
+        let Chains { key, next, heads } = self;
+        heads.resize(heads.len().max(end), NONE);
+        next.extend(key[first..].iter().zip(first as u32..).map(|(&key, slot)| match key {
+            NONE => NONE,
+            key => std::mem::replace(&mut heads[key as usize], slot),
+        }));
+    }
+
+    /// Calls `meet` with every slot of a key, the latest first; drops those that are not `alive`.
+    #[inline]
+    pub(super) fn walk(&mut self, key: u32, alive: impl Fn(u32) -> bool, mut meet: impl FnMut(u32)) {
+        let Chains { next, heads, .. } = self;
+        let (mut before, mut at) = (NONE, heads.get(key as usize).copied().unwrap_or(NONE));
+        while at != NONE {
+            let after = next[at as usize];
+            if alive(at) {
+                before = at;
+                meet(at);
+            } else {
+                match before {
+                    NONE => heads[key as usize] = after,
+                    before => next[before as usize] = after,
+                }
+            }
+            at = after;
+        }
+    }
+
+    /// Memory held, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        (self.key.capacity() + self.next.capacity() + self.heads.capacity()) * 4
+    }
+}
