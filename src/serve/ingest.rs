@@ -218,6 +218,7 @@ async fn events(
             Refused::Full(_) => full(&app, source),
             Refused::DiskFull(_) => no_disk(source),
             Refused::Closed => stopping(),
+            refused => Problem::bad_request(refused.to_string()),
         })
     };
     let at_once = if long { None } else { Some(take()).filter(|done| !work::crowded(done)) };

@@ -401,6 +401,7 @@ impl Connection<'_> {
                     Err(Refused::Closed) => Attempt::Closed,
                     Err(Refused::Full(parts)) => Attempt::Waits(Some((parts, work))),
                     Err(Refused::DiskFull(parts)) => Attempt::NoDisk((parts, work)),
+                    Err(refused) => Attempt::Done(Err(refused.to_string())),
                 }
             };
             let crowded = |attempt: &Attempt| matches!(attempt, Attempt::Crowded);

@@ -5,12 +5,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use arrow_array::RecordBatch;
 use highwater_log::Lsn;
 
 use super::queue::Closed;
 use super::source::Source;
 use crate::delta::{Reject, memory};
-use crate::format::Part;
+use crate::format::{Part, RowsError};
 use crate::source::Intake;
 use crate::time::Epoch;
 
@@ -38,14 +39,37 @@ const FRAME_BYTES: usize = 1024;
 const TOLD: usize = 4096;
 
 /// Why pushed rows were not taken: none of them was.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// There is no room now; here they are again.
+    #[error("there is no room for the rows now: push them again later")]
     Full(Vec<Part>),
     /// The disk that they would be kept on is full; here they are again.
+    #[error("the disk of the data directory is full: push the rows again when there is room")]
     DiskFull(Vec<Part>),
     /// The engine stops.
+    #[error("the engine stops: it takes no more rows")]
     Closed,
+    /// Nobody pushes rows to it: it reads them by itself.
+    #[error(
+        "source '{source_name}' reads its rows itself, by connector '{connector}': push to one with 'connector' = 'http'"
+    )]
+    NotPushed {
+        /// The source.
+        source_name: String,
+        /// What it reads by.
+        connector: &'static str,
+    },
+    /// The rows are not what the source declares.
+    #[error("source '{source_name}': {error}")]
+    Unfit {
+        /// The source.
+        source_name: String,
+        /// The first that does not fit, its column and its row within its part.
+        #[source]
+        error: RowsError,
+    },
 }
 
 /// The room of a pushed source, and what decodes for it.
@@ -93,11 +117,22 @@ impl Source {
         full
     }
 
-    /// Takes decoded rows of a client, all or none, as parts of one body.
-    pub fn push(&self, parts: Vec<Part>) -> Result<Pushed, Refused> {
-        let Some(inbox) = &self.inbox else { return Err(Refused::Closed) };
+    /// Takes decoded rows of a client, all or none, as parts of one body; never waits. Columns are those of that name.
+    ///
+    /// # Errors
+    /// Nothing was taken: a column is not declared or of another type, there is no room now, or the source takes nothing more.
+    pub fn push(&self, mut parts: Vec<Part>) -> Result<Pushed, Refused> {
+        let Some(inbox) = &self.inbox else {
+            let connector = self.spec.connector.name();
+            return Err(Refused::NotPushed { source_name: self.name().to_owned(), connector });
+        };
         if self.closed() {
             return Err(Refused::Closed);
+        }
+        for part in &mut parts {
+            let batch = std::mem::replace(&mut part.batch, RecordBatch::new_empty(self.spec.schema.clone()));
+            let unfit = |error| Refused::Unfit { source_name: self.name().to_owned(), error };
+            part.batch = inbox.intake.fitted(batch).map_err(unfit)?;
         }
         let sum = |(rows, bytes), part: &Part| (rows + part.batch.num_rows(), bytes + memory(&part.batch));
         let (rows, bytes) = parts.iter().fold((0, 0), sum);

@@ -37,6 +37,7 @@ mod spot;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+pub(crate) mod typed;
 mod uuid;
 #[cfg(test)]
 mod wide_tests;
@@ -72,6 +73,7 @@ pub use reading::{floats_as_decimals, read_instant_text, read_text_as, read_time
 pub(crate) use shown::Shown;
 pub use spot::{Parts, Spot, skip};
 pub use timestamp::{TIME_OPTIONS, TimeUnit, Times};
+pub use typed::{RowsError, from_batch, to_batch};
 
 /// Every format.
 pub const FORMATS: &[&dyn Format] = &[

@@ -8,15 +8,21 @@ use std::borrow::Cow;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::beside::without;
 use super::filesystem::{layout, refuse};
 use super::headers::Headers;
 use super::{Beside, Room, RowLimits, SourceError, SourceSpec};
+use crate::format::typed::{fitted, to_batch_in};
 use crate::format::{
-    self, Beginning, BlockDecoding, Came, Decoder, Decoding, Encoding, Input, Part, Records, Spot, TextDecoding,
+    self, Beginning, BlockDecoding, Came, Decoder, Decoding, Encoding, Input, Part, Records, RowsError, Spot,
+    TextDecoding,
 };
+use crate::time::Zone;
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +57,10 @@ pub struct Intake {
     max_depth: u32,
     /// The columns that are no part of a body.
     headers: Headers,
+    /// All declared columns, and those that are decoded.
+    declared: SchemaRef,
+    wanted: SchemaRef,
+    zone: Zone,
     /// The column that an envelope's time stands in for.
     time: Option<String>,
     default: Written,
@@ -229,6 +239,10 @@ impl Intake {
             arrow,
             max_depth: limits.depth,
             headers,
+            declared: declared.physical,
+            // The very schema that decoders have: what they made is not looked at again.
+            wanted: if spec.metadata.is_empty() { layout.wanted.clone() } else { declared.wanted },
+            zone: spec.zone,
             time: spec.time.and_then(|time| Some(spec.physical.field(*spec.decode.get(time.column)?).name().clone())),
             default: match spec.options.get("format").map(str::to_ascii_lowercase).as_deref() {
                 Some("csv") => Written::Csv,
@@ -333,6 +347,27 @@ impl Intake {
                 }
             }
         }
+    }
+
+    /// The columns that rows may have, all that are declared.
+    pub fn declared(&self) -> &SchemaRef {
+        &self.declared
+    }
+
+    /// Columns that a program made, as those that are decoded: by name, as the declared types.
+    ///
+    /// # Errors
+    /// A column that is not declared, or a value that does not fit its type; the first.
+    pub fn fitted(&self, batch: RecordBatch) -> Result<RecordBatch, RowsError> {
+        fitted(batch, &self.wanted, &self.declared, self.zone)
+    }
+
+    /// Rows of a Rust type as columns, all of them.
+    ///
+    /// # Errors
+    /// A field that is no declared column, or a value that does not fit its type; the first.
+    pub fn written<T: Serialize>(&self, rows: impl IntoIterator<Item = T>) -> Result<RecordBatch, RowsError> {
+        self.fitted(to_batch_in(rows, &self.declared, self.zone)?)
     }
 
     /// Appends a MessagePack message that is one map as a line, for [`Intake::lines`]; false if it is anything else.

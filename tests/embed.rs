@@ -1,0 +1,5 @@
+//! What a program that embeds the engine relies on: faults that once were, and the front door.
+#![allow(clippy::unwrap_used)]
+
+#[path = "embed/pushed.rs"]
+mod pushed;
