@@ -27,3 +27,32 @@ SELECT * FROM pages;
 -- The slow ones by themselves, as CSV.
 CREATE SINK slow_out WITH ('connector' = 'filesystem', 'path' = 'out/slow.csv', 'format' = 'csv') AS
 SELECT page, window_end, views, p95_ms FROM pages WHERE p95_ms > 800 AND views >= 5;
+
+-- test: a page has a row a minute, 5 s behind its end
+-- input clicks
+--   user_id | page  | status | duration_ms | ts
+--   ann     | /     | 200    | 20          | 2026-01-01 12:00:01
+--   bob     | /     | 500    | 40          | 2026-01-01 12:00:59
+--   ann     | /     | 200    | 30          | 2026-01-01 12:00:58
+--   ann     | /cart | 200    | 10          | 2026-01-01 12:01:04
+-- expect pages
+-- input clicks
+--   user_id | page  | status | duration_ms | ts
+--   bob     | /     | 200    | 20          | 2026-01-01 12:01:05
+-- expect pages
+--   page | window_end          | views | users | mean_ms | median_ms | failures
+--   /    | 2026-01-01 12:01:00 | 3     | 2     | 30      | 30        | 1
+--
+-- test: what is slow is told by itself, from five views on
+-- input clicks
+--   page | duration_ms | ts
+--   /    | 900         | 2026-01-01 12:00:01
+--   /    | 900         | 2026-01-01 12:00:02
+--   /    | 900         | 2026-01-01 12:00:03
+--   /    | 900         | 2026-01-01 12:00:04
+--   /buy | 900         | 2026-01-01 12:00:04
+--   /    | 900         | 2026-01-01 12:00:05
+-- end clicks
+-- expect slow_out
+--   page | views | p95_ms
+--   /    | 5     | 900

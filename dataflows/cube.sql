@@ -22,3 +22,26 @@ GROUP BY window_start, window_end, CUBE (region, product, channel);
 
 CREATE SINK sales_out WITH ('connector' = 'filesystem', 'path' = 'out/sales.ndjson', 'format' = 'json') AS
 SELECT * FROM sales;
+
+-- test: every combination of keys has its total
+-- input orders
+--   region | product | channel | quantity | price | ts
+--   west   | desk    | web     | 2        | 100   | 2026-01-01 12:00:00
+--   west   | lamp    | NULL    | 1        | 30    | 2026-01-01 12:30:00
+-- watermark orders 13:00
+-- expect sales
+--   region | product | channel | level | orders | items | revenue
+--   NULL   | NULL    | NULL    | 2     | 1      | 1     | 30.0
+--   NULL   | NULL    | NULL    | 3     | 2      | 3     | 230.0
+--   NULL   | NULL    | web     | 2     | 1      | 2     | 200.0
+--   NULL   | desk    | NULL    | 2     | 1      | 2     | 200.0
+--   NULL   | desk    | web     | 1     | 1      | 2     | 200.0
+--   NULL   | lamp    | NULL    | 1     | 1      | 1     | 30.0
+--   NULL   | lamp    | NULL    | 2     | 1      | 1     | 30.0
+--   west   | NULL    | NULL    | 1     | 1      | 1     | 30.0
+--   west   | NULL    | NULL    | 2     | 2      | 3     | 230.0
+--   west   | NULL    | web     | 1     | 1      | 2     | 200.0
+--   west   | desk    | NULL    | 1     | 1      | 2     | 200.0
+--   west   | desk    | web     | 0     | 1      | 2     | 200.0
+--   west   | lamp    | NULL    | 0     | 1      | 1     | 30.0
+--   west   | lamp    | NULL    | 1     | 1      | 1     | 30.0

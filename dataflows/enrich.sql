@@ -33,3 +33,35 @@ SELECT * FROM enriched;
 
 CREATE SINK countries_out WITH ('connector' = 'filesystem', 'path' = 'out/countries.ndjson', 'format' = 'json') AS
 SELECT * FROM countries;
+
+-- test: a request is joined with its user as known when it arrives
+-- upsert users
+--   id | name  | country | role
+--   u1 | Ada   | IE      | customer
+--   u2 | Grace | US      | staff
+-- input clicks
+--   user_id | page | ts
+--   u1      | /    | 2026-01-01 12:00:01
+--   u2      | /    | 2026-01-01 12:00:02
+--   x9      | /    | 2026-01-01 12:00:03
+-- expect enriched_out
+--   user_id | name | country
+--   u1      | Ada  | IE
+--   x9      | NULL | NULL
+-- upsert users
+--   id | name         | country | role
+--   u1 | Ada Lovelace | GB      | customer
+-- input clicks
+--   user_id | page | ts
+--   u1      | /buy | 2026-01-01 12:00:04
+-- expect changes enriched_out
+--   _op    | user_id | name         | page
+--   insert | u1      | Ada          | /
+--   insert | x9      | NULL         | /
+--   insert | u1      | Ada Lovelace | /buy
+-- watermark clicks 12:05
+-- expect countries
+--   country | views | users
+--   GB      | 1     | 1
+--   IE      | 1     | 1
+--   NULL    | 1     | 1

@@ -44,3 +44,35 @@ CREATE MATERIALIZED VIEW too_many_places WITH ('alert' = 'high') AS
 SELECT h.user_id, h.window_end, h.places, r.most
 FROM hours AS h JOIN rules FOR SYSTEM_TIME AS OF h.window_time AS r
   ON r.name = 'places an hour' AND h.places > r.most;
+
+-- test: what is counted is judged by the rule that stands then
+-- upsert rules
+--   name            | most
+--   events a minute | 2
+--   places an hour  | 1
+-- input events
+--   user_id | roll | elsewhere | amount | ts
+--   41      | 1    | 7         | 10     | 2026-01-01 12:00:01
+--   41      | 0    | 7         | 20     | 2026-01-01 12:00:02
+--   41      | 1    | 7         | 30     | 2026-01-01 12:00:03
+--   42      | 1    | 7         | 10     | 2026-01-01 12:00:04
+-- # Two of the places are the first user's own, 41 % 40, and the one elsewhere.
+-- watermark events 12:01:00
+-- expect too_many_events
+--   user_id | window_end          | events_seen | amount | most
+--   41      | 2026-01-01 12:01:00 | 3           | 60     | 2
+-- expect too_many_places
+--   user_id | window_end          | places | most
+--   41      | 2026-01-01 12:01:00 | 2      | 1
+-- upsert rules
+--   name            | most
+--   events a minute | 5
+-- input events
+--   user_id | roll | elsewhere | amount | ts
+--   42      | 1    | 7         | 10     | 2026-01-01 12:01:01
+--   42      | 1    | 7         | 10     | 2026-01-01 12:01:02
+--   42      | 1    | 7         | 10     | 2026-01-01 12:01:03
+-- watermark events 12:02:00
+-- expect changes too_many_events
+--   _op    | user_id
+--   insert | 41

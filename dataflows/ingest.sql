@@ -19,3 +19,21 @@ SELECT page, window_start, window_end, COUNT(*) AS views, COUNT(DISTINCT user_id
 FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND))
 GROUP BY page, window_start, window_end
 EMIT CHANGES;
+
+-- test: an open window moves with its rows, and a row that is too late is a dead letter
+-- input clicks
+--   {"page": "/", "user_id": "ann", "ts": "2026-01-01 12:00:01"}
+--   {"page": "/buy", "user_id": "bob", "ts": "2026-01-01 12:00:02"}
+--   {"page": "/", "user_id": "bob", "ts": "2026-01-01 12:00:03"}
+-- expect pages
+--   page | views | users
+--   /    | 2     | 2
+--   /buy | 1     | 1
+-- input clicks
+--   {"page": "/", "user_id": "ann", "ts": "2026-01-01 12:02:00"}
+--   {"page": "/", "user_id": "ann", "ts": "2026-01-01 12:00:30"}
+--   {"page": 7
+-- expect dead letters clicks
+--   reason
+--   malformed
+--   late

@@ -32,3 +32,36 @@ SELECT * FROM readings;
 
 CREATE SINK total_out WITH ('connector' = 'filesystem', 'path' = 'out/total.ndjson', 'format' = 'json') AS
 SELECT * FROM total;
+
+-- test: a reading that comes within a minute amends, one that comes later does not
+-- input meters
+--   meter | kwh | ts
+--   m1    | 1   | 2026-01-01 12:00:01
+--   m2    | 2   | 2026-01-01 12:00:02
+--   m1    | 1   | 2026-01-01 12:00:23
+-- expect changes readings
+--   _op    | meter | window_end          | readings | kwh
+--   insert | m1    | 2026-01-01 12:00:20 | 1        | 1
+--   insert | m2    | 2026-01-01 12:00:20 | 1        | 2
+-- # W = 12:00:20, so the first window has closed.
+-- input meters
+--   meter | kwh | ts
+--   m1    | 4   | 2026-01-01 12:00:03
+-- expect changes readings
+--   _op     | meter | readings | kwh
+--   retract | m1    | 1        | 1
+--   insert  | m1    | 2        | 5
+-- watermark meters 12:01:30
+-- input meters
+--   meter | kwh | ts
+--   m2    | 8   | 2026-01-01 12:00:19
+-- expect changes readings
+--   _op    | meter | window_end          | readings | kwh
+--   insert | m1    | 2026-01-01 12:00:40 | 1        | 1
+-- expect total
+--   window_end          | meters | kwh
+--   2026-01-01 12:00:20 | 2      | 7
+--   2026-01-01 12:00:40 | 1      | 1
+-- expect dead letters meters
+--   reason
+--   late

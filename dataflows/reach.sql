@@ -39,3 +39,22 @@ GROUP BY window_start, window_end, cause, service;
 
 CREATE SINK affected_out WITH ('connector' = 'filesystem', 'path' = 'out/affected.ndjson', 'format' = 'json') AS
 SELECT * FROM affected;
+
+-- test: who calls a failing service is affected, however far away, and circles end
+-- input calls
+--   caller | callee | ok    | ts
+--   web    | shop   | true  | 2026-01-01 12:00:01
+--   shop   | pay    | true  | 2026-01-01 12:00:02
+--   pay    | bank   | false | 2026-01-01 12:00:03
+--   bank   | pay    | true  | 2026-01-01 12:00:04
+--   web    | news   | true  | 2026-01-01 12:00:05
+-- watermark calls 12:01:01
+-- expect failing
+--   service | calls | failed
+--   bank    | 1     | 1
+-- expect affected
+--   cause | service | hops
+--   bank  | bank    | 0
+--   bank  | pay     | 1
+--   bank  | shop    | 2
+--   bank  | web     | 3

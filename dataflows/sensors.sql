@@ -67,3 +67,35 @@ SELECT COUNT(*) AS events_seen,
   COUNT(*) FILTER (WHERE type = 'system') AS measures,
   MAX(ts) AS newest
 FROM events;
+
+-- test: windows, sessions and alerts, each of its own kind of row
+-- input events
+--   type   | location | kind        | value | ts
+--   sensor | north    | temperature | 50    | 2026-01-01 12:00:01
+--   sensor | north    | temperature | 70    | 2026-01-01 12:00:02
+--   sensor | south    | humidity    | 90    | 2026-01-01 12:00:02
+-- input events
+--   type   | service | cpu | memory | level | ts
+--   system | web     | 0.5 | 0.25   | ERROR | 2026-01-01 12:00:03
+--   system | web     | 1   | 0.5    | INFO  | 2026-01-01 12:00:04
+-- input events
+--   type | user_id | action   | page  | duration_ms | ts
+--   user | ann     | view     | /     | 1500        | 2026-01-01 12:00:01
+--   user | ann     | purchase | /cart | 500         | 2026-01-01 12:00:03
+--   user | bob     | view     | /     | 100         | 2026-01-01 12:00:03
+-- expect sensors_10s
+--   location | kind        | readings | mean | low | high
+--   north    | temperature | 2        | 60   | 50  | 70
+--   south    | humidity    | 1        | 90   | 90  | 90
+-- expect too_hot
+--   location | mean | high
+--   north    | 60   | 70
+-- expect visits
+--   user_id | steps | pages | last_page | bought | seconds
+--   ann     | 2     | 2     | /cart     | true   | 2
+--   bob     | 1     | 1     | /         | false  | 0.1
+-- expect services_1m
+-- watermark events 12:00:05
+-- expect services_1m
+--   service | window_end          | measures | cpu  | memory_peak | errors
+--   web     | 2026-01-01 12:00:05 | 2        | 0.75 | 0.5         | 1

@@ -39,3 +39,31 @@ SELECT user_id, began, ended, steps, first_action, last_action, path, spent, eng
 
 CREATE SINK hourly_out WITH ('connector' = 'filesystem', 'path' = 'out/hourly.ndjson', 'format' = 'json') AS
 SELECT * FROM hourly;
+
+-- test: a row that joins two visits makes them one
+-- input steps
+--   user_id | action | amount | ts
+--   ann     | view   | 0      | 2026-01-01 12:00:00
+--   ann     | buy    | 30     | 2026-01-01 12:30:00
+--   bob     | view   | 0      | 2026-01-01 12:30:00
+-- expect watch
+--   user_id | began               | steps | spent
+--   ann     | 2026-01-01 12:00:00 | 1     | 0
+--   ann     | 2026-01-01 12:30:00 | 1     | 30
+--   bob     | 2026-01-01 12:30:00 | 1     | 0
+-- test: a visit ends 20 min behind its last row, and 2 min for those that come late
+-- input steps
+--   user_id | action | amount | ts
+--   ann     | search | 0      | 2026-01-01 12:01:00
+--   ann     | view   | 0      | 2026-01-01 12:00:00
+--   ann     | buy    | 30     | 2026-01-01 12:19:00
+-- watermark steps 12:38:59
+-- expect visits
+-- watermark steps 12:39
+-- expect visits
+--   user_id | began               | ended               | steps | path                | spent | engagement
+--   ann     | 2026-01-01 12:00:00 | 2026-01-01 12:39:00 | 3     | view > search > buy | 30    | 23
+-- watermark steps 13:00:01
+-- expect hourly
+--   window_end          | visits | buyers | revenue
+--   2026-01-01 13:00:00 | 1      | 1      | 30

@@ -40,3 +40,31 @@ SELECT * FROM spikes;
 
 CREATE SINK slow_out WITH ('connector' = 'filesystem', 'path' = 'out/slow.ndjson', 'format' = 'json') AS
 SELECT * FROM slow;
+
+-- test: a request is slow beside those of its page before it
+-- input clicks
+--   user_id | page | duration_ms | ts
+--   a       | /    | 10          | 2026-01-01 12:00:01
+--   c       | /    | 100         | 2026-01-01 12:00:03
+--   b       | /    | 20          | 2026-01-01 12:00:02
+-- watermark clicks 12:01
+-- expect slow
+--   user_id | duration_ms | usual_ms | last_minute
+--   c       | 100         | 15       | 3
+--
+-- test: a page spikes beside its windows before
+-- input clicks
+--   page | ts
+--   /    | 2026-01-01 12:00:01
+--   /    | 2026-01-01 12:00:02
+--   /    | 2026-01-01 12:00:03
+--   /    | 2026-01-01 12:00:31
+--   /    | 2026-01-01 12:00:32
+--   /    | 2026-01-01 12:00:33
+--   /    | 2026-01-01 12:00:34
+--   /    | 2026-01-01 12:00:35
+--   /buy | 2026-01-01 12:00:35
+-- end clicks
+-- expect spikes
+--   page | window_end          | requests | usual
+--   /    | 2026-01-01 12:01:00 | 5        | 3

@@ -50,3 +50,32 @@ SELECT * FROM takeovers;
 
 CREATE SINK nothing_bought_out WITH ('connector' = 'filesystem', 'path' = 'out/nothing_bought.ndjson', 'format' = 'json') AS
 SELECT * FROM nothing_bought;
+
+-- test: a purchase is judged by the risk of the login before it
+-- input events
+--   user_id | kind  | risk | amount | ts
+--   ann     | login | 0.9  | NULL   | 2026-01-01 12:00:00
+--   bob     | login | 0.9  | NULL   | 2026-01-01 12:00:00
+--   cy      | login | 0.7  | NULL   | 2026-01-01 12:00:00
+--   ann     | buy   | NULL | 950    | 2026-01-01 12:01:05
+--   ann     | view  | NULL | NULL   | 2026-01-01 12:01:00
+--   bob     | buy   | NULL | 899    | 2026-01-01 12:01:00
+--   cy      | buy   | NULL | 5000   | 2026-01-01 12:01:00
+-- watermark events 12:02
+-- expect takeovers
+--   user_id | login_at            | risk | spent_at            | amount | between_them
+--   ann     | 2026-01-01 12:00:00 | 0.9  | 2026-01-01 12:01:05 | 950    | 1
+--
+-- test: that nothing was bought is told once it is certain
+-- input events
+--   user_id | kind  | risk | amount | ts
+--   ann     | login | 0.9  | NULL   | 2026-01-01 12:00:00
+--   bob     | login | 0.9  | NULL   | 2026-01-01 12:00:00
+--   ann     | view  | NULL | NULL   | 2026-01-01 12:01:00
+--   bob     | buy   | NULL | 1      | 2026-01-01 12:01:00
+-- watermark events 12:04:59
+-- expect nothing_bought
+-- watermark events 12:05
+-- expect nothing_bought
+--   user_id | login_at            | risk
+--   ann     | 2026-01-01 12:00:00 | 0.9

@@ -38,3 +38,30 @@ SELECT location, window_start, window_end, COUNT(*) AS readings, COUNT(*) FILTER
 FROM TABLE(TUMBLE(TABLE judged, DESCRIPTOR(ts), INTERVAL '10' SECOND))
 GROUP BY location, window_start, window_end
 EMIT CHANGES;
+
+-- test: a reading is judged by the bounds at its arrival
+-- input readings
+--   sensor_id | kind        | location | value | ts
+--   s1        | temperature | north    | 31    | 2026-01-01 12:00:00
+-- upsert thresholds
+--   kind        | low | high
+--   temperature | 18  | 35
+-- input readings
+--   sensor_id | kind        | location | value | ts
+--   s2        | temperature | north    | 31    | 2026-01-01 12:00:01
+--   s3        | temperature | south    | 36    | 2026-01-01 12:00:01
+-- delete thresholds
+--   kind
+--   temperature
+-- input readings
+--   sensor_id | kind        | location | value | ts
+--   s4        | temperature | south    | 99    | 2026-01-01 12:00:02
+-- watermark readings 12:00:09
+-- expect anomalies
+--   sensor_id | value | low | high
+--   s1        | 31    | 12  | 30
+--   s3        | 36    | 18  | 35
+-- expect sites
+--   location | readings | anomalies
+--   north    | 2        | 1
+--   south    | 1        | 1

@@ -42,3 +42,43 @@ SELECT * FROM sources;
 
 CREATE SINK latest_out WITH ('connector' = 'filesystem', 'path' = 'out/latest.ndjson', 'format' = 'json') AS
 SELECT * FROM latest;
+
+-- test: equals share a place, and who is overtaken leaves the five
+-- input clicks
+--   user_id | page       | status | ts
+--   a       | /product/1 | 200    | 2026-01-01 12:00:01
+--   b       | /product/1 | 200    | 2026-01-01 12:00:02
+--   c       | /product/2 | 200    | 2026-01-01 12:00:03
+--   d       | /product/3 | 404    | 2026-01-01 12:00:04
+--   e       | /          | 200    | 2026-01-01 12:00:05
+-- expect sources
+--   user_id | requests
+--   a       | 1
+--   b       | 1
+--   c       | 1
+--   d       | 1
+--   e       | 1
+-- input clicks
+--   user_id | page       | status | ts
+--   f       | /          | 200    | 2026-01-01 12:00:06
+--   f       | /product/3 | 200    | 2026-01-01 12:00:07
+-- expect changes sources
+--   _op    | user_id | requests
+--   insert | a       | 1
+--   insert | b       | 1
+--   insert | c       | 1
+--   insert | d       | 1
+--   insert | f       | 2
+-- watermark clicks 12:05:01
+-- expect products
+--   place | page       | views
+--   1     | /product/1 | 2
+--   1     | /product/3 | 2
+-- expect latest
+--   user_id | page       | status | ts
+--   a       | /product/1 | 200    | 2026-01-01 12:00:01
+--   b       | /product/1 | 200    | 2026-01-01 12:00:02
+--   c       | /product/2 | 200    | 2026-01-01 12:00:03
+--   d       | /product/3 | 404    | 2026-01-01 12:00:04
+--   e       | /          | 200    | 2026-01-01 12:00:05
+--   f       | /product/3 | 200    | 2026-01-01 12:00:07

@@ -13,7 +13,7 @@
 //! | 5 | plan |
 //! | 6 | sql view |
 //! | 7 | engine |
-//! | 8 | serve |
+//! | 8 | serve testing |
 //! | 9 | cli |
 //!
 //! The life of an event: a [`source`] reader decodes it, the source's edge gives it an epoch or rejects it as late, a
@@ -31,3 +31,4 @@ pub use highwater_sql as sql;
 
 pub mod cli;
 pub mod serve;
+pub mod testing;

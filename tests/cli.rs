@@ -12,6 +12,8 @@ mod dead;
 mod ends;
 #[path = "cli/monitor.rs"]
 mod monitor;
+#[path = "cli/tested.rs"]
+mod tested;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -13,6 +13,7 @@ use highwater::options::OptionSpec;
 use highwater::serve::{LIMITS, REFUSALS};
 use highwater::sink::SINKS;
 use highwater::source::{CONNECTORS, SOURCE_OPTIONS};
+use highwater::testing::STEPS;
 
 /// What tables stand in which file.
 const FILES: &[(&str, &[&str])] = &[
@@ -20,10 +21,11 @@ const FILES: &[(&str, &[&str])] = &[
     ("docs/connectors.md", &["sources", "source options", "sinks"]),
     ("docs/http.md", &["limits"]),
     ("docs/operations.md", &["metrics", "refusals"]),
+    ("docs/testing.md", &["test steps"]),
 ];
 
 /// A table's place in its file (between `<!-- name -->` and `<!-- /name -->`) and its text.
-fn tables() -> [(&'static str, String); 7] {
+fn tables() -> [(&'static str, String); 8] {
     let mut aggregates = "| function | what it gives |\n| --- | --- |\n".to_owned();
     for aggregate in AGGREGATES {
         let (call, meaning) = aggregate.help().split_once(": ").expect("a call, a colon, its meaning");
@@ -63,7 +65,12 @@ fn tables() -> [(&'static str, String); 7] {
     for (kind, meaning) in REFUSALS {
         row(&mut refusals, &[&format!("`{kind}`"), meaning]);
     }
+    let mut steps = "| step | what it does |\n| --- | --- |\n".to_owned();
+    for (step, help) in STEPS {
+        row(&mut steps, &[&format!("`-- {step}`"), help]);
+    }
     [
+        ("test steps", steps),
         ("metrics", metrics),
         ("refusals", refusals),
         ("limits", limits),

@@ -21,6 +21,7 @@ mod settings;
 mod signals;
 mod tail;
 mod telemetry;
+mod test;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     Check(check::Check),
     /// Show what runs for a view: operators, what is known of their rows, what they keep and for how long
     Explain(explain::Explain),
+    /// Run the tests in the comments of programs: rows in, a clock moved by hand, tables of what is expected
+    Test(test::Test),
     /// Follow a view of a running dataflow in the terminal, one JSON object a line
     Tail(tail::Tail),
     /// Generate rows: to a file, stdout or a running server, at a steady or changing rate
@@ -63,6 +66,7 @@ Examples:
   highwater run clicks.sql -w 2 --exit-at-end   over files: end when all is done
   highwater check clicks.sql                    parse, type and plan only
   highwater explain clicks.sql pages            what runs for the view 'pages', what it keeps and for how long
+  highwater test clicks.sql                     run the tests in its comments; --update writes what is expected
   highwater tail http://127.0.0.1:8080 pages    follow it
   highwater generate mixed --count 1000000 --fast --to events.ndjson
 
@@ -97,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Load(args) => load::run(&args),

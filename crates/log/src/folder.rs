@@ -17,11 +17,11 @@ pub(crate) const LOCK: &str = "lock";
 pub struct Folder {
     pub(crate) path: PathBuf,
     /// Held as long as the folder is.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Folder {
-    /// The folder, made if it is not there, for this process alone until it is dropped.
+    /// The folder, made if it is not there, for this process alone until it is dropped or released.
     ///
     /// # Errors
     /// [`Error::Locked`] with who has it, if another process or another `Folder` of this one does.
@@ -44,16 +44,25 @@ impl Folder {
         let told = lock.set_len(0).and_then(|()| writeln!(lock, "{} (process {})", program(), std::process::id()));
         told.map_err(failed("writing the lock of"))?;
         settle(path).map_err(failed("going on with the log that was put aside of"))?;
-        Ok(Arc::new(Folder { path: path.to_owned(), _lock: Some(lock) }))
+        Ok(Arc::new(Folder { path: path.to_owned(), lock: Some(lock) }))
     }
 
     /// The folder as it is, for [`inspect`](crate::inspect) and readers beside the process that has it: nothing is written.
     pub fn read_only(path: &Path) -> Arc<Folder> {
-        Arc::new(Folder { path: path.to_owned(), _lock: None })
+        Arc::new(Folder { path: path.to_owned(), lock: None })
+    }
+
+    /// Gives it back before it is dropped: another process, or another `Folder`, may have it from now on. The caller does not write any
+    /// more.
+    ///
+    /// # Errors
+    /// The system says why not.
+    pub fn release(&self) -> io::Result<()> {
+        self.lock.as_ref().map_or(Ok(()), File::unlock)
     }
 
     pub(crate) fn writable(&self) -> io::Result<()> {
-        match self._lock {
+        match self.lock {
             Some(_) => Ok(()),
             None => Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "the folder was opened to be read only")),
         }
@@ -87,7 +96,7 @@ impl Disk for Folder {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(self._lock.is_some()).open(self.path.join(name))?;
+        let file = OpenOptions::new().read(true).write(self.lock.is_some()).open(self.path.join(name))?;
         Ok(Box::new(RealFile(file)))
     }
 

@@ -1,11 +1,13 @@
 //! How an engine runs: workers, processes, ticks, the sizes of its buffers. Durations in ms, sizes in rows or bytes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::durable::Recorded;
 use super::startup::Startup;
 use crate::counted::counted;
 use crate::source::RowLimits;
+use crate::time::HandClock;
 
 /// The first port of a cluster on one machine without a hostfile; process `i` listens on `FIRST_PORT + i`.
 pub const FIRST_PORT: u16 = 2101;
@@ -23,6 +25,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long another process may give no sign of life before it counts as lost.
     pub peer_timeout: Duration,
+    /// A clock that is moved by hand instead of the wall clock: nothing ticks by itself, [`super::Engine::settle`] does. One process.
+    pub clock: Option<Arc<HandClock>>,
     /// How often a live source's open epoch ends while rows come, in ms.
     pub tick_ms: u64,
     /// After how many rows of a partition a bounded source's epoch ends.
@@ -90,6 +94,7 @@ impl Default for Config {
             addresses: Vec::new(),
             connect_timeout: Duration::from_secs(60),
             peer_timeout: Duration::from_secs(10),
+            clock: None,
             tick_ms: 10,
             tick_rows: BATCH_ROWS,
             queue_rows: 16 * BATCH_ROWS,
@@ -161,6 +166,9 @@ impl Config {
         }
         if self.replay.is_some() && processes > 1 {
             return Err("a replay is of one process: leave -n out".to_owned());
+        }
+        if self.clock.is_some() && processes > 1 {
+            return Err("a clock that is moved by hand is of one process: leave the addresses out".to_owned());
         }
         for (name, value) in [("tick", self.tick_ms), ("tick-rows", self.tick_rows as u64)] {
             if value == 0 {

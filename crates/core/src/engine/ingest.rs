@@ -16,11 +16,9 @@ use super::gossip::Gossip;
 use super::idleness::Reach;
 use super::source::Source;
 use super::table::Table;
+use super::timepiece::Timepiece;
 use crate::source::{Read, Reader, SplitId, Start};
-use crate::time::{Epoch, now_ms};
-
-/// 2025-01-01: where ticks of the clock are counted from, so that their count stays short.
-const TICK_ZERO_MS: i64 = 1_735_689_600_000;
+use crate::time::Epoch;
 
 /// By how much the last tick of a source is ahead of the clock.
 const LEAD_MS: u64 = 60_000;
@@ -108,16 +106,17 @@ pub(super) fn start_ticker(
     (gossip, lead): (Option<Arc<Gossip>>, u64),
     control: &Arc<Control>,
 ) -> Result<(), EngineError> {
-    if !sources.iter().any(|source| source.live()) {
+    // Where the clock is moved by hand, who moves it ticks.
+    if config.clock.is_some() || !sources.iter().any(|source| source.live()) {
         return Ok(());
     }
     let (sources, tables, control) = (sources.to_vec(), tables.to_vec(), control.clone());
-    let (tick_ms, process) = (config.tick_ms, config.process);
+    let (tick_ms, process, clock) = (config.tick_ms, config.process, timepiece(config));
     spawn("ticker".to_owned(), move || {
         control.guard("ticker", process, || {
             while !control.stopping() && !sources.iter().all(|source| source.ended()) {
                 control.sleep(Duration::from_millis(tick_ms));
-                tick(&sources, &tables, ticks(tick_ms, lead), gossip.as_deref());
+                tick(&sources, &tables, clock.ticks(tick_ms, lead), gossip.as_deref());
             }
         });
     })
@@ -125,13 +124,13 @@ pub(super) fn start_ticker(
 }
 
 /// One tick: open epochs with rows end, idle partitions go on with the clock where they are to, and follow the others. The time of arrival moves on by itself.
-fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], count: u64, gossip: Option<&Gossip>) {
+pub(super) fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], count: u64, gossip: Option<&Gossip>) {
     let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
     // A change of a table is complete when the streams have passed its epoch.
     let dirty = dirty || tables.iter().any(|table| table.waiting.load(Ordering::Acquire));
     let live = || sources.iter().filter(|source| source.live() && !source.by_arrival());
     for source in sources.iter().filter(|source| source.live() && source.by_arrival()) {
-        (0..source.partition_count()).for_each(|partition| source.arrive(partition, now_ms()));
+        (0..source.partition_count()).for_each(|partition| source.arrive(partition, source.clock.now_ms()));
     }
     if dirty || gossip.is_some() {
         // Within one watermark no live partition is to hold another back, so all go to the same tick; what other
@@ -142,7 +141,7 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], count: u64, gossip: Opti
     }
     for source in live().filter(|source| source.goes_on_with_the_clock()) {
         let idle = (0..source.partition_count()).filter(|&partition| source.idle(partition));
-        idle.for_each(|partition| source.elapse(partition, now_ms()));
+        idle.for_each(|partition| source.elapse(partition, source.clock.now_ms()));
     }
     let (target, pushed) = match gossip {
         Some(gossip) => {
@@ -170,16 +169,21 @@ fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], count: u64, gossip: Opti
     }
 }
 
+/// The clock that sources go by.
+fn timepiece(config: &Config) -> Timepiece {
+    Timepiece::start(config.clock.as_ref())
+}
+
 /// The count of the clock's ticks, and as many more as it is ahead.
-pub(super) fn ticks(tick_ms: u64, lead: u64) -> u64 {
-    now_ms().saturating_sub(TICK_ZERO_MS).max(0) as u64 / tick_ms + lead
+pub(super) fn ticks(config: &Config, lead: u64) -> u64 {
+    timepiece(config).ticks(config.tick_ms, lead)
 }
 
 /// Seals all sources (see [`Source::seal`]); answers the epoch that everything they have taken is before, as far as no
 /// partition holds it back.
-pub(super) fn seal(sources: &[Arc<Source>], tick_ms: u64, lead: u64) -> Epoch {
+pub(super) fn seal(sources: &[Arc<Source>], (ticks, tick_ms): (u64, u64)) -> Epoch {
     // Further than any partition is, in this process or in one that seals a little later.
-    let tick = ticks(tick_ms, lead) + LEAD_MS / tick_ms + 1;
+    let tick = ticks + LEAD_MS / tick_ms + 1;
     sources.iter().filter_map(|source| source.seal(tick)).min().unwrap_or(Epoch::END)
 }
 

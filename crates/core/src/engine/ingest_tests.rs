@@ -109,6 +109,6 @@ fn a_full_source_that_takes_nothing_more_says_that_and_not_that_it_is_full() {
     assert!(matches!(source.push(body(&source)), Err(Refused::Closed)));
     // What was taken before is still on its way.
     assert_eq!(source.waiting().0, 2);
-    assert!(seal(std::slice::from_ref(&source), 10, 0) < Epoch::END);
+    assert!(seal(std::slice::from_ref(&source), (ticks(&Config::default(), 0), 10)) < Epoch::END);
     assert!(told(&source).is_some());
 }

@@ -8,6 +8,7 @@
 
 mod begins;
 mod behind;
+mod by_hand;
 mod changelog;
 mod cluster;
 mod config;
@@ -45,6 +46,7 @@ mod source_shown;
 mod startup;
 mod table;
 mod table_operator;
+mod timepiece;
 mod unit;
 mod units;
 mod worker;
@@ -142,6 +144,8 @@ struct Inner {
     /// It has done again all that was kept.
     whole: AtomicBool,
     clock: Clock,
+    /// How far the workers are, where the clock is moved by hand.
+    settled: Option<Arc<by_hand::Settled>>,
     /// Seconds of a run that has ended.
     ended: Mutex<Option<f64>>,
 }
@@ -404,11 +408,11 @@ impl Inner {
         }
         self.sources.iter().for_each(|source| source.refuse());
         self.tables.iter().for_each(|table| table.seal());
-        let (sources, tick_ms, control) = (self.sources.clone(), self.config.tick_ms, self.control.clone());
-        let (gossip, lead) = (self.gossip.clone(), self.lead());
+        let (sources, control, gossip) = (self.sources.clone(), self.control.clone(), self.gossip.clone());
+        let ticks = (ingest::ticks(&self.config, self.lead()), self.config.tick_ms);
         // It waits for those that are pushing rows just now.
         let sealed = ingest::spawn("stop".to_owned(), move || {
-            let goal = ingest::seal(&sources, tick_ms, lead);
+            let goal = ingest::seal(&sources, ticks);
             match gossip {
                 // The supervisor waits for the others' word.
                 Some(gossip) => gossip.stop(goal),

@@ -97,6 +97,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let stopped = control.clone();
     let rejects = rejects.halting(move |Halt { what, remedy }| stopped.fail(EngineError::Dataflow { what, remedy }));
     let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config, sources.len())));
+    let settled = config.clock.as_ref().map(|_| Arc::new(by_hand::Settled::new(config.workers)));
     let inner = Arc::new(Inner {
         dataflow: dataflow.clone(),
         config: config.clone(),
@@ -117,6 +118,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         ending: AtomicBool::new(false),
         whole: AtomicBool::new(false),
         clock: Clock::start(),
+        settled: settled.clone(),
         ended: Mutex::default(),
     });
     let Peers { builders, guard, sockets, presences } = peers;
@@ -147,6 +149,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         metrics,
         extend,
         gossip,
+        settled,
     };
     let work = Arc::new(work);
     let (control, sources, tables, config, gossip) = shared;
@@ -172,10 +175,10 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         return Ok(engine);
     }
     if let Some(durable) = &durable {
-        let (startup, tick_ms) = (&config.startup, config.tick_ms);
+        let (startup, config) = (&config.startup, &config);
         let (dataflow, views) = (&inner.dataflow, &*inner.views);
         let sinks = &engine.sinks();
-        durable.recover(&Around { dataflow, sources: &sources, views, sinks, startup, tick_ms })?;
+        durable.recover(&Around { dataflow, sources: &sources, views, sinks, startup, config })?;
         tables.iter().for_each(|table| table.goes_on());
         durable.begin(&sources)?;
         durable.start(&sources, config.process)?;
@@ -422,7 +425,8 @@ impl Supervisor {
             inner.units.all().iter().for_each(|unit| unit.join());
             guard.into_iter().for_each(farewell);
             let written = inner.dead_file.as_ref().map_or(Ok(()), |file| file.finish());
-            let kept = inner.durable.as_ref().map_or(Ok(()), |durable| durable.close());
+            let kept =
+                inner.durable.as_ref().map_or(Ok(()), |durable| durable.close().and_then(|()| durable.give_back()));
             written.and(kept).unwrap_or_else(|error| control.fail(error));
         } else {
             // Some thread may be stuck: nobody waits for it.

@@ -16,11 +16,12 @@ use super::push::Inbox;
 use super::queue::Queue;
 use super::rejected::Rejected;
 use super::source_metrics::SourceMetrics;
+use super::timepiece::Timepiece;
 use crate::delta::{Delta, Reject};
 use crate::metrics::Metrics;
 use crate::retry::Standing;
 use crate::source::{Edge, EdgeCounts, Place, Position, SourceSpec, SplitId, Step};
-use crate::time::{Clock, Epoch};
+use crate::time::Epoch;
 
 /// A source while it runs.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub struct Source {
     /// Rows came since the last tick. Set at the start too: that there are none yet is an answer (a COUNT of 0).
     pub(super) dirty: AtomicBool,
     pub(super) rejected: Rejected,
-    pub(super) clock: Clock,
+    pub(super) clock: Timepiece,
     pub(super) latency: Arc<Latency>,
     pub(super) metrics: SourceMetrics,
     /// How its rows are kept, if they are.
@@ -170,7 +171,7 @@ impl Source {
             turn: AtomicUsize::new(0),
             dirty: AtomicBool::new(true),
             rejected: Rejected::new(config.dead_letters, dead_file),
-            clock: Clock::start(),
+            clock: Timepiece::start(config.clock.as_ref()),
             latency,
             metrics: SourceMetrics::new(metrics, &spec.name),
             logged,
@@ -398,6 +399,25 @@ impl Source {
         let last = self.partitions[index].last_rows_ms.load(Ordering::Relaxed);
         let since = self.clock.elapsed_ms().saturating_sub(last);
         self.live && time.idle_timeout.is_some_and(|timeout| u128::from(since) >= timeout.as_millis())
+    }
+
+    /// Moves what is still to be told, and answers the epoch that everything it took is before; `None` if all partitions have
+    /// ended.
+    pub(super) fn moves_on(&self) -> Option<Epoch> {
+        let on = |(index, partition): (usize, &Partition)| {
+            let mut reading = lock(&partition.state);
+            if reading.ended {
+                return None;
+            }
+            while reading.told < reading.edge.epoch() && !reading.sealed {
+                self.tell(index, &mut reading);
+                if reading.told < reading.edge.epoch() && !self.logged.as_ref().is_some_and(Logged::waits) {
+                    break;
+                }
+            }
+            Some(reading.told)
+        };
+        self.partitions.iter().enumerate().filter_map(on).min()
     }
 
     /// Nobody reads any more.

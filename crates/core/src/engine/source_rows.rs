@@ -9,7 +9,7 @@ use super::source_metrics::seconds;
 use crate::delta::Reject;
 use crate::format::{Part, Spot};
 use crate::source::{Decoded, Step};
-use crate::time::{Epoch, now_ms};
+use crate::time::Epoch;
 
 impl Source {
     /// Takes decoded rows of a partition; waits while the workers are behind.
@@ -81,11 +81,17 @@ impl Source {
             rereads.allow(partition.number, allowed, rows, || self.sealed.load(Ordering::Acquire))?;
         }
         let end = decoded.end.clone();
+        if let Some(clock) = self.clock.by_hand().filter(|clock| !clock.is_set()) {
+            let batch = decoded.batch.clone();
+            let batch = self.logged.as_ref().map_or_else(|| batch.clone(), |logged| logged.columns_read(batch.clone()));
+            edge.latest(&batch).into_iter().for_each(|latest| clock.follow(latest));
+        }
+        let now = self.clock.now_ms();
         match &self.logged {
-            None => edge.accept(decoded, now_ms(), steps, rejects),
+            None => edge.accept(decoded, now, steps, rejects),
             Some(logged) => {
                 let over = || self.sealed.load(Ordering::Acquire);
-                logged.take(partition.number, (edge, kept), decoded, (steps, rejects), over)?;
+                logged.take(partition.number, (edge, kept), (decoded, now), (steps, rejects), over)?;
             }
         }
         *position = end;

@@ -13,6 +13,7 @@ use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
 
 use super::begins::Begins;
+use super::by_hand::Settled;
 use super::changelog::current;
 use super::config::Config;
 use super::control::Control;
@@ -59,6 +60,8 @@ pub(super) struct Work {
     pub(super) extend: Option<Arc<Extend>>,
     /// With other processes: what they tell of their inputs.
     pub(super) gossip: Option<Arc<Gossip>>,
+    /// Where it is told how far each worker is, if anybody waits for that.
+    pub(super) settled: Option<Arc<Settled>>,
 }
 
 /// What rows go by on a worker: of the sources, in their order, and of views and tables by their names, where their stores are
@@ -78,6 +81,7 @@ pub(super) fn run(worker: &mut Worker, work: &Work) {
     work.gossip.iter().for_each(|gossip| gossip.build(worker, &work.config));
     work.control.running();
     let mut installed = Installed::new(outputs, taps, followers);
+    let (mut told, place) = (None, worker.index() - work.config.process * work.config.workers);
     loop {
         installed.follow(worker, work);
         if work.control.stopping() {
@@ -91,8 +95,18 @@ pub(super) fn run(worker: &mut Worker, work: &Work) {
             }
             break;
         }
-        worker.step_or_park(Some(PARK));
+        let reached = work.settled.as_ref().map(|settled| (settled, installed.reached()));
+        match reached {
+            Some((settled, reached)) if told != Some(reached) => {
+                // What the probes have seen go by, views and sinks take in the same step; this is to be sure of it.
+                worker.step();
+                settled.reaches(place, reached);
+                told = Some(reached);
+            }
+            _ => drop(worker.step_or_park(Some(PARK))),
+        }
     }
+    work.settled.iter().for_each(|settled| settled.reaches(place, Epoch::END));
     work.units.close();
     worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
 }

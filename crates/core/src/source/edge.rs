@@ -225,6 +225,14 @@ impl Edge {
         }
     }
 
+    /// The latest event time in rows as they are decoded; `None` without one.
+    pub(crate) fn latest(&self, batch: &arrow_array::RecordBatch) -> Option<i64> {
+        let time = self.spec.time.filter(|_| batch.num_rows() > 0)?;
+        let (columns, _) = self.columns(batch, |row| self.goes_by_key(batch, row), |_, _| ());
+        let times = columns.get(time.column)?.as_primitive::<TimestampMillisecondType>();
+        times.iter().flatten().filter(|time| *time < NO_TIME).max()
+    }
+
     /// Ends the partition: it holds nothing back any more (W7).
     pub fn finish(&mut self) {
         self.epoch = Epoch::MAX;

@@ -4,6 +4,7 @@
 //! Intervals are half-open. A *watermark* is always the exclusive frontier `W`: no accepted row with
 //! `event_time < W - lateness` is still to come.
 
+mod by_hand;
 mod civil;
 mod clock;
 mod duration;
@@ -12,6 +13,7 @@ mod operator;
 mod pattern;
 mod zone;
 
+pub use by_hand::HandClock;
 pub use civil::{Civil, DAY_MS, checked_plus_months_ms, iso_week, iso_weekday, plus_months_ms};
 pub use clock::{Clock, now_ms};
 pub use duration::{format_duration_ms, format_time_ms, parse_duration_ms};

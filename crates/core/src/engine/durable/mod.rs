@@ -23,7 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use highwater_log::{Error, Log, Lsn, Past, Refused, SyncMode};
+use highwater_log::{Error, Folder, Log, Lsn, Past, Refused, SyncMode};
 
 pub(super) use self::again::{Allowed, Rereads};
 use self::known::Known;
@@ -73,6 +73,8 @@ pub(super) struct Durable {
     past: Past,
     /// Where frames go; none if what it held is only done again.
     log: Option<Log>,
+    /// The directory, for this process alone.
+    lock: Option<Arc<Folder>>,
     /// What lies on the disk.
     files: Option<Arc<Files>>,
     /// When frames are durable.
@@ -272,7 +274,13 @@ impl Durable {
         self.came.notify_all();
     }
 
-    /// Ends the log in order. Nothing of it holds the folder any more then.
+    /// The log has ended: another run may have the directory, also one of this process that still holds this one.
+    pub(super) fn give_back(&self) -> Result<(), EngineError> {
+        let released = self.lock.as_ref().map_or(Ok(()), |lock| lock.release());
+        released.map_err(|error| self.wrong(format!("it cannot be given back: {error}"), "end the process"))
+    }
+
+    /// Ends the log in order.
     pub(super) fn close(&self) -> Result<(), EngineError> {
         self.stop();
         let telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -81,7 +81,7 @@ impl Durable {
     ) -> Result<Durable, Error> {
         let (log, files) = log(lock, sync, metrics)?;
         let durable = Durable::of(folder.to_owned(), log.past(), control, metrics);
-        Ok(Durable { log: Some(log), files: Some(files), sync, ..durable })
+        Ok(Durable { log: Some(log), lock: Some(lock.clone()), files: Some(files), sync, ..durable })
     }
 
     /// Of what a directory held, with nowhere to write to.
@@ -90,6 +90,7 @@ impl Durable {
             folder,
             past,
             log: None,
+            lock: None,
             files: None,
             sync: SyncMode::Commit,
             counts: Counts::new(metrics),

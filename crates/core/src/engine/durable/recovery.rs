@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use highwater_log::Lsn;
 
+use super::super::config::Config;
 use super::super::error::EngineError;
 use super::super::frames::{Frame, Unreadable};
 use super::super::ingest::ticks;
@@ -32,8 +33,7 @@ pub(in super::super) struct Around<'a> {
     pub(in super::super) views: &'a Views,
     pub(in super::super) sinks: &'a [Arc<Sink>],
     pub(in super::super) startup: &'a Startup,
-    /// How long a tick is, in ms.
-    pub(in super::super) tick_ms: u64,
+    pub(in super::super) config: &'a Config,
 }
 
 impl Durable {
@@ -55,7 +55,7 @@ impl Durable {
         }
         let told: Vec<Option<(Epoch, u64)>> = around.sources.iter().map(|source| source.reached()).collect();
         let greatest = told.iter().flatten().map(|(_, tick)| *tick).max().unwrap_or(0);
-        self.lead.store((greatest + 1).saturating_sub(ticks(around.tick_ms, 0)), Ordering::Relaxed);
+        self.lead.store((greatest + 1).saturating_sub(ticks(around.config, 0)), Ordering::Relaxed);
         self.shown(around, &told)?;
         let seconds = clock.elapsed_seconds();
         around.startup.has_recovered(Recovered { rows, seconds });

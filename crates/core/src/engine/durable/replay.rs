@@ -61,7 +61,7 @@ impl Durable {
         }
         let told = inner.sources.iter().filter_map(|source| source.reached());
         let greatest = told.map(|(_, tick)| tick).max().unwrap_or(0);
-        self.lead.store((greatest + 1).saturating_sub(ticks(inner.config.tick_ms, 0)), Ordering::Relaxed);
+        self.lead.store((greatest + 1).saturating_sub(ticks(&inner.config, 0)), Ordering::Relaxed);
         inner.complete();
         Ok(())
     }

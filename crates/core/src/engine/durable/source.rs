@@ -16,7 +16,7 @@ use super::{Durable, Moved};
 use crate::delta::{Reject, memory};
 use crate::format::Came;
 use crate::source::{Decoded, Edge, Place, Position, SourceSpec, Step};
-use crate::time::{Epoch, now_ms};
+use crate::time::Epoch;
 
 /// How far a partition that moves on with the clock may go before that is written again.
 const LEASE_MS: i64 = 1000;
@@ -112,12 +112,13 @@ impl Logged {
     }
 
     /// The columns that the plan reads.
+    pub(in super::super) fn columns_read(&self, batch: RecordBatch) -> RecordBatch {
+        let Some(columns) = &self.read else { return batch };
+        batch.project(columns).unwrap_or_else(|error| unreachable!("the kept columns are all: {error}"))
+    }
+
     fn read(&self, decoded: Decoded) -> Decoded {
-        let Some(columns) = &self.read else { return decoded };
-        match decoded.batch.project(columns) {
-            Ok(batch) => Decoded { batch, ..decoded },
-            Err(error) => unreachable!("the kept columns are all: {error}"),
-        }
+        Decoded { batch: self.columns_read(decoded.batch), ..decoded }
     }
 
     /// Hands rows to the edge, and appends them with what became of them. Waits while there is no room, until `over`.
@@ -125,7 +126,7 @@ impl Logged {
         &self,
         number: usize,
         (edge, kept): (&mut Edge, &mut Kept),
-        decoded: Decoded,
+        (decoded, now): (Decoded, i64),
         (steps, rejects): (&mut Vec<Step>, &mut Vec<Reject>),
         over: impl Fn() -> bool,
     ) -> Result<(), Closed> {
@@ -133,7 +134,7 @@ impl Logged {
             self.durable.control.fail(self.durable.wrong(error, "run it without --data-dir"));
             Closed
         })?;
-        let (now, epoch, first) = (now_ms(), edge.epoch(), decoded.first);
+        let (epoch, first) = (edge.epoch(), decoded.first);
         let mut beside = Beside {
             end: decoded.end.to_string(),
             rejects: decoded.rejects.iter().map(write_reject).collect(),

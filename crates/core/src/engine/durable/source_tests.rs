@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::plan::Dataflow;
 use crate::source::{Arrivals, CONNECTORS, DedupSpec, EdgeCounts, Intake, SplitId, Start, TimeSpec, Written};
-use crate::time::Zone;
+use crate::time::{Zone, now_ms};
 use crate::view::Views;
 
 /// Columns `id`, `ts` and `unread`, which the plan does not read; by event time or by the time of arrival.
@@ -96,7 +96,7 @@ impl Run {
             views: &views,
             sinks: &[],
             startup: &startup,
-            tick_ms: 10,
+            config: &config,
         };
         durable.starts(&dataflow, &config).unwrap();
         durable.recover(&around).unwrap();

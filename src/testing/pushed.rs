@@ -1,0 +1,80 @@
+//! A program with other ends: its sources are pushed to, its sinks are views.
+
+use std::collections::BTreeMap;
+
+use highwater_core::options::{OptionSpec, Options};
+use highwater_core::plan::{Dataflow, Emit, ViewSpec};
+use highwater_core::source::{Connector, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
+
+/// What a source is of that the test pushes to, whatever it is declared to be.
+#[derive(Debug)]
+struct Pushed;
+
+impl Connector for Pushed {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    fn help(&self) -> &'static str {
+        "takes what a test pushes"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
+    }
+
+    fn live(&self, _: &Options) -> bool {
+        true
+    }
+
+    fn pushed(&self, _: &SourceSpec) -> Result<Option<(usize, usize)>, SourceError> {
+        Ok(Some((usize::MAX, usize::MAX)))
+    }
+
+    fn check(&self, _: &SourceSpec) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn replay(&self) -> Replay {
+        Replay::Once
+    }
+
+    fn splits(&self, _: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, _: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Gives a program its ends for a test. `reads` says which sources are read as declared. Returns the name of the view that each
+/// view and sink is looked at as; one that a view and a sink share is the view's.
+pub(super) fn with_ends(dataflow: &mut Dataflow, reads: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    for source in dataflow.sources.iter_mut().filter(|source| !reads(&source.name)) {
+        source.connector = &Pushed;
+        // Rows have what a connector would fill in, as any other column.
+        source.metadata.clear();
+    }
+    let mut looks: BTreeMap<String, String> =
+        dataflow.views.iter().map(|view| (view.name.clone(), view.name.clone())).collect();
+    for sink in std::mem::take(&mut dataflow.sinks) {
+        let name = match looks.contains_key(&sink.spec.name) {
+            true => format!("sink {}", sink.spec.name),
+            false => sink.spec.name.clone(),
+        };
+        looks.entry(sink.spec.name).or_insert_with(|| name.clone());
+        dataflow.views.push(ViewSpec {
+            name,
+            node: sink.node,
+            columns: sink.columns,
+            schema: sink.spec.schema,
+            key: None,
+            closes: None,
+            emit: Emit::Changes,
+            sql: String::new(),
+            options: Options::default(),
+        });
+    }
+    looks
+}

@@ -1,0 +1,99 @@
+//! How a program is run in a test.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use highwater_core::engine::{Config, EngineError};
+use highwater_core::time::HandClock;
+use highwater_sql::{Catalog, compile};
+
+use super::driver::{Driven, TestDriver};
+use super::error::TestError;
+use super::folder::Folder;
+use super::pushed::with_ends;
+
+/// How a program is run in a test: [`Setup::start`] starts it.
+#[derive(Debug)]
+pub struct Setup {
+    files: Vec<(String, String)>,
+    catalog: Catalog,
+    workers: usize,
+    keeps: bool,
+    reads: BTreeSet<String>,
+}
+
+impl Setup {
+    /// One worker, all sources pushed to, nothing kept.
+    pub fn new(program: impl Into<String>) -> Setup {
+        Setup::files(vec![("program.sql".to_owned(), program.into())])
+    }
+
+    /// The same of a program in several files, by their names and texts.
+    pub fn files(files: Vec<(String, String)>) -> Setup {
+        Setup { files, catalog: Catalog::new(), workers: 1, keeps: false, reads: BTreeSet::new() }
+    }
+
+    /// With functions, connectors and aggregates of one's own.
+    pub fn catalog(mut self, catalog: Catalog) -> Setup {
+        self.catalog = catalog;
+        self
+    }
+
+    /// On so many workers, at least 1. What is found does not depend on it.
+    pub fn workers(mut self, workers: usize) -> Setup {
+        self.workers = workers;
+        self
+    }
+
+    /// With a data directory of its own, so that it can be [restarted](TestDriver::restart).
+    pub fn keeping(mut self) -> Setup {
+        self.keeps = true;
+        self
+    }
+
+    /// A source is read as it is declared instead of pushed to. It must have an end (a file): the first look waits for that.
+    pub fn reading(mut self, source: impl Into<String>) -> Setup {
+        self.reads.insert(source.into());
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The program is refused, or cannot be run.
+    pub fn start(self) -> Result<TestDriver, TestError> {
+        let mut dataflow = compile(&self.files, &self.catalog)?.dataflow;
+        let known: Vec<String> = dataflow.sources.iter().map(|source| source.name.clone()).collect();
+        let is = |source: &str| self.reads.iter().any(|name| name.eq_ignore_ascii_case(source));
+        if let Some(name) = self.reads.iter().find(|name| !known.iter().any(|it| it.eq_ignore_ascii_case(name))) {
+            return Err(TestError::Unknown { kind: "source that something reads", name: name.clone(), known });
+        }
+        if let Some(endless) = dataflow.sources.iter().find(|it| is(&it.name) && it.connector.live(&it.options)) {
+            return Err(TestError::Impossible {
+                what: format!("source '{}' has no end, so it cannot be read in a test", endless.name),
+                remedy: "push its rows".to_owned(),
+            });
+        }
+        let looks = with_ends(&mut dataflow, is);
+        let folder = self
+            .keeps
+            .then(Folder::new)
+            .transpose()
+            .map_err(|error| EngineError::Config(format!("no folder for what a test keeps: {error}")))?;
+        let clock = Arc::new(HandClock::default());
+        let config = Config {
+            workers: self.workers,
+            clock: Some(clock.clone()),
+            tables_linger: true,
+            // All changes of a step are looked at together.
+            ring_epochs: usize::MAX,
+            ring_rows: usize::MAX,
+            ring_bytes: usize::MAX,
+            dead_letters: 1 << 20,
+            data_dir: folder.as_ref().map(|folder| folder.path().to_owned()),
+            program: if self.keeps { self.files } else { Vec::new() },
+            ..Config::default()
+        };
+        TestDriver::start(Driven { dataflow, config, clock, looks, folder })
+    }
+}
