@@ -14,7 +14,7 @@ pub(super) struct Places {
     len: usize,
     /// Per block the place of its first row if the others follow, else its number in `apart`, marked.
     blocks: Vec<u64>,
-    apart: Vec<Box<[Entry; BLOCK]>>,
+    apart: Vec<[Entry; BLOCK]>,
 }
 
 impl Places {
@@ -43,7 +43,7 @@ impl Places {
                 Some(first) if *first & APART == 0 && *first + at as u64 == entry => {}
                 Some(block) => {
                     if *block & APART == 0 {
-                        self.apart.push(Box::new(std::array::from_fn(|nth| *block + nth as u64)));
+                        self.apart.push(std::array::from_fn(|nth| *block + nth as u64));
                         *block = (self.apart.len() - 1) as u64 | APART;
                     }
                     let places = &mut self.apart[(*block & !APART) as usize][at..at + more];
@@ -66,7 +66,7 @@ impl Places {
 
     /// Memory held, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.blocks.capacity() * 8 + self.apart.capacity() * 8 + self.apart.len() * size_of::<[Entry; BLOCK]>()
+        self.blocks.capacity() * 8 + self.apart.capacity() * size_of::<[Entry; BLOCK]>()
     }
 }
 
