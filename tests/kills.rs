@@ -1,5 +1,5 @@
 //! Runs that are killed at random moments and started again, in short; `python3 tests/kills/kills.py BINARY` does it a thousand times,
-//! `python3 tests/kills/goldens.py BINARY` with every golden dataflow. Rules D1 to D6, D8.
+//! `python3 tests/kills/goldens.py BINARY` with every golden dataflow, `python3 tests/kills/rebuilds.py BINARY` while the program changes. Rules D1 to D6, D8, D13.
 //!
 //! Without python3 the test says so and passes, unless `CI` is set: then it fails.
 #![allow(clippy::unwrap_used)]
@@ -27,6 +27,11 @@ const ALL_BUT_FOLDERS: &str = "windows,sessions,joins,patterns,ranks,over,failin
 #[test]
 fn d1_to_d6_kills_lose_nothing_and_do_nothing_twice() {
     kills(&["--kills", "12", "--seed", "1", "--pieces", &format!("formats,{ALL_BUT_FOLDERS}")]);
+}
+
+#[test]
+fn d13_kills_while_a_log_is_written_anew_lose_nothing() {
+    python("rebuilds.py", &["--kills", "10", "--seed", "1"]);
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod client;
 mod ends;
 #[path = "restart/files.rs"]
 mod files;
+#[path = "restart/folders.rs"]
+mod folders;
 #[path = "restart/full.rs"]
 mod full;
 #[path = "restart/process.rs"]

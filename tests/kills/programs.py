@@ -38,8 +38,19 @@ CREATE SINK minutes_msgpack WITH ('connector' = 'filesystem', 'path' = 'out/minu
 CREATE SINK minutes_arrow WITH ('connector' = 'filesystem', 'path' = 'out/minutes.arrow', 'format' = 'arrow') AS SELECT * FROM minutes;
 CREATE SINK minutes_parquet WITH ('connector' = 'filesystem', 'path' = 'out/minutes.parquet', 'format' = 'parquet') AS SELECT * FROM minutes;
 CREATE SINK minutes_folder WITH ('connector' = 'filesystem', 'path' = 'out/minutes/', 'format' = 'json') AS SELECT * FROM minutes;
-CREATE SINK minutes_users PARTITIONED BY (user_id) WITH ('connector' = 'filesystem', 'path' = 'out/by_user/', 'format' = 'csv') AS SELECT * FROM minutes;
-"""
+CREATE VIEW spent_by AS SELECT user_id, COUNT(*) AS n, SUM(amount) AS total FROM orders GROUP BY user_id;
+""" + "".join(
+    # Of many files: by partition, and ended one after another, at a size, by the clock, or both.
+    f"CREATE SINK {view}_{form}_{kind} {by} WITH ('connector' = 'filesystem', 'path' = 'out/{view}_{form}_{kind}/', 'format' = '{form}'{rolls}) AS SELECT * FROM {view};\n"
+    for form in ("json", "csv", "msgpack", "arrow", "parquet")
+    for view, kind, by, rolls in (
+        ("minutes", "by", "PARTITIONED BY (user_id)", ""),
+        ("minutes", "sized", "", ", 'sink.rolling-policy.file-size' = '700'"),
+        ("minutes", "aged", "PARTITIONED BY (user_id)", ", 'sink.rolling-policy.rollover-interval' = '300 ms'"),
+        ("spent_by", "both", "PARTITIONED BY (user_id)", ", 'sink.rolling-policy.file-size' = '2000', 'sink.rolling-policy.rollover-interval' = '500 ms'"),
+    )
+    if view == "minutes" or form in ("json", "csv")
+)
 
 SESSIONS = """
 CREATE MATERIALIZED VIEW visits AS

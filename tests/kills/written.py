@@ -35,7 +35,9 @@ def of_file(binary, file, form):
     if form == "csv":
         lines = bytes.decode().splitlines()
         return [dict(zip(lines[0].split(","), line.split(","))) for line in lines[1:]]
-    columns = "user_id VARCHAR, window_end TIMESTAMP(3), n BIGINT, total BIGINT"
+    columns = "window_end TIMESTAMP(3), n BIGINT, total BIGINT"
+    if "user_id=" not in file:
+        columns = "user_id VARCHAR, " + columns
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/p.sql", "w") as program:
             program.write(

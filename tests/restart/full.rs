@@ -74,3 +74,75 @@ fn d11_a_full_disk_refuses_rows_serves_on_and_goes_on_when_there_is_room() {
     eventually("all is there", || count(&process) == taken);
     assert_eq!(process.json("/api/v1/tables/notes/rows")["rows"].as_array().unwrap().len(), 1);
 }
+
+/// The disk of a sink is full when a run starts: it is ready once all that stood there was compared, and not before; what comes then waits
+/// for room.
+#[test]
+fn d5_a_start_with_a_full_sink_disk_is_ready_once_what_stands_there_was_compared() {
+    let program = PROGRAM.to_owned()
+        + "CREATE SINK kept WITH ('connector' = 'filesystem', 'path' = 'out/kept.csv', 'format' = 'csv') AS SELECT i, s FROM t;\n";
+    let folder = folder(&program);
+    let out = folder.path().join("out");
+    fs::create_dir(&out).unwrap();
+    if !mount("size=2m", &out) {
+        eprintln!("a full disk is not tried: mounting one is not allowed here");
+        return;
+    }
+    let _disk = Disk(out.clone());
+    let (path, filler) = (out.join("kept.csv"), out.join("filler"));
+    let text = "x".repeat(1_000);
+    let send = |process: &Process, rows: std::ops::Range<u64>| {
+        let body: String = rows.map(|n| format!("{{\"i\":{n},\"s\":\"{text}\"}}\n")).collect();
+        process.post(EVENTS, &body)
+    };
+    let fill = || {
+        let mut file = fs::File::create(&filler).unwrap();
+        while std::io::Write::write(&mut file, &[1; 512]).is_ok_and(|written| written > 0) {}
+    };
+    let lines = || fs::read_to_string(&path).unwrap_or_default().lines().count();
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    send(&process, 0..100);
+    eventually("they are written", || lines() == 101);
+    // More comes than there is room for.
+    fill();
+    process.complete(&send(&process, 100..150)["token"]);
+    process.kill();
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    let (there, ready) = (fs::read(&path).unwrap(), process.json("/api/v1/views/counted/rows")["rows"][0]["n"].clone());
+    assert_eq!(ready, 150);
+    assert!(there.len() > 100_000, "{}", there.len());
+    fs::remove_file(&filler).unwrap();
+    eventually("the rest is written once there is room", || lines() == 151);
+    assert_eq!(process.stop().code(), Some(0));
+    // A power cut has taken a page, for which there is no room; what stands behind it is of others.
+    let whole = fs::read(&path).unwrap();
+    let (hole, cut) = (8_192..12_288, |bytes: &[u8]| {
+        fs::remove_file(&path).unwrap();
+        let file = fs::File::create(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &bytes[..8_192], 0).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &bytes[12_288..], 12_288).unwrap();
+    });
+    assert!(whole.len() > hole.end);
+    cut(&whole);
+    fill();
+    let mut process = Process::spawn(folder.path(), &["-w", "1"]);
+    let line = process.hears("serving http://");
+    process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
+    process.has_said("sink 'kept'");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(process.ask("GET", "/readyz", "").0, 503, "a page is not compared yet");
+    fs::remove_file(&filler).unwrap();
+    eventually("it is ready once there is room", || process.ask("GET", "/readyz", "").0 == 200);
+    assert!(fs::read(&path).unwrap() == whole);
+    process.kill();
+    let mut foreign = whole.clone();
+    foreign[20_000] ^= 1;
+    cut(&foreign);
+    fill();
+    let mut process = Process::spawn(folder.path(), &["-w", "1"]);
+    process.has_said("sink 'kept'");
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(process.ends().code(), Some(1));
+    let said = process.said.join("\n");
+    assert!(said.contains("at byte 20000 stands something else") && !said.contains("went on from"), "{said}");
+}

@@ -304,6 +304,19 @@ fn what_does_not_fit_is_refused() {
     assert!(engine.install(alone).unwrap_err().to_string().contains("plan the program and its units in one Session"));
 }
 
+/// What a data directory would not remember is refused, saying so (D6).
+#[test]
+fn d6_a_unit_over_a_data_directory_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = Some(folder.path().join("data"));
+    let running = started_as(&Config { workers: 1, data_dir, ..Config::default() }, 1);
+    let planned = running.session.plan(&files(OVER_VIEW)).unwrap();
+    let refused = running.engines[0].install(planned).unwrap_err().to_string();
+    assert!(refused.contains("a unit is not remembered by the data directory"), "{refused}");
+    assert!(refused.contains("--on-change rebuild"), "{refused}");
+    assert_eq!(running.engines[0].units().len(), 1, "nothing is left of it");
+}
+
 #[test]
 fn u4_a_unit_for_which_too_much_waits_is_given_up_and_holds_nobody_back() {
     let mut running = started_as(&Config { workers: 2, unit_bytes: 0, ..Config::default() }, 1);

@@ -100,6 +100,7 @@ fn kind_name(kind: u8) -> String {
         frames::REQUEST => "change of a table",
         frames::TAKEN => "change of a table taken",
         frames::BEGUN => "sink begun",
+        frames::ENDED => "files of a sink ended",
         frames::INPUT => "file begun",
         frames::PROGRAM => "program",
         frames::AHEAD => "reach of a file that is read again",

@@ -37,7 +37,8 @@ impl Engine {
     /// program as they were declared there (plan both in one `highwater::sql::Session`), and views and tables by their names. Returns
     /// once it is known where the unit begins; its views are shown when they are there ([`Engine::wait_shown`]).
     ///
-    /// In a cluster every process must install and drop the same units in the same order; it waits for the others.
+    /// In a cluster every process must install and drop the same units in the same order; it waits for the others. Over a data directory
+    /// it is refused, which does not remember units.
     pub fn install(&self, dataflow: Dataflow) -> Result<UnitId, EngineError> {
         let inner = &*self.inner;
         let _alone = inner.units.alone();
@@ -132,6 +133,13 @@ impl Inner {
     fn fits(&self, unit: &Dataflow) -> Result<(), EngineError> {
         if !self.config.views {
             return refuse("no views are kept here".to_owned(), "start the engine with Config::views");
+        }
+        if self.durable.as_ref().is_some_and(|durable| !durable.replays()) {
+            return refuse(
+                "a unit is not remembered by the data directory: the next start would be without its views and sinks"
+                    .to_owned(),
+                "declare it in the program and start with Config::on_change of Rebuild (--on-change rebuild), which does again what came",
+            );
         }
         if let Some(table) = unit.tables.first() {
             return refuse(

@@ -78,7 +78,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         metrics: &metrics,
         dead_file: file,
         computed,
-        durable: durable.as_ref().filter(|durable| !durable.replays()),
+        durable: durable.as_ref(),
     };
     let opened = Unit::open(UnitId::PROGRAM, dataflow.clone(), around, &|source| vec![source.to_owned()]);
     let opened = opened.and_then(|unit| {

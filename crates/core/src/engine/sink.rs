@@ -33,6 +33,8 @@ pub(super) struct Part {
     pub(super) rows: AtomicU64,
     /// What it is handed is compared with what an earlier run wrote.
     pub(super) comparing: AtomicBool,
+    /// It waits to write what comes behind all that stood there, which it has compared.
+    pub(super) behind_all: AtomicBool,
     again: Mutex<Again>,
 }
 
@@ -87,11 +89,11 @@ impl Sink {
     }
 
     /// All before that epoch is of an earlier run; `None` if that is not known. Returns whether it has compared what it is handed with what
-    /// stands there, or cannot go on with that.
+    /// stands there. One that waits to write more, on a full disk, has.
     pub(super) fn has_compared(&self, goal: Option<Epoch>) -> bool {
         let compared = |part: &Arc<Part>| {
             part.again().goal = goal;
-            let stuck = || part.standing.read().state == State::Retrying;
+            let stuck = || part.behind_all.load(Ordering::Acquire) && part.standing.read().state == State::Retrying;
             goal.is_none() || !part.comparing.load(Ordering::Acquire) || stuck()
         };
         self.parts.iter().all(compared)

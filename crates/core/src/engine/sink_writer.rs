@@ -69,7 +69,7 @@ pub(super) struct Opened {
     codec: Option<RowCodec>,
     receiver: Receiver<Epochs>,
     part: Arc<Part>,
-    /// Where it is kept that it has begun.
+    /// Where it is kept that it has begun, and which files are complete.
     kept: Option<(Arc<Durable>, Begun)>,
     /// A later run goes on with what one that is stopped writes.
     goes_on: bool,
@@ -84,10 +84,9 @@ pub(super) fn open(
     goes_on: bool,
 ) -> Result<(ToSink, Opened), EngineError> {
     let kept = durable.map(|durable| (durable.clone(), Begun { sink: plan.spec.name.clone(), part, parts }));
-    // All that it wrote before comes again.
-    let writer = match kept.as_ref().is_some_and(|(durable, writer)| durable.has_begun(writer)) {
-        true => plan.spec.connector.again(&plan.spec, part, parts)?,
-        false => plan.spec.connector.open(&plan.spec, part, parts)?,
+    let writer = match &kept {
+        Some((durable, writer)) => plan.spec.connector.kept(&plan.spec, part, parts, durable.before(writer))?,
+        None => plan.spec.connector.open(&plan.spec, part, parts)?,
     };
     let schema = plan.spec.schema.clone();
     let codec = plan.spec.connector.consolidated().then(|| RowCodec::new(schema.clone(), &[])).transpose();
@@ -139,7 +138,7 @@ impl Opened {
                 Ok((epoch, deltas)) => {
                     if !std::mem::replace(&mut begun, true) {
                         self.settle(control, |writer| writer.begin())?;
-                        self.kept.take().into_iter().for_each(|(durable, writer)| durable.begins(writer));
+                        self.kept.iter().for_each(|(durable, writer)| durable.begins(writer.clone()));
                     }
                     let netted = match &mut self.codec {
                         Some(codec) => codec.net(&deltas, false).map(|netted| netted.delta).into_iter().collect(),
@@ -147,6 +146,7 @@ impl Opened {
                     };
                     netted.iter().try_for_each(|changes| self.writer.write(epoch, changes))?;
                     unseen += 1;
+                    self.end_files(control, false)?;
                     if self.receiver.is_empty() || self.writer.gathered() >= GATHERED || self.writer.is_due() {
                         self.settle(control, |writer| writer.flush())?;
                         self.part.waiting.fetch_sub(std::mem::take(&mut unseen), Ordering::Relaxed);
@@ -154,6 +154,7 @@ impl Opened {
                 }
                 // Nothing comes, and what is there grows old.
                 Err(RecvTimeoutError::Timeout) if begun && self.writer.is_due() => {
+                    self.end_files(control, false)?;
                     self.settle(control, |writer| writer.flush())?;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -167,7 +168,8 @@ impl Opened {
         if begun || !stopped {
             self.settle(control, |writer| writer.flush())?;
         }
-        if stopped && self.goes_on {
+        let ended = !begun || self.end_files(control, true)?;
+        if stopped && self.goes_on || !ended {
             self.settle(control, |writer| writer.pause(begun))?;
         } else if begun || !stopped {
             self.settle(control, |writer| writer.close())?;
@@ -177,6 +179,23 @@ impl Opened {
         self.part.waiting.store(0, Ordering::Relaxed);
         self.part.standing.ended();
         Ok(())
+    }
+
+    /// Ends the files that are to be, and keeps that, before and after: what others take for complete is never touched again. Returns whether
+    /// none is left that is to be.
+    fn end_files(&mut self, control: &Control, stopping: bool) -> Result<bool, SinkError> {
+        let Some(epoch) = self.writer.to_end(stopping) else { return Ok(true) };
+        let Some((durable, writer)) = self.kept.clone() else { return Ok(true) };
+        if !durable.ends(&writer, epoch, None) {
+            return Ok(false);
+        }
+        self.settle(control, |writer| writer.prepare().map(drop))?;
+        let files = self.writer.mark().map_or(0, |mark| mark.files);
+        if control.failure().is_some() || !durable.ends(&writer, epoch, Some(files)) {
+            return Ok(false);
+        }
+        self.settle(control, |writer| writer.commit(epoch))?;
+        Ok(true)
     }
 
     /// Does it, however often it has to be tried, unless it fails for good or the engine does.
@@ -189,6 +208,7 @@ impl Opened {
         loop {
             match work(&mut self.writer) {
                 Err(error) if error.passes() && control.failure().is_none() => {
+                    self.part.behind_all.store(!self.writer.compares(), Ordering::Release);
                     let pause = self.part.standing.failed(&what, &error.detail());
                     // Once the engine stops it no longer sleeps.
                     if control.stopping() { std::thread::sleep(pause) } else { control.sleep(pause) }

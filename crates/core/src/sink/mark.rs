@@ -22,6 +22,19 @@ pub struct Mark {
     pub files: u64,
 }
 
+/// What is kept of one writer of a sink over restarts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// It has written before, and all of that comes again.
+    pub begun: bool,
+    /// Which files of an output of many are complete, and safe on the disk.
+    pub mark: Mark,
+    /// Behind which epochs files were ended, or were about to be: they are again.
+    pub ends: Vec<Epoch>,
+    /// Files may be ended by the clock too.
+    pub by_clock: bool,
+}
+
 /// A mark as JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

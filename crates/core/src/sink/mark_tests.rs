@@ -103,7 +103,7 @@ proptest! {
 }
 
 /// All files below a folder.
-fn tree(root: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+pub(super) fn tree(root: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8>> {
     let (mut files, mut open) = (std::collections::BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -2,8 +2,12 @@
 
 mod blackhole;
 mod changes;
+mod file;
 mod filesystem;
 mod foldered;
+#[cfg(test)]
+mod kept_tests;
+mod left;
 mod mark;
 #[cfg(test)]
 mod mark_tests;
@@ -24,7 +28,7 @@ use crate::retry;
 use crate::time::Epoch;
 
 pub use foldered::Foldered;
-pub use mark::Mark;
+pub use mark::{Before, Mark};
 pub(crate) use replaced::Replaced;
 
 /// Every sink connector.
@@ -111,9 +115,10 @@ pub trait SinkConnector: Send + Sync + Debug {
     /// earlier run left stays as it is.
     fn open(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError>;
 
-    /// Opens a writer that is handed again, from the first epoch on, what an earlier one of the same run wrote. What stands there is
-    /// compared and passed over as far as it goes, where the format lets it; else it is written anew.
-    fn again(&self, spec: &SinkSpec, part: usize, parts: usize) -> Result<Box<dyn Writer>, SinkError> {
+    /// Opens a writer of a run that is gone on with. If it has begun before it is handed again, from the first epoch on, what it wrote: what
+    /// stands there is compared and passed over as far as it goes, where the format lets it; else it is written anew. It ends files when it is
+    /// told to ([`Writer::to_end`]), and what is complete is safe on the disk before it says so.
+    fn kept(&self, spec: &SinkSpec, part: usize, parts: usize, _before: Before) -> Result<Box<dyn Writer>, SinkError> {
         self.open(spec, part, parts)
     }
 
@@ -185,6 +190,12 @@ pub trait Writer: Send {
         false
     }
 
+    /// Of an output that is gone on with: behind which epoch files are to be ended now, `stopping` if the run is. That is kept first; then it
+    /// is told to [`Writer::prepare`] and, when the mark is kept, to [`Writer::commit`].
+    fn to_end(&self, _stopping: bool) -> Option<Epoch> {
+        None
+    }
+
     /// Makes all that was written visible to others. Called again after it failed for a passing reason: it then goes on
     /// where it was, and nothing is written twice.
     fn flush(&mut self) -> Result<(), SinkError>;
@@ -197,7 +208,7 @@ pub trait Writer: Send {
         self.close()
     }
 
-    /// The run is stopped, and a later one goes on with its output ([`SinkConnector::again`]), which therefore does not end. `begun`: it
+    /// The run is stopped, and a later one goes on with its output ([`SinkConnector::kept`]), which therefore does not end. `begun`: it
     /// has come to its first epoch. Called last, instead of [`Writer::close`] and [`Writer::leave`], and again as [`Writer::flush`] is.
     fn pause(&mut self, begun: bool) -> Result<(), SinkError> {
         if begun { self.close() } else { self.leave() }

@@ -6,7 +6,7 @@
 //! only once they are complete wait in memory while they hold little, at most [`MANY`] and [`HELD_BYTES`]. A file that can be read
 //! only once it is complete has a name that readers pass over (`_part-0.parquet`) until a mark behind it is kept (M6).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,12 +15,13 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_cast::display::FormatOptions;
 use arrow_schema::{ArrowError, Schema};
 
-use super::filesystem::{FileWriter, default_name, extension, format_of, in_rows, part_name};
+use super::file::FileWriter;
+use super::filesystem::{default_name, format_of, in_rows, part_name};
+use super::left::{Fate, Found, HIDDEN, failed, parts_in, shown, sync_names};
 use super::rolling::Rolling;
-use super::{Mark, SinkError, SinkSpec, Writer};
+use super::{Before, Mark, SinkError, SinkSpec, Writer};
 use crate::delta::Delta;
 use crate::format::{self, Format, Shown};
-use crate::options::PART;
 use crate::time::Epoch;
 
 /// Files that one writer has open.
@@ -30,9 +31,6 @@ pub(super) const OPEN: usize = 128;
 const MANY: usize = 4096;
 /// Bytes that those may hold together; beyond them the one that holds the most is ended.
 const HELD_BYTES: usize = 64 << 20;
-
-/// What the name of a file begins with that is not complete.
-const HIDDEN: &str = "_";
 
 /// How times are written in names.
 const TIMES: FormatOptions<'static> = FormatOptions::new()
@@ -45,7 +43,7 @@ pub(super) struct Parts {
     /// Of what stands in the files.
     narrow: SinkSpec,
     /// The columns that stand there.
-    kept: Vec<usize>,
+    inside: Vec<usize>,
     /// The columns that name the folder, with their names.
     columns: Vec<(usize, String)>,
     default_name: String,
@@ -56,8 +54,16 @@ pub(super) struct Parts {
     /// Files are hidden until they are complete.
     hides: bool,
     rolling: Rolling,
-    /// What earlier runs left, or what stands behind the mark, is gone.
+    /// What earlier runs left is gone, or in its place.
     begun: bool,
+    /// It is gone on with what an earlier run of the same log left; all of that has come again.
+    again: bool,
+    settled: bool,
+    /// Files are ended only when it is told to, and synced before they are complete.
+    kept: bool,
+    /// Files may be ended by the clock; behind which epochs they were before, and are again.
+    by_clock: bool,
+    ends: VecDeque<Epoch>,
     open: BTreeMap<String, (u64, FileWriter)>,
     /// Those that are to be ended, the last first.
     ending: Vec<FileWriter>,
@@ -78,7 +84,7 @@ pub(super) struct Parts {
 impl Parts {
     /// The files `part-N` of one writer of `parts`, those of an earlier run in their place until this one begins.
     pub(super) fn open(spec: &SinkSpec, root: &Path, part: usize, parts: usize) -> Result<Parts, SinkError> {
-        let mut writer = Parts::at(spec, root, part, parts, Mark::default())?;
+        let mut writer = Parts::at(spec, root, part, parts, Before { by_clock: true, ..Before::default() })?;
         if writer.columns.is_empty() {
             // Whether it can be written is found out now.
             match writer.file("")?.file() {
@@ -90,15 +96,33 @@ impl Parts {
         Ok(writer)
     }
 
-    /// The same, gone on with behind a mark.
-    pub(super) fn at(spec: &SinkSpec, root: &Path, part: usize, parts: usize, mark: Mark) -> Result<Parts, SinkError> {
+    /// The same, of a run that is gone on with.
+    pub(super) fn kept(
+        spec: &SinkSpec,
+        root: &Path,
+        part: usize,
+        parts: usize,
+        before: Before,
+    ) -> Result<Parts, SinkError> {
+        Ok(Parts { kept: true, ..Parts::at(spec, root, part, parts, before)? })
+    }
+
+    /// The same, gone on with behind a mark if it has begun before.
+    pub(super) fn at(
+        spec: &SinkSpec,
+        root: &Path,
+        part: usize,
+        parts: usize,
+        before: Before,
+    ) -> Result<Parts, SinkError> {
+        let Before { begun: again, mark, ends, by_clock } = before;
         let fields = spec.schema.fields();
-        let kept: Vec<usize> = (0..fields.len()).filter(|column| !spec.partition.contains(column)).collect();
-        let schema = Arc::new(Schema::new(kept.iter().map(|&column| fields[column].clone()).collect::<Vec<_>>()));
+        let inside: Vec<usize> = (0..fields.len()).filter(|column| !spec.partition.contains(column)).collect();
+        let schema = Arc::new(Schema::new(inside.iter().map(|&column| fields[column].clone()).collect::<Vec<_>>()));
         let first = usize::try_from(mark.files).unwrap_or(usize::MAX);
         Ok(Parts {
             narrow: SinkSpec { schema, partition: Vec::new(), ..spec.clone() },
-            kept,
+            inside,
             columns: spec.partition.iter().map(|&column| (column, fields[column].name().clone())).collect(),
             default_name: default_name(spec)?.to_owned(),
             root: root.to_owned(),
@@ -108,6 +132,11 @@ impl Parts {
             hides: !in_rows(spec)?,
             rolling: Rolling::of(&spec.options)?,
             begun: false,
+            again,
+            settled: !again,
+            kept: false,
+            by_clock,
+            ends: ends.into_iter().filter(|end| Some(*end) > mark.epoch).collect(),
             open: BTreeMap::new(),
             ending: Vec::new(),
             complete: Vec::new(),
@@ -151,7 +180,11 @@ impl Parts {
             let name = part_name(self.part, number, self.format);
             let name = if self.hides { format!("{HIDDEN}{name}") } else { name };
             let path = self.root.join(folder).join(name);
-            self.open.insert(folder.to_owned(), (0, FileWriter::new(&self.narrow, path, None)?));
+            let file = match self.again && !self.hides {
+                true => FileWriter::again(&self.narrow, path)?,
+                false => FileWriter::new(&self.narrow, path, None)?,
+            };
+            self.open.insert(folder.to_owned(), (0, file));
         }
         match self.open.get_mut(folder) {
             Some((written, file)) => {
@@ -187,6 +220,9 @@ impl Parts {
     fn end(&mut self) -> Result<(), SinkError> {
         while let Some(file) = self.ending.last_mut() {
             file.close()?;
+            if self.kept {
+                file.sync()?;
+            }
             self.complete.extend(self.ending.pop().map(FileWriter::into_path));
         }
         Ok(())
@@ -208,26 +244,49 @@ impl Parts {
         Ok(())
     }
 
-    /// Whether a file that was found is to stand under its own name, or go: what an earlier run left, or what a mark is not behind.
+    /// Whether a file that was found is to stand under its own name, or go: what an earlier run left, or what nobody was shown.
     fn fate(&self, found: &Found) -> io::Result<Fate> {
         let ours = found.part == self.part;
         if !found.columns.iter().eq(self.columns.iter().map(|(_, name)| name)) {
             // Of a run that had other partitions.
-            return Ok(if self.mark == Mark::default() { Fate::Goes } else { Fate::Stays });
+            return Ok(if self.again { Fate::Stays } else { Fate::Goes });
         }
-        Ok(match (self.mark == Mark::default(), ours) {
-            (true, _) if ours || found.part >= self.parts => Fate::Goes,
-            (true, _) | (false, false) => Fate::Stays,
-            (false, true) if found.number < self.first => match found.hidden {
+        Ok(match (self.again, ours) {
+            (false, _) if ours || found.part >= self.parts => Fate::Goes,
+            (false, _) | (true, false) => Fate::Stays,
+            (true, true) if found.number < self.first => match found.hidden {
                 true => Fate::Shows,
                 false => Fate::Stays,
             },
-            (false, true) if found.hidden || !self.hides => Fate::Goes,
-            (false, true) => {
+            (true, true) if found.hidden => Fate::Goes,
+            // It is compared.
+            (true, true) if !self.hides => Fate::Stays,
+            (true, true) => {
                 let what = "it stands behind the mark, and was shown: the output is that of another run";
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
         })
+    }
+
+    /// All part files that stand there.
+    fn found(&self) -> Result<Vec<Found>, SinkError> {
+        let inside = self.narrow.schema.fields().iter().map(|field| field.name().as_str());
+        let columns: Vec<&str> = self.columns.iter().map(|(_, name)| name.as_str()).chain(inside).collect();
+        parts_in(&self.narrow.name, &columns, &self.root)
+    }
+
+    /// Whether this run has come to a file that stands behind the mark, or nothing stands in it.
+    fn has_come_to(&self, found: &Found) -> bool {
+        let folder = found.path.parent().and_then(|folder| folder.strip_prefix(&self.root).ok());
+        let folder = folder.map(|folder| folder.display().to_string()).unwrap_or_default();
+        let folder = if folder.is_empty() { folder } else { folder + "/" };
+        let came = self.files.get(&folder).is_some_and(|next| found.number < *next);
+        came || std::fs::metadata(&found.path).is_ok_and(|found| found.len() == 0)
+    }
+
+    /// Whether there is anything to end.
+    fn holds(&self) -> bool {
+        !self.ending.is_empty() || !self.complete.is_empty() || self.open.values().any(|(_, file)| !file.is_empty())
     }
 }
 
@@ -237,9 +296,7 @@ impl Writer for Parts {
             return Ok(());
         }
         let being_written: Vec<&Path> = self.open.values().map(|(_, file)| file.path()).collect();
-        let inside = self.narrow.schema.fields().iter().map(|field| field.name().as_str());
-        let columns: Vec<&str> = self.columns.iter().map(|(_, name)| name.as_str()).chain(inside).collect();
-        for found in parts_in(&self.narrow.name, &columns, &self.root)? {
+        for found in self.found()? {
             let path = &found.path;
             if being_written.contains(&path.as_path()) {
                 continue;
@@ -268,6 +325,9 @@ impl Writer for Parts {
             return Ok(());
         }
         self.taken = Some(epoch);
+        while self.ends.front().is_some_and(|end| *end < epoch) {
+            self.ends.pop_front();
+        }
         if self.columns.is_empty() {
             return self.file("")?.write(epoch, changes);
         }
@@ -277,7 +337,7 @@ impl Writer for Parts {
             remedy: "partition by columns that have a text form, or by CAST(... AS VARCHAR)".to_owned(),
         };
         let folders = self.folders(changes.batch()).map_err(unwritable)?;
-        let narrow = changes.batch().project(&self.kept).map_err(unwritable)?;
+        let narrow = changes.batch().project(&self.inside).map_err(unwritable)?;
         let narrow = changes.with_batch(narrow);
         let mut rows: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         folders.iter().zip(0..).for_each(|(folder, row)| rows.entry(folder).or_default().push(row));
@@ -305,6 +365,9 @@ impl Writer for Parts {
             }
         }
         self.end()?;
+        if self.kept {
+            sync_names(&self.narrow.name, &self.root, &self.complete)?;
+        }
         if !self.complete.is_empty() {
             self.first = self.next;
             self.prepared.push((self.taken, std::mem::take(&mut self.complete)));
@@ -325,24 +388,71 @@ impl Writer for Parts {
 
     fn is_due(&self) -> bool {
         let files = || self.open.values().map(|(_, file)| file);
-        files().any(|file| !file.is_empty()) && self.rolling.is_due(files().map(FileWriter::bytes).max().unwrap_or(0))
+        if !files().any(|file| !file.is_empty()) {
+            return false;
+        }
+        if let Some(end) = self.ends.front() {
+            return self.taken >= Some(*end);
+        }
+        // By the clock an earlier run may have gone on with what would be ended now.
+        let aged = self.by_clock && (self.settled || self.hides) && self.rolling.is_old();
+        aged || self.rolling.is_large(files().map(FileWriter::bytes).max().unwrap_or(0))
+    }
+
+    fn to_end(&self, stopping: bool) -> Option<Epoch> {
+        let to_end = self.kept && (self.is_due() || stopping && self.hides && self.holds());
+        self.taken.filter(|_| to_end)
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
         self.begin()?;
         self.end()?;
-        self.open.values_mut().try_for_each(|(_, file)| file.flush())?;
+        // One that cannot be written keeps no other from being compared.
+        let flushed = self.open.values_mut().map(|(_, file)| file.flush());
+        flushed.fold(Ok(()), Result::and)?;
         self.bound();
         self.end()?;
+        if self.kept {
+            return Ok(());
+        }
         if self.is_due() {
             self.prepare()?;
         }
         if self.rolling.rolls() { self.show(None) } else { Ok(()) }
     }
 
+    /// Files of rows are left without their end. What can be read only once it is complete was ended before; what was not, nobody was shown.
+    fn pause(&mut self, begun: bool) -> Result<(), SinkError> {
+        if !begun || self.hides {
+            return Ok(());
+        }
+        self.flush()?;
+        self.open.values_mut().try_for_each(|(_, file)| file.pause(begun))
+    }
+
+    fn compares(&self) -> bool {
+        !self.settled && !self.hides
+    }
+
+    fn caught_up(&mut self) -> Result<(), SinkError> {
+        self.flush()?;
+        self.open.values_mut().filter(|(_, file)| file.is_open()).try_for_each(|(_, file)| file.caught_up())?;
+        let left = self.found()?.into_iter().find(|found| {
+            let ours = found.part == self.part && found.number >= self.first && !found.hidden;
+            ours && !self.has_come_to(found)
+        });
+        if let Some(left) = left {
+            let what = "this run did not write it: take it away";
+            let error = io::Error::new(io::ErrorKind::InvalidData, what);
+            return Err(failed(&self.narrow.name, "comparing", &left.path, error));
+        }
+        self.settled = true;
+        Ok(())
+    }
+
     fn close(&mut self) -> Result<(), SinkError> {
         self.begin()?;
-        if self.columns.is_empty() && self.next == 0 {
+        if self.columns.is_empty() && self.next == 0 && !self.kept {
             // A run without rows leaves a file without rows.
             self.file("")?;
         }
@@ -373,65 +483,4 @@ impl Writer for Parts {
         }
         Ok(())
     }
-}
-
-fn failed(sink: &str, what: &str, path: &Path, error: io::Error) -> SinkError {
-    SinkError::Io { sink: sink.to_owned(), what: format!("{what} {}", path.display()), error }
-}
-
-/// The path that a file has once it is complete.
-fn shown(path: &Path) -> PathBuf {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(name.strip_prefix(HIDDEN).unwrap_or(&name))
-}
-
-/// What becomes of a file that stands there.
-enum Fate {
-    Stays,
-    Shows,
-    Goes,
-}
-
-/// A part file that stands there.
-pub(super) struct Found {
-    pub(super) path: PathBuf,
-    pub(super) part: usize,
-    pub(super) number: usize,
-    pub(super) hidden: bool,
-    /// The columns that its folders are by.
-    pub(super) columns: Vec<String>,
-}
-
-/// The part files in a folder, and in its folders by any of these columns, of any format.
-pub(super) fn parts_in(sink: &str, columns: &[&str], root: &Path) -> Result<Vec<Found>, SinkError> {
-    let looking = |path: &Path, error| failed(sink, "looking for what an earlier run left in", path, error);
-    let by: Vec<(&str, String)> =
-        columns.iter().map(|column| (*column, format::folder(column, Some(""), "none"))).collect();
-    let (mut open, mut all) = (vec![(root.to_owned(), Vec::<String>::new())], Vec::new());
-    while let Some((folder, above)) = open.pop() {
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            entries => entries.map_err(|error| looking(&folder, error))?,
-        };
-        for entry in entries {
-            let path = entry.map_err(|error| looking(&folder, error))?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let column = by.iter().find(|(_, begin)| name.starts_with(begin)).map(|(column, _)| (*column).to_owned());
-            match column.filter(|column| !above.contains(column)) {
-                Some(column) if path.is_dir() => open.push((path, above.iter().cloned().chain([column]).collect())),
-                _ => all.extend(found(path, &name).map(|found| Found { columns: above.clone(), ..found })),
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// What a file is by its name, if that is a part's.
-fn found(path: PathBuf, name: &str) -> Option<Found> {
-    let bare = name.strip_prefix(HIDDEN);
-    let (stem, kind) = bare.unwrap_or(name).strip_prefix(PART)?.split_once('.')?;
-    let (part, number) = stem.split_once('-').unwrap_or((stem, "0"));
-    let (part, number) = (part.parse().ok()?, number.parse().ok()?);
-    let known = format::FORMATS.iter().any(|format| extension(*format) == kind);
-    known.then_some(Found { path, part, number, hidden: bare.is_some(), columns: Vec::new() })
 }

@@ -82,6 +82,12 @@ impl Replaced {
         !self.regular || same().unwrap_or_else(|error: io::Error| error.kind() != io::ErrorKind::NotFound)
     }
 
+    /// What was written is safe on the disk, its name is not. It is not tried again: what failed may count as written from then on.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let synced = if self.regular { self.file.sync_data() } else { Ok(()) };
+        synced.map_err(|error| io::Error::other(error.to_string()))
+    }
+
     /// Whether it is compared with what is written.
     pub(crate) fn compares(&self) -> bool {
         self.there > self.length

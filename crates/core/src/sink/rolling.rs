@@ -50,10 +50,14 @@ impl Rolling {
         self.size.is_some() || self.interval.is_some()
     }
 
-    /// Whether those that hold rows, the largest so many bytes, are to be ended.
-    pub(super) fn is_due(&self, bytes: usize) -> bool {
-        let old = || self.interval.is_some_and(|interval| self.clock.elapsed() >= interval);
-        self.size.is_some_and(|size| bytes >= size) || old()
+    /// Whether the largest of those that hold rows, of so many bytes, is large enough.
+    pub(super) fn is_large(&self, bytes: usize) -> bool {
+        self.size.is_some_and(|size| bytes >= size)
+    }
+
+    /// Whether they are old enough.
+    pub(super) fn is_old(&self) -> bool {
+        self.interval.is_some_and(|interval| self.clock.elapsed() >= interval)
     }
 
     /// Others are begun.

@@ -7,6 +7,7 @@ use highwater_log::{Error, Lsn, Past};
 
 use super::super::error::EngineError;
 use super::super::frames::{self, Begun, FORMAT, Frame, Program, Start, Unreadable};
+use crate::sink::Mark;
 use crate::source::{Position, SplitId};
 use crate::time::Epoch;
 
@@ -34,6 +35,8 @@ pub(super) struct Known {
     pub(super) sources: BTreeMap<u32, (String, SchemaRef)>,
     /// The writers of sinks that have begun.
     pub(super) begun: BTreeSet<Begun>,
+    /// How far files of writers are complete, and behind which epochs they were ended.
+    pub(super) ended: BTreeMap<Begun, (Mark, Vec<Epoch>)>,
     /// Partitions, by the numbers of their source and their own.
     pub(super) splits: BTreeMap<(u32, u32), KnownSplit>,
     /// Up to which row they may have been shown, if they are read again.
@@ -127,6 +130,16 @@ impl Known {
             }
             Frame::Ahead(ahead) => drop(self.ahead.insert((ahead.source, ahead.partition), ahead.rows)),
             Frame::Begun(begun) => drop(self.begun.insert(begun)),
+            Frame::Ended(ended) => {
+                let (mark, ends) = self.ended.entry(ended.writer.clone()).or_default();
+                let epoch = ended.epoch();
+                if ends.last() < Some(&epoch) {
+                    ends.push(epoch);
+                }
+                if let Some(files) = ended.files {
+                    *mark = Mark { epoch: Some(epoch), length: 0, files };
+                }
+            }
             Frame::Rows(rows) => {
                 let end = rows.beside()?.end.parse().map_err(Unreadable)?;
                 self.ends.insert((rows.source, rows.partition), end);

@@ -38,10 +38,11 @@ pub use self::told::LogState;
 use self::watched::Files;
 use super::control::Control;
 use super::error::EngineError;
-use super::frames::{self, Begun};
+use super::frames::{self, Begun, Ended};
 use super::ingest::spawn;
 use super::queue::Closed;
 use super::source::Source;
+use crate::sink::{Before, Mark};
 use crate::source::{Replay, SplitId, Start};
 use crate::time::Epoch;
 
@@ -177,9 +178,23 @@ impl Durable {
         self.waiting().closed && self.control.failure().is_none()
     }
 
-    /// Whether a writer of a sink has begun in this run or one before.
-    pub(super) fn has_begun(&self, writer: &Begun) -> bool {
-        self.known().begun.contains(writer)
+    /// What is kept of a writer of a sink.
+    pub(super) fn before(&self, writer: &Begun) -> Before {
+        let known = self.known();
+        let (mark, ends) = known.ended.get(writer).cloned().unwrap_or_default();
+        // A replay ends files where the run did, and writes all of them.
+        let (mark, by_clock) = if self.replays() { (Mark::default(), false) } else { (mark, true) };
+        Before { begun: known.begun.contains(writer), mark, ends, by_clock }
+    }
+
+    /// Files of a writer are ended behind an epoch; `files`: that is done. Returns whether it may go on from there: that is durable.
+    pub(super) fn ends(&self, writer: &Begun, epoch: Epoch, files: Option<u64>) -> bool {
+        if self.replays() {
+            return true;
+        }
+        let ended = Ended { writer: writer.clone(), behind: (epoch.watermark, epoch.tick), files };
+        let appended = self.append_waiting(frames::ENDED, &[&ended.bytes()], || false);
+        appended.is_ok_and(|lsn| self.wait(lsn).is_ok())
     }
 
     /// A writer of a sink has begun: once that is durable it may write.

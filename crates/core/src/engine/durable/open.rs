@@ -119,6 +119,17 @@ impl Durable {
         if let Some(change) = change.filter(|change| change.difference.is_some()) {
             return Ok(Some(change));
         }
+        let counted = |source: &SourceSpec| !source.connector.live(&source.options);
+        if let Some(program) = known.program.as_ref().filter(|program| program.tick_rows != config.tick_rows)
+            && let Some((writer, _)) = known.ended.first_key_value()
+            && dataflow.sources.iter().any(counted)
+        {
+            let (was, is) = (program.tick_rows, config.tick_rows);
+            return Err(self.wrong(
+                format!("files of sink '{}' are complete by epochs of {was} rows, and epochs have {is}", writer.sink),
+                &format!("start it with --tick-rows {was}"),
+            ));
+        }
         let many = |writer: &Begun| {
             let sink = dataflow.sinks.iter().find(|sink| sink.spec.name == writer.sink)?;
             let per_worker = sink.spec.connector.per_worker(&sink.spec);

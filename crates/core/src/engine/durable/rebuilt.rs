@@ -11,7 +11,7 @@ use std::sync::Arc;
 use highwater_log::{Error, Folder, Log, Past, Refused, SyncMode};
 
 use super::super::error::EngineError;
-use super::super::frames::{self, FORMAT, Frame, Start};
+use super::super::frames::{self, Ended, FORMAT, Frame, Start};
 use super::known::{Known, broken, is_ours};
 use super::open::log_options;
 use super::{Durable, RETRY};
@@ -192,8 +192,9 @@ impl Durable {
                         self.put(&log, kind, &[&to.to_le_bytes(), &request.to_le_bytes(), &rest[8..]])?;
                     }
                 }
-                frames::BEGUN => match Frame::read(kind, bytes) {
-                    Ok(Frame::Begun(begun)) if !change.sinks.contains(&begun.sink) => {}
+                frames::BEGUN | frames::ENDED => match Frame::read(kind, bytes) {
+                    Ok(Frame::Begun(begun) | Frame::Ended(Ended { writer: begun, .. }))
+                        if !change.sinks.contains(&begun.sink) => {}
                     _ => drop(self.put(&log, kind, &[bytes])?),
                 },
                 // The program is another.

@@ -105,9 +105,9 @@ impl Durable {
                 }
                 // Tables have taken their changes already.
                 Ok(Frame::Request(_) | Frame::Taken(_) | Frame::Ahead(_)) => Ok(()),
-                Ok(Frame::Start(_) | Frame::Program(_) | Frame::Source(_) | Frame::Split(_) | Frame::Begun(_)) => {
-                    Ok(())
-                }
+                Ok(Frame::Start(_) | Frame::Program(_) | Frame::Source(_) | Frame::Split(_)) => Ok(()),
+                // Sinks know already.
+                Ok(Frame::Begun(_) | Frame::Ended(_)) => Ok(()),
                 Ok(Frame::Other(kind)) => Err(Unreadable(format!("kind {kind} is not known")).into()),
             };
             done.map_err(|unlike| self.unlike(lsn, unlike))?;

@@ -29,7 +29,10 @@ impl Durable {
         let mut durable = Durable::of(recorded.folder.clone(), recorded.past.clone(), control, metrics);
         let matched = super::Matching::of(&recorded.known, recorded.was.as_deref(), dataflow);
         durable.matching = matched.map_err(|[what, remedy]| durable.wrong(what, &remedy))?;
-        *durable.known() = durable.matching.numbered(&recorded.known);
+        let mut known = durable.matching.numbered(&recorded.known);
+        // Sinks of these names end their files where they did, whatever comes to them now.
+        known.ended = recorded.known.ended.clone();
+        *durable.known() = known;
         Ok(Arc::new(durable))
     }
 

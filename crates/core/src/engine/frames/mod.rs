@@ -51,6 +51,9 @@ pub const AHEAD: u8 = 11;
 /// What the program was planned from: [`Program`].
 pub const PROGRAM: u8 = 13;
 
+/// Files of a sink are ended: [`Ended`].
+pub const ENDED: u8 = 14;
+
 /// The kinds, each with the name that metrics have for it.
 pub const KINDS: &[(u8, &str)] = &[
     (START, "start"),
@@ -66,6 +69,7 @@ pub const KINDS: &[(u8, &str)] = &[
     (INPUT, "input"),
     (AHEAD, "ahead"),
     (PROGRAM, "program"),
+    (ENDED, "ended"),
 ];
 
 /// Bytes of a frame that are no such frame.
@@ -98,6 +102,8 @@ pub enum Frame<'a> {
     End(Move),
     /// A sink has begun its output.
     Begun(Begun),
+    /// Files of a sink are ended.
+    Ended(Ended),
     /// What a partition brings from now on stands in another input.
     Input(Input),
     /// Rows of a partition that is read again may be shown up to there.
@@ -127,6 +133,7 @@ impl Frame<'_> {
             LEASE => Frame::Lease(Move::read(bytes)?),
             END => Frame::End(Move::read(bytes)?),
             BEGUN => Frame::Begun(Begun::read(bytes)?),
+            ENDED => Frame::Ended(Ended::read(bytes)?),
             INPUT => Frame::Input(Input::read(bytes)?),
             REQUEST => Frame::Request(Request::read(bytes)?),
             TAKEN => Frame::Taken(Taken::read(bytes)?),
@@ -331,6 +338,37 @@ impl Begun {
 
     fn read(bytes: &[u8]) -> Result<Begun, Unreadable> {
         serde_json::from_slice(bytes).map_err(|error| Unreadable::of("a sink that has begun", error))
+    }
+}
+
+/// Files of a writer of a sink are ended behind an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The writer.
+    pub writer: Begun,
+    /// The last epoch that they hold: watermark in ms and tick.
+    pub behind: (i64, u64),
+    /// How many files were begun by then, once all of them are complete and safe on the disk; before that they are only about to be ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+}
+
+impl Ended {
+    /// Its bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        match serde_json::to_vec(self) {
+            Ok(bytes) => bytes,
+            Err(error) => unreachable!("numbers and texts are written as JSON: {error}"),
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Ended, Unreadable> {
+        serde_json::from_slice(bytes).map_err(|error| Unreadable::of("files of a sink that are ended", error))
+    }
+
+    /// The last epoch that they hold.
+    pub fn epoch(&self) -> Epoch {
+        Epoch { watermark: self.behind.0, tick: self.behind.1 }
     }
 }
 

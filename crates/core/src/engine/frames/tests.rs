@@ -99,7 +99,12 @@ fn the_other_frames_are_read_as_written() {
     // What a later version says besides is passed over.
     let later = b"{\"files\":[[\"a\",\"b\"]],\"tick_rows\":1,\"folder\":\"\",\"more\":[1]}";
     assert!(matches!(Frame::read(PROGRAM, later), Ok(Frame::Program(Program { tick_rows: 1, .. }))));
-    for kind in [START, SOURCE, SPLIT, PROGRAM] {
+    let writer = Begun { sink: "out".to_owned(), part: 1, parts: 2 };
+    for files in [None, Some(7)] {
+        let ended = Ended { writer: writer.clone(), behind: (i64::MIN, u64::MAX), files };
+        assert!(matches!(Frame::read(ENDED, &ended.bytes()), Ok(Frame::Ended(read)) if read == ended));
+    }
+    for kind in [START, SOURCE, SPLIT, PROGRAM, BEGUN, ENDED] {
         assert!(Frame::read(kind, b"\xff\xff").is_err());
     }
 }
