@@ -17,6 +17,7 @@ use highwater_core::view::{Subscription, Update, View};
 
 use super::error::TestError;
 use super::folder::Folder;
+use super::pushed::declared;
 use super::setup::Setup;
 
 /// What of a driver stays over restarts.
@@ -91,7 +92,8 @@ impl TestDriver {
     /// # Errors
     /// There is no such source.
     pub fn end(&mut self, source: &str) -> Result<(), TestError> {
-        self.each_source(source, |engine, source| engine.end_source(source))
+        self.readings(source)?.iter().for_each(|reading| self.engine.end_source(reading));
+        Ok(())
     }
 
     /// Ends all sources.
@@ -106,7 +108,8 @@ impl TestDriver {
     pub fn watermark(&mut self, source: &str, time: &str) -> Result<(), TestError> {
         let watermark = self.time(time)?;
         self.settle()?;
-        self.each_source(source, |engine, source| engine.move_watermark(source, watermark))
+        self.engine.move_watermark(&*self.source(source)?, watermark);
+        Ok(())
     }
 
     /// Sets the clock to a time, written as SQL writes it, or as `12:00` of the day at which it stands. From then on rows do not
@@ -224,19 +227,27 @@ impl TestDriver {
         })
     }
 
+    /// A source by the name that it is declared by; where it is read by event time and by arrival, the former.
     pub(super) fn source(&self, name: &str) -> Result<Arc<Source>, TestError> {
-        self.engine.source(name).cloned().ok_or_else(|| TestError::Unknown {
-            kind: "source that something reads",
-            name: name.to_owned(),
-            known: self.engine.sources().iter().map(|source| source.name().to_owned()).collect(),
-        })
+        let readings = self.readings(name)?;
+        let by_event_time = readings.iter().find(|reading| !reading.spec().by_arrival());
+        Ok(by_event_time.unwrap_or(&readings[0]).clone())
     }
 
-    fn each_source(&self, name: &str, act: impl Fn(&Engine, &Source)) -> Result<(), TestError> {
-        let name = self.source(name)?.name().to_owned();
-        let of = self.engine.sources().iter().filter(|source| source.name() == name);
-        of.for_each(|source| act(&self.engine, source));
-        Ok(())
+    /// How a source is read: once, or by event time and by arrival.
+    pub(super) fn readings(&self, name: &str) -> Result<Vec<Arc<Source>>, TestError> {
+        let sources = self.engine.sources();
+        let of = |same: &dyn Fn(&str) -> bool| -> Vec<Arc<Source>> {
+            sources.iter().filter(|source| same(declared(source.spec()))).cloned().collect()
+        };
+        let mut found = of(&|declared| declared == name);
+        if found.is_empty() {
+            found = of(&|declared| declared.eq_ignore_ascii_case(name));
+        }
+        let mut known: Vec<String> = sources.iter().map(|source| declared(source.spec()).to_owned()).collect();
+        known.dedup();
+        let unknown = TestError::Unknown { kind: "source that something reads", name: name.to_owned(), known };
+        if found.is_empty() { Err(unknown) } else { Ok(found) }
     }
 
     pub(super) fn view(&self, name: &str) -> Result<Arc<View>, TestError> {

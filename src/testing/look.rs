@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use highwater_core::format::from_batch;
+use serde::de::DeserializeOwned;
 
 use super::cells;
 use super::driver::TestDriver;
@@ -23,6 +25,18 @@ impl TestDriver {
     pub fn batch(&mut self, view: &str) -> Result<RecordBatch, TestError> {
         self.settle()?;
         Ok(self.view(view)?.snapshot().batch)
+    }
+
+    /// The same as values of a Rust type, whose fields are the columns of those names.
+    ///
+    /// # Errors
+    /// There is no such view or sink; or its rows are no such values, and in which column.
+    pub fn rows_as<T: DeserializeOwned>(&mut self, view: &str) -> Result<Vec<T>, TestError> {
+        from_batch(&self.batch(view)?).map_err(|error| TestError::Rows {
+            of: view.to_owned(),
+            row: error.row as u64 + 1,
+            what: format!("column '{}': {}", error.column, error.what),
+        })
     }
 
     /// The same as text.

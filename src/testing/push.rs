@@ -1,18 +1,17 @@
 //! What a test gives a program: rows for its sources, changes for its tables.
 
-use std::sync::Arc;
-
 use arrow_array::RecordBatch;
-use arrow_schema::{Field, Schema, SchemaRef};
 use bytes::Bytes;
 use highwater_core::engine::{Pushed, Refused, Source, State};
-use highwater_core::format::{Came, Fault, Part};
+use highwater_core::format::{Part, RowsError, to_batch};
 use highwater_core::source::{Beside, Intake, Written};
 use highwater_core::table::Change;
+use serde::Serialize;
 
 use super::cells;
 use super::driver::TestDriver;
 use super::error::TestError;
+use super::pushed::declared;
 use super::table::Table;
 
 impl TestDriver {
@@ -22,16 +21,16 @@ impl TestDriver {
     /// # Errors
     /// There is no such source, or nothing of it can be read.
     pub fn push_json(&mut self, source: &str, rows: &str) -> Result<Pushed, TestError> {
-        let found = self.source(source)?;
-        let intake = intake(&found)?;
-        let written = match intake.default_written() {
-            Written::Text => Written::Text,
-            _ => Written::Json,
-        };
-        let none = intake.beside(std::iter::empty()).unwrap_or_else(|_| Beside::default());
-        let parts = intake.decode(written, None, Bytes::from(rows.to_owned()), &none, &mut |_| true);
-        let parts = parts.map_err(|error| refused_rows(source, error.to_string()))?;
-        self.take(source, parts)
+        self.take(source, |reading| {
+            let intake = intake(reading)?;
+            let written = match intake.default_written() {
+                Written::Text => Written::Text,
+                _ => Written::Json,
+            };
+            let none = intake.beside(std::iter::empty()).unwrap_or_else(|_| Beside::default());
+            let parts = intake.decode(written, None, Bytes::from(rows.to_owned()), &none, &mut |_| true);
+            parts.map_err(|error| refused_rows(source, error.to_string()))
+        })
     }
 
     /// Pushes rows as they are written: JSON where they begin with a bracket, lines of the source's own format where that is `raw`,
@@ -53,11 +52,27 @@ impl TestDriver {
     /// # Errors
     /// There is no such source or column. A cell that is no value of its column makes a dead letter.
     pub fn push_table(&mut self, source: &str, table: &str) -> Result<Pushed, TestError> {
-        let table = parse(source, table)?;
+        let (table, zone) = (parse(source, table)?, self.driven.dataflow.zone);
+        self.take(source, |reading| {
+            let declared = intake(reading)?.declared();
+            let all: Vec<usize> = (0..declared.fields().len()).collect();
+            cells::part(source, declared, &all, &table, zone).map(|part| vec![part])
+        })
+    }
+
+    /// Pushes rows of a Rust type: their fields are the columns of those names, and what fits a column is what fits it in JSON.
+    /// Columns that they do not have are NULL.
+    ///
+    /// # Errors
+    /// There is no such source; or a field is no column of it, or of another type: then none of the rows is pushed.
+    pub fn push_rows<T: Serialize>(
+        &mut self,
+        source: &str,
+        rows: impl IntoIterator<Item = T>,
+    ) -> Result<Pushed, TestError> {
         let found = self.source(source)?;
-        let (physical, wanted) = self.wanted(&found);
-        let part = cells::part(source, &physical, &wanted, &table, self.driven.dataflow.zone)?;
-        self.take(source, vec![part])
+        let batch = to_batch(rows, intake(&found)?.declared());
+        self.push_batch(source, &batch.map_err(|error| unfit(source, &error))?)
     }
 
     /// Pushes rows in columns, which are found by name; those that it has not are NULL.
@@ -65,31 +80,7 @@ impl TestDriver {
     /// # Errors
     /// There is no such source or column, or it is of another type.
     pub fn push_batch(&mut self, source: &str, batch: &RecordBatch) -> Result<Pushed, TestError> {
-        let found = self.source(source)?;
-        let (physical, wanted) = self.wanted(&found);
-        for field in batch.schema_ref().fields() {
-            let declared = physical.field_with_name(field.name()).map_err(|_| {
-                let known: Vec<&str> = physical.fields().iter().map(|field| field.name().as_str()).collect();
-                let what = format!("there is no column '{}': there is {}", field.name(), known.join(", "));
-                refused_rows(source, what)
-            })?;
-            if declared.data_type() != field.data_type() {
-                let (is, given) = (declared.data_type(), field.data_type());
-                return Err(refused_rows(source, format!("column '{}' is {is}, not {given}", field.name())));
-            }
-        }
-        let column = |&at: &usize| {
-            let field = physical.field(at);
-            let given = batch.column_by_name(field.name()).cloned();
-            given.unwrap_or_else(|| arrow_array::new_null_array(field.data_type(), batch.num_rows()))
-        };
-        let fields: Vec<Field> = wanted.iter().map(|&at| physical.field(at).clone().with_nullable(true)).collect();
-        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let columns = wanted.iter().map(column).collect();
-        let batch = RecordBatch::try_new_with_options(Schema::new(fields).into(), columns, &options)
-            .map_err(|error| refused_rows(source, error.to_string()))?;
-        let records = batch.num_rows() as u64;
-        self.take(source, vec![Part { batch, numbers: None, records, faults: Vec::new(), came: Came::default() }])
+        self.take(source, |_| Ok(vec![Part::rows(batch.clone())]))
     }
 
     /// Puts rows into a reference table, in the place of those with their keys. What was pushed before does not see it.
@@ -137,22 +128,14 @@ impl TestDriver {
         })
     }
 
-    /// The columns of a source, and which of them it is handed.
-    fn wanted(&self, source: &Source) -> (SchemaRef, Vec<usize>) {
-        let physical = source.spec().physical.clone();
-        let wanted = match self.engine.keeps() {
-            // What is kept is all that is declared.
-            true => (0..physical.fields().len()).collect(),
-            false => source.spec().decode.clone(),
-        };
-        (physical, wanted)
-    }
-
-    /// Hands rows to a source, and to its other readings if there are any.
-    fn take(&mut self, source: &str, parts: Vec<Part>) -> Result<Pushed, TestError> {
-        let name = self.source(source)?.name().to_owned();
-        let readings: Vec<Arc<Source>> =
-            self.engine.sources().iter().filter(|source| source.name() == name).cloned().collect();
+    /// Hands rows to a source, as each of its readings has them: by event time and by arrival there are two.
+    fn take(
+        &mut self,
+        source: &str,
+        parts: impl Fn(&Source) -> Result<Vec<Part>, TestError>,
+    ) -> Result<Pushed, TestError> {
+        let name = declared(self.source(source)?.spec()).to_owned();
+        let readings = self.readings(source)?;
         if self.now_ms().is_none() && readings.iter().any(|source| source.spec().arrival.is_some()) {
             return Err(TestError::Impossible {
                 what: format!("rows of '{name}' are stamped with the time of their arrival, and the clock was not set"),
@@ -160,13 +143,9 @@ impl TestDriver {
             });
         }
         let mut pushed = Pushed::default();
-        let mut parts = Some(parts);
-        for (number, reading) in readings.iter().enumerate() {
-            let own = match number + 1 == readings.len() {
-                true => parts.take().unwrap_or_default(),
-                false => parts.iter().flatten().map(copied).collect(),
-            };
-            pushed = reading.push(own).map_err(|refused| match refused {
+        for reading in &readings {
+            pushed = reading.push(parts(reading)?).map_err(|refused| match refused {
+                Refused::Unfit { error, .. } => unfit(source, &error),
                 Refused::Full(_) | Refused::DiskFull(_) => TestError::Impossible {
                     what: format!("source '{name}' has no room for the rows"),
                     remedy: "push fewer, and settle between".to_owned(),
@@ -188,23 +167,19 @@ impl TestDriver {
     }
 }
 
-fn copied(part: &Part) -> Part {
-    let Part { batch, numbers, records, came, faults } = part;
-    let fault = |fault: &Fault| Fault { detail: fault.detail.clone(), content: fault.content.clone(), ..*fault };
-    Part {
-        batch: batch.clone(),
-        numbers: numbers.clone(),
-        records: *records,
-        faults: faults.iter().map(fault).collect(),
-        came: came.clone(),
-    }
-}
-
 fn intake(source: &Source) -> Result<&Intake, TestError> {
     source.intake().ok_or_else(|| TestError::Impossible {
         what: format!("source '{}' is read as it is declared", source.name()),
         remedy: "push to another, or do not read it".to_owned(),
     })
+}
+
+fn unfit(source: &str, error: &RowsError) -> TestError {
+    let what = match error.column.is_empty() {
+        true => error.what.clone(),
+        false => format!("column '{}': {}", error.column, error.what),
+    };
+    TestError::Rows { of: source.to_owned(), row: error.row as u64 + 1, what }
 }
 
 fn refused_rows(of: &str, what: String) -> TestError {

@@ -48,10 +48,15 @@ impl Connector for Pushed {
     }
 }
 
+/// The name that a source is declared by: one whose rows are read in order of their arrival has another in the plan.
+pub(super) fn declared(source: &SourceSpec) -> &str {
+    source.name.strip_suffix(".arrival").filter(|_| source.by_arrival()).unwrap_or(&source.name)
+}
+
 /// Gives a program its ends for a test. `reads` says which sources are read as declared. Returns the name of the view that each
 /// view and sink is looked at as; one that a view and a sink share is the view's.
 pub(super) fn with_ends(dataflow: &mut Dataflow, reads: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
-    for source in dataflow.sources.iter_mut().filter(|source| !reads(&source.name)) {
+    for source in dataflow.sources.iter_mut().filter(|source| !reads(declared(source))) {
         source.connector = &Pushed;
         // Rows have what a connector would fill in, as any other column.
         source.metadata.clear();

@@ -10,7 +10,7 @@ use highwater_sql::{Catalog, compile};
 use super::driver::{Driven, TestDriver};
 use super::error::TestError;
 use super::folder::Folder;
-use super::pushed::with_ends;
+use super::pushed::{declared, with_ends};
 
 /// How a program is run in a test: [`Setup::start`] starts it.
 #[derive(Debug)]
@@ -63,14 +63,14 @@ impl Setup {
     /// The program is refused, or cannot be run.
     pub fn start(self) -> Result<TestDriver, TestError> {
         let mut dataflow = compile(&self.files, &self.catalog)?.dataflow;
-        let known: Vec<String> = dataflow.sources.iter().map(|source| source.name.clone()).collect();
+        let known: Vec<String> = dataflow.sources.iter().map(|source| declared(source).to_owned()).collect();
         let is = |source: &str| self.reads.iter().any(|name| name.eq_ignore_ascii_case(source));
         if let Some(name) = self.reads.iter().find(|name| !known.iter().any(|it| it.eq_ignore_ascii_case(name))) {
             return Err(TestError::Unknown { kind: "source that something reads", name: name.clone(), known });
         }
-        if let Some(endless) = dataflow.sources.iter().find(|it| is(&it.name) && it.connector.live(&it.options)) {
+        if let Some(endless) = dataflow.sources.iter().find(|it| is(declared(it)) && it.connector.live(&it.options)) {
             return Err(TestError::Impossible {
-                what: format!("source '{}' has no end, so it cannot be read in a test", endless.name),
+                what: format!("source '{}' has no end, so it cannot be read in a test", declared(endless)),
                 remedy: "push its rows".to_owned(),
             });
         }

@@ -188,15 +188,99 @@ fn a_source_may_be_read_as_it_is_declared() {
 
 #[test]
 fn batches_are_matched_by_name_and_type() {
-    use arrow_array::{Float64Array, Int64Array, RecordBatch};
+    use arrow_array::{BooleanArray, Float64Array, RecordBatch};
     use std::sync::Arc;
     let mut driver = TestDriver::new(TOTALS).unwrap();
     let prices: arrow_array::ArrayRef = Arc::new(Float64Array::from(vec![11.0, 2.0]));
     driver.push_batch("bids", &RecordBatch::try_from_iter([("price", prices.clone())]).unwrap()).unwrap();
     driver.expect_dead_letters("bids", "reason\nno_event_time\nno_event_time").unwrap();
     let error = driver.push_batch("bids", &RecordBatch::try_from_iter([("prize", prices)]).unwrap()).unwrap_err();
-    assert!(error.to_string().contains("there is no column 'prize': there is kind, price, ts"), "{error}");
-    let whole: arrow_array::ArrayRef = Arc::new(Int64Array::from(vec![11]));
-    let error = driver.push_batch("bids", &RecordBatch::try_from_iter([("price", whole)]).unwrap()).unwrap_err();
-    assert!(error.to_string().contains("column 'price' is"), "{error}");
+    assert!(error.to_string().contains("'prize'"), "{error}");
+    let other: arrow_array::ArrayRef = Arc::new(BooleanArray::from(vec![true]));
+    let error = driver.push_batch("bids", &RecordBatch::try_from_iter([("price", other)]).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("column 'price'"), "{error}");
+}
+
+#[test]
+fn rows_of_a_rust_type_go_in_and_come_out() {
+    #[derive(serde::Serialize)]
+    struct Bid<'a> {
+        kind: Option<&'a str>,
+        price: f64,
+        ts: &'a str,
+    }
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Total {
+        kind: Option<String>,
+        n: u32,
+        total: f64,
+    }
+    for workers in [1, 2] {
+        let mut driver = Setup::new(TOTALS).workers(workers).keeping().start().unwrap();
+        let bid = |kind, price, ts| Bid { kind, price, ts };
+        let bids = [bid(Some("a"), 1.5, "2026-01-01 12:00:01"), bid(None, 2.0, "2026-01-01 12:00:02")];
+        assert_eq!(driver.push_rows("bids", &bids).unwrap().accepted, 2);
+        driver.end("bids").unwrap();
+        let total = |kind: Option<&str>, total| Total { kind: kind.map(str::to_owned), n: 1, total };
+        let mut totals: Vec<Total> = driver.rows_as("totals").unwrap();
+        totals.sort_by_key(|total| total.kind.is_none());
+        assert_eq!(totals, [total(Some("a"), 1.5), total(None, 2.0)]);
+        #[derive(Debug, serde::Deserialize)]
+        struct Other {
+            #[allow(dead_code)]
+            n: String,
+        }
+        let error = driver.rows_as::<Other>("totals").unwrap_err();
+        assert!(error.to_string().contains("row 1 for 'totals': column 'n'"), "{error}");
+    }
+    #[derive(serde::Serialize)]
+    struct Wrong {
+        prize: f64,
+    }
+    let error = TestDriver::new(TOTALS).unwrap().push_rows("bids", [Wrong { prize: 1.0 }]).unwrap_err();
+    assert!(error.to_string().contains("prize"), "{error}");
+}
+
+#[test]
+fn a_source_that_is_read_by_event_time_and_by_arrival_is_pushed_to_once() {
+    let mut driver = TestDriver::new(
+        "CREATE SOURCE a (k INT, x INT, y INT, ts TIMESTAMP(3), came AS PROCTIME(), WATERMARK FOR ts AS ts)
+         WITH ('connector' = 'filesystem', 'path' = 'none.ndjson', 'format' = 'json');
+         CREATE MATERIALIZED VIEW by_event AS SELECT window_end, SUM(x) AS x
+         FROM TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
+         CREATE MATERIALIZED VIEW by_arrival AS SELECT window_end, SUM(y) AS y
+         FROM TABLE(TUMBLE(TABLE a, DESCRIPTOR(came), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;",
+    )
+    .unwrap();
+    driver.at("2026-01-01 13:00:01").unwrap();
+    driver.push_table("a", "k | x | y | ts\n1 | 2 | 3 | 2026-01-01 12:00:01").unwrap();
+    driver.push_json("a", r#"{"k":1,"x":5,"y":7,"ts":"2026-01-01 12:00:11"}"#).unwrap();
+    driver.expect("by_event", "window_end | x\n2026-01-01 12:00:10 | 2").unwrap();
+    driver.expect("by_arrival", "").unwrap();
+    driver.at("13:00:11").unwrap();
+    driver.expect("by_arrival", "window_end | y\n2026-01-01 13:00:10 | 10").unwrap();
+}
+
+#[test]
+fn each_view_is_waited_for_as_far_as_its_own_sources_let_it_come() {
+    let source = |name: &str| {
+        format!("CREATE SOURCE {name} (x INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http');
+                 CREATE MATERIALIZED VIEW n_{name} AS SELECT window_end, SUM(100 / x) AS n
+                 FROM TABLE(TUMBLE(TABLE {name}, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;")
+    };
+    let program =
+        source("a") + &source("b") + "CREATE MATERIALIZED VIEW both AS SELECT x FROM a UNION ALL SELECT 10 / x FROM b;";
+    for workers in [1, 2, 3] {
+        let mut driver = Setup::new(&program).workers(workers).start().unwrap();
+        driver.push_table("a", "x | ts\n1 | 2026-01-01 00:00:01").unwrap();
+        // b is hours ahead: what reads it alone does not wait for a.
+        for hour in 1..20 {
+            driver
+                .push_table("b", &format!("x | ts\n1 | 2026-01-01 {hour:02}:00:01\n0 | 2026-01-01 {hour:02}:00:02"))
+                .unwrap();
+            assert_eq!(driver.rows("n_b").unwrap().rows.len(), hour - 1);
+            assert_eq!(driver.dead_letters("n_b").unwrap().rows.len(), hour);
+        }
+        driver.expect("n_a", "").unwrap();
+    }
 }

@@ -1,81 +1,52 @@
 //! An engine whose clock is moved by hand ([`crate::engine::Config::clock`]): nothing ticks by itself, and [`Engine::settle`]
-//! returns when all that came has gone through to views, sinks and dead letters.
+//! returns when all that came has gone through to views and dead letters.
 //!
-//! Invariant: what is seen after it depends on what came and on how the clock was moved, and on nothing else.
+//! Invariant: what is seen after it depends on what came and on how the clock was moved, and on nothing else. Each view is waited
+//! for as far as the sources below it let it come, which may be further than the least of all.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Engine, EngineError, Inner, Source, Table, Unchanged, ingest};
+use crate::plan::{NodeId, Op, below};
 use crate::table::Change;
 use crate::time::Epoch;
 
-/// How soon it is looked again whether a source that is read has ended, or the engine failed.
+/// How soon it is looked again for what tells nobody of its moves.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// How far each worker of the process has brought what came, for who waits for that.
-#[derive(Debug)]
-pub(super) struct Settled {
-    workers: Mutex<Vec<Epoch>>,
-    /// Behind the last change of a table.
-    changed: Mutex<Epoch>,
-    moved: Condvar,
-}
-
-impl Settled {
-    pub(super) fn new(workers: usize) -> Settled {
-        Settled {
-            workers: Mutex::new(vec![Epoch::MIN; workers]),
-            changed: Mutex::new(Epoch::MIN),
-            moved: Condvar::new(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Epoch>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn changed(&self) -> MutexGuard<'_, Epoch> {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Everything before `epoch` has arrived at the views, sinks and dead letters of a worker.
-    pub(super) fn reaches(&self, worker: usize, epoch: Epoch) {
-        let mut workers = self.lock();
-        workers[worker] = workers[worker].max(epoch);
-        self.moved.notify_all();
-    }
-
-    /// Waits until all workers are there, or it is over.
-    fn wait(&self, goal: Epoch, over: impl Fn() -> bool) {
-        let mut workers = self.lock();
-        while workers.iter().any(|reached| *reached < goal) && !over() {
-            workers = self.moved.wait_timeout(workers, LOOK).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
 impl Engine {
-    /// Moves all that came on its way, and waits until views, sinks and dead letters have it as far as the watermarks let it:
-    /// sources that are read (not pushed to) have ended by then. Idle sources go where the clock lets them. Does nothing where the
-    /// clock is not moved by hand.
+    /// Moves all that came on its way, and waits until views and dead letters have it as far as the watermarks let it: sources that
+    /// are read (not pushed to) have ended by then. Idle sources go where the clock lets them. Does nothing where the clock is not
+    /// moved by hand.
     ///
     /// # Errors
     /// The engine failed.
     pub fn settle(&self) -> Result<(), EngineError> {
         let inner = &self.inner;
-        let (Some(clock), Some(settled)) = (&inner.config.clock, &inner.settled) else { return Ok(()) };
+        let Some(clock) = &inner.config.clock else { return Ok(()) };
         let over = || inner.control.stopping() || inner.control.state().ended();
-        while inner.sources.iter().any(|source| !source.live() && !source.ended()) && !over() {
-            inner.control.sleep(LOOK);
-        }
+        let until = |there: &dyn Fn() -> bool| {
+            while !there() && !over() {
+                inner.control.sleep(LOOK);
+            }
+        };
+        until(&|| inner.sources.iter().all(|source| source.live() || source.ended()));
         clock.tick();
-        let (sources, tables) = (&inner.sources, &inner.tables);
-        sources.iter().for_each(|source| source.dirty.store(true, std::sync::atomic::Ordering::Release));
-        let count = ingest::ticks(&inner.config, inner.lead());
-        ingest::tick(sources, tables, count, None);
-        let open = sources.iter().filter_map(|source| source.moves_on()).min();
-        settled.wait(open.unwrap_or_else(|| inner.completes_at(settled)), over);
+        inner.sources.iter().for_each(|source| source.dirty.store(true, Ordering::Release));
+        ingest::tick(&inner.sources, &inner.tables, ingest::ticks(&inner.config, inner.lead()), None);
+        let open: Vec<Option<Epoch>> = inner.sources.iter().map(|source| source.moves_on()).collect();
+        let tables = inner.tables.iter().map(|table| table.rows().clone());
+        for view in inner.views.all().iter().cloned().chain(tables) {
+            let goal = inner.comes_to(&[view.spec().node], &open);
+            while view.as_of() < goal && !over() {
+                view.wait_past(view.as_of(), LOOK);
+            }
+        }
+        for letters in self.dead_letters() {
+            until(&|| letters.has_come_to(|nodes| inner.comes_to(nodes, &open)));
+        }
         inner.control.failure().map_or(Ok(()), Err)
     }
 
@@ -98,10 +69,8 @@ impl Engine {
         // The caller may be a task of a runtime, which must not block as the answer's own wait does.
         let waiting = std::thread::spawn(move || answered.blocking_recv());
         let epoch = waiting.join().ok().and_then(Result::ok).ok_or(Unchanged::Ended)?;
-        if let Some(settled) = &self.inner.settled {
-            let mut changed = settled.changed();
-            *changed = (*changed).max(Epoch { tick: epoch.tick.saturating_add(1), ..epoch });
-        }
+        let mut changed = self.inner.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        *changed = (*changed).max(Epoch { tick: epoch.tick.saturating_add(1), ..epoch });
         Ok(epoch)
     }
 
@@ -112,11 +81,22 @@ impl Engine {
 }
 
 impl Inner {
-    /// Where a dataflow comes to whose sources have ended: tables that linger go on behind the end of time.
-    fn completes_at(&self, settled: &Settled) -> Epoch {
-        match self.config.tables_linger && !self.tables.is_empty() {
-            true => settled.changed().max(Epoch::MAX),
-            false => Epoch::END,
+    /// How far nodes come together; `open` is how far each source is, unless it has ended. Who reads a table follows all streams: so
+    /// does the table.
+    fn comes_to(&self, nodes: &[NodeId], open: &[Option<Epoch>]) -> Epoch {
+        let (mut by_table, mut read) = (false, vec![false; open.len()]);
+        for node in nodes.iter().flat_map(|&node| below(&self.dataflow, node)) {
+            match self.dataflow.nodes[node].op {
+                Op::Source { source } => read[source] = true,
+                Op::Table { .. } => by_table = true,
+                _ => {}
+            }
         }
+        let open = open.iter().zip(read).filter(|(_, read)| *read || by_table).filter_map(|(open, _)| *open);
+        open.min().unwrap_or_else(|| match by_table && self.config.tables_linger {
+            // Tables that linger go on behind the end of time.
+            true => Epoch::MAX.max(*self.changed.lock().unwrap_or_else(PoisonError::into_inner)),
+            false => Epoch::END,
+        })
     }
 }

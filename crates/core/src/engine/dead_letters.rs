@@ -87,6 +87,15 @@ pub struct DeadLetters {
     present: Gauge,
     file: Option<Arc<DeadFile>>,
     state: Mutex<State>,
+    reached: Mutex<Reached>,
+}
+
+/// How far dead letters are, for who waits for them.
+#[derive(Debug, Default)]
+struct Reached {
+    /// The nodes that they may come of; `None` before the dataflow is built.
+    nodes: Option<Vec<NodeId>>,
+    as_of: Epoch,
 }
 
 #[derive(Debug, Default)]
@@ -133,6 +142,7 @@ impl DeadLetters {
                 file: file.cloned(),
                 // What has an end says there why rows failed, unless it takes long.
                 state: Mutex::new(State { warned: (!live).then(Clock::start), ..State::default() }),
+                reached: Mutex::default(),
             }))
         };
         views.chain(sinks).map(one).collect()
@@ -146,6 +156,22 @@ impl DeadLetters {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Reached> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The dataflow is built: they may come of these nodes.
+    pub(super) fn may_come_of(&self, nodes: impl Iterator<Item = NodeId>) {
+        let nodes = nodes.collect();
+        self.reached().nodes = Some(nodes);
+    }
+
+    /// Whether they are as far as the nodes that they may come of; `goal` says how far those are.
+    pub(super) fn has_come_to(&self, goal: impl Fn(&[NodeId]) -> Epoch) -> bool {
+        let reached = self.reached();
+        reached.nodes.as_ref().is_some_and(|nodes| nodes.is_empty() || reached.as_of >= goal(nodes))
     }
 
     /// The nodes of the plan below it.
@@ -273,12 +299,13 @@ impl State {
 pub(super) struct ToDeadLetters(pub(super) Arc<DeadLetters>);
 
 impl Collect for ToDeadLetters {
-    fn collect(&mut self, epochs: Vec<(Epoch, Vec<Delta>)>, _: Epoch) {
+    fn collect(&mut self, epochs: Vec<(Epoch, Vec<Delta>)>, as_of: Epoch) {
         for (epoch, deltas) in epochs {
             if let Some(netted) = self.0.codec.net(&deltas, true) {
                 self.0.apply(epoch, &netted);
             }
         }
+        self.0.reached().as_of = as_of;
     }
 }
 

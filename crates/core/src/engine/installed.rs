@@ -57,13 +57,6 @@ impl Installed {
     }
 
     /// Runs the commands that have come.
-    /// Everything before that epoch has arrived at all views and sinks, as this worker knows it.
-    pub(super) fn reached(&self) -> Epoch {
-        let of = |outputs: &Handle<Epoch>| outputs.with_frontier(|frontier| frontier.first().copied());
-        let units = self.units.values().map(|unit| &unit.outputs);
-        units.chain([&self.outputs]).filter_map(of).min().unwrap_or(Epoch::END)
-    }
-
     pub(super) fn follow(&mut self, worker: &mut Worker, work: &Work) {
         while let Some(command) = work.units.command(self.next) {
             match command {

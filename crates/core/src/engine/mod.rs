@@ -78,7 +78,7 @@ use crate::delta::Rejects;
 use crate::metrics::{Metrics, Usage};
 use crate::plan::Dataflow;
 use crate::source::EdgeCounts;
-use crate::time::{Clock, now_ms};
+use crate::time::{Clock, Epoch, now_ms};
 use crate::view::{Subscription, Views};
 
 /// How a run went.
@@ -144,8 +144,8 @@ struct Inner {
     /// It has done again all that was kept.
     whole: AtomicBool,
     clock: Clock,
-    /// How far the workers are, where the clock is moved by hand.
-    settled: Option<Arc<by_hand::Settled>>,
+    /// Behind the last change of a table that was waited for.
+    changed: Mutex<Epoch>,
     /// Seconds of a run that has ended.
     ended: Mutex<Option<f64>>,
 }

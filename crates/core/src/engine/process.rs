@@ -97,7 +97,6 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let stopped = control.clone();
     let rejects = rejects.halting(move |Halt { what, remedy }| stopped.fail(EngineError::Dataflow { what, remedy }));
     let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config, sources.len())));
-    let settled = config.clock.as_ref().map(|_| Arc::new(by_hand::Settled::new(config.workers)));
     let inner = Arc::new(Inner {
         dataflow: dataflow.clone(),
         config: config.clone(),
@@ -118,7 +117,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         ending: AtomicBool::new(false),
         whole: AtomicBool::new(false),
         clock: Clock::start(),
-        settled: settled.clone(),
+        changed: Mutex::default(),
         ended: Mutex::default(),
     });
     let Peers { builders, guard, sockets, presences } = peers;
@@ -149,7 +148,6 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         metrics,
         extend,
         gossip,
-        settled,
     };
     let work = Arc::new(work);
     let (control, sources, tables, config, gossip) = shared;

@@ -13,7 +13,6 @@ use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
 
 use super::begins::Begins;
-use super::by_hand::Settled;
 use super::changelog::current;
 use super::config::Config;
 use super::control::Control;
@@ -60,8 +59,6 @@ pub(super) struct Work {
     pub(super) extend: Option<Arc<Extend>>,
     /// With other processes: what they tell of their inputs.
     pub(super) gossip: Option<Arc<Gossip>>,
-    /// Where it is told how far each worker is, if anybody waits for that.
-    pub(super) settled: Option<Arc<Settled>>,
 }
 
 /// What rows go by on a worker: of the sources, in their order, and of views and tables by their names, where their stores are
@@ -81,7 +78,6 @@ pub(super) fn run(worker: &mut Worker, work: &Work) {
     work.gossip.iter().for_each(|gossip| gossip.build(worker, &work.config));
     work.control.running();
     let mut installed = Installed::new(outputs, taps, followers);
-    let (mut told, place) = (None, worker.index() - work.config.process * work.config.workers);
     loop {
         installed.follow(worker, work);
         if work.control.stopping() {
@@ -95,18 +91,8 @@ pub(super) fn run(worker: &mut Worker, work: &Work) {
             }
             break;
         }
-        let reached = work.settled.as_ref().map(|settled| (settled, installed.reached()));
-        match reached {
-            Some((settled, reached)) if told != Some(reached) => {
-                // What the probes have seen go by, views and sinks take in the same step; this is to be sure of it.
-                worker.step();
-                settled.reaches(place, reached);
-                told = Some(reached);
-            }
-            _ => drop(worker.step_or_park(Some(PARK))),
-        }
+        worker.step_or_park(Some(PARK));
     }
-    work.settled.iter().for_each(|settled| settled.reaches(place, Epoch::END));
     work.units.close();
     worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
 }
@@ -189,6 +175,7 @@ pub(super) fn ends<'s>(
         }
     }
     for letters in &unit.letters {
+        letters.may_come_of(letters.nodes().iter().copied().filter(|&node| failed[node].is_some()));
         let failed: Vec<_> = letters.nodes().iter().filter_map(|&node| failed[node].clone()).collect();
         if failed.is_empty() {
             continue;
