@@ -123,8 +123,7 @@ const PROGRAM: &str = "
 
 fn main() -> Result<(), Box<dyn Error>> {
     let catalog = Catalog::new().with_connectors(&[&LoadAverage]);
-    let dataflow = plan(&[("custom_source.sql".to_owned(), PROGRAM.to_owned())], &catalog)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let dataflow = plan(&[("custom_source.sql".to_owned(), PROGRAM.to_owned())], &catalog)?;
     Engine::start(dataflow, Config::default())?.wait()?;
     Ok(())
 }

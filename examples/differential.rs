@@ -42,13 +42,12 @@ fn edge(batch: &RecordBatch, row: usize) -> (i64, i64, i64) {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dataflow = plan(&[("differential.sql".to_owned(), PROGRAM.to_owned())], &Catalog::new())
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let dataflow = plan(&[("differential.sql".to_owned(), PROGRAM.to_owned())], &Catalog::new())?;
     // Per window how many accounts carry each label.
     let components: Arc<Mutex<BTreeMap<i64, BTreeMap<i64, i64>>>> = Arc::default();
     let found = components.clone();
     let engine = Engine::start_with(dataflow, Config { workers: 2, ..Config::default() }, move |built| {
-        let Some(edges) = built.collection("edges", edge) else { return };
+        let edges = built.collection("edges", edge)?;
         let both = edges.flat_map(|(end, from, to)| [((end, from), (end, to)), ((end, to), (end, from))]);
         let nodes = both.clone().map(|(node, _)| (node, node.1)).distinct_core::<i64>();
         let found = found.clone();
@@ -59,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         });
         built.follow(labels.inner);
+        Ok(())
     })?;
     engine.wait()?;
     let components = components.lock().map_err(|_| "a worker panicked")?;

@@ -1,14 +1,12 @@
-//! A dataflow inside a Rust program: plan SQL, start the engine, follow a view's changes epoch by epoch, read its rows.
+//! A dataflow inside a Rust program: start it from SQL, follow a view's changes epoch by epoch, read its rows.
 //!
 //! `cargo run --example embed`
 
 use std::error::Error;
-use std::time::Duration;
 
-use highwater::engine::{Config, Engine};
-use highwater::sql::{Catalog, plan};
-use highwater::time::{Epoch, format_time_ms};
-use highwater::view::Update;
+use highwater::Highwater;
+use highwater::embed::Event;
+use highwater::time::format_time_ms;
 
 const PROGRAM: &str = "
     CREATE SOURCE sensors (WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
@@ -22,22 +20,18 @@ const PROGRAM: &str = "
 ";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dataflow = plan(&[("embed.sql".to_owned(), PROGRAM.to_owned())], &Catalog::new())
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    let engine = Engine::start(dataflow, Config { workers: 2, ..Config::default() })?;
-    let mut changes = engine.subscribe("per_kind").ok_or("the view is published")?;
-    while changes.position() < Epoch::END {
-        match changes.next_within(Duration::from_secs(10)) {
-            Some(Update::Progress { changes, as_of }) => {
-                let rows: usize = changes.iter().map(|epoch| epoch.len()).sum();
-                println!("{rows:>3} changes, complete up to {}", format_time_ms(as_of.watermark));
-            }
-            Some(Update::Reset) => println!("too slow: the changes are gone, the rows are still there"),
-            Some(Update::Dropped) => break,
-            None => println!("nothing new for 10 s"),
+    let highwater = Highwater::builder().sql(PROGRAM).workers(2).start()?;
+    let per_kind = highwater.view("per_kind")?;
+    for event in per_kind.follow() {
+        match event? {
+            Event::Snapshot(snapshot) => println!("{} rows to begin with", snapshot.batch().num_rows()),
+            Event::Changes(changes) => println!("{:>3} changes", changes.diffs().len()),
+            Event::Progress(as_of) => println!("complete up to {}", format_time_ms(as_of.watermark)),
+            _ => {}
         }
     }
-    let summary = engine.wait()?;
-    println!("{} rows in {:.2} s", summary.rows_received, summary.seconds);
+    let rows: Vec<(String, String)> =
+        per_kind.batch().project(&[0, 1]).map(|two| highwater::format::from_batch(&two))??;
+    println!("{} rows, the first of {:?}", rows.len(), rows.first());
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use highwater::engine::{Config, Engine, UnitId};
-use highwater::sql::{Catalog, Session, SqlError};
+use highwater::sql::{Catalog, Session};
 use highwater::view::Update;
 
 const PROGRAM: &str = "
@@ -23,16 +23,15 @@ const BUSY: &str = "
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut session = Session::new(Catalog::new());
-    let engine =
-        Engine::start(session.plan(&files(PROGRAM)).map_err(told)?, Config { workers: 2, ..Config::default() })?;
+    let engine = Engine::start(session.plan(&files(PROGRAM))?, Config { workers: 2, ..Config::default() })?;
     session.installed(UnitId::PROGRAM.0, &files(PROGRAM));
 
-    let unit = engine.install(session.plan(&files(BUSY)).map_err(told)?)?;
+    let unit = engine.install(session.plan(&files(BUSY))?)?;
     session.installed(unit.0, &files(BUSY));
     engine.wait_shown(unit, Duration::from_secs(10));
-    let mut changes = engine.subscribe("busy").ok_or("it is shown")?;
+    let mut changes = engine.subscribe("busy")?;
     for _ in 0..5 {
-        if let Some(Update::Progress { changes, as_of }) = changes.next_within(Duration::from_secs(1)) {
+        if let Ok(Some(Update::Progress { changes, as_of })) = changes.next_within(Duration::from_secs(1)) {
             println!("{} epochs of changes, complete up to {as_of}", changes.len());
         }
     }
@@ -47,8 +46,4 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn files(text: &str) -> Vec<(String, String)> {
     vec![("session.sql".to_owned(), text.to_owned())]
-}
-
-fn told(errors: Vec<SqlError>) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -1,5 +1,38 @@
-//! Highwater: a streaming analytics engine in one binary. SQL dataflows over event time, incremental on timely
+//! Highwater: a streaming analytics engine, as a library and in one binary. SQL dataflows over event time, incremental on timely
 //! dataflow, served live.
+//!
+//! ```
+//! use highwater::{Drain, Highwater};
+//!
+//! #[derive(serde::Serialize)]
+//! struct Bid {
+//!     auction: u32,
+//!     price: f64,
+//! }
+//!
+//! #[derive(Debug, PartialEq, serde::Deserialize)]
+//! struct Total {
+//!     auction: u32,
+//!     bids: u64,
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let highwater = Highwater::builder()
+//!         .sql(
+//!             "CREATE SOURCE bids (auction INT, price DOUBLE) WITH ('connector' = 'http');
+//!              CREATE MATERIALIZED VIEW totals AS SELECT auction, COUNT(*) AS bids FROM bids GROUP BY auction;",
+//!         )
+//!         .start()?;
+//!     let pushed = highwater.source("bids")?.push_rows([Bid { auction: 1, price: 2.5 }])?;
+//!     highwater.visible_blocking(&pushed)?;
+//!     assert_eq!(highwater.view("totals")?.rows::<Total>()?, [Total { auction: 1, bids: 1 }]);
+//!     highwater.shutdown_blocking(Drain::Yes)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`embed`] is the front door of programs: sources that take rows, views as rows, JSON, Arrow and streams of changes. `docs/embedding.md` goes
+//! on from there. The rooms below are what it is made of; before 1.0 they change without notice.
 //!
 //! The rooms, floor by floor: those up to the engine stand in `crates/core`, [`sql`] in `crates/sql`, the log in `crates/log`. A room imports only from lower floors; `tests/architecture.rs` reads this table.
 //!
@@ -13,7 +46,7 @@
 //! | 5 | plan |
 //! | 6 | sql view |
 //! | 7 | engine |
-//! | 8 | serve testing |
+//! | 8 | serve embed testing |
 //! | 9 | cli |
 //!
 //! The life of an event: a [`source`] reader decodes it, the source's edge gives it an epoch or rejects it as late, a
@@ -28,7 +61,11 @@ pub use highwater_core::{
     otlp, pattern, plan, rank, reduce, retry, session, sink, source, table, time, type_names, view, window,
 };
 pub use highwater_sql as sql;
+pub use {arrow_array, arrow_schema};
 
 pub mod cli;
+pub mod embed;
 pub mod serve;
 pub mod testing;
+
+pub use embed::{Drain, Highwater};

@@ -157,13 +157,13 @@ impl Watched {
     /// Follows the view until it ends.
     async fn watch(self: Arc<Watched>) {
         let mut subscription = self.view.subscribe();
-        let mut update = Some(Update::Reset);
+        let mut update = Some(Update::Reset(subscription.snapshot()));
         while let Some(next) = update.filter(|next| !matches!(next, Update::Dropped)) {
-            let (watched, rows) = (self.clone(), matches!(next, Update::Reset).then(|| subscription.snapshot().batch));
-            let taken = tokio::task::spawn_blocking(move || match (next, rows) {
-                (Update::Progress { changes, .. }, _) => watched.go_on(&changes),
-                (Update::Reset, Some(rows)) => watched.begin(&rows),
-                (Update::Reset, None) | (Update::Dropped, _) => {}
+            let watched = self.clone();
+            let taken = tokio::task::spawn_blocking(move || match next {
+                Update::Progress { changes, .. } => watched.go_on(&changes),
+                Update::Reset(snapshot) => watched.begin(&snapshot.batch),
+                Update::Dropped => {}
             });
             if taken.await.is_err() {
                 return;

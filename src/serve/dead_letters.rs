@@ -38,9 +38,10 @@ pub(super) const SHAPES: &[Shape] = &[
     ("SinkDeadLetters", "sink:string total:integer dead_letters:[ViewDeadLetter]"),
 ];
 
-/// The dead letters of a view or sink.
+/// The dead letters of a view or sink, by its name: as written, else without regard to case.
 pub(super) fn dead_letters_of(engine: &Engine, owner: Owner, name: &str) -> Option<Arc<DeadLetters>> {
-    of_all(engine, owner).find(|letters| letters.name() == name)
+    let exact = of_all(engine, owner).find(|letters| letters.name() == name);
+    exact.or_else(|| of_all(engine, owner).find(|letters| letters.name().eq_ignore_ascii_case(name)))
 }
 
 fn of_all(engine: &Engine, owner: Owner) -> impl Iterator<Item = Arc<DeadLetters>> {

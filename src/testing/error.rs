@@ -3,7 +3,7 @@
 use std::fmt;
 
 use highwater_core::engine::EngineError;
-use highwater_sql::SqlError;
+use highwater_sql::{SqlError, SqlErrors};
 
 use super::table::Difference;
 
@@ -87,8 +87,8 @@ impl From<EngineError> for TestError {
     }
 }
 
-impl From<Vec<SqlError>> for TestError {
-    fn from(errors: Vec<SqlError>) -> TestError {
-        TestError::Program(errors)
+impl From<SqlErrors> for TestError {
+    fn from(errors: SqlErrors) -> TestError {
+        TestError::Program(errors.into())
     }
 }

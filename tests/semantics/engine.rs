@@ -219,7 +219,7 @@ fn c1_c2_every_reader_sees_whole_epochs_and_right_answers_for_a_prefix() {
         let mut seen = 0;
         let mut updates = 0;
         while follower.position() < Epoch::END {
-            let Some(Update::Progress { changes, as_of }) = follower.next_within(Duration::from_secs(20)) else {
+            let Ok(Some(Update::Progress { changes, as_of })) = follower.next_within(Duration::from_secs(20)) else {
                 panic!("the ring holds everything and the run ends");
             };
             for epoch in &changes {

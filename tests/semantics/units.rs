@@ -258,9 +258,9 @@ fn u6_who_follows_a_view_that_is_dropped_is_told_so() {
     let waiting = std::thread::spawn(move || {
         loop {
             match follows.next_within(Duration::from_secs(20)) {
-                Some(Update::Dropped) => return true,
-                Some(_) => {}
-                None => return false,
+                Ok(Some(Update::Dropped)) => return true,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return false,
             }
         }
     });

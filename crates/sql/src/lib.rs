@@ -30,7 +30,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-pub use parse::error::SqlError;
+pub use parse::error::{SqlError, SqlErrors};
 pub use program::session::Session;
 pub use program::{Compiled, Warning};
 pub use query::catalog::Catalog;
@@ -42,19 +42,21 @@ const MARK: char = '\u{feff}';
 
 /// Plans a program, given as files by name with their text, read one after the other. Relative paths in options are left
 /// as they are. All independent errors are answered, in the order of the statements.
-pub fn plan(files: &[(String, String)], catalog: &Catalog) -> Result<Dataflow, Vec<SqlError>> {
+pub fn plan(files: &[(String, String)], catalog: &Catalog) -> Result<Dataflow, SqlErrors> {
     compile(files, catalog).map(|compiled| compiled.dataflow)
 }
 
 /// Plans a program like [`plan`], with warnings about what is odd.
-pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled, Vec<SqlError>> {
+pub fn compile(files: &[(String, String)], catalog: &Catalog) -> Result<Compiled, SqlErrors> {
     // What some editors begin a file with says nothing.
     let marked = files.iter().any(|(_, text)| text.starts_with(MARK));
     let bare = |(name, text): &(String, String)| (name.clone(), text.trim_start_matches(MARK).to_owned());
     let bare: Vec<(String, String)> = if marked { files.iter().map(bare).collect() } else { Vec::new() };
     let files = if marked { bare.as_slice() } else { files };
-    syntax::depth::roomy(|| program::Program::new(files, catalog).compile()).unwrap_or_else(|problem| {
+    let compiled = syntax::depth::roomy(|| program::Program::new(files, catalog).compile());
+    let compiled = compiled.unwrap_or_else(|problem| {
         let (name, text) = files.first().map_or(("", ""), |(name, text)| (name.as_str(), text.as_str()));
         Err(vec![problem.in_file(name, text, datafusion_sql::sqlparser::tokenizer::Span::empty())])
-    })
+    });
+    compiled.map_err(SqlErrors::from)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use highwater_sql::{Catalog, SqlError, compile};
+use highwater_sql::{Catalog, SqlError, SqlErrors, compile};
 
 use super::super::driver::TestDriver;
 use super::super::error::TestError;
@@ -61,7 +61,7 @@ impl Script {
     ///
     /// # Errors
     /// The program is refused, and no test expects that.
-    pub fn run(&self, ways: &[Way], wanted: impl Fn(&str) -> bool) -> Result<Vec<Report>, Vec<SqlError>> {
+    pub fn run(&self, ways: &[Way], wanted: impl Fn(&str) -> bool) -> Result<Vec<Report>, SqlErrors> {
         let refused = compile(&self.files(), &Catalog::new()).err();
         let expected = self.tests.iter().any(|test| test.expects_error());
         if let Some(errors) = refused.as_ref().filter(|_| !expected) {

@@ -5,11 +5,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use super::error::EngineError;
-use crate::time::Epoch;
+use crate::time::{Clock, Epoch};
 
 /// Where an engine stands.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub(super) struct Control {
     wakers: Mutex<Vec<Waker>>,
     breakers: Mutex<Vec<Waker>>,
     suspect: Mutex<Option<Suspect>>,
+    /// Those that end with the engine.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Control {
@@ -200,6 +202,28 @@ impl Control {
         let waiting = self.changed.wait_timeout_while(lock(&self.state), timeout, |_| !ended());
         drop(waiting);
         ended()
+    }
+
+    /// A thread that ends with the engine.
+    pub(super) fn keep(&self, thread: JoinHandle<()>) {
+        let mut threads = lock(&self.threads);
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+    }
+
+    /// Waits until its threads are gone, at most so long: some may sit in a read that never returns.
+    pub(super) fn join(&self, most: Duration) {
+        let own = std::thread::current().id();
+        let clock = Clock::start();
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            while !thread.is_finished() && thread.thread().id() != own && clock.elapsed() < most {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            if thread.is_finished() {
+                // A panic in one is a failure of the engine, which was told.
+                drop(thread.join());
+            }
+        }
     }
 
     /// Called when the engine stops.

@@ -6,15 +6,16 @@ use crate::view::Unordered;
 
 /// Why an engine did not start, or failed while running. Cloned to everyone who waits for it.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineError {
     /// The configuration cannot run.
     #[error("{0}")]
     Config(String),
     /// A source could not be opened or read on.
-    #[error("{0}")]
+    #[error(transparent)]
     Source(std::sync::Arc<SourceError>),
     /// A sink could not be opened or written.
-    #[error("{0}")]
+    #[error(transparent)]
     Sink(std::sync::Arc<SinkError>),
     /// The dataflow has something that the engine cannot run.
     #[error("{what}: {remedy}")]
@@ -24,6 +25,9 @@ pub enum EngineError {
         /// What to do.
         remedy: String,
     },
+    /// What was built beside it reads a view that is not there.
+    #[error(transparent)]
+    Unknown(#[from] UnknownName),
     /// The data directory cannot be used, or not any more.
     #[error("data directory '{folder}': {what}; {remedy}")]
     DataDir {
@@ -76,6 +80,34 @@ pub enum EngineError {
         /// This process.
         process: usize,
     },
+}
+
+/// There is nothing of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {kind} '{name}'; there {}", told(.known))]
+#[non_exhaustive]
+pub struct UnknownName {
+    /// What was looked for: `view`, `source`.
+    pub kind: &'static str,
+    /// The name that was asked for.
+    pub name: String,
+    /// The names that there are.
+    pub known: Vec<String>,
+}
+
+impl UnknownName {
+    /// Nothing of that kind has that name.
+    pub fn new(kind: &'static str, name: &str, known: Vec<String>) -> UnknownName {
+        UnknownName { kind, name: name.to_owned(), known }
+    }
+}
+
+fn told(known: &[String]) -> String {
+    match known {
+        [] => "are none".to_owned(),
+        [one] => format!("is '{one}'"),
+        known => format!("are '{}'", known.join("', '")),
+    }
 }
 
 impl From<SourceError> for EngineError {

@@ -9,6 +9,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Operator, Probe};
 use timely::dataflow::{Scope, Stream};
 
+use super::error::UnknownName;
 use super::source_operator::Probes;
 use crate::delta::Delta;
 use crate::delta::relabel;
@@ -17,7 +18,7 @@ use crate::plan::Dataflow;
 use crate::time::Epoch;
 
 /// Builds operators on a worker; called once on each, which must all build the same.
-pub(super) type Extend = dyn for<'s, 'a> Fn(&Built<'s, 'a>) + Send + Sync;
+pub(super) type Extend = dyn for<'s, 'a> Fn(&Built<'s, 'a>) -> Result<(), UnknownName> + Send + Sync;
 
 /// The dataflow as built on one worker.
 pub struct Built<'s, 'a> {
@@ -39,17 +40,27 @@ impl<'s> Built<'s, '_> {
         self.scope
     }
 
-    /// This worker's part of a published view's changes, the shown columns in their order; `None` if there is no such view.
-    /// Rows are where the view's last operator left them: exchange them by what the next operator needs.
-    pub fn view(&self, name: &str) -> Option<Stream<'s, Epoch, Delta>> {
-        let view = self.dataflow.views.iter().find(|view| view.name == name)?;
+    /// This worker's part of a published view's changes, the shown columns in their order. Rows are where the view's last operator
+    /// left them: exchange them by what the next operator needs. The name is as written, else without regard to case.
+    ///
+    /// # Errors
+    /// There is no such view; the error has those that there are.
+    pub fn view(&self, name: &str) -> Result<Stream<'s, Epoch, Delta>, UnknownName> {
+        let views = &self.dataflow.views;
+        let exact = views.iter().find(|view| view.name == name);
+        let found = exact.or_else(|| views.iter().find(|view| view.name.eq_ignore_ascii_case(name)));
+        let known = || views.iter().map(|view| view.name.clone()).collect();
+        let view = found.ok_or_else(|| UnknownName::new("view", name, known()))?;
         let (columns, schema) = (view.columns.clone(), view.schema.clone());
         let stream = self.streams[view.node].clone();
-        Some(stateless(stream, "Shown", move |delta| vec![delta.with_batch(relabel(delta.batch(), &columns, &schema))]))
+        Ok(stateless(stream, "Shown", move |delta| vec![delta.with_batch(relabel(delta.batch(), &columns, &schema))]))
     }
 
     /// A published view as a differential collection: `read` makes a record of a row of a batch of the shown columns.
-    pub fn collection<D, F>(&self, view: &str, read: F) -> Option<VecCollection<'s, Epoch, D, i64>>
+    ///
+    /// # Errors
+    /// There is no such view; the error has those that there are.
+    pub fn collection<D, F>(&self, view: &str, read: F) -> Result<VecCollection<'s, Epoch, D, i64>, UnknownName>
     where
         D: Clone + 'static,
         F: Fn(&RecordBatch, usize) -> D + 'static,
@@ -67,7 +78,7 @@ impl<'s> Built<'s, '_> {
                 });
             }
         });
-        Some(updates.as_collection())
+        Ok(updates.as_collection())
     }
 
     /// Counts `stream` as an output: sources are held back while it lags, and the run is not over before it is.

@@ -49,7 +49,8 @@ pub(super) fn start(
     for thread in 0..threads {
         let (source, control, work) = (source.clone(), control.clone(), work.clone());
         let name = format!("source {}:{thread}", source.name());
-        spawn(name.clone(), move || {
+        let kept = control.clone();
+        kept.keep(spawn(name.clone(), move || {
             control.guard(&name, process, || {
                 let next = || work.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 while let Some((partition, reader)) = next() {
@@ -59,7 +60,7 @@ pub(super) fn start(
                     }
                 }
             });
-        })?;
+        })?);
     }
     Ok(())
 }
@@ -110,21 +111,24 @@ pub(super) fn start_ticker(
     if config.clock.is_some() || !sources.iter().any(|source| source.live()) {
         return Ok(());
     }
-    let (sources, tables, control) = (sources.to_vec(), tables.to_vec(), control.clone());
+    let (sources, tables, kept, control) = (sources.to_vec(), tables.to_vec(), control, control.clone());
     let (tick_ms, process, clock) = (config.tick_ms, config.process, timepiece(config));
-    spawn("ticker".to_owned(), move || {
+    let ticker = spawn("ticker".to_owned(), move || {
         control.guard("ticker", process, || {
             while !control.stopping() && !sources.iter().all(|source| source.ended()) {
                 control.sleep(Duration::from_millis(tick_ms));
                 tick(&sources, &tables, clock.ticks(tick_ms, lead), gossip.as_deref());
             }
         });
-    })
-    .map(drop)
+    })?;
+    kept.keep(ticker);
+    Ok(())
 }
 
 /// One tick: open epochs with rows end, idle partitions go on with the clock where they are to, and follow the others. The time of arrival moves on by itself.
 pub(super) fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], count: u64, gossip: Option<&Gossip>) {
+    // Room may have come where no worker says so, as in the log.
+    sources.iter().for_each(|source| source.freed());
     let dirty = sources.iter().fold(false, |any, source| source.dirty.swap(false, Ordering::AcqRel) | any);
     // A change of a table is complete when the streams have passed its epoch.
     let dirty = dirty || tables.iter().any(|table| table.waiting.load(Ordering::Acquire));

@@ -31,6 +31,7 @@ mod installed;
 mod latency;
 mod operators;
 mod outlet;
+mod panics;
 mod peer;
 mod process;
 mod push;
@@ -49,6 +50,7 @@ mod table_operator;
 mod timepiece;
 mod unit;
 mod units;
+mod waiting;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,11 +61,12 @@ pub use config::{BATCH_ROWS, Config, FIRST_PORT, OnChange};
 pub use control::State;
 pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
 pub use durable::{Change, LogState, Recorded, change};
-pub use error::EngineError;
+pub use error::{EngineError, UnknownName};
 pub use extend::Built;
 pub use install::UnitShown;
 pub use latency::Visibility;
 pub use operators::{OperatorStats, WorkerShare};
+pub use panics::quiet_panics;
 pub use peer::Peer;
 pub use push::{Pushed, Refused};
 pub use rejected::RejectedFor;
@@ -73,13 +76,14 @@ pub use startup::{Recovered, Recovering, Startup};
 pub use table::{Table, Unchanged};
 pub use unit::UnitState;
 pub use units::UnitId;
+pub use waiting::aside;
 
 use crate::delta::Rejects;
 use crate::metrics::{Metrics, Usage};
 use crate::plan::Dataflow;
 use crate::source::EdgeCounts;
 use crate::time::{Clock, Epoch, now_ms};
-use crate::view::{Subscription, Views};
+use crate::view::{Subscription, View, Views};
 
 /// How a run went.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +115,7 @@ pub struct Progress {
     pub seconds: f64,
 }
 
-/// A running dataflow. Dropping it stops it.
+/// A running dataflow. Dropping it stops it, as it is, and waits for its threads unless it is one of a cluster.
 #[derive(Debug)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -156,10 +160,11 @@ impl Engine {
         process::start(dataflow, config, None)
     }
 
-    /// Starts a dataflow and, on every worker, operators of the caller's own over its published views.
+    /// Starts a dataflow and, on every worker, operators of the caller's own over its published views. One that names a view which is
+    /// not there ends the run with that.
     pub fn start_with<F>(dataflow: Dataflow, config: Config, extend: F) -> Result<Engine, EngineError>
     where
-        F: for<'s, 'a> Fn(&Built<'s, 'a>) + Send + Sync + 'static,
+        F: for<'s, 'a> Fn(&Built<'s, 'a>) -> Result<(), UnknownName> + Send + Sync + 'static,
     {
         process::start(dataflow, config, Some(Arc::new(extend)))
     }
@@ -192,28 +197,6 @@ impl Engine {
     /// The identity of its data directory, the same over restarts.
     pub fn lineage(&self) -> Option<u128> {
         self.inner.durable.as_ref().map(|durable| durable.lineage())
-    }
-
-    /// Waits until pushed rows are on disk; at once where nothing is kept.
-    ///
-    /// # Errors
-    /// They never will be: the engine fails or ends.
-    pub async fn durable(&self, pushed: &Pushed) -> Result<(), EngineError> {
-        match (&self.inner.durable, pushed.frame) {
-            (Some(durable), Some(frame)) => durable.durable(frame).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// Waits until every view shows pushed rows; false if the engine ends before.
-    pub async fn visible(&self, pushed: &Pushed) -> bool {
-        let Some(epoch) = pushed.epoch else { return true };
-        for view in self.inner.views.all().iter() {
-            if view.watch().wait_for(|as_of| *as_of > epoch).await.is_err() {
-                return false;
-            }
-        }
-        true
     }
 
     /// The sources, in the order of the plan.
@@ -341,9 +324,21 @@ impl Engine {
         self.inner.rows_failed()
     }
 
+    /// A published view, by its name: as written, else without regard to case.
+    ///
+    /// # Errors
+    /// There is none of that name; the error has those that there are.
+    pub fn view(&self, name: &str) -> Result<Arc<View>, UnknownName> {
+        let known = || self.inner.views.all().iter().map(|view| view.name().to_owned()).collect();
+        self.inner.views.get(name).ok_or_else(|| UnknownName::new("view", name, known()))
+    }
+
     /// A reader of a view's changes from now on.
-    pub fn subscribe(&self, view: &str) -> Option<Subscription> {
-        self.inner.views.get(view).map(|view| view.subscribe())
+    ///
+    /// # Errors
+    /// There is no view of that name; the error has those that there are.
+    pub fn subscribe(&self, view: &str) -> Result<Subscription, UnknownName> {
+        self.view(view).map(|view| view.subscribe())
     }
 
     /// Ends the run. With `drain` the sources of this process end as if their input had: what is open closes and is
@@ -378,6 +373,10 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.inner.stopped.store(true, Ordering::Release);
         self.inner.control.stop();
+        // The others of a cluster have not said goodbye yet.
+        if self.inner.config.processes() == 1 {
+            self.join();
+        }
     }
 }
 
@@ -397,7 +396,7 @@ impl Inner {
         self.tables.iter().for_each(|table| table.drain());
         // It waits for those that are pushing rows just now.
         let drained = ingest::spawn("drain".to_owned(), move || sources.iter().for_each(|source| source.drain()));
-        drained.map_or_else(|error| self.control.fail(error), drop);
+        drained.map_or_else(|error| self.control.fail(error), |thread| self.control.keep(thread));
     }
 
     fn halt(&self) {
@@ -419,7 +418,7 @@ impl Inner {
                 None => control.aim(goal),
             }
         });
-        sealed.map_or_else(|error| self.control.fail(error), drop);
+        sealed.map_or_else(|error| self.control.fail(error), |thread| self.control.keep(thread));
     }
 
     /// All that was kept is done again: what it comes to goes to views and sinks, windows stay open as they were left.

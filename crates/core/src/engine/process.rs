@@ -3,7 +3,7 @@
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use timely::WorkerConfig;
@@ -28,7 +28,6 @@ use super::units::Units;
 use super::worker::{Work, run};
 use super::*;
 use crate::delta::Halt;
-use crate::guard::is_guarded;
 use crate::plan::identity::{self, Part};
 use crate::plan::{self, TableSpec, show_row};
 use crate::source::{Intake, Reader, SourceSpec, SplitId, SplitNumbers, Start};
@@ -52,7 +51,6 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let metrics = Arc::new(Metrics::new());
     let operators = Operators::new(metrics.clone());
     let latency = Arc::new(Latency::new(metrics.ingest_to_visible_seconds.clone()));
-    quiet_panics();
     if let Some(file) = &config.dead_letters_file {
         let clash = plan::overwritten(&dataflow, "the dead letters in", file).or_else(|| {
             let source = plan::reader(&dataflow, file)?;
@@ -155,7 +153,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     let workers = initialize_from(builders, Box::new(()), move |allocator| work_as(allocator, &work));
     let workers = workers.map_err(|error| EngineError::Config(format!("no threads for the workers: {error}")))?;
     let supervisor = Supervisor { inner: inner.clone(), workers, guard, presences };
-    ingest::spawn("supervisor".to_owned(), move || supervisor.run())?;
+    control.keep(ingest::spawn("supervisor".to_owned(), move || supervisor.run())?);
     let engine = Engine { inner: inner.clone() };
     let (live, again): (Vec<_>, Vec<_>) = sources.iter().zip(readers).partition(|(source, _)| source.live());
     // What is read again comes while what was kept does.
@@ -165,11 +163,11 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     if let Some(durable) = durable.clone().filter(|durable| durable.replays()) {
         tables.iter().for_each(|table| table.seal());
         let process = config.process;
-        ingest::spawn("replay".to_owned(), move || {
+        control.keep(ingest::spawn("replay".to_owned(), move || {
             inner.control.guard("replay", process, || {
                 durable.run_again(&inner).unwrap_or_else(|error| inner.control.fail(error));
             });
-        })?;
+        })?);
         return Ok(engine);
     }
     if let Some(durable) = &durable {
@@ -347,24 +345,6 @@ impl Peers {
     }
 }
 
-/// A connection that breaks off is told in one sentence; the panics of timely's threads about it, and of the workers that
-/// trip over what they leave, would say the same less well. So are damaged bytes that readers of others panic over.
-fn quiet_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let thread = std::thread::current();
-            let named = |start| thread.name().is_some_and(|name| name.starts_with(start));
-            let poisoned = info.payload().downcast_ref::<&str>().is_some_and(|text| text.starts_with("MergeQueue"));
-            let of_connection = named("timely:send") || named("timely:recv") || named("timely:work") && poisoned;
-            if !(of_connection || is_guarded()) {
-                before(info);
-            }
-        }));
-    });
-}
-
 /// The plan part by part, after what else decides on results.
 fn parts(dataflow: &Dataflow, config: &Config) -> Vec<Part> {
     let views = if config.views { "views are kept" } else { "views are not kept (--no-serve)" };
@@ -431,6 +411,7 @@ impl Supervisor {
             std::mem::forget((workers, guard));
             inner.dead_file.iter().for_each(|file| file.leave());
         }
+        inner.views.end();
         *inner.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner.clock.elapsed_seconds());
         control.set(control.failure().map_or(State::Done, State::Failed));
         control.stop();

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use tokio::sync::Notify;
+
 use super::dead_file::DeadFile;
 use super::durable::{Allowed, Kept, Logged, Rereads};
 use super::idleness::Reach;
@@ -32,6 +34,8 @@ pub struct Source {
     pub(super) queues: Vec<Queue>,
     /// Of a source that clients push to.
     pub(super) inbox: Option<Inbox>,
+    /// Tells who waits to push that there may be room.
+    pub(super) room: Notify,
     /// Nothing more is taken.
     pub(super) sealed: AtomicBool,
     /// The next worker that is dealt rows.
@@ -167,6 +171,7 @@ impl Source {
             partitions,
             queues: (0..config.workers).map(|_| Queue::new(rows, bytes)).collect(),
             inbox,
+            room: Notify::new(),
             sealed: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
             dirty: AtomicBool::new(true),
@@ -286,6 +291,7 @@ impl Source {
     /// Clients are told from now on that nothing more is taken.
     pub(super) fn refuse(&self) {
         self.sealed.store(true, Ordering::Release);
+        self.freed();
     }
 
     /// Takes nothing more, and moves what was taken on its way: to `tick` of its watermark, which no partition may have
@@ -424,6 +430,7 @@ impl Source {
     pub(super) fn close(&self) {
         self.partitions.iter().for_each(|partition| partition.standing.end());
         self.queues.iter().for_each(Queue::close);
+        self.freed();
     }
 }
 

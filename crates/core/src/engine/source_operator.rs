@@ -141,6 +141,7 @@ pub(super) fn source<'s>(
                 return;
             }
             let more = source.queue(worker).take(ROWS_PER_TURN, &mut items);
+            source.freed();
             for item in items.drain(..) {
                 match item {
                     // A partition that has ended brings nothing: its end is behind its rows.

@@ -149,6 +149,7 @@ impl Source {
             edge.finish();
             partition.ended.store(true, Ordering::Release);
             partition.standing.ended();
+            self.freed();
             self.metrics.watermark.set(seconds(self.watermark()));
         }
     }

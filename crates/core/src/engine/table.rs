@@ -23,13 +23,16 @@ use crate::time::Epoch;
 use crate::view::{View, Views};
 
 /// Why a table was not changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unchanged {
     /// The run has ended: it does not change any more.
+    #[error("the run has ended: the table does not change any more")]
     Ended,
     /// Too much waits to be written to the data directory.
+    #[error("too much waits to be written to the data directory: change the table again later")]
     Full,
     /// The disk of the data directory is full.
+    #[error("the disk of the data directory is full: change the table again when there is room")]
     DiskFull,
 }
 

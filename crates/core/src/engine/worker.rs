@@ -143,7 +143,8 @@ pub(super) fn ends<'s>(
     let Streams { rows: streams, failed } = build(scope, dataflow, inputs, &work.rejects);
     work.operators.attribute((&scope.addr(), unit.id()), streams.iter().map(|stream| stream.name().node));
     if let Some(extend) = work.extend.as_ref().filter(|_| unit.id() == UnitId::PROGRAM) {
-        extend(&Built { scope, dataflow, streams: &streams, probes });
+        let extended = extend(&Built { scope, dataflow, streams: &streams, probes });
+        extended.unwrap_or_else(|unknown| work.control.fail(unknown.into()));
     }
     for (place, sink) in dataflow.sinks.iter().enumerate() {
         let name = format!("Sink {}", sink.spec.name);

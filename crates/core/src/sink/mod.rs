@@ -48,6 +48,7 @@ pub enum SinkError {
         /// What was being done, with the path.
         what: String,
         /// The system's answer.
+        #[source]
         error: std::io::Error,
     },
     /// The rows cannot be written so.

@@ -96,6 +96,7 @@ pub enum SourceError {
         /// What was being done, with the path or address.
         what: String,
         /// The system's answer.
+        #[source]
         error: std::io::Error,
     },
     /// The schema or its columns do not fit the connector.

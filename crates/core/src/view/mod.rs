@@ -25,7 +25,7 @@ pub(crate) use self::changes::RingRoom;
 pub use self::changes::{EpochChanges, Status};
 pub(crate) use self::rows::{Closing, Limits};
 pub use self::step::{Place, Step, Told};
-pub use self::subscription::{Subscription, Update};
+pub use self::subscription::{Subscription, TimedOut, Update};
 pub use self::views::Views;
 
 use self::rows::Rows;
@@ -83,6 +83,7 @@ pub struct View {
     /// What it was before this epoch nobody is told: it was being filled. Unset: it is told from the first epoch on.
     begins: OnceLock<Epoch>,
     dropped: AtomicBool,
+    ended: AtomicBool,
 }
 
 impl View {
@@ -107,9 +108,9 @@ impl View {
         let (watch, _) = watch::channel(Epoch::MIN);
         let content = RwLock::new(Rows::new(limits));
         let (figures, moved) = (Figures::default(), (Mutex::new(()), Condvar::new()));
-        let (begins, dropped) = (OnceLock::new(), AtomicBool::new(false));
+        let (begins, dropped, ended) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(View { id, spec, schema, columns, codec, content, figures, watch, moved, begins, dropped })
+        Ok(View { id, spec, schema, columns, codec, content, figures, watch, moved, begins, dropped, ended })
     }
 
     /// The node's columns that it keeps, in its order.
@@ -157,9 +158,24 @@ impl View {
         self.dropped.load(Ordering::Acquire)
     }
 
+    /// Whether the run has ended that it is of: it does not move any more, wherever it is.
+    pub fn ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     /// It does not move any more: whoever waits for it is told so.
     fn drop_it(&self) {
         self.dropped.store(true, Ordering::Release);
+        self.stands();
+    }
+
+    /// The run has ended: whoever waits for it is told so.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.stands();
+    }
+
+    fn stands(&self) {
         self.watch.send_modify(|_| ());
         let held = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);
         self.moved.1.notify_all();
@@ -190,7 +206,8 @@ impl View {
     pub fn wait_past(&self, epoch: Epoch, timeout: Duration) -> Epoch {
         let (lock, moved) = &self.moved;
         let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = moved.wait_timeout_while(guard, timeout, |()| self.as_of() <= epoch && !self.dropped());
+        let waited =
+            moved.wait_timeout_while(guard, timeout, |()| self.as_of() <= epoch && !self.dropped() && !self.ended());
         drop(waited);
         self.as_of()
     }

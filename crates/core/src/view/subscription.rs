@@ -17,11 +17,16 @@ pub enum Update {
         /// Everything before this epoch was told.
         as_of: Epoch,
     },
-    /// The reader fell out of the ring: what it knows is stale. Take a new snapshot and go on.
-    Reset,
+    /// The reader fell out of the ring: what it knows is stale. These are the rows now; what follows comes after them.
+    Reset(Snapshot),
     /// The view was dropped with its unit: nothing more comes.
     Dropped,
 }
+
+/// Nothing came in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nothing came in time")]
+pub struct TimedOut;
 
 /// A reader of a view's changes.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ impl Subscription {
             return Some(Update::Dropped);
         }
         match self.view.changes_since(self.position) {
-            None => Some(Update::Reset),
+            None => Some(Update::Reset(self.snapshot())),
             Some((_, as_of)) if as_of == self.position => None,
             Some((changes, as_of)) => {
                 self.position = as_of;
@@ -69,24 +74,37 @@ impl Subscription {
         }
     }
 
-    /// What is new; waits for it. `None` once the view has ended and all of it was told.
+    /// What is new; waits for it. `None` once nothing comes any more, and all was told: the view or the run has ended.
     pub async fn next(&mut self) -> Option<Update> {
         loop {
             self.moves.borrow_and_update();
             if let Some(update) = self.poll() {
                 return Some(update);
             }
-            if self.position == Epoch::END || self.moves.changed().await.is_err() {
+            if self.over() || self.moves.changed().await.is_err() {
                 return None;
             }
         }
     }
 
-    /// What is new; blocks for at most `timeout`. `None` if nothing came or the view has ended.
-    pub fn next_within(&mut self, timeout: Duration) -> Option<Update> {
-        self.poll().or_else(|| {
-            self.view.wait_past(self.position, timeout);
-            self.poll()
-        })
+    /// What is new; blocks for at most `timeout`. `None` once nothing comes any more, as [`Subscription::next`] says it.
+    ///
+    /// # Errors
+    /// Nothing came in time.
+    pub fn next_within(&mut self, timeout: Duration) -> Result<Option<Update>, TimedOut> {
+        if let Some(update) = self.poll() {
+            return Ok(Some(update));
+        }
+        self.view.wait_past(self.position, timeout);
+        match self.poll() {
+            None if !self.over() => Err(TimedOut),
+            update => Ok(update),
+        }
+    }
+
+    /// Whether nothing comes behind what was told.
+    fn over(&self) -> bool {
+        // What came before the end is told first.
+        self.position == Epoch::END || self.view.ended() && self.position == self.view.as_of()
     }
 }

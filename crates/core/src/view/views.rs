@@ -43,6 +43,11 @@ impl Views {
         views.iter().map(|view| view.snapshot_at(common)).collect()
     }
 
+    /// The run has ended: none of them moves any more.
+    pub(crate) fn end(&self) {
+        self.all().iter().for_each(|view| view.end());
+    }
+
     /// Shows more views, behind those that are there.
     pub(crate) fn show(&self, views: &[Arc<View>]) {
         let mut shown = self.views.write().unwrap_or_else(PoisonError::into_inner);

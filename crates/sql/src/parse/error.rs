@@ -65,6 +65,57 @@ impl fmt::Display for SqlError {
 
 impl std::error::Error for SqlError {}
 
+/// All independent errors of a program, in the order of the statements; never none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlErrors(Vec<SqlError>);
+
+impl From<Vec<SqlError>> for SqlErrors {
+    fn from(errors: Vec<SqlError>) -> SqlErrors {
+        SqlErrors(errors)
+    }
+}
+
+impl From<SqlErrors> for Vec<SqlError> {
+    fn from(errors: SqlErrors) -> Vec<SqlError> {
+        errors.0
+    }
+}
+
+impl std::ops::Deref for SqlErrors {
+    type Target = [SqlError];
+
+    fn deref(&self) -> &[SqlError] {
+        &self.0
+    }
+}
+
+impl IntoIterator for SqlErrors {
+    type Item = SqlError;
+    type IntoIter = std::vec::IntoIter<SqlError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for SqlErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, error) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SqlErrors {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.first().map(|first| first as _)
+    }
+}
+
 /// An error at a place of the statement at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {

@@ -11,7 +11,7 @@ use arrow_schema::{FieldRef, Schema};
 
 use crate::Catalog;
 use crate::lower::{Known, moved};
-use crate::parse::error::{Problem, SqlError};
+use crate::parse::error::{Problem, SqlErrors};
 use crate::parse::statement::View;
 use crate::program::Program;
 use crate::syntax::depth;
@@ -37,7 +37,7 @@ impl Session {
 
     /// Plans the program that comes first, or a unit over what is there. Sources decode all of their columns, since later ones may
     /// read them. It is there once [`Session::installed`] says so.
-    pub fn plan(&self, files: &[(String, String)]) -> Result<Dataflow, Vec<SqlError>> {
+    pub fn plan(&self, files: &[(String, String)]) -> Result<Dataflow, SqlErrors> {
         let given: Files = self.there.iter().flat_map(|(_, files)| files.clone()).collect();
         let (there, all) = (given.len(), [&given[..], files].concat());
         let planned = depth::roomy(|| Program::new(&all, &self.catalog).within(there).compile());
@@ -45,7 +45,7 @@ impl Session {
             let (name, text) = files.first().map_or(("", ""), |(name, text)| (name.as_str(), text.as_str()));
             Err(vec![problem.in_file(name, text, Span::empty())])
         });
-        planned.map(|compiled| compiled.dataflow)
+        planned.map(|compiled| compiled.dataflow).map_err(SqlErrors::from)
     }
 
     /// What was planned is there, as `unit`: the number that the engine gave it.

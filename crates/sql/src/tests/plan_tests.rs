@@ -93,7 +93,7 @@ pub(crate) const BID: &str = "CREATE SOURCE bid (
 ";
 
 pub(crate) fn compiled(sql: &str) -> Result<Compiled, Vec<SqlError>> {
-    compile(&[("q.sql".to_owned(), sql.to_owned())], &catalog())
+    compile(&[("q.sql".to_owned(), sql.to_owned())], &catalog()).map_err(Vec::from)
 }
 
 pub(crate) fn planned(sql: &str) -> Dataflow {

@@ -1,0 +1,92 @@
+//! What to run and how, before it runs.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Error, Highwater};
+use crate::engine::{Config, Engine, OnChange, aside};
+use crate::sql::{Catalog, plan};
+
+/// What to run and how. Without a word on it: a worker per core, nothing kept on disk.
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing runs before `start`"]
+pub struct Builder {
+    texts: Vec<Text>,
+    config: Config,
+}
+
+#[derive(Clone, Debug)]
+enum Text {
+    Given(String),
+    File(PathBuf),
+}
+
+impl Builder {
+    /// SQL of the program; what is given later comes behind it.
+    pub fn sql(mut self, text: impl Into<String>) -> Builder {
+        self.texts.push(Text::Given(text.into()));
+        self
+    }
+
+    /// A file with SQL of the program, read at the start.
+    pub fn file(mut self, path: impl AsRef<Path>) -> Builder {
+        self.texts.push(Text::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// How many worker threads there are, at least 1.
+    pub fn workers(mut self, workers: usize) -> Builder {
+        self.config.workers = workers;
+        self
+    }
+
+    /// Where what is pushed is kept, so that a later run goes on where this one ends.
+    pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Builder {
+        self.config.data_dir = Some(folder.into());
+        self
+    }
+
+    /// What becomes of what the data directory holds, if another program wrote it; else that is refused.
+    pub fn on_change(mut self, on_change: OnChange) -> Builder {
+        self.config.on_change = on_change;
+        self
+    }
+
+    /// How often rows that came are shown, at least 1 ms; 10 ms if not said.
+    pub fn tick(mut self, tick: Duration) -> Builder {
+        self.config.tick_ms = tick.as_millis().try_into().unwrap_or(u64::MAX);
+        self
+    }
+
+    /// All else that can be said of how it runs.
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Builder {
+        change(&mut self.config);
+        self
+    }
+
+    /// Plans the program and starts it. Blocks until its sources are open and, with a data directory, all that was kept is done again.
+    ///
+    /// # Errors
+    /// Every error of the SQL with its place; a file that cannot be read; what keeps the engine from starting.
+    pub fn start(self) -> Result<Highwater, Error> {
+        let mut files = Vec::with_capacity(self.texts.len());
+        for (number, text) in self.texts.into_iter().enumerate() {
+            files.push(match text {
+                Text::Given(text) if number == 0 => ("program.sql".to_owned(), text),
+                Text::Given(text) => (format!("program-{}.sql", number + 1), text),
+                Text::File(path) => match std::fs::read_to_string(&path) {
+                    Ok(text) => (path.display().to_string(), text),
+                    Err(error) => return Err(Error::File { path, error }),
+                },
+            });
+        }
+        let dataflow = plan(&files, &Catalog::new())?;
+        let engine = Engine::start(dataflow, Config { program: files, ..self.config })?;
+        Ok(Highwater { engine: engine.into() })
+    }
+
+    /// As [`Builder::start`], for who may not block: a thread of its own does that.
+    pub async fn start_async(self) -> Result<Highwater, Error> {
+        aside("start", move || self.start()).await?
+    }
+}
