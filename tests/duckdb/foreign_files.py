@@ -19,6 +19,7 @@ import sys
 import uuid
 
 import duckdb
+import numpy
 import pandas
 import pyarrow
 import pyarrow.feather
@@ -315,6 +316,9 @@ class Files:
             "fixed_binary": (pyarrow.binary(2), "BYTES", [b"ab"], ["YWI="]),
             "decimal256": (pyarrow.decimal256(50, 3), "DECIMAL(20, 3)", [decimal.Decimal("-1234567890.125")], [decimal.Decimal("-1234567890.125")]),
             "decimal_rounded": (pyarrow.decimal256(50, 3), "DECIMAL(5, 2)", [decimal.Decimal("1.005")], [decimal.Decimal("1.01")]),
+            **{f"decimal_of_{kind}_{scale}": self.floats_as_decimals(kind, scale) for kind in ["float", "double"] for scale in range(4)},
+            "decimals_of_floats_within": (pyarrow.list_(pyarrow.struct([("v", pyarrow.float64())])), "ARRAY<ROW<v DECIMAL(10, 2)>>",
+                                          [[{"v": 1.005}, {"v": -2.675}, None]], [[{"v": decimal.Decimal("1.01")}, {"v": decimal.Decimal("-2.68")}, None]]),
             "decimal32": (pyarrow.decimal32(5, 2), "DECIMAL(5, 2)", [decimal.Decimal("1.05")], [decimal.Decimal("1.05")]),
             "unsigned": (pyarrow.uint64(), "DECIMAL(20, 0)", [2**64 - 1, 0], [2**64 - 1, 0]),
             "half": (pyarrow.float16(), "DOUBLE", [1.5], [1.5]),
@@ -344,6 +348,16 @@ class Files:
             table = pyarrow.table({"Surplus": pyarrow.array(["x"] * len(given)), "v": pyarrow.array(given, kind), "id": pyarrow.array(range(len(given)), pyarrow.int16())})
             held = [{"id": number, "v": value} for number, value in enumerate(found)]
             self.pair(name, table, held, f"id INT, v {column}")
+
+    def floats_as_decimals(self, kind, scale):
+        """Floats, most of them half-way as they are written, and the DECIMAL of the digits that they are written with."""
+        draw, ends = random.Random(f"{kind} {scale}"), ["1.005", "-1.005", "2.675", "1e22", "-0.0", "0.1"]
+        texts = ends + [f"{draw.randrange(-10**4, 10**4)}.{draw.randrange(10**scale):0{scale}}5" if scale else f"{draw.randrange(-10**4, 10**4)}.5" for _ in range(200)]
+        given = [float(text) for text in texts] if kind == "double" else [float(numpy.float32(text)) for text in texts]
+        written = [repr(value) if kind == "double" else str(numpy.float32(value)) for value in given]
+        with decimal.localcontext(prec=60):
+            found = [decimal.Decimal(text).quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP) for text in written]
+        return (pyarrow.float64() if kind == "double" else pyarrow.float32(), f"DECIMAL(38, {scale})", given, found)
 
     def of_uuids(self):
         """UUIDs within arrays, rows and maps, as text and as bytes."""

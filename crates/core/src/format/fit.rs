@@ -1,7 +1,8 @@
 //! Columns that others wrote as columns of the declared types, by the rules that JSON has: the same value in another type fits,
 //! what would be cut, wrapped or made up does not.
 //!
-//! Whole numbers take floats and decimals without a fraction; DECIMAL is rounded as CAST rounds; numbers are times in
+//! Whole numbers take floats and decimals without a fraction; DECIMAL is rounded as CAST rounds, floats by the digits that they are
+//! written with; numbers are times in
 //! `timestamp.unit`; text is what it reads as; the members of a row are found by name: one that is not there is NULL, one that
 //! nobody declared is passed over. Invariant: a value that does not fit is a misfit of its row, and NULL in the column.
 
@@ -17,6 +18,7 @@ use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit as ArrowUnit};
 use super::cells::{Cells, is_instant, pair};
 use super::json::JsonValues;
 use super::number;
+use super::reading::fitting_decimals;
 use super::timestamp::{Times, write_time};
 use crate::type_names::sql_type;
 
@@ -76,6 +78,9 @@ pub(super) fn fit(from: &ArrayRef, to: &DataType, times: &Times) -> Result<Fitte
         (DataType::Float16, _) => fit(&cast(from, &DataType::Float32)?, to, times),
         (kind, to) if to.is_integer() && kind.is_floating() => checked(from, to, cast(&whole_floats(from)?, to)?),
         (kind, to) if to.is_integer() && is_decimal(kind) => checked(from, to, cast(&whole_decimals(from)?, to)?),
+        (kind, DataType::Decimal128(precision, scale)) if kind.is_floating() => {
+            checked(from, to, fitting_decimals(from, *precision, *scale)?.0)
+        }
         (kind, DataType::Boolean) if kind.is_numeric() => truth(from),
         (kind, to) if to.is_floating() && kind.is_numeric() => checked(from, to, floats(from, to)?),
         (kind, to) if changes_meaning(kind, to) || !can_cast_types(kind, to) => Ok(never(from, to)),

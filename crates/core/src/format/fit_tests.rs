@@ -96,6 +96,25 @@ fn numbers_fit_without_loss() {
         &["1.3", "null", "null"],
         &[1, 2],
     );
+    // By the digits that a float is written with, not by those that it stands for.
+    check(
+        Float64Array::from(vec![Some(1.005), Some(-1.005), Some(1e22), Some(-0.0), Some(1e36), None]),
+        Decimal128(38, 2),
+        "ms",
+        &["1.01", "-1.01", "10000000000000000000000.00", "0.00", "null", "null"],
+        &[4],
+    );
+    check(
+        Float32Array::from(vec![2.675, 0.1, 16_777_216.0]),
+        Decimal128(20, 2),
+        "ms",
+        &["2.68", "0.10", "16777216.00"],
+        &[],
+    );
+    check(Float64Array::from(vec![1.5, -2.5, f64::NAN]), Decimal128(3, 0), "ms", &["2", "-3", "null"], &[2]);
+    let listed = ListArray::from_iter_primitive::<Float64Type, _, _>([Some([Some(1.005), None, Some(2.675)])]);
+    let item = Arc::new(Field::new("item", Decimal128(5, 2), true));
+    check(listed, List(item), "ms", &["[1.01,null,2.68]"], &[]);
     check(Int32Array::from(vec![3]), Float64, "ms", &["3.0"], &[]);
     check(Int32Array::from(vec![3]), Utf8, "ms", &["\"3\""], &[]);
 }

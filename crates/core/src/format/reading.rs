@@ -69,7 +69,19 @@ fn is_day(text: &str, cells: &mut Cells) -> bool {
 /// Floats as a DECIMAL: each is the number as it is written, the shortest text that is read as it again, rounded half away from zero. `Err`
 /// says of the first that does not fit what is wrong with it.
 pub fn floats_as_decimals(floats: &ArrayRef, precision: u8, scale: i8) -> Result<ArrayRef, String> {
-    let mut text = String::new();
+    match fitting_decimals(floats, precision, scale)? {
+        (made, None) => Ok(made),
+        (_, Some(text)) => Err(format!("{text} is beyond DECIMAL({precision}, {scale})")),
+    }
+}
+
+/// The same, NULL for those that do not fit; with the first of these.
+pub(super) fn fitting_decimals(
+    floats: &ArrayRef,
+    precision: u8,
+    scale: i8,
+) -> Result<(ArrayRef, Option<String>), String> {
+    let (mut text, mut beyond) = (String::new(), None);
     let mut made = Decimal128Builder::with_capacity(floats.len());
     for row in 0..floats.len() {
         if floats.is_null(row) {
@@ -81,13 +93,14 @@ pub fn floats_as_decimals(floats: &ArrayRef, precision: u8, scale: i8) -> Result
             DataType::Float32 => write!(text, "{:e}", floats.as_primitive::<Float32Type>().value(row)),
             _ => write!(text, "{:e}", floats.as_primitive::<Float64Type>().value(row)),
         };
-        match written.ok().and_then(|()| decimal(text.as_bytes(), precision, scale)) {
-            Some(value) => made.append_value(value),
-            None => return Err(format!("{text} is beyond DECIMAL({precision}, {scale})")),
+        let value = written.ok().and_then(|()| decimal(text.as_bytes(), precision, scale));
+        if value.is_none() && beyond.is_none() {
+            beyond = Some(text.clone());
         }
+        made.append_option(value);
     }
     let made = made.with_precision_and_scale(precision, scale).map_err(|error| error.to_string())?;
-    Ok(Arc::new({ made }.finish()))
+    Ok((Arc::new({ made }.finish()), beyond))
 }
 
 #[cfg(test)]
