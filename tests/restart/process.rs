@@ -118,6 +118,11 @@ impl Process {
         rows
     }
 
+    /// Whether a view shows a row with this in it: what is durable need not be visible yet.
+    pub(crate) fn shows(&self, view: &str, what: &str) -> bool {
+        self.rows(view).iter().any(|row| row.contains(what))
+    }
+
     pub(crate) fn complete(&self, token: &Value) {
         let path = format!("/api/v1/completion/{}", token.as_str().unwrap());
         eventually("its rows show", || self.json(&path)["complete"] == true);

@@ -127,7 +127,7 @@ fn run() -> Run {
             let name = "{\"k\":0,\"name\":\"nought\"}";
             assert_eq!(process.ask("POST", "/api/v1/tables/names/rows", name).0, 200);
         }
-        eventually("the file is read", || process.rows("counted")[0].contains("\"n\":2"));
+        eventually("the file is read", || process.shows("counted", "\"n\":2"));
         process.kill();
         process = Process::start(folder.path(), &["-w", "1"]);
         views.push(VIEWS.map(|view| process.rows(view)).to_vec());
