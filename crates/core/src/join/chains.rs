@@ -31,6 +31,12 @@ impl Chains {
         }));
     }
 
+    /// Whether no slot has the key.
+    #[inline]
+    pub(super) fn is_empty(&self, key: u32) -> bool {
+        self.heads.get(key as usize).is_none_or(|&head| head == NONE)
+    }
+
     /// Calls `meet` with every slot of a key, the latest first; drops those that are not `alive`.
     #[inline]
     pub(super) fn walk(&mut self, key: u32, alive: impl Fn(u32) -> bool, mut meet: impl FnMut(u32)) {

@@ -192,7 +192,9 @@ impl Table {
             for &slot in &changed {
                 let rows = &self.sides[side as usize];
                 let key = rows.chains.key[slot as usize];
-                if key == NONE || !set_near(&mut near, &self.order, side, |place| rows.time(place, slot)) {
+                // Most rows of many joins meet none.
+                let none = key == NONE || self.sides[side.other() as usize].chains.is_empty(key);
+                if none || !set_near(&mut near, &self.order, side, |place| rows.time(place, slot)) {
                     continue;
                 }
                 let [left, right] = &mut self.sides;
