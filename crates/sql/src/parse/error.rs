@@ -189,6 +189,33 @@ pub(crate) fn suggest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>
     }
 }
 
+/// What other engines call options.
+const OPTION_WORDS: &[(&str, &str)] = &[
+    ("sep", "field-delimiter"),
+    ("separator", "field-delimiter"),
+    ("delim", "field-delimiter"),
+    ("charset", "encoding"),
+];
+
+/// The same of options: those of which a part is meant too, and in the list those of the prefix and of the format first.
+pub(crate) fn suggest_option(wanted: &str, mut names: Vec<&str>, format: &str) -> Option<String> {
+    let wanted = wanted.to_lowercase();
+    let (prefix, bare) = wanted.rsplit_once('.').unwrap_or(("", &wanted));
+    let bare = OPTION_WORDS.iter().find(|(word, _)| *word == bare).map_or(bare, |(_, meant)| meant);
+    if nearest(&wanted, names.iter().copied()).is_empty() {
+        let of_format = |name: &str| name.split_once('.').is_none_or(|(of, _)| of == format || of == prefix);
+        let meant = |name: &&&str| bare.len() > 2 && of_format(name) && name.contains(bare);
+        let near: Vec<&str> = names.iter().filter(meant).copied().take(3).collect();
+        if !near.is_empty() {
+            return Some(format!("did you mean {}?", near.join(", ")));
+        }
+    }
+    let first =
+        |name: &str| name.split_once('.').is_some_and(|(of, _)| of == prefix || (of == format && !of.is_empty()));
+    names.sort_by_key(|name| !first(name));
+    suggest(&wanted, names, "the options are")
+}
+
 /// The edit distance of two words; two letters that changed places count once.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
@@ -268,5 +295,18 @@ mod tests {
         assert_eq!(nearest("prise", ["auction", "price", "prize", "bidder"]), ["price", "prize"]);
         assert_eq!(suggest("zzz", ["a", "b"], "it has"), Some("it has: a, b".to_owned()));
         assert_eq!(suggest("zzz", [], "it has"), None);
+        let many: Vec<String> = (0..30).map(|at| format!("some.option{at}")).collect();
+        let names = || {
+            many.iter().map(String::as_str).chain(["format", "csv.field-delimiter", "csv.null-literal", "json.fail"])
+        };
+        let hint = |wanted, format| suggest_option(wanted, names().collect(), format).unwrap();
+        for (wanted, meant) in
+            [("sep", "csv.field-delimiter"), ("delimiter", "csv.field-delimiter"), ("null", "csv.null-literal")]
+        {
+            assert_eq!(hint(wanted, "csv"), format!("did you mean {meant}?"));
+        }
+        for (wanted, format) in [("csv.foo", "json"), ("quux", "csv")] {
+            assert!(hint(wanted, format).starts_with("the options are: csv.field-delimiter, csv.null-literal, "));
+        }
     }
 }

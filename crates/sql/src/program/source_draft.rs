@@ -11,7 +11,7 @@ use super::changelog::{self, Changes, Refused};
 use crate::lower::{Known, columns_of, physical, substitute};
 use crate::parse::column_type::{instant, is_time};
 use crate::parse::ddl::{ColumnKind, Table};
-use crate::parse::error::{Problem, suggest};
+use crate::parse::error::{Problem, suggest, suggest_option};
 use crate::parse::metadata::known_metadata;
 use crate::parse::statement::OptionPair;
 use crate::query;
@@ -95,12 +95,13 @@ pub(crate) fn option_problem(
     fallback: Span,
 ) -> Problem {
     let find = |name: &str| pairs.iter().find(|pair| pair.name.value.eq_ignore_ascii_case(name));
-    let names = known.iter().flat_map(|specs| specs.iter()).flat_map(spelled);
+    let names: Vec<&str> = known.iter().flat_map(|specs| specs.iter()).flat_map(spelled).collect();
+    let format = find("format").map(|pair| pair.value.value.as_str()).unwrap_or_default();
     match &error {
         OptionError::Unknown { name, owner, .. } => {
             let span = find(name).map_or(fallback, |pair| pair.name.span);
             let problem = Problem::at(span, format!("unknown option '{name}' for {owner}"));
-            Problem { hint: suggest(name, names, "the options are"), ..problem }
+            Problem { hint: suggest_option(name, names, format), ..problem }
         }
         OptionError::Missing { name, owner, help } => {
             Problem::at(fallback, format!("{owner} needs the option '{name}'"))

@@ -319,6 +319,29 @@ fn counted_wrong(message: &str) -> Option<(String, &'static str)> {
             "name every column: (SELECT a, b FROM t) AS q (x, y); a row that is compared with a subquery has as many values as that has columns",
         ));
     }
+    if let Some((name, rest)) = message.split_once(" function requires ")
+        && let Some((takes, given)) = rest.split_once(", got ")
+    {
+        let name = name.rsplit(' ').next().unwrap_or(name).to_uppercase();
+        let given: String = given.chars().take_while(char::is_ascii_digit).collect();
+        return Some((format!("{name} takes {takes}, and here there is {given}"), "write them all, as in GCD(a, b)"));
+    }
+    if message.contains("coalesce must have at least one argument") {
+        return Some(("COALESCE takes at least one argument".to_owned(), "write COALESCE(a, b, 0)"));
+    }
+    if let Some((operation, _)) = message.split_once(" queries have different number of columns") {
+        let operation = operation.rsplit(' ').next().unwrap_or(operation);
+        return Some((
+            format!("{operation} takes queries of as many columns as one another, and these have not"),
+            "give the shorter one as many: SELECT a, b FROM t UNION ALL SELECT a, NULL FROM u",
+        ));
+    }
+    if message.contains(" to grouping function is not in grouping columns") {
+        return Some((
+            "GROUPING takes a key of GROUP BY, and this is none".to_owned(),
+            "write it in GROUP BY: SELECT k, GROUPING(k) AS g, COUNT(*) AS n FROM t GROUP BY ROLLUP (k)",
+        ));
+    }
     if message.contains("Function 'map' expected at least one argument") {
         return Some((
             "MAP[] has no keys, so that nothing says of which type they are".to_owned(),

@@ -89,3 +89,44 @@ fn errors_stand_at_their_expression() {
         assert_eq!(marked.as_deref(), Some(underlined), "{query}: {errors:?}");
     }
 }
+
+/// What the library says of its functions, of UNION and of GROUPING is said in SQL's words, with what to write.
+#[test]
+fn what_the_library_counts_is_said_plainly() {
+    for (query, what, hint) in [
+        ("SELECT k, COALESCE() AS x FROM t", "COALESCE takes at least one argument", "COALESCE(a, b, 0)"),
+        ("SELECT k, GCD(1) AS x FROM t", "GCD takes 2 arguments, and here there is 1", "GCD(a, b)"),
+        ("SELECT LCM(n, 1, 2) AS x FROM t", "LCM takes 2 arguments, and here there is 3", "GCD(a, b)"),
+        ("SELECT GROUPING(k) AS x FROM t", "GROUPING takes a key of GROUP BY", "ROLLUP (k)"),
+        (
+            "SELECT k FROM t UNION ALL SELECT k, n FROM t",
+            "UNION takes queries of as many columns",
+            "SELECT a, NULL FROM u",
+        ),
+    ] {
+        let errors = compiled(&format!("{T}{query};")).err().unwrap_or_default();
+        let [error] = errors.as_slice() else { panic!("{query}: {errors:?}") };
+        let given = error.hint.as_deref().unwrap_or_default();
+        assert!(error.message.contains(what) && given.contains(hint), "{query}: {error:?}");
+    }
+}
+
+/// Two sinks whose paths mean one file are refused while planning.
+#[test]
+fn two_sinks_do_not_write_one_file() {
+    let sink = |name: &str, path: &str| {
+        format!(
+            "CREATE SINK {name} WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json') AS SELECT k FROM t;\n"
+        )
+    };
+    for (path, refused) in [("x/o.ndjson", true), ("./x/y/../o.ndjson", true), ("x/p.ndjson", false)] {
+        let errors = compiled(&format!("{T}SELECT k FROM t;\n{}{}", sink("o", "x/o.ndjson"), sink("p", path)))
+            .err()
+            .unwrap_or_default();
+        let said = |error: &crate::SqlError| {
+            error.message.contains("'p' would write to the files of 'o'")
+                && error.hint.as_deref() == Some("give the sink a path of its own")
+        };
+        assert_eq!(errors.iter().any(said), refused, "{path}: {errors:?}");
+    }
+}
