@@ -156,6 +156,50 @@ fn of_join_conditions_over_aggregates_and_patterns() {
     );
 }
 
+/// Columns of one name are told apart by the relations that they are of, in the expression and in the row.
+#[test]
+fn of_columns_of_one_name_behind_joins() {
+    let once = |query: &str, what: &str| {
+        fails(&format!("CREATE MATERIALIZED VIEW v AS {query}"), 1, &[&format!("view v x1: {what}")]);
+    };
+    once(
+        "SELECT a.k, b.k AS other, 10 / (a.d + b.d) AS q FROM s a JOIN s b ON a.g = b.g WHERE a.k = 'a' AND b.ts > TIMESTAMP '1970-01-01 00:00:01.500'",
+        r#"10 / (a.d + b.d): division by zero [{"a.k":"a","a.d":0,"g":3000000000,"b.k":"a","b.d":0}]"#,
+    );
+    once(
+        "SELECT a.k, 10 / b.d AS q FROM s a LEFT JOIN s b ON a.g = b.g WHERE a.k = 'a'",
+        r#"10 / b.d: division by zero [{"a.k":"a","g":3000000000,"b.d":0}]"#,
+    );
+    once(
+        "SELECT a.k, 10 / (a.d + b.d + c.d) AS q FROM s a JOIN s b ON a.g = b.g JOIN s c ON c.g = a.g WHERE a.k = 'a'",
+        r#"10 / (a.d + b.d + c.d): division by zero [{"a.k":"a","a.d":0,"g":3000000000,"b.d":0,"c.d":0}]"#,
+    );
+}
+
+/// A measure is named as it is written, with the columns of the match that it reads.
+#[test]
+fn of_measures() {
+    let of = |rows: &str, measures: &str| {
+        format!(
+            "CREATE MATERIALIZED VIEW v AS SELECT * FROM s MATCH_RECOGNIZE ({rows} ORDER BY ts MEASURES {measures}
+             PATTERN (A B) WITHIN INTERVAL '1' HOUR DEFINE A AS A.k = 'a', B AS B.k = 'a')"
+        )
+    };
+    let (by_key, all) = ("PARTITION BY k", "");
+    for (rows, measures, what) in [
+        (all, "A.d AS i, 10 / B.d AS q", r#"10 / b.d: division by zero [{"a.d":2,"b.d":0}]"#),
+        (by_key, "A.d AS i, 10 / B.d AS q", r#"10 / b.d: division by zero [{"k":"a","a.d":2,"b.d":0}]"#),
+        (by_key, "10 / (SUM(A.d) - 2) AS q", r#"10 / (SUM(a.d) - 2): division by zero [{"k":"a","SUM(a.d)":2}]"#),
+        (
+            by_key,
+            "CAST(LAST(B.g) AS INT) AS q",
+            r#"CAST(b.g AS INT): 3000000000 is beyond INT [{"k":"a","b.g":3000000000}]"#,
+        ),
+    ] {
+        fails(&of(rows, measures), 1, &[&format!("view v x1: {what}")]);
+    }
+}
+
 /// What an inner WHERE leaves out no outer condition is asked about.
 #[test]
 fn of_conditions_over_one_another() {
@@ -275,7 +319,7 @@ fn of_subqueries_of_several_rows() {
     fails(
         &format!("CREATE MATERIALIZED VIEW v AS {two}"),
         2,
-        &[r#"view v x2: (SELECT ...): a scalar subquery returned more than one row [{"k":"c"}]"#],
+        &[r#"view v x2: (SELECT ...): a scalar subquery returned more than one row [{"s.k":"c"}]"#],
     );
     // The sums are 1, then 4 of `c`, so there are two below 3, and then one: the letters of all rows are taken back.
     let sums = "CREATE MATERIALIZED VIEW t AS SELECT k, SUM(d) AS n FROM s";

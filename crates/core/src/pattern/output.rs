@@ -9,7 +9,7 @@ use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_physical_expr::expressions::Column;
 
 use super::store::{At, Store};
-use super::{Condition, Pick, PickAggregate, Variable};
+use super::{Condition, Pattern, Pick, PickAggregate, Variable};
 use crate::aggregate::{Call, Input, accumulator};
 use crate::delta::Failure;
 use crate::expression::{Scalar, failure, halving, truth};
@@ -35,6 +35,7 @@ fn name(pick: &Pick, stored: &SchemaRef, variables: &[Variable]) -> String {
         Pick::Column { place, column } => {
             let column = format!("{}{}", of(&place.variables), stored.field(*column).name());
             match (place.first, place.skip, place.offset) {
+                (true, 0, _) => format!("FIRST({column})"),
                 (true, skip, _) => format!("FIRST({column}, {skip})"),
                 (false, 0, 0) => column,
                 (false, 0, offset) if offset < 0 => format!("PREV({column}, {})", -offset),
@@ -44,10 +45,18 @@ fn name(pick: &Pick, stored: &SchemaRef, variables: &[Variable]) -> String {
         }
         Pick::Aggregate(aggregate) => {
             let args: Vec<String> = aggregate.args.iter().map(|&arg| stored.field(arg).name().clone()).collect();
-            format!("{}({}{})", aggregate.function.name(), of(&aggregate.variables), args.join(", "))
+            let args = if args.is_empty() { "*".to_owned() } else { args.join(", ") };
+            format!("{}({}{args})", aggregate.function.name(), of(&aggregate.variables))
         }
         Pick::Classifier => "CLASSIFIER()".to_owned(),
         Pick::MatchNumber => "MATCH_NUMBER()".to_owned(),
+    }
+}
+
+impl Pattern {
+    /// What is shown of a match, as SQL writes it; `input` are the columns of its rows.
+    pub fn pick_names(&self, input: &SchemaRef) -> Vec<String> {
+        self.picks.iter().map(|pick| name(pick, input, &self.variables)).collect()
     }
 }
 

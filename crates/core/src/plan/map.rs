@@ -27,6 +27,8 @@ pub(super) struct Map {
     schema: SchemaRef,
     /// The input's columns that `columns` reads, under their types; the others, not worth filtering, become `Null`.
     narrow: SchemaRef,
+    /// The input's columns under the names by which they are read, for dead letters.
+    told: SchemaRef,
     rejects: Rejects,
 }
 
@@ -48,7 +50,8 @@ impl Map {
             .zip(&read)
             .map(|(field, read)| if *read { field.clone() } else { unread(field.name()) });
         let narrow = Arc::new(Schema::new(narrow.collect::<Vec<_>>()));
-        Map { filter, columns, schema, narrow, rejects: rejects.clone() }
+        let told = read_as(input, filter.iter().chain(&columns));
+        Map { filter, columns, schema, narrow, told, rejects: rejects.clone() }
     }
 
     /// What of a delta passes.
@@ -95,7 +98,8 @@ impl Map {
             let part = |range: Range<usize>| step(&rows.slice(range.start, range.len()));
             passed.extend(halving(0..rows.len(), &part, &mut |row| {
                 let failure = failure(expressions, &rows.batch().slice(row, 1));
-                self.rejects.row(failure, rows.batch(), row, rows.diff(row));
+                let told = batch(&self.told, rows.batch().columns().to_vec(), rows.len());
+                self.rejects.row(failure, told.as_ref().unwrap_or(rows.batch()), row, rows.diff(row));
                 None
             }));
         }
@@ -108,6 +112,18 @@ impl Map {
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         Ok(delta.with_batch(batch(&self.schema, columns, delta.len())?))
     }
+}
+
+/// Columns under the names by which expressions read them, nullable.
+fn read_as<'a>(input: &SchemaRef, expressions: impl Iterator<Item = &'a Scalar>) -> SchemaRef {
+    let mut fields: Vec<Field> =
+        input.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    for column in expressions.flat_map(collect_columns) {
+        if !column.name().starts_with("__") {
+            fields[column.index()].set_name(column.name());
+        }
+    }
+    Arc::new(Schema::new(fields))
 }
 
 /// A step of a map.

@@ -222,6 +222,17 @@ pub(crate) fn substitute(expr: Scalar, with: &dyn Fn(usize) -> Scalar) -> Result
     .data()
 }
 
+/// The expression over columns that stand elsewhere, under the names by which it reads them.
+pub(crate) fn replaced(expr: Scalar, to: &dyn Fn(usize) -> usize) -> Result<Scalar> {
+    expr.transform_up(|expr| {
+        Ok(match expr.downcast_ref::<Column>() {
+            Some(read) => Transformed::yes(Arc::new(Column::new(read.name(), to(read.index()))) as Scalar),
+            None => Transformed::no(expr),
+        })
+    })
+    .data()
+}
+
 /// The expression cast to a type, if it is of another one.
 pub(crate) fn cast_to(expr: Scalar, wanted: &DataType, schema: &Schema) -> Result<Scalar> {
     if expr.data_type(schema)? == *wanted {

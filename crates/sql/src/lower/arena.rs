@@ -104,17 +104,24 @@ impl Arena {
         self.nodes[id].schema.fields().len()
     }
 
-    /// A Map that keeps all columns of `input` in their places and adds `computed` behind them.
+    /// A Map that keeps all columns of `input` in their places and adds `computed` behind them. Of the columns `read` are the
+    /// names by which they are read.
     pub(super) fn extend(
         &mut self,
         input: NodeId,
         filter: Option<Scalar>,
         computed: Vec<(String, Scalar)>,
+        read: &[Scalar],
         owner: &str,
     ) -> Result<NodeId> {
         let schema = Arc::clone(self.schema(input));
         let mut columns: Vec<Scalar> =
             (0..schema.fields().len()).map(|i| crate::logical::scalar::column(&schema, i)).collect();
+        for column in read {
+            if let Some(kept) = as_column(column).and_then(|at| columns.get_mut(at)) {
+                *kept = Arc::clone(column);
+            }
+        }
         let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
         let mut facts = self.facts(input).clone();
         for (name, expr) in &computed {

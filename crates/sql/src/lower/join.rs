@@ -2,12 +2,12 @@
 //!
 //! Semi and anti joins come from IN, EXISTS, INTERSECT and EXCEPT.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow_schema::Schema;
+use arrow_schema::{FieldRef, Schema};
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::{DFSchema, JoinType, NullEquality, Result};
+use datafusion_common::{DFSchema, JoinType, NullEquality, Result, TableReference};
 use datafusion_expr::Operator;
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
@@ -17,6 +17,7 @@ use super::arena::Known;
 use super::bounds::{exact_interval_ms, literal};
 use super::lookup::{AsOf, LookupDraft};
 use super::{Lowering, Relation, internal};
+use crate::logical::identity::readable;
 use crate::logical::scalar::{
     SUBQUERY, as_column, clock_time, column, columns_of, conjunction, conjuncts, physical, substitute,
 };
@@ -53,6 +54,7 @@ impl Lowering<'_> {
         emit: Option<Emit>,
     ) -> Result<Relation> {
         let kind = kind(join)?;
+        let schema = Arc::clone(&join.schema);
         let inputs = [&join.left, &join.right];
         // What each side must have as columns: those it has, then keys, then times.
         let mut exprs: [Vec<Scalar>; 2] = Default::default();
@@ -170,7 +172,13 @@ impl Lowering<'_> {
             owner: self.owner.clone(),
         };
         let node = self.add_join(join, nodes)?;
-        Ok(self.columns_of_node(node, &shown))
+        let mut relation = self.columns_of_node(node, &shown);
+        for (column, name) in relation.columns.iter_mut().zip(told_apart(&schema)) {
+            if let (Some(at), Some(name)) = (as_column(column), name) {
+                *column = Arc::new(Column::new(&name, at));
+            }
+        }
+        Ok(relation)
     }
 
     /// A relation that has run, over few more columns than it reads if its rows are those of a join: joins of joins would double
@@ -270,7 +278,7 @@ impl Lowering<'_> {
         let args = [l, r].map(|at| if same { column(&schema, at) } else { clock_time(&schema, at) }).to_vec();
         let config = Arc::new(ConfigOptions::default());
         let later: Scalar = Arc::new(ScalarFunctionExpr::try_new(function, args, &schema, config)?);
-        let node = self.arena.extend(node, None, vec![("__time".to_owned(), later)], &self.owner)?;
+        let node = self.arena.extend(node, None, vec![("__time".to_owned(), later)], &[], &self.owner)?;
         let time = self.arena.width(node) - 1;
         self.arena.set_time(node, time, bound);
         Ok(node)
@@ -323,6 +331,22 @@ fn kind(join: &datafusion_expr::Join) -> Result<JoinKind> {
             return refused("a subquery stands where it cannot be made a join", SUBQUERY);
         }
     })
+}
+
+/// Of columns of one name the relation's name before it, as dead letters show them: `a.id`, `b.id`; unless one of them is of a
+/// relation that nobody named.
+fn told_apart(schema: &DFSchema) -> Vec<Option<String>> {
+    let of = |qualifier: Option<&TableReference>| qualifier.map(|name| readable(name.table())).unwrap_or_default();
+    let mut times: HashMap<&str, (usize, bool)> = HashMap::new();
+    for (qualifier, field) in schema.iter() {
+        let (times, named) = times.entry(field.name()).or_insert((0, true));
+        (*times, *named) = (*times + 1, *named && !of(qualifier).is_empty());
+    }
+    let name = |(qualifier, field): (Option<&TableReference>, &FieldRef)| {
+        let (times, named) = times.get(field.name().as_str())?;
+        (*times > 1 && *named).then(|| format!("{}.{}", of(qualifier), field.name()))
+    };
+    schema.iter().map(name).collect()
 }
 
 /// Where an expression stands in a list, added if it is not there.

@@ -41,7 +41,7 @@ use crate::syntax::table_function::WINDOW_COLUMNS;
 use highwater_core::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar};
 
 use crate::logical::scalar::physicals;
-pub(super) use crate::logical::scalar::{as_column, cast_to, column, columns_of, physical, substitute};
+pub(super) use crate::logical::scalar::{as_column, cast_to, column, columns_of, physical, replaced, substitute};
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use arrival::Arrived;
 use bounds::bound;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use datafusion_common::Result;
 use datafusion_expr::Expr;
+use datafusion_physical_expr::expressions::Column;
 
 use super::arena::Known;
 use super::{Lowering, Relation};
@@ -82,8 +83,13 @@ impl Lowering<'_> {
             Known { lateness_ms: known.lateness_ms, closes: true, emits: Some(Emit::Final), ..Known::default() };
         let fields = node.schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let picks = pattern.pick_names(self.arena.schema(relation.node));
         let op = Op::Pattern(Box::new(pattern));
         let added = self.arena.add(Node { op, inputs: vec![relation.node], schema, facts: out }, known);
-        Ok(self.all_of(added))
+        let mut found = self.all_of(added);
+        for (at, name) in (head..).zip(picks) {
+            found.columns[at] = Arc::new(Column::new(&name, at));
+        }
+        Ok(found)
     }
 }

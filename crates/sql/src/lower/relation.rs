@@ -142,7 +142,7 @@ impl Lowering<'_> {
             return Ok(relation);
         }
         let added = computed.len();
-        let node = self.arena.extend(relation.node, conjunction(filter), computed, &self.owner)?;
+        let node = self.arena.extend(relation.node, conjunction(filter), computed, &relation.columns, &self.owner)?;
         let schema = Arc::clone(self.arena.schema(node));
         let windows = window_columns(width + added);
         let shifted = |index: usize| match index.checked_sub(width) {
@@ -152,6 +152,8 @@ impl Lowering<'_> {
         for (column, place) in relation.columns.iter_mut().zip(places) {
             *column = match place {
                 Some(index) => crate::logical::scalar::column(&schema, index),
+                // It stands where it stood, under the name by which it is read.
+                None if as_column(column).is_some_and(|index| index < width) => continue,
                 None => substitute(Arc::clone(column), &shifted)?,
             };
         }

@@ -12,7 +12,7 @@ use datafusion_common::Result;
 use datafusion_physical_expr::expressions::Column;
 
 use self::prune_join::{needed, output, rebuilt, share};
-use crate::lower::{as_column, column, columns_of, moved, substitute};
+use crate::lower::{as_column, column, columns_of, moved, replaced};
 use highwater_core::plan::sharing::sharing;
 use highwater_core::plan::{
     AggregateCall, Node, NodeId, Op, Over, Pane, Rank, Reduce, Scalar, SinkPlan, Unnest, ViewSpec,
@@ -214,9 +214,7 @@ impl Pruner<'_> {
     }
 
     fn expr(&self, expr: &Scalar, input: NodeId) -> Result<Scalar> {
-        let (new, _) = self.moved_to(input, &[]);
-        let schema = &self.new[new].schema;
-        substitute(Arc::clone(expr), &|index| column(schema, self.at(input, index)))
+        replaced(Arc::clone(expr), &|index| self.at(input, index))
     }
 
     fn rebuild(&mut self, id: NodeId, in_union: bool) -> Result<()> {

@@ -4,6 +4,8 @@
 //! infinities are the text `"NaN"`, `"Infinity"`, `"-Infinity"`, since JSON has no number for them. Integers and decimals are
 //! numbers in full, or text where a reader asks for it ([`Numbers`]). Bytes are Base64. A map is an object.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -57,9 +59,16 @@ pub fn show_row(batch: &RecordBatch, row: usize) -> String {
             continue;
         }
         let value = column.slice(row, 1);
-        let again = fields.iter().zip(&columns).any(|(other, told)| other.name() == field.name() && **told == *value);
+        // Of `a.id` a copy that operators keep is `id`.
+        let copies = |a: &str, b: &str| a.strip_suffix(b).is_some_and(|of| of.is_empty() || of.ends_with('.'));
+        let same = |other: &str| copies(other, field.name()) || copies(field.name(), other);
+        let again = fields.iter().zip(&columns).any(|(other, told)| same(other.name()) && **told == *value);
         if !again {
-            fields.push(FieldRef::clone(field));
+            // Every parser loses one of two members of one name.
+            let free = |name: &String| fields.iter().all(|other| other.name() != name);
+            let numbered = |at: u32| format!("{}_{at}", field.name());
+            let name = Some(field.name().clone()).filter(free).or_else(|| (2..).map(numbered).find(free));
+            fields.push(Arc::new(field.as_ref().clone().with_name(name.unwrap_or_default())));
             columns.push(value);
         }
     }
