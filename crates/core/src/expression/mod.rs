@@ -19,6 +19,7 @@ mod decimal;
 mod evaluate;
 mod failing;
 mod filled;
+mod named;
 mod plain;
 mod words;
 
@@ -30,6 +31,7 @@ pub use decimal::{Arithmetic, calculate};
 pub use evaluate::{computed, halving, truth};
 pub use failing::{can_fail, failure};
 pub use filled::Filled;
+pub use named::{named, read_as};
 pub use plain::plain;
 pub use words::{Sql, sql_literal};
 

@@ -9,7 +9,7 @@ use datafusion_physical_expr::utils::collect_columns;
 
 use super::Side;
 use crate::delta::{Delta, Rejects};
-use crate::expression::{Scalar, failure, halving, truth};
+use crate::expression::{Scalar, failure, halving, read_as, truth};
 use crate::kept::Kept;
 
 /// Most rows of a delta, and of a batch on which the residual is evaluated.
@@ -33,7 +33,7 @@ struct Residual {
     /// The columns left, then right; those that the expression does not read are `Null`.
     schema: SchemaRef,
     read: Vec<bool>,
-    /// All columns, under names of which each is there once.
+    /// All columns, under the names by which the expression reads them.
     whole: SchemaRef,
     rejects: Rejects,
 }
@@ -56,7 +56,7 @@ impl Output {
                 false => Arc::new(Field::new(field.name(), DataType::Null, true)),
             });
             let schema = Arc::new(Schema::new(narrow.collect::<Vec<_>>()));
-            let (expression, whole) = (expression.clone(), pair_schema(inputs));
+            let (expression, whole) = (expression.clone(), read_as(&pair_schema(inputs), [expression]));
             Residual { expression, schema, read, whole, rejects: rejects.clone() }
         });
         let types = inputs.map(|schema| schema.fields().iter().map(|field| field.data_type().clone()).collect());
@@ -169,13 +169,8 @@ impl Residual {
     }
 }
 
-/// The columns of both sides, nullable; of columns of one name the later ones get a number.
+/// The columns of both sides, nullable.
 pub fn pair_schema(inputs: [&SchemaRef; 2]) -> SchemaRef {
-    let fields: Vec<&Arc<Field>> = inputs.iter().flat_map(|schema| schema.fields()).collect();
-    let named = |(place, field): (usize, &&Arc<Field>)| {
-        let before = fields[..place].iter().filter(|other| other.name() == field.name()).count();
-        let name = if before == 0 { field.name().clone() } else { format!("{}_{}", field.name(), before + 1) };
-        field.as_ref().clone().with_name(name).with_nullable(true)
-    };
-    Arc::new(Schema::new(fields.iter().enumerate().map(named).collect::<Vec<_>>()))
+    let fields = inputs.iter().flat_map(|schema| schema.fields());
+    Arc::new(Schema::new(fields.map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>()))
 }

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_physical_expr::expressions::Column;
 
 use super::store::{At, Store};
 use super::{Condition, Pattern, Pick, PickAggregate, Variable};
 use crate::aggregate::{Call, Input, accumulator};
 use crate::delta::Failure;
-use crate::expression::{Scalar, failure, halving, truth};
+use crate::expression::{Scalar, failure, halving, named, truth};
 
 /// A row for which picks are computed.
 #[derive(Clone, Copy)]
@@ -127,20 +125,8 @@ impl Judge {
         let names: Vec<String> = condition.picks.iter().map(|pick| name(pick, stored, variables)).collect();
         let fields = condition.picks.iter().zip(&names).map(|(pick, name)| Field::new(name, data_type(pick), true));
         let fields: Vec<Field> = fields.collect();
-        // Columns are meant by index; their names are for messages.
-        let named = Arc::clone(&condition.holds).transform_up(|part| {
-            Ok(
-                match part
-                    .downcast_ref::<Column>()
-                    .and_then(|column| Some((names.get(column.index())?, column.index())))
-                {
-                    Some((name, index)) => Transformed::yes(Arc::new(Column::new(name, index)) as Scalar),
-                    None => Transformed::no(part),
-                },
-            )
-        });
-        let (picks, holds) =
-            (condition.picks.clone(), named.map_or_else(|_| condition.holds.clone(), |named| named.data));
+        let holds = named(&condition.holds, &|index| names.get(index).cloned());
+        let picks = condition.picks.clone();
         let reads_rows = picks.iter().any(|pick| matches!(pick, Pick::Aggregate(_) | Pick::Classifier));
         Judge { picks, reads_rows, holds, schema: Arc::new(Schema::new(fields)) }
     }

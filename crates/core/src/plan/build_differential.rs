@@ -15,7 +15,7 @@ use crate::delta::{Delta, Rejects};
 use crate::differential::{
     Aggregated, Answer, Half, Intake, Joined, Ranked, SessionsOf, Stay, Step, distinct, grouped, half, joined,
 };
-use crate::expression::{can_fail, failure, halving, truth};
+use crate::expression::{can_fail, failure, halving, read_as, truth};
 use crate::join::{Expiry, Join, Side, pair_schema};
 use crate::operator::{Route, stateful};
 use crate::time::Epoch;
@@ -185,24 +185,25 @@ fn check(join: &Join, pair: &SchemaRef, width: usize, rejects: &Rejects) -> Opti
         .collect();
     let (rejects, failed) = rejects.apart();
     let failed = join.residual.as_ref().is_some_and(can_fail).then_some(failed);
-    let (residual, pair) = (join.residual.clone(), Arc::clone(pair));
+    let (residual, told) = (join.residual.clone(), read_as(pair, &join.residual));
     let rows = Box::new(move |rows: Delta| {
         let rows = in_order(rows, &orders);
         match &residual {
-            Some(residual) if !rows.is_empty() => vec![holding(residual, &rows, &pair, &rejects)],
+            Some(residual) if !rows.is_empty() => vec![holding(residual, &rows, &told, &rejects)],
             _ => vec![rows],
         }
     });
     Some(Step { rows, failed })
 }
 
-/// The pairs for which a condition holds; one on which it fails becomes a dead letter alone.
-fn holding(condition: &Scalar, rows: &Delta, pair: &SchemaRef, rejects: &Rejects) -> Delta {
+/// The pairs for which a condition holds; one on which it fails becomes a dead letter alone, its columns `told` by these names.
+fn holding(condition: &Scalar, rows: &Delta, told: &SchemaRef, rejects: &Rejects) -> Delta {
     let batch: &RecordBatch = rows.batch();
-    debug_assert_eq!(batch.schema_ref(), pair, "the rows are pairs");
     let step = |range: std::ops::Range<usize>| truth(condition, &batch.slice(range.start, range.len()));
     let parts = halving(0..rows.len(), &step, &mut |row| {
-        rejects.row(failure([condition], &batch.slice(row, 1)), batch, row, rows.diff(row));
+        let told = RecordBatch::try_new(Arc::clone(told), batch.columns().to_vec());
+        let told = told.as_ref().unwrap_or(batch);
+        rejects.row(failure([condition], &batch.slice(row, 1)), told, row, rows.diff(row));
         Some(BooleanArray::from(vec![false]))
     });
     let keep = parts.iter().flat_map(|part| part.iter().map(|keep| keep == Some(true)));

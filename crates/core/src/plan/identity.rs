@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::explain::describe;
 use super::{Dataflow, Join, Lookup, NodeId, Op, Scalar, SinkPlan, TableSpec, ViewSpec, sql_type};
+use crate::expression::named;
 use crate::options::Options;
 use crate::source::SourceSpec;
 
@@ -117,6 +118,11 @@ fn owners(plan: &Dataflow) -> Vec<String> {
 fn operator(plan: &Dataflow, id: NodeId) -> String {
     let node = &plan.nodes[id];
     let mut text = columns(&node.schema);
+    // By the names that the columns have, not those by which a query reads them.
+    let fields: Vec<_> = node.inputs.iter().flat_map(|&input| plan.nodes[input].schema.fields().iter()).collect();
+    let over_inputs = |expr: &Scalar, text: &mut String| {
+        expression(&named(expr, &|index| fields.get(index).map(|field| field.name().clone())), text);
+    };
     let _ = write!(text, " {:?} ", node.facts);
     match &node.op {
         Op::Source { source: at } => {
@@ -126,17 +132,17 @@ fn operator(plan: &Dataflow, id: NodeId) -> String {
         Op::Table { table: at } => text += &plan.tables.get(*at).map(|spec| table(spec).hash).unwrap_or(0).to_string(),
         Op::Map { filter, columns, .. } => {
             text += "map";
-            filter.iter().for_each(|filter| expression(filter, &mut text));
+            filter.iter().for_each(|filter| over_inputs(filter, &mut text));
             text += " to";
-            columns.iter().for_each(|column| expression(column, &mut text));
+            columns.iter().for_each(|column| over_inputs(column, &mut text));
         }
         Op::Join(join) => {
             let _ = write!(text, "{:?}", Join { residual: None, ..join.clone() });
-            join.residual.iter().for_each(|residual| expression(residual, &mut text));
+            join.residual.iter().for_each(|residual| over_inputs(residual, &mut text));
         }
         Op::Lookup(lookup) => {
             let _ = write!(text, "{:?}", Lookup { residual: None, ..lookup.clone() });
-            lookup.residual.iter().for_each(|residual| expression(residual, &mut text));
+            lookup.residual.iter().for_each(|residual| over_inputs(residual, &mut text));
         }
         Op::Pattern(pattern) => {
             let mut bare = pattern.clone();

@@ -16,7 +16,7 @@ use datafusion_physical_expr::utils::collect_columns;
 
 use super::Scalar;
 use crate::delta::{Delta, Rejects};
-use crate::expression::{computed, failure, halving, truth};
+use crate::expression::{computed, failure, halving, read_as, truth};
 use crate::guard::guarded;
 
 /// A filter and columns computed from what passes it.
@@ -50,7 +50,7 @@ impl Map {
             .zip(&read)
             .map(|(field, read)| if *read { field.clone() } else { unread(field.name()) });
         let narrow = Arc::new(Schema::new(narrow.collect::<Vec<_>>()));
-        let told = read_as(input, filter.iter().chain(&columns));
+        let told = read_as(input, columns.iter().chain(&filter));
         Map { filter, columns, schema, narrow, told, rejects: rejects.clone() }
     }
 
@@ -112,18 +112,6 @@ impl Map {
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         Ok(delta.with_batch(batch(&self.schema, columns, delta.len())?))
     }
-}
-
-/// Columns under the names by which expressions read them, nullable.
-fn read_as<'a>(input: &SchemaRef, expressions: impl Iterator<Item = &'a Scalar>) -> SchemaRef {
-    let mut fields: Vec<Field> =
-        input.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-    for column in expressions.flat_map(collect_columns) {
-        if !column.name().starts_with("__") {
-            fields[column.index()].set_name(column.name());
-        }
-    }
-    Arc::new(Schema::new(fields))
 }
 
 /// A step of a map.

@@ -11,6 +11,7 @@ use super::arrival::Arrived;
 use super::bounds::bound;
 use crate::logical::scalar::as_column;
 use crate::lower::origin::Said;
+use highwater_core::expression::named;
 use highwater_core::plan::{AggregateCall, Emit, Facts, Join, Node, NodeId, Op, Origin, Over, Reduce, Scalar};
 
 /// What lowering knows of a node besides its facts.
@@ -46,6 +47,8 @@ pub(crate) struct Arena {
     /// The times of arrival of sources that are asked for them.
     pub(crate) arrived: BTreeMap<usize, Arrived>,
     known: Vec<Known>,
+    /// What the nodes do, whatever the queries call the columns that they read.
+    does: Vec<Op>,
     /// The statement at hand, and per node the statements and clauses that it is of.
     pub(crate) said: Option<Said>,
     pub(crate) origins: Vec<Vec<Origin>>,
@@ -57,13 +60,13 @@ impl Arena {
     /// The node that is equal to this one, or this one.
     pub(super) fn add(&mut self, node: Node, known: Known) -> NodeId {
         let known = known.of(&node.facts);
-        let found = (0..self.nodes.len()).find(|&id| {
-            let other = &self.nodes[id];
-            other.inputs == node.inputs && self.known[id] == known && same(&other.op, &node.op)
-        });
+        let does = nameless(&node.op);
+        let found = (0..self.nodes.len())
+            .find(|&id| self.nodes[id].inputs == node.inputs && self.known[id] == known && same(&self.does[id], &does));
         let id = found.unwrap_or_else(|| {
             self.nodes.push(node);
             self.known.push(known);
+            self.does.push(does);
             self.origins.push(Vec::new());
             self.nodes.len() - 1
         });
@@ -226,6 +229,20 @@ pub(crate) fn moved(facts: &Facts, place: &dyn Fn(usize) -> Option<usize>) -> Fa
             };
             (window.start.is_some() || window.end.is_some() || window.time.is_some()).then_some(window)
         }),
+    }
+}
+
+/// An operator that reads columns by place alone: queries that differ in the aliases of their relations do the same.
+fn nameless(op: &Op) -> Op {
+    let bare = |expr: &Scalar| named(expr, &|_| Some(String::new()));
+    match op {
+        Op::Map { filter, columns, owner } => Op::Map {
+            filter: filter.as_ref().map(bare),
+            columns: columns.iter().map(bare).collect(),
+            owner: owner.clone(),
+        },
+        Op::Join(join) => Op::Join(Join { residual: join.residual.as_ref().map(bare), ..join.clone() }),
+        other => other.clone(),
     }
 }
 

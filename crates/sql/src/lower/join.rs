@@ -19,7 +19,7 @@ use super::lookup::{AsOf, LookupDraft};
 use super::{Lowering, Relation, internal};
 use crate::logical::identity::readable;
 use crate::logical::scalar::{
-    SUBQUERY, as_column, clock_time, column, columns_of, conjunction, conjuncts, physical, substitute,
+    SUBQUERY, as_column, clock_time, column, columns_of, conjunction, conjuncts, physical, replaced, substitute,
 };
 use crate::parse::column_type::is_time;
 use crate::parse::error::Problem;
@@ -54,8 +54,9 @@ impl Lowering<'_> {
         emit: Option<Emit>,
     ) -> Result<Relation> {
         let kind = kind(join)?;
-        let schema = Arc::clone(&join.schema);
         let inputs = [&join.left, &join.right];
+        // The names by which columns are read: of both sides, and of what is shown.
+        let told = [told_apart(&[inputs[0].schema(), inputs[1].schema()]), told_apart(&[&join.schema])];
         // What each side must have as columns: those it has, then keys, then times.
         let mut exprs: [Vec<Scalar>; 2] = Default::default();
         for side in Side::BOTH {
@@ -120,9 +121,12 @@ impl Lowering<'_> {
         let left_width = self.arena.width(nodes[0]);
         let residual = conjunction(residual).map(|residual| {
             let schema = self.both(nodes);
-            substitute(residual, &|index| match index.checked_sub(widths[0]) {
-                Some(right) => column(&schema, left_width + places[1][right]),
-                None => column(&schema, places[0][index]),
+            substitute(residual, &|index| {
+                let at = match index.checked_sub(widths[0]) {
+                    Some(right) => left_width + places[1][right],
+                    None => places[0][index],
+                };
+                read_by(&told[0], index, &schema, at)
             })
         });
         let at = |side: Side, at: usize| places[side as usize][at];
@@ -148,7 +152,7 @@ impl Lowering<'_> {
             let table_key = as_of.keys.iter().map(|&at| places[1][at]).collect();
             let lookup = LookupDraft { kind, nodes, keys, time, table_key, residual, versions: as_of };
             let node = self.lookup(lookup)?;
-            return Ok(self.columns_of_node(node, &shown));
+            return Ok(self.told(node, &shown, &told[1]));
         }
         // Within a loop nothing waits: a row without a partner goes on at once.
         let looped = !self.loops.is_empty() && {
@@ -172,13 +176,14 @@ impl Lowering<'_> {
             owner: self.owner.clone(),
         };
         let node = self.add_join(join, nodes)?;
-        let mut relation = self.columns_of_node(node, &shown);
-        for (column, name) in relation.columns.iter_mut().zip(told_apart(&schema)) {
-            if let (Some(at), Some(name)) = (as_column(column), name) {
-                *column = Arc::new(Column::new(&name, at));
-            }
-        }
-        Ok(relation)
+        Ok(self.told(node, &shown, &told[1]))
+    }
+
+    /// Columns of a node under the names by which they are read.
+    fn told(&self, node: NodeId, shown: &[usize], told: &[Option<String>]) -> Relation {
+        let schema = self.arena.schema(node);
+        let columns = shown.iter().enumerate().map(|(index, &at)| read_by(told, index, schema, at));
+        Relation { columns: columns.collect(), ..self.columns_of_node(node, shown) }
     }
 
     /// A relation that has run, over few more columns than it reads if its rows are those of a join: joins of joins would double
@@ -195,9 +200,8 @@ impl Lowering<'_> {
         let schema = Arc::clone(self.arena.schema(node));
         let kept = read.iter().map(|&at| (schema.field(at).name().clone(), column(&schema, at))).collect();
         let node = self.arena.project(node, None, kept, &self.owner)?;
-        let schema = Arc::clone(self.arena.schema(node));
-        let place = |at: usize| column(&schema, read.iter().position(|&kept| kept == at).unwrap_or_default());
-        let columns = relation.columns.iter().map(|column| substitute(Arc::clone(column), &place));
+        let place = |at: usize| read.range(..at).count();
+        let columns = relation.columns.iter().map(|column| replaced(Arc::clone(column), &place));
         Ok(Relation { node, columns: columns.collect::<Result<_>>()?, ..relation })
     }
 
@@ -333,12 +337,21 @@ fn kind(join: &datafusion_expr::Join) -> Result<JoinKind> {
     })
 }
 
+/// The column `at` of a node under the name by which it is read as the column `index`, if there is one.
+fn read_by(told: &[Option<String>], index: usize, schema: &Schema, at: usize) -> Scalar {
+    match told.get(index) {
+        Some(Some(name)) => Arc::new(Column::new(name, at)),
+        _ => column(schema, at),
+    }
+}
+
 /// Of columns of one name the relation's name before it, as dead letters show them: `a.id`, `b.id`; unless one of them is of a
 /// relation that nobody named.
-fn told_apart(schema: &DFSchema) -> Vec<Option<String>> {
+fn told_apart(sides: &[&DFSchema]) -> Vec<Option<String>> {
     let of = |qualifier: Option<&TableReference>| qualifier.map(|name| readable(name.table())).unwrap_or_default();
+    let columns = || sides.iter().flat_map(|side| side.iter());
     let mut times: HashMap<&str, (usize, bool)> = HashMap::new();
-    for (qualifier, field) in schema.iter() {
+    for (qualifier, field) in columns() {
         let (times, named) = times.entry(field.name()).or_insert((0, true));
         (*times, *named) = (*times + 1, *named && !of(qualifier).is_empty());
     }
@@ -346,7 +359,7 @@ fn told_apart(schema: &DFSchema) -> Vec<Option<String>> {
         let (times, named) = times.get(field.name().as_str())?;
         (*times > 1 && *named).then(|| format!("{}.{}", of(qualifier), field.name()))
     };
-    schema.iter().map(name).collect()
+    columns().map(name).collect()
 }
 
 /// Where an expression stands in a list, added if it is not there.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef, SortOptions};
 use datafusion_common::Result;
-use datafusion_physical_expr::expressions::Column;
 
 use self::prune_join::{needed, output, rebuilt, share};
 use crate::lower::{as_column, column, columns_of, moved, replaced};
@@ -401,11 +400,7 @@ impl Pruner<'_> {
             self.narrowed(input, &side.iter().copied().collect::<Vec<_>>())
         };
         let inputs: Vec<NodeId> = node.inputs.iter().zip(&sides).map(narrow).collect();
-        let column = |index: usize| match index.checked_sub(sides[0].len()) {
-            Some(right) => Arc::new(Column::new(self.new[inputs[1]].schema.field(right).name(), index)) as Scalar,
-            None => column(&self.new[inputs[0]].schema, index),
-        };
-        Ok((rebuilt(&node.op, &sides, width, &column)?, inputs))
+        Ok((rebuilt(&node.op, &sides, width)?, inputs))
     }
 
     /// A branch of a union with exactly these of its columns.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion_common::Result;
 
-use crate::lower::{columns_of, substitute};
+use crate::lower::{columns_of, replaced};
 use highwater_core::plan::sharing::indexes;
 use highwater_core::plan::{Expiry, Join, Lookup, Node, NodeId, Op, Scalar, Side, TimeOrder};
 
@@ -58,21 +58,16 @@ pub(crate) fn output(op: &Op, sides: &[BTreeSet<usize>; 2], width: usize) -> BTr
     }
 }
 
-/// The operator over inputs that have only these of their columns; `column` makes an output column's expression.
-pub(crate) fn rebuilt(
-    op: &Op,
-    sides: &[BTreeSet<usize>; 2],
-    width: usize,
-    column: &dyn Fn(usize) -> Scalar,
-) -> Result<Op> {
+/// The operator over inputs that have only these of their columns.
+pub(crate) fn rebuilt(op: &Op, sides: &[BTreeSet<usize>; 2], width: usize) -> Result<Op> {
     let at = |side: Side, column: usize| sides[side as usize].range(..column).count();
     let keys = |keys: &[(usize, usize)]| keys.iter().map(|&(l, r)| (at(Side::Left, l), at(Side::Right, r))).collect();
     let residual = |residual: &Option<Scalar>| {
         let place = |index: usize| match index.checked_sub(width) {
-            Some(right) => column(sides[0].len() + at(Side::Right, right)),
-            None => column(at(Side::Left, index)),
+            Some(right) => sides[0].len() + at(Side::Right, right),
+            None => at(Side::Left, index),
         };
-        residual.clone().map(|expr| substitute(expr, &place)).transpose()
+        residual.clone().map(|expr| replaced(expr, &place)).transpose()
     };
     Ok(match op {
         Op::Join(join) => Op::Join(Join {

@@ -37,6 +37,20 @@ fn a_plan_is_the_same_however_often_and_however_it_is_written() {
     }
     let spaced = PROGRAM.replace('\n', "\n  -- the same\n").replace("SELECT", "select");
     assert_eq!(difference(&parts, &planned(&spaced)), None);
+    // What relations are called in a query is for messages.
+    let called = PROGRAM
+        .replace("c.", "one.")
+        .replace("clicks c ", "clicks one ")
+        .replace("t.", "other.")
+        .replace("names t ", "names other ");
+    assert_eq!(difference(&parts, &planned(&called)), None);
+    let joined = |a: &str, b: &str| {
+        let query = format!(
+            "SELECT {a}.ms / {b}.ms AS q FROM clicks {a} JOIN clicks {b} ON {a}.page = {b}.page AND {a}.late > {b}.late"
+        );
+        planned(&format!("{PROGRAM} CREATE MATERIALIZED VIEW pairs AS {query};"))
+    };
+    assert_eq!(difference(&joined("a", "b"), &joined("x", "y")), None);
     let mut names: Vec<&String> = parts.iter().map(|part| &part.name).collect();
     names.sort_unstable();
     names.dedup();

@@ -183,12 +183,39 @@ fn views_that_join_the_same_share_one_join() {
         view("per_state", &format!("SELECT P.state, COUNT(*) AS n {on} GROUP BY P.state")),
     ];
     let plan = planned(&format!("{AUCTION}{PERSON}{}", program.concat()));
-    let joins = plan.nodes.iter().filter(|node| matches!(node.op, highwater_core::plan::Op::Join(_))).count();
-    assert_eq!(joins, 1, "{}", explain(&plan, None));
+    assert_eq!(joins_of(&plan), 1, "{}", explain(&plan, None));
     // Another condition is another join.
     let more = view("cheap", &format!("SELECT A.id {on} WHERE A.category < 3"));
     let plan = planned(&format!("{AUCTION}{PERSON}{}{more}", program.concat()));
-    assert_eq!(plan.nodes.iter().filter(|node| matches!(node.op, highwater_core::plan::Op::Join(_))).count(), 2);
+    assert_eq!(joins_of(&plan), 2);
+}
+
+/// What relations are called in a query is for messages: views that differ in nothing else read the same operators, and are told
+/// as the first of them has it.
+#[test]
+fn views_that_differ_in_aliases_share_joins_and_maps() {
+    for query in [
+        "SELECT #.id, ~.id + #.id AS both FROM auction # JOIN person ~ ON #.seller = ~.id AND #.category / ~.id > 3",
+        "SELECT #.id * 2 AS twice FROM auction # LEFT JOIN auction ~ ON #.id = ~.seller AND #.category < ~.category WHERE #.id / ~.id > 2",
+        "SELECT #.id, 10 / (#.id + ~.id) AS q, #.id + ~.id AS n FROM auction # CROSS JOIN auction ~ WHERE #.id < ~.id",
+        "SELECT #.id FROM auction # WHERE EXISTS (SELECT 1 FROM person ~ WHERE ~.id < #.id AND ~.id / #.id > 1)",
+        "SELECT #.category, SUM(10 / (#.id + ~.id)) AS n FROM auction # JOIN auction ~ ON #.id = ~.seller GROUP BY #.category",
+    ] {
+        let called = |one: &str, other: &str| query.replace('#', one).replace('~', other);
+        let alone = planned(&format!("{AUCTION}{PERSON}CREATE MATERIALIZED VIEW v AS {}", called("a", "b")));
+        let both = format!(
+            "{AUCTION}{PERSON}CREATE MATERIALIZED VIEW v AS {}; CREATE MATERIALIZED VIEW w AS {}",
+            called("a", "b"),
+            called("x", "y")
+        );
+        let both = planned(&both);
+        assert_eq!(both.nodes.len(), alone.nodes.len(), "{}", explain(&both, None));
+        assert!(explain(&both, None).contains("a.id"), "{}", explain(&both, None));
+    }
+}
+
+fn joins_of(plan: &highwater_core::plan::Dataflow) -> usize {
+    plan.nodes.iter().filter(|node| matches!(node.op, highwater_core::plan::Op::Join(_))).count()
 }
 
 #[test]
