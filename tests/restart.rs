@@ -1,6 +1,8 @@
 //! Runs with a data directory that are killed, and go on when they are started again: real processes, SIGKILL.
 #![allow(clippy::unwrap_used)]
 
+#[path = "restart/behind.rs"]
+mod behind;
 mod client;
 #[path = "restart/ends.rs"]
 mod ends;

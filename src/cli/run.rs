@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::access::{Files, access};
 use super::progress::{self, Line, counted, grouped};
@@ -25,7 +26,7 @@ use crate::{plan, serve};
 use highwater_core::delta::Reject;
 use highwater_core::engine::{self, Config, Engine, EngineError, FailedFor, Letter, RejectedFor, Summary};
 use highwater_core::format::MAX_DEPTH;
-use highwater_core::plan::Dataflow;
+use highwater_core::plan::{Dataflow, LogSpec};
 use highwater_core::source::RowLimits;
 use highwater_sql::Compiled;
 
@@ -82,8 +83,11 @@ fn start(args: Run) -> Result<(), Outcome> {
     }
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
     warn(&compiled);
-    if settings.data_dir.is_none() && compiled.dataflow.log_sync.is_some() {
-        tracing::warn!("SET 'log.sync' does nothing without --data-dir: nothing is kept on disk");
+    let LogSpec { sync, overflow } = compiled.dataflow.log;
+    for (name, set) in [("log.sync", sync.is_some()), ("log.overflow", overflow.is_some())] {
+        if settings.data_dir.is_none() && set {
+            tracing::warn!("SET '{name}' does nothing without --data-dir: nothing is kept on disk");
+        }
     }
     descriptors::raise();
     follow_on(runtime, serve_and_follow(compiled.dataflow, config, telemetry, &settings, signals))
@@ -146,26 +150,84 @@ pub(super) async fn serve_and_follow(
             }
         });
     }
-    let start = tokio::task::spawn_blocking(move || Engine::start(dataflow, config));
+    let open = tokio::task::spawn_blocking(move || Engine::open(dataflow, config));
+    let opened = tokio::select! {
+        opened = open => opened.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
+        Ok(()) = signals.end.changed() => return Err(stopped_early(&startup.read(), settings, *signals.end.borrow())),
+    };
+    let (engine, recovery) = opened.map_err(refused)?;
+    let engine = Arc::new(engine);
+    let mut serving =
+        Serving { listener, telemetry, started, told, begun: false, close: None, server: None, teller: None };
+    // What clients push is taken while what was kept is done again.
+    if engine.recovering().is_some() {
+        serving.begin(&engine, settings, &signals)?;
+    }
+    let run = tokio::task::spawn_blocking(move || recovery.run());
     let folder = settings.data_dir.clone().unwrap_or_default();
-    let engine = tokio::select! {
-        engine = start => engine.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
+    let ran = tokio::select! {
+        ran = run => ran.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
         Ok(()) = signals.end.changed() => return Err(stopped_early(&startup.read(), settings, *signals.end.borrow())),
         never = progress::recovery(&startup, &folder) => match never {},
     };
     progress::wipe();
-    let engine = engine.map_err(|error| match error {
-        EngineError::Config(reason) => Outcome::usage(reason),
-        error => Outcome::Failed(error.to_string()),
-    })?;
+    ran.map_err(refused)?;
     if settings.data_dir.is_some() {
         tracing::info!("{}", progress::recovered(&folder, startup.recovered()));
     }
-    started.send_replace(true);
-    if let Some((listener, access)) = listener.as_ref().filter(|_| !told.load(Ordering::Acquire)) {
-        tell_address(listener, access.tls.is_some());
+    serving.begin(&engine, settings, &signals)?;
+    follow(engine, serving, settings, signals).await
+}
+
+/// Why there is no engine.
+fn refused(error: EngineError) -> Outcome {
+    match error {
+        EngineError::Config(reason) => Outcome::usage(reason),
+        error => Outcome::Failed(error.to_string()),
     }
-    follow(Arc::new(engine), listener, telemetry, settings, signals).await
+}
+
+/// What serves an engine, once it has begun to.
+struct Serving {
+    listener: Option<(TcpListener, Access)>,
+    telemetry: Option<Telemetry>,
+    /// Ends the server that says that there is no engine yet.
+    started: watch::Sender<bool>,
+    /// Whether the address was said.
+    told: Arc<AtomicBool>,
+    begun: bool,
+    close: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<std::io::Result<()>>>,
+    teller: Option<Teller>,
+}
+
+impl Serving {
+    fn begin(&mut self, engine: &Arc<Engine>, settings: &Settings, signals: &Signals) -> Result<(), Outcome> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        self.started.send_replace(true);
+        let teller = self.telemetry.take().map(|telemetry| telemetry.start(engine));
+        self.teller = teller.transpose().map_err(Outcome::Failed)?;
+        let Some((listener, mut access)) = self.listener.take() else { return Ok(()) };
+        if !self.told.load(Ordering::Acquire) {
+            tell_address(&listener, access.tls.is_some());
+        }
+        access.spans = self.teller.as_ref().map(Teller::recorder);
+        if let Ok(address) = listener.local_addr()
+            && access.tokens.is_none()
+            && !address.ip().is_loopback()
+        {
+            tracing::warn!("everyone who reaches {address} may see and send everything");
+        }
+        tracing::debug!("limits: {}", access.limits);
+        tokio::spawn(keep_fresh(Files::new(settings, &access), signals.reload.clone()));
+        let (close, closed) = oneshot::channel::<()>();
+        let stop = async { drop(closed.await) };
+        self.close = Some(close);
+        self.server = Some(tokio::spawn(serve::serve(listener, engine.clone(), access, stop)));
+        Ok(())
+    }
 }
 
 /// The end of a run that was told to end before it had begun: as that of one that was stopped.
@@ -254,31 +316,14 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Outcome> {
     })
 }
 
-/// Follows a run to its end, and serves it meanwhile.
+/// Follows a run that is served to its end.
 async fn follow(
     engine: Arc<Engine>,
-    listener: Option<(TcpListener, Access)>,
-    telemetry: Option<Telemetry>,
+    serving: Serving,
     settings: &Settings,
     mut signals: Signals,
 ) -> Result<(), Outcome> {
-    let teller = telemetry.map(|telemetry| telemetry.start(&engine)).transpose().map_err(Outcome::Failed)?;
-    let serving = listener.is_some();
-    let (close, closed) = oneshot::channel::<()>();
-    let server = listener.map(|(listener, mut access)| {
-        access.spans = teller.as_ref().map(Teller::recorder);
-        if let Ok(address) = listener.local_addr()
-            && access.tokens.is_none()
-            && !address.ip().is_loopback()
-        {
-            tracing::warn!("everyone who reaches {address} may see and send everything");
-        }
-        tracing::debug!("limits: {}", access.limits);
-        tokio::spawn(keep_fresh(Files::new(settings, &access), signals.reload.clone()));
-        let stop = async { drop(closed.await) };
-        tokio::spawn(serve::serve(listener, engine.clone(), access, stop))
-    });
-
+    let Serving { close, server, teller, .. } = serving;
     let patience = settings.stop_timeout.map_or(STOP_TIMEOUT, |timeout| Duration::from_millis(timeout.0));
     let summary = ended(&engine, &mut signals.end, settings.drain.unwrap_or(false), patience).await;
     progress::wipe();
@@ -294,7 +339,7 @@ async fn follow(
         _ if summary.stopped => Ok(()),
         _ => judge(&engine, settings.max_rejected).map_err(Outcome::Failed),
     };
-    if serving && !summary.stopped && told.is_none() && !exits_at_end {
+    if server.is_some() && !summary.stopped && told.is_none() && !exits_at_end {
         tracing::info!("the views stay served until Ctrl-C");
         let _ = signals.end.changed().await;
     }

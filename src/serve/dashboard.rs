@@ -77,6 +77,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/", "The dashboard", || get(page)).role(Role::Open).answers(&[Answer::text("text/html")]),
     Route::get("/assets/{name}", "A file of the dashboard", || get(asset))
         .role(Role::Open)
+        .early()
         .answers(&[Answer::text("text/javascript")]),
 ];
 

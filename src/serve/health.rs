@@ -24,6 +24,7 @@ use highwater_core::view::View;
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/livez", "Whether the process works", || get(livez))
         .role(Role::Open)
+        .early()
         .answers(&[Answer::text("text/plain")]),
     Route::get("/readyz", "Whether it shows results", || get(readyz))
         .role(Role::Open)

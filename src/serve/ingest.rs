@@ -23,13 +23,15 @@ use super::problem::Problem;
 use super::role::Role;
 use super::route::{Answer, Method, Route, Shape};
 use super::work::{self, Work};
-use highwater_core::engine::{Pushed, Refused, Source};
+use highwater_core::engine::{Later, Pushed, Refused, Source};
 use highwater_core::format::{ENCODINGS, Encoding};
 use highwater_core::source::{Beside, Intake, Packing, Undecoded, Unpackable, Written};
 use highwater_core::time::Epoch;
 
 /// How many wrong rows an answer names.
 pub(super) const MAX_ERRORS: usize = 100;
+/// Begins that part of a token that names rows which are decided on later.
+const LATER: &str = "later";
 /// Longer bodies are decoded off the threads that serve everybody.
 const LONG_BYTES: usize = 64 << 10;
 
@@ -51,6 +53,7 @@ pub(super) const ROUTES: &[Route] = &[
     })
     .takes(&[ack::PARAMETER])
     .body(KINDS)
+    .early()
     .answers(&[Answer::of(202, "application/json", "Taken"), Answer::of(422, "application/json", "Taken")]),
     Route::get("/api/v1/completion/{token}", "Whether every view shows the events of a request", || get(completion))
         .answers(&[Answer::json("Completion")]),
@@ -60,7 +63,8 @@ pub(super) const ROUTES: &[Route] = &[
 pub(super) const SHAPES: &[Shape] = &[
     (
         "Taken",
-        "accepted:integer duplicates:integer rejected:integer errors:[RowError] token:string epoch:string? ack:string",
+        "accepted:integer duplicates:integer rejected:integer errors:[RowError] token:string epoch:string? ack:string \
+         later:boolean*",
     ),
     ("RowError", "row:integer reason:string"),
     ("Completion", "complete:boolean"),
@@ -78,6 +82,9 @@ struct Taken {
     epoch: Option<String>,
     /// What holds of them: `received`, `durable`, `visible`.
     ack: &'static str,
+    /// The engine is still doing again what came before: of the accepted some may be duplicates, or become dead letters.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    later: bool,
 }
 
 #[derive(Serialize)]
@@ -229,6 +236,7 @@ async fn events(
     let ack = ack::wait(&app, ack, &pushed).await?.name();
     let taken = Taken {
         ack,
+        later: pushed.later.is_some(),
         accepted: pushed.accepted,
         duplicates: pushed.duplicates,
         rejected: pushed.rejected,
@@ -266,10 +274,25 @@ fn stopping() -> Problem {
     problem.with(header::RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
-/// The run, the process and the epoch where rows went in.
+/// The run, the process and the epoch where rows went in, or which they are if that is decided later.
 fn token(app: &App, pushed: &Pushed) -> String {
-    let epoch = pushed.epoch.map_or("none".to_owned(), |epoch| epoch.to_string());
-    format!("{:x}.{}.{epoch}", app.run, app.engine.config().process)
+    let went_in = match pushed.later {
+        Some(Later { source, frame }) => format!("{LATER}{source}.{frame}"),
+        None => pushed.epoch.map_or("none".to_owned(), |epoch| epoch.to_string()),
+    };
+    format!("{:x}.{}.{went_in}", app.run, app.engine.config().process)
+}
+
+/// Whether every view shows what that part of a token names; `None` if it is none.
+fn complete(app: &App, went_in: &str) -> Option<bool> {
+    if let Some(later) = went_in.strip_prefix(LATER) {
+        let (source, frame) = later.split_once('.')?;
+        return app.engine.shows(Later { source: source.parse().ok()?, frame: frame.parse().ok()? });
+    }
+    match went_in {
+        "none" => Some(true),
+        epoch => Some(epoch.parse::<Epoch>().ok()? < app.engine.views().as_of()),
+    }
 }
 
 async fn completion(State(app): State<App>, Path(token): Path<String>) -> Result<Json<Completion>, Problem> {
@@ -280,7 +303,7 @@ async fn completion(State(app): State<App>, Path(token): Path<String>) -> Result
         )
     };
     let mut parts = token.splitn(3, '.');
-    let (Some(run), Some(process), Some(epoch)) = (parts.next(), parts.next(), parts.next()) else {
+    let (Some(run), Some(process), Some(went_in)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(unknown());
     };
     let process: usize = process.parse().map_err(|_| unknown())?;
@@ -289,9 +312,6 @@ async fn completion(State(app): State<App>, Path(token): Path<String>) -> Result
     if run != format!("{:x}", app.run) && !other {
         return Err(unknown());
     }
-    let complete = match epoch {
-        "none" => true,
-        epoch => epoch.parse::<Epoch>().map_err(|_| unknown())? < app.engine.views().as_of(),
-    };
+    let complete = complete(&app, went_in).ok_or_else(unknown)?;
     Ok(Json(Completion { complete }))
 }

@@ -63,11 +63,13 @@ const UPGRADED: &[Answer] = &[Answer::of(101, "", "")];
 pub(super) const ROUTES: &[Route] = &[
     Route::of(Method::Get, "/api/v1/sources/{source}/ws", Role::Ingest, "Sends events over a WebSocket", || get(named))
         .takes(&[ack::PARAMETER])
+        .early()
         .answers(UPGRADED),
     Route::of(Method::Get, "/ws/ingest", Role::Ingest, "Sends events to the only source, over a WebSocket", || {
         get(only)
     })
     .takes(&[query("source", "string", "Which source, if there are several"), ack::PARAMETER])
+    .early()
     .answers(UPGRADED),
 ];
 

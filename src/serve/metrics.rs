@@ -11,6 +11,7 @@ use highwater_core::metrics::{CONTENT_TYPE, PLAIN_CONTENT_TYPE, plain};
 
 /// The exposition.
 pub(super) const ROUTES: &[Route] = &[Route::get("/metrics", "Every metric, for Prometheus", || get(metrics))
+    .early()
     .answers(&[Answer::text("text/plain"), Answer::text("application/openmetrics-text")])];
 
 async fn metrics(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {

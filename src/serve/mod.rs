@@ -99,6 +99,9 @@ use route::{Route, Shape};
 /// How long a client may take to hear the last of a stream or a socket once the server ends.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether the engine has done again what its data directory holds.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// What every endpoint knows; one pointer, since every layer of a request has one.
 type App = Arc<Shared>;
 
@@ -203,11 +206,16 @@ pub async fn serve(
         close.send_replace(true);
         std::future::pending().await
     };
+    // What is done again is no news.
+    let watched = async {
+        while engine.recovering().is_some() {
+            tokio::time::sleep(LOOK).await;
+        }
+        tokio::join!(rates.watch(&engine, || kept.tidy()), history.watch(&engine), alerts.watch());
+    };
     tokio::select! {
         result = server => result,
-        () = rates.watch(&engine, || kept.tidy()) => Ok(()),
-        () = history.watch(&engine) => Ok(()),
-        () = alerts.watch() => Ok(()),
+        () = watched => Ok(()),
         () = stopped => Ok(()),
     }
 }
@@ -257,7 +265,9 @@ const SHAPES: &[&[Shape]] = &[
 fn router(app: App) -> Router {
     let add = |router: Router<App>, route: &Route| {
         let guard = from_fn_with_state((app.clone(), route.role), access::guard);
-        router.route(route.path, (route.serve)().route_layer(guard))
+        let call = (route.serve)().route_layer(guard);
+        let later = from_fn_with_state(app.clone(), starting::later);
+        router.route(route.path, if route.early { call } else { call.route_layer(later) })
     };
     openapi::routes()
         .fold(Router::new(), add)

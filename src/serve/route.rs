@@ -34,6 +34,8 @@ pub(super) struct Route {
     pub(super) body: &'static [&'static str],
     /// Status, media type and shape of every answer that is no problem.
     pub(super) answers: &'static [Answer],
+    /// It is answered also while the engine does again what its data directory holds.
+    pub(super) early: bool,
     pub(super) serve: fn() -> MethodRouter<App>,
 }
 
@@ -87,7 +89,7 @@ impl Route {
         summary: &'static str,
         serve: fn() -> MethodRouter<App>,
     ) -> Route {
-        Route { method, path, role, summary, parameters: &[], body: &[], answers: &[], serve }
+        Route { method, path, role, summary, parameters: &[], body: &[], answers: &[], early: false, serve }
     }
 
     /// For callers of this role.
@@ -104,6 +106,11 @@ impl Route {
     #[allow(dead_code, reason = "for calls that change something")]
     pub(super) const fn body(self, body: &'static [&'static str]) -> Route {
         Route { body, ..self }
+    }
+
+    /// Answered also while the engine does again what its data directory holds.
+    pub(super) const fn early(self) -> Route {
+        Route { early: true, ..self }
     }
 
     /// With these answers.

@@ -1,16 +1,19 @@
-//! The server while its engine starts, which may take long: other processes are waited for. It lives, is not ready, and says
-//! why: to a browser on a page that looks again by itself. Everything else is told to come back.
+//! The server while its engine starts, which may take long: other processes are waited for, or what a data directory holds is done
+//! again. It lives, is not ready, and says why: to a browser on a page that looks again by itself. Everything else is told to come back
+//! but, once the log is open, who sends rows.
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::App;
 use super::access::Access;
 use super::problem::Problem;
 use super::traffic::Traffic;
@@ -29,6 +32,15 @@ pub async fn starting(
     let places = connection::places(&access, 0);
     connection::serve(listener, &access, places, &traffic, Router::new().fallback(answer).with_state(startup), started)
         .await
+}
+
+/// Calls that show what the engine has, while it is still doing again what its data directory holds.
+pub(super) async fn later(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.engine.recovering().is_none() {
+        return next.run(request).await;
+    }
+    let (head, _) = request.into_parts();
+    answer(State(app.engine.config().startup.clone()), head.method, head.uri, head.headers).await
 }
 
 /// The one metric there is before the engine.

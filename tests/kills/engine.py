@@ -92,14 +92,16 @@ class Sender(threading.Thread):
     def __init__(self, engine, source, rows, random, given_up=0.1):
         super().__init__(daemon=True)
         self.engine, self.source, self.rows, self.random, self.given_up = engine, source, rows, random, given_up
-        self.sent, self.sure, self.again, self.token, self.wrong = [], [], 0, None, None
+        self.sent, self.sure, self.again, self.later, self.token, self.wrong = [], [], 0, 0, None, None
         self.ends, self.pause, self.tokens = threading.Event(), 0.15, []
 
     def run(self):
         try:
             while not self.ends.is_set():
+                # A start that takes rows while it goes on is given many.
+                later = self.later
                 self.send(self.rows.body(), True)
-                time.sleep(self.random.random() * self.pause)
+                time.sleep(self.random.random() * (self.pause if self.later == later else 0.01))
         except BaseException as error:
             self.wrong = error
             raise
@@ -117,7 +119,8 @@ class Sender(threading.Thread):
                 told = answer[1]
                 assert told["accepted"] + told["rejected"] == len(body), told
                 self.sure[-1], self.token = True, told["token"]
-                if len(self.sent) % 50 == 1:
+                self.later += told.get("later", False)
+                if len(self.sent) % 50 == 1 or told.get("later") and self.later % 10 == 1:
                     self.tokens.append(self.token)
                 return
             assert answer is None or answer[0] in (429, 503, 507), answer

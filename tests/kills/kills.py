@@ -93,7 +93,8 @@ def killed(args, folder, text, chance):
         else:
             wait_until("it serves", engine.ready, engine, every=0.01)
             took = 0.8 * took + 0.2 * (time.monotonic() - started)
-            time.sleep(min(2.0, chance.expovariate(1 / 0.25)))
+            # Or while it decides on what was pushed meanwhile.
+            time.sleep(chance.random() * 0.03 if chance.random() < 0.25 else min(2.0, chance.expovariate(1 / 0.25)))
         for thread in threads:
             if thread.wrong:
                 raise thread.wrong
@@ -279,7 +280,7 @@ def main():
         rows = sum(len(body) for sender in senders for body in sender.sent)
         unsure = sum(not sure for sender in senders for sure in sender.sure)
         print(
-            f"ok: {args.kills} kills ({early} of them before it served) in {time.monotonic() - begun:.0f} s; {rows} rows, {sum(s.again for s in senders)} bodies sent again, "
+            f"ok: {args.kills} kills ({early} of them before it served) in {time.monotonic() - begun:.0f} s; {rows} rows, {sum(s.again for s in senders)} bodies sent again, {sum(s.later for s in senders)} taken while it started, "
             f"{unsure} given up; {reader.events} events of {len(reader.views)} views, resumed {reader.resumed} times, {reader.resets} resets"
         )
     except BaseException:

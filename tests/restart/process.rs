@@ -24,11 +24,21 @@ pub(crate) struct Process {
 impl Process {
     /// Runs `p.sql` of a folder with `data` in it; waits until it serves.
     pub(crate) fn start(folder: &Path, args: &[&str]) -> Process {
+        let process = Process::early(folder, args);
+        process.is_ready();
+        process
+    }
+
+    /// The same; it may be doing again what is kept.
+    pub(crate) fn early(folder: &Path, args: &[&str]) -> Process {
         let mut process = Process::spawn(folder, args);
         let line = process.hears("serving http://");
         process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
-        eventually("it is ready", || process.ask("GET", "/readyz", "").0 == 200);
         process
+    }
+
+    pub(crate) fn is_ready(&self) {
+        eventually("it is ready", || self.ask("GET", "/readyz", "").0 == 200);
     }
 
     pub(crate) fn spawn(folder: &Path, args: &[&str]) -> Process {

@@ -10,7 +10,7 @@ use super::client::{Stream, take};
 use super::process::*;
 
 /// Windows, sessions, totals, and rows that are late, malformed, malformed where nobody reads, or sent again.
-const PROGRAM: &str = "
+pub(super) const PROGRAM: &str = "
 CREATE SOURCE clicks (id VARCHAR, page VARCHAR, ms BIGINT, unread INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND)
   WITH ('connector' = 'http', 'format' = 'json', 'lateness' = '3 s', 'dedup.key' = 'id', 'dedup.horizon' = '1 hour');
 CREATE MATERIALIZED VIEW windows AS SELECT page, window_start, COUNT(*) AS n, SUM(ms) AS total
@@ -23,11 +23,11 @@ CREATE MATERIALIZED VIEW totals AS SELECT page, COUNT(*) AS n, SUM(ms) AS total 
 CREATE MATERIALIZED VIEW odd AS SELECT id, 100 / ms AS share FROM clicks WHERE page = 'p0';
 ";
 
-const EVENTS: &str = "/api/v1/sources/clicks/events";
+pub(super) const EVENTS: &str = "/api/v1/sources/clicks/events";
 const VIEWS: [&str; 5] = ["windows", "closed", "visits", "totals", "odd"];
 
 /// Numbers that look random and are the same each time.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn below(&mut self, bound: u64) -> u64 {
@@ -39,7 +39,7 @@ impl Random {
 }
 
 /// A body of rows around a time: some late, wrong, or twice.
-fn body(random: &mut Random, number: u64) -> String {
+pub(super) fn body(random: &mut Random, number: u64) -> String {
     let row = |random: &mut Random| {
         let (id, page, at) = (random.below(4000), random.below(4), number * 700 + random.below(3_000));
         let at = if random.below(12) == 0 { at.saturating_sub(9_000) } else { at };
@@ -51,7 +51,7 @@ fn body(random: &mut Random, number: u64) -> String {
 }
 
 /// Everything that can be seen, but what names a time of the clock.
-fn seen(process: &Process) -> Vec<(String, Vec<String>)> {
+pub(super) fn seen(process: &Process) -> Vec<(String, Vec<String>)> {
     let mut all: Vec<(String, Vec<String>)> =
         VIEWS.iter().map(|view| ((*view).to_owned(), process.rows(view))).collect();
     let letters = process.json("/api/v1/sources/clicks/dead-letters?limit=1000");
@@ -66,12 +66,18 @@ fn seen(process: &Process) -> Vec<(String, Vec<String>)> {
     all
 }
 
-fn unversioned(row: &str) -> String {
-    let mut row: Value = serde_json::from_str(row).unwrap();
-    for name in ["_version", "_status"] {
-        row.as_object_mut().map(|members| members.remove(name));
-    }
-    row.to_string()
+/// Rows without how often each was told, which depends on where ticks fell.
+pub(super) fn plain(rows: &[String]) -> Vec<String> {
+    let unversioned = |row: &String| {
+        let mut row: Value = serde_json::from_str(row).unwrap();
+        for name in ["_version", "_status"] {
+            row.as_object_mut().map(|members| members.remove(name));
+        }
+        row.to_string()
+    };
+    let mut rows: Vec<String> = rows.iter().map(unversioned).collect();
+    rows.sort();
+    rows
 }
 
 fn send(process: &Process, random: &mut Random, numbers: std::ops::Range<u64>) -> Value {
@@ -106,12 +112,6 @@ fn d1_d2_d3_d6_what_was_seen_is_there_after_a_kill() {
         let token = send(&whole, &mut again, numbers);
         whole.complete(&token);
         for ((what, after), (_, never)) in after.iter().zip(&seen(&whole)) {
-            // How often a row was told depends on where ticks fell.
-            let plain = |rows: &[String]| -> Vec<String> {
-                let mut rows: Vec<String> = rows.iter().map(|row| unversioned(row)).collect();
-                rows.sort();
-                rows
-            };
             assert_eq!(plain(after), plain(never), "{what} in round {round}, beside a run without a kill");
         }
     }

@@ -103,6 +103,8 @@ fn kind_name(kind: u8) -> String {
         frames::ENDED => "files of a sink ended",
         frames::INPUT => "file begun",
         frames::PROGRAM => "program",
+        frames::PUSHED => "rows that wait to be decided on",
+        frames::DECIDED => "decision on rows that waited",
         frames::AHEAD => "reach of a file that is read again",
         kind => return format!("kind {kind}"),
     };

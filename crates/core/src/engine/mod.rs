@@ -68,7 +68,8 @@ pub use latency::Visibility;
 pub use operators::{OperatorStats, WorkerShare};
 pub use panics::quiet_panics;
 pub use peer::Peer;
-pub use push::{Pushed, Refused};
+pub use process::Recovery;
+pub use push::{Later, Pushed, Refused};
 pub use rejected::RejectedFor;
 pub use sink::Sink;
 pub use source::Source;
@@ -158,6 +159,20 @@ impl Engine {
     /// Starts a dataflow. Blocks until the sources are open and all processes have met.
     pub fn start(dataflow: Dataflow, config: Config) -> Result<Engine, EngineError> {
         process::start(dataflow, config, None)
+    }
+
+    /// Starts a dataflow without doing again what its data directory holds: [`Recovery::run`] does. Until then its views show nothing that
+    /// is to be read, and what is pushed to sources that clients push to is kept and waits ([`Engine::recovering`]).
+    ///
+    /// # Errors
+    /// As those of [`Engine::start`].
+    pub fn open(dataflow: Dataflow, config: Config) -> Result<(Engine, Recovery), EngineError> {
+        process::open(dataflow, config, None)
+    }
+
+    /// How far it is with doing again what its data directory holds; `None` once that is done.
+    pub fn recovering(&self) -> Option<Recovering> {
+        self.inner.config.startup.recovering()
     }
 
     /// Starts a dataflow and, on every worker, operators of the caller's own over its published views. One that names a view which is

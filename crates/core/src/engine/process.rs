@@ -45,7 +45,61 @@ const GRACE_MS: u64 = 2000;
 
 type Readers = Vec<Box<dyn Reader>>;
 
+/// What is left of a start: doing again what a data directory holds ([`Engine::open`]).
+#[must_use = "the engine does not go on before"]
+pub struct Recovery {
+    inner: Arc<Inner>,
+    /// What is read once that is done.
+    live: Vec<(Arc<Source>, Readers)>,
+}
+
+impl std::fmt::Debug for Recovery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recovery").finish_non_exhaustive()
+    }
+}
+
+impl Recovery {
+    /// Does again what the data directory holds, and goes on behind it. Blocks until every view shows what anybody can have seen.
+    ///
+    /// # Errors
+    /// It cannot be done again, or the engine ended meanwhile; it is to be dropped then.
+    pub fn run(self) -> Result<(), EngineError> {
+        let Recovery { inner, live } = self;
+        let (sources, tables, config, control) = (&inner.sources, &inner.tables, &inner.config, &inner.control);
+        let mut recovered = None;
+        if let Some(durable) = &inner.durable {
+            if durable.replays() {
+                return Ok(());
+            }
+            let sinks = &inner.units.all().iter().flat_map(|unit| unit.sinks.clone()).collect::<Vec<_>>();
+            let (dataflow, views, startup) = (&inner.dataflow, &*inner.views, &config.startup);
+            recovered = durable.recover(&Around { dataflow, sources, views, sinks, startup, config })?;
+            tables.iter().for_each(|table| table.goes_on());
+            durable.start(sources, config.process)?;
+            durable.decide(sources, config.process)?;
+        }
+        for (source, readers) in live {
+            ingest::start(&source, readers, control, config.process)?;
+        }
+        ingest::start_ticker(sources, tables, config, (inner.gossip.clone(), inner.lead()), control)?;
+        recovered.into_iter().for_each(|recovered| config.startup.has_recovered(recovered));
+        Ok(())
+    }
+}
+
 pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Extend>>) -> Result<Engine, EngineError> {
+    let (engine, recovery) = open(dataflow, config, extend)?;
+    recovery.run()?;
+    Ok(engine)
+}
+
+/// Starts all but what waits for a data directory to be done again.
+pub(super) fn open(
+    dataflow: Dataflow,
+    config: Config,
+    extend: Option<Arc<Extend>>,
+) -> Result<(Engine, Recovery), EngineError> {
     config.check().map_err(EngineError::Config)?;
     let control = control::Control::new();
     let metrics = Arc::new(Metrics::new());
@@ -131,7 +185,7 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
     control.on_failure(move || break_off(&sockets));
     let (known, process) = (presences.clone(), config.process);
     control.set_suspect(move || known.iter().find(|peer| peer.lost()).map(|peer| peer.gone(process)));
-    let shared = (control.clone(), sources.clone(), tables.clone(), config.clone(), gossip.clone());
+    let shared = (control.clone(), sources.clone(), tables.clone(), config.clone());
     let work = Work {
         program,
         units,
@@ -148,42 +202,33 @@ pub(super) fn start(dataflow: Dataflow, config: Config, extend: Option<Arc<Exten
         gossip,
     };
     let work = Arc::new(work);
-    let (control, sources, tables, config, gossip) = shared;
+    let (control, sources, tables, config) = shared;
     // What the workers share, and with it the ends of the sinks' queues, goes with the last of them.
     let workers = initialize_from(builders, Box::new(()), move |allocator| work_as(allocator, &work));
     let workers = workers.map_err(|error| EngineError::Config(format!("no threads for the workers: {error}")))?;
     let supervisor = Supervisor { inner: inner.clone(), workers, guard, presences };
     control.keep(ingest::spawn("supervisor".to_owned(), move || supervisor.run())?);
     let engine = Engine { inner: inner.clone() };
-    let (live, again): (Vec<_>, Vec<_>) = sources.iter().zip(readers).partition(|(source, _)| source.live());
+    let all = sources.iter().cloned().zip(readers);
+    let (live, again): (Vec<_>, Vec<_>) = all.partition(|(source, _)| source.live());
     // What is read again comes while what was kept does.
     for (source, readers) in again {
-        ingest::start(source, readers, &control, config.process)?;
+        ingest::start(&source, readers, &control, config.process)?;
     }
     if let Some(durable) = durable.clone().filter(|durable| durable.replays()) {
         tables.iter().for_each(|table| table.seal());
-        let process = config.process;
+        let (process, inner) = (config.process, inner.clone());
         control.keep(ingest::spawn("replay".to_owned(), move || {
             inner.control.guard("replay", process, || {
                 durable.run_again(&inner).unwrap_or_else(|error| inner.control.fail(error));
             });
         })?);
-        return Ok(engine);
-    }
-    if let Some(durable) = &durable {
-        let (startup, config) = (&config.startup, &config);
-        let (dataflow, views) = (&inner.dataflow, &*inner.views);
-        let sinks = &engine.sinks();
-        durable.recover(&Around { dataflow, sources: &sources, views, sinks, startup, config })?;
-        tables.iter().for_each(|table| table.goes_on());
+    } else if let Some(durable) = &durable {
+        // Frames of what comes meanwhile name sources by their numbers.
         durable.begin(&sources)?;
-        durable.start(&sources, config.process)?;
+        durable.announce(&config.startup);
     }
-    for (source, readers) in live {
-        ingest::start(source, readers, &control, config.process)?;
-    }
-    ingest::start_ticker(&sources, &tables, &config, (gossip, inner.lead()), &control)?;
-    Ok(engine)
+    Ok((engine, Recovery { inner, live }))
 }
 
 /// The life of a worker thread.

@@ -3,6 +3,7 @@
 //! Invariant: what waits for the workers stays within the source's room (an item larger than that goes in alone); room is
 //! reserved before anything of a body is taken.
 
+use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
@@ -30,10 +31,22 @@ pub struct Pushed {
     pub epoch: Option<Epoch>,
     /// The last frame that holds any of them, where rows are kept.
     pub(super) frame: Option<Lsn>,
+    /// They wait behind what is done again of a data directory, and are decided on later: of the accepted some may be duplicates, or
+    /// become dead letters; where they go in is not known yet.
+    pub later: Option<Later>,
+}
+
+/// Pushed rows that are decided on later ([`Engine::shows`](super::Engine::shows)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// The source, among those of the plan.
+    pub source: usize,
+    /// The number of the last frame of the log that holds any of them.
+    pub frame: u64,
 }
 
 /// What a frame of few rows takes besides their columns, about.
-const FRAME_BYTES: usize = 1024;
+pub(super) const FRAME_BYTES: usize = 1024;
 
 /// How many rows that were not taken are told of at most.
 const TOLD: usize = 4096;
@@ -107,10 +120,13 @@ impl Source {
     /// Whether there is no room for anything now. What takes nothing more is not full: it says so.
     pub fn full(&self) -> bool {
         let full = !self.closed()
-            && self.inbox.as_ref().is_some_and(|inbox| {
-                let (rows, bytes) = self.waiting();
-                rows >= inbox.rows || bytes >= inbox.bytes
-            });
+            && match self.logged.as_ref().filter(|logged| logged.is_behind()) {
+                Some(logged) => logged.is_full(),
+                None => self.inbox.as_ref().is_some_and(|inbox| {
+                    let (rows, bytes) = self.waiting();
+                    rows >= inbox.rows || bytes >= inbox.bytes
+                }),
+            };
         if full {
             self.wake();
         }
@@ -134,6 +150,10 @@ impl Source {
             let unfit = |error| Refused::Unfit { source_name: self.name().to_owned(), error };
             part.batch = inbox.intake.fitted(batch).map_err(unfit)?;
         }
+        let parts = match self.push_behind(parts) {
+            ControlFlow::Continue(parts) => parts,
+            ControlFlow::Break(done) => return done,
+        };
         let sum = |(rows, bytes), part: &Part| (rows + part.batch.num_rows(), bytes + memory(&part.batch));
         let (rows, bytes) = parts.iter().fold((0, 0), sum);
         let reserved = {
@@ -164,13 +184,16 @@ impl Source {
 impl Pushed {
     /// A row was not taken, of a push whose first record is that one of its partition.
     pub(super) fn refuse(&mut self, reject: &Reject, first: u64) {
-        self.rejected += 1;
-        if self.told.len() == TOLD {
-            return;
-        }
         // The record's number is what the position ends with.
         let number = reject.position.rsplit(':').next().and_then(|number| number.parse::<u64>().ok());
-        let reason = format!("{}: {}", reject.reason, reject.detail);
-        self.told.push((number.map_or(0, |number| number.saturating_sub(first)), reason));
+        self.wrong(number.map_or(0, |number| number.saturating_sub(first)), reject.reason, &reject.detail);
+    }
+
+    /// The record of that number was not taken.
+    pub(super) fn wrong(&mut self, record: u64, reason: &str, detail: &str) {
+        self.rejected += 1;
+        if self.told.len() < TOLD {
+            self.told.push((record, format!("{reason}: {detail}")));
+        }
     }
 }

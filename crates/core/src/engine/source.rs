@@ -345,7 +345,11 @@ impl Source {
 
     /// The clock is at `now_ms`: no row arrives before that any more.
     pub(super) fn arrive(&self, index: usize, now_ms: i64) {
-        self.step(index, |edge| edge.arrive(now_ms));
+        match self.is_behind() {
+            // Rows wait that arrived earlier.
+            true => self.step(index, Edge::tick),
+            false => self.step(index, |edge| edge.arrive(now_ms)),
+        }
     }
 
     /// Whether the watermark of its idle partitions goes on with the clock.
@@ -399,7 +403,7 @@ impl Source {
     /// anything to wait for: it always follows.
     pub(super) fn idle(&self, index: usize) -> bool {
         let Some(time) = &self.spec.time else { return self.live };
-        if self.by_arrival() {
+        if self.by_arrival() || self.is_behind() {
             return false;
         }
         let last = self.partitions[index].last_rows_ms.load(Ordering::Relaxed);

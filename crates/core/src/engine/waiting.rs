@@ -5,8 +5,11 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use highwater_log::Lsn;
 use tokio::sync::oneshot;
 
+use super::durable::Decision;
+use super::push::Later;
 use super::{Engine, EngineError, Pushed, Refused, Source, State, ingest};
 use crate::format::Part;
 
@@ -38,7 +41,15 @@ impl Engine {
 
     /// Waits until every view shows pushed rows; false if the engine ends before.
     pub async fn visible(&self, pushed: &Pushed) -> bool {
-        let Some(epoch) = pushed.epoch else { return true };
+        let epoch = match pushed.later {
+            None => pushed.epoch,
+            Some(later) => match self.decided(later).await {
+                Some(Decision::At(epoch)) => Some(epoch),
+                Some(Decision::Shown) => None,
+                Some(Decision::Open) | None => return false,
+            },
+        };
+        let Some(epoch) = epoch else { return true };
         for view in self.inner.views.all().iter() {
             let mut moves = view.watch();
             let stands = moves.wait_for(|as_of| *as_of > epoch || view.dropped() || view.ended()).await;
@@ -47,6 +58,27 @@ impl Engine {
             }
         }
         true
+    }
+
+    /// Waits until the edge has decided on a push that waited; `None` if the engine ends before.
+    async fn decided(&self, Later { source, frame }: Later) -> Option<Decision> {
+        let source = self.inner.sources.get(source)?;
+        loop {
+            let mut freed = pin!(source.room.notified());
+            freed.as_mut().enable();
+            match source.decision(Lsn(frame), self.views().as_of())? {
+                Decision::Open if source.closed() => return None,
+                Decision::Open => freed.await,
+                decision => return Some(decision),
+            }
+        }
+    }
+
+    /// Whether every view shows rows that were decided on later; `None` if there are none of that number. To be asked once the engine
+    /// has done again what its data directory holds.
+    pub fn shows(&self, Later { source, frame }: Later) -> Option<bool> {
+        let decision = self.inner.sources.get(source)?.decision(Lsn(frame), self.views().as_of())?;
+        Some(decision == Decision::Shown)
     }
 
     /// Why the run failed, if it did.

@@ -77,10 +77,19 @@ pub struct Dataflow {
     pub zone: Zone,
     /// What its operators run on.
     pub operators: Operators,
-    /// When the log of its data directory is synced, if it says so.
-    pub log_sync: Option<SyncMode>,
+    /// How the log of its data directory is kept, as far as it says so.
+    pub log: LogSpec,
     /// The views and reference tables of other units that it reads.
     pub reads: Vec<ReadSpec>,
+}
+
+/// How the log of a data directory is kept; `None`: as it is without being said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogSpec {
+    /// When it is synced.
+    pub sync: Option<SyncMode>,
+    /// How many bytes may wait in it, of each source that clients push to, until the engine can take them; 0: none, they are refused.
+    pub overflow: Option<u64>,
 }
 
 /// A view or reference table of another unit, as a unit reads it.

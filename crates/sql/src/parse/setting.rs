@@ -9,6 +9,7 @@ use datafusion_sql::sqlparser::tokenizer::Token;
 use super::error::Problem;
 use super::statement::option_name;
 use super::token::Cursor;
+use highwater_core::options::parse_bytes;
 use highwater_core::plan::{Operators, SyncMode};
 use highwater_core::time::{Zone, parse_duration_ms};
 
@@ -43,7 +44,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("table.exec.source.idle-timeout", "write 'idle-timeout' = '5 s' in the WITH of the source"),
     ("table.exec.emit.*", "write EMIT CHANGES at the end of the query, and 'lateness' in the WITH of the source"),
     ("log.retention", "leave it out: all of the log is kept, for a start does all of it again"),
-    ("log.overflow", "leave it out: rows for which a source has no room are refused (429), and sent again"),
     ("snapshot.interval", "leave it out: there are no snapshots, a start does all of the log again"),
 ];
 
@@ -52,6 +52,9 @@ const MAX_ROUNDS: &str = "recursion.max-iterations";
 
 /// When the log is synced.
 const LOG_SYNC: &str = "log.sync";
+
+/// How much may wait in the log until the engine can take it.
+const LOG_OVERFLOW: &str = "log.overflow";
 
 /// How often it may be synced, in ms: for so long at most nothing new is seen or answered as durable.
 const SYNC_EVERY_MS: RangeInclusive<i64> = 1..=10_000;
@@ -67,6 +70,8 @@ pub(crate) enum Setting {
     Operators(Operators),
     /// When the log of a data directory is synced.
     LogSync(SyncMode),
+    /// How many bytes may wait there until the engine can take them.
+    LogOverflow(u64),
 }
 
 /// Reads what follows SET; answers what is set, if it has a meaning here.
@@ -103,6 +108,12 @@ pub(crate) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> 
                 "write 'commit' (before anything is seen or answered as durable), how often, '1 ms' to '10 s', or 'os' (when the \
                  operating system does: what came survives a kill -9, and not a power cut)",
             )
+        });
+    }
+    if key == LOG_OVERFLOW {
+        return parse_bytes(&value).map(|bytes| Some(Setting::LogOverflow(bytes))).ok_or_else(|| {
+            let hint = "write how much may wait in the log of each source, '10 GiB' if it is not set; '0' refuses rows instead (429)";
+            Problem::at(at, format!("'{value}' is no size")).hint(hint)
         });
     }
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
@@ -163,6 +174,9 @@ mod tests {
         ] {
             assert_eq!(set(&format!("'log.sync' = '{text}'")), Ok(Some(Setting::LogSync(sync))));
         }
+        for (text, bytes) in [("0", 0), ("64 MiB", 64 << 20)] {
+            assert_eq!(set(&format!("'log.overflow' = '{text}'")), Ok(Some(Setting::LogOverflow(bytes))));
+        }
         for (zone, name) in [("utc", "UTC"), ("Europe/Berlin", "Europe/Berlin"), ("GMT-8", "GMT-08:00")] {
             let found = set(&format!("'table.local-time-zone' = '{zone}'"));
             assert_eq!(found, Ok(Zone::of(name).map(Setting::Zone)));
@@ -178,6 +192,7 @@ mod tests {
             ("'log.sync' = '0 ms'", "write 'commit'"),
             ("'log.sync' = '1 min'", "'10 s'"),
             ("'log.sync' = '5'", "'1 ms'"),
+            ("'log.overflow' = 'much'", "'10 GiB'"),
             ("'log.retention' = '1 d'", "all of the log is kept"),
             ("'what.is.this' = '1'", "leave it out"),
         ] {

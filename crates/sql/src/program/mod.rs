@@ -30,7 +30,7 @@ use crate::prune::prune;
 use crate::query::catalog::Catalog;
 use crate::query::context::Context;
 use crate::syntax::arrival;
-use highwater_core::plan::{Dataflow, MAX_ROUNDS, NodeId, Operators, SinkPlan, SyncMode, TableSpec, ViewSpec};
+use highwater_core::plan::{Dataflow, LogSpec, MAX_ROUNDS, NodeId, Operators, SinkPlan, TableSpec, ViewSpec};
 
 /// A statement with the file it stands in.
 struct Placed {
@@ -91,8 +91,8 @@ pub(crate) struct Program<'a> {
     /// How many rounds a recursion may take, from here on.
     pub(crate) max_rounds: u64,
     pub(crate) operators: Operators,
-    /// When the log of a data directory is synced.
-    pub(crate) log_sync: Option<SyncMode>,
+    /// How the log of a data directory is kept.
+    pub(crate) log: LogSpec,
     /// In a session: what is there already.
     pub(crate) given: Option<Given>,
     fallback: Span,
@@ -131,7 +131,7 @@ impl<'a> Program<'a> {
             file: 0,
             max_rounds: MAX_ROUNDS,
             operators: Operators::default(),
-            log_sync: None,
+            log: LogSpec::default(),
             given: None,
             fallback: Span::empty(),
         }
@@ -240,7 +240,12 @@ impl<'a> Program<'a> {
             }
             Statement::Set(Setting::Zone(zone), span) => self.zone(zone, span),
             Statement::Set(Setting::Operators(operators), span) => self.run_on(operators, span),
-            Statement::Set(Setting::LogSync(sync), span) => self.sync_log(sync, span),
+            Statement::Set(Setting::LogSync(sync), span) => {
+                self.keep_log(LogSpec { sync: Some(sync), ..self.log }, span)
+            }
+            Statement::Set(Setting::LogOverflow(bytes), span) => {
+                self.keep_log(LogSpec { overflow: Some(bytes), ..self.log }, span)
+            }
             Statement::Table(table) => self.table(table),
             Statement::View(view) => {
                 if !self.declare(&view.name, "view", view.if_not_exists)? {
@@ -472,9 +477,8 @@ impl<'a> Program<'a> {
             }
         }
         let (zone, operators, reads) = (self.context.zone(), self.operators, self.read_ones(&mut nodes));
-        let log_sync = self.log_sync;
-        let dataflow =
-            Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone, operators, log_sync, reads };
+        let log = self.log;
+        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone, operators, log, reads };
         if let Some(clash) = highwater_core::plan::clash(&dataflow) {
             let (file, span) = self.sinks[clash.sink].place();
             let (name, text) = &self.files[file];

@@ -4,7 +4,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::Program;
 use crate::parse::error::Problem;
-use highwater_core::plan::{Operators, SyncMode};
+use highwater_core::plan::{LogSpec, Operators};
 use highwater_core::time::Zone;
 
 impl Program<'_> {
@@ -32,12 +32,13 @@ impl Program<'_> {
     }
 
     /// The log is opened once, with the engine.
-    pub(crate) fn sync_log(&mut self, sync: SyncMode, span: Span) -> Result<(), Vec<Problem>> {
+    pub(crate) fn keep_log(&mut self, log: LogSpec, span: Span) -> Result<(), Vec<Problem>> {
         if self.comes_late(self.file) {
-            let message = "the log is open already: 'log.sync' cannot be set any more";
+            let name = if log.sync == self.log.sync { "log.overflow" } else { "log.sync" };
+            let message = format!("the log is open already: '{name}' cannot be set any more");
             return Err(vec![Problem::at(span, message).hint("set it in the program that the engine is started with")]);
         }
-        self.log_sync = Some(sync);
+        self.log = log;
         Ok(())
     }
 }

@@ -22,6 +22,16 @@ pub(super) struct KnownSplit {
     pub(super) was: Option<String>,
 }
 
+/// What was pushed to a partition and is not decided on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Undecided {
+    /// None is before this frame.
+    pub(super) from: u64,
+    /// How many frames, and their bytes.
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+}
+
 /// What runs before have left.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
@@ -43,6 +53,8 @@ pub(super) struct Known {
     pub(super) ahead: BTreeMap<(u32, u32), u64>,
     /// Where they are read on.
     pub(super) ends: BTreeMap<(u32, u32), Position>,
+    /// What was pushed to them and is not decided on.
+    pub(super) undecided: BTreeMap<(u32, u32), Undecided>,
     /// Changes of reference tables by their frames, each with the number of its table and where it takes effect.
     pub(super) requests: BTreeMap<u64, (u32, Option<Epoch>)>,
 }
@@ -92,17 +104,18 @@ impl Known {
             let at_ms = match &read {
                 Frame::Start(start) => Some(start.at_ms),
                 Frame::Rows(rows) => Some(rows.now_ms),
+                Frame::Pushed(rows) => Some(rows.now_ms),
                 _ => None,
             };
             if at_ms.zip(until_ms).is_some_and(|(at, until)| at > until) {
                 return Ok((known, lsn));
             }
-            known.take(lsn.0, read).map_err(unreadable)?;
+            known.take((lsn.0, frame.bytes.len() as u64), read).map_err(unreadable)?;
         }
         Ok((known, past.end()))
     }
 
-    fn take(&mut self, lsn: u64, frame: Frame<'_>) -> Result<(), Unreadable> {
+    fn take(&mut self, (lsn, bytes): (u64, u64), frame: Frame<'_>) -> Result<(), Unreadable> {
         match frame {
             Frame::Start(start) => {
                 if !self.used {
@@ -143,6 +156,20 @@ impl Known {
             Frame::Rows(rows) => {
                 let end = rows.beside()?.end.parse().map_err(Unreadable)?;
                 self.ends.insert((rows.source, rows.partition), end);
+            }
+            Frame::Pushed(rows) => {
+                let waits = self.undecided.entry((rows.source, rows.partition)).or_default();
+                if waits.frames == 0 {
+                    waits.from = lsn;
+                }
+                waits.frames += 1;
+                waits.bytes += bytes;
+            }
+            Frame::Decided(decided) => {
+                let waits = self.undecided.entry((decided.source, decided.partition)).or_default();
+                waits.frames = waits.frames.saturating_sub(1);
+                waits.bytes = waits.bytes.saturating_sub(decided.bytes);
+                waits.from = decided.pushed + 1;
             }
             _ => {}
         }

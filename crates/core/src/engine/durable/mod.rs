@@ -16,6 +16,7 @@ mod replay;
 mod source;
 mod table;
 mod told;
+mod undecided;
 mod watched;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +36,7 @@ pub(super) use self::source::{Kept, Logged};
 pub(super) use self::table::{Again, Changes};
 use self::told::Counts;
 pub use self::told::LogState;
+pub(super) use self::undecided::Decision;
 use self::watched::Files;
 use super::control::Control;
 use super::error::EngineError;
@@ -80,6 +82,8 @@ pub(super) struct Durable {
     files: Option<Arc<Files>>,
     /// When frames are durable.
     sync: SyncMode,
+    /// Bytes that may wait of a source until its edge can decide on them.
+    undecided_bytes: u64,
     counts: Counts,
     /// Which of what it held is what of the program.
     matching: Matching,

@@ -13,6 +13,7 @@ use super::super::source::Source;
 use super::known::{Known, is_ours};
 use super::rebuilt::Change;
 use super::told::Counts;
+use super::undecided::UNDECIDED_BYTES;
 use super::watched::{Files, Watched};
 use super::{Durable, Matching};
 use crate::metrics::Metrics;
@@ -43,10 +44,14 @@ impl Durable {
             remedy: remedy.to_owned(),
         };
         keepable(dataflow, config).map_err(|what| wrong(what, "run it without --data-dir"))?;
-        let sync = dataflow.log_sync.unwrap_or(SyncMode::Commit);
+        let sync = dataflow.log.sync.unwrap_or(SyncMode::Commit);
         let broken = |error: Error| wrong(error.to_string(), error.remedy());
         let lock = Folder::lock(path).map_err(broken)?;
-        let opened = || Durable::opened(&folder, (&lock, sync), control, metrics).map_err(broken);
+        let undecided_bytes = dataflow.log.overflow.unwrap_or(UNDECIDED_BYTES);
+        let opened = || {
+            let opened = Durable::opened(&folder, (&lock, sync), control, metrics).map_err(broken);
+            opened.map(|durable| Durable { undecided_bytes, ..durable })
+        };
         let durable = opened()?;
         let Some(change) = durable.look(dataflow, config)? else { return Ok(Some(Arc::new(durable))) };
         let what = format!("it was written by another program: {}", change.difference.as_deref().unwrap_or_default());
@@ -93,6 +98,7 @@ impl Durable {
             lock: None,
             files: None,
             sync: SyncMode::Commit,
+            undecided_bytes: UNDECIDED_BYTES,
             counts: Counts::new(metrics),
             matching: Matching::default(),
             waiting: Mutex::default(),

@@ -164,7 +164,7 @@ impl Durable {
             parts: parts(dataflow),
         };
         self.put(&log, frames::START, &[&start.bytes()])?;
-        let (mut rows, mut dropped, mut requests) = (0, 0, BTreeMap::new());
+        let (mut rows, mut dropped, mut requests, mut undecided) = (0, 0, BTreeMap::new(), BTreeMap::new());
         while reader.next_lsn() < end {
             let Some(frame) = reader.read().map_err(|error| self.broken(&error))? else { break };
             let (kind, bytes) = (frame.kind, frame.bytes);
@@ -178,6 +178,23 @@ impl Durable {
                     }
                     if let Some(to) = to {
                         self.put(&log, kind, &[&to.to_le_bytes(), rest])?;
+                    }
+                }
+                frames::PUSHED => {
+                    let to = change.sources.get(&number);
+                    if let Ok(Frame::Pushed(pushed)) = Frame::read(kind, bytes) {
+                        *(if to.is_some() { &mut rows } else { &mut dropped }) += u64::from(pushed.rows);
+                    }
+                    if let Some(to) = to {
+                        undecided.insert(frame.lsn.0, self.put(&log, kind, &[&to.to_le_bytes(), rest])?);
+                    }
+                }
+                frames::DECIDED => {
+                    let pushed = rest.get(4..12).and_then(|lsn| lsn.first_chunk()).map(|lsn| u64::from_le_bytes(*lsn));
+                    let pushed = pushed.and_then(|lsn| undecided.remove(&lsn));
+                    if let (Some(to), Some(pushed)) = (change.sources.get(&number), pushed) {
+                        let parts: [&[u8]; 4] = [&to.to_le_bytes(), &rest[..4], &pushed.to_le_bytes(), &rest[12..]];
+                        self.put(&log, kind, &parts)?;
                     }
                 }
                 frames::REQUEST => {

@@ -16,6 +16,7 @@ use super::super::source::Source;
 use super::super::startup::{Recovered, Recovering, Startup};
 use super::Durable;
 use super::source::Unlike;
+use super::undecided::Behind;
 use crate::plan::{Dataflow, NodeId, Op, below};
 use crate::time::{Clock, Epoch};
 use crate::view::Views;
@@ -37,16 +38,26 @@ pub(in super::super) struct Around<'a> {
 }
 
 impl Durable {
-    /// Does again what the directory holds. Blocks until the views show it.
-    pub(in super::super) fn recover(&self, around: &Around<'_>) -> Result<(), EngineError> {
+    /// Says that there is something to do again, if there is.
+    pub(in super::super) fn announce(&self, startup: &Startup) {
+        if self.past.end() > Lsn(0) {
+            startup.recovers(Recovering { share: 0.0, rows: 0 });
+        }
+    }
+
+    /// Does again what the directory holds. Blocks until the views show it; how it went, if there was anything.
+    pub(in super::super) fn recover(&self, around: &Around<'_>) -> Result<Option<Recovered>, EngineError> {
         let end = self.past.end();
         if end == Lsn(0) {
             self.counts.progress.set(1.0);
-            return Ok(());
+            return Ok(None);
         }
         let clock = Clock::start();
-        around.startup.recovers(Recovering { share: 0.0, rows: 0 });
-        let rows = self.feed(around.sources, &|share, rows| around.startup.recovers(Recovering { share, rows }))?;
+        let tell = |share, rows| {
+            self.counts.progress.set(share);
+            around.startup.recovers(Recovering { share, rows });
+        };
+        let rows = self.feed(around.sources, &tell)?;
         while !around.sources.iter().all(|source| source.caught_up()) && !self.is_over() {
             if self.control.stopping() {
                 return Err(self.unlike(end, Unlike::Closed));
@@ -58,9 +69,8 @@ impl Durable {
         self.lead.store((greatest + 1).saturating_sub(ticks(around.config, 0)), Ordering::Relaxed);
         self.shown(around, &told)?;
         let seconds = clock.elapsed_seconds();
-        around.startup.has_recovered(Recovered { rows, seconds });
         self.counts.recovered(rows, seconds);
-        Ok(())
+        Ok(Some(Recovered { rows, seconds }))
     }
 
     /// Hands all frames to the sources, telling how far it is; how many rows that were.
@@ -68,6 +78,7 @@ impl Durable {
         let (first, end) = (self.past.first(), self.past.end());
         let mut reader = self.past.reader(first).map_err(|error| self.broken(&error))?;
         let (all, mut rows) = ((end.0 - first.0) as f64, 0);
+        let mut behind = Behind::default();
         let mut leases: Vec<super::super::frames::Move> = Vec::new();
         while reader.next_lsn() < end {
             let Some(frame) = reader.read().map_err(|error| self.broken(&error))? else { break };
@@ -92,6 +103,21 @@ impl Durable {
                         return Err(Unlike::Closed);
                     }
                     source.take_again(&taken)
+                }),
+                // What is decided on nowhere is taken behind all that was.
+                Ok(Frame::Pushed(_)) => Ok(()),
+                Ok(Frame::Decided(decided)) => on(decided.source, &mut |source| {
+                    if !source.waits_for_room(|| self.control.stopping()) {
+                        return Err(Unlike::Closed);
+                    }
+                    let taken = behind.with(&self.past, &decided, |pushed| {
+                        rows += u64::from(pushed.rows);
+                        source.decide_again(pushed, &decided)
+                    });
+                    taken.map_err(|error| {
+                        self.control.fail(self.broken(&error));
+                        Unlike::Closed
+                    })?
                 }),
                 Ok(Frame::Move(to)) => on(to.source, &mut |source| source.move_again(&to)),
                 Ok(Frame::Lease(to)) => {
@@ -121,7 +147,7 @@ impl Durable {
         Ok(rows)
     }
 
-    fn unlike(&self, lsn: Lsn, unlike: Unlike) -> EngineError {
+    pub(super) fn unlike(&self, lsn: Lsn, unlike: Unlike) -> EngineError {
         let version = "open it with the version that wrote it, or name another directory";
         match unlike {
             Unlike::Unreadable(error) => self.wrong(format!("frame {lsn} cannot be read: {error}"), version),

@@ -1,7 +1,7 @@
 //! A source whose rows are kept: what is appended when its partitions take rows and move, and the same done again from frames.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
@@ -12,6 +12,7 @@ use super::super::queue::Closed;
 use super::super::source::{Partition, Reading, Source, lock};
 use super::matching::Stand;
 use super::open::WAITING_BYTES;
+use super::undecided::Undecided;
 use super::{Durable, Moved};
 use crate::delta::{Reject, memory};
 use crate::format::Came;
@@ -27,15 +28,19 @@ const LETTERS_BYTES: usize = 4 << 20;
 /// How the rows of a source are kept.
 #[derive(Debug)]
 pub(in super::super) struct Logged {
-    durable: Arc<Durable>,
+    pub(super) durable: Arc<Durable>,
     /// The source's number.
-    number: usize,
+    pub(super) number: usize,
     /// The kept columns that the plan reads, if not all.
     read: Option<Vec<usize>>,
     /// Its partitions move on with the clock.
     by_clock: bool,
     /// How its rows stand in the log, where that need not be as they are declared.
     stand: Option<Stand>,
+    /// What is pushed waits for what came before.
+    pub(super) behind: AtomicBool,
+    /// What waits so.
+    pub(super) undecided: Mutex<Undecided>,
 }
 
 /// What a partition has in the log.
@@ -44,7 +49,7 @@ pub(in super::super) struct Kept {
     /// Its last frame.
     pub(in super::super) lsn: Option<Lsn>,
     /// Rows came since it was written where it is.
-    rows: bool,
+    pub(super) rows: bool,
     /// It may move without rows to before that.
     lease: Option<Epoch>,
 }
@@ -54,7 +59,18 @@ impl Logged {
         let all = spec.decode.len() == spec.physical.fields().len();
         let read = (!all).then(|| spec.decode.clone());
         let by_clock = spec.by_arrival() || spec.time.is_some_and(|time| time.idle_by_clock);
-        Logged { durable: durable.clone(), number, read, by_clock, stand: durable.matching.stand(number) }
+        let pushed = matches!(spec.connector.pushed(spec), Ok(Some(_))) && !durable.replays();
+        let left = durable.known().undecided.get(&(number as u32, 0)).copied();
+        let undecided = if pushed { Undecided::of(left, durable.past.end()) } else { Undecided::default() };
+        Logged {
+            durable: durable.clone(),
+            number,
+            read,
+            by_clock,
+            stand: durable.matching.stand(number),
+            behind: AtomicBool::new(pushed && durable.past.end() > Lsn(0)),
+            undecided: Mutex::new(undecided),
+        }
     }
 
     /// Whether what its partitions take and where they move is written down.
@@ -62,10 +78,14 @@ impl Logged {
         !self.durable.replays()
     }
 
-    /// The rows of a frame, in the declared columns.
-    fn batch(&self, rows: &Rows<'_>, declared: &SchemaRef) -> Result<RecordBatch, Unreadable> {
-        let Some(stand) = &self.stand else { return rows.batch(declared) };
-        let batch = rows.batch(&stand.schema)?;
+    /// The columns in which the log has the rows.
+    pub(super) fn schema(&self, declared: &SchemaRef) -> SchemaRef {
+        self.stand.as_ref().map_or(declared, |stand| &stand.schema).clone()
+    }
+
+    /// Rows of the log, in the declared columns.
+    pub(super) fn declared(&self, batch: RecordBatch, declared: &SchemaRef) -> Result<RecordBatch, Unreadable> {
+        let Some(stand) = &self.stand else { return Ok(batch) };
         let columns = stand.columns.iter().map(|&column| batch.column(column).clone()).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let batch = RecordBatch::try_new_with_options(declared.clone(), columns, &options);
@@ -117,7 +137,7 @@ impl Logged {
         batch.project(columns).unwrap_or_else(|error| unreachable!("the kept columns are all: {error}"))
     }
 
-    fn read(&self, decoded: Decoded) -> Decoded {
+    pub(super) fn read(&self, decoded: Decoded) -> Decoded {
         Decoded { batch: self.columns_read(decoded.batch), ..decoded }
     }
 
@@ -216,7 +236,7 @@ impl From<Unreadable> for Unlike {
 }
 
 impl Source {
-    fn of_number(&self, number: u32) -> Result<(usize, &Partition), Unlike> {
+    pub(super) fn of_number(&self, number: u32) -> Result<(usize, &Partition), Unlike> {
         let mut all = self.partitions.iter().enumerate();
         let found = all.find(|(_, partition)| partition.number == number as usize);
         found.ok_or_else(|| Unreadable(format!("source '{}' has no partition {number}", self.name())).into())
@@ -229,28 +249,44 @@ impl Source {
         if reading.sealed {
             return Err(Unlike::Closed);
         }
-        let Reading { edge, steps, rejects, place, position, kept, .. } = &mut *reading;
+        let Reading { edge, place, position, .. } = &mut *reading;
         edge.follow(rows.epoch);
         let beside = rows.beside()?;
         position.clone_from(&beside.end.parse().map_err(Unreadable)?);
         *place = Place::at(self.name(), &partition.name, position);
         let undecoded = beside.rejects.into_iter().map(|reject| read_reject(self.name(), reject));
-        let unkept = || Unreadable(format!("the rows of source '{}' are not kept", self.name()));
-        let logged = self.logged.as_ref().ok_or_else(unkept)?;
+        let logged = self.logged.as_ref().ok_or_else(|| self.unkept())?;
+        let batch = rows.batch(&logged.schema(&self.spec.physical))?;
         let decoded = Decoded {
-            batch: logged.batch(rows, &self.spec.physical)?,
+            batch: logged.declared(batch, &self.spec.physical)?,
             rejects: undecoded.collect::<Result<_, _>>()?,
             first: rows.first,
             numbers: rows.numbers(),
             end: Position::default(),
             came: Came::kept(beside.letters),
         };
-        let decoded = logged.read(decoded);
-        edge.accept(decoded, rows.now_ms, steps, rejects);
+        self.again(index, &mut reading, decoded, (rows.now_ms, rows.epoch, rows.accepted))
+    }
+
+    pub(super) fn unkept(&self) -> Unreadable {
+        Unreadable(format!("the rows of source '{}' are not kept", self.name()))
+    }
+
+    /// Hands rows to the edge of a partition that is where it was then.
+    pub(super) fn again(
+        &self,
+        index: usize,
+        reading: &mut Reading,
+        decoded: Decoded,
+        (now_ms, epoch, accepted): (i64, Epoch, u64),
+    ) -> Result<(), Unlike> {
+        let logged = self.logged.as_ref().ok_or_else(|| self.unkept())?;
+        let Reading { edge, steps, rejects, kept, .. } = reading;
+        edge.accept(logged.read(decoded), now_ms, steps, rejects);
         kept.rows = true;
-        self.count(partition, edge.counts());
+        self.count(&self.partitions[index], edge.counts());
         rejects.drain(..).for_each(|reject| self.bury(reject));
-        self.same(edge, rows.epoch, rows.accepted)?;
+        self.same(edge, epoch, accepted)?;
         for Step { epoch, delta } in steps.drain(..) {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.queues.len();
             self.queues[turn].push_rows(index, epoch, delta).map_err(|Closed| Unlike::Closed)?;

@@ -12,7 +12,7 @@ use crate::engine::config::Config;
 use crate::engine::control::Control;
 use crate::engine::ingest::Opened;
 use crate::engine::latency::Latency;
-use crate::engine::push::Inbox;
+use crate::engine::push::{Inbox, Pushed};
 use crate::engine::queue::Item;
 use crate::engine::source::Parts;
 use crate::engine::startup::Startup;
@@ -68,6 +68,11 @@ struct Run {
 
 impl Run {
     fn open(folder: &Path, spec: SourceSpec) -> Run {
+        Run::open_with(folder, spec, &[], true)
+    }
+
+    /// With bodies that are pushed before it has caught up. It does so then, and decides on them; or it does not come to that.
+    fn open_with(folder: &Path, spec: SourceSpec, early: &[String], catches_up: bool) -> Run {
         let config = Config { workers: 1, data_dir: Some(folder.to_owned()), ..Config::default() };
         let dataflow = Dataflow { sources: vec![spec.clone()], ..Dataflow::default() };
         let metrics = Arc::new(Metrics::new());
@@ -99,9 +104,21 @@ impl Run {
             config: &config,
         };
         durable.starts(&dataflow, &config).unwrap();
-        durable.recover(&around).unwrap();
         durable.begin(&sources).unwrap();
-        durable.start(&sources, 0).unwrap();
+        for body in early {
+            let pushed = push(&source, body.clone());
+            assert_eq!(pushed.later.is_some(), durable.past.end() > Lsn(0));
+        }
+        if catches_up {
+            durable.recover(&around).unwrap();
+            durable.start(&sources, 0).unwrap();
+            durable.decide(&sources, 0).unwrap();
+            let clock = crate::time::Clock::start();
+            while source.is_behind() {
+                assert!(clock.elapsed_ms() < 10_000, "it never decides on what waits: {:?}", durable.control.failure());
+                std::thread::yield_now();
+            }
+        }
         Run { source, durable, dataflow }
     }
 
@@ -110,10 +127,7 @@ impl Run {
     }
 
     fn push(&self, text: String) {
-        let intake = self.source.intake().unwrap();
-        let beside = intake.beside(std::iter::empty()).unwrap();
-        let parts = intake.decode(Written::Lines, None, text.into(), &beside, &mut |_| true).unwrap();
-        self.source.push(parts).unwrap();
+        assert!(push(&self.source, text).later.is_none());
     }
 
     /// The rows that the workers are given, with their epochs, and how far the partition is.
@@ -136,21 +150,36 @@ impl Run {
     }
 }
 
+fn push(source: &Source, text: String) -> Pushed {
+    let intake = source.intake().unwrap();
+    let beside = intake.beside(std::iter::empty()).unwrap();
+    let parts = intake.decode(Written::Lines, None, text.into(), &beside, &mut |_| true).unwrap();
+    source.push(parts).unwrap()
+}
+
+/// Rows as they are pushed.
+type Body = Vec<(u8, i64, bool)>;
+
 #[derive(Clone, Debug)]
 enum Act {
-    Rows(Vec<(u8, i64, bool)>),
+    Rows(Body),
     Tick(u64),
     Follow(i64, u64),
     Elapse(i64),
     Arrive(i64),
     /// The process ends, in order or not, and another begins.
     Again,
+    /// The same; that one is pushed to before it has caught up. So are some before it, which end before they have.
+    Early(Vec<Body>, Vec<Body>),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let row = (0..40_u8, 0..300_i64, prop::bool::weighted(0.9));
+    let body = prop::collection::vec(row, 1..12);
+    let bodies = prop::collection::vec(body.clone(), 0..4);
     let act = prop_oneof![
-        4 => prop::collection::vec(row, 1..12).prop_map(Act::Rows),
+        4 => body.prop_map(Act::Rows),
+        1 => (bodies.clone(), bodies).prop_map(|(ended, last)| Act::Early(ended, last)),
         3 => (0..50_u64).prop_map(Act::Tick),
         1 => (0..400_i64, 0..50_u64).prop_map(|(watermark, tick)| Act::Follow(watermark, tick)),
         1 => (0..60_i64).prop_map(Act::Elapse),
@@ -158,6 +187,10 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Act::Again),
     ];
     prop::collection::vec(act, 1..30)
+}
+
+fn text(body: &Body) -> String {
+    body.iter().map(line).collect()
 }
 
 fn line((id, ts, good): &(u8, i64, bool)) -> String {
@@ -180,7 +213,22 @@ proptest! {
         let now = now_ms();
         for act in acts.iter().chain([&Act::Again]) {
             match act {
-                Act::Rows(rows) => run.push(rows.iter().map(line).collect()),
+                Act::Rows(rows) => run.push(text(rows)),
+                Act::Early(ended, last) => {
+                    let (rows, _, _, counts, letters, _) = run.state();
+                    given.extend(rows);
+                    run.close();
+                    ended.iter().for_each(|body| Run::open_with(folder.path(), spec.clone(), &[text(body)], false).close());
+                    let last_texts: Vec<String> = last.iter().map(text).collect();
+                    run = Run::open_with(folder.path(), spec.clone(), &last_texts, true);
+                    let now = run.state();
+                    // What was there is as it was; each row that came is decided on once.
+                    prop_assert!(now.0.starts_with(&given));
+                    let came: usize = ended.iter().chain(last).map(Vec::len).sum();
+                    prop_assert_eq!(now.3.received(), counts.received() + came as u64);
+                    prop_assert!(now.4.len() >= letters.len());
+                    given = now.0;
+                }
                 Act::Tick(tick) => run.source.tick(0, Some(*tick)),
                 Act::Follow(watermark, tick) => run.source.follow(0, Epoch { watermark: *watermark, tick: *tick }),
                 Act::Elapse(ms) => run.source.elapse(0, now + ms),

@@ -209,7 +209,7 @@ impl<'a> Request<'a> {
 }
 
 /// A batch that is written as Arrow IPC without its schema.
-fn batch(message: &[u8], body: &[u8], schema: &SchemaRef) -> Result<RecordBatch, Unreadable> {
+pub(super) fn batch(message: &[u8], body: &[u8], schema: &SchemaRef) -> Result<RecordBatch, Unreadable> {
     let wrong = |error: &dyn std::fmt::Display| Unreadable::of("rows", error);
     // Aligned memory: the reader asks for it.
     let message = Buffer::from(message);

@@ -2,6 +2,7 @@
 
 mod columns;
 mod program;
+mod pushed;
 
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::fb_to_schema;
@@ -14,6 +15,7 @@ use self::columns::write_options;
 pub use self::columns::{Beside, Request, Rows, RowsParts, encode};
 pub(super) use self::columns::{read_reject, write_reject};
 pub use self::program::Program;
+pub use self::pushed::{Decided, Pushed, PushedParts};
 use crate::plan::identity::Part;
 use crate::time::Epoch;
 
@@ -54,6 +56,11 @@ pub const PROGRAM: u8 = 13;
 /// Files of a sink are ended: [`Ended`].
 pub const ENDED: u8 = 14;
 
+/// Rows that were pushed and nothing has decided on: [`Pushed`].
+pub const PUSHED: u8 = 15;
+/// Where those were decided on: [`Decided`].
+pub const DECIDED: u8 = 16;
+
 /// The kinds, each with the name that metrics have for it.
 pub const KINDS: &[(u8, &str)] = &[
     (START, "start"),
@@ -70,6 +77,8 @@ pub const KINDS: &[(u8, &str)] = &[
     (AHEAD, "ahead"),
     (PROGRAM, "program"),
     (ENDED, "ended"),
+    (PUSHED, "pushed"),
+    (DECIDED, "decided"),
 ];
 
 /// Bytes of a frame that are no such frame.
@@ -114,6 +123,10 @@ pub enum Frame<'a> {
     Taken(Taken),
     /// What the program was planned from.
     Program(Program),
+    /// Rows that were pushed and nothing has decided on.
+    Pushed(Pushed<'a>),
+    /// They are decided on.
+    Decided(Decided),
     /// A kind that this version does not know.
     Other(u8),
 }
@@ -139,6 +152,8 @@ impl Frame<'_> {
             TAKEN => Frame::Taken(Taken::read(bytes)?),
             AHEAD => Frame::Ahead(Ahead::read(bytes)?),
             PROGRAM => Frame::Program(Program::read(bytes)?),
+            PUSHED => Frame::Pushed(Pushed::read(bytes)?),
+            DECIDED => Frame::Decided(Decided::read(bytes)?),
             kind => Frame::Other(kind),
         })
     }

@@ -11,6 +11,7 @@ use arrow_schema::{DataType, Field, Schema};
 use super::columns::REASONS;
 use super::*;
 use crate::delta::Reject;
+use crate::format::{Came, Fault};
 
 fn batch() -> RecordBatch {
     let lists = [Some(vec![Some(1), None]), None, Some(vec![])];
@@ -122,4 +123,49 @@ fn rejects_are_read_as_written() {
         assert_eq!(read_reject("s", write_reject(&reject(reason))).unwrap(), reject(reason));
     }
     assert!(read_reject("s", write_reject(&reject("bored"))).is_err());
+}
+
+#[test]
+fn what_is_pushed_and_decided_on_later_is_read_as_written() {
+    let fault =
+        Fault { record: 3, reason: "malformed", detail: "no number".to_owned(), content: "{\"id\":\"ü".to_owned() };
+    for batch in [batch(), batch().slice(1, 2), batch().slice(3, 0)] {
+        let rows = batch.num_rows();
+        for numbers in [None, Some((0..rows as u64).map(|row| row * 2).collect::<Vec<_>>())] {
+            let came = vec![(0, " {\"id\": \"a\"}".to_owned()), (2, String::new())];
+            let (faults, records) = (vec![fault.clone()], 7);
+            let part = || crate::format::Part {
+                batch: batch.clone(),
+                numbers: numbers.clone(),
+                records,
+                faults: faults.clone(),
+                came: Came::default(),
+            };
+            let parts = PushedParts::new((2, 5), -9, &part(), came.clone(), encode(&batch).unwrap());
+            let bytes = parts.parts().concat();
+            let Frame::Pushed(read) = Frame::read(PUSHED, &bytes).unwrap() else { panic!("no pushed rows") };
+            let fields = (read.source, read.partition, read.now_ms, read.records, read.rows);
+            assert_eq!(fields, (2, 5, -9, records, rows as u32));
+            let again = read.part(&batch.schema()).unwrap();
+            let numbers_read = if rows == 0 { None } else { numbers.clone() };
+            assert_eq!((&again.batch, &again.numbers, again.records), (&batch, &numbers_read, records));
+            let told = |fault: &Fault| (fault.record, fault.reason, fault.detail.clone(), fault.content.clone());
+            assert_eq!(again.faults.iter().map(told).collect::<Vec<_>>(), vec![told(&fault)]);
+            let mut found = again.came.finder();
+            assert_eq!(came.iter().map(|(record, _)| found.record(*record).unwrap()).collect::<Vec<_>>(), {
+                came.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>()
+            });
+            for end in 0..bytes.len() {
+                let Ok(Frame::Pushed(cut)) = Frame::read(PUSHED, &bytes[..end]) else { continue };
+                let whole = cut.part(&batch.schema()).map_or(true, |read| read.batch == batch);
+                assert!(whole, "{end} of {}", bytes.len());
+            }
+        }
+    }
+    let epoch = Epoch { watermark: -1, tick: 4 };
+    let decided = Decided { source: 1, partition: 0, pushed: 1 << 40, bytes: 99, epoch, accepted: 5, first: 8 };
+    let bytes = decided.bytes();
+    let Frame::Decided(read) = Frame::read(DECIDED, &bytes).unwrap() else { panic!("nothing is decided on") };
+    assert_eq!(read, decided);
+    assert!((0..bytes.len()).all(|end| Frame::read(DECIDED, &bytes[..end]).is_err()));
 }

@@ -1,0 +1,194 @@
+//! What clients push while a start is still doing again what was kept: taken at once, decided on when that is done.
+
+use serde_json::Value;
+
+use super::client::Socket;
+use super::process::*;
+use super::pushed::*;
+
+/// So many rows that doing them again takes a while.
+const KEPT: usize = 100_000;
+
+/// Sends them.
+fn keep(process: &Process) {
+    for from in (0..KEPT).step_by(5_000) {
+        let row =
+            |n: usize| format!("{{\"id\":\"b{n}\",\"page\":\"p{}\",\"ms\":1,\"unread\":1,\"ts\":{}}}\n", n % 4, n % 50);
+        let body: String = (from..from + 5_000).map(row).collect();
+        eventually("it has room", || process.ask("POST", EVENTS, &body).0 == 202);
+    }
+}
+
+fn recovers(process: &Process) -> bool {
+    let (status, said) = process.ask("GET", "/readyz", "");
+    match status {
+        200 => false,
+        _ => {
+            let said: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!((status, &said["phase"]), (503, &"recovering".into()), "{said}");
+            true
+        }
+    }
+}
+
+fn is_complete(process: &Process, token: &Value) -> bool {
+    process.json(&format!("/api/v1/completion/{}", token.as_str().unwrap()))["complete"] == true
+}
+
+fn data(folder: &std::path::Path, what: &str) -> String {
+    let output = highwater(folder).args(["data", what, "data"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// D1 to D4, D6, D7: what is pushed while a start goes on is there after it, once, in its order, also when that start is killed, and the
+/// next, whatever of it had been decided on.
+#[test]
+fn what_is_pushed_while_a_start_goes_on_is_taken_once_whatever_is_killed() {
+    let (folder, other) = (folder(PROGRAM), self::folder(PROGRAM));
+    let whole = Process::start(other.path(), &["-w", "1"]);
+    let mut process = Process::start(folder.path(), &["-w", "2"]);
+    [&process, &whole].into_iter().for_each(keep);
+    let (mut random, mut tokens, mut number) = (Random(23), Vec::new(), 0);
+    let mut later = 0;
+    for round in 0..4 {
+        process.kill();
+        process = Process::early(folder.path(), &["-w", ["1", "2"][round % 2]]);
+        for _ in 0..12 {
+            let body = body(&mut random, number);
+            let answer =
+                process.post(&format!("{EVENTS}?ack={}", ["durable", "received"][number as usize % 4 / 3]), &body);
+            whole.post(EVENTS, &body);
+            // The next says that the one before is in the log.
+            let rows = body.lines().count() as u64;
+            assert_eq!(answer["accepted"].as_u64().unwrap() + answer["rejected"].as_u64().unwrap(), rows, "{answer}");
+            later += u64::from(answer["later"] == true);
+            tokens.push(answer["token"].clone());
+            number += 1;
+            if answer["later"] == true && recovers(&process) {
+                // What is read is not there yet.
+                let (status, said) = process.ask("GET", "/api/v1/views/totals/rows", "");
+                assert!(status == 200 || status == 503 && said.contains("the engine is starting"), "{status} {said}");
+            }
+        }
+        let last = process.post(&format!("{EVENTS}?ack=durable"), "{\"id\":\"e1\",\"page\":\"p1\",\"ms\":1,\"ts\":1}");
+        whole.post(EVENTS, "{\"id\":\"e1\",\"page\":\"p1\",\"ms\":1,\"ts\":1}");
+        tokens.push(last["token"].clone());
+        if round == 2 {
+            process.is_ready();
+            tokens.iter().for_each(|token| process.complete(token));
+        }
+    }
+    assert!(later >= 30, "only {later} of {number} were pushed while a start went on");
+    process.is_ready();
+    tokens.iter().for_each(|token| process.complete(token));
+    let before = seen(&process);
+    eventually("all shows", || plain(&seen(&whole)[3].1) == plain(&before[3].1));
+    for ((what, rows), (_, never)) in before.iter().zip(&seen(&whole)) {
+        assert_eq!(plain(rows), plain(never), "{what}, beside a run without a kill");
+    }
+    let letters = before.iter().find(|(what, _)| what == "dead letters").unwrap().1.join("\n");
+    for reason in ["\"late\"", "\"malformed\"", "unread", ",  \\\"ms\\\""] {
+        assert!(letters.contains(reason), "{reason} is in no dead letter");
+    }
+    process.kill();
+    // All is decided on: nothing changes any more, also not in a replay.
+    let process = Process::start(folder.path(), &["-w", "3"]);
+    before.iter().zip(&seen(&process)).for_each(|(before, after)| assert_eq!(before, after));
+    assert!(tokens.iter().all(|token| is_complete(&process, token)));
+    assert_eq!(process.stop().code(), Some(0));
+    data(folder.path(), "verify");
+    let held = data(folder.path(), "inspect");
+    let named = ["rows that wait to be decided on", "decision on rows that waited"];
+    assert!(named.iter().all(|name| held.contains(name)), "{held}");
+    let mut again = Process::of(highwater(folder.path()).args(["replay", "data", "--listen", "127.0.0.1:0"]));
+    let line = again.hears("serving http://");
+    again.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
+    again.hears("stay served");
+    before.iter().zip(&seen(&again)).for_each(|(before, after)| assert_eq!(before, after));
+}
+
+/// Every way of sending, and what each waits for.
+#[test]
+fn a_start_takes_rows_by_any_way_and_says_what_holds() {
+    let folder = folder(PROGRAM);
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    keep(&process);
+    process.kill();
+    let process = Process::early(folder.path(), &["-w", "1"]);
+    let row = |id: &str| format!("{{\"id\":\"{id}\",\"page\":\"new\",\"ms\":1,\"unread\":1,\"ts\":60}}");
+    let mut socket = Socket::open_at(process.address, "/ws/ingest", "").unwrap();
+    for n in 0..20 {
+        socket.text(&row(&format!("w{n}")));
+    }
+    (0..20).for_each(|_| assert_eq!(socket.read()["accepted"], 1));
+    // Twice, under one key; wrong; and one that waits to be seen.
+    let twice = process.post(EVENTS, &format!("{}\n{}\n{{\"id\":1,\"ms\":\"x\"}}\n", row("t"), row("t")));
+    assert_eq!(
+        (&twice["accepted"], &twice["rejected"], &twice["errors"][0]["row"]),
+        (&2.into(), &1.into(), &2.into()),
+        "{twice}"
+    );
+    assert_eq!(
+        (&twice["later"], &twice["ack"], &twice["epoch"]),
+        (&true.into(), &"durable".into(), &Value::Null),
+        "{twice}"
+    );
+    assert!(recovers(&process));
+    let address = process.address;
+    let (visible, shown) = (row("v"), format!("{EVENTS}?ack=visible"));
+    let waits = std::thread::spawn(move || ask(address, "POST", &shown, &visible));
+    let (status, said) = process.ask("GET", "/api/v1/completion/x", "");
+    assert!(status == 503 || status == 404, "{said}");
+    let (status, page) = process.ask("GET", "/", "");
+    assert!(status == 503 && page.contains("<html") || status == 200, "{status} {page}");
+    assert!(process.ask("GET", "/metrics", "").1.contains("highwater_log_frames_total{kind=\"pushed\"} "));
+    let (status, answer) = waits.join().unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!((status, &answer["ack"]), (202, &"visible".into()), "{answer}");
+    process.is_ready();
+    assert!(is_complete(&process, &answer["token"]));
+    process.complete(&twice["token"]);
+    assert!(
+        process.shows("totals", "\"n\":22,\"page\":\"new\"") || process.shows("totals", "\"page\":\"new\",\"n\":22"),
+        "{:?}",
+        process.rows("totals")
+    );
+    // A number that nothing has is no token.
+    let token = answer["token"].as_str().unwrap();
+    let (run, _) = token.split_once('.').unwrap();
+    assert_eq!(process.ask("GET", &format!("/api/v1/completion/{run}.0.later0.999999999"), "").0, 404);
+}
+
+/// What may wait is bounded; without room a start takes nothing.
+#[test]
+fn a_start_takes_no_more_than_may_wait() {
+    let program = format!("SET 'log.overflow' = '4 KiB';\n{PROGRAM}");
+    let folder = folder(&program);
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    keep(&process);
+    process.kill();
+    let process = Process::early(folder.path(), &["-w", "1"]);
+    let row = |n: usize| format!("{{\"id\":\"x{n}\",\"page\":\"new\",\"ms\":1,\"unread\":1,\"ts\":60}}");
+    let (mut taken, mut refused) = (0, false);
+    while !refused {
+        let (status, said) = process.ask("POST", EVENTS, &row(taken));
+        assert!(recovers(&process), "it was over before anything was refused");
+        match status {
+            202 => taken += 1,
+            _ => {
+                assert!(status == 429 && said.contains("has no room now"), "{status} {said}");
+                refused = true;
+            }
+        }
+    }
+    assert!((2..40).contains(&taken), "{taken}");
+    process.is_ready();
+    eventually("it takes them again", || process.ask("POST", EVENTS, &row(taken)).0 == 202);
+    eventually("all show", || process.shows("totals", &format!("\"n\":{}", taken + 1)));
+    process.kill();
+    std::fs::write(folder.path().join("p.sql"), program.replace("4 KiB", "0")).unwrap();
+    let process = Process::early(folder.path(), &["-w", "1"]);
+    let (status, said) = process.ask("POST", EVENTS, &row(0));
+    assert!(status == 429 && recovers(&process), "{status} {said}");
+}
