@@ -23,6 +23,11 @@ def exists(text):
     return text
 
 
+def shown_as(column):
+    """What a column of a list is called."""
+    return column.split(" AS ")[-1].split(".")[-1]
+
+
 class Correlated(Queries):
     """A seeded source of such queries."""
 
@@ -178,6 +183,32 @@ class Correlated(Queries):
 
     def nested_grouped(self):
         return f"SELECT t.k, COUNT(*) AS n FROM t WHERE {self.asked(['t'], 0)} GROUP BY t.k HAVING COUNT(*) > (SELECT COUNT(*) FROM u WHERE u.k = t.k)"
+
+    def nested_keyed(self):
+        """A grouping by what is computed, which subqueries read where it is shown, in HAVING and in ORDER BY."""
+        key = self.one(["t.k + 1", "t.k * 2", "t.k - t.i", "COALESCE(t.k, 7)", "CASE WHEN t.b THEN t.k ELSE 2 END"])
+        relation, a = self.inner(["t", "g"])
+        call = self.one(["COUNT(*)", f"MAX({a}.i)", f"SUM({a}.i) + COUNT({a}.k)"])
+        tie = self.one([f"{a}.k = {{0}}", f"{a}.k < {{0}}", f"{a}.k IN (SELECT z.k + 1 FROM w z WHERE z.k <> {{0}})", f"{{0}} IS NOT DISTINCT FROM {a}.k"])
+        value = f"(SELECT {call} FROM {relation} WHERE {tie}{self.more(a)})"
+        where = self.where("t", 0.3)
+        having = self.one(["", "", f"COUNT(*) > {value}", f"EXISTS (SELECT 1 FROM {relation} WHERE {tie})"])
+        shown = self.one([f"{value} AS m, ", f"{value} + COUNT(*) AS m, ", f"EXISTS (SELECT 1 FROM {relation} WHERE {tie}) AS m, ", ""])
+        last = self.one(["", "", f" ORDER BY {value} NULLS FIRST, {{0}} NULLS FIRST LIMIT {self.upto(4, 1)}"])
+        ours = f"SELECT {key} AS x, {shown}COUNT(*) AS n FROM t{where} GROUP BY {key}{having and ' HAVING '}{having}{last}"
+        theirs = f"SELECT b AS x, {shown}n FROM (SELECT {key} AS b, COUNT(*) AS n FROM t{where} GROUP BY ALL) g{having and ' WHERE '}{having}{last}"
+        return ours.replace("{0}", key), theirs.replace("{0}", "g.b").replace(" + COUNT(*) AS m", " + n AS m").replace("WHERE COUNT(*) >", "WHERE n >")
+
+    def nested_ordered(self):
+        """The first rows, in an order that subqueries say, of columns that are shown and others."""
+        value, shown, where = self.number_of(["t"], 0), self.one(["t.ts, t.k AS q", "t.ts, t.s AS k, t.k AS i", "t.k, t.ts AS at", "t.i AS z, t.ts"]), self.where("t", 0.3)
+        order, rows = self.one(["NULLS FIRST", "DESC NULLS LAST"]), self.upto(5, 1)
+        theirs = ", ".join(f"c{n} AS {shown_as(column)}" for n, column in enumerate(shown.split(", ")))
+        columns = ", ".join(f"{column.split(' AS ')[0]} AS c{n}" for n, column in enumerate(shown.split(", ")))
+        return (
+            f"SELECT {shown} FROM t{where} ORDER BY {value} {order}, t.ts LIMIT {rows}",
+            f"SELECT {theirs} FROM (SELECT {columns}, t.ts AS since, {value} AS o FROM t{where}) y ORDER BY o {order}, since LIMIT {rows}",
+        )
 
     def nested_aggregated(self):
         return f"SELECT t.b, SUM({self.number_of(['t'], 0)}) AS x, COUNT(*) FILTER (WHERE {self.asked(['t'], 0)}) AS y FROM t GROUP BY t.b"

@@ -47,10 +47,9 @@ class Timed(Queries):
 
     def rows(self):
         """A relation x with the columns of t and such a time in `moved`: behind WITH, ours and DuckDB's."""
-        if self.often(0.5):
-            ours, others, where = "t.ts", "t.ts", f" WHERE {self.admitted()}"
-        else:
-            (ours, others), where = self.timely(), self.where("t", 0.3)
+        admitted = self.often(0.5)
+        ours, others = ("t.ts", "t.ts") if admitted and self.often(0.4) else self.timely()
+        where = f" WHERE {self.admitted()}" if admitted else self.where("t", 0.3)
         return tuple(f"WITH x AS (SELECT t.k, t.s, t.i, t.f, t.b, t.ts, {time} AS moved FROM t{where}) " for time in (ours, others))
 
     def windows(self, function, shown, keys, theirs):
@@ -97,9 +96,10 @@ class Timed(Queries):
     def timed_over(self):
         """Frames and the row before, of rows that come and go."""
         frame = self.one(["", "ROWS BETWEEN 2 PRECEDING AND CURRENT ROW", "RANGE BETWEEN INTERVAL '4' SECOND PRECEDING AND CURRENT ROW"])
-        over = f"OVER (PARTITION BY {self.one('kb')} ORDER BY ts"
+        time = self.one(["ts", "moved"])
+        over = f"OVER (PARTITION BY {self.one('kb')} ORDER BY {time}"
         call = self.one([f"SUM(i) {over} {frame})", f"COUNT(*) {over} {frame})", f"MAX(i) {over} {frame})", f"LAG(i) {over})"])
-        return f"SELECT k, i, ts, {call} AS over FROM (SELECT t.k, t.i, t.b, t.ts FROM t WHERE {self.admitted()}) r"
+        return f"SELECT k, i, ts, {call} AS over FROM (SELECT t.k, t.i, t.b, t.ts, t.ts {self.one('+-')} INTERVAL '{self.upto(90, 1)}' SECOND AS moved FROM t WHERE {self.admitted()}) r"
 
     def edges(self):
         """Edges between a few nodes, many of them several times, some from or to NULL."""

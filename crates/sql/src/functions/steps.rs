@@ -83,23 +83,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         forms: &[
             Form::new(&[Kind::Unit, Kind::Instant], Kind::Instant, |args| {
-                with_unit(args, |args, unit| {
-                    args.instants(|row| Some(unit.floor_in(args.time(1).get(row)?, args.zone)))
-                })
+                rounded(args, args.zone, Unit::floor, |args, value| args.instants(value))
             })
             .checked(check_unit),
-            Form::new(&[Kind::Unit, Kind::Date], Kind::Date, |args| {
-                with_unit(args, |args, unit| args.dates(|row| of_day(args, 1, row, |ms| unit.floor(ms))))
-            })
-            .checked(check_unit),
-            Form::new(&[Kind::Unit, Kind::Time], Kind::Time, |args| {
-                with_unit(args, |args, unit| args.times(|row| Some(unit.floor(args.time(1).get(row)?))))
-            })
-            .checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Date], Kind::Date, |args| days(args, Unit::floor)).checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Time], Kind::Time, |args| times(args, Unit::floor)).checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Clock], Kind::Clock, |args| {
-                with_unit(&args.on_first_day(1), |args, unit| {
-                    args.clocks(|row| Some(unit.floor(args.time(1).get(row)?)))
-                })
+                rounded(&args.on_first_day(1), Zone::utc(), Unit::floor, |args, value| args.clocks(value))
             })
             .checked(check_clock_unit),
         ],
@@ -109,21 +99,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         forms: &[
             Form::new(&[Kind::Unit, Kind::Instant], Kind::Instant, |args| {
-                with_unit(args, |args, unit| args.instants(|row| Some(unit.ceil_in(args.time(1).get(row)?, args.zone))))
+                rounded(args, args.zone, Unit::ceil, |args, value| args.instants(value))
             })
             .checked(check_unit),
-            Form::new(&[Kind::Unit, Kind::Date], Kind::Date, |args| {
-                with_unit(args, |args, unit| args.dates(|row| of_day(args, 1, row, |ms| unit.ceil(ms))))
-            })
-            .checked(check_unit),
-            Form::new(&[Kind::Unit, Kind::Time], Kind::Time, |args| {
-                with_unit(args, |args, unit| args.times(|row| Some(unit.ceil(args.time(1).get(row)?))))
-            })
-            .checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Date], Kind::Date, |args| days(args, Unit::ceil)).checked(check_unit),
+            Form::new(&[Kind::Unit, Kind::Time], Kind::Time, |args| times(args, Unit::ceil)).checked(check_unit),
             Form::new(&[Kind::Unit, Kind::Clock], Kind::Clock, |args| {
-                with_unit(&args.on_first_day(1), |args, unit| {
-                    args.clocks(|row| Some(unit.ceil(args.time(1).get(row)?)))
-                })
+                rounded(&args.on_first_day(1), Zone::utc(), Unit::ceil, |args, value| args.clocks(value))
             })
             .checked(check_clock_unit),
         ],
@@ -134,17 +116,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["datetrunc"],
         forms: &[
             Form::new(&[Kind::Text, Kind::Instant], Kind::Instant, |args| {
-                with_unit(args, |args, unit| {
-                    args.instants(|row| Some(unit.with_monday_first().floor_in(args.time(1).get(row)?, args.zone)))
-                })
+                rounded(args, args.zone, Unit::floor_to_monday, |args, value| args.instants(value))
             })
             .checked(check_unit),
-            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| {
-                with_unit(args, |args, unit| {
-                    args.times(|row| Some(unit.with_monday_first().floor(args.time(1).get(row)?)))
-                })
-            })
-            .checked(check_unit),
+            Form::new(&[Kind::Text, Kind::Time], Kind::Time, |args| times(args, Unit::floor_to_monday))
+                .checked(check_unit),
         ],
     },
 ];
@@ -192,10 +168,32 @@ fn between_instants(args: &Args, local: [bool; 2]) -> Result<ArrayRef> {
     })
 }
 
-/// The day that a step makes of the one in an argument.
-fn of_day(args: &Args, at: usize, row: usize, step: impl Fn(i64) -> i64) -> Option<i64> {
-    let start = i64::from(args.date(at).get(row)?).saturating_mul(DAY_MS);
-    Some(step(start).div_euclid(DAY_MS))
+/// The time in the second argument, to a unit by `round`, which answers none beyond the times that there are: such a row fails.
+fn rounded(
+    args: &Args,
+    zone: Zone,
+    round: fn(Unit, i64, Zone) -> Option<i64>,
+    build: impl FnOnce(&Args, &mut dyn FnMut(usize) -> Option<i64>) -> ArrayRef,
+) -> Result<ArrayRef> {
+    let unit = unit_of(args)?;
+    args.trying(|row| args.time(1).get(row).map(|ms| there(round(unit, ms, zone))).transpose(), build)
+}
+
+/// The same of what clocks show.
+fn times(args: &Args, round: fn(Unit, i64, Zone) -> Option<i64>) -> Result<ArrayRef> {
+    rounded(args, Zone::utc(), round, |args, value| args.times(value))
+}
+
+/// The same of days.
+fn days(args: &Args, round: fn(Unit, i64, Zone) -> Option<i64>) -> Result<ArrayRef> {
+    let unit = unit_of(args)?;
+    let to = |day: i32| Some(round(unit, i64::from(day) * DAY_MS, Zone::utc())?.div_euclid(DAY_MS));
+    let day = |day: i32| there(to(day).filter(|day| i32::try_from(*day).is_ok()));
+    args.trying(|row| args.date(1).get(row).map(day).transpose(), |args, value| args.dates(value))
+}
+
+fn there(rounded: Option<i64>) -> Result<i64> {
+    rounded.map_or_else(|| exec_err!("rounded to that unit it is beyond the times that there are"), Ok)
 }
 
 /// A step of the calendar.
@@ -235,11 +233,6 @@ impl Unit {
         }
     }
 
-    /// The same unit, weeks beginning on Monday.
-    fn with_monday_first(self) -> Unit {
-        if self == Unit::Week { Unit::IsoWeek } else { self }
-    }
-
     /// So many units on, if there is such a time.
     fn plus(self, ms: i64, count: i64) -> Option<i64> {
         match self {
@@ -247,11 +240,6 @@ impl Unit {
             Unit::Week | Unit::IsoWeek => ms.checked_add(count.checked_mul(7 * DAY_MS)?),
             Unit::Months(months) => checked_plus_months_ms(ms, count.checked_mul(months)?),
         }
-    }
-
-    /// The unit behind one; the end of time if there is none.
-    fn next(self, ms: i64) -> i64 {
-        self.plus(ms, 1).unwrap_or(i64::MAX)
     }
 
     /// Whole units from `a` to `b`, towards zero.
@@ -270,49 +258,56 @@ impl Unit {
         }
     }
 
-    fn floor(self, ms: i64) -> i64 {
+    /// The start of the unit of what clocks show, if there is such a time.
+    fn start(self, local: i64) -> Option<i64> {
         match self {
-            Unit::Ms(length) => ms.saturating_sub(ms.rem_euclid(length)),
+            Unit::Ms(length) => local.checked_sub(local.rem_euclid(length)),
             Unit::Week | Unit::IsoWeek => {
-                let day = ms.div_euclid(DAY_MS);
+                let day = local.div_euclid(DAY_MS);
                 let since = if self == Unit::Week { iso_weekday(day) % 7 } else { iso_weekday(day) - 1 };
-                (day - since).saturating_mul(DAY_MS)
+                (day - since).checked_mul(DAY_MS)
             }
             Unit::Months(months) => {
-                let date = Civil::of_ms(ms);
+                let date = Civil::of_ms(local);
                 // Centuries and millennia count from the year 1, shorter steps from the year 0.
                 let origin = if months > 120 { 12 } else { 0 };
                 let since = date.year * 12 + date.month - 1 - origin;
                 let start = since - since.rem_euclid(months) + origin;
-                Civil { year: start.div_euclid(12), month: start.rem_euclid(12) + 1, day: 1 }
-                    .to_day()
-                    .saturating_mul(DAY_MS)
+                let date = Civil { year: start.div_euclid(12), month: start.rem_euclid(12) + 1, day: 1 };
+                date.to_day().checked_mul(DAY_MS)
             }
         }
     }
 
-    fn ceil(self, ms: i64) -> i64 {
-        let floor = self.floor(ms);
-        if floor == ms { ms } else { self.next(floor) }
-    }
-
     /// The instant at which the unit began that the clocks of the zone show; hours begin anew when the clocks are changed.
-    fn floor_in(self, instant: i64, zone: Zone) -> i64 {
-        let local = zone.local(instant);
+    fn floor(self, instant: i64, zone: Zone) -> Option<i64> {
+        let local = instant.checked_add(zone.offset(instant))?;
         match self {
-            Unit::Ms(length) if length < DAY_MS => instant.saturating_sub(local.saturating_sub(self.floor(local))),
-            _ => zone.opens(self.floor(local)),
+            Unit::Ms(length) if length < DAY_MS => instant.checked_sub(local.rem_euclid(length)),
+            _ => opened(self.start(local)?, zone),
         }
     }
 
-    fn ceil_in(self, instant: i64, zone: Zone) -> i64 {
-        let floor = self.floor_in(instant, zone);
+    /// The same, weeks beginning on Monday.
+    fn floor_to_monday(self, instant: i64, zone: Zone) -> Option<i64> {
+        if self == Unit::Week { Unit::IsoWeek } else { self }.floor(instant, zone)
+    }
+
+    /// The start of the unit behind, if it has not just begun.
+    fn ceil(self, instant: i64, zone: Zone) -> Option<i64> {
+        let floor = self.floor(instant, zone)?;
         match self {
-            _ if floor == instant => instant,
-            Unit::Ms(length) if length < DAY_MS => self.next(floor),
-            _ => zone.opens(self.next(self.floor(zone.local(instant)))),
+            _ if floor == instant => Some(instant),
+            Unit::Ms(length) if length < DAY_MS => self.plus(floor, 1),
+            _ => opened(self.plus(self.start(zone.local(instant))?, 1)?, zone),
         }
     }
+}
+
+/// The first instant at which clocks show this, if it is one: an offset is less than a day.
+fn opened(local: i64, zone: Zone) -> Option<i64> {
+    let near = zone != Zone::utc() && local.checked_add(DAY_MS).and(local.checked_sub(DAY_MS)).is_none();
+    (!near).then(|| zone.opens(local))
 }
 
 fn with_unit(args: &Args, eval: impl Fn(&Args, Unit) -> ArrayRef) -> Result<ArrayRef> {
@@ -460,8 +455,8 @@ mod tests {
             ("America/St_Johns", "2024-11-03 04:45:00", "2024-11-03 04:30:00", "2024-11-03 05:30:00"),
         ] {
             let zone = Zone::of(zone).unwrap();
-            let found = (hour.floor_in(at(instant), zone), hour.ceil_in(at(instant), zone));
-            assert_eq!(found, (at(floor), at(ceil)), "{instant}");
+            let found = (hour.floor(at(instant), zone), hour.ceil(at(instant), zone));
+            assert_eq!(found, (Some(at(floor)), Some(at(ceil))), "{instant}");
         }
     }
 
@@ -480,13 +475,24 @@ mod tests {
         assert_eq!(ceil("YEAR", "2024-04-01"), at("2025-01-01"));
         assert_eq!(floor("CENTURY", "2000-04-01"), at("1901-01-01"));
         assert_eq!(floor("DECADE", "2019-04-01"), at("2010-01-01"));
+        // What is rounded beyond the ends of time is none, in a zone a day before them.
+        let berlin = Zone::of("Europe/Berlin").unwrap();
         for (names, unit) in UNITS {
+            let one = *unit == Unit::Ms(1);
+            assert_eq!(unit.floor(i64::MIN, Zone::utc()).is_some(), one, "{names:?}");
+            assert_eq!(unit.ceil(i64::MAX, Zone::utc()).is_some(), one, "{names:?}");
+            assert!(unit.ceil(i64::MIN, Zone::utc()).is_some() == one && unit.floor(i64::MAX, Zone::utc()).is_some());
+            assert!(unit.floor(i64::MAX, berlin).is_none() && unit.ceil(i64::MAX - 1, berlin).is_none());
             for ms in [i64::MIN, i64::MAX, 0, -1] {
-                assert!(unit.floor(ms) <= ms.max(i64::MIN + 1) || *unit == Unit::Ms(1), "{names:?}");
-                unit.ceil(ms);
+                unit.floor(ms, berlin);
+                unit.ceil(ms, berlin);
                 unit.between(ms, i64::MIN);
                 unit.between(ms, i64::MAX);
             }
         }
+        let error = call("date_trunc", vec![text("month"), time(i64::MIN)], 1).unwrap_err().to_string();
+        assert!(error.contains("beyond the times that there are"), "{error}");
+        let day = ScalarValue::Date32(Some(i32::MAX)).into();
+        assert!(call("timestamp_ceil", vec![text("YEAR"), day], 1).is_err());
     }
 }

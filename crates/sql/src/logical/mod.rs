@@ -1,6 +1,7 @@
 //! Queries as the planner leaves them: nodes and functions of our own, and the rules that this engine needs in place of the library's.
 
 pub(crate) mod aggregate_call;
+pub(crate) mod around;
 pub(crate) mod compared;
 pub(crate) mod down;
 pub(crate) mod filtered;

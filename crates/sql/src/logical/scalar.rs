@@ -68,7 +68,7 @@ fn of_no_row(expr: &Expr) -> Option<Problem> {
             "a subquery reads '{}' of the query around it, which has no one value where the subquery stands",
             readable(&column.name)
         ))
-        .hint("of a grouping it reads the keys that are columns: name one below, FROM (SELECT k + 1 AS x, COUNT(*) AS n FROM t GROUP BY k + 1) q; in ORDER BY, name the subquery in SELECT and order by the name"),
+        .hint("of a grouping it reads the keys, written as they are in GROUP BY, or named below: FROM (SELECT k + 1 AS x, COUNT(*) AS n FROM t GROUP BY k + 1) q; in ORDER BY, name the subquery in SELECT and order by the name"),
         Expr::AggregateFunction(call) => at(format!(
             "the aggregate '{}' stands where there is one row, not a group",
             call.func.name().to_uppercase()

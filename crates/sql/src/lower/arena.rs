@@ -85,6 +85,13 @@ impl Arena {
         self.known[id]
     }
 
+    /// The same where a column is the time that rows go by: those of a time without a bound may be of any age.
+    pub(super) fn known_by(&self, id: NodeId, time: Option<usize>) -> Known {
+        let known = self.known[id];
+        let bounded = time.is_none_or(|time| self.nodes[id].facts.bounds[time].is_some());
+        Known { lateness_ms: known.lateness_ms.filter(|_| bounded), ..known }
+    }
+
     pub(crate) fn schema(&self, id: NodeId) -> &SchemaRef {
         &self.nodes[id].schema
     }

@@ -68,9 +68,7 @@ impl Lowering<'_> {
     /// The node to read for rows in order of one of its columns: itself, or the same rows by their arrival if that is what
     /// the column holds.
     pub(super) fn in_order_of(&mut self, node: NodeId, at: usize) -> NodeId {
-        let facts = self.arena.facts(node);
-        let follows = facts.time == Some(at) || facts.bounds.get(at).is_some_and(Option::is_some);
-        if follows || !self.is_arrival(node, at) {
+        if self.follows(node, at) || !self.is_arrival(node, at) {
             return node;
         }
         self.by_arrival(node)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow_schema::{FieldRef, Schema};
 use datafusion_common::config::ConfigOptions;
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion_common::{DFSchema, JoinType, NullEquality, Result, TableReference};
 use datafusion_expr::Operator;
 use datafusion_physical_expr::ScalarFunctionExpr;
@@ -224,20 +225,22 @@ impl Lowering<'_> {
         Ok(self.columns_of_node(node, &(0..types.len()).collect::<Vec<_>>()))
     }
 
-    /// The event time of the rows of an inner join, if that is what an expression over them is: `GREATEST(a.ts, b.ts)`.
-    pub(super) fn as_event_time(&self, node: NodeId, expr: Scalar) -> Scalar {
+    /// An expression over the rows of an inner join, their event time a column where that is what it says: `GREATEST(a.ts, b.ts)`.
+    pub(super) fn as_event_time(&self, node: NodeId, expr: Scalar) -> Result<Scalar> {
         let node = &self.arena.nodes[node];
-        let (Op::Map { columns, .. }, Some(time)) = (&node.op, node.facts.time) else { return expr };
+        let (Op::Map { columns, .. }, Some(time)) = (&node.op, node.facts.time) else { return Ok(expr) };
         let inner = |id: &NodeId| matches!(&self.arena.nodes[*id].op, Op::Join(join) if join.kind == JoinKind::Inner);
         let args = |expr: &Scalar| {
             let function = expr.downcast_ref::<ScalarFunctionExpr>().filter(|f| f.fun().name() == "greatest")?;
             function.args().iter().map(as_column).collect::<Option<BTreeSet<usize>>>()
         };
+        let Some(times) = args(&columns[time]).filter(|_| node.inputs.iter().all(inner)) else { return Ok(expr) };
         // GREATEST is NULL if an argument is: neither time is.
-        match node.inputs.iter().all(inner) && args(&expr).is_some() && args(&expr) == args(&columns[time]) {
-            true => column(&node.schema, time),
-            false => expr,
-        }
+        let put = |expr: Scalar| match args(&expr).as_ref() == Some(&times) {
+            true => Ok(Transformed::yes(column(&node.schema, time))),
+            false => Ok(Transformed::no(expr)),
+        };
+        expr.transform_down(put).data()
     }
 
     /// The columns of both nodes.

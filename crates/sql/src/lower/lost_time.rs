@@ -1,7 +1,9 @@
 //! Where event time was lost: which operator's rows may be older than any bound, and what to write instead.
 
 use super::Lowering;
-use highwater_core::plan::{Node, NodeId, Op, Pane};
+use super::bounds::bound;
+use crate::logical::scalar::columns_of;
+use highwater_core::plan::{Node, NodeId, Op, Pane, Scalar};
 
 /// What a source without a watermark needs.
 const DECLARE: &str =
@@ -12,6 +14,29 @@ impl Lowering<'_> {
     fn waits_for_ever(&self, node: NodeId, column: Option<usize>) -> bool {
         let facts = self.arena.facts(node);
         column.is_some_and(|column| facts.time == Some(column) && facts.bounds[column].is_none())
+    }
+
+    /// Whether a column is a time to go by: the event time, or what is computed of it, at a known distance of the watermark or, if
+    /// rows come and go as late as they like, at none.
+    pub(super) fn follows(&self, node: NodeId, column: usize) -> bool {
+        let Node { op, inputs, facts, .. } = &self.arena.nodes[node];
+        if facts.time == Some(column) || facts.bounds.get(column).is_some_and(Option::is_some) {
+            return true;
+        }
+        match op {
+            Op::Map { columns, .. } => columns.get(column).is_some_and(|expr| self.computed(inputs[0], expr)),
+            Op::Join(join) => join.kind.only().is_some_and(|side| self.follows(inputs[side as usize], column)),
+            Op::Union => inputs.iter().all(|&input| self.follows(input, column)),
+            Op::Repeat { .. } => self.follows(inputs[0], column),
+            _ => false,
+        }
+    }
+
+    /// The same of an expression over the columns of a node.
+    pub(super) fn computed(&self, node: NodeId, expr: &Scalar) -> bool {
+        let read = columns_of(expr);
+        let bounds = (0..self.arena.width(node)).map(|at| (read.contains(&at) && self.follows(node, at)).then_some(0));
+        bound(expr, &bounds.collect::<Vec<_>>()).is_some()
     }
 
     /// Why a node has no event time, and what to write instead. `what` is empty if a source has none.

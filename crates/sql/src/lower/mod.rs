@@ -44,7 +44,6 @@ use crate::logical::scalar::physicals;
 pub(super) use crate::logical::scalar::{as_column, cast_to, column, columns_of, physical, replaced, substitute};
 pub(super) use arena::{Arena, Known, moved};
 pub(super) use arrival::Arrived;
-use bounds::bound;
 pub(super) use relation::{Pending, Relation};
 
 /// Lowers the queries of a program into one arena.
@@ -107,7 +106,8 @@ impl Lowering<'_> {
                 let below = input.names.clone();
                 let exprs = physicals(&projection.expr, schema)?;
                 let (relation, columns) = self.over(input, exprs)?;
-                let columns = columns.into_iter().map(|expr| self.as_event_time(relation.node, expr)).collect();
+                let columns = columns.into_iter().map(|expr| self.as_event_time(relation.node, expr));
+                let columns = columns.collect::<Result<_>>()?;
                 let named = projection.expr.iter().zip(projection.schema.fields());
                 let names = named.map(|(expr, field)| spelled(called(expr, field.name()), schema, &below)).collect();
                 let relation = Relation { columns, names, ..relation };
@@ -193,7 +193,7 @@ impl Lowering<'_> {
         }
         let schema = node.input.schema();
         let mut time = substitute(physical(&node.time, schema)?, &|i| relation.columns[i].clone())?;
-        if as_column(&time).is_none() && bound(&time, &self.arena.facts(relation.node).bounds).is_some() {
+        if as_column(&time).is_none() && self.computed(relation.node, &time) {
             // A time that is computed is a column first.
             relation = self.run(relation)?;
             time = substitute(physical(&node.time, schema)?, &|i| relation.columns[i].clone())?;
@@ -201,11 +201,7 @@ impl Lowering<'_> {
         if let Some(at) = as_column(&time) {
             relation.node = self.in_order_of(relation.node, at);
         }
-        let facts = self.arena.facts(relation.node);
-        // Any column that follows the watermark at a known distance is a time to put in windows.
-        let follows =
-            |&column: &usize| facts.time == Some(column) || facts.bounds.get(column).is_some_and(Option::is_some);
-        let Some(time) = as_column(&time).filter(follows) else {
+        let Some(time) = as_column(&time).filter(|&column| self.follows(relation.node, column)) else {
             return Err(placed(self.not_event_time(node, &relation)));
         };
         let partition =

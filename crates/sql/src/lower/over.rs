@@ -106,10 +106,7 @@ impl Lowering<'_> {
     /// Refuses orders that frames cannot follow.
     fn check_frame(&self, node: NodeId, order: &[(usize, SortOptions)], frame: Frame, place: Span) -> Result<()> {
         let (facts, schema) = (self.arena.facts(node), self.arena.schema(node));
-        let follows = |column: usize| {
-            is_time(schema.field(column).data_type())
-                && (facts.time == Some(column) || facts.bounds.get(column).is_some_and(Option::is_some))
-        };
+        let follows = |column: usize| is_time(schema.field(column).data_type()) && self.follows(node, column);
         if !order.first().is_some_and(|(column, options)| !options.descending && follows(*column)) {
             let name = facts.time.map_or("ts", |time| schema.field(time).name());
             let name = if name.starts_with("__") { "ts" } else { name };
@@ -143,8 +140,8 @@ impl Lowering<'_> {
     }
 
     fn add_over(&mut self, node: NodeId, over: Over) -> NodeId {
-        let (from, known) = (self.arena.facts(node).clone(), self.arena.known(node));
         let time = over.order.first().map_or(0, |(column, _)| *column);
+        let (from, known) = (self.arena.facts(node).clone(), self.arena.known_by(node, Some(time)));
         let mut fields: Vec<Field> =
             self.arena.schema(node).fields().iter().map(|field| field.as_ref().clone()).collect();
         fields.extend(

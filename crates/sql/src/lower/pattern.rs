@@ -34,14 +34,14 @@ impl Lowering<'_> {
         let mut relation = self.run(Relation { columns, names, ..relation })?;
         let places = Lowering::places(&relation);
         relation.node = self.in_order_of(relation.node, places[node.pattern.time]);
-        let (facts, known) = (self.arena.facts(relation.node), self.arena.known(relation.node));
+        let time = places[node.pattern.time];
+        let (facts, known) = (self.arena.facts(relation.node), self.arena.known_by(relation.node, Some(time)));
         if !facts.append_only {
             let what = "MATCH_RECOGNIZE reads rows that stay, and these can be taken back";
             let hint = "match a source without 'changelog' itself; or emit final results (EMIT FINAL) of windows over a source with lateness 0";
             return Err(placed(Problem::at(node.place, what).hint(hint)));
         }
-        let time = places[node.pattern.time];
-        if facts.time != Some(time) && facts.bounds[time].is_none() {
+        if !self.follows(relation.node, time) {
             let (lost, remedy) = self.lost_time(relation.node);
             let why = if facts.time.is_some() || lost.is_empty() { String::new() } else { format!(": {lost}") };
             let message = format!("MATCH_RECOGNIZE orders by the event-time column, and this is not it{why}");

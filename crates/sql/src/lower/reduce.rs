@@ -132,7 +132,12 @@ impl Lowering<'_> {
             let ties: Vec<_> = ties.map(|column| (column, SortOptions::default())).collect();
             aggregates.push(call.over(&places, &schema, &ties)?);
         }
-        let known = self.arena.known(node);
+        let time = match shape.pane {
+            Pane::Windows { time, .. } | Pane::Session { time, .. } => Some(time),
+            Pane::Assigned { end, .. } => Some(end),
+            Pane::Unbounded => None,
+        };
+        let known = self.arena.known_by(node, time);
         let lateness_ms = if bounded { known.lateness_ms } else { None };
         let distinct = aggregates.is_empty() && matches!(shape.pane, Pane::Assigned { .. });
         let reduce = Reduce {

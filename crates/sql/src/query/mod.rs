@@ -32,6 +32,7 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use self::context::Context;
 use crate::functions::exact;
+use crate::logical::around;
 use crate::logical::down::Down;
 use crate::logical::filtered::Filtered;
 use crate::logical::growth::Inner;
@@ -222,7 +223,7 @@ fn identified(context: &Context, query: Query) -> Result<(LogicalPlan, Option<Ap
         walk::query(&mut query, select_list::step).map_err(placed)?;
         walk::query(&mut query, |part| own_name(context, part)).map_err(placed)?;
         let planner = SqlToRel::new_with_options(context, parser_options());
-        let plan = planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+        let plan = around::rewrite(planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?)?;
         match context.get_aggregate_meta("count") {
             Some(count) => set_all::rewrite(plan, &count),
             None => Ok(plan),

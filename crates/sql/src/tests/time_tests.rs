@@ -265,4 +265,30 @@ fn windows_over_rows_that_others_let_come_and_go_are_amended_for_ever() {
     let late = "SELECT window_start, SUM(CASE WHEN k IN (SELECT k FROM paid) THEN 1 ELSE 0 END) AS m
         FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) x GROUP BY window_start, window_end";
     assert!(kept_for_ever("SELECT * FROM clicks", late));
+    // And those by a time that is computed of the event time, where the rows are or behind what lets them come and go.
+    let exists = "EXISTS (SELECT 1 FROM paid p WHERE p.k = c.k)";
+    for (at, computed) in [
+        ("c.ts", "ts + INTERVAL '1' HOUR"),
+        ("c.ts", "DATE_TRUNC('minute', ts - INTERVAL '1' DAY)"),
+        ("c.ts + INTERVAL '1' HOUR", "ts"),
+        ("FLOOR(c.ts TO HOUR)", "ts + INTERVAL '1' SECOND"),
+    ] {
+        for rows in [
+            format!("SELECT k, {computed} AS ts FROM (SELECT c.k, {at} AS ts FROM clicks c WHERE {exists}) q"),
+            format!("SELECT k, {computed} AS ts FROM (SELECT c.k, {at} AS ts FROM clicks c) c WHERE {exists}"),
+            format!(
+                "SELECT k, {computed} AS ts FROM (SELECT c.k, {at} AS ts FROM clicks c WHERE {exists}) q
+                UNION ALL SELECT k, ts + INTERVAL '1' SECOND FROM clicks"
+            ),
+        ] {
+            for over in [windows, hops, sessions] {
+                assert!(kept_for_ever(&rows, over), "{rows}; {over}");
+            }
+        }
+    }
+    let joined = "SELECT c.k, GREATEST(c.ts, p.ts) + INTERVAL '1' HOUR AS ts FROM clicks c JOIN paid p ON c.k = p.k";
+    let error = windowed(&format!("SELECT k, n, wall AS at FROM clicks c WHERE {exists}")).unwrap_err();
+    assert!(error.contains("'at' is not the event-time column"), "{error}");
+    let bounded = "SELECT k, ts + INTERVAL '1' HOUR AS ts FROM clicks";
+    assert!(kept_for_ever(joined, windows) && !kept_for_ever(bounded, windows));
 }

@@ -19,7 +19,7 @@ pub(crate) fn asks(expr: &Expr) -> bool {
 }
 
 /// The subquery that an expression is.
-pub(super) fn subquery(expr: &Expr) -> Option<&Subquery> {
+pub(crate) fn subquery(expr: &Expr) -> Option<&Subquery> {
     match expr {
         Expr::Exists(Exists { subquery, .. })
         | Expr::InSubquery(InSubquery { subquery, .. })

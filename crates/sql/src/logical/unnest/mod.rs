@@ -27,7 +27,7 @@ use datafusion_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion_expr::{Expr, Filter, Join, LogicalPlan, Window, WindowFrame, WindowFunctionDefinition, WindowUDF, lit};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-pub(crate) use self::columns::{asks, outside, sided};
+pub(crate) use self::columns::{asks, outside, sided, subquery};
 use self::columns::{bound_by, inner_of};
 use self::pull::Pulled;
 use crate::logical::identity::Fresh;
