@@ -70,6 +70,9 @@ Examples:
   highwater tail http://127.0.0.1:8080 pages    follow it
   highwater generate mixed --count 1000000 --fast --to events.ndjson
 
+Options of connectors and formats ('csv.field-delimiter' = ';' and the like) are in docs/connectors.md; `check` answers a name that is
+none with the nearest ones, or with the list.
+
 Exit codes: 0 done, 1 failed, 2 usage or SQL error; of `run --exit-at-end` that is stopped before its input has ended 143 (SIGTERM)
 or 130 (Ctrl-C).";
 

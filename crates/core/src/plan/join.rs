@@ -110,7 +110,12 @@ fn side_bounds(join: &Join, side: Side, inputs: [&Facts; 2]) -> Vec<Option<i64>>
         let expiry = join.expiry[side as usize].iter().find(|expiry| expiry.column == column)?;
         Some(appears.min((-1i64).saturating_sub(expiry.after_ms)))
     };
-    own.bounds.iter().enumerate().map(bound).collect()
+    let mut bounds: Vec<Option<i64>> = own.bounds.iter().enumerate().map(bound).collect();
+    // The last moment of a window is known with its end.
+    if let Some((end, time)) = own.window.and_then(|window| window.end.zip(window.time)) {
+        bounds[time] = bounds[time].max(bounds[end].map(|bound| bound.saturating_sub(1)));
+    }
+    bounds
 }
 
 /// What is known of the rows of a lookup: those of its left input, shown when the watermark proves their version.

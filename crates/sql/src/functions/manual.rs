@@ -133,6 +133,12 @@ pub const MANUAL: &[Chapter] = &[
             e("SPLIT(s, separator)", "an array", "SPLIT('a,b', ',')[2]", "b"),
             e("SPLIT_INDEX(s, separator, n)", "the piece, from 0", "SPLIT_INDEX('a/b/c', '/', 1)", "b"),
             e("REGEXP(s, regex), s RLIKE regex", "whether it is found", "REGEXP('abc', '^a')", "true"),
+            e(
+                "s ~ regex, s !~ regex, s ~* regex, s !~* regex",
+                "whether it is found, and whether not; with * in letters of any case",
+                "'abc' ~* '^A'",
+                "true",
+            ),
             e("REGEXP_EXTRACT(s, regex[, group])", "", "REGEXP_EXTRACT('a=1', '(.)=(.)', 2)", "1"),
             e(
                 "REGEXP_EXTRACT_ALL(s, regex[, group])",

@@ -128,6 +128,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("to_timestamp_nanos", "write TO_TIMESTAMP_LTZ(n / 1000000, 3)"),
     ("to_unixtime", "write UNIX_TIMESTAMP(s)"),
     ("to_local_time", "write CONVERT_TZ(s, 'UTC', 'Europe/Berlin')"),
+    ("regexp_match", "write REGEXP(s, '^a') for whether it is found, REGEXP_EXTRACT_ALL(s, '[0-9]+', 0) for what is"),
     ("to_time", "write CAST(s AS TIME)"),
     ("make_time", "write CAST('12:30:00' AS TIME)"),
     ("arrow_cast", "write CAST(x AS type)"),

@@ -10,7 +10,7 @@ use datafusion_common::Result;
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::type_coercion::binary::type_union_resolution;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
-use datafusion_functions::{core, string};
+use datafusion_functions::{core, string, unicode};
 
 use super::generic::{Call, Coerced, Generic};
 
@@ -36,6 +36,16 @@ pub(super) const FUNCTIONS: &[Generic] = &[
         usage: "LEAST(value, value, ...) of comparable values",
         coerce: alike,
         eval: |call| strict(call, &core::least()),
+    },
+    Generic {
+        name: "find_in_set",
+        aliases: &[],
+        usage: "FIND_IN_SET(text, text)",
+        coerce: |given| {
+            let plain = given.len() == 2 && !given.iter().any(DataType::is_nested);
+            plain.then(|| (vec![DataType::Utf8; 2], DataType::Int32))
+        },
+        eval: |call| strict(call, &unicode::find_in_set()),
     },
 ];
 

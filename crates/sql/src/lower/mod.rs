@@ -225,7 +225,13 @@ impl Lowering<'_> {
         let shown =
             facts.time.and_then(|time| relation.columns.iter().position(|column| as_column(column) == Some(time)));
         let (lost, remedy) = self.lost_time(relation.node);
-        let why = if facts.time.is_some() || lost.is_empty() { String::new() } else { format!(": {lost}") };
+        let why = match facts.time.map(|_| self.join_of(relation.node)) {
+            None if !lost.is_empty() => format!(": {lost}"),
+            Some(Some(_)) if shown.is_none() => {
+                ": the join lost it: a new row meets rows of the other side that may be as old as they like".to_owned()
+            }
+            _ => String::new(),
+        };
         let problem = Problem::at(node.place, format!("'{name}' is not the event-time column{why}"));
         match (shown, facts.time) {
             (Some(at), _) => {
@@ -237,7 +243,7 @@ impl Lowering<'_> {
             }
             (None, Some(_)) if let Some(join) = self.join_of(relation.node) => problem.hint(match join.kind {
                 JoinKind::Inner => {
-                    "the event time of a join is the later one of both sides: select GREATEST(a.ts, b.ts) there"
+                    "the event time of a join is the later one of both sides: select GREATEST(a.ts, b.ts) there; or bound the times of both sides: b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR"
                 }
                 _ => {
                     "no column of an outer join is its event time: write JOIN, or put both sides in windows and join those: ON a.k = b.k AND a.window_end = b.window_end"

@@ -175,8 +175,12 @@ impl Program<'_> {
         if wanted != names.len() {
             let message =
                 format!("'{}' takes {}, the query has {}", insert.table.value, counted(wanted, "column"), names.len());
-            let hint =
-                format!("the columns are {}", fields.iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(", "));
+            let all: Vec<&str> = fields.iter().map(|f| f.name().as_str()).collect();
+            let named: Vec<&str> = insert.columns.iter().map(|name| name.value.as_str()).collect();
+            let hint = match named.as_slice() {
+                [] => format!("the columns are {}", all.join(", ")),
+                named => format!("select a value for each of {}", named.join(", ")),
+            };
             return Err(vec![Problem::at(span, message).hint(hint)]);
         }
         let named_before = |at: usize| insert.columns[..at].iter().any(|c| c.key() == insert.columns[at].key());

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use datafusion_sql::sqlparser::ast::{
-    DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, Spanned, WindowSpec, WindowType,
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Spanned, Value, ValueWithSpan, WindowSpec, WindowType,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -90,6 +90,22 @@ pub(crate) fn check(function: &Function) -> Result<(), Problem> {
             );
         }
     };
+    if let Some(lambda) = list.and_then(|list| list.args.iter().find(|arg| is_lambda(of_arg(arg)))) {
+        let problem = Problem::at(lambda.span(), format!("{shown} of a lambda is not supported"));
+        return Err(problem.hint("take the items as rows, FROM t CROSS JOIN UNNEST(t.items) AS u (x), compute with x or ask WHERE x > 1, and collect them: ARRAY_AGG(x + 1)"));
+    }
+    if let ("to_timestamp_ltz", Some(FunctionArgumentList { args, .. })) = (called.as_str(), list)
+        && let [_, precision] = args.as_slice()
+        && let FunctionArgExpr::Expr(Expr::Value(ValueWithSpan { value: Value::Number(digits, _), span })) =
+            of_arg(precision)
+        && !matches!(digits.as_str(), "0" | "3")
+    {
+        let what =
+            format!("TO_TIMESTAMP_LTZ takes the precision 0 (seconds) or 3 (milliseconds), and this is {digits}");
+        return Err(Problem::at(*span, what).hint(
+            "write TO_TIMESTAMP_LTZ(n / 1000, 3) of microseconds, TO_TIMESTAMP_LTZ(n / 1000000, 3) of nanoseconds",
+        ));
+    }
     let Some(kind) = kind(&called) else { return Ok(()) };
     let mut clauses: Vec<&str> = Vec::new();
     if let Some(FunctionArgumentList { duplicate_treatment, args, clauses: within }) = list {
@@ -156,6 +172,11 @@ pub(crate) fn check(function: &Function) -> Result<(), Problem> {
         };
     }
     match over {
+        Some(WindowType::WindowSpec(spec))
+            if matches!(kind, Kind::Aggregate(_)) && spec.order_by.is_empty() && spec.window_name.is_none() =>
+        {
+            Err(Problem::at(span, "an aggregate OVER a frame needs an order").hint(OVER_ORDER))
+        }
         Some(WindowType::WindowSpec(spec)) => check_window(kind, &shown, spec),
         Some(WindowType::NamedWindow(window)) => {
             Err(Problem::at(window.span, format!("there is no window '{window}'"))
@@ -163,6 +184,23 @@ pub(crate) fn check(function: &Function) -> Result<(), Problem> {
         }
         None => Ok(()),
     }
+}
+
+/// How to write an aggregate over a frame.
+const OVER_ORDER: &str =
+    "write OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW)";
+
+/// Whether an argument is `x -> x + 1`, or `(x, y) -> x + y`; what stands before the arrow of JSON is a column too, and behind it a text or a number.
+fn is_lambda(arg: &FunctionArgExpr) -> bool {
+    let FunctionArgExpr::Expr(Expr::BinaryOp { left, op: BinaryOperator::Arrow, right }) = arg else {
+        return matches!(arg, FunctionArgExpr::Expr(Expr::Lambda(_)));
+    };
+    let names = |expr: &Expr| match expr {
+        Expr::Identifier(_) => true,
+        Expr::Tuple(names) => names.iter().all(|name| matches!(name, Expr::Identifier(_))),
+        _ => false,
+    };
+    names(left) && !matches!(right.as_ref(), Expr::Value(_))
 }
 
 const NULLS: &str = "IGNORE NULLS and RESPECT NULLS";

@@ -124,7 +124,17 @@ fn step() -> impl FnMut(Part<'_>) -> Flow {
 fn place(expr: &Expr) -> Span {
     match expr {
         Expr::BinaryOp { right, .. } => place(right),
-        Expr::Nested(inner) => place(inner),
+        Expr::Nested(inner)
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::Cast { expr: inner, .. }
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::IsTrue(inner)
+        | Expr::IsNotTrue(inner)
+        | Expr::IsFalse(inner)
+        | Expr::IsNotFalse(inner)
+        | Expr::IsUnknown(inner)
+        | Expr::IsNotUnknown(inner) => place(inner),
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) => expr.span(),
         _ => Span::empty(),
     }

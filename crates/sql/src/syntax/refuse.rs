@@ -260,7 +260,6 @@ impl Refuse {
                     BinaryOperator::AtArrow | BinaryOperator::ArrowAt => "write ARRAY_CONTAINS(x, item)",
                     BinaryOperator::PGStartsWith => "write STARTSWITH(s, 'a')",
                     BinaryOperator::Overlaps => "write a.from_time <= b.to_time AND b.from_time <= a.to_time",
-                    BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => "write REGEXP(x, '^a')",
                     _ => return Flow::Continue(()),
                 };
                 refuse(Span::union_iter([left.span()]), &format!("the operator {op} is not supported"), hint)

@@ -114,10 +114,10 @@ const WORDS: &[(&str, &str, &str, &str)] = &[
     ("SELECT COUNT(*) AS c FROM bid GROUP BY COUNT(*)", "", "GROUP BY has no aggregates", "group twice"),
     ("SELECT a.url FROM bid a JOIN bid b ON SUM(a.price) > 1", "", "the aggregate 'SUM' stands", "aggregate below"),
     (
-        "SELECT price + 1 AS p, (SELECT COUNT(*) FROM bid u WHERE u.price = bid.price + 1) AS c FROM bid GROUP BY bid.price + 1",
+        "SELECT price + 1 AS p, (SELECT COUNT(*) FROM bid u WHERE u.price = 1 + bid.price) AS c FROM bid GROUP BY bid.price + 1",
         "",
         "a subquery reads 'price'",
-        "name one below",
+        "written as they are in GROUP BY",
     ),
     (
         "SELECT COUNT(*) AS c FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '1' SECOND, INTERVAL '30' DAY)) GROUP BY window_start, window_end",

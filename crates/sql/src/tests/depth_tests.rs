@@ -42,6 +42,8 @@ fn what_nests_too_deep_is_refused_where_it_does() {
         format!("SELECT price FROM bid WHERE {}", nested("NOT ", " = 1", 2_000)),
         format!("SELECT price FROM {}bid{}", "(SELECT price FROM ".repeat(500), ") t".repeat(500)),
         format!("SELECT price FROM bid WHERE {}", many(20_000, " OR ", |at| format!("price = {at}"))),
+        format!("SELECT price{} AS x FROM bid", "::BIGINT".repeat(3_000)),
+        format!("SELECT price{} AS x FROM bid", " IS NULL".repeat(3_000)),
         format!("SELECT {} AS x FROM bid", nested("ARRAY[", "]", 3_000)),
         format!("SELECT {} AS x FROM bid", nested("CAST(", " AS BIGINT)", 600)),
         format!("SELECT {} AS x FROM bid", nested("(price IN (", "))", 400)),

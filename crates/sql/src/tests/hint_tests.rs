@@ -130,3 +130,29 @@ fn two_sinks_do_not_write_one_file() {
         assert_eq!(errors.iter().any(said), refused, "{path}: {errors:?}");
     }
 }
+
+/// What is refused while planning says what to write, at the place that it is about.
+#[test]
+fn what_fails_on_every_row_is_refused_while_planning() {
+    for (query, place, what, hint) in [
+        ("SELECT JSON_VALUE(k, '$.a.size()') AS x FROM t", "JSON_VALUE", "size() is a method", "CARDINALITY(x)"),
+        ("SELECT JSON_VALUE(k, '$.a.double()') AS x FROM t", "JSON_VALUE", "double() is a method", "RETURNING DOUBLE"),
+        ("SELECT JSON_EXISTS(k, '$.a.datetime().b') AS x FROM t", "JSON_EXISTS", "is a method", "the path alone"),
+        ("SELECT TO_TIMESTAMP_LTZ(n, 9) AS x FROM t", "9", "and this is 9", "TO_TIMESTAMP_LTZ(n / 1000, 3)"),
+        ("SELECT FIND_IN_SET(1.5e0, ARRAY[1]) AS x FROM t", "", "FIND_IN_SET", "FIND_IN_SET(text, text)"),
+        ("SELECT REGEXP_MATCH(n, k) AS x FROM t", "REGEXP_MATCH", "REGEXP_MATCH is not to be had", "REGEXP(s, '^a')"),
+        ("SELECT n, SUM(n) OVER () AS x FROM t", "SUM", "needs an order", "ORDER BY ts"),
+        ("SELECT n, 1 + COUNT(*) OVER (PARTITION BY k) AS x FROM t", "COUNT", "needs an order", "ORDER BY ts"),
+        ("SELECT TRANSFORM(items, x -> x) AS y FROM t", "x -> x", "a lambda", "UNNEST(t.items)"),
+        ("SELECT FILTER(items, (x, i) -> i > 1) AS y FROM t", "x, i", "a lambda", "UNNEST(t.items)"),
+        ("SELECT k -> 'a' AS y FROM t", "k", "the operator -> is not supported", "JSON_QUERY"),
+    ] {
+        let program = format!("{T}{query};");
+        let errors = compiled(&program).err().unwrap_or_default();
+        let [error] = errors.as_slice() else { panic!("{query}: {errors:?}") };
+        let given = format!("{} {}", error.message, error.hint.as_deref().unwrap_or_default());
+        assert!(error.message.contains(what) && given.contains(hint), "{query}: {error:?}");
+        let marked: String = error.text.chars().skip(error.column as usize - 1).take(error.length as usize).collect();
+        assert!(marked.starts_with(place), "{query}: {marked}");
+    }
+}

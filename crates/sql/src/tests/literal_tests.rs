@@ -50,10 +50,11 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
         "(SELECT *",
     ),
     ("SELECT SUM(SUM(price)) AS x FROM bid", "", "stands within the aggregate", "in a subquery"),
+    ("SELECT SUM(COUNT(*) OVER ()) AS x FROM bid", "COUNT", "needs an order", "ORDER BY ts"),
     (
-        "SELECT SUM(COUNT(*) OVER ()) AS x FROM bid",
-        "",
-        "count(*) stands within the aggregate sum(count(*))",
+        "SELECT SUM(COUNT(*) OVER (ORDER BY `dateTime`)) AS x FROM bid",
+        "`dateTime`",
+        "stands within the aggregate sum(count(*)",
         "in a subquery",
     ),
     (

@@ -122,7 +122,7 @@ fn where_event_time_is_lost_is_said() {
         ("SELECT k, MAX(ts) AS at FROM clicks GROUP BY k".to_owned(), "the grouping without a window lost it", "TABLE(TUMBLE"),
         (
             "SELECT a.k, a.ts AS at FROM clicks a JOIN clicks b ON a.k = b.k".to_owned(),
-            "'at' is not the event-time column",
+            "'at' is not the event-time column: the join lost it: a new row meets rows",
             "select GREATEST(a.ts, b.ts)",
         ),
         (pattern("MATCH_ROWTIME()", "", "n = 1"), "MATCH_RECOGNIZE without WITHIN lost it", "WITHIN INTERVAL"),
@@ -287,8 +287,23 @@ fn windows_over_rows_that_others_let_come_and_go_are_amended_for_ever() {
         }
     }
     let joined = "SELECT c.k, GREATEST(c.ts, p.ts) + INTERVAL '1' HOUR AS ts FROM clicks c JOIN paid p ON c.k = p.k";
-    let error = windowed(&format!("SELECT k, n, wall AS at FROM clicks c WHERE {exists}")).unwrap_err();
+    let others = "EXISTS (SELECT 1 FROM clicks p WHERE p.n = c.n)";
+    let error = windowed(&format!("SELECT k, n, wall AS at FROM clicks c WHERE {others}")).unwrap_err();
     assert!(error.contains("'at' is not the event-time column"), "{error}");
     let bounded = "SELECT k, ts + INTERVAL '1' HOUR AS ts FROM clicks";
-    assert!(kept_for_ever(joined, windows) && !kept_for_ever(bounded, windows));
+    // A new pair has a new row in it.
+    assert!(!kept_for_ever(joined, windows) && !kept_for_ever(bounded, windows));
+}
+
+/// The last moment of joined windows is known with their end.
+#[test]
+fn windows_of_joined_windows_go_by_their_last_moment() {
+    let hours = "(SELECT * FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' HOUR)))";
+    for on in ["", " AND x.window_time = y.window_time"] {
+        let rows = format!(
+            "SELECT x.k, x.window_time AS ts FROM {hours} x JOIN {hours} y
+            ON x.k = y.k AND x.window_end = y.window_end AND x.window_start = y.window_start{on}"
+        );
+        windowed(&rows.replace(" AS ts", " AS at")).unwrap_or_else(|error| panic!("{rows}: {error}"));
+    }
 }

@@ -47,6 +47,13 @@ impl Path {
             } else if let Some(after) = rest.strip_prefix('.') {
                 let end = after.find(['.', '[']).unwrap_or(after.len());
                 let (name, after) = after.split_at(end);
+                if name.ends_with(')') && name.contains('(') {
+                    return plan_err!(
+                        "JSON path '{path}': {name} is a method, and paths have none here; write the path alone, RETURNING DOUBLE and \
+                         the like for a type, CARDINALITY(x) of a column that is declared as ARRAY for a size, or $.\"{name}\" for a member \
+                         of that name"
+                    );
+                }
                 steps.push(match name {
                     "" => return refuse(rest),
                     "*" => Step::Members,
