@@ -65,7 +65,7 @@ fn column(kind: &str, nulls: bool, seed: &mut u64) -> ArrayRef {
 /// Times an aggregate over a column.
 fn time(criterion: &mut Criterion, name: &str, kind: &str, form: &str) {
     let Some(function) = find(name) else { unreachable!("{name} is in the registry") };
-    let function: &'static dyn Aggregate = function;
+    let function: &dyn Aggregate = &*function;
     let given = match kind {
         "*" => vec![],
         "BIGINT" => vec![DataType::Int64],

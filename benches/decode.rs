@@ -281,7 +281,8 @@ fn read(file: &std::path::Path, decode: &[usize], threads: &str) -> usize {
     let wanted = Arc::new(schema().project(decode).expect("the columns are there"));
     let spec = SourceSpec {
         name: "bench".to_owned(),
-        connector,
+        connector: connector.into(),
+        formats: Default::default(),
         options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         physical: schema(),
         metadata: Vec::new(),

@@ -48,7 +48,8 @@ fn generate(connector: &str, options: &[(&str, &str)], columns: &[&str], events:
     let schema = Arc::new(physical.project(&decode).expect("the columns are there"));
     let spec = SourceSpec {
         name: "bench".to_owned(),
-        connector,
+        connector: connector.into(),
+        formats: Default::default(),
         options,
         physical,
         metadata: Vec::new(),

@@ -28,7 +28,7 @@ use std::time::Duration;
 use highwater::engine::{Config, Engine, Summary};
 use highwater::plan::Dataflow;
 use highwater::sql::{Catalog, plan};
-use replay::{REPLAYS, held_mib, peak_mib};
+use replay::{held_mib, peak_mib, replayed};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -273,8 +273,8 @@ fn run(arguments: &Arguments) {
     let text = text.replace("'events.num' = '1000000'", &format!("'events.num' = '{}'", arguments.events));
     let written = std::env::temp_dir().join(format!("highwater-nexmark-{}", std::process::id()));
     let text = text.replace("'path' = 'out/", &format!("'path' = '{}/", written.display()));
-    let catalog = Catalog::new().with_connectors(REPLAYS);
-    let dataflow = plan(&[(query.clone(), text)], &catalog)
+    let dataflow = plan(&[(query.clone(), text)], &Catalog::new())
+        .map(replayed)
         .unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
     let (mut rows, mut peak, mut medians, mut kept) = (0, None, Vec::new(), (0, 0));
     for &workers in &arguments.workers {

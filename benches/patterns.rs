@@ -13,7 +13,7 @@ mod replay;
 
 use highwater::engine::{Config, Engine};
 use highwater::sql::{Catalog, plan};
-use replay::{REPLAYS, held_mib, peak_mib};
+use replay::{held_mib, peak_mib, replayed};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -54,8 +54,8 @@ fn main() {
             _ => {}
         }
     }
-    let planned = plan(&[("patterns.sql".to_owned(), program(rows))], &Catalog::new().with_connectors(REPLAYS));
-    let dataflow = planned.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let planned = plan(&[("patterns.sql".to_owned(), program(rows))], &Catalog::new());
+    let dataflow = planned.map(replayed).unwrap_or_else(|errors| panic!("{}", errors[0]));
     println!("{:>8} {:>12} {:>10} {:>10} {:>10}", "workers", "rows", "M rows/s", "input MiB", "peak MiB");
     for workers in [1, 2] {
         let run = |_| {

@@ -35,7 +35,7 @@ impl Aggregate for BitXor {
         match args {
             [arg] if arg.is_integer() => Ok(Signature { args: vec![DataType::Int64], output: DataType::Int64 }),
             _ => Err(AggregateError::Arguments {
-                function: "BIT_XOR",
+                function: "BIT_XOR".to_owned(),
                 given: args.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 remedy: "give it one integer".to_owned(),
             }),
@@ -130,7 +130,7 @@ const PROGRAM: &str = "
 ";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let catalog = Catalog::new().with_aggregates(&[&BitXor]);
+    let catalog = Catalog::new().with_aggregate(BitXor)?;
     let dataflow = plan(&[("custom_aggregate.sql".to_owned(), PROGRAM.to_owned())], &catalog)?;
     Engine::start(dataflow, Config::default())?.wait()?;
     Ok(())

@@ -122,7 +122,7 @@ const PROGRAM: &str = "
 ";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let catalog = Catalog::new().with_connectors(&[&LoadAverage]);
+    let catalog = Catalog::new().with_source(LoadAverage)?;
     let dataflow = plan(&[("custom_source.sql".to_owned(), PROGRAM.to_owned())], &catalog)?;
     Engine::start(dataflow, Config::default())?.wait()?;
     Ok(())

@@ -38,7 +38,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | time metrics type_names guard counted log |
+//! | 0 | time metrics type_names guard counted registered values log |
 //! | 1 | options delta retry otlp |
 //! | 2 | aggregate expression format kept operator |
 //! | 3 | pattern window reduce session join rank table source sink |
@@ -46,7 +46,7 @@
 //! | 5 | plan |
 //! | 6 | sql view |
 //! | 7 | engine |
-//! | 8 | serve embed testing |
+//! | 8 | serve embed extend testing |
 //! | 9 | cli |
 //!
 //! The life of an event: a [`source`] reader decodes it, the source's edge gives it an epoch or rejects it as late, a
@@ -58,13 +58,15 @@
 
 pub use highwater_core::{
     aggregate, counted, delta, differential, engine, expression, format, guard, join, kept, metrics, operator, options,
-    otlp, pattern, plan, rank, reduce, retry, session, sink, source, table, time, type_names, view, window,
+    otlp, pattern, plan, rank, reduce, registered, retry, session, sink, source, table, time, type_names, values, view,
+    window,
 };
 pub use highwater_sql as sql;
 pub use {arrow_array, arrow_schema};
 
 pub mod cli;
 pub mod embed;
+pub mod extend;
 pub mod serve;
 pub mod testing;
 

@@ -47,7 +47,7 @@ fn m5_a_pipe_that_nobody_reads_holds_back_its_own_branch() {
         program.view("seen", seen).view("totals", totals);
         program.sink(&unique("out"), stuck);
         let sink = &mut program.0.sinks[0].spec;
-        sink.connector = *highwater::sink::SINKS.iter().find(|sink| sink.name() == "filesystem").unwrap();
+        sink.connector = (*highwater::sink::SINKS.iter().find(|sink| sink.name() == "filesystem").unwrap()).into();
         sink.options = [("path".to_owned(), pipe.display().to_string())].into_iter().collect();
         let config = Config { workers, tick_rows: 50, queue_rows: 1_000, ..Config::default() };
         let engine = program.start_with(config);

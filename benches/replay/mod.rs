@@ -8,6 +8,7 @@ use arrow_schema::FieldRef;
 use arrow_select::coalesce::BatchCoalescer;
 use highwater::engine::BATCH_ROWS;
 use highwater::options::{OptionSpec, Options};
+use highwater::plan::Dataflow;
 use highwater::source::{CONNECTORS, Connector, Decoded, Read, Reader, SourceError, SourceSpec, SplitId, Start};
 
 /// A generator of the engine, under its own name.
@@ -15,7 +16,17 @@ use highwater::source::{CONNECTORS, Connector, Decoded, Read, Reader, SourceErro
 struct Replay(&'static str);
 
 /// The replaying generators, to be added to a catalog.
-pub(crate) const REPLAYS: &[&dyn Connector] = &[&Replay("nexmark"), &Replay("datagen")];
+const REPLAYS: &[&dyn Connector] = &[&Replay("nexmark"), &Replay("datagen")];
+
+/// A program whose generators make their rows once.
+pub(crate) fn replayed(mut dataflow: Dataflow) -> Dataflow {
+    for source in &mut dataflow.sources {
+        if let Some(replay) = REPLAYS.iter().find(|replay| replay.name() == source.connector.name()) {
+            source.connector = (*replay).into();
+        }
+    }
+    dataflow
+}
 
 /// What was generated, by source and columns.
 static HELD: Mutex<Vec<(String, Arc<[RecordBatch]>)>> = Mutex::new(Vec::new());

@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Error, Highwater};
+use super::{Catalog, CatalogError, Error, Highwater};
+use crate::aggregate::Aggregate;
 use crate::engine::{Config, Engine, OnChange, aside};
-use crate::sql::{Catalog, plan};
+use crate::format::Format;
+use crate::sink::SinkConnector;
+use crate::source::Connector;
+use crate::sql::{ScalarFunction, plan};
 
 /// What to run and how. Without a word on it: a worker per core, nothing kept on disk.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +17,9 @@ use crate::sql::{Catalog, plan};
 pub struct Builder {
     texts: Vec<Text>,
     config: Config,
+    catalog: Catalog,
+    /// What was not registered, the first of it.
+    refused: Option<CatalogError>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +65,46 @@ impl Builder {
         self
     }
 
+    /// Registers a scalar function that the program may call: a closure ([`scalar`](crate::extend::scalar)), or one of DataFusion's kind.
+    pub fn function(self, function: impl Into<ScalarFunction>) -> Builder {
+        self.with(|catalog| catalog.with_function(function))
+    }
+
+    /// Registers an aggregate function: a closure over all values ([`aggregate`](crate::extend::aggregate)), or a state of one's own.
+    pub fn aggregate(self, function: impl Aggregate + 'static) -> Builder {
+        self.with(|catalog| catalog.with_aggregate(function))
+    }
+
+    /// Registers a connector that sources may name.
+    pub fn source(self, connector: impl Connector + 'static) -> Builder {
+        self.with(|catalog| catalog.with_source(connector))
+    }
+
+    /// Registers a connector that sinks may name.
+    pub fn sink(self, connector: impl SinkConnector + 'static) -> Builder {
+        self.with(|catalog| catalog.with_sink(connector))
+    }
+
+    /// Registers a format that sources and sinks may name.
+    pub fn format(self, format: impl Format + 'static) -> Builder {
+        self.with(|catalog| catalog.with_format(format))
+    }
+
+    /// With all that a catalogue has, in place of what was registered before.
+    pub fn catalog(self, catalog: Catalog) -> Builder {
+        Builder { catalog, ..self }
+    }
+
+    fn with(mut self, register: impl FnOnce(Catalog) -> Result<Catalog, CatalogError>) -> Builder {
+        if self.refused.is_none() {
+            match register(std::mem::take(&mut self.catalog)) {
+                Ok(catalog) => self.catalog = catalog,
+                Err(refused) => self.refused = Some(refused),
+            }
+        }
+        self
+    }
+
     /// All else that can be said of how it runs.
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Builder {
         change(&mut self.config);
@@ -67,8 +114,11 @@ impl Builder {
     /// Plans the program and starts it. Blocks until its sources are open and, with a data directory, all that was kept is done again.
     ///
     /// # Errors
-    /// Every error of the SQL with its place; a file that cannot be read; what keeps the engine from starting.
+    /// What was registered cannot be; every error of the SQL with its place; a file that cannot be read; what keeps the engine from starting.
     pub fn start(self) -> Result<Highwater, Error> {
+        if let Some(refused) = self.refused {
+            return Err(refused.into());
+        }
         let mut files = Vec::with_capacity(self.texts.len());
         for (number, text) in self.texts.into_iter().enumerate() {
             files.push(match text {
@@ -80,7 +130,7 @@ impl Builder {
                 },
             });
         }
-        let dataflow = plan(&files, &Catalog::new())?;
+        let dataflow = plan(&files, &self.catalog)?;
         let engine = Engine::start(dataflow, Config { program: files, ..self.config })?;
         Ok(Highwater { engine: engine.into() })
     }

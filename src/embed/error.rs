@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use crate::engine::{EngineError, Refused, UnknownName};
 use crate::format::RowsError;
 use crate::source::Undecoded;
-use crate::sql::SqlErrors;
+use crate::sql::{CatalogError, SqlErrors};
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Something cannot be registered.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
     /// The program has errors.
     #[error(transparent)]
     Sql(#[from] SqlErrors),
@@ -46,45 +49,18 @@ pub enum Error {
 }
 
 /// Why pushed rows were not taken: none of them was.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PushError {
-    /// There is no room now.
-    #[error("source '{source_name}' has no room now: wait for it, and push the rows again")]
-    Full {
+    /// The source takes none, or not these: there is no room ([`PushError::is_full`]), a row does not fit, it takes nothing more, or it
+    /// reads its rows itself.
+    #[error("source '{source_name}': {refused}")]
+    Refused {
         /// The source.
         source_name: String,
-    },
-    /// The disk of the data directory is full.
-    #[error("the disk of the data directory is full: source '{source_name}' takes nothing before there is room")]
-    DiskFull {
-        /// The source.
-        source_name: String,
-    },
-    /// The engine stops, or has ended.
-    #[error("source '{source_name}' takes no more rows: the engine stops")]
-    Closed {
-        /// The source.
-        source_name: String,
-    },
-    /// The source reads its rows itself.
-    #[error(
-        "source '{source_name}' reads its rows itself, by connector '{connector}': push to one with 'connector' = 'http'"
-    )]
-    NotPushed {
-        /// The source.
-        source_name: String,
-        /// What it reads by.
-        connector: &'static str,
-    },
-    /// A row does not fit the declared columns.
-    #[error("source '{source_name}': {error}")]
-    Rows {
-        /// The source.
-        source_name: String,
-        /// The first that does not: its row, its column, and why.
+        /// Why. Rows for which there is no room are in it.
         #[source]
-        error: RowsError,
+        refused: Refused,
     },
     /// The text cannot be read at all.
     #[error("source '{source_name}': nothing of the text was read: {error}")]
@@ -98,22 +74,18 @@ pub enum PushError {
 }
 
 impl PushError {
+    /// Whether there is no room now, so that the same rows may be taken later: wait for room, and push them again.
+    pub fn is_full(&self) -> bool {
+        matches!(self, PushError::Refused { refused: Refused::Full(_) | Refused::DiskFull(_), .. })
+    }
+
     /// The column that it is about, if it is about one.
     pub fn column(&self) -> Option<&str> {
         match self {
-            PushError::Rows { error, .. } if !error.column.is_empty() => Some(&error.column),
+            PushError::Refused { refused: Refused::Unfit(error), .. } if !error.column.is_empty() => {
+                Some(&error.column)
+            }
             _ => None,
-        }
-    }
-
-    pub(super) fn of(source: &str, refused: Refused) -> PushError {
-        let source_name = source.to_owned();
-        match refused {
-            Refused::Full(_) => PushError::Full { source_name },
-            Refused::DiskFull(_) => PushError::DiskFull { source_name },
-            Refused::NotPushed { connector, .. } => PushError::NotPushed { source_name, connector },
-            Refused::Unfit { error, .. } => PushError::Rows { source_name, error },
-            _ => PushError::Closed { source_name },
         }
     }
 }

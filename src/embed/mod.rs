@@ -26,9 +26,9 @@ pub use self::error::{Error, PushError};
 pub use self::rows::{Change, Changes, Snapshot};
 pub use self::source::Source;
 pub use self::view::{Event, Following, View, ViewStream};
-pub use crate::engine::{EngineError, OnChange, Pushed, Summary, UnknownName};
+pub use crate::engine::{EngineError, OnChange, Pushed, Refused, Summary, UnknownName};
 pub use crate::format::RowsError;
-pub use crate::sql::{SqlError, SqlErrors};
+pub use crate::sql::{Catalog, CatalogError, SqlError, SqlErrors};
 pub use crate::time::Epoch;
 
 use self::blocking::block_on;

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::blocking::block_on;
 use super::{Highwater, PushError, Pushed};
-use crate::engine;
-use crate::format::{Part, RowsError};
+use crate::engine::{self, Refused};
+use crate::format::Part;
 use crate::source::{Beside, Intake, Written};
 
 /// A source of the program. What is pushed is taken as a whole or not at all.
@@ -114,11 +114,11 @@ impl Source {
     }
 
     fn written<T: Serialize>(&self, rows: impl IntoIterator<Item = T>) -> Result<Part, PushError> {
-        self.intake()?.written(rows).map(Part::rows).map_err(|error| self.unfit(error))
+        self.intake()?.written(rows).map(Part::rows).map_err(|error| self.refused(Refused::Unfit(error)))
     }
 
     fn fitted(&self, batch: &RecordBatch) -> Result<Part, PushError> {
-        self.intake()?.fitted(batch.clone()).map(Part::rows).map_err(|error| self.unfit(error))
+        self.intake()?.fitted(batch.clone()).map(Part::rows).map_err(|error| self.refused(Refused::Unfit(error)))
     }
 
     fn decoded(&self, written: Written, text: Bytes) -> Result<Vec<Part>, PushError> {
@@ -127,21 +127,20 @@ impl Source {
     }
 
     fn push(&self, parts: Vec<Part>) -> Result<Pushed, PushError> {
-        self.source.push(parts).map_err(|refused| PushError::of(self.name(), refused))
+        self.source.push(parts).map_err(|refused| self.refused(refused))
     }
 
     async fn send(&self, part: Part) -> Result<Pushed, PushError> {
         let sent = self.source.push_when_room(vec![part]).await;
-        sent.map_err(|refused| PushError::of(self.name(), refused))
+        sent.map_err(|refused| self.refused(refused))
     }
 
     fn intake(&self) -> Result<&Intake, PushError> {
-        let connector = self.source.spec().connector.name();
-        let not_pushed = || PushError::NotPushed { source_name: self.name().to_owned(), connector };
-        self.source.intake().ok_or_else(not_pushed)
+        let connector = || self.source.spec().connector.name().to_owned();
+        self.source.intake().ok_or_else(|| self.refused(Refused::NotPushed { connector: connector() }))
     }
 
-    fn unfit(&self, error: RowsError) -> PushError {
-        PushError::Rows { source_name: self.name().to_owned(), error }
+    fn refused(&self, refused: Refused) -> PushError {
+        PushError::Refused { source_name: self.name().to_owned(), refused }
     }
 }

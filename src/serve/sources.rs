@@ -83,7 +83,7 @@ struct List {
 #[derive(Serialize)]
 struct About {
     name: String,
-    connector: &'static str,
+    connector: String,
     /// `live`, `bounded` or `ended`.
     status: &'static str,
     /// `connecting`, `running`, `retrying`, `ended` or `failed`.
@@ -250,7 +250,7 @@ impl About {
             retries,
             splits: splits(source, SPLITS, |_| true),
             name: spec.name.clone(),
-            connector: spec.connector.name(),
+            connector: spec.connector.name().to_owned(),
             status: status(source),
             columns: columns(&spec.physical),
             event_time: spec.time.map(|time| EventTime {

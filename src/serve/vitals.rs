@@ -132,7 +132,7 @@ struct ByteBuffer {
 #[derive(Serialize)]
 struct Component {
     name: String,
-    connector: &'static str,
+    connector: String,
     /// `connecting`, `running`, `retrying`, `ended` or `failed`.
     state: &'static str,
     /// Why it does not go on just now.
@@ -151,7 +151,7 @@ fn source(source: &Source) -> Component {
     let Stand { state, reason, retry_in_ms, retries } = source.stand();
     Component {
         name: source.name().to_owned(),
-        connector: source.spec().connector.name(),
+        connector: source.spec().connector.name().to_owned(),
         state: state.name(),
         reason,
         retry_in_ms,
@@ -167,7 +167,7 @@ fn sink(sink: &Sink) -> Component {
     let Stand { state, reason, retry_in_ms, retries } = sink.stand();
     Component {
         name: sink.name().to_owned(),
-        connector: sink.connector(),
+        connector: sink.connector().to_owned(),
         state: state.name(),
         reason,
         retry_in_ms,

@@ -145,7 +145,7 @@ impl TestDriver {
         let mut pushed = Pushed::default();
         for reading in &readings {
             pushed = reading.push(parts(reading)?).map_err(|refused| match refused {
-                Refused::Unfit { error, .. } => unfit(source, &error),
+                Refused::Unfit(error) => unfit(source, &error),
                 Refused::Full(_) | Refused::DiskFull(_) => TestError::Impossible {
                     what: format!("source '{name}' has no room for the rows"),
                     remedy: "push fewer, and settle between".to_owned(),

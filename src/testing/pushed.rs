@@ -57,7 +57,7 @@ pub(super) fn declared(source: &SourceSpec) -> &str {
 /// view and sink is looked at as; one that a view and a sink share is the view's.
 pub(super) fn with_ends(dataflow: &mut Dataflow, reads: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
     for source in dataflow.sources.iter_mut().filter(|source| !reads(declared(source))) {
-        source.connector = &Pushed;
+        source.connector = (&Pushed as &'static dyn Connector).into();
         // Rows have what a connector would fill in, as any other column.
         source.metadata.clear();
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
 use futures_util::{FutureExt, StreamExt};
-use highwater::embed::{Error, Event, Following, PushError};
+use highwater::embed::{Error, Event, Following, PushError, Refused};
 use highwater::view::TimedOut;
 use highwater::{Drain, Highwater};
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,7 @@ fn what_cannot_be_says_what_there_is() {
     assert!(matches!(bids.push_json("no").unwrap(), pushed if pushed.rejected == 1));
     assert!(matches!(bids.push_json("[").unwrap_err(), PushError::Unread { .. }));
     highwater.shutdown_blocking(Drain::No).unwrap();
-    assert!(matches!(bids.push_rows([bid(1)]).unwrap_err(), PushError::Closed { .. }));
+    assert!(matches!(bids.push_rows([bid(1)]).unwrap_err(), PushError::Refused { refused: Refused::Closed, .. }));
 
     let Err(Error::Sql(errors)) = Highwater::builder().sql("SELECT 1; CREATE VIEW v AS SELECT x FROM y;").start()
     else {
@@ -216,7 +216,7 @@ fn who_waits_for_room_loses_nothing() {
     for _ in 0..1000 {
         match full.push_rows([bid(9), bid(9), bid(9)]) {
             Ok(_) => {}
-            Err(PushError::Full { .. }) => {
+            Err(error) if error.is_full() => {
                 refused += 1;
                 full.room_blocking();
             }

@@ -69,10 +69,10 @@ fn what_does_not_fit_is_refused_whole_with_its_column() {
     let told = |columns| push(source, columns).unwrap_err().to_string();
     let text: ArrayRef = Arc::new(StringArray::from(vec!["1", "many"]));
     let wrong = push(source, vec![("a", numbers(&[1, 2])), ("b", text)]).unwrap_err();
-    let Refused::Unfit { error, .. } = &wrong else { panic!("{wrong:?}") };
+    let Refused::Unfit(error) = &wrong else { panic!("{wrong:?}") };
     assert_eq!((error.column.as_str(), error.row), ("b", 1), "{error}");
     assert!(std::error::Error::source(&wrong).is_some());
-    assert!(wrong.to_string().starts_with("source 's': row 1, column 'b': "), "{wrong}");
+    assert!(wrong.to_string().starts_with("row 1, column 'b': "), "{wrong}");
     let broken: ArrayRef = Arc::new(Float64Array::from(vec![1.5]));
     assert!(told(vec![("a", numbers(&[1])), ("b", broken)]).contains("column 'b'"));
     let whole: ArrayRef = Arc::new(Float64Array::from(vec![5.0]));

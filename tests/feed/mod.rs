@@ -53,7 +53,7 @@ impl Feed {
 
 /// What programs that read feeds are planned with.
 pub fn catalog() -> Catalog {
-    Catalog::new().with_connectors(&[&Fed])
+    Catalog::new().with_source(Fed).unwrap()
 }
 
 /// Starts a program whose feed is named `$`.

@@ -1,7 +1,7 @@
 //! A source that is full, and stays so: its worker is held until the test lets it go.
 
 use std::any::Any;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Condvar, Mutex};
 
 use arrow_schema::DataType;
 use datafusion_common::Result;
@@ -48,11 +48,11 @@ fn answered(socket: &mut Socket) -> (u8, Vec<u8>) {
 
 #[test]
 fn clients_of_a_full_source_are_told_when_the_engine_stops() {
-    let held = ScalarUDF::new_from_impl(Held(Signature::exact(vec![DataType::Int64], Volatility::Volatile)));
+    let held = ScalarUDF::new_from_impl(Held(Signature::exact(vec![DataType::Int64], Volatility::Immutable)));
     assert!((held.inner().as_ref() as &dyn Any).is::<Held>());
     let program = "CREATE SOURCE s (x BIGINT) WITH ('connector' = 'http', 'queue-rows' = '10');
         CREATE MATERIALIZED VIEW v AS SELECT held(x) AS x FROM s;";
-    let catalog = Catalog::new().with_functions([Arc::new(held)]);
+    let catalog = Catalog::new().with_function(held).unwrap();
     let dataflow = plan(&[("full.sql".to_owned(), program.to_owned())], &catalog).unwrap();
     let config = Config { workers: 1, lag_batches: 0, ..Config::default() };
     let server = Server::start(Engine::start(dataflow, config).unwrap());

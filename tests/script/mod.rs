@@ -272,7 +272,8 @@ impl Program {
         };
         self.0.sources.push(SourceSpec {
             name: name.to_owned(),
-            connector: &Scripted,
+            connector: (&Scripted as &dyn Connector).into(),
+            formats: Default::default(),
             options: [("script".to_owned(), key)].into_iter().collect(),
             physical: schema(),
             metadata: Vec::new(),
@@ -371,7 +372,8 @@ impl Program {
         let spec = SinkSpec {
             partition: Vec::new(),
             name: name.to_owned(),
-            connector: &Remembering,
+            connector: (&Remembering as &dyn SinkConnector).into(),
+            formats: Default::default(),
             options: Options::default(),
             schema,
             retracting,

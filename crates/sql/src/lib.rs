@@ -30,10 +30,11 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+pub use functions::{ScalarFn, ScalarFunction, scalar};
 pub use parse::error::{SqlError, SqlErrors};
 pub use program::session::Session;
 pub use program::{Compiled, Warning};
-pub use query::catalog::Catalog;
+pub use query::catalog::{Catalog, CatalogError};
 
 use highwater_core::plan::Dataflow;
 

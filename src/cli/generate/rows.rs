@@ -159,7 +159,7 @@ fn spec(asked: &Asked, count: u64, rate: f64) -> Result<SourceSpec, Outcome> {
             unreachable!("datagen is a connector");
         };
         // As a source of datagen with the same columns, all of them.
-        spec.connector = *datagen;
+        spec.connector = (*datagen).into();
         let paced = first(&format!("CREATE SOURCE rows_ (n BIGINT) WITH ({paced})"))?.options;
         let texts = spec.physical.fields().iter().filter(|field| *field.data_type() == DataType::Utf8);
         let of_texts = texts.flat_map(|field| {

@@ -20,7 +20,7 @@ use super::{Accumulator, Aggregate, Call, Input};
 use crate::delta::Unfit;
 
 /// The accumulator of a DISTINCT call.
-pub(super) fn boxed(function: &'static dyn Aggregate, call: &Call) -> Box<dyn Accumulator> {
+pub(super) fn boxed(function: &dyn Aggregate, call: &Call) -> Box<dyn Accumulator> {
     let inner = function.accumulator(call);
     match &call.args[..] {
         [only] => by_native!(

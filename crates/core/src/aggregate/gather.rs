@@ -1,4 +1,4 @@
-//! Keeps all rows of a group, by order columns and then value: ARRAY_AGG and STRING_AGG. With DISTINCT a value shows where
+//! Keeps all rows of a group, by order columns and then value: ARRAY_AGG, STRING_AGG, and functions of all values ([`super::applied`]). With DISTINCT a value shows where
 //! it comes first; without retraction, only that row of it is kept.
 
 use std::any::Any;
@@ -10,6 +10,7 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::DataType;
 use hashbrown::HashSet;
 
+use super::applied::Apply;
 use super::bag::Bag;
 use super::rows::{Codec, Row, argument_nulls};
 use super::saved::Entries;
@@ -19,12 +20,14 @@ use super::{Accumulator, Call, Input};
 use crate::delta::Unfit;
 
 /// What becomes of the rows.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Shape {
     /// A list.
     List,
     /// Text, with this between the rows.
     Joined(String),
+    /// What a function makes of them.
+    Applied(Arc<dyn Apply>),
 }
 
 /// The accumulator.
@@ -110,11 +113,16 @@ impl Accumulator for Gather {
             }
             lengths.push(places.len() - before);
         }
-        let column = self.codec.decode(values.into_iter()).swap_remove(0);
-        let column = match arrow_select::take::take(&column, &UInt64Array::from(places), None) {
+        let places = UInt64Array::from(places);
+        let placed = |column: ArrayRef| match arrow_select::take::take(&column, &places, None) {
             Ok(column) => column,
             Err(error) => unreachable!("the places are within: {error}"),
         };
+        let mut columns: Vec<ArrayRef> = self.codec.decode(values.into_iter()).into_iter().map(placed).collect();
+        if let Shape::Applied(function) = &self.shape {
+            return function.apply(&columns, &lengths);
+        }
+        let column = columns.swap_remove(0);
         let nulls: NullBuffer = lengths.iter().map(|&length| length > 0).collect();
         match (&self.shape, &self.output) {
             (Shape::List, DataType::List(field)) => {
@@ -130,7 +138,7 @@ impl Accumulator for Gather {
                 };
                 Arc::new(lengths.into_iter().map(join).collect::<StringArray>())
             }
-            (Shape::List, other) => unreachable!("bind answered a list, not {other}"),
+            (Shape::List | Shape::Applied(_), other) => unreachable!("bind answered a list, not {other}"),
         }
     }
 

@@ -3,6 +3,7 @@
 use arrow_schema::DataType;
 
 use super::{Aggregate, Call};
+use crate::registered::Registered;
 
 /// By which columns of the input rows are grouped, and what is computed of each group.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub struct Grouping {
 #[derive(Clone, Debug)]
 pub struct GroupCall {
     /// The function.
-    pub function: &'static dyn Aggregate,
+    pub function: Registered<dyn Aggregate>,
     /// The bound call; its `retracting` is overruled by what the table is for.
     pub call: Call,
     /// The argument columns.

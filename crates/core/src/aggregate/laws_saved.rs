@@ -75,7 +75,7 @@ fn damaged_states_are_refused() {
         let function = find(name).unwrap();
         let output = function.bind(&args, &[]).unwrap().output;
         let call = Call { args, literals: vec![], output, order: vec![], distinct: false, retracting };
-        let mut state = accumulator(function, &call);
+        let mut state = accumulator(&*function, &call);
         state.resize(2);
         state
     };

@@ -4,6 +4,7 @@
 //! state of groups `0..n` as columns. Results do not depend on the order of rows, on how rows were split into batches, or
 //! on which accumulator of several was merged into which; approximate functions say so in their name.
 
+mod applied;
 mod approx_distinct;
 mod approx_percentile;
 mod array_agg;
@@ -59,7 +60,9 @@ use arrow_schema::{DataType, SortOptions};
 use datafusion_common::{DataFusionError, ScalarValue};
 
 use crate::delta::Unfit;
+use crate::registered::Registered;
 
+pub use applied::{AggregateFn, Applied, aggregate};
 pub use changes::{Changes, window_columns};
 pub use emit::Emit;
 pub use grouping::{GroupCall, Grouping, Role};
@@ -93,16 +96,16 @@ pub const AGGREGATES: &[&dyn Aggregate] = &[
 ];
 
 /// The aggregate function that answers to `name`, in any case.
-pub fn find(name: &str) -> Option<&'static dyn Aggregate> {
+pub fn find(name: &str) -> Option<Registered<dyn Aggregate>> {
     let answers = |function: &&dyn Aggregate| {
         function.name().eq_ignore_ascii_case(name)
             || function.aliases().iter().any(|alias| alias.eq_ignore_ascii_case(name))
     };
-    AGGREGATES.iter().copied().find(answers)
+    AGGREGATES.iter().copied().find(answers).map(Registered::from)
 }
 
 /// State for groups of such a call, DISTINCT heeded: this, not [`Aggregate::accumulator`], is what operators ask.
-pub fn accumulator(function: &'static dyn Aggregate, call: &Call) -> Box<dyn Accumulator> {
+pub fn accumulator(function: &dyn Aggregate, call: &Call) -> Box<dyn Accumulator> {
     match call.distinct && !function.heeds_distinct() {
         true => distinct::boxed(function, call),
         false => function.accumulator(call),
@@ -116,7 +119,7 @@ pub enum AggregateError {
     #[error("{function} does not take ({given}); {remedy}")]
     Arguments {
         /// The function.
-        function: &'static str,
+        function: String,
         /// The types given.
         given: String,
         /// What would do.
@@ -128,22 +131,22 @@ impl AggregateError {
     /// The arguments of a call of `function` do not fit.
     pub fn arguments(function: &dyn Aggregate, given: &[DataType], remedy: &str) -> AggregateError {
         let given = given.iter().map(crate::type_names::sql_type).collect::<Vec<_>>().join(", ");
-        AggregateError::Arguments { function: function.name(), given, remedy: remedy.to_owned() }
+        AggregateError::Arguments { function: function.name().to_owned(), given, remedy: remedy.to_owned() }
     }
 }
 
 /// A SQL aggregate function.
 pub trait Aggregate: Send + Sync + Debug {
     /// Its SQL name, upper case.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Other names it answers to.
-    fn aliases(&self) -> &'static [&'static str] {
+    fn aliases(&self) -> &[&str] {
         &[]
     }
 
     /// One line: signature and meaning; for an approximate one its error.
-    fn help(&self) -> &'static str;
+    fn help(&self) -> &str;
 
     /// Whether rows have an order for it: by the call's ORDER BY if it has one, else by event time, then by the row's
     /// sequence number in its source. Such a call gets the order columns in [`Input::order`].

@@ -30,7 +30,7 @@ impl States {
     pub fn new(grouping: &Grouping, role: Role) -> States {
         let made = grouping.aggregates.iter().map(|aggregate| {
             let call = Call { retracting: role.retracting(grouping, aggregate), ..aggregate.call.clone() };
-            accumulator(aggregate.function, &call)
+            accumulator(&*aggregate.function, &call)
         });
         let columns = |a: &GroupCall| Columns { args: a.args.clone(), order: a.order.clone(), filter: a.filter };
         States {

@@ -20,7 +20,8 @@ fn source(rows: usize) -> Arc<Source> {
     let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, true)]));
     let spec = SourceSpec {
         name: "s".to_owned(),
-        connector: *CONNECTORS.iter().find(|connector| connector.name() == "http").unwrap(),
+        connector: (*CONNECTORS.iter().find(|connector| connector.name() == "http").unwrap()).into(),
+        formats: Default::default(),
         options: Options::default(),
         physical: schema.clone(),
         metadata: Vec::new(),

@@ -65,24 +65,18 @@ pub enum Refused {
     #[error("the engine stops: it takes no more rows")]
     Closed,
     /// Nobody pushes rows to it: it reads them by itself.
-    #[error(
-        "source '{source_name}' reads its rows itself, by connector '{connector}': push to one with 'connector' = 'http'"
-    )]
+    #[error("it reads its rows itself, by connector '{connector}': push to one with 'connector' = 'http'")]
     NotPushed {
-        /// The source.
-        source_name: String,
         /// What it reads by.
-        connector: &'static str,
+        connector: String,
     },
     /// The rows are not what the source declares.
-    #[error("source '{source_name}': {error}")]
-    Unfit {
-        /// The source.
-        source_name: String,
+    #[error("{0}")]
+    Unfit(
         /// The first that does not fit, its column and its row within its part.
         #[source]
-        error: RowsError,
-    },
+        RowsError,
+    ),
 }
 
 /// The room of a pushed source, and what decodes for it.
@@ -139,16 +133,15 @@ impl Source {
     /// Nothing was taken: a column is not declared or of another type, there is no room now, or the source takes nothing more.
     pub fn push(&self, mut parts: Vec<Part>) -> Result<Pushed, Refused> {
         let Some(inbox) = &self.inbox else {
-            let connector = self.spec.connector.name();
-            return Err(Refused::NotPushed { source_name: self.name().to_owned(), connector });
+            let connector = self.spec.connector.name().to_owned();
+            return Err(Refused::NotPushed { connector });
         };
         if self.closed() {
             return Err(Refused::Closed);
         }
         for part in &mut parts {
             let batch = std::mem::replace(&mut part.batch, RecordBatch::new_empty(self.spec.schema.clone()));
-            let unfit = |error| Refused::Unfit { source_name: self.name().to_owned(), error };
-            part.batch = inbox.intake.fitted(batch).map_err(unfit)?;
+            part.batch = inbox.intake.fitted(batch).map_err(Refused::Unfit)?;
         }
         let parts = match self.push_behind(parts) {
             ControlFlow::Continue(parts) => parts,

@@ -16,7 +16,7 @@ const WAITING_EPOCHS: usize = 64;
 #[derive(Debug)]
 pub struct Sink {
     name: String,
-    connector: &'static str,
+    connector: String,
     files: usize,
     parts: Vec<Arc<Part>>,
     /// The sources that wait while much is to be written.
@@ -75,7 +75,7 @@ impl Sink {
     /// `sources` are those that feed it, and that meet them.
     pub(super) fn new(spec: &SinkSpec, parts: Vec<Arc<Part>>, sources: Vec<String>) -> Sink {
         let files = spec.connector.descriptors(spec) * parts.len();
-        Sink { name: spec.name.clone(), connector: spec.connector.name(), files, parts, sources }
+        Sink { name: spec.name.clone(), connector: spec.connector.name().to_owned(), files, parts, sources }
     }
 
     /// Its name.
@@ -84,8 +84,8 @@ impl Sink {
     }
 
     /// The name of its connector.
-    pub fn connector(&self) -> &'static str {
-        self.connector
+    pub fn connector(&self) -> &str {
+        &self.connector
     }
 
     /// All before that epoch is of an earlier run; `None` if that is not known. Returns whether it has compared what it is handed with what

@@ -20,6 +20,7 @@ mod fit;
 mod fit_tests;
 mod folder;
 mod foreign;
+mod formats;
 mod intervals;
 pub mod json;
 #[cfg(test)]
@@ -64,6 +65,7 @@ pub use constant::{Constant, constant};
 pub use encoding::{ENCODINGS, Encoding};
 pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, told_by};
 pub use foreign::{is_text, unmarked};
+pub use formats::{Formats, find, spelled};
 pub use intervals::{Intervals, interval_texts};
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
 pub use msgpack::message_as_json;
@@ -111,16 +113,6 @@ pub const TEXT_OPTIONS: &[OptionSpec] = &[
     },
 ];
 
-/// The names that an option of a connector stands for: `csv.*` is every option of the format.
-pub fn spelled(option: &OptionSpec) -> Vec<&'static str> {
-    let all = FORMATS.iter().flat_map(|format| format.options()).map(|option| option.name);
-    let names: Vec<&str> = match option.name.strip_suffix('*') {
-        Some(prefix) => all.filter(|name| name.starts_with(prefix)).collect(),
-        None => Vec::new(),
-    };
-    if names.is_empty() { vec![option.name] } else { names }
-}
-
 /// Options of decoding in any format.
 pub const DECODING_OPTIONS: &[OptionSpec] = &[OptionSpec {
     name: "max-row-bytes",
@@ -146,13 +138,13 @@ pub enum FormatError {
 /// A way to write rows as bytes: `'format' = 'name'`.
 pub trait Format: Send + Sync + Debug {
     /// Its name in SQL.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// One line on what it reads and writes.
-    fn help(&self) -> &'static str;
+    fn help(&self) -> &str;
 
     /// File extensions it is known by, lower case, without the dot.
-    fn extensions(&self) -> &'static [&'static str];
+    fn extensions(&self) -> &[&str];
 
     /// The options it understands.
     fn options(&self) -> &'static [OptionSpec];
@@ -167,31 +159,6 @@ pub trait Format: Send + Sync + Debug {
 
     /// Writes rows of `schema`.
     fn encoder(&self, schema: &SchemaRef, options: &Options) -> Result<Box<dyn Encoder>, FormatError>;
-}
-
-/// The format of that name.
-pub fn find(name: &str) -> Option<&'static dyn Format> {
-    FORMATS.iter().copied().find(|format| format.name().eq_ignore_ascii_case(name))
-}
-
-/// The format that the option `format` names or, without it, the extension of a path.
-pub fn choose(options: &Options, path: &str) -> Result<&'static dyn Format, FormatError> {
-    let words: Vec<(&str, &'static dyn Format)> = FORMATS.iter().map(|format| (format.name(), *format)).collect();
-    if let Some(format) = options.one_of("format", &words)? {
-        return Ok(format);
-    }
-    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
-    let known = |format: &&&dyn Format| format.extensions().contains(&extension.as_str());
-    if foreign::UNREAD.contains(&extension.as_str()) && !FORMATS.iter().any(|format| known(&format)) {
-        return Err(FormatError::Schema {
-            what: format!("'{path}' is packed in a way that is not read"),
-            remedy: "unpack it, or pack it with gzip (.gz) or Zstandard (.zst) once".to_owned(),
-        });
-    }
-    FORMATS.iter().find(known).copied().ok_or_else(|| FormatError::Schema {
-        what: format!("the format of '{path}' cannot be told from its name"),
-        remedy: format!("add 'format' = one of {}", words.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")),
-    })
 }
 
 /// What is to be decoded.

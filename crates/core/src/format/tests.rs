@@ -11,6 +11,10 @@ use arrow_schema::{DataType, Field, Fields, TimeUnit as ArrowUnit};
 
 use super::*;
 
+fn choose(options: &Options, path: &str) -> Result<crate::registered::Registered<dyn Format>, FormatError> {
+    Formats::default().choose(options, path)
+}
+
 pub(super) fn options(pairs: &[(&str, &str)]) -> Options {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

@@ -18,9 +18,9 @@ pub enum Outputs {
     /// One.
     File(PathBuf),
     /// A folder's part files, of this extension.
-    Parts(PathBuf, &'static str),
+    Parts(PathBuf, String),
     /// Part files of this extension in folders by partition, so deep.
-    Partitions(PathBuf, &'static str, usize),
+    Partitions(PathBuf, String, usize),
 }
 
 /// Files that a source reads.
@@ -105,8 +105,8 @@ impl Outputs {
     fn real(&self) -> Option<Outputs> {
         let made = match self {
             Outputs::File(path) => Outputs::File(real(path)),
-            Outputs::Parts(path, kind) => Outputs::Parts(real(path), kind),
-            Outputs::Partitions(path, kind, depth) => Outputs::Partitions(real(path), kind, *depth),
+            Outputs::Parts(path, kind) => Outputs::Parts(real(path), kind.clone()),
+            Outputs::Partitions(path, kind, depth) => Outputs::Partitions(real(path), kind.clone(), *depth),
         };
         Some(made).filter(|made| !is_device(made.path()))
     }
@@ -230,8 +230,8 @@ mod tests {
     #[test]
     fn folders_parts_and_partitions_clash_where_their_files_may() {
         let path = |path: &str| PathBuf::from(path);
-        let parts = |folder: &str| Outputs::Parts(path(folder), "json");
-        let partitions = |folder: &str| Outputs::Partitions(path(folder), "json", 1);
+        let parts = |folder: &str| Outputs::Parts(path(folder), "json".to_owned());
+        let partitions = |folder: &str| Outputs::Partitions(path(folder), "json".to_owned(), 1);
         let file = |file: &str| Outputs::File(path(file));
         let one = |file: &str| Inputs::One(path(file));
         let folder = |folder: &str| Inputs::Folder(path(folder));

@@ -24,6 +24,7 @@ use datafusion_common::ScalarValue;
 use datafusion_physical_expr::PhysicalExpr;
 
 use crate::aggregate::Aggregate;
+use crate::registered::Registered;
 
 pub use program::{MOST_STEPS, Program};
 pub use recognise::Recognise;
@@ -195,7 +196,7 @@ pub struct PickAggregate {
     /// Over the rows of these variables, as bits by their numbers, or all.
     pub variables: Option<u64>,
     /// The function, not an ordered one.
-    pub function: &'static dyn Aggregate,
+    pub function: Registered<dyn Aggregate>,
     /// The argument columns, already of the types that the function asked for.
     pub args: Vec<usize>,
     /// The trailing literals.

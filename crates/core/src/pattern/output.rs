@@ -97,7 +97,7 @@ fn aggregated(store: &Store, aggregate: &PickAggregate, views: &[View<'_>]) -> A
         distinct: aggregate.distinct,
         retracting: false,
     };
-    let mut states = accumulator(aggregate.function, &call);
+    let mut states = accumulator(&*aggregate.function, &call);
     states.resize(views.len());
     states.update(&groups, &Input { args: &args, order: &[], keep: None, diffs: None });
     states.evaluate(&(0..views.len() as u32).collect::<Vec<_>>())

@@ -382,7 +382,7 @@ fn grouping(from: &Node, reduce: &Reduce) -> Grouping {
 fn groups(from: &Node, keys: &[usize], aggregates: &[AggregateCall], retracting: bool) -> Grouping {
     let data_type = |&column: &usize| from.schema.field(column).data_type().clone();
     let aggregate = |aggregate: &AggregateCall| GroupCall {
-        function: aggregate.function,
+        function: aggregate.function.clone(),
         call: Call {
             args: aggregate.args.iter().map(data_type).collect(),
             literals: aggregate.literals.clone(),

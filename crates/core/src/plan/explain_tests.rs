@@ -10,8 +10,9 @@ use datafusion_expr::Operator;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 use super::*;
-use crate::aggregate::{AGGREGATES, Aggregate};
+use crate::aggregate::{Aggregate, find};
 use crate::options::{OptionSpec, Options};
+use crate::registered::Registered;
 use crate::sink::{SinkConnector, SinkError, Writer};
 use crate::source::{Connector, Reader, SourceError, TimeSpec};
 
@@ -81,7 +82,8 @@ fn source(name: &str, time: Option<TimeSpec>) -> SourceSpec {
     let schema = schema(&[("page", DataType::Utf8), ("ms", DataType::Float64), ("ts", TIME)]);
     SourceSpec {
         name: name.to_owned(),
-        connector: &Live,
+        connector: (&Live as &dyn Connector).into(),
+        formats: Default::default(),
         options: Options::default(),
         physical: schema.clone(),
         metadata: Vec::new(),
@@ -110,8 +112,8 @@ fn binary(left: Scalar, op: Operator, right: Scalar) -> Scalar {
     Arc::new(BinaryExpr::new(left, op, right))
 }
 
-fn function(name: &str) -> &'static dyn Aggregate {
-    *AGGREGATES.iter().find(|aggregate| aggregate.name() == name).unwrap()
+fn function(name: &str) -> Registered<dyn Aggregate> {
+    find(name).unwrap()
 }
 
 fn call(name: &str, function_name: &str, args: Vec<usize>) -> AggregateCall {
@@ -223,7 +225,8 @@ fn plan() -> Dataflow {
         spec: SinkSpec {
             partition: Vec::new(),
             name: "totals".to_owned(),
-            connector: &Out,
+            connector: (&Out as &dyn SinkConnector).into(),
+            formats: Default::default(),
             options: Options::default(),
             schema: Arc::new(forever.project(&[0, 1]).unwrap()),
             retracting: true,

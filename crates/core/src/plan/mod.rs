@@ -32,6 +32,7 @@ use datafusion_common::ScalarValue;
 
 use crate::aggregate::Aggregate;
 use crate::options::Options;
+use crate::registered::Registered;
 use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 use crate::time::Zone;
@@ -348,7 +349,7 @@ pub enum Pane {
 #[derive(Clone, Debug)]
 pub struct AggregateCall {
     /// The function.
-    pub function: &'static dyn Aggregate,
+    pub function: Registered<dyn Aggregate>,
     /// The argument columns of the input, already of the types that the function asked for.
     pub args: Vec<usize>,
     /// The trailing literals.

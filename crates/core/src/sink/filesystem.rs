@@ -14,6 +14,7 @@ use super::rolling::{self, Rolling};
 use super::{Before, Mark, SinkConnector, SinkError, SinkSpec, Writer, changes};
 use crate::format::{self, Format, FormatError};
 use crate::options::{OptionError, OptionSpec, Outputs, PART, local, packed_name};
+use crate::registered::Registered;
 
 /// The connector `filesystem`.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl SinkConnector for Filesystem {
 
     fn outputs(&self, spec: &SinkSpec) -> Option<Outputs> {
         let path = PathBuf::from(path(spec).ok()?);
-        let kind = extension(format_of(spec).ok()?);
+        let kind = extension(&*format_of(spec).ok()?).to_owned();
         Some(match spec.partition.len() {
             _ if !self.per_worker(spec) => Outputs::File(path),
             0 => Outputs::Parts(path, kind),
@@ -105,7 +106,7 @@ impl SinkConnector for Filesystem {
         }
         let parts = self.per_worker(spec).then_some(parts);
         if parts.is_some() {
-            path.push(part_name(part, 0, format_of(spec)?));
+            path.push(part_name(part, 0, &*format_of(spec)?));
         }
         let mut writer = FileWriter::new(spec, path, parts)?;
         // What stands there is not touched before there is something to put in its place.
@@ -128,7 +129,7 @@ impl SinkConnector for Filesystem {
             return Ok(Box::new(FileWriter::complete(spec, path)?));
         }
         if self.per_worker(spec) {
-            path.push(part_name(part, 0, format_of(spec)?));
+            path.push(part_name(part, 0, &*format_of(spec)?));
         }
         // A file that is gone is begun anew.
         match before.begun && path.is_file() {
@@ -145,7 +146,7 @@ impl SinkConnector for Filesystem {
             return Ok(Box::new(Parts::at(spec, &path, part, parts, before)?));
         }
         if self.per_worker(spec) {
-            path.push(part_name(part, 0, format_of(spec)?));
+            path.push(part_name(part, 0, &*format_of(spec)?));
         }
         Ok(Box::new(FileWriter::at(spec, path, mark)?))
     }
@@ -167,9 +168,10 @@ pub(super) fn in_rows(spec: &SinkSpec) -> Result<bool, SinkError> {
 
 /// Removes the part files of earlier runs that none of `parts` writers of this format will write.
 pub(super) fn clear(spec: &SinkSpec, folder: &Path, parts: usize) -> Result<(), SinkError> {
-    let ours = extension(format_of(spec)?);
+    let format = format_of(spec)?;
+    let ours = extension(&*format);
     let columns: Vec<&str> = spec.schema.fields().iter().map(|field| field.name().as_str()).collect();
-    for found in parts_in(&spec.name, &columns, folder)? {
+    for found in parts_in(spec, &columns, folder)? {
         // One of several of a writer's, one that was never complete, or one of a partition, is of a run that had such.
         let single = !found.hidden && found.number == 0 && found.columns.is_empty();
         let kind = found.path.extension().is_some_and(|kind| kind.to_string_lossy() == ours);
@@ -208,7 +210,7 @@ pub(super) fn default_name(spec: &SinkSpec) -> Result<&str, OptionError> {
 }
 
 /// How the name of a part file ends.
-pub(super) fn extension(format: &dyn Format) -> &'static str {
+pub(super) fn extension(format: &dyn Format) -> &str {
     format.extensions().first().unwrap_or(&"out")
 }
 
@@ -217,10 +219,10 @@ fn path(spec: &SinkSpec) -> Result<&str, SinkError> {
 }
 
 /// The format named, or that of the path's extension, or JSON for a folder.
-pub(super) fn format_of(spec: &SinkSpec) -> Result<&'static dyn Format, SinkError> {
+pub(super) fn format_of(spec: &SinkSpec) -> Result<Registered<dyn Format>, SinkError> {
     let path = path(spec)?;
     let path = if path.ends_with('/') { "part.json" } else { path };
-    format::choose(&spec.options, path).map_err(|error| refuse(spec, error))
+    spec.formats.choose(&spec.options, path).map_err(|error| refuse(spec, error))
 }
 
 /// A format's refusal as the sink's.

@@ -102,7 +102,8 @@ proptest! {
                 let options = [("path", path.as_str()), ("format", format)].into_iter().chain(rolling.into_iter().take(rolls));
                 SinkSpec {
                     name: "out".to_owned(),
-                    connector: &filesystem::Filesystem,
+                    connector: (&filesystem::Filesystem as &dyn SinkConnector).into(),
+                    formats: Default::default(),
                     options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
                     schema: delta(&Vec::new()).batch().schema(),
                     partition: if by || (rolls == 0 && format != "parquet") { vec![1] } else { vec![] },
@@ -158,7 +159,8 @@ fn d5_what_others_wrote_is_refused_and_complete_files_may_be_taken_away() {
     let path = format!("{}/", root.path().display());
     let spec = SinkSpec {
         name: "out".to_owned(),
-        connector: &filesystem::Filesystem,
+        connector: (&filesystem::Filesystem as &dyn SinkConnector).into(),
+        formats: Default::default(),
         options: [("path", path.as_str()), ("format", "csv"), ("sink.rolling-policy.file-size", "20")]
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

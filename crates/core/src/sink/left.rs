@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::SinkError;
 use super::filesystem::extension;
-use crate::format;
+use super::{SinkError, SinkSpec};
+use crate::format::{self, Formats};
 use crate::options::PART;
 
 /// What the name of a file begins with that is not complete.
@@ -42,8 +42,8 @@ pub(super) struct Found {
 }
 
 /// The part files in a folder, and in its folders by any of these columns, of any format.
-pub(super) fn parts_in(sink: &str, columns: &[&str], root: &Path) -> Result<Vec<Found>, SinkError> {
-    let looking = |path: &Path, error| failed(sink, "looking for what an earlier run left in", path, error);
+pub(super) fn parts_in(spec: &SinkSpec, columns: &[&str], root: &Path) -> Result<Vec<Found>, SinkError> {
+    let looking = |path: &Path, error| failed(&spec.name, "looking for what an earlier run left in", path, error);
     let by: Vec<(&str, String)> =
         columns.iter().map(|column| (*column, format::folder(column, Some(""), "none"))).collect();
     let (mut open, mut all) = (vec![(root.to_owned(), Vec::<String>::new())], Vec::new());
@@ -58,7 +58,9 @@ pub(super) fn parts_in(sink: &str, columns: &[&str], root: &Path) -> Result<Vec<
             let column = by.iter().find(|(_, begin)| name.starts_with(begin)).map(|(column, _)| (*column).to_owned());
             match column.filter(|column| !above.contains(column)) {
                 Some(column) if path.is_dir() => open.push((path, above.iter().cloned().chain([column]).collect())),
-                _ => all.extend(found(path, &name).map(|found| Found { columns: above.clone(), ..found })),
+                _ => {
+                    all.extend(found(&spec.formats, path, &name).map(|found| Found { columns: above.clone(), ..found }))
+                }
             }
         }
     }
@@ -66,12 +68,12 @@ pub(super) fn parts_in(sink: &str, columns: &[&str], root: &Path) -> Result<Vec<
 }
 
 /// What a file is by its name, if that is a part's.
-fn found(path: PathBuf, name: &str) -> Option<Found> {
+fn found(formats: &Formats, path: PathBuf, name: &str) -> Option<Found> {
     let bare = name.strip_prefix(HIDDEN);
     let (stem, kind) = bare.unwrap_or(name).strip_prefix(PART)?.split_once('.')?;
     let (part, number) = stem.split_once('-').unwrap_or((stem, "0"));
     let (part, number) = (part.parse().ok()?, number.parse().ok()?);
-    let known = format::FORMATS.iter().any(|format| extension(*format) == kind);
+    let known = formats.all().any(|format| extension(&*format) == kind);
     known.then_some(Found { path, part, number, hidden: bare.is_some(), columns: Vec::new() })
 }
 

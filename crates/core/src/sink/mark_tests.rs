@@ -25,7 +25,8 @@ fn delta(changes: &Changes, retracting: bool) -> Delta {
 fn spec(connector: &'static dyn SinkConnector, retracting: bool, options: &[(&str, &str)]) -> SinkSpec {
     SinkSpec {
         name: "out".to_owned(),
-        connector,
+        connector: connector.into(),
+        formats: Default::default(),
         options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         schema: delta(&Vec::new(), false).batch().schema(),
         partition: Vec::new(),

@@ -23,7 +23,9 @@ use std::fmt::Debug;
 use arrow_schema::SchemaRef;
 
 use crate::delta::Delta;
+use crate::format::Formats;
 use crate::options::{OptionError, OptionSpec, Options, Outputs};
+use crate::registered::Registered;
 use crate::retry;
 use crate::time::Epoch;
 
@@ -81,10 +83,10 @@ impl SinkError {
 /// A kind of sink: `'connector' = 'name'`.
 pub trait SinkConnector: Send + Sync + Debug {
     /// Its name in SQL.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// One line on what it does.
-    fn help(&self) -> &'static str;
+    fn help(&self) -> &str;
 
     /// The options it understands besides `connector` and `format`.
     fn options(&self) -> &'static [OptionSpec];
@@ -137,9 +139,11 @@ pub struct SinkSpec {
     /// Its name in SQL.
     pub name: String,
     /// The connector.
-    pub connector: &'static dyn SinkConnector,
+    pub connector: Registered<dyn SinkConnector>,
     /// The WITH options.
     pub options: Options,
+    /// The formats that they may name.
+    pub formats: Formats,
     /// The columns it is handed.
     pub schema: SchemaRef,
     /// The columns whose values name the folder that a row goes to (`PARTITIONED BY`), in that order.

@@ -22,6 +22,7 @@ use super::rolling::Rolling;
 use super::{Before, Mark, SinkError, SinkSpec, Writer};
 use crate::delta::Delta;
 use crate::format::{self, Format, Shown};
+use crate::registered::Registered;
 use crate::time::Epoch;
 
 /// Files that one writer has open.
@@ -50,7 +51,7 @@ pub(super) struct Parts {
     root: PathBuf,
     part: usize,
     parts: usize,
-    format: &'static dyn Format,
+    format: Registered<dyn Format>,
     /// Files are hidden until they are complete.
     hides: bool,
     rolling: Rolling,
@@ -177,7 +178,7 @@ impl Parts {
             let number = self.first.max(*next);
             *next = number + 1;
             self.next = self.next.max(number + 1);
-            let name = part_name(self.part, number, self.format);
+            let name = part_name(self.part, number, &*self.format);
             let name = if self.hides { format!("{HIDDEN}{name}") } else { name };
             let path = self.root.join(folder).join(name);
             let file = match self.again && !self.hides {
@@ -272,7 +273,7 @@ impl Parts {
     fn found(&self) -> Result<Vec<Found>, SinkError> {
         let inside = self.narrow.schema.fields().iter().map(|field| field.name().as_str());
         let columns: Vec<&str> = self.columns.iter().map(|(_, name)| name.as_str()).chain(inside).collect();
-        parts_in(&self.narrow.name, &columns, &self.root)
+        parts_in(&self.narrow, &columns, &self.root)
     }
 
     /// Whether this run has come to a file that stands behind the mark, or nothing stands in it.

@@ -22,7 +22,8 @@ fn delta(rows: &[(Option<i64>, &str, f64, i64)], diffs: Option<Vec<i64>>) -> Del
 fn spec(connector: &'static dyn SinkConnector, retracting: bool, options: &[(&str, &str)]) -> SinkSpec {
     SinkSpec {
         name: "out".to_owned(),
-        connector,
+        connector: connector.into(),
+        formats: Default::default(),
         options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         schema: delta(&[], None).batch().schema(),
         partition: Vec::new(),

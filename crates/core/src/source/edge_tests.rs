@@ -51,7 +51,8 @@ pub(super) fn spec(time: Option<TimeSpec>) -> SourceSpec {
     let expression = binary(lit(100_i64), Operator::Divide, col("x", &physical).unwrap(), &physical).unwrap();
     SourceSpec {
         name: "s".to_owned(),
-        connector: &Nowhere,
+        connector: (&Nowhere as &dyn Connector).into(),
+        formats: Formats::default(),
         options: Options::default(),
         physical,
         metadata: Vec::new(),

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::format::{self, Decoding, Format, FormatError, Input, Layout, Notices, Parts, skip};
 use crate::options::{Inputs, OptionError, OptionSpec, Options, local};
+use crate::registered::Registered;
 use crate::retry::{Patient, Standing, until_it_goes};
 
 /// The connector `filesystem`.
@@ -80,10 +81,10 @@ impl Connector for Filesystem {
         chunk_bytes(&spec.options, spec.decode.len())?;
         default_name(spec)?;
         interval(&spec.options)?;
-        match format::choose(&spec.options, path) {
+        match spec.formats.choose(&spec.options, path) {
             Ok(format) => {
-                streamed(spec, packing, format)?;
-                decoding(spec, format).map(drop)
+                streamed(spec, packing, &*format)?;
+                decoding(spec, &*format).map(drop)
             }
             // A folder's or pattern's files each tell their own format, once they are there.
             Err(_) if spec.options.get("format").is_none() && path.ends_with(['/', '*']) => layout(spec).map(drop),
@@ -216,15 +217,15 @@ fn reader(
 ) -> Result<Box<dyn Reader>, SourceError> {
     let name = file.display().to_string();
     let (packing, bare) = packed(&spec.options, &name)?;
-    let format = format::choose(&spec.options, bare).map_err(|error| of_file(&name, refuse(spec, error)))?;
-    streamed(spec, packing, format)?;
+    let format = spec.formats.choose(&spec.options, bare).map_err(|error| of_file(&name, refuse(spec, error)))?;
+    streamed(spec, packing, &*format)?;
     let layout = Layout { notices: layout.notices.at(&name), ..layout.clone() };
     let (values, layout) = match path_values(spec, &file, &layout)? {
         Some((values, layout)) => (Some(values), layout),
         None => (None, layout),
     };
     let decoding =
-        format::decoding(format, &layout, &spec.options).map_err(|error| of_file(&name, refuse(spec, error)))?;
+        format::decoding(&*format, &layout, &spec.options).map_err(|error| of_file(&name, refuse(spec, error)))?;
     // Opened when it is read: a folder may hold more files than may be open at once.
     Ok(Box::new(FileReader {
         path: file,
@@ -298,11 +299,12 @@ pub(super) fn check_options(spec: &SourceSpec, own: &[OptionSpec], path: Option<
     let owner = format!("source '{}' ({})", spec.name, spec.connector.name());
     // The prefixes of formats are spelled out, and only those of the format at hand.
     let own: Vec<OptionSpec> = own.iter().filter(|option| !option.name.ends_with(".*")).copied().collect();
-    let chosen = format::choose(&spec.options, path.unwrap_or("")).ok();
-    let formats: Vec<&[OptionSpec]> = match chosen {
-        Some(format) => vec![format.options()],
-        None => format::FORMATS.iter().map(|format| format.options()).collect(),
+    let chosen = spec.formats.choose(&spec.options, path.unwrap_or("")).ok();
+    let formats: Vec<Registered<dyn Format>> = match chosen {
+        Some(format) => vec![format],
+        None => spec.formats.all().collect(),
     };
+    let formats = formats.iter().map(|format| format.options());
     let known: Vec<&[OptionSpec]> = [SOURCE_OPTIONS, &own].into_iter().chain(formats).collect();
     Ok(spec.options.check(&owner, &known)?)
 }

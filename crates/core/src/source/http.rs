@@ -111,7 +111,7 @@ impl Connector for Http {
 
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
         check_options(spec, self.options(), Some("body.json"))?;
-        let format = format::choose(&spec.options, "body.json").map_err(|error| refuse(spec, error))?;
+        let format = spec.formats.choose(&spec.options, "body.json").map_err(|error| refuse(spec, error))?;
         if format.name() == "parquet" {
             return Err(SourceError::Schema {
                 source_name: spec.name.clone(),

@@ -37,7 +37,7 @@ pub enum Written {
     MessagePack,
     /// An Arrow IPC stream.
     Arrow,
-    /// Lines, as the source's format says: raw, regex or grok.
+    /// Text, as the source's format says: raw, regex, grok, or one that is registered.
     Text,
     /// CloudEvents in JSON, one or an array of them, around the rows.
     CloudEvents,
@@ -207,11 +207,13 @@ impl Intake {
             layout.max_row_bytes = limits.bytes;
         }
         let of = |name: &str| -> Result<Decoding, SourceError> {
-            let Some(format) = format::find(name) else { unreachable!("{name} is a format") };
-            format::decoding(format, &layout, &spec.options).map_err(|error| refuse(spec, error))
+            let Some(format) = spec.formats.find(name) else { unreachable!("{name} is a format") };
+            format::decoding(&*format, &layout, &spec.options).map_err(|error| refuse(spec, error))
         };
-        let named = spec.options.get("format").and_then(format::find);
-        let json = named.filter(|format| format.tells_changes()).map_or("json", |format| format.name());
+        let named = spec.options.get("format").and_then(|name| spec.formats.find(name));
+        let named = named.as_ref();
+        let tells = named.filter(|format| format.is_built_in() && format.tells_changes());
+        let json = tells.map_or("json", |format| format.name());
         let (Decoding::Text(json), Decoding::Blocks(msgpack), Decoding::Blocks(arrow)) =
             (of(json)?, of("msgpack")?, of("arrow")?)
         else {
@@ -223,10 +225,11 @@ impl Intake {
             Err(SourceError::Option(error)) => return Err(error.into()),
             Err(error) => Err(error.to_string()),
         };
-        let text = match named.filter(|format| LINES.contains(&format.name())).map(|format| of(format.name())) {
+        let lines = named.filter(|format| LINES.contains(&format.name()) || !format.is_built_in());
+        let text = match lines.map(|format| of(format.name())) {
             None => None,
             Some(Ok(Decoding::Text(text))) => Some(text),
-            Some(Ok(Decoding::Blocks(_))) => unreachable!("lines are text"),
+            Some(Ok(Decoding::Blocks(_))) => return Err(of_blocks(spec)),
             Some(Err(error)) => return Err(error),
         };
         Ok(Intake {
@@ -248,7 +251,7 @@ impl Intake {
                 Some("csv") => Written::Csv,
                 Some("msgpack") => Written::MessagePack,
                 Some("arrow") => Written::Arrow,
-                Some(name) if LINES.contains(&name) => Written::Text,
+                Some(_) if lines.is_some() => Written::Text,
                 _ => Written::Lines,
             },
         })
@@ -325,7 +328,7 @@ impl Intake {
                 whole(csv.as_ref(), text, out)
             }
             Written::Text => {
-                let refused = || "the source's format is not raw, regex or grok: send JSON or CSV".to_owned();
+                let refused = || "the source's format is JSON, CSV, MessagePack or Arrow: send that".to_owned();
                 let lines = self.text.as_ref().ok_or_else(refused)?;
                 let text = text()?;
                 whole(lines.as_ref(), text, out)
@@ -380,6 +383,18 @@ impl Intake {
         let mut out = Decoded { beside, room: &mut |bytes| room(bytes), parts: Vec::new() };
         self.lines.decode(text, &mut out)?;
         Ok(out.parts)
+    }
+}
+
+/// The refusal of a format that is read from files alone.
+fn of_blocks(spec: &SourceSpec) -> SourceError {
+    SourceError::Schema {
+        source_name: spec.name.clone(),
+        what: format!(
+            "format '{}' is of blocks, and is not read from requests",
+            spec.options.get("format").unwrap_or("")
+        ),
+        remedy: "write a format of text, or read it with 'connector' = 'filesystem'".to_owned(),
     }
 }
 

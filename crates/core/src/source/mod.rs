@@ -54,8 +54,9 @@ use arrow_schema::{FieldRef, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 
 use crate::delta::Reject;
-use crate::format::{self, Came};
+use crate::format::{self, Came, Formats};
 use crate::options::{Inputs, OptionError, OptionSpec, Options};
+use crate::registered::Registered;
 use crate::retry::{self, Standing};
 use crate::time::Zone;
 
@@ -148,10 +149,10 @@ impl MetadataColumn {
 /// A kind of source: `'connector' = 'name'`.
 pub trait Connector: Send + Sync + Debug {
     /// Its name in SQL.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// One line on what it reads.
-    fn help(&self) -> &'static str;
+    fn help(&self) -> &str;
 
     /// The options it understands besides [`SOURCE_OPTIONS`].
     fn options(&self) -> &'static [OptionSpec];
@@ -258,9 +259,11 @@ pub struct SourceSpec {
     /// Its name in SQL.
     pub name: String,
     /// The connector.
-    pub connector: &'static dyn Connector,
+    pub connector: Registered<dyn Connector>,
     /// The WITH options.
     pub options: Options,
+    /// The formats that they may name.
+    pub formats: Formats,
     /// The declared physical columns, all of them.
     pub physical: SchemaRef,
     /// Which of them the connector itself fills, by its names for that: `x TYPE METADATA FROM 'name'`.

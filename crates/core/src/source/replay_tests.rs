@@ -233,8 +233,8 @@ fn s3_every_format_is_read_on_from_every_position() {
 }
 
 fn spec_of_line(of: &SourceSpec) -> SourceSpec {
-    let line = spec(of.connector, &[field("t", DataType::Utf8)], &[]);
-    SourceSpec { options: of.options.clone(), ..line }
+    let line = spec(CONNECTORS[0], &[field("t", DataType::Utf8)], &[]);
+    SourceSpec { connector: of.connector.clone(), options: of.options.clone(), ..line }
 }
 
 fn packed(packing: &str, bytes: &[u8]) -> Vec<u8> {

@@ -52,7 +52,7 @@ impl Connector for Stdin {
     fn check(&self, spec: &SourceSpec) -> Result<(), SourceError> {
         check_options(spec, self.options(), Some("stdin.json"))?;
         spec.options.one_of("bounded", BOOLEANS)?;
-        let format = format::choose(&spec.options, "stdin.json").map_err(|error| refuse(spec, error))?;
+        let format = spec.formats.choose(&spec.options, "stdin.json").map_err(|error| refuse(spec, error))?;
         if format.name() == "parquet" {
             return Err(SourceError::Schema {
                 source_name: spec.name.clone(),
@@ -60,7 +60,7 @@ impl Connector for Stdin {
                 remedy: "write it to a file and use 'connector' = 'filesystem'".to_owned(),
             });
         }
-        decoding(spec, format).map(drop)
+        decoding(spec, &*format).map(drop)
     }
 
     fn replay(&self) -> Replay {
@@ -73,10 +73,10 @@ impl Connector for Stdin {
         if splits.is_empty() {
             return Ok(Vec::new());
         }
-        let format = format::choose(&spec.options, "stdin.json").map_err(|error| refuse(spec, error))?;
+        let format = spec.formats.choose(&spec.options, "stdin.json").map_err(|error| refuse(spec, error))?;
         Ok(vec![Box::new(StdinReader {
             source: spec.name.clone(),
-            decoding: decoding(spec, format)?,
+            decoding: decoding(spec, &*format)?,
             layout: layout(spec)?,
             live: self.live(&spec.options),
             standing: Arc::default(),

@@ -16,7 +16,8 @@ pub(super) fn spec(connector: &'static dyn Connector, columns: &[FieldRef], opti
     let schema = Arc::new(Schema::new(columns.to_vec()));
     SourceSpec {
         name: "s".to_owned(),
-        connector,
+        connector: connector.into(),
+        formats: Formats::default(),
         options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         physical: schema.clone(),
         metadata: Vec::new(),
@@ -184,7 +185,7 @@ fn files_of_blocks_are_read_by_column_name() {
             writer.write(&batch).unwrap();
             writer.finish().unwrap();
         } else {
-            let format = format::choose(&Options::default(), name).unwrap();
+            let format = Formats::default().choose(&Options::default(), name).unwrap();
             let mut encoder = format.encoder(&batch.schema(), &Options::default()).unwrap();
             encoder.encode(&batch, &mut bytes).unwrap();
             encoder.finish(&mut bytes).unwrap();

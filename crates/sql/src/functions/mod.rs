@@ -11,6 +11,7 @@ pub(crate) mod attempt;
 mod bins;
 mod bytes;
 mod calendar;
+mod closure;
 mod decimals;
 mod elsewhere;
 mod encode;
@@ -53,6 +54,7 @@ use highwater_core::time::Zone;
 
 pub(crate) use as_text::tried;
 pub use as_text::written;
+pub use closure::{ScalarFn, ScalarFunction, scalar};
 pub(crate) use decimals::digits;
 pub use decimals::settled;
 #[cfg(test)]

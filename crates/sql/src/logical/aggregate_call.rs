@@ -16,11 +16,12 @@ use datafusion_expr::{
 
 use super::rank_call::ForemostCall;
 use highwater_core::aggregate::Aggregate;
+use highwater_core::registered::Registered;
 
 /// An aggregate function, the literals of its call with it.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    pub(crate) function: &'static dyn Aggregate,
+    pub(crate) function: Registered<dyn Aggregate>,
     pub(crate) literals: Vec<ScalarValue>,
     name: String,
     signature: Signature,
@@ -28,15 +29,15 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// The planner's form of a function, without literals.
-    pub(crate) fn udf(function: &'static dyn Aggregate) -> AggregateUDF {
+    pub(crate) fn udf(function: Registered<dyn Aggregate>) -> AggregateUDF {
         Bound::with(function, Vec::new())
     }
 
-    fn with(function: &'static dyn Aggregate, literals: Vec<ScalarValue>) -> AggregateUDF {
+    fn with(function: Registered<dyn Aggregate>, literals: Vec<ScalarValue>) -> AggregateUDF {
         AggregateUDF::new_from_impl(Bound {
+            name: function.name().to_lowercase(),
             function,
             literals,
-            name: function.name().to_lowercase(),
             signature: Signature::user_defined(Volatility::Immutable),
         })
     }
@@ -169,7 +170,7 @@ pub(crate) struct BindLiterals;
 impl ExprPlanner for BindLiterals {
     fn plan_aggregate(&self, call: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
         let Some(bound) = Bound::of(&call.func) else { return Ok(PlannerResult::Original(call)) };
-        let (function, args) = (bound.function, call.args);
+        let (function, args) = (&bound.function, call.args);
         let (func, args) = bind_literals(function, args, call.null_treatment)?;
         let order_by = if function.ordered() { call.order_by } else { Vec::new() };
         Ok(PlannerResult::Planned(Expr::AggregateFunction(expr::AggregateFunction::new_udf(
@@ -201,7 +202,7 @@ impl ExprPlanner for BindLiterals {
             return Ok(PlannerResult::Original(call));
         };
         let Some(bound) = Bound::of(udf) else { return Ok(PlannerResult::Original(call)) };
-        let (func, args) = bind_literals(bound.function, call.args, call.null_treatment)?;
+        let (func, args) = bind_literals(&bound.function, call.args, call.null_treatment)?;
         call.func_def = WindowFunctionDefinition::AggregateUDF(func.into());
         call.args = args;
         call.null_treatment = None;
@@ -211,7 +212,7 @@ impl ExprPlanner for BindLiterals {
 
 /// A function with the trailing literals of a call bound, and the arguments that are left.
 fn bind_literals(
-    function: &'static dyn Aggregate,
+    function: &Registered<dyn Aggregate>,
     mut args: Vec<Expr>,
     nulls: Option<NullTreatment>,
 ) -> Result<(AggregateUDF, Vec<Expr>)> {
@@ -240,7 +241,7 @@ fn bind_literals(
         args.pop();
     }
     literals.reverse();
-    Ok((Bound::with(function, literals), args))
+    Ok((Bound::with(function.clone(), literals), args))
 }
 
 /// The value of a literal, negated ones included.

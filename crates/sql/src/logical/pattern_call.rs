@@ -20,6 +20,7 @@ use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use crate::parse::interval;
 use crate::parse::token::last_part;
+use crate::syntax::calls::Callable;
 use crate::syntax::pattern_shape::{has_end, shape, skip, variable};
 use crate::syntax::pattern_tokens::{SUBSET, WITHIN};
 use crate::syntax::pattern_values::{Picks, Values, arguments, is_condition, pick_name};
@@ -28,7 +29,7 @@ use highwater_core::plan::{Condition, Pattern, Pick, Place, Variable};
 
 /// Plans MATCH_RECOGNIZE.
 #[derive(Debug)]
-pub(crate) struct PatternCalls;
+pub(crate) struct PatternCalls(pub(crate) Arc<Callable>);
 
 fn refuse<T>(span: Span, message: &str, hint: &str) -> Result<T> {
     Err(placed(Problem::at(span, message).hint(hint)))
@@ -73,7 +74,15 @@ impl RelationPlanner for PatternCalls {
             return refuse(place, "$ says that the time of a match has run out, and this match has none", hint);
         }
         let (exprs, time_column) = (Vec::new(), time.clone());
-        let mut values = Values { context, schema: &schema, variables: &names, subsets, exprs, time: time_column };
+        let mut values = Values {
+            context,
+            callable: &self.0,
+            schema: &schema,
+            variables: &names,
+            subsets,
+            exprs,
+            time: time_column,
+        };
         let mut keys = Vec::new();
         for key in partition_by {
             let span = key.span();

@@ -295,8 +295,7 @@ fn same_join(a: &Join, b: &Join) -> bool {
 }
 
 fn same_call((a, b): (&AggregateCall, &AggregateCall)) -> bool {
-    let name = |call: &AggregateCall| call.function.name();
-    name(a) == name(b)
+    a.function.name() == b.function.name()
         && (&a.args, &a.literals, &a.order, a.distinct, a.filter, &a.output)
             == (&b.args, &b.literals, &b.order, b.distinct, b.filter, &b.output)
 }

@@ -11,11 +11,12 @@ use crate::logical::identity::shown;
 use crate::logical::scalar::{cast_to, physical};
 use highwater_core::aggregate::Aggregate as Function;
 use highwater_core::plan::{AggregateCall, Scalar};
+use highwater_core::registered::Registered;
 
 /// An aggregate call whose columns are places in a list of expressions.
 #[derive(Clone)]
 pub(super) struct Call {
-    pub(super) function: &'static dyn Function,
+    pub(super) function: Registered<dyn Function>,
     args: Vec<usize>,
     literals: Vec<ScalarValue>,
     order: Vec<(usize, SortOptions)>,
@@ -99,5 +100,5 @@ pub(super) fn call(
         None => None,
     };
     let literals = bound.literals.clone();
-    Ok(Call { function: bound.function, args, literals, order, distinct: params.distinct, filter, name })
+    Ok(Call { function: bound.function.clone(), args, literals, order, distinct: params.distinct, filter, name })
 }

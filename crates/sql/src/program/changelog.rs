@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, FieldRef};
 use crate::parse::ddl::{ColumnKind, Table};
 use crate::parse::error::Problem;
 use crate::syntax::arrival;
-use highwater_core::format;
+use highwater_core::format::Formats;
 use highwater_core::options::{OptionError, Options};
 use highwater_core::plan::sql_type;
 
@@ -50,11 +50,12 @@ fn invalid(options: &Options, name: &str, reason: String) -> Refused {
 /// the key are never NULL.
 pub(crate) fn read(
     table: &Table,
+    formats: &Formats,
     options: &mut Options,
     names: &[String],
     physical: &mut Vec<FieldRef>,
 ) -> Result<Option<Changes>, Refused> {
-    let told = format::choose(options, "").is_ok_and(|format| format.tells_changes());
+    let told = formats.choose(options, "").is_ok_and(|format| format.tells_changes());
     if let Some(name) = ["changelog", "changelog.op"].into_iter().find(|name| told && options.get(name).is_some()) {
         let reason = "the format says what rows do: leave it out; with a PRIMARY KEY they are put in by it";
         return Err(invalid(options, name, reason.to_owned()));

@@ -281,7 +281,7 @@ impl<'a> Program<'a> {
         let near = suggest(&name.value, known.iter().map(String::as_str), "registered are");
         let near = near.filter(|hint| hint.starts_with("did")).map(|hint| format!("; {hint}")).unwrap_or_default();
         Err(vec![Problem::at(name.span, message).hint(format!(
-            "embed the engine and register it: Catalog::new().with_functions(...) or .with_aggregates(...){near}"
+            "embed the engine and register it: Highwater::builder().function(...) or .aggregate(...){near}"
         ))])
     }
 

@@ -76,7 +76,8 @@ impl Program<'_> {
             let (_, table) = self.tables.get(name)?;
             Some(table.primary_key.iter().map(|column| column.value.to_lowercase()).collect())
         };
-        let (parsed, versions) = query::parse(&body.tokens, by_place, &key).map_err(|problem| vec![problem])?;
+        let (parsed, versions) =
+            query::parse(&body.tokens, by_place, &key, self.context.callable()).map_err(|problem| vec![problem])?;
         self.check_readable(&body.tokens, &mentioned)?;
         let planned = query::plan(&self.context, parsed.clone());
         let plan = planned.map_err(|error| self.placed_problems(error, &parsed, &body.tokens))?;

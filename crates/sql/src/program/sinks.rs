@@ -20,6 +20,7 @@ use highwater_core::counted::counted;
 use highwater_core::expression::{ByPlace, Filled};
 use highwater_core::options::{OptionSpec, Options};
 use highwater_core::plan::{NodeId, Scalar, SinkPlan, sql_type};
+use highwater_core::registered::Registered;
 use highwater_core::sink::{Foldered, SinkConnector, SinkSpec};
 
 /// The options that every sink understands.
@@ -35,7 +36,7 @@ pub(crate) struct SinkDraft {
     /// The statement that writes first: its file, and where it names the sink.
     file: usize,
     named: Span,
-    connector: &'static dyn SinkConnector,
+    connector: Registered<dyn SinkConnector>,
     options: Options,
     schema: Arc<Schema>,
     /// The places of the columns of PARTITIONED BY.
@@ -143,7 +144,11 @@ impl Program<'_> {
         })
     }
 
-    fn sink_connector(&self, options: &[OptionPair], name: &Name) -> Result<&'static dyn SinkConnector, Vec<Problem>> {
+    fn sink_connector(
+        &self,
+        options: &[OptionPair],
+        name: &Name,
+    ) -> Result<Registered<dyn SinkConnector>, Vec<Problem>> {
         let Some(option) = options.iter().find(|pair| pair.name.key() == "connector") else {
             return Err(vec![
                 Problem::at(name.span, format!("the sink '{}' has no connector", name.value))
@@ -275,7 +280,9 @@ impl Program<'_> {
 
     fn push_sink(&mut self, draft: SinkDraft) -> Result<(), Vec<Problem>> {
         let spec = self.spec(&draft, draft.inputs[0].0);
-        let known = [SINK_OPTIONS, draft.connector.options()];
+        let brought = spec.formats.brought(&draft.options);
+        let format = brought.as_ref().map_or(&[][..], |format| format.options());
+        let known = [SINK_OPTIONS, draft.connector.options(), format];
         let refuse = |error| vec![option_problem(error, &draft.table.options, &known, draft.table.name.span)];
         let owner = format!("the sink '{}'", draft.connector.name());
         draft.options.check(&owner, &known).map_err(refuse)?;
@@ -293,8 +300,9 @@ impl Program<'_> {
     fn spec(&self, draft: &SinkDraft, node: NodeId) -> SinkSpec {
         SinkSpec {
             name: draft.table.name.value.clone(),
-            connector: draft.connector,
+            connector: draft.connector.clone(),
             options: draft.options.clone(),
+            formats: self.catalog.formats().clone(),
             schema: Arc::clone(&draft.schema),
             partition: draft.partition.clone(),
             retracting: !self.arena().facts(node).append_only,

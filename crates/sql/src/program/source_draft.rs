@@ -19,9 +19,10 @@ use crate::query::context::Context;
 use crate::query::diagnose::{Known as Names, problems};
 use crate::syntax::arrival;
 use datafusion_sql::sqlparser::tokenizer::Span;
-use highwater_core::format::spelled;
+use highwater_core::format::{Formats, spelled};
 use highwater_core::options::{OptionError, OptionSpec, Options};
 use highwater_core::plan::{Facts, Node, Op, Scalar, sql_type};
+use highwater_core::registered::Registered;
 use highwater_core::source::{Arrivals, Changelog, Connector, DedupSpec, Replay, SOURCE_OPTIONS, SourceSpec, TimeSpec};
 use highwater_core::time::Zone;
 
@@ -47,8 +48,9 @@ const ARRIVAL: &str = "__arrival";
 #[derive(Clone, Debug)]
 pub(crate) struct SourceDraft {
     pub(crate) table: Table,
-    connector: &'static dyn Connector,
+    connector: Registered<dyn Connector>,
     options: Options,
+    formats: Formats,
     physical: Vec<FieldRef>,
     /// Which of them the connector fills by itself.
     metadata: Vec<(usize, String)>,
@@ -118,7 +120,7 @@ impl SourceDraft {
     /// Reads a declaration. `stamped` says whether the program asks for times of arrival.
     pub(crate) fn read(
         table: Table,
-        connector: &'static dyn Connector,
+        connector: Registered<dyn Connector>,
         context: &Context,
         stamped: bool,
     ) -> Result<SourceDraft, Vec<Problem>> {
@@ -160,7 +162,7 @@ impl SourceDraft {
         for column in &table.columns {
             if let ColumnKind::Physical(data_type, nullable) = &column.kind {
                 if let Some(name) = &column.metadata {
-                    metadata.push((physical_fields.len(), known_metadata(name, connector).map_err(one)?));
+                    metadata.push((physical_fields.len(), known_metadata(name, &*connector).map_err(one)?));
                 }
                 physical_fields.push(Arc::new(Field::new(&column.name.value, data_type.clone(), *nullable)));
             }
@@ -181,7 +183,7 @@ impl SourceDraft {
                 ColumnKind::Computed(tokens) => {
                     let functions = context.function_names();
                     let known = Names { tokens, relations: &[], functions: &functions };
-                    let planned = query::parse_expr(tokens).map_err(one).and_then(|expr| {
+                    let planned = query::parse_expr(tokens, context.callable()).map_err(one).and_then(|expr| {
                         let expr = query::plan_expr(context, expr, &schema).and_then(|expr| physical(&expr, &schema));
                         let typed = expr.and_then(|expr| Ok((expr.data_type(schema.as_arrow())?, expr)));
                         typed.map_err(|error| problems(error, &known))
@@ -203,7 +205,8 @@ impl SourceDraft {
             Refused::Option(error) => refuse(error),
             Refused::Problem(problem) => one(problem),
         };
-        let changes = changelog::read(&table, &mut options, &names, &mut physical_fields).map_err(refused)?;
+        let changes =
+            changelog::read(&table, context.formats(), &mut options, &names, &mut physical_fields).map_err(refused)?;
         // A row that is taken back is the one that came, whenever either did.
         let stamped = stamped && changes.is_none();
         let arrival_type = instant();
@@ -252,6 +255,7 @@ impl SourceDraft {
             table,
             connector,
             options,
+            formats: context.formats().clone(),
             physical: physical_fields,
             metadata,
             computed,
@@ -389,8 +393,9 @@ impl SourceDraft {
         }
         let spec = SourceSpec {
             name,
-            connector: self.connector,
+            connector: self.connector.clone(),
             options: self.options.clone(),
+            formats: self.formats.clone(),
             physical: Arc::new(Schema::new(self.physical.clone())),
             metadata: self.metadata.clone(),
             computed: exprs,
@@ -421,7 +426,9 @@ impl SourceDraft {
 
     /// Whether connector and options fit.
     fn check(&self, spec: &SourceSpec) -> Result<(), Problem> {
-        let known = [SOURCE_OPTIONS, self.connector.options()];
+        let brought = self.formats.brought(&self.options);
+        let format = brought.as_ref().map_or(&[][..], |format| format.options());
+        let known = [SOURCE_OPTIONS, self.connector.options(), format];
         let owner = format!("the connector '{}'", self.connector.name());
         self.options
             .check(&owner, &known)

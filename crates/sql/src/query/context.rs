@@ -24,7 +24,8 @@ use crate::logical::unnest_node::UnnestCalls;
 use crate::logical::window_call::WindowCalls;
 use crate::logical::zoned;
 use crate::parse::column_type::CastTypes;
-use crate::syntax::calls;
+use crate::syntax::calls::{self, Callable};
+use highwater_core::format::Formats;
 use highwater_core::time::Zone;
 
 /// A relation of the program as the planner scans it.
@@ -59,6 +60,8 @@ pub(crate) struct Context {
     relation_planners: Vec<Arc<dyn RelationPlanner>>,
     /// The relations that queries so far read several times.
     shared: Arc<Mutex<Vec<Arc<Shared>>>>,
+    callable: Arc<Callable>,
+    formats: Formats,
 }
 
 impl Context {
@@ -88,15 +91,18 @@ impl Context {
         let mut aggregates: HashMap<String, Arc<AggregateUDF>> =
             calls::GROUPING.map(|name| (name.to_owned(), Arc::new(Grouping::udf()))).into();
         for function in catalog.aggregates() {
-            let udf = Arc::new(Bound::udf(*function));
-            for name in std::iter::once(&function.name()).chain(function.aliases()) {
+            let udf = Arc::new(Bound::udf(function.clone()));
+            for name in std::iter::once(function.name()).chain(function.aliases().iter().copied()) {
                 aggregates.insert(name.to_lowercase(), Arc::clone(&udf));
             }
         }
+        let named = catalog.functions().iter();
+        let names = named.flat_map(|udf| udf.aliases().iter().map(String::as_str).chain([udf.name()]));
+        let callable = Arc::new(Callable::new(catalog.aggregates(), names));
         let expr_planners = expr_planners(Zone::utc());
         let types = Arc::new(CastTypes);
         let relation_planners: Vec<Arc<dyn RelationPlanner>> =
-            vec![Arc::new(PatternCalls), Arc::new(UnnestCalls), Arc::new(WindowCalls)];
+            vec![Arc::new(PatternCalls(Arc::clone(&callable))), Arc::new(UnnestCalls), Arc::new(WindowCalls)];
         Context {
             relations: HashMap::new(),
             scalars,
@@ -106,7 +112,19 @@ impl Context {
             types,
             relation_planners,
             shared: Arc::default(),
+            callable,
+            formats: catalog.formats().clone(),
         }
+    }
+
+    /// The functions that queries may call.
+    pub(crate) fn callable(&self) -> &Callable {
+        &self.callable
+    }
+
+    /// The formats that sources and sinks may name.
+    pub(crate) fn formats(&self) -> &Formats {
+        &self.formats
     }
 
     /// The zone whose clocks are read, UTC unless it was set.

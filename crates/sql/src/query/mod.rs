@@ -54,6 +54,7 @@ use crate::parse::walk;
 use crate::syntax::arrival;
 use crate::syntax::as_of;
 use crate::syntax::asked;
+use crate::syntax::calls::Callable;
 use crate::syntax::cast_type;
 use crate::syntax::depth;
 use crate::syntax::distinct_from;
@@ -82,16 +83,18 @@ pub(crate) fn parse(
     tokens: &[TokenWithSpan],
     by_place: bool,
     key: &dyn Fn(&str) -> Option<Vec<String>>,
+    callable: &Callable,
 ) -> Result<(Query, usize), Problem> {
-    parsed(tokens, by_place, key).map_err(|problem| reserved::hinted(problem, tokens))
+    parsed(tokens, by_place, key, callable).map_err(|problem| reserved::hinted(problem, tokens))
 }
 
 fn parsed(
     tokens: &[TokenWithSpan],
     by_place: bool,
     key: &dyn Fn(&str) -> Option<Vec<String>>,
+    callable: &Callable,
 ) -> Result<(Query, usize), Problem> {
-    let (prepared, aside) = pattern_tokens::prepare(as_of::prepare(prepared(tokens)?)?)?;
+    let (prepared, aside) = pattern_tokens::prepare(as_of::prepare(prepared(tokens, callable)?)?, callable)?;
     let mut parser = depth::parser(prepared);
     let mut query = parser.parse_query().map_err(|error| depth::problem(&error, &parser, tokens))?;
     rest(&parser, tokens)?;
@@ -106,10 +109,10 @@ fn parsed(
     walk::query(&mut query, limited::step)?;
     walk::query(&mut query, named_windows::step)?;
     walk::query(&mut query, grouping_keys::step)?;
-    refuse::check(&mut query)?;
+    refuse::check(&mut query, callable)?;
     walk::query(&mut query, unnest_node::step)?;
     names::name_columns(&mut query, by_place)?;
-    walk::query(&mut query, forms::step)?;
+    walk::query(&mut query, |part| forms::step(part, callable))?;
     walk::query(&mut query, row_in::step)?;
     walk::query(&mut query, row_compared::step)?;
     walk::query(&mut query, exact::step)?;
@@ -118,30 +121,30 @@ fn parsed(
 }
 
 /// Parses an expression over a table's columns (a computed column).
-pub(crate) fn parse_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem> {
-    parsed_expr(tokens).map_err(|problem| reserved::hinted(problem, tokens))
+pub(crate) fn parse_expr(tokens: &[TokenWithSpan], callable: &Callable) -> Result<ast::Expr, Problem> {
+    parsed_expr(tokens, callable).map_err(|problem| reserved::hinted(problem, tokens))
 }
 
-fn parsed_expr(tokens: &[TokenWithSpan]) -> Result<ast::Expr, Problem> {
-    let mut parser = depth::parser(prepared(tokens)?);
+fn parsed_expr(tokens: &[TokenWithSpan], callable: &Callable) -> Result<ast::Expr, Problem> {
+    let mut parser = depth::parser(prepared(tokens, callable)?);
     let mut expr = parser.parse_expr().map_err(|error| depth::problem(&error, &parser, tokens))?;
     rest(&parser, tokens)?;
     depth::check_expr(&mut expr)?;
     walk::expr(&mut expr, effort::step())?;
     walk::expr(&mut expr, distinct_from::step)?;
     walk::expr(&mut expr, json_clauses::step)?;
-    refuse::check_expr(&mut expr)?;
-    walk::expr(&mut expr, forms::step)?;
+    refuse::check_expr(&mut expr, callable)?;
+    walk::expr(&mut expr, |part| forms::step(part, callable))?;
     walk::expr(&mut expr, row_compared::step)?;
     walk::expr(&mut expr, exact::step)?;
     Ok(expr)
 }
 
 /// The tokens as the parser reads them.
-fn prepared(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Problem> {
+fn prepared(tokens: &[TokenWithSpan], callable: &Callable) -> Result<Vec<TokenWithSpan>, Problem> {
     depth::check_tokens(tokens)?;
     refuse::check_words(tokens)?;
-    let tokens = cast_type::prepare(table_function::prepare(tokens), tokens)?;
+    let tokens = cast_type::prepare(table_function::prepare(tokens, callable), tokens)?;
     let tokens = values_asked::prepare(trimmed::prepare(zoned::prepare(distinct_from::prepare(tokens))));
     json_clauses::prepare(tokens).map(reserved::free)
 }

@@ -1,8 +1,7 @@
 //! The clauses of a call: each is one that a function of its kind has, or is refused by name. The planner passes over the others, and
 //! answers as if they were not there.
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::collections::{HashMap, HashSet};
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
@@ -10,14 +9,14 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use crate::functions;
 use crate::parse::error::Problem;
 use crate::parse::token::last_part;
-use highwater_core::aggregate::{self, Aggregate};
+use highwater_core::aggregate::Aggregate;
+use highwater_core::registered::Registered;
 
 /// What a function is, which says what clauses its calls have.
 #[derive(Clone, Copy)]
-enum Kind {
+enum Kind<'a> {
     /// Of the values of one row.
     Scalar,
     /// GROUPING.
@@ -26,7 +25,7 @@ enum Kind {
     Ranking,
     /// LAG and LEAD.
     Shift,
-    Aggregate(&'static dyn Aggregate),
+    Aggregate(&'a dyn Aggregate),
 }
 
 /// What GROUPING is called; of several keys `GROUPING(a, b)` and `GROUPING_ID(a, b)` are the same number.
@@ -36,24 +35,73 @@ pub(crate) const GROUPING: [&str; 2] = ["grouping", "grouping_id"];
 const RANKINGS: [&str; 3] = ["row_number", "rank", "dense_rank"];
 const SHIFTS: [&str; 2] = ["lag", "lead"];
 
-/// The names of all scalar functions.
-static SCALAR: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let all = functions::all();
-    let names = all.iter().flat_map(|udf| udf.aliases().iter().map(String::as_str).chain([udf.name()]));
-    names.chain(["ifnull", "nvl", "make_map"]).map(str::to_lowercase).collect()
-});
+/// Names of functions that are no function by themselves: what they mean is written another way, or depends on where they stand.
+pub(crate) const OTHERS: [&str; 20] = [
+    "grouping",
+    "grouping_id",
+    "row_number",
+    "rank",
+    "dense_rank",
+    "lag",
+    "lead",
+    "first",
+    "last",
+    "prev",
+    "next",
+    "classifier",
+    "ifnull",
+    "nvl",
+    "make_map",
+    "unnest",
+    "tumble",
+    "hop",
+    "cumulate",
+    "session",
+];
 
-fn kind(name: &str) -> Option<Kind> {
-    if let Some(function) = aggregate::find(name) {
-        return Some(Kind::Aggregate(function));
+/// The functions that a program may call.
+#[derive(Debug)]
+pub(crate) struct Callable {
+    aggregates: HashMap<String, Registered<dyn Aggregate>>,
+    scalars: HashSet<String>,
+}
+
+impl Callable {
+    /// These aggregates, and the scalar functions of these names.
+    pub(crate) fn new<'a>(
+        aggregates: &[Registered<dyn Aggregate>],
+        scalars: impl Iterator<Item = &'a str>,
+    ) -> Callable {
+        let named = |function: &Registered<dyn Aggregate>| {
+            let names = std::iter::once(function.name()).chain(function.aliases().iter().copied());
+            names.map(|name| (name.to_lowercase(), function.clone())).collect::<Vec<_>>()
+        };
+        let scalars = scalars.chain(["ifnull", "nvl", "make_map"]).map(str::to_lowercase).collect();
+        Callable { aggregates: aggregates.iter().flat_map(named).collect(), scalars }
     }
-    Some(match () {
-        () if GROUPING.contains(&name) => Kind::Grouping,
-        () if RANKINGS.contains(&name) => Kind::Ranking,
-        () if SHIFTS.contains(&name) => Kind::Shift,
-        () if SCALAR.contains(name) => Kind::Scalar,
-        () => return None,
-    })
+
+    /// The aggregate function that a name in lower case means.
+    pub(crate) fn aggregate(&self, name: &str) -> Option<&Registered<dyn Aggregate>> {
+        self.aggregates.get(name)
+    }
+
+    /// Whether a name in lower case means a scalar function.
+    pub(crate) fn is_scalar(&self, name: &str) -> bool {
+        self.scalars.contains(name)
+    }
+
+    fn kind(&self, name: &str) -> Option<Kind<'_>> {
+        if let Some(function) = self.aggregate(name) {
+            return Some(Kind::Aggregate(&**function));
+        }
+        Some(match () {
+            () if GROUPING.contains(&name) => Kind::Grouping,
+            () if RANKINGS.contains(&name) => Kind::Ranking,
+            () if SHIFTS.contains(&name) => Kind::Shift,
+            () if self.is_scalar(name) => Kind::Scalar,
+            () => return None,
+        })
+    }
 }
 
 /// Whether an aggregate takes what WITHIN GROUP orders by as its argument.
@@ -62,7 +110,7 @@ pub(crate) fn of_ordered_set(name: &str) -> bool {
 }
 
 /// Refuses the first clause of a call that a function of its kind has not, and arguments that are none.
-pub(crate) fn check(function: &Function) -> Result<(), Problem> {
+pub(crate) fn check(callable: &Callable, function: &Function) -> Result<(), Problem> {
     // Every field by name: one more of the parser's does not compile.
     let Function { name, uses_odbc_syntax: _, parameters, args, filter, null_treatment, over, within_group } = function;
     let called = last_part(name);
@@ -106,7 +154,7 @@ pub(crate) fn check(function: &Function) -> Result<(), Problem> {
             "write TO_TIMESTAMP_LTZ(n / 1000, 3) of microseconds, TO_TIMESTAMP_LTZ(n / 1000000, 3) of nanoseconds",
         ));
     }
-    let Some(kind) = kind(&called) else { return Ok(()) };
+    let Some(kind) = callable.kind(&called) else { return Ok(()) };
     let mut clauses: Vec<&str> = Vec::new();
     if let Some(FunctionArgumentList { duplicate_treatment, args, clauses: within }) = list {
         let distinct = *duplicate_treatment == Some(DuplicateTreatment::Distinct);
@@ -250,7 +298,7 @@ fn check_arguments(shown: &str, function: &Function, args: &[FunctionArg], disti
     Ok(())
 }
 
-fn check_window(kind: Kind, shown: &str, spec: &WindowSpec) -> Result<(), Problem> {
+fn check_window(kind: Kind<'_>, shown: &str, spec: &WindowSpec) -> Result<(), Problem> {
     let WindowSpec { window_name, partition_by: _, order_by: _, window_frame } = spec;
     if let Some(window) = window_name {
         return Err(Problem::at(window.span, format!("there is no window '{window}'"))

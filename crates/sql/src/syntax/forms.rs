@@ -5,7 +5,7 @@ use datafusion_sql::sqlparser::ast::{
     FunctionArguments, GroupByExpr, Interval, Select, SelectItem, Spanned, Subscript, Value, ValueWithSpan,
 };
 
-use super::calls::of_ordered_set;
+use super::calls::{Callable, of_ordered_set};
 use super::shifts;
 use crate::functions;
 use crate::parse::error::Problem;
@@ -13,14 +13,13 @@ use crate::parse::interval::{self, Duration};
 use crate::parse::made::call;
 use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
-use highwater_core::aggregate::find;
 
 /// Rewrites an expression once its parts are.
-pub(crate) fn step(part: Part<'_>) -> Flow {
+pub(crate) fn step(part: Part<'_>, callable: &Callable) -> Flow {
     let expr = match part {
         Part::Done(expr) => expr,
         Part::Select(select) => {
-            of_one_group(select);
+            of_one_group(select, callable);
             without_keys(&mut select.group_by);
             return Flow::Continue(());
         }
@@ -66,7 +65,7 @@ fn fields_of_items(root: &Expr, chain: &mut [AccessExpr]) {
 }
 
 /// HAVING without GROUP BY is a condition on the one group that all rows are, be nothing aggregated.
-fn of_one_group(select: &mut Select) {
+fn of_one_group(select: &mut Select, callable: &Callable) {
     let Some(having) = &mut select.having else { return };
     let GroupByExpr::Expressions(keys, modifiers) = &mut select.group_by else { return };
     if !keys.is_empty() || !modifiers.is_empty() {
@@ -80,7 +79,7 @@ fn of_one_group(select: &mut Select) {
     for expr in items.chain(std::iter::once(having)) {
         let _ = walk::expr(expr, |part| {
             if let Part::Expr(Expr::Function(call)) = part {
-                aggregates |= call.over.is_none() && find(&last_part(&call.name).to_uppercase()).is_some();
+                aggregates |= call.over.is_none() && callable.aggregate(&last_part(&call.name)).is_some();
             }
             Flow::Continue(())
         });

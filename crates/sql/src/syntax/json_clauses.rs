@@ -415,10 +415,12 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
 mod tests {
     use super::*;
     use crate::parse::token::statements;
+    use crate::syntax::calls::Callable;
     use crate::syntax::table_function;
 
     fn prepared(text: &str) -> Result<String, Problem> {
-        let tokens = table_function::prepare(&statements(text).unwrap().remove(0));
+        let tokens =
+            table_function::prepare(&statements(text).unwrap().remove(0), &Callable::new(&[], std::iter::empty()));
         let tokens = prepare(tokens)?;
         Ok(tokens.iter().map(|token| token.token.to_string()).collect::<Vec<_>>().join(" "))
     }

@@ -9,13 +9,13 @@ use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::parser::Parser;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
+use super::calls::Callable;
 use super::depth;
 use crate::parse::error::Problem;
 use crate::parse::token::last_part;
 use crate::parse::token::{DIALECT, is_word};
 use crate::parse::unread::syntax;
 use crate::parse::walk::{self, Flow, Part};
-use highwater_core::aggregate;
 
 /// The definition that stands for `WITHIN`.
 pub(crate) const WITHIN: &str = "__within";
@@ -38,7 +38,10 @@ struct Open {
 }
 
 /// The tokens of a query, and those of the subqueries that patterns read; most have no pattern.
-pub(crate) fn prepare(tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>, Vec<Vec<TokenWithSpan>>), Problem> {
+pub(crate) fn prepare(
+    tokens: Vec<TokenWithSpan>,
+    callable: &Callable,
+) -> Result<(Vec<TokenWithSpan>, Vec<Vec<TokenWithSpan>>), Problem> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut aside = Vec::new();
     let mut open: Vec<Open> = Vec::new();
@@ -73,11 +76,11 @@ pub(crate) fn prepare(tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>,
                     aside.push(inner);
                 }
             }
-            word if !open.is_empty() && is_word(word, "running") && speaks_of_rows(&tokens, at) => {
+            word if !open.is_empty() && is_word(word, "running") && speaks_of_rows(&tokens, at, callable) => {
                 at += 1;
                 continue;
             }
-            word if !open.is_empty() && is_word(word, "final") && speaks_of_rows(&tokens, at) => {
+            word if !open.is_empty() && is_word(word, "final") && speaks_of_rows(&tokens, at, callable) => {
                 let last = open.last_mut();
                 if last.as_ref().is_some_and(|open| open.defining) {
                     return Err(Problem::at(
@@ -148,10 +151,10 @@ pub(crate) fn prepare(tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>,
 }
 
 /// Whether FINAL or RUNNING stands before a call that speaks of the rows of a match, and is no name.
-fn speaks_of_rows(tokens: &[TokenWithSpan], at: usize) -> bool {
+fn speaks_of_rows(tokens: &[TokenWithSpan], at: usize, callable: &Callable) -> bool {
     let Some(Token::Word(call)) = tokens.get(at + 1).map(|token| &token.token) else { return false };
     let name = call.value.to_lowercase();
-    let known = ["first", "last", "classifier"].contains(&name.as_str()) || aggregate::find(&name).is_some();
+    let known = ["first", "last", "classifier"].contains(&name.as_str()) || callable.aggregate(&name).is_some();
     let named = at > 0 && (is_word(&tokens[at - 1].token, "as") || tokens[at - 1].token == Token::Period);
     known && !named && tokens.get(at + 2).is_some_and(|token| token.token == Token::LParen)
 }

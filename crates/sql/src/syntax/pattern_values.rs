@@ -16,12 +16,14 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::calls::Callable;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
-use highwater_core::aggregate;
+use highwater_core::aggregate::Aggregate;
 use highwater_core::plan::{Pick, PickAggregate, Place};
+use highwater_core::registered::Registered;
 
 /// Functions that name a row.
 const NAVIGATION: &[&str] = &["first", "last", "prev", "next"];
@@ -34,6 +36,8 @@ pub(crate) fn pick_name(at: usize) -> String {
 /// Reads the expressions of one pattern.
 pub(crate) struct Values<'a> {
     pub(crate) context: &'a mut dyn RelationPlannerContext,
+    /// The functions that it may call.
+    pub(crate) callable: &'a Callable,
     /// The input.
     pub(crate) schema: &'a DFSchema,
     pub(crate) variables: &'a [String],
@@ -136,8 +140,8 @@ impl Values<'_> {
                         let (arg, place) = self.navigation(function)?;
                         self.column(arg, place, picks)?
                     }
-                    name => match aggregate::find(name) {
-                        Some(found) => self.aggregate(found, function, picks)?,
+                    name => match self.callable.aggregate(name) {
+                        Some(found) => self.aggregate(found.clone(), function, picks)?,
                         None => return Ok(()),
                     },
                 }
@@ -186,7 +190,7 @@ impl Values<'_> {
                 }
                 ast::Expr::Function(function) => {
                     let name = last_part(&function.name);
-                    if !NAVIGATION.contains(&name.as_str()) && aggregate::find(&name).is_none() {
+                    if !NAVIGATION.contains(&name.as_str()) && self.callable.aggregate(&name).is_none() {
                         return Flow::Continue(());
                     }
                     let message = format!("{} does not stand inside of another one", name.to_uppercase());
@@ -242,7 +246,7 @@ impl Values<'_> {
 
     fn aggregate(
         &mut self,
-        found: &'static dyn aggregate::Aggregate,
+        found: Registered<dyn Aggregate>,
         function: &ast::Function,
         picks: &mut Picks,
     ) -> Result<usize> {

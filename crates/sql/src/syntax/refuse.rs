@@ -8,7 +8,7 @@ use datafusion_sql::sqlparser::ast::{
 };
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use super::calls;
+use super::calls::{self, Callable};
 use super::clauses;
 use super::recursive;
 use crate::functions::{ABSENT, REFUSED};
@@ -29,33 +29,13 @@ const CLOCKS: &[&str] = &[
 ];
 
 /// Refuses the first thing in a query that is not supported.
-pub(crate) fn check(query: &mut Query) -> Result<(), Problem> {
-    walk::query(query, step)
+pub(crate) fn check(query: &mut Query, callable: &Callable) -> Result<(), Problem> {
+    walk::query(query, |part| Refuse(callable).step(part))
 }
 
 /// Refuses what is not supported in an expression by itself (a computed column).
-pub(crate) fn check_expr(expr: &mut Expr) -> Result<(), Problem> {
-    walk::expr(expr, step)
-}
-
-fn step(part: Part<'_>) -> Flow {
-    match part {
-        Part::Query(query) => {
-            Refuse.query(query)?;
-            walk::flow(clauses::of_query(query))?;
-            recursive::check(query)
-        }
-        Part::Select(select) => {
-            Refuse.select(select)?;
-            walk::flow(clauses::of_select(select))
-        }
-        Part::Factor(factor) => {
-            Refuse.table_factor(factor)?;
-            walk::flow(clauses::of_factor(factor))
-        }
-        Part::Expr(expr) => Refuse.expr(expr),
-        Part::Done(_) | Part::Left(_) => Flow::Continue(()),
-    }
+pub(crate) fn check_expr(expr: &mut Expr, callable: &Callable) -> Result<(), Problem> {
+    walk::expr(expr, |part| Refuse(callable).step(part))
 }
 
 /// Clauses of other engines that the parser would trip over elsewhere: the words, and what to write.
@@ -147,7 +127,7 @@ fn beyond_bigint(text: &str, before: Option<&Token>) -> bool {
     text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<i64>().is_err() && !least()
 }
 
-struct Refuse;
+struct Refuse<'a>(&'a Callable);
 
 /// All that stands in FROM.
 fn of_from(select: &Select) -> Span {
@@ -158,7 +138,27 @@ fn refuse(span: Span, message: &str, hint: &str) -> Flow {
     Flow::Break(Problem::at(span, message).hint(hint))
 }
 
-impl Refuse {
+impl Refuse<'_> {
+    fn step(&self, part: Part<'_>) -> Flow {
+        match part {
+            Part::Query(query) => {
+                self.query(query)?;
+                walk::flow(clauses::of_query(query))?;
+                recursive::check(query)
+            }
+            Part::Select(select) => {
+                self.select(select)?;
+                walk::flow(clauses::of_select(select))
+            }
+            Part::Factor(factor) => {
+                self.table_factor(factor)?;
+                walk::flow(clauses::of_factor(factor))
+            }
+            Part::Expr(expr) => self.expr(expr),
+            Part::Done(_) | Part::Left(_) => Flow::Continue(()),
+        }
+    }
+
     fn query(&self, query: &Query) -> Flow {
         let distinct_on = query.body.as_select().is_some_and(|select| matches!(select.distinct, Some(Distinct::On(_))));
         let limited = query.limit_clause.is_some() || distinct_on;
@@ -330,7 +330,7 @@ impl Refuse {
 const LATERAL: &str = "write a subquery: CROSS JOIN LATERAL (SELECT ... FROM t WHERE t.k = s.k)";
 const UNNEST: &str = "write FROM t CROSS JOIN UNNEST(t.items) AS u (item)";
 
-impl Refuse {
+impl Refuse<'_> {
     fn set_expr(&self, body: &SetExpr) -> Flow {
         match body {
             SetExpr::SetOperation { op: SetOperator::Union, left, right, set_quantifier } => {
@@ -393,6 +393,6 @@ impl Refuse {
         if name == "unnest" {
             return refuse(span, "UNNEST stands in FROM, behind the table", UNNEST);
         }
-        walk::flow(calls::check(function))
+        walk::flow(calls::check(self.0, function))
     }
 }

@@ -1,10 +1,12 @@
 //! The token pass before the parser: names in lower case, and Flink's window functions in a form that it reads.
 //!
 //! `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), ...))` becomes `tumble(t, descriptor(ts), ...)`; `SESSION(TABLE t PARTITION BY
-//! a, b, ...)` becomes `session(t, partition_by(a, b), ...)`. Tokens keep their places.
+//! a, b, ...)` becomes `session(t, partition_by(a, b), ...)`. `LATERAL TABLE(f(x))` of a scalar function that answers an array
+//! becomes `UNNEST(f(x))`. Tokens keep their places.
 
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
+use super::calls::Callable;
 use crate::parse::token::is_word;
 
 /// The window table functions.
@@ -20,11 +22,31 @@ const OTHER_NAMES: &[(&str, &str)] = &[("tumbling", "tumble"), ("hopping", "hop"
 pub(crate) const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
 
 /// The tokens of a query as the parser wants them.
-pub(crate) fn prepare(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+pub(crate) fn prepare(tokens: &[TokenWithSpan], callable: &Callable) -> Vec<TokenWithSpan> {
     let lower: Vec<TokenWithSpan> = tokens.iter().map(lower_case).collect();
+    let lower = unnested(lower, callable);
     let mut out = Vec::with_capacity(lower.len());
     pass(&lower, &mut out);
     out
+}
+
+/// Tables of functions that answer arrays, as the items of those.
+fn unnested(mut tokens: Vec<TokenWithSpan>, callable: &Callable) -> Vec<TokenWithSpan> {
+    for i in (0..tokens.len()).rev() {
+        let called = |word: &Token| matches!(word, Token::Word(word) if callable.is_scalar(&word.value));
+        let of_array = is_word(at(&tokens, i), "table")
+            && *at(&tokens, i + 1) == Token::LParen
+            && called(at(&tokens, i + 2))
+            && *at(&tokens, i + 3) == Token::LParen
+            && closing(&tokens, i + 3) + 1 == closing(&tokens, i + 1);
+        if of_array {
+            tokens[i].token = Token::make_word("unnest", None);
+            if i > 0 && is_word(at(&tokens, i - 1), "lateral") {
+                tokens.remove(i - 1);
+            }
+        }
+    }
+    tokens
 }
 
 /// The name of the window function that a word is, as it is called here.
@@ -208,9 +230,14 @@ mod tests {
                 "from tumble ( ( select * from tumble ( c , u , 1 ) ) , t , 2 )",
             ),
             ("SELECT sum(tumble) FROM t", "select sum ( tumble ) from t"),
+            (
+                "FROM t, LATERAL TABLE(SPLIT(t.a, ' ')) AS w (x), TABLE(split(a)), TABLE(other(a)), TABLE(split(a) + 1)",
+                "from t , unnest ( split ( t . a , ' ' ) ) as w ( x ) , unnest ( split ( a ) ) , table ( other ( a ) ) , table ( split ( a ) + 1 )",
+            ),
         ] {
             let tokens = statements(from).unwrap().remove(0);
-            let shown: Vec<String> = prepare(&tokens).iter().map(|token| token.token.to_string()).collect();
+            let callable = Callable::new(&[], ["split"].into_iter());
+            let shown: Vec<String> = prepare(&tokens, &callable).iter().map(|token| token.token.to_string()).collect();
             assert_eq!(shown.join(" "), to, "{from}");
         }
     }

@@ -83,7 +83,7 @@ impl SinkConnector for Nowhere {
 }
 
 pub(crate) fn catalog() -> Catalog {
-    Catalog::new().with_connectors(&[&Memory]).with_sinks(&[&Nowhere])
+    Catalog::new().with_source(Memory).and_then(|catalog| catalog.with_sink(Nowhere)).unwrap()
 }
 
 pub(crate) const BID: &str = "CREATE SOURCE bid (

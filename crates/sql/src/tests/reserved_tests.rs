@@ -1,10 +1,16 @@
 //! Every word that the parser knows, wherever a name may stand: it is one, or it is on the list.
 
+use std::sync::LazyLock;
+
 use datafusion_sql::sqlparser::keywords::ALL_KEYWORDS;
 
 use crate::parse::token::statements;
 use crate::query::parse;
+use crate::syntax::calls::Callable;
 use crate::syntax::reserved::RESERVED;
+
+/// What is read is not called here.
+static CALLABLE: LazyLock<Callable> = LazyLock::new(|| Callable::new(&[], std::iter::empty()));
 
 /// Queries with a name at `?`.
 const FORMS: &[&str] = &[
@@ -42,7 +48,7 @@ const FORMS: &[&str] = &[
 fn read(text: &str) -> Result<String, (String, String)> {
     let said = |problem: crate::parse::error::Problem| (problem.message, problem.hint.unwrap_or_default());
     let tokens = statements(text).map_err(said)?;
-    let (query, _) = parse(&tokens[0], false, &|_| None).map_err(said)?;
+    let (query, _) = parse(&tokens[0], false, &|_| None, &CALLABLE).map_err(said)?;
     Ok(query.to_string().replace('`', ""))
 }
 

@@ -211,7 +211,7 @@ fn evaluate(expr: &Expr, schema: &DFSchema, row: &RecordBatch) -> Option<ScalarV
 
 /// The expression as it is, and simplified; `None` if it is refused.
 fn both(sql: &str, context: &Context, schema: &DFSchema) -> Option<(Expr, Expr)> {
-    let parsed = parse_expr(&statements(sql).ok()?.remove(0)).ok()?;
+    let parsed = parse_expr(&statements(sql).ok()?.remove(0), context.callable()).ok()?;
     let planner = SqlToRel::new_with_options(context, parser_options());
     let expr = planner.sql_to_expr(parsed, schema, &mut Default::default()).ok()?;
     let plain = show(coerced(expr.clone(), schema, context.options()).ok()?, schema).ok()?.data;

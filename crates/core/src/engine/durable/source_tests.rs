@@ -32,7 +32,8 @@ fn spec(by_arrival: bool) -> SourceSpec {
     let schema = Schema::new(fields[..2].iter().cloned().chain(arrived).collect::<Vec<_>>());
     SourceSpec {
         name: "s".to_owned(),
-        connector: *CONNECTORS.iter().find(|connector| connector.name() == "http").unwrap(),
+        connector: (*CONNECTORS.iter().find(|connector| connector.name() == "http").unwrap()).into(),
+        formats: Default::default(),
         options: Options::default(),
         physical: Arc::new(Schema::new(fields.to_vec())),
         metadata: Vec::new(),

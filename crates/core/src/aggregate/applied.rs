@@ -1,0 +1,170 @@
+//! Aggregates that are functions of all values of a group: an embedder's closures.
+//!
+//! Values are kept as ARRAY_AGG keeps them, so that they can be taken back, merged and saved without the function knowing of it. That
+//! costs memory for every value, and a call for every group that changes in an epoch; who wants less writes an [`Aggregate`].
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_schema::DataType;
+use datafusion_common::ScalarValue;
+
+use super::gather::{Gather, Shape};
+use super::{Accumulator, Aggregate, AggregateError, Call, Signature};
+use crate::type_names::sql_type;
+use crate::values::{Argument, Taken, Value};
+
+/// What makes a result of the values of each group, one group after the other.
+pub(super) trait Apply: Send + Sync {
+    fn apply(&self, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef;
+}
+
+/// A closure over the values of a group: `Fn(&[A]) -> R`, of several arguments `Fn(&[A], &[B]) -> R`. `M` is its own signature.
+pub trait AggregateFn<M>: Send + Sync + 'static {
+    /// The types of the arguments, each with what fits it.
+    fn arguments() -> Vec<Taken>;
+
+    /// The type of the result.
+    fn output() -> DataType;
+
+    /// The result of each group, of whose values in the columns there are so many.
+    fn results(&self, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef;
+}
+
+macro_rules! of {
+    ($($arg:ident $at:tt),+) => {
+        impl<Function, R, $($arg),+> AggregateFn<fn($(&[$arg]),+) -> R> for Function
+        where
+            Function: Fn($(&[$arg]),+) -> R + Send + Sync + 'static,
+            R: Value,
+            $($arg: for<'a> Argument<Of<'a> = $arg>,)+
+        {
+            fn arguments() -> Vec<Taken> {
+                vec![$(($arg::data_type(), $arg::fits as fn(&DataType) -> bool)),+]
+            }
+
+            fn output() -> DataType {
+                R::data_type()
+            }
+
+            #[allow(non_snake_case)]
+            fn results(&self, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef {
+                $(let $arg: Vec<$arg> = values::<$arg>(&columns[$at]);)+
+                let mut from = 0;
+                let result = |&length: &usize| {
+                    let group = from..from + length;
+                    from += length;
+                    (length > 0).then(|| self($(&$arg[group.clone()]),+))
+                };
+                R::column(lengths.iter().map(result).collect())
+            }
+        }
+    };
+}
+
+of!(A 0);
+of!(A 0, B 1);
+of!(A 0, B 1, C 2);
+
+/// All values of a column; there is no NULL among them.
+fn values<A: for<'a> Argument<Of<'a> = A>>(array: &ArrayRef) -> Vec<A> {
+    let column = A::column(array);
+    (0..array.len()).filter_map(|row| A::get(&column, row)).collect()
+}
+
+struct Closure<F, M>(F, PhantomData<fn() -> M>);
+
+impl<M: 'static, F: AggregateFn<M>> Apply for Closure<F, M> {
+    fn apply(&self, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef {
+        self.0.results(columns, lengths)
+    }
+}
+
+/// An aggregate function that is a closure over all values of a group, in ascending order, or by the call's ORDER BY
+/// ([`Applied::in_order`]). NULL is passed over; the result of no values is NULL.
+///
+/// ```
+/// use highwater_core::aggregate::aggregate;
+///
+/// let spread = aggregate("spread", |values: &[f64]| values[values.len() - 1] - values[0]);
+/// let vwap = aggregate("vwap", |prices: &[f64], sizes: &[f64]| {
+///     let paid: f64 = prices.iter().zip(sizes).map(|(price, size)| price * size).sum();
+///     (sizes.iter().sum::<f64>() > 0.0).then(|| paid / sizes.iter().sum::<f64>())
+/// });
+/// # let _ = (spread, vwap);
+/// ```
+pub fn aggregate<M: 'static, F: AggregateFn<M>>(name: impl Into<String>, function: F) -> Applied {
+    let (name, arguments) = (name.into().to_uppercase(), F::arguments());
+    let given: Vec<String> = arguments.iter().map(|(data_type, _)| sql_type(data_type)).collect();
+    let usage = format!("{name}({})", given.join(", "));
+    let function = Arc::new(Closure(function, PhantomData));
+    Applied {
+        help: format!("`{usage}`: registered by the program"),
+        name,
+        usage,
+        arguments,
+        output: F::output(),
+        ordered: false,
+        function,
+    }
+}
+
+/// What [`aggregate`] makes.
+pub struct Applied {
+    name: String,
+    help: String,
+    usage: String,
+    arguments: Vec<Taken>,
+    output: DataType,
+    ordered: bool,
+    function: Arc<dyn Apply>,
+}
+
+impl Applied {
+    /// Values come by the ORDER BY of the call, without one by event time, then by their row's place in its source.
+    pub fn in_order(self) -> Applied {
+        Applied { ordered: true, ..self }
+    }
+}
+
+impl fmt::Debug for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.usage)
+    }
+}
+
+impl Aggregate for Applied {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn help(&self) -> &str {
+        &self.help
+    }
+
+    fn ordered(&self) -> bool {
+        self.ordered
+    }
+
+    fn heeds_distinct(&self) -> bool {
+        true
+    }
+
+    fn bind(&self, args: &[DataType], _: &[ScalarValue]) -> Result<Signature, AggregateError> {
+        let fits =
+            args.len() == self.arguments.len() && args.iter().zip(&self.arguments).all(|(arg, (_, fits))| fits(arg));
+        match fits {
+            true => Ok(Signature {
+                args: self.arguments.iter().map(|(data_type, _)| data_type.clone()).collect(),
+                output: self.output.clone(),
+            }),
+            false => Err(AggregateError::arguments(self, args, &format!("write {}", self.usage))),
+        }
+    }
+
+    fn accumulator(&self, call: &Call) -> Box<dyn Accumulator> {
+        Gather::boxed(call, Shape::Applied(Arc::clone(&self.function)))
+    }
+}

@@ -1,0 +1,5 @@
+//! What an embedder brings along, through the public API alone: functions, aggregates, formats, connectors.
+#![allow(clippy::unwrap_used)]
+
+#[path = "extend/functions.rs"]
+mod functions;
