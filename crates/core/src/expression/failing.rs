@@ -8,6 +8,7 @@ use datafusion_physical_expr::expressions::{
     BinaryExpr, CaseExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr, TryCastExpr,
 };
 
+use super::words::uncast;
 use super::{Attempt, CANONICAL, Canonical, Scalar, Sql, computed, plain, truth};
 use crate::delta::Failure;
 use crate::type_names::sql_type;
@@ -54,7 +55,8 @@ pub fn failure<'a>(expressions: impl IntoIterator<Item = &'a Scalar>, row: &Reco
         },
         None => plain(&reason(&why)),
     };
-    Failure { expression: Sql(at).to_string(), reason: "evaluation", detail }
+    let expression = Sql(&uncast(at, row.schema_ref())).to_string();
+    Failure { expression, reason: "evaluation", detail }
 }
 
 /// The calculation whose result its type does not hold, if that is what an error says.

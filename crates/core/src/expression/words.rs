@@ -1,8 +1,11 @@
 //! Expressions and types as SQL writes them.
 
 use std::fmt::{self, Display};
+use std::sync::Arc;
 
+use arrow_schema::{DataType, Schema};
 use datafusion_common::ScalarValue;
+use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{
     BinaryExpr, CaseExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NegativeExpr,
@@ -44,6 +47,64 @@ fn binary(expr: &Scalar) -> Option<(&Scalar, String, &Scalar, u8)> {
     Some((left, arithmetic.to_string(), right, arithmetic.rank()))
 }
 
+/// What a CASE takes the first of that is not NULL: the planner makes one of COALESCE.
+fn coalesced(case: &CaseExpr) -> Option<Vec<&Scalar>> {
+    let (None, Some(last)) = (case.expr(), case.else_expr()) else { return None };
+    let values = case.when_then_expr().iter().map(|(when, then)| {
+        // Where it is asked more than once it is a column.
+        let asked = Sql(when).to_string();
+        (asked.trim_matches(['(', ')']) == format!("{} IS NOT NULL", Sql(then))).then_some(then)
+    });
+    let values = values.collect::<Option<Vec<_>>>()?;
+    Some(values.into_iter().chain([last]).collect())
+}
+
+fn listed<'a>(parts: impl IntoIterator<Item = &'a Scalar>) -> String {
+    parts.into_iter().map(|part| Sql(part).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The clauses of JSON_VALUE: what it is if there is nothing, and if it fails, each a word and a value.
+fn json_clauses(clauses: &[Scalar], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (pair, on) in clauses.chunks(2).zip(["EMPTY", "ERROR"]) {
+        let word = Sql(&pair[0]).to_string().trim_matches('\'').to_uppercase();
+        match (word.as_str(), pair.get(1)) {
+            ("NULL", _) => {}
+            ("DEFAULT", Some(value)) => write!(f, " DEFAULT {} ON {on}", Sql(value))?,
+            _ => write!(f, " {word} ON {on}")?,
+        }
+    }
+    Ok(())
+}
+
+/// An expression without the casts that the planner puts where an operator has sides of two types, of which one holds all of the
+/// other's values: of `10 / d` the column is read as BIGINT. `row` are the columns that it reads.
+pub(super) fn uncast(expr: &Scalar, row: &Schema) -> Scalar {
+    let bare = |side: &Scalar| {
+        let cast = side.downcast_ref::<CastExpr>()?;
+        let from = cast.expr().data_type(row).ok()?;
+        widens(&from, cast.cast_type()).then(|| Arc::clone(cast.expr()))
+    };
+    let uncast = Arc::clone(expr).transform_up(|part| {
+        let Some(binary) = part.downcast_ref::<BinaryExpr>() else { return Ok(Transformed::no(part)) };
+        let sides = [binary.left(), binary.right()].map(|side| bare(side).unwrap_or_else(|| Arc::clone(side)));
+        let [left, right] = sides;
+        Ok(Transformed::yes(Arc::new(BinaryExpr::new(left, *binary.op(), right)) as Scalar))
+    });
+    uncast.map_or_else(|_| Arc::clone(expr), |uncast| uncast.data)
+}
+
+/// Whether a type holds all numbers of another.
+fn widens(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Float32, Float64, Int8, Int16, Int32, Int64};
+    let order = [Int8, Int16, Int32, Int64];
+    let place = |data_type: &DataType| order.iter().position(|other| other == data_type);
+    match (place(from), place(to)) {
+        (Some(from), Some(to)) => from < to,
+        (Some(_), None) => matches!(to, Float64 | DataType::Decimal128(..) | DataType::Decimal256(..)),
+        _ => matches!((from, to), (Float32, Float64)),
+    }
+}
+
 /// An expression as SQL writes it, columns by name.
 #[derive(Debug)]
 pub struct Sql<'a>(pub &'a Scalar);
@@ -80,6 +141,11 @@ impl Display for Sql<'_> {
                     return write!(f, "CAST({} AS {})", Sql(value), Sql(named).to_string().trim_matches('\''));
                 }
                 ("__interval_times", [left, right]) => return write!(f, "{} * {}", Sql(left), Sql(right)),
+                (name, [value, path, clauses @ ..]) if name.starts_with("__json_value") || name == "json_value" => {
+                    write!(f, "json_value({}, {}", Sql(value), Sql(path))?;
+                    json_clauses(clauses, f)?;
+                    return f.write_str(")");
+                }
                 ("get_field", [row, fields @ ..]) if fields.iter().all(|field| field.is::<Literal>()) => {
                     write!(f, "{}", Sql(row))?;
                     return fields
@@ -88,11 +154,7 @@ impl Display for Sql<'_> {
                 }
                 _ => {}
             }
-            write!(f, "{}(", plain(call.name()))?;
-            for (position, arg) in call.args().iter().enumerate() {
-                write!(f, "{}{}", if position == 0 { "" } else { ", " }, Sql(arg))?;
-            }
-            return f.write_str(")");
+            return write!(f, "{}({})", plain(call.name()), listed(call.args()));
         }
         if let Some(cast) = self.0.downcast_ref::<CastExpr>() {
             return write!(f, "CAST({} AS {})", Sql(cast.expr()), sql_type(cast.cast_type()));
@@ -116,6 +178,9 @@ impl Display for Sql<'_> {
             return write!(f, "TRY({})", Sql(attempt.tried()));
         }
         if let Some(case) = self.0.downcast_ref::<CaseExpr>() {
+            if let Some(values) = coalesced(case) {
+                return write!(f, "coalesce({})", listed(values));
+            }
             f.write_str("CASE")?;
             case.expr().map_or(Ok(()), |base| write!(f, " {}", Sql(base)))?;
             for (when, then) in case.when_then_expr() {
@@ -130,9 +195,8 @@ impl Display for Sql<'_> {
             return write!(f, "{} {not}{word} {}", Sql(like.expr()), Sql(like.pattern()));
         }
         if let Some(list) = self.0.downcast_ref::<InListExpr>() {
-            let items: Vec<String> = list.list().iter().map(|item| Sql(item).to_string()).collect();
             let not = if list.negated() { "NOT " } else { "" };
-            return write!(f, "{} {not}IN ({})", Sql(list.expr()), items.join(", "));
+            return write!(f, "{} {not}IN ({})", Sql(list.expr()), listed(list.list()));
         }
         if let Some(negative) = self.0.downcast_ref::<NegativeExpr>() {
             return match binary(negative.arg()).is_some() {

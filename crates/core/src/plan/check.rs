@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use arrow_schema::DataType;
+
 use super::explain::state;
 use super::recursion::inside;
 use super::{Dataflow, Frame, NodeId, Op, Over, Pane, Reduce, Window};
 use crate::differential::Recursion;
+use crate::expression::plain;
 use crate::join::{Join, Side};
 use crate::pattern::Pattern;
 use crate::rank::Rank;
@@ -154,13 +157,13 @@ fn bounding(plan: &Dataflow, node: NodeId) -> &'static str {
 fn growth(plan: &Dataflow, node: NodeId, reduce: &Reduce) -> Option<(String, &'static str)> {
     let input = &plan.nodes[*plan.nodes[node].inputs.first()?].schema;
     let names = |columns: &[usize]| {
-        columns.iter().map(|&column| input.field(column).name().as_str()).collect::<Vec<_>>().join(", ")
+        columns.iter().map(|&column| plain(input.field(column).name())).collect::<Vec<_>>().join(", ")
     };
+    // Of truths there are three.
+    let few = reduce.keys.iter().all(|&key| *input.field(key).data_type() == DataType::Boolean);
     let window = "aggregate over a window (TUMBLE, HOP, CUMULATE, SESSION), or group by a value with few kinds";
     match reduce.pane {
-        Pane::Unbounded if !reduce.keys.is_empty() => {
-            Some((format!("its state by {} {}", names(&reduce.keys), state(reduce)), window))
-        }
+        Pane::Unbounded if !few => Some((format!("its state by {} {}", names(&reduce.keys), state(reduce)), window)),
         Pane::Unbounded => {
             // One group: it grows only if an aggregate keeps every value it saw.
             let keeps = reduce.aggregates.iter().find(|call| call.distinct || call.function.ordered())?;

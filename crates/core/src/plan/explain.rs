@@ -209,7 +209,9 @@ pub(super) fn aggregate(call: &AggregateCall, of: impl Fn(usize) -> String) -> S
     let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
     let filter = call.filter.map(|filter| format!(" where {}", of(filter))).unwrap_or_default();
     // An aggregate that has no name of its own is called after what it is.
-    let name = if call.name.contains('(') { String::new() } else { format!("{} = ", call.name) };
+    let of_it = |rest: &str| rest.starts_with('(');
+    let own = call.name.to_lowercase().strip_prefix(&call.function.name().to_lowercase()).is_some_and(of_it);
+    let name = if own { String::new() } else { format!("{} = ", plain(&call.name)) };
     format!("{name}{}({distinct}{args}{order}){filter}", call.function.name())
 }
 

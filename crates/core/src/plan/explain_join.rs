@@ -106,5 +106,7 @@ fn keys(keys: &[(usize, usize)], inputs: [&Schema; 2], equal: &str) -> Vec<Strin
 
 fn name(inputs: [&Schema; 2], side: Side, index: usize) -> String {
     let which = if side == Side::Left { "left" } else { "right" };
-    format!("{which}.{}", column(inputs[side as usize], index))
+    let name = column(inputs[side as usize], index);
+    // Of a join below it says of which relation it is.
+    if name.contains('.') { name } else { format!("{which}.{name}") }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::Result;
 use datafusion_expr::RecursiveQuery;
+use datafusion_physical_expr::expressions::Column;
 
 use super::arrival::Arrived;
 use super::bounds::bound;
@@ -132,7 +133,11 @@ impl Arena {
                 *kept = Arc::clone(column);
             }
         }
-        let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let kept = |(field, column): (&FieldRef, &Scalar)| {
+            let read = column.downcast_ref::<Column>().map_or(field.name().as_str(), Column::name);
+            field.as_ref().clone().with_name(read)
+        };
+        let mut fields: Vec<Field> = schema.fields().iter().zip(&columns).map(kept).collect();
         let mut facts = self.facts(input).clone();
         for (name, expr) in &computed {
             fields.push(Field::new(name, expr.data_type(&schema)?, true));

@@ -48,8 +48,7 @@ impl Lowering<'_> {
             };
             let place = place_of(&function.params);
             let (aggregate, frame) = read(&function, place)?;
-            let name = aggregate.func.name().to_owned();
-            let call = call(&aggregate, schema, name, &mut exprs, &mut names)?;
+            let call = call(&aggregate, schema, shown(expr), &mut exprs, &mut names)?;
             let mut add = |expr: &Expr| -> Result<usize> {
                 exprs.push(physical(expr, schema)?);
                 names.push(shown(expr));

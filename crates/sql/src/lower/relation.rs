@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, FieldRef, Schema};
 use datafusion_common::Result;
-use datafusion_physical_expr::expressions::Column;
+use datafusion_physical_expr::expressions::{BinaryExpr, Column};
+use datafusion_physical_expr::utils::collect_columns;
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::Lowering;
@@ -19,7 +20,7 @@ use crate::parse::column_type::TIME;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use crate::syntax::table_function::WINDOW_COLUMNS;
-use highwater_core::expression::can_fail;
+use highwater_core::expression::{Sql, can_fail};
 use highwater_core::plan::{Facts, Node, NodeId, Op, Scalar, Window, WindowColumns};
 use highwater_core::time::Zone;
 
@@ -126,7 +127,7 @@ impl Lowering<'_> {
         let mut computed: Vec<(String, Scalar)> = Vec::new();
         let mut place = |expr: &Scalar, name: &str| {
             let at = computed.iter().position(|(_, other)| other == expr).unwrap_or_else(|| {
-                computed.push((name.to_owned(), Arc::clone(expr)));
+                computed.push((told(name, expr), Arc::clone(expr)));
                 computed.len() - 1
             });
             width + at
@@ -204,6 +205,18 @@ impl Lowering<'_> {
     /// The places of the columns of a relation that has run.
     pub(super) fn places(relation: &Relation) -> Vec<usize> {
         relation.columns.iter().filter_map(as_column).collect()
+    }
+}
+
+/// What a computed column is read by: its name; if nobody named it and that says too little, what it is computed of.
+fn told(name: &str, computed: &Scalar) -> String {
+    let written = name.contains(|c: char| !c.is_alphanumeric() && c != '_');
+    let inner = ["CASE", "__", "recast(", ","].iter().any(|word| name.contains(word));
+    let apart = || collect_columns(computed).iter().any(|column| column.name().contains('.'));
+    match name.starts_with("__common") || (written && (inner || apart())) {
+        true if computed.is::<BinaryExpr>() => format!("({})", Sql(computed)),
+        true => Sql(computed).to_string(),
+        false => name.to_owned(),
     }
 }
 

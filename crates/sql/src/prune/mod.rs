@@ -12,10 +12,14 @@ use datafusion_common::Result;
 
 use self::prune_join::{needed, output, rebuilt, share};
 use crate::lower::{as_column, column, columns_of, moved, replaced};
+use highwater_core::expression::can_fail;
 use highwater_core::plan::sharing::sharing;
 use highwater_core::plan::{
     AggregateCall, Node, NodeId, Op, Over, Pane, Rank, Reduce, Scalar, SinkPlan, Unnest, ViewSpec,
 };
+
+/// Through how many maps a dead letter shows what a value is computed of.
+const DEEP: usize = 4;
 
 /// What is left: the nodes, and per source the columns of its node that are needed, in order.
 pub(crate) struct Pruned {
@@ -93,8 +97,13 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
                 node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied()));
             }
             Op::Map { filter, columns, .. } => {
-                let exprs = mine.iter().map(|&c| &columns[c]).chain(filter);
-                need(&mut kept, node.inputs[0], &mut exprs.flat_map(columns_of));
+                let exprs = || mine.iter().map(|&c| &columns[c]).chain(filter);
+                let mut read: BTreeSet<usize> = exprs().flat_map(columns_of).collect();
+                if exprs().any(can_fail) {
+                    let of = |&column: &usize| operands(nodes, node.inputs[0], column, DEEP);
+                    read.extend(read.iter().flat_map(of).collect::<Vec<_>>());
+                }
+                need(&mut kept, node.inputs[0], &mut read.into_iter());
             }
             Op::Union | Op::Hold => {
                 node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied()))
@@ -157,6 +166,22 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
         kept[id] = Some(mine);
     }
     kept
+}
+
+/// The columns beside a computed one that it is computed of, through maps over maps: a dead letter shows them.
+fn operands(nodes: &[Node], id: NodeId, column: usize, deep: usize) -> BTreeSet<usize> {
+    let Op::Map { columns, .. } = &nodes[id].op else { return BTreeSet::new() };
+    let passed = |below: usize| columns.iter().position(|column| as_column(column) == Some(below));
+    let mut read = columns_of(&columns[column]);
+    if deep > 0 {
+        let below: Vec<usize> =
+            read.iter().flat_map(|&column| operands(nodes, nodes[id].inputs[0], column, deep - 1)).collect();
+        if as_column(&columns[column]).is_some() {
+            read.clear();
+        }
+        read.extend(below);
+    }
+    read.into_iter().filter_map(passed).collect()
 }
 
 fn first_aggregate(reduce: &Reduce) -> usize {
