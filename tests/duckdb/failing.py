@@ -259,6 +259,19 @@ class Failing(Values):
             f"SELECT COUNT(*) FROM t JOIN u ON t.k = u.k WHERE {fails}",
         )
 
+    def failing_paired(self):
+        """What is computed of pairs fails, of columns of one name on both sides; now and then it is computed once for two readers."""
+        kind = self.one(["JOIN", "LEFT JOIN"])
+        over = self.one(["(u.i - t.i)", "(t.i - u.i)", "(u.i + t.i)"])
+        dividend, more = self.one(["t.i", "(t.i + u.i)", "t.k"]), self.one(["", f", {over} AS y", ", u.i AS y"])
+        fails = f"({dividend} IS NOT NULL AND {over} = 0)"
+        write = lambda of, where: f"SELECT t.ts, u.ts AS ts2, {of} AS x{more} FROM t {kind} u ON t.k = u.k{where}"
+        return (
+            write(f"{dividend} / {over}", ""),
+            write(f"({dividend} // NULLIF({over}, 0))", f" WHERE NOT COALESCE({fails}, FALSE)"),
+            f"SELECT COUNT(*) FROM t JOIN u ON t.k = u.k WHERE {fails}",
+        )
+
     def failing_below(self):
         """Below a join, a set, a grouping or DISTINCT rows fail by themselves."""
         part, where = self.part("t", 2), self.certain("t", 1)

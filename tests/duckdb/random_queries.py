@@ -7,7 +7,7 @@ It works in a folder that is gone afterwards. A program has one to four queries 
 epochs of some length. What a sink wrote is folded, and compared as a multiset: at the end, and of a query whose changes are shown
 as they come (EMIT CHANGES) at epochs in between, where it must be DuckDB's answer of exactly the rows that had come: the
 batches of each source that are before or at the epoch. The dead letters of a sink must be as many as DuckDB finds failing rows, at
-the same epochs; of most queries none. Rows come out of order, and are all accepted.
+the same epochs; of most queries none; and say what failed on which row (letters.py). Rows come out of order, and are all accepted.
 
 Of rankings without an order that tells all rows apart the answer is not DuckDB's: such a program is run at one, two and three workers,
 which must write the same bytes, and at two lengths of epochs, which must come to the same rows.
@@ -29,6 +29,7 @@ import tempfile
 import time
 
 import duckdb
+import letters as letters_of
 from compare import all_alike, plain
 from correlated import Correlated
 from failing import Failing
@@ -218,12 +219,20 @@ class Proof:
             if failed != failing and (timed or mark == marks[-1]):
                 shown = "".join(f"\n  letter: {letter['count']} {letter['expression']}: {letter['detail']}: {letter['content']}" for letter in letters[:4])
                 return self.differs(f"{what}: {failed} dead letters, {failing} rows fail\n  theirs: {query.failed}{shown}")
+            if mark == marks[-1] and query.failed != NONE_FAILS:
+                count = lambda asked: self.count(asked, query, at, mark)
+                for letter in letters:
+                    if reason := letters_of.wrong(query, letter, count):
+                        return self.differs(f"{what}: {reason}\n  letter: {letter['count']} {letter['expression']}: {letter['detail']}: {letter['content']}")
         self.agreed[query.kind] += 1
 
     def failing(self, query, at, mark):
         if query.failed == NONE_FAILS:
             return 0
-        ((_, count),) = next(iter(self.tables.answer(query.failed, at, mark, query.views)))
+        return self.count(query.failed, query, at, mark)
+
+    def count(self, asked, query, at, mark):
+        ((_, count),) = next(iter(self.tables.answer(asked, at, mark, query.views)))
         return int(count)
 
     def differs(self, what):

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_expr::Operator;
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{
     BinaryExpr, CaseExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NegativeExpr,
@@ -40,11 +41,22 @@ fn binary(expr: &Scalar) -> Option<(&Scalar, String, &Scalar, u8)> {
         return binary(made);
     }
     if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
+        if negated(binary).is_some() {
+            return None;
+        }
         return Some((binary.left(), binary.op().to_string(), binary.right(), binary.op().precedence()));
     }
     let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     let (arithmetic, [left, right]) = (Arithmetic::named(call.name())?, call.args()) else { return None };
     Some((left, arithmetic.to_string(), right, arithmetic.rank()))
+}
+
+/// What is taken from 0: negation of whole numbers, as it fails on the least of them.
+fn negated(binary: &BinaryExpr) -> Option<&Scalar> {
+    let zero = |value: &ScalarValue| ScalarValue::new_zero(&value.data_type()).is_ok_and(|zero| zero == *value);
+    let taken =
+        *binary.op() == Operator::Minus && binary.left().downcast_ref::<Literal>().is_some_and(|l| zero(l.value()));
+    taken.then(|| binary.right())
 }
 
 /// What a CASE takes the first of that is not NULL: the planner makes one of COALESCE.
@@ -127,8 +139,20 @@ impl Display for Sql<'_> {
             write!(f, " {op} ")?;
             return side(right, rank.saturating_add(1), f);
         }
+        if let Some(value) = self.0.downcast_ref::<BinaryExpr>().and_then(negated) {
+            return match binary(value).is_some() {
+                true => write!(f, "-({})", Sql(value)),
+                false => write!(f, "-{}", Sql(value)),
+            };
+        }
         if let Some(call) = self.0.downcast_ref::<ScalarFunctionExpr>() {
             match (call.name(), call.args()) {
+                ("array_element", [items, place]) if binary(items).is_none() => {
+                    return write!(f, "{}[{}]", Sql(items), Sql(place));
+                }
+                ("date_part", [unit, time]) if unit.is::<Literal>() => {
+                    return write!(f, "EXTRACT({} FROM {})", Sql(unit).to_string().trim_matches('\''), Sql(time));
+                }
                 (CANONICAL | "__interval_ms", [value]) => return write!(f, "{}", Sql(value)),
                 ("single", [_, _]) => return f.write_str("(SELECT ...)"),
                 ("__read" | "recast", [value]) => {
