@@ -2,6 +2,8 @@
 //! where.
 #![allow(clippy::unwrap_used)]
 
+#[path = "cli/behind.rs"]
+mod behind;
 #[path = "cli/changelog.rs"]
 mod changelog;
 #[path = "cli/data.rs"]
