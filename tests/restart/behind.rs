@@ -1,4 +1,4 @@
-//! What clients push while a start is still doing again what was kept: taken at once, decided on when that is done.
+//! What clients push while a start is still doing again what was kept, or the workers are behind: taken at once, decided on later.
 
 use serde_json::Value;
 
@@ -191,4 +191,55 @@ fn a_start_takes_no_more_than_may_wait() {
     let process = Process::early(folder.path(), &["-w", "1"]);
     let (status, said) = process.ask("POST", EVENTS, &row(0));
     assert!(status == 429 && recovers(&process), "{status} {said}");
+}
+
+/// What the workers have no room for waits in the log, also over a kill, and is taken in its order.
+#[test]
+fn what_there_is_no_room_for_waits_in_the_log() {
+    const ROWS: usize = 2_000;
+    let program = PROGRAM.replace("'format' = 'json',", "'format' = 'json', 'queue-rows' = '500',");
+    assert_ne!(program, PROGRAM);
+    let (folder, other) = (folder(&program), self::folder(PROGRAM));
+    let body = |from: usize| -> String {
+        let row =
+            |n: usize| format!("{{\"id\":\"b{n}\",\"page\":\"p{}\",\"ms\":1,\"unread\":1,\"ts\":{}}}\n", n % 4, n / 10);
+        (from..from + ROWS).map(row).collect()
+    };
+    let behind = |process: &Process| {
+        let text = process.ask("GET", "/metrics", "").1;
+        let found = text.lines().find_map(|line| line.strip_prefix("highwater_log_behind_bytes{source=\"clicks\"} "));
+        found.map_or(0.0, |bytes| bytes.parse::<f64>().unwrap())
+    };
+    let mut process = Process::start(folder.path(), &["-w", "1"]);
+    let whole = Process::start(other.path(), &["-w", "1"]);
+    let (mut later, mut most, mut tokens) = (0, 0.0_f64, Vec::new());
+    for round in 0..2 {
+        for n in round * 25..round * 25 + 25 {
+            let answer = process.post(&format!("{EVENTS}?ack=received"), &body(n * ROWS));
+            assert_eq!(answer["accepted"], ROWS, "{answer}");
+            later += u64::from(answer["later"] == true);
+            tokens.push(answer["token"].clone());
+            most = most.max(behind(&process));
+            eventually("it has room", || whole.ask("POST", EVENTS, &body(n * ROWS)).0 == 202);
+        }
+        // Behind those that came before.
+        tokens.push(process.post(&format!("{EVENTS}?ack=durable"), &body(0))["token"].clone());
+        whole.post(EVENTS, &body(0));
+        process.kill();
+        process = Process::start(folder.path(), &["-w", "1"]);
+    }
+    assert!(later > 5 && most > 1_000.0, "{later} of 50 waited, {most} bytes at most");
+    tokens.iter().for_each(|token| process.complete(token));
+    eventually("nothing waits", || behind(&process) == 0.0);
+    let all = |process: &Process| plain(&process.rows("totals"));
+    eventually("all is there, once", || all(&process) == all(&whole));
+    for view in ["windows", "closed", "visits"] {
+        assert_eq!(plain(&process.rows(view)), plain(&whole.rows(view)), "{view}");
+    }
+    process.kill();
+    // As it was.
+    std::fs::write(folder.path().join("p.sql"), format!("SET 'log.overflow' = '0';\n{program}")).unwrap();
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    let refused = (50..150).any(|n| process.ask("POST", &format!("{EVENTS}?ack=received"), &body(n * ROWS)).0 == 429);
+    assert!(refused, "there was always room");
 }

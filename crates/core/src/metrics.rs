@@ -122,6 +122,8 @@ pub struct Metrics {
     pub log_disk_bytes: Gauge,
     /// 1 while the disk has no room for the log.
     pub log_disk_full: Gauge,
+    /// Bytes in the log that wait for a source to take them.
+    pub log_behind_bytes: Family<Label, Gauge>,
     /// How far a start is with what a data directory holds, from 0 to 1.
     pub recovery_progress: Level,
     /// Rows that the start took from the data directory.
@@ -219,6 +221,7 @@ impl Metrics {
             log_segments: Gauge::default(),
             log_disk_bytes: Gauge::default(),
             log_disk_full: Gauge::default(),
+            log_behind_bytes: Family::default(),
             recovery_progress: Level::default(),
             recovery_rows: Gauge::default(),
             recovery_seconds: Level::default(),
@@ -281,6 +284,7 @@ impl Metrics {
         add(ours, "log_segments", &self.log_segments);
         add(ours, "log_disk_bytes", &self.log_disk_bytes);
         add(ours, "log_disk_full", &self.log_disk_full);
+        add(ours, "log_behind_bytes", &self.log_behind_bytes);
         add(ours, "recovery_progress", &self.recovery_progress);
         add(ours, "recovery_rows", &self.recovery_rows);
         add(ours, "recovery_seconds", &self.recovery_seconds);

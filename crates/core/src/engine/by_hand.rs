@@ -32,7 +32,7 @@ impl Engine {
                 inner.control.sleep(LOOK);
             }
         };
-        until(&|| inner.sources.iter().all(|source| source.live() || source.ended()));
+        until(&|| inner.sources.iter().all(|source| source.live() && !source.is_behind() || source.ended()));
         clock.tick();
         inner.sources.iter().for_each(|source| source.dirty.store(true, Ordering::Release));
         ingest::tick(&inner.sources, &inner.tables, ingest::ticks(&inner.config, inner.lead()), None);

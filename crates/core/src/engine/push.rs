@@ -31,7 +31,7 @@ pub struct Pushed {
     pub epoch: Option<Epoch>,
     /// The last frame that holds any of them, where rows are kept.
     pub(super) frame: Option<Lsn>,
-    /// They wait behind what is done again of a data directory, and are decided on later: of the accepted some may be duplicates, or
+    /// They wait in the log, behind what is done again of it or what the workers have not come to, and are decided on later: of the accepted some may be duplicates, or
     /// become dead letters; where they go in is not known yet.
     pub later: Option<Later>,
 }
@@ -114,9 +114,11 @@ impl Source {
     /// Whether there is no room for anything now. What takes nothing more is not full: it says so.
     pub fn full(&self) -> bool {
         let full = !self.closed()
-            && match self.logged.as_ref().filter(|logged| logged.is_behind()) {
-                Some(logged) => logged.is_full(),
-                None => self.inbox.as_ref().is_some_and(|inbox| {
+            && match &self.logged {
+                Some(logged) if logged.is_behind() => logged.is_full(),
+                // What there is no room for waits in the log.
+                Some(logged) if logged.overflows() => false,
+                _ => self.inbox.as_ref().is_some_and(|inbox| {
                     let (rows, bytes) = self.waiting();
                     rows >= inbox.rows || bytes >= inbox.bytes
                 }),
@@ -155,7 +157,8 @@ impl Source {
             let (all_rows, all_bytes) = (waiting_rows + reserved.0, waiting_bytes + reserved.1);
             if all_rows > 0 && (all_rows + rows > inbox.rows || all_bytes + bytes > inbox.bytes) {
                 self.wake();
-                return Err(Refused::Full(parts));
+                drop(reserved);
+                return self.push_over(parts);
             }
             *reserved = (reserved.0 + rows, reserved.1 + bytes);
             Reserved(inbox, rows, bytes)

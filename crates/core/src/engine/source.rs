@@ -291,6 +291,7 @@ impl Source {
     /// Clients are told from now on that nothing more is taken.
     pub(super) fn refuse(&self) {
         self.sealed.store(true, Ordering::Release);
+        self.logged.iter().for_each(Logged::wakes);
         self.freed();
     }
 
@@ -434,6 +435,7 @@ impl Source {
     pub(super) fn close(&self) {
         self.partitions.iter().for_each(|partition| partition.standing.end());
         self.queues.iter().for_each(Queue::close);
+        self.logged.iter().for_each(Logged::wakes);
         self.freed();
     }
 }

@@ -120,6 +120,10 @@ impl Source {
         }
         let retries = all.source_retries.get_or_create(label);
         retries.inc_by(self.stand().retries.saturating_sub(retries.get()));
+        if let (Some(logged), true) = (&self.logged, self.inbox.is_some()) {
+            let bytes = i64::try_from(logged.waiting_bytes()).unwrap_or(i64::MAX);
+            all.log_behind_bytes.get_or_create(label).set(bytes);
+        }
         all.input_buffer_rows.get_or_create(label).set(self.buffered_rows() as i64);
         all.input_buffer_capacity_rows.get_or_create(label).set(self.capacity_rows() as i64);
         let watermark = self.watermark();

@@ -75,6 +75,12 @@ pub const METRICS: &[MetricSpec] = &[
     spec("log_segments", Gauge, &[], "Segments of the log"),
     spec("log_disk_bytes", Gauge, &[], "What the data directory takes on the disk"),
     spec("log_disk_full", Gauge, &[], "1 while the disk has no room for the log"),
+    spec(
+        "log_behind_bytes",
+        Gauge,
+        &["source"],
+        "Bytes in the log that were pushed and wait for the source to take them",
+    ),
     spec("recovery_progress", Gauge, &[], "How much of the data directory the start has done again, from 0 to 1"),
     spec("recovery_rows", Gauge, &[], "Rows that the start took from the data directory"),
     spec("recovery_seconds", Gauge, &[], "How long the start took to do again what the data directory holds"),

@@ -1,7 +1,7 @@
 //! A source whose rows are kept: what is appended when its partitions take rows and move, and the same done again from frames.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
@@ -41,6 +41,8 @@ pub(in super::super) struct Logged {
     pub(super) behind: AtomicBool,
     /// What waits so.
     pub(super) undecided: Mutex<Undecided>,
+    /// Something does, or the source takes nothing more.
+    pub(super) came: Condvar,
 }
 
 /// What a partition has in the log.
@@ -70,6 +72,7 @@ impl Logged {
             stand: durable.matching.stand(number),
             behind: AtomicBool::new(pushed && durable.past.end() > Lsn(0)),
             undecided: Mutex::new(undecided),
+            came: Condvar::new(),
         }
     }
 

@@ -114,13 +114,22 @@ impl Run {
             durable.recover(&around).unwrap();
             durable.start(&sources, 0).unwrap();
             durable.decide(&sources, 0).unwrap();
-            let clock = crate::time::Clock::start();
-            while source.is_behind() {
-                assert!(clock.elapsed_ms() < 10_000, "it never decides on what waits: {:?}", durable.control.failure());
-                std::thread::yield_now();
-            }
         }
-        Run { source, durable, dataflow }
+        let run = Run { source, durable, dataflow };
+        if catches_up {
+            run.keeps_up();
+        }
+        run
+    }
+
+    /// Waits until nothing waits.
+    fn keeps_up(&self) {
+        self.source.logged.as_ref().unwrap().wakes();
+        let (clock, failure) = (crate::time::Clock::start(), || self.durable.control.failure());
+        while self.source.is_behind() {
+            assert!(clock.elapsed_ms() < 10_000, "it never decides on what waits: {:?}", failure());
+            std::thread::yield_now();
+        }
     }
 
     fn log(&self) -> &highwater_log::Log {
@@ -147,7 +156,9 @@ impl Run {
 
     fn close(self) {
         drop(self.dataflow);
+        self.source.refuse();
         self.durable.close().unwrap();
+        self.durable.control.join(std::time::Duration::from_secs(5));
     }
 }
 
@@ -172,6 +183,8 @@ enum Act {
     Again,
     /// The same; that one is pushed to before it has caught up. So are some before it, which end before they have.
     Early(Vec<Body>, Vec<Body>),
+    /// The workers have no room for some bodies, which are pushed while time goes on.
+    Over(Vec<Body>, u64),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -180,7 +193,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let bodies = prop::collection::vec(body.clone(), 0..4);
     let act = prop_oneof![
         4 => body.prop_map(Act::Rows),
-        1 => (bodies.clone(), bodies).prop_map(|(ended, last)| Act::Early(ended, last)),
+        1 => (bodies.clone(), bodies.clone()).prop_map(|(ended, last)| Act::Early(ended, last)),
+        1 => (bodies, 0..50_u64).prop_map(|(bodies, tick)| Act::Over(bodies, tick)),
         3 => (0..50_u64).prop_map(Act::Tick),
         1 => (0..400_i64, 0..50_u64).prop_map(|(watermark, tick)| Act::Follow(watermark, tick)),
         1 => (0..60_i64).prop_map(Act::Elapse),
@@ -215,6 +229,18 @@ proptest! {
         for act in acts.iter().chain([&Act::Again]) {
             match act {
                 Act::Rows(rows) => run.push(text(rows)),
+                Act::Over(bodies, tick) => {
+                    run.source.logged.as_ref().unwrap().falls_behind();
+                    let before = run.source.counts().received();
+                    for body in bodies {
+                        push(&run.source, text(body));
+                        run.source.tick(0, Some(*tick));
+                        run.source.arrive(0, now + *tick as i64);
+                    }
+                    run.keeps_up();
+                    let came: usize = bodies.iter().map(Vec::len).sum();
+                    prop_assert_eq!(run.source.counts().received(), before + came as u64);
+                }
                 Act::Early(ended, last) => {
                     let (rows, _, _, counts, letters, _) = run.state();
                     given.extend(rows);

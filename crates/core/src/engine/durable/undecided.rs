@@ -1,5 +1,5 @@
-//! What clients push before the edge of their partition can decide on it, because a start is still doing again what came before: it is
-//! appended to the log as it came, so it is durable, and taken from there in its order when the edge has caught up.
+//! What clients push before the edge of their partition can decide on it, because a start is still doing again what came before, or the
+//! workers are behind: it is appended to the log as it came, so it is durable, and taken from there in its order when there is room.
 //!
 //! Invariants: as long as anything waits, all that is pushed waits behind it. A frame says which of them was decided on, and where, so
 //! that a start after the next crash takes each once, and what is left after those.
@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use highwater_log::{Error, Lsn, Past, Reader};
 
@@ -29,6 +30,9 @@ pub(super) const UNDECIDED_BYTES: u64 = 10 << 30;
 
 /// Records are kept as they came, for dead letters, up to so many bytes of a frame; of the others their columns are.
 const CAME_BYTES: usize = 4 << 20;
+
+/// How often it is looked whether there is something to decide on, if nobody says so.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Frames that are read over rather than that the next one is looked for.
 const NEAR: u64 = 1 << 16;
@@ -93,6 +97,33 @@ impl Logged {
         self.behind.load(Ordering::Acquire)
     }
 
+    /// Whether what the workers have no room for may wait in the log.
+    pub(in super::super) fn overflows(&self) -> bool {
+        self.keeps() && self.durable.undecided_bytes > 0
+    }
+
+    /// From now on whatever is pushed waits.
+    pub(super) fn falls_behind(&self) {
+        let Some(log) = &self.durable.log else { return };
+        let mut undecided = self.undecided();
+        if !undecided.waits {
+            (undecided.waits, undecided.from) = (true, log.next());
+            self.behind.store(true, Ordering::Release);
+        }
+    }
+
+    /// Who waits for something to decide on looks again.
+    pub(in super::super) fn wakes(&self) {
+        // It has begun to wait, or sees what is news.
+        drop(self.undecided());
+        self.came.notify_all();
+    }
+
+    /// Bytes that wait.
+    pub(in super::super) fn waiting_bytes(&self) -> u64 {
+        self.undecided().bytes
+    }
+
     /// Whether there is no room for more that waits.
     pub(in super::super) fn is_full(&self) -> bool {
         let undecided = self.undecided();
@@ -113,8 +144,8 @@ impl Logged {
         found.or((lsn < next).then_some(Decision::Open))
     }
 
-    /// All that was kept is done again, up to `epoch`. Whether nothing waits: then pushes go to the edge from now on.
-    fn caught_up(&self, behind: Lsn, epoch: Option<Epoch>) -> bool {
+    /// All that was kept is done again, up to `epoch`: if nothing waits, pushes go to the edge from now on.
+    fn caught_up(&self, behind: Lsn, epoch: Option<Epoch>) {
         let mut undecided = self.undecided();
         let before = if undecided.frames > 0 { undecided.from.min(behind) } else { behind };
         if let Some(last) = before.0.checked_sub(1) {
@@ -123,9 +154,10 @@ impl Logged {
                 None => undecided.shown = before,
             }
         }
-        self.goes_direct(&mut undecided)
+        self.goes_direct(&mut undecided);
     }
 
+    /// Pushes go to the edge from now on, if nothing waits any more. Whether that is so.
     fn goes_direct(&self, undecided: &mut Undecided) -> bool {
         if undecided.frames == 0 {
             undecided.waits = false;
@@ -135,7 +167,7 @@ impl Logged {
     }
 
     /// Records of a part as they came, if its rows may be refused.
-    fn came(&self, source: &Source, part: &Part) -> Vec<(u64, String)> {
+    fn records(&self, source: &Source, part: &Part) -> Vec<(u64, String)> {
         let spec = source.spec();
         if spec.time.is_none() && spec.computed.is_empty() && spec.changelog.is_none() {
             return Vec::new();
@@ -157,7 +189,7 @@ impl Logged {
             Refused::Closed
         })?;
         let of = (self.number as u32, partition as u32);
-        let frame = PushedParts::new(of, now_ms, part, self.came(source, part), columns);
+        let frame = PushedParts::new(of, now_ms, part, self.records(source, part), columns);
         let bytes = frame.parts().iter().map(|part| part.len() as u64).sum();
         let lsn = self.durable.append_waiting(frames::PUSHED, &frame.parts(), || source.closed());
         Ok((lsn.map_err(|_| Refused::Closed)?, bytes))
@@ -233,6 +265,21 @@ impl Source {
         }
         pushed.later = pushed.frame.map(|lsn| Later { source: logged.number, frame: lsn.0 });
         ControlFlow::Break(Ok(pushed))
+    }
+
+    /// Keeps a body that the workers have no room for, if the log has.
+    pub(in super::super) fn push_over(&self, parts: Vec<Part>) -> Result<Pushed, Refused> {
+        let Some(logged) = self.logged.as_ref().filter(|logged| logged.overflows()) else {
+            return Err(Refused::Full(parts));
+        };
+        logged.falls_behind();
+        let done = match self.push_behind(parts) {
+            ControlFlow::Break(done) => done,
+            // There is room again.
+            ControlFlow::Continue(parts) => Err(Refused::Full(parts)),
+        };
+        logged.wakes();
+        done
     }
 
     /// What became of a push that waited; `None` if there is none of that number.
@@ -347,29 +394,42 @@ impl Behind {
 }
 
 impl Durable {
-    /// Goes on with sources that have caught up: those of which nothing waits take pushes at once, the others when that is decided on.
+    /// Goes on with sources that have caught up: those of which nothing waits take pushes at once, the others when that is decided on. So it
+    /// goes on whenever something waits.
     pub(in super::super) fn decide(
         self: &Arc<Self>,
         sources: &[Arc<Source>],
         process: usize,
     ) -> Result<(), EngineError> {
         for source in sources {
-            let Some(logged) = &source.logged else { continue };
+            let Some(logged) = source.logged.as_ref().filter(|_| source.inbox.is_some()) else { continue };
             let reached = source.partitions.first().map(|partition| lock(&partition.state).edge.epoch());
-            if logged.caught_up(self.past.end(), reached) {
-                continue;
-            }
+            logged.caught_up(self.past.end(), reached);
             let (durable, source) = (self.clone(), source.clone());
             let name = format!("behind {}", source.name());
             let thread = spawn(name.clone(), move || {
                 durable.control.guard(&name, process, || {
-                    let done = source.logged.as_ref().map_or(Ok(()), |logged| durable.decide_on(&source, logged));
-                    done.unwrap_or_else(|error| durable.control.fail(error));
+                    let Some(logged) = &source.logged else { return };
+                    while durable.waits_for_some(&source, logged) {
+                        if let Err(error) = durable.decide_on(&source, logged) {
+                            return durable.control.fail(error);
+                        }
+                    }
                 });
             })?;
             self.control.keep(thread);
         }
         Ok(())
+    }
+
+    /// Waits until there is something to decide on; false if the source takes nothing more.
+    fn waits_for_some(&self, source: &Source, logged: &Logged) -> bool {
+        let over = || source.closed() || self.control.stopping();
+        let mut undecided = logged.undecided();
+        while !undecided.waits && !over() {
+            undecided = logged.came.wait_timeout(undecided, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        !over()
     }
 
     fn decide_on(&self, source: &Source, logged: &Logged) -> Result<(), EngineError> {
