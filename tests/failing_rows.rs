@@ -212,6 +212,13 @@ fn of_what_is_computed_once_and_of_inner_forms() {
         ],
     );
     fails(
+        "CREATE MATERIALIZED VIEW v AS SELECT k, 10 / CHAR_LENGTH(JSON_VALUE(JSON_OBJECT('a' VALUE JSON_ARRAY(d NULL ON NULL), 'b' VALUE k ABSENT ON NULL), '$.c' DEFAULT '' ON EMPTY)) AS q FROM s WHERE d = 5",
+        1,
+        &[
+            r#"view v x1: 10 / character_length(json_value(json_object('a' VALUE json_array(d NULL ON NULL), 'b' VALUE k ABSENT ON NULL), '$.c' DEFAULT '' ON EMPTY)): division by zero [{"k":"b","d":5}]"#,
+        ],
+    );
+    fails(
         "CREATE MATERIALIZED VIEW v AS SELECT t.k, 10 / (SELECT COUNT(*) - 1 FROM s AS x WHERE x.k = t.k AND x.d = 5) AS q FROM s AS t WHERE t.d = 5",
         1,
         &[r#"view v x1: 10 / (coalesce(count(*), 0) - 1): division by zero [{"t.k":"b","count(*)":1}]"#],

@@ -75,7 +75,7 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_LIMITS", value_name = "NAME=VALUE,...")]
     pub(super) limits: Option<Limits>,
 
-    /// Serve nothing
+    /// Serve nothing: only what sinks write is computed
     #[arg(long, env = "HIGHWATER_NO_SERVE", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           hide_possible_values = true, value_name = "BOOL")]
     pub(super) no_serve: Option<bool>,

@@ -75,6 +75,33 @@ fn d11_a_full_disk_refuses_rows_serves_on_and_goes_on_when_there_is_room() {
     assert_eq!(process.json("/api/v1/tables/notes/rows")["rows"].as_array().unwrap().len(), 1);
 }
 
+/// A source that reads waits for room in the log when the run is stopped: what it had taken by then is not there, and nothing behind it.
+#[test]
+fn d11_a_stop_while_the_disk_is_full_leaves_what_a_start_goes_on_with() {
+    let folder = folder(
+        "CREATE SOURCE t (i BIGINT, s VARCHAR) WITH ('connector' = 'filesystem', 'path' = 'in', 'format' = 'json', 'source.monitor-interval' = '100 ms');
+        CREATE MATERIALIZED VIEW counted AS SELECT COUNT(*) AS n FROM t;",
+    );
+    let [data, read] = ["data", "in"].map(|name| folder.path().join(name));
+    fs::create_dir(&data).unwrap();
+    fs::create_dir(&read).unwrap();
+    if !mount("size=132m", &data) {
+        eprintln!("a full disk is not tried: mounting one of 132 MiB is not allowed here");
+        return;
+    }
+    let _disk = Disk(data.clone());
+    let (rows, text) = (1000, "x".repeat(200 << 10));
+    let lines: Vec<String> = (0..rows).map(|i| format!("{{\"i\":{i},\"s\":\"{text}\"}}\n")).collect();
+    fs::write(read.join("a.ndjson"), lines.concat()).unwrap();
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    eventually("the disk is full", || process.ask("GET", "/metrics", "").1.contains("highwater_log_disk_full 1\n"));
+    process.stop();
+    let grown = Command::new("mount").args(["-o", "remount,size=600m"]).arg(&data).status().unwrap();
+    assert!(grown.success());
+    let process = Process::start(folder.path(), &["-w", "1"]);
+    eventually("all is read", || process.rows("counted").first().is_some_and(|row| row.contains("\"n\":1000")));
+}
+
 /// The disk of a sink is full when a run starts: it is ready once all that stood there was compared, and not before; what comes then waits
 /// for room.
 #[test]

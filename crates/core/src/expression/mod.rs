@@ -19,6 +19,7 @@ mod decimal;
 mod evaluate;
 mod failing;
 mod filled;
+mod json_words;
 mod named;
 mod plain;
 mod words;

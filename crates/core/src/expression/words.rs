@@ -13,6 +13,7 @@ use datafusion_physical_expr::expressions::{
     NotExpr, TryCastExpr,
 };
 
+use super::json_words::json_call;
 use super::{Arithmetic, Attempt, Bounded, ByPlace, CANONICAL, Canonical, Filled, Scalar, plain};
 use crate::time::{format_duration_ms, format_time_ms};
 use crate::type_names::sql_type;
@@ -71,21 +72,8 @@ fn coalesced(case: &CaseExpr) -> Option<Vec<&Scalar>> {
     Some(values.into_iter().chain([last]).collect())
 }
 
-fn listed<'a>(parts: impl IntoIterator<Item = &'a Scalar>) -> String {
+pub(super) fn listed<'a>(parts: impl IntoIterator<Item = &'a Scalar>) -> String {
     parts.into_iter().map(|part| Sql(part).to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// The clauses of JSON_VALUE: what it is if there is nothing, and if it fails, each a word and a value.
-fn json_clauses(clauses: &[Scalar], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for (pair, on) in clauses.chunks(2).zip(["EMPTY", "ERROR"]) {
-        let word = Sql(&pair[0]).to_string().trim_matches('\'').to_uppercase();
-        match (word.as_str(), pair.get(1)) {
-            ("NULL", _) => {}
-            ("DEFAULT", Some(value)) => write!(f, " DEFAULT {} ON {on}", Sql(value))?,
-            _ => write!(f, " {word} ON {on}")?,
-        }
-    }
-    Ok(())
 }
 
 /// An expression without the casts that the planner puts where an operator has sides of two types, of which one holds all of the
@@ -146,6 +134,9 @@ impl Display for Sql<'_> {
             };
         }
         if let Some(call) = self.0.downcast_ref::<ScalarFunctionExpr>() {
+            if let Some(said) = json_call(call.name(), call.args()) {
+                return f.write_str(&said);
+            }
             match (call.name(), call.args()) {
                 ("array_element", [items, place]) if binary(items).is_none() => {
                     return write!(f, "{}[{}]", Sql(items), Sql(place));
@@ -165,11 +156,6 @@ impl Display for Sql<'_> {
                     return write!(f, "CAST({} AS {})", Sql(value), Sql(named).to_string().trim_matches('\''));
                 }
                 ("__interval_times", [left, right]) => return write!(f, "{} * {}", Sql(left), Sql(right)),
-                (name, [value, path, clauses @ ..]) if name.starts_with("__json_value") || name == "json_value" => {
-                    write!(f, "json_value({}, {}", Sql(value), Sql(path))?;
-                    json_clauses(clauses, f)?;
-                    return f.write_str(")");
-                }
                 ("get_field", [row, fields @ ..]) if fields.iter().all(|field| field.is::<Literal>()) => {
                     write!(f, "{}", Sql(row))?;
                     return fields

@@ -54,6 +54,8 @@ pub(in super::super) struct Kept {
     pub(super) rows: bool,
     /// It may move without rows to before that.
     lease: Option<Epoch>,
+    /// Its edge has taken rows that the log has not: nothing follows them there.
+    pub(super) cut: bool,
 }
 
 impl Logged {
@@ -153,6 +155,9 @@ impl Logged {
         (steps, rejects): (&mut Vec<Step>, &mut Vec<Reject>),
         over: impl Fn() -> bool,
     ) -> Result<(), Closed> {
+        if kept.cut {
+            return Err(Closed);
+        }
         let columns = frames::encode(&decoded.batch).map_err(|error| {
             self.durable.control.fail(self.durable.wrong(error, "run it without --data-dir"));
             Closed
@@ -171,13 +176,18 @@ impl Logged {
         let mut head = Rows::head((self.number as u32, number as u32), now, epoch, first, rows);
         head.accepted = edge.counts().accepted();
         let frame = RowsParts::new(head, &beside, numbers.as_deref(), columns);
-        kept.lsn = Some(self.durable.append_waiting(frames::ROWS, &frame.parts(), over)?);
+        let appended = self.durable.append_waiting(frames::ROWS, &frame.parts(), over);
+        kept.cut = appended.is_err();
+        kept.lsn = Some(appended?);
         kept.rows = true;
         Ok(())
     }
 
     /// Writes down that a partition moves, and tells the workers when that is durable. Whether there was room for it.
     pub(in super::super) fn moves(&self, (index, number): (usize, usize), edge: &Edge, kept: &mut Kept) -> bool {
+        if kept.cut {
+            return false;
+        }
         let epoch = edge.epoch();
         let leased = !kept.rows && kept.lease.is_some_and(|lease| epoch < lease);
         if !leased {
@@ -185,7 +195,7 @@ impl Logged {
             let (kind, to) = lease.map_or((frames::MOVE, epoch), |lease| (frames::LEASE, lease));
             let frame = self.frame(number, edge, to);
             let Ok(lsn) = self.durable.append(kind, &[&frame.bytes()]) else { return false };
-            *kept = Kept { lsn: Some(lsn), rows: false, lease: lease.or(kept.lease) };
+            *kept = Kept { lsn: Some(lsn), rows: false, lease: lease.or(kept.lease), cut: false };
         }
         self.then((index, kept.lsn), Some(epoch));
         true
@@ -202,6 +212,9 @@ impl Logged {
 
     /// The same as [`Logged::moves`] of an end; waits for room.
     pub(in super::super) fn ends(&self, (index, number): (usize, usize), edge: &Edge, kept: &mut Kept) {
+        if kept.cut {
+            return;
+        }
         let frame = self.frame(number, edge, Epoch::END);
         if let Ok(lsn) = self.durable.append_waiting(frames::END, &[&frame.bytes()], || false) {
             kept.lsn = Some(lsn);

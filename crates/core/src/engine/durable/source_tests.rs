@@ -230,7 +230,8 @@ proptest! {
             match act {
                 Act::Rows(rows) => run.push(text(rows)),
                 Act::Over(bodies, tick) => {
-                    run.source.logged.as_ref().unwrap().falls_behind();
+                    let logged = run.source.logged.as_ref().unwrap();
+                    logged.falls_behind(&mut logged.undecided());
                     let before = run.source.counts().received();
                     for body in bodies {
                         push(&run.source, text(body));

@@ -16,7 +16,7 @@ use super::super::error::EngineError;
 use super::super::frames::{self, Decided, Frame, Pushed as PushedRows, PushedParts, Unreadable};
 use super::super::ingest::spawn;
 use super::super::push::{FRAME_BYTES, Later, Pushed, Refused};
-use super::super::source::{Reading, Source, lock};
+use super::super::source::{Partition, Reading, Source, lock};
 use super::open::WAITING_BYTES;
 use super::source::{Logged, Unlike};
 use super::{Durable, known};
@@ -88,7 +88,7 @@ pub(in super::super) enum Decision {
 }
 
 impl Logged {
-    fn undecided(&self) -> MutexGuard<'_, Undecided> {
+    pub(super) fn undecided(&self) -> MutexGuard<'_, Undecided> {
         self.undecided.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,10 +103,8 @@ impl Logged {
     }
 
     /// From now on whatever is pushed waits.
-    pub(super) fn falls_behind(&self) {
-        let Some(log) = &self.durable.log else { return };
-        let mut undecided = self.undecided();
-        if !undecided.waits {
+    pub(super) fn falls_behind(&self, undecided: &mut Undecided) {
+        if let (false, Some(log)) = (undecided.waits, &self.durable.log) {
             (undecided.waits, undecided.from) = (true, log.next());
             self.behind.store(true, Ordering::Release);
         }
@@ -233,16 +231,40 @@ impl Source {
         if !undecided.waits {
             return ControlFlow::Continue(parts);
         }
+        ControlFlow::Break(self.wait_in_log(logged, partition, &mut undecided, parts))
+    }
+
+    /// Keeps a body that the workers have no room for, if the log has; what is pushed from now on waits behind it.
+    pub(in super::super) fn push_over(&self, parts: Vec<Part>) -> Result<Pushed, Refused> {
+        let overflows = |logged: &&Logged| logged.overflows();
+        let (Some(logged), Some(partition)) = (self.logged.as_ref().filter(overflows), self.partitions.first()) else {
+            return Err(Refused::Full(parts));
+        };
+        let mut undecided = logged.undecided();
+        logged.falls_behind(&mut undecided);
+        let done = self.wait_in_log(logged, partition, &mut undecided, parts);
+        drop(undecided);
+        logged.wakes();
+        done
+    }
+
+    fn wait_in_log(
+        &self,
+        logged: &Logged,
+        partition: &Partition,
+        undecided: &mut Undecided,
+        parts: Vec<Part>,
+    ) -> Result<Pushed, Refused> {
         let bytes: usize = parts.iter().map(Part::memory).sum();
         let most = logged.durable.undecided_bytes;
         if most == 0 || undecided.frames > 0 && undecided.bytes + bytes as u64 > most {
-            return ControlFlow::Break(Err(Refused::Full(parts)));
+            return Err(Refused::Full(parts));
         }
         match logged.has_room(bytes + FRAME_BYTES * parts.len()) {
             Ok(()) => {}
-            Err(highwater_log::Refused::Full { .. }) => return ControlFlow::Break(Err(Refused::Full(parts))),
-            Err(highwater_log::Refused::DiskFull) => return ControlFlow::Break(Err(Refused::DiskFull(parts))),
-            Err(_) => return ControlFlow::Break(Err(Refused::Closed)),
+            Err(highwater_log::Refused::Full { .. }) => return Err(Refused::Full(parts)),
+            Err(highwater_log::Refused::DiskFull) => return Err(Refused::DiskFull(parts)),
+            Err(_) => return Err(Refused::Closed),
         }
         let (mut pushed, mut records, now_ms) = (Pushed::default(), 0, self.clock.now_ms());
         for part in parts {
@@ -254,32 +276,14 @@ impl Source {
             let mut all = Vec::with_capacity(1);
             pieces(part, &mut all);
             for piece in all {
-                let (lsn, bytes) = match logged.wait_in_log(self, partition.number, now_ms, &piece) {
-                    Ok(kept) => kept,
-                    Err(refused) => return ControlFlow::Break(Err(refused)),
-                };
+                let (lsn, bytes) = logged.wait_in_log(self, partition.number, now_ms, &piece)?;
                 undecided.frames += 1;
                 undecided.bytes += bytes;
                 pushed.frame = Some(lsn);
             }
         }
         pushed.later = pushed.frame.map(|lsn| Later { source: logged.number, frame: lsn.0 });
-        ControlFlow::Break(Ok(pushed))
-    }
-
-    /// Keeps a body that the workers have no room for, if the log has.
-    pub(in super::super) fn push_over(&self, parts: Vec<Part>) -> Result<Pushed, Refused> {
-        let Some(logged) = self.logged.as_ref().filter(|logged| logged.overflows()) else {
-            return Err(Refused::Full(parts));
-        };
-        logged.falls_behind();
-        let done = match self.push_behind(parts) {
-            ControlFlow::Break(done) => done,
-            // There is room again.
-            ControlFlow::Continue(parts) => Err(Refused::Full(parts)),
-        };
-        logged.wakes();
-        done
+        Ok(pushed)
     }
 
     /// What became of a push that waited; `None` if there is none of that number.
@@ -310,6 +314,7 @@ impl Source {
         let decided = Decided { source, partition: rows.partition, pushed: lsn.0, bytes, epoch, accepted, first };
         // What the edge has taken has to be said, also of an engine that is to stop: a move that follows counts it.
         let appended = logged.durable.append_waiting(frames::DECIDED, &[&decided.bytes()], || false);
+        kept.cut = appended.is_err();
         kept.lsn = Some(appended.map_err(|_| Unlike::Closed)?);
         kept.rows = true;
         self.count(partition, edge.counts());

@@ -62,7 +62,7 @@ pub fn show_row(batch: &RecordBatch, row: usize) -> String {
         // Of `a.id` a copy that operators keep is `id`.
         let copies = |a: &str, b: &str| a.strip_suffix(b).is_some_and(|of| of.is_empty() || of.ends_with('.'));
         let same = |other: &str| copies(other, field.name()) || copies(field.name(), other);
-        let again = fields.iter().zip(&columns).any(|(other, told)| same(other.name()) && **told == *value);
+        let again = fields.iter().zip(&columns).any(|(other, told)| same(other.name()) && alike(told, &value));
         if !again {
             // Every parser loses one of two members of one name.
             let free = |name: &String| fields.iter().all(|other| other.name() != name);
@@ -73,6 +73,16 @@ pub fn show_row(batch: &RecordBatch, row: usize) -> String {
         }
     }
     row_as_json(&arrow_schema::Schema::new(fields).into(), &columns, 0)
+}
+
+/// Whether two values are written alike, of whatever types: an operator keeps `d` as it reads it, too.
+fn alike(a: &ArrayRef, b: &ArrayRef) -> bool {
+    let written = |value: &ArrayRef| {
+        let mut out = Vec::new();
+        JsonValues::new(value).write(0, &mut out);
+        out
+    };
+    **a == **b || written(a) == written(b)
 }
 
 /// How integers and decimals are written that a 64-bit float does not hold exactly. Whoever reads JSON's numbers as such
