@@ -17,3 +17,7 @@ SELECT id AS a FROM t ORDER BY (SELECT MAX(y) FROM s WHERE x = t.a) DESC, t.id L
 -- Further in `t` is another relation.
 CREATE SINK hidden WITH ('connector' = 'filesystem', 'path' = 'out/hidden.ndjson', 'format' = 'json') AS
 SELECT a + 1 AS b, (SELECT COUNT(*) FROM t WHERE EXISTS (SELECT 1 FROM s WHERE x = t.a + 1)) AS n FROM t GROUP BY a + 1;
+
+-- By an alias it is another one.
+CREATE SINK aliased WITH ('connector' = 'filesystem', 'path' = 'out/aliased.ndjson', 'format' = 'json') AS
+SELECT a + 1 AS b, (SELECT COUNT(*) FROM t AS u WHERE u.a IN (SELECT x FROM s WHERE x <> t.a + 1)) AS n FROM t GROUP BY a + 1;

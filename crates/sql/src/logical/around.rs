@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion_common::{Column, ExprSchema, Result};
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion_common::{Column, DataFusionError, ExprSchema, Result};
 use datafusion_expr::expr::Sort as Order;
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::utils::grouping_set_to_exprlist;
@@ -77,7 +77,16 @@ fn reading(plan: LogicalPlan, reads: &[Read]) -> Result<LogicalPlan> {
 
 /// The same of a subquery. Further in a name may be that of a relation in between.
 fn within(plan: LogicalPlan, reads: &[Read]) -> Result<LogicalPlan> {
-    let hidden = |column: &Column| plan.exists(|plan| Ok(plan.schema().has_column(column)));
+    let hidden = |column: &Column| {
+        let mut found = false;
+        plan.apply(|plan| {
+            found |= plan.schema().has_column(column);
+            // Nobody further in calls a relation as it is called below its alias.
+            let aliased = matches!(plan, LogicalPlan::SubqueryAlias(_));
+            Ok(if aliased { TreeNodeRecursion::Jump } else { TreeNodeRecursion::Continue })
+        })?;
+        Ok::<_, DataFusionError>(found)
+    };
     let mut further = Vec::new();
     for (written, column) in reads {
         if !written.column_refs().into_iter().map(hidden).collect::<Result<Vec<_>>>()?.contains(&true) {
@@ -147,7 +156,7 @@ fn asked(order: &[Order]) -> Result<Vec<LogicalPlan>> {
             if let Some(subquery) = super::unnest::subquery(expr) {
                 found.push(subquery.subquery.as_ref().clone());
             }
-            Ok(datafusion_common::tree_node::TreeNodeRecursion::Continue)
+            Ok(TreeNodeRecursion::Continue)
         })?;
     }
     Ok(found)
