@@ -1,7 +1,7 @@
 """Random programs, run by highwater and by DuckDB on the same rows.
 
     random_queries.py BINARY [--programs N] [--seed N] [--kinds NAME,...] [--looks N] [--keep FOLDER]
-                      [--operators own|differential]
+                      [--operators own|differential] [--jobs N]
 
 It works in a folder that is gone afterwards. A program has one to four queries with a sink each, at one, two or three workers and
 epochs of some length. What a sink wrote is folded, and compared as a multiset: at the end, and of a query whose changes are shown
@@ -18,7 +18,9 @@ The run fails if an answer differs, or if more than 3 % of what DuckDB takes is 
 
 import argparse
 import collections
+import concurrent.futures
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -42,6 +44,8 @@ from values import Values
 
 # How many of fourteen programs are of each kind.
 KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "views": (Programs, 2), "tied": (Tied, 1), "repeated": (Repeated, 1), "timed": (Timed, 2)}
+# How many programs a process tries.
+PIECE = 500
 # What may be refused of what DuckDB takes.
 REFUSED = 0.03
 
@@ -242,6 +246,12 @@ class Proof:
             os.makedirs(self.given.keep, exist_ok=True)
             shutil.copy("q.sql", os.path.join(self.given.keep, f"{self.given.seed}-{self.apart}.sql"))
 
+    def add(self, other):
+        for mine, more in ((self.agreed, other.agreed), (self.reasons, other.reasons), (self.unknown, other.unknown)):
+            mine.update(more)
+        self.examples = {**other.examples, **self.examples}
+        self.programs, self.looks, self.apart = self.programs + other.programs, self.looks + other.looks, self.apart + other.apart
+
     def report(self):
         agreed, refused = sum(self.agreed.values()), sum(self.reasons.values())
         taken = agreed + refused + self.apart
@@ -256,6 +266,43 @@ class Proof:
         return self.apart == 0 and refused <= REFUSED * taken
 
 
+def tried(given, after=lambda proof: None):
+    """What came of the programs of a seed."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        proof = Proof(given)
+        while proof.programs < given.programs:
+            proof.run(proof.drawn())
+            proof.programs += 1
+            after(proof)
+        os.chdir("/")
+    return proof
+
+
+def piece(given):
+    proof = tried(given)
+    proof.tables = proof.makers = None
+    return proof
+
+
+def together(given):
+    """Tries programs in several processes, those of a seed in each; whether all is right."""
+    starts = range(0, given.programs, PIECE)
+    pieces = [argparse.Namespace(**{**vars(given), "seed": given.seed * 1000 + n, "programs": min(PIECE, given.programs - start)}) for n, start in enumerate(starts)]
+    all_ = None
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(given.jobs, spawn, max_tasks_per_child=1) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(piece, part) for part in pieces]):
+            proof = done.result()
+            if all_ is None:
+                all_, all_.given = proof, given
+            else:
+                all_.add(proof)
+            if all_.programs % 1000 == 0 or all_.programs == given.programs:
+                right = all_.report()
+    return right
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
@@ -265,19 +312,14 @@ def main():
     parser.add_argument("--looks", type=int, default=8, help="epochs that are looked at, of each query")
     parser.add_argument("--operators", help="own, or differential: what operators run on")
     parser.add_argument("--keep", help="a folder for programs that differ")
+    parser.add_argument("--jobs", type=int, default=1, help=f"processes that try programs, {PIECE} of a seed each")
     given = parser.parse_args()
     given.binary = os.path.abspath(given.binary)
     given.keep = given.keep and os.path.abspath(given.keep)
-    with tempfile.TemporaryDirectory() as place:
-        os.chdir(place)
-        proof = Proof(given)
-        while proof.programs < given.programs:
-            proof.run(proof.drawn())
-            proof.programs += 1
-            if proof.programs % 1000 == 0:
-                proof.report()
-        right = proof.report()
-        os.chdir("/")
+    if given.jobs == 1:
+        right = tried(given, lambda proof: proof.programs % 1000 == 0 and proof.report()).report()
+    else:
+        right = together(given)
     sys.exit(0 if right else 1)
 
 
