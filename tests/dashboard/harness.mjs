@@ -13,11 +13,15 @@ export const folder = dirname(fileURLToPath(import.meta.url));
 export const SECTIONS = ["board", "views", "alerts", "time", "dataflow", "tables", "health"];
 export const WIDTHS = [390, 820, 1600];
 
+// Checks run side by side, so none is given a port that another has been.
+const given = new Set();
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
   await new Promise(done => server.close(done));
+  if (given.has(port)) return freePort();
+  given.add(port);
   return port;
 }
 
