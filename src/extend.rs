@@ -17,13 +17,14 @@ pub use crate::aggregate::{
 };
 pub use crate::delta::{Delta, Reject, Unfit};
 pub use crate::format::{
-    Beginning, BlockDecoding, Decoder, Decoding, Encoder, Fault, Format, FormatError, Layout, Part, Records,
-    TextDecoding,
+    Beginning, BlockDecoding, Came, Decoder, Decoding, Encoder, Fault, Format, FormatError, Input as BlockInput,
+    Layout, Mark as RecordMark, Part, Parts, ReadAt, Records, Spot, TextDecoding,
 };
 pub use crate::options::{OptionError, OptionSpec, Options};
-pub use crate::sink::{Before, Mark, SinkConnector, SinkError, SinkSpec, Writer};
+pub use crate::sink::{Before, Mark, SinkConnector, SinkError, SinkSpec, Writer, written_rows, written_schema};
 pub use crate::source::{
     Connector, Decoded, MetadataColumn, Position, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start,
 };
 pub use crate::sql::{Catalog, CatalogError, ScalarFn, ScalarFunction, scalar};
+pub use crate::time::Epoch;
 pub use crate::values::{Answer, Argument, Bytes, Date, Instant, Timestamp, Value};

@@ -33,6 +33,7 @@
 //! ```
 
 mod cells;
+pub mod conformance;
 mod driver;
 mod error;
 mod folder;

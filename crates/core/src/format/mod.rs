@@ -10,6 +10,7 @@ mod came;
 #[cfg(test)]
 mod came_tests;
 mod cells;
+pub mod conformance;
 mod constant;
 mod csv;
 mod decimal;

@@ -22,8 +22,11 @@ const SINK_OPTIONS: &[OptionSpec] = &[
     OptionSpec { name: "format", help: "how rows are written: json, csv, msgpack, arrow, parquet" },
 ];
 
-/// Refuses options that neither sinks nor any of `specs` know, and columns that clash with the sink's own.
-pub(super) fn check(spec: &SinkSpec, specs: &[&[OptionSpec]]) -> Result<(), SinkError> {
+/// Refuses options that neither sinks nor any of `specs` know, and columns that clash with those that are written beside a sink's own.
+///
+/// # Errors
+/// The first such option or column.
+pub fn check(spec: &SinkSpec, specs: &[&[OptionSpec]]) -> Result<(), SinkError> {
     let known: Vec<&[OptionSpec]> = std::iter::once(SINK_OPTIONS).chain(specs.iter().copied()).collect();
     spec.options.check(&format!("sink '{}' ({})", spec.name, spec.connector.name()), &known)?;
     let clash = |field: &&Arc<Field>| OWN.contains(&field.name().as_str());
@@ -37,8 +40,8 @@ pub(super) fn check(spec: &SinkSpec, specs: &[&[OptionSpec]]) -> Result<(), Sink
     }
 }
 
-/// The columns that are written.
-pub(super) fn schema(spec: &SinkSpec) -> SchemaRef {
+/// The columns that are written: `_op` and `_epoch` first, where rows may be taken back.
+pub fn schema(spec: &SinkSpec) -> SchemaRef {
     if !spec.retracting {
         return spec.schema.clone();
     }
@@ -46,13 +49,11 @@ pub(super) fn schema(spec: &SinkSpec) -> SchemaRef {
     Arc::new(Schema::new(own.chain(spec.schema.fields().iter().cloned()).collect::<Vec<_>>()))
 }
 
-/// The rows that are written for the changes of an epoch, in `schema`.
-pub(super) fn rows(
-    spec: &SinkSpec,
-    schema: &SchemaRef,
-    epoch: Epoch,
-    changes: &Delta,
-) -> Result<RecordBatch, SinkError> {
+/// The rows that are written for the changes of an epoch, in `schema`: a row as often as it came.
+///
+/// # Errors
+/// A row is taken back, and the sink was planned for rows that stay.
+pub fn rows(spec: &SinkSpec, schema: &SchemaRef, epoch: Epoch, changes: &Delta) -> Result<RecordBatch, SinkError> {
     let repeated = changes.diffs().is_some_and(|diffs| diffs.iter().any(|diff| diff.unsigned_abs() != 1));
     let taken;
     let changes = if repeated {

@@ -230,3 +230,14 @@ fn m4_what_keeps_no_marks_says_so() {
         assert!(told.contains("cannot be gone on with"), "{told}");
     }
 }
+
+/// The promises that sinks of others are held to too.
+#[test]
+fn m1_files_that_are_gone_on_with_are_those_of_a_run_that_was_not_cut_off() {
+    let root = tempfile::tempdir().unwrap();
+    for format in ["json", "csv", "msgpack", "arrow", "parquet"] {
+        let file = |run: &str| root.path().join(format!("{run}.{format}"));
+        let of = |run: &str| spec(&filesystem::Filesystem, false, &[("path", file(run).to_str().unwrap())]);
+        assert_eq!(conformance::check(of, |run| std::fs::read(file(run)).unwrap()), 80, "{format}");
+    }
+}

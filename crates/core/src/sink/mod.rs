@@ -2,6 +2,7 @@
 
 mod blackhole;
 mod changes;
+pub mod conformance;
 mod file;
 mod filesystem;
 mod foldered;
@@ -29,6 +30,7 @@ use crate::registered::Registered;
 use crate::retry;
 use crate::time::Epoch;
 
+pub use changes::{check as check_options, rows as written_rows, schema as written_schema};
 pub use foldered::Foldered;
 pub use mark::{Before, Mark};
 pub(crate) use replaced::Replaced;

@@ -11,6 +11,7 @@ mod by_number;
 mod changed;
 mod changelog;
 mod chunks;
+pub mod conformance;
 mod datagen;
 mod dedup;
 mod edge;

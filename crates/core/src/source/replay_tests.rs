@@ -10,83 +10,10 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, FieldRef};
 use proptest::prelude::*;
 
+use super::conformance::{Told, holds, opened};
 use super::tests::spec;
 use super::*;
 use crate::format;
-
-/// What a reader gave: rows as JSON with their record numbers, rejects, and the positions with how many of both were before.
-#[derive(Debug, Default, PartialEq)]
-struct Told {
-    rows: Vec<(u64, String)>,
-    rejects: Vec<Reject>,
-    positions: Vec<(Position, usize, usize)>,
-}
-
-impl Told {
-    /// Reads until the end, or `most` rows; of what never ends, until nothing comes.
-    fn of(reader: &mut dyn Reader, most: usize) -> Told {
-        let (mut told, mut waits) = (Told::default(), 0);
-        while told.rows.len() < most && waits < 3 {
-            match reader.read().unwrap() {
-                Read::End => break,
-                Read::Wait(pause) => {
-                    waits += 1;
-                    std::thread::sleep(pause);
-                }
-                Read::Begins(_) => waits = 0,
-                Read::Rows(Decoded { batch, rejects, first, numbers, end, .. }) => {
-                    told.rows.extend((0..batch.num_rows()).map(|row| {
-                        let number = numbers.as_ref().map_or(first + row as u64, |numbers| numbers[row]);
-                        (number, format::row_as_json(batch.schema_ref(), batch.columns(), row))
-                    }));
-                    told.rejects.extend(rejects);
-                    told.positions.push((end, told.rows.len(), told.rejects.len()));
-                }
-            }
-        }
-        told
-    }
-}
-
-fn opened(spec: &SourceSpec, split: &SplitId, start: Start) -> Box<dyn Reader> {
-    spec.connector.open(spec, &[(split.clone(), start)]).unwrap().remove(0)
-}
-
-/// Reads all splits, then again from some positions of each; returns how many were tried.
-fn holds(spec: &SourceSpec, most: usize) -> usize {
-    let splits = spec.connector.splits(spec).unwrap();
-    assert_eq!(splits, spec.connector.splits(spec).unwrap(), "S1: the same splits when asked again");
-    let mut tried = 0;
-    for split in splits {
-        let whole = Told::of(opened(spec, &split, Start::Beginning).as_mut(), most);
-        let step = whole.positions.len().div_ceil(17).max(1);
-        let some =
-            whole.positions.iter().enumerate().filter(|(at, _)| at % step == 0 || at + 1 == whole.positions.len());
-        for (_, (position, rows, rejects)) in some {
-            assert_eq!(position.rows, *rows as u64, "S4: rows before it are counted");
-            let written: Position = position.to_string().parse().unwrap();
-            assert_eq!(written, *position);
-            let rest = Told::of(opened(spec, &split, Start::At(written)).as_mut(), most.saturating_sub(*rows).max(1));
-            let shown = format!("{split} from {position} behind {rows} rows, {rejects} rejects");
-            let common = if spec.connector.live(&spec.options) {
-                rest.rows.len().min(whole.rows.len() - rows)
-            } else {
-                usize::MAX
-            };
-            let expected = &whole.rows[*rows..];
-            assert_eq!(rest.rows[..common.min(rest.rows.len())], expected[..common.min(expected.len())], "{shown}");
-            assert_eq!(rest.rejects, whole.rejects[*rejects..], "{shown}");
-            if let (Some((end, ..)), Some((other, ..)), false) =
-                (rest.positions.last(), whole.positions.last(), spec.connector.live(&spec.options))
-            {
-                // Blank lines at the end may stand behind it, or before it.
-                assert_eq!(end.rows, other.rows, "{shown}: it ends behind the same row");
-            }
-            tried += 1;
-        }
-    }
-    tried
-}
 
 fn field(name: &str, kind: DataType) -> FieldRef {
     Arc::new(Field::new(name, kind, true))
@@ -229,6 +156,36 @@ fn s3_every_format_is_read_on_from_every_position() {
                 }
             }
         }
+    }
+}
+
+/// The promises that formats of others are held to too.
+#[test]
+fn every_format_is_cut_anywhere_survives_damage_and_reads_what_it_wrote() {
+    for format in format::FORMATS {
+        let (files, given) = written(format.name());
+        let options = given.iter().filter(|(name, _)| *name != "decode-bytes");
+        let options: Options = options.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let of_line = vec![field("t", DataType::Utf8)];
+        let columns = if format.name() == "raw" { of_line } else { n_and_t() };
+        let schema = Arc::new(arrow_schema::Schema::new(columns));
+        let layout = format::conformance::layout(&schema, &options).unwrap();
+        let sample = match format.encoder(&schema, &options) {
+            // Blocks of a few rows: those of the files are for many positions.
+            Ok(mut encoder) if matches!(format.name(), "parquet" | "arrow" | "msgpack") => {
+                let mut sample = Vec::new();
+                for block in 0..5 {
+                    let n: ArrayRef = Arc::new(Int64Array::from_iter(((block * 20)..).take(20).map(Some)));
+                    let t = (0..20).map(|row| (row % 3 > 0).then(|| format!("text {row}")));
+                    let t: ArrayRef = Arc::new(StringArray::from_iter(t));
+                    encoder.encode(&RecordBatch::try_new(schema.clone(), vec![n, t]).unwrap(), &mut sample).unwrap();
+                }
+                encoder.finish(&mut sample).unwrap();
+                sample
+            }
+            _ => files[0].clone(),
+        };
+        format::conformance::check(*format, &layout, &options, &sample).unwrap();
     }
 }
 
