@@ -13,12 +13,13 @@
 struct Manual;
 
 pub use crate::aggregate::{
-    Accumulator, Aggregate, AggregateError, AggregateFn, Applied, Call, Input, Signature, aggregate,
+    Accumulator, Aggregate, AggregateError, AggregateFn, Applied, Call, Input, Signature, aggregate, outcome_of,
+    outcomes,
 };
 pub use crate::delta::{Delta, Reject, Unfit};
 pub use crate::format::{
     Beginning, BlockDecoding, Came, Decoder, Decoding, Encoder, Fault, Format, FormatError, Input as BlockInput,
-    Layout, Mark as RecordMark, Part, Parts, ReadAt, Records, Spot, TextDecoding,
+    Layout, Mark as RecordMark, Part, Parts, ReadAt, Records, Spot, TextDecoding, decode_lines, texts,
 };
 pub use crate::options::{OptionError, OptionSpec, Options};
 pub use crate::sink::{Before, Mark, SinkConnector, SinkError, SinkSpec, Writer, written_rows, written_schema};

@@ -5,7 +5,3 @@
 mod connectors;
 #[path = "extend/functions.rs"]
 mod functions;
-#[path = "extend/journal_sink.rs"]
-mod journal_sink;
-#[path = "extend/journal_source.rs"]
-mod journal_source;

@@ -59,16 +59,16 @@ pub fn sink<T: PartialEq + Debug>(
 /// Holds a format to its promises: text is decoded the same however it is cut at records, damaged input is a fault and no panic, and what is
 /// written is read again. The program declares one source in the format; the sample has some records of its columns.
 ///
-/// # Errors
-/// The format does not read such columns.
-///
 /// # Panics
 /// The program is refused, or a promise is not kept.
-pub fn format(catalog: &Catalog, program: &str, sample: impl AsRef<[u8]>) -> Result<(), FormatError> {
+pub fn format(catalog: &Catalog, program: &str, sample: impl AsRef<[u8]>) {
     let spec = declared(catalog, program);
-    let format = spec.formats.choose(&spec.options, spec.options.get("path").unwrap_or_default())?;
-    let layout = format::conformance::layout(&spec.physical, &spec.options)?;
-    format::conformance::check(&*format, &layout, &spec.options, sample.as_ref())
+    let check = || -> Result<(), FormatError> {
+        let format = spec.formats.choose(&spec.options, spec.options.get("path").unwrap_or_default())?;
+        let layout = format::conformance::layout(&spec.physical, &spec.options)?;
+        format::conformance::check(&*format, &layout, &spec.options, sample.as_ref())
+    };
+    check().unwrap_or_else(|error| panic!("{error}"));
 }
 
 fn planned(catalog: &Catalog, program: &str) -> Dataflow {

@@ -267,3 +267,61 @@ fn catalogues_of_two_programs_know_nothing_of_each_other() {
     }
     assert!(Highwater::builder().sql(program).start().is_err(), "nothing is global");
 }
+
+#[test]
+fn a_group_that_fails_or_panics_is_a_dead_letter_until_it_changes() {
+    let catalog = Catalog::new()
+        .with_aggregate(aggregate("whole", |values: &[f64]| match values.iter().sum::<f64>() {
+            sum if sum.fract() == 0.0 => Ok(sum as i64),
+            sum => Err(format!("{sum} is not whole")),
+        }))
+        .and_then(|catalog| {
+            catalog.with_aggregate(aggregate("at_most_two", |values: &[f64]| {
+                assert!(values.len() < 3, "too many");
+                values.len() as i64
+            }))
+        });
+    for workers in [1, 3] {
+        let mut driver = Setup::new(
+            "CREATE SOURCE s (k VARCHAR, x DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http');
+             CREATE MATERIALIZED VIEW v AS SELECT k, WHOLE(x) AS w, AT_MOST_TWO(x) AS n FROM s GROUP BY k;
+             CREATE MATERIALIZED VIEW more AS SELECT k, 2 * WHOLE(x) AS w FROM s GROUP BY k HAVING WHOLE(x) > 0 OR k = 'c';
+             CREATE MATERIALIZED VIEW hops AS SELECT k, window_end, at_most_two(x) AS n
+             FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '1' SECOND)) GROUP BY k, window_start, window_end;
+             CREATE MATERIALIZED VIEW running AS SELECT k, ts, WHOLE(x) OVER
+               (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' SECOND PRECEDING AND CURRENT ROW) AS w FROM s;",
+        )
+        .catalog(catalog.clone().unwrap())
+        .workers(workers)
+        .start()
+        .unwrap_or_else(|error| panic!("{error}"));
+        driver
+            .push_table(
+                "s",
+                "k | x   | ts
+                 a | 1.5 | 2026-01-01 00:00:00.1
+                 b | 2   | 2026-01-01 00:00:00.2",
+            )
+            .unwrap();
+        driver.expect("v", "k | w | n\n b | 2 | 1").unwrap();
+        let told = driver.dead_letters("v").unwrap().to_string();
+        assert!(told.contains("WHOLE: 1.5 is not whole"), "{told}");
+        driver
+            .push_table(
+                "s",
+                "k | x   | ts
+                 a | 0.5 | 2026-01-01 00:00:00.3
+                 b | 1   | 2026-01-01 00:00:00.4
+                 b | 1   | 2026-01-01 00:00:00.5
+                 c | NULL | 2026-01-01 00:00:00.6",
+            )
+            .unwrap();
+        driver.expect("v", "k | w | n\n a | 2 | 2\n c | NULL | NULL").unwrap();
+        let told = driver.dead_letters("v").unwrap().to_string();
+        assert!(told.contains("AT_MOST_TWO panicked"), "{told}");
+        driver.expect("more", "k | w\n a | 4\n b | 8\n c | NULL").unwrap();
+        driver.end_all();
+        driver.expect("hops", "k | n\n a | 2\n c | NULL").unwrap();
+        driver.expect("running", "k | w\n a | 2\n b | 2\n b | 3\n b | 4\n c | NULL").unwrap();
+    }
+}

@@ -7,14 +7,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use arrow_schema::DataType;
+use arrow_array::{Array, ArrayRef, StringArray, StructArray};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field, Fields};
 use datafusion_common::ScalarValue;
 
 use super::gather::{Gather, Shape};
 use super::{Accumulator, Aggregate, AggregateError, Call, Signature};
+use crate::guard::guarded;
 use crate::type_names::sql_type;
-use crate::values::{Argument, Taken, Value};
+use crate::values::{Answer, Argument, Taken, Value};
 
 /// What makes a result of the values of each group, one group after the other.
 pub(super) trait Apply: Send + Sync {
@@ -29,8 +31,8 @@ pub trait AggregateFn<M>: Send + Sync + 'static {
     /// The type of the result.
     fn output() -> DataType;
 
-    /// The result of each group, of whose values in the columns there are so many.
-    fn results(&self, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef;
+    /// The result of each group, of whose values in the columns there are so many, as [`outcomes`]; `name` is what is said to fail.
+    fn results(&self, name: &str, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef;
 }
 
 macro_rules! of {
@@ -38,7 +40,7 @@ macro_rules! of {
         impl<Function, R, $($arg),+> AggregateFn<fn($(&[$arg]),+) -> R> for Function
         where
             Function: Fn($(&[$arg]),+) -> R + Send + Sync + 'static,
-            R: Value,
+            R: Answer,
             $($arg: for<'a> Argument<Of<'a> = $arg>,)+
         {
             fn arguments() -> Vec<Taken> {
@@ -46,19 +48,22 @@ macro_rules! of {
             }
 
             fn output() -> DataType {
-                R::data_type()
+                outcome_of(R::Value::data_type())
             }
 
             #[allow(non_snake_case)]
-            fn results(&self, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef {
+            fn results(&self, name: &str, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef {
                 $(let $arg: Vec<$arg> = values::<$arg>(&columns[$at]);)+
                 let mut from = 0;
                 let result = |&length: &usize| {
                     let group = from..from + length;
                     from += length;
-                    (length > 0).then(|| self($(&$arg[group.clone()]),+))
+                    (length > 0).then(|| {
+                        let answer = || self($(&$arg[group.clone()]),+).value().map_err(|error| format!("{name}: {error}"));
+                        guarded(answer, || format!("{name} panicked"))
+                    })
                 };
-                R::column(lengths.iter().map(result).collect())
+                outcomes(lengths.iter().map(result).collect())
             }
         }
     };
@@ -68,22 +73,53 @@ of!(A 0);
 of!(A 0, B 1);
 of!(A 0, B 1, C 2);
 
+/// The type of a value, or why there is none.
+pub fn outcome_of(value: DataType) -> DataType {
+    DataType::Struct(outcome(value))
+}
+
+fn outcome(value: DataType) -> Fields {
+    Fields::from(vec![Field::new("value", value, true), Field::new("failed", DataType::Utf8, true)])
+}
+
+/// A column of results, each a value, or why there is none; `None` is the NULL of no values.
+pub fn outcomes<T: Value>(results: Vec<Option<Result<T, String>>>) -> ArrayRef {
+    let there: NullBuffer = results.iter().map(Option::is_some).collect();
+    let (mut values, mut failed) = (Vec::with_capacity(results.len()), Vec::with_capacity(results.len()));
+    for result in results {
+        let (value, failure) = match result {
+            Some(Ok(value)) => (Some(value), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        values.push(value);
+        failed.push(failure);
+    }
+    let columns: Vec<ArrayRef> = vec![T::column(values), Arc::new(StringArray::from(failed))];
+    Arc::new(StructArray::new(outcome(T::data_type()), columns, Some(there)))
+}
+
 /// All values of a column; there is no NULL among them.
 fn values<A: for<'a> Argument<Of<'a> = A>>(array: &ArrayRef) -> Vec<A> {
     let column = A::column(array);
     (0..array.len()).filter_map(|row| A::get(&column, row)).collect()
 }
 
-struct Closure<F, M>(F, PhantomData<fn() -> M>);
+struct Closure<F, M> {
+    name: String,
+    function: F,
+    signature: PhantomData<fn() -> M>,
+}
 
 impl<M: 'static, F: AggregateFn<M>> Apply for Closure<F, M> {
     fn apply(&self, columns: &[ArrayRef], lengths: &[usize]) -> ArrayRef {
-        self.0.results(columns, lengths)
+        self.function.results(&self.name, columns, lengths)
     }
 }
 
 /// An aggregate function that is a closure over all values of a group, in ascending order, or by the call's ORDER BY
-/// ([`Applied::in_order`]). NULL is passed over; the result of no values is NULL.
+/// ([`Applied::in_order`]). NULL is passed over; the result of no values is NULL. It may answer a `Result`: a row whose group fails, or over
+/// which the closure panics, is a dead letter.
 ///
 /// ```
 /// use highwater_core::aggregate::aggregate;
@@ -99,7 +135,7 @@ pub fn aggregate<M: 'static, F: AggregateFn<M>>(name: impl Into<String>, functio
     let (name, arguments) = (name.into().to_uppercase(), F::arguments());
     let given: Vec<String> = arguments.iter().map(|(data_type, _)| sql_type(data_type)).collect();
     let usage = format!("{name}({})", given.join(", "));
-    let function = Arc::new(Closure(function, PhantomData));
+    let function = Arc::new(Closure { name: name.clone(), function, signature: PhantomData });
     Applied {
         help: format!("`{usage}`: registered by the program"),
         name,
@@ -149,6 +185,10 @@ impl Aggregate for Applied {
     }
 
     fn heeds_distinct(&self) -> bool {
+        true
+    }
+
+    fn may_fail(&self) -> bool {
         true
     }
 

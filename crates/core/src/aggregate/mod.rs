@@ -64,7 +64,7 @@ use datafusion_common::{DataFusionError, ScalarValue};
 use crate::delta::Unfit;
 use crate::registered::Registered;
 
-pub use applied::{AggregateFn, Applied, aggregate};
+pub use applied::{AggregateFn, Applied, aggregate, outcome_of, outcomes};
 pub use changes::{Changes, window_columns};
 pub use emit::Emit;
 pub use grouping::{GroupCall, Grouping, Role};
@@ -172,6 +172,12 @@ pub trait Aggregate: Send + Sync + Debug {
     /// that was made with `retracting: false`. If not, whoever combines parts must make them all retracting.
     fn unmerges(&self) -> bool {
         true
+    }
+
+    /// Whether its results are made by [`outcomes`], and its output is an [`outcome_of`] the type that SQL sees: a row whose group fails is a
+    /// dead letter, until the group's values are others.
+    fn may_fail(&self) -> bool {
+        false
     }
 
     /// Its result of no rows, where one is asked for: of a subquery that finds nothing.

@@ -123,8 +123,8 @@ fn word_of<'a>(word: &str, behind: &'a str, out: &mut String) -> &'a str {
         out.push_str(&shown);
         return rest;
     }
-    // What only puts values into one form is not said.
-    if let ("__canonical", Some(within)) = (word, within) {
+    // What only puts values into one form, or stands around a call, is not said.
+    if let ("__canonical" | "__settled", Some(within)) = (word, within) {
         out.push_str(&plain(within));
         return &behind[within.len() + 2..];
     }

@@ -68,7 +68,8 @@ pub use folder::{DEFAULT_PARTITION, folder, is_partition, is_partition_name, tol
 pub use foreign::{is_text, unmarked};
 pub use formats::{Formats, find, spelled};
 pub use intervals::{Intervals, interval_texts};
-pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row};
+pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row, texts};
+pub use lines::decode_lines;
 pub use msgpack::message_as_json;
 pub use notices::Notices;
 pub use read_at::{ReadAt, shrunk};

@@ -35,6 +35,7 @@ mod regex;
 mod rewrite;
 mod rounding;
 mod sets;
+pub(crate) mod settled;
 mod steps;
 mod strict;
 mod substitute;

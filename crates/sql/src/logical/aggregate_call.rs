@@ -15,6 +15,7 @@ use datafusion_expr::{
 };
 
 use super::rank_call::ForemostCall;
+use crate::functions::settled::settled;
 use highwater_core::aggregate::Aggregate;
 use highwater_core::registered::Registered;
 
@@ -173,14 +174,9 @@ impl ExprPlanner for BindLiterals {
         let (function, args) = (&bound.function, call.args);
         let (func, args) = bind_literals(function, args, call.null_treatment)?;
         let order_by = if function.ordered() { call.order_by } else { Vec::new() };
-        Ok(PlannerResult::Planned(Expr::AggregateFunction(expr::AggregateFunction::new_udf(
-            func.into(),
-            args,
-            call.distinct,
-            call.filter,
-            order_by,
-            None,
-        ))))
+        let made = expr::AggregateFunction::new_udf(func.into(), args, call.distinct, call.filter, order_by, None);
+        let made = Expr::AggregateFunction(made);
+        Ok(PlannerResult::Planned(if function.may_fail() { settled(made) } else { made }))
     }
 
     fn plan_window(&self, mut call: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
@@ -202,8 +198,17 @@ impl ExprPlanner for BindLiterals {
             return Ok(PlannerResult::Original(call));
         };
         let Some(bound) = Bound::of(udf) else { return Ok(PlannerResult::Original(call)) };
+        let may_fail = bound.function.may_fail();
         let (func, args) = bind_literals(&bound.function, call.args, call.null_treatment)?;
-        call.func_def = WindowFunctionDefinition::AggregateUDF(func.into());
+        let fun = WindowFunctionDefinition::AggregateUDF(func.into());
+        if may_fail {
+            let RawWindowExpr { partition_by, order_by, window_frame, filter, distinct, .. } = call;
+            let null_treatment = None;
+            let params =
+                WindowFunctionParams { args, partition_by, order_by, window_frame, filter, null_treatment, distinct };
+            return Ok(PlannerResult::Planned(settled(expr::WindowFunction { fun, params }.into())));
+        }
+        call.func_def = fun;
         call.args = args;
         call.null_treatment = None;
         Ok(PlannerResult::Original(call))

@@ -84,6 +84,7 @@ impl Context {
             crate::functions::attempt::TRY.udf(),
             crate::functions::exact::EXACT.udf(),
             crate::syntax::row_in::udf(),
+            crate::functions::settled::udf(),
         ];
         for marker in udfs {
             scalars.insert(marker.name().to_owned(), Arc::new(marker));

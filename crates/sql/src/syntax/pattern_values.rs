@@ -17,8 +17,10 @@ use datafusion_sql::sqlparser::ast::{
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::calls::Callable;
+use crate::functions::settled::SETTLED;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
+use crate::parse::made::call;
 use crate::parse::token::last_part;
 use crate::parse::walk::{self, Flow, Part};
 use highwater_core::aggregate::Aggregate;
@@ -115,6 +117,8 @@ impl Values<'_> {
     fn step(&mut self, expr: &mut ast::Expr, picks: &mut Picks) -> Result<()> {
         let span = expr.span();
         let at = match expr {
+            // What stands in the call around a pick.
+            ast::Expr::Identifier(name) if is_pick(&name.value) => return Ok(()),
             ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) => {
                 self.column(expr.clone(), Place::default(), picks)?
             }
@@ -141,6 +145,11 @@ impl Values<'_> {
                         self.column(arg, place, picks)?
                     }
                     name => match self.callable.aggregate(name) {
+                        Some(found) if found.may_fail() => {
+                            let at = self.aggregate(found.clone(), function, picks)?;
+                            *expr = call(SETTLED, vec![picked(at, span)]);
+                            return Ok(());
+                        }
                         Some(found) => self.aggregate(found.clone(), function, picks)?,
                         None => return Ok(()),
                     },
@@ -152,7 +161,7 @@ impl Values<'_> {
             }
             _ => return Ok(()),
         };
-        *expr = ast::Expr::Identifier(Ident { value: pick_name(at), quote_style: None, span });
+        *expr = picked(at, span);
         Ok(())
     }
 
@@ -315,6 +324,15 @@ impl Values<'_> {
         let pick = PickAggregate { variables, function: found, args, literals, distinct, output };
         Ok(picks.add(Pick::Aggregate(pick), bound.output))
     }
+}
+
+/// The column of a pick.
+fn picked(at: usize, span: Span) -> ast::Expr {
+    ast::Expr::Identifier(Ident { value: pick_name(at), quote_style: None, span })
+}
+
+fn is_pick(name: &str) -> bool {
+    name.starts_with("__pick")
 }
 
 fn refused(span: Span, message: String, hint: &str) -> DataFusionError {

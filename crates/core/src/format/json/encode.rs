@@ -50,6 +50,22 @@ pub fn row_as_json(schema: &SchemaRef, columns: &[ArrayRef], row: usize) -> Stri
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// The values of a column as texts that the text formats read as the same values: what stands in JSON, text without its quotes; `None` is
+/// NULL. For formats of others, which write a value at a time.
+pub fn texts(column: &ArrayRef) -> Vec<Option<String>> {
+    let (values, mut out) = (JsonValues::new(column), Vec::new());
+    let text = |row: usize| {
+        out.clear();
+        values.write(row, &mut out);
+        match out.as_slice() {
+            b"null" => None,
+            [b'"', ..] => serde_json::from_slice(&out).ok(),
+            _ => Some(String::from_utf8_lossy(&out).into_owned()),
+        }
+    };
+    (0..column.len()).map(text).collect()
+}
+
 /// One row as a JSON object without the columns that are the engine's own: a dead letter of a view or sink. Of columns of one
 /// name that hold one value the first is shown, as where both sides of a join have their key.
 pub fn show_row(batch: &RecordBatch, row: usize) -> String {

@@ -27,7 +27,7 @@ use crate::options::{OptionSpec, Options};
 pub(super) use debezium::DebeziumJson;
 pub use encode::JsonValues;
 pub(super) use encode::not_finite;
-pub use encode::{JsonRows, Numbers, row_as_json, show_row};
+pub use encode::{JsonRows, Numbers, row_as_json, show_row, texts};
 pub use envelope::cloudevents_as_lines;
 
 /// The format `json`.

@@ -3,6 +3,7 @@
 //! Line ends are LF or CRLF. A line that a pattern does not match is a fault; blank lines are passed over, except by `raw`.
 
 mod grok;
+mod named;
 mod pattern;
 mod raw;
 mod regex;
@@ -13,11 +14,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::{Field, SchemaRef};
 
+use super::cells::Cells;
 use super::encoding::Encoding;
-use super::{Beginning, Came, Decoder, Fault, Layout, Mark, Part, Records, TextDecoding, came, clip, oversized};
+use super::{
+    Beginning, Came, Decoder, Fault, FormatError, Layout, Mark, Part, Records, TextDecoding, batch, came, clip,
+    oversized, refuse_type,
+};
 
 pub(super) use grok::Grok;
+pub use named::decode_lines;
 pub(super) use raw::Raw;
 pub(super) use regex::Regex;
 
@@ -42,6 +49,43 @@ trait LineFormat: Send + Sync + std::fmt::Debug {
 
     /// The option that says how its text is encoded, if it is text.
     fn encoding(&self) -> Option<&'static str>;
+}
+
+/// What takes in the texts of each wanted column; a column that has no text is refused.
+fn cells_of(format: &str, layout: &Layout) -> Result<Vec<Cells>, FormatError> {
+    let cells = |field: &Arc<Field>| {
+        let cells = Cells::new(field.data_type(), &layout.times).filter(|_| !field.data_type().is_nested());
+        cells.ok_or_else(|| refuse_type(format, field))
+    };
+    layout.wanted.fields().iter().map(cells).collect()
+}
+
+/// Takes a text, or NULL, into a column, or says that it does not fit.
+fn take(cells: &mut Cells, field: &Field, text: Option<&[u8]>) -> Result<(), String> {
+    match text {
+        Some(text) if cells.fits(text.len()) && cells.push_text(text) => {}
+        Some(text) => {
+            let shown = clip(&text[..text.len().min(40)]);
+            return Err(format!("column '{}': expected {}, found '{shown}'", field.name(), cells.expects()));
+        }
+        None if !field.is_nullable() => {
+            return Err(format!("column '{}' is NULL, and declared NOT NULL", field.name()));
+        }
+        None => cells.push_null(),
+    }
+    Ok(())
+}
+
+/// The rows of the cells.
+fn finished(wanted: &SchemaRef, cells: &mut [Cells], rows: usize) -> RecordBatch {
+    let columns = cells.iter_mut().map(|cells| match cells.finish() {
+        Some(column) => column,
+        None => unreachable!("the text of every line was checked to be UTF-8"),
+    });
+    match batch(wanted, columns.collect(), rows) {
+        Ok(batch) => batch,
+        Err(error) => unreachable!("cells are made by the schema, NULLs refused where it says: {error}"),
+    }
 }
 
 /// A format of lines, ready to read inputs of one layout.

@@ -9,10 +9,10 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use regex::{CaptureLocations, RegexBuilder};
 
-use super::{LineFormat, Lines, LinesDecoding};
+use super::{LineFormat, Lines, LinesDecoding, cells_of, finished, take};
 use crate::format::cells::{Cells, Values};
 use crate::format::encoding::Encoding;
-use crate::format::{Decoding, FormatError, Layout, batch, clip, listed, refuse_type};
+use crate::format::{Decoding, FormatError, Layout, listed};
 use crate::options::{OptionError, Options};
 
 /// What a compiled pattern may occupy, in bytes.
@@ -58,11 +58,7 @@ pub(super) fn decoding(
         };
         return Err(invalid(format!("no group is named '{}' as the column is: {there}", field.name())));
     }
-    for field in layout.wanted.fields() {
-        if field.data_type().is_nested() || Cells::new(field.data_type(), &layout.times).is_none() {
-            return Err(refuse_type(names.format, field));
-        }
-    }
+    cells_of(names.format, layout)?;
     let format = Arc::new(PatternFormat {
         layout: layout.clone(),
         regex,
@@ -140,17 +136,7 @@ impl Lines for PatternLines {
             let text = found.filter(|text| {
                 self.null.as_deref() != Some(*text) && (!text.is_empty() || matches!(cells.values, Values::Text { .. }))
             });
-            match text {
-                Some(text) if cells.fits(text.len()) && cells.push_text(text) => {}
-                Some(text) => {
-                    let shown = clip(&text[..text.len().min(40)]);
-                    return Err(format!("column '{}': expected {}, found '{shown}'", field.name(), cells.expects()));
-                }
-                None if !field.is_nullable() => {
-                    return Err(format!("column '{}' is NULL, and declared NOT NULL", field.name()));
-                }
-                None => cells.push_null(),
-            }
+            take(cells, field, text)?;
         }
         Ok(())
     }
@@ -160,13 +146,6 @@ impl Lines for PatternLines {
     }
 
     fn finish(&mut self, rows: usize) -> RecordBatch {
-        let columns = self.cells.iter_mut().map(|cells| match cells.finish() {
-            Some(column) => column,
-            None => unreachable!("the text of every line was checked to be UTF-8"),
-        });
-        match batch(&self.wanted, columns.collect(), rows) {
-            Ok(batch) => batch,
-            Err(error) => unreachable!("cells are made by the schema, NULLs refused where it says: {error}"),
-        }
+        finished(&self.wanted, &mut self.cells, rows)
     }
 }

@@ -11,7 +11,7 @@ use highwater::extend::{Before, Delta, Epoch, OptionError, OptionSpec, SinkConne
 
 /// The connector.
 #[derive(Debug)]
-pub(crate) struct JournalSink;
+pub struct JournalSink;
 
 fn path(spec: &SinkSpec) -> Result<&str, OptionError> {
     spec.options.required("path", &format!("sink '{}'", spec.name), "the journal's file")

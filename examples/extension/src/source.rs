@@ -10,15 +10,14 @@ use highwater::extend::{
     Connector, Decoded, OptionError, OptionSpec, Options, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start,
 };
 
-/// What a record takes: a time and a value, eight bytes each, the least first.
-const RECORD: usize = 16;
+use crate::RECORD;
 
 /// Records of a batch, at most.
 const BATCH: usize = 1000;
 
 /// The connector.
 #[derive(Debug)]
-pub(crate) struct JournalSource;
+pub struct JournalSource;
 
 fn columns() -> Vec<FieldRef> {
     let time = DataType::Timestamp(TimeUnit::Millisecond, None);
