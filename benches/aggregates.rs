@@ -23,7 +23,7 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow_schema::{DataType, SortOptions};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use datafusion_common::ScalarValue;
-use highwater::aggregate::{Aggregate, Call, Input, accumulator, find};
+use highwater_core::aggregate::{Aggregate, Call, Input, accumulator, find};
 
 const ROWS: usize = 8_192;
 const BATCHES: usize = 32;

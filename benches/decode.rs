@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use highwater::format::{self, Decoding, Layout, Records, TextDecoding};
-use highwater::options::Options;
-use highwater::source::{CONNECTORS, Read, SourceSpec};
+use highwater_core::format::{self, Decoding, Layout, Records, TextDecoding};
+use highwater_core::options::Options;
+use highwater_core::source::{CONNECTORS, Read, SourceSpec};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -170,7 +170,7 @@ fn windows(file: &std::path::Path, threads: usize) -> usize {
     );
     let planned = highwater::sql::plan(&[("bench".to_owned(), program)], &highwater::sql::Catalog::new());
     let dataflow = planned.unwrap_or_else(|errors| panic!("{}", errors[0]));
-    let config = highwater::engine::Config { workers: 1, ..Default::default() };
+    let config = highwater::engine::Config::default().workers(1);
     let summary = highwater::engine::Engine::start(dataflow, config).and_then(|engine| engine.wait());
     summary.expect("the run ends").rows_received as usize
 }
@@ -298,7 +298,7 @@ fn read(file: &std::path::Path, decode: &[usize], threads: &str) -> usize {
         schema: wanted,
     };
     let mut rows = 0;
-    for reader in &mut highwater::source::open_all(&spec).expect("the file is there") {
+    for reader in &mut highwater_core::source::open_all(&spec).expect("the file is there") {
         while let Read::Rows(decoded) = reader.read().expect("the file can be read") {
             rows += decoded.batch.num_rows();
         }

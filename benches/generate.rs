@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow_schema::Schema;
-use highwater::options::Options;
-use highwater::source::{CONNECTORS, Read, SourceSpec};
+use highwater_core::options::Options;
+use highwater_core::source::{CONNECTORS, Read, SourceSpec};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -65,7 +65,7 @@ fn generate(connector: &str, options: &[(&str, &str)], columns: &[&str], events:
         schema,
     };
     let mut rows = 0;
-    for reader in &mut highwater::source::open_all(&spec).expect("the options are right") {
+    for reader in &mut highwater_core::source::open_all(&spec).expect("the options are right") {
         while let Read::Rows(decoded) = reader.read().expect("generators do not fail") {
             rows += decoded.batch.num_rows();
         }

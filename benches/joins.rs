@@ -14,14 +14,14 @@ use std::time::Instant;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use differential_dataflow::input::Input;
-use highwater::aggregate::Emit;
-use highwater::delta::{Delta, Rejects};
-use highwater::format::show_row;
-use highwater::join::{Arrangement, Buckets, Join, JoinKind, Meeting, Side, TimeOrder};
-use highwater::operator::Stateful;
-use highwater::plan::join::expiry;
-use highwater::plan::{Dataflow, Facts, Node, Op, Operators, ViewSpec, build};
 use highwater::time::Epoch;
+use highwater_core::aggregate::Emit;
+use highwater_core::delta::{Delta, Rejects};
+use highwater_core::format::show_row;
+use highwater_core::join::{Arrangement, Buckets, Join, JoinKind, Meeting, Side, TimeOrder};
+use highwater_core::operator::Stateful;
+use highwater_core::plan::join::expiry;
+use highwater_core::plan::{Dataflow, Facts, Node, Op, Operators, ViewSpec, build};
 use timely::container::NoopBuilder;
 use timely::dataflow::operators::{InspectCore, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
@@ -303,7 +303,7 @@ fn run(case: &Case, rows: usize) -> Ran {
 fn differential(case: &Case, rows: usize) -> Ran {
     type Row = (u64, (i64, i64, i64));
     let plain = |(_, delta): (i64, Delta)| -> Vec<(Row, isize)> {
-        let word = |column: usize| highwater::delta::words::words(delta.batch().column(column));
+        let word = |column: usize| highwater_core::delta::words::words(delta.batch().column(column));
         let [key, time, until, value] = [0, 1, 2, 3].map(word);
         let row = |row: usize| (key[row], (time[row] as i64, until[row] as i64, value[row] as i64));
         (0..delta.len()).map(|at| (row(at), delta.diff(at) as isize)).collect()

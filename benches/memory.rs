@@ -73,7 +73,10 @@ fn resident_mib() -> Option<f64> {
 fn main() -> ExitCode {
     let rows = std::env::args().skip(1).find_map(|arg| arg.replace('_', "").parse().ok()).unwrap_or(50_000_000);
     // Small buffers: what is measured is state, not rows on their way.
-    let config = Config { queue_rows: 2 * BATCH_ROWS, lag_batches: 4, ..Config::default() };
+    let config = Config::default().with(|config| {
+        config.queue_rows = 2 * BATCH_ROWS;
+        config.lag_batches = 4;
+    });
     let text = if std::env::args().any(|arg| arg == "joins") { joins(rows) } else { program(rows) };
     let planned = plan(&[("memory.sql".to_owned(), text)], &Catalog::new());
     let dataflow = planned.unwrap_or_else(|errors| panic!("{}", errors[0]));

@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use highwater::engine::{Config, Engine, Summary};
-use highwater::plan::Dataflow;
 use highwater::sql::{Catalog, plan};
+use highwater_core::plan::Dataflow;
 use replay::{held_mib, peak_mib, replayed};
 
 #[global_allocator]
@@ -304,7 +304,7 @@ fn run(arguments: &Arguments) {
 }
 
 fn start(dataflow: &Dataflow, workers: usize) -> Engine {
-    let config = Config { workers, ..Config::default() };
+    let config = Config::default().workers(workers);
     Engine::start(dataflow.clone(), config).expect("the run starts")
 }
 

@@ -59,7 +59,7 @@ fn main() {
     println!("{:>8} {:>12} {:>10} {:>10} {:>10}", "workers", "rows", "M rows/s", "input MiB", "peak MiB");
     for workers in [1, 2] {
         let run = |_| {
-            let config = Config { workers, ..Config::default() };
+            let config = Config::default().workers(workers);
             let ended = Engine::start(dataflow.clone(), config).and_then(|engine| engine.wait());
             ended.unwrap_or_else(|error| panic!("{error}")).seconds
         };

@@ -14,9 +14,8 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
-use highwater::aggregate::{Accumulator, Aggregate, AggregateError, Call, Input, Signature};
-use highwater::delta::Unfit;
 use highwater::engine::{Config, Engine};
+use highwater::extend::{Accumulator, Aggregate, AggregateError, Call, Input, Signature, Unfit};
 use highwater::sql::{Catalog, plan};
 
 #[derive(Debug)]

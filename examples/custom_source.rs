@@ -12,8 +12,9 @@ use std::time::Duration;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, FieldRef, SchemaRef, TimeUnit};
 use highwater::engine::{Config, Engine};
-use highwater::options::{OptionSpec, Options};
-use highwater::source::{Connector, Decoded, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
+use highwater::extend::{
+    Connector, Decoded, OptionSpec, Options, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start,
+};
 use highwater::sql::{Catalog, plan};
 use highwater::time::{Clock, now_ms};
 

@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Per window how many accounts carry each label.
     let components: Arc<Mutex<BTreeMap<i64, BTreeMap<i64, i64>>>> = Arc::default();
     let found = components.clone();
-    let engine = Engine::start_with(dataflow, Config { workers: 2, ..Config::default() }, move |built| {
+    let engine = Engine::start_with(dataflow, Config::default().workers(2), move |built| {
         let edges = built.collection("edges", edge)?;
         let both = edges.flat_map(|(end, from, to)| [((end, from), (end, to)), ((end, to), (end, from))]);
         let nodes = both.clone().map(|(node, _)| (node, node.1)).distinct_core::<i64>();

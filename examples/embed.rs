@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let rows: Vec<(String, String)> =
-        per_kind.batch().project(&[0, 1]).map(|two| highwater::format::from_batch(&two))??;
+        per_kind.batch().project(&[0, 1]).map(|two| highwater::embed::from_batch(&two))??;
     println!("{} rows, the first of {:?}", rows.len(), rows.first());
     Ok(())
 }

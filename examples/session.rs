@@ -23,7 +23,7 @@ const BUSY: &str = "
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut session = Session::new(Catalog::new());
-    let engine = Engine::start(session.plan(&files(PROGRAM))?, Config { workers: 2, ..Config::default() })?;
+    let engine = Engine::start(session.plan(&files(PROGRAM))?, Config::default().workers(2))?;
     session.installed(UnitId::PROGRAM.0, &files(PROGRAM));
 
     let unit = engine.install(session.plan(&files(BUSY))?)?;

@@ -31,8 +31,10 @@
 //! }
 //! ```
 //!
-//! [`embed`] is the front door of programs: sources that take rows, views as rows, JSON, Arrow and streams of changes. `docs/embedding.md` goes
-//! on from there. The rooms below are what it is made of; before 1.0 they change without notice.
+//! [`embed`] is the front door of programs: sources that take rows, views as rows, JSON, Arrow and streams of changes. [`extend`] is what
+//! functions, connectors and formats of their own are made of, [`testing`] runs a program with its time moved by hand. `docs/embedding.md` goes on from
+//! there. [`sql`], [`engine`], [`view`] and [`time`] are what lies behind the front door, [`serve`] and [`cli`] what the binary is made of;
+//! all other rooms are private. `tests/public.txt` lists what is public.
 //!
 //! The rooms, floor by floor: those up to the engine stand in `crates/core`, [`sql`] in `crates/sql`, the log in `crates/log`. A room imports only from lower floors; `tests/architecture.rs` reads this table.
 //!
@@ -49,20 +51,23 @@
 //! | 8 | serve embed extend testing |
 //! | 9 | cli |
 //!
-//! The life of an event: a [`source`] reader decodes it, the source's edge gives it an epoch or rejects it as late, a
-//! bounded queue hands it to a worker of the [`engine`], the operators of the [`plan`] ([`window`], [`reduce`],
-//! [`session`], [`join`], [`rank`], [`pattern`], [`differential`]) turn it into changes, and those go, whole epochs at a time, to the [`view`]s and the [`sink`]s, from
-//! where [`serve`] shows them.
+//! The life of an event: a `source` reader decodes it, the source's edge gives it an epoch or rejects it as late, a
+//! bounded queue hands it to a worker of the `engine`, the operators of the `plan` (`window`, `reduce`,
+//! `session`, `join`, `rank`, `pattern`, `differential`) turn it into changes, and those go, whole epochs at a time, to the `view`s and the `sink`s, from
+//! where `serve` shows them.
 
 #![forbid(unsafe_code)]
 
-pub use highwater_core::{
-    aggregate, counted, delta, differential, engine, expression, format, guard, join, kept, metrics, operator, options,
-    otlp, pattern, plan, rank, reduce, registered, retry, session, sink, source, table, time, type_names, values, view,
-    window,
-};
+pub use highwater_core::{engine, time, view};
 pub use highwater_sql as sql;
-pub use {arrow_array, arrow_schema};
+/// What of other crates stands in signatures here, of the versions that they are of.
+pub use {
+    arrow_array, arrow_schema,
+    highwater_core::{differential_dataflow, timely},
+    highwater_sql::{datafusion_common, datafusion_expr},
+};
+
+use highwater_core::{aggregate, delta, format, options, plan, sink, source, values};
 
 pub mod cli;
 pub mod embed;

@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use client::*;
-use highwater::plan::Emit;
 use highwater::serve::{Access, Hosts, Origins, Tls, Tokens};
+use highwater_core::plan::Emit;
 use script::*;
 use serde_json::Value;
 

@@ -2,6 +2,9 @@
 //! named, who reads the clock, how files are called, opened and how long they are.
 #![allow(clippy::unwrap_used)]
 
+#[path = "architecture/public.rs"]
+mod public;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

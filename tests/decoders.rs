@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use decoding::{TARGETS, flat, seeds};
-use highwater::source::{Beside, Undecoded, Written};
+use highwater_core::source::{Beside, Undecoded, Written};
 
 /// How long each decoder is given damaged bytes, if `HIGHWATER_DAMAGE_SECONDS` does not say.
 const SPAN: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use highwater::metrics::{Kind, METRICS, Metrics};
+use highwater_core::metrics::{Kind, METRICS, Metrics};
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_highwater");

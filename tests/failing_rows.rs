@@ -33,7 +33,7 @@ fn started(program: &str, workers: usize, tick_rows: usize) -> (Engine, tempfile
         Ok(dataflow) => dataflow,
         Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     };
-    let engine = Engine::start(dataflow, Config { workers, tick_rows, ..Config::default() }).unwrap();
+    let engine = Engine::start(dataflow, Config::default().workers(workers).tick_rows(tick_rows)).unwrap();
     (engine, folder)
 }
 

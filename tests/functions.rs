@@ -24,7 +24,7 @@ fn evaluated(exprs: &[&str]) -> Vec<String> {
     );
     let dataflow = plan(&[("q.sql".to_owned(), sql)], &Catalog::new())
         .unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
-    let engine = Engine::start(dataflow, Config { workers: 1, ..Config::default() }).unwrap();
+    let engine = Engine::start(dataflow, Config::default().workers(1)).unwrap();
     engine.wait_within(Duration::from_secs(60)).expect("the input ends").unwrap();
     let rejected: Vec<_> = engine.dead_letters().iter().flat_map(|letters| letters.latest(10)).collect();
     assert!(rejected.is_empty(), "{rejected:?}");

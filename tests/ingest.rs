@@ -28,8 +28,8 @@ use std::time::{Duration, Instant};
 use client::{Server, Socket};
 use highwater::engine::{Config, Engine};
 use highwater::serve::Access;
-use highwater::source::RowLimits;
 use highwater::sql::{Catalog, plan};
+use highwater_core::source::RowLimits;
 use serde_json::{Value, json};
 
 const QUERY: &str = "CREATE MATERIALIZED VIEW sums AS
@@ -51,7 +51,7 @@ fn served_with(options: &str, config: Config, access: Access) -> Server {
 }
 
 fn pushed() -> Server {
-    served("'connector' = 'http', 'format' = 'json'", Config { workers: 2, ..Config::default() })
+    served("'connector' = 'http', 'format' = 'json'", Config::default().workers(2))
 }
 
 const EVENTS: &str = "/api/v1/sources/clicks/events";
@@ -290,7 +290,7 @@ fn refusals_say_what_would_do() {
 #[test]
 fn a_full_source_takes_nothing_of_a_body() {
     // One worker that may not run ahead, and room for 100 rows.
-    let config = Config { workers: 1, lag_batches: 0, ..Config::default() };
+    let config = Config::default().workers(1).with(|config| config.lag_batches = 0);
     let server = served("'connector' = 'http', 'queue-rows' = '100'", config);
     let body: String = (0..60).map(|n| format!("{{\"page\":\"a\",\"ms\":1,\"ts\":{n}}}\n")).collect();
     let (mut accepted, mut full) = (0, 0);
@@ -375,7 +375,10 @@ fn every_frame_is_acknowledged() {
 
 #[test]
 fn a_full_source_holds_a_socket_back_and_loses_nothing() {
-    let config = Config { workers: 1, lag_batches: 0, tick_ms: 100, ..Config::default() };
+    let config = Config::default().workers(1).with(|config| {
+        config.lag_batches = 0;
+        config.tick_ms = 100;
+    });
     let server = served("'connector' = 'websocket', 'queue-rows' = '20'", config);
     let mut socket = Socket::open(&server, "/ws/ingest?source=clicks");
     let frame: Vec<String> = (0..15).map(|n| format!("{{\"page\":\"a\",\"ms\":1,\"ts\":{n}}}")).collect();
@@ -397,7 +400,7 @@ fn a_full_source_holds_a_socket_back_and_loses_nothing() {
 
 #[test]
 fn wrong_messages_cost_themselves_only() {
-    let config = Config { workers: 2, pushed_row: RowLimits { bytes: 200, depth: 4 }, ..Config::default() };
+    let config = Config::default().workers(2).with(|config| config.pushed_row = RowLimits { bytes: 200, depth: 4 });
     let server = served("'connector' = 'http'", config);
     let deep = |depth: usize| {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));

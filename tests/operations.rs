@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use client::*;
 use highwater::engine::Config;
-use highwater::plan::Emit;
+use highwater_core::plan::Emit;
 use script::*;
 use serde_json::Value;
 
@@ -47,9 +47,9 @@ fn m5_a_pipe_that_nobody_reads_holds_back_its_own_branch() {
         program.view("seen", seen).view("totals", totals);
         program.sink(&unique("out"), stuck);
         let sink = &mut program.0.sinks[0].spec;
-        sink.connector = (*highwater::sink::SINKS.iter().find(|sink| sink.name() == "filesystem").unwrap()).into();
+        sink.connector = (*highwater_core::sink::SINKS.iter().find(|sink| sink.name() == "filesystem").unwrap()).into();
         sink.options = [("path".to_owned(), pipe.display().to_string())].into_iter().collect();
-        let config = Config { workers, tick_rows: 50, queue_rows: 1_000, ..Config::default() };
+        let config = Config::default().workers(workers).tick_rows(50).with(|config| config.queue_rows = 1_000);
         let engine = program.start_with(config);
         let counted = |view: &str| -> i64 {
             let rows = engine.views().get(view).unwrap().snapshot().batch;
@@ -275,7 +275,7 @@ fn health_tells_of_everything_that_runs() {
 
 #[test]
 fn views_that_are_read_together_are_of_one_epoch() {
-    let server = Server::start(program(6_000, true).start_with(Config { tick_ms: 1, ..Config::default() }));
+    let server = Server::start(program(6_000, true).start_with(Config::default().with(|config| config.tick_ms = 1)));
     let number = |row: &Value, name: &str| row[name].as_i64().unwrap();
     let (mut seen, mut between) = (0, 0);
     loop {

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use highwater::plan::check;
 use highwater::sql::{Catalog, plan};
+use highwater_core::plan::check;
 
 /// Programs that keep something of each user or page for ever, as what they ask for wants; `check` says so.
 const GROWING: &[&str] = &["spikes.sql", "top.sql"];

@@ -7,13 +7,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use highwater::aggregate::AGGREGATES;
-use highwater::metrics::{Kind, METRICS};
-use highwater::options::OptionSpec;
 use highwater::serve::{LIMITS, REFUSALS};
-use highwater::sink::SINKS;
-use highwater::source::{CONNECTORS, SOURCE_OPTIONS};
 use highwater::testing::STEPS;
+use highwater_core::aggregate::AGGREGATES;
+use highwater_core::metrics::{Kind, METRICS};
+use highwater_core::options::OptionSpec;
+use highwater_core::sink::SINKS;
+use highwater_core::source::{CONNECTORS, SOURCE_OPTIONS};
 
 /// What tables stand in which file.
 const FILES: &[(&str, &[&str])] = &[

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use client::*;
 use highwater::engine::Config;
-use highwater::plan::Emit;
+use highwater_core::plan::Emit;
 use script::*;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn gated(seed: u64, live: bool) -> (Program, usize) {
 }
 
 fn served(program: &Program, workers: usize) -> Server {
-    Server::start(program.start_with(Config { workers, tick_rows: 200, ..Config::default() }))
+    Server::start(program.start_with(Config::default().workers(workers).tick_rows(200)))
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn a_stream_that_is_cut_off_anywhere_goes_on_without_gap_or_repeat() {
 #[test]
 fn a_reader_that_comes_back_too_late_is_reset() {
     let (program, go) = gated(13, false);
-    let engine = program.start_with(Config { workers: 1, tick_rows: 50, ring_epochs: 4, ..Config::default() });
+    let engine = program.start_with(Config::default().workers(1).tick_rows(50).with(|config| config.ring_epochs = 4));
     let server = Server::start(engine);
     let id = server.stream("/api/v1/views/windows/stream", "").next().unwrap().id;
     // As long as it is there it goes on, and what it is told is kept for others.

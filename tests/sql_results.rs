@@ -54,7 +54,7 @@ fn final_states(
         Ok(dataflow) => dataflow,
         Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     };
-    let engine = Engine::start(dataflow, Config { workers, tick_rows: 2, ..Config::default() }).unwrap();
+    let engine = Engine::start(dataflow, Config::default().workers(workers).tick_rows(2)).unwrap();
     engine.wait_within(Duration::from_secs(60)).expect("the input ends").unwrap();
     let rejected: Vec<_> = engine.dead_letters().iter().flat_map(|letters| letters.latest(10)).collect();
     assert!(rejected.is_empty(), "{rejected:?}");

@@ -66,7 +66,7 @@ const PROGRAM: &str = "
     CREATE MATERIALIZED VIEW clicks_per_k AS SELECT k, COUNT(*) AS n FROM clicks GROUP BY k;";
 
 fn served(program: &str, feed: &Feed, workers: usize) -> Server {
-    Server::start(started(program, feed, Config { workers, tick_ms: 2, ..Config::default() }))
+    Server::start(started(program, feed, Config::default().workers(workers).with(|config| config.tick_ms = 2)))
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn what_is_shown_is_the_join_of_what_came_so_far() {
 fn a_table_outlives_its_streams_if_it_is_to() {
     for linger in [false, true] {
         let feed = Feed::new();
-        let engine = started(PROGRAM, &feed, Config { tables_linger: linger, workers: 2, ..Config::default() });
+        let engine = started(PROGRAM, &feed, Config::default().workers(2).with(|config| config.tables_linger = linger));
         let server = Server::start(engine);
         feed.push(vec![(1, 50, 1_000), (2, 50, 2_000)]);
         let path = "/api/v1/tables/thresholds/rows";

@@ -7,9 +7,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::FieldRef;
 use arrow_select::coalesce::BatchCoalescer;
 use highwater::engine::BATCH_ROWS;
-use highwater::options::{OptionSpec, Options};
-use highwater::plan::Dataflow;
-use highwater::source::{CONNECTORS, Connector, Decoded, Read, Reader, SourceError, SourceSpec, SplitId, Start};
+use highwater_core::options::{OptionSpec, Options};
+use highwater_core::plan::Dataflow;
+use highwater_core::source::{CONNECTORS, Connector, Decoded, Read, Reader, SourceError, SourceSpec, SplitId, Start};
 
 /// A generator of the engine, under its own name.
 #[derive(Debug)]
@@ -80,8 +80,8 @@ impl Connector for Replay {
         self.generator().check(spec)
     }
 
-    fn replay(&self) -> highwater::source::Replay {
-        highwater::source::Replay::Seek
+    fn replay(&self) -> highwater_core::source::Replay {
+        highwater_core::source::Replay::Seek
     }
 
     fn open(&self, spec: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {

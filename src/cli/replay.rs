@@ -123,14 +123,13 @@ fn start(args: &Replay) -> Result<(), Outcome> {
 
 fn config(args: &Replay, recorded: Recorded) -> Config {
     let defaults = Config::default();
-    Config {
-        workers: args.workers.unwrap_or(defaults.workers),
-        tick_rows: recorded.program().map_or(defaults.tick_rows, |program| program.tick_rows),
-        views: args.listen.is_some(),
-        replay: Some(recorded),
-        dead_letters_file: args.dead_letters.clone(),
-        ..defaults
-    }
+    defaults.clone().with(|config| {
+        config.workers = args.workers.unwrap_or(defaults.workers);
+        config.tick_rows = recorded.program().map_or(defaults.tick_rows, |program| program.tick_rows);
+        config.views = args.listen.is_some();
+        config.replay = Some(recorded);
+        config.dead_letters_file = args.dead_letters.clone();
+    })
 }
 
 /// What a directory holds, and what runs over it.

@@ -278,28 +278,29 @@ fn config(settings: &Settings) -> Result<Config, String> {
         }
         None => Config::localhost(processes),
     };
-    Ok(Config {
-        workers: settings.workers.unwrap_or(defaults.workers),
-        process: settings.process.unwrap_or(0),
-        addresses,
-        peer_timeout: settings.peer_timeout.map_or(defaults.peer_timeout, |timeout| Duration::from_millis(timeout.0)),
-        tick_ms: settings.tick.map_or(defaults.tick_ms, |tick| tick.0),
-        tick_rows: settings.tick_rows.map_or(defaults.tick_rows, |rows| usize::try_from(rows).unwrap_or(usize::MAX)),
-        views: !settings.no_serve.unwrap_or(false),
-        tables_linger: !settings.no_serve.unwrap_or(false) && !settings.exit_at_end.unwrap_or(false),
-        pushed_row: RowLimits {
+    Ok(defaults.clone().with(|config| {
+        config.workers = settings.workers.unwrap_or(defaults.workers);
+        config.process = settings.process.unwrap_or(0);
+        config.addresses = addresses;
+        config.peer_timeout =
+            settings.peer_timeout.map_or(defaults.peer_timeout, |timeout| Duration::from_millis(timeout.0));
+        config.tick_ms = settings.tick.map_or(defaults.tick_ms, |tick| tick.0);
+        config.tick_rows =
+            settings.tick_rows.map_or(defaults.tick_rows, |rows| usize::try_from(rows).unwrap_or(usize::MAX));
+        config.views = !settings.no_serve.unwrap_or(false);
+        config.tables_linger = !settings.no_serve.unwrap_or(false) && !settings.exit_at_end.unwrap_or(false);
+        config.pushed_row = RowLimits {
             bytes: limits.size(Limit::Row),
             depth: u32::try_from(limits.get(Limit::Nesting)).unwrap_or(u32::MAX).min(MAX_DEPTH),
-        },
-        data_dir: settings.data_dir.clone(),
-        on_change: match settings.on_change {
+        };
+        config.data_dir = settings.data_dir.clone();
+        config.on_change = match settings.on_change {
             None | Some(OnChange::Refuse) => engine::OnChange::Refuse,
             Some(OnChange::Rebuild) => engine::OnChange::Rebuild,
             Some(OnChange::Fresh) => engine::OnChange::Fresh,
-        },
-        dead_letters_file: settings.dead_letters.clone(),
-        ..defaults
-    })
+        };
+        config.dead_letters_file = settings.dead_letters.clone();
+    }))
 }
 
 fn address(settings: &Settings, process: usize) -> SocketAddr {

@@ -131,7 +131,7 @@ impl Builder {
             });
         }
         let dataflow = plan(&files, &self.catalog)?;
-        let engine = Engine::start(dataflow, Config { program: files, ..self.config })?;
+        let engine = Engine::start(dataflow, self.config.with(|config| config.program = files))?;
         Ok(Highwater { engine: engine.into() })
     }
 

@@ -27,7 +27,7 @@ pub use self::rows::{Change, Changes, Snapshot};
 pub use self::source::Source;
 pub use self::view::{Event, Following, View, ViewStream};
 pub use crate::engine::{EngineError, OnChange, Pushed, Refused, Summary, UnknownName};
-pub use crate::format::RowsError;
+pub use crate::format::{RowsError, from_batch};
 pub use crate::sql::{Catalog, CatalogError, SqlError, SqlErrors};
 pub use crate::time::Epoch;
 

@@ -81,19 +81,16 @@ impl Setup {
             .transpose()
             .map_err(|error| EngineError::Config(format!("no folder for what a test keeps: {error}")))?;
         let clock = Arc::new(HandClock::default());
-        let config = Config {
-            workers: self.workers,
-            clock: Some(clock.clone()),
-            tables_linger: true,
-            // All changes of a step are looked at together.
-            ring_epochs: usize::MAX,
-            ring_rows: usize::MAX,
-            ring_bytes: usize::MAX,
-            dead_letters: 1 << 20,
-            data_dir: folder.as_ref().map(|folder| folder.path().to_owned()),
-            program: if self.keeps { self.files } else { Vec::new() },
-            ..Config::default()
-        };
+        let config = Config::default().workers(self.workers).with(|config| {
+            config.clock = Some(clock.clone());
+            config.tables_linger = true;
+            config.ring_epochs = usize::MAX;
+            config.ring_rows = usize::MAX;
+            config.ring_bytes = usize::MAX;
+            config.dead_letters = 1 << 20;
+            config.data_dir = folder.as_ref().map(|folder| folder.path().to_owned());
+            config.program = if self.keeps { self.files } else { Vec::new() };
+        });
         TestDriver::start(Driven { dataflow, config, clock, looks, folder })
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 /// A table of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Table {
     /// The names of its columns.
     pub columns: Vec<String>,
@@ -100,6 +101,7 @@ enum Mark {
 /// How rows differ from those expected: a line each, `-` before those that are missing, `+` before those that are there and not
 /// expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
     of: String,
     lines: Vec<(Mark, String)>,

@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use arrow_schema::SchemaRef;
 use highwater::engine::frames::{Beside, Frame, ROWS, Rows, RowsParts, encode};
-use highwater::format;
-use highwater::source::Written;
 use highwater::time::Epoch;
+use highwater_core::format;
+use highwater_core::source::Written;
 
 use super::{ROW, decoded, flat, nested};
 

@@ -11,9 +11,9 @@ mod segments;
 use std::io::Write;
 use std::sync::OnceLock;
 
-use highwater::format::{self, Decoding, Input, Layout, Part};
-use highwater::source::{Beside, Intake, Packing, RowLimits, SourceSpec, Undecoded, Written};
 use highwater::sql::{Catalog, plan};
+use highwater_core::format::{self, Decoding, Input, Layout, Part};
+use highwater_core::source::{Beside, Intake, Packing, RowLimits, SourceSpec, Undecoded, Written};
 
 pub use frames::frames;
 pub use segments::log;

@@ -7,8 +7,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use highwater::engine::{Config, Engine, Pushed, Refused, Source};
-use highwater::format::Part;
 use highwater::sql::{Catalog, plan};
+use highwater_core::format::Part;
 use serde::Serialize;
 
 /// Of `s (a, b, c)` the plan reads `b` and, in another view, `c`.
@@ -22,7 +22,10 @@ const PROGRAM: &str = "
 fn start(data: Option<&std::path::Path>) -> Engine {
     let files = [("push.sql".to_owned(), PROGRAM.to_owned())];
     let dataflow = plan(&files, &Catalog::new()).unwrap();
-    let config = Config { workers: 1, data_dir: data.map(Into::into), program: files.into(), ..Config::default() };
+    let config = Config::default().workers(1).with(|config| {
+        config.data_dir = data.map(Into::into);
+        config.program = files.into();
+    });
     Engine::start(dataflow, config).unwrap()
 }
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::Schema;
 use highwater::engine::{Config, Engine};
-use highwater::options::{OptionSpec, Options};
-use highwater::source::{Connector, Decoded, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
 use highwater::sql::{Catalog, compile};
+use highwater_core::options::{OptionSpec, Options};
+use highwater_core::source::{Connector, Decoded, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
 
 pub type Row = (i64, i64, i64);
 

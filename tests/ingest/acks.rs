@@ -6,7 +6,10 @@ const ROW: &str = "{\"page\":\"a\",\"ms\":1,\"ts\":1}";
 
 fn kept(folder: &tempfile::TempDir) -> Server {
     let data_dir = Some(folder.path().join("data"));
-    served("'connector' = 'http', 'format' = 'json'", Config { workers: 1, data_dir, ..Config::default() })
+    served(
+        "'connector' = 'http', 'format' = 'json'",
+        Config::default().workers(1).with(|config| config.data_dir = data_dir),
+    )
 }
 
 #[test]
@@ -68,7 +71,7 @@ fn of_a_source_with_a_column_of_that_name_it_is_a_row() {
     let program = "CREATE SOURCE t (ack VARCHAR) WITH ('connector' = 'http', 'format' = 'json');
         CREATE MATERIALIZED VIEW words AS SELECT ack, COUNT(*) AS n FROM t GROUP BY ack;";
     let dataflow = plan(&[("t.sql".to_owned(), program.to_owned())], &Catalog::new()).unwrap();
-    let server = Server::start(Engine::start(dataflow, Config { workers: 1, ..Config::default() }).unwrap());
+    let server = Server::start(Engine::start(dataflow, Config::default().workers(1)).unwrap());
     let mut socket = Socket::open(&server, "/ws/ingest?ack=visible");
     socket.text("{\"ack\":\"received\"}");
     assert_eq!(socket.read(), json!({"type": "ack", "seq": 1, "accepted": 1, "rejected": 0, "ack": "visible"}));

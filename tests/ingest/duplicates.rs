@@ -8,7 +8,7 @@ fn deduplicated() -> Server {
         WITH ('connector' = 'http', 'dedup.key' = 'id', 'dedup.horizon' = '10 s'); {QUERY}"
     );
     let dataflow = plan(&[("ingest.sql".to_owned(), source)], &Catalog::new()).unwrap();
-    Server::start(Engine::start(dataflow, Config { workers: 2, ..Config::default() }).unwrap())
+    Server::start(Engine::start(dataflow, Config::default().workers(2)).unwrap())
 }
 
 /// Accepted, duplicates, rejected.

@@ -54,7 +54,7 @@ fn clients_of_a_full_source_are_told_when_the_engine_stops() {
         CREATE MATERIALIZED VIEW v AS SELECT held(x) AS x FROM s;";
     let catalog = Catalog::new().with_function(held).unwrap();
     let dataflow = plan(&[("full.sql".to_owned(), program.to_owned())], &catalog).unwrap();
-    let config = Config { workers: 1, lag_batches: 0, ..Config::default() };
+    let config = Config::default().workers(1).with(|config| config.lag_batches = 0);
     let server = Server::start(Engine::start(dataflow, config).unwrap());
     let path = "/api/v1/sources/s/events";
     let mut socket = Socket::open(&server, "/api/v1/sources/s/ws");

@@ -11,7 +11,7 @@ use crate::client::{Server, Socket};
 fn planned(program: &str) -> Result<Server, String> {
     let dataflow = plan(&[("headers.sql".to_owned(), program.to_owned())], &Catalog::new())
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?;
-    Ok(Server::start(Engine::start(dataflow, Config { workers: 2, ..Config::default() }).unwrap()))
+    Ok(Server::start(Engine::start(dataflow, Config::default().workers(2)).unwrap()))
 }
 
 fn source(columns: &str, options: &str) -> String {

@@ -8,7 +8,7 @@ use super::{EVENTS, complete, post, served, sums, taken};
 #[test]
 fn lines_are_read_by_the_pattern_of_the_source() {
     let pattern = "'connector' = 'http', 'format' = 'grok', 'grok.pattern' = '^%{NOTSPACE:page} %{INT:ms} %{INT:ts}$'";
-    let server = served(pattern, Config { workers: 2, ..Config::default() });
+    let server = served(pattern, Config::default().workers(2));
     let answer = taken(&server, "text/plain; charset=utf-8", b"a 1 1000\r\nwrong\n\nb 2 2000\na 3 3000");
     assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(3), &json!(1)), "{answer}");
     assert_eq!(answer["errors"][0], json!({"row": 1, "reason": "malformed: the pattern does not match"}));

@@ -37,7 +37,7 @@ fn until(what: impl Fn() -> bool) {
 fn s4_a_session_is_seen_when_the_watermark_is_at_its_end() {
     for workers in [1, 3] {
         let dataflow = plan(&[("sessions.sql".to_owned(), PROGRAM.to_owned())], &Catalog::new()).unwrap();
-        let server = Server::start(Engine::start(dataflow, Config { workers, ..Config::default() }).unwrap());
+        let server = Server::start(Engine::start(dataflow, Config::default().workers(workers)).unwrap());
         let send = |page: &str, second: i64| {
             let row = json!({ "page": page, "ts": second * 1000 }).to_string();
             let (status, _, answer) = post(&server, EVENTS, "content-type: application/json\r\n", row.as_bytes());

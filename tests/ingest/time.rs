@@ -43,7 +43,7 @@ fn open(flow: &Value, does: &str) -> Vec<(i64, i64)> {
 fn open_windows_and_late_rows_are_told() {
     for workers in [1, 3] {
         let dataflow = plan(&[("time.sql".to_owned(), PROGRAM.to_owned())], &Catalog::new()).unwrap();
-        let server = Server::start(Engine::start(dataflow, Config { workers, ..Config::default() }).unwrap());
+        let server = Server::start(Engine::start(dataflow, Config::default().workers(workers)).unwrap());
         // The watermark comes to 23 s: of the rest 21 is late and amends, 12 is rejected.
         for (page, second) in [("a", 3), ("b", 4), ("c", 21), ("a", 28), ("b", 24), ("d", 21), ("a", 12)] {
             let row = json!({ "page": page, "ms": 1, "ts": second * 1000 }).to_string();
@@ -77,7 +77,7 @@ fn what_waits_for_no_row_is_told_by_the_clock() {
     let clock = ABSENCE.replace("'hold'", "'clock'");
     let planned = |text: &str| plan(&[("time.sql".to_owned(), text.to_owned())], &Catalog::new()).unwrap();
     let warnings = |text: &str| -> Vec<String> {
-        highwater::plan::check(&planned(text)).iter().map(ToString::to_string).collect()
+        highwater_core::plan::check(&planned(text)).iter().map(ToString::to_string).collect()
     };
     let told = warnings(ABSENCE).into_iter().find(|text| text.starts_with("source clicks")).unwrap();
     assert!(
@@ -87,7 +87,7 @@ fn what_waits_for_no_row_is_told_by_the_clock() {
     );
     assert!(!warnings(&clock).iter().any(|text| text.starts_with("source")));
     for workers in [1, 3] {
-        let config = Config { workers, ..Config::default() };
+        let config = Config::default().workers(workers);
         let server = Server::start(Engine::start(planned(&clock), config).unwrap());
         let row = json!({ "page": "a", "ms": 1, "ts": highwater::time::now_ms() }).to_string();
         assert_eq!(post(&server, EVENTS, "content-type: application/json\r\n", row.as_bytes()).0, 202);

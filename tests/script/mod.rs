@@ -11,14 +11,16 @@ use std::time::Duration;
 use arrow_array::{Array, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use highwater::aggregate;
-use highwater::delta::Delta;
 use highwater::engine::{Config, Engine};
-use highwater::options::{OptionSpec, Options};
-use highwater::plan::*;
-use highwater::sink::{SinkConnector, SinkError, SinkSpec, Writer};
-use highwater::source::{Connector, Decoded, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start, TimeSpec};
 use highwater::time::Epoch;
+use highwater_core::aggregate;
+use highwater_core::delta::Delta;
+use highwater_core::options::{OptionSpec, Options};
+use highwater_core::plan::*;
+use highwater_core::sink::{SinkConnector, SinkError, SinkSpec, Writer};
+use highwater_core::source::{
+    Connector, Decoded, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start, TimeSpec,
+};
 
 pub type Row = (i64, i64, i64);
 
@@ -383,7 +385,7 @@ impl Program {
     }
 
     pub fn start(&self, workers: usize) -> Engine {
-        self.start_with(Config { workers, ..Config::default() })
+        self.start_with(Config::default().workers(workers))
     }
 
     pub fn start_with(&self, config: Config) -> Engine {
@@ -480,7 +482,10 @@ pub fn addresses(processes: usize) -> Vec<String> {
 pub fn start_cluster(program: &Program, processes: usize, workers: usize) -> Vec<Engine> {
     let addresses = addresses(processes);
     let start = |process: usize| {
-        program.start_with(Config { workers, process, addresses: addresses.clone(), ..Config::default() })
+        program.start_with(Config::default().workers(workers).with(|config| {
+            config.process = process;
+            config.addresses = addresses.clone();
+        }))
     };
     std::thread::scope(|scope| {
         let start = &start;

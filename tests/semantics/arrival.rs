@@ -21,7 +21,7 @@ fn written(program: &str, workers: usize, tick_rows: usize) -> String {
     let compiled = compile(&[("test.sql".to_owned(), text)], &Catalog::new());
     let compiled = compiled.unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert!(compiled.warnings.is_empty(), "{:?}", compiled.warnings);
-    let engine = Engine::start(compiled.dataflow, Config { workers, tick_rows, ..Config::default() }).unwrap();
+    let engine = Engine::start(compiled.dataflow, Config::default().workers(workers).tick_rows(tick_rows)).unwrap();
     engine.wait_within(WITHIN).expect("the input ends").unwrap();
     assert_eq!(engine.rows_failed(), 0, "nobody is late");
     std::fs::read_to_string(folder.path().join("out.ndjson")).unwrap()
@@ -85,7 +85,7 @@ fn a_window_closes_by_the_clock_without_a_further_row() {
         CREATE SOURCE s (k BIGINT, v BIGINT, p_time AS PROCTIME()) WITH ('connector' = 'feed', 'feed' = '$');
         CREATE MATERIALIZED VIEW n AS SELECT window_end, COUNT(*) AS n, MIN(p_time) AS low, MAX(p_time) AS high
         FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(p_time), INTERVAL '0.2' SECOND)) GROUP BY window_start, window_end;";
-    let engine = started(program, &feed, Config { workers: 2, ..Config::default() });
+    let engine = started(program, &feed, Config::default().workers(2));
     let before = now_ms();
     feed.push(vec![(1, 1, 0), (2, 2, 0), (3, 3, 0)]);
     let view = engine.views().get("n").unwrap();

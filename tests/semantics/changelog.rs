@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-use highwater::delta::Delta;
-use highwater::operator::Stateful;
-use highwater::source::{Current, Timed, Unknown};
 use highwater::time::Epoch;
+use highwater_core::delta::Delta;
+use highwater_core::operator::Stateful;
+use highwater_core::source::{Current, Timed, Unknown};
 use proptest::prelude::*;
 
 use crate::cut::Inputs;

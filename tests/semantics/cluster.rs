@@ -6,7 +6,7 @@ use crate::script;
 use std::time::Duration;
 
 use highwater::engine::Config;
-use highwater::plan::Emit;
+use highwater_core::plan::Emit;
 use script::*;
 
 #[test]
@@ -28,8 +28,11 @@ fn c4_processes_do_not_show() {
         let (sink, addresses) = (unique("c4-cluster"), addresses(processes));
         let program = build(&sink);
         let start = |process: usize| {
-            let config = Config { workers: 2, process, addresses: addresses.clone(), ..Config::default() };
-            program.start_with(Config { tick_rows: 8_192, ..config })
+            let config = Config::default().workers(2).with(|config| {
+                config.process = process;
+                config.addresses = addresses.clone();
+            });
+            program.start_with(config.with(|config| config.tick_rows = 8_192))
         };
         std::thread::scope(|scope| {
             let start = &start;

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use highwater::delta::{Delta, Rejects};
-use highwater::format::show_row;
-use highwater::operator::{Stateful, deal};
 use highwater::time::Epoch;
+use highwater_core::delta::{Delta, Rejects};
+use highwater_core::format::show_row;
+use highwater_core::operator::{Stateful, deal};
 use proptest::prelude::*;
 
 use crate::oracle::{self, Log, Text};

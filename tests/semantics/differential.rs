@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use highwater::aggregate::Emit;
 use highwater::engine::Config;
-use highwater::plan::{Dataflow, Op, Operators, Pane, Rank, Reduce, explain};
 use highwater::time::{Epoch, Zone};
+use highwater_core::aggregate::Emit;
+use highwater_core::plan::{Dataflow, Op, Operators, Pane, Rank, Reduce, explain};
 use proptest::prelude::*;
 
 use crate::feed::{Feed, started};

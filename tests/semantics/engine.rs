@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use highwater::engine::{Config, Engine, State};
-use highwater::plan::Emit;
 use highwater::time::Epoch;
 use highwater::view::{Status, Update};
+use highwater_core::plan::Emit;
 use script::*;
 
 #[test]
@@ -209,7 +209,8 @@ fn c1_c2_every_reader_sees_whole_epochs_and_right_answers_for_a_prefix() {
         let a = program.source("a", bounded(vec![script]), Timing { bound_ms: 200, ..STRICT });
         let totals = program.totals(a);
         let windows = program.tumble(a, 1_000, Emit::Changes, Some(0));
-        let config = Config { workers, tick_rows: 500, ring_epochs: 1 << 20, ring_rows: 1 << 30, ..Config::default() };
+        let config = Config::default().workers(workers).tick_rows(500);
+        let config = config.with(|config| (config.ring_epochs, config.ring_rows) = (1 << 20, 1 << 30));
         let engine = program.view("totals", totals).view("windows", windows).start_with(config);
         // One who follows from the start, one who takes a snapshot now and then.
         let mut follower = engine.subscribe("totals").unwrap();
@@ -300,11 +301,8 @@ fn c3_views_read_together_are_read_at_one_epoch() {
     let a = program.source("a", bounded(vec![pauses]), Timing { bound_ms: 100, ..STRICT });
     let totals = program.totals(a);
     let windows = program.tumble(a, 1_000, Emit::Changes, Some(0));
-    let engine = program.view("totals", totals).view("windows", windows).start_with(Config {
-        workers: 3,
-        tick_rows: 250,
-        ..Config::default()
-    });
+    let engine =
+        program.view("totals", totals).view("windows", windows).start_with(Config::default().workers(3).tick_rows(250));
     let views = [engine.views().get("totals").unwrap().clone(), engine.views().get("windows").unwrap().clone()];
     let counted = |text: String, column: usize| text.split(',').nth(column).unwrap().parse::<i64>().unwrap();
     let mut different = BTreeSet::new();
@@ -331,7 +329,7 @@ fn run(data: &[Vec<Row>], workers: usize, batch: usize, emit: Emit) -> Vec<(Epoc
     let totals = program.totals(a);
     let totals_sink = format!("{sink}-totals");
     program.sink(&sink, windows).sink(&totals_sink, totals);
-    program.start_with(Config { workers, tick_rows: 700, ..Config::default() }).wait().unwrap();
+    program.start_with(Config::default().workers(workers).tick_rows(700)).wait().unwrap();
     let mut all = written(&sink);
     all.extend(written(&totals_sink));
     all
@@ -361,14 +359,11 @@ fn nothing_is_lost_and_nothing_waits_for_ever_behind_tiny_queues() {
         let b = program.source("behind", bounded(vec![slowly.collect()]), STRICT);
         let both = program.union(vec![a, b]);
         let totals = program.totals(both);
-        let config = Config {
-            workers,
-            queue_rows: 100,
-            queue_bytes: 4096,
-            lag_batches: 0,
-            tick_rows: 1_000,
-            ..Config::default()
-        };
+        let config = Config::default().workers(workers).tick_rows(1_000).with(|config| {
+            config.queue_rows = 100;
+            config.queue_bytes = 4096;
+            config.lag_batches = 0;
+        });
         let engine = program.view("totals", totals).start_with(config);
         let summary = engine.wait_within(Duration::from_secs(60)).expect("it must not hang").unwrap();
         assert_eq!(summary.rows_accepted, 180_000);
@@ -389,7 +384,8 @@ fn more_partitions_than_readers_do_not_deadlock() {
     let mut program = Program::default();
     let a = program.source("a", bounded((0..9).map(|_| acts(&part, 1_000)).collect()), STRICT);
     let windows = program.tumble(a, 1_000, Emit::Final, Some(0));
-    let config = Config { workers: 2, queue_rows: 500, lag_batches: 0, tick_rows: 500, ..Config::default() };
+    let config = Config::default().workers(2).tick_rows(500);
+    let config = config.with(|config| (config.queue_rows, config.lag_batches) = (500, 0));
     let engine = program.view("windows", windows).start_with(config);
     engine.wait_within(Duration::from_secs(60)).expect("it must not hang").unwrap();
     assert_eq!(rows(&engine, "windows").len(), 3 * 20);
@@ -420,7 +416,11 @@ fn a_peer_that_never_comes_is_named() {
     program.view("rows", a);
     for process in 0..2 {
         let connect_timeout = Duration::from_millis(200);
-        let config = Config { process, addresses: addresses(2), connect_timeout, ..Config::default() };
+        let config = Config::default().with(|config| {
+            config.process = process;
+            config.addresses = addresses(2);
+            config.connect_timeout = connect_timeout;
+        });
         let other = config.addresses[1 - process].clone();
         let message = highwater::engine::Engine::start(program.0.clone(), config).unwrap_err().to_string();
         assert!(message.contains(&format!("process {}", 1 - process)) && message.contains(&other), "{message}");
@@ -435,7 +435,7 @@ fn a_view_keeps_its_limits_by_letting_closed_rows_go() {
     let windows = program.tumble(a, 100, Emit::Final, Some(0));
     program.view_with("few", windows, &[("max-rows", "300")]).view_with("recent", windows, &[("retention", "2 s")]);
     program.view_with("raw", a, &[("max-rows", "1000")]);
-    let engine = program.start_with(Config { workers: 2, tick_rows: 500, ..Config::default() });
+    let engine = program.start_with(Config::default().workers(2).tick_rows(500));
     engine.wait().unwrap();
     let few = engine.views().get("few").unwrap();
     assert!(few.row_count() <= 300 && few.row_count() >= 200, "{}", few.row_count());
@@ -461,7 +461,7 @@ fn of_rows_that_close_together_as_many_make_room_as_must() {
     let windows = program.tumble(a, 100, Emit::Final, Some(0));
     program.view_with("three", windows, &[("max-rows", "3")]).view_with("twenty", windows, &[("max-rows", "20")]);
     program.view_with("equal", b, &[("max-rows", "100")]);
-    let engine = program.start_with(Config { workers: 2, tick_rows: 10_000, ..Config::default() });
+    let engine = program.start_with(Config::default().workers(2).tick_rows(10_000));
     engine.wait().unwrap();
     let kept = |name: &str| {
         let view = engine.views().get(name).unwrap();

@@ -8,16 +8,16 @@ use std::time::Duration;
 use arrow_array::{Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use highwater::aggregate::Emit;
-use highwater::delta::{Delta, Rejects};
 use highwater::engine::{Config, Engine};
-use highwater::format::show_row;
-use highwater::join::{Buckets, Join, JoinKind, Lookup, Side, TimeOrder, Versions};
-use highwater::operator::Stateful;
-use highwater::plan::Facts;
-use highwater::plan::join::expiry;
 use highwater::sql::{Catalog, plan};
 use highwater::time::Epoch;
+use highwater_core::aggregate::Emit;
+use highwater_core::delta::{Delta, Rejects};
+use highwater_core::format::show_row;
+use highwater_core::join::{Buckets, Join, JoinKind, Lookup, Side, TimeOrder, Versions};
+use highwater_core::operator::Stateful;
+use highwater_core::plan::Facts;
+use highwater_core::plan::join::expiry;
 
 fn schema() -> SchemaRef {
     let time = DataType::Timestamp(TimeUnit::Millisecond, None);
@@ -207,7 +207,7 @@ fn run(a: &[Row], b: &[Row], query: &str, workers: usize, tick_rows: usize) -> (
         Ok(dataflow) => dataflow,
         Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     };
-    let engine = Engine::start(dataflow, Config { workers, tick_rows, ..Config::default() }).unwrap();
+    let engine = Engine::start(dataflow, Config::default().workers(workers).tick_rows(tick_rows)).unwrap();
     engine.wait_within(Duration::from_secs(60)).expect("the input ends").unwrap();
     assert_eq!(engine.rows_failed(), 0);
     // Equal rows are one row of a view with a count.

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SortOptions};
-use highwater::aggregate::Emit;
-use highwater::delta::Rejects;
-use highwater::format::show_row;
-use highwater::plan::{Dataflow, Numbering, Op, Pane, Rank, build};
 use highwater::time::Epoch;
+use highwater_core::aggregate::Emit;
+use highwater_core::delta::Rejects;
+use highwater_core::format::show_row;
+use highwater_core::plan::{Dataflow, Numbering, Op, Pane, Rank, build};
 use oracle::{Epochs, Log, Row, Text};
 use proptest::prelude::*;
 

@@ -291,7 +291,7 @@ fn engine(edges: impl Iterator<Item = (i64, i64, i64)>, sql: &str, workers: usiz
         Ok(dataflow) => dataflow,
         Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     };
-    (Engine::start(dataflow, Config { workers, tick_rows: 50, ..Config::default() }).unwrap(), folder)
+    (Engine::start(dataflow, Config::default().workers(workers).tick_rows(50)).unwrap(), folder)
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);

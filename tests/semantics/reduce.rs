@@ -9,11 +9,11 @@ use arrow_schema::{DataType, Field, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_expr::Operator;
 use datafusion_physical_expr::expressions::{binary, col, lit};
-use highwater::aggregate::Emit;
-use highwater::delta::Rejects;
-use highwater::format::show_row;
-use highwater::plan::{Dataflow, Facts, Node, Op, Pane, Reduce, Window};
 use highwater::time::Epoch;
+use highwater_core::aggregate::Emit;
+use highwater_core::delta::Rejects;
+use highwater_core::format::show_row;
+use highwater_core::plan::{Dataflow, Facts, Node, Op, Pane, Reduce, Window};
 use oracle::{Epochs, Row, Text};
 use proptest::prelude::*;
 

@@ -10,19 +10,19 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
-use highwater::aggregate::{self, Emit};
-use highwater::delta::{Delta, Failure, Rejects, Unfit};
-use highwater::differential::{Codec, Expiry, Fading};
-use highwater::join::{
+use highwater::time::{Epoch, Zone};
+use highwater_core::aggregate::{self, Emit};
+use highwater_core::delta::{Delta, Failure, Rejects, Unfit};
+use highwater_core::differential::{Codec, Expiry, Fading};
+use highwater_core::join::{
     Arranged, Arrangement, Buckets, Join, JoinKind, Lookup, Meeting, Met, Side, TimeOrder, Versions,
 };
-use highwater::operator::{Saved, Saving, Section, Stateful};
-use highwater::plan::join::expiry;
-use highwater::plan::{AggregateCall, Facts, Frame, Numbering, Op, Over, Pane, Rank, build};
-use highwater::session::Hold;
-use highwater::source::{Current, Unknown};
-use highwater::table::{Change, Contents, request_schema};
-use highwater::time::{Epoch, Zone};
+use highwater_core::operator::{Saved, Saving, Section, Stateful};
+use highwater_core::plan::join::expiry;
+use highwater_core::plan::{AggregateCall, Facts, Frame, Numbering, Op, Over, Pane, Rank, build};
+use highwater_core::session::Hold;
+use highwater_core::source::{Current, Unknown};
+use highwater_core::table::{Change, Contents, request_schema};
 use oracle::{Arrivals, KEEP, KEY, Row, TS, V};
 use proptest::prelude::*;
 

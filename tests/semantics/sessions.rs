@@ -4,11 +4,11 @@ use crate::oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use highwater::aggregate::Emit;
-use highwater::delta::Rejects;
-use highwater::format::show_row;
-use highwater::plan::{Node, Op, Pane, Reduce};
 use highwater::time::Epoch;
+use highwater_core::aggregate::Emit;
+use highwater_core::delta::Rejects;
+use highwater_core::format::show_row;
+use highwater_core::plan::{Node, Op, Pane, Reduce};
 use oracle::{Epochs, KEEP, Outcome, Row, TS, Text};
 use proptest::prelude::*;
 

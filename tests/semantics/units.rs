@@ -33,7 +33,7 @@ fn files(text: &str) -> Vec<(String, String)> {
 }
 
 fn started(workers: usize, processes: usize) -> Running {
-    started_as(&Config { workers, ..Config::default() }, processes)
+    started_as(&Config::default().workers(workers), processes)
 }
 
 fn started_as(config: &Config, processes: usize) -> Running {
@@ -44,7 +44,10 @@ fn started_as(config: &Config, processes: usize) -> Running {
     session.installed(0, &files(&text));
     let addresses = if processes > 1 { addresses(processes) } else { Vec::new() };
     let start = |process: usize| {
-        let config = Config { process, addresses: addresses.clone(), ..config.clone() };
+        let config = config.clone().with(|config| {
+            config.process = process;
+            config.addresses = addresses.clone();
+        });
         Engine::start(planned.clone(), config).unwrap()
     };
     let engines = std::thread::scope(|scope| {
@@ -300,7 +303,7 @@ fn what_does_not_fit_is_refused() {
     // Planned alone it decodes other columns than the program does.
     let text = PROGRAM.replace('$', running.feed.name());
     let alone = highwater::sql::plan(&files(&text.replace("totals", "x").replace("windows", "y")), &catalog()).unwrap();
-    let alone = highwater::plan::Dataflow { tables: Vec::new(), ..alone };
+    let alone = highwater_core::plan::Dataflow { tables: Vec::new(), ..alone };
     assert!(engine.install(alone).unwrap_err().to_string().contains("plan the program and its units in one Session"));
 }
 
@@ -309,7 +312,7 @@ fn what_does_not_fit_is_refused() {
 fn d6_a_unit_over_a_data_directory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = Some(folder.path().join("data"));
-    let running = started_as(&Config { workers: 1, data_dir, ..Config::default() }, 1);
+    let running = started_as(&Config::default().workers(1).with(|config| config.data_dir = data_dir), 1);
     let planned = running.session.plan(&files(OVER_VIEW)).unwrap();
     let refused = running.engines[0].install(planned).unwrap_err().to_string();
     assert!(refused.contains("a unit is not remembered by the data directory"), "{refused}");
@@ -319,7 +322,7 @@ fn d6_a_unit_over_a_data_directory_is_refused() {
 
 #[test]
 fn u4_a_unit_for_which_too_much_waits_is_given_up_and_holds_nobody_back() {
-    let mut running = started_as(&Config { workers: 2, unit_bytes: 0, ..Config::default() }, 1);
+    let mut running = started_as(&Config::default().workers(2).with(|config| config.unit_bytes = 0), 1);
     running.push(&[(1, 10, 1_000)], 1);
     let mut all = 1;
     // Rows that come before one is shown are too many; whether some do is a matter of moments.

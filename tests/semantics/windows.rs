@@ -4,11 +4,11 @@ use crate::oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use highwater::aggregate::Emit;
-use highwater::delta::Rejects;
-use highwater::format::show_row;
-use highwater::plan::{Pane, Reduce, Window};
 use highwater::time::{Epoch, Zone};
+use highwater_core::aggregate::Emit;
+use highwater_core::delta::Rejects;
+use highwater_core::format::show_row;
+use highwater_core::plan::{Pane, Reduce, Window};
 use oracle::{Epochs, Outcome, Row, TS, Text};
 use proptest::prelude::*;
 
@@ -262,7 +262,8 @@ fn b5_window_time_is_the_end_less_one_and_windows_chain_over_it() {
     outer.aggregates.truncate(1);
     plan.nodes[1].facts.bounds = vec![None, None, Some(0), Some(-1)];
     let mut node = plan.nodes[1].clone();
-    (node.op, node.inputs, node.schema) = (highwater::plan::Op::Reduce(outer.clone()), vec![1], oracle::output(&outer));
+    (node.op, node.inputs, node.schema) =
+        (highwater_core::plan::Op::Reduce(outer.clone()), vec![1], oracle::output(&outer));
     plan.nodes.push(node);
     plan.views[0].node = 2;
     assert_eq!(inner.field(3).name(), "window_time");
@@ -406,7 +407,7 @@ fn a_row_without_event_time_is_rejected() {
     let mut columns = rows.batch().columns().to_vec();
     columns[TS] = std::sync::Arc::new(arrow_array::TimestampMillisecondArray::from(vec![None, Some(2)]));
     let batch = arrow_array::RecordBatch::try_new(oracle::schema(), columns).unwrap();
-    state.apply(Epoch::MIN, &mut [vec![highwater::delta::Delta::insert(batch)]]);
+    state.apply(Epoch::MIN, &mut [vec![highwater_core::delta::Delta::insert(batch)]]);
     assert_eq!(state.held(), 1);
     let reject = rejected.try_recv().unwrap();
     assert_eq!((reject.failure.reason, reject.content.contains(r#""k":1"#)), ("no_event_time", true));

@@ -99,7 +99,7 @@ fn check(case: &Case) -> Result<[usize; 3], TestCaseError> {
     let windows = program.tumble(source, 1_000, Emit::Changes, Some(2_000));
     let out = unique("out");
     program.view("windows", windows).sink(&out, windows);
-    let server = Server::start(program.start_with(Config { workers: case.workers, ..Config::default() }));
+    let server = Server::start(program.start_with(Config::default().workers(case.workers)));
     let all: Vec<Told> = std::thread::scope(|scope| {
         let readers: Vec<_> = case.readers.iter().map(|reader| scope.spawn(|| follow(&server, reader))).collect();
         open(go);

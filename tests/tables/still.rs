@@ -10,7 +10,7 @@ fn a_table_that_does_not_change_holds_no_other_back() {
         CREATE TABLE b (k BIGINT PRIMARY KEY, v BIGINT);
         CREATE MATERIALIZED VIEW both AS SELECT a.k, a.v, b.v AS w FROM a FULL JOIN b ON a.k = b.k;";
     for workers in [1, 2] {
-        let config = Config { tables_linger: true, workers, ..Config::default() };
+        let config = Config::default().workers(workers).with(|config| config.tables_linger = true);
         let server = Server::start(started(program, &Feed::new(), config));
         let shown = || server.json("/api/v1/views/both/rows?order=v,w")["rows"].as_array().unwrap().len();
         for (step, (table, row, rows)) in [

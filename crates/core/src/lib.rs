@@ -33,3 +33,6 @@ pub mod type_names;
 pub mod values;
 pub mod view;
 pub mod window;
+
+/// What of these stands in the signatures of operators of others.
+pub use {differential_dataflow, timely};

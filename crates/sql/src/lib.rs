@@ -30,6 +30,9 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+/// What of these stands in the signatures of functions of others.
+pub use {datafusion_common, datafusion_expr};
+
 pub use functions::{ScalarFn, ScalarFunction, scalar};
 pub use parse::error::{SqlError, SqlErrors};
 pub use program::session::Session;

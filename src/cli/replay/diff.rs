@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::Outcome;
 use super::super::progress::counted;
 use super::{Past, Replay, config, failed};
-use highwater_core::engine::{Config, Engine, Recorded};
+use highwater_core::engine::{Engine, Recorded};
 use highwater_core::format::row_as_json;
 use highwater_core::plan::Dataflow;
 
@@ -59,8 +59,11 @@ fn rows(which: &str, mut dataflow: Dataflow, view: &str, args: &Replay, recorded
     };
     let spec = dataflow.views.swap_remove(found);
     dataflow.views = vec![spec.clone()];
-    let config =
-        Config { views: true, view_rows: usize::MAX, dead_letters_file: None, ..config(args, recorded.clone()) };
+    let config = config(args, recorded.clone()).with(|config| {
+        config.views = true;
+        config.view_rows = usize::MAX;
+        config.dead_letters_file = None;
+    });
     let engine = Engine::start(dataflow, config).map_err(trouble)?;
     engine.wait().map_err(trouble)?;
     let Some(view) = engine.views().get(&spec.name) else { unreachable!("it was asked for") };

@@ -27,6 +27,7 @@ impl Way {
 
 /// What did not come out as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The step's line, from 1.
     pub line: usize,
@@ -38,6 +39,7 @@ pub struct Failure {
 
 /// How a test went.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// Its name.
     pub name: String,

@@ -14,6 +14,7 @@ pub const FIRST_PORT: u16 = 2101;
 
 /// How an engine runs. [`Config::default`] is one process with a worker per core.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// Worker threads of this process, at least 1. Every process of a cluster must have as many.
     pub workers: usize,
@@ -120,6 +121,25 @@ impl Default for Config {
 }
 
 impl Config {
+    /// With so many worker threads of this process.
+    #[must_use]
+    pub fn workers(self, workers: usize) -> Config {
+        Config { workers, ..self }
+    }
+
+    /// With epochs of so many rows of a bounded source's partition.
+    #[must_use]
+    pub fn tick_rows(self, tick_rows: usize) -> Config {
+        Config { tick_rows, ..self }
+    }
+
+    /// With these changes: `Config::default().with(|config| config.views = false)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Config {
+        change(&mut self);
+        self
+    }
+
     /// The addresses of `processes` processes on this machine.
     pub fn localhost(processes: usize) -> Vec<String> {
         (0..processes).map(|process| format!("localhost:{}", usize::from(FIRST_PORT) + process)).collect()

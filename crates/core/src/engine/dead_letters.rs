@@ -27,6 +27,7 @@ const WARN_EVERY_MS: u64 = 10_000;
 
 /// A row that an operator could not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Letter {
     /// The node of the plan that could not take it.
     pub node: NodeId,

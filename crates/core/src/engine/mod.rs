@@ -88,6 +88,7 @@ use crate::view::{Subscription, View, Views};
 
 /// How a run went.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Summary {
     /// Rows that this process's sources brought.
     pub rows_received: u64,

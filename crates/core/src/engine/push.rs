@@ -18,6 +18,7 @@ use crate::time::Epoch;
 
 /// What became of pushed rows.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Pushed {
     /// Rows in the dataflow, by this push or, duplicates, by one before.
     pub accepted: u64,

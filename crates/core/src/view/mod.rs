@@ -35,6 +35,7 @@ use crate::time::Epoch;
 
 /// Rows of a view at one epoch, by key and then by row.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// All changes before this epoch are in, none after it.
     pub as_of: Epoch,

@@ -100,6 +100,7 @@ pub(crate) struct Program<'a> {
 
 /// A plan and what is odd about its program.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Compiled {
     /// The plan.
     pub dataflow: Dataflow,
