@@ -86,7 +86,7 @@ impl Highwater {
         snapshots.try_into().map_err(|_| apart())
     }
 
-    /// Waits until every view shows pushed rows.
+    /// Waits until every view that they come to shows pushed rows.
     ///
     /// # Errors
     /// The engine ends before.

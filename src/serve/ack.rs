@@ -19,7 +19,7 @@ const VISIBLE: Duration = Duration::from_secs(10);
 pub(super) const PARAMETER: Parameter = super::route::query(
     "ack",
     "string",
-    "What the answer waits for: received, durable (on disk; needs --data-dir), visible (in all views, at most 10 s)",
+    "What the answer waits for: received, durable (on disk; needs --data-dir), visible (in all views that rows of the source come to, at most 10 s)",
 );
 
 /// What a request may ask for.

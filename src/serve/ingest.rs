@@ -30,6 +30,9 @@ use highwater_core::time::Epoch;
 
 /// How many wrong rows an answer names.
 pub(super) const MAX_ERRORS: usize = 100;
+/// Stands in a token before the number of the source.
+const OF: char = '~';
+
 /// Begins that part of a token that names rows which are decided on later.
 const LATER: &str = "later";
 /// Longer bodies are decoded off the threads that serve everybody.
@@ -55,8 +58,12 @@ pub(super) const ROUTES: &[Route] = &[
     .body(KINDS)
     .early()
     .answers(&[Answer::of(202, "application/json", "Taken"), Answer::of(422, "application/json", "Taken")]),
-    Route::get("/api/v1/completion/{token}", "Whether every view shows the events of a request", || get(completion))
-        .answers(&[Answer::json("Completion")]),
+    Route::get(
+        "/api/v1/completion/{token}",
+        "Whether every view that they come to shows the events of a request",
+        || get(completion),
+    )
+    .answers(&[Answer::json("Completion")]),
 ];
 
 /// What they return.
@@ -278,12 +285,12 @@ fn stopping() -> Problem {
 fn token(app: &App, pushed: &Pushed) -> String {
     let went_in = match pushed.later {
         Some(Later { source, frame }) => format!("{LATER}{source}.{frame}"),
-        None => pushed.epoch.map_or("none".to_owned(), |epoch| epoch.to_string()),
+        None => pushed.epoch.map_or("none".to_owned(), |epoch| format!("{epoch}{OF}{}", number(app, pushed))),
     };
     format!("{:x}.{}.{went_in}", app.run, app.engine.config().process)
 }
 
-/// Whether every view shows what that part of a token names; `None` if it is none.
+/// Whether every view that it comes to shows what that part of a token names; `None` if it is none.
 fn complete(app: &App, went_in: &str) -> Option<bool> {
     if let Some(later) = went_in.strip_prefix(LATER) {
         let (source, frame) = later.split_once('.')?;
@@ -291,8 +298,24 @@ fn complete(app: &App, went_in: &str) -> Option<bool> {
     }
     match went_in {
         "none" => Some(true),
-        epoch => Some(epoch.parse::<Epoch>().ok()? < app.engine.views().as_of()),
+        epoch => {
+            let (epoch, source) = epoch.split_once(OF).map_or((epoch, None), |(epoch, source)| (epoch, Some(source)));
+            let as_of = match source {
+                Some(source) => {
+                    let source = app.engine.sources().get(source.parse::<usize>().ok()?)?;
+                    app.engine.views().as_of_rows(source.name())
+                }
+                None => app.engine.views().as_of(),
+            };
+            Some(epoch.parse::<Epoch>().ok()? < as_of)
+        }
     }
+}
+
+/// The number of the source that took rows.
+fn number(app: &App, pushed: &Pushed) -> usize {
+    let name = pushed.source.as_deref().unwrap_or_default();
+    app.engine.sources().iter().position(|source| source.name() == name).unwrap_or_default()
 }
 
 async fn completion(State(app): State<App>, Path(token): Path<String>) -> Result<Json<Completion>, Problem> {

@@ -78,6 +78,34 @@ fn of_a_source_with_a_column_of_that_name_it_is_a_row() {
     assert_eq!(server.json("/api/v1/views/words/rows")["rows"][0]["ack"], "received");
 }
 
+/// A view that rows of the source never come to is not waited for, though it stands still; one that they come to is.
+#[test]
+fn only_views_of_the_source_are_waited_for() {
+    let source = |name: &str| {
+        format!(
+            "CREATE SOURCE {name} (id VARCHAR, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http', 'format' = 'json');"
+        )
+    };
+    let program = format!(
+        "{}{}
+        CREATE MATERIALIZED VIEW of_a AS SELECT id, COUNT(*) AS n FROM a GROUP BY id;
+        CREATE VIEW both AS SELECT id FROM b UNION ALL SELECT id FROM b;
+        CREATE MATERIALIZED VIEW of_b AS SELECT id, COUNT(*) AS n FROM both GROUP BY id;",
+        source("a"),
+        source("b")
+    );
+    let dataflow = plan(&[("t.sql".to_owned(), program.clone())], &Catalog::new()).unwrap();
+    let server = Server::start(Engine::start(dataflow, Config { workers: 1, ..Config::default() }).unwrap());
+    let begun = std::time::Instant::now();
+    let row = br#"{"id":"x","ts":"2026-01-01T00:00:01Z"}"#;
+    let json_row = "content-type: application/json\r\n";
+    let (_, _, answer) = super::post(&server, "/api/v1/sources/a/events?ack=visible", json_row, row);
+    assert_eq!(answer["ack"], "visible", "{answer}");
+    let token = answer["token"].as_str().unwrap();
+    assert_eq!(server.json(&format!("/api/v1/completion/{token}"))["complete"], true);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "b brings nothing, and nobody waits for it");
+}
+
 impl Socket {
     /// Sends a message that asks for that; its number.
     fn asks(&mut self, message: &str, holds: &str) -> u64 {

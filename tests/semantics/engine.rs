@@ -56,6 +56,7 @@ fn w6_an_idle_input_follows_the_others_and_is_late_when_it_comes_back() {
     eventually("the row behind the others is late", || engine.sources()[1].counts().rejected_late == 1);
     let letters = engine.sources()[1].dead_letters(10);
     assert_eq!((letters.len(), letters[0].reason), (1, "late"));
+    assert!(engine.sources()[1].counts().lateness.bound_ms(1.0) >= 994, "by the others' watermark: {letters:?}");
     // Then all are idle: nobody to follow, the watermark stays.
     eventually("a has brought all", || engine.sources()[0].counts().on_time == 400);
     std::thread::sleep(Duration::from_millis(200));

@@ -30,6 +30,8 @@ pub struct Pushed {
     pub told: Vec<(u64, String)>,
     /// Where the accepted ones went in; `None` if there are none.
     pub epoch: Option<Epoch>,
+    /// The source that took them.
+    pub source: Option<String>,
     /// The last frame that holds any of them, where rows are kept.
     pub(super) frame: Option<Lsn>,
     /// They wait in the log, behind what is done again of it or what the workers have not come to, and are decided on later: of the accepted some may be duplicates, or

@@ -31,7 +31,7 @@ impl Source {
         }
         let (first, before) = (reading.place.records() + 1, reading.edge.counts().duplicates);
         let all: usize = parts.iter().map(|part| part.batch.num_rows() + part.faults.len()).sum();
-        let mut pushed = Pushed::default();
+        let mut pushed = Pushed { source: Some(self.name().to_owned()), ..Pushed::default() };
         for part in parts {
             let spot = Spot { at: reading.place.records() + part.records, within: 0 };
             let Some(decoded) = reading.place.place(part, spot) else { continue };

@@ -99,7 +99,11 @@ impl Unit {
         feeds: &dyn Fn(&str) -> Vec<String>,
     ) -> Result<Unit, EngineError> {
         let Around { config, control, metrics, dead_file, computed, durable } = around;
-        let stores = dataflow.views.iter().filter(|_| config.views).map(|spec| view(&dataflow, spec, config));
+        let store = |spec: &ViewSpec| {
+            let below = plan::sources_below(&dataflow, spec.node);
+            view(&dataflow, spec, config, below.iter().flat_map(|name| feeds(name)).collect())
+        };
+        let stores = dataflow.views.iter().filter(|_| config.views).map(store);
         let views = stores.collect::<Result<_, _>>()?;
         let mut unit = Unit {
             id,
@@ -282,7 +286,7 @@ impl Unit {
 }
 
 /// A view's store.
-fn view(dataflow: &Dataflow, spec: &ViewSpec, config: &Config) -> Result<Arc<View>, EngineError> {
+fn view(dataflow: &Dataflow, spec: &ViewSpec, config: &Config, sources: Vec<String>) -> Result<Arc<View>, EngineError> {
     let options = |error: OptionError| EngineError::Dataflow {
         what: format!("view '{}': {error}", spec.name),
         remedy: "correct the option".to_owned(),
@@ -298,7 +302,7 @@ fn view(dataflow: &Dataflow, spec: &ViewSpec, config: &Config) -> Result<Arc<Vie
         retention_ms: spec.options.duration_ms("retention").map_err(options)?,
         ring: ring(config),
     };
-    Ok(Arc::new(View::new(spec.clone(), &node.schema, limits)?))
+    Ok(Arc::new(View::new(spec.clone(), &node.schema, limits)?.fed_by(sources)))
 }
 
 /// How much of its changes a view keeps.

@@ -12,6 +12,7 @@ use super::durable::Decision;
 use super::push::Later;
 use super::{Engine, EngineError, Pushed, Refused, Source, State, ingest};
 use crate::format::Part;
+use crate::view::View;
 
 /// For how long to wait for threads that are told to end.
 const LINGER: Duration = Duration::from_secs(5);
@@ -39,7 +40,7 @@ impl Engine {
         }
     }
 
-    /// Waits until every view shows pushed rows; false if the engine ends before.
+    /// Waits until every view that rows of their source come to shows pushed rows; false if the engine ends before.
     pub async fn visible(&self, pushed: &Pushed) -> bool {
         let epoch = match pushed.later {
             None => pushed.epoch,
@@ -50,7 +51,8 @@ impl Engine {
             },
         };
         let Some(epoch) = epoch else { return true };
-        for view in self.inner.views.all().iter() {
+        let fed = |view: &View| pushed.source.as_ref().is_none_or(|source| view.is_fed_by(source));
+        for view in self.inner.views.all().iter().filter(|view| fed(view)) {
             let mut moves = view.watch();
             let stands = moves.wait_for(|as_of| *as_of > epoch || view.dropped() || view.ended()).await;
             if stands.is_err() || view.as_of() <= epoch && !view.dropped() {
@@ -66,7 +68,7 @@ impl Engine {
         loop {
             let mut freed = pin!(source.room.notified());
             freed.as_mut().enable();
-            match source.decision(Lsn(frame), self.views().as_of())? {
+            match source.decision(Lsn(frame), self.views().as_of_rows(source.name()))? {
                 Decision::Open if source.closed() => return None,
                 Decision::Open => freed.await,
                 decision => return Some(decision),
@@ -74,10 +76,11 @@ impl Engine {
         }
     }
 
-    /// Whether every view shows rows that were decided on later; `None` if there are none of that number. To be asked once the engine
+    /// Whether every view that they come to shows rows that were decided on later; `None` if there are none of that number. To be asked once the engine
     /// has done again what its data directory holds.
     pub fn shows(&self, Later { source, frame }: Later) -> Option<bool> {
-        let decision = self.inner.sources.get(source)?.decision(Lsn(frame), self.views().as_of())?;
+        let source = self.inner.sources.get(source)?;
+        let decision = source.decision(Lsn(frame), self.views().as_of_rows(source.name()))?;
         Some(decision == Decision::Shown)
     }
 

@@ -2,6 +2,16 @@
 
 use super::{Dataflow, NodeId, Op};
 
+/// The sources that bring rows to a node; views of other units, which others feed, are among them by their names.
+pub fn sources_below(dataflow: &Dataflow, node: NodeId) -> Vec<String> {
+    let name = |&id: &NodeId| match &dataflow.nodes[id].op {
+        Op::Source { source } => Some(dataflow.sources[*source].name.clone()),
+        Op::Read { read } => Some(dataflow.reads[*read].name.clone()),
+        _ => None,
+    };
+    super::below(dataflow, node).iter().filter_map(name).collect()
+}
+
 /// The sources that bring rows to a node, and all whose rows meet theirs on the way to a view or sink. Others have nothing to do
 /// with it. What stands in the program itself and in reference tables brings nobody together. Views of other units, which others
 /// feed, are among them by their names.

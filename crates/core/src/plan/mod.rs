@@ -37,7 +37,7 @@ use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 use crate::time::Zone;
 
-pub use self::branches::sources_around;
+pub use self::branches::{sources_around, sources_below};
 pub use self::build_failing::{below, show_row, stands_in};
 pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};

@@ -376,8 +376,10 @@ impl Edge {
     fn look(&mut self, times: &[i64], now_ms: i64) -> Option<Run> {
         let time = self.spec.time?;
         let guard = if self.live { now_ms.saturating_add(time.max_future_skew_ms) } else { i64::MAX };
-        let known = self.counts.max_event_time;
-        let mut run = Run { watermark: self.watermark, max: known.unwrap_or(i64::MIN), late: 0, rejected: 0 };
+        let known = self.counts.max_event_time.unwrap_or(i64::MIN);
+        // Who followed others is behind them.
+        let reached = known.max(self.watermark);
+        let mut run = Run { watermark: self.watermark, max: reached, late: 0, rejected: 0 };
         let mut disordered = 0_u64;
         let mut ahead = false;
         for &event in times {
@@ -391,15 +393,18 @@ impl Edge {
         if ahead || run.max == NO_TIME {
             return None;
         }
+        if run.max > known && run.max == reached {
+            run.max = times.iter().fold(known, |max, &event| max.max(event));
+        }
         if run.rejected == 0 {
             self.counts.lateness.add(0, times.len() as u64 - disordered);
             if disordered > 0 {
-                let mut max = known.unwrap_or(i64::MIN);
+                let mut furthest = reached;
                 for &event in times {
-                    if event < max {
-                        self.counts.lateness.add(max.saturating_sub(event), 1);
+                    if event < furthest {
+                        self.counts.lateness.add(furthest.saturating_sub(event), 1);
                     }
-                    max = max.max(event);
+                    furthest = furthest.max(event);
                 }
             }
             if run.late > 0 {

@@ -36,7 +36,6 @@ impl Connector for Nowhere {
     fn replay(&self) -> Replay {
         Replay::Once
     }
-
     fn open(&self, _: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
         Ok(Vec::new())
     }
@@ -388,8 +387,29 @@ fn w6_who_followed_while_idle_is_late_by_the_others_watermark() {
         ("3 ms behind the watermark", r#"{"ts":"1970-01-01T00:00:00.047Z","x":1,"q":100}"#)
     );
     assert_eq!((edge.counts().accepted_late, edge.counts().on_time, edge.watermark()), (1, 3, 51));
+    assert_eq!(behind(&edge), [(0, 3), (2, 1), (3, 1)], "by the watermark that made them late");
     edge.finish();
     assert_eq!(edge.epoch(), Epoch::MAX);
+}
+
+/// The histogram's buckets with rows in them: how far behind, and how many.
+fn behind(edge: &Edge) -> Vec<(i64, u64)> {
+    edge.counts().lateness.buckets().filter(|(_, rows)| *rows > 0).collect()
+}
+
+#[test]
+fn l5_rows_that_others_make_late_are_counted_by_how_late_they_are() {
+    let mut edge = Edge::new(&spec(timed(0, Some(100))), 0, 100, true);
+    let (mut steps, mut rejects) = (Vec::new(), Vec::new());
+    edge.follow(Epoch::at(60));
+    edge.accept(decoded(&[(Some(58), 1), (Some(60), 1), (Some(63), 1)], 1), 1_000, &mut steps, &mut rejects);
+    assert_eq!((behind(&edge), edge.counts().max_event_time), (vec![(0, 2), (2, 1)], Some(63)), "none rejected");
+    edge.follow(Epoch::at(90));
+    edge.accept(decoded(&[(Some(86), 1)], 4), 1_000, &mut steps, &mut rejects);
+    assert_eq!((behind(&edge), edge.counts().max_event_time), (vec![(0, 2), (2, 1), (4, 1)], Some(86)), "all behind");
+    edge.follow(Epoch::at(190));
+    edge.accept(decoded(&[(Some(62), 1)], 5), 1_000, &mut steps, &mut rejects);
+    assert_eq!((rejects[0].detail.as_str(), behind(&edge).last()), ("128 ms behind the watermark", Some(&(128, 1))));
 }
 
 #[test]

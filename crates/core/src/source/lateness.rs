@@ -10,7 +10,8 @@ use super::leaps::Leaps;
 /// Two buckets per power of two, up to 2^41 ms (70 years); the last takes all beyond.
 const BUCKETS: usize = 84;
 
-/// How far rows were behind the latest event time before them, in exponential buckets.
+/// How far rows were behind the latest event time before them, or behind the watermark if others moved it further, in
+/// exponential buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatenessHistogram {
     counts: [u64; BUCKETS],
@@ -142,7 +143,7 @@ pub struct EdgeCounts {
     pub in_future: u64,
     /// The latest event time, those too far ahead aside.
     pub max_event_time: Option<i64>,
-    /// How far rows were behind `max_event_time` when they came.
+    /// How far rows were behind `max_event_time` or the watermark, whichever was later, when they came.
     pub lateness: LatenessHistogram,
     /// The last rows behind the watermark.
     pub late_rows: LateRows,

@@ -85,6 +85,8 @@ pub struct View {
     begins: OnceLock<Epoch>,
     dropped: AtomicBool,
     ended: AtomicBool,
+    /// Whose rows may come to it; `None` is not known.
+    sources: Option<Vec<String>>,
 }
 
 impl View {
@@ -111,7 +113,18 @@ impl View {
         let (figures, moved) = (Figures::default(), (Mutex::new(()), Condvar::new()));
         let (begins, dropped, ended) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(View { id, spec, schema, columns, codec, content, figures, watch, moved, begins, dropped, ended })
+        let sources = None;
+        Ok(View { id, spec, schema, columns, codec, content, figures, watch, moved, begins, dropped, ended, sources })
+    }
+
+    /// The same, of rows of these sources.
+    pub(crate) fn fed_by(self, sources: Vec<String>) -> View {
+        View { sources: Some(sources), ..self }
+    }
+
+    /// Whether rows of a source may come to it.
+    pub fn is_fed_by(&self, source: &str) -> bool {
+        self.sources.as_ref().is_none_or(|sources| sources.iter().any(|known| known == source))
     }
 
     /// The node's columns that it keeps, in its order.

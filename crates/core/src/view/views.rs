@@ -37,6 +37,13 @@ impl Views {
         views.iter().map(|view| view.as_of()).min().unwrap_or(Epoch::END)
     }
 
+    /// The same of the views that rows of a source may come to.
+    pub fn as_of_rows(&self, source: &str) -> Epoch {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        let fed = views.iter().filter(|view| view.is_fed_by(source));
+        fed.map(|view| view.as_of()).min().unwrap_or(Epoch::END)
+    }
+
     /// Several views at one epoch (C3). `None` if their rings do not reach back to a common one, or one of them begins behind it.
     pub fn read(&self, views: &[Arc<View>]) -> Option<Vec<Snapshot>> {
         let common = views.iter().map(|view| view.as_of()).min()?;

@@ -266,7 +266,8 @@ impl Source {
             Err(highwater_log::Refused::DiskFull) => return Err(Refused::DiskFull(parts)),
             Err(_) => return Err(Refused::Closed),
         }
-        let (mut pushed, mut records, now_ms) = (Pushed::default(), 0, self.clock.now_ms());
+        let (mut records, now_ms) = (0, self.clock.now_ms());
+        let mut pushed = Pushed { source: Some(self.name().to_owned()), ..Pushed::default() };
         for part in parts {
             pushed.accepted += part.batch.num_rows() as u64;
             for fault in &part.faults {

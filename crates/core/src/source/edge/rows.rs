@@ -83,14 +83,14 @@ impl Edge {
                 self.counts.duplicates += 1;
                 return false;
             }
-            let behind = self.counts.max_event_time.map_or(0, |max| max.saturating_sub(event).max(0));
-            self.counts.lateness.add(behind, 1);
             let watermark = if acts.is_some() { change.watermark } else { self.watermark };
+            let reached = self.counts.max_event_time.unwrap_or(i64::MIN).max(watermark);
+            self.counts.lateness.add(reached.saturating_sub(event).max(0), 1);
             if is_rejected(event, watermark, time.lateness_ms) {
                 self.counts.rejected_late += 1;
-                self.counts.late_rows.note(event, self.watermark, false);
+                self.counts.late_rows.note(event, watermark, false);
                 let hint = self.hint(event).map_or(String::new(), |hint| format!("; {hint}"));
-                let behind = Reject::behind(self.watermark.saturating_sub(event));
+                let behind = Reject::behind(watermark.saturating_sub(event));
                 refuse(self, row, "late", format!("{behind}{hint}"));
                 let (name, partition) = (self.name.as_deref(), self.partition);
                 let lateness_ms = time.lateness_ms.unwrap_or(0);
@@ -103,9 +103,9 @@ impl Edge {
             if let Some((_, places)) = &mut self.shared {
                 places[offset] = at;
             }
-            if event < self.watermark {
+            if event < watermark {
                 self.counts.accepted_late += 1;
-                self.counts.late_rows.note(event, self.watermark, true);
+                self.counts.late_rows.note(event, watermark, true);
             } else {
                 self.counts.on_time += 1;
             }
