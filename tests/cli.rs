@@ -405,9 +405,36 @@ fn completions_are_there_for_every_shell() {
     assert_eq!((code, version), (Some(0), format!("highwater {}\n", env!("CARGO_PKG_VERSION"))));
     let (code, help, _) = run(folder.path(), &["help"]);
     assert_eq!(code, Some(0));
-    for command in ["run", "check", "explain", "tail", "data", "completions"] {
+    for command in ["run", "check", "explain", "tail", "data", "options", "completions"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
+}
+
+#[test]
+fn options_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, help, _) = run(folder.path(), &["--help"]);
+    let (code, csv, _) = run(folder.path(), &["options", "csv"]);
+    assert_eq!(code, Some(0));
+    for name in highwater::format::FORMATS.iter().filter(|format| format.name() == "csv").flat_map(|f| f.options()) {
+        assert!(
+            help.contains(name.name) && csv.contains(&format!("\n  {:27}  {}\n", name.name, name.help)),
+            "{help}{csv}"
+        );
+    }
+    assert!(csv.starts_with("Format csv: ") && csv.contains("\n  date.format ") && !csv.contains("grok"), "{csv}");
+    let (_, all, _) = run(folder.path(), &["options"]);
+    let (_, files, _) = run(folder.path(), &["options", "filesystem"]);
+    assert!(
+        all.contains("\nFormat csv: ")
+            && files.contains("Source filesystem: ")
+            && files.contains("\nSink filesystem: "),
+        "{files}"
+    );
+    let (_, named, _) = run(folder.path(), &["options", "separator"]);
+    assert_eq!(named.matches("\n  ").count(), 2, "{named}");
+    let (code, _, err) = run(folder.path(), &["options", "quux"]);
+    assert!(code == Some(2) && err.contains("there are: arrow, ") && err.contains("csv, "), "{err}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::process::Command;
 use highwater::serve::{LIMITS, REFUSALS};
 use highwater::testing::STEPS;
 use highwater_core::aggregate::AGGREGATES;
+use highwater_core::format::FORMATS;
 use highwater_core::metrics::{Kind, METRICS};
 use highwater_core::options::OptionSpec;
 use highwater_core::sink::SINKS;
@@ -18,14 +19,14 @@ use highwater_core::source::{CONNECTORS, SOURCE_OPTIONS};
 /// What tables stand in which file.
 const FILES: &[(&str, &[&str])] = &[
     ("docs/sql.md", &["aggregates"]),
-    ("docs/connectors.md", &["sources", "source options", "sinks"]),
+    ("docs/connectors.md", &["sources", "source options", "sinks", "csv options"]),
     ("docs/http.md", &["limits"]),
     ("docs/operations.md", &["metrics", "refusals"]),
     ("docs/testing.md", &["test steps"]),
 ];
 
 /// A table's place in its file (between `<!-- name -->` and `<!-- /name -->`) and its text.
-fn tables() -> [(&'static str, String); 8] {
+fn tables() -> [(&'static str, String); 9] {
     let mut aggregates = "| function | what it gives |\n| --- | --- |\n".to_owned();
     for aggregate in AGGREGATES {
         let (call, meaning) = aggregate.help().split_once(": ").expect("a call, a colon, its meaning");
@@ -42,6 +43,10 @@ fn tables() -> [(&'static str, String); 8] {
     let mut options = "| option of every source | meaning |\n| --- | --- |\n".to_owned();
     for option in SOURCE_OPTIONS {
         row(&mut options, &[&format!("`{}`", option.name), option.help]);
+    }
+    let mut csv = "| option | meaning |\n| --- | --- |\n".to_owned();
+    for option in FORMATS.iter().filter(|format| format.name() == "csv").flat_map(|format| format.options()) {
+        row(&mut csv, &[&format!("`{}`", option.name), option.help]);
     }
     let mut sinks = "| connector | what it does | its options |\n| --- | --- | --- |\n".to_owned();
     for connector in SINKS {
@@ -77,6 +82,7 @@ fn tables() -> [(&'static str, String); 8] {
         ("aggregates", aggregates),
         ("sources", sources),
         ("source options", options),
+        ("csv options", csv),
         ("sinks", sinks),
     ]
 }

@@ -13,6 +13,7 @@ mod generate;
 mod http;
 mod load;
 mod logging;
+mod options;
 mod program;
 mod progress;
 mod replay;
@@ -30,7 +31,7 @@ use clap::{Parser, Subcommand};
 
 /// Streaming SQL over event time, in one binary.
 #[derive(Parser, Debug)]
-#[command(name = "highwater", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "highwater", version, arg_required_else_help = true, after_help = after_help())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -56,6 +57,8 @@ enum Command {
     Replay(replay::Replay),
     /// Look at a data directory, verify, repair or copy it
     Data(data::Data),
+    /// List what stands in WITH: the options of sources, formats and sinks
+    Options(options::Asked),
     /// Print the completion script for a shell
     Completions(completions::Completions),
 }
@@ -69,12 +72,21 @@ Examples:
   highwater test clicks.sql                     run the tests in its comments; --update writes what is expected
   highwater tail http://127.0.0.1:8080 pages    follow it
   highwater generate mixed --count 1000000 --fast --to events.ndjson
+  highwater options csv                         what CSV can be like: delimiter, header, encoding, decimal comma";
 
-Options of connectors and formats ('csv.field-delimiter' = ';' and the like) are in docs/connectors.md; `check` answers a name that is
-none with the nearest ones, or with the list.
-
+const CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage or SQL error; of `run --exit-at-end` that is stopped before its input has ended 143 (SIGTERM)
 or 130 (Ctrl-C).";
+
+/// What stands behind the list of commands.
+fn after_help() -> String {
+    let csv = options::names_of("csv");
+    format!(
+        "{EXAMPLES}\n\nOptions of WITH: `highwater options` lists them, `highwater options csv` those of a format or connector.\n\
+         Of CSV: {csv};\nof dates and times date.format, timestamp.format, timestamp.unit. `check` answers a name that is none with \
+         the nearest ones.\n\n{CODES}"
+    )
+}
 
 /// How a command ended.
 #[derive(Debug)]
@@ -110,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Data(args) => data::run(&args),
+        Command::Options(args) => options::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     logging::finish();

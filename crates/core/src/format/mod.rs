@@ -97,12 +97,7 @@ pub const MAX_DEPTH: u32 = 128;
 
 /// What connectors say of the options of text formats that they read.
 pub const TEXT_OPTIONS: &[OptionSpec] = &[
-    OptionSpec {
-        name: "csv.*",
-        help: "how CSV is written: csv.field-delimiter, csv.header, csv.null-literal, csv.quote-character, \
-               csv.disable-quote-character, csv.escape-character, csv.allow-comments, csv.ignore-parse-errors, \
-               csv.encoding, csv.decimal-separator, csv.thousands-separator",
-    },
+    OptionSpec { name: "csv.*", help: "how CSV is written: `highwater options csv` lists them" },
     OptionSpec { name: "raw.*", help: "how lines are written: raw.charset" },
     OptionSpec { name: "regex.*", help: "what lines are like: regex.pattern, regex.null-literal, regex.encoding" },
     OptionSpec {

@@ -195,16 +195,24 @@ const OPTION_WORDS: &[(&str, &str)] = &[
     ("separator", "field-delimiter"),
     ("delim", "field-delimiter"),
     ("charset", "encoding"),
+    ("nullstr", "null-literal"),
+    ("null_padding", "ignore-parse-errors"),
+    ("ignore_errors", "ignore-parse-errors"),
+    ("dateformat", "date.format"),
+    ("date-format", "date.format"),
+    ("timestampformat", "timestamp.format"),
+    ("timestamp-format", "timestamp.format"),
 ];
 
 /// The same of options: those of which a part is meant too, and in the list those of the prefix and of the format first.
 pub(crate) fn suggest_option(wanted: &str, mut names: Vec<&str>, format: &str) -> Option<String> {
     let wanted = wanted.to_lowercase();
     let (prefix, bare) = wanted.rsplit_once('.').unwrap_or(("", &wanted));
-    let bare = OPTION_WORDS.iter().find(|(word, _)| *word == bare).map_or(bare, |(_, meant)| meant);
-    if nearest(&wanted, names.iter().copied()).is_empty() {
+    let other = OPTION_WORDS.iter().find(|(word, _)| *word == bare).map(|(_, meant)| *meant);
+    if other.is_some() || nearest(&wanted, names.iter().copied()).is_empty() {
+        let bare = other.unwrap_or(bare);
         let of_format = |name: &str| name.split_once('.').is_none_or(|(of, _)| of == format || of == prefix);
-        let meant = |name: &&&str| bare.len() > 2 && of_format(name) && name.contains(bare);
+        let meant = |name: &&&str| bare.len() > 2 && (of_format(name) || *name == &bare) && name.contains(bare);
         let near: Vec<&str> = names.iter().filter(meant).copied().take(3).collect();
         if !near.is_empty() {
             return Some(format!("did you mean {}?", near.join(", ")));
@@ -297,16 +305,31 @@ mod tests {
         assert_eq!(suggest("zzz", [], "it has"), None);
         let many: Vec<String> = (0..30).map(|at| format!("some.option{at}")).collect();
         let names = || {
-            many.iter().map(String::as_str).chain(["format", "csv.field-delimiter", "csv.null-literal", "json.fail"])
+            many.iter().map(String::as_str).chain([
+                "format",
+                "csv.field-delimiter",
+                "csv.null-literal",
+                "csv.encoding",
+                "raw.charset",
+                "date.format",
+                "json.fail",
+            ])
         };
         let hint = |wanted, format| suggest_option(wanted, names().collect(), format).unwrap();
-        for (wanted, meant) in
-            [("sep", "csv.field-delimiter"), ("delimiter", "csv.field-delimiter"), ("null", "csv.null-literal")]
-        {
+        for (wanted, meant) in [
+            ("sep", "csv.field-delimiter"),
+            ("delimiter", "csv.field-delimiter"),
+            ("null", "csv.null-literal"),
+            ("csv.charset", "csv.encoding"),
+            ("dateformat", "date.format"),
+        ] {
             assert_eq!(hint(wanted, "csv"), format!("did you mean {meant}?"));
         }
         for (wanted, format) in [("csv.foo", "json"), ("quux", "csv")] {
-            assert!(hint(wanted, format).starts_with("the options are: csv.field-delimiter, csv.null-literal, "));
+            assert!(
+                hint(wanted, format)
+                    .starts_with("the options are: csv.field-delimiter, csv.null-literal, csv.encoding, ")
+            );
         }
     }
 }

@@ -98,7 +98,8 @@ pub(crate) fn option_problem(
 ) -> Problem {
     let find = |name: &str| pairs.iter().find(|pair| pair.name.value.eq_ignore_ascii_case(name));
     let names: Vec<&str> = known.iter().flat_map(|specs| specs.iter()).flat_map(spelled).collect();
-    let format = find("format").map(|pair| pair.value.value.as_str()).unwrap_or_default();
+    let of_path = || Some(find("path")?.value.value.rsplit_once('.')?.1);
+    let format = find("format").map(|pair| pair.value.value.as_str()).or_else(of_path).unwrap_or_default();
     match &error {
         OptionError::Unknown { name, owner, .. } => {
             let span = find(name).map_or(fallback, |pair| pair.name.span);

@@ -10,8 +10,14 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         name: "csv.field-delimiter",
         help: r"what stands between fields: one ASCII character, \t, or \u0001 and the like (default ,)",
     },
-    OptionSpec { name: "csv.header", help: "whether the first line names the columns: true, false (default true)" },
-    OptionSpec { name: "csv.null-literal", help: "what stands for NULL besides an empty field (default: nothing)" },
+    OptionSpec {
+        name: "csv.header",
+        help: "whether the first line names the columns: true, false (default true); without one they come in the order of declaration",
+    },
+    OptionSpec {
+        name: "csv.null-literal",
+        help: "what stands for NULL besides an empty field (default: nothing); of a VARCHAR only without quotes: in quotes it is text",
+    },
     OptionSpec { name: "csv.quote-character", help: "what stands around text with delimiters in it (default \")" },
     OptionSpec {
         name: "csv.disable-quote-character",
@@ -27,7 +33,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "csv.ignore-parse-errors",
-        help: "whether a field that does not fit its column is NULL, rather than its row a dead letter: true, false (default false)",
+        help: "whether a field that does not fit its column, or is missing at a line's end, is NULL, rather than its row a dead letter: true, false (default false)",
     },
     OptionSpec {
         name: "csv.encoding",
@@ -35,11 +41,11 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "csv.decimal-separator",
-        help: "what stands before the fraction of a number: . or , (default .)",
+        help: "what stands before the fraction of a number: . or , as in 1,5 (default .)",
     },
     OptionSpec {
         name: "csv.thousands-separator",
-        help: "what stands between groups of three digits of a number (default: nothing)",
+        help: "what stands between groups of three digits of a number, as . of 1.234,5 (default: nothing)",
     },
 ];
 
