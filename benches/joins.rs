@@ -169,6 +169,7 @@ fn join_of(case: &Case) -> Join {
         transient: false,
         retracting: [case.replaces; 2],
         owner: "bench".to_owned(),
+        told: Vec::new(),
     }
 }
 

@@ -416,7 +416,8 @@ fn options_are_listed() {
     let (_, help, _) = run(folder.path(), &["--help"]);
     let (code, csv, _) = run(folder.path(), &["options", "csv"]);
     assert_eq!(code, Some(0));
-    for name in highwater::format::FORMATS.iter().filter(|format| format.name() == "csv").flat_map(|f| f.options()) {
+    for name in highwater_core::format::FORMATS.iter().filter(|format| format.name() == "csv").flat_map(|f| f.options())
+    {
         assert!(
             help.contains(name.name) && csv.contains(&format!("\n  {:27}  {}\n", name.name, name.help)),
             "{help}{csv}"

@@ -2,6 +2,9 @@
 //! named, counted, taken back with the row, the same at any number of workers.
 #![allow(clippy::unwrap_used)]
 
+#[path = "failing_rows/words.rs"]
+mod words;
+
 use std::time::Duration;
 
 use highwater::engine::{Config, Engine};
@@ -102,9 +105,7 @@ fn of_text_that_is_no_value_and_of_numbers_that_are_too_large() {
     fails(
         "CREATE MATERIALIZED VIEW v AS SELECT k, CAST(g * 1E30 AS FLOAT) AS x FROM s WHERE k = 'c'",
         1,
-        &[
-            r#"view v x1: CAST(g * 1000000000000000000000000000000 AS FLOAT): -3e39 is beyond FLOAT [{"k":"c","g":-3000000000}]"#,
-        ],
+        &[r#"view v x1: CAST(g * 1e30 AS FLOAT): -3e39 is beyond FLOAT [{"k":"c","g":-3000000000}]"#],
     );
 }
 
@@ -202,7 +203,9 @@ fn of_what_is_computed_once_and_of_inner_forms() {
     fails(
         "CREATE MATERIALIZED VIEW v AS SELECT k, 10 / LAG(d) OVER (PARTITION BY k ORDER BY ts) AS q FROM s WHERE k = 'b'",
         1,
-        &[r#"view v x1: 10 / lag(d): division by zero [{"k":"b","d":0,"ts":"1970-01-01T00:00:05.000Z","lag(d)":0}]"#],
+        &[
+            r#"view v x1: 10 / lag(d) OVER (PARTITION BY k ORDER BY ts): division by zero [{"k":"b","d":0,"ts":"1970-01-01T00:00:05.000Z","lag(d) OVER (PARTITION BY k ORDER BY ts)":0}]"#,
+        ],
     );
     fails(
         "CREATE MATERIALIZED VIEW v AS SELECT k, JSON_VALUE(k || JSON_OBJECT('a' VALUE JSON_ARRAY(d NULL ON NULL) ABSENT ON NULL), '$.a' DEFAULT 'x' ON EMPTY ERROR ON ERROR) AS q FROM s WHERE d = 5",
@@ -214,32 +217,8 @@ fn of_what_is_computed_once_and_of_inner_forms() {
     fails(
         "CREATE MATERIALIZED VIEW v AS SELECT t.k, 10 / (SELECT COUNT(*) - 1 FROM s AS x WHERE x.k = t.k AND x.d = 5) AS q FROM s AS t WHERE t.d = 5",
         1,
-        &[r#"view v x1: 10 / (coalesce(count(*), 0) - 1): division by zero [{"t.k":"b","count(*)":1}]"#],
+        &[r#"view v x1: 10 / (count(*) - 1): division by zero [{"t.k":"b","count(*)":1}]"#],
     );
-}
-
-/// A measure is named as it is written, with the columns of the match that it reads.
-#[test]
-fn of_measures() {
-    let of = |rows: &str, measures: &str| {
-        format!(
-            "CREATE MATERIALIZED VIEW v AS SELECT * FROM s MATCH_RECOGNIZE ({rows} ORDER BY ts MEASURES {measures}
-             PATTERN (A B) WITHIN INTERVAL '1' HOUR DEFINE A AS A.k = 'a', B AS B.k = 'a')"
-        )
-    };
-    let (by_key, all) = ("PARTITION BY k", "");
-    for (rows, measures, what) in [
-        (all, "A.d AS i, 10 / B.d AS q", r#"10 / b.d: division by zero [{"a.d":2,"b.d":0}]"#),
-        (by_key, "A.d AS i, 10 / B.d AS q", r#"10 / b.d: division by zero [{"k":"a","a.d":2,"b.d":0}]"#),
-        (by_key, "10 / (SUM(A.d) - 2) AS q", r#"10 / (SUM(a.d) - 2): division by zero [{"k":"a","SUM(a.d)":2}]"#),
-        (
-            by_key,
-            "CAST(LAST(B.g) AS INT) AS q",
-            r#"CAST(b.g AS INT): 3000000000 is beyond INT [{"k":"a","b.g":3000000000}]"#,
-        ),
-    ] {
-        fails(&of(rows, measures), 1, &[&format!("view v x1: {what}")]);
-    }
 }
 
 /// What an inner WHERE leaves out no outer condition is asked about.
@@ -347,7 +326,7 @@ fn of_nulls_in_columns_that_may_not_be_null() {
         ),
         3,
         &[
-            r#"sink o x1: array(d, nullif(g, 7)): it is NULL, and the column 'a[]' is NOT NULL [{"k":"a","d":2,"g":7}]"#,
+            r#"sink o x1: ARRAY[d, nullif(g, 7)]: it is NULL, and the column 'a[]' is NOT NULL [{"k":"a","d":2,"g":7}]"#,
             r#"sink o x2: row(nullif(g, 2), nullif(g, 1)): it is NULL, and the column 'r.x' is NOT NULL [{"k":"b","d":0,"g":2}]"#,
         ],
     );

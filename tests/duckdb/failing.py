@@ -54,6 +54,7 @@ class Failing(Values):
             lambda: self.quotient(number(), self.safe(self.one([f"{a}.i", f"{a}.k", f"({a}.k - 3)", f"({a}.i + {self.upto(5)})", "0"]))),
             lambda: self.quotient(number(), self.safe(self.one([f"({a}.k - 3)", f"({a}.k - 1)"])), self.one("/%")),
             lambda: self.quotient(safe(), number()),
+            lambda: self.quotient(number(), self.safe(self.one([f"ARRAY[{a}.k, {a}.i][{self.upto(3, 1)}]", f"POSITION('a' IN {a}.s)"]))),
             lambda: self.cast(number(), self.one(["TINYINT", "SMALLINT"])),
             lambda: self.read(a),
             lambda: self.great(number()),
@@ -106,6 +107,8 @@ class Failing(Values):
             lambda: self.both(a, depth),
             lambda: self.inverse(self.holds(a, depth - 1)),
             lambda: self.missing(self.part(a, depth)),
+            lambda: self.between(self.part(a, depth), self.safe(self.number(a, 0)), self.safe(self.number(a, 0))),
+            lambda: self.told(self.holds(a, depth - 1)),
             lambda: self.safe(self.condition(a, 1)),
         )
 
@@ -127,6 +130,13 @@ class Failing(Values):
 
     def missing(self, part):
         return Part(f"({part.ours}) IS NULL", f"({part.theirs}) IS NULL", part.fails)
+
+    def between(self, part, low, high):
+        return Part(f"{part.ours} BETWEEN {low.ours} AND {high.ours}", f"{part.theirs} BETWEEN {low.theirs} AND {high.theirs}", part.fails)
+
+    def told(self, part):
+        words = self.one(["IS TRUE", "IS NOT FALSE", "IS NOT TRUE"])
+        return Part(f"({part.ours}) {words}", f"({part.theirs}) {words}", part.fails)
 
     def certain(self, a, depth):
         """A condition that may fail; now and then one that does not, or that stands behind one that looks dearer than it."""
@@ -265,9 +275,11 @@ class Failing(Values):
         over = self.one(["(u.i - t.i)", "(t.i - u.i)", "(u.i + t.i)"])
         dividend, more = self.one(["t.i", "(t.i + u.i)", "t.k"]), self.one(["", f", {over} AS y", ", u.i AS y"])
         fails = f"({dividend} IS NOT NULL AND {over} = 0)"
-        write = lambda of, where: f"SELECT t.ts, u.ts AS ts2, {of} AS x{more} FROM t {kind} u ON t.k = u.k{where}"
+        on = self.one(["ON t.k = u.k", "USING (k)"])
+        write = lambda of, where: f"SELECT t.ts, u.ts AS ts2, {of} AS x{more} FROM t {kind} u {on}{where}"
+        shown = "k" if dividend == "t.k" and on.startswith("USING") else dividend
         return (
-            write(f"{dividend} / {over}", ""),
+            write(f"{shown} / {over}", ""),
             write(f"({dividend} // NULLIF({over}, 0))", f" WHERE NOT COALESCE({fails}, FALSE)"),
             f"SELECT COUNT(*) FROM t JOIN u ON t.k = u.k WHERE {fails}",
         )

@@ -95,7 +95,7 @@ fn only_views_of_the_source_are_waited_for() {
         source("b")
     );
     let dataflow = plan(&[("t.sql".to_owned(), program.clone())], &Catalog::new()).unwrap();
-    let server = Server::start(Engine::start(dataflow, Config { workers: 1, ..Config::default() }).unwrap());
+    let server = Server::start(Engine::start(dataflow, Config::default().workers(1)).unwrap());
     let begun = std::time::Instant::now();
     let row = br#"{"id":"x","ts":"2026-01-01T00:00:01Z"}"#;
     let json_row = "content-type: application/json\r\n";

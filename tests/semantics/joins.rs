@@ -72,6 +72,7 @@ fn interval(kind: JoinKind, emit: Emit) -> Buckets {
         transient: false,
         retracting: [false; 2],
         owner: "test".to_owned(),
+        told: Vec::new(),
     };
     let (rejects, _) = Rejects::channel(show_row);
     Buckets::new(join, &both(), [&schema(), &schema()], &rejects)

@@ -159,8 +159,8 @@ fn join(arrivals: &Arrivals, kind: JoinKind, emit: Emit, interval: bool, nulls_e
     };
     let keys = vec![(KEY, KEY)];
     let expiry = expiry(&keys, &order, [&facts, &facts]);
-    let (transient, owner) = (false, "test".to_owned());
-    Join { kind, expiry, keys, nulls_equal, order, residual: None, emit, transient, retracting: [retracting; 2], owner }
+    let (transient, residual, retracting, owner) = (false, None, [retracting; 2], "test".to_owned());
+    Join { kind, expiry, keys, nulls_equal, order, residual, emit, transient, retracting, owner, told: vec![] }
 }
 
 /// Two arrangements and their join, as one operator.

@@ -1,18 +1,30 @@
 //! Calls of JSON's functions as SQL writes them: the engine has their clauses as arguments.
 
 use datafusion_common::ScalarValue;
-use datafusion_physical_expr::expressions::Literal;
+use datafusion_physical_expr::ScalarFunctionExpr;
+use datafusion_physical_expr::expressions::{Column, Literal};
 
-use super::Scalar;
+use super::plain::parts;
 use super::words::{Sql, listed};
+use super::{Scalar, plain};
+
+/// What JSON_VALUE with a RETURNING is called, before the type.
+const RETURNING: &str = "__json_value__";
+
+/// Whether a value is one of JSON_VALUE with a RETURNING, which is cast to that type.
+pub(super) fn is_returned(value: &Scalar) -> bool {
+    value.downcast_ref::<ScalarFunctionExpr>().is_some_and(|call| call.name().starts_with(RETURNING))
+}
 
 /// Such a call with its clauses; `None` if it is none.
-pub(super) fn json_call(name: &str, args: &[Scalar]) -> Option<String> {
-    Some(match (name, args) {
+pub(super) fn json_call(call: &ScalarFunctionExpr) -> Option<String> {
+    Some(match (call.name(), call.args()) {
         (name, [value, path, clauses @ ..]) if name.starts_with("__json_value") || name == "json_value" => {
             let clauses: String =
                 clauses.chunks(2).zip(["EMPTY", "ERROR"]).map(|(pair, on)| what_on(pair, on)).collect();
-            format!("json_value({}{clauses})", listed([value, path]))
+            let returning = name.strip_prefix(RETURNING).map(|of| format!(" RETURNING {}", of.to_uppercase()));
+            let returning = returning.unwrap_or_default();
+            format!("json_value({}{returning}{clauses})", listed([value, path]))
         }
         ("json_query", [value, path, wrapper, clauses @ ..]) => {
             let wrapper = match word(wrapper)? {
@@ -36,8 +48,23 @@ pub(super) fn json_call(name: &str, args: &[Scalar]) -> Option<String> {
             let items = items.iter().map(|item| Sql(item).to_string()).collect();
             format!("json_array({})", with_nulls(items, word(mode)?, "absent"))
         }
+        ("json_arrayagg", [mode, items]) => {
+            let [item] = gathered(items)?.try_into().ok()?;
+            format!("json_arrayagg({})", with_nulls(vec![item], word(mode)?, "absent"))
+        }
+        ("json_objectagg", [mode, members]) => {
+            let [key, value] = gathered(members)?.try_into().ok()?;
+            format!("json_objectagg({})", with_nulls(vec![format!("{key} VALUE {value}")], word(mode)?, "null"))
+        }
         _ => return None,
     })
+}
+
+/// The values of the rows that an aggregate gathers for JSON: of `array_agg(row(k,v))` they are `k` and `v`.
+fn gathered(rows: &Scalar) -> Option<Vec<String>> {
+    let name = rows.downcast_ref::<Column>()?.name();
+    let values = name.strip_prefix("array_agg(row(")?.strip_suffix("))")?;
+    Some(parts(values).into_iter().map(plain).collect())
 }
 
 /// A word that a clause has become.

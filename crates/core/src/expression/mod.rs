@@ -32,7 +32,7 @@ pub use decimal::{Arithmetic, calculate};
 pub use evaluate::{computed, halving, truth};
 pub use failing::{can_fail, failure};
 pub use filled::Filled;
-pub use named::{named, read_as};
+pub use named::{named, read_as, told_as};
 pub use plain::plain;
 pub use words::{Sql, sql_literal};
 

@@ -21,6 +21,15 @@ pub fn named(expr: &Scalar, name: &dyn Fn(usize) -> Option<String>) -> Scalar {
     named.map_or_else(|_| Arc::clone(expr), |named| named.data)
 }
 
+/// The same columns, those of which a name is told under that.
+pub fn told_as(columns: &SchemaRef, told: &[Option<String>]) -> SchemaRef {
+    let mut fields: Vec<Field> = columns.fields().iter().map(|field| field.as_ref().clone()).collect();
+    for (field, name) in fields.iter_mut().zip(told) {
+        name.iter().for_each(|name| field.set_name(name.as_str()));
+    }
+    Arc::new(Schema::new(fields))
+}
+
 /// Columns under the names by which expressions read them, nullable.
 pub fn read_as<'a>(columns: &SchemaRef, expressions: impl IntoIterator<Item = &'a Scalar>) -> SchemaRef {
     let fields = columns.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));

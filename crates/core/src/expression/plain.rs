@@ -171,7 +171,7 @@ fn nested(word: &str, within: &str) -> Option<String> {
 }
 
 /// The parts of a list, which may have lists in them.
-fn parts(list: &str) -> Vec<&str> {
+pub(super) fn parts(list: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut quoted, mut start) = (Vec::new(), 0, false, 0);
     for (at, c) in list.char_indices() {
         match c {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
+use arrow_array::types::{Decimal128Type, Decimal256Type, DecimalType};
 use arrow_schema::{DataType, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_common::tree_node::{Transformed, TreeNode};
@@ -13,7 +14,7 @@ use datafusion_physical_expr::expressions::{
     NotExpr, TryCastExpr,
 };
 
-use super::json_words::json_call;
+use super::json_words::{is_returned, json_call};
 use super::{Arithmetic, Attempt, Bounded, ByPlace, CANONICAL, Canonical, Filled, Scalar, plain};
 use crate::time::{format_duration_ms, format_time_ms};
 use crate::type_names::sql_type;
@@ -32,8 +33,22 @@ pub fn sql_literal(value: &ScalarValue) -> String {
             format!("INTERVAL '{}' MONTH", interval.months)
         }
         ScalarValue::DurationMillisecond(Some(ms)) => format!("INTERVAL '{}'", format_duration_ms(*ms)),
+        // As short as it can be: 1e20.
+        ScalarValue::Float64(Some(value)) if value.is_finite() => whole(format!("{value:?}")),
+        ScalarValue::Float32(Some(value)) if value.is_finite() => whole(format!("{value:?}")),
+        ScalarValue::Decimal128(Some(value), precision, scale) => {
+            Decimal128Type::format_decimal(*value, *precision, *scale)
+        }
+        ScalarValue::Decimal256(Some(value), precision, scale) => {
+            Decimal256Type::format_decimal(*value, *precision, *scale)
+        }
         other => other.to_string(),
     }
+}
+
+/// A number without the places that it does not have.
+fn whole(number: String) -> String {
+    number.strip_suffix(".0").map_or_else(|| number.clone(), str::to_owned)
 }
 
 /// The sides of what is written with an operator between them, the operator, and how strongly it binds.
@@ -42,7 +57,7 @@ fn binary(expr: &Scalar) -> Option<(&Scalar, String, &Scalar, u8)> {
         return binary(made);
     }
     if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
-        if negated(binary).is_some() {
+        if negated(binary).is_some() || held(binary).is_some() || between(binary).is_some() {
             return None;
         }
         return Some((binary.left(), binary.op().to_string(), binary.right(), binary.op().precedence()));
@@ -58,6 +73,37 @@ fn negated(binary: &BinaryExpr) -> Option<&Scalar> {
     let taken =
         *binary.op() == Operator::Minus && binary.left().downcast_ref::<Literal>().is_some_and(|l| zero(l.value()));
     taken.then(|| binary.right())
+}
+
+/// `x IS TRUE` and the like: what is asked, and the words.
+fn held(binary: &BinaryExpr) -> Option<(&Scalar, &'static str)> {
+    let ScalarValue::Boolean(Some(value)) = binary.right().downcast_ref::<Literal>()?.value() else { return None };
+    let words = match (binary.op(), value) {
+        (Operator::IsNotDistinctFrom, true) => "IS TRUE",
+        (Operator::IsNotDistinctFrom, false) => "IS FALSE",
+        (Operator::IsDistinctFrom, true) => "IS NOT TRUE",
+        (Operator::IsDistinctFrom, false) => "IS NOT FALSE",
+        _ => return None,
+    };
+    Some((binary.left(), words))
+}
+
+/// `x BETWEEN a AND b`, of which the planner makes two comparisons, either side first.
+fn between(binary: &BinaryExpr) -> Option<[&Scalar; 3]> {
+    fn sides(compared: &Scalar, op: Operator) -> Option<(&Scalar, &Scalar)> {
+        let compared = compared.downcast_ref::<BinaryExpr>()?;
+        let (left, right) = (compared.left(), compared.right());
+        match *compared.op() {
+            found if found == op => Some((left, right)),
+            found if Some(found) == op.swap() => Some((right, left)),
+            _ => None,
+        }
+    }
+    if *binary.op() != Operator::And {
+        return None;
+    }
+    let ((value, low), (same, high)) = (sides(binary.left(), Operator::GtEq)?, sides(binary.right(), Operator::LtEq)?);
+    (value == same).then_some([value, low, high])
 }
 
 /// What a CASE takes the first of that is not NULL: the planner makes one of COALESCE.
@@ -86,11 +132,23 @@ pub(super) fn uncast(expr: &Scalar, row: &Schema) -> Scalar {
     };
     let uncast = Arc::clone(expr).transform_up(|part| {
         let Some(binary) = part.downcast_ref::<BinaryExpr>() else { return Ok(Transformed::no(part)) };
-        let sides = [binary.left(), binary.right()].map(|side| bare(side).unwrap_or_else(|| Arc::clone(side)));
-        let [left, right] = sides;
+        let [left, right] = [binary.left(), binary.right()];
+        let [left, right] = [(left, right), (right, left)].map(|(side, other)| {
+            let floated = bare(other).is_some() && other.data_type(row).is_ok_and(|of| of == DataType::Float64);
+            let shown = if floated { with_places(side) } else { bare(side) };
+            shown.unwrap_or_else(|| Arc::clone(side))
+        });
         Ok(Transformed::yes(Arc::new(BinaryExpr::new(left, *binary.op(), right)) as Scalar))
     });
     uncast.map_or_else(|_| Arc::clone(expr), |uncast| uncast.data)
+}
+
+/// A literal that makes whole numbers DOUBLEs beside it, with a place: `g / 2.0`.
+fn with_places(side: &Scalar) -> Option<Scalar> {
+    let &ScalarValue::Float64(Some(value)) = side.downcast_ref::<Literal>()?.value() else { return None };
+    let tenths = value * 10.0;
+    let shown = value.fract() == 0.0 && tenths.abs() < 1e15;
+    shown.then(|| Arc::new(Literal::new(ScalarValue::Decimal128(Some(tenths as i128), 38, 1))) as Scalar)
 }
 
 /// Whether a type holds all numbers of another.
@@ -102,6 +160,22 @@ fn widens(from: &DataType, to: &DataType) -> bool {
         (Some(from), Some(to)) => from < to,
         (Some(_), None) => matches!(to, Float64 | DataType::Decimal128(..) | DataType::Decimal256(..)),
         _ => matches!((from, to), (Float32, Float64)),
+    }
+}
+
+/// The column of what a subquery counts, which is 0 of nothing: the planner says so by COALESCE.
+fn counted<'a>(values: &[&'a Scalar]) -> Option<&'a Scalar> {
+    let [column, nothing] = values else { return None };
+    let counts = column.downcast_ref::<Column>().is_some_and(|column| column.name().starts_with("count("));
+    let zero = nothing.downcast_ref::<Literal>().is_some_and(|zero| *zero.value() == ScalarValue::Int64(Some(0)));
+    (counts && zero).then_some(column)
+}
+
+/// A side of an operator: in brackets if it binds less than `least`.
+fn side(side: &Scalar, least: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match binary(side) {
+        Some((.., inner)) if inner < least => write!(f, "({})", Sql(side)),
+        _ => write!(f, "{}", Sql(side)),
     }
 }
 
@@ -119,13 +193,21 @@ impl Display for Sql<'_> {
         }
         if let Some((left, op, right, rank)) = binary(self.0) {
             // Operators of one rank are read from the left.
-            let side = |side: &Scalar, least: u8, f: &mut fmt::Formatter<'_>| match binary(side) {
-                Some((.., inner)) if inner < least => write!(f, "({})", Sql(side)),
-                _ => write!(f, "{}", Sql(side)),
-            };
             side(left, rank, f)?;
             write!(f, " {op} ")?;
             return side(right, rank.saturating_add(1), f);
+        }
+        if let Some((asked, words)) = self.0.downcast_ref::<BinaryExpr>().and_then(held) {
+            side(asked, Operator::Plus.precedence(), f)?;
+            return write!(f, " {words}");
+        }
+        if let Some([value, low, high]) = self.0.downcast_ref::<BinaryExpr>().and_then(between) {
+            let rank = Operator::Plus.precedence();
+            side(value, rank, f)?;
+            f.write_str(" BETWEEN ")?;
+            side(low, rank, f)?;
+            f.write_str(" AND ")?;
+            return side(high, rank, f);
         }
         if let Some(value) = self.0.downcast_ref::<BinaryExpr>().and_then(negated) {
             return match binary(value).is_some() {
@@ -134,7 +216,7 @@ impl Display for Sql<'_> {
             };
         }
         if let Some(call) = self.0.downcast_ref::<ScalarFunctionExpr>() {
-            if let Some(said) = json_call(call.name(), call.args()) {
+            if let Some(said) = json_call(call) {
                 return f.write_str(&said);
             }
             match (call.name(), call.args()) {
@@ -144,11 +226,20 @@ impl Display for Sql<'_> {
                 ("date_part", [unit, time]) if unit.is::<Literal>() => {
                     return write!(f, "EXTRACT({} FROM {})", Sql(unit).to_string().trim_matches('\''), Sql(time));
                 }
-                (CANONICAL | "__interval_ms", [value]) => return write!(f, "{}", Sql(value)),
+                ("array", items) => return write!(f, "ARRAY[{}]", listed(items)),
+                ("strpos", [text, part]) => return write!(f, "POSITION({} IN {})", Sql(part), Sql(text)),
+                ("btrim", [text]) => return write!(f, "TRIM({})", Sql(text)),
+                ("btrim", [text, what]) => return write!(f, "TRIM(BOTH {} FROM {})", Sql(what), Sql(text)),
+                ("overlay", [text, part, from, length @ ..]) => {
+                    write!(f, "OVERLAY({} PLACING {} FROM {}", Sql(text), Sql(part), Sql(from))?;
+                    length.iter().try_for_each(|length| write!(f, " FOR {}", Sql(length)))?;
+                    return f.write_str(")");
+                }
                 ("single", [_, _]) => return f.write_str("(SELECT ...)"),
-                ("__read" | "recast", [value]) => {
+                ("__read" | "recast", [value]) if !is_returned(value) => {
                     return write!(f, "CAST({} AS {})", Sql(value), sql_type(call.return_type()));
                 }
+                (CANONICAL | "__interval_ms" | "__read" | "recast", [value]) => return write!(f, "{}", Sql(value)),
                 ("__text", [value]) => return write!(f, "CAST({} AS VARCHAR)", Sql(value)),
                 ("__varchar", [value, length]) => return write!(f, "CAST({} AS VARCHAR({}))", Sql(value), Sql(length)),
                 ("__char", [value, length]) => return write!(f, "CAST({} AS CHAR({}))", Sql(value), Sql(length)),
@@ -167,6 +258,9 @@ impl Display for Sql<'_> {
             return write!(f, "{}({})", plain(call.name()), listed(call.args()));
         }
         if let Some(cast) = self.0.downcast_ref::<CastExpr>() {
+            if is_returned(cast.expr()) {
+                return write!(f, "{}", Sql(cast.expr()));
+            }
             return write!(f, "CAST({} AS {})", Sql(cast.expr()), sql_type(cast.cast_type()));
         }
         if let Some(cast) = self.0.downcast_ref::<TryCastExpr>() {
@@ -189,6 +283,9 @@ impl Display for Sql<'_> {
         }
         if let Some(case) = self.0.downcast_ref::<CaseExpr>() {
             if let Some(values) = coalesced(case) {
+                if let Some(count) = counted(&values) {
+                    return write!(f, "{}", Sql(count));
+                }
                 return write!(f, "coalesce({})", listed(values));
             }
             f.write_str("CASE")?;

@@ -120,6 +120,7 @@ impl Case {
             transient: false,
             retracting: [true; 2],
             owner: "test".to_owned(),
+            told: Vec::new(),
         };
         let (rejects, _) = Rejects::channel(show_row);
         let history = self.history();

@@ -94,7 +94,7 @@ impl Versions {
             times: Vec::new(),
             waiting: BTreeMap::new(),
             versions: Vec::new(),
-            output: Output::new(schema, inputs.each_ref(), None, lookup.residual.as_ref(), rejects),
+            output: Output::new(schema, inputs.each_ref(), None, (lookup.residual.as_ref(), &[]), rejects),
             useful: [FEW; 2],
             expired: i64::MIN,
             inputs,

@@ -21,7 +21,7 @@ pub struct Meeting {
 impl Meeting {
     /// For an inner join on keys alone, but for a residual. `schema` is that of the result.
     pub fn new(join: &Join, schema: &SchemaRef, inputs: [&SchemaRef; 2], rejects: &Rejects) -> Meeting {
-        Meeting { output: Output::new(schema, inputs, None, join.residual.as_ref(), rejects) }
+        Meeting { output: Output::new(schema, inputs, None, (join.residual.as_ref(), &join.told), rejects) }
     }
 
     /// The changes of the result at an epoch; both arrangements have taken it in.

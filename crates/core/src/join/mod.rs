@@ -179,6 +179,8 @@ pub struct Join {
     pub retracting: [bool; 2],
     /// For dead letters: the view or sink that the residual stands in.
     pub owner: String,
+    /// For dead letters: the columns left, then right, by the names that the query tells them by, where those are others.
+    pub told: Vec<Option<String>>,
 }
 
 impl Join {

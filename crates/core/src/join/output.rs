@@ -9,7 +9,7 @@ use datafusion_physical_expr::utils::collect_columns;
 
 use super::Side;
 use crate::delta::{Delta, Rejects};
-use crate::expression::{Scalar, failure, halving, read_as, truth};
+use crate::expression::{Scalar, failure, halving, read_as, told_as, truth};
 use crate::kept::Kept;
 
 /// Most rows of a delta, and of a batch on which the residual is evaluated.
@@ -39,12 +39,12 @@ struct Residual {
 }
 
 impl Output {
-    /// `schema` is that of the result, `only` the side whose columns alone it has.
+    /// `schema` is that of the result, `only` the side whose columns alone it has; beside the residual the names by which the query tells columns.
     pub(super) fn new(
         schema: &SchemaRef,
         inputs: [&SchemaRef; 2],
         only: Option<Side>,
-        residual: Option<&Scalar>,
+        (residual, told): (Option<&Scalar>, &[Option<String>]),
         rejects: &Rejects,
     ) -> Output {
         let residual = residual.map(|expression| {
@@ -56,7 +56,7 @@ impl Output {
                 false => Arc::new(Field::new(field.name(), DataType::Null, true)),
             });
             let schema = Arc::new(Schema::new(narrow.collect::<Vec<_>>()));
-            let (expression, whole) = (expression.clone(), read_as(&pair_schema(inputs), [expression]));
+            let (expression, whole) = (expression.clone(), read_as(&told_as(&pair_schema(inputs), told), [expression]));
             Residual { expression, schema, read, whole, rejects: rejects.clone() }
         });
         let types = inputs.map(|schema| schema.fields().iter().map(|field| field.data_type().clone()).collect());

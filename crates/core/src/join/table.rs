@@ -72,7 +72,7 @@ impl Table {
             types,
             transient: join.transient,
             sides: shapes.clone().map(Rows::new),
-            output: Output::new(schema, inputs, join.kind.only(), join.residual.as_ref(), rejects),
+            output: Output::new(schema, inputs, join.kind.only(), (join.residual.as_ref(), &join.told), rejects),
             waiting: BTreeMap::new(),
             touched: Default::default(),
             marked: Default::default(),

@@ -106,6 +106,7 @@ impl Case {
             transient: false,
             retracting: self.retracting,
             owner: "test".to_owned(),
+            told: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::delta::{Delta, Rejects};
 use crate::differential::{
     Aggregated, Answer, Half, Intake, Joined, Ranked, SessionsOf, Stay, Step, distinct, grouped, half, joined,
 };
-use crate::expression::{can_fail, failure, halving, read_as, truth};
+use crate::expression::{can_fail, failure, halving, read_as, told_as, truth};
 use crate::join::{Expiry, Join, Side, pair_schema};
 use crate::operator::{Route, stateful};
 use crate::time::Epoch;
@@ -185,7 +185,7 @@ fn check(join: &Join, pair: &SchemaRef, width: usize, rejects: &Rejects) -> Opti
         .collect();
     let (rejects, failed) = rejects.apart();
     let failed = join.residual.as_ref().is_some_and(can_fail).then_some(failed);
-    let (residual, told) = (join.residual.clone(), read_as(pair, &join.residual));
+    let (residual, told) = (join.residual.clone(), read_as(&told_as(pair, &join.told), &join.residual));
     let rows = Box::new(move |rows: Delta| {
         let rows = in_order(rows, &orders);
         match &residual {

@@ -129,7 +129,13 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
                 let same = expr.downcast_ref::<Column>().is_some_and(|column| column.name() == field.name());
                 let (name, value) = (plain(field.name()), Sql(expr).to_string());
                 let bare = |text: &str| text.replace(", ", ",").trim_matches(['(', ')']).to_owned();
-                if same || bare(&name) == bare(&value) { name } else { format!("{name} = {value}") }
+                // As a query reads it: `t.k` is `k` of `t`.
+                let read = expr.is::<Column>() && value.strip_suffix(&name).is_some_and(|of| of.ends_with('.'));
+                match (same || bare(&name) == bare(&value), read) {
+                    (true, _) => name,
+                    (false, true) => value,
+                    (false, false) => format!("{name} = {value}"),
+                }
             });
             let shown = shown.collect::<Vec<_>>().join(", ");
             let filter = filter.as_ref().map(|filter| format!(" where {}", Sql(filter))).unwrap_or_default();

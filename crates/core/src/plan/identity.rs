@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use arrow_schema::Schema;
+use arrow_schema::{Field, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::expressions::{Column, Literal};
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,11 @@ fn owners(plan: &Dataflow) -> Vec<String> {
 /// An operator, without its inputs.
 fn operator(plan: &Dataflow, id: NodeId) -> String {
     let node = &plan.nodes[id];
-    let mut text = columns(&node.schema);
+    let mut text = match &node.op {
+        Op::Source { .. } | Op::Table { .. } | Op::Read { .. } => columns(&node.schema),
+        // What its columns are called may have the names in it that relations have in the query.
+        _ => columns(&Schema::new(node.schema.fields().iter().map(nameless).collect::<Vec<_>>())),
+    };
     // By the names that the columns have, not those by which a query reads them.
     let fields: Vec<_> = node.inputs.iter().flat_map(|&input| plan.nodes[input].schema.fields().iter()).collect();
     let over_inputs = |expr: &Scalar, text: &mut String| {
@@ -137,7 +141,7 @@ fn operator(plan: &Dataflow, id: NodeId) -> String {
             columns.iter().for_each(|column| over_inputs(column, &mut text));
         }
         Op::Join(join) => {
-            let _ = write!(text, "{:?}", Join { residual: None, ..join.clone() });
+            let _ = write!(text, "{:?}", Join { residual: None, told: Vec::new(), ..join.clone() });
             join.residual.iter().for_each(|residual| over_inputs(residual, &mut text));
         }
         Op::Lookup(lookup) => {
@@ -168,6 +172,10 @@ fn expression(expr: &Scalar, out: &mut String) {
     let _ = write!(out, " {expr} [");
     expr.children().into_iter().for_each(|child| expression(child, out));
     out.push(']');
+}
+
+fn nameless(field: &arrow_schema::FieldRef) -> Field {
+    field.as_ref().clone().with_name("")
 }
 
 fn columns(schema: &Schema) -> String {

@@ -156,6 +156,7 @@ mod tests {
             transient: false,
             retracting: [!left.append_only, !right.append_only],
             owner: String::new(),
+            told: Vec::new(),
         }
     }
 

@@ -12,19 +12,18 @@ use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, DataFusionError, Result, ScalarValue, SchemaError, TableReference};
-use datafusion_expr::expr::{AggregateFunction, Exists, InSubquery, SetComparison};
+use datafusion_expr::expr::{Exists, InSubquery, SetComparison};
 use datafusion_expr::logical_plan::{DistinctOn, Subquery};
 use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{
-    Aggregate, AggregateUDF, Distinct, Expr, Extension, Filter, Join, JoinConstraint, LogicalPlan, RecursiveQuery,
-    Union, Window, lit,
+    Aggregate, Distinct, Expr, Extension, Filter, Join, JoinConstraint, LogicalPlan, RecursiveQuery, Union, Window, lit,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use super::aggregate_call::{Bound, counts_rows};
 use super::rank_call::with_rows;
 use super::scope::{Names, both, names, projected};
 use super::select_list::{self, Apart, Aside};
+use super::shown::{called, shown};
 use super::unnest::outside;
 use crate::parse::error::Problem;
 use crate::parse::error::{from_planner, placed};
@@ -419,52 +418,6 @@ fn is_grouping(expr: &Expr) -> bool {
 fn unknown(column: Column, schema: &DFSchema) -> DataFusionError {
     let error = SchemaError::FieldNotFound { field: Box::new(column), valid_fields: schema.columns() };
     DataFusionError::SchemaError(Box::new(error), Box::new(None))
-}
-
-/// What a column of a projection is called in a plan.
-fn called(expr: &Expr, name: &str) -> String {
-    if matches!(expr, Expr::Column(_)) { name.to_owned() } else { shown(expr) }
-}
-
-/// The name of a column, or what computes it, without qualifiers.
-pub(crate) fn shown(expr: &Expr) -> String {
-    if let Expr::Alias(alias) = expr {
-        return alias.name.clone();
-    }
-    let counts = |func: &AggregateUDF, distinct: bool, args: &[Expr]| {
-        Bound::of(func).is_some_and(|bound| counts_rows(bound, distinct, args))
-    };
-    let bare = expr.clone().unalias().transform_down(|expr| {
-        Ok(match expr {
-            Expr::AggregateFunction(AggregateFunction { func, params })
-                if counts(&func, params.distinct, &params.args) =>
-            {
-                let text = format!("{}(*)", func.name());
-                let count = Expr::Column(Column::new_unqualified(text));
-                Transformed::new(count, true, TreeNodeRecursion::Jump)
-            }
-            Expr::Column(Column { name, .. }) | Expr::OuterReferenceColumn(_, Column { name, .. }) => {
-                Transformed::yes(Expr::Column(Column::new_unqualified(name)))
-            }
-            // A literal as SQL writes it.
-            Expr::Literal(value, _) => {
-                let text = highwater_core::expression::sql_literal(&value);
-                Transformed::yes(Expr::Column(Column::new_unqualified(text)))
-            }
-            other => Transformed::no(other),
-        })
-    });
-    let call = |name: &str, args: &[Expr]| {
-        let args = args.iter().map(|arg| arg.schema_name().to_string()).collect::<Vec<_>>().join(", ");
-        let rows = name == "count" && args == "1";
-        if rows { "count(*)".to_owned() } else { format!("{name}({args})") }
-    };
-    match bare.data() {
-        Ok(Expr::AggregateFunction(AggregateFunction { func, params })) => call(func.name(), &params.args),
-        Ok(Expr::WindowFunction(function)) => call(function.fun.name(), &function.params.args),
-        Ok(bare) => bare.schema_name().to_string(),
-        Err(_) => String::new(),
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(crate) mod scalar;
 pub(crate) mod scope;
 pub(crate) mod select_list;
 pub(crate) mod shared;
+pub(crate) mod shown;
 pub(crate) mod single;
 pub(crate) mod typed;
 pub(crate) mod united;

@@ -1,7 +1,7 @@
 //! How far behind the watermark the values of an expression can be.
 //!
 //! A bound `b` of a column says that every future change has `value >= W + b` ms. It is carried on by what keeps order:
-//! the column itself, `± INTERVAL`, and rounding down to a grid.
+//! the column itself, `± INTERVAL`, and rounding to a grid.
 
 use datafusion_common::ScalarValue;
 use datafusion_expr::Operator;
@@ -58,6 +58,8 @@ pub(super) fn bound(expr: &Scalar, bounds: &[Option<i64>]) -> Option<i64> {
     let step_ms = match (name, args) {
         ("date_bin", [step, _]) => interval_ms(&literal(step)?)?,
         ("date_trunc" | "timestamp_floor", [unit, _]) => unit_ms(&literal(unit)?)?,
+        // What is rounded up is never before what it is of.
+        ("timestamp_ceil", [_, _]) => 1,
         _ => return None,
     };
     // A day, week or month of a zone's calendar is longer by as much as its clocks are put back.

@@ -7,8 +7,8 @@ use datafusion_expr::{Expr, ExprSchemable};
 
 use super::internal;
 use crate::logical::aggregate_call::{Bound, counts_rows};
-use crate::logical::identity::shown;
 use crate::logical::scalar::{cast_to, physical};
+use crate::logical::shown::shown;
 use highwater_core::aggregate::Aggregate as Function;
 use highwater_core::plan::{AggregateCall, Scalar};
 use highwater_core::registered::Registered;

@@ -9,7 +9,7 @@ use arrow_schema::{FieldRef, Schema};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion_common::{DFSchema, JoinType, NullEquality, Result, TableReference};
-use datafusion_expr::Operator;
+use datafusion_expr::{Expr, Operator};
 use datafusion_physical_expr::ScalarFunctionExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion_sql::sqlparser::tokenizer::Span;
@@ -17,6 +17,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::arena::Known;
 use super::bounds::{exact_interval_ms, literal};
 use super::lookup::{AsOf, LookupDraft};
+use super::origin::Said;
 use super::{Lowering, Relation, internal};
 use crate::logical::identity::readable;
 use crate::logical::scalar::{
@@ -57,7 +58,9 @@ impl Lowering<'_> {
         let kind = kind(join)?;
         let inputs = [&join.left, &join.right];
         // The names by which columns are read: of both sides, and of what is shown.
-        let told = [told_apart(&[inputs[0].schema(), inputs[1].schema()]), told_apart(&[&join.schema])];
+        let sides: [&DFSchema; 2] = [inputs[0].schema(), inputs[1].schema()];
+        let told: [&[&DFSchema]; 2] = [&sides, &[&join.schema]];
+        let told = told.map(|sides| told_apart(sides, join, self.arena.said.as_ref()));
         // What each side must have as columns: those it has, then keys, then times.
         let mut exprs: [Vec<Scalar>; 2] = Default::default();
         for side in Side::BOTH {
@@ -120,7 +123,16 @@ impl Lowering<'_> {
             (nodes[side], places[side]) = (relation.node, Lowering::places(&relation));
         }
         let left_width = self.arena.width(nodes[0]);
-        let residual = conjunction(residual).map(|residual| {
+        let residual = conjunction(residual);
+        let mut told_pairs = vec![None; residual.as_ref().map_or(0, |_| self.both(nodes).fields().len())];
+        for (index, name) in told[0].iter().enumerate().filter(|_| residual.is_some()) {
+            let at = match index.checked_sub(widths[0]) {
+                Some(right) => left_width + places[1][right],
+                None => places[0][index],
+            };
+            told_pairs[at].clone_from(name);
+        }
+        let residual = residual.map(|residual| {
             let schema = self.both(nodes);
             substitute(residual, &|index| {
                 let at = match index.checked_sub(widths[0]) {
@@ -131,6 +143,12 @@ impl Lowering<'_> {
             })
         });
         let at = |side: Side, at: usize| places[side as usize][at];
+        // A key is the same on both sides, and shown once.
+        for &(left, right) in &keys {
+            [places[0][left], left_width + places[1][right]].into_iter().for_each(|at| {
+                told_pairs.get_mut(at).into_iter().for_each(|name: &mut Option<String>| *name = None);
+            });
+        }
         let order: Vec<TimeOrder> = (orders.iter())
             .map(|o| TimeOrder {
                 side: o.side,
@@ -175,6 +193,7 @@ impl Lowering<'_> {
             transient: false,
             retracting: facts.map(|facts| !facts.append_only),
             owner: self.owner.clone(),
+            told: told_pairs,
         };
         let node = self.add_join(join, nodes)?;
         Ok(self.told(node, &shown, &told[1]))
@@ -348,9 +367,9 @@ fn read_by(told: &[Option<String>], index: usize, schema: &Schema, at: usize) ->
     }
 }
 
-/// Of columns of one name the relation's name before it, as dead letters show them: `a.id`, `b.id`; unless one of them is of a
-/// relation that nobody named.
-fn told_apart(sides: &[&DFSchema]) -> Vec<Option<String>> {
+/// The names of columns that have the relation's before them, as dead letters show them: as the statement writes them, or where it
+/// does both, those of which there are two: `a.id`, `b.id`; unless one of them is of a relation that nobody named.
+fn told_apart(sides: &[&DFSchema], join: &datafusion_expr::Join, said: Option<&Said>) -> Vec<Option<String>> {
     let of = |qualifier: Option<&TableReference>| qualifier.map(|name| readable(name.table())).unwrap_or_default();
     let columns = || sides.iter().flat_map(|side| side.iter());
     let mut times: HashMap<&str, (usize, bool)> = HashMap::new();
@@ -358,9 +377,19 @@ fn told_apart(sides: &[&DFSchema]) -> Vec<Option<String>> {
         let (times, named) = times.entry(field.name()).or_insert((0, true));
         (*times, *named) = (*times + 1, *named && !of(qualifier).is_empty());
     }
+    // USING (k): what has a value on both sides has the same one.
+    let both = join.join_type == JoinType::Inner || join.join_type == JoinType::Left;
+    let key = |expr: &Expr, name: &str| matches!(expr, Expr::Column(column) if column.name == name);
+    let shared = |name: &str| both && join.on.iter().any(|(left, right)| key(left, name) && key(right, name));
     let name = |(qualifier, field): (Option<&TableReference>, &FieldRef)| {
-        let (times, named) = times.get(field.name().as_str())?;
-        (*times > 1 && *named).then(|| format!("{}.{}", of(qualifier), field.name()))
+        let (relation, (times, named)) = (of(qualifier), times.get(field.name().as_str())?);
+        let (with, bare) = said.map_or((false, false), |said| said.writes(&relation, field.name()));
+        let apart = match (with, bare) {
+            (true, false) => true,
+            (false, true) if shared(field.name()) => false,
+            _ => *times > 1 && *named,
+        };
+        (apart && !relation.is_empty()).then(|| format!("{relation}.{}", field.name()))
     };
     columns().map(name).collect()
 }

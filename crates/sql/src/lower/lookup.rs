@@ -115,6 +115,7 @@ impl Lowering<'_> {
                 transient: true,
                 retracting: [false, !right.append_only],
                 owner,
+                told: Vec::new(),
             };
             return self.add_join(join, nodes);
         }

@@ -2,12 +2,17 @@
 
 use super::Lowering;
 use super::bounds::bound;
-use crate::logical::scalar::columns_of;
+use crate::logical::scalar::{as_column, columns_of};
+use highwater_core::expression::Sql;
 use highwater_core::plan::{Node, NodeId, Op, Pane, Scalar};
 
 /// What a source without a watermark needs.
 const DECLARE: &str =
     "declare it in the source: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND; behind a window it is window_time";
+
+/// What keeps event time of all that may be computed of it.
+pub(super) const KEEPS: &str =
+    "+ and - INTERVAL, FLOOR, CEIL, DATE_TRUNC and DATE_BIN keep event time, and nothing else that is computed";
 
 impl Lowering<'_> {
     /// Whether a column is the event time of a node whose rows may be as late as they like.
@@ -37,6 +42,17 @@ impl Lowering<'_> {
         let read = columns_of(expr);
         let bounds = (0..self.arena.width(node)).map(|at| (read.contains(&at) && self.follows(node, at)).then_some(0));
         bound(expr, &bounds.collect::<Vec<_>>()).is_some()
+    }
+
+    /// What a time is computed as that would be one to go by if it were not computed so.
+    pub(super) fn computed_away(&self, node: NodeId, time: &Scalar) -> Option<String> {
+        let (mut node, mut time) = (node, time);
+        while let Some(at) = as_column(time) {
+            let Node { op: Op::Map { columns, .. }, inputs, .. } = &self.arena.nodes[node] else { return None };
+            (node, time) = (inputs[0], columns.get(at)?);
+        }
+        let away = columns_of(time).into_iter().any(|column| self.follows(node, column));
+        away.then(|| Sql(time).to_string())
     }
 
     /// Why a node has no event time, and what to write instead. `what` is empty if a source has none.

@@ -26,11 +26,12 @@ use datafusion_common::{DFSchema, DataFusionError, Result};
 use datafusion_expr::{Distinct, Expr, LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use crate::logical::identity::{readable, shown};
+use crate::logical::identity::readable;
 use crate::logical::kept;
 use crate::logical::pattern_node::PatternNode;
 use crate::logical::shared::Before;
 use crate::logical::shared::Shared;
+use crate::logical::shown::shown;
 use crate::logical::unnest_node::UnnestNode;
 use crate::logical::window_node::{WindowKind, WindowNode};
 use crate::parse::error::Problem;
@@ -202,7 +203,7 @@ impl Lowering<'_> {
             relation.node = self.in_order_of(relation.node, at);
         }
         let Some(time) = as_column(&time).filter(|&column| self.follows(relation.node, column)) else {
-            return Err(placed(self.not_event_time(node, &relation)));
+            return Err(placed(self.not_event_time(node, &relation, &time)));
         };
         let partition =
             node.partition.iter().map(|expr| substitute(physical(expr, schema)?, &|i| relation.columns[i].clone()));
@@ -216,11 +217,16 @@ impl Lowering<'_> {
     }
 
     /// Why a column is not the event time, with the one that is.
-    fn not_event_time(&self, node: &WindowNode, relation: &Relation) -> Problem {
+    fn not_event_time(&self, node: &WindowNode, relation: &Relation, time: &Scalar) -> Problem {
         let name = match &node.time {
             datafusion_expr::Expr::Column(column) => column.name.clone(),
             other => other.to_string(),
         };
+        if let Some(computed) = self.computed_away(relation.node, time) {
+            let what = format!("'{name}' is not the event-time column: it is computed of it, as {computed}");
+            return Problem::at(node.place, what)
+                .hint(format!("{}: go by the event-time column itself, and compute this beside it", lost_time::KEEPS));
+        }
         let facts = self.arena.facts(relation.node);
         let shown =
             facts.time.and_then(|time| relation.columns.iter().position(|column| as_column(column) == Some(time)));

@@ -4,7 +4,7 @@
 //! kind the inner come first, as they are lowered, and nodes take them in turn. What no clause asks for (a projection that the
 //! planner adds) stands for the SELECT, or the statement, it belongs to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -52,6 +52,8 @@ pub(crate) struct Said {
     start: Span,
     /// How many clauses of each kind have a node.
     taken: BTreeMap<&'static str, usize>,
+    /// The names that may be of columns, in lower case, with those before them.
+    written: BTreeSet<(Option<String>, String)>,
 }
 
 /// What an operator is called for: the kind, the words that begin such a clause, and whether it ends with its parenthesis.
@@ -83,12 +85,20 @@ impl Said {
     /// The statement that makes `of`, in a file of this name and text; `tokens` are those of its query.
     pub(crate) fn new(of: &Name, file: (Arc<str>, Arc<str>), tokens: &[TokenWithSpan]) -> Said {
         let (file, text) = file;
-        Said { of: of.value.clone(), file, text, tokens: tokens.to_vec(), start: of.span, taken: BTreeMap::new() }
+        let (tokens, taken, written) = (tokens.to_vec(), BTreeMap::new(), written(tokens));
+        Said { of: of.value.clone(), file, text, tokens, start: of.span, taken, written }
     }
 
     /// Whose statement it is.
     pub(crate) fn of(&self) -> &str {
         &self.of
+    }
+
+    /// Whether it writes a column with this name of a relation before it, and whether without any.
+    pub(super) fn writes(&self, relation: &str, column: &str) -> (bool, bool) {
+        let column = column.to_lowercase();
+        let writes = |relation: Option<String>| self.written.contains(&(relation, column.clone()));
+        (writes(Some(relation.to_lowercase())), writes(None))
     }
 
     /// The clause that the next node of its kind is written as.
@@ -111,6 +121,13 @@ impl Said {
             column,
             sql: sql.chars().take(SQL_MAX).collect(),
         }
+    }
+
+    /// Where the next call with OVER is written: from its parenthesis on.
+    pub(super) fn next_over(&self) -> Option<Span> {
+        let found = self.clauses(&[&["OVER"]]);
+        let at = *found.get(self.taken.get("over").copied().unwrap_or(0).min(found.len().checked_sub(1)?))?;
+        Some(through(self.tokens[at].span, self.tokens[self.end(at, true)].span))
     }
 
     /// Where clauses begin with any of these words, those in more parentheses first.
@@ -187,6 +204,25 @@ impl Said {
         }
         self.tokens.len() - 1
     }
+}
+
+/// The names that may be of columns, with those of relations before them: what is no call's, no relation's and no new name.
+fn written(tokens: &[TokenWithSpan]) -> BTreeSet<(Option<String>, String)> {
+    let word = |at: Option<usize>| match at.and_then(|at| tokens.get(at)).map(|token| &token.token) {
+        Some(Token::Word(word)) => Some(word.value.to_lowercase()),
+        _ => None,
+    };
+    let is =
+        |at: Option<usize>, token: &Token| at.and_then(|at| tokens.get(at)).is_some_and(|here| here.token == *token);
+    let name = |at: usize| {
+        let (column, before) = (word(Some(at))?, at.checked_sub(1));
+        let called = [Token::Period, Token::LParen].iter().any(|token| is(Some(at + 1), token));
+        match is(before, &Token::Period) {
+            true => Some((Some(word(at.checked_sub(2))?), column)),
+            false => (!called && word(before).as_deref() != Some("as")).then_some((None, column)),
+        }
+    };
+    (0..tokens.len()).filter_map(name).collect()
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::bounds::exact_interval_ms;
 use super::call::{Call, call};
+use super::lost_time::KEEPS;
 use super::rank::{place_of, ties};
 use super::{Known, Lowering, Relation, internal};
 use crate::logical::aggregate_call::Bound;
-use crate::logical::identity::shown;
 use crate::logical::rank_call::ShiftCall;
 use crate::logical::scalar::{column, physical};
+use crate::logical::shown::shown;
 use crate::parse::column_type::is_time;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
@@ -46,7 +47,9 @@ impl Lowering<'_> {
             let Expr::WindowFunction(function) = expr.clone().unalias_nested().data else {
                 return Err(internal("a window function that is no call"));
             };
-            let place = place_of(&function.params);
+            let place = Some(place_of(&function.params)).filter(|place| *place != Span::empty());
+            // Behind a grouping columns have no place.
+            let place = place.or_else(|| self.arena.said.as_ref()?.next_over()).unwrap_or_else(Span::empty);
             let (aggregate, frame) = read(&function, place)?;
             let call = call(&aggregate, schema, shown(expr), &mut exprs, &mut names)?;
             let mut add = |expr: &Expr| -> Result<usize> {
@@ -104,21 +107,26 @@ impl Lowering<'_> {
 
     /// Refuses orders that frames cannot follow.
     fn check_frame(&self, node: NodeId, order: &[(usize, SortOptions)], frame: Frame, place: Span) -> Result<()> {
-        let (facts, schema) = (self.arena.facts(node), self.arena.schema(node));
+        let (facts, schema) = (self.arena.facts(node), Arc::clone(self.arena.schema(node)));
         let follows = |column: usize| is_time(schema.field(column).data_type()) && self.follows(node, column);
         if !order.first().is_some_and(|(column, options)| !options.descending && follows(*column)) {
             let name = facts.time.map_or("ts", |time| schema.field(time).name());
             let name = if name.starts_with("__") { "ts" } else { name };
             let message = "frames follow event time, and this is not the event-time column in ascending order";
+            let write = format!(
+                "write OVER (PARTITION BY k ORDER BY {name} RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW)"
+            );
+            let asked = order.first().filter(|(_, options)| !options.descending).map(|(at, _)| column(&schema, *at));
+            if let Some(computed) = asked.and_then(|asked| self.computed_away(node, &asked)) {
+                let what = format!("{message}: it is computed of it, as {computed}");
+                return Err(placed(Problem::at(place, what).hint(format!("{KEEPS}; {write}"))));
+            }
             if let ((lost, remedy), None) = (self.lost_time(node), facts.time)
                 && !lost.is_empty()
             {
                 return Err(placed(Problem::at(place, format!("{message}: {lost}")).hint(remedy)));
             }
-            return Err(placed(
-                Problem::at(place, message)
-                    .hint(format!("write OVER (PARTITION BY k ORDER BY {name} RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW)")),
-            ));
+            return Err(placed(Problem::at(place, message).hint(write)));
         }
         if matches!(frame, Frame::Range { .. }) && order.len() > 1 {
             return Err(placed(

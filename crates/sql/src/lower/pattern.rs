@@ -9,9 +9,9 @@ use datafusion_physical_expr::expressions::Column;
 
 use super::arena::Known;
 use super::{Lowering, Relation};
-use crate::logical::identity::shown;
 use crate::logical::pattern_node::PatternNode;
 use crate::logical::scalar::physical;
+use crate::logical::shown::shown;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use highwater_core::plan::{Emit, Facts, Node, Op, Pattern, Pick, Place};

@@ -76,6 +76,13 @@ pub(crate) fn rebuilt(op: &Op, sides: &[BTreeSet<usize>; 2], width: usize) -> Re
                 .map(|o| TimeOrder { earlier: at(o.side, o.earlier), later: at(o.side.other(), o.later), ..*o })
                 .collect(),
             residual: residual(&join.residual)?,
+            told: match join.told.is_empty() {
+                true => Vec::new(),
+                false => {
+                    let kept = sides[0].iter().copied().chain(sides[1].iter().map(|column| column + width));
+                    kept.map(|column| join.told.get(column).cloned().flatten()).collect()
+                }
+            },
             expiry: Side::BOTH.map(|side| {
                 let moved = |e: &Expiry| Expiry { column: at(side, e.column), ..*e };
                 join.expiry[side as usize].iter().map(moved).collect()

@@ -194,7 +194,9 @@ fn plain(message: &str, span: Option<Span>, known: &Known<'_>) -> Problem {
     if let Some((clause, column)) = ungrouped(message) {
         let span = span.or_else(|| place_of(known.tokens, column)).unwrap_or_else(Span::empty);
         let problem = Problem::at(span, format!("{clause} reads '{column}', of which a group may have many values"));
-        return problem.hint(format!("write it in GROUP BY: GROUP BY {column}, or aggregate it: MAX({column})"));
+        return problem.hint(format!(
+            "write it in GROUP BY: GROUP BY {column}, or aggregate it: MAX({column}); a computed key is written in SELECT as it is in GROUP BY"
+        ));
     }
     if message.starts_with("Physical plan does not support logical expression WindowFunction") {
         let span = span.or_else(located).unwrap_or_else(Span::empty);
@@ -379,14 +381,34 @@ fn within_aggregate(message: &str) -> Option<[String; 2]> {
     let (_, rest) = message.split_once("Aggregate function calls cannot ")?;
     let (inner, outer) = rest.split_once(": '")?.1.split_once("' is nested inside '")?;
     let outer = outer.strip_suffix('\'').unwrap_or(outer);
+    Some([over(inner), over(outer)])
+}
+
+/// A text in which calls with OVER stand as the planner shows them: `sum(x) PARTITION BY [k] ORDER BY [ts ASC NULLS FIRST]`.
+fn over(text: &str) -> String {
     // The frames that stand behind window functions nobody wrote.
     let frames = ["ROWS", "RANGE"].map(|unit| format!(" {unit} BETWEEN UNBOUNDED PRECEDING AND "));
     let ends = ["CURRENT ROW", "UNBOUNDED FOLLOWING"];
-    let bare = |text: &str| {
-        let spelled = frames.iter().flat_map(|frame| ends.map(|end| format!("{frame}{end}")));
-        spelled.fold(text.to_owned(), |text, frame| text.replace(&frame, ""))
-    };
-    Some([bare(inner), bare(outer)])
+    let spelled = frames.iter().flat_map(|frame| ends.map(|end| format!("{frame}{end}")));
+    let text = spelled.fold(text.to_owned(), |text, frame| text.replace(&frame, ""));
+    let (mut out, mut rest) = (String::new(), text.as_str());
+    while let Some(at) = [" PARTITION BY [", " ORDER BY ["].iter().filter_map(|clause| rest.find(clause)).min() {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let mut clauses = Vec::new();
+        for clause in ["PARTITION BY", "ORDER BY"] {
+            let found = rest.strip_prefix(&format!(" {clause} [")).and_then(|within| within.split_once(']'));
+            if let Some((within, behind)) = found {
+                clauses.push(format!("{clause} {within}"));
+                rest = behind;
+            }
+        }
+        out.push_str(&format!(" OVER ({})", clauses.join(" ")));
+    }
+    out.push_str(rest);
+    [" ASC NULLS FIRST", " ASC NULLS LAST", " NULLS FIRST", " NULLS LAST"]
+        .iter()
+        .fold(out, |out, order| out.replace(order, ""))
 }
 
 /// The types of a column of a UNION that have none in common, the first one's and the other's, and the column.

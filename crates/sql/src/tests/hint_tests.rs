@@ -146,6 +146,24 @@ fn what_fails_on_every_row_is_refused_while_planning() {
         ("SELECT TRANSFORM(items, x -> x) AS y FROM t", "x -> x", "a lambda", "UNNEST(t.items)"),
         ("SELECT FILTER(items, (x, i) -> i > 1) AS y FROM t", "x, i", "a lambda", "UNNEST(t.items)"),
         ("SELECT k -> 'a' AS y FROM t", "k", "the operator -> is not supported", "JSON_QUERY"),
+        (
+            "SELECT k, SUM(COUNT(*)) OVER (PARTITION BY k ORDER BY k) AS s FROM t GROUP BY k",
+            "OVER (PARTITION BY k ORDER BY k)",
+            "the grouping without a window lost it",
+            "TUMBLE",
+        ),
+        (
+            "SELECT k, SUM(COUNT(*) OVER (PARTITION BY k ORDER BY k DESC)) AS s FROM t GROUP BY k",
+            "",
+            "count(*) OVER (PARTITION BY t.k ORDER BY t.k DESC) stands within the aggregate sum(count(*) OVER (PARTITION BY t.k ORDER BY t.k DESC))",
+            "compute it in a subquery",
+        ),
+        (
+            "SELECT 1 + n AS x, COUNT(*) AS c FROM t GROUP BY n + 1",
+            "n",
+            "SELECT reads 'n'",
+            "a computed key is written in SELECT as it is in GROUP BY",
+        ),
     ] {
         let program = format!("{T}{query};");
         let errors = compiled(&program).err().unwrap_or_default();

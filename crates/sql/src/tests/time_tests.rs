@@ -205,7 +205,13 @@ fn sinks_know_which_columns_are_instants() {
 /// A time that is computed of the event time follows the watermark too, and rows are put in windows by it, whatever reads it.
 #[test]
 fn windows_go_by_times_that_are_computed() {
-    for time in ["ts + INTERVAL '1' SECOND", "ts - INTERVAL '1' DAY", "FLOOR(ts TO MINUTE)", "DATE_TRUNC('hour', ts)"] {
+    for time in [
+        "ts + INTERVAL '1' SECOND",
+        "ts - INTERVAL '1' DAY",
+        "FLOOR(ts TO MINUTE)",
+        "CEIL(ts TO HOUR)",
+        "DATE_TRUNC('hour', ts)",
+    ] {
         for calls in [
             "TABLE(TUMBLE(TABLE zz, DESCRIPTOR(t2), INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
             "TABLE(HOP(TABLE zz, DESCRIPTOR(t2), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
@@ -216,6 +222,26 @@ fn windows_go_by_times_that_are_computed() {
             let query = format!("CREATE MATERIALIZED VIEW v AS SELECT COUNT(*) AS n FROM {calls};");
             let plan = compiled(&format!("{CLICKS}{view}{query}"));
             assert!(plan.is_ok(), "{time}, {calls}: {plan:?}");
+        }
+    }
+}
+
+/// What else is computed of it does not, and the message says so, with what does.
+#[test]
+fn what_loses_event_time_is_named() {
+    for (time, said) in [
+        ("COALESCE(ts, ts + INTERVAL '1' DAY)", "as coalesce(ts, "),
+        ("CASE WHEN k = 'a' THEN ts ELSE ts + INTERVAL '1' SECOND END", "as CASE WHEN k = 'a' THEN ts ELSE "),
+    ] {
+        let view = format!("CREATE VIEW zz AS SELECT {time} AS t2, k, n FROM clicks;");
+        for over in [
+            "SELECT COUNT(*) AS n FROM TABLE(TUMBLE(TABLE zz, DESCRIPTOR(t2), INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+            "SELECT SUM(n) OVER (PARTITION BY k ORDER BY t2) AS s FROM zz",
+        ] {
+            let answer = compiled(&format!("{CLICKS}{view}CREATE MATERIALIZED VIEW v AS {over};"));
+            let error = answer.err().unwrap_or_default();
+            assert!(error.contains(&format!("computed of it, {said}")), "{over}: {error}");
+            assert!(error.contains("FLOOR, CEIL, "), "{over}: {error}");
         }
     }
 }

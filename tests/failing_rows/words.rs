@@ -1,0 +1,83 @@
+//! What failed, as dead letters say it.
+
+use super::{fails, letters};
+
+/// What failed, in SQL's words and as the query has them.
+#[test]
+fn of_expressions_in_words() {
+    for (select, what) in [
+        (
+            "CAST(g / 2.0 / d AS INT) AS x FROM s WHERE g = 7 AND d = 2 AND CAST(g / 0.0 AS INT) > 1",
+            "CAST(g / 0.0 AS INT): inf is beyond INT",
+        ),
+        ("ARRAY[g, d][2] % d AS x FROM s WHERE k = 'a' AND d = 0", "ARRAY[g, d][2] % d: division by zero"),
+        ("10 / (POSITION('a' IN k) - 1) AS x FROM s WHERE g = 7", "10 / (POSITION('a' IN k) - 1): division by zero"),
+        ("CAST(TRIM(BOTH 'b' FROM k) AS INT) AS x FROM s WHERE g = 7", "CAST(TRIM(BOTH 'b' FROM k) AS INT): "),
+        (
+            "CAST(OVERLAY(k PLACING 'x' FROM 1 FOR 1) AS INT) AS x FROM s WHERE g = 7",
+            "CAST(OVERLAY(k PLACING 'x' FROM 1 FOR 1) AS INT): ",
+        ),
+        (
+            "CAST(CAST((d > 1) IS TRUE AS VARCHAR) AS INT) AS x FROM s WHERE g = 7",
+            "CAST(CAST((d > 1) IS TRUE AS VARCHAR) AS INT): ",
+        ),
+        (
+            "CAST(CAST(d BETWEEN 1 AND g AS VARCHAR) AS INT) AS x FROM s WHERE g = 7",
+            "CAST(CAST(d BETWEEN 1 AND g AS VARCHAR) AS INT): ",
+        ),
+        (
+            "JSON_VALUE(k, '$.a' RETURNING INT ERROR ON ERROR) AS x FROM s WHERE g = 7",
+            "json_value(k, '$.a' RETURNING INT ERROR ON ERROR): ",
+        ),
+        ("CAST(CAST(k AS INT) AS BIGINT) AS x FROM s WHERE g = 7", "CAST(k AS INT): "),
+        (
+            "10 / (COUNT(*) OVER (PARTITION BY k, g ORDER BY ts) - 1) AS x FROM s WHERE g = 7",
+            "10 / (count(*) OVER (PARTITION BY k, g ORDER BY ts) - 1): division by zero",
+        ),
+        ("CAST(JSON_ARRAYAGG(g) AS INT) AS x FROM s WHERE g = 7", "CAST(json_arrayagg(g) AS INT): "),
+        (
+            "CAST(JSON_OBJECTAGG(KEY k VALUE g) AS INT) AS x FROM s WHERE g = 7",
+            "CAST(json_objectagg(k VALUE g) AS INT): ",
+        ),
+        (
+            "10 / (CHARACTER_LENGTH(k) - 1) AS x FROM s JOIN (SELECT k, d AS e FROM s WHERE g = 1) AS u USING (k) WHERE g = 1",
+            "10 / (character_length(k) - 1): division by zero [{\"k\":\"b\"",
+        ),
+        (
+            "10 / (u.d - 2) AS x FROM (SELECT k, g FROM s) AS t JOIN s AS u ON t.k = u.k AND u.g = 7 WHERE t.g = 7",
+            "10 / (u.d - 2): division by zero",
+        ),
+        (
+            "a.g, b.g AS h FROM s AS a JOIN s AS b ON a.k = b.k AND 10 / (a.d - b.d - 2) > 0 WHERE a.g = 7 AND b.g > 7",
+            r#"10 / (a.d - b.d - 2): division by zero [{"k":"a","a.d":2,"a.g":7,"b.d":0,"b.g":3000000000}]"#,
+        ),
+    ] {
+        let (found, rows) = letters(&format!("CREATE MATERIALIZED VIEW v AS SELECT {select};"), 1, 100);
+        let said: Vec<&str> = found.iter().filter_map(|letter| letter.strip_prefix("view v x1: ")).collect();
+        assert!(rows == 1 && said.len() == 1 && said[0].starts_with(what), "{select}: {found:?}");
+    }
+}
+
+/// A measure is named as it is written, with the columns of the match that it reads.
+#[test]
+fn of_measures() {
+    let of = |rows: &str, measures: &str| {
+        format!(
+            "CREATE MATERIALIZED VIEW v AS SELECT * FROM s MATCH_RECOGNIZE ({rows} ORDER BY ts MEASURES {measures}
+             PATTERN (A B) WITHIN INTERVAL '1' HOUR DEFINE A AS A.k = 'a', B AS B.k = 'a')"
+        )
+    };
+    let (by_key, all) = ("PARTITION BY k", "");
+    for (rows, measures, what) in [
+        (all, "A.d AS i, 10 / B.d AS q", r#"10 / b.d: division by zero [{"a.d":2,"b.d":0}]"#),
+        (by_key, "A.d AS i, 10 / B.d AS q", r#"10 / b.d: division by zero [{"k":"a","a.d":2,"b.d":0}]"#),
+        (by_key, "10 / (SUM(A.d) - 2) AS q", r#"10 / (SUM(a.d) - 2): division by zero [{"k":"a","SUM(a.d)":2}]"#),
+        (
+            by_key,
+            "CAST(LAST(B.g) AS INT) AS q",
+            r#"CAST(b.g AS INT): 3000000000 is beyond INT [{"k":"a","b.g":3000000000}]"#,
+        ),
+    ] {
+        fails(&of(rows, measures), 1, &[&format!("view v x1: {what}")]);
+    }
+}
