@@ -30,6 +30,11 @@ fn d1_to_d6_kills_lose_nothing_and_do_nothing_twice() {
 }
 
 #[test]
+fn d1_to_d6_kills_while_more_comes_than_there_is_room_for_lose_nothing() {
+    kills(&["--kills", "6", "--seed", "3", "--behind", "--pieces", "windows,joins,tables"]);
+}
+
+#[test]
 fn d13_kills_while_a_log_is_written_anew_lose_nothing() {
     python("rebuilds.py", &["--kills", "10", "--seed", "1"]);
 }

@@ -12,6 +12,8 @@ mod files;
 mod folders;
 #[path = "restart/full.rs"]
 mod full;
+#[path = "restart/long.rs"]
+mod long;
 #[path = "restart/process.rs"]
 mod process;
 #[path = "restart/pushed.rs"]

@@ -6,14 +6,17 @@ use super::ingest::MAX_ERRORS;
 use super::json::text;
 use highwater_core::source::Acknowledged;
 
+/// How many rows of a frame were taken, how many were not, and whether the first are decided on later.
+pub(super) type Counted = (u64, u64, bool);
+
 /// A frame is taken: how many of its rows were, what holds of them if the client has asked, and what is wrong with the others.
 pub(super) fn ack(
     seq: u64,
-    accepted: u64,
-    rejected: u64,
+    (accepted, rejected, later): Counted,
     holds: Option<Acknowledged>,
     wrong: &[(u64, String)],
 ) -> String {
+    let later = if later { r#","later":true"# } else { "" };
     let holds = holds.map(|ack| format!(r#","ack":"{}""#, ack.name())).unwrap_or_default();
     let error = |(row, reason): &(u64, String)| format!(r#"{{"row":{row},"reason":{}}}"#, text(reason));
     let errors = match wrong {
@@ -23,7 +26,7 @@ pub(super) fn ack(
             format!(r#","errors":[{}]"#, some.join(","))
         }
     };
-    format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}{holds}{errors}}}"#)
+    format!(r#"{{"type":"ack","seq":{seq},"accepted":{accepted},"rejected":{rejected}{holds}{later}{errors}}}"#)
 }
 
 /// A frame is not read.

@@ -32,7 +32,7 @@ use super::budget::{Budget, Held};
 use super::close::{CloseReason, close};
 use super::inflow::Inflow;
 use super::ingest::{beside, find};
-use super::ingest_told as told;
+use super::ingest_told::{self as told, Counted};
 use super::keepalive::Keepalive;
 use super::lanes::Lane;
 use super::limits::Limit;
@@ -336,9 +336,9 @@ impl Connection<'_> {
             return Ok(());
         }
         let (lines, mut held) = (Lent::new(std::mem::take(&mut self.lines)), std::mem::take(&mut self.held));
-        let (mut told, mut unread) = (Vec::new(), None);
+        let (mut told, mut unread, mut later) = (Vec::new(), None, false);
         match self.taken(None, lines.bytes()).await? {
-            Ok(pushed) => told = pushed.told,
+            Ok(pushed) => (told, later) = (pushed.told, pushed.later.is_some()),
             Err(reason) => unread = Some(reason),
         }
         // Of undecoded rows and late ones the numbers ascend within each kind only.
@@ -350,9 +350,9 @@ impl Connection<'_> {
             match wrong.next_if(|(number, _)| *number == record) {
                 _ if let Some(reason) = &unread => self.error(*seq, reason).await?,
                 None if line.trim_ascii().is_empty() => self.error(*seq, "the frame is empty").await?,
-                None => self.acknowledge(*seq, 1, 0, &[]).await?,
+                None => self.acknowledge(*seq, (1, 0, later), &[]).await?,
                 Some((_, reason)) if !told::readable(line) => self.error(*seq, &reason).await?,
-                Some((_, reason)) => self.acknowledge(*seq, 0, 1, &[(0, reason)]).await?,
+                Some((_, reason)) => self.acknowledge(*seq, (0, 1, false), &[(0, reason)]).await?,
             }
         }
         let mut lines = lines.back();
@@ -368,7 +368,9 @@ impl Connection<'_> {
         let seq = self.frames;
         match self.taken(Some(written), frame).await? {
             Err(reason) => self.error(seq, &reason).await,
-            Ok(pushed) => self.acknowledge(seq, pushed.accepted, pushed.rejected, &pushed.told).await,
+            Ok(Pushed { accepted, rejected, later, told, .. }) => {
+                self.acknowledge(seq, (accepted, rejected, later.is_some()), &told).await
+            }
         }
     }
 
@@ -438,14 +440,8 @@ impl Connection<'_> {
         }
     }
 
-    async fn acknowledge(
-        &mut self,
-        seq: u64,
-        accepted: u64,
-        rejected: u64,
-        wrong: &[(u64, String)],
-    ) -> Result<(), End> {
-        self.tell(told::ack(seq, accepted, rejected, self.holds, wrong)).await
+    async fn acknowledge(&mut self, seq: u64, taken: Counted, wrong: &[(u64, String)]) -> Result<(), End> {
+        self.tell(told::ack(seq, taken, self.holds, wrong)).await
     }
 
     /// A message that says what acknowledgements wait for from here on.
@@ -455,7 +451,7 @@ impl Connection<'_> {
         match ack::of(self.app, self.source, Some(asked)) {
             Ok(ack) => {
                 (self.ack, self.holds) = (ack, Some(ack));
-                self.acknowledge(self.frames, 0, 0, &[]).await
+                self.acknowledge(self.frames, (0, 0, false), &[]).await
             }
             Err(refused) => self.error(self.frames, refused.detail()).await,
         }

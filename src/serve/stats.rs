@@ -24,7 +24,7 @@ use super::route::{Answer, Route, Shape};
 use super::stream::{Side, events, place};
 use super::stream_event::Event;
 use super::traffic::Client;
-use highwater_core::engine::{Engine, LogState, Peer};
+use highwater_core::engine::{Backlog, Engine, LogState, Peer, Source};
 use highwater_core::time::Clock;
 
 /// Over how many seconds a rate is taken.
@@ -55,7 +55,12 @@ pub(super) const SHAPES: &[Shape] = &[
     ("Latency", "epochs:integer p50_seconds:number p99_seconds:number max_seconds:number"),
     (
         "SourceStats",
-        "name:string rows_received:integer watermark:string buffer_rows:integer buffer_capacity_rows:integer",
+        "name:string rows_received:integer watermark:string buffer_rows:integer buffer_capacity_rows:integer behind:Behind?",
+    ),
+    (
+        "Behind",
+        "frames:integer bytes:integer limit_bytes:integer came_bytes_per_second:number taken_bytes_per_second:number \
+         seconds:number?",
     ),
     ("ViewStats", "name:string rows:integer windows_open:integer dead_letters:integer as_of:AsOf"),
 ];
@@ -123,6 +128,40 @@ struct SourceStats {
     watermark: String,
     buffer_rows: usize,
     buffer_capacity_rows: usize,
+    /// What waits of it in the log; null if nothing does.
+    behind: Option<Behind>,
+}
+
+/// Rows that the workers have had no room for, or a start has not come to.
+#[derive(Serialize)]
+struct Behind {
+    frames: u64,
+    bytes: u64,
+    limit_bytes: u64,
+    /// Of the last seconds, also what did not have to wait for long.
+    came_bytes_per_second: f64,
+    taken_bytes_per_second: f64,
+    /// In how many seconds nothing waits if it goes on so; null if it then never comes to that.
+    seconds: Option<f64>,
+}
+
+impl Behind {
+    /// `before` is how it stood so many seconds ago.
+    fn of(now: Backlog, before: Option<(f64, Backlog)>) -> Option<Behind> {
+        let Backlog { frames, bytes, limit_bytes, taken_bytes } = now;
+        if frames == 0 {
+            return None;
+        }
+        let rates = before.filter(|(seconds, _)| *seconds > 0.0).map(|(seconds, before)| {
+            let taken = taken_bytes.saturating_sub(before.taken_bytes) as f64;
+            let came = (taken + bytes as f64 - before.bytes as f64).max(0.0);
+            (came / seconds, taken / seconds)
+        });
+        let (came_bytes_per_second, taken_bytes_per_second) = rates.unwrap_or_default();
+        let less = taken_bytes_per_second - came_bytes_per_second;
+        let seconds = (less > 0.0).then(|| bytes as f64 / less);
+        Some(Behind { frames, bytes, limit_bytes, came_bytes_per_second, taken_bytes_per_second, seconds })
+    }
 }
 
 #[derive(Serialize)]
@@ -139,14 +178,13 @@ impl Stats {
         let engine = &app.engine;
         let counts: Vec<_> = engine.sources().iter().map(|source| source.counts()).collect();
         let sum = |of: fn(&highwater_core::source::EdgeCounts) -> u64| counts.iter().map(of).sum::<u64>();
-        let source = |(source, counts): (&Arc<highwater_core::engine::Source>, &highwater_core::source::EdgeCounts)| {
-            SourceStats {
-                name: source.name().to_owned(),
-                rows_received: counts.received(),
-                watermark: highwater_core::time::format_time_ms(source.watermark()),
-                buffer_rows: source.buffered_rows(),
-                buffer_capacity_rows: source.capacity_rows(),
-            }
+        let source = |(at, source): (usize, &Arc<Source>)| SourceStats {
+            name: source.name().to_owned(),
+            rows_received: counts[at].received(),
+            watermark: highwater_core::time::format_time_ms(source.watermark()),
+            buffer_rows: source.buffered_rows(),
+            buffer_capacity_rows: source.capacity_rows(),
+            behind: source.backlog().and_then(|backlog| Behind::of(backlog, app.rates.backlog_before(at))),
         };
         let view = |view: &Arc<highwater_core::view::View>| ViewStats {
             name: view.name().to_owned(),
@@ -174,7 +212,7 @@ impl Stats {
                 p99_seconds: last.p99_seconds,
                 max_seconds: last.max_seconds,
             }),
-            sources: engine.sources().iter().zip(&counts).map(source).collect(),
+            sources: engine.sources().iter().enumerate().map(source).collect(),
             views: engine.views().all().iter().map(view).collect(),
             sinks: sinks_of(engine),
             peers: engine.peers().into_iter().map(PeerStats::from).collect(),
@@ -217,16 +255,23 @@ async fn stream(State(app): State<App>, side: Side, Extension(pass): Extension<P
     Ok(events(receiver, side))
 }
 
-/// Rows received at the last few seconds.
+/// Rows received at the last few seconds, and what waited of each source then.
 #[derive(Debug)]
 pub(super) struct Rates {
     clock: Clock,
-    seen: Mutex<VecDeque<(f64, u64)>>,
+    seen: Mutex<VecDeque<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    seconds: f64,
+    rows: u64,
+    backlogs: Vec<Option<Backlog>>,
 }
 
 impl Rates {
     pub(super) fn new() -> Rates {
-        Rates { clock: Clock::start(), seen: Mutex::new(VecDeque::from([(0.0, 0)])) }
+        Rates { clock: Clock::start(), seen: Mutex::new(VecDeque::from([Seen::default()])) }
     }
 
     /// Looks once a second, and does what else is to be done so often; never ends.
@@ -235,7 +280,9 @@ impl Rates {
             tokio::time::sleep(Duration::from_secs(1)).await;
             also();
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.push_back((self.clock.elapsed_seconds(), engine.progress().rows));
+            let (seconds, rows) = (self.clock.elapsed_seconds(), engine.progress().rows);
+            let backlogs = engine.sources().iter().map(|source| source.backlog()).collect();
+            seen.push_back(Seen { seconds, rows, backlogs });
             if seen.len() > SPAN + 1 {
                 seen.pop_front();
             }
@@ -245,10 +292,40 @@ impl Rates {
     fn rows_per_second(&self) -> f64 {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match (seen.front(), seen.back()) {
-            (Some((from, before)), Some((to, after))) if to > from => {
-                after.saturating_sub(*before) as f64 / (to - from)
+            (Some(before), Some(after)) if after.seconds > before.seconds => {
+                after.rows.saturating_sub(before.rows) as f64 / (after.seconds - before.seconds)
             }
             _ => 0.0,
         }
+    }
+
+    /// What waited of a source, by its place, a few seconds ago; and how many that is.
+    fn backlog_before(&self, source: usize) -> Option<(f64, Backlog)> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = |seen: &Seen| Some((seen.seconds, *seen.backlogs.get(source)?.as_ref()?));
+        let (then, backlog) = seen.iter().find_map(found)?;
+        Some((self.clock.elapsed_seconds() - then, backlog))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_backlog_takes_is_told_from_what_came_and_what_was_taken() {
+        let backlog = |bytes, taken_bytes| Backlog { frames: bytes, bytes, limit_bytes: 1_000, taken_bytes };
+        let told = |now, before| {
+            Behind::of(now, before).map(|b| (b.came_bytes_per_second, b.taken_bytes_per_second, b.seconds))
+        };
+        assert_eq!(told(backlog(0, 50), Some((4.0, backlog(9, 0)))), None, "nothing waits");
+        assert_eq!(told(backlog(100, 0), None), Some((0.0, 0.0, None)), "nothing is known of before");
+        // In 4 s 80 were taken and 20 came: 15 a second less, of 100.
+        let (came, taken, seconds) = told(backlog(100, 90), Some((4.0, backlog(160, 10)))).unwrap();
+        assert_eq!((came, taken), (5.0, 20.0));
+        assert!((seconds.unwrap() - 100.0 / 15.0).abs() < 1e-9, "{seconds:?}");
+        // More comes than is taken: it never ends so.
+        assert_eq!(told(backlog(200, 90), Some((4.0, backlog(160, 10)))), Some((30.0, 20.0, None)));
     }
 }

@@ -8,6 +8,7 @@ import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { Line, SECTIONS, Server, WIDTHS, freePort, open, section, stateIs, until, value } from "./harness.mjs";
 import * as awkward from "./awkward.mjs";
+import * as behind from "./behind.mjs";
 import * as cluster from "./cluster.mjs";
 import * as edited from "./edited.mjs";
 import * as hard from "./hard.mjs";
@@ -303,7 +304,7 @@ setTimeout(() => { console.error("the checks do not come to an end"); process.ex
 const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
 // Most of a check is waiting, so several run at a time, each with a server and pages of its own. What measures the page's own time runs
 // by itself, behind them.
-const checks = { numbersAreThoseOfTheApi, ...keyboard, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...seenTo, ...hard, ...cluster, ...edited, ...awkward, ...plain };
+const checks = { numbersAreThoseOfTheApi, ...keyboard, aThresholdEditedChangesTheAlerts, aDroppedConnectionLeavesItRight, aRestartLeavesItRight, ...shown, ...seenTo, ...hard, ...cluster, ...edited, ...awkward, ...behind, ...plain };
 const named = ([name]) => !chosen.length || chosen.includes(name);
 const waiting = Object.entries(checks).filter(named);
 const lane = async () => {

@@ -24,10 +24,11 @@ class Engine:
     def __init__(self, binary, folder, args=(), data=True):
         self.binary, self.folder, self.port, self.process = binary, folder, free_port(), None
         self.args = [*args, *(["--data-dir", "data"] if data else [])]
-        self.said = open(f"{folder}/said", "ab")
+        self.said, self.starts = open(f"{folder}/said", "ab"), 0
 
     def start(self):
         args = [self.binary, "run", "p.sql", "--listen", f"127.0.0.1:{self.port}", *self.args]
+        self.starts += 1
         self.process = subprocess.Popen(args, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=self.said, stderr=self.said)
 
     def kill(self):
@@ -94,6 +95,8 @@ class Sender(threading.Thread):
         self.engine, self.source, self.rows, self.random, self.given_up = engine, source, rows, random, given_up
         self.sent, self.sure, self.again, self.later, self.token, self.wrong = [], [], 0, 0, None, None
         self.ends, self.pause, self.tokens = threading.Event(), 0.15, []
+        # Of how many the workers had no room; which start decided at once before.
+        self.over, self.direct, self.bursts = 0, None, False
 
     def run(self):
         try:
@@ -101,7 +104,11 @@ class Sender(threading.Thread):
                 # A start that takes rows while it goes on is given many.
                 later = self.later
                 self.send(self.rows.body(), True)
-                time.sleep(self.random.random() * (self.pause if self.later == later else 0.01))
+                if self.bursts:
+                    # Until there is no room.
+                    time.sleep(0 if self.later == later else 0.5)
+                else:
+                    time.sleep(self.random.random() * (self.pause if self.later == later else 0.01))
         except BaseException as error:
             self.wrong = error
             raise
@@ -120,6 +127,9 @@ class Sender(threading.Thread):
                 assert told["accepted"] + told["rejected"] == len(body), told
                 self.sure[-1], self.token = True, told["token"]
                 self.later += told.get("later", False)
+                if not told.get("later"):
+                    self.direct = self.engine.starts
+                self.over += told.get("later", False) and self.direct == self.engine.starts
                 if len(self.sent) % 50 == 1 or told.get("later") and self.later % 10 == 1:
                     self.tokens.append(self.token)
                 return

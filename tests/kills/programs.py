@@ -115,6 +115,11 @@ CREATE MATERIALIZED VIEW plans AS
 SELECT u.plan_name, COUNT(*) AS n, SUM(o.amount) AS amount FROM orders o JOIN users u ON o.user_id = u.id GROUP BY u.plan_name;
 """
 
+# What a worker takes long for, so that more comes than it takes.
+SLOW = """
+CREATE MATERIALIZED VIEW slow AS SELECT user_id, COUNT(*) AS n, MAX(MD5(REPEAT(user_id, 30000))) AS hash FROM clicks GROUP BY user_id;
+"""
+
 # In the order of arrival: what of each source was taken.
 TAKEN = """
 CREATE SINK taken_clicks WITH ('connector' = 'filesystem', 'path' = 'out/taken_clicks.ndjson', 'format' = 'json') AS SELECT id FROM clicks;
@@ -127,8 +132,10 @@ PIECES = {
 }
 
 
-def program(pieces, sinks=True):
-    text = SOURCES + "".join(PIECES[piece] for piece in pieces) + TAKEN
+def program(pieces, sinks=True, behind=False):
+    # What the workers have no room for waits in the log.
+    sources = SOURCES.replace("'format' = 'json'", "'format' = 'json', 'queue-rows' = '20'") if behind else SOURCES
+    text = sources + "".join(PIECES[piece] for piece in pieces) + (SLOW if behind else "") + TAKEN
     if sinks:
         return text
     return "\n".join(line for line in text.splitlines() if not line.startswith("CREATE SINK"))
@@ -146,12 +153,12 @@ def views(text):
 class Rows:
     """The rows of a source in the order in which they are sent, from a seed: a bit out of order, some late, a few much too late."""
 
-    def __init__(self, source, random):
-        self.source, self.random, self.id, self.now = source, random, 0, 1_767_225_600_000
+    def __init__(self, source, random, sizes=(1, 1, 2, 5, 20)):
+        self.source, self.random, self.id, self.now, self.sizes = source, random, 0, 1_767_225_600_000, sizes
 
     def body(self):
         rows = []
-        for _ in range(self.random.choice((1, 1, 2, 5, 20))):
+        for _ in range(self.random.choice(self.sizes)):
             self.now += self.random.choice((0, 1, 50, 200, 700))
             behind = self.random.choice((0, 0, 0, 500, 3_000, 4_999, 12_000, 24_000, 60_000))
             self.id += 1

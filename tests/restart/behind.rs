@@ -121,7 +121,13 @@ fn a_start_takes_rows_by_any_way_and_says_what_holds() {
     for n in 0..20 {
         socket.text(&row(&format!("w{n}")));
     }
-    (0..20).for_each(|_| assert_eq!(socket.read()["accepted"], 1));
+    for _ in 0..20 {
+        let told = socket.read();
+        assert_eq!((&told["accepted"], &told["later"]), (&1.into(), &true.into()), "{told}");
+    }
+    socket.text(&format!("[{},{{\"id\":1,\"ms\":\"x\"}}]", row("w0")));
+    let told = socket.read();
+    assert_eq!((&told["accepted"], &told["rejected"], &told["later"]), (&1.into(), &1.into(), &true.into()), "{told}");
     // Twice, under one key; wrong; and one that waits to be seen.
     let twice = process.post(EVENTS, &format!("{}\n{}\n{{\"id\":1,\"ms\":\"x\"}}\n", row("t"), row("t")));
     assert_eq!(
@@ -154,6 +160,11 @@ fn a_start_takes_rows_by_any_way_and_says_what_holds() {
         "{:?}",
         process.rows("totals")
     );
+    // By then nothing waits, and nothing is said of that.
+    eventually("nothing waits", || {
+        socket.text(&row("w1"));
+        socket.read()["later"].is_null()
+    });
     // A number that nothing has is no token.
     let token = answer["token"].as_str().unwrap();
     let (run, _) = token.split_once('.').unwrap();

@@ -34,6 +34,11 @@ impl Process {
         let mut process = Process::spawn(folder, args);
         let line = process.hears("serving http://");
         process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
+        // Before its directory is open it takes nothing.
+        eventually("it has opened its directory, or ended", || {
+            let (status, said) = process.ask("GET", "/readyz", "");
+            status == 200 || said.contains("recovering") || process.child.try_wait().unwrap().is_some()
+        });
         process
     }
 

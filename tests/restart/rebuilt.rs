@@ -217,3 +217,60 @@ fn d13_what_decided_on_rows_must_be_as_it_was() {
         refused(folder.path(), &format!("SET 'table.local-time-zone' = 'Europe/Berlin';\n{}", before()), &rebuild);
     assert!(said.contains("clocks were those of 'UTC'") && said.contains("set the zone as it was"), "{said}");
 }
+
+/// What waited in the log is the changed program's too, whether it had been decided on or not.
+#[test]
+fn d13_what_was_pushed_while_a_start_went_on_is_done_again_with_a_changed_program() {
+    const SPENT: &str = "CREATE MATERIALIZED VIEW spent AS SELECT SUM(amount) AS amount FROM orders;\n";
+    let totals = |what: &str| {
+        format!("CREATE MATERIALIZED VIEW totals AS SELECT page, {what} AS n FROM clicks GROUP BY page;\n")
+    };
+    // The sources have other numbers.
+    let after = format!("{CLICKS}{}{ORDERS}{SPENT}", totals("SUM(ms)"));
+    let (folder, other) = (folder(&format!("{ORDERS}{SPENT}{CLICKS}{}", totals("COUNT(*)"))), self::folder(&after));
+    let never = Process::start(other.path(), &["-w", "1"]);
+    let mut process = Process::start(folder.path(), &["-w", "1"]);
+    for from in (0..60_000).step_by(3_000) {
+        for process in [&process, &never] {
+            clicks(process, from..from + 3_000);
+        }
+    }
+    let orders = |process: &Process, n: u64| {
+        process.post("/api/v1/sources/orders/events", &format!("{{\"id\":\"o{n}\",\"amount\":{n}}}"))
+    };
+    let (mut later, mut recovers, mut told) = (0, false, Value::Null);
+    for round in 0..2 {
+        process.kill();
+        process = Process::early(folder.path(), &["-w", "1"]);
+        let ranges = || (0..10).map(|n| 60_000 + round * 200 + n * 20);
+        for from in ranges() {
+            let told = [clicks(&process, from..from + 20), orders(&process, from)];
+            later += told.iter().filter(|told| told["later"] == true).count();
+        }
+        recovers = process.ask("GET", "/readyz", "").0 == 503;
+        if round == 0 {
+            process.is_ready();
+        }
+        for from in ranges() {
+            clicks(&never, from..from + 20);
+            told = orders(&never, from);
+        }
+    }
+    process.kill();
+    assert!(later > 20 && recovers, "{later} were taken while a start went on, and the last: {recovers}");
+    never.complete(&told["token"]);
+    for args in [&["-w", "1", "--on-change", "rebuild"][..], &["-w", "2"]] {
+        fs::write(folder.path().join("p.sql"), &after).unwrap();
+        let process = Process::start(folder.path(), args);
+        // The rest is decided on by then, or soon.
+        for view in ["totals", "spent"] {
+            eventually(view, || shown(&process, view) == shown(&never, view));
+        }
+        let letters = |process: &Process| process.json("/api/v1/sources/clicks/dead-letters?limit=1000").to_string();
+        assert_eq!(letters(&process), letters(&never));
+        let again = clicks(&process, 60_300..60_320);
+        assert!(again["duplicates"].as_u64().unwrap() > 15, "{again}");
+        clicks(&never, 60_300..60_320);
+        process.kill();
+    }
+}

@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use crate::Lsn;
 use crate::error::Error;
-use crate::options::SyncMode;
+use crate::options::{Options, SyncMode};
 use crate::run::Run;
 use crate::shared::{Room, Shared};
 use crate::writer::{Stopped, Writer};
+
+/// A tip that would tell of fewer bytes than this, and than an eighth of a segment, waits for so many intervals: a log that hardly grows
+/// hardly syncs.
+const QUIET_BYTES: u64 = 1 << 20;
+const QUIET: u32 = 60;
 
 /// How long a full disk is left alone.
 const RETRY: Duration = Duration::from_millis(100);
@@ -41,18 +46,21 @@ struct Committer<'a> {
     full: bool,
     synced_ms: i64,
     tipped_ms: i64,
+    /// Bytes that were written since the tip was.
+    untold: u64,
 }
 
 impl<'a> Committer<'a> {
     fn new(shared: &'a Shared, writer: Writer) -> Self {
         let now = (shared.options.now_ms)();
         let full = writer.spare.is_none();
-        Committer { shared, writer, run: Run::default(), full, synced_ms: now, tipped_ms: now }
+        Committer { shared, writer, run: Run::default(), full, synced_ms: now, tipped_ms: now, untold: 0 }
     }
 
     fn run(&mut self) -> Result<(), Error> {
         loop {
-            let pause = self.pause();
+            let tip = self.tip();
+            let pause = self.pause(tip);
             let (stop, over) = self.shared.take(&mut self.run, pause);
             if self.shared.failed().is_some() {
                 return Ok(());
@@ -72,19 +80,24 @@ impl<'a> Committer<'a> {
                 // What was appended before the log was told to end has been taken with it.
                 return self.mark(true);
             }
-            if self.writer.synced > self.writer.tip.durable
-                && (over || self.wait_for(self.tipped_ms, self.shared.options.tip_every).is_zero())
-            {
+            // The clock may stand still.
+            if over && tip.is_some() && tip == pause || self.tip().is_some_and(|left| left.is_zero()) {
                 self.mark(false)?;
             }
         }
     }
 
+    /// How long it is until the tip is to be written, if it has something to tell.
+    fn tip(&self) -> Option<Duration> {
+        let Options { tip_every, segment_bytes, .. } = self.shared.options;
+        let quiet = self.untold < QUIET_BYTES.min(segment_bytes / 8);
+        let each = if quiet { tip_every.saturating_mul(QUIET) } else { tip_every };
+        (self.writer.synced > self.writer.tip.durable).then(|| self.wait_for(self.tipped_ms, each))
+    }
+
     /// How long there is nothing to do unless somebody appends.
-    fn pause(&self) -> Option<Duration> {
+    fn pause(&self, tip: Option<Duration>) -> Option<Duration> {
         let options = &self.shared.options;
-        let tip =
-            (self.writer.synced > self.writer.tip.durable).then(|| self.wait_for(self.tipped_ms, options.tip_every));
         let sync = match options.sync {
             SyncMode::Every(each) if self.writer.synced < self.writer.written => {
                 Some(self.wait_for(self.synced_ms, each))
@@ -123,6 +136,7 @@ impl<'a> Committer<'a> {
                 return Err(Error::ClosedFull { from: Lsn(from) });
             }
         }
+        self.untold += self.run.size() as u64;
         self.run.clear();
         self.shared.room(self.room(), true);
         Ok(())
@@ -155,7 +169,7 @@ impl<'a> Committer<'a> {
     }
 
     fn mark(&mut self, clean: bool) -> Result<(), Error> {
-        self.tipped_ms = (self.shared.options.now_ms)();
+        (self.tipped_ms, self.untold) = ((self.shared.options.now_ms)(), 0);
         self.writer.mark(clean)?;
         self.shared.set_tip(self.writer.tip.durable);
         Ok(())

@@ -29,7 +29,8 @@ pub struct Options {
     pub waiting_bytes: usize,
     /// When frames count as durable; `Commit`.
     pub sync: SyncMode,
-    /// How often at most the tip is written; 1 s.
+    /// How often at most the tip is written; 1 s. While less than 1 MiB, or an eighth of a segment, was written since, every 60th
+    /// time.
     pub tip_every: Duration,
     /// The identity of a new log. One that is there keeps its own.
     pub lineage: u128,

@@ -7,6 +7,7 @@ use crate::Lsn;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::reader::Reader;
+use crate::segment::segments;
 use crate::survey::{steadily, survey};
 
 /// What a log holds at a moment: the frames from [`Past::first`] up to [`Past::end`]. It does not change when the log is written on.
@@ -56,6 +57,15 @@ impl Past {
     /// The number behind the last frame.
     pub fn end(&self) -> Lsn {
         self.end
+    }
+
+    /// The first frames of its segments, oldest first.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn segments(&self) -> Result<Vec<Lsn>, Error> {
+        let firsts = segments(&*self.disk)?.into_iter().map(Lsn);
+        Ok(firsts.filter(|first| (self.first..self.end).contains(first)).collect())
     }
 
     /// The same up to an earlier frame, which is left out.

@@ -285,7 +285,7 @@ fn old_segments_go_and_readers_are_told() {
     assert!(inspect(&*disk).unwrap().damage.is_none());
 }
 
-/// An idle log does not sync, and one that is written now and then marks its tip once a second.
+/// An idle log does not sync, and one that is written marks its tip once a second, or once a minute where that is little.
 #[test]
 fn the_tip_follows_within_its_interval_and_an_idle_log_is_quiet() {
     let disk = SimDisk::new();
@@ -306,6 +306,26 @@ fn the_tip_follows_within_its_interval_and_an_idle_log_is_quiet() {
     while tip() != Lsn(3) {
         std::thread::sleep(Duration::from_millis(5));
     }
+    // Of a large log so little is told more seldom.
+    let large = SimDisk::new();
+    let clock = now.clone();
+    let now_ms = Arc::new(move || clock.load(Ordering::SeqCst));
+    let options = Options { segment_bytes: 1 << 20, waiting_bytes: 256 << 10, now_ms, ..small() };
+    let log = Log::open(large.clone(), options).unwrap();
+    let told = || inspect(&*large.killed()).unwrap().tip.unwrap().durable;
+    for (at, expected) in [(3_000, 0), (30_000, 0), (60_999, 0), (61_000, 4)] {
+        now.store(at, Ordering::SeqCst);
+        log.wait_durable(log.append(1, &[b"little"]).unwrap()).unwrap();
+        // The next that is durable was taken when the tip behind this one had been written.
+        assert!(told() <= Lsn(expected), "at {at} ms");
+    }
+    // Much is told at once, and so is the little before it.
+    now.store(62_000, Ordering::SeqCst);
+    log.wait_durable(log.append(1, &[&[1; 200 << 10]]).unwrap()).unwrap();
+    while told() != Lsn(5) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(log);
     std::thread::sleep(Duration::from_millis(30));
     let quiet = disk.operations();
     std::thread::sleep(Duration::from_millis(60));

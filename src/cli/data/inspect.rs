@@ -105,6 +105,7 @@ fn kind_name(kind: u8) -> String {
         frames::PROGRAM => "program",
         frames::PUSHED => "rows that wait to be decided on",
         frames::DECIDED => "decision on rows that waited",
+        frames::SUMMARY => "summary of what is before",
         frames::AHEAD => "reach of a file that is read again",
         kind => return format!("kind {kind}"),
     };

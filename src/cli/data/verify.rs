@@ -1,4 +1,5 @@
-//! `highwater data verify DIR`: reads and checks every block. Damage is code 1, with file and byte.
+//! `highwater data verify DIR`: reads and checks every block, and holds summaries against the frames that they are of. Damage is code 1,
+//! with file and byte.
 
 use std::path::PathBuf;
 
@@ -18,9 +19,12 @@ pub(super) struct Verify {
 pub(super) fn run(args: &Verify) -> Result<(), Outcome> {
     let disk = log_of(&args.folder)?;
     let report = highwater_log::verify(&*disk).map_err(|error| failed(&args.folder, &error))?;
+    let summaries = highwater_core::engine::verify_summaries(&args.folder);
+    let summaries = summaries.map_err(|error| Outcome::Failed(error.to_string()))?;
     let (first, bytes) = extent(&report);
     let segments = counted(report.segments.len() as u64, "segment");
-    println!("ok: {} in {segments}, {}", frames(first, report.end.0), size(bytes));
+    let summaries = if summaries > 0 { format!(", {}", counted(summaries, "summary")) } else { String::new() };
+    println!("ok: {} in {segments}, {}{summaries}", frames(first, report.end.0), size(bytes));
     if report.torn {
         println!(
             "behind them stands a block that is being written, or that was when the process died: opening cuts it off"

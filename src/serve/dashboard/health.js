@@ -64,6 +64,10 @@ const fill = (meter, share) => { meter.firstChild.style.width = (100 * Math.min(
 const line = (...cells) => make("tr", {}, make("th", { scope: "row" }), ...cells.map(cls => cls === "queue" ? metered() : cls === "badge" ? make("td", {}, make("span", { class: "badge" })) : make("td", { class: cls })));
 const badge = (cell, text, bad) => { set(cell.firstChild, text); mark(cell.firstChild, "class", "badge " + (bad ? "bad" : text === "live" || text === "running" || text === "connected" || text === "here" ? "live" : text)) };
 
+/** What of a source waits in the log, and for how long: "12 MiB wait in the log, 8 s at 1.5 MiB/s". */
+const behind = ({ bytes, seconds, came_bytes_per_second: came, taken_bytes_per_second: taken }) =>
+  `${size(bytes)} wait in the log` + (seconds !== null ? `, ${span(1000 * seconds)} at ${size(taken - came)}/s` : taken > 0 ? `; ${size(came)}/s come, ${size(taken)}/s are taken` : "");
+
 /** Why a source or a sink does not go on, when it tries again, and how many of its splits do not. */
 const why = one => one?.reason ? one.reason + (one.retry_in_ms === null ? "" : `; again in ${span(one.retry_in_ms)}`) + (one.splits.length > 1 ? `; ${one.splits.length} splits wait` : "") : "";
 
@@ -94,7 +98,8 @@ function figures(stats) {
   set(part.total, count(stats.rows_received)); set(part.late, count(stats.rows_late)); set(part.rejected, count(refused(stats)));
   mark(part.rejected, "class", refused(stats) > 0 ? "warn" : null);
   const share = now("queue") ?? 0, waiting = stats.sources.reduce((sum, one) => sum + one.buffer_rows, 0);
-  set(part.queue, percent(share)); set(part.queueNote, waiting < 1e4 ? some(waiting, "row waits", "rows wait") : `${compact(waiting)} rows wait`); fill(part.meter, share);
+  const logged = stats.sources.reduce((sum, one) => sum + (one.behind?.bytes ?? 0), 0);
+  set(part.queue, percent(share)); set(part.queueNote, (waiting < 1e4 ? some(waiting, "row waits", "rows wait") : `${compact(waiting)} rows wait`) + (logged ? `, and ${size(logged)} in the log` : "")); fill(part.meter, share);
   mark(part.queue, "class", "big " + (share >= 0.6 ? tone(share) : ""));
   const log = stats.log; part.kept.hidden = !log;
   if (log) {
@@ -134,7 +139,7 @@ function sources(stats) {
     const share = one.buffer_capacity_rows ? one.buffer_rows / one.buffer_capacity_rows : 0, lag = lagOf(one);
     const stuck = state?.state === "retrying" || state?.state === "failed";
     badge(cells[1], stuck || state?.state === "connecting" ? state.state : about?.status ?? "", stuck);
-    set(cells[9], why(state)); mark(cells[9], "title", state?.splits.map(split => `${split.name}: ${split.reason}`).join("\n") || null);
+    set(cells[9], why(state) || (one.behind ? behind(one.behind) : "")); mark(cells[9], "title", state?.splits.map(split => `${split.name}: ${split.reason}`).join("\n") || null);
     set(cells[2], rate(past.newest("source", one.name, "rows_per_second") ?? 0)); set(cells[3], count(one.rows_received));
     set(cells[4], about ? count(about.rows.accepted_late + about.rows.rejected_late) : "–");
     set(cells[5], about ? count(about.rows.received - about.rows.accepted) : "–");

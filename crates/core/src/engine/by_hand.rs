@@ -74,7 +74,8 @@ impl Engine {
         Ok(epoch)
     }
 
-    /// Ends a source as if its input had: it holds nothing back any more.
+    /// Ends a source as if its input had: it holds nothing back any more. One of which rows wait in the log ends behind those, and takes
+    /// nothing more from now on; [`Engine::settle`] waits for it.
     pub fn end_source(&self, source: &Source) {
         source.drain();
     }

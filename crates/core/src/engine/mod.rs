@@ -60,7 +60,7 @@ use std::time::Duration;
 pub use config::{BATCH_ROWS, Config, FIRST_PORT, OnChange};
 pub use control::State;
 pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
-pub use durable::{Change, LogState, Recorded, change};
+pub use durable::{Backlog, Change, LogState, Recorded, change, verify_summaries};
 pub use error::{EngineError, UnknownName};
 pub use extend::Built;
 pub use install::UnitShown;

@@ -226,6 +226,7 @@ pub(super) fn open(
     } else if let Some(durable) = &durable {
         // Frames of what comes meanwhile name sources by their numbers.
         durable.begin(&sources)?;
+        durable.summarise(config.process)?;
         durable.announce(&config.startup);
     }
     Ok((engine, Recovery { inner, live }))

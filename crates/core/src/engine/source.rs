@@ -283,8 +283,15 @@ impl Source {
         self.sealed.load(Ordering::Acquire) || self.partitions[index].has_ended()
     }
 
-    /// Ends all partitions: what they bring later is not taken.
+    /// Ends all partitions, behind what waits in the log: what they bring later is not taken.
     pub(super) fn drain(&self) {
+        let waits = self.logged.as_ref().is_some_and(|logged| self.inbox.is_some() && logged.ends_behind());
+        if !waits {
+            self.finish_all();
+        }
+    }
+
+    pub(super) fn finish_all(&self) {
         (0..self.partitions.len()).for_each(|index| self.finish(index));
     }
 

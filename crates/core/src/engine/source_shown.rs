@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::durable::Backlog;
 use super::queue::Queue;
 use super::rejected::RejectedFor;
 use super::source::{Partition, Source, lock};
@@ -47,6 +48,12 @@ impl Source {
             Some(inbox) => inbox.rows,
             None => self.queues.iter().map(Queue::capacity).sum(),
         }
+    }
+
+    /// What waits of it in the log; `None` if nothing ever does.
+    pub fn backlog(&self) -> Option<Backlog> {
+        let logged = self.logged.as_ref().filter(|logged| self.inbox.is_some() && logged.keeps());
+        logged.map(|logged| logged.backlog())
     }
 
     /// Of its partitions the one that cannot go on, else all together.
@@ -120,8 +127,8 @@ impl Source {
         }
         let retries = all.source_retries.get_or_create(label);
         retries.inc_by(self.stand().retries.saturating_sub(retries.get()));
-        if let (Some(logged), true) = (&self.logged, self.inbox.is_some()) {
-            let bytes = i64::try_from(logged.waiting_bytes()).unwrap_or(i64::MAX);
+        if let Some(backlog) = self.backlog() {
+            let bytes = i64::try_from(backlog.bytes).unwrap_or(i64::MAX);
             all.log_behind_bytes.get_or_create(label).set(bytes);
         }
         all.input_buffer_rows.get_or_create(label).set(self.buffered_rows() as i64);

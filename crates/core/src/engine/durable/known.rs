@@ -7,6 +7,7 @@ use highwater_log::{Error, Lsn, Past};
 
 use super::super::error::EngineError;
 use super::super::frames::{self, Begun, FORMAT, Frame, Program, Start, Unreadable};
+use super::summaries;
 use crate::sink::Mark;
 use crate::source::{Position, SplitId};
 use crate::time::Epoch;
@@ -59,6 +60,15 @@ pub(super) struct Known {
     pub(super) requests: BTreeMap<u64, (u32, Option<Epoch>)>,
 }
 
+/// What was read to know it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    /// Where it was begun: at what the last summary says nothing of.
+    pub(super) from: Lsn,
+    /// Where that ended.
+    pub(super) end: Lsn,
+}
+
 /// Something is wrong with a data directory.
 pub(super) fn wrong(folder: &str, what: impl std::fmt::Display, remedy: &str) -> EngineError {
     EngineError::DataDir { folder: folder.to_owned(), what: what.to_string(), remedy: remedy.to_owned() }
@@ -89,30 +99,47 @@ pub(super) fn is_ours(folder: &str, past: &Past) -> Result<bool, EngineError> {
 }
 
 impl Known {
-    /// Looks through a log. With `until_ms` up to the first frame of a later time, and to answer where that is.
-    pub(super) fn read(folder: &str, past: &Past, until_ms: Option<i64>) -> Result<(Known, Lsn), EngineError> {
-        let mut known = Known::default();
-        let mut reader = past.reader(past.first()).map_err(|error| broken(folder, &error))?;
+    /// Looks through a log, from its last summary on; what it read besides. With `until_ms` from the beginning up to the first frame of a
+    /// later time, and to answer where that is.
+    pub(super) fn read(folder: &str, past: &Past, until_ms: Option<i64>) -> Result<(Known, Read), EngineError> {
+        let from = if until_ms.is_none() { summaries::last(folder, past)? } else { None };
+        let (mut known, from) = from.unwrap_or_else(|| (Known::default(), past.first()));
+        let mut reader = past.reader(from).map_err(|error| broken(folder, &error))?;
         while let Some(frame) = reader.read().map_err(|error| broken(folder, &error))? {
-            let unreadable = |error| wrong(folder, error, "open it with the version that wrote it");
             let lsn = frame.lsn;
-            if [frames::MOVE, frames::LEASE, frames::INPUT].contains(&frame.kind) {
-                known.used = true;
-                continue;
+            let taken = known.takes(&frame, until_ms);
+            if !taken.map_err(|error| wrong(folder, error, "open it with the version that wrote it"))? {
+                return Ok((known, Read { from, end: lsn }));
             }
-            let read = Frame::read(frame.kind, frame.bytes).map_err(unreadable)?;
-            let at_ms = match &read {
-                Frame::Start(start) => Some(start.at_ms),
-                Frame::Rows(rows) => Some(rows.now_ms),
-                Frame::Pushed(rows) => Some(rows.now_ms),
-                _ => None,
-            };
-            if at_ms.zip(until_ms).is_some_and(|(at, until)| at > until) {
-                return Ok((known, lsn));
-            }
-            known.take((lsn.0, frame.bytes.len() as u64), read).map_err(unreadable)?;
         }
-        Ok((known, past.end()))
+        Ok((known, Read { from, end: past.end() }))
+    }
+
+    /// Takes in what a frame says; false if it is of a time behind `until_ms`.
+    pub(super) fn takes(
+        &mut self,
+        frame: &highwater_log::Frame<'_>,
+        until_ms: Option<i64>,
+    ) -> Result<bool, Unreadable> {
+        if [frames::MOVE, frames::LEASE, frames::INPUT].contains(&frame.kind) {
+            self.used = true;
+            return Ok(true);
+        }
+        if frame.kind == frames::SUMMARY {
+            return Ok(true);
+        }
+        let read = Frame::read(frame.kind, frame.bytes)?;
+        let at_ms = match &read {
+            Frame::Start(start) => Some(start.at_ms),
+            Frame::Rows(rows) => Some(rows.now_ms),
+            Frame::Pushed(rows) => Some(rows.now_ms),
+            _ => None,
+        };
+        if at_ms.zip(until_ms).is_some_and(|(at, until)| at > until) {
+            return Ok(false);
+        }
+        self.take((frame.lsn.0, frame.bytes.len() as u64), read)?;
+        Ok(true)
     }
 
     fn take(&mut self, (lsn, bytes): (u64, u64), frame: Frame<'_>) -> Result<(), Unreadable> {

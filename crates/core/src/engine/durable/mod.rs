@@ -14,6 +14,7 @@ mod recorded;
 mod recovery;
 mod replay;
 mod source;
+mod summaries;
 mod table;
 mod told;
 mod undecided;
@@ -33,9 +34,11 @@ pub use self::rebuilt::{Change, change};
 pub use self::recorded::Recorded;
 pub(super) use self::recovery::Around;
 pub(super) use self::source::{Kept, Logged};
+pub use self::summaries::verify_summaries;
 pub(super) use self::table::{Again, Changes};
 use self::told::Counts;
 pub use self::told::LogState;
+pub use self::undecided::Backlog;
 pub(super) use self::undecided::Decision;
 use self::watched::Files;
 use super::control::Control;
@@ -92,9 +95,11 @@ pub(super) struct Durable {
     control: Arc<Control>,
     /// By how much the count of ticks is ahead of the clock's, so that it is beyond all of before.
     lead: AtomicU64,
-    /// The thread that tells of moves.
-    telling: Mutex<Option<JoinHandle<()>>>,
+    /// Threads that end with it: of moves, of summaries.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     known: Mutex<Known>,
+    /// The same as it was found, and the first frame that no summary says anything of.
+    found: Mutex<Option<(Known, Lsn)>>,
 }
 
 impl std::fmt::Debug for Durable {
@@ -259,8 +264,16 @@ impl Durable {
         let telling = spawn("durable".to_owned(), move || {
             durable.control.guard("durable", process, || durable.release(&sources));
         })?;
-        *self.telling.lock().unwrap_or_else(PoisonError::into_inner) = Some(telling);
+        self.keep(telling);
         Ok(())
+    }
+
+    fn keep(&self, thread: JoinHandle<()>) {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+    }
+
+    fn found(&self) -> MutexGuard<'_, Option<(Known, Lsn)>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn release(&self, sources: &[Arc<Source>]) {
@@ -291,6 +304,7 @@ impl Durable {
     pub(super) fn stop(&self) {
         self.waiting().closed = true;
         self.came.notify_all();
+        self.files.iter().for_each(|files| files.close());
     }
 
     /// The log has ended: another run may have the directory, also one of this process that still holds this one.
@@ -302,9 +316,9 @@ impl Durable {
     /// Ends the log in order.
     pub(super) fn close(&self) -> Result<(), EngineError> {
         self.stop();
-        let telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         // A panic there has ended the engine already.
-        let _ = telling.map(JoinHandle::join);
+        threads.into_iter().for_each(|thread| drop(thread.join()));
         self.log.as_ref().map_or(Ok(()), |log| log.close().map_err(|error| self.broken(&error)))
     }
 }

@@ -105,8 +105,9 @@ impl Durable {
             came: Condvar::new(),
             control: control.clone(),
             lead: AtomicU64::new(0),
-            telling: Mutex::default(),
+            threads: Mutex::default(),
             known: Mutex::default(),
+            found: Mutex::default(),
         }
     }
 
@@ -115,7 +116,8 @@ impl Durable {
         if !is_ours(&self.folder, &self.past)? {
             return Ok(None);
         }
-        let (found, _) = Known::read(&self.folder, &self.past, None)?;
+        let (found, read) = Known::read(&self.folder, &self.past, None)?;
+        *self.found() = Some((found.clone(), read.from));
         if !found.used {
             return Ok(None);
         }

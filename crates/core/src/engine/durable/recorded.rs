@@ -32,11 +32,11 @@ impl Recorded {
         if !is_ours(&folder, &past)? {
             return Err(wrong(&folder, "it holds nothing of a run", "name the folder that --data-dir named"));
         }
-        let (known, end) = Known::read(&folder, &past, until_ms)?;
+        let (known, read) = Known::read(&folder, &past, until_ms)?;
         if known.start.is_none() {
             return Err(wrong(&folder, "nothing had come by then", "name a later time"));
         }
-        Ok(Recorded { folder, past: past.before(end), known: Arc::new(known), was: None })
+        Ok(Recorded { folder, past: past.before(read.end), known: Arc::new(known), was: None })
     }
 
     /// What the run was planned from, if it is kept.

@@ -1,22 +1,22 @@
 //! What a data directory holds is done again when an engine starts: the same edges take the same rows and make the same moves, and the
 //! same operators do with them what they did. It is over once every view is as far as anybody can have seen it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use highwater_log::Lsn;
+use highwater_log::{Error, Lsn, Past, Reader};
 
 use super::super::config::Config;
 use super::super::error::EngineError;
-use super::super::frames::{Frame, Unreadable};
+use super::super::frames::{Decided, Frame, Pushed, Unreadable};
 use super::super::ingest::ticks;
 use super::super::sink::Sink;
 use super::super::source::Source;
 use super::super::startup::{Recovered, Recovering, Startup};
 use super::Durable;
 use super::source::Unlike;
-use super::undecided::Behind;
 use crate::plan::{Dataflow, NodeId, Op, below};
 use crate::time::{Clock, Epoch};
 use crate::view::Views;
@@ -27,6 +27,9 @@ const TOLD_EVERY: u64 = 256;
 /// How often it is looked whether the views are there.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// Frames that are read over rather than that the next one is looked for.
+pub(super) const NEAR: u64 = 1 << 16;
+
 /// What is there to do it with.
 pub(in super::super) struct Around<'a> {
     pub(in super::super) dataflow: &'a Dataflow,
@@ -35,6 +38,39 @@ pub(in super::super) struct Around<'a> {
     pub(in super::super) sinks: &'a [Arc<Sink>],
     pub(in super::super) startup: &'a Startup,
     pub(in super::super) config: &'a Config,
+}
+
+/// Frames with rows that others decide on, each read behind the one before of its source.
+#[derive(Default)]
+struct Behind(BTreeMap<u32, Reader>);
+
+impl Behind {
+    /// The frame that was decided on, for `take`.
+    fn with<T>(
+        &mut self,
+        past: &Past,
+        decided: &Decided,
+        take: impl FnOnce(&Pushed<'_>) -> Result<T, Unlike>,
+    ) -> Result<Result<T, Unlike>, Error> {
+        let at = Lsn(decided.pushed);
+        let near = |reader: &&mut Reader| reader.next_lsn() <= at && at.0 - reader.next_lsn().0 <= NEAR;
+        if self.0.get_mut(&decided.source).filter(near).is_none() {
+            self.0.insert(decided.source, past.reader(at)?);
+        }
+        let missing = || Unreadable(format!("what it decides on, frame {at}, is not there"));
+        let Some(reader) = self.0.get_mut(&decided.source) else { return Ok(Err(missing().into())) };
+        while reader.next_lsn() < at {
+            if reader.read()?.is_none() {
+                return Ok(Err(missing().into()));
+            }
+        }
+        let frame = reader.read()?.map(|frame| Frame::read(frame.kind, frame.bytes));
+        Ok(match frame {
+            Some(Ok(Frame::Pushed(rows))) if rows.source == decided.source => take(&rows),
+            Some(Err(error)) => Err(error.into()),
+            _ => Err(missing().into()),
+        })
+    }
 }
 
 impl Durable {
@@ -132,8 +168,8 @@ impl Durable {
                 // Tables have taken their changes already.
                 Ok(Frame::Request(_) | Frame::Taken(_) | Frame::Ahead(_)) => Ok(()),
                 Ok(Frame::Start(_) | Frame::Program(_) | Frame::Source(_) | Frame::Split(_)) => Ok(()),
-                // Sinks know already.
-                Ok(Frame::Begun(_) | Frame::Ended(_)) => Ok(()),
+                // Sinks know already; what a summary says it has been read for.
+                Ok(Frame::Begun(_) | Frame::Ended(_) | Frame::Summary(_)) => Ok(()),
                 Ok(Frame::Other(kind)) => Err(Unreadable(format!("kind {kind} is not known")).into()),
             };
             done.map_err(|unlike| self.unlike(lsn, unlike))?;

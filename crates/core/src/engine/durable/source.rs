@@ -19,8 +19,8 @@ use crate::format::Came;
 use crate::source::{Decoded, Edge, Place, Position, SourceSpec, Step};
 use crate::time::Epoch;
 
-/// How far a partition that moves on with the clock may go before that is written again.
-const LEASE_MS: i64 = 1000;
+/// How far a partition that moves on with the clock may go before that is written again. With what else is synced then, once a second.
+const LEASE_MS: i64 = 1_100;
 
 /// Dead letters of one batch are kept as they came up to so many bytes; of the others their columns are.
 const LETTERS_BYTES: usize = 4 << 20;

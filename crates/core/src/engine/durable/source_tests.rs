@@ -95,31 +95,28 @@ impl Run {
             rereads: None,
         };
         let source = Arc::new(Source::new(parts));
-        let (views, startup, sources) = (Views::new(Vec::new()), Startup::default(), [source.clone()]);
-        let around = Around {
-            dataflow: &dataflow,
-            sources: &sources,
-            views: &views,
-            sinks: &[],
-            startup: &startup,
-            config: &config,
-        };
         durable.starts(&dataflow, &config).unwrap();
-        durable.begin(&sources).unwrap();
+        durable.begin(std::slice::from_ref(&source)).unwrap();
         for body in early {
             let pushed = push(&source, body.clone());
             assert_eq!(pushed.later.is_some(), durable.past.end() > Lsn(0));
         }
-        if catches_up {
-            durable.recover(&around).unwrap();
-            durable.start(&sources, 0).unwrap();
-            durable.decide(&sources, 0).unwrap();
-        }
         let run = Run { source, durable, dataflow };
         if catches_up {
+            run.catch_up();
             run.keeps_up();
         }
         run
+    }
+
+    /// Does again what was kept, and goes on with what waits.
+    fn catch_up(&self) {
+        let config = Config { workers: 1, ..Config::default() };
+        let (views, startup, sources) = (Views::new(Vec::new()), Startup::default(), [self.source.clone()]);
+        let (dataflow, views, sinks, startup, config) = (&self.dataflow, &views, &[], &startup, &config);
+        self.durable.recover(&Around { dataflow, sources: &sources, views, sinks, startup, config }).unwrap();
+        self.durable.start(&sources, 0).unwrap();
+        self.durable.decide(&sources, 0).unwrap();
     }
 
     /// Waits until nothing waits.
@@ -280,6 +277,38 @@ proptest! {
                 }
             }
         }
+        run.close();
+    }
+}
+
+/// One that ends while rows wait ends behind those, takes none that come then, and is the same after a start; so is one of which none do.
+#[test]
+fn a_source_that_is_behind_ends_when_nothing_waits() {
+    for early in [0_usize, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run::open(folder.path(), spec(false));
+        run.push(line(&(0, 1, true)));
+        run.close();
+        let run = Run::open_with(folder.path(), spec(false), &[], false);
+        (0..early).for_each(|at| assert!(push(&run.source, line(&(1 + at as u8, 2, true))).later.is_some()));
+        run.source.drain();
+        assert!(!run.source.ended() && run.source.is_behind(), "a start goes on");
+        let parts = || {
+            let intake = run.source.intake().unwrap();
+            let beside = intake.beside(std::iter::empty()).unwrap();
+            intake.decode(Written::Lines, None, line(&(9, 2, true)).into(), &beside, &mut |_| true).unwrap()
+        };
+        assert!(matches!(run.source.push(parts()), Err(crate::engine::Refused::Closed)));
+        run.catch_up();
+        run.keeps_up();
+        assert!(run.source.ended() && run.source.counts().accepted() == 1 + early as u64);
+        let before = run.state();
+        assert_eq!(before.0.len(), 1 + early, "each in an epoch, or behind it");
+        run.close();
+        let run = Run::open(folder.path(), spec(false));
+        assert!(run.source.ended());
+        let after = run.state();
+        assert_eq!((before.0, before.3, before.5), (after.0, after.3, after.5));
         run.close();
     }
 }

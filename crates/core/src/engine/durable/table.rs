@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use highwater_log::{Lsn, Refused};
+use highwater_log::{Lsn, Reader, Refused};
 
 use arrow_schema::SchemaRef;
 
 use super::super::error::EngineError;
 use super::super::frames::{self, Frame, Request, Taken};
 use super::Durable;
+use super::recovery::NEAR;
 use crate::delta::Delta;
 use crate::time::Epoch;
 
@@ -51,8 +52,18 @@ impl Changes {
             return Ok(None);
         }
         let mut again = Again::default();
+        let mut reader: Option<Reader> = None;
         for (lsn, epoch) in ours {
-            let mut reader = self.durable.past.reader(Lsn(lsn)).map_err(|error| self.durable.broken(&error))?;
+            // Where the next is near it is read on to, block by block, rather than looked for from the beginning of its segment.
+            let near = |reader: &Reader| reader.next_lsn().0 <= lsn && lsn - reader.next_lsn().0 <= NEAR;
+            let mut on = match reader.take().filter(near) {
+                Some(reader) => reader,
+                None => self.durable.past.reader(Lsn(lsn)).map_err(|error| self.durable.broken(&error))?,
+            };
+            while on.next_lsn().0 < lsn {
+                on.read().map_err(|error| self.durable.broken(&error))?;
+            }
+            let reader = reader.insert(on);
             let frame = reader.read().map_err(|error| self.durable.broken(&error))?;
             let unreadable = |why: String| {
                 let what = format!("frame {lsn} cannot be read: {why}");

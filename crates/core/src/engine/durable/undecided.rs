@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use highwater_log::{Error, Lsn, Past, Reader};
+use highwater_log::Lsn;
 
 use super::super::error::EngineError;
-use super::super::frames::{self, Decided, Frame, Pushed as PushedRows, PushedParts, Unreadable};
+use super::super::frames::{self, Decided, Frame, Pushed as PushedRows, PushedParts};
 use super::super::ingest::spawn;
 use super::super::push::{FRAME_BYTES, Later, Pushed, Refused};
 use super::super::source::{Partition, Reading, Source, lock};
@@ -34,9 +34,6 @@ const CAME_BYTES: usize = 4 << 20;
 /// How often it is looked whether there is something to decide on, if nobody says so.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Frames that are read over rather than that the next one is looked for.
-const NEAR: u64 = 1 << 16;
-
 /// What waits of a partition that clients push to.
 #[derive(Debug, Default)]
 pub(in super::super) struct Undecided {
@@ -51,6 +48,23 @@ pub(in super::super) struct Undecided {
     decided: VecDeque<(Lsn, Epoch)>,
     /// Those before that show in every view.
     shown: Lsn,
+    /// Bytes that were decided on since the start.
+    taken: u64,
+    /// The source ends when nothing waits any more, and takes nothing until then.
+    ends: bool,
+}
+
+/// What clients pushed to a source and waits in the log, because the workers have no room for it or a start goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Frames of the log.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many bytes may wait so.
+    pub limit_bytes: u64,
+    /// Bytes that have waited since the start of the process, and do not any more.
+    pub taken_bytes: u64,
 }
 
 impl Undecided {
@@ -64,6 +78,7 @@ impl Undecided {
     fn decides(&mut self, lsn: Lsn, bytes: u64, epoch: Epoch) {
         self.frames = self.frames.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.taken += bytes;
         self.from = Lsn(lsn.0 + 1);
         self.goes_in(lsn, epoch);
     }
@@ -117,9 +132,20 @@ impl Logged {
         self.came.notify_all();
     }
 
-    /// Bytes that wait.
-    pub(in super::super) fn waiting_bytes(&self) -> u64 {
-        self.undecided().bytes
+    /// What waits.
+    pub(in super::super) fn backlog(&self) -> Backlog {
+        let Undecided { frames, bytes, taken, .. } = *self.undecided();
+        Backlog { frames, bytes, limit_bytes: self.durable.undecided_bytes, taken_bytes: taken }
+    }
+
+    /// Nothing more is taken but what waits; whether anything does, behind which the source ends then.
+    pub(in super::super) fn ends_behind(&self) -> bool {
+        let mut undecided = self.undecided();
+        undecided.ends = true;
+        let waits = undecided.waits;
+        drop(undecided);
+        self.wakes();
+        waits
     }
 
     /// Whether there is no room for more that waits.
@@ -155,9 +181,9 @@ impl Logged {
         self.goes_direct(&mut undecided);
     }
 
-    /// Pushes go to the edge from now on, if nothing waits any more. Whether that is so.
+    /// Pushes go to the edge from now on, if nothing waits any more. Whether that is so. One that is to end does first.
     fn goes_direct(&self, undecided: &mut Undecided) -> bool {
-        if undecided.frames == 0 {
+        if undecided.frames == 0 && !undecided.ends {
             undecided.waits = false;
             self.behind.store(false, Ordering::Release);
         }
@@ -228,6 +254,9 @@ impl Source {
             return ControlFlow::Continue(parts);
         }
         let mut undecided = logged.undecided();
+        if undecided.ends {
+            return ControlFlow::Break(Err(Refused::Closed));
+        }
         if !undecided.waits {
             return ControlFlow::Continue(parts);
         }
@@ -241,6 +270,9 @@ impl Source {
             return Err(Refused::Full(parts));
         };
         let mut undecided = logged.undecided();
+        if undecided.ends {
+            return Err(Refused::Closed);
+        }
         logged.falls_behind(&mut undecided);
         let done = self.wait_in_log(logged, partition, &mut undecided, parts);
         drop(undecided);
@@ -366,39 +398,6 @@ fn placed(reading: &mut Reading, part: Part) -> Option<Decoded> {
     Some(decoded)
 }
 
-/// Frames with rows that others decide on, each read behind the one before of its source.
-#[derive(Default)]
-pub(super) struct Behind(std::collections::BTreeMap<u32, Reader>);
-
-impl Behind {
-    /// The frame that was decided on, for `take`.
-    pub(super) fn with<T>(
-        &mut self,
-        past: &Past,
-        decided: &Decided,
-        take: impl FnOnce(&PushedRows<'_>) -> Result<T, Unlike>,
-    ) -> Result<Result<T, Unlike>, Error> {
-        let at = Lsn(decided.pushed);
-        let near = |reader: &&mut Reader| reader.next_lsn() <= at && at.0 - reader.next_lsn().0 <= NEAR;
-        if self.0.get_mut(&decided.source).filter(near).is_none() {
-            self.0.insert(decided.source, past.reader(at)?);
-        }
-        let missing = || Unreadable(format!("what it decides on, frame {at}, is not there"));
-        let Some(reader) = self.0.get_mut(&decided.source) else { return Ok(Err(missing().into())) };
-        while reader.next_lsn() < at {
-            if reader.read()?.is_none() {
-                return Ok(Err(missing().into()));
-            }
-        }
-        let frame = reader.read()?.map(|frame| Frame::read(frame.kind, frame.bytes));
-        Ok(match frame {
-            Some(Ok(Frame::Pushed(rows))) if rows.source == decided.source => take(&rows),
-            Some(Err(error)) => Err(error.into()),
-            _ => Err(missing().into()),
-        })
-    }
-}
-
 impl Durable {
     /// Goes on with sources that have caught up: those of which nothing waits take pushes at once, the others when that is decided on. So it
     /// goes on whenever something waits.
@@ -464,6 +463,10 @@ impl Durable {
                 Err(Unlike::Closed) => return Ok(()),
                 done => done.map_err(|unlike| self.unlike(lsn, unlike))?,
             }
+        }
+        if logged.undecided().ends {
+            source.finish_all();
+            logged.behind.store(false, Ordering::Release);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use highwater_log::{Disk, DiskFile};
 use prometheus_client::metrics::histogram::Histogram;
@@ -20,9 +20,40 @@ pub(super) struct Files {
     seconds: Histogram,
     syncs: AtomicU64,
     micros: AtomicU64,
+    begun: Mutex<Begun>,
+    more: Condvar,
+}
+
+/// Segments that were begun.
+#[derive(Debug, Default)]
+struct Begun {
+    count: usize,
+    closed: bool,
 }
 
 impl Files {
+    fn begun(&self) -> MutexGuard<'_, Begun> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many segments were begun.
+    pub(super) fn segments_begun(&self) -> usize {
+        self.begun().count
+    }
+
+    /// Waits until more than `seen` segments were begun, and answers how many; `None` once nothing more is written.
+    pub(super) fn next_segment(&self, seen: usize) -> Option<usize> {
+        let waits = |begun: &mut Begun| begun.count <= seen && !begun.closed;
+        let begun = self.more.wait_while(self.begun(), waits).unwrap_or_else(PoisonError::into_inner);
+        (!begun.closed).then_some(begun.count)
+    }
+
+    /// Nothing more is written.
+    pub(super) fn close(&self) {
+        self.begun().closed = true;
+        self.more.notify_all();
+    }
+
     fn files(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,7 +83,8 @@ impl Watched {
         let length = |name: String| Some((disk.open(&name).ok()?.length().ok()?, name));
         let bytes = names.into_iter().filter_map(length).map(|(bytes, name)| (name, bytes)).collect();
         let (syncs, micros) = (AtomicU64::new(0), AtomicU64::new(0));
-        let files = Arc::new(Files { bytes: Mutex::new(bytes), seconds, syncs, micros });
+        let (begun, more) = (Mutex::default(), Condvar::new());
+        let files = Arc::new(Files { bytes: Mutex::new(bytes), seconds, syncs, micros, begun, more });
         (Arc::new(Watched { disk, files: files.clone() }), files)
     }
 
@@ -81,6 +113,11 @@ impl Disk for Watched {
         let mut files = self.files.files();
         let bytes = files.remove(from).unwrap_or(0);
         files.insert(to.to_owned(), bytes);
+        drop(files);
+        if to.ends_with(SEGMENT) {
+            self.files.begun().count += 1;
+            self.files.more.notify_all();
+        }
         Ok(())
     }
 
@@ -137,18 +174,20 @@ mod tests {
         let (disk, files) = Watched::over(Folder::lock(folder.path()).unwrap(), metrics.log_sync_seconds.clone());
         let lock = files.held().1;
         disk.create("spare", 8192).unwrap().sync().unwrap();
-        assert_eq!((files.held(), files.syncs().0), ((0, lock + 8192), 1));
+        assert_eq!((files.held(), files.syncs().0, files.segments_begun()), ((0, lock + 8192), 1, 0));
         disk.rename("spare", "00000000000000000000.log").unwrap();
         // As the tip is written again and again.
         for _ in 0..3 {
             disk.create("tip.new", 100).unwrap();
             disk.rename("tip.new", "tip").unwrap();
         }
-        assert_eq!(files.held(), (1, lock + 8292));
+        assert_eq!((files.held(), files.next_segment(0)), ((1, lock + 8292), Some(1)));
         let again = Watched::over(Folder::read_only(folder.path()), metrics.log_sync_seconds.clone()).1;
         assert_eq!(again.held().0, 1);
         disk.remove("00000000000000000000.log").unwrap();
         assert_eq!(files.held(), (0, lock + 100));
+        files.close();
+        assert_eq!(files.next_segment(0), None);
         assert!(metrics.encode().contains("highwater_log_sync_seconds_count 1"));
     }
 }

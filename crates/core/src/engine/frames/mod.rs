@@ -3,6 +3,7 @@
 mod columns;
 mod program;
 mod pushed;
+mod summary;
 
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::fb_to_schema;
@@ -16,6 +17,7 @@ pub use self::columns::{Beside, Request, Rows, RowsParts, encode};
 pub(super) use self::columns::{read_reject, write_reject};
 pub use self::program::Program;
 pub use self::pushed::{Decided, Pushed, PushedParts};
+pub use self::summary::{Completed, SUMMARY_VERSION, Said, Summary};
 use crate::plan::identity::Part;
 use crate::time::Epoch;
 
@@ -61,6 +63,9 @@ pub const PUSHED: u8 = 15;
 /// Where those were decided on: [`Decided`].
 pub const DECIDED: u8 = 16;
 
+/// What the frames before one come to: [`Summary`].
+pub const SUMMARY: u8 = 17;
+
 /// The kinds, each with the name that metrics have for it.
 pub const KINDS: &[(u8, &str)] = &[
     (START, "start"),
@@ -79,6 +84,7 @@ pub const KINDS: &[(u8, &str)] = &[
     (ENDED, "ended"),
     (PUSHED, "pushed"),
     (DECIDED, "decided"),
+    (SUMMARY, "summary"),
 ];
 
 /// Bytes of a frame that are no such frame.
@@ -127,6 +133,8 @@ pub enum Frame<'a> {
     Pushed(Pushed<'a>),
     /// They are decided on.
     Decided(Decided),
+    /// What the frames before one come to; none if it is of another version.
+    Summary(Option<Box<Summary>>),
     /// A kind that this version does not know.
     Other(u8),
 }
@@ -154,6 +162,7 @@ impl Frame<'_> {
             PROGRAM => Frame::Program(Program::read(bytes)?),
             PUSHED => Frame::Pushed(Pushed::read(bytes)?),
             DECIDED => Frame::Decided(Decided::read(bytes)?),
+            SUMMARY => Frame::Summary(Summary::read(bytes)?.map(Box::new)),
             kind => Frame::Other(kind),
         })
     }

@@ -169,3 +169,33 @@ fn what_is_pushed_and_decided_on_later_is_read_as_written() {
     assert_eq!(read, decided);
     assert!((0..bytes.len()).all(|end| Frame::read(DECIDED, &bytes[..end]).is_err()));
 }
+
+#[test]
+fn a_summary_is_read_as_written_and_one_of_another_version_is_passed_over() {
+    let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8, true)]));
+    let writer = Begun { sink: "out".to_owned(), part: 0, parts: 1 };
+    let said = Said {
+        start: Some(Start { format: FORMAT, version: "1".to_owned(), at_ms: 5, parts: Vec::new() }),
+        program: Some(Program { files: Vec::new(), folder: "/srv".to_owned(), tick_rows: 3 }),
+        begun: vec![writer.clone()],
+        ended: vec![Completed { writer, behind: Some((-1, 4)), files: 2, ends: vec![(i64::MIN, 0), (-1, u64::MAX)] }],
+        splits: vec![(0, 1, ("in/ü.json".to_owned(), "ü".to_owned(), Some("7 bytes".to_owned())))],
+        ahead: vec![(0, 1, u64::MAX)],
+        ends: vec![(1, 0, "{\"records\":7}".to_owned())],
+        undecided: vec![(1, 0, (9, 2, 1 << 40))],
+        requests: vec![(3, 0, None), (5, 0, Some((7, 8)))],
+    };
+    let source = |name: &str| Source { source: 4, name: name.to_owned(), schema: schema.clone() };
+    for sources in [vec![], vec![source("clicks"), source("ü")]] {
+        let summary = Summary { upto: 1 << 33, sources, said: said.clone() };
+        let mut bytes = summary.bytes();
+        assert!(matches!(Frame::read(SUMMARY, &bytes), Ok(Frame::Summary(Some(read))) if *read == summary));
+        for end in 0..bytes.len() {
+            // Without all of its sources it is one of fewer.
+            let cut = Frame::read(SUMMARY, &bytes[..end]);
+            assert!(!matches!(cut, Ok(Frame::Summary(Some(read))) if *read == summary), "{end} of {}", bytes.len());
+        }
+        bytes[..4].copy_from_slice(&2_u32.to_le_bytes());
+        assert!(matches!(Frame::read(SUMMARY, &bytes), Ok(Frame::Summary(None))));
+    }
+}
