@@ -65,7 +65,7 @@ fn times_bound_what_a_join_keeps() {
         "SELECT B.auction FROM bid B LEFT JOIN auction A ON B.auction = A.id AND B.price > A.category
          AND B.`dateTime` BETWEEN A.`dateTime` - INTERVAL '1' SECOND AND A.`dateTime` + INTERVAL '1' SECOND",
     );
-    assert!(lines[0].starts_with("left join") && lines[0].ends_with("and B.price > A.category"));
+    assert!(lines[0].starts_with("left join") && lines[0].ends_with("and b.price > a.category"));
     assert!(lines[1].contains("append-only") && lines[1].contains("unmatched rows when they expire"));
 }
 
