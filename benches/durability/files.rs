@@ -1,4 +1,4 @@
-//! Nexmark from files, with a data directory and without, in turn: seconds of the whole process over files of a million events.
+//! Nexmark from files, with a data directory and without, in turn: seconds of the whole process over files of five million events.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::pace::median;
 use super::{ROUNDS, line};
 
-const EVENTS: u64 = 1_000_000;
+const EVENTS: u64 = 5_000_000;
 
 /// Queries of the bids alone; the others read the generator's further tables the same way.
 const QUERIES: &[&str] = &["q0", "q1", "q5", "q7", "q14", "q15", "q17", "q18"];

@@ -34,6 +34,11 @@ pub(super) struct Opened {
     pub(super) name: String,
 }
 
+/// How often, and after how long, a partition that is taking rows just when a tick ends its epoch is asked again: it takes microseconds,
+/// unless it waits for room.
+const AGAIN: usize = 8;
+const PAUSE: Duration = Duration::from_micros(250);
+
 type Work = Arc<Mutex<VecDeque<(usize, Box<dyn Reader>)>>>;
 
 /// Starts the readers of one source; `readers[i]` reads partition `i` of the process.
@@ -133,15 +138,12 @@ pub(super) fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], count: u64, g
     // A change of a table is complete when the streams have passed its epoch.
     let dirty = dirty || tables.iter().any(|table| table.waiting.load(Ordering::Acquire));
     let live = || sources.iter().filter(|source| source.live() && !source.by_arrival());
-    for source in sources.iter().filter(|source| source.live() && source.by_arrival()) {
-        (0..source.partition_count()).for_each(|partition| source.arrive(partition, source.clock.now_ms()));
-    }
+    let by_arrival = sources.iter().filter(|source| source.live() && source.by_arrival());
+    step(by_arrival, |source, partition| source.arrive(partition, source.clock.now_ms()));
     if dirty || gossip.is_some() {
         // Within one watermark no live partition is to hold another back, so all go to the same tick; what other
         // processes wait for is not known here.
-        for source in live() {
-            (0..source.partition_count()).for_each(|partition| source.tick(partition, Some(count)));
-        }
+        step(live(), |source, partition| source.tick(partition, Some(count)));
     }
     for source in live().filter(|source| source.goes_on_with_the_clock()) {
         let idle = (0..source.partition_count()).filter(|&partition| source.idle(partition));
@@ -170,6 +172,20 @@ pub(super) fn tick(sources: &[Arc<Source>], tables: &[Arc<Table>], count: u64, g
                 }
             }
         }
+    }
+}
+
+/// Steps all partitions of sources, those that are taking rows just then a moment later; a step answers whether it could be made.
+fn step<'a>(sources: impl Iterator<Item = &'a Arc<Source>>, step: impl Fn(&Source, usize) -> bool) {
+    let partitions = |source: &'a Arc<Source>| (0..source.partition_count()).map(move |partition| (source, partition));
+    let mut left: Vec<(&Arc<Source>, usize)> = sources.flat_map(partitions).collect();
+    left.retain(|(source, partition)| !step(source, *partition));
+    for _ in 0..AGAIN {
+        if left.is_empty() {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+        left.retain(|(source, partition)| !step(source, *partition));
     }
 }
 

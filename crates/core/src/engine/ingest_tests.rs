@@ -99,6 +99,22 @@ fn a_tick_that_meets_a_lock_leaves_its_rows_to_the_next() {
 }
 
 #[test]
+fn a_tick_waits_a_moment_for_a_partition_that_is_taking_rows() {
+    let source = source(100);
+    source.accept_parts(body(&source)).unwrap();
+    let sources = [source.clone()];
+    let held = lock(&source.partitions[0].state);
+    std::thread::scope(|scope| {
+        let ticking = scope.spawn(|| tick(&sources, &[], 1, None));
+        // The rows are before this tick, so it has them in this one: those who wait for them wait no tick longer.
+        std::thread::sleep(PAUSE);
+        drop(held);
+        ticking.join().unwrap();
+    });
+    assert_eq!(told(&source).unwrap().tick, 1);
+}
+
+#[test]
 fn a_full_source_that_takes_nothing_more_says_that_and_not_that_it_is_full() {
     let source = source(3);
     assert_eq!(source.push(body(&source)).unwrap().accepted, 2);

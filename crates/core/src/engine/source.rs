@@ -335,15 +335,15 @@ impl Source {
     }
 
     /// Moves what came since the last tick on its way: a step of the clock for one partition. `tick` is the count of the
-    /// clock's ticks, the same for all partitions, so that none holds another back within one watermark.
-    pub(super) fn tick(&self, index: usize, tick: Option<u64>) {
+    /// clock's ticks, the same for all partitions, so that none holds another back within one watermark. Whether it was free for it.
+    pub(super) fn tick(&self, index: usize, tick: Option<u64>) -> bool {
         self.step(index, |edge| {
             edge.tick();
             if let Some(tick) = tick {
                 let watermark = edge.epoch().watermark;
                 edge.follow(Epoch { watermark, tick });
             }
-        });
+        })
     }
 
     /// Whether its event time is the time of arrival: it moves on with the clock, and follows nobody.
@@ -352,7 +352,7 @@ impl Source {
     }
 
     /// The clock is at `now_ms`: no row arrives before that any more.
-    pub(super) fn arrive(&self, index: usize, now_ms: i64) {
+    pub(super) fn arrive(&self, index: usize, now_ms: i64) -> bool {
         match self.is_behind() {
             // Rows wait that arrived earlier.
             true => self.step(index, Edge::tick),
@@ -375,21 +375,22 @@ impl Source {
         self.step(index, |edge| edge.follow(epoch));
     }
 
-    fn step(&self, index: usize, step: impl FnOnce(&mut Edge)) {
-        // Whoever holds the lock is pushing rows: it tells of the moves itself.
+    /// Whether the partition was free for it: whoever holds it is taking rows, and tells of moves of its own.
+    fn step(&self, index: usize, step: impl FnOnce(&mut Edge)) -> bool {
         let mut reading = match self.partitions[index].state.try_lock() {
             Ok(reading) => reading,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
                 // It may have said before this tick that there are rows: they are the next tick's.
                 self.dirty.store(true, Ordering::Release);
-                return;
+                return false;
             }
         };
         if !reading.ended && !reading.sealed {
             step(&mut reading.edge);
             self.tell(index, &mut reading);
         }
+        true
     }
 
     /// The watermark of a partition; `None` once it has ended.

@@ -254,10 +254,10 @@ proptest! {
                     prop_assert!(now.4.len() >= letters.len());
                     given = now.0;
                 }
-                Act::Tick(tick) => run.source.tick(0, Some(*tick)),
+                Act::Tick(tick) => assert!(run.source.tick(0, Some(*tick))),
                 Act::Follow(watermark, tick) => run.source.follow(0, Epoch { watermark: *watermark, tick: *tick }),
                 Act::Elapse(ms) => run.source.elapse(0, now + ms),
-                Act::Arrive(ms) if by_arrival => run.source.arrive(0, now + ms),
+                Act::Arrive(ms) if by_arrival => assert!(run.source.arrive(0, now + ms)),
                 Act::Arrive(_) => {}
                 Act::Again => {
                     let (rows, epoch, watermark, counts, letters, position) = run.state();
