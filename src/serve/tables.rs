@@ -4,7 +4,8 @@
 //! is POST for the table `rules`.
 //!
 //! A body is one object, an array of objects, or objects one after another. A request takes effect as a whole, at one epoch,
-//! which the answer names: `{"epoch": "..."}`; when it comes, the views show the change. If anything is wrong with any row,
+//! which the answer names: `{"epoch": "..."}`; when it comes, the views show the change. While a data directory is still done again
+//! a request is kept and waits: it takes effect, and is answered, behind all that. If anything is wrong with any row,
 //! nothing is changed. Numbers are read by their digits, as those of events.
 
 use std::fmt;
@@ -89,7 +90,7 @@ const fn change_of(
     summary: &'static str,
     serve: fn() -> MethodRouter<App>,
 ) -> Route {
-    Route::of(method, path, Role::Admin, summary, serve).body(JSON).answers(CHANGED)
+    Route::of(method, path, Role::Admin, summary, serve).body(JSON).answers(CHANGED).early()
 }
 
 #[derive(Serialize)]
@@ -277,7 +278,14 @@ async fn change(app: &App, table: &Table, change: Change) -> Result<Json<Changed
         Unchanged::Full => later(StatusCode::TOO_MANY_REQUESTS, "too much waits for the data directory"),
         Unchanged::DiskFull => later(StatusCode::INSUFFICIENT_STORAGE, "the disk of the data directory is full"),
     })?;
-    let epoch = sent.await.map_err(|_| ended())?;
+    let epoch = sent.await.map_err(|_| match table.keeps() {
+        true => {
+            let detail =
+                "the run ended before the change took effect: it is kept, and takes effect with the next start";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+        false => ended(),
+    })?;
     let shown = async {
         for mut view in table.watches() {
             // An error says that the engine is gone.

@@ -171,6 +171,45 @@ fn a_start_takes_rows_by_any_way_and_says_what_holds() {
     assert_eq!(process.ask("GET", &format!("/api/v1/completion/{run}.0.later0.999999999"), "").0, 404);
 }
 
+/// D6: a table that is changed while a start goes on is so behind all that came before, also when that start is killed.
+#[test]
+fn a_table_that_is_changed_while_a_start_goes_on_is_so_when_it_is_through() {
+    let table = "CREATE TABLE names (page VARCHAR PRIMARY KEY, name VARCHAR);
+        CREATE MATERIALIZED VIEW named AS SELECT n.name, COUNT(*) AS n FROM clicks c JOIN names n ON c.page = n.page GROUP BY n.name;";
+    let folder = folder(&format!("{PROGRAM}{table}"));
+    let rows = "/api/v1/tables/names/rows";
+    let process = Process::start(folder.path(), &["-w", "2"]);
+    let (status, answer) = process.ask("POST", rows, r#"{"page":"p1","name":"before"}"#);
+    assert_eq!(status, 200, "{answer}");
+    keep(&process);
+    process.kill();
+    let begins = |page: u32| {
+        let process = Process::early(folder.path(), &["-w", "1"]);
+        assert!(recovers(&process));
+        let (address, name) = (process.address, format!(r#"{{"page":"p{page}","name":"round {page}"}}"#));
+        (process, std::thread::spawn(move || ask(address, "POST", rows, &name)))
+    };
+    let (process, changed) = begins(0);
+    // It is in the log as soon as a row that came later is.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    process.post(&format!("{EVENTS}?ack=durable"), r#"{"id":"mark","page":"p2","ms":1,"ts":60}"#);
+    assert!(recovers(&process), "it is killed in the midst of it");
+    process.kill();
+    // Nobody answers.
+    drop(changed.join());
+    let (process, changed) = begins(1);
+    let (status, answer) = changed.join().unwrap();
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("epoch"), "{answer}");
+    process.is_ready();
+    eventually("rows meet both names, and not the one of before", || {
+        let rows = process.rows("named");
+        rows.len() == 2 && ["round 0", "round 1"].iter().all(|name| rows.iter().any(|row| row.contains(name)))
+    });
+    let held = data(folder.path(), "inspect");
+    assert!(held.contains("change of a table"), "{held}");
+}
+
 /// What may wait is bounded; without room a start takes nothing.
 #[test]
 fn a_start_takes_no_more_than_may_wait() {

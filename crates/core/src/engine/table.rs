@@ -15,12 +15,15 @@ use tokio::sync::{oneshot, watch};
 
 use super::durable::{Again, Changes};
 use super::error::EngineError;
-use crate::delta::Delta;
+use crate::delta::{Delta, memory};
 use crate::plan::TableSpec;
 use crate::source::{Edge, Read, SourceSpec, Step, open_all};
 use crate::table::{Change, request_schema};
 use crate::time::Epoch;
 use crate::view::{View, Views};
+
+/// Changes that are made while what was kept is done again wait in memory, up to about so many bytes.
+const HELD_BYTES: usize = 64 << 20;
 
 /// Why a table was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +60,10 @@ pub struct Table {
 struct Requests {
     /// What runs before have changed.
     again: Vec<(Epoch, Delta)>,
-    /// What they have not come to: it is not to take effect in the midst of what is done again.
-    made: Vec<(Lsn, Delta)>,
+    /// What runs before have kept is still done again.
+    held: bool,
+    /// What they have not come to, and what is made meanwhile: it is not to take effect in the midst of what is done again.
+    made: Vec<Request>,
     waiting: VecDeque<Request>,
     closed: bool,
     worker: Option<SyncActivator>,
@@ -76,6 +81,17 @@ pub(super) struct Request {
     pub(super) frame: Option<Lsn>,
     pub(super) rows: Delta,
     pub(super) answer: oneshot::Sender<Epoch>,
+}
+
+impl Request {
+    /// One of a run before: nobody waits for its answer.
+    fn unasked(frame: Lsn, rows: Delta) -> Request {
+        Request { frame: Some(frame), rows, answer: oneshot::channel().0 }
+    }
+
+    fn bytes(&self) -> usize {
+        memory(self.rows.batch())
+    }
 }
 
 impl Table {
@@ -105,7 +121,8 @@ impl Table {
         if let Some(Again { taken, made }) = again {
             let mut requests = table.lock();
             requests.again = taken;
-            requests.made = made;
+            requests.made = made.into_iter().map(|(frame, rows)| Request::unasked(frame, rows)).collect();
+            requests.held = table.kept.is_some();
             drop(requests);
             // What its files hold came with the first of them.
             return Ok(table);
@@ -121,6 +138,7 @@ impl Table {
             let changed = table.change(&Change::Upsert(rows)).map(drop);
             changed.map_err(|why| bad_start(files, format!("they cannot be kept ({why:?})")))?;
         }
+        table.lock().held = table.kept.as_ref().is_some_and(Changes::has_past);
         Ok(table)
     }
 
@@ -151,14 +169,26 @@ impl Table {
         if requests.closed {
             return Err(Unchanged::Ended);
         }
+        if requests.held && requests.made.iter().map(Request::bytes).sum::<usize>() >= HELD_BYTES {
+            return Err(Unchanged::Full);
+        }
         let frame = self.kept.as_ref().map(|kept| kept.make(&rows)).transpose().map_err(|refused| match refused {
             Refused::Full { .. } => Unchanged::Full,
             Refused::DiskFull => Unchanged::DiskFull,
             _ => Unchanged::Ended,
         })?;
-        requests.waiting.push_back(Request { frame, rows, answer });
+        let request = Request { frame, rows, answer };
+        match requests.held {
+            true => requests.made.push(request),
+            false => requests.waiting.push_back(request),
+        }
         requests.wake();
         Ok(answered)
+    }
+
+    /// Whether its changes are kept in a data directory: one that has not taken effect when the run ends does with the next.
+    pub fn keeps(&self) -> bool {
+        self.kept.is_some()
     }
 
     /// Tell of the moves of its rows, and of every view: the change of an epoch is shown once all are past it.
@@ -191,10 +221,9 @@ impl Table {
     /// What was kept is done again: what has not taken effect by then does now.
     pub(super) fn goes_on(&self) {
         let mut requests = self.lock();
-        for (frame, rows) in std::mem::take(&mut requests.made) {
-            let (answer, _) = oneshot::channel();
-            requests.waiting.push_back(Request { frame: Some(frame), rows, answer });
-        }
+        requests.held = false;
+        let made = std::mem::take(&mut requests.made);
+        requests.waiting.extend(made);
         requests.wake();
     }
 
@@ -235,6 +264,7 @@ impl Table {
         let mut requests = self.lock();
         requests.closed = true;
         requests.waiting.clear();
+        requests.made.clear();
     }
 }
 

@@ -42,6 +42,11 @@ impl Changes {
         self.durable.replays()
     }
 
+    /// Whether runs before have left something to do again.
+    pub(in super::super) fn has_past(&self) -> bool {
+        self.durable.past.end() > Lsn(0)
+    }
+
     /// What runs before have changed; `None` if none has begun with the table.
     pub(in super::super) fn again(&self, wire: &SchemaRef) -> Result<Option<Again>, EngineError> {
         let known = self.durable.known();
