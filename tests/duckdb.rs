@@ -154,6 +154,12 @@ fn random_programs_on_differentials_operators_are_duckdbs() {
     random("random_queries.py", &["--operators", "differential"], ["50", "500"]);
 }
 
+/// The same killed at random moments and started again, with a data directory.
+#[test]
+fn random_programs_that_are_killed_are_duckdbs() {
+    random("random_queries.py", &["--kills", "3"], ["30", "300"]);
+}
+
 /// Reference tables that change over REST: after each request their views are DuckDB's answer of the tables as they are then.
 #[test]
 fn random_changes_of_tables_are_duckdbs() {

@@ -22,7 +22,7 @@ fn python(script: &str, args: &[&str]) {
     println!("{told}");
 }
 
-const ALL_BUT_FOLDERS: &str = "windows,sessions,joins,patterns,ranks,over,failing,tables";
+const ALL_BUT_FOLDERS: &str = "windows,sessions,joins,patterns,ranks,over,failing,tables,transfers";
 
 #[test]
 fn d1_to_d6_kills_lose_nothing_and_do_nothing_twice() {

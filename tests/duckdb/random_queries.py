@@ -1,7 +1,7 @@
 """Random programs, run by highwater and by DuckDB on the same rows.
 
     random_queries.py BINARY [--programs N] [--seed N] [--kinds NAME,...] [--looks N] [--keep FOLDER]
-                      [--operators own|differential] [--jobs N]
+                      [--operators own|differential] [--jobs N] [--kills N]
 
 It works in a folder that is gone afterwards. A program has one to four queries with a sink each, at one, two or three workers and
 epochs of some length. What a sink wrote is folded, and compared as a multiset: at the end, and of a query whose changes are shown
@@ -11,6 +11,9 @@ the same epochs; of most queries none; and say what failed on which row (letters
 
 Of rankings without an order that tells all rows apart the answer is not DuckDB's: such a program is run at one, two and three workers,
 which must write the same bytes, and at two lengths of epochs, which must come to the same rows.
+
+With `--kills` each run is killed at random moments and started again from a data directory until it ends by itself: all that is
+compared is as if nobody had killed it.
 
 A query that highwater refuses is counted, by the reason, if DuckDB takes it; the others of its program are run without it.
 The run fails if an answer differs, or if more than 3 % of what DuckDB takes is refused. `--keep` keeps the programs that differ.
@@ -73,6 +76,10 @@ def lines_of(path):
         return [json.loads(line) for line in file]
 
 
+def done(command, seconds):
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+
+
 class Proof:
     """What was run, and what came of it."""
 
@@ -82,6 +89,8 @@ class Proof:
         self.makers = [KINDS[name][0](given.seed * 10 + n) for n, name in enumerate(KINDS)]
         self.weights = [weight if name in names else 0 for name, (_, weight) in KINDS.items()]
         self.programs, self.apart, self.looks = 0, 0, 0
+        # Kills, and how long a run takes.
+        self.kills, self.took = 0, 0.1
         self.agreed, self.unknown, self.reasons, self.examples = collections.Counter(), collections.Counter(), collections.Counter(), {}
         self.started = time.monotonic()
 
@@ -163,7 +172,7 @@ class Proof:
                 if os.path.exists(file):
                     os.remove(file)
             try:
-                ran = subprocess.run(command, capture_output=True, text=True, timeout=600)
+                ran = self.killed(command) if self.given.kills else done(command, 600)
             except subprocess.TimeoutExpired:
                 self.differs(f"-w {workers} --tick-rows {tick_rows}, {late}: it does not end")
                 return [], [], None
@@ -182,6 +191,23 @@ class Proof:
         else:
             return [], [], None
         return queries, changes, ran
+
+    def killed(self, command):
+        """Runs it to its end, killed at random moments and started again at any number of workers, from a data directory."""
+        shutil.rmtree("data", ignore_errors=True)
+        for _ in range(self.random.randint(1, self.given.kills)):
+            command[command.index("-w") + 1] = self.random.choice("123")
+            try:
+                ran = done([*command, "--data-dir", "data"], self.random.random() * self.took)
+                # What has ended has nothing more to do.
+                if ran.returncode != 0:
+                    return ran
+            except subprocess.TimeoutExpired:
+                self.kills += 1
+        began = time.monotonic()
+        ran = done([*command, "--data-dir", "data"], 600)
+        self.took = (self.took + time.monotonic() - began) / 2
+        return ran
 
     def refused(self, query, reason, at):
         try:
@@ -251,12 +277,15 @@ class Proof:
             mine.update(more)
         self.examples = {**other.examples, **self.examples}
         self.programs, self.looks, self.apart = self.programs + other.programs, self.looks + other.looks, self.apart + other.apart
+        self.kills += other.kills
 
     def report(self):
         agreed, refused = sum(self.agreed.values()), sum(self.reasons.values())
         taken = agreed + refused + self.apart
         print(f"seed {self.given.seed}: {self.programs} programs in {time.monotonic() - self.started:.0f} s, {agreed + refused + self.apart} queries that DuckDB takes: "
               f"{agreed} agree ({len(self.agreed)} kinds, looked at {self.looks} times), {self.apart} differ, {refused} are refused ({100 * refused / max(1, taken):.1f} %)")
+        if self.given.kills:
+            print(f"  killed {self.kills} times")
         for reason, count in self.reasons.most_common():
             print(f"  refused {count}: {reason}\n    {self.examples[reason]}")
         for what, count in self.unknown.most_common():
@@ -311,6 +340,7 @@ def main():
     parser.add_argument("--kinds", help=", ".join(KINDS))
     parser.add_argument("--looks", type=int, default=8, help="epochs that are looked at, of each query")
     parser.add_argument("--operators", help="own, or differential: what operators run on")
+    parser.add_argument("--kills", type=int, default=0, help="kill each run up to so often, and start it again from a data directory")
     parser.add_argument("--keep", help="a folder for programs that differ")
     parser.add_argument("--jobs", type=int, default=1, help=f"processes that try programs, {PIECE} of a seed each")
     given = parser.parse_args()

@@ -9,6 +9,8 @@ import subprocess
 import threading
 import time
 
+from programs import consistent
+
 PATIENCE = 60
 
 
@@ -249,6 +251,8 @@ class Reader(threading.Thread):
         rows, view = self.state.setdefault(data["view"], {}), data["view"]
         # In one epoch the order of changes says nothing: they are netted.
         for change in data["changes"]:
+            if not consistent(view, change["row"]):
+                raise Wrong(f"{view} told {change}")
             key = self.key(change["row"], change["status"], change["version"])
             rows[key] = rows.get(key, 0) + (1 if change["op"] == "insert" else -1)
         for change in data["changes"]:

@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from engine import PATIENCE, Engine, Keeper, Reader, Sender
-from programs import PIECES, Edge, Rows, names, program, views
+from programs import PIECES, Edge, Rows, consistent, names, program, views
 from written import read, same_bytes
 
 
@@ -220,8 +220,21 @@ def compared(args, text, engine, senders, keepers, plain):
         difference(f"dead letters of {view}", last, others)
     for of in (engine, plain):
         of.stop()
+    for view in ("total", "pairs") if "VIEW pairs" in text else ():
+        every_epoch(engine, view)
     for sink in names(text, "CREATE SINK"):
         difference("sink " + sink, *(read(args.binary, of.folder, text, sink) for of in (engine, plain)))
+
+
+def every_epoch(engine, view):
+    """All that a sink has told is consistent, epoch by epoch: nothing in between is told, so it is so row by row."""
+    epochs = 0
+    with open(f"{engine.folder}/out/{view}.ndjson") as written:
+        for line in written:
+            row = json.loads(line)
+            epochs += row["_op"] == "insert"
+            assert consistent(view, row), f"{view}: at {row['_epoch']} it told {row}"
+    assert epochs > 10, f"{view}: there are {epochs} rows"
 
 
 def shown(row):

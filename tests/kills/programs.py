@@ -115,6 +115,26 @@ CREATE MATERIALIZED VIEW plans AS
 SELECT u.plan_name, COUNT(*) AS n, SUM(o.amount) AS amount FROM orders o JOIN users u ON o.user_id = u.id GROUP BY u.plan_name;
 """
 
+# After Jamie Brandon, "Internal consistency in streaming systems": each order moves an amount from one account to another. In every epoch
+# that anybody sees the total is 0, and no order lacks its partner (ZERO, EQUAL).
+TRANSFERS = """
+CREATE VIEW debits AS SELECT user_id AS account, SUM(amount) AS debits FROM orders GROUP BY user_id;
+CREATE VIEW credits AS SELECT 'u' || CAST(id % 7 AS VARCHAR) AS account, SUM(amount) AS credits FROM orders GROUP BY 'u' || CAST(id % 7 AS VARCHAR);
+CREATE VIEW balance AS
+SELECT COALESCE(c.account, d.account) AS account, COALESCE(c.credits, 0) - COALESCE(d.debits, 0) AS balance, c.credits
+FROM credits c FULL JOIN debits d ON c.account = d.account;
+CREATE MATERIALIZED VIEW total AS SELECT SUM(balance) AS total, SUM(credits) AS moved FROM balance;
+CREATE MATERIALIZED VIEW pairs AS SELECT a.id, b.id AS other FROM orders a LEFT JOIN orders b ON a.id = b.id;
+CREATE SINK total_file WITH ('connector' = 'filesystem', 'path' = 'out/total.ndjson', 'format' = 'json') AS SELECT * FROM total;
+CREATE SINK pairs_file WITH ('connector' = 'filesystem', 'path' = 'out/pairs.ndjson', 'format' = 'json') AS SELECT * FROM pairs;
+"""
+
+
+def consistent(view, row):
+    """Whether a row of a view is one that may be seen in some epoch."""
+    return row["total"] in (0, None) if view == "total" else row["id"] == row["other"] if view == "pairs" else True
+
+
 # What a worker takes long for, so that more comes than it takes.
 SLOW = """
 CREATE MATERIALIZED VIEW slow AS SELECT user_id, COUNT(*) AS n, MAX(MD5(REPEAT(user_id, 30000))) AS hash FROM clicks GROUP BY user_id;
@@ -128,7 +148,7 @@ CREATE SINK taken_orders WITH ('connector' = 'filesystem', 'path' = 'out/taken_o
 
 PIECES = {
     "windows": WINDOWS, "formats": FORMATS, "sessions": SESSIONS, "joins": JOINS, "patterns": PATTERNS, "ranks": RANKS, "over": OVER,
-    "failing": FAILING, "tables": TABLES,
+    "failing": FAILING, "tables": TABLES, "transfers": TRANSFERS,
 }
 
 
