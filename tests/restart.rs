@@ -4,6 +4,8 @@
 #[path = "restart/behind.rs"]
 mod behind;
 mod client;
+#[path = "restart/cluster.rs"]
+mod cluster;
 #[path = "restart/ends.rs"]
 mod ends;
 #[path = "restart/files.rs"]

@@ -25,6 +25,7 @@ mod telemetry;
 mod test;
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -95,6 +96,8 @@ enum Outcome {
     Done,
     /// Not as asked, and why: code 1.
     Failed(String),
+    /// Another process of the cluster is gone, as is said; this one starts again.
+    Again(String),
     /// As asked, and what was compared differs: code 1.
     Differs,
     /// Told to end by this signal before it was done; that was said.
@@ -125,6 +128,9 @@ pub fn main() -> ExitCode {
         Command::Options(args) => options::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
+    if let Outcome::Again(reason) = &outcome {
+        tracing::warn!("{reason}; this process starts again, and waits for it");
+    }
     logging::finish();
     // Where stderr is closed there is nobody to tell.
     let mut stderr = std::io::stderr();
@@ -132,12 +138,21 @@ pub fn main() -> ExitCode {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Differs => ExitCode::FAILURE,
         Outcome::Failed(reason) => signals::give_up(&reason),
+        Outcome::Again(_) => signals::give_up(&format!("this process cannot start again: {}", start_again())),
         // As a shell says of a process that the signal ended.
         Outcome::Stopped(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
         Outcome::Usage(text) => {
             let _ = write!(stderr, "{text}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Puts a new process of the same command line in the place of this one; returns only if that fails, with the reason.
+fn start_again() -> std::io::Error {
+    match std::env::current_exe() {
+        Ok(program) => std::process::Command::new(program).args(std::env::args_os().skip(1)).exec(),
+        Err(error) => error,
     }
 }
 

@@ -155,7 +155,7 @@ pub(super) async fn serve_and_follow(
         opened = open => opened.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
         Ok(()) = signals.end.changed() => return Err(stopped_early(&startup.read(), settings, *signals.end.borrow())),
     };
-    let (engine, recovery) = opened.map_err(refused)?;
+    let (engine, recovery) = opened.map_err(|error| refused(error, settings))?;
     let engine = Arc::new(engine);
     let mut serving =
         Serving { listener, telemetry, started, told, begun: false, close: None, server: None, teller: None };
@@ -171,7 +171,7 @@ pub(super) async fn serve_and_follow(
         never = progress::recovery(&startup, &folder) => match never {},
     };
     progress::wipe();
-    ran.map_err(refused)?;
+    ran.map_err(|error| refused(error, settings))?;
     if settings.data_dir.is_some() {
         tracing::info!("{}", progress::recovered(&folder, startup.recovered()));
     }
@@ -180,10 +180,19 @@ pub(super) async fn serve_and_follow(
 }
 
 /// Why there is no engine.
-fn refused(error: EngineError) -> Outcome {
+fn refused(error: EngineError, settings: &Settings) -> Outcome {
     match error {
         EngineError::Config(reason) => Outcome::usage(reason),
-        error => Outcome::Failed(error.to_string()),
+        error => failed(&error, settings),
+    }
+}
+
+/// A failure; where another process is gone that is waited for, a new start.
+fn failed(error: &EngineError, settings: &Settings) -> Outcome {
+    let gone = matches!(error, EngineError::PeerGone { .. } | EngineError::PeerSilent { .. });
+    match gone && settings.restart_wait.is_some() {
+        true => Outcome::Again(error.to_string()),
+        false => Outcome::Failed(error.to_string()),
     }
 }
 
@@ -265,6 +274,10 @@ fn config(settings: &Settings) -> Result<Config, String> {
         // A source that has ended takes nothing after the restart either.
         return Err("--drain ends the sources for good, --data-dir goes on with them: leave one of both out".to_owned());
     }
+    if settings.data_dir.is_none() && settings.restart_wait.is_some() {
+        let why = "--restart-wait starts again from a data directory: name one with --data-dir, or leave it out";
+        return Err(why.to_owned());
+    }
     if settings.data_dir.is_none() && settings.on_change.is_some() {
         return Err(
             "--on-change says what becomes of a data directory: name one with --data-dir, or leave it out".to_owned()
@@ -284,6 +297,9 @@ fn config(settings: &Settings) -> Result<Config, String> {
         config.addresses = addresses;
         config.peer_timeout =
             settings.peer_timeout.map_or(defaults.peer_timeout, |timeout| Duration::from_millis(timeout.0));
+        config.connect_timeout = settings
+            .restart_wait
+            .map_or(defaults.connect_timeout, |wait| defaults.connect_timeout.max(Duration::from_millis(wait.0)));
         config.tick_ms = settings.tick.map_or(defaults.tick_ms, |tick| tick.0);
         config.tick_rows =
             settings.tick_rows.map_or(defaults.tick_rows, |rows| usize::try_from(rows).unwrap_or(usize::MAX));
@@ -328,7 +344,7 @@ async fn follow(
     let patience = settings.stop_timeout.map_or(STOP_TIMEOUT, |timeout| Duration::from_millis(timeout.0));
     let summary = ended(&engine, &mut signals.end, settings.drain.unwrap_or(false), patience).await;
     progress::wipe();
-    let summary = summary.map_err(|error| Outcome::Failed(error.to_string()))?;
+    let summary = summary.map_err(|error| failed(&error, settings))?;
     reasons(&engine);
     report(&summary);
     let (exits_at_end, told) = (settings.exit_at_end.unwrap_or(false), *signals.end.borrow());

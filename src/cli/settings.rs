@@ -40,6 +40,10 @@ pub(super) struct Settings {
     #[arg(long, env = "HIGHWATER_PEER_TIMEOUT", value_name = "DURATION")]
     pub(super) peer_timeout: Option<Pace>,
 
+    /// When another process is gone start again from the data directory, and wait so long for it, instead of ending
+    #[arg(long, env = "HIGHWATER_RESTART_WAIT", value_name = "DURATION")]
+    pub(super) restart_wait: Option<Pace>,
+
     /// Where to serve views, metrics and the dashboard [default: 127.0.0.1:8080, for process I the port 8080 + I]
     #[arg(long, env = "HIGHWATER_LISTEN", value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
@@ -233,6 +237,7 @@ impl Settings {
             process: self.process.or(other.process),
             hostfile: self.hostfile.or(other.hostfile),
             peer_timeout: self.peer_timeout.or(other.peer_timeout),
+            restart_wait: self.restart_wait.or(other.restart_wait),
             listen: self.listen.or(other.listen),
             tokens_file: self.tokens_file.or(other.tokens_file),
             insecure: self.insecure.or(other.insecure),

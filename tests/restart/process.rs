@@ -32,8 +32,7 @@ impl Process {
     /// The same; it may be doing again what is kept.
     pub(crate) fn early(folder: &Path, args: &[&str]) -> Process {
         let mut process = Process::spawn(folder, args);
-        let line = process.hears("serving http://");
-        process.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
+        process.serves();
         // Before its directory is open it takes nothing.
         eventually("it has opened its directory, or ended", || {
             let (status, said) = process.ask("GET", "/readyz", "");
@@ -57,6 +56,12 @@ impl Process {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|said| line.send(said)));
         Process { child, address: ([127, 0, 0, 1], 0).into(), log, said: Vec::new() }
+    }
+
+    /// Waits until it has said where it serves.
+    pub(crate) fn serves(&mut self) {
+        let line = self.hears("serving http://");
+        self.address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
     }
 
     /// Waits for a line of the log with this in it.

@@ -2,17 +2,18 @@
 //!
 //! Process `i` connects to all before it and is connected to by all after it. Each connection begins with a greeting: a
 //! word of ours, the process's index, and what must be equal everywhere: workers per process, the plan part by part
-//! ([`crate::plan::identity`]), so that processes that differ can say in what.
+//! ([`crate::plan::identity`]), so that processes that differ can say in what; and which data directory the process has.
 //! Beside it each pair has one for signs of life ([`super::heartbeat`]), which begins with the same greeting.
 //! A connection whose thread dies of a panic is a peer that is gone: timely's threads panic when a stream breaks off, and
 //! end quietly after a goodbye.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use timely::communication::allocator::zero_copy::stream::Stream;
 
 use super::config::Config;
@@ -25,7 +26,7 @@ use crate::retry::passes;
 use crate::time::Clock;
 
 /// The first bytes of a connection: a name and the version of the greeting.
-const WORD: [u8; 8] = *b"hiwater2";
+const WORD: [u8; 8] = *b"hiwater3";
 
 /// How long between two attempts to reach a peer.
 const RETRY: Duration = Duration::from_millis(50);
@@ -164,6 +165,17 @@ pub(super) struct Agreement {
     pub(super) workers: u64,
     /// The plan, and what of the configuration decides on results.
     pub(super) parts: Vec<Part>,
+    /// The data directory of the process.
+    pub(super) directory: Option<Directory>,
+}
+
+/// The data directory of a process, for the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Directory {
+    /// The identity of its log.
+    pub(super) lineage: String,
+    /// Those of the logs that it was written beside, by process; empty if it has not met them yet.
+    pub(super) beside: Vec<String>,
 }
 
 /// What a connection is for, as its greeting says.
@@ -186,6 +198,8 @@ pub(super) struct Connected {
     pub(super) peers: Vec<Option<Peer>>,
     /// For signs of life.
     pub(super) pulses: Vec<Pulse>,
+    /// The identities of the logs of all processes, if they have data directories.
+    pub(super) lineages: Vec<String>,
 }
 
 /// Connects to all other processes. Waits for at most `config.connect_timeout`.
@@ -200,6 +214,7 @@ pub(super) fn connect(config: &Config, agreement: Agreement, control: &Arc<Contr
         since: Clock::start(),
         over: AtomicBool::new(false),
         told: AtomicU64::new(TELL_AFTER_MS),
+        lineages: Mutex::new(vec![String::new(); config.processes()]),
     };
     std::thread::scope(|scope| {
         let (earlier, later) = streams.split_at_mut(me);
@@ -216,7 +231,12 @@ pub(super) fn connect(config: &Config, agreement: Agreement, control: &Arc<Contr
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })?;
-    let mut connected = Connected { peers: Vec::new(), pulses: Vec::new() };
+    let mut lineages = search.lineages.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match &agreement.directory {
+        Some(own) => lineages[me].clone_from(&own.lineage),
+        None => lineages.clear(),
+    }
+    let mut connected = Connected { peers: Vec::new(), pulses: Vec::new(), lineages };
     for (index, [data, pulse]) in streams.into_iter().enumerate() {
         let address = config.addresses[index].clone();
         let (left, cut, silent_ms) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
@@ -234,7 +254,7 @@ pub(super) fn presences(peers: &[Option<Peer>]) -> Vec<Arc<Presence>> {
 }
 
 /// Second handles on the connections, to break them off.
-pub(super) fn handles(Connected { peers, pulses }: &Connected) -> Vec<TcpStream> {
+pub(super) fn handles(Connected { peers, pulses, .. }: &Connected) -> Vec<TcpStream> {
     let streams = peers.iter().flatten().map(|peer| &peer.stream).chain(pulses.iter().map(|pulse| &pulse.stream));
     streams.filter_map(|stream| stream.try_clone().ok()).collect()
 }
@@ -262,6 +282,8 @@ struct Search<'a> {
     over: AtomicBool,
     /// When it is to be told again for whom it waits, in ms since then.
     told: AtomicU64,
+    /// The identities of the peers' logs.
+    lineages: Mutex<Vec<String>>,
 }
 
 impl Search<'_> {
@@ -297,7 +319,7 @@ impl Search<'_> {
                         stream.set_nodelay(true).and_then(|()| greet(&mut stream, config.process, link, agreement));
                     let answer = greeted.and_then(|()| hear(&mut stream));
                     return match answer {
-                        Ok((_, _, theirs)) => agree(peer, agreement, &theirs).map(|()| stream),
+                        Ok((_, _, theirs)) => self.agree(peer, &theirs).map(|()| stream),
                         Err(error) => Err(failure(
                             peer,
                             format!(
@@ -396,8 +418,32 @@ impl Search<'_> {
         };
         greet(&mut stream, me, link, agreement)
             .map_err(|error| failure(peer, format!("left while greeting: {error}")))?;
-        agree(peer, agreement, &theirs)?;
+        self.agree(peer, &theirs)?;
         *place = Some(stream);
+        Ok(())
+    }
+}
+
+impl Search<'_> {
+    fn agree(&self, peer: usize, theirs: &Agreement) -> Result<(), EngineError> {
+        agree(peer, self.agreement, theirs)?;
+        let ours = &self.agreement.directory;
+        if ours.is_some() != theirs.directory.is_some() {
+            let (with, without) = if ours.is_some() { ("this one", "it") } else { ("it", "this one") };
+            let what =
+                format!("{with} has a data directory, {without} has none; give every process one of its own, or none");
+            return Err(failure(peer, what));
+        }
+        let (Some(ours), Some(theirs)) = (ours, &theirs.directory) else { return Ok(()) };
+        let met = |one: &Directory, other: &Directory, at: usize| {
+            one.beside.get(at).is_none_or(|known| *known == other.lineage)
+        };
+        if !met(ours, theirs, peer) || !met(theirs, ours, self.config.process) {
+            let what = "its data directory and this one's were not written beside each other; give every process the one that it had, or all \
+                        of them new ones";
+            return Err(failure(peer, what.to_owned()));
+        }
+        self.lineages.lock().unwrap_or_else(PoisonError::into_inner)[peer].clone_from(&theirs.lineage);
         Ok(())
     }
 }
@@ -436,7 +482,7 @@ fn agree(peer: usize, ours: &Agreement, theirs: &Agreement) -> Result<(), Engine
 }
 
 fn greet(stream: &mut TcpStream, me: usize, link: Link, agreement: &Agreement) -> io::Result<()> {
-    let parts = serde_json::to_vec(&agreement.parts)?;
+    let parts = serde_json::to_vec(&(&agreement.parts, &agreement.directory))?;
     let mut greeting = WORD.to_vec();
     for number in [me as u64, link as u64, agreement.workers, parts.len() as u64] {
         greeting.extend(number.to_be_bytes());
@@ -465,6 +511,6 @@ fn hear(stream: &mut TcpStream) -> io::Result<(usize, Link, Agreement)> {
     let mut parts = Vec::new();
     stream.take(length).read_to_end(&mut parts)?;
     stream.set_read_timeout(None)?;
-    let parts = serde_json::from_slice(&parts).map_err(|_| otherwise())?;
-    Ok((me as usize, link, Agreement { workers, parts }))
+    let (parts, directory) = serde_json::from_slice(&parts).map_err(|_| otherwise())?;
+    Ok((me as usize, link, Agreement { workers, parts, directory }))
 }

@@ -62,7 +62,12 @@ pub(super) struct Word {
     given: Vec<Given>,
     /// Per process and source, how much of what that one gave all workers here have taken in.
     taken: Vec<Vec<Given>>,
+    /// How far its sources are once all that its data directory held is done again.
+    fed: Option<Vec<Fed>>,
 }
+
+/// How far the partitions of a source are that have not ended: the least of them, and the greatest tick.
+pub(super) type Fed = Option<(Epoch, u64)>;
 
 /// What is known of every process, this one among them.
 pub(super) struct Gossip {
@@ -299,10 +304,26 @@ impl Gossip {
             if own.sealed.is_none() {
                 let (given, taken) = (std::mem::take(&mut own.given), std::mem::take(&mut own.taken));
                 let (reach, number, stops, sealed) = (Some(reach), own.number + 1, own.stops, Some(Epoch::END));
-                let commands = std::mem::take(&mut own.commands);
-                *own = Word { reach, number, stops, sealed, commands, given, taken, ..Word::default() };
+                let (commands, fed) = (std::mem::take(&mut own.commands), own.fed.take());
+                *own = Word { reach, number, stops, sealed, commands, given, taken, fed, ..Word::default() };
             }
         }));
+    }
+
+    /// Says how far the sources of this process are, all that its data directory held being done again, and waits until all others have
+    /// said so too: returns how far the sources of all are.
+    pub(super) fn fed(&self, own: Vec<Fed>) -> Result<Vec<Fed>, EngineError> {
+        let words = self.say(|word| word.fed = Some(own.clone()));
+        let of_all = |source: usize, all: &[&Vec<Fed>]| {
+            let told = all.iter().filter_map(|fed| *fed.get(source)?);
+            told.reduce(|(least, tick), (other, its)| (least.min(other), tick.max(its)))
+        };
+        self.heard_until(words, |words| {
+            let all: Vec<&Vec<Fed>> = words.iter().filter_map(|word| word.fed.as_ref()).collect();
+            // Of one that has said its last word without it everything has ended.
+            let told = all.len() == words.len() || self.complete();
+            told.then(|| Ok((0..self.sources).map(|source| of_all(source, &all)).collect()))
+        })
     }
 
     /// This process stops: all that it took is before `sealed`.

@@ -74,7 +74,8 @@ impl Recovery {
             }
             let sinks = &inner.units.all().iter().flat_map(|unit| unit.sinks.clone()).collect::<Vec<_>>();
             let (dataflow, views, startup) = (&inner.dataflow, &*inner.views, &config.startup);
-            recovered = durable.recover(&Around { dataflow, sources, views, sinks, startup, config })?;
+            let gossip = inner.gossip.as_deref();
+            recovered = durable.recover(&Around { dataflow, sources, views, sinks, startup, config, gossip })?;
             tables.iter().for_each(|table| table.goes_on());
             durable.start(sources, config.process)?;
             durable.decide(sources, config.process)?;
@@ -120,7 +121,7 @@ pub(super) fn open(
     if let Some(clash) = plan::clash(&dataflow) {
         return Err(EngineError::Dataflow { what: clash.what, remedy: plan::CLASH_REMEDY.to_owned() });
     }
-    let peers = Peers::meet(&dataflow, &config, &control)?;
+    let peers = Peers::meet(&dataflow, &config, &control, durable.as_ref())?;
     let computed = config.views || extend.is_some();
     // The letters of views and sinks are the same in every process.
     let file = dead_file.as_ref().filter(|_| config.process == 0);
@@ -135,7 +136,7 @@ pub(super) fn open(
     let opened = Unit::open(UnitId::PROGRAM, dataflow.clone(), around, &|source| vec![source.to_owned()]);
     let opened = opened.and_then(|unit| {
         let views = Arc::new(Views::new(unit.views.clone()));
-        Ok((Arc::new(unit), open_tables(&dataflow, &config, &views, durable.as_ref())?, views))
+        Ok((Arc::new(unit), open_tables(&dataflow, &config, &views, (durable.as_ref(), &peers.lineages[..]))?, views))
     });
     let (program, tables, views) = match opened {
         Ok(opened) => opened,
@@ -172,7 +173,7 @@ pub(super) fn open(
         changed: Mutex::default(),
         ended: Mutex::default(),
     });
-    let Peers { builders, guard, sockets, presences } = peers;
+    let Peers { builders, guard, sockets, presences, .. } = peers;
     let (queues, requests) = (sources.clone(), tables.clone());
     let (installed, words, kept) = (units.clone(), gossip.clone(), durable.clone());
     control.on_stop(move || {
@@ -334,10 +335,10 @@ fn open_tables(
     dataflow: &Dataflow,
     config: &Config,
     views: &Arc<Views>,
-    durable: Option<&Arc<Durable>>,
+    (durable, lineages): (Option<&Arc<Durable>>, &[String]),
 ) -> Result<Vec<Arc<Table>>, EngineError> {
     // All else could be opened: the directory is this program's from now on.
-    durable.map_or(Ok(()), |durable| durable.starts(dataflow, config))?;
+    durable.map_or(Ok(()), |durable| durable.starts(dataflow, config, lineages))?;
     let open = |(number, spec): (usize, &TableSpec)| {
         let kept = durable.map(|durable| Changes::new(durable, number));
         let limits = Limits { closing: Closing::Never, rows: usize::MAX, retention_ms: None, ring: ring(config) };
@@ -353,22 +354,31 @@ struct Peers {
     guard: Option<CommsGuard>,
     sockets: Vec<TcpStream>,
     presences: Vec<Arc<Presence>>,
+    /// The identities of the logs of all processes, if they have data directories.
+    lineages: Vec<String>,
 }
 
 impl Peers {
-    fn meet(dataflow: &Dataflow, config: &Config, control: &Arc<control::Control>) -> Result<Peers, EngineError> {
+    fn meet(
+        dataflow: &Dataflow,
+        config: &Config,
+        control: &Arc<control::Control>,
+        durable: Option<&Arc<Durable>>,
+    ) -> Result<Peers, EngineError> {
         if config.processes() == 1 {
             let communication = match config.workers {
                 1 => Communication::Thread,
                 workers => Communication::Process(workers),
             };
             let (builders, _) = communication.try_build().map_err(EngineError::Config)?;
-            return Ok(Peers { builders, guard: None, sockets: Vec::new(), presences: Vec::new() });
+            let (sockets, presences, lineages) = Default::default();
+            return Ok(Peers { builders, guard: None, sockets, presences, lineages });
         }
-        let agreement = Agreement { workers: config.workers as u64, parts: parts(dataflow, config) };
+        let directory = durable.map(|durable| durable.directory());
+        let agreement = Agreement { workers: config.workers as u64, parts: parts(dataflow, config), directory };
         let connected = cluster::connect(config, agreement, control)?;
         let (sockets, presences) = (cluster::handles(&connected), cluster::presences(&connected.peers));
-        let cluster::Connected { peers, pulses } = connected;
+        let cluster::Connected { peers, pulses, lineages } = connected;
         heartbeat::start(pulses, config, control)?;
         let hooks = Hooks::default();
         let inside = ProcessBuilder::new_typed_vector(config.workers, hooks.refill.clone(), None);
@@ -378,7 +388,7 @@ impl Peers {
             what: format!("no threads for the connections: {error}"),
         })?;
         let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-        Ok(Peers { builders, guard: Some(guard), sockets, presences })
+        Ok(Peers { builders, guard: Some(guard), sockets, presences, lineages })
     }
 }
 

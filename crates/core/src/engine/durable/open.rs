@@ -5,10 +5,11 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use highwater_log::{Error, Folder, Log, Options, Past};
 
+use super::super::cluster::Directory;
 use super::super::config::{Config, OnChange};
 use super::super::control::Control;
 use super::super::error::EngineError;
-use super::super::frames::{self, Begun, FORMAT, Program, Start};
+use super::super::frames::{self, Begun, Cluster, FORMAT, Program, Start};
 use super::super::source::Source;
 use super::known::{Known, is_ours};
 use super::rebuilt::Change;
@@ -65,7 +66,10 @@ impl Durable {
                 let remedy = format!("{remedy}, or begin anew with --on-change fresh (what it holds is put aside)");
                 return Err(wrong(format!("what came cannot be done again with this program: {why}"), &remedy));
             }
-            (OnChange::Rebuild, None) => durable.rebuild(&lock, &change, dataflow)?,
+            (OnChange::Rebuild, None) => {
+                durable.same_place(durable.known().start.as_ref(), config)?;
+                durable.rebuild(&lock, &change, (dataflow, config))?;
+            }
             (OnChange::Fresh, _) => {
                 durable.close()?;
                 let aside = lock.put_aside().map_err(broken)?.display().to_string();
@@ -127,6 +131,7 @@ impl Durable {
         if let Some(change) = change.filter(|change| change.difference.is_some()) {
             return Ok(Some(change));
         }
+        self.same_place(known.start.as_ref(), config)?;
         let counted = |source: &SourceSpec| !source.connector.live(&source.options);
         if let Some(program) = known.program.as_ref().filter(|program| program.tick_rows != config.tick_rows)
             && let Some((writer, _)) = known.ended.first_key_value()
@@ -141,19 +146,51 @@ impl Durable {
         let many = |writer: &Begun| {
             let sink = dataflow.sinks.iter().find(|sink| sink.spec.name == writer.sink)?;
             let per_worker = sink.spec.connector.per_worker(&sink.spec);
-            (per_worker && writer.parts != config.workers).then_some((writer.sink.clone(), writer.parts))
+            let of = config.processes() * config.workers;
+            (per_worker && writer.parts != of).then_some((writer.sink.clone(), writer.parts))
         };
         match known.begun.iter().find_map(many) {
             None => Ok(None),
             Some((sink, parts)) => Err(self.wrong(
-                format!("sink '{sink}' has a file for each of {parts} workers, and there are {}", config.workers),
-                &format!("start it with -w {parts}"),
+                format!(
+                    "sink '{sink}' has a file for each of {parts} workers, and there are {}",
+                    config.processes() * config.workers
+                ),
+                &format!("start it with -w {}", parts / config.processes()),
             )),
         }
     }
 
-    /// Writes down who has opened it.
-    pub(in super::super) fn starts(&self, dataflow: &Dataflow, config: &Config) -> Result<(), EngineError> {
+    /// Whether the process that opened it last stood where this one does.
+    fn same_place(&self, start: Option<&Start>, config: &Config) -> Result<(), EngineError> {
+        let was =
+            start.map(|start| start.cluster.as_ref().map_or((0, 1), |cluster| (cluster.process, cluster.processes)));
+        let Some((process, processes)) = was.filter(|was| *was != (config.process, config.processes())) else {
+            return Ok(());
+        };
+        let (by, remedy) = match processes {
+            1 => ("one process".to_owned(), "start it without -n and -p".to_owned()),
+            _ => (format!("process {process} of {processes}"), format!("start it with -n {processes} -p {process}")),
+        };
+        let (ours, all) = (config.process, config.processes());
+        Err(self.wrong(format!("it is of {by}, and this is process {ours} of {all}"), &remedy))
+    }
+
+    /// The directory as the other processes of a cluster are told of it.
+    pub(in super::super) fn directory(&self) -> Directory {
+        let known = self.known();
+        let beside =
+            known.start.as_ref().and_then(|start| start.cluster.as_ref()).map(|cluster| cluster.lineages.clone());
+        Directory { lineage: format!("{:032x}", self.lineage()), beside: beside.unwrap_or_default() }
+    }
+
+    /// Writes down who has opened it, beside which logs of other processes.
+    pub(in super::super) fn starts(
+        &self,
+        dataflow: &Dataflow,
+        config: &Config,
+        lineages: &[String],
+    ) -> Result<(), EngineError> {
         if self.replays() {
             return Ok(());
         }
@@ -162,6 +199,7 @@ impl Durable {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             at_ms: now_ms(),
             parts: program(dataflow),
+            cluster: place(config, lineages),
         };
         self.write(frames::START, &start.bytes())?;
         let folder = std::env::current_dir().unwrap_or_default().display().to_string();
@@ -197,6 +235,12 @@ impl Durable {
     }
 }
 
+/// Where a process stands among several.
+pub(super) fn place(config: &Config, lineages: &[String]) -> Option<Cluster> {
+    let (process, processes) = (config.process, config.processes());
+    (processes > 1).then(|| Cluster { process, processes, lineages: lineages.to_vec() })
+}
+
 /// What a data directory belongs to.
 fn program(dataflow: &Dataflow) -> Vec<Part> {
     parts(dataflow)
@@ -221,8 +265,15 @@ pub(super) fn log_options(sync: SyncMode) -> Options {
 
 /// What a data directory cannot keep of a program.
 fn keepable(dataflow: &Dataflow, config: &Config) -> Result<(), String> {
-    if config.processes() > 1 {
-        return Err(format!("{} processes cannot keep one yet", config.processes()));
+    if config.processes() > 1
+        && let Some(source) = dataflow.sources.iter().find(|source| source.dedup.is_some())
+    {
+        // Which keys a process had heard of from the others, when a row came, is not written down.
+        return Err(format!(
+            "{} processes cannot keep the 'dedup.key' of source '{}' yet",
+            config.processes(),
+            source.name
+        ));
     }
     let again =
         |source: &&SourceSpec| !source.connector.live(&source.options) && source.connector.replay() == Replay::Once;

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use highwater_log::{Error, Folder, Log, Past, Refused, SyncMode};
 
+use super::super::config::Config;
 use super::super::error::EngineError;
 use super::super::frames::{self, Ended, FORMAT, Frame, Start};
 use super::known::{Known, broken, is_ours};
-use super::open::log_options;
+use super::open::{log_options, place};
 use super::{Durable, RETRY};
 use crate::counted::counted;
 use crate::plan::Dataflow;
@@ -133,10 +134,15 @@ pub fn change(path: &Path, dataflow: &Dataflow) -> Result<Option<Change>, Engine
 
 impl Durable {
     /// Writes the log anew for a program, in the place of this one, which is put aside; says so.
-    pub(super) fn rebuild(self, lock: &Arc<Folder>, change: &Change, dataflow: &Dataflow) -> Result<(), EngineError> {
+    pub(super) fn rebuild(
+        self,
+        lock: &Arc<Folder>,
+        change: &Change,
+        of: (&Dataflow, &Config),
+    ) -> Result<(), EngineError> {
         let failed = |error: Error| self.broken(&error);
         let path = lock.rebuilding().map_err(failed)?;
-        let (rows, dropped) = self.again_in(&path, change, dataflow)?;
+        let (rows, dropped) = self.again_in(&path, change, of)?;
         self.close()?;
         let aside = lock.put_in_place().map_err(failed)?;
         let rows = counted(rows, "row");
@@ -151,7 +157,12 @@ impl Durable {
     }
 
     /// Writes what is kept to a log in that folder; how many rows are, and are not.
-    fn again_in(&self, path: &Path, change: &Change, dataflow: &Dataflow) -> Result<(u64, u64), EngineError> {
+    fn again_in(
+        &self,
+        path: &Path,
+        change: &Change,
+        (dataflow, config): (&Dataflow, &Config),
+    ) -> Result<(u64, u64), EngineError> {
         let (first, end) = (self.past.first(), self.past.end());
         // It is synced at its end.
         let log = Folder::lock(path).and_then(|folder| Log::open(folder, log_options(SyncMode::Os)));
@@ -162,6 +173,8 @@ impl Durable {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             at_ms: now_ms(),
             parts: parts(dataflow),
+            // Its log is another from now on, as those of the others are.
+            cluster: place(config, &[]),
         };
         self.put(&log, frames::START, &[&start.bytes()])?;
         let (mut rows, mut dropped, mut requests, mut undecided) = (0, 0, BTreeMap::new(), BTreeMap::new());

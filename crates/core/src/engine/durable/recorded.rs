@@ -36,6 +36,14 @@ impl Recorded {
         if known.start.is_none() {
             return Err(wrong(&folder, "nothing had come by then", "name a later time"));
         }
+        if let Some(cluster) = known.start.as_ref().and_then(|start| start.cluster.as_ref()) {
+            let what = format!("it holds what process {} of {} took", cluster.process, cluster.processes);
+            return Err(wrong(
+                &folder,
+                what,
+                "start the cluster over it: what its processes took together is not replayed yet",
+            ));
+        }
         Ok(Recorded { folder, past: past.before(read.end), known: Arc::new(known), was: None })
     }
 

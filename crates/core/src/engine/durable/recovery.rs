@@ -11,6 +11,7 @@ use highwater_log::{Error, Lsn, Past, Reader};
 use super::super::config::Config;
 use super::super::error::EngineError;
 use super::super::frames::{Decided, Frame, Pushed, Unreadable};
+use super::super::gossip::{Fed, Gossip};
 use super::super::ingest::ticks;
 use super::super::sink::Sink;
 use super::super::source::Source;
@@ -38,6 +39,8 @@ pub(in super::super) struct Around<'a> {
     pub(in super::super) sinks: &'a [Arc<Sink>],
     pub(in super::super) startup: &'a Startup,
     pub(in super::super) config: &'a Config,
+    /// What the processes of a cluster tell each other.
+    pub(in super::super) gossip: Option<&'a Gossip>,
 }
 
 /// Frames with rows that others decide on, each read behind the one before of its source.
@@ -84,14 +87,16 @@ impl Durable {
     /// Does again what the directory holds. Blocks until the views show it; how it went, if there was anything.
     pub(in super::super) fn recover(&self, around: &Around<'_>) -> Result<Option<Recovered>, EngineError> {
         let end = self.past.end();
-        if end == Lsn(0) {
+        if end == Lsn(0) && around.gossip.is_none() {
             self.counts.progress.set(1.0);
             return Ok(None);
         }
         let clock = Clock::start();
         let tell = |share, rows| {
             self.counts.progress.set(share);
-            around.startup.recovers(Recovering { share, rows });
+            if end > Lsn(0) {
+                around.startup.recovers(Recovering { share, rows });
+            }
         };
         let rows = self.feed(around.sources, &tell)?;
         while !around.sources.iter().all(|source| source.caught_up()) && !self.is_over() {
@@ -100,13 +105,15 @@ impl Durable {
             }
             std::thread::sleep(LOOK);
         }
-        let told: Vec<Option<(Epoch, u64)>> = around.sources.iter().map(|source| source.reached()).collect();
+        let told: Vec<Fed> = around.sources.iter().map(|source| source.reached()).collect();
+        // What a view shows is as far as the least of all processes, and ticks have to be beyond those of all.
+        let told = around.gossip.map_or_else(|| Ok(told.clone()), |gossip| gossip.fed(told.clone()))?;
         let greatest = told.iter().flatten().map(|(_, tick)| *tick).max().unwrap_or(0);
         self.lead.store((greatest + 1).saturating_sub(ticks(around.config, 0)), Ordering::Relaxed);
         self.shown(around, &told)?;
         let seconds = clock.elapsed_seconds();
         self.counts.recovered(rows, seconds);
-        Ok(Some(Recovered { rows, seconds }))
+        Ok((end > Lsn(0)).then_some(Recovered { rows, seconds }))
     }
 
     /// Hands all frames to the sources, telling how far it is; how many rows that were.
@@ -198,7 +205,7 @@ impl Durable {
     }
 
     /// Waits until every view is as far as what was fed lets it be, and sinks have compared that with what stands in their files.
-    fn shown(&self, around: &Around<'_>, told: &[Option<(Epoch, u64)>]) -> Result<(), EngineError> {
+    fn shown(&self, around: &Around<'_>, told: &[Fed]) -> Result<(), EngineError> {
         for view in around.views.all().iter() {
             if let Some(goal) = goal(around.dataflow, view.spec().node, told) {
                 self.until(|| view.as_of() >= goal)?;
@@ -223,7 +230,7 @@ impl Durable {
 }
 
 /// How far a node comes by what was fed. Who reads a table follows all streams: so does the table.
-fn goal(dataflow: &Dataflow, node: NodeId, told: &[Option<(Epoch, u64)>]) -> Option<Epoch> {
+fn goal(dataflow: &Dataflow, node: NodeId, told: &[Fed]) -> Option<Epoch> {
     let below = below(dataflow, node);
     let by_table = below.iter().any(|&node| matches!(dataflow.nodes[node].op, Op::Table { .. }));
     let read = |source: usize| {

@@ -95,7 +95,7 @@ impl Run {
             rereads: None,
         };
         let source = Arc::new(Source::new(parts));
-        durable.starts(&dataflow, &config).unwrap();
+        durable.starts(&dataflow, &config, &[]).unwrap();
         durable.begin(std::slice::from_ref(&source)).unwrap();
         for body in early {
             let pushed = push(&source, body.clone());
@@ -114,7 +114,9 @@ impl Run {
         let config = Config { workers: 1, ..Config::default() };
         let (views, startup, sources) = (Views::new(Vec::new()), Startup::default(), [self.source.clone()]);
         let (dataflow, views, sinks, startup, config) = (&self.dataflow, &views, &[], &startup, &config);
-        self.durable.recover(&Around { dataflow, sources: &sources, views, sinks, startup, config }).unwrap();
+        self.durable
+            .recover(&Around { dataflow, sources: &sources, views, sinks, startup, config, gossip: None })
+            .unwrap();
         self.durable.start(&sources, 0).unwrap();
         self.durable.decide(&sources, 0).unwrap();
     }

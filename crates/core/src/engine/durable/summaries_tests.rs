@@ -34,7 +34,13 @@ fn frame(random: &mut Random, next: u64, pushed: &mut Vec<(u64, u64)>, made: &mu
             (frames::PROGRAM, program.bytes())
         }
         1 => {
-            let start = Start { format: FORMAT, version: "1".to_owned(), at_ms: accepted as i64, parts: Vec::new() };
+            let start = Start {
+                format: FORMAT,
+                version: "1".to_owned(),
+                at_ms: accepted as i64,
+                parts: Vec::new(),
+                cluster: None,
+            };
             (frames::START, start.bytes())
         }
         2 => (frames::SOURCE, Source { source, name: format!("s{source}"), schema: batch().schema() }.bytes()),
@@ -89,7 +95,7 @@ fn history(disk: Arc<dyn Disk>, seed: u64, count: usize) {
             Err(refused) => panic!("{refused}"),
         }
     };
-    let start = Start { format: FORMAT, version: "1".to_owned(), at_ms: 0, parts: Vec::new() };
+    let start = Start { format: FORMAT, version: "1".to_owned(), at_ms: 0, parts: Vec::new(), cluster: None };
     append(frames::START, &start.bytes());
     let said = Saying { known: Known::default(), reader: log.reader(Lsn(0)).unwrap() };
     let mut summaries = Summaries { said, segments: 1 };

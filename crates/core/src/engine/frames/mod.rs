@@ -179,6 +179,21 @@ pub struct Start {
     pub at_ms: i64,
     /// What runs, part by part.
     pub parts: Vec<Part>,
+    /// Where the process stands among several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
+}
+
+/// The place of a process among those of a cluster, each of which has a data directory of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// The process.
+    pub process: usize,
+    /// How many there are.
+    pub processes: usize,
+    /// The identities of the logs of all, in their order; empty before they have met.
+    #[serde(default)]
+    pub lineages: Vec<String>,
 }
 
 impl Start {

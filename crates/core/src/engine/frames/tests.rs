@@ -79,6 +79,7 @@ fn the_other_frames_are_read_as_written() {
         version: "1".to_owned(),
         at_ms: 5,
         parts: vec![Part::new("a".to_owned(), "b".to_owned())],
+        cluster: Some(Cluster { process: 1, processes: 2, lineages: vec!["a".to_owned(), "b".to_owned()] }),
     };
     let Frame::Start(read) = Frame::read(START, &start.bytes()).unwrap() else { panic!("no start") };
     assert_eq!(read, start);
@@ -175,7 +176,7 @@ fn a_summary_is_read_as_written_and_one_of_another_version_is_passed_over() {
     let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8, true)]));
     let writer = Begun { sink: "out".to_owned(), part: 0, parts: 1 };
     let said = Said {
-        start: Some(Start { format: FORMAT, version: "1".to_owned(), at_ms: 5, parts: Vec::new() }),
+        start: Some(Start { format: FORMAT, version: "1".to_owned(), at_ms: 5, parts: Vec::new(), cluster: None }),
         program: Some(Program { files: Vec::new(), folder: "/srv".to_owned(), tick_rows: 3 }),
         begun: vec![writer.clone()],
         ended: vec![Completed { writer, behind: Some((-1, 4)), files: 2, ends: vec![(i64::MIN, 0), (-1, u64::MAX)] }],
