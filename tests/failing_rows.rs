@@ -2,6 +2,8 @@
 //! named, counted, taken back with the row, the same at any number of workers.
 #![allow(clippy::unwrap_used)]
 
+#[path = "failing_rows/pairs.rs"]
+mod pairs;
 #[path = "failing_rows/words.rs"]
 mod words;
 
@@ -28,8 +30,11 @@ fn started(program: &str, workers: usize, tick_rows: usize) -> (Engine, tempfile
     std::fs::write(folder.path().join("in.ndjson"), ROWS.iter().map(line).collect::<String>()).unwrap();
     let path = folder.path().display();
     let program = program.replace("$/", &format!("{path}/"));
+    let ends = if program.starts_with("SET ") { program.find(';').map_or(0, |at| at + 1) } else { 0 };
+    let (settings, program) = program.split_at(ends);
     let sql = format!(
-        "CREATE TABLE s (k STRING, d BIGINT, g BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+        "{settings}
+         CREATE TABLE s (k STRING, d BIGINT, g BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
          WITH ('connector' = 'filesystem', 'path' = '{path}/in.ndjson', 'format' = 'json');\n{program}"
     );
     let dataflow = match plan(&[("q.sql".to_owned(), sql)], &Catalog::new()) {

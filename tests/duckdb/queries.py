@@ -23,6 +23,8 @@ class Query:
     failed: str = NONE_FAILS
     # What the program has before it: names of views, ours, theirs.
     views: tuple = ()
+    # Whether its dead letters say what failed as the query has it.
+    told: bool = True
     # Whether it may tell changes as they come.
     changes: bool = True
 

@@ -1,6 +1,8 @@
 //! What failed, as dead letters say it.
 
-use super::{fails, letters};
+use std::time::Duration;
+
+use super::{fails, letters, started};
 
 /// What failed, in SQL's words and as the query has them.
 #[test]
@@ -80,4 +82,41 @@ fn of_measures() {
     ] {
         fails(&of(rows, measures), 1, &[&format!("view v x1: {what}")]);
     }
+}
+
+/// Where it stands: in the statement of the view or sink whose letter it is, or in that of a view which that one reads, also where
+/// others have the same rows by the same operators.
+#[test]
+fn of_operators_that_statements_share() {
+    let sum = "SELECT k, SUM(10 / d) AS n FROM s GROUP BY k";
+    let pairs = "SELECT x.k FROM s AS x JOIN s AS y ON x.k = y.k AND 10 / (x.d + y.d) > 1";
+    let sink = "WITH ('connector' = 'blackhole')";
+    let program = format!(
+        "CREATE MATERIALIZED VIEW v AS SELECT k, 10 / d AS q FROM s;
+         CREATE SINK o {sink} AS SELECT k, 10 / d AS q FROM s;
+         CREATE VIEW one AS {sum};
+         CREATE VIEW \"Two\" AS {sum};
+         CREATE VIEW over AS SELECT n FROM \"Two\" WHERE n IS NOT NULL;
+         CREATE SINK of_one {sink} AS SELECT n + 1 AS n FROM one;
+         CREATE SINK of_two {sink} AS SELECT n + 1 AS n FROM over;
+         CREATE MATERIALIZED VIEW sums AS {sum};
+         CREATE SINK p {sink} AS {pairs};
+         CREATE TABLE t (k STRING) {sink};
+         INSERT INTO t {pairs}"
+    );
+    let (engine, _folder) = started(&program, 2, 3);
+    engine.wait_within(Duration::from_secs(60)).expect("the input ends").unwrap();
+    let mut found: Vec<String> = Vec::new();
+    for of in engine.dead_letters() {
+        found.extend(of.latest(100).iter().map(|letter| format!("{}: {}", of.name(), letter.position)));
+    }
+    found.sort();
+    found.dedup();
+    let map = |name: &str, of: &str| format!("{name}: SELECT, WHERE or HAVING of {of}");
+    let join = |name: &str| format!("{name}: a join condition of {name}");
+    let mut expected =
+        vec![map("v", "v"), map("o", "o"), map("of_one", "one"), map("of_two", "Two"), map("sums", "sums")];
+    expected.extend([join("p"), join("t")]);
+    expected.sort();
+    assert_eq!(found, expected);
 }

@@ -80,8 +80,8 @@ pub struct DeadLetters {
     name: String,
     /// The nodes below it.
     nodes: Vec<NodeId>,
-    /// Per node where it stands.
-    positions: Vec<String>,
+    /// Where each of these stands.
+    positions: BTreeMap<NodeId, String>,
     limit: usize,
     codec: RowCodec,
     metrics: Arc<Metrics>,
@@ -123,14 +123,14 @@ impl DeadLetters {
         let views = plan.views.iter().filter(|_| views).map(|view| (Owner::View, view.name.clone(), view.node));
         let sinks = plan.sinks.iter().map(|sink| (Owner::Sink, sink.spec.name.clone(), sink.node));
         let live = !plan.tables.is_empty() || plan.sources.iter().any(|source| source.connector.live(&source.options));
-        let positions: Vec<String> = (0..plan.nodes.len()).map(|node| stands_in(plan, node)).collect();
         let one = |(owner, name, node): (Owner, String, NodeId)| {
             let codec = RowCodec::new(failed_schema().clone(), &[]);
             let codec = codec.map_err(|error| EngineError::Config(format!("dead letters have no order: {error}")))?;
+            let nodes = below(plan, node);
             Ok(Arc::new(DeadLetters {
                 owner,
-                nodes: below(plan, node),
-                positions: positions.clone(),
+                positions: nodes.iter().map(|&id| (id, stands_in(plan, id, &name))).collect(),
+                nodes,
                 limit,
                 codec,
                 metrics: metrics.clone(),
@@ -208,7 +208,7 @@ impl DeadLetters {
     fn letter(&self, batch: &RecordBatch, row: usize, count: i64) -> Letter {
         let text = |column: usize| batch.column(column).as_string::<i32>().value(row).to_owned();
         let node = batch.column(0).as_primitive::<UInt32Type>().value(row) as usize;
-        let position = self.positions.get(node).cloned().unwrap_or_default();
+        let position = self.positions.get(&node).cloned().unwrap_or_default();
         Letter { node, position, expression: text(1), reason: text(2), detail: text(3), content: text(4), count }
     }
 

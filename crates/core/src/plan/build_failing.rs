@@ -53,10 +53,14 @@ pub fn below(plan: &Dataflow, node: NodeId) -> Vec<NodeId> {
     (0..=node).filter(|&id| wanted[id]).collect()
 }
 
-/// In what a row stands that a node could not take, in words.
-pub fn stands_in(plan: &Dataflow, node: NodeId) -> String {
-    let in_owner =
-        |what: &str, owner: &str| if owner.is_empty() { what.to_owned() } else { format!("{what} of {owner}") };
+/// In what a row stands that a node could not take, in words, for the view or sink that misses it: of a node that several
+/// statements share, the one that this one is made by, or that of what it reads.
+pub fn stands_in(plan: &Dataflow, node: NodeId, reader: &str) -> String {
+    let statement = statement_of(plan, node, reader);
+    let in_owner = |what: &str, owner: &str| match statement.unwrap_or(owner) {
+        "" => what.to_owned(),
+        owner => format!("{what} of {owner}"),
+    };
     match &plan.nodes[node].op {
         Op::Map { owner, .. } => in_owner("SELECT, WHERE or HAVING", owner),
         Op::Join(join) => in_owner("a join condition", &join.owner),
@@ -67,6 +71,22 @@ pub fn stands_in(plan: &Dataflow, node: NodeId) -> String {
         Op::Rank(_) => "a ranking in a window".to_owned(),
         _ => "a window".to_owned(),
     }
+}
+
+/// The statement that a node is of, nearest to a view or sink.
+fn statement_of<'a>(plan: &'a Dataflow, node: NodeId, reader: &str) -> Option<&'a str> {
+    let origins = plan.origins.get(node)?;
+    let (mut near, mut at) = (vec![reader.to_lowercase()], 0);
+    while let Some(name) = near.get(at).cloned() {
+        if let Some(origin) = origins.iter().find(|origin| origin.of.to_lowercase() == name) {
+            return Some(&origin.of);
+        }
+        let read = plan.made_of.get(&name).into_iter().flatten();
+        let read: Vec<String> = read.filter(|name| !near.contains(name)).cloned().collect();
+        near.extend(read);
+        at += 1;
+    }
+    origins.first().map(|origin| origin.of.as_str())
 }
 
 /// A row for a dead letter, its columns under names that SQL would give them.

@@ -26,6 +26,8 @@ pub mod recursion;
 pub mod sharing;
 mod unnest;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef, SortOptions};
 use datafusion_common::ScalarValue;
@@ -70,6 +72,8 @@ pub struct Dataflow {
     pub nodes: Vec<Node>,
     /// Per node where in the program it is written; shared ones are at several places. Empty if the plan is of no text.
     pub origins: Vec<Vec<Origin>>,
+    /// Per view and sink of the program, in lower case, what its statement reads.
+    pub made_of: BTreeMap<String, BTreeSet<String>>,
     /// The published views, in the order of the program.
     pub views: Vec<ViewSpec>,
     /// The sinks, each with the node it writes and the node's columns it is handed.

@@ -1,6 +1,6 @@
 //! The nodes of the plan while it grows: equal nodes are the same node, whoever asks for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
@@ -53,6 +53,8 @@ pub(crate) struct Arena {
     /// The statement at hand, and per node the statements and clauses that it is of.
     pub(crate) said: Option<Said>,
     pub(crate) origins: Vec<Vec<Origin>>,
+    /// Per view and sink, in lower case, the relations that its statement reads.
+    pub(crate) made_of: BTreeMap<String, BTreeSet<String>>,
     /// The recursions lowered so far: what they emit, their limits of rounds and their nodes.
     pub(super) recursions: Vec<(RecursiveQuery, Option<Emit>, u64, NodeId)>,
 }

@@ -27,6 +27,7 @@ use crate::parse::column_type::is_time;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use crate::syntax::as_of::marker;
+use highwater_core::expression::{Attempt, can_fail};
 use highwater_core::plan::join::{expiry, join_facts};
 use highwater_core::plan::recursion::inside;
 use highwater_core::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar, Side, TimeOrder};
@@ -45,15 +46,16 @@ impl Lowering<'_> {
         if join.join_type == JoinType::LeftMark {
             return self.marked(join, emit);
         }
-        self.joined(join, [None, None], emit)
+        self.joined(join, [None, None], emit, true)
     }
 
-    /// The same, of sides of which some are lowered.
+    /// The same, of sides of which some are lowered; `tells` of the pairs on which the condition fails.
     fn joined(
         &mut self,
         join: &datafusion_expr::Join,
         mut lowered: [Option<Relation>; 2],
         emit: Option<Emit>,
+        tells: bool,
     ) -> Result<Relation> {
         let kind = kind(join)?;
         let inputs = [&join.left, &join.right];
@@ -166,6 +168,8 @@ impl Lowering<'_> {
             }
         };
         let residual = residual.transpose()?;
+        let silent = |residual: Scalar| Arc::new(Attempt::new(residual)) as Scalar;
+        let residual = residual.map(|residual| if tells || !can_fail(&residual) { residual } else { silent(residual) });
         if let Some(as_of) = as_of {
             let time = places[0][as_of.time];
             let table_key = as_of.keys.iter().map(|&at| places[1][at]).collect();
@@ -225,14 +229,15 @@ impl Lowering<'_> {
         Ok(Relation { node, columns: columns.collect::<Result<_>>()?, ..relation })
     }
 
-    /// All left rows, and whether each has a partner: those that have one, and those that have none.
+    /// All left rows, and whether each has a partner: those that have one, and those that have none. Both ask the same pairs, so the
+    /// first tells of those on which the condition fails, and for the other they are none: `TRY`.
     fn marked(&mut self, join: &datafusion_expr::Join, emit: Option<Emit>) -> Result<Relation> {
         // Once: a side may be such a join, and its sides too.
         let sides = [self.lower(&join.left, emit)?, self.lower(&join.right, emit)?];
         let mut branches = Vec::new();
         for (join_type, mark) in [(JoinType::LeftSemi, true), (JoinType::LeftAnti, false)] {
             let half = datafusion_expr::Join { join_type, ..join.clone() };
-            let half = self.joined(&half, sides.clone().map(Some), emit)?;
+            let half = self.joined(&half, sides.clone().map(Some), emit, mark)?;
             let mut relation = self.run(half)?;
             relation.columns.push(Arc::new(Literal::new(mark.into())));
             relation.names.push("mark".to_owned());

@@ -436,7 +436,7 @@ impl<'a> Program<'a> {
         }
         let mut nodes = pruned.nodes;
         let origins = pruned.from.iter().map(|&node| self.arena.origins[node].clone()).collect();
-        let mut specs = Vec::new();
+        let mut sources = Vec::new();
         let mut number = vec![0; self.sources.len()];
         let mut warnings = Vec::new();
         for (at, kept) in pruned.sources.iter().enumerate() {
@@ -454,8 +454,8 @@ impl<'a> Program<'a> {
             let twice = other && draft.twin.is_some_and(|twin| twin < at && pruned.sources[twin].is_some());
             match draft.finish(kept.as_ref().unwrap_or(&all), twice) {
                 Ok(spec) if kept.is_some() => {
-                    number[at] = specs.len();
-                    specs.push(spec);
+                    number[at] = sources.len();
+                    sources.push(spec);
                 }
                 Ok(_) => {
                     let used = self.readable.iter().any(|readable| readable.source == Some(at) && readable.used);
@@ -478,8 +478,8 @@ impl<'a> Program<'a> {
             }
         }
         let (zone, operators, reads) = (self.context.zone(), self.operators, self.read_ones(&mut nodes));
-        let log = self.log;
-        let dataflow = Dataflow { sources: specs, tables, nodes, origins, views, sinks, zone, operators, log, reads };
+        let (log, made_of) = (self.log, std::mem::take(&mut self.arena.made_of));
+        let dataflow = Dataflow { sources, tables, nodes, origins, made_of, views, sinks, zone, operators, log, reads };
         if let Some(clash) = highwater_core::plan::clash(&dataflow) {
             let (file, span) = self.sinks[clash.sink].place();
             let (name, text) = &self.files[file];

@@ -94,9 +94,11 @@ impl Program<'_> {
         }
         let mut spellings = Spellings::default();
         spellings.aliases(&body.tokens);
+        let made_of = self.arena.made_of.entry(owner.to_lowercase()).or_default();
         for (key, number) in &self.by_name {
             if mentioned.contains(key) {
                 self.readable[*number].used = true;
+                made_of.insert(key.clone());
             }
         }
         for readable in self.readable.iter().filter(|readable| mentioned.contains(&readable.name)) {

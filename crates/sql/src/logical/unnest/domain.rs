@@ -199,6 +199,11 @@ enum Equality {
     Outside,
 }
 
+/// Whether a condition says that an expression of a plan is one of the row outside.
+pub(super) fn is_key(condition: &Expr, outer: &LogicalPlan, plan: &LogicalPlan) -> Result<bool> {
+    Ok(matches!(equality(condition, outer, plan)?, Some(Equality::With(_))))
+}
+
 fn equality(condition: &Expr, outer: &LogicalPlan, plan: &LogicalPlan) -> Result<Option<Equality>> {
     if condition.column_refs().is_empty() {
         return Ok(Some(Equality::Outside));

@@ -10,7 +10,7 @@ use datafusion_expr::utils::split_conjunction_owned;
 use datafusion_expr::{BinaryExpr, Expr, Filter, Join, LogicalPlan, Operator};
 
 use super::columns::{Values, bound_by, column_of, joined, outside, reads};
-use super::{Unnest, only, refused};
+use super::{Unnest, only, refused, truth};
 use crate::logical::kept;
 use crate::logical::scope::projected;
 
@@ -71,8 +71,16 @@ impl Unnest<'_> {
                 let put = Values::new(&columns, &below.values);
                 let mut own = Vec::new();
                 for condition in split_conjunction_owned(filter.predicate) {
-                    let condition = put.put(condition)?;
-                    if reads(&condition, outer)? { below.on.push(condition) } else { own.push(condition) }
+                    let (condition, first) = truth::asked_first(put.put(condition)?);
+                    match reads(&condition, outer)? {
+                        true if first => {
+                            let asks = split_conjunction_owned(condition).into_iter();
+                            let asks = asks.map(|ask| truth::certain(ask, outer, &below.plan));
+                            drop(below.on.splice(..0, asks.collect::<Result<Vec<_>>>()?));
+                        }
+                        true => below.on.push(condition),
+                        false => own.push(condition),
+                    }
                 }
                 if let Some(own) = datafusion_expr::utils::conjunction(own) {
                     below.plan = LogicalPlan::Filter(Filter::try_new(own, Arc::new(below.plan))?);

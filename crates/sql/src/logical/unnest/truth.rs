@@ -4,21 +4,133 @@
 //! or that `y` is NULL; else false. `x IN` is `= ANY`, `x > ALL` is `NOT (x <= ANY)`. Where only what is true matters (below
 //! AND and OR of a condition), unknown is as good as false, and one question is left of two. Whether there is a NULL is asked
 //! of the distinct answers to that, two at most a binding, not of all rows.
+//!
+//! Where the subquery asks of a pair, of a row of its own and the row outside, what may fail, each question asks it of the pairs that
+//! matter to it, which the other does not ask: a pair fails once, and one that is compared in vain fails nowhere.
 
 use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DataFusionError, ExprSchema, Result, ScalarValue};
+use datafusion_common::{DFSchema, DataFusionError, ExprSchema, JoinType, Result, ScalarValue};
 use datafusion_expr::expr::{Case, Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion_expr::logical_plan::Subquery;
-use datafusion_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, Filter, LogicalPlan, Operator, lit};
+use datafusion_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion_expr::{
+    BinaryExpr, Distinct, Expr, ExprSchemable, Filter, Join, LogicalPlan, Operator, Volatility, lit,
+};
 
 use super::columns::{asks, column_of};
+use super::domain::is_key;
+use crate::functions::attempt::TRY;
+use crate::functions::marker::{Marker, first};
 use crate::logical::filtered::may_fail;
 use crate::logical::identity::Fresh;
 use crate::logical::kept;
 use crate::logical::scope::projected;
 use crate::syntax::row_in;
+
+/// A condition that is asked of a pair before the others are.
+static FIRST: Marker = Marker {
+    name: "__first",
+    args: 1,
+    of: 0,
+    nullable: false,
+    closed: false,
+    volatility: Volatility::Immutable,
+    eval: first,
+};
+
+/// What a condition asks, and whether before all others.
+pub(super) fn asked_first(condition: Expr) -> (Expr, bool) {
+    match FIRST.within(&condition) {
+        Some([inner]) => (inner.clone(), true),
+        _ => (condition, false),
+    }
+}
+
+/// A condition that is not unknown, so that nothing is asked behind it where it is not true; of a key nothing is.
+pub(super) fn certain(condition: Expr, outer: &LogicalPlan, plan: &LogicalPlan) -> Result<Expr> {
+    Ok(if is_key(&condition, outer, plan)? { condition } else { Expr::IsTrue(Box::new(condition)) })
+}
+
+/// Whether what is computed of a row of a plan and the row outside may fail.
+fn pairs_may_fail(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| {
+        let input = read_by(node);
+        let mut fails = false;
+        for expr in node.expressions() {
+            fails |= pair_may_fail(&expr, &input)?;
+        }
+        Ok(fails)
+    })
+}
+
+fn pair_may_fail(expr: &Expr, input: &DFSchema) -> Result<bool> {
+    Ok(expr.contains_outer() && !asks(expr) && may_fail(expr, input)?)
+}
+
+/// All columns that a node can read.
+fn read_by(node: &LogicalPlan) -> DFSchema {
+    let mut input = DFSchema::empty();
+    node.inputs().into_iter().for_each(|below| input.merge(below.schema()));
+    input
+}
+
+/// A plan in which no pair fails below what groups, ranks or repeats its rows: there pairs are those of a relation of the values
+/// outside, the same for each question, and one has told of them. They are left out all the same. `below`: whether it is below such.
+fn silent(plan: LogicalPlan, below: bool) -> Result<LogicalPlan> {
+    let passes = match &plan {
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) => true,
+        LogicalPlan::Join(join) => join.join_type == JoinType::Inner,
+        _ => false,
+    };
+    let below = below || !passes;
+    let plan = plan.map_children(|child| Ok(Transformed::yes(silent(child, below)?)))?.data;
+    if !below {
+        return Ok(plan);
+    }
+    let input = read_by(&plan);
+    let tried = |condition: Expr| -> Result<Expr> {
+        let key = matches!(&condition, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq, .. }));
+        Ok(if !key && pair_may_fail(&condition, &input)? { TRY.call(vec![condition]) } else { condition })
+    };
+    let all = |predicate: Expr| -> Result<Option<Expr>> {
+        let tried = split_conjunction_owned(predicate).into_iter().map(tried);
+        Ok(conjunction(tried.collect::<Result<Vec<_>>>()?))
+    };
+    Ok(match plan {
+        LogicalPlan::Filter(filter) => match all(filter.predicate.clone())? {
+            Some(predicate) => LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?),
+            None => LogicalPlan::Filter(filter),
+        },
+        LogicalPlan::Join(join) => {
+            let filter = join.filter.clone().map(all).transpose()?.flatten();
+            LogicalPlan::Join(Join { filter, ..join })
+        }
+        plan @ (LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_)) => {
+            let mut computed: Vec<Expr> = Vec::new();
+            for expr in plan.expressions() {
+                match kept::inner(expr.unalias()) {
+                    // Its arguments are asked behind its filter.
+                    Expr::AggregateFunction(call) if call.params.filter.is_some() => {}
+                    Expr::AggregateFunction(call) => computed.extend(call.params.args),
+                    other => computed.push(other),
+                }
+            }
+            let mut fail = Vec::new();
+            for expr in computed {
+                if pair_may_fail(&expr, &input)? {
+                    fail.push(TRY.call(vec![expr.is_null()]).is_not_null());
+                }
+            }
+            let Some(works) = conjunction(fail) else { return Ok(plan) };
+            let rows = plan.inputs()[0].clone();
+            let rows = LogicalPlan::Filter(Filter::try_new(works, Arc::new(rows))?);
+            plan.with_new_exprs(plan.expressions(), vec![rows])?
+        }
+        other => other,
+    })
+}
 
 /// `x op ANY (subquery)`, which may be negated; `x` is several expressions where rows are compared.
 struct Any {
@@ -104,24 +216,46 @@ impl Any {
         whole.map_or_else(|| datafusion_common::internal_err!("nothing is compared"), Ok)
     }
 
+    /// Whether pairs of rows may fail in the subquery.
+    fn of_pairs(&self) -> Result<bool> {
+        Ok(self.parts.iter().any(|part| !part.column_refs().is_empty()) && pairs_may_fail(&self.rows)?)
+    }
+
     /// EXISTS of a value that makes it true.
     fn is_true(&self, input: &LogicalPlan) -> Result<Expr> {
-        let condition = self.compared(input)?;
+        let mut condition = self.compared(input)?;
+        if self.of_pairs()? {
+            condition = FIRST.call(vec![condition]);
+        }
         self.exists(LogicalPlan::Filter(Filter::try_new(condition, Arc::new(self.rows.clone()))?))
     }
 
     /// EXISTS of a value that makes it unknown, if none makes it true; nothing if there can be none.
     fn is_unknown(&self, input: &LogicalPlan, fresh: &mut Fresh) -> Result<Option<Expr>> {
-        let ([own], [value]) = (self.parts.as_slice(), self.values.as_slice()) else {
-            let condition = Expr::IsNotFalse(Box::new(self.compared(input)?));
-            return self
-                .exists(LogicalPlan::Filter(Filter::try_new(condition, Arc::new(self.rows.clone()))?))
-                .map(Some);
+        let asked = |condition: Expr| {
+            let rows = LogicalPlan::Filter(Filter::try_new(condition, Arc::new(self.rows.clone()))?);
+            self.exists(rows).map(Some)
         };
-        let (own_null, theirs) = (own.nullable(input.schema())?, value.nullable(self.rows.schema())?);
-        if !own_null && !theirs {
+        let single = match (self.parts.as_slice(), self.values.as_slice()) {
+            ([own], [value]) => Some((own, value)),
+            _ => None,
+        };
+        let nulls = single.map(|(own, value)| {
+            Ok::<_, DataFusionError>((own.nullable(input.schema())?, value.nullable(self.rows.schema())?))
+        });
+        let nulls = nulls.transpose()?;
+        if nulls == Some((false, false)) {
             return Ok(None);
         }
+        if self.of_pairs()? {
+            // That what is compared fails was told where it was asked whether it is true.
+            let condition = FIRST.call(vec![TRY.call(vec![self.compared(input)?.is_null()])]);
+            let rows = Filter::try_new(condition, Arc::new(silent(self.rows.clone(), false)?))?;
+            return self.exists(LogicalPlan::Filter(rows)).map(Some);
+        }
+        let Some(((own, value), (own_null, theirs))) = single.zip(nulls) else {
+            return asked(Expr::IsNotFalse(Box::new(self.compared(input)?)));
+        };
         let null = if theirs { value.clone().is_null() } else { lit(false) };
         let kinds = projected(self.rows.clone(), vec![fresh.named(null, "unknown")])?;
         let mut condition = Expr::Column(kinds.schema().columns().swap_remove(0));
