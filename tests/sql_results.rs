@@ -9,6 +9,8 @@ mod compared;
 mod names;
 #[path = "sql_results/ordered.rs"]
 mod ordered;
+#[path = "sql_results/several.rs"]
+mod several;
 
 use std::time::Duration;
 

@@ -41,13 +41,14 @@ from failing import Failing
 from pairs import Pairs
 from programs import Programs
 from queries import NONE_FAILS, Queries, Query
+from several import Several
 from tables import LATE, TICK_ROWS, Tables
 from tied import Repeated, Tied
 from timed import Timed
 from values import Values
 
-# How many of fifteen programs are of each kind.
-KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "pairs": (Pairs, 1), "views": (Programs, 2), "tied": (Tied, 1), "repeated": (Repeated, 1), "timed": (Timed, 2)}
+# How many of sixteen programs are of each kind.
+KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "pairs": (Pairs, 1), "views": (Programs, 2), "tied": (Tied, 1), "repeated": (Repeated, 1), "timed": (Timed, 2), "several": (Several, 1)}
 # How many programs a process tries.
 PIECE = 500
 # What may be refused of what DuckDB takes.

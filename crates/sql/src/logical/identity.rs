@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, DataFusionError, Result, ScalarValue, SchemaError, TableReference};
-use datafusion_expr::expr::{Exists, InSubquery, SetComparison};
+use datafusion_expr::expr::{Alias, Exists, InSubquery, SetComparison};
 use datafusion_expr::logical_plan::{DistinctOn, Subquery};
 use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{
@@ -20,11 +20,12 @@ use datafusion_expr::{
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
+use super::numbered;
 use super::rank_call::with_rows;
 use super::scope::{Names, both, names, projected};
 use super::select_list::{self, Apart, Aside};
 use super::shown::{called, shown};
-use super::unnest::outside;
+use super::unnest::{asks, outside};
 use crate::parse::error::Problem;
 use crate::parse::error::{from_planner, placed};
 
@@ -60,10 +61,32 @@ pub(crate) fn readable(text: &str) -> String {
             continue;
         }
         let named = out.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        // What has a number stands in parentheses.
+        if let Some(end) = closing(behind).filter(|_| !named) {
+            out.push_str(&readable(&behind[1..end]));
+            rest = &behind[end + 1..];
+            continue;
+        }
         rest = if named { behind } else { behind.strip_prefix('.').unwrap_or(behind) };
     }
     out.push_str(rest);
     out
+}
+
+/// Where the parenthesis is closed that a text begins with.
+fn closing(text: &str) -> Option<usize> {
+    let (mut depth, mut quoted) = (0_usize, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'\'' => quoted = !quoted,
+            b'(' if !quoted => depth += 1,
+            b')' if !quoted && depth == 1 => return Some(at),
+            b')' if !quoted => depth -= 1,
+            _ if at == 0 => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Gives identities.
@@ -73,11 +96,13 @@ pub(crate) struct Identity<'a> {
     outer: Vec<Rc<Names>>,
     /// The recursions so far: one that is read twice is computed once.
     recursions: Vec<(RecursiveQuery, LogicalPlan)>,
+    /// Keys of the grouping at hand that ask subqueries, and the columns that they are.
+    below: Vec<(Expr, Column)>,
 }
 
 impl<'a> Identity<'a> {
     pub(crate) fn new(fresh: &'a mut Fresh) -> Identity<'a> {
-        Identity { fresh, outer: Vec::new(), recursions: Vec::new() }
+        Identity { fresh, outer: Vec::new(), recursions: Vec::new(), below: Vec::new() }
     }
 
     /// The plan with columns that have an identity, in their places.
@@ -231,16 +256,17 @@ impl<'a> Identity<'a> {
         let sets = matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]);
         // GROUPING(x) finds its argument among the keys as they are written.
         let plain = sets || aggregate.aggr_expr.iter().any(is_grouping);
+        let written = grouping_set_to_exprlist(&aggregate.group_expr)?;
+        let input = self.asked_below(input, &written, &names)?;
+        let each = if sets { aggregate.group_expr.iter().collect() } else { written.clone() };
         let (mut keys, mut taken) = (Vec::new(), Vec::new());
-        for key in &aggregate.group_expr {
+        for key in each {
             let expr = self.expr(key.clone().unalias(), &names)?;
-            // A key that is named twice is one column.
-            if taken.contains(&expr) {
-                continue;
-            }
-            taken.push(expr.clone());
             keys.push(match expr {
-                column @ Expr::Column(_) => column,
+                Expr::Column(column) if !taken.contains(&column) => {
+                    taken.push(column.clone());
+                    Expr::Column(column)
+                }
                 other if plain => other,
                 other => self.fresh.named(other, &shown(key)),
             });
@@ -250,11 +276,11 @@ impl<'a> Identity<'a> {
             let expr = self.expr(call.clone().unalias(), &names)?;
             calls.push(self.fresh.named(expr, &shown(call)));
         }
+        self.below.clear();
         let new = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), keys, calls)?);
         if !plain {
             return Ok(new);
         }
-        let written = grouping_set_to_exprlist(&aggregate.group_expr)?;
         let texts = written.into_iter().map(shown).collect::<Vec<_>>();
         let mut exprs = Vec::new();
         for (at, column) in new.schema().columns().into_iter().enumerate() {
@@ -266,6 +292,25 @@ impl<'a> Identity<'a> {
             });
         }
         projected(new, exprs)
+    }
+
+    /// The rows of a grouping with the keys that ask subqueries as columns: what is the key is one column wherever it is written.
+    fn asked_below(&mut self, input: LogicalPlan, keys: &[&Expr], names: &Rc<Names>) -> Result<LogicalPlan> {
+        let mut exprs: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+        let mut below = Vec::new();
+        for key in keys.iter().filter(|key| asks(key)) {
+            let asked = Expr::clone(key).unalias();
+            let expr = self.expr(asked.clone(), names)?;
+            let named = self.fresh.named(expr, &shown(key));
+            let Expr::Alias(Alias { relation, name, .. }) = &named else { continue };
+            below.push((asked, Column::new(relation.clone(), name.as_str())));
+            exprs.push(named);
+        }
+        if below.is_empty() {
+            return Ok(input);
+        }
+        self.below = below;
+        projected(input, exprs)
     }
 
     fn union(&mut self, union: &Union) -> Result<LogicalPlan> {
@@ -373,6 +418,9 @@ impl<'a> Identity<'a> {
     fn expr(&mut self, expr: Expr, names: &Rc<Names>) -> Result<Expr> {
         expr.transform_down(|expr| {
             let done = |expr| Ok(Transformed::new(expr, true, TreeNodeRecursion::Jump));
+            if let Some((_, column)) = self.below.iter().find(|(key, _)| *key == expr) {
+                return done(Expr::Column(column.clone()));
+            }
             match expr {
                 Expr::Column(column) => match names.find(&column) {
                     Some(found) => done(Expr::Column(found)),
@@ -383,6 +431,7 @@ impl<'a> Identity<'a> {
                     let found = self.outer.iter().rev().find_map(|names| names.find(&column));
                     done(Expr::OuterReferenceColumn(field, found.unwrap_or(column)))
                 }
+                Expr::ScalarFunction(call) if let Some(asks) = numbered::within(&call) => done(self.expr(asks, names)?),
                 Expr::ScalarSubquery(subquery) => done(Expr::ScalarSubquery(self.subquery(subquery, names)?)),
                 Expr::Exists(Exists { subquery, negated }) => {
                     done(Expr::Exists(Exists { subquery: self.subquery(subquery, names)?, negated }))
@@ -405,7 +454,9 @@ impl<'a> Identity<'a> {
 
     fn subquery(&mut self, subquery: Subquery, names: &Rc<Names>) -> Result<Subquery> {
         self.outer.push(Rc::clone(names));
+        let below = std::mem::take(&mut self.below);
         let plan = self.plan(&subquery.subquery);
+        self.below = below;
         self.outer.pop();
         Ok(Subquery { subquery: Arc::new(plan?), ..subquery })
     }
@@ -430,6 +481,11 @@ mod tests {
             ("t#7.price > #8.total", "t.price > total"),
             ("MAX(a_1#12.x)", "MAX(a_1.x)"),
             ("'#' and #, # 3", "'#' and #, # 3"),
+            (
+                "sum(#1((<subquery>)) + #12(EXISTS (<subquery>))) > t#7.x",
+                "sum((<subquery>) + EXISTS (<subquery>)) > t.x",
+            ),
+            ("EXISTS#2, max(w)#3, #4(x = 'a)' OR #5(y))", "EXISTS, max(w), x = 'a)' OR y"),
         ] {
             assert_eq!(readable(text), shown);
         }

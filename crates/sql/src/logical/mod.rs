@@ -11,6 +11,7 @@ pub(crate) mod identity;
 pub(crate) mod kept;
 pub(crate) mod keys;
 pub(crate) mod literals;
+pub(crate) mod numbered;
 pub(crate) mod once;
 pub(crate) mod pattern_call;
 pub(crate) mod pattern_node;

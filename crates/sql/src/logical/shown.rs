@@ -6,6 +6,8 @@ use datafusion_expr::expr::{AggregateFunction, Sort, WindowFunctionParams};
 use datafusion_expr::{AggregateUDF, Expr, WindowFrame};
 
 use super::aggregate_call::{Bound, counts_rows};
+use super::identity::readable;
+use super::numbered;
 
 /// What a column of a projection is called in a plan.
 pub(super) fn called(expr: &Expr, name: &str) -> String {
@@ -29,6 +31,9 @@ pub(crate) fn shown(expr: &Expr) -> String {
                 let count = Expr::Column(Column::new_unqualified(text));
                 Transformed::new(count, true, TreeNodeRecursion::Jump)
             }
+            Expr::ScalarFunction(call) if let Some(asks) = numbered::within(&call) => Transformed::yes(asks),
+            // A name that the planner was given to tell calls apart by.
+            Expr::Alias(alias) => Transformed::yes(Expr::Column(Column::new_unqualified(readable(&alias.name)))),
             Expr::Column(Column { name, .. }) | Expr::OuterReferenceColumn(_, Column { name, .. }) => {
                 Transformed::yes(Expr::Column(Column::new_unqualified(name)))
             }

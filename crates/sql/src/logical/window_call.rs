@@ -9,6 +9,7 @@ use datafusion_sql::sqlparser::ast::{
 use datafusion_sql::sqlparser::tokenizer::Span;
 use std::sync::Arc;
 
+use super::numbered;
 use super::window_node::{WindowKind, WindowNode};
 use super::zoned;
 use crate::parse::column_type::{is_instant, is_time};
@@ -207,7 +208,7 @@ fn call_of(expr: &ast::Expr, name: &str) -> Option<Vec<ast::Expr>> {
 
 /// The first argument as what stands in FROM.
 fn input_of(data: ast::Expr) -> Result<TableFactor, Span> {
-    match data {
+    match numbered::bare(&data).cloned().unwrap_or(data) {
         ast::Expr::Identifier(name) => Ok(table(name)),
         ast::Expr::Subquery(subquery) => {
             Ok(TableFactor::Derived { lateral: false, subquery, alias: None, sample: None })

@@ -17,6 +17,7 @@ use datafusion_expr::{
 use super::catalog::Catalog;
 use super::diagnose::NO_RELATION;
 use crate::logical::aggregate_call::{BindLiterals, Bound, Grouping};
+use crate::logical::numbered;
 use crate::logical::pattern_call::PatternCalls;
 use crate::logical::rank_call::{ForemostCall, RankCall, ShiftCall};
 use crate::logical::shared::{Before, Shared};
@@ -200,7 +201,7 @@ impl ContextProvider for Context {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.scalars.get(&name.to_lowercase()).cloned()
+        self.scalars.get(&name.to_lowercase()).cloned().or_else(|| numbered::udf(name).map(Arc::new))
     }
 
     fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -90,8 +90,8 @@ fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem 
     let place = |name: &str| span.or_else(|| place_of(known.tokens, name)).unwrap_or_else(Span::empty);
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
-            let names: Vec<&str> =
-                valid_fields.iter().map(|field| field.name.as_str()).filter(|name| !name.starts_with("__")).collect();
+            let is_named = |name: &&str| !name.starts_with("__") && readable(name) == *name;
+            let names: Vec<&str> = valid_fields.iter().map(|field| field.name.as_str()).filter(is_named).collect();
             let span = field.spans.first().map_or_else(|| place(&field.name), from_planner);
             let problem = Problem::at(span, format!("there is no column '{}'", shown(&field)));
             let quoted = |token: &&TokenWithSpan| {
@@ -114,7 +114,7 @@ fn schema(error: SchemaError, span: Option<Span>, known: &Known<'_>) -> Problem 
                 .hint("group twice: SELECT n, COUNT(*) AS times FROM (SELECT k, COUNT(*) AS n FROM t GROUP BY k) q GROUP BY n")
         }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
-            let problem = twice(&name, known.tokens);
+            let problem = twice(&readable(&name), known.tokens);
             Problem { span: span.unwrap_or(problem.span), ..problem }
         }
     }

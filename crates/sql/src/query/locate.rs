@@ -8,6 +8,7 @@ use datafusion_sql::sqlparser::ast::{Expr, GroupByExpr, Ident, Query, Select, Se
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::context::Context;
+use crate::logical::identity::readable;
 use crate::parse::token::is_word;
 use crate::parse::walk::{self, Flow, Part};
 use crate::query;
@@ -85,7 +86,7 @@ pub(crate) fn said(error: &DataFusionError) -> String {
     match error {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => said(inner),
         DataFusionError::Collection(errors) => errors.first().map(said).unwrap_or_default(),
-        other => other.strip_backtrace(),
+        other => readable(&other.strip_backtrace()),
     }
 }
 

@@ -39,6 +39,7 @@ use crate::logical::growth::Inner;
 use crate::logical::identity::{Fresh, Identity};
 use crate::logical::keys::{Keys, with_nulls};
 use crate::logical::literals::Literals;
+use crate::logical::numbered::Numbers;
 use crate::logical::once::Once;
 use crate::logical::select_list;
 use crate::logical::select_list::Apart;
@@ -146,7 +147,7 @@ fn prepared(tokens: &[TokenWithSpan], callable: &Callable) -> Result<Vec<TokenWi
     refuse::check_words(tokens)?;
     let tokens = cast_type::prepare(table_function::prepare(tokens, callable), tokens)?;
     let tokens = values_asked::prepare(trimmed::prepare(zoned::prepare(distinct_from::prepare(tokens))));
-    json_clauses::prepare(tokens).map(reserved::free)
+    json_clauses::prepare(grouping_keys::prepare(tokens)).map(reserved::free)
 }
 
 /// Nothing is left behind a query.
@@ -225,6 +226,8 @@ fn identified(context: &Context, query: Query) -> Result<(LogicalPlan, Option<Ap
     let planned = |mut query: Query| {
         walk::query(&mut query, select_list::step).map_err(placed)?;
         walk::query(&mut query, |part| own_name(context, part)).map_err(placed)?;
+        let mut numbers = Numbers::default();
+        walk::query(&mut query, |part| numbers.step(part)).map_err(placed)?;
         let planner = SqlToRel::new_with_options(context, parser_options());
         let plan = around::rewrite(planner.sql_statement_to_plan(Statement::Query(Box::new(query)))?)?;
         match context.get_aggregate_meta("count") {

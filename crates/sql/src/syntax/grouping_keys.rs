@@ -4,9 +4,10 @@
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Spanned,
 };
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::parse::error::Problem;
-use crate::parse::token::last_part;
+use crate::parse::token::{is_word, last_part};
 use crate::parse::walk::{Flow, Part};
 
 /// How many sets of keys GROUP BY may come to.
@@ -14,6 +15,49 @@ pub(crate) const MOST_SETS: u64 = 4_096;
 
 /// Sets of keys.
 type Sets = Vec<Vec<Expr>>;
+
+/// Puts subqueries that are members of ROLLUP, CUBE and GROUPING SETS in parentheses, behind which the parser expects a list.
+pub(crate) fn prepare(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let opens = |at: usize| tokens.get(at).is_some_and(|token| token.token == Token::LParen);
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| is_word(&token.token, word));
+    let mut doubled: Vec<usize> = Vec::new();
+    for at in (0..tokens.len()).filter(|&at| opens(at) && at > 0) {
+        let sets = at > 1 && is(at - 1, "sets") && is(at - 2, "grouping");
+        if !(sets || is(at - 1, "rollup") || is(at - 1, "cube")) {
+            continue;
+        }
+        let (mut depth, mut asked) = (0_usize, None);
+        for (place, token) in tokens.iter().enumerate().skip(at) {
+            match token.token {
+                Token::LParen => {
+                    depth += 1;
+                    let begins = matches!(tokens[place - 1].token, Token::LParen | Token::Comma);
+                    if depth == 2 && begins && (is(place + 1, "select") || is(place + 1, "with")) {
+                        asked = Some(place);
+                    }
+                }
+                Token::RParen => {
+                    depth -= 1;
+                    match asked.filter(|_| depth == 1) {
+                        Some(open) => doubled.extend([open, place]),
+                        None if depth == 0 => break,
+                        None => {}
+                    }
+                    asked = asked.filter(|_| depth > 1);
+                }
+                _ => {}
+            }
+        }
+    }
+    if doubled.is_empty() {
+        return tokens;
+    }
+    let twice = |(at, token): (usize, TokenWithSpan)| {
+        let times = if doubled.contains(&at) { 2 } else { 1 };
+        std::iter::repeat_n(token, times)
+    };
+    tokens.into_iter().enumerate().flat_map(twice).collect()
+}
 
 /// Rewrites the keys of a SELECT.
 pub(crate) fn step(part: Part<'_>) -> Flow {
