@@ -279,24 +279,9 @@ fn read(file: &std::path::Path, decode: &[usize], threads: &str) -> usize {
         *CONNECTORS.iter().find(|connector| connector.name() == "filesystem").expect("filesystem is a source");
     let options = [("path", file.to_str().expect("a path in UTF-8")), ("decode-threads", threads)];
     let wanted = Arc::new(schema().project(decode).expect("the columns are there"));
-    let spec = SourceSpec {
-        name: "bench".to_owned(),
-        connector: connector.into(),
-        formats: Default::default(),
-        options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        physical: schema(),
-        metadata: Vec::new(),
-        zone: highwater::time::Zone::utc(),
-        computed: Vec::new(),
-        decode: decode.to_vec(),
-        output: (0..decode.len()).collect(),
-        time: None,
-        dedup: None,
-        changelog: None,
-        arrival: None,
-        sequence: false,
-        schema: wanted,
-    };
+    let mut spec = SourceSpec::new("bench", connector.into(), schema());
+    spec.options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    (spec.decode, spec.output, spec.schema) = (decode.to_vec(), (0..decode.len()).collect(), wanted);
     let mut rows = 0;
     for reader in &mut highwater_core::source::open_all(&spec).expect("the file is there") {
         while let Read::Rows(decoded) = reader.read().expect("the file can be read") {

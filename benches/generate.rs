@@ -46,24 +46,10 @@ fn generate(connector: &str, options: &[(&str, &str)], columns: &[&str], events:
     let wanted = |column: &usize| columns.is_empty() || columns.contains(&physical.field(*column).name().as_str());
     let decode: Vec<usize> = (0..physical.fields().len()).filter(wanted).collect();
     let schema = Arc::new(physical.project(&decode).expect("the columns are there"));
-    let spec = SourceSpec {
-        name: "bench".to_owned(),
-        connector: connector.into(),
-        formats: Default::default(),
-        options,
-        physical,
-        metadata: Vec::new(),
-        zone: highwater::time::Zone::utc(),
-        computed: Vec::new(),
-        output: (0..decode.len()).collect(),
-        decode,
-        time: None,
-        dedup: None,
-        changelog: None,
-        arrival: None,
-        sequence: false,
-        schema,
-    };
+    let mut spec = SourceSpec::new("bench", connector.into(), physical);
+    spec.options = options;
+    (spec.output, spec.schema) = ((0..decode.len()).collect(), schema);
+    spec.decode = decode;
     let mut rows = 0;
     for reader in &mut highwater_core::source::open_all(&spec).expect("the options are right") {
         while let Read::Rows(decoded) = reader.read().expect("generators do not fail") {

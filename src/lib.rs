@@ -69,9 +69,11 @@ pub use {
 
 use highwater_core::{aggregate, delta, format, options, plan, sink, source, values};
 
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod embed;
 pub mod extend;
+#[cfg(feature = "serve")]
 pub mod serve;
 pub mod testing;
 

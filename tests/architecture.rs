@@ -4,10 +4,13 @@
 
 #[path = "architecture/public.rs"]
 mod public;
+#[path = "architecture/signatures.rs"]
+mod signatures;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Longest file, in lines.
 const MAX_LINES: usize = 500;
@@ -352,6 +355,24 @@ fn the_map_names_what_is_there() {
     assert_none(
         &missing.map(|word| format!("ARCHITECTURE.md: names `{word}`, which is not there")).collect::<Vec<_>>(),
     );
+}
+
+#[test]
+fn the_library_alone_stands_on_few_crates() {
+    let without = ["--no-default-features", "--edges", "normal", "--prefix", "none"];
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--package", "highwater"])
+        .args(without)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(tree.stdout).unwrap();
+    let crates: BTreeSet<&str> = text.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    let of = |name: &str| crates.iter().any(|line| line.split(' ').next() == Some(name));
+    assert!(of("timely") && of("datafusion-sql"), "{text}{}", String::from_utf8_lossy(&tree.stderr));
+    assert!(crates.len() < 220, "{} crates", crates.len());
+    let unasked = ["axum", "hyper", "clap", "tokio-rustls", "tungstenite", "parquet", "mimalloc"].into_iter();
+    assert_eq!(unasked.filter(|name| of(name)).collect::<Vec<_>>(), [""; 0], "they come with features");
 }
 
 /// The crates of others in a section of the packages' `Cargo.toml`, each once.

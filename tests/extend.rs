@@ -3,5 +3,9 @@
 
 #[path = "extend/connectors.rs"]
 mod connectors;
+#[path = "extend/failing.rs"]
+mod failing;
 #[path = "extend/functions.rs"]
 mod functions;
+#[path = "extend/relations.rs"]
+mod relations;

@@ -7,6 +7,7 @@ use super::{Catalog, CatalogError, Error, Highwater};
 use crate::aggregate::Aggregate;
 use crate::engine::{Config, Engine, OnChange, aside};
 use crate::format::Format;
+use crate::plan::Relation;
 use crate::sink::SinkConnector;
 use crate::source::Connector;
 use crate::sql::{ScalarFunction, plan};
@@ -73,6 +74,11 @@ impl Builder {
     /// Registers an aggregate function: a closure over all values ([`aggregate`](crate::extend::aggregate)), or a state of one's own.
     pub fn aggregate(self, function: impl Aggregate + 'static) -> Builder {
         self.with(|catalog| catalog.with_aggregate(function))
+    }
+
+    /// Registers a relation that Rust makes of others, on differential dataflow ([`relation`](crate::extend::relation)): a table that SQL reads.
+    pub fn relation(self, relation: Relation) -> Builder {
+        self.with(|catalog| catalog.with_relation(relation))
     }
 
     /// Registers a connector that sources may name.

@@ -1,10 +1,12 @@
-//! What is public: `tests/public.txt` has every name that a program may write behind `highwater::`, so that a change says what it adds and takes
-//! away. `HIGHWATER_BLESS=1 cargo test --test architecture public` writes it anew.
+//! What is public: `tests/public.txt` has every name that a program may write behind `highwater::`, and what stands behind it as it is written (functions
+//! with their types, fields, variants, methods), so that a change says what it adds and takes away. Implementations of traits are not in it.
+//! `HIGHWATER_BLESS=1 cargo test --test architecture public` writes it anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
+use super::signatures::Signatures;
 use crate::root;
 
 /// The file of a public module, and where those within it are.
@@ -63,8 +65,8 @@ fn used(tree: &str, of: &str) -> Vec<(String, String)> {
     vec![(name.trim().to_owned(), format!("{of}{path}"))]
 }
 
-/// The names of a module, those of its public modules as well.
-fn names(path: &str, file: &str, folder: &str, into: &mut BTreeSet<String>) {
+/// The names of a module, those of its public modules as well, each with the path that it is of.
+fn names(path: &str, file: &str, folder: &str, into: &mut BTreeMap<String, String>) {
     let text = fs::read_to_string(root().join(file)).unwrap();
     for item in items(&text) {
         let (kind, rest) = item.split_once(' ').unwrap();
@@ -77,7 +79,7 @@ fn names(path: &str, file: &str, folder: &str, into: &mut BTreeSet<String>) {
                     // The rooms that the front shows under its name.
                     let room = path.is_empty() && (of.starts_with("highwater_core::") || of == "highwater_sql");
                     let is_module = room && name.starts_with(|c: char| c.is_lowercase()) && !of.contains("timely");
-                    into.insert(name.clone());
+                    into.insert(name.clone(), format!("{file} {of}"));
                     if is_module && !of.contains("dataflow") {
                         let (file, folder) = match of.as_str() {
                             "highwater_sql" => ("crates/sql/src/lib.rs".to_owned(), "crates/sql/src".to_owned()),
@@ -91,11 +93,11 @@ fn names(path: &str, file: &str, folder: &str, into: &mut BTreeSet<String>) {
                 let name = word(rest);
                 let files = [format!("{folder}/{name}/mod.rs"), format!("{folder}/{name}.rs")];
                 let within = files.iter().find(|file| root().join(file).exists()).unwrap();
-                into.insert(format!("{path}{name}"));
+                into.insert(format!("{path}{name}"), String::new());
                 names(&format!("{path}{name}::"), within, &format!("{folder}/{name}"), into);
             }
             _ => {
-                into.insert(format!("{path}{}", word(rest)));
+                into.insert(format!("{path}{}", word(rest)), format!("{file} {}", word(rest)));
             }
         }
     }
@@ -103,10 +105,23 @@ fn names(path: &str, file: &str, folder: &str, into: &mut BTreeSet<String>) {
 
 #[test]
 fn what_is_public_is_what_is_listed() {
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     names("", "src/lib.rs", "src", &mut found);
-    assert!(found.contains("Highwater") && found.contains("extend::Connector") && found.len() > 100, "{found:?}");
-    let found: String = found.into_iter().map(|name| name + "\n").collect();
+    assert!(
+        found.contains_key("Highwater") && found.contains_key("extend::Connector") && found.len() > 100,
+        "{found:?}"
+    );
+    let signatures = Signatures::read();
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    let mut lines = Vec::new();
+    for (name, of) in &found {
+        lines.push(name.clone());
+        // Once, under the first of its names.
+        if told.insert(of.split_once(' ').map_or("", |_| signatures.home(of).unwrap_or_default())) {
+            lines.extend(signatures.of(of).into_iter().map(|signature| format!("{name} | {signature}")));
+        }
+    }
+    let found: String = lines.into_iter().map(|line| line + "\n").collect();
     let path: PathBuf = root().join("tests/public.txt");
     if std::env::var_os("HIGHWATER_BLESS").is_some() {
         return fs::write(path, found).unwrap();

@@ -272,24 +272,10 @@ impl Program {
             idle_by_clock: false,
             max_future_skew_ms: i64::MAX,
         };
-        self.0.sources.push(SourceSpec {
-            name: name.to_owned(),
-            connector: (&Scripted as &dyn Connector).into(),
-            formats: Default::default(),
-            options: [("script".to_owned(), key)].into_iter().collect(),
-            physical: schema(),
-            metadata: Vec::new(),
-            zone: highwater::time::Zone::utc(),
-            computed: Vec::new(),
-            decode: vec![0, 1, 2],
-            output: vec![0, 1, 2],
-            time: Some(time),
-            dedup: None,
-            changelog: None,
-            arrival: None,
-            sequence: false,
-            schema: schema(),
-        });
+        let mut spec = SourceSpec::new(name, (&Scripted as &dyn Connector).into(), schema());
+        spec.options = [("script".to_owned(), key)].into_iter().collect();
+        spec.time = Some(time);
+        self.0.sources.push(spec);
         let bounds = vec![None, timing.lateness_ms.map(|lateness| -lateness), None];
         let facts = Facts { append_only: true, time: Some(1), bounds, ..Facts::default() };
         let op = Op::Source { source: self.0.sources.len() - 1 };
@@ -371,15 +357,8 @@ impl Program {
         let Node { schema, facts, .. } = &self.0.nodes[node];
         let (schema, retracting) = (schema.clone(), !facts.append_only);
         let columns = (0..schema.fields().len()).collect();
-        let spec = SinkSpec {
-            partition: Vec::new(),
-            name: name.to_owned(),
-            connector: (&Remembering as &dyn SinkConnector).into(),
-            formats: Default::default(),
-            options: Options::default(),
-            schema,
-            retracting,
-        };
+        let mut spec = SinkSpec::new(name, (&Remembering as &dyn SinkConnector).into(), schema);
+        spec.retracting = retracting;
         self.0.sinks.push(SinkPlan { spec, node, columns });
         self
     }

@@ -59,7 +59,9 @@ fn moved(spec: &SinkSpec, to: impl Fn(&Path) -> PathBuf) -> Option<SinkSpec> {
     }
     let value =
         |(name, value): (&str, &str)| (name.to_owned(), if name == "path" { new.clone() } else { value.to_owned() });
-    Some(SinkSpec { options: spec.options.iter().map(value).collect::<Options>(), ..spec.clone() })
+    let mut moved = spec.clone();
+    moved.options = spec.options.iter().map(value).collect::<Options>();
+    Some(moved)
 }
 
 /// The path as it is below another: without what leads out of that.

@@ -143,6 +143,7 @@ pub fn aggregate<M: 'static, F: AggregateFn<M>>(name: impl Into<String>, functio
         arguments,
         output: F::output(),
         ordered: false,
+        version: 0,
         function,
     }
 }
@@ -155,6 +156,7 @@ pub struct Applied {
     arguments: Vec<Taken>,
     output: DataType,
     ordered: bool,
+    version: u64,
     function: Arc<dyn Apply>,
 }
 
@@ -162,6 +164,11 @@ impl Applied {
     /// Values come by the ORDER BY of the call, without one by event time, then by their row's place in its source.
     pub fn in_order(self) -> Applied {
         Applied { ordered: true, ..self }
+    }
+
+    /// As what it is known to data directories ([`Aggregate::version`]): say another when the closure computes something else.
+    pub fn with_version(self, version: u64) -> Applied {
+        Applied { version, ..self }
     }
 }
 
@@ -190,6 +197,10 @@ impl Aggregate for Applied {
 
     fn may_fail(&self) -> bool {
         true
+    }
+
+    fn version(&self) -> u64 {
+        self.version
     }
 
     fn bind(&self, args: &[DataType], _: &[ScalarValue]) -> Result<Signature, AggregateError> {

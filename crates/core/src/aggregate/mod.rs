@@ -32,6 +32,7 @@ mod laws;
 #[cfg(test)]
 mod laws_saved;
 mod multiset;
+mod named;
 mod native;
 #[cfg(test)]
 mod oracle;
@@ -114,6 +115,12 @@ pub fn accumulator(function: &dyn Aggregate, call: &Call) -> Box<dyn Accumulator
     }
 }
 
+/// The same of a function that may be an embedder's: where that panics, its name is told.
+pub(crate) fn accumulator_of(function: &Registered<dyn Aggregate>, call: &Call) -> Box<dyn Accumulator> {
+    let state = accumulator(&**function, call);
+    if function.is_built_in() { state } else { Box::new(named::Named::new(function.name(), state)) }
+}
+
 /// Why a call of an aggregate function was refused, at planning time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AggregateError {
@@ -183,6 +190,11 @@ pub trait Aggregate: Send + Sync + Debug {
     /// Its result of no rows, where one is asked for: of a subquery that finds nothing.
     fn of_nothing(&self, output: &DataType) -> Result<ScalarValue, DataFusionError> {
         ScalarValue::try_from(output)
+    }
+
+    /// As what it is known to data directories, beside its name: one that computes otherwise under the same name is another program.
+    fn version(&self) -> u64 {
+        0
     }
 
     /// Checks a call's argument types (the columns only, without literals) and literals. Answers the types the columns

@@ -5,7 +5,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 
 use super::saved::{numbers, numbers_of};
-use super::{Accumulator, Call, GroupCall, Grouping, Input, Role, accumulator};
+use super::{Accumulator, Call, GroupCall, Grouping, Input, Role, accumulator_of};
 use crate::delta::{Delta, Unfit};
 
 /// The state of groups `0..n`, without their keys.
@@ -30,7 +30,7 @@ impl States {
     pub fn new(grouping: &Grouping, role: Role) -> States {
         let made = grouping.aggregates.iter().map(|aggregate| {
             let call = Call { retracting: role.retracting(grouping, aggregate), ..aggregate.call.clone() };
-            accumulator(&*aggregate.function, &call)
+            accumulator_of(&aggregate.function, &call)
         });
         let columns = |a: &GroupCall| Columns { args: a.args.clone(), order: a.order.clone(), filter: a.filter };
         States {

@@ -9,6 +9,7 @@ use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use super::error::EngineError;
+use crate::guard::message_of;
 use crate::time::{Clock, Epoch};
 
 /// Where an engine stands.
@@ -241,9 +242,7 @@ impl Control {
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
             Ok(result) => Some(result),
             Err(payload) => {
-                let text = payload.downcast_ref::<String>().cloned();
-                let message = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-                let message = message.unwrap_or_else(|| "no message".to_owned());
+                let message = message_of(&*payload).to_owned();
                 self.fail(EngineError::Panic { thread: thread.to_owned(), process, message });
                 None
             }

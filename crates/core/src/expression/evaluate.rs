@@ -8,7 +8,7 @@ use arrow_schema::DataType;
 use datafusion_common::DataFusionError;
 
 use super::Scalar;
-use crate::guard::guarded;
+use crate::guard::guarded_by;
 
 /// What `step` makes of ranges of rows that together are those of `rows` on which it does not fail, in their order. For a row on
 /// which it fails, `failed` says what stands in, if anything does.
@@ -36,9 +36,13 @@ pub fn halving<T>(
 }
 
 /// What `compute` returns. A function that panics fails: several do over texts that together are longer than a column of texts can
-/// be, which fewer rows at a time are not.
+/// be, which fewer rows at a time are not; those of embedders over whatever they did not think of.
 pub fn computed<T>(compute: impl FnOnce() -> Result<T, DataFusionError>) -> Result<T, DataFusionError> {
-    guarded(compute, || DataFusionError::Execution("the result takes more than 2 GiB".to_owned()))
+    let told = |message: &str| match message.to_lowercase().contains("overflow") {
+        true => "the result takes more than 2 GiB".to_owned(),
+        false => format!("it panicked: {message}"),
+    };
+    guarded_by(compute, |message| DataFusionError::Execution(told(message)))
 }
 
 /// For each row whether a condition is true; NULL where it is neither true nor false.

@@ -6,6 +6,9 @@ use super::{FORMATS, Format, FormatError, foreign};
 use crate::options::{OptionSpec, Options};
 use crate::registered::Registered;
 
+/// The formats that this build leaves out, by the features that bring them.
+const LEFT_OUT: &[&str] = if cfg!(feature = "parquet") { &[] } else { &["parquet"] };
+
 /// The formats that a program may name. Clones share the list.
 #[derive(Clone, Debug, Default)]
 pub struct Formats {
@@ -36,10 +39,18 @@ impl Formats {
         let all: Vec<Registered<dyn Format>> = self.all().collect();
         let names = || all.iter().map(|format| format.name());
         let words: Vec<(&str, usize)> = names().zip(0..).collect();
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+        let asked = options.get("format").unwrap_or(&extension);
+        let left_out = LEFT_OUT.iter().find(|name| name.eq_ignore_ascii_case(asked));
+        if let Some(name) = left_out.filter(|_| !names().any(|known| known.eq_ignore_ascii_case(asked))) {
+            return Err(FormatError::Schema {
+                what: format!("the format '{name}' is not built in"),
+                remedy: format!("build with the feature `{name}` of the package highwater"),
+            });
+        }
         if let Some(at) = options.one_of("format", &words)? {
             return Ok(all[at].clone());
         }
-        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
         let known = all.iter().find(|format| format.extensions().contains(&extension.as_str()));
         if foreign::UNREAD.contains(&extension.as_str()) && known.is_none() {
             return Err(FormatError::Schema {

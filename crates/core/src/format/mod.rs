@@ -30,7 +30,9 @@ mod lines;
 mod msgpack;
 mod notices;
 mod number;
+#[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
 mod parquet_intervals;
 mod read_at;
 mod reading;
@@ -85,6 +87,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &csv::Csv,
     &msgpack::MsgPack,
     &arrow::Arrow,
+    #[cfg(feature = "parquet")]
     &parquet::Parquet,
     &lines::Raw,
     &lines::Regex,
@@ -240,6 +243,7 @@ pub struct Fault {
 
 /// The rows of one chunk.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Part {
     /// The rows, in the wanted columns.
     pub batch: RecordBatch,
@@ -254,6 +258,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// The rows of a chunk that held so many records, each row with the number of its record unless they are just 0, 1, 2, ..., and the
+    /// records that are no rows.
+    pub fn new(batch: RecordBatch, numbers: Option<Vec<u64>>, records: u64, faults: Vec<Fault>) -> Part {
+        Part { batch, numbers, records, faults, came: Came::default() }
+    }
+
     /// What it takes in memory.
     pub fn memory(&self) -> usize {
         let fault = |fault: &Fault| size_of::<Fault>() + fault.detail.capacity() + fault.content.capacity();

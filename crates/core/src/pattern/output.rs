@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::store::{At, Store};
 use super::{Condition, Pattern, Pick, PickAggregate, Variable};
-use crate::aggregate::{Call, Input, accumulator};
+use crate::aggregate::{Call, Input, accumulator_of};
 use crate::delta::Failure;
 use crate::expression::{Scalar, failure, halving, named, truth};
 
@@ -97,7 +97,7 @@ fn aggregated(store: &Store, aggregate: &PickAggregate, views: &[View<'_>]) -> A
         distinct: aggregate.distinct,
         retracting: false,
     };
-    let mut states = accumulator(&*aggregate.function, &call);
+    let mut states = accumulator_of(&aggregate.function, &call);
     states.resize(views.len());
     states.update(&groups, &Input { args: &args, order: &[], keep: None, diffs: None });
     states.evaluate(&(0..views.len() as u32).collect::<Vec<_>>())

@@ -13,6 +13,7 @@ use timely::dataflow::{Scope, Stream};
 use super::build_differential::{Halves, differential};
 use super::build_failing::{Failures, apart, may_fail, told};
 use super::build_recursion::looped;
+use super::build_relation::made;
 use super::map::Map;
 use super::operators::by_differential;
 use super::recursion::inside;
@@ -227,6 +228,7 @@ fn operator<'s>(
             let state = rolling(&plan.nodes[from], node, over, rejects);
             keyed(stream, over.keys.clone(), "Over", telling(state, failures))
         }
+        Op::Relation(spec) => made(node, spec, input),
         Op::Recursion(_) | Op::Before { .. } => unreachable!("loops are built as a whole"),
     }
 }

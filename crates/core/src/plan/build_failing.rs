@@ -35,7 +35,8 @@ pub(super) fn may_fail(node: &Node) -> bool {
         | Op::Union
         | Op::Hold
         | Op::Repeat { .. }
-        | Op::Unnest(_) => false,
+        | Op::Unnest(_)
+        | Op::Relation(_) => false,
         // Its loop tells of them itself.
         Op::Recursion(_) | Op::Before { .. } => false,
     }

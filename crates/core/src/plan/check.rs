@@ -91,6 +91,7 @@ pub fn check(plan: &Dataflow) -> Vec<Warning> {
                 | Op::Hold
                 | Op::Repeat { .. }
                 | Op::Unnest(_)
+                | Op::Relation(_)
                 | Op::Before { .. } => {}
             }
         }

@@ -159,6 +159,7 @@ fn operator(plan: &Dataflow, node: &Node, input: Option<&Node>) -> String {
         Op::Rank(rank) => rank_line(rank, of),
         Op::Over(over) => over_line(over, of),
         Op::Recursion(recursion) => recursion_line(recursion),
+        Op::Relation(spec) => format!("{} by the program's own {}", spec.table, spec.relation.name()),
         Op::Before { name } => format!("rows of {name} of the round before"),
     }
 }

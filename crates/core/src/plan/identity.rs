@@ -45,6 +45,9 @@ pub fn parts(plan: &Dataflow) -> Vec<Part> {
     let zone = Part::new("setting 'table.local-time-zone'".to_owned(), format!("'{}'", plan.zone.name()));
     let operators = Part::new("setting 'operators'".to_owned(), format!("'{}'", plan.operators.name()));
     let mut parts = vec![zone, operators];
+    let version =
+        |(name, version): &(String, u64)| Part::new(format!("function '{name}'"), format!("version {version}"));
+    parts.extend(plan.versions.iter().map(version));
     parts.extend(plan.sources.iter().map(|spec| source("source", spec)));
     parts.extend(plan.tables.iter().map(table));
     let owners = owners(plan);

@@ -8,6 +8,7 @@ pub mod build;
 mod build_differential;
 mod build_failing;
 mod build_recursion;
+mod build_relation;
 mod chart;
 mod check;
 pub mod explain;
@@ -41,6 +42,7 @@ use crate::time::Zone;
 
 pub use self::branches::{sources_around, sources_below};
 pub use self::build_failing::{below, show_row, stands_in};
+pub use self::build_relation::{Input, Relation, RelationSpec, relation};
 pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain};
@@ -86,6 +88,8 @@ pub struct Dataflow {
     pub log: LogSpec,
     /// The views and reference tables of other units that it reads.
     pub reads: Vec<ReadSpec>,
+    /// The functions of the embedder's own that it may call and that have a version, with that.
+    pub versions: Vec<(String, u64)>,
 }
 
 /// How the log of a data directory is kept; `None`: as it is without being said.
@@ -273,6 +277,8 @@ pub enum Op {
     /// The rows of the first input, and what the second makes of them, round after round. The nodes between it and
     /// [`Op::Before`] stand in its loop: maps, unions and joins.
     Recursion(Recursion),
+    /// What an embedder's function makes of the inputs.
+    Relation(RelationSpec),
     /// The rows of the round before, in the loop of the recursion of that name.
     Before {
         /// The recursion.

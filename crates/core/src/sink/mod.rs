@@ -137,6 +137,7 @@ pub trait SinkConnector: Send + Sync + Debug {
 
 /// A sink as planned.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SinkSpec {
     /// Its name in SQL.
     pub name: String,
@@ -152,6 +153,21 @@ pub struct SinkSpec {
     pub partition: Vec<usize>,
     /// Whether rows may be taken back: then `_op` and `_epoch` are written beside the columns.
     pub retracting: bool,
+}
+
+impl SinkSpec {
+    /// A sink that is handed rows of these columns, of which none is taken back: without options.
+    pub fn new(name: impl Into<String>, connector: Registered<dyn SinkConnector>, schema: SchemaRef) -> SinkSpec {
+        SinkSpec {
+            name: name.into(),
+            connector,
+            options: Options::default(),
+            formats: Formats::default(),
+            schema,
+            partition: Vec::new(),
+            retracting: false,
+        }
+    }
 }
 
 /// An open sink: what it is handed it keeps in memory until it is told to write it out, which may have to be tried again.

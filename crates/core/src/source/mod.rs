@@ -256,6 +256,7 @@ pub const SOURCE_OPTIONS: &[OptionSpec] = &[
 
 /// A source as planned: what is declared, and what of it the dataflow needs.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SourceSpec {
     /// Its name in SQL.
     pub name: String,
@@ -293,6 +294,29 @@ pub struct SourceSpec {
 }
 
 impl SourceSpec {
+    /// A source of which all columns leave it as they are declared: without options, event time, or anything computed.
+    pub fn new(name: impl Into<String>, connector: Registered<dyn Connector>, physical: SchemaRef) -> SourceSpec {
+        let all: Vec<usize> = (0..physical.fields().len()).collect();
+        SourceSpec {
+            name: name.into(),
+            connector,
+            options: Options::default(),
+            formats: Formats::default(),
+            metadata: Vec::new(),
+            computed: Vec::new(),
+            decode: all.clone(),
+            arrival: None,
+            output: all,
+            time: None,
+            dedup: None,
+            changelog: None,
+            sequence: false,
+            schema: physical.clone(),
+            physical,
+            zone: Zone::utc(),
+        }
+    }
+
     /// The same source, of which all declared columns are decoded: for readers whose rows are kept, whoever may read them later. What
     /// is computed is not computed of these.
     pub fn declared(&self) -> SourceSpec {

@@ -16,17 +16,28 @@ use highwater_core::values::{Answer, Argument, Taken, Value};
 
 /// A scalar function to be registered: a closure ([`scalar`]), or one of DataFusion's kind.
 #[derive(Clone, Debug)]
-pub struct ScalarFunction(pub(crate) Arc<ScalarUDF>);
+pub struct ScalarFunction {
+    pub(crate) function: Arc<ScalarUDF>,
+    pub(crate) version: u64,
+}
+
+impl ScalarFunction {
+    /// As what it is known to data directories, beside its name: say another when it computes something else, for what a data directory
+    /// holds is of what it computed before. 0 unless it is said.
+    pub fn with_version(self, version: u64) -> ScalarFunction {
+        ScalarFunction { version, ..self }
+    }
+}
 
 impl From<ScalarUDF> for ScalarFunction {
     fn from(function: ScalarUDF) -> ScalarFunction {
-        ScalarFunction(Arc::new(function))
+        Arc::new(function).into()
     }
 }
 
 impl From<Arc<ScalarUDF>> for ScalarFunction {
     fn from(function: Arc<ScalarUDF>) -> ScalarFunction {
-        ScalarFunction(function)
+        ScalarFunction { function, version: 0 }
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct Arena {
 
 impl Arena {
     /// The node that is equal to this one, or this one.
-    pub(super) fn add(&mut self, node: Node, known: Known) -> NodeId {
+    pub(crate) fn add(&mut self, node: Node, known: Known) -> NodeId {
         let known = known.of(&node.facts);
         let does = nameless(&node.op);
         let found = (0..self.nodes.len())

@@ -61,7 +61,7 @@ type Kind = (&'static str, &'static [&'static [&'static str]], bool);
 
 fn kind(op: &Op) -> Kind {
     match op {
-        Op::Source { .. } | Op::Table { .. } | Op::Read { .. } => ("name", &[], false),
+        Op::Source { .. } | Op::Table { .. } | Op::Read { .. } | Op::Relation(_) => ("name", &[], false),
         Op::Map { filter: Some(_), .. } => ("filter", &[&["WHERE"], &["HAVING"]], false),
         Op::Map { filter: None, .. } => ("select", &[&["SELECT"]], false),
         Op::Reduce(_) => ("group", &[&["GROUP", "BY"], &["SELECT", "DISTINCT"]], false),

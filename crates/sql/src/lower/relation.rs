@@ -90,6 +90,12 @@ impl Lowering<'_> {
         Relation { node, pending: None, ranked: None, filter: Vec::new(), columns, names }
     }
 
+    /// A node that has the columns of a relation and no others.
+    pub(crate) fn only(&mut self, relation: Relation) -> Result<NodeId> {
+        let columns = relation.names.into_iter().zip(relation.columns).collect();
+        self.arena.project(relation.node, conjunction(relation.filter), columns, &self.owner)
+    }
+
     /// All columns of a node.
     pub(super) fn all_of(&self, node: NodeId) -> Relation {
         let all: Vec<usize> = (0..self.arena.width(node)).collect();

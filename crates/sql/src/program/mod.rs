@@ -1,5 +1,6 @@
 //! A program: its statements one after the other, every error of theirs, and the plan if there is none.
 
+mod brought;
 pub(crate) mod changelog;
 pub(crate) mod reading;
 pub(crate) mod session;
@@ -46,6 +47,7 @@ pub(crate) struct Readable {
     pub(crate) source: Option<usize>,
     /// Its columns and their fields as they are spelled.
     pub(crate) spellings: Vec<String>,
+    pub(crate) fields: Vec<FieldRef>,
     pub(crate) used: bool,
 }
 
@@ -272,20 +274,6 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// `CREATE FUNCTION`: what runs is the function registered under that name, not the class that the statement names.
-    fn function(&self, name: &Name) -> Result<(), Vec<Problem>> {
-        let known = self.context.function_names();
-        if known.contains(&name.key()) {
-            return Ok(());
-        }
-        let message = format!("no function '{}' is registered, and classes are not loaded", name.value);
-        let near = suggest(&name.value, known.iter().map(String::as_str), "registered are");
-        let near = near.filter(|hint| hint.starts_with("did")).map(|hint| format!("; {hint}")).unwrap_or_default();
-        Err(vec![Problem::at(name.span, message).hint(format!(
-            "embed the engine and register it: Highwater::builder().function(...) or .aggregate(...){near}"
-        ))])
-    }
-
     /// Takes a name; false if it is taken and may be.
     fn declare(&mut self, name: &Name, kind: &'static str, if_not_exists: bool) -> Result<bool, Vec<Problem>> {
         match self.declared.get(&name.key()) {
@@ -331,6 +319,11 @@ impl<'a> Program<'a> {
             }
             return declared;
         };
+        if let Some(relation) = self.catalog.relation(&connector.value.value) {
+            let relation = relation.clone();
+            self.keep_related(&table);
+            return self.related(table, relation);
+        }
         let Some(found) = self.catalog.connector(&connector.value.value) else {
             if !table.source && self.catalog.sink(&connector.value.value).is_some() {
                 return Ok(());
@@ -382,18 +375,6 @@ impl<'a> Program<'a> {
         self.add(&key, None, &fields, relation)
     }
 
-    /// No such connector, and those that there are.
-    pub(crate) fn no_connector(&self, name: &Name, sinks_too: bool) -> Problem {
-        let mut names = self.catalog.connector_names();
-        if sinks_too {
-            names.extend(self.catalog.sink_names());
-            names.sort_unstable();
-            names.dedup();
-        }
-        let problem = Problem::at(name.span, format!("there is no connector '{}'", name.value));
-        Problem { hint: suggest(&name.value, names, "the connectors are"), ..problem }
-    }
-
     /// Makes a relation known to the queries that follow.
     pub(crate) fn add(
         &mut self,
@@ -407,7 +388,7 @@ impl<'a> Program<'a> {
         self.context.add(key.to_owned(), number, Arc::clone(schema.inner()));
         self.relations.push(relation);
         let spellings = fields.iter().flat_map(spellings).collect();
-        self.readable.push(Readable { name: key.to_owned(), source, spellings, used: false });
+        self.readable.push(Readable { name: key.to_owned(), source, spellings, fields: fields.to_vec(), used: false });
         self.by_name.insert(key.to_owned(), number);
         Ok(())
     }
@@ -478,8 +459,21 @@ impl<'a> Program<'a> {
             }
         }
         let (zone, operators, reads) = (self.context.zone(), self.operators, self.read_ones(&mut nodes));
-        let (log, made_of) = (self.log, std::mem::take(&mut self.arena.made_of));
-        let dataflow = Dataflow { sources, tables, nodes, origins, made_of, views, sinks, zone, operators, log, reads };
+        let (log, made_of, versions) = (self.log, std::mem::take(&mut self.arena.made_of), self.versions());
+        let dataflow = Dataflow {
+            sources,
+            tables,
+            nodes,
+            origins,
+            made_of,
+            views,
+            sinks,
+            zone,
+            operators,
+            log,
+            reads,
+            versions,
+        };
         if let Some(clash) = highwater_core::plan::clash(&dataflow) {
             let (file, span) = self.sinks[clash.sink].place();
             let (name, text) = &self.files[file];

@@ -11,6 +11,7 @@ use arrow_schema::{FieldRef, Schema};
 
 use crate::Catalog;
 use crate::lower::{Known, moved};
+use crate::parse::ddl::Table;
 use crate::parse::error::{Problem, SqlErrors};
 use crate::parse::statement::View;
 use crate::program::Program;
@@ -65,9 +66,17 @@ pub(crate) struct Given {
     /// How many of the files are there already.
     files: usize,
     /// Their views that are not published, which are planned anew over what is.
-    plain: Vec<(usize, View)>,
+    plain: Vec<(usize, Plain)>,
     /// What is read of what is there.
     pub(crate) reads: Vec<ReadSpec>,
+}
+
+/// What is not published, and so made anew of what is.
+#[derive(Clone, Debug)]
+enum Plain {
+    View(View),
+    /// A table that a function of the embedder's makes.
+    Related(Table),
 }
 
 impl Program<'_> {
@@ -103,7 +112,15 @@ impl Program<'_> {
     pub(crate) fn keep_plain(&mut self, view: &View) {
         let (file, there) = (self.file, self.is_there(self.file));
         if let Some(given) = self.given.as_mut().filter(|_| there && !view.materialized) {
-            given.plain.push((file, view.clone()));
+            given.plain.push((file, Plain::View(view.clone())));
+        }
+    }
+
+    /// Remembers a table that a function of the embedder's makes.
+    pub(crate) fn keep_related(&mut self, table: &Table) {
+        let (file, there) = (self.file, self.is_there(self.file));
+        if let Some(given) = self.given.as_mut().filter(|_| there) {
+            given.plain.push((file, Plain::Related(table.clone())));
         }
     }
 
@@ -124,10 +141,18 @@ impl Program<'_> {
             self.leaf(table.name(), table.fields().to_vec(), facts, Known::default())?;
         }
         let plain = self.given.as_mut().map(|given| std::mem::take(&mut given.plain));
-        for (file, view) in plain.into_iter().flatten() {
+        for (file, plain) in plain.into_iter().flatten() {
             self.file = file;
-            let key = view.name.key();
-            if self.view(view).is_err() {
+            let (key, made) = match plain {
+                Plain::View(view) => (view.name.key(), self.view(view)),
+                Plain::Related(table) => {
+                    let connector = table.option("connector").map(|option| option.value.value.as_str());
+                    let found = connector.and_then(|connector| self.catalog.relation(connector)).cloned();
+                    let key = table.name.key();
+                    (key, found.map_or(Ok(()), |relation| self.related(table, relation)))
+                }
+            };
+            if made.is_err() {
                 self.by_name.remove(&key);
                 self.context.remove(&key);
             }

@@ -298,15 +298,12 @@ impl Program<'_> {
     }
 
     fn spec(&self, draft: &SinkDraft, node: NodeId) -> SinkSpec {
-        SinkSpec {
-            name: draft.table.name.value.clone(),
-            connector: draft.connector.clone(),
-            options: draft.options.clone(),
-            formats: self.catalog.formats().clone(),
-            schema: Arc::clone(&draft.schema),
-            partition: draft.partition.clone(),
-            retracting: !self.arena().facts(node).append_only,
-        }
+        let mut spec = SinkSpec::new(&draft.table.name.value, draft.connector.clone(), Arc::clone(&draft.schema));
+        spec.options = draft.options.clone();
+        spec.formats = self.catalog.formats().clone();
+        spec.partition = draft.partition.clone();
+        spec.retracting = !self.arena().facts(node).append_only;
+        spec
     }
 
     /// The sinks with all that writes to them.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 use datafusion_common::{DFSchema, Result};
 
 use super::changelog::{self, Changes, Refused};
@@ -392,35 +392,30 @@ impl SourceDraft {
         if sequence {
             fields.push(Arc::new(Field::new(SEQUENCE, DataType::Int64, false)));
         }
-        let spec = SourceSpec {
-            name,
-            connector: self.connector.clone(),
-            options: self.options.clone(),
-            formats: self.formats.clone(),
-            physical: Arc::new(Schema::new(self.physical.clone())),
-            metadata: self.metadata.clone(),
-            computed: exprs,
-            arrival: used.contains(&Origin::Arrival).then_some(self.arrivals),
-            output: origins.iter().map(|&origin| place(origin)).collect(),
-            time: time.map(|(origin, bound_ms)| TimeSpec {
-                column: place(origin),
-                bound_ms,
-                lateness_ms: self.lateness_ms(),
-                idle_timeout: self.idle_timeout,
-                idle_by_clock: self.idle_by_clock,
-                max_future_skew_ms: if self.goes_by_arrival() { i64::MAX } else { self.max_future_skew_ms },
-            }),
-            dedup: self.dedup.map(|(origin, horizon_ms)| DedupSpec { column: place(origin), horizon_ms }),
-            changelog: self.changes.as_ref().map(|changes| {
-                let place = |column: &usize| kept.iter().position(|kept| kept == column);
-                let key = changes.key.as_ref().map(|key| key.iter().filter_map(place).collect());
-                Changelog { op: decoded(changes.op), key }
-            }),
-            decode,
-            sequence,
-            schema: Arc::new(Schema::new(fields)) as SchemaRef,
-            zone: self.zone,
-        };
+        let physical = Arc::new(Schema::new(self.physical.clone()));
+        let mut spec = SourceSpec::new(name, self.connector.clone(), physical);
+        spec.options = self.options.clone();
+        spec.formats = self.formats.clone();
+        spec.metadata = self.metadata.clone();
+        spec.computed = exprs;
+        spec.arrival = used.contains(&Origin::Arrival).then_some(self.arrivals);
+        spec.output = origins.iter().map(|&origin| place(origin)).collect();
+        spec.time = time.map(|(origin, bound_ms)| TimeSpec {
+            column: place(origin),
+            bound_ms,
+            lateness_ms: self.lateness_ms(),
+            idle_timeout: self.idle_timeout,
+            idle_by_clock: self.idle_by_clock,
+            max_future_skew_ms: if self.goes_by_arrival() { i64::MAX } else { self.max_future_skew_ms },
+        });
+        spec.dedup = self.dedup.map(|(origin, horizon_ms)| DedupSpec { column: place(origin), horizon_ms });
+        spec.changelog = self.changes.as_ref().map(|changes| {
+            let place = |column: &usize| kept.iter().position(|kept| kept == column);
+            let key = changes.key.as_ref().map(|key| key.iter().filter_map(place).collect());
+            Changelog { op: decoded(changes.op), key }
+        });
+        (spec.sequence, spec.schema, spec.zone) = (sequence, Arc::new(Schema::new(fields)), self.zone);
+        spec.decode = decode;
         self.check(&spec)?;
         Ok(spec)
     }

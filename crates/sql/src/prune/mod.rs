@@ -112,6 +112,12 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
                 mine.insert(*times);
                 need(&mut kept, node.inputs[0], &mut mine.iter().copied());
             }
+            // It is handed rows by all of their columns, and makes such.
+            Op::Relation(_) => {
+                mine.extend(0..node.schema.fields().len());
+                let width = |input: NodeId| nodes[input].schema.fields().len();
+                node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut (0..width(input))));
+            }
             Op::Unnest(unnest) => {
                 let width = unnest.passed.len();
                 let passed = mine.iter().filter(|c| **c < width).map(|&c| unnest.passed[c]);
@@ -264,6 +270,11 @@ impl Pruner<'_> {
             Op::Table { .. } | Op::Read { .. } | Op::Before { .. } => (node.op.clone(), inputs),
             Op::Recursion(_) => {
                 let inputs = node.inputs.iter().map(|&input| self.narrowed(input, &kept)).collect();
+                (node.op.clone(), inputs)
+            }
+            Op::Relation(_) => {
+                let all = |input: NodeId| (0..self.old[input].schema.fields().len()).collect::<Vec<_>>();
+                let inputs = node.inputs.iter().map(|&input| self.narrowed(input, &all(input))).collect();
                 (node.op.clone(), inputs)
             }
             Op::Map { filter, columns, owner } => {

@@ -1,6 +1,6 @@
 //! What programs are planned against: connectors, sinks, formats, aggregate and scalar functions. An embedder adds its own.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use datafusion_expr::{ScalarUDF, Volatility};
 
 use highwater_core::aggregate::{AGGREGATES, Aggregate};
 use highwater_core::format::{Format, Formats};
+use highwater_core::plan::Relation;
 use highwater_core::registered::Registered;
 use highwater_core::sink::{SINKS, SinkConnector};
 use highwater_core::source::{CONNECTORS, Connector};
@@ -24,6 +25,9 @@ pub struct Catalog {
     formats: Formats,
     aggregates: Vec<Registered<dyn Aggregate>>,
     functions: Vec<Arc<ScalarUDF>>,
+    relations: Vec<Relation>,
+    /// Those that have one, by their names in lower case.
+    versions: BTreeMap<String, u64>,
 }
 
 /// Why something was not registered.
@@ -78,6 +82,7 @@ const FUNCTION: &str = "function";
 const CONNECTOR: &str = "connector";
 const SINK: &str = "sink connector";
 const FORMAT: &str = "format";
+const RELATION: &str = "relation";
 
 impl Default for Catalog {
     fn default() -> Self {
@@ -87,6 +92,8 @@ impl Default for Catalog {
             formats: Formats::default(),
             aggregates: AGGREGATES.iter().copied().map(Registered::from).collect(),
             functions: crate::functions::all(),
+            relations: Vec::new(),
+            versions: BTreeMap::new(),
         }
     }
 }
@@ -102,7 +109,7 @@ impl Catalog {
     /// # Errors
     /// Its name is taken, or is none.
     pub fn with_source(mut self, connector: impl Connector + 'static) -> Result<Catalog, CatalogError> {
-        let taken = self.connector(connector.name()).is_some();
+        let taken = self.connector(connector.name()).is_some() || self.relation(connector.name()).is_some();
         free(CONNECTOR, connector.name(), taken)?;
         self.connectors.push((Arc::new(connector) as Arc<dyn Connector>).into());
         Ok(self)
@@ -113,7 +120,7 @@ impl Catalog {
     /// # Errors
     /// Its name is taken, or is none.
     pub fn with_sink(mut self, sink: impl SinkConnector + 'static) -> Result<Catalog, CatalogError> {
-        let taken = self.sink(sink.name()).is_some();
+        let taken = self.sink(sink.name()).is_some() || self.relation(sink.name()).is_some();
         free(SINK, sink.name(), taken)?;
         self.sinks.push((Arc::new(sink) as Arc<dyn SinkConnector>).into());
         Ok(self)
@@ -139,6 +146,7 @@ impl Catalog {
     /// Its name, or another that it answers to, is taken or is none.
     pub fn with_aggregate(mut self, function: impl Aggregate + 'static) -> Result<Catalog, CatalogError> {
         self.check_names(std::iter::once(function.name()).chain(function.aliases().iter().copied()))?;
+        self.versions(std::iter::once(function.name()), function.version());
         self.aggregates.push((Arc::new(function) as Arc<dyn Aggregate>).into());
         Ok(self)
     }
@@ -149,7 +157,7 @@ impl Catalog {
     /// # Errors
     /// It is not immutable; its name, or another that it answers to, is taken or is none.
     pub fn with_function(mut self, function: impl Into<ScalarFunction>) -> Result<Catalog, CatalogError> {
-        let ScalarFunction(function) = function.into();
+        let ScalarFunction { function, version } = function.into();
         let volatility = match function.signature().volatility {
             Volatility::Immutable => None,
             Volatility::Stable => Some("stable"),
@@ -159,8 +167,42 @@ impl Catalog {
             return Err(CatalogError::Volatile { name: function.name().to_owned(), volatility });
         }
         self.check_names(std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)))?;
+        self.versions(std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)), version);
         self.functions.push(function);
         Ok(self)
+    }
+
+    /// With a relation more that Rust makes of others: what a table names as its `'connector'`.
+    ///
+    /// # Errors
+    /// Its name is that of a connector or relation, or is none.
+    pub fn with_relation(mut self, relation: Relation) -> Result<Catalog, CatalogError> {
+        let name = relation.name();
+        let taken = self.relation(name).is_some() || self.connector(name).is_some() || self.sink(name).is_some();
+        free(RELATION, name, taken)?;
+        self.versions(std::iter::once(name), relation.version());
+        self.relations.push(relation);
+        Ok(self)
+    }
+
+    fn versions<'a>(&mut self, names: impl Iterator<Item = &'a str>, version: u64) {
+        if version != 0 {
+            self.versions.extend(names.map(|name| (name.to_lowercase(), version)));
+        }
+    }
+
+    /// The versions of those that a program may mean, which has these words in it.
+    pub(crate) fn versions_of(&self, mentioned: impl Fn(&str) -> bool) -> Vec<(String, u64)> {
+        let meant = self.versions.iter().filter(|(name, _)| mentioned(name));
+        meant.map(|(name, version)| (name.clone(), *version)).collect()
+    }
+
+    pub(crate) fn relation(&self, name: &str) -> Option<&Relation> {
+        self.relations.iter().find(|relation| relation.name().eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn relation_names(&self) -> impl Iterator<Item = &str> {
+        self.relations.iter().map(Relation::name)
     }
 
     /// Whether functions may have these names. Those of functions that are refused by name are free: the program says what they are.

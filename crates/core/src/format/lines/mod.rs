@@ -16,7 +16,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, SchemaRef};
 
-use super::cells::Cells;
+use super::cells::{Cells, Values};
 use super::encoding::Encoding;
 use super::{
     Beginning, Came, Decoder, Fault, FormatError, Layout, Mark, Part, Records, TextDecoding, batch, came, clip,
@@ -74,6 +74,13 @@ fn take(cells: &mut Cells, field: &Field, text: Option<&[u8]>) -> Result<(), Str
         None => cells.push_null(),
     }
     Ok(())
+}
+
+/// The same of text that may be a value or not: the empty text is NULL where no text is meant.
+fn take_meant(cells: &mut Cells, field: &Field, text: Option<&[u8]>) -> Result<(), String> {
+    let meant = |text: &&[u8]| !text.is_empty() || matches!(cells.values, Values::Text { .. });
+    let text = text.filter(meant);
+    take(cells, field, text)
 }
 
 /// The rows of the cells.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::{LineFormat, Lines, LinesDecoding, cells_of, finished, take};
-use crate::format::cells::{Cells, Values};
+use super::{LineFormat, Lines, LinesDecoding, cells_of, finished, take_meant};
+use crate::format::cells::Cells;
 use crate::format::{Decoding, FormatError, Layout};
 use crate::guard::guarded;
 
@@ -96,10 +96,7 @@ impl Lines for NamedLines {
         };
         guarded(|| (self.take_apart)(line, &mut told), || format!("format '{}' panicked over the line", self.name))?;
         for ((cells, found), field) in self.cells.iter_mut().zip(&self.found).zip(self.wanted.fields()) {
-            let text = found.clone().map(|range| &self.texts[range]);
-            let meant = |text: &&[u8]| !text.is_empty() || matches!(cells.values, Values::Text { .. });
-            let text = text.filter(meant);
-            take(cells, field, text)?;
+            take_meant(cells, field, found.clone().map(|range| &self.texts[range]))?;
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use regex::{CaptureLocations, RegexBuilder};
 
-use super::{LineFormat, Lines, LinesDecoding, cells_of, finished, take};
-use crate::format::cells::{Cells, Values};
+use super::{LineFormat, Lines, LinesDecoding, cells_of, finished, take_meant};
+use crate::format::cells::Cells;
 use crate::format::encoding::Encoding;
 use crate::format::{Decoding, FormatError, Layout, listed};
 use crate::options::{OptionError, Options};
@@ -133,10 +133,7 @@ impl Lines for PatternLines {
         for ((cells, groups), field) in self.cells.iter_mut().zip(&self.groups).zip(self.wanted.fields()) {
             let found = groups.iter().find_map(|group| self.locations.get(*group));
             let found = found.map(|(start, end)| &line[start..end]);
-            let text = found.filter(|text| {
-                self.null.as_deref() != Some(*text) && (!text.is_empty() || matches!(cells.values, Values::Text { .. }))
-            });
-            take(cells, field, text)?;
+            take_meant(cells, field, found.filter(|text| self.null.as_deref() != Some(*text)))?;
         }
         Ok(())
     }

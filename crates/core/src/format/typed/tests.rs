@@ -148,7 +148,7 @@ fn what_does_not_fit_is_told_with_its_row_and_column() {
     }
     assert_eq!(
         to_batch([1], &schema()).unwrap_err().to_string(),
-        "row 0: a row is a struct, or a map with text for keys"
+        "row 0: a row is a struct, a map with text for keys, or a tuple of all columns in their order"
     );
 
     let batch = to_batch([good], &schema()).unwrap();

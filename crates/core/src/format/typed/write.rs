@@ -3,12 +3,13 @@
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Fields};
 use serde::Serialize;
-use serde::ser::{self, Impossible, SerializeMap, SerializeStruct};
+use serde::ser::{self, Impossible, SerializeMap, SerializeStruct, SerializeTuple};
 
 use super::super::cells::{Cells, Values};
 use super::super::{case_matters, listed};
 use super::nested::{List, Object};
 use super::{Times, Wrong};
+use crate::counted::counted;
 use crate::type_names::sql_type;
 
 /// Columns being filled.
@@ -97,7 +98,7 @@ macro_rules! refuse {
 
 impl Row<'_> {
     fn no_row(&self) -> Wrong {
-        Wrong::new("a row is a struct, or a map with text for keys")
+        Wrong::new("a row is a struct, a map with text for keys, or a tuple of all columns in their order")
     }
 }
 
@@ -105,7 +106,7 @@ impl<'a> ser::Serializer for Row<'a> {
     type Ok = ();
     type Error = Wrong;
     type SerializeSeq = Impossible<(), Wrong>;
-    type SerializeTuple = Impossible<(), Wrong>;
+    type SerializeTuple = Self;
     type SerializeTupleStruct = Impossible<(), Wrong>;
     type SerializeTupleVariant = Impossible<(), Wrong>;
     type SerializeMap = Self;
@@ -139,8 +140,11 @@ impl<'a> ser::Serializer for Row<'a> {
         Err(self.no_row())
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Wrong> {
-        Err(self.no_row())
+    fn serialize_tuple(self, length: usize) -> Result<Self, Wrong> {
+        match self.fields.len() {
+            all if all == length => Ok(self),
+            all => Err(Wrong::new(format!("the tuple has {}, the row {all}", counted(length, "member")))),
+        }
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Wrong> {
@@ -182,6 +186,20 @@ impl SerializeStruct for Row<'_> {
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Wrong> {
         self.field(name, value)
+    }
+
+    fn end(self) -> Result<(), Wrong> {
+        self.rest()
+    }
+}
+
+impl SerializeTuple for Row<'_> {
+    type Ok = ();
+    type Error = Wrong;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Wrong> {
+        let fields = self.fields;
+        self.field(fields[self.next].name(), value)
     }
 
     fn end(self) -> Result<(), Wrong> {
