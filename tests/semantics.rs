@@ -15,6 +15,8 @@ mod differential;
 #[path = "semantics/engine.rs"]
 mod engine;
 mod feed;
+#[path = "semantics/idle.rs"]
+mod idle;
 #[path = "semantics/joins.rs"]
 mod joins;
 mod oracle;

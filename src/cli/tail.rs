@@ -1,7 +1,8 @@
 //! `highwater tail URL VIEW`: follows a view in the terminal, one JSON object a line.
 //!
 //! A line is a row with `_op` (`insert`, `retract`), `_status` and `_version` beside its columns. When the connection
-//! breaks, it takes up where it was (`Last-Event-ID`); a `reset` from the server is a line of its own.
+//! breaks, it takes up where it was (`Last-Event-ID`); a `reset` from the server is a line of its own. Where nothing can come any more (the run has
+//! ended, the view was dropped) it ends.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -55,7 +56,8 @@ pub(super) fn run(args: &Tail) -> Outcome {
     loop {
         let before = last_id.clone();
         let stop = match follow(&target, &query, &mut last_id) {
-            Ok(()) => "the server ended the stream".to_owned(),
+            Ok(true) => return Outcome::Done,
+            Ok(false) => "the server ended the stream".to_owned(),
             Err(Stop::Done) => return Outcome::Done,
             Err(Stop::Refused(reason)) => return Outcome::Failed(reason),
             Err(Stop::Broken(reason)) => reason,
@@ -78,8 +80,8 @@ enum Stop {
     Broken(String),
 }
 
-/// One connection, to its end.
-fn follow(target: &Target, query: &str, last_id: &mut String) -> Result<(), Stop> {
+/// One connection, to its end; whether nothing more can come.
+fn follow(target: &Target, query: &str, last_id: &mut String) -> Result<bool, Stop> {
     let address = &target.address;
     let broken = |error: std::io::Error| Stop::Broken(format!("{}: {error}", address.host));
     let mut stream = target.connect(SILENCE).map_err(Stop::Broken)?;
@@ -108,7 +110,7 @@ fn follow(target: &Target, query: &str, last_id: &mut String) -> Result<(), Stop
         return Err(Stop::Refused(format!("{}: {}", address.host, detail.unwrap_or(status))));
     }
 
-    let (mut event, mut data) = (String::new(), String::new());
+    let (mut event, mut data, mut ended) = (String::new(), String::new(), false);
     let mut out = std::io::stdout().lock();
     for line in lines {
         let line = line.map_err(broken)?;
@@ -121,12 +123,19 @@ fn follow(target: &Target, query: &str, last_id: &mut String) -> Result<(), Stop
                     ErrorKind::BrokenPipe => Stop::Done,
                     _ => Stop::Refused(format!("stdout: {error}")),
                 })?;
+                ended |= ends(&event, &data);
                 data.clear();
             }
             _ => {}
         }
     }
-    Ok(())
+    Ok(ended)
+}
+
+/// Whether nothing comes behind an event.
+fn ends(event: &str, data: &str) -> bool {
+    let told = || serde_json::from_str::<HowFar>(data).is_ok_and(|told| told.as_of.watermark == "infinity");
+    event == "dropped" || event == "progress" && told()
 }
 
 /// The rows of one event, a line each.
@@ -152,6 +161,16 @@ fn print(out: &mut impl Write, event: &str, data: &str) -> std::io::Result<()> {
 #[derive(serde::Deserialize)]
 struct Snapshot {
     rows: Vec<Row>,
+}
+
+#[derive(serde::Deserialize)]
+struct HowFar {
+    as_of: AsOf,
+}
+
+#[derive(serde::Deserialize)]
+struct AsOf {
+    watermark: String,
 }
 
 #[derive(serde::Deserialize)]

@@ -26,6 +26,20 @@ fn without_exit_at_end_the_views_stay_served_after_the_input_has_ended() {
 }
 
 #[test]
+fn who_follows_a_view_to_its_end_ends_with_code_0() {
+    let folder = folder(BOUNDED);
+    let mut serving = Running::start(command(folder.path(), &["run", "p.sql", "--listen", "127.0.0.1:0"]));
+    let url = format!("http://{}", served_at(&mut serving));
+    let (code, out, err) = run(folder.path(), &["tail", &url, "counts"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert_eq!(out.lines().filter(|line| line.starts_with("{\"_op\":\"insert\"")).count(), 3, "{out}");
+    serving.signal("-INT");
+    // Nobody is there any more, which is no end of the view.
+    let (code, _, err) = run(folder.path(), &["tail", &url, "counts"]);
+    assert_eq!(code, Some(1), "{err}");
+}
+
+#[test]
 fn a_bounded_run_can_be_stopped_in_the_middle() {
     let folder = folder(&LIVE.replace("{}", "'number-of-rows' = '100000000000'"));
     let mut run = Running::start(command(folder.path(), &["run", "p.sql", "--listen", "127.0.0.1:0", "--exit-at-end"]));

@@ -153,6 +153,55 @@ fn a_function_of_datafusion_s_kind_that_panics_is_a_dead_letter() {
 }
 
 #[test]
+fn a_match_whose_measure_fails_is_a_dead_letter() {
+    let whole = aggregate("whole", |values: &[f64]| match values.iter().sum::<f64>() {
+        sum if sum.fract() == 0.0 => Ok(sum as i64),
+        sum => Err(format!("{sum} is not whole")),
+    });
+    let catalog = Catalog::new().with_aggregate(whole).unwrap().with_function(scalar("below_9", |n: i64| {
+        assert!(n < 9, "too many");
+        n
+    }));
+    let catalog = catalog.unwrap();
+    for workers in [1, 3] {
+        let mut driver = Setup::new(
+            "CREATE SOURCE s (k VARCHAR, x DOUBLE, n BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http');
+             CREATE MATERIALIZED VIEW v AS SELECT k, w, n FROM s MATCH_RECOGNIZE (
+               PARTITION BY k ORDER BY ts MEASURES WHOLE(UP.x) AS w, BELOW_9(LAST(UP.n)) AS n ONE ROW PER MATCH
+               AFTER MATCH SKIP PAST LAST ROW PATTERN (START UP) DEFINE UP AS UP.x > PREV(UP.x));",
+        )
+        .catalog(catalog.clone())
+        .workers(workers)
+        .start()
+        .unwrap_or_else(|error| panic!("{error}"));
+        driver
+            .push_table(
+                "s",
+                "k | x   | n | ts
+                 a | 1   | 1 | 2026-01-01 00:00:01
+                 a | 2   | 2 | 2026-01-01 00:00:02
+                 b | 1   | 1 | 2026-01-01 00:00:01
+                 b | 1.5 | 2 | 2026-01-01 00:00:02
+                 c | 1   | 1 | 2026-01-01 00:00:01
+                 c | 7   | 9 | 2026-01-01 00:00:02",
+            )
+            .unwrap();
+        driver.watermark("s", "2026-01-01 00:00:10").unwrap();
+        driver.expect("v", "k | w | n\n a | 2 | 2").unwrap();
+        let told = driver.dead_letters("v").unwrap().to_string();
+        assert!(told.contains("WHOLE: 1.5 is not whole") && told.contains("BELOW_9 panicked"), "{told}");
+        // At the end as well.
+        driver
+            .push_table("s", "k | x | n | ts\n d | 1 | 1 | 2026-01-01 00:00:11\n d | 2.5 | 1 | 2026-01-01 00:00:12")
+            .unwrap();
+        driver.end_all();
+        driver.expect("v", "k | w | n\n a | 2 | 2").unwrap();
+        let told = driver.dead_letters("v").unwrap().to_string();
+        assert!(told.contains("WHOLE: 2.5 is not whole"), "{told}");
+    }
+}
+
+#[test]
 fn a_data_directory_knows_a_function_by_its_version() {
     let program = "CREATE SOURCE s (n BIGINT) WITH ('connector' = 'http');
          CREATE TABLE same (n BIGINT) WITH ('connector' = 'as_it_is', 'reads' = 's');

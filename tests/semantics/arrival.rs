@@ -1,16 +1,12 @@
 //! `PROCTIME()`: rows are stamped once, at the edge, as they arrive; windows over the stamps close when the clock has passed
 //! them, and a made-up clock makes a replay repeat.
 
-use crate::feed;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use feed::{Feed, started};
 use highwater::engine::{Config, Engine};
 use highwater::sql::{Catalog, compile};
-use highwater::time::now_ms;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -76,34 +72,6 @@ fn both_times_of_one_source_can_be_read() {
     }
     assert_eq!(counts["arrived"], [2300; 8]);
     assert_eq!(counts["happened"], [9200, 9200]);
-}
-
-#[test]
-fn a_window_closes_by_the_clock_without_a_further_row() {
-    let feed = Feed::new();
-    let program = "
-        CREATE SOURCE s (k BIGINT, v BIGINT, p_time AS PROCTIME()) WITH ('connector' = 'feed', 'feed' = '$');
-        CREATE MATERIALIZED VIEW n AS SELECT window_end, COUNT(*) AS n, MIN(p_time) AS low, MAX(p_time) AS high
-        FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(p_time), INTERVAL '0.2' SECOND)) GROUP BY window_start, window_end;";
-    let engine = started(program, &feed, Config::default().workers(2));
-    let before = now_ms();
-    feed.push(vec![(1, 1, 0), (2, 2, 0), (3, 3, 0)]);
-    let view = engine.views().get("n").unwrap();
-    let deadline = std::time::Instant::now() + WITHIN;
-    while view.snapshot().batch.num_rows() == 0 {
-        assert!(std::time::Instant::now() < deadline, "the window has not closed");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let batch = view.snapshot().batch;
-    let number = |column: usize| -> i64 {
-        let as_int = arrow_cast::cast(batch.column(column), &arrow_schema::DataType::Int64).unwrap();
-        arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Int64Type>(&as_int).value(0)
-    };
-    let (end, n, low, high) = (number(0), number(1), number(2), number(3));
-    assert_eq!((batch.num_rows(), n), (1, 3));
-    assert!(before <= low && low <= high && high < end && end <= now_ms(), "{before} {low} {high} {end}");
-    feed.end();
-    engine.wait_within(WITHIN).expect("the feed has ended").unwrap();
 }
 
 #[test]

@@ -13,113 +13,32 @@ use highwater_core::plan::Emit;
 use script::*;
 
 #[test]
-fn w5_the_watermark_is_the_least_of_the_live_inputs() {
-    let (gate_a, gate_b) = (gate(), gate());
+fn w5_the_watermark_is_the_least_of_the_live_partitions() {
+    let gate = gate();
     let mut program = Program::default();
     let fast = vec![Act::Rows(vec![(1, 1_000, 1)]), Act::Hang];
-    let slow = vec![Act::Rows(vec![(1, 300, 1)]), Act::Gate(gate_a), Act::Rows(vec![(1, 700, 1)]), Act::Hang];
+    let slow = vec![Act::Rows(vec![(1, 300, 1)]), Act::Gate(gate), Act::Rows(vec![(1, 700, 1)]), Act::Hang];
     let a = program.source("a", live(vec![fast, slow]), STRICT);
-    let other = vec![Act::Rows(vec![(2, 500, 1)]), Act::Gate(gate_b), Act::Rows(vec![(2, 900, 1)]), Act::Hang];
-    let b = program.source("b", live(vec![other]), STRICT);
-    let both = program.union(vec![a, b]);
-    let engine = program.view("alone", a).view("both", both).start(2);
+    let engine = program.view("alone", a).start(2);
     eventually("the least of two partitions", || watermark(&engine, "alone") == 300);
-    eventually("the least of two sources", || watermark(&engine, "both") == 300);
-    open(gate_a);
+    open(gate);
     eventually("the slow partition has moved", || watermark(&engine, "alone") == 700);
-    eventually("now the other source is the slow one", || watermark(&engine, "both") == 500);
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!((watermark(&engine, "alone"), watermark(&engine, "both")), (700, 500));
-    open(gate_b);
-    eventually("the other source has moved", || watermark(&engine, "both") == 700);
     assert_eq!(engine.sources()[0].watermark(), 700);
-}
-
-#[test]
-fn w6_an_idle_input_follows_the_others_and_is_late_when_it_comes_back() {
-    let (gate_a, gate_b) = (gate(), gate());
-    let timing = Timing { idle: Some(Duration::from_millis(120)), ..STRICT };
-    let mut program = Program::default();
-    let busy = (0..400).flat_map(|n| [Act::Rows(vec![(1, n * 10, 1)]), Act::Pause(Duration::from_millis(5))]);
-    let busy: Vec<Act> = busy.chain([Act::Gate(gate_a), Act::Hang]).collect();
-    let idle =
-        vec![Act::Rows(vec![(2, 5, 1)]), Act::Gate(gate_b), Act::Rows(vec![(2, 6, 1), (2, 9_000, 1)]), Act::Hang];
-    let a = program.source("a", live(vec![busy]), timing);
-    let b = program.source("b", live(vec![idle]), timing);
-    let both = program.union(vec![a, b]);
-    let windows = program.tumble(both, 1_000, Emit::Final, Some(0));
-    let engine = program.view("windows", windows).start(2);
-    eventually("windows close though b is idle", || rows(&engine, "windows").len() >= 3);
-    let held = watermark(&engine, "windows");
-    assert!(held >= 1_000, "{held}");
-    open(gate_b);
-    eventually("the row behind the others is late", || engine.sources()[1].counts().rejected_late == 1);
-    let letters = engine.sources()[1].dead_letters(10);
-    assert_eq!((letters.len(), letters[0].reason), (1, "late"));
-    assert!(engine.sources()[1].counts().lateness.bound_ms(1.0) >= 994, "by the others' watermark: {letters:?}");
-    // Then all are idle: nobody to follow, the watermark stays.
-    eventually("a has brought all", || engine.sources()[0].counts().on_time == 400);
-    std::thread::sleep(Duration::from_millis(200));
-    let kept = watermark(&engine, "windows");
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(watermark(&engine, "windows"), kept);
-    assert!(kept < i64::MAX);
 }
 
 #[test]
 fn w6_all_that_is_idle_follows_the_greatest_whoever_fell_idle_first() {
     for ahead_first in [true, false] {
-        for together in [true, false] {
-            let timing = Timing { idle: Some(Duration::from_millis(250)), ..STRICT };
-            let [ahead, behind] = falling_silent(ahead_first, Duration::from_millis(150));
-            let mut program = Program::default();
-            let both = match together {
-                true => program.source("both", live(vec![ahead, behind]), timing),
-                false => {
-                    let inputs = [("ahead", ahead), ("behind", behind)];
-                    let inputs = inputs.map(|(name, acts)| program.source(name, live(vec![acts]), timing));
-                    program.union(inputs.to_vec())
-                }
-            };
-            let windows = program.tumble(both, 10_000, Emit::Final, Some(0));
-            let engine = program.view("windows", windows).start(2);
-            eventually("the window of those behind closes", || !rows(&engine, "windows").is_empty());
-            assert!(rows(&engine, "windows")[0].ends_with(",2,2"), "{:?}", rows(&engine, "windows"));
-            eventually("the watermark is the greatest", || watermark(&engine, "windows") == 31_000);
-        }
+        let timing = Timing { idle: Some(Duration::from_millis(250)), ..STRICT };
+        let partitions = falling_silent(ahead_first, Duration::from_millis(150));
+        let mut program = Program::default();
+        let both = program.source("both", live(Vec::from(partitions)), timing);
+        let windows = program.tumble(both, 10_000, Emit::Final, Some(0));
+        let engine = program.view("windows", windows).start(2);
+        eventually("the window of those behind closes", || !rows(&engine, "windows").is_empty());
+        assert!(rows(&engine, "windows")[0].ends_with(",2,2"), "{:?}", rows(&engine, "windows"));
+        eventually("the watermark is the greatest", || watermark(&engine, "windows") == 31_000);
     }
-}
-
-#[test]
-fn w6_who_is_idle_follows_what_an_ended_input_came_to() {
-    let timing = Timing { idle: Some(Duration::from_millis(100)), ..STRICT };
-    let mut program = Program::default();
-    let ended = program.source("ended", bounded(vec![vec![Act::Rows(vec![(1, 31_000, 1)])]]), timing);
-    let idle = program.source("idle", live(vec![vec![Act::Rows(vec![(2, 12_000, 1)]), Act::Hang]]), timing);
-    let both = program.union(vec![ended, idle]);
-    let windows = program.tumble(both, 10_000, Emit::Final, Some(0));
-    let engine = program.view("windows", windows).start(1);
-    eventually("the window of the idle one closes", || rows(&engine, "windows").len() == 1);
-    assert_eq!(watermark(&engine, "windows"), 31_000);
-}
-
-#[test]
-fn w6_the_windows_of_a_source_that_falls_silent_close_by_the_clock() {
-    let now = highwater::time::now_ms();
-    let timing = Timing { bound_ms: 50, idle: Some(Duration::from_millis(100)), ..STRICT };
-    let mut program = Program::default();
-    let a = program.source("a", live(vec![vec![Act::Rows(vec![(1, now, 1)]), Act::Hang]]), timing);
-    if let Some(time) = &mut program.0.sources[0].time {
-        time.idle_by_clock = true;
-    }
-    let windows = program.tumble(a, 500, Emit::Final, Some(0));
-    let engine = program.view("windows", windows).start(2);
-    eventually("its window closes", || rows(&engine, "windows").len() == 1);
-    let reached = watermark(&engine, "windows");
-    assert!(
-        reached >= now - now.rem_euclid(500) + 500 && reached <= highwater::time::now_ms() - 50,
-        "{reached} after {now}"
-    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::saved::Entries;
 use super::seeded::Seeded;
 use super::visit::each;
 use super::{Accumulator, Call, Input};
+use crate::counted::counted;
 use crate::delta::Unfit;
 
 /// What becomes of the rows.
@@ -28,6 +29,26 @@ pub(super) enum Shape {
     Joined(String),
     /// What a function makes of them.
     Applied(Arc<dyn Apply>),
+}
+
+impl Shape {
+    /// Ends the engine, and says why, where the rows at those places are more than a column of results holds.
+    fn fits(&self, column: &ArrayRef, places: &[u64], groups: usize) {
+        let (name, between) = match self {
+            Shape::List => ("ARRAY_AGG", 0),
+            Shape::Joined(between) => ("STRING_AGG", between.len()),
+            Shape::Applied(_) => ("a function of all values", 0),
+        };
+        let length = |texts: &StringArray, place: u64| texts.value_length(place as usize) as usize + between;
+        let texts = column.as_string_opt::<i32>();
+        let bytes: usize = texts.map_or(0, |texts| places.iter().map(|&place| length(texts, place)).sum());
+        assert!(
+            bytes.max(places.len()) <= i32::MAX as usize,
+            "{name}: the rows of {} that change together are more than 2 GiB, which a column does not hold; keep fewer of them: a smaller \
+             window, FILTER, DISTINCT",
+            counted(groups, "group")
+        );
+    }
 }
 
 /// The accumulator.
@@ -113,12 +134,14 @@ impl Accumulator for Gather {
             }
             lengths.push(places.len() - before);
         }
+        let distinct = self.codec.decode(values.into_iter());
+        distinct.iter().for_each(|column| self.shape.fits(column, &places, groups.len()));
         let places = UInt64Array::from(places);
         let placed = |column: ArrayRef| match arrow_select::take::take(&column, &places, None) {
             Ok(column) => column,
             Err(error) => unreachable!("the places are within: {error}"),
         };
-        let mut columns: Vec<ArrayRef> = self.codec.decode(values.into_iter()).into_iter().map(placed).collect();
+        let mut columns: Vec<ArrayRef> = distinct.into_iter().map(placed).collect();
         if let Shape::Applied(function) = &self.shape {
             return function.apply(&columns, &lengths);
         }
@@ -176,5 +199,28 @@ impl Accumulator for Gather {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::guard::message_of;
+
+    #[test]
+    fn more_than_a_column_holds_is_told() {
+        for (shape, output) in [(Shape::Joined(",".to_owned()), DataType::Utf8), (Shape::List, DataType::Null)] {
+            let (args, order) = (vec![DataType::Utf8], Vec::new());
+            let call = Call { args, literals: Vec::new(), output, order, distinct: false, retracting: false };
+            let mut state = Gather::boxed(&call, shape);
+            state.resize(1);
+            let texts: [ArrayRef; 1] = [Arc::new(StringArray::from(vec!["x".repeat(1 << 10)]))];
+            state.update(&[0], &Input { args: &texts, order: &[], keep: None, diffs: Some(&[1 << 21]) });
+            let told = catch_unwind(AssertUnwindSafe(|| state.evaluate(&[0]))).unwrap_err();
+            assert!(message_of(&*told).contains("_AGG: the rows of 1 group that change together are more than 2 GiB"));
+        }
     }
 }

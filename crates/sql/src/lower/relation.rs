@@ -209,8 +209,13 @@ impl Lowering<'_> {
     }
 
     /// The places of the columns of a relation that has run.
-    pub(super) fn places(relation: &Relation) -> Vec<usize> {
-        relation.columns.iter().filter_map(as_column).collect()
+    pub(crate) fn places(relation: &Relation) -> Vec<usize> {
+        // One that was left out would move those behind it.
+        let place = |column: &Scalar| match as_column(column) {
+            Some(place) => place,
+            None => unreachable!("what has run has bare columns, not {column}"),
+        };
+        relation.columns.iter().map(place).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use datafusion_sql::sqlparser::ast::Query;
 use datafusion_sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::source_draft::{option_problem, options_of};
-use crate::lower::{Arena, Lowering, Relation, as_column};
+use crate::lower::{Arena, Lowering, Relation};
 use crate::parse::error::Problem;
 use crate::parse::statement::{Body, View};
 use crate::parse::token::{is_word, slice};
@@ -173,7 +173,7 @@ impl Program<'_> {
         let mut lowering = self.lowering(owner);
         let run = lowering.run(relation);
         let relation = run.map_err(|error| self.problems(error, tokens))?;
-        Ok((relation.node, relation.columns.iter().filter_map(as_column).collect()))
+        Ok((relation.node, Lowering::places(&relation)))
     }
 
     /// Whether EMIT FINAL stands where nothing is ever final.
