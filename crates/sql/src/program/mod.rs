@@ -23,7 +23,7 @@ use crate::SqlError;
 use crate::lower::origin::Said;
 use crate::lower::{Arena, Arrived, Lowering, Relation};
 use crate::parse::ddl::Table;
-use crate::parse::error::{Problem, suggest};
+use crate::parse::error::Problem;
 use crate::parse::setting::Setting;
 use crate::parse::statement::{self, Statement, View};
 use crate::parse::token::{Name, is_word, span_of, statements};
@@ -460,20 +460,8 @@ impl<'a> Program<'a> {
         }
         let (zone, operators, reads) = (self.context.zone(), self.operators, self.read_ones(&mut nodes));
         let (log, made_of, versions) = (self.log, std::mem::take(&mut self.arena.made_of), self.versions());
-        let dataflow = Dataflow {
-            sources,
-            tables,
-            nodes,
-            origins,
-            made_of,
-            views,
-            sinks,
-            zone,
-            operators,
-            log,
-            reads,
-            versions,
-        };
+        let dataflow =
+            Dataflow { sources, tables, nodes, origins, made_of, views, sinks, zone, operators, log, reads, versions };
         if let Some(clash) = highwater_core::plan::clash(&dataflow) {
             let (file, span) = self.sinks[clash.sink].place();
             let (name, text) = &self.files[file];
