@@ -27,6 +27,11 @@ fn of_expressions_in_words() {
             "CAST(CAST(d BETWEEN 1 AND g AS VARCHAR) AS INT) AS x FROM s WHERE g = 7",
             "CAST(CAST(d BETWEEN 1 AND g AS VARCHAR) AS INT): ",
         ),
+        // Casts of the query, and not those that the planner puts in.
+        (
+            "CAST(d AS INT) / CAST(d AS SMALLINT) AS x FROM s WHERE g = 3000000000",
+            "CAST(d AS INT) / CAST(d AS SMALLINT): division by zero",
+        ),
         (
             "JSON_VALUE(k, '$.a' RETURNING INT ERROR ON ERROR) AS x FROM s WHERE g = 7",
             "json_value(k, '$.a' RETURNING INT ERROR ON ERROR): ",

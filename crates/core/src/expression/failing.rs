@@ -8,7 +8,7 @@ use datafusion_physical_expr::expressions::{
     BinaryExpr, CaseExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr, TryCastExpr,
 };
 
-use super::words::uncast;
+use super::words::{negated, uncast};
 use super::{Attempt, CANONICAL, Canonical, Scalar, Sql, computed, plain, truth};
 use crate::delta::Failure;
 use crate::type_names::sql_type;
@@ -48,7 +48,7 @@ pub fn failure<'a>(expressions: impl IntoIterator<Item = &'a Scalar>, row: &Reco
     while let Some((inner, error)) = failing_part(at, row) {
         (at, why) = (inner, error);
     }
-    let detail = match arithmetic(&why) {
+    let detail = match arithmetic(&why).map(|shown| of_sign(at, shown)) {
         Some(shown) => match at.data_type(row.schema_ref()) {
             Ok(data_type) => format!("{shown} is beyond {}", sql_type(&data_type)),
             Err(_) => format!("{shown} is beyond its type"),
@@ -74,6 +74,14 @@ fn arithmetic(error: &DataFusionError) -> Option<&str> {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => arithmetic(inner),
         _ => None,
     }
+}
+
+/// A calculation as it is shown: of a minus that stands alone 0 is no part.
+fn of_sign(expression: &Scalar, shown: &str) -> String {
+    let taken = shown
+        .strip_prefix("0 - ")
+        .filter(|_| expression.downcast_ref::<BinaryExpr>().is_some_and(|binary| negated(binary).is_some()));
+    taken.map_or_else(|| shown.to_owned(), |taken| format!("-({taken})"))
 }
 
 fn error(expression: &Scalar, row: &RecordBatch) -> Option<DataFusionError> {

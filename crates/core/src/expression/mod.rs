@@ -34,7 +34,7 @@ pub use failing::{can_fail, failure};
 pub use filled::Filled;
 pub use named::{named, read_as, told_as};
 pub use plain::plain;
-pub use words::{Sql, sql_literal};
+pub use words::{Sql, WRITTEN, sql_literal};
 
 /// A scalar expression over the columns of a batch.
 pub type Scalar = std::sync::Arc<dyn datafusion_physical_expr::PhysicalExpr>;

@@ -68,7 +68,7 @@ fn binary(expr: &Scalar) -> Option<(&Scalar, String, &Scalar, u8)> {
 }
 
 /// What is taken from 0: negation of whole numbers, as it fails on the least of them.
-fn negated(binary: &BinaryExpr) -> Option<&Scalar> {
+pub(super) fn negated(binary: &BinaryExpr) -> Option<&Scalar> {
     let zero = |value: &ScalarValue| ScalarValue::new_zero(&value.data_type()).is_ok_and(|zero| zero == *value);
     let taken =
         *binary.op() == Operator::Minus && binary.left().downcast_ref::<Literal>().is_some_and(|l| zero(l.value()));
@@ -122,23 +122,32 @@ pub(super) fn listed<'a>(parts: impl IntoIterator<Item = &'a Scalar>) -> String 
     parts.into_iter().map(|part| Sql(part).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// An expression without the casts that the planner puts where an operator has sides of two types, of which one holds all of the
-/// other's values: of `10 / d` the column is read as BIGINT. `row` are the columns that it reads.
+/// The name of the field that a cast of the query is to. Those that the planner puts in where types meet have none.
+pub const WRITTEN: &str = "written";
+
+/// An expression without the casts that the planner puts in: of `10 / d` the column is read as BIGINT, and of `REPEAT(s, n)` the number.
+/// `row` are the columns that it reads.
 pub(super) fn uncast(expr: &Scalar, row: &Schema) -> Scalar {
-    let bare = |side: &Scalar| {
-        let cast = side.downcast_ref::<CastExpr>()?;
-        let from = cast.expr().data_type(row).ok()?;
-        widens(&from, cast.cast_type()).then(|| Arc::clone(cast.expr()))
+    let bare = |part: &Scalar| {
+        let cast = part.downcast_ref::<CastExpr>().filter(|cast| cast.target_field().name() != WRITTEN)?;
+        Some(Arc::clone(cast.expr()))
     };
     let uncast = Arc::clone(expr).transform_up(|part| {
-        let Some(binary) = part.downcast_ref::<BinaryExpr>() else { return Ok(Transformed::no(part)) };
-        let [left, right] = [binary.left(), binary.right()];
-        let [left, right] = [(left, right), (right, left)].map(|(side, other)| {
-            let floated = bare(other).is_some() && other.data_type(row).is_ok_and(|of| of == DataType::Float64);
-            let shown = if floated { with_places(side) } else { bare(side) };
-            shown.unwrap_or_else(|| Arc::clone(side))
-        });
-        Ok(Transformed::yes(Arc::new(BinaryExpr::new(left, *binary.op(), right)) as Scalar))
+        if let Some(binary) = part.downcast_ref::<BinaryExpr>() {
+            let [left, right] = [binary.left(), binary.right()];
+            let [left, right] = [(left, right), (right, left)].map(|(side, other)| {
+                let floated = bare(other).is_some() && other.data_type(row).is_ok_and(|of| of == DataType::Float64);
+                let shown = if floated { with_places(side) } else { bare(side) };
+                shown.unwrap_or_else(|| Arc::clone(side))
+            });
+            return Ok(Transformed::yes(Arc::new(BinaryExpr::new(left, *binary.op(), right)) as Scalar));
+        }
+        let parts = part.children();
+        if !parts.iter().any(|part| bare(part).is_some()) {
+            return Ok(Transformed::no(part));
+        }
+        let parts = parts.into_iter().map(|part| bare(part).unwrap_or_else(|| Arc::clone(part))).collect();
+        part.with_new_children(parts).map(Transformed::yes)
     });
     uncast.map_or_else(|_| Arc::clone(expr), |uncast| uncast.data)
 }
@@ -149,18 +158,6 @@ fn with_places(side: &Scalar) -> Option<Scalar> {
     let tenths = value * 10.0;
     let shown = value.fract() == 0.0 && tenths.abs() < 1e15;
     shown.then(|| Arc::new(Literal::new(ScalarValue::Decimal128(Some(tenths as i128), 38, 1))) as Scalar)
-}
-
-/// Whether a type holds all numbers of another.
-fn widens(from: &DataType, to: &DataType) -> bool {
-    use DataType::{Float32, Float64, Int8, Int16, Int32, Int64};
-    let order = [Int8, Int16, Int32, Int64];
-    let place = |data_type: &DataType| order.iter().position(|other| other == data_type);
-    match (place(from), place(to)) {
-        (Some(from), Some(to)) => from < to,
-        (Some(_), None) => matches!(to, Float64 | DataType::Decimal128(..) | DataType::Decimal256(..)),
-        _ => matches!((from, to), (Float32, Float64)),
-    }
 }
 
 /// The column of what a subquery counts, which is 0 of nothing: the planner says so by COALESCE.

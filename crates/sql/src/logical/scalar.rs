@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
@@ -40,6 +40,9 @@ pub(crate) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar> {
     let made = made.transform_up(|made| {
         let tried = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == TRY.name);
         let kept = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == KEPT.name);
+        if let Some(cast) = made.downcast_ref::<CastExpr>().filter(|cast| cast.has_explicit_metadata()) {
+            return of_query(cast, schema.as_arrow()).map(Transformed::yes);
+        }
         let first = |call: Option<&ScalarFunctionExpr>| call.and_then(|call| call.args().first()).map(Arc::clone);
         Ok(match (first(tried), first(kept)) {
             (Some(tried), _) => Transformed::yes(Arc::new(Attempt::new(tried)) as Scalar),
@@ -48,6 +51,16 @@ pub(crate) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar> {
         })
     });
     Ok(flat(checked(made.data()?, schema.as_arrow())?))
+}
+
+/// A cast of the query: nullable as its value is, none if that is of the type anyway.
+fn of_query(cast: &CastExpr, schema: &Schema) -> Result<Scalar> {
+    let (value, to) = (Arc::clone(cast.expr()), cast.cast_type());
+    if value.data_type(schema)? == *to {
+        return Ok(value);
+    }
+    let field = Field::new(cast.target_field().name(), to.clone(), value.nullable(schema)?);
+    Ok(Arc::new(CastExpr::new_with_target_field(value, Arc::new(field), None)))
 }
 
 /// Refuses what is not the value of a row.
