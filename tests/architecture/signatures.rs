@@ -17,7 +17,7 @@ struct Item {
 }
 
 /// All public items by their names, and the public methods of types by those.
-pub struct Signatures {
+pub(crate) struct Signatures {
     items: BTreeMap<String, Vec<Item>>,
     methods: BTreeMap<String, Vec<(String, String)>>,
 }
@@ -71,7 +71,7 @@ fn within(lines: &[&str], kind: &str) -> Vec<String> {
 }
 
 impl Signatures {
-    pub fn read() -> Signatures {
+    pub(crate) fn read() -> Signatures {
         let mut read = Signatures { items: BTreeMap::new(), methods: BTreeMap::new() };
         for path in ["crates/core/src", "crates/sql/src", "src"].iter().flat_map(|folder| rust_files(folder)) {
             let text = fs::read_to_string(root().join(&path)).unwrap();
@@ -142,12 +142,12 @@ impl Signatures {
     }
 
     /// What tells the definition of a path from all others.
-    pub fn home(&self, of: &str) -> Option<&str> {
+    pub(crate) fn home(&self, of: &str) -> Option<&str> {
         self.item(of).map(|item| item.home.as_str())
     }
 
     /// What is written there: the item, what stands in it, and the methods that its package gives it.
-    pub fn of(&self, of: &str) -> Vec<String> {
+    pub(crate) fn of(&self, of: &str) -> Vec<String> {
         let Some(item) = self.item(of) else { return Vec::new() };
         let name = item.home.split(' ').nth(1).unwrap_or_default();
         let package = |file: &str| file.split("src/").next().map(str::to_owned);
