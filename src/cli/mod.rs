@@ -29,6 +29,9 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use highwater_core::engine::EngineError;
+
+use self::settings::Settings;
 
 /// Streaming SQL over event time, in one binary.
 #[derive(Parser, Debug)]
@@ -110,6 +113,23 @@ impl Outcome {
     /// The command line or a settings file is wrong.
     fn usage(reason: impl std::fmt::Display) -> Outcome {
         Outcome::Usage(format!("error: {reason}\n"))
+    }
+
+    /// There is no engine, and why.
+    fn refused(error: EngineError, settings: &Settings) -> Outcome {
+        match error {
+            EngineError::Config(reason) => Outcome::usage(reason),
+            error => Outcome::failed(&error, settings),
+        }
+    }
+
+    /// An engine failed; where another process is gone that is waited for, that is a new start.
+    fn failed(error: &EngineError, settings: &Settings) -> Outcome {
+        let gone = matches!(error, EngineError::PeerGone { .. } | EngineError::PeerSilent { .. });
+        match gone && settings.restart_wait.is_some() {
+            true => Outcome::Again(error.to_string()),
+            false => Outcome::Failed(error.to_string()),
+        }
     }
 }
 

@@ -155,7 +155,7 @@ pub(super) async fn serve_and_follow(
         opened = open => opened.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
         Ok(()) = signals.end.changed() => return Err(stopped_early(&startup.read(), settings, *signals.end.borrow())),
     };
-    let (engine, recovery) = opened.map_err(|error| refused(error, settings))?;
+    let (engine, recovery) = opened.map_err(|error| Outcome::refused(error, settings))?;
     let engine = Arc::new(engine);
     let mut serving =
         Serving { listener, telemetry, started, told, begun: false, close: None, server: None, teller: None };
@@ -171,29 +171,12 @@ pub(super) async fn serve_and_follow(
         never = progress::recovery(&startup, &folder) => match never {},
     };
     progress::wipe();
-    ran.map_err(|error| refused(error, settings))?;
+    ran.map_err(|error| Outcome::refused(error, settings))?;
     if settings.data_dir.is_some() {
         tracing::info!("{}", progress::recovered(&folder, startup.recovered()));
     }
     serving.begin(&engine, settings, &signals)?;
     follow(engine, serving, settings, signals).await
-}
-
-/// Why there is no engine.
-fn refused(error: EngineError, settings: &Settings) -> Outcome {
-    match error {
-        EngineError::Config(reason) => Outcome::usage(reason),
-        error => failed(&error, settings),
-    }
-}
-
-/// A failure; where another process is gone that is waited for, a new start.
-fn failed(error: &EngineError, settings: &Settings) -> Outcome {
-    let gone = matches!(error, EngineError::PeerGone { .. } | EngineError::PeerSilent { .. });
-    match gone && settings.restart_wait.is_some() {
-        true => Outcome::Again(error.to_string()),
-        false => Outcome::Failed(error.to_string()),
-    }
 }
 
 /// What serves an engine, once it has begun to.
@@ -344,7 +327,7 @@ async fn follow(
     let patience = settings.stop_timeout.map_or(STOP_TIMEOUT, |timeout| Duration::from_millis(timeout.0));
     let summary = ended(&engine, &mut signals.end, settings.drain.unwrap_or(false), patience).await;
     progress::wipe();
-    let summary = summary.map_err(|error| failed(&error, settings))?;
+    let summary = summary.map_err(|error| Outcome::failed(&error, settings))?;
     reasons(&engine);
     report(&summary);
     let (exits_at_end, told) = (settings.exit_at_end.unwrap_or(false), *signals.end.borrow());

@@ -79,13 +79,12 @@ class Pairs(Failing):
             matters = f"({compared}) IS NOT FALSE"
         elif not every:
             matters = f"({compared}) IS TRUE"
-        elif as_value:
-            matters = f"({compared}) IS NOT FALSE"
         else:
-            # Whether it is unknown is asked of rows of which none makes it true.
+            # Whether it is unknown is asked of the rows that are still there: those of which none makes it true, and those beside OR.
+            stays = " OR (t.k = 3) IS TRUE" if as_value else ""
             other = f"{tie}{conditions[1]} AND ({compared}) IS TRUE".replace("y.", "z.")
             found = f"EXISTS (SELECT 1 FROM {re.sub(' y$', ' z', inner)} WHERE {other})"
-            matters = f"(({compared}) IS TRUE OR (({compared}) IS NULL AND NOT {found}))"
+            matters = f"(({compared}) IS TRUE OR (({compared}) IS NULL AND (NOT {found}{stays})))"
         return ours, exists(others), self.failed(outer, inner, tie, f"{fails} AND {matters}")
 
     def pairs_counted(self):

@@ -13,33 +13,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use timely::communication::allocator::zero_copy::stream::Stream;
 
 use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
+use super::greeting::{Agreement, GREETING, LINKS, Link, WORD, agree, greet, hear};
 use super::heartbeat::Pulse;
-use crate::counted::counted;
-use crate::plan::identity::{Part, difference};
 use crate::retry::passes;
 use crate::time::Clock;
-
-/// The first bytes of a connection: a name and the version of the greeting.
-const WORD: [u8; 8] = *b"hiwater3";
 
 /// How long between two attempts to reach a peer.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// The longest description of a plan that is read from a peer, in bytes.
-const PARTS_BYTES: u64 = 64 << 20;
-
 /// When it is first told in the log for whom it waits, and how often then.
 const TELL_AFTER_MS: u64 = 500;
 const TOLD_EVERY_MS: u64 = 10_000;
-
-/// How long a peer may take to greet.
-const GREETING: Duration = Duration::from_secs(5);
 
 /// How many who say nothing are listened to; those beyond are let go, the oldest first.
 const SILENT: usize = 64;
@@ -157,37 +146,6 @@ impl Stream for Peer {
         self.stream.shutdown(how)
     }
 }
-
-/// What all processes must have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Agreement {
-    /// Workers per process.
-    pub(super) workers: u64,
-    /// The plan, and what of the configuration decides on results.
-    pub(super) parts: Vec<Part>,
-    /// The data directory of the process.
-    pub(super) directory: Option<Directory>,
-}
-
-/// The data directory of a process, for the others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Directory {
-    /// The identity of its log.
-    pub(super) lineage: String,
-    /// Those of the logs that it was written beside, by process; empty if it has not met them yet.
-    pub(super) beside: Vec<String>,
-}
-
-/// What a connection is for, as its greeting says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
-    /// What the workers tell each other.
-    Data,
-    /// Signs of life.
-    Pulse,
-}
-
-const LINKS: [Link; 2] = [Link::Data, Link::Pulse];
 
 /// The connections to a peer, by what they are for.
 type Links = [Option<TcpStream>; 2];
@@ -426,24 +384,10 @@ impl Search<'_> {
 
 impl Search<'_> {
     fn agree(&self, peer: usize, theirs: &Agreement) -> Result<(), EngineError> {
-        agree(peer, self.agreement, theirs)?;
-        let ours = &self.agreement.directory;
-        if ours.is_some() != theirs.directory.is_some() {
-            let (with, without) = if ours.is_some() { ("this one", "it") } else { ("it", "this one") };
-            let what =
-                format!("{with} has a data directory, {without} has none; give every process one of its own, or none");
-            return Err(failure(peer, what));
+        agree((peer, self.config.process), self.agreement, theirs).map_err(|what| failure(peer, what))?;
+        if let Some(directory) = &theirs.directory {
+            self.lineages.lock().unwrap_or_else(PoisonError::into_inner)[peer].clone_from(&directory.lineage);
         }
-        let (Some(ours), Some(theirs)) = (ours, &theirs.directory) else { return Ok(()) };
-        let met = |one: &Directory, other: &Directory, at: usize| {
-            one.beside.get(at).is_none_or(|known| *known == other.lineage)
-        };
-        if !met(ours, theirs, peer) || !met(theirs, ours, self.config.process) {
-            let what = "its data directory and this one's were not written beside each other; give every process the one that it had, or all \
-                        of them new ones";
-            return Err(failure(peer, what.to_owned()));
-        }
-        self.lineages.lock().unwrap_or_else(PoisonError::into_inner)[peer].clone_from(&theirs.lineage);
         Ok(())
     }
 }
@@ -466,51 +410,4 @@ impl Silent {
             _ => (self.since.elapsed() < GREETING).then_some((self, false)),
         }
     }
-}
-
-fn agree(peer: usize, ours: &Agreement, theirs: &Agreement) -> Result<(), EngineError> {
-    if ours.workers != theirs.workers {
-        let (ours, theirs) = (ours.workers, counted(theirs.workers, "worker"));
-        return Err(failure(peer, format!("it has {theirs}, this one {ours}; give every process the same -w")));
-    }
-    match difference(&ours.parts, &theirs.parts) {
-        Some(what) => {
-            Err(failure(peer, format!("it runs another dataflow: {what}; give every process the same files and flags")))
-        }
-        None => Ok(()),
-    }
-}
-
-fn greet(stream: &mut TcpStream, me: usize, link: Link, agreement: &Agreement) -> io::Result<()> {
-    let parts = serde_json::to_vec(&(&agreement.parts, &agreement.directory))?;
-    let mut greeting = WORD.to_vec();
-    for number in [me as u64, link as u64, agreement.workers, parts.len() as u64] {
-        greeting.extend(number.to_be_bytes());
-    }
-    greeting.extend(parts);
-    stream.write_all(&greeting)
-}
-
-fn hear(stream: &mut TcpStream) -> io::Result<(usize, Link, Agreement)> {
-    let otherwise = || io::Error::new(io::ErrorKind::InvalidData, "it greets otherwise");
-    stream.set_read_timeout(Some(GREETING))?;
-    let mut read = || -> io::Result<[u8; 8]> {
-        let mut part = [0; 8];
-        stream.read_exact(&mut part)?;
-        Ok(part)
-    };
-    // The word alone first: whoever is not of this cluster may send no more.
-    if read()? != WORD {
-        return Err(otherwise());
-    }
-    let [me, link, workers, length] = [read()?, read()?, read()?, read()?].map(u64::from_be_bytes);
-    let link = LINKS.into_iter().find(|known| *known as u64 == link).ok_or_else(otherwise)?;
-    if length > PARTS_BYTES {
-        return Err(otherwise());
-    }
-    let mut parts = Vec::new();
-    stream.take(length).read_to_end(&mut parts)?;
-    stream.set_read_timeout(None)?;
-    let (parts, directory) = serde_json::from_slice(&parts).map_err(|_| otherwise())?;
-    Ok((me as usize, link, Agreement { workers, parts, directory }))
 }

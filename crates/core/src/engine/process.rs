@@ -1,26 +1,25 @@
 //! Starting and ending the threads of a process: workers, readers, sinks, the connections to the peers, and the supervisor
 //! that sees them out.
 
-use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use timely::WorkerConfig;
-use timely::communication::allocator::zero_copy::initialize::{CommsGuard, initialize_networking_from_sockets};
-use timely::communication::allocator::{Allocator, AllocatorBuilder, ProcessBuilder};
-use timely::communication::{Config as Communication, Hooks, WorkerGuards, initialize_from};
+use timely::communication::allocator::Allocator;
+use timely::communication::allocator::zero_copy::initialize::CommsGuard;
+use timely::communication::{WorkerGuards, initialize_from};
 use timely::worker::{ProgressMode, Worker};
 
-use super::cluster::{self, Agreement, Presence};
+use super::cluster::Presence;
 use super::control::Alarm;
 use super::dead_file::DeadFile;
 use super::durable::{Around, Changes, Durable, Logged, Rereads};
 use super::extend::Extend;
 use super::gossip::Gossip;
-use super::heartbeat;
 use super::latency::Latency;
 use super::operators::Operators;
+use super::peers::{Peers, break_off};
 use super::push::Inbox;
 use super::source::Parts;
 use super::unit::{Unit, ring};
@@ -28,7 +27,6 @@ use super::units::Units;
 use super::worker::{Work, run};
 use super::*;
 use crate::delta::Halt;
-use crate::plan::identity::{self, Part};
 use crate::plan::{self, TableSpec, show_row};
 use crate::source::{Intake, Reader, SourceSpec, SplitId, SplitNumbers, Start};
 use crate::time::Clock;
@@ -346,77 +344,6 @@ fn open_tables(
         Table::open(spec.clone(), view, views.clone(), config.process, (config.tables_linger, kept)).map(Arc::new)
     };
     dataflow.tables.iter().enumerate().map(open).collect()
-}
-
-/// The other processes, and what the workers talk to them through.
-struct Peers {
-    builders: Vec<AllocatorBuilder>,
-    guard: Option<CommsGuard>,
-    sockets: Vec<TcpStream>,
-    presences: Vec<Arc<Presence>>,
-    /// The identities of the logs of all processes, if they have data directories.
-    lineages: Vec<String>,
-}
-
-impl Peers {
-    fn meet(
-        dataflow: &Dataflow,
-        config: &Config,
-        control: &Arc<control::Control>,
-        durable: Option<&Arc<Durable>>,
-    ) -> Result<Peers, EngineError> {
-        if config.processes() == 1 {
-            let communication = match config.workers {
-                1 => Communication::Thread,
-                workers => Communication::Process(workers),
-            };
-            let (builders, _) = communication.try_build().map_err(EngineError::Config)?;
-            let (sockets, presences, lineages) = Default::default();
-            return Ok(Peers { builders, guard: None, sockets, presences, lineages });
-        }
-        let directory = durable.map(|durable| durable.directory());
-        let agreement = Agreement { workers: config.workers as u64, parts: parts(dataflow, config), directory };
-        let connected = cluster::connect(config, agreement, control)?;
-        let (sockets, presences) = (cluster::handles(&connected), cluster::presences(&connected.peers));
-        let cluster::Connected { peers, pulses, lineages } = connected;
-        heartbeat::start(pulses, config, control)?;
-        let hooks = Hooks::default();
-        let inside = ProcessBuilder::new_typed_vector(config.workers, hooks.refill.clone(), None);
-        let started = initialize_networking_from_sockets(inside, peers, config.process, config.workers, hooks);
-        let (builders, guard) = started.map_err(|error| EngineError::Connect {
-            process: config.process,
-            what: format!("no threads for the connections: {error}"),
-        })?;
-        let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-        Ok(Peers { builders, guard: Some(guard), sockets, presences, lineages })
-    }
-}
-
-impl Peers {
-    /// The start failed here: breaks off, so that the peers do not wait.
-    fn abandon(self) {
-        break_off(&self.sockets);
-        // Its threads wait for workers that never come.
-        std::mem::forget((self.builders, self.guard));
-    }
-}
-
-/// The plan part by part, after what else decides on results.
-fn parts(dataflow: &Dataflow, config: &Config) -> Vec<Part> {
-    let views = if config.views { "views are kept" } else { "views are not kept (--no-serve)" };
-    let settings = [
-        ("version of Highwater", env!("CARGO_PKG_VERSION").to_owned()),
-        ("flag --tick-rows", config.tick_rows.to_string()),
-        ("flag --no-serve", views.to_owned()),
-    ];
-    let settings = settings.map(|(name, does)| Part::new(name.to_owned(), does));
-    settings.into_iter().chain(identity::parts(dataflow)).collect()
-}
-
-/// Ends the connections at once: no goodbye.
-fn break_off(sockets: &[TcpStream]) {
-    // One that is closed already needs no closing.
-    sockets.iter().for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
 }
 
 /// Sees the threads out.

@@ -5,11 +5,11 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use highwater_log::{Error, Folder, Log, Options, Past};
 
-use super::super::cluster::Directory;
 use super::super::config::{Config, OnChange};
 use super::super::control::Control;
 use super::super::error::EngineError;
 use super::super::frames::{self, Begun, Cluster, FORMAT, Program, Start};
+use super::super::greeting::Directory;
 use super::super::source::Source;
 use super::known::{Known, is_ours};
 use super::rebuilt::Change;

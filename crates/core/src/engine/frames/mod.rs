@@ -3,6 +3,7 @@
 mod columns;
 mod program;
 mod pushed;
+mod start;
 mod summary;
 
 use arrow_buffer::Buffer;
@@ -17,8 +18,8 @@ pub use self::columns::{Beside, Request, Rows, RowsParts, encode};
 pub(super) use self::columns::{read_reject, write_reject};
 pub use self::program::Program;
 pub use self::pushed::{Decided, Pushed, PushedParts};
+pub use self::start::{Cluster, Start};
 pub use self::summary::{Completed, SUMMARY_VERSION, Said, Summary};
-use crate::plan::identity::Part;
 use crate::time::Epoch;
 
 /// The version of what frames say that this program writes and reads.
@@ -165,48 +166,6 @@ impl Frame<'_> {
             SUMMARY => Frame::Summary(Summary::read(bytes)?.map(Box::new)),
             kind => Frame::Other(kind),
         })
-    }
-}
-
-/// A process has opened the directory, and runs this program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Start {
-    /// The version of what frames say.
-    pub format: u32,
-    /// The version of the program that writes.
-    pub version: String,
-    /// When, in ms since 1970.
-    pub at_ms: i64,
-    /// What runs, part by part.
-    pub parts: Vec<Part>,
-    /// Where the process stands among several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<Cluster>,
-}
-
-/// The place of a process among those of a cluster, each of which has a data directory of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cluster {
-    /// The process.
-    pub process: usize,
-    /// How many there are.
-    pub processes: usize,
-    /// The identities of the logs of all, in their order; empty before they have met.
-    #[serde(default)]
-    pub lineages: Vec<String>,
-}
-
-impl Start {
-    /// Its bytes.
-    pub fn bytes(&self) -> Vec<u8> {
-        match serde_json::to_vec(self) {
-            Ok(bytes) => bytes,
-            Err(error) => unreachable!("numbers and texts are written as JSON: {error}"),
-        }
-    }
-
-    fn read(bytes: &[u8]) -> Result<Start, Unreadable> {
-        serde_json::from_slice(bytes).map_err(|error| Unreadable::of("a start", error))
     }
 }
 

@@ -12,6 +12,7 @@ use super::columns::REASONS;
 use super::*;
 use crate::delta::Reject;
 use crate::format::{Came, Fault};
+use crate::plan::identity::Part;
 
 fn batch() -> RecordBatch {
     let lists = [Some(vec![Some(1), None]), None, Some(vec![])];
