@@ -110,7 +110,7 @@ fn follow(target: &Target, query: &str, last_id: &mut String) -> Result<bool, St
         return Err(Stop::Refused(format!("{}: {}", address.host, detail.unwrap_or(status))));
     }
 
-    let (mut event, mut data, mut ended) = (String::new(), String::new(), false);
+    let (mut event, mut data) = (String::new(), String::new());
     let mut out = std::io::stdout().lock();
     for line in lines {
         let line = line.map_err(broken)?;
@@ -123,13 +123,16 @@ fn follow(target: &Target, query: &str, last_id: &mut String) -> Result<bool, St
                     ErrorKind::BrokenPipe => Stop::Done,
                     _ => Stop::Refused(format!("stdout: {error}")),
                 })?;
-                ended |= ends(&event, &data);
+                // The server keeps the stream open, for it serves on.
+                if ends(&event, &data) {
+                    return Ok(true);
+                }
                 data.clear();
             }
             _ => {}
         }
     }
-    Ok(ended)
+    Ok(false)
 }
 
 /// Whether nothing comes behind an event.

@@ -34,6 +34,7 @@ fn who_follows_a_view_to_its_end_ends_with_code_0() {
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     assert_eq!(out.lines().filter(|line| line.starts_with("{\"_op\":\"insert\"")).count(), 3, "{out}");
     serving.signal("-INT");
+    assert_eq!(serving.ends().code(), Some(0));
     // Nobody is there any more, which is no end of the view.
     let (code, _, err) = run(folder.path(), &["tail", &url, "counts"]);
     assert_eq!(code, Some(1), "{err}");
