@@ -83,7 +83,11 @@ fn d13_a_changed_program_begins_anew_beside_what_was_kept() {
 fn what_cannot_be_kept_is_said_before_anything_runs() {
     let folder = folder(PROGRAM);
     assert!(refused(folder.path(), &["--drain"]).contains("--drain"));
-    assert!(refused(folder.path(), &["-n", "2", "-p", "0"]).contains("2 processes"));
+    assert!(!folder.path().join("data").exists());
+    // Which keys a process had heard of from the others is not kept.
+    let folder = self::folder(&PROGRAM.replace("'format' = 'json'", "'format' = 'json', 'dedup.key' = 'page'"));
+    let said = refused(folder.path(), &["-n", "2", "-p", "0"]);
+    assert!(said.contains("2 processes cannot keep the 'dedup.key' of source"), "{said}");
     assert!(!folder.path().join("data").exists());
 }
 
