@@ -103,7 +103,15 @@ fn a_cluster_goes_on_where_all_of_it_was_killed() {
             rows.iter().map(|row| serde_json::from_str::<Value>(row).unwrap()["n"].as_u64().unwrap()).sum()
         };
         eventually("both show all rows", || processes.iter().all(|process| total(process) == number as u64));
-        let (before, written) = (seen(&processes), files(folder.path()));
+        // Those that are idle have followed the others, so nothing moves any more.
+        let before = loop {
+            let before = seen(&processes);
+            std::thread::sleep(std::time::Duration::from_millis(700));
+            if seen(&processes) == before {
+                break before;
+            }
+        };
+        let written = files(folder.path());
         let [first, second] = processes;
         // One is killed, and the other has to end by itself; or both at once.
         match round {
