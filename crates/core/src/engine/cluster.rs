@@ -278,6 +278,11 @@ impl Search<'_> {
                     let answer = greeted.and_then(|()| hear(&mut stream));
                     return match answer {
                         Ok((_, _, theirs)) => self.agree(peer, &theirs).map(|()| stream),
+                        // It ended while it greeted, and may be started again.
+                        Err(error) if is_gone(&error) && !self.ended() => {
+                            self.wait_for(peer);
+                            continue;
+                        }
                         Err(error) => Err(failure(
                             peer,
                             format!(
@@ -365,7 +370,9 @@ impl Search<'_> {
         let Ok((peer, link, theirs)) = heard else { return Ok(()) };
         let place = peer.checked_sub(me + 1).and_then(|place| later.get_mut(place));
         let place = place.map(|links| &mut links[link as usize]);
-        let Some(place) = place.filter(|place| place.is_none()) else {
+        // One that ended after it had greeted comes again.
+        let free = |place: &&mut Option<TcpStream>| place.as_ref().is_none_or(ended);
+        let Some(place) = place.filter(free) else {
             let processes = config.processes();
             return Err(failure(
                 peer,
@@ -374,8 +381,10 @@ impl Search<'_> {
                 ),
             ));
         };
-        greet(&mut stream, me, link, agreement)
-            .map_err(|error| failure(peer, format!("left while greeting: {error}")))?;
+        match greet(&mut stream, me, link, agreement) {
+            Err(error) if is_gone(&error) => return Ok(()),
+            greeted => greeted.map_err(|error| failure(peer, format!("left while greeting: {error}")))?,
+        }
         self.agree(peer, &theirs)?;
         *place = Some(stream);
         Ok(())
@@ -390,6 +399,22 @@ impl Search<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a connection broke off because the other side ended.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+/// Whether the other side of a connection, which is to say nothing yet, has ended.
+fn ended(stream: &TcpStream) -> bool {
+    let silent = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+    let over = match silent {
+        Ok(said) => said == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    };
+    over || stream.set_nonblocking(false).is_err()
 }
 
 /// Somebody who has connected and said nothing yet.
