@@ -64,7 +64,10 @@ impl Logged {
         let read = (!all).then(|| spec.decode.clone());
         let by_clock = spec.by_arrival() || spec.time.is_some_and(|time| time.idle_by_clock);
         let pushed = matches!(spec.connector.pushed(spec), Ok(Some(_))) && !durable.replays();
-        let left = durable.known().undecided.get(&(number as u32, 0)).copied();
+        // What clients push is one partition, which has the number of the process.
+        let known = durable.known();
+        let left = known.undecided.iter().find(|((source, _), _)| *source == number as u32).map(|(_, left)| *left);
+        drop(known);
         let undecided = if pushed { Undecided::of(left, durable.past.end()) } else { Undecided::default() };
         Logged {
             durable: durable.clone(),
