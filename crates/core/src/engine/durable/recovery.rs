@@ -107,7 +107,10 @@ impl Durable {
         }
         let told: Vec<Fed> = around.sources.iter().map(|source| source.reached()).collect();
         // What a view shows is as far as the least of all processes, and ticks have to be beyond those of all.
-        let told = around.gossip.map_or_else(|| Ok(told.clone()), |gossip| gossip.fed(told.clone()))?;
+        let told = around
+            .gossip
+            .map_or_else(|| Ok(told.clone()), |gossip| gossip.fed(told.clone()))
+            .map_err(|_| self.unlike(end, Unlike::Closed))?;
         let greatest = told.iter().flatten().map(|(_, tick)| *tick).max().unwrap_or(0);
         self.lead.store((greatest + 1).saturating_sub(ticks(around.config, 0)), Ordering::Relaxed);
         self.shown(around, &told)?;
