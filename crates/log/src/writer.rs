@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::block::{PAGE, Place};
 use crate::disk::{Disk, DiskFile, is_full};
 use crate::error::{Error, io_error};
-use crate::options::Options;
+use crate::options::{Options, SyncMode};
 use crate::run::Run;
 use crate::segment::{SPARE, SegmentHead, name_of};
 use crate::tip::{NotWritten, Tip};
@@ -63,7 +63,11 @@ impl Writer {
             let place = Place { lineage: self.tip.lineage, segment: *first, offset: *offset };
             let (bytes, previous, end) = run.seal(count, place, self.synced, self.previous);
             let length = bytes.len() as u64;
-            file.write_at(bytes, *offset).map_err(|error| stopped("writing", &name_of(*first), error))?;
+            let written = match self.options.sync {
+                SyncMode::Commit => file.write_through(bytes, *offset),
+                SyncMode::Every(_) | SyncMode::Os => file.write_at(bytes, *offset),
+            };
+            written.map_err(|error| stopped("writing", &name_of(*first), error))?;
             run.wrote(count);
             self.segment.offset += length;
             (self.previous, self.written) = (previous, end);

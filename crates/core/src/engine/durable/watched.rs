@@ -150,6 +150,10 @@ impl DiskFile for WatchedFile {
         self.file.write_at(bytes, offset)
     }
 
+    fn write_through(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_through(bytes, offset)
+    }
+
     fn sync(&self) -> io::Result<()> {
         let clock = Clock::start();
         let synced = self.file.sync();
