@@ -38,7 +38,7 @@ use super::role::Role;
 use super::route::{Answer, Method, Route, Shape, query};
 use super::view_rows;
 use super::work::{self, Work};
-use highwater_core::engine::{Table, Unchanged};
+use highwater_core::engine::{State as Engine, Table, Unchanged};
 use highwater_core::format::{self, Constant, Decoding, Encoding, Layout, constant};
 use highwater_core::plan::sql_type;
 use highwater_core::table::Change;
@@ -265,13 +265,16 @@ async fn take_out(
 
 /// Makes the change, and waits until the views show it.
 async fn change(app: &App, table: &Table, change: Change) -> Result<Json<Changed>, Problem> {
-    let ended = || {
-        let detail = "the run has ended, and with it the table: nothing was changed";
-        Problem::new(StatusCode::CONFLICT, detail)
-    };
     let later = |status: StatusCode, what: &str| {
         let detail = format!("{what}: table '{}' was not changed, send it again later", table.name());
         Problem::new(status, detail).with(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    };
+    let ended = || match app.engine.state() {
+        Engine::Done => {
+            Problem::new(StatusCode::CONFLICT, "the run has ended, and with it the table: nothing was changed")
+        }
+        // Perhaps it starts again.
+        _ => later(StatusCode::SERVICE_UNAVAILABLE, "the engine stops"),
     };
     let sent = app.lanes.decoding.run(|| table.change(&change)).await.map_err(|why| match why {
         Unchanged::Ended => ended(),
