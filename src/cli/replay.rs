@@ -1,4 +1,4 @@
-//! `highwater replay DIR`: runs again what a data directory holds, at full speed, and ends where its log does. The directory is read
+//! `highwater replay DIR...`: runs again what a data directory holds, or those of a cluster, at full speed, and ends where its log does. It is read
 //! only, also beside the run that writes it; what the run wrote elsewhere is not touched either.
 
 mod diff;
@@ -20,6 +20,7 @@ Examples:
   highwater replay data --out again              the files of its sinks again, below the folder 'again'
   highwater replay data --listen 127.0.0.1:9090  its views as they are at the end of the log, on a page
   highwater replay data --until '2026-11-30 14:05' --listen 127.0.0.1:9090
+  highwater replay data0 data1 --out again       what the two processes of a cluster took together
   highwater replay data --program new.sql --out as-if
   highwater replay data --program new.sql --diff pages   rows of the view 'pages' that were (-), and that would be (+)
 
@@ -29,9 +30,9 @@ Exit codes: 0 done, 1 failed, 2 usage or SQL error, as of `run --exit-at-end`. W
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Replay {
-    /// The data directory; a run may have it open
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    /// The data directory, or those of all processes of a cluster; a run may have them open
+    #[arg(value_name = "DIR", required = true)]
+    folders: Vec<PathBuf>,
 
     /// Another program over the same input, as if it had run; several are read one after the other [default: that of the run]
     #[arg(long, value_name = "FILE")]
@@ -143,8 +144,10 @@ struct Past {
 
 fn past(args: &Replay) -> Result<Past, Outcome> {
     let until = args.until.as_deref().map(until).transpose()?;
-    data::log_of(&args.folder)?;
-    let recorded = Recorded::open(&args.folder, until).map_err(failed)?;
+    for folder in &args.folders {
+        data::log_of(folder)?;
+    }
+    let recorded = Recorded::open(&args.folders, until).map_err(failed)?;
     let then = match args.program.is_empty() {
         true => None,
         false => Some(program::read(&args.program)?),
@@ -152,8 +155,8 @@ fn past(args: &Replay) -> Result<Past, Outcome> {
     let was = recorded.program().map(|program| program::plan(&program.files));
     match (was, then) {
         (None, None) => Err(Outcome::usage(format!(
-            "'{}' was written by a version that did not keep the program in it: name it with --program FILE",
-            args.folder.display()
+            "{} was written by a version that did not keep the program in it: name it with --program FILE",
+            folders(args)
         ))),
         (Some(was), None) => {
             let was = was?;
@@ -167,6 +170,11 @@ fn past(args: &Replay) -> Result<Past, Outcome> {
             Ok(Past { recorded, was, then })
         }
     }
+}
+
+/// The folders, as messages name them.
+fn folders(args: &Replay) -> String {
+    args.folders.iter().map(|folder| format!("'{}'", folder.display())).collect::<Vec<_>>().join(", ")
 }
 
 fn until(text: &str) -> Result<i64, Outcome> {

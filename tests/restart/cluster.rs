@@ -136,6 +136,81 @@ fn a_cluster_goes_on_where_all_of_it_was_killed() {
     assert!(number > 900);
 }
 
+/// D7: what both took together comes again, byte for byte, at any number of workers; a directory that is missing is named.
+#[test]
+fn d7_a_replay_of_both_directories_writes_what_they_wrote() {
+    let folder = place();
+    let mut processes = both(folder.path(), &[]);
+    for round in 0..3_usize {
+        let names = format!(r#"{{"page":"p{round}","name":"n{round}"}}"#);
+        assert_eq!(processes[round % 2].ask("POST", "/api/v1/tables/names/rows", &names).0, 200);
+        for step in 0..4 {
+            let first = (round * 4 + step) as i64 * 40;
+            push(&processes[step % 2], first..first + 40);
+        }
+        processes.into_iter().for_each(Process::kill);
+        processes = both(folder.path(), &[]);
+    }
+    let total = |process: &Process| -> u64 {
+        let rows = process.rows("totals");
+        rows.iter().map(|row| serde_json::from_str::<Value>(row).unwrap()["n"].as_u64().unwrap()).sum()
+    };
+    eventually("all is shown", || processes.iter().all(|process| total(process) == 480));
+    assert!(processes.into_iter().all(|process| process.stop().code() == Some(0)));
+    let replay = |args: &[&str]| highwater(folder.path()).arg("replay").args(args).output().unwrap();
+    let said = |args: &[&str]| String::from_utf8_lossy(&replay(args).stderr).into_owned();
+    for (workers, order) in [("1", ["data0", "data1"]), ("2", ["data1", "data0"])] {
+        let out = format!("again{workers}");
+        let output = replay(&[order[0], order[1], "-w", workers, "--out", &out]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let files = |folder: &Path| fs::read_to_string(folder.join("out/closed.ndjson")).unwrap();
+        assert!(files(folder.path()).lines().count() > 10);
+        assert_eq!(files(&folder.path().join(&out)), files(folder.path()), "-w {workers}");
+    }
+    assert_eq!(files(&folder.path().join("again2")), files(folder.path()), "files of folders, as many as there were");
+    let missing = said(&["data1", "--out", "no"]);
+    assert!(missing.contains("process 1 of 2") && missing.contains("process 0 is missing"), "{missing}");
+    assert!(said(&["data1", "data1", "--out", "no"]).contains("of the same process"));
+    let other = place();
+    both(other.path(), &[]).into_iter().for_each(Process::kill);
+    let foreign = other.path().join("data0").display().to_string();
+    assert!(said(&["data1", &foreign, "--out", "no"]).contains("is not of the run"));
+}
+
+/// What one has taken the other knows after a restart as before: rows that are sent again, to either, are told as duplicates.
+#[test]
+fn d3_keys_that_a_process_had_heard_of_from_the_other_are_known_again() {
+    let folder = place();
+    let program =
+        PROGRAM.replace("'lateness' = '3 s'", "'lateness' = '3 s', 'dedup.key' = 'id', 'dedup.horizon' = '1 d'");
+    fs::write(folder.path().join("p.sql"), program).unwrap();
+    let mut processes = both(folder.path(), &[]);
+    let told = |process: &Process, ids: std::ops::Range<i64>| {
+        let row = |id: i64| format!("{{\"id\":{id},\"page\":\"p{}\",\"ms\":1,\"ts\":{}}}\n", id % 4, id * 100);
+        let answer = process.post("/api/v1/sources/clicks/events?ack=visible", &ids.map(row).collect::<String>());
+        (answer["accepted"].as_i64().unwrap(), answer["duplicates"].as_i64().unwrap())
+    };
+    let total = |process: &Process| -> i64 {
+        let rows = process.rows("totals");
+        rows.iter().map(|row| serde_json::from_str::<Value>(row).unwrap()["n"].as_i64().unwrap()).sum()
+    };
+    assert_eq!(told(&processes[0], 0..40), (40, 0));
+    for round in 1..4 {
+        let end = 40 * round;
+        // The last are within the lateness, the others are not.
+        assert_eq!(told(&processes[1], 0..end).1, end, "round {round}");
+        assert_eq!(told(&processes[0], 0..end).1, end, "round {round}");
+        for process in &processes {
+            eventually("each is there once", || total(process) == end);
+        }
+        processes.into_iter().for_each(Process::kill);
+        processes = both(folder.path(), &[]);
+        assert_eq!(told(&processes[0], 0..end).1, end, "round {round}, after a restart");
+        let process = &processes[round as usize % 2];
+        assert_eq!(told(process, end..end + 40), (40, 0));
+    }
+}
+
 /// The one that is left starts again by itself and waits for the other.
 #[test]
 fn a_process_that_waits_goes_on_with_one_that_was_killed() {

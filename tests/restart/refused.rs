@@ -84,12 +84,6 @@ fn what_cannot_be_kept_is_said_before_anything_runs() {
     let folder = folder(PROGRAM);
     assert!(refused(folder.path(), &["--drain"]).contains("--drain"));
     assert!(!folder.path().join("data").exists());
-    // Which keys a process had heard of from the others is not kept.
-    let known = PROGRAM.replace("ms BIGINT", "ts TIMESTAMP(3), WATERMARK FOR ts AS ts");
-    let folder = self::folder(&known.replace("'format' = 'json'", "'format' = 'json', 'dedup.key' = 'page'"));
-    let said = refused(folder.path(), &["-n", "2", "-p", "0"]);
-    assert!(said.contains("2 processes cannot keep the 'dedup.key' of source"), "{said}");
-    assert!(!folder.path().join("data").exists());
 }
 
 /// D9: damage is refused with file and offset.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::Outcome;
 use super::super::progress::counted;
-use super::{Past, Replay, config, failed};
+use super::{Past, Replay, config, failed, folders};
 use highwater_core::engine::{Engine, Recorded};
 use highwater_core::format::row_as_json;
 use highwater_core::plan::Dataflow;
@@ -26,9 +26,9 @@ struct Rows {
 pub(super) fn run(args: &Replay, past: Past, view: &str) -> Result<(), Outcome> {
     let Past { recorded, was, then } = past;
     let Some(was) = was else {
-        let folder = args.folder.display();
+        let folder = folders(args);
         return Err(Outcome::usage(format!(
-            "--diff {view}: the program of the run is not kept in '{folder}', so what it came to is not known"
+            "--diff {view}: the program of the run is not kept in {folder}, so what it came to is not known"
         )));
     };
     let sides = [("the program of the run", was), ("the other program", then.dataflow)];

@@ -42,7 +42,7 @@ pub(super) fn move_sinks(
                 out.display()
             )));
         }
-        if within(&args.folder, &written) {
+        if args.folders.iter().any(|folder| within(folder, &written)) {
             return Err(Outcome::usage(format!("--out {} is the data directory; name another folder", out.display())));
         }
         sink.spec = spec;

@@ -162,6 +162,11 @@ impl Config {
         }
     }
 
+    /// Whether edges of several processes take the rows of a source, or took them.
+    pub(super) fn takes_apart(&self) -> bool {
+        self.processes() > 1 || self.replay.as_ref().is_some_and(Recorded::of_several)
+    }
+
     /// How many processes there are.
     pub fn processes(&self) -> usize {
         self.addresses.len().max(1)

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use arrow_array::RecordBatch;
 use tokio::sync::Notify;
 
 use super::dead_file::DeadFile;
@@ -19,7 +20,7 @@ use super::queue::Queue;
 use super::rejected::Rejected;
 use super::source_metrics::SourceMetrics;
 use super::timepiece::Timepiece;
-use crate::delta::{Delta, Reject};
+use crate::delta::Reject;
 use crate::metrics::Metrics;
 use crate::retry::Standing;
 use crate::source::{Edge, EdgeCounts, Place, Position, SourceSpec, SplitId, Step};
@@ -92,7 +93,7 @@ pub(super) struct Reading {
     /// Behind what was taken.
     pub(super) position: Position,
     /// Up to where it knows what other processes took.
-    pub(super) learned: Epoch,
+    pub(super) learned: Option<Epoch>,
     /// What of it is in the log.
     pub(super) kept: Kept,
     /// Up to where its rows may be shown.
@@ -128,7 +129,7 @@ impl Source {
         let partitions = partitions.into_iter().map(|Opened { number, split, start, name }| {
             let position = start.position();
             let edge = Edge::new(&spec, number, config.tick_rows, live).named(&name).behind(position.rows);
-            let edge = if config.processes() > 1 { edge.shared() } else { edge };
+            let edge = if config.takes_apart() { edge.shared() } else { edge };
             let told = edge.epoch();
             let place = Place::at(&spec.name, &name, &position);
             let reading = Reading {
@@ -140,7 +141,7 @@ impl Source {
                 rejects: Vec::new(),
                 place,
                 position,
-                learned: Epoch::MIN,
+                learned: logged.as_ref().and_then(|logged| logged.heard(number)),
                 kept: Kept::default(),
                 allowed: rereads.as_ref().map_or_else(Allowed::default, |rereads| rereads.allowed(number)),
             };
@@ -236,12 +237,16 @@ impl Source {
         &self.queues[worker]
     }
 
-    /// Another process took rows, of these keys, at that epoch.
-    pub(super) fn learn(&self, epoch: Epoch, keys: &Delta) {
-        if let Some(partition) = self.partitions.first() {
-            let mut reading = lock(&partition.state);
+    /// Other processes took rows, of these keys, at that epoch: all of them, and all of earlier ones were told before.
+    pub(super) fn learn(&self, epoch: Epoch, keys: &RecordBatch) {
+        let Some(partition) = self.partitions.first() else { return };
+        let mut reading = lock(&partition.state);
+        // What it heard before a restart it hears again where that stands in the log.
+        if reading.learned < Some(epoch)
+            && self.logged.as_ref().is_none_or(|logged| logged.hears(partition.number, epoch, keys))
+        {
             reading.edge.learn(keys);
-            reading.learned = reading.learned.max(epoch);
+            reading.learned = Some(epoch);
         }
     }
 

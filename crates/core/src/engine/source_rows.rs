@@ -42,7 +42,7 @@ impl Source {
         pushed.duplicates = reading.edge.counts().duplicates - before;
         if pushed.duplicates > 0 {
             // They are in the result once everything up to now is, whoever took it.
-            pushed.epoch = Some(pushed.epoch.unwrap_or(reading.edge.epoch()).max(reading.learned));
+            pushed.epoch = Some(pushed.epoch.unwrap_or(reading.edge.epoch())).max(reading.learned);
         }
         pushed.frame = reading.kept.lsn;
         Ok(pushed)

@@ -107,7 +107,7 @@ fn assemble(scope: Scope<'_, Epoch>, work: &Work, taps: &mut Taps, followers: &F
         let peers = work.gossip.clone().map(|gossip| (place, gossip));
         let rows =
             source(scope, input, local, (&probes, followers), config.lag_batches, peers).probe_with(&probes.inputs);
-        let rows = if config.processes() > 1 { once(rows, input, config, &probes.outputs) } else { rows };
+        let rows = if config.takes_apart() { once(rows, input, config, &probes.outputs) } else { rows };
         current(rows, input)
     });
     let mut inputs: Vec<Stream<'_, Epoch, Delta>> = inputs.collect();

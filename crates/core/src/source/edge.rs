@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
 
@@ -150,8 +150,8 @@ impl Edge {
     }
 
     /// What another process's edge accepted, as it left it: the keys are known here too.
-    pub fn learn(&mut self, accepted: &Delta) {
-        let (keys, at) = keys_of(accepted.batch());
+    pub fn learn(&mut self, accepted: &RecordBatch) {
+        let (keys, at) = keys_of(accepted);
         let Some(dedup) = &mut self.dedup else { return };
         let keys = dedup.keys(Arc::clone(keys));
         for (row, &at) in at.iter().enumerate() {
@@ -226,7 +226,7 @@ impl Edge {
     }
 
     /// The latest event time in rows as they are decoded; `None` without one.
-    pub(crate) fn latest(&self, batch: &arrow_array::RecordBatch) -> Option<i64> {
+    pub(crate) fn latest(&self, batch: &RecordBatch) -> Option<i64> {
         let time = self.spec.time.filter(|_| batch.num_rows() > 0)?;
         let (columns, _) = self.columns(batch, |row| self.goes_by_key(batch, row), |_, _| ());
         let times = columns.get(time.column)?.as_primitive::<TimestampMillisecondType>();

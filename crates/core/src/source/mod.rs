@@ -72,7 +72,7 @@ pub use leaps::{Leap, Leaps};
 pub use packing::{Packing, Room, Unpackable};
 pub(crate) use partition::Place;
 pub use position::{FilesFound, Position, Replay, SplitId, SplitNumbers, Start};
-pub use repeats::Repeats;
+pub use repeats::{Repeats, keys_schema};
 
 /// Every source connector.
 pub const CONNECTORS: &[&dyn Connector] = &[

@@ -44,6 +44,12 @@ pub(super) fn keyed(spec: &SourceSpec) -> Option<SchemaRef> {
     Some(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
 }
 
+/// The schema of the last two columns alone.
+pub fn keys_schema(spec: &SourceSpec) -> Option<SchemaRef> {
+    let wide = keyed(spec)?;
+    Some(Arc::new(Schema::new(wide.fields()[wide.fields().len() - 2..].to_vec())))
+}
+
 /// The key column of such rows, and where each is.
 pub(super) fn keys_of(batch: &RecordBatch) -> (&ArrayRef, &[i64]) {
     let width = batch.num_columns();

@@ -51,7 +51,7 @@ proptest! {
             edges.iter_mut().for_each(|edge| edge.follow(Epoch { watermark, tick: row as u64 / 8 }));
             for step in steps {
                 let others = (0..edges.len()).filter(|&other| hear && other != at).collect::<Vec<_>>();
-                others.into_iter().for_each(|other| edges[other].learn(&step.delta));
+                others.into_iter().for_each(|other| edges[other].learn(step.delta.batch()));
                 epochs.entry(step.epoch).or_default().push(step.delta);
             }
         }
@@ -115,7 +115,7 @@ fn what_another_took_is_a_duplicate_even_if_it_is_late() {
     };
     let (steps, _) = take(&mut edges[0], 100, 7);
     edges[1].follow(Epoch::at(300));
-    edges[1].learn(&steps[0].delta);
+    edges[1].learn(steps[0].delta.batch());
     let (steps, rejected) = take(&mut edges[1], 100, 7);
     assert_eq!((steps.len(), rejected, edges[1].counts().duplicates), (0, 0, 1));
     // Another key is late, and beyond the horizon a key is taken again.

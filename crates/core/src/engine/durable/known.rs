@@ -12,6 +12,19 @@ use crate::sink::Mark;
 use crate::source::{Position, SplitId};
 use crate::time::Epoch;
 
+/// By how many bits the number of a log stands above those of its frames, where there are several.
+const LOG_BITS: u32 = 48;
+
+/// The number of a frame of the so-manieth log.
+pub(super) fn in_log(log: usize, lsn: u64) -> u64 {
+    lsn | (log as u64) << LOG_BITS
+}
+
+/// The log and the number there of such a frame.
+pub(super) fn of_log(number: u64) -> (usize, u64) {
+    ((number >> LOG_BITS) as usize, number & ((1 << LOG_BITS) - 1))
+}
+
 /// A partition of a source, as it was.
 #[derive(Clone, Debug)]
 pub(super) struct KnownSplit {
@@ -56,6 +69,8 @@ pub(super) struct Known {
     pub(super) ends: BTreeMap<(u32, u32), Position>,
     /// What was pushed to them and is not decided on.
     pub(super) undecided: BTreeMap<(u32, u32), Undecided>,
+    /// Up to which epoch they have heard of what other processes took.
+    pub(super) learnt: BTreeMap<(u32, u32), Epoch>,
     /// Changes of reference tables by their frames, each with the number of its table and where it takes effect.
     pub(super) requests: BTreeMap<u64, (u32, Option<Epoch>)>,
 }
@@ -129,13 +144,7 @@ impl Known {
             return Ok(true);
         }
         let read = Frame::read(frame.kind, frame.bytes)?;
-        let at_ms = match &read {
-            Frame::Start(start) => Some(start.at_ms),
-            Frame::Rows(rows) => Some(rows.now_ms),
-            Frame::Pushed(rows) => Some(rows.now_ms),
-            _ => None,
-        };
-        if at_ms.zip(until_ms).is_some_and(|(at, until)| at > until) {
+        if read.came_ms().zip(until_ms).is_some_and(|(at, until)| at > until) {
             return Ok(false);
         }
         self.take((frame.lsn.0, frame.bytes.len() as u64), read)?;
@@ -182,16 +191,10 @@ impl Known {
             }
             Frame::Rows(rows) => {
                 let end = rows.beside()?.end.parse().map_err(Unreadable)?;
-                self.ends.insert((rows.source, rows.partition), end);
+                self.ends((rows.source, rows.partition), end);
             }
-            Frame::Pushed(rows) => {
-                let waits = self.undecided.entry((rows.source, rows.partition)).or_default();
-                if waits.frames == 0 {
-                    waits.from = lsn;
-                }
-                waits.frames += 1;
-                waits.bytes += bytes;
-            }
+            Frame::Learnt(learnt) => drop(self.learnt.insert((learnt.source, learnt.partition), learnt.epoch)),
+            Frame::Pushed(rows) => self.pushed((rows.source, rows.partition), lsn, bytes),
             Frame::Decided(decided) => {
                 let waits = self.undecided.entry((decided.source, decided.partition)).or_default();
                 waits.frames = waits.frames.saturating_sub(1);
@@ -202,5 +205,33 @@ impl Known {
         }
         self.used = true;
         Ok(())
+    }
+
+    /// What the logs of two processes say; `other` is the so-manieth of all.
+    pub(super) fn beside(mut self, other: Known, log: usize) -> Known {
+        self.begun.extend(other.begun);
+        self.ended.extend(other.ended);
+        self.splits.extend(other.splits);
+        self.ends.extend(other.ends);
+        self.learnt.extend(other.learnt);
+        self.requests.extend(other.requests.into_iter().map(|(lsn, what)| (in_log(log, lsn), what)));
+        self
+    }
+
+    /// Rows of a partition are kept up to there.
+    pub(super) fn ends(&mut self, of: (u32, u32), end: Position) {
+        self.ends.insert(of, end);
+        self.used = true;
+    }
+
+    /// A frame of so many bytes waits to be decided on.
+    pub(super) fn pushed(&mut self, of: (u32, u32), lsn: u64, bytes: u64) {
+        let waits = self.undecided.entry(of).or_default();
+        if waits.frames == 0 {
+            waits.from = lsn;
+        }
+        waits.frames += 1;
+        waits.bytes += bytes;
+        self.used = true;
     }
 }

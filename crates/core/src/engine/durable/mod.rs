@@ -34,6 +34,7 @@ pub use self::rebuilt::{Change, change};
 pub use self::recorded::Recorded;
 pub(super) use self::recovery::Around;
 pub(super) use self::source::{Kept, Logged};
+use self::summaries::Appended;
 pub use self::summaries::verify_summaries;
 pub(super) use self::table::{Again, Changes};
 use self::told::Counts;
@@ -48,7 +49,7 @@ use super::ingest::spawn;
 use super::queue::Closed;
 use super::source::Source;
 use crate::sink::{Before, Mark};
-use crate::source::{Replay, SplitId, Start};
+use crate::source::{Position, Replay, SplitId, Start};
 use crate::time::Epoch;
 
 /// How soon a frame that had no room is tried again.
@@ -77,6 +78,8 @@ pub(super) struct Durable {
     folder: String,
     /// What it held when it was opened.
     past: Past,
+    /// What the directories of the other processes held, where all of it is only done again.
+    beside: Vec<Past>,
     /// Where frames go; none if what it held is only done again.
     log: Option<Log>,
     /// The directory, for this process alone.
@@ -98,8 +101,8 @@ pub(super) struct Durable {
     /// Threads that end with it: of moves, of summaries.
     threads: Mutex<Vec<JoinHandle<()>>>,
     known: Mutex<Known>,
-    /// The same as it was found, and the first frame that no summary says anything of.
-    found: Mutex<Option<(Known, Lsn)>>,
+    /// What it says by now.
+    appended: Mutex<Appended>,
 }
 
 impl std::fmt::Debug for Durable {
@@ -109,6 +112,11 @@ impl std::fmt::Debug for Durable {
 }
 
 impl Durable {
+    /// What is done again, log by log.
+    fn pasts(&self) -> impl Iterator<Item = &Past> {
+        std::iter::once(&self.past).chain(&self.beside)
+    }
+
     /// The identity of the log, which stays over restarts.
     pub(super) fn lineage(&self) -> u128 {
         self.past.lineage()
@@ -138,8 +146,19 @@ impl Durable {
 
     /// Takes a frame at once, or says why not. A log that has failed ends the engine.
     fn append(&self, kind: u8, parts: &[&[u8]]) -> Result<Lsn, Refused> {
+        self.append_of(kind, parts, None)
+    }
+
+    /// The same of rows, behind which their partition is read on at `end`.
+    fn append_of(&self, kind: u8, parts: &[&[u8]], end: Option<&Position>) -> Result<Lsn, Refused> {
         let Some(log) = &self.log else { return Err(Refused::Closed) };
+        // One after the other, so that at any time it is known what all frames say that are there.
+        let mut said = self.appended();
         let appended = log.append(kind, parts);
+        if let Ok(lsn) = &appended {
+            said.take(*lsn, kind, parts, end);
+        }
+        drop(said);
         match &appended {
             Ok(_) => self.counts.took(kind, parts),
             Err(refused) => self.refused(refused),
@@ -157,8 +176,18 @@ impl Durable {
 
     /// Takes a frame, waiting while there is no room for it; gives up once `over` or the engine ends.
     pub(super) fn append_waiting(&self, kind: u8, parts: &[&[u8]], over: impl Fn() -> bool) -> Result<Lsn, Closed> {
+        self.append_waiting_of(kind, (parts, None), over)
+    }
+
+    /// The same, of rows as [`Durable::append_of`].
+    fn append_waiting_of(
+        &self,
+        kind: u8,
+        (parts, end): (&[&[u8]], Option<&Position>),
+        over: impl Fn() -> bool,
+    ) -> Result<Lsn, Closed> {
         loop {
-            match self.append(kind, parts) {
+            match self.append_of(kind, parts, end) {
                 Ok(lsn) => return Ok(lsn),
                 Err(Refused::Full { .. } | Refused::DiskFull) if !over() && !self.control.stopping() => {
                     std::thread::sleep(RETRY);
@@ -272,8 +301,8 @@ impl Durable {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
     }
 
-    fn found(&self) -> MutexGuard<'_, Option<(Known, Lsn)>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    fn appended(&self) -> MutexGuard<'_, Appended> {
+        self.appended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn release(&self, sources: &[Arc<Source>]) {

@@ -13,6 +13,7 @@ use super::super::greeting::Directory;
 use super::super::source::Source;
 use super::known::{Known, is_ours};
 use super::rebuilt::Change;
+use super::summaries::Appended;
 use super::told::Counts;
 use super::undecided::UNDECIDED_BYTES;
 use super::watched::{Files, Watched};
@@ -44,7 +45,7 @@ impl Durable {
             what,
             remedy: remedy.to_owned(),
         };
-        keepable(dataflow, config).map_err(|what| wrong(what, "run it without --data-dir"))?;
+        keepable(dataflow).map_err(|what| wrong(what, "run it without --data-dir"))?;
         let sync = dataflow.log.sync.unwrap_or(SyncMode::Commit);
         let broken = |error: Error| wrong(error.to_string(), error.remedy());
         let lock = Folder::lock(path).map_err(broken)?;
@@ -98,6 +99,7 @@ impl Durable {
         Durable {
             folder,
             past,
+            beside: Vec::new(),
             log: None,
             lock: None,
             files: None,
@@ -111,7 +113,7 @@ impl Durable {
             lead: AtomicU64::new(0),
             threads: Mutex::default(),
             known: Mutex::default(),
-            found: Mutex::default(),
+            appended: Mutex::default(),
         }
     }
 
@@ -121,7 +123,9 @@ impl Durable {
             return Ok(None);
         }
         let (found, read) = Known::read(&self.folder, &self.past, None)?;
-        *self.found() = Some((found.clone(), read.from));
+        let begun = self.past.segments().map_err(|error| self.broken(&error))?;
+        let segments = begun.iter().filter(|first| **first > read.from).count();
+        *self.appended() = Appended::behind(found.clone(), segments);
         if !found.used {
             return Ok(None);
         }
@@ -264,17 +268,7 @@ pub(super) fn log_options(sync: SyncMode) -> Options {
 }
 
 /// What a data directory cannot keep of a program.
-fn keepable(dataflow: &Dataflow, config: &Config) -> Result<(), String> {
-    if config.processes() > 1
-        && let Some(source) = dataflow.sources.iter().find(|source| source.dedup.is_some())
-    {
-        // Which keys a process had heard of from the others, when a row came, is not written down.
-        return Err(format!(
-            "{} processes cannot keep the 'dedup.key' of source '{}' yet",
-            config.processes(),
-            source.name
-        ));
-    }
+fn keepable(dataflow: &Dataflow) -> Result<(), String> {
     let again =
         |source: &&SourceSpec| !source.connector.live(&source.options) && source.connector.replay() == Replay::Once;
     if let Some(source) = dataflow.sources.iter().find(again) {

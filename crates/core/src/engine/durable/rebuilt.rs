@@ -184,7 +184,7 @@ impl Durable {
             let number = bytes.first_chunk().map_or(0, |number| u32::from_le_bytes(*number));
             let rest = bytes.get(4..).unwrap_or_default();
             match kind {
-                frames::SOURCE..=frames::END | frames::INPUT | frames::AHEAD => {
+                frames::SOURCE..=frames::END | frames::INPUT | frames::AHEAD | frames::LEARNT => {
                     let to = change.sources.get(&number);
                     if let Ok(Frame::Rows(taken)) = Frame::read(kind, bytes) {
                         *(if to.is_some() { &mut rows } else { &mut dropped }) += u64::from(taken.rows);

@@ -43,25 +43,33 @@ pub(in super::super) struct Around<'a> {
     pub(in super::super) gossip: Option<&'a Gossip>,
 }
 
-/// Frames with rows that others decide on, each read behind the one before of its source.
+/// A log that is read, and when what it holds there came.
+struct Following {
+    at: usize,
+    reader: Reader,
+    end: Lsn,
+    came_ms: i64,
+}
+
+/// Frames with rows that others decide on, each read behind the one before of its log and source.
 #[derive(Default)]
-struct Behind(BTreeMap<u32, Reader>);
+struct Behind(BTreeMap<(usize, u32), Reader>);
 
 impl Behind {
     /// The frame that was decided on, for `take`.
     fn with<T>(
         &mut self,
-        past: &Past,
+        (log, past): (usize, &Past),
         decided: &Decided,
         take: impl FnOnce(&Pushed<'_>) -> Result<T, Unlike>,
     ) -> Result<Result<T, Unlike>, Error> {
-        let at = Lsn(decided.pushed);
+        let (at, of) = (Lsn(decided.pushed), (log, decided.source));
         let near = |reader: &&mut Reader| reader.next_lsn() <= at && at.0 - reader.next_lsn().0 <= NEAR;
-        if self.0.get_mut(&decided.source).filter(near).is_none() {
-            self.0.insert(decided.source, past.reader(at)?);
+        if self.0.get_mut(&of).filter(near).is_none() {
+            self.0.insert(of, past.reader(at)?);
         }
         let missing = || Unreadable(format!("what it decides on, frame {at}, is not there"));
-        let Some(reader) = self.0.get_mut(&decided.source) else { return Ok(Err(missing().into())) };
+        let Some(reader) = self.0.get_mut(&of) else { return Ok(Err(missing().into())) };
         while reader.next_lsn() < at {
             if reader.read()?.is_none() {
                 return Ok(Err(missing().into()));
@@ -121,17 +129,31 @@ impl Durable {
 
     /// Hands all frames to the sources, telling how far it is; how many rows that were.
     pub(super) fn feed(&self, sources: &[Arc<Source>], tell: &dyn Fn(f64, u64)) -> Result<u64, EngineError> {
-        let (first, end) = (self.past.first(), self.past.end());
-        let mut reader = self.past.reader(first).map_err(|error| self.broken(&error))?;
-        let (all, mut rows) = ((end.0 - first.0) as f64, 0);
-        let mut behind = Behind::default();
+        let log = |(at, past): (usize, &Past)| {
+            let reader = past.reader(past.first())?;
+            Ok(Following { at, reader, end: past.end(), came_ms: i64::MIN })
+        };
+        let logs = self.pasts().enumerate().map(log).collect::<Result<Vec<_>, Error>>();
+        let mut logs = logs.map_err(|error| self.broken(&error))?;
+        let all: u64 = self.pasts().map(|past| past.end().0 - past.first().0).sum();
+        let (mut done, mut rows, mut behind) = (0_u64, 0, Behind::default());
         let mut leases: Vec<super::super::frames::Move> = Vec::new();
-        while reader.next_lsn() < end {
-            let Some(frame) = reader.read().map_err(|error| self.broken(&error))? else { break };
+        // Those of several processes side by side, as rows came: so no view waits long for what another log has.
+        while let Some(log) =
+            logs.iter_mut().filter(|log| log.reader.next_lsn() < log.end).min_by_key(|log| log.came_ms)
+        {
+            let Following { at, reader, end, came_ms } = log;
+            let Some(frame) = reader.read().map_err(|error| self.broken(&error))? else {
+                *end = Lsn(0);
+                continue;
+            };
             let lsn = frame.lsn;
-            if (lsn.0 - first.0).is_multiple_of(TOLD_EVERY) {
-                tell((lsn.0 - first.0) as f64 / all, rows);
+            if done.is_multiple_of(TOLD_EVERY) {
+                tell(done as f64 / all as f64, rows);
             }
+            done += 1;
+            let read = Frame::read(frame.kind, frame.bytes);
+            *came_ms = read.as_ref().ok().and_then(Frame::came_ms).unwrap_or(*came_ms);
             let source = |number: u32| {
                 // One that the program does not read is passed over.
                 let Some(at) = self.matching.source(number) else { return Ok(None) };
@@ -141,7 +163,7 @@ impl Durable {
             let on = |number: u32, work: &mut dyn FnMut(&Arc<Source>) -> Result<(), Unlike>| {
                 source(number)?.map_or(Ok(()), work)
             };
-            let done = match Frame::read(frame.kind, frame.bytes) {
+            let fed = match read {
                 Err(error) => Err(error.into()),
                 Ok(Frame::Rows(taken)) => on(taken.source, &mut |source| {
                     rows += u64::from(taken.rows);
@@ -156,7 +178,8 @@ impl Durable {
                     if !source.waits_for_room(|| self.control.stopping()) {
                         return Err(Unlike::Closed);
                     }
-                    let taken = behind.with(&self.past, &decided, |pushed| {
+                    let Some(past) = self.pasts().nth(*at) else { return Err(Unlike::Closed) };
+                    let taken = behind.with((*at, past), &decided, |pushed| {
                         rows += u64::from(pushed.rows);
                         source.decide_again(pushed, &decided)
                     });
@@ -175,6 +198,7 @@ impl Durable {
                 Ok(Frame::Input(input)) => {
                     on(input.source, &mut |source| source.begins_again(input.partition, &input.name))
                 }
+                Ok(Frame::Learnt(learnt)) => on(learnt.source, &mut |source| source.learn_again(&learnt)),
                 // Tables have taken their changes already.
                 Ok(Frame::Request(_) | Frame::Taken(_) | Frame::Ahead(_)) => Ok(()),
                 Ok(Frame::Start(_) | Frame::Program(_) | Frame::Source(_) | Frame::Split(_)) => Ok(()),
@@ -182,13 +206,13 @@ impl Durable {
                 Ok(Frame::Begun(_) | Frame::Ended(_) | Frame::Summary(_)) => Ok(()),
                 Ok(Frame::Other(kind)) => Err(Unreadable(format!("kind {kind} is not known")).into()),
             };
-            done.map_err(|unlike| self.unlike(lsn, unlike))?;
+            fed.map_err(|unlike| self.unlike(lsn, unlike))?;
         }
         tell(1.0, rows);
         for lease in leases {
             let at = self.matching.source(lease.source).map(|at| at as usize);
             let Some(source) = at.and_then(|at| sources.get(at)) else { continue };
-            source.lease_again(&lease).map_err(|unlike| self.unlike(end, unlike))?;
+            source.lease_again(&lease).map_err(|unlike| self.unlike(self.past.end(), unlike))?;
         }
         Ok(rows)
     }

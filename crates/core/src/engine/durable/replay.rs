@@ -27,6 +27,7 @@ impl Durable {
         metrics: &Metrics,
     ) -> Result<Arc<Durable>, EngineError> {
         let mut durable = Durable::of(recorded.folder.clone(), recorded.past.clone(), control, metrics);
+        durable.beside.clone_from(&recorded.beside);
         let matched = super::Matching::of(&recorded.known, recorded.was.as_deref(), dataflow);
         durable.matching = matched.map_err(|[what, remedy]| durable.wrong(what, &remedy))?;
         let mut known = durable.matching.numbered(&recorded.known);

@@ -7,7 +7,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use highwater_log::{Lsn, Refused};
 
-use super::super::frames::{self, Beside, Move, Rows, RowsParts, Unreadable, read_reject, write_reject};
+use super::super::frames::{self, Beside, Learnt, Move, Rows, RowsParts, Unreadable, read_reject, write_reject};
 use super::super::queue::Closed;
 use super::super::source::{Partition, Reading, Source, lock};
 use super::matching::Stand;
@@ -16,7 +16,7 @@ use super::undecided::Undecided;
 use super::{Durable, Moved};
 use crate::delta::{Reject, memory};
 use crate::format::Came;
-use crate::source::{Decoded, Edge, Place, Position, SourceSpec, Step};
+use crate::source::{Decoded, Edge, Place, Position, SourceSpec, Step, keys_schema};
 use crate::time::Epoch;
 
 /// How far a partition that moves on with the clock may go before that is written again. With what else is synced then, once a second.
@@ -166,8 +166,9 @@ impl Logged {
             Closed
         })?;
         let (epoch, first) = (edge.epoch(), decoded.first);
+        let end = decoded.end.clone();
         let mut beside = Beside {
-            end: decoded.end.to_string(),
+            end: end.to_string(),
             rejects: decoded.rejects.iter().map(write_reject).collect(),
             letters: Vec::new(),
         };
@@ -179,11 +180,30 @@ impl Logged {
         let mut head = Rows::head((self.number as u32, number as u32), now, epoch, first, rows);
         head.accepted = edge.counts().accepted();
         let frame = RowsParts::new(head, &beside, numbers.as_deref(), columns);
-        let appended = self.durable.append_waiting(frames::ROWS, &frame.parts(), over);
+        let appended = self.durable.append_waiting_of(frames::ROWS, (&frame.parts(), Some(&end)), over);
         kept.cut = appended.is_err();
         kept.lsn = Some(appended?);
         kept.rows = true;
         Ok(())
+    }
+
+    /// Writes down that a partition hears of keys that other processes took; false if the engine ends.
+    pub(in super::super) fn hears(&self, number: usize, epoch: Epoch, keys: &RecordBatch) -> bool {
+        let columns = match frames::encode(keys) {
+            Ok(columns) => columns,
+            Err(error) => {
+                self.durable.control.fail(self.durable.wrong(error, "run it without --data-dir"));
+                return false;
+            }
+        };
+        let head = Learnt::head((self.number as u32, number as u32), epoch, &columns);
+        let parts: [&[u8]; 3] = [&head, &columns.ipc_message, &columns.arrow_data];
+        self.durable.append_waiting(frames::LEARNT, &parts, || false).is_ok()
+    }
+
+    /// Up to where a partition had heard of them.
+    pub(in super::super) fn heard(&self, number: usize) -> Option<Epoch> {
+        self.durable.known().learnt.get(&(self.number as u32, number as u32)).copied()
     }
 
     /// Writes down that a partition moves, and tells the workers when that is durable. Whether there was room for it.
@@ -348,6 +368,16 @@ impl Source {
         let (_, partition) = self.of_number(lease.partition)?;
         let accepted = lock(&partition.state).edge.counts().accepted();
         self.move_again(&Move { accepted, ..*lease })
+    }
+
+    /// Hears again of keys that other processes took.
+    pub(super) fn learn_again(&self, learnt: &Learnt<'_>) -> Result<(), Unlike> {
+        let (_, partition) = self.of_number(learnt.partition)?;
+        // Without keys, as another program may have it, there is nothing to know.
+        if let Some(schema) = keys_schema(&self.spec) {
+            lock(&partition.state).edge.learn(&learnt.keys(&schema)?);
+        }
+        Ok(())
     }
 
     /// An input begins again.

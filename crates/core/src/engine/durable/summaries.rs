@@ -1,5 +1,5 @@
 //! Summaries: frames that say what all before them come to, so that a start takes pushes once it has read the end of the log, however long
-//! that is. A thread writes one for each segment.
+//! that is. What frames say is taken in as they are appended; a thread writes a summary for each segment.
 //!
 //! Invariant: what is known from a summary and the frames behind it is what all frames say. So a log without any is read from its
 //! beginning, and one that is damaged is refused as any other frame is.
@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use highwater_log::{Error, Folder, Log, Lsn, Past, Reader};
+use highwater_log::{Error, Folder, Lsn, Past, Reader};
 
 use super::super::error::EngineError;
 use super::super::frames::{self, Completed, Frame, Said, Source, Summary, Unreadable};
@@ -15,7 +15,7 @@ use super::super::ingest::spawn;
 use super::Durable;
 use super::known::{Known, KnownSplit, Undecided, broken, is_ours, wrong};
 use crate::sink::Mark;
-use crate::source::SplitId;
+use crate::source::{Position, SplitId};
 use crate::time::Epoch;
 
 /// How many segments are looked through for the last summary, the newest first.
@@ -96,68 +96,83 @@ impl Saying {
     }
 }
 
-/// What writes them.
-struct Summaries {
-    said: Saying,
-    /// Segments that have begun since the last.
+/// What a log says by the frame that is appended next.
+#[derive(Debug, Default)]
+pub(super) struct Appended {
+    known: Known,
+    /// Segments that have begun since the last summary.
     segments: usize,
+    /// Something that was appended is not understood: there are no more summaries.
+    unreadable: Option<Unreadable>,
 }
 
-impl Summaries {
-    /// The next one, of what is durable, if it is worth it.
-    fn next(&mut self, log: &Log) -> Result<Result<Option<Vec<u8>>, Unreadable>, Error> {
-        if let Err(error) = self.said.read_to(log.durable())? {
-            return Ok(Err(error));
-        }
-        let known = &self.said.known;
-        let bytes = known.used.then(|| known.summary(self.said.reader.next_lsn().0).bytes());
-        let most = if self.segments > 1 { MOST_BYTES } else { LONG_BYTES };
-        Ok(Ok(bytes.filter(|bytes| bytes.len() <= most)))
+impl Appended {
+    /// What a directory says in which so many segments have begun since its last summary.
+    pub(super) fn behind(known: Known, segments: usize) -> Appended {
+        Appended { known, segments, unreadable: None }
+    }
+
+    /// A frame was appended; of rows where their partition is read on behind them, if that is at hand.
+    pub(super) fn take(&mut self, lsn: Lsn, kind: u8, parts: &[&[u8]], end: Option<&Position>) {
+        let taken = match (kind, parts) {
+            (frames::ROWS, [head, ..]) if let (Some(end), Some(of)) = (end, frames::of_partition(head)) => {
+                self.known.ends(of, end.clone());
+                Ok(true)
+            }
+            (frames::PUSHED, [head, ..]) if let Some(of) = frames::of_partition(head) => {
+                self.known.pushed(of, lsn.0, parts.iter().map(|part| part.len() as u64).sum());
+                Ok(true)
+            }
+            (kind, [bytes]) => self.known.takes(&highwater_log::Frame { lsn, kind, bytes }, None),
+            (kind, parts) => self.known.takes(&highwater_log::Frame { lsn, kind, bytes: &parts.concat() }, None),
+        };
+        self.unreadable = self.unreadable.take().or(taken.err());
+    }
+
+    /// A summary of all frames before one, if it is worth it.
+    fn summary(known: &Known, segments: usize, upto: u64) -> Option<Vec<u8>> {
+        let bytes = known.used.then(|| known.summary(upto).bytes());
+        let most = if segments > 1 { MOST_BYTES } else { LONG_BYTES };
+        bytes.filter(|bytes| bytes.len() <= most)
     }
 }
 
 impl Durable {
     /// Starts the thread that writes a summary when a segment has begun.
     pub(in super::super) fn summarise(self: &Arc<Self>, process: usize) -> Result<(), EngineError> {
-        let Some(log) = &self.log else { return Ok(()) };
-        let end = self.past.end();
-        let (known, from) = self.found().take().unwrap_or_else(|| (Known::default(), end));
-        let begun = self.past.segments().map_err(|error| self.broken(&error))?;
-        let segments = begun.iter().filter(|first| **first > from).count();
-        let reader = log.reader(end).map_err(|error| self.broken(&error))?;
-        let (durable, summaries) = (self.clone(), Summaries { said: Saying { known, reader }, segments });
+        let durable = self.clone();
         let thread = spawn("summaries".to_owned(), move || {
-            durable.control.guard("summaries", process, || durable.write_summaries(summaries));
+            durable.control.guard("summaries", process, || durable.write_summaries());
         })?;
         self.keep(thread);
         Ok(())
     }
 
-    fn write_summaries(&self, mut summaries: Summaries) {
+    fn write_summaries(&self) {
         let (Some(log), Some(files)) = (&self.log, &self.files) else { return };
+        let mut seen = files.segments_begun();
         // The last may stand in the segment that was begun last.
-        let (mut seen, mut due) = (files.segments_begun(), summaries.segments > 1);
+        let mut due = self.appended().segments > 1;
         loop {
             if due {
-                let next = summaries.next(log).map_err(|error| self.broken(&error));
-                let next = next.and_then(|next| next.map_err(|error| self.wrong(error, OTHER_VERSION)));
-                match next {
-                    Ok(None) => {}
-                    Ok(Some(summary)) => {
-                        let over = || self.waiting().closed;
-                        if self.append_waiting(frames::SUMMARY, &[&summary], over).is_err() {
-                            return;
-                        }
-                        summaries.segments = 0;
+                let appended = self.appended();
+                if let Some(error) = &appended.unreadable {
+                    // What runs does not need it: the next start finds what is wrong where it reads that.
+                    return tracing::error!("no more summaries of the log are written: {error}");
+                }
+                let (known, segments, upto) = (appended.known.clone(), appended.segments, log.next().0);
+                drop(appended);
+                if let Some(summary) = Appended::summary(&known, segments, upto) {
+                    let over = || self.waiting().closed;
+                    if self.append_waiting(frames::SUMMARY, &[&summary], over).is_err() {
+                        return;
                     }
-                    Err(error) => {
-                        // What runs does not need it: the next start finds what is wrong where it reads that.
-                        return tracing::error!("no more summaries of the log are written: {error}");
-                    }
+                    self.appended().segments = 0;
                 }
             }
             let Some(begun) = files.next_segment(seen) else { return };
-            (summaries.segments, seen, due) = (summaries.segments + (begun - seen), begun, true);
+            self.appended().segments += begun - seen;
+            (seen, due) = (begun, true);
         }
     }
 }
@@ -175,6 +190,7 @@ impl Known {
             sources: sources.into_iter().map(|source| (source.source, (source.name, source.schema))).collect(),
             begun: said.begun.into_iter().collect(),
             ahead: said.ahead.into_iter().map(|(source, number, rows)| ((source, number), rows)).collect(),
+            learnt: said.learnt.into_iter().map(|(source, number, at)| ((source, number), epoch(at))).collect(),
             requests: said.requests.into_iter().map(|(lsn, table, at)| (lsn, (table, at.map(epoch)))).collect(),
             ..Known::default()
         };
@@ -224,6 +240,7 @@ impl Known {
             ahead: self.ahead.iter().map(|((source, number), rows)| (*source, *number, *rows)).collect(),
             ends: self.ends.iter().map(|((source, number), end)| (*source, *number, end.to_string())).collect(),
             undecided: self.undecided.iter().map(undecided).collect(),
+            learnt: self.learnt.iter().map(|((source, number), at)| (*source, *number, epoch(at))).collect(),
             requests: self.requests.iter().map(|(lsn, (table, at))| (*lsn, *table, at.as_ref().map(epoch))).collect(),
         };
         Summary { upto, sources: self.sources.iter().map(source).collect(), said }

@@ -3,12 +3,12 @@
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use highwater_log::testing::{Random, SimDisk};
-use highwater_log::{Disk, Options, Refused};
+use highwater_log::{Disk, Log, Options, Refused};
 
 use super::*;
 use crate::engine::frames::{
-    Ahead, Begun, Beside, Decided, Ended, FORMAT, Move, Program, PushedParts, Request, Rows, RowsParts, Split, Start,
-    Taken, encode,
+    Ahead, Begun, Beside, Decided, Ended, FORMAT, Learnt, Move, Program, PushedParts, Request, Rows, RowsParts, Split,
+    Start, Taken, encode,
 };
 use crate::format::{Came, Part};
 use crate::source::Position;
@@ -28,7 +28,11 @@ fn frame(random: &mut Random, next: u64, pushed: &mut Vec<(u64, u64)>, made: &mu
     let accepted = random.below(99);
     let columns = encode(&batch()).unwrap();
     let writer = Begun { sink: "out".to_owned(), part: partition as usize, parts: 3 };
-    match random.below(16) {
+    match random.below(17) {
+        16 => {
+            let head = Learnt::head((source, partition), epoch, &columns);
+            (frames::LEARNT, [&head, &columns.ipc_message[..], &columns.arrow_data].concat())
+        }
         0 => {
             let program = Program { files: Vec::new(), folder: format!("/{accepted}"), tick_rows: 1 };
             (frames::PROGRAM, program.bytes())
@@ -84,31 +88,44 @@ fn frame(random: &mut Random, next: u64, pushed: &mut Vec<(u64, u64)>, made: &mu
     }
 }
 
-/// Writes so many frames, and a summary now and then, of all that is durable by then.
+/// Where rows end.
+fn end_of(kind: u8, bytes: &[u8]) -> Option<Position> {
+    let Ok(Frame::Rows(rows)) = Frame::read(kind, bytes) else { return None };
+    Some(rows.beside().unwrap().end.parse().unwrap())
+}
+
+/// Writes so many frames, and a summary now and then, of all that were appended by then.
 fn history(disk: Arc<dyn Disk>, seed: u64, count: usize) {
     let (mut random, mut pushed, mut made) = (Random::new(seed), Vec::new(), Vec::new());
     let log = Log::open(disk, options()).unwrap();
-    let append = |kind: u8, bytes: &[u8]| loop {
-        match log.append(kind, &[bytes]) {
-            Ok(lsn) => return lsn,
+    let mut appended = Appended::default();
+    let append = |kind: u8, bytes: &[u8], end: Option<&Position>, appended: &mut Appended| loop {
+        // In any pieces.
+        let (one, other) = bytes.split_at(bytes.len().min(64));
+        let parts = if kind == frames::ROWS || log.next().0 % 3 == 0 { &[one, other][..] } else { &[bytes][..] };
+        match log.append(kind, parts) {
+            Ok(lsn) => {
+                appended.take(lsn, kind, parts, end);
+                return lsn;
+            }
             Err(Refused::Full { .. }) => std::thread::yield_now(),
             Err(refused) => panic!("{refused}"),
         }
     };
     let start = Start { format: FORMAT, version: "1".to_owned(), at_ms: 0, parts: Vec::new(), cluster: None };
-    append(frames::START, &start.bytes());
-    let said = Saying { known: Known::default(), reader: log.reader(Lsn(0)).unwrap() };
-    let mut summaries = Summaries { said, segments: 1 };
+    append(frames::START, &start.bytes(), None, &mut appended);
     for _ in 0..count {
         let (kind, bytes) = frame(&mut random, log.next().0, &mut pushed, &mut made);
-        let lsn = append(kind, &bytes);
+        let end = end_of(kind, &bytes).filter(|_| random.once_in(2));
+        let lsn = append(kind, &bytes, end.as_ref(), &mut appended);
         if random.once_in(3) {
             log.wait_durable(lsn).unwrap();
         }
-        if random.once_in(6)
-            && let Some(summary) = summaries.next(&log).unwrap().unwrap()
-        {
-            append(frames::SUMMARY, &summary);
+        if random.once_in(6) {
+            assert_eq!(appended.unreadable, None);
+            if let Some(summary) = Appended::summary(&appended.known, 1, log.next().0) {
+                append(frames::SUMMARY, &summary, None, &mut appended);
+            }
         }
     }
     log.close().unwrap();

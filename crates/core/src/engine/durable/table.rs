@@ -11,6 +11,7 @@ use arrow_schema::SchemaRef;
 use super::super::error::EngineError;
 use super::super::frames::{self, Frame, Request, Taken};
 use super::Durable;
+use super::known::of_log;
 use super::recovery::NEAR;
 use crate::delta::Delta;
 use crate::time::Epoch;
@@ -57,13 +58,16 @@ impl Changes {
             return Ok(None);
         }
         let mut again = Again::default();
-        let mut reader: Option<Reader> = None;
-        for (lsn, epoch) in ours {
+        let (mut reader, mut of): (Option<Reader>, usize) = (None, 0);
+        for (number, epoch) in ours {
+            let (log, lsn) = of_log(number);
+            reader = reader.filter(|_| std::mem::replace(&mut of, log) == log);
+            let Some(past) = self.durable.pasts().nth(log) else { continue };
             // Where the next is near it is read on to, block by block, rather than looked for from the beginning of its segment.
             let near = |reader: &Reader| reader.next_lsn().0 <= lsn && lsn - reader.next_lsn().0 <= NEAR;
             let mut on = match reader.take().filter(near) {
                 Some(reader) => reader,
-                None => self.durable.past.reader(Lsn(lsn)).map_err(|error| self.durable.broken(&error))?,
+                None => past.reader(Lsn(lsn)).map_err(|error| self.durable.broken(&error))?,
             };
             while on.next_lsn().0 < lsn {
                 on.read().map_err(|error| self.durable.broken(&error))?;
@@ -85,6 +89,8 @@ impl Changes {
                 None => again.made.push((Lsn(lsn), Delta::insert(rows))),
             }
         }
+        // Several processes may have changed it; what one has changed in one epoch is in its order.
+        again.taken.sort_by_key(|(epoch, _)| *epoch);
         Ok(Some(again))
     }
 

@@ -1,6 +1,7 @@
 //! What the frames of a data directory say, as bytes: docs/internals/durability.md has the layout. Pure; numbers are little-endian.
 
 mod columns;
+mod learnt;
 mod program;
 mod pushed;
 mod start;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::columns::write_options;
 pub use self::columns::{Beside, Request, Rows, RowsParts, encode};
 pub(super) use self::columns::{read_reject, write_reject};
+pub use self::learnt::Learnt;
 pub use self::program::Program;
 pub use self::pushed::{Decided, Pushed, PushedParts};
 pub use self::start::{Cluster, Start};
@@ -67,6 +69,9 @@ pub const DECIDED: u8 = 16;
 /// What the frames before one come to: [`Summary`].
 pub const SUMMARY: u8 = 17;
 
+/// What other processes took of a source that knows duplicates, by the time that a partition heard of it: [`Learnt`].
+pub const LEARNT: u8 = 18;
+
 /// The kinds, each with the name that metrics have for it.
 pub const KINDS: &[(u8, &str)] = &[
     (START, "start"),
@@ -86,7 +91,14 @@ pub const KINDS: &[(u8, &str)] = &[
     (PUSHED, "pushed"),
     (DECIDED, "decided"),
     (SUMMARY, "summary"),
+    (LEARNT, "learnt"),
 ];
+
+/// Source and partition, with which frames begin that are of one.
+pub fn of_partition(frame: &[u8]) -> Option<(u32, u32)> {
+    let mut fields = Fields(frame);
+    Some((fields.word()?, fields.word()?))
+}
 
 /// Bytes of a frame that are no such frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,11 +148,23 @@ pub enum Frame<'a> {
     Decided(Decided),
     /// What the frames before one come to; none if it is of another version.
     Summary(Option<Box<Summary>>),
+    /// What other processes took.
+    Learnt(Learnt<'a>),
     /// A kind that this version does not know.
     Other(u8),
 }
 
 impl Frame<'_> {
+    /// The clock when it came, in ms since 1970, of frames that say so.
+    pub fn came_ms(&self) -> Option<i64> {
+        match self {
+            Frame::Start(start) => Some(start.at_ms),
+            Frame::Rows(rows) => Some(rows.now_ms),
+            Frame::Pushed(rows) => Some(rows.now_ms),
+            _ => None,
+        }
+    }
+
     /// Reads a frame.
     ///
     /// # Errors
@@ -164,6 +188,7 @@ impl Frame<'_> {
             PUSHED => Frame::Pushed(Pushed::read(bytes)?),
             DECIDED => Frame::Decided(Decided::read(bytes)?),
             SUMMARY => Frame::Summary(Summary::read(bytes)?.map(Box::new)),
+            LEARNT => Frame::Learnt(Learnt::read(bytes)?),
             kind => Frame::Other(kind),
         })
     }

@@ -44,6 +44,9 @@ pub struct Said {
     pub ends: Vec<Of<String>>,
     /// What is not decided on: its first frame, how many frames, their bytes.
     pub undecided: Vec<Of<(u64, u64, u64)>>,
+    /// Up to which epoch partitions have heard of what other processes took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learnt: Vec<Of<At>>,
     /// Changes of tables: number of the frame, of the table, where it takes effect.
     pub requests: Vec<(u64, u32, Option<At>)>,
 }

@@ -185,6 +185,7 @@ fn a_summary_is_read_as_written_and_one_of_another_version_is_passed_over() {
         ahead: vec![(0, 1, u64::MAX)],
         ends: vec![(1, 0, "{\"records\":7}".to_owned())],
         undecided: vec![(1, 0, (9, 2, 1 << 40))],
+        learnt: vec![(1, 1, (-7, 3))],
         requests: vec![(3, 0, None), (5, 0, Some((7, 8)))],
     };
     let source = |name: &str| Source { source: 4, name: name.to_owned(), schema: schema.clone() };
@@ -199,5 +200,18 @@ fn a_summary_is_read_as_written_and_one_of_another_version_is_passed_over() {
         }
         bytes[..4].copy_from_slice(&2_u32.to_le_bytes());
         assert!(matches!(Frame::read(SUMMARY, &bytes), Ok(Frame::Summary(None))));
+    }
+}
+
+#[test]
+fn keys_that_others_took_are_read_as_written() {
+    let (epoch, columns) = (Epoch { watermark: i64::MIN, tick: u64::MAX }, encode(&batch()).unwrap());
+    let head = Learnt::head((3, 1 << 20), epoch, &columns);
+    let bytes = [&head, &columns.ipc_message[..], &columns.arrow_data].concat();
+    let Frame::Learnt(read) = Frame::read(LEARNT, &bytes).unwrap() else { panic!("no keys") };
+    assert_eq!((read.source, read.partition, read.epoch), (3, 1 << 20, epoch));
+    assert_eq!(read.keys(&batch().schema()).unwrap(), batch());
+    for end in 0..head.len() {
+        assert!(Frame::read(LEARNT, &bytes[..end]).is_err(), "{end}");
     }
 }
