@@ -1,5 +1,5 @@
 //! Runs that are killed at random moments and started again, in short; `python3 tests/kills/kills.py BINARY` does it a thousand times,
-//! `python3 tests/kills/goldens.py BINARY` with every golden dataflow, `python3 tests/kills/rebuilds.py BINARY` while the program changes. Rules D1 to D6, D8, D13.
+//! `python3 tests/kills/cluster.py BINARY` two processes, `python3 tests/kills/goldens.py BINARY` every golden dataflow, `python3 tests/kills/rebuilds.py BINARY` while the program changes. Rules D1 to D6, D8, D13.
 //!
 //! Without python3 the test says so and passes, unless `CI` is set: then it fails.
 #![allow(clippy::unwrap_used)]
@@ -42,6 +42,12 @@ fn d13_kills_while_a_log_is_written_anew_lose_nothing() {
 #[test]
 fn d8_kills_with_other_workers_at_each_start_change_no_byte() {
     kills(&["--kills", "8", "--seed", "2", "--workers", "0", "--pieces", ALL_BUT_FOLDERS]);
+}
+
+#[test]
+fn d1_to_d6_kills_of_one_or_both_of_two_processes_lose_nothing_and_do_nothing_twice() {
+    let pieces = "windows,sessions,joins,patterns,failing,tables,transfers";
+    python("cluster.py", &["--kills", "10", "--seed", "1", "--pieces", pieces]);
 }
 
 /// Of each way to read and to write, one.

@@ -21,12 +21,13 @@ def free_port():
 
 
 class Engine:
-    """`highwater run` in a folder, at one address however often it is started."""
+    """`highwater run` in a folder, at one address however often it is started; `name` tells it from others there."""
 
-    def __init__(self, binary, folder, args=(), data=True):
+    def __init__(self, binary, folder, args=(), data=True, name=""):
         self.binary, self.folder, self.port, self.process = binary, folder, free_port(), None
-        self.args = [*args, *(["--data-dir", "data"] if data else [])]
-        self.said, self.starts = open(f"{folder}/said", "ab"), 0
+        self.args = [*args, *(["--data-dir", f"data{name}"] if data else [])]
+        self.path, self.starts = f"{folder}/said{name}", 0
+        self.said = open(self.path, "ab")
 
     def start(self):
         args = [self.binary, "run", "p.sql", "--listen", f"127.0.0.1:{self.port}", *self.args]
@@ -47,7 +48,7 @@ class Engine:
         return self.process.poll() is None
 
     def tail(self):
-        with open(f"{self.folder}/said", errors="replace") as said:
+        with open(self.path, errors="replace") as said:
             return "".join(said.readlines()[-15:])
 
     def ask(self, method, path, body=None, kind="application/json", timeout=30):
@@ -95,8 +96,12 @@ class Sender(threading.Thread):
     def __init__(self, engine, source, rows, random, given_up=0.1):
         super().__init__(daemon=True)
         self.engine, self.source, self.rows, self.random, self.given_up = engine, source, rows, random, given_up
+        # To any of which a body is sent, and sent again.
+        self.engines = [engine]
         self.sent, self.sure, self.again, self.later, self.token, self.wrong = [], [], 0, 0, None, None
         self.ends, self.pause, self.tokens = threading.Event(), 0.15, []
+        # While a start goes on.
+        self.hurry = 0.01
         # Of how many the workers had no room; which start decided at once before.
         self.over, self.direct, self.bursts = 0, None, False
 
@@ -110,7 +115,7 @@ class Sender(threading.Thread):
                     # Until there is no room.
                     time.sleep(0 if self.later == later else 0.5)
                 else:
-                    time.sleep(self.random.random() * (self.pause if self.later == later else 0.01))
+                    time.sleep(self.random.random() * (self.pause if self.later == later else self.hurry))
         except BaseException as error:
             self.wrong = error
             raise
@@ -121,6 +126,7 @@ class Sender(threading.Thread):
         self.sure.append(False)
         first = True
         while True:
+            self.engine = self.random.choice(self.engines)
             if not first and may_give_up and self.random.random() < self.given_up:
                 return
             answer = self.engine.ask("POST", f"/api/v1/sources/{self.source}/events", text)
@@ -133,7 +139,7 @@ class Sender(threading.Thread):
                     self.direct = self.engine.starts
                 self.over += told.get("later", False) and self.direct == self.engine.starts
                 if len(self.sent) % 50 == 1 or told.get("later") and self.later % 10 == 1:
-                    self.tokens.append(self.token)
+                    self.tokens.append((self.engine, self.token))
                 return
             assert answer is None or answer[0] in (429, 503, 507), answer
             if not may_give_up and self.ends.is_set():

@@ -74,9 +74,10 @@ def wait_until(what, holds, engine, every=0.05):
         time.sleep(every)
 
 
-def killed(args, folder, text, chance):
+def killed(args, folder, text, chance, running):
     """The run that is killed. Its engine, its senders, its reader, and how often it was killed before it served."""
     engine = Engine(args.binary, folder, ["-w", str(args.workers or 1)], data=not args.no_data)
+    running.append(engine)
     sizes = {"sizes": (10, 40, 80)} if args.behind else {}
     senders = [Sender(engine, name, Rows(name, random.Random(f"{args.seed} {name}"), **sizes), random.Random(f"{args.seed} {name} sends")) for name in ("clicks", "orders")]
     for sender in senders:
@@ -132,8 +133,8 @@ def killed(args, folder, text, chance):
         sender.send(sender.rows.last(), False)
     settle(engine, senders)
     for sender in senders:
-        for token in sender.tokens:
-            assert engine.get(f"/api/v1/completion/{token}")["complete"], f"the token {token} of before is not complete"
+        for asked, token in sender.tokens:
+            assert asked.get(f"/api/v1/completion/{token}")["complete"], f"the token {token} of before is not complete"
     for keeper in keepers:
         found = {row["id"]: {name: row[name] for name in ("id", "plan_name", "score")} for row in engine.get("/api/v1/tables/users/rows")["rows"]}
         assert found == keeper.rows, f"the table has {found}, it was given {keeper.rows}"
@@ -163,10 +164,10 @@ def backup(args, folder, number):
     shutil.rmtree(f"{folder}/copy{number}")
 
 
-def bodies_in(sender, taken):
+def bodies_in(sender, taken, edge=None):
     """The bodies that came in, of those that were given up too; each wholly or not at all. The rows of which that makes, and whether it
     is not known of some body."""
-    edge, came, expected, unknown = Edge(sender.source), [], [], False
+    edge, came, expected, unknown = edge or Edge(sender.source), [], [], False
     for body, sure in zip(sender.sent, sender.sure):
         if not sure and not any(row["id"] in taken for row in body):
             # All of it may have been late; then it changes nothing but the dead letters.
@@ -290,8 +291,7 @@ def main():
     running = []
     try:
         begun = time.monotonic()
-        engine, senders, keepers, reader, early, seen = killed(args, f"{above}/killed", text, chance)
-        running.append(engine)
+        engine, senders, keepers, reader, early, seen = killed(args, f"{above}/killed", text, chance, running)
         plain = Engine(args.binary, f"{above}/plain", ["-w", str(args.workers or 2)], data=False)
         running.append(plain)
         plain.start()

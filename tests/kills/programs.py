@@ -152,9 +152,12 @@ PIECES = {
 }
 
 
-def program(pieces, sinks=True, behind=False):
+def program(pieces, sinks=True, behind=False, cluster=False):
     # What the workers have no room for waits in the log.
     sources = SOURCES.replace("'format' = 'json'", "'format' = 'json', 'queue-rows' = '20'") if behind else SOURCES
+    if cluster:
+        # What is pushed to all processes has one watermark, so what is late depends on when they hear of it.
+        sources = sources.replace("'lateness' = '20 s', ", "").replace("'dedup.key'", "'lateness' = 'unbounded', 'dedup.key'")
     text = sources + "".join(PIECES[piece] for piece in pieces) + (SLOW if behind else "") + TAKEN
     if sinks:
         return text
@@ -173,8 +176,10 @@ def views(text):
 class Rows:
     """The rows of a source in the order in which they are sent, from a seed: a bit out of order, some late, a few much too late."""
 
-    def __init__(self, source, random, sizes=(1, 1, 2, 5, 20)):
-        self.source, self.random, self.id, self.now, self.sizes = source, random, 0, 1_767_225_600_000, sizes
+    def __init__(self, source, random, sizes=(1, 1, 2, 5, 20), process=None):
+        self.source, self.random, self.now, self.sizes = source, random, 1_767_225_600_000, sizes
+        # Rows that go to several processes have times of their own, since of those of one time the one that came first is first.
+        self.id, self.process, self.times = (process or 0) * 1_000_000_000, process, set()
 
     def body(self):
         rows = []
@@ -182,13 +187,22 @@ class Rows:
             self.now += self.random.choice((0, 1, 50, 200, 700))
             behind = self.random.choice((0, 0, 0, 500, 3_000, 4_999, 12_000, 24_000, 60_000))
             self.id += 1
-            row = {"id": self.id, "user_id": f"u{self.random.randrange(7)}", "ts": self.now - behind}
+            row = {"id": self.id, "user_id": f"u{self.random.randrange(7)}", "ts": self.own(self.now - behind)}
             if self.source == "clicks":
                 row |= {"page": f"/{self.random.randrange(5)}", "ms": self.random.randrange(1000)}
             else:
                 row |= {"amount": self.random.randrange(100)}
             rows.append(row)
         return rows
+
+    def own(self, ts):
+        if self.process is None:
+            return ts
+        ts += (ts + self.process) % 2
+        while ts in self.times:
+            ts += 2
+        self.times.add(ts)
+        return ts
 
     def last(self):
         """A row that closes everything before it."""
@@ -201,11 +215,11 @@ class Rows:
 class Edge:
     """Which rows a source takes, told again by the rule: those not further than so behind the newest before them (W1, L1)."""
 
-    def __init__(self, source):
-        self.source, self.within, self.newest, self.seen = source, TAKEN_MS[source], None, set()
+    def __init__(self, source, within=None):
+        self.source, self.within, self.newest, self.seen = source, within or TAKEN_MS[source], None, set()
 
     def copy(self):
-        other = Edge(self.source)
+        other = Edge(self.source, self.within)
         other.newest, other.seen = self.newest, set(self.seen)
         return other
 
