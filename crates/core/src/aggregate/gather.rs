@@ -5,7 +5,8 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, ListArray, StringArray, UInt64Array, cast::AsArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, ListArray, StringArray, UInt64Array};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::DataType;
 use hashbrown::HashSet;
@@ -19,6 +20,7 @@ use super::visit::each;
 use super::{Accumulator, Call, Input};
 use crate::counted::counted;
 use crate::delta::Unfit;
+use crate::guard::give_up;
 
 /// What becomes of the rows.
 #[derive(Clone)]
@@ -31,25 +33,8 @@ pub(super) enum Shape {
     Applied(Arc<dyn Apply>),
 }
 
-impl Shape {
-    /// Ends the engine, and says why, where the rows at those places are more than a column of results holds.
-    fn fits(&self, column: &ArrayRef, places: &[u64], groups: usize) {
-        let (name, between) = match self {
-            Shape::List => ("ARRAY_AGG", 0),
-            Shape::Joined(between) => ("STRING_AGG", between.len()),
-            Shape::Applied(_) => ("a function of all values", 0),
-        };
-        let length = |texts: &StringArray, place: u64| texts.value_length(place as usize) as usize + between;
-        let texts = column.as_string_opt::<i32>();
-        let bytes: usize = texts.map_or(0, |texts| places.iter().map(|&place| length(texts, place)).sum());
-        assert!(
-            bytes.max(places.len()) <= i32::MAX as usize,
-            "{name}: the rows of {} that change together are more than 2 GiB, which a column does not hold; keep fewer of them: a smaller \
-             window, FILTER, DISTINCT",
-            counted(groups, "group")
-        );
-    }
-}
+/// What a column of results holds at most: rows, and bytes of what varies in length.
+const MOST: usize = i32::MAX as usize;
 
 /// The accumulator.
 pub(super) struct Gather {
@@ -58,6 +43,8 @@ pub(super) struct Gather {
     output: DataType,
     distinct: bool,
     retracting: bool,
+    /// [`MOST`].
+    most: usize,
     // Settled when read.
     groups: RefCell<Vec<Bag<Row>>>,
 }
@@ -71,8 +58,30 @@ impl Gather {
             output: call.output.clone(),
             distinct: call.distinct,
             retracting: call.retracting,
+            most: MOST,
             groups: RefCell::default(),
         })
+    }
+
+    /// Ends the engine, which says why, where so many rows, and bytes of what varies in length, are more than a column of results holds.
+    fn fit(&self, rows: usize, bytes: usize, groups: usize) {
+        if rows <= self.most && bytes <= self.most {
+            return;
+        }
+        let name = match &self.shape {
+            Shape::List => "ARRAY_AGG: ",
+            Shape::Joined(_) => "STRING_AGG: ",
+            // Who calls it says its name.
+            Shape::Applied(_) => "",
+        };
+        let (groups, most) = (counted(groups, "group"), self.most);
+        let what = match rows <= self.most {
+            true => format!(
+                "the values of {groups} that change together take more than the {most} bytes that a column holds"
+            ),
+            false => format!("the rows of {groups} that change together are more than the {most} that a column holds"),
+        };
+        give_up(format!("{name}{what}"), "keep fewer of them: a smaller window, FILTER, DISTINCT");
     }
 }
 
@@ -122,6 +131,8 @@ impl Accumulator for Gather {
         let mut state = self.groups.borrow_mut();
         groups.iter().for_each(|&group| state[group as usize].settle());
         let (mut values, mut places, mut lengths): (Vec<&[u8]>, Vec<u64>, Vec<usize>) = Default::default();
+        let (varies, mut bytes) = (self.codec.varies(), 0_usize);
+        let between = if let Shape::Joined(between) = &self.shape { between.len() } else { 0 };
         for &group in groups {
             let (before, mut seen) = (places.len(), HashSet::with_hasher(Seeded));
             for (row, count) in state[group as usize].iter() {
@@ -129,13 +140,15 @@ impl Accumulator for Gather {
                     continue;
                 }
                 let times = if self.distinct { 1 } else { count as usize };
+                let length = if varies { row.value().len() + between } else { 0 };
+                bytes = bytes.saturating_add(length.saturating_mul(times));
+                self.fit(places.len().saturating_add(times), bytes, groups.len());
                 places.extend(std::iter::repeat_n(values.len() as u64, times));
                 values.push(row.value());
             }
             lengths.push(places.len() - before);
         }
         let distinct = self.codec.decode(values.into_iter());
-        distinct.iter().for_each(|column| self.shape.fits(column, &places, groups.len()));
         let places = UInt64Array::from(places);
         let placed = |column: ArrayRef| match arrow_select::take::take(&column, &places, None) {
             Ok(column) => column,
@@ -207,20 +220,78 @@ impl Accumulator for Gather {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use arrow_array::{BinaryArray, Int64Array};
+    use arrow_schema::Field;
+
     use super::*;
-    use crate::guard::message_of;
+    use crate::guard::Unable;
+
+    /// Of a group of these values, each `times` times, with room for so much: what there is, or why there is not.
+    fn gathered(shape: Shape, values: ArrayRef, times: i64, most: usize) -> Result<ArrayRef, String> {
+        let of = values.data_type().clone();
+        let output = match shape {
+            Shape::Joined(_) => DataType::Utf8,
+            _ => DataType::List(Arc::new(Field::new_list_field(of.clone(), true))),
+        };
+        let call = Call {
+            args: vec![of],
+            literals: Vec::new(),
+            output,
+            order: Vec::new(),
+            distinct: false,
+            retracting: false,
+        };
+        let mut state = Gather {
+            codec: Codec::ordered(&call),
+            shape,
+            output: call.output.clone(),
+            distinct: false,
+            retracting: false,
+            most,
+            groups: RefCell::default(),
+        };
+        state.resize(1);
+        let (groups, diffs) = (vec![0; values.len()], vec![times; values.len()]);
+        state.update(&groups, &Input { args: &[values], order: &[], keep: None, diffs: Some(&diffs) });
+        catch_unwind(AssertUnwindSafe(|| state.evaluate(&[0]))).map_err(|told| {
+            let Unable { what, remedy } = *told.downcast().unwrap();
+            format!("{what}; {remedy}")
+        })
+    }
 
     #[test]
     fn more_than_a_column_holds_is_told() {
-        for (shape, output) in [(Shape::Joined(",".to_owned()), DataType::Utf8), (Shape::List, DataType::Null)] {
-            let (args, order) = (vec![DataType::Utf8], Vec::new());
-            let call = Call { args, literals: Vec::new(), output, order, distinct: false, retracting: false };
-            let mut state = Gather::boxed(&call, shape);
-            state.resize(1);
-            let texts: [ArrayRef; 1] = [Arc::new(StringArray::from(vec!["x".repeat(1 << 10)]))];
-            state.update(&[0], &Input { args: &texts, order: &[], keep: None, diffs: Some(&[1 << 21]) });
-            let told = catch_unwind(AssertUnwindSafe(|| state.evaluate(&[0]))).unwrap_err();
-            assert!(message_of(&*told).contains("_AGG: the rows of 1 group that change together are more than 2 GiB"));
+        let texts = || Arc::new(StringArray::from(vec!["é", "two"])) as ArrayRef;
+        let joined = |times, most| gathered(Shape::Joined(", ".to_owned()), texts(), times, most);
+        assert_eq!(joined(2, 18).unwrap().as_string::<i32>().value(0), "two, two, é, é");
+        let told = joined(2, 17).unwrap_err();
+        assert_eq!(
+            told,
+            "STRING_AGG: the values of 1 group that change together take more than the 17 bytes that a column holds; keep fewer of them: a \
+             smaller window, FILTER, DISTINCT"
+        );
+        let list = |values: ArrayRef, most| {
+            gathered(Shape::List, values, 3, most).map(|list| list.as_list::<i32>().value(0).len())
+        };
+        assert_eq!((list(texts(), 15), list(texts(), 14).is_err()), (Ok(6), true));
+        let bytes = || Arc::new(BinaryArray::from_vec(vec![&[7; 100]])) as ArrayRef;
+        // By what they take in rows, which is more than what they have.
+        assert_eq!((list(bytes(), 500), list(bytes(), 299).is_err()), (Ok(3), true));
+        let numbers = || Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef;
+        assert_eq!(list(numbers(), 6), Ok(6));
+        assert!(
+            list(numbers(), 5)
+                .unwrap_err()
+                .starts_with("ARRAY_AGG: the rows of 1 group that change together are more than the 5")
+        );
+    }
+
+    #[test]
+    fn what_is_more_than_there_is_memory_for_is_not_made_first() {
+        let texts = Arc::new(StringArray::from(vec!["x".repeat(1 << 10)])) as ArrayRef;
+        for times in [1 << 21, i64::MAX] {
+            assert!(gathered(Shape::Joined(",".to_owned()), texts.clone(), times, MOST).is_err());
+            assert!(gathered(Shape::List, texts.clone(), times, MOST).is_err());
         }
     }
 }

@@ -13,6 +13,7 @@ use arrow_schema::{DataType, Field};
 use super::keys_bytes::ByteKeys;
 use super::keys_words::{PairKeys, WordKeys};
 use crate::delta::{canonical, words};
+use crate::guard::give_up;
 
 /// The keys of a table, columnar.
 #[derive(Debug)]
@@ -48,7 +49,10 @@ impl Numbers {
     pub fn take(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
             let Ok(number) = u32::try_from(self.end) else {
-                panic!("more than 2^32 groups in one table on one worker")
+                give_up(
+                    "a worker has more than 2^32 groups in one table",
+                    "run it on more workers, or with a smaller window",
+                )
             };
             self.end += 1;
             number

@@ -8,7 +8,7 @@ use arrow_schema::DataType;
 
 use super::{Accumulator, Input};
 use crate::delta::Unfit;
-use crate::guard::message_of;
+use crate::guard::{Unable, give_up, message_of};
 
 /// An accumulator with the name of its function.
 pub(super) struct Named {
@@ -25,6 +25,10 @@ impl Named {
 /// What `run` returns; a panic goes on with the name before its message.
 fn telling<T>(name: &str, run: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+        let payload = match payload.downcast::<Unable>() {
+            Ok(unable) => give_up(format!("the aggregate function {name}: {}", unable.what), unable.remedy),
+            Err(payload) => payload,
+        };
         // The hook was told where it happened.
         resume_unwind(Box::new(format!("the aggregate function {name} panicked: {}", message_of(&*payload))))
     })

@@ -149,6 +149,12 @@ impl Codec {
         }
     }
 
+    /// Whether arguments vary in length.
+    pub(super) fn varies(&self) -> bool {
+        let fixed = |of: &DataType| of.primitive_width().is_some() || *of == DataType::Boolean;
+        !self.args.iter().all(fixed)
+    }
+
     /// The types of the order columns, then those of the arguments.
     pub(super) fn types(&self) -> impl Iterator<Item = &DataType> {
         self.order_types.iter().chain(&self.args)

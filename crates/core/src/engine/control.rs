@@ -9,7 +9,7 @@ use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use super::error::EngineError;
-use crate::guard::message_of;
+use crate::guard::{Unable, message_of};
 use crate::time::{Clock, Epoch};
 
 /// Where an engine stands.
@@ -242,8 +242,13 @@ impl Control {
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
             Ok(result) => Some(result),
             Err(payload) => {
-                let message = message_of(&*payload).to_owned();
-                self.fail(EngineError::Panic { thread: thread.to_owned(), process, message });
+                self.fail(match payload.downcast::<Unable>() {
+                    Ok(unable) => EngineError::Dataflow { what: unable.what, remedy: unable.remedy },
+                    Err(payload) => {
+                        let (thread, message) = (thread.to_owned(), message_of(&*payload).to_owned());
+                        EngineError::Panic { thread, process, message }
+                    }
+                });
                 None
             }
         }
@@ -260,5 +265,21 @@ impl Drop for Alarm<'_> {
             suspect.into_iter().for_each(|error| self.0.blame(error));
             self.0.break_off();
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::guard::give_up;
+
+    #[test]
+    fn what_an_operator_cannot_go_on_with_is_no_panic() {
+        let control = Control::default();
+        assert!(control.guard("worker 0", 0, || give_up("there is too much of it", "keep less")).is_none());
+        let failure = control.failure().unwrap();
+        assert!(matches!(failure, EngineError::Dataflow { .. }), "{failure:?}");
+        assert_eq!(failure.to_string(), "there is too much of it: keep less");
     }
 }

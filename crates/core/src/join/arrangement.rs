@@ -10,6 +10,7 @@ use arrow_schema::{DataType, SchemaRef};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
+use super::chains::Walk;
 use super::side::{NONE, Rows, Shape, retain};
 use crate::aggregate::Keys;
 use crate::delta::{Delta, Unfit};
@@ -200,13 +201,19 @@ impl Arrangement {
         standing(self.rows.counted().then(|| self.rows.count(slot)), &self.recent, slot, at)
     }
 
-    /// Calls `meet` with every row of a key that is, or was, there.
+    /// The rows of a key, none of which was met yet.
     #[inline]
-    pub(super) fn walk(&mut self, key: u32, at: &At, mut meet: impl FnMut(u32, Standing)) {
+    pub(super) fn begin(&self, key: u32) -> Walk {
+        self.rows.chains.begin(key)
+    }
+
+    /// Calls `meet` with the next rows of a key that are, or were, there, `most` at most. Whether there may be more.
+    #[inline]
+    pub(super) fn walk(&mut self, walk: (&mut Walk, usize), at: &At, mut meet: impl FnMut(u32, Standing)) -> bool {
         let Arrangement { rows, recent, .. } = self;
         let counted = rows.counted();
         let alive = |slot: u32, count: i64| count != 0 || recent.contains_key(&slot);
-        rows.walk_all(key, alive, |slot, count| meet(slot, standing(counted.then_some(count), recent, slot, at)));
+        rows.walk_all(walk, alive, |slot, count| meet(slot, standing(counted.then_some(count), recent, slot, at)))
     }
 
     /// Forgets the rows that are not there, and were for no reader; the others get other slots.

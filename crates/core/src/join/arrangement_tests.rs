@@ -13,6 +13,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column};
 use proptest::prelude::*;
 
+use super::output::MOST;
 use super::{Arrangement, Join, JoinKind, Meeting};
 use crate::aggregate::Emit;
 use crate::delta::{Delta, Rejects};
@@ -38,6 +39,7 @@ fn delta(changes: &[(Row, i64)], retracting: bool) -> Delta {
 fn take(pairs: &mut Pairs, deltas: &[Delta], counted: bool) -> Result<(), TestCaseError> {
     let mut now: Pairs = Pairs::new();
     for delta in deltas {
+        prop_assert!(delta.len() <= MOST, "{} pairs were shown together", delta.len());
         let column = |column: usize| delta.batch().column(column).as_primitive::<Int64Type>();
         let key = |at: usize, row: usize| column(at).is_valid(row).then(|| column(at).value(row));
         for row in 0..delta.len() {

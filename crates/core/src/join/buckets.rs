@@ -12,6 +12,7 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::{DataType, Field, SchemaRef};
 
+use super::output::MOST;
 use super::{Join, Side, Table, TimeOrder};
 use crate::aggregate::{numbers, numbers_of};
 use crate::delta::{Delta, Rejects, Unfit};
@@ -20,8 +21,6 @@ use crate::time::Epoch;
 
 /// The shortest bucket, in ms: shorter ones cost more tables than they save steps.
 const SHORTEST_MS: i64 = 1_000;
-/// Small results of several tables are put together up to so many rows.
-const MOST: usize = 8192;
 
 /// A join, cut into buckets if it is one within an interval; otherwise one table.
 #[derive(Debug)]

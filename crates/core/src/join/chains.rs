@@ -13,6 +13,15 @@ pub(super) struct Chains {
     heads: Vec<u32>,
 }
 
+/// How far a walk over the slots of a key is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk {
+    key: u32,
+    /// The slot that was met last, and the one that comes next.
+    before: u32,
+    at: u32,
+}
+
 impl Chains {
     /// Of slots with these keys.
     pub(super) fn new(key: Vec<u32>, end: usize) -> Chains {
@@ -37,15 +46,29 @@ impl Chains {
         self.heads.get(key as usize).is_none_or(|&head| head == NONE)
     }
 
-    /// Calls `meet` with every slot of a key, the latest first; drops those that are not `alive`.
+    /// The slots of a key, none of which was met yet.
     #[inline]
-    pub(super) fn walk(&mut self, key: u32, alive: impl Fn(u32) -> bool, mut meet: impl FnMut(u32)) {
+    pub(super) fn begin(&self, key: u32) -> Walk {
+        Walk { key, before: NONE, at: self.heads.get(key as usize).copied().unwrap_or(NONE) }
+    }
+
+    /// Calls `meet` with the next slots of a key, `most` at most, the latest first; drops those that are not `alive`. Whether there may be
+    /// more.
+    #[inline]
+    pub(super) fn walk(
+        &mut self,
+        walk: &mut Walk,
+        most: usize,
+        alive: impl Fn(u32) -> bool,
+        mut meet: impl FnMut(u32),
+    ) -> bool {
         let Chains { next, heads, .. } = self;
-        let (mut before, mut at) = (NONE, heads.get(key as usize).copied().unwrap_or(NONE));
-        while at != NONE {
+        let (Walk { key, mut before, mut at }, mut room) = (*walk, most);
+        while at != NONE && room > 0 {
             let after = next[at as usize];
             if alive(at) {
                 before = at;
+                room -= 1;
                 meet(at);
             } else {
                 match before {
@@ -55,6 +78,8 @@ impl Chains {
             }
             at = after;
         }
+        *walk = Walk { key, before, at };
+        at != NONE
     }
 
     /// Memory held, in bytes.

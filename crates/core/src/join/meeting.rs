@@ -37,23 +37,29 @@ impl Meeting {
             let [own, other] = [at[side as usize], at[side.other() as usize]];
             for (slot, change, key) in mine.changes(epoch, theirs) {
                 let count = mine.standing(slot, &own).count;
-                theirs.walk(key, &other, |partner, standing| {
-                    let before = standing.count - standing.change;
-                    let diff = match side {
-                        Side::Left => count * standing.count - (count - change) * before,
-                        Side::Right if standing.change == 0 => change * standing.count,
-                        // It was met from the left.
-                        Side::Right => 0,
-                    };
-                    if diff != 0 {
-                        pairs[side as usize].push(slot);
-                        pairs[side.other() as usize].push(partner);
-                        diffs.push(diff);
+                let mut walk = theirs.begin(key);
+                loop {
+                    let more = theirs.walk((&mut walk, MOST - diffs.len()), &other, |partner, standing| {
+                        let before = standing.count - standing.change;
+                        let diff = match side {
+                            Side::Left => count * standing.count - (count - change) * before,
+                            Side::Right if standing.change == 0 => change * standing.count,
+                            // It was met from the left.
+                            Side::Right => 0,
+                        };
+                        if diff != 0 {
+                            pairs[side as usize].push(slot);
+                            pairs[side.other() as usize].push(partner);
+                            diffs.push(diff);
+                        }
+                    });
+                    if diffs.len() >= MOST {
+                        let [left, right] = if side == Side::Left { [&*mine, &*theirs] } else { [&*theirs, &*mine] };
+                        self.show([left, right], &mut pairs, &mut diffs);
                     }
-                });
-                if diffs.len() >= MOST {
-                    let [left, right] = if side == Side::Left { [&*mine, &*theirs] } else { [&*theirs, &*mine] };
-                    self.show([left, right], &mut pairs, &mut diffs);
+                    if !more {
+                        break;
+                    }
                 }
             }
         }

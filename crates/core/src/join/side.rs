@@ -14,7 +14,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array}
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
 
-use super::chains::Chains;
+use super::chains::{Chains, Walk};
 use super::counts::Counts;
 use super::expiries::Expiries;
 use super::{Join, Lone, Side};
@@ -292,10 +292,16 @@ impl Rows {
         self.kept.expire(watermark);
     }
 
-    /// Calls `meet` with every row of a key whose times are near, and by how much this epoch changes its number; drops those
-    /// from the chain that are dead.
+    /// Calls `meet` with the next rows of a key whose times are near, of `most` that are looked at, and by how much this epoch changes its
+    /// number; drops those from the chain that are dead. Whether there may be more.
     #[inline]
-    pub(super) fn walk(&mut self, key: u32, bounds: &[Bound], near: &[Near], mut meet: impl FnMut(u32, i64)) {
+    pub(super) fn walk(
+        &mut self,
+        (walk, most): (&mut Walk, usize),
+        bounds: &[Bound],
+        near: &[Near],
+        mut meet: impl FnMut(u32, i64),
+    ) -> bool {
         let Rows { chains, times, counts, fresh, .. } = self;
         let (counts, fresh) = (counts.as_ref(), *fresh);
         let gone = |slot: u32| counts.is_some_and(|counts| counts.is_gone(slot));
@@ -304,21 +310,23 @@ impl Rows {
             None => i64::from(slot >= fresh),
         };
         match (bounds, near) {
-            ([], []) => chains.walk(key, |slot| !gone(slot), |slot| meet(slot, change(slot))),
+            ([], []) => chains.walk(walk, most, |slot| !gone(slot), |slot| meet(slot, change(slot))),
             ([(one, above)], [(other, range)]) if one == other => {
                 let (times, above, (from, to)) = (&times[*one][..], *above, (*range.start(), *range.end()));
                 chains.walk(
-                    key,
+                    walk,
+                    most,
                     |slot| times[slot as usize] > above && !gone(slot),
                     |slot| {
                         if (from..=to).contains(&times[slot as usize]) {
                             meet(slot, change(slot));
                         }
                     },
-                );
+                )
             }
             _ => chains.walk(
-                key,
+                walk,
+                most,
                 |slot| bounds.iter().all(|(place, above)| times[*place][slot as usize] > *above) && !gone(slot),
                 |slot| {
                     if near.iter().all(|(place, range)| range.contains(&times[*place][slot as usize])) {
@@ -329,12 +337,18 @@ impl Rows {
         }
     }
 
-    /// Calls `meet` with every row of a key and how often it is there; drops those from the chain that are not `alive`.
+    /// Calls `meet` with the next rows of a key, `most` at most, and how often each is there; drops those from the chain that are not
+    /// `alive`. Whether there may be more.
     #[inline]
-    pub(super) fn walk_all(&mut self, key: u32, alive: impl Fn(u32, i64) -> bool, mut meet: impl FnMut(u32, i64)) {
+    pub(super) fn walk_all(
+        &mut self,
+        (walk, most): (&mut Walk, usize),
+        alive: impl Fn(u32, i64) -> bool,
+        mut meet: impl FnMut(u32, i64),
+    ) -> bool {
         let Rows { chains, counts, .. } = self;
         let count = |slot: u32| counts.as_ref().map_or(1, |counts| counts.now(slot));
-        chains.walk(key, |slot| alive(slot, count(slot)), |slot| meet(slot, count(slot)));
+        chains.walk(walk, most, |slot| alive(slot, count(slot)), |slot| meet(slot, count(slot)))
     }
 
     /// A time of a row, by its place among those that are kept beside the rows; `i64::MIN` stands for NULL.

@@ -197,23 +197,30 @@ impl Table {
                 if none || !set_near(&mut near, &self.order, side, |place| rows.time(place, slot)) {
                     continue;
                 }
-                let [left, right] = &mut self.sides;
-                let [mine, theirs] = &mut pairs;
-                match side {
-                    Side::Left => right.walk(key, &bounds[1], &near, |other, _| {
-                        mine.push(slot);
-                        theirs.push(other);
-                    }),
-                    Side::Right => left.walk(key, &bounds[0], &near, |other, change| {
-                        // Else it was met from the left.
-                        if change == 0 {
-                            mine.push(other);
-                            theirs.push(slot);
-                        }
-                    }),
-                }
-                if pairs[0].len() >= MOST {
-                    self.take_pairs(&mut pairs);
+                let mut walk = self.sides[side.other() as usize].chains.begin(key);
+                loop {
+                    let [left, right] = &mut self.sides;
+                    let [mine, theirs] = &mut pairs;
+                    let next = (&mut walk, MOST - mine.len());
+                    let more = match side {
+                        Side::Left => right.walk(next, &bounds[1], &near, |other, _| {
+                            mine.push(slot);
+                            theirs.push(other);
+                        }),
+                        Side::Right => left.walk(next, &bounds[0], &near, |other, change| {
+                            // Else it was met from the left.
+                            if change == 0 {
+                                mine.push(other);
+                                theirs.push(slot);
+                            }
+                        }),
+                    };
+                    if pairs[0].len() >= MOST {
+                        self.take_pairs(&mut pairs);
+                    }
+                    if !more {
+                        break;
+                    }
                 }
             }
             self.sides[side as usize].changed = changed;

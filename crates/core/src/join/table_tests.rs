@@ -14,6 +14,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{BinaryExpr, Column};
 use proptest::prelude::*;
 
+use super::output::MOST;
 use super::{Buckets, Expiry, Join, JoinKind, Lookup, Side, TimeOrder, Versions};
 use crate::aggregate::Emit;
 use crate::delta::{Delta, Rejects};
@@ -220,6 +221,7 @@ fn read(kind: JoinKind, deltas: &[Delta], into: &mut BTreeMap<Shown, i64>) -> Ve
                 (key, at(1), at(2), number(4).value(row))
             })
         };
+        assert!(delta.len() <= MOST, "{} rows were shown together", delta.len());
         for row in 0..delta.len() {
             let shown = match kind.only() {
                 Some(Side::Left) => (side(0, row), None),
