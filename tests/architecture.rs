@@ -371,8 +371,29 @@ fn the_library_alone_stands_on_few_crates() {
     let of = |name: &str| crates.iter().any(|line| line.split(' ').next() == Some(name));
     assert!(of("timely") && of("datafusion-sql"), "{text}{}", String::from_utf8_lossy(&tree.stderr));
     assert!(crates.len() < 220, "{} crates", crates.len());
-    let unasked = ["axum", "hyper", "clap", "tokio-rustls", "tungstenite", "parquet", "mimalloc"].into_iter();
-    assert_eq!(unasked.filter(|name| of(name)).collect::<Vec<_>>(), [""; 0], "they come with features");
+    let unasked = ["axum", "hyper", "clap", "tokio-rustls", "tungstenite", "parquet", "mimalloc", "flate2", "rmp"];
+    let there: Vec<&str> = unasked.into_iter().filter(|name| of(name)).collect();
+    assert_eq!(there, [""; 0], "they come with features");
+}
+
+#[test]
+fn every_feature_is_told_to_embedders_and_in_the_map() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let (manifest, embedding, map) = (read("Cargo.toml"), read("docs/embedding.md"), read("ARCHITECTURE.md"));
+    let section = manifest.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let features =
+        section.lines().filter(|line| !line.starts_with([' ', '#', ']'])).filter_map(|line| line.split_once(" = "));
+    let features: Vec<&str> = features.map(|(name, _)| name).filter(|name| *name != "default").collect();
+    assert!(features.contains(&"serve") && features.contains(&"msgpack"), "{features:?}");
+    let untold = features.iter().flat_map(|feature| {
+        let row = embedding.contains(&format!("| `{feature}` |"));
+        let named = map.contains(&format!("`{feature}`"));
+        [("docs/embedding.md", row), ("ARCHITECTURE.md", named)]
+            .into_iter()
+            .filter(|(_, told)| !told)
+            .map(move |(page, _)| format!("{page}: does not tell of the feature `{feature}`"))
+    });
+    assert_none(&untold.collect::<Vec<_>>());
 }
 
 /// The crates of others in a section of the packages' `Cargo.toml`, each once.

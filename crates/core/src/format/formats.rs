@@ -6,8 +6,13 @@ use super::{FORMATS, Format, FormatError, foreign};
 use crate::options::{OptionSpec, Options};
 use crate::registered::Registered;
 
-/// The formats that this build leaves out, by the features that bring them.
-const LEFT_OUT: &[&str] = if cfg!(feature = "parquet") { &[] } else { &["parquet"] };
+/// The formats that this build leaves out, each a feature, with how else they may be named.
+const LEFT_OUT: &[(&str, &[&str])] = &[
+    #[cfg(not(feature = "msgpack"))]
+    ("msgpack", &["mpk"]),
+    #[cfg(not(feature = "parquet"))]
+    ("parquet", &[]),
+];
 
 /// The formats that a program may name. Clones share the list.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +46,9 @@ impl Formats {
         let words: Vec<(&str, usize)> = names().zip(0..).collect();
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
         let asked = options.get("format").unwrap_or(&extension);
-        let left_out = LEFT_OUT.iter().find(|name| name.eq_ignore_ascii_case(asked));
-        if let Some(name) = left_out.filter(|_| !names().any(|known| known.eq_ignore_ascii_case(asked))) {
+        let is = |name: &&str| name.eq_ignore_ascii_case(asked);
+        let left_out = LEFT_OUT.iter().find(|(name, others)| is(name) || others.iter().any(is));
+        if let Some((name, _)) = left_out.filter(|_| !names().any(|known| known.eq_ignore_ascii_case(asked))) {
             return Err(FormatError::Schema {
                 what: format!("the format '{name}' is not built in"),
                 remedy: format!("build with the feature `{name}` of the package highwater"),

@@ -27,6 +27,7 @@ pub mod json;
 #[cfg(test)]
 mod json_oracle;
 mod lines;
+#[cfg(feature = "msgpack")]
 mod msgpack;
 mod notices;
 mod number;
@@ -72,6 +73,7 @@ pub use formats::{Formats, find, spelled};
 pub use intervals::{Intervals, interval_texts};
 pub use json::{JsonRows, Numbers, cloudevents_as_lines, row_as_json, show_row, texts};
 pub use lines::decode_lines;
+#[cfg(feature = "msgpack")]
 pub use msgpack::message_as_json;
 pub use notices::Notices;
 pub use read_at::{ReadAt, shrunk};
@@ -85,6 +87,7 @@ pub use typed::{RowsError, from_batch, to_batch};
 pub const FORMATS: &[&dyn Format] = &[
     &json::Json,
     &csv::Csv,
+    #[cfg(feature = "msgpack")]
     &msgpack::MsgPack,
     &arrow::Arrow,
     #[cfg(feature = "parquet")]

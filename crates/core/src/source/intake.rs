@@ -52,7 +52,8 @@ pub struct Intake {
     csv: Result<Arc<dyn TextDecoding>, String>,
     /// How lines are read, if the source's format says so.
     text: Option<Arc<dyn TextDecoding>>,
-    msgpack: Arc<dyn BlockDecoding>,
+    /// `None` if it is not built in.
+    msgpack: Option<Arc<dyn BlockDecoding>>,
     arrow: Arc<dyn BlockDecoding>,
     max_depth: u32,
     /// The columns that are no part of a body.
@@ -214,10 +215,13 @@ impl Intake {
         let named = named.as_ref();
         let tells = named.filter(|format| format.is_built_in() && format.tells_changes());
         let json = tells.map_or("json", |format| format.name());
-        let (Decoding::Text(json), Decoding::Blocks(msgpack), Decoding::Blocks(arrow)) =
-            (of(json)?, of("msgpack")?, of("arrow")?)
-        else {
-            unreachable!("JSON is text, MessagePack and Arrow are blocks")
+        let (Decoding::Text(json), Decoding::Blocks(arrow)) = (of(json)?, of("arrow")?) else {
+            unreachable!("JSON is text, Arrow is blocks")
+        };
+        let msgpack = match format::find("msgpack").map(|format| of(format.name())).transpose()? {
+            Some(Decoding::Text(_)) => unreachable!("MessagePack is blocks"),
+            Some(Decoding::Blocks(msgpack)) => Some(msgpack),
+            None => None,
         };
         let csv = match of("csv") {
             Ok(Decoding::Text(csv)) => Ok(csv),
@@ -340,7 +344,8 @@ impl Intake {
                 self.lines.decode(lines.into(), out)
             }
             Written::MessagePack | Written::Arrow => {
-                let blocks = if written == Written::Arrow { &self.arrow } else { &self.msgpack };
+                let blocks = if written == Written::Arrow { Some(&self.arrow) } else { self.msgpack.as_ref() };
+                let blocks = blocks.ok_or_else(|| "MessagePack is not built in: send JSON, CSV or Arrow".to_owned())?;
                 for part in blocks.open(Input::Stream(Box::new(Cursor::new(body))), Spot::default())? {
                     out.take(part?.0)?;
                 }
@@ -374,6 +379,7 @@ impl Intake {
     }
 
     /// Appends a MessagePack message that is one map as a line, for [`Intake::lines`]; false if it is anything else.
+    #[cfg(feature = "msgpack")]
     pub fn line(&self, message: &[u8], lines: &mut Vec<u8>) -> bool {
         format::message_as_json(message, self.max_depth, lines)
     }

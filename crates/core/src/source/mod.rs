@@ -174,7 +174,7 @@ pub trait Connector: Send + Sync + Debug {
     fn live(&self, options: &Options) -> bool;
 
     /// For a source that clients push to, how many rows and bytes of theirs may wait for the workers; such a source has
-    /// one partition a process and nothing that is opened.
+    /// one partition a process, or as many as it has splits, and nothing that is opened.
     fn pushed(&self, _spec: &SourceSpec) -> Result<Option<(usize, usize)>, SourceError> {
         Ok(None)
     }

@@ -3,8 +3,10 @@
 //! A Zstandard body is unpacked into one piece of memory, in which what a frame refers to stands already: it needs no window beside
 //! it, whatever its frames ask for.
 
+#[cfg(feature = "gzip")]
 use std::io::Read;
 
+#[cfg(feature = "gzip")]
 use flate2::bufread::GzDecoder;
 use zstd::zstd_safe::{DCtx, find_frame_compressed_size, get_error_name, get_frame_content_size};
 
@@ -23,6 +25,10 @@ const TOO_SMALL: &str = "Destination buffer is too small";
 
 /// The window that a Zstandard frame of a file may ask for at most, as a power of two bytes.
 pub(super) const MOST_WINDOW_LOG: u32 = 27;
+
+/// What is said of gzip where it is left out.
+#[cfg(not(feature = "gzip"))]
+pub(super) const NO_GZIP: &str = "gzip is not built in: build with the feature `gzip` of the package highwater";
 
 /// How bytes are packed: the codings of `Content-Encoding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +66,9 @@ impl Packing {
     /// What is packed in these bytes, of `limit` bytes at most.
     pub fn unpack(self, packed: &[u8], limit: usize, room: &mut Room<'_>) -> Result<Vec<u8>, Unpackable> {
         match self {
+            #[cfg(not(feature = "gzip"))]
+            Packing::Gzip => Err(Unpackable::Broken(NO_GZIP.to_owned())),
+            #[cfg(feature = "gzip")]
             Packing::Gzip => read(Members(GzDecoder::new(packed)), limit, room),
             Packing::Zstd => unzstd(packed, limit, room),
         }
@@ -67,8 +76,10 @@ impl Packing {
 }
 
 /// The members of gzip, one after another. Zeros behind one are passed, as in files.
+#[cfg(feature = "gzip")]
 struct Members<'a>(GzDecoder<&'a [u8]>);
 
+#[cfg(feature = "gzip")]
 impl Read for Members<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         loop {
@@ -86,6 +97,7 @@ impl Read for Members<'_> {
     }
 }
 
+#[cfg(feature = "gzip")]
 fn broken(error: std::io::Error) -> Unpackable {
     Unpackable::Broken(error.to_string())
 }
@@ -124,6 +136,7 @@ fn taken(bytes: usize, room: &mut Room<'_>) -> Result<Vec<u8>, Unpackable> {
 }
 
 /// All that is read, up to a limit; it grows by half at a time, so that no more is held beyond it.
+#[cfg(feature = "gzip")]
 fn read(mut reader: impl Read, limit: usize, room: &mut Room<'_>) -> Result<Vec<u8>, Unpackable> {
     let mut out = taken(GROWS.min(limit + 1), room)?;
     loop {
@@ -142,7 +155,7 @@ fn read(mut reader: impl Read, limit: usize, room: &mut Room<'_>) -> Result<Vec<
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gzip"))]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::Write;

@@ -5,8 +5,11 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+#[cfg(feature = "gzip")]
 use flate2::bufread::GzDecoder;
 
+#[cfg(not(feature = "gzip"))]
+use super::packing::NO_GZIP;
 use super::packing::{MOST_WINDOW_LOG, Packing};
 use crate::options::{OptionError, OptionSpec, Options, packed_name};
 
@@ -31,7 +34,17 @@ pub(super) fn packed<'a>(options: &Options, name: &'a str) -> Result<(Option<Pac
         ".gz" => Some(Packing::Gzip),
         _ => Some(Packing::Zstd),
     };
-    Ok((told.unwrap_or(by_name), bare))
+    let packing = told.unwrap_or(by_name);
+    #[cfg(not(feature = "gzip"))]
+    if packing == Some(Packing::Gzip) {
+        let (option, value) = if told.is_some() { (COMPRESSION.name, "gzip") } else { ("path", name) };
+        return Err(OptionError::Invalid {
+            name: option.to_owned(),
+            value: value.to_owned(),
+            reason: NO_GZIP.to_owned(),
+        });
+    }
+    Ok((packing, bare))
 }
 
 /// An input, unpacked.
@@ -40,6 +53,9 @@ pub(super) fn unpacked(packing: Option<Packing>, input: Box<dyn Read + Send>) ->
     let mut input = BufReader::with_capacity(BUFFER_BYTES, Counted { input, bytes: 0 });
     begins(packing, input.fill_buf()?)?;
     Ok(match packing {
+        #[cfg(not(feature = "gzip"))]
+        Packing::Gzip => return Err(io::Error::new(io::ErrorKind::Unsupported, NO_GZIP)),
+        #[cfg(feature = "gzip")]
         Packing::Gzip => Box::new(Unpacked { name: "gzip", decoder: Members(GzDecoder::new(input)) }),
         Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
@@ -94,8 +110,10 @@ trait Decoder: Read {
 }
 
 /// The members of a gzip file, one after another. Zeros behind one are passed, as the tools do: what writes in blocks pads with them.
+#[cfg(feature = "gzip")]
 struct Members(GzDecoder<BufReader<Counted>>);
 
+#[cfg(feature = "gzip")]
 impl Read for Members {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -129,6 +147,7 @@ impl Read for Members {
     }
 }
 
+#[cfg(feature = "gzip")]
 impl Decoder for Members {
     fn input(&self) -> &BufReader<Counted> {
         self.0.get_ref()
@@ -163,7 +182,7 @@ impl<D: Decoder> Read for Unpacked<D> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gzip"))]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::Write;

@@ -53,6 +53,26 @@ async fn requests_push_rows_and_a_view_is_streamed() {
 }
 
 #[test]
+fn what_is_left_out_of_the_library_names_its_feature() {
+    for (options, feature) in [
+        ("'path' = 'in.parquet'", "parquet"),
+        ("'path' = 'in/', 'format' = 'Parquet'", "parquet"),
+        ("'path' = 'in.mpk'", "msgpack"),
+        ("'path' = 'in.bin', 'format' = 'msgpack'", "msgpack"),
+        ("'path' = 'in.csv.gz'", "gzip"),
+        ("'path' = 'in.csv', 'compression' = 'gzip'", "gzip"),
+    ] {
+        let source = format!("CREATE SOURCE s (n INT) WITH ('connector' = 'filesystem', {options});");
+        let program = format!("{source} CREATE MATERIALIZED VIEW v AS SELECT n FROM s;");
+        let told = highwater::Highwater::builder().sql(program).start().unwrap_err().to_string();
+        assert!(told.contains("not built in") && told.contains(&format!("feature `{feature}`")), "{told}");
+    }
+    let pushed = "CREATE SOURCE s (n INT) WITH ('connector' = 'http', 'format' = 'msgpack'); CREATE MATERIALIZED VIEW v AS SELECT n FROM s;";
+    let told = highwater::Highwater::builder().sql(pushed).start().unwrap_err().to_string();
+    assert!(told.contains("feature `msgpack`"), "{told}");
+}
+
+#[test]
 fn the_program_is_tested_without_a_server() {
     for workers in [1, 3] {
         let mut driver = Setup::new(PROGRAM).catalog(catalog().unwrap()).workers(workers).start().unwrap();
