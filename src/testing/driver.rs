@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_schema::{DataType, TimeUnit};
+use highwater_core::counted::counted;
 use highwater_core::delta::Delta;
 use highwater_core::engine::{Config, Engine, Source};
 use highwater_core::format::{Constant, constant};
@@ -87,12 +88,18 @@ impl TestDriver {
         self.driven.clock.now_ms()
     }
 
-    /// Ends a source, as a file ends: it holds no window open any more.
+    /// Ends a source, or one of its [partitions](Setup::partitions), as a file ends: it holds no window open any more.
     ///
     /// # Errors
     /// There is no such source.
     pub fn end(&mut self, source: &str) -> Result<(), TestError> {
-        self.readings(source)?.iter().for_each(|reading| self.engine.end_source(reading));
+        let (name, partition) = self.addressed(source)?;
+        for reading in self.readings(name)? {
+            match partition {
+                Some(partition) => self.engine.end_partition(&reading, partition),
+                None => self.engine.end_source(&reading),
+            }
+        }
         Ok(())
     }
 
@@ -101,14 +108,16 @@ impl TestDriver {
         self.engine.sources().iter().for_each(|source| self.engine.end_source(source));
     }
 
-    /// Moves a source's watermark to a time, written as SQL writes it, as if a row had: older rows that are pushed then are late.
+    /// Moves the watermark of a source, or of one of its [partitions](Setup::partitions), to a time, written as SQL writes it, as if a row
+    /// had: older rows that are pushed then are late.
     ///
     /// # Errors
     /// There is no such source, or it is no time.
     pub fn watermark(&mut self, source: &str, time: &str) -> Result<(), TestError> {
         let watermark = self.time(time)?;
         self.settle()?;
-        self.engine.move_watermark(&*self.source(source)?, watermark);
+        let (name, partition) = self.addressed(source)?;
+        self.engine.move_watermark(&*self.source(name)?, partition, watermark);
         Ok(())
     }
 
@@ -232,6 +241,25 @@ impl TestDriver {
         let readings = self.readings(name)?;
         let by_event_time = readings.iter().find(|reading| !reading.spec().by_arrival());
         Ok(by_event_time.unwrap_or(&readings[0]).clone())
+    }
+
+    /// A source, and which of its partitions, by a name that may say that: `bids/1`.
+    pub(super) fn addressed<'a>(&self, name: &'a str) -> Result<(&'a str, Option<usize>), TestError> {
+        let unknown = match self.source(name) {
+            Ok(_) => return Ok((name, None)),
+            Err(unknown) => unknown,
+        };
+        let Some((source, Ok(partition))) = name.rsplit_once('/').map(|(name, at)| (name, at.parse::<usize>())) else {
+            return Err(unknown);
+        };
+        let partitions = self.source(source)?.partition_count();
+        match partition < partitions {
+            true => Ok((source, Some(partition))),
+            false => Err(TestError::Impossible {
+                what: format!("source '{source}' has {}, the first of which is 0", counted(partitions, "partition")),
+                remedy: "set the driver up with Setup::partitions".to_owned(),
+            }),
+        }
     }
 
     /// How a source is read: once, or by event time and by arrival.

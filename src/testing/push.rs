@@ -39,7 +39,7 @@ impl TestDriver {
     /// # Errors
     /// See [`TestDriver::push_json`] and [`TestDriver::push_table`].
     pub fn push_text(&mut self, source: &str, rows: &str) -> Result<Pushed, TestError> {
-        let found = self.source(source)?;
+        let found = self.source(self.addressed(source)?.0)?;
         let own = intake(&found)?.default_written() == Written::Text;
         match own || rows.trim_start().starts_with(['{', '[']) {
             true => self.push_json(source, rows),
@@ -70,7 +70,7 @@ impl TestDriver {
         source: &str,
         rows: impl IntoIterator<Item = T>,
     ) -> Result<Pushed, TestError> {
-        let found = self.source(source)?;
+        let found = self.source(self.addressed(source)?.0)?;
         let batch = to_batch(rows, intake(&found)?.declared());
         self.push_batch(source, &batch.map_err(|error| unfit(source, &error))?)
     }
@@ -134,6 +134,7 @@ impl TestDriver {
         source: &str,
         parts: impl Fn(&Source) -> Result<Vec<Part>, TestError>,
     ) -> Result<Pushed, TestError> {
+        let (source, partition) = self.addressed(source)?;
         let name = declared(self.source(source)?.spec()).to_owned();
         let readings = self.readings(source)?;
         if self.now_ms().is_none() && readings.iter().any(|source| source.spec().arrival.is_some()) {
@@ -144,7 +145,7 @@ impl TestDriver {
         }
         let mut pushed = Pushed::default();
         for reading in &readings {
-            pushed = reading.push(parts(reading)?).map_err(|refused| match refused {
+            pushed = reading.push_into(partition.unwrap_or(0), parts(reading)?).map_err(|refused| match refused {
                 Refused::Unfit(error) => unfit(source, &error),
                 Refused::Full(_) | Refused::DiskFull(_) => TestError::Impossible {
                     what: format!("source '{name}' has no room for the rows"),

@@ -1,14 +1,15 @@
 //! A program with other ends: its sources are pushed to, its sinks are views.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use highwater_core::options::{OptionSpec, Options};
 use highwater_core::plan::{Dataflow, Emit, ViewSpec};
 use highwater_core::source::{Connector, Reader, Replay, SourceError, SourceSpec, SplitId, Start};
 
-/// What a source is of that the test pushes to, whatever it is declared to be.
+/// What a source is of that the test pushes to, whatever it is declared to be: of so many partitions.
 #[derive(Debug)]
-struct Pushed;
+struct Pushed(usize);
 
 impl Connector for Pushed {
     fn name(&self) -> &'static str {
@@ -40,7 +41,7 @@ impl Connector for Pushed {
     }
 
     fn splits(&self, _: &SourceSpec) -> Result<Vec<SplitId>, SourceError> {
-        Ok(Vec::new())
+        Ok((0..self.0).map(|part| SplitId::new(part.to_string())).collect())
     }
 
     fn open(&self, _: &SourceSpec, _: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
@@ -53,11 +54,16 @@ pub(super) fn declared(source: &SourceSpec) -> &str {
     source.name.strip_suffix(".arrival").filter(|_| source.by_arrival()).unwrap_or(&source.name)
 }
 
-/// Gives a program its ends for a test. `reads` says which sources are read as declared. Returns the name of the view that each
-/// view and sink is looked at as; one that a view and a sink share is the view's.
-pub(super) fn with_ends(dataflow: &mut Dataflow, reads: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+/// Gives a program its ends for a test. `reads` says which sources are read as declared, `partitions` how many the others have. Returns the
+/// name of the view that each view and sink is looked at as; one that a view and a sink share is the view's.
+pub(super) fn with_ends(
+    dataflow: &mut Dataflow,
+    reads: impl Fn(&str) -> bool,
+    partitions: impl Fn(&str) -> usize,
+) -> BTreeMap<String, String> {
     for source in dataflow.sources.iter_mut().filter(|source| !reads(declared(source))) {
-        source.connector = (&Pushed as &'static dyn Connector).into();
+        let pushed: Arc<dyn Connector> = Arc::new(Pushed(partitions(declared(source))));
+        source.connector = pushed.into();
         // Rows have what a connector would fill in, as any other column.
         source.metadata.clear();
     }

@@ -1,6 +1,6 @@
 //! How a program is run in a test.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use highwater_core::engine::{Config, EngineError};
@@ -20,6 +20,7 @@ pub struct Setup {
     workers: usize,
     keeps: bool,
     reads: BTreeSet<String>,
+    partitions: BTreeMap<String, usize>,
 }
 
 impl Setup {
@@ -30,7 +31,8 @@ impl Setup {
 
     /// The same of a program in several files, by their names and texts.
     pub fn files(files: Vec<(String, String)>) -> Setup {
-        Setup { files, catalog: Catalog::new(), workers: 1, keeps: false, reads: BTreeSet::new() }
+        let (reads, partitions) = (BTreeSet::new(), BTreeMap::new());
+        Setup { files, catalog: Catalog::new(), workers: 1, keeps: false, reads, partitions }
     }
 
     /// With functions, connectors and aggregates of one's own.
@@ -57,6 +59,33 @@ impl Setup {
         self
     }
 
+    /// A source has so many partitions, at least 1, as one of several files or shards has. Each is in an order of its own and has a watermark
+    /// of its own, and the source's is the least of those that are not idle and have not ended. They are `bids/0`, `bids/1`, ... wherever
+    /// [`TestDriver`] takes the name of a source; `bids` by itself is the first to what pushes, and all of them else.
+    ///
+    /// ```
+    /// use highwater::testing::Setup;
+    ///
+    /// # fn main() -> Result<(), highwater::testing::TestError> {
+    /// let program = "CREATE SOURCE bids (item VARCHAR, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'http');
+    ///     CREATE MATERIALIZED VIEW minutes AS SELECT window_end, COUNT(*) AS n
+    ///     FROM TABLE(TUMBLE(TABLE bids, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;";
+    /// let mut driver = Setup::new(program).partitions("bids", 2).start()?;
+    /// driver.push_table("bids/0", "item | ts\n pen | 2026-01-01 12:00:10\n ink | 2026-01-01 12:01:30")?;
+    /// driver.expect("minutes", "")?; // nobody knows yet how far the other is
+    /// driver.push_table("bids/1", "item | ts\n cup | 2026-01-01 12:00:50")?;
+    /// driver.watermark("bids/1", "12:01:00")?;
+    /// driver.expect("minutes", "window_end | n\n 2026-01-01 12:01:00 | 2")?;
+    /// driver.end("bids/1")?; // it holds nobody any more
+    /// driver.watermark("bids/0", "12:02:00")?;
+    /// driver.expect("minutes", "window_end | n\n 2026-01-01 12:01:00 | 2\n 2026-01-01 12:02:00 | 1")
+    /// # }
+    /// ```
+    pub fn partitions(mut self, source: impl Into<String>, partitions: usize) -> Setup {
+        self.partitions.insert(source.into(), partitions);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -65,7 +94,8 @@ impl Setup {
         let mut dataflow = compile(&self.files, &self.catalog)?.dataflow;
         let known: Vec<String> = dataflow.sources.iter().map(|source| declared(source).to_owned()).collect();
         let is = |source: &str| self.reads.iter().any(|name| name.eq_ignore_ascii_case(source));
-        if let Some(name) = self.reads.iter().find(|name| !known.iter().any(|it| it.eq_ignore_ascii_case(name))) {
+        let mut named = self.reads.iter().chain(self.partitions.keys());
+        if let Some(name) = named.find(|name| !known.iter().any(|it| it.eq_ignore_ascii_case(name))) {
             return Err(TestError::Unknown { kind: "source that something reads", name: name.clone(), known });
         }
         if let Some(endless) = dataflow.sources.iter().find(|it| is(declared(it)) && it.connector.live(&it.options)) {
@@ -74,7 +104,17 @@ impl Setup {
                 remedy: "push its rows".to_owned(),
             });
         }
-        let looks = with_ends(&mut dataflow, is);
+        if let Some(name) = self.partitions.keys().find(|name| is(name)) {
+            return Err(TestError::Impossible {
+                what: format!("source '{name}' is read as it is declared, with the partitions that it has"),
+                remedy: "push its rows".to_owned(),
+            });
+        }
+        let partitions = |source: &str| {
+            let of = self.partitions.iter().find(|(name, _)| name.eq_ignore_ascii_case(source));
+            of.map_or(1, |(_, partitions)| *partitions)
+        };
+        let looks = with_ends(&mut dataflow, is, partitions);
         let folder = self
             .keeps
             .then(Folder::new)

@@ -284,3 +284,32 @@ fn each_view_is_waited_for_as_far_as_its_own_sources_let_it_come() {
         driver.expect("n_a", "").unwrap();
     }
 }
+
+#[test]
+fn partitions_have_watermarks_of_their_own_over_restarts() {
+    let mut driver = Setup::new(TOTALS).workers(2).partitions("bids", 3).keeping().start().unwrap();
+    let row = |second: u32| format!("kind | price | ts\na | 1 | 2026-01-01 12:00:{second}");
+    driver.push_table("bids/0", &row(40)).unwrap();
+    driver.push_table("bids/1", &row(20)).unwrap();
+    driver.push_table("BIDS/1", &row(21)).unwrap();
+    driver.restart().unwrap();
+    driver.expect("totals", "").unwrap();
+    driver.end("bids/2").unwrap();
+    driver.expect("totals", "").unwrap();
+    driver.push_table("bids/1", &row(36)).unwrap();
+    driver.restart().unwrap();
+    driver.expect("totals", "window_end | n\n2026-01-01 12:00:30 | 2").unwrap();
+    assert!(driver.push_table("bids/2", &row(50)).unwrap_err().to_string().contains("it has ended"));
+    // Late by the watermark of its partition, and by that alone.
+    driver.push_table("bids", "kind | price | ts\nb | 1 | 2026-01-01 11:59:33").unwrap();
+    driver.push_table("bids/1", "kind | price | ts\nb | 1 | 2026-01-01 11:59:33").unwrap();
+    driver.expect_dead_letters("bids", "reason\nlate").unwrap();
+    driver.watermark("bids", "12:01:00").unwrap();
+    driver.expect("totals", "kind | window_end | n\na | 2026-01-01 12:00:30 | 2\na | 2026-01-01 12:00:40 | 1\nb | 2026-01-01 11:59:40 | 1\na | 2026-01-01 12:00:50 | 1").unwrap();
+    let told = driver.push_table("bids/3", &row(50)).unwrap_err().to_string();
+    assert_eq!(
+        told,
+        "source 'bids' has 3 partitions, the first of which is 0: set the driver up with Setup::partitions"
+    );
+    assert!(Setup::new(TOTALS).partitions("bets", 2).start().unwrap_err().to_string().contains("bets"));
+}

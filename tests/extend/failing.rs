@@ -1,14 +1,15 @@
 //! Functions of an embedder that panic or fail, and functions that are others than they were: told by name, and no engine hangs.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_schema::DataType;
-use datafusion_common::{Result, ScalarValue};
-use datafusion_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature as UdfSignature, Volatility,
-};
+use datafusion_common::ScalarValue;
+use datafusion_expr::{ColumnarValue, Volatility, create_udf};
 use highwater::embed::OnChange;
 use highwater::extend::{
     Accumulator, Aggregate, AggregateError, Call, Catalog, Input, Signature, Unfit, aggregate, relation, scalar,
@@ -31,7 +32,7 @@ impl Aggregate for Boom {
         "`BOOM(x)`: panics"
     }
 
-    fn bind(&self, args: &[DataType], _: &[ScalarValue]) -> std::result::Result<Signature, AggregateError> {
+    fn bind(&self, args: &[DataType], _: &[ScalarValue]) -> Result<Signature, AggregateError> {
         Ok(Signature { args: args.to_vec(), output: DataType::Int64 })
     }
 
@@ -74,7 +75,7 @@ impl Accumulator for Booms {
         Vec::new()
     }
 
-    fn load(&mut self, _: &[u32], _: &[ArrayRef]) -> std::result::Result<(), Unfit> {
+    fn load(&mut self, _: &[u32], _: &[ArrayRef]) -> Result<(), Unfit> {
         Ok(())
     }
 
@@ -106,35 +107,16 @@ fn a_hand_written_aggregate_that_panics_ends_the_engine_with_its_name() {
     }
 }
 
-/// A function of DataFusion's kind that panics over 13.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Unlucky(UdfSignature);
-
-impl ScalarUDFImpl for Unlucky {
-    fn name(&self) -> &str {
-        "unlucky"
-    }
-
-    fn signature(&self) -> &UdfSignature {
-        &self.0
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        use arrow_array::cast::AsArray;
-        let ColumnarValue::Array(column) = &args.args[0] else { panic!("a column") };
-        assert!(!column.as_primitive::<arrow_array::types::Int64Type>().values().contains(&13), "not with 13");
-        Ok(args.args[0].clone())
-    }
-}
-
 #[test]
 fn a_function_of_datafusion_s_kind_that_panics_is_a_dead_letter() {
-    let unlucky = Unlucky(UdfSignature::exact(vec![DataType::Int64], Volatility::Immutable));
-    let catalog = Catalog::new().with_function(ScalarUDF::new_from_impl(unlucky)).unwrap();
+    let unlucky = |args: &[ColumnarValue]| {
+        let ColumnarValue::Array(column) = &args[0] else { panic!("a column") };
+        assert!(!column.as_primitive::<Int64Type>().values().contains(&13), "not with 13");
+        Ok(args[0].clone())
+    };
+    let (of, stays) = (DataType::Int64, Volatility::Immutable);
+    let catalog = Catalog::new().with_function(create_udf("unlucky", vec![of.clone()], of, stays, Arc::new(unlucky)));
+    let catalog = catalog.unwrap();
     let mut driver = Setup::new(
         "CREATE SOURCE s (n BIGINT) WITH ('connector' = 'http');
          CREATE MATERIALIZED VIEW v AS SELECT unlucky(n) AS n FROM s;",

@@ -1,7 +1,10 @@
 //! Functions that are closures, in every place where a built-in one may stand.
 
-use datafusion_common::Result;
-use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use datafusion_common::DataFusionError;
+use datafusion_expr::{ColumnarValue, Volatility, create_udf};
 use highwater::extend::{Bytes, Catalog, CatalogError, Date, Instant, Timestamp, aggregate, scalar};
 use highwater::sql::compile;
 use highwater::testing::{Setup, TestDriver};
@@ -16,7 +19,7 @@ fn haversine(from_lat: f64, from_lon: f64, to_lat: f64, to_lon: f64) -> f64 {
 }
 
 fn catalog() -> Catalog {
-    let add = |catalog: Catalog| -> std::result::Result<Catalog, CatalogError> {
+    let add = |catalog: Catalog| -> Result<Catalog, CatalogError> {
         catalog
             .with_function(scalar("haversine", haversine))?
             .with_function(scalar("shout", |text: &str, times: i64| text.to_uppercase() + &"!".repeat(times as usize)))?
@@ -182,31 +185,10 @@ fn closures_over_groups_are_aggregates_everywhere() {
     }
 }
 
-/// A function that says of itself what it is.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Dice(Signature);
-
-impl ScalarUDFImpl for Dice {
-    fn name(&self) -> &str {
-        "dice"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, _: &[arrow_schema::DataType]) -> Result<arrow_schema::DataType> {
-        Ok(arrow_schema::DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        unreachable!("it is refused")
-    }
-}
-
 #[test]
 fn what_cannot_be_registered_is_refused_with_the_reason() {
-    let dice = |volatility| ScalarUDF::new_from_impl(Dice(Signature::nullary(volatility)));
+    let never = |_: &[ColumnarValue]| Err(DataFusionError::Execution("it is refused".to_owned()));
+    let dice = |volatility| create_udf("dice", Vec::new(), DataType::Int64, volatility, Arc::new(never));
     let refused = Catalog::new().with_function(dice(Volatility::Volatile)).unwrap_err().to_string();
     assert!(refused.contains("'dice' is volatile, and results must not depend on when"), "{refused}");
     assert!(Catalog::new().with_function(dice(Volatility::Stable)).unwrap_err().to_string().contains("is stable"));

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::{Array, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_cast::display::array_value_to_string;
@@ -387,7 +387,21 @@ pub fn unique(name: &str) -> String {
     format!("{name}-{}", number())
 }
 
-/// Waits until something holds; panics after 20 s.
+/// Waits until a view is as it should be, from one of its epochs to the next; panics after 20 s.
+pub fn comes_to(engine: &Engine, view: &str, what: &str, mut holds: impl FnMut() -> bool) {
+    let (view, start) = (engine.views().get(view).unwrap(), Instant::now());
+    loop {
+        let seen = view.as_of();
+        if holds() {
+            return;
+        }
+        let left = Duration::from_secs(20).saturating_sub(start.elapsed());
+        assert!(!left.is_zero(), "in 20 s it did not come to this: {what}");
+        view.wait_past(seen, left);
+    }
+}
+
+/// Waits until something holds of which nobody tells when it changes (figures, and what stands outside of the engine); panics after 20 s.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..4000 {
         if holds() {

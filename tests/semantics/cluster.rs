@@ -58,7 +58,7 @@ fn w6_an_idle_input_of_one_process_follows_those_of_another() {
     program.view("rows", a);
     let engines = start_cluster(&program, 2, 1);
     for engine in &engines {
-        eventually("the watermark moves though process 1 is idle", || watermark(engine, "rows") >= 1_000);
+        comes_to(engine, "rows", "the watermark moves though process 1 is idle", || watermark(engine, "rows") >= 1_000);
     }
     engines.iter().for_each(|engine| engine.stop(true));
     engines.iter().for_each(|engine| assert!(!engine.wait().unwrap().stopped));
@@ -77,8 +77,8 @@ fn w6_all_that_is_idle_in_two_processes_follows_the_greatest() {
             program.view("windows", windows);
             let engines = start_cluster(&program, 2, 1);
             for engine in &engines {
-                eventually("the window of those behind closes", || !rows(engine, "windows").is_empty());
-                eventually("the watermark is the greatest", || watermark(engine, "windows") == 31_000);
+                comes_to(engine, "windows", "the window closes", || !rows(engine, "windows").is_empty());
+                comes_to(engine, "windows", "it is the greatest", || watermark(engine, "windows") == 31_000);
             }
             engines.iter().for_each(|engine| engine.stop(false));
             engines.iter().for_each(|engine| assert!(engine.wait().unwrap().stopped));

@@ -1,5 +1,6 @@
-//! The numbered rules that the engine itself answers for: whose watermark holds whom (W5-W8, W11), what readers of views
-//! see (C1-C3), and that workers and processes do not show in results (C4). Plus: nothing is lost under backpressure.
+//! The numbered rules that the engine itself answers for: what the end of its inputs does (W7), what readers of views see (C1-C3), and that
+//! workers and processes do not show in results (C4). Whose watermark holds whom is beside it (`idle.rs`). Plus: nothing is lost under
+//! backpressure.
 
 use crate::script;
 
@@ -11,35 +12,6 @@ use highwater::time::Epoch;
 use highwater::view::{Status, Update};
 use highwater_core::plan::Emit;
 use script::*;
-
-#[test]
-fn w5_the_watermark_is_the_least_of_the_live_partitions() {
-    let gate = gate();
-    let mut program = Program::default();
-    let fast = vec![Act::Rows(vec![(1, 1_000, 1)]), Act::Hang];
-    let slow = vec![Act::Rows(vec![(1, 300, 1)]), Act::Gate(gate), Act::Rows(vec![(1, 700, 1)]), Act::Hang];
-    let a = program.source("a", live(vec![fast, slow]), STRICT);
-    let engine = program.view("alone", a).start(2);
-    eventually("the least of two partitions", || watermark(&engine, "alone") == 300);
-    open(gate);
-    eventually("the slow partition has moved", || watermark(&engine, "alone") == 700);
-    assert_eq!(engine.sources()[0].watermark(), 700);
-}
-
-#[test]
-fn w6_all_that_is_idle_follows_the_greatest_whoever_fell_idle_first() {
-    for ahead_first in [true, false] {
-        let timing = Timing { idle: Some(Duration::from_millis(250)), ..STRICT };
-        let partitions = falling_silent(ahead_first, Duration::from_millis(150));
-        let mut program = Program::default();
-        let both = program.source("both", live(Vec::from(partitions)), timing);
-        let windows = program.tumble(both, 10_000, Emit::Final, Some(0));
-        let engine = program.view("windows", windows).start(2);
-        eventually("the window of those behind closes", || !rows(&engine, "windows").is_empty());
-        assert!(rows(&engine, "windows")[0].ends_with(",2,2"), "{:?}", rows(&engine, "windows"));
-        eventually("the watermark is the greatest", || watermark(&engine, "windows") == 31_000);
-    }
-}
 
 #[test]
 fn w7_the_end_of_all_inputs_closes_everything() {
@@ -58,37 +30,6 @@ fn w7_the_end_of_all_inputs_closes_everything() {
     let snapshot = engine.views().get("windows").unwrap().snapshot();
     assert_eq!(snapshot.as_of, Epoch::END);
     assert!(snapshot.statuses.iter().all(|status| *status == Status::Final));
-}
-
-#[test]
-fn w8_stopping_leaves_windows_open_and_draining_closes_them() {
-    for drain in [false, true] {
-        let sink = unique("w8");
-        let mut program = Program::default();
-        let script = vec![Act::Rows(vec![(1, 100, 1), (1, 1_500, 2), (1, 1_600, 3)]), Act::Hang];
-        let a = program.source("a", live(vec![script]), STRICT);
-        let windows = program.tumble(a, 1_000, Emit::Final, Some(0));
-        let engine = program.view("windows", windows).sink(&sink, windows).start(2);
-        eventually("the first window has closed", || !rows(&engine, "windows").is_empty());
-        engine.stop(drain);
-        let summary = engine.wait().unwrap();
-        assert_eq!(summary.stopped, !drain);
-        assert_eq!(written(&sink).len(), if drain { 2 } else { 1 }, "drain: {drain}");
-        assert_eq!(closed(&sink), 1, "what was complete is written to its end");
-    }
-}
-
-#[test]
-fn w11_a_partition_that_leaves_releases_its_hold_at_once() {
-    let gate = gate();
-    let mut program = Program::default();
-    let leaving = vec![Act::Rows(vec![(1, 100, 1)]), Act::Gate(gate)];
-    let staying = vec![Act::Rows(vec![(2, 5_000, 1)]), Act::Hang];
-    let a = program.source("a", live(vec![leaving, staying]), STRICT);
-    let engine = program.view("rows", a).start(2);
-    eventually("the first holds", || watermark(&engine, "rows") == 100);
-    open(gate);
-    eventually("it left", || watermark(&engine, "rows") == 5_000);
 }
 
 /// The windows of `(k, ts, v)` rows under one watermark bound, by a plain loop; for one partition.
@@ -174,43 +115,6 @@ fn c1_c2_every_reader_sees_whole_epochs_and_right_answers_for_a_prefix() {
         shown.sort();
         assert_eq!(shown, expected);
     }
-}
-
-#[test]
-fn c1_versions_count_the_replacements_of_a_key() {
-    let gates = [gate(), gate(), gate(), gate()];
-    let mut program = Program::default();
-    let script = vec![
-        Act::Rows(vec![(1, 10, 1)]),
-        Act::Gate(gates[0]),
-        Act::Rows(vec![(1, 20, 1), (2, 20, 1)]),
-        Act::Gate(gates[1]),
-        Act::Rows(vec![(3, 1_500, 1)]),
-        Act::Gate(gates[2]),
-        Act::Rows(vec![(2, 30, 1)]),
-        Act::Gate(gates[3]),
-    ];
-    let a = program.source("a", live(vec![script]), Timing { lateness_ms: Some(10_000), ..STRICT });
-    let windows = program.tumble(a, 1_000, Emit::Changes, Some(10_000));
-    let engine = program.view("windows", windows).start(2);
-    let view = engine.views().get("windows").unwrap().clone();
-    let state = || {
-        let snapshot = view.snapshot();
-        snapshot.versions.iter().copied().zip(snapshot.statuses.iter().copied()).collect::<Vec<_>>()
-    };
-    use Status::{Amended, Final, Open};
-    let steps = [
-        ("one row", vec![(1, Open)]),
-        ("it is replaced, a second comes", vec![(2, Open), (1, Open)]),
-        ("the watermark closes both", vec![(2, Final), (1, Final), (1, Open)]),
-        ("a late row amends the second", vec![(2, Final), (2, Amended), (1, Open)]),
-    ];
-    for ((what, expected), gate) in steps.into_iter().zip(gates) {
-        eventually(what, || state() == expected);
-        open(gate);
-    }
-    engine.wait().unwrap();
-    assert_eq!(state(), [(2, Final), (2, Amended), (1, Final)]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! epoch, whatever the workers and processes; and what is dropped is gone (U1 to U6).
 
 use crate::feed::{Feed, Row, catalog};
-use crate::script::{Random, addresses, eventually, line};
+use crate::script::{Random, addresses, comes_to, eventually, line};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -87,24 +87,17 @@ impl Running {
     /// Pushes rows, and waits until the program shows them all; `all` is how many there are then.
     fn push(&self, rows: &[Row], all: usize) {
         self.feed.push(rows.to_vec());
-        eventually("the rows are shown", || {
-            self.engines
-                .iter()
-                .all(|engine| shown(engine, "totals").iter().map(|row| number(row, 1)).sum::<i64>() == all as i64)
-        });
+        for engine in &self.engines {
+            comes_to(engine, "totals", "the rows are shown", || {
+                shown(engine, "totals").iter().map(|row| number(row, 1)).sum::<i64>() == all as i64
+            });
+        }
     }
 
     /// Waits until a view is this everywhere.
     fn expect(&self, view: &str, expected: &[String]) {
-        let mut found = Vec::new();
-        for _ in 0..2000 {
-            found = self.engines.iter().map(|engine| shown(engine, view)).collect();
-            if found.iter().all(|rows| rows == expected) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("'{view}' is {found:?} and should be {expected:?}");
+        let what = format!("'{view}' is {expected:?}");
+        self.engines.iter().for_each(|engine| comes_to(engine, view, &what, || shown(engine, view) == expected));
     }
 }
 

@@ -50,11 +50,11 @@ impl Engine {
         inner.control.failure().map_or(Ok(()), Err)
     }
 
-    /// Moves the watermark of a source that is live to `watermark_ms`, as if its rows had; whoever brings older ones is late. It
-    /// never goes back. For clocks that are moved by hand; [`Engine::settle`] shows what comes of it.
-    pub fn move_watermark(&self, source: &Source, watermark_ms: i64) {
+    /// Moves the watermark of a source that is live, or of one of its partitions, to `watermark_ms`, as if its rows had; whoever brings
+    /// older ones is late. It never goes back. For clocks that are moved by hand; [`Engine::settle`] shows what comes of it.
+    pub fn move_watermark(&self, source: &Source, partition: Option<usize>, watermark_ms: i64) {
         let count = ingest::ticks(&self.inner.config, self.inner.lead());
-        for partition in 0..source.partition_count() {
+        for partition in partition.map_or(0..source.partition_count(), |partition| partition..partition + 1) {
             source.follow(partition, Epoch { watermark: watermark_ms, tick: count });
         }
     }
@@ -78,6 +78,11 @@ impl Engine {
     /// nothing more from now on; [`Engine::settle`] waits for it.
     pub fn end_source(&self, source: &Source) {
         source.drain();
+    }
+
+    /// Ends one of a source's partitions.
+    pub fn end_partition(&self, source: &Source, partition: usize) {
+        source.finish(partition);
     }
 }
 

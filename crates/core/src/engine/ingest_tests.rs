@@ -101,7 +101,7 @@ fn a_tick_that_meets_a_lock_leaves_its_rows_to_the_next() {
 #[test]
 fn a_tick_waits_a_moment_for_a_partition_that_is_taking_rows() {
     let source = source(100);
-    source.accept_parts(body(&source)).unwrap();
+    source.accept_parts(0, body(&source)).unwrap();
     let sources = [source.clone()];
     let held = lock(&source.partitions[0].state);
     std::thread::scope(|scope| {

@@ -288,10 +288,13 @@ fn open_sources(dataflow: &Dataflow, config: &Config, opening: Opening<'_>) -> R
         }
         let mut found = config.startup.until_it_goes(&spec.name, || spec.connector.splits(spec))?;
         spec.check_order(found.len())?;
+        let pushed = spec.connector.pushed(spec)?;
+        // What is pushed to is opened by nobody.
+        let pushed_parts = pushed.map_or(0, |_| found.len().max(1));
+        found.truncate(if pushed.is_some() { 0 } else { found.len() });
         if let Some(durable) = opening.durable.filter(|_| !live) {
             durable.same_input(number, spec, &found)?;
         }
-        let pushed = spec.connector.pushed(spec)?;
         let kept = opening.durable.filter(|_| pushed.is_none());
         let known = kept.map(|durable| durable.splits(number)).unwrap_or_default();
         let gone: Vec<SplitId> =
@@ -317,9 +320,15 @@ fn open_sources(dataflow: &Dataflow, config: &Config, opening: Opening<'_>) -> R
             .collect();
         let mut inbox = None;
         if let Some(room) = pushed {
-            let (number, name) = (config.process, spec.connector.name().to_owned());
-            let (split, start) = (SplitId::new(number.to_string()), Start::Beginning);
-            partitions.push(ingest::Opened { number, split, start, name });
+            for part in 0..pushed_parts {
+                let number = part * config.processes() + config.process;
+                let name = match pushed_parts {
+                    1 => spec.connector.name().to_owned(),
+                    _ => format!("{}/{part}", spec.connector.name()),
+                };
+                let (split, start) = (SplitId::new(number.to_string()), Start::Beginning);
+                partitions.push(ingest::Opened { number, split, start, name });
+            }
             inbox = Some(Inbox::new(Intake::new(read, config.pushed_row)?, room));
         }
         sources.push(opening.source(spec, config, partitions, (inbox, logged, rereads)));

@@ -136,7 +136,15 @@ impl Source {
     ///
     /// # Errors
     /// Nothing was taken: a column is not declared or of another type, there is no room now, or the source takes nothing more.
-    pub fn push(&self, mut parts: Vec<Part>) -> Result<Pushed, Refused> {
+    pub fn push(&self, parts: Vec<Part>) -> Result<Pushed, Refused> {
+        self.push_into(0, parts)
+    }
+
+    /// The same into one of its partitions; there are several in tests alone. What waits in the log is of the first.
+    ///
+    /// # Errors
+    /// See [`Source::push`].
+    pub fn push_into(&self, partition: usize, mut parts: Vec<Part>) -> Result<Pushed, Refused> {
         let Some(inbox) = &self.inbox else {
             let connector = self.spec.connector.name().to_owned();
             return Err(Refused::NotPushed { connector });
@@ -174,7 +182,7 @@ impl Source {
                 Err(_) => return Err(Refused::Closed),
             }
         }
-        let taken = self.accept_parts(parts).map_err(|Closed| Refused::Closed);
+        let taken = self.accept_parts(partition, parts).map_err(|Closed| Refused::Closed);
         drop(reserved);
         taken
     }

@@ -229,7 +229,8 @@ impl Source {
         self.queues.iter().for_each(Queue::wake);
     }
 
-    pub(super) fn partition_count(&self) -> usize {
+    /// How many partitions it has in this process.
+    pub fn partition_count(&self) -> usize {
         self.partitions.len()
     }
 

@@ -19,9 +19,9 @@ impl Source {
         self.accept_into(index, &mut lock(&partition.state), decoded, &mut |_| ()).map(drop)
     }
 
-    /// Takes a client's rows, all of them, without waiting and one after another.
-    pub(super) fn accept_parts(&self, parts: Vec<Part>) -> Result<Pushed, Closed> {
-        let Some(partition) = self.partitions.first() else { return Err(Closed) };
+    /// Takes a client's rows into a partition, all of them, without waiting and one after another.
+    pub(super) fn accept_parts(&self, index: usize, parts: Vec<Part>) -> Result<Pushed, Closed> {
+        let Some(partition) = self.partitions.get(index) else { return Err(Closed) };
         let mut reading = lock(&partition.state);
         if reading.ended || reading.sealed {
             return Err(Closed);
@@ -35,7 +35,7 @@ impl Source {
         for part in parts {
             let spot = Spot { at: reading.place.records() + part.records, within: 0 };
             let Some(decoded) = reading.place.place(part, spot) else { continue };
-            let epoch = self.accept_into(0, &mut reading, decoded, &mut |reject| pushed.refuse(reject, first))?;
+            let epoch = self.accept_into(index, &mut reading, decoded, &mut |reject| pushed.refuse(reject, first))?;
             pushed.epoch = pushed.epoch.max(epoch);
         }
         pushed.accepted = (all as u64).saturating_sub(pushed.rejected);

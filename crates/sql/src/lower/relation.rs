@@ -255,3 +255,19 @@ pub(super) fn window_bounds(
     let shift = |by: i64| end.map(|end| end.saturating_sub(by));
     [shift(window.size_ms().saturating_add(longer)), end, shift(1)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion_expr::Operator;
+
+    #[test]
+    #[should_panic(expected = "what has run has bare columns, not a@0 + b@1")]
+    fn a_column_that_is_computed_moves_none_behind_it() {
+        let column = |name: &str, at: usize| Arc::new(Column::new(name, at)) as Scalar;
+        let sum = Arc::new(BinaryExpr::new(column("a", 0), Operator::Plus, column("b", 1)));
+        let columns = vec![column("a", 0), sum, column("b", 1)];
+        let names = ["a", "sum", "b"].map(str::to_owned).to_vec();
+        Lowering::places(&Relation { node: 0, pending: None, ranked: None, filter: Vec::new(), columns, names });
+    }
+}
