@@ -60,6 +60,8 @@ class Failing(Values):
             lambda: self.great(number()),
             lambda: self.case(a, depth),
             lambda: self.attempt(number()),
+            lambda: self.least(a),
+            lambda: self.wider(self.quotient(self.wider(number()), self.safe(self.one([f"{a}.i", f"({a}.k - 3)"])))),
             lambda: self.plus(number(), safe()),
             lambda: self.coalesced(number(), number()),
             lambda: self.safe(self.number(a, depth)),
@@ -70,6 +72,18 @@ class Failing(Values):
         made.theirs = f"CAST({made.theirs} AS BIGINT)"
         made.ours = f"CAST({made.ours} AS BIGINT)"
         return made
+
+    def least(self, a):
+        """A minus before the least number that there is."""
+        column = self.one([f"{a}.k", f"{a}.i"])
+        least = f"{column}::HUGEINT - 9223372036854775807 - {self.upto(5)}"
+        of = Part(least.replace("::HUGEINT", ""), least)
+        of.fails = f"({least} IS NOT NULL AND TRY_CAST({least} AS BIGINT) IS NULL)"
+        return self.tried(f"-({of.ours})", f"-({least})", "BIGINT", of)
+
+    def wider(self, part):
+        """A cast that loses nothing, and is said where it is written."""
+        return Part(f"CAST({part.ours} AS BIGINT)", part.theirs, part.fails)
 
     def read(self, a):
         kind = self.one(["BIGINT", "INT"])

@@ -33,6 +33,22 @@ fn of_expressions_in_words() {
             "CAST(d AS INT) / CAST(d AS SMALLINT): division by zero",
         ),
         (
+            "CAST(d AS DECIMAL(10, 2)) / d AS x FROM s WHERE g = 3000000000",
+            "CAST(d AS DECIMAL(10, 2)) / d: division by zero",
+        ),
+        (
+            "CAST(REPEAT(k, CAST(d AS INT)) AS INT) AS x FROM s WHERE g = 7",
+            "CAST(repeat(k, CAST(d AS INT)) AS INT): 'aa' is no INT",
+        ),
+        (
+            "ts + CAST(d AS INT) * INTERVAL '900000000' DAY AS x FROM s WHERE g = 7",
+            "ts + CAST(d AS INT) * INTERVAL '900000000 d': ",
+        ),
+        (
+            "-(d - 9223372036854775807 - 1) AS x FROM s WHERE g = 3000000000",
+            "-(d - 9223372036854775807 - 1): -(-9223372036854775808) is beyond BIGINT",
+        ),
+        (
             "JSON_VALUE(k, '$.a' RETURNING INT ERROR ON ERROR) AS x FROM s WHERE g = 7",
             "json_value(k, '$.a' RETURNING INT ERROR ON ERROR): ",
         ),

@@ -25,7 +25,6 @@ use super::rank_call::with_rows;
 use super::scope::{Names, both, names, projected};
 use super::select_list::{self, Apart, Aside};
 use super::shown::{called, shown};
-use super::typed::written;
 use super::unnest::{asks, outside};
 use crate::parse::error::Problem;
 use crate::parse::error::{from_planner, placed};
@@ -433,7 +432,6 @@ impl<'a> Identity<'a> {
                     done(Expr::OuterReferenceColumn(field, found.unwrap_or(column)))
                 }
                 Expr::ScalarFunction(call) if let Some(asks) = numbered::within(&call) => done(self.expr(asks, names)?),
-                Expr::Cast(_) => Ok(Transformed::yes(written(expr))),
                 Expr::ScalarSubquery(subquery) => done(Expr::ScalarSubquery(self.subquery(subquery, names)?)),
                 Expr::Exists(Exists { subquery, negated }) => {
                     done(Expr::Exists(Exists { subquery: self.subquery(subquery, names)?, negated }))

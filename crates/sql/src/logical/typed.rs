@@ -8,7 +8,7 @@ use datafusion_common::{DFSchema, DataFusionError};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::simplify::SimplifyContext;
 use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
+use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 
@@ -17,7 +17,6 @@ use super::veiled::{hide, show};
 use super::{compared, literals, zoned};
 use crate::functions;
 use crate::parse::column_type::plain;
-use highwater_core::expression::WRITTEN;
 use highwater_core::time::Zone;
 
 /// Rewrites the expressions of a node of a plan, whose columns keep their names.
@@ -40,20 +39,8 @@ pub(crate) fn typed(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> R
     Ok(show(ExprSimplifier::new(simplifying).simplify(hidden)?, schema)?.data)
 }
 
-/// A cast of the query, so that it is told from those that the planner puts in where types meet.
-pub(crate) fn written(expr: Expr) -> Expr {
-    match expr {
-        Expr::Cast(Cast { expr, field }) => {
-            let field = Arc::new(field.as_ref().clone().with_name(WRITTEN));
-            Expr::Cast(Cast { expr, field })
-        }
-        other => other,
-    }
-}
-
 /// The same, not simplified.
 pub(crate) fn coerced(expr: Expr, schema: &DFSchema, options: &ConfigOptions) -> Result<Expr, DataFusionError> {
-    let expr = expr.transform_up(|expr| Ok(Transformed::yes(written(expr)))).data()?;
     let input = LogicalPlanBuilder::empty(false).build()?;
     let LogicalPlan::EmptyRelation(mut empty) = input else {
         return Err(DataFusionError::Internal("an empty relation".to_owned()));

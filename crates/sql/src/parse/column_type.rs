@@ -13,6 +13,7 @@ use datafusion_sql::sqlparser::tokenizer::{Span, Token};
 
 use super::error::{Problem, through};
 use super::token::{self, Cursor};
+use highwater_core::expression::WRITTEN;
 
 /// The one type of a time.
 pub(crate) const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
@@ -253,8 +254,27 @@ pub(crate) struct CastTypes;
 
 impl TypePlanner for CastTypes {
     fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
-        Ok(cast_type(sql_type)?.map(|data_type| Arc::new(Field::new("", data_type, true))))
+        // By its name a cast of the query is told from those that are put in where types meet.
+        let data_type = cast_type(sql_type)?.or_else(|| plain_type(sql_type));
+        Ok(data_type.map(|data_type| Arc::new(Field::new(WRITTEN, data_type, true))))
     }
+}
+
+/// Types that are the library's too.
+fn plain_type(sql_type: &ast::DataType) -> Option<DataType> {
+    use ast::DataType as Sql;
+    Some(match sql_type {
+        Sql::Boolean | Sql::Bool => DataType::Boolean,
+        Sql::TinyInt(_) => DataType::Int8,
+        Sql::SmallInt(_) | Sql::Int2(_) => DataType::Int16,
+        Sql::Int(_) | Sql::Integer(_) | Sql::Int4(_) => DataType::Int32,
+        Sql::BigInt(_) | Sql::Int8(_) => DataType::Int64,
+        Sql::Float(_) | Sql::Real | Sql::Float4 => DataType::Float32,
+        Sql::Double(_) | Sql::DoublePrecision | Sql::Float8 => DataType::Float64,
+        Sql::Date => DataType::Date32,
+        Sql::Varchar(_) | Sql::Text => DataType::Utf8,
+        _ => return None,
+    })
 }
 
 /// Refuses a precision of times that is neither that of seconds nor that of milliseconds.
