@@ -2,6 +2,8 @@
 //! named, counted, taken back with the row, the same at any number of workers.
 #![allow(clippy::unwrap_used)]
 
+#[path = "failing_rows/guards.rs"]
+mod guards;
 #[path = "failing_rows/pairs.rs"]
 mod pairs;
 #[path = "failing_rows/words.rs"]

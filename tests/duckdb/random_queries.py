@@ -38,6 +38,7 @@ import letters as letters_of
 from compare import all_alike, plain
 from correlated import Correlated
 from failing import Failing
+from guarded import Guarded
 from pairs import Pairs
 from programs import Programs
 from queries import NONE_FAILS, Queries, Query
@@ -47,8 +48,8 @@ from tied import Repeated, Tied
 from timed import Timed
 from values import Values
 
-# How many of sixteen programs are of each kind.
-KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "pairs": (Pairs, 1), "views": (Programs, 2), "tied": (Tied, 1), "repeated": (Repeated, 1), "timed": (Timed, 2), "several": (Several, 1)}
+# How many of seventeen programs are of each kind.
+KINDS = {"plain": (Queries, 3), "correlated": (Correlated, 2), "values": (Values, 2), "failing": (Failing, 1), "pairs": (Pairs, 1), "views": (Programs, 2), "tied": (Tied, 1), "repeated": (Repeated, 1), "timed": (Timed, 2), "several": (Several, 1), "guarded": (Guarded, 1)}
 # How many programs a process tries.
 PIECE = 500
 # What may be refused of what DuckDB takes.

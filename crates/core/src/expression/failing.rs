@@ -26,7 +26,7 @@ pub fn can_fail(expression: &Scalar) -> bool {
         None => {
             expression.is::<Column>()
                 || expression.is::<Canonical>()
-                || expression.downcast_ref::<ScalarFunctionExpr>().is_some_and(|call| call.name() == CANONICAL)
+                || expression.downcast_ref::<ScalarFunctionExpr>().is_some_and(cannot)
                 || expression.is::<Literal>()
                 || expression.is::<NotExpr>()
                 || expression.is::<IsNullExpr>()
@@ -36,6 +36,12 @@ pub fn can_fail(expression: &Scalar) -> bool {
         }
     };
     !safe || expression.children().into_iter().any(can_fail)
+}
+
+/// Whether a function fails on no row: of values of one form, of fields, of the later of two times.
+fn cannot(call: &ScalarFunctionExpr) -> bool {
+    let time = matches!(call.return_type(), arrow_schema::DataType::Timestamp(..));
+    [CANONICAL, "get_field"].contains(&call.name()) || (call.name() == "greatest" && time)
 }
 
 /// What failed on the one row of a batch, of expressions of which one fails on it: the innermost expression that does.

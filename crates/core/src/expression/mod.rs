@@ -22,6 +22,7 @@ mod filled;
 mod json_words;
 mod named;
 mod plain;
+mod told;
 mod words;
 
 pub use attempt::Attempt;
@@ -34,6 +35,7 @@ pub use failing::{can_fail, failure};
 pub use filled::Filled;
 pub use named::{named, read_as, told_as};
 pub use plain::plain;
+pub use told::Told;
 pub use words::{Sql, WRITTEN, sql_literal};
 
 /// A scalar expression over the columns of a batch.

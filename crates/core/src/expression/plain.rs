@@ -10,6 +10,9 @@ const OWN: &[(&str, &str)] = &[
     ("__closes", "closing time"),
     ("__arrival", "arrival time"),
     ("__keep", "kept"),
+    ("__key", "key"),
+    ("__mark", "mark"),
+    ("__exists", "EXISTS (SELECT ...)"),
     ("__grouping_id", "grouping_id"),
 ];
 

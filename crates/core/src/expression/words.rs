@@ -15,7 +15,7 @@ use datafusion_physical_expr::expressions::{
 };
 
 use super::json_words::{is_returned, json_call};
-use super::{Arithmetic, Attempt, Bounded, ByPlace, CANONICAL, Canonical, Filled, Scalar, plain};
+use super::{Arithmetic, Attempt, Bounded, ByPlace, CANONICAL, Canonical, Filled, Scalar, Told, plain};
 use crate::time::{format_duration_ms, format_time_ms};
 use crate::type_names::sql_type;
 
@@ -277,6 +277,9 @@ impl Display for Sql<'_> {
         }
         if let Some(attempt) = self.0.downcast_ref::<Attempt>() {
             return write!(f, "TRY({})", Sql(attempt.tried()));
+        }
+        if let Some(told) = self.0.downcast_ref::<Told>() {
+            return write!(f, "{}", Sql(told.within()));
         }
         if let Some(case) = self.0.downcast_ref::<CaseExpr>() {
             if let Some(values) = coalesced(case) {

@@ -15,8 +15,8 @@ use datafusion_physical_expr::split_conjunction;
 use datafusion_physical_expr::utils::collect_columns;
 
 use super::Scalar;
-use crate::delta::{Delta, Rejects};
-use crate::expression::{computed, failure, halving, read_as, truth};
+use crate::delta::{Delta, Failure, Rejects};
+use crate::expression::{Attempt, Told, computed, failure, halving, read_as, truth};
 use crate::guard::guarded;
 
 /// A filter and columns computed from what passes it.
@@ -24,6 +24,8 @@ use crate::guard::guarded;
 pub(super) struct Map {
     filter: Option<Scalar>,
     columns: Vec<Scalar>,
+    /// Those of them that are NULL where they fail, and told.
+    told_of: Vec<Scalar>,
     schema: SchemaRef,
     /// The input's columns that `columns` reads, under their types; the others, not worth filtering, become `Null`.
     narrow: SchemaRef,
@@ -51,7 +53,8 @@ impl Map {
             .map(|(field, read)| if *read { field.clone() } else { unread(field.name()) });
         let narrow = Arc::new(Schema::new(narrow.collect::<Vec<_>>()));
         let told = read_as(input, columns.iter().chain(&filter));
-        Map { filter, columns, schema, narrow, told, rejects: rejects.clone() }
+        let told_of = columns.iter().filter(|column| column.is::<Told>()).cloned().collect();
+        Map { filter, columns, told_of, schema, narrow, told, rejects: rejects.clone() }
     }
 
     /// What of a delta passes.
@@ -81,7 +84,33 @@ impl Map {
             let step = |rows: &Delta| select(rows, &truth(conjunct, rows.batch())?, &schema);
             self.without_failures(&rows, &schema, std::slice::from_ref(conjunct), &step)
         });
-        self.without_failures(&left, &self.schema, &self.columns, &|rows| self.project(rows))
+        if self.told_of.is_empty() {
+            return self.without_failures(&left, &self.schema, &self.columns, &|rows| self.project(rows));
+        }
+        let quiet = |column: &Scalar| match column.downcast_ref::<Told>() {
+            Some(told) => Arc::new(Attempt::new(Arc::clone(told.within()))) as Scalar,
+            None => Arc::clone(column),
+        };
+        let quiet: Vec<Scalar> = self.columns.iter().map(quiet).collect();
+        left.iter().for_each(|rows| self.tell(rows, &quiet));
+        self.without_failures(&left, &self.schema, &quiet, &|rows| self.projected(&quiet, rows))
+    }
+
+    /// Tells of rows that pass all the same: those on which none of the columns `quiet` fails.
+    fn tell(&self, rows: &Delta, quiet: &[Scalar]) {
+        let part = |range: Range<usize>| evaluated(&self.told_of, &rows.batch().slice(range.start, range.len()));
+        halving(0..rows.len(), &part, &mut |row| {
+            let one = rows.batch().slice(row, 1);
+            if computed(|| evaluated(quiet, &one)).is_ok() {
+                self.reject(failure(&self.told_of, &one), rows, row);
+            }
+            None
+        });
+    }
+
+    fn reject(&self, failure: Failure, rows: &Delta, row: usize) {
+        let told = batch(&self.told, rows.batch().columns().to_vec(), rows.len());
+        self.rejects.row(failure, told.as_ref().unwrap_or(rows.batch()), row, rows.diff(row));
     }
 
     /// What `step`, which evaluates `expressions`, makes of the rows on which it does not fail, of this schema; the others
@@ -97,9 +126,7 @@ impl Map {
         for rows in pieces {
             let part = |range: Range<usize>| step(&rows.slice(range.start, range.len()));
             passed.extend(halving(0..rows.len(), &part, &mut |row| {
-                let failure = failure(expressions, &rows.batch().slice(row, 1));
-                let told = batch(&self.told, rows.batch().columns().to_vec(), rows.len());
-                self.rejects.row(failure, told.as_ref().unwrap_or(rows.batch()), row, rows.diff(row));
+                self.reject(failure(expressions, &rows.batch().slice(row, 1)), rows, row);
                 None
             }));
         }
@@ -108,10 +135,16 @@ impl Map {
     }
 
     fn project(&self, delta: &Delta) -> Result<Delta, DataFusionError> {
-        let columns = self.columns.iter().map(|column| column.evaluate(delta.batch())?.into_array(delta.len()));
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        Ok(delta.with_batch(batch(&self.schema, columns, delta.len())?))
+        self.projected(&self.columns, delta)
     }
+
+    fn projected(&self, columns: &[Scalar], delta: &Delta) -> Result<Delta, DataFusionError> {
+        Ok(delta.with_batch(batch(&self.schema, evaluated(columns, delta.batch())?, delta.len())?))
+    }
+}
+
+fn evaluated(columns: &[Scalar], batch: &RecordBatch) -> Result<Vec<ArrayRef>, DataFusionError> {
+    columns.iter().map(|column| column.evaluate(batch)?.into_array(batch.num_rows())).collect()
 }
 
 /// A step of a map.

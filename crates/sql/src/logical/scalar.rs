@@ -13,7 +13,7 @@ use datafusion_physical_expr::utils::collect_columns;
 use datafusion_physical_expr::{ScalarFunctionExpr, create_physical_expr};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-use crate::functions::attempt::TRY;
+use crate::functions::attempt::{TOLD, TRY};
 use crate::logical::identity::readable;
 use crate::logical::kept::KEPT;
 use crate::logical::scope::Places;
@@ -22,7 +22,7 @@ use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use crate::syntax::depth::tree;
 use highwater_core::delta::has_floats;
-use highwater_core::expression::{Attempt, Bounded, Canonical};
+use highwater_core::expression::{Attempt, Bounded, Canonical, Told};
 use highwater_core::plan::Scalar;
 
 /// Where subqueries may stand.
@@ -38,16 +38,16 @@ pub(crate) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Scalar> {
     not_of_rows(expr)?;
     let made = create_physical_expr(expr, schema, &ExecutionProps::new(), &Default::default())?;
     let made = made.transform_up(|made| {
-        let tried = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == TRY.name);
-        let kept = made.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == KEPT.name);
+        let call = made.downcast_ref::<ScalarFunctionExpr>();
+        let named = |name: &str| call.filter(|call| call.name() == name).and_then(|call| call.args().first().cloned());
         if let Some(cast) = made.downcast_ref::<CastExpr>().filter(|cast| cast.has_explicit_metadata()) {
             return of_query(cast, schema.as_arrow()).map(Transformed::yes);
         }
-        let first = |call: Option<&ScalarFunctionExpr>| call.and_then(|call| call.args().first()).map(Arc::clone);
-        Ok(match (first(tried), first(kept)) {
-            (Some(tried), _) => Transformed::yes(Arc::new(Attempt::new(tried)) as Scalar),
-            (None, Some(kept)) => Transformed::yes(kept),
-            (None, None) => Transformed::no(made),
+        Ok(match (named(TRY.name), named(TOLD.name), named(KEPT.name)) {
+            (Some(tried), ..) => Transformed::yes(Arc::new(Attempt::new(tried)) as Scalar),
+            (_, Some(told), _) => Transformed::yes(Arc::new(Told::new(told)) as Scalar),
+            (_, _, Some(kept)) => Transformed::yes(kept),
+            _ => Transformed::no(made),
         })
     });
     Ok(flat(checked(made.data()?, schema.as_arrow())?))

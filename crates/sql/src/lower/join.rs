@@ -18,6 +18,7 @@ use super::arena::Known;
 use super::bounds::{exact_interval_ms, literal};
 use super::lookup::{AsOf, LookupDraft};
 use super::origin::Said;
+use super::told::{outermost, works};
 use super::{Lowering, Relation, internal};
 use crate::logical::identity::readable;
 use crate::logical::scalar::{
@@ -27,7 +28,7 @@ use crate::parse::column_type::is_time;
 use crate::parse::error::Problem;
 use crate::parse::error::placed;
 use crate::syntax::as_of::marker;
-use highwater_core::expression::{Attempt, can_fail};
+use highwater_core::expression::{Attempt, Told, can_fail};
 use highwater_core::plan::join::{expiry, join_facts};
 use highwater_core::plan::recursion::inside;
 use highwater_core::plan::{Emit, Facts, Join, JoinKind, Node, NodeId, Op, Scalar, Side, TimeOrder};
@@ -73,13 +74,21 @@ impl Lowering<'_> {
         let mut keys = Vec::new();
         for (left, right) in &join.on {
             let pair = [physical(left, inputs[0].schema())?, physical(right, inputs[1].schema())?];
+            let pair = [outermost(pair[0].clone())?, outermost(pair[1].clone())?];
             let types = [0, 1].map(|side: usize| pair[side].data_type(inputs[side].schema().as_arrow()));
             let [Ok(left), Ok(right)] = types else { return Err(internal("a key without a type")) };
             if left != right {
                 return datafusion_common::plan_err!("a join compares {left} with {right}; CAST one of them");
             }
+            let works = pair.each_ref().map(|key| key.downcast_ref::<Told>().map(|told| works(told.within())));
             let [l, r] = pair;
             keys.push((place(&mut exprs[0], l), place(&mut exprs[1], r)));
+            // What fails is not equal to NULL.
+            if join.null_equality == NullEquality::NullEqualsNull && works.iter().any(Option::is_some) {
+                let always = || Arc::new(Literal::new(true.into())) as Scalar;
+                let [l, r] = works.map(|works| works.unwrap_or_else(always));
+                keys.push((place(&mut exprs[0], l), place(&mut exprs[1], r)));
+            }
         }
         let (mut orders, mut residual) = (Vec::new(), Vec::new());
         let mut as_of: Option<AsOf> = None;
@@ -119,7 +128,7 @@ impl Lowering<'_> {
             }
             let (relation, columns) = self.over(relation, exprs)?;
             let mut names: Vec<String> = inputs[side].schema().fields().iter().map(|f| f.name().clone()).collect();
-            names.resize(columns.len(), "key".to_owned());
+            names.resize(columns.len(), "__key".to_owned());
             let relation = self.run(Relation { columns, names, ..relation })?;
             let relation = self.narrowed(relation)?;
             (nodes[side], places[side]) = (relation.node, Lowering::places(&relation));
@@ -240,11 +249,13 @@ impl Lowering<'_> {
             let half = self.joined(&half, sides.clone().map(Some), emit, mark)?;
             let mut relation = self.run(half)?;
             relation.columns.push(Arc::new(Literal::new(mark.into())));
-            relation.names.push("mark".to_owned());
+            relation.names.push("__mark".to_owned());
             branches.push(relation);
         }
         let fields = join.schema.fields().iter();
-        let types: Vec<_> = fields.map(|field| (field.name().clone(), field.data_type().clone())).collect();
+        let mut types: Vec<_> = fields.map(|field| (field.name().clone(), field.data_type().clone())).collect();
+        // It is nobody's: no dead letter shows it.
+        types.last_mut().into_iter().for_each(|(name, _)| *name = "__mark".to_owned());
         let node = self.concat(branches, &types)?;
         Ok(self.columns_of_node(node, &(0..types.len()).collect::<Vec<_>>()))
     }

@@ -15,6 +15,7 @@ mod rank;
 mod recursion;
 mod reduce;
 mod relation;
+mod told;
 mod union;
 mod unnest;
 mod values;
@@ -119,7 +120,7 @@ impl Lowering<'_> {
             LogicalPlan::Filter(filter) => {
                 let input = self.lower(&filter.input, emit)?;
                 let predicate = physical(&filter.predicate, filter.input.schema())?;
-                let (mut relation, mut added) = self.over(input, vec![predicate])?;
+                let (mut relation, mut added) = self.beside(input, vec![predicate])?;
                 if let Some(predicate) = added.pop() {
                     let inferred = |conjunct: &Scalar| crate::syntax::as_of::marker(conjunct).is_some();
                     relation

@@ -103,14 +103,23 @@ impl Lowering<'_> {
     }
 
     /// The relation with expressions over its columns in their place. A computed column that is read more than once is
-    /// computed once, by a Map.
+    /// computed once, by a Map; so is one that may fail and is not read, for its rows are those that have all of their columns.
     pub(super) fn over(&mut self, mut relation: Relation, exprs: Vec<Scalar>) -> Result<(Relation, Vec<Scalar>)> {
         let mut counts = vec![0; relation.columns.len()];
         exprs.iter().for_each(|expr| count_columns(expr, &mut counts));
-        let twice = relation.columns.iter().zip(&counts).any(|(column, count)| *count > 1 && !is_free(column));
-        if twice && !self.as_declared {
+        let apart = |(column, count): (&Scalar, &usize)| match count {
+            0 => can_fail(column) && relation.ranked.is_none(),
+            1 => false,
+            _ => !is_free(column),
+        };
+        if relation.columns.iter().zip(&counts).any(apart) && !self.as_declared {
             relation = self.settle(relation)?;
         }
+        self.beside(relation, exprs)
+    }
+
+    /// Expressions over the columns of a relation beside those, over its node.
+    pub(super) fn beside(&mut self, relation: Relation, exprs: Vec<Scalar>) -> Result<(Relation, Vec<Scalar>)> {
         let exprs = exprs.into_iter().map(|expr| {
             let expr = substitute(expr, &|i| Arc::clone(&relation.columns[i]))?;
             self.with_arrival(relation.node, expr)

@@ -227,10 +227,9 @@ impl Program<'_> {
         }
         let mut relation = relation;
         let read = self.reads.get(&view.name.key()).copied().unwrap_or(0);
-        // Readers of a view share what it computes, of rows that are yet to be put in windows what may fail.
-        if (relation.pending.is_none() || relation.fails())
-            && (relation.ranked.is_none() || view.materialized)
-            && (view.materialized || read > 1)
+        // Readers of a view share what it computes; what may fail is computed by it, whoever reads it.
+        if (relation.ranked.is_none() || view.materialized)
+            && (relation.fails() || (relation.pending.is_none() && (view.materialized || read > 1)))
         {
             let mut lowering = self.lowering(&view.name.value);
             let settled = lowering.settle(relation);

@@ -1,4 +1,5 @@
-//! The last pass: only columns that are needed stay, only nodes that are read, and Maps that move columns only are gone.
+//! The last pass: only columns that are needed stay, only nodes that are read, and Maps that move columns only are gone. What may fail
+//! stays where it is computed.
 //!
 //! Expressions and facts are put over the columns that are left. A node keeps at least one column.
 
@@ -97,6 +98,8 @@ fn kept(nodes: &[Node], views: &[ViewSpec], sinks: &[SinkPlan]) -> Vec<Option<BT
                 node.inputs.iter().for_each(|&input| need(&mut kept, input, &mut mine.iter().copied()));
             }
             Op::Map { filter, columns, .. } => {
+                // Whether a row is there does not depend on who reads what of it.
+                mine.extend((0..columns.len()).filter(|&c| can_fail(&columns[c])));
                 let exprs = || mine.iter().map(|&c| &columns[c]).chain(filter);
                 let mut read: BTreeSet<usize> = exprs().flat_map(columns_of).collect();
                 if exprs().any(can_fail) {

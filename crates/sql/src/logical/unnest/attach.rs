@@ -156,7 +156,7 @@ impl Unnest<'_> {
         let marked = self.matched(input, asked.clone(), JoinType::LeftMark)?;
         let mut exprs: Vec<Expr> = marked.schema().columns().into_iter().map(Expr::Column).collect();
         if let Some(mark) = exprs.pop() {
-            exprs.push(self.fresh.named(mark, "exists"));
+            exprs.push(self.fresh.named(mark, "__exists"));
         }
         let marked = projected(marked, exprs)?;
         match marked.schema().columns().pop() {

@@ -10,6 +10,8 @@ use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::utils::conjunction;
 use datafusion_expr::{BinaryExpr, EmptyRelation, Expr, ExprSchemable, Join, JoinConstraint, LogicalPlan, Operator};
 
+use crate::logical::keys::alone;
+
 /// Where subqueries may stand.
 pub(super) const HINT: &str = "write it in WHERE, HAVING, SELECT or ON, or join it";
 
@@ -147,12 +149,11 @@ pub(super) fn joined(
     let (mut on, mut rest) = (Vec::new(), Vec::new());
     for condition in conditions {
         match (sided(&condition, &left, &right), &condition) {
-            (Some((l, r, true)), _) => on.push((l, r)),
-            (Some((l, r, false)), _) => {
-                if l.nullable(left.schema())? && r.nullable(right.schema())? {
-                    rest.push(r.clone().is_not_null());
-                }
-                on.push((l, r));
+            (Some((l, r, nulls)), _) => {
+                let not_null = !nulls && l.nullable(left.schema())? && r.nullable(right.schema())?;
+                let known = not_null.then(|| r.clone().is_not_null());
+                on.push(alone(kind, [&left, &right], (l, r), &rest)?);
+                rest.extend(known);
             }
             (None, _) => rest.push(condition),
         }
@@ -179,6 +180,12 @@ fn taken_apart(plan: &LogicalPlan) -> bool {
     }
 }
 
+/// Whether an expression reads one relation, and no other.
+pub(crate) fn of_side(expr: &Expr, side: &LogicalPlan) -> bool {
+    let columns = expr.column_refs();
+    !columns.is_empty() && columns.iter().all(|column| side.schema().has_column(column)) && !expr.contains_outer()
+}
+
 /// The sides of a condition that says that an expression of the left side is one of the right, and whether NULLs are equal.
 pub(crate) fn sided(condition: &Expr, left: &LogicalPlan, right: &LogicalPlan) -> Option<(Expr, Expr, bool)> {
     let Expr::BinaryExpr(BinaryExpr { left: l, op: op @ (Operator::Eq | Operator::IsNotDistinctFrom), right: r }) =
@@ -186,10 +193,7 @@ pub(crate) fn sided(condition: &Expr, left: &LogicalPlan, right: &LogicalPlan) -
     else {
         return None;
     };
-    let of = |expr: &Expr, side: &LogicalPlan| {
-        let columns = expr.column_refs();
-        !columns.is_empty() && columns.iter().all(|column| side.schema().has_column(column)) && !expr.contains_outer()
-    };
+    let of = of_side;
     let nulls = *op == Operator::IsNotDistinctFrom;
     if of(l, left) && of(r, right) {
         return Some((l.as_ref().clone(), r.as_ref().clone(), nulls));

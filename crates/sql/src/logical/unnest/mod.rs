@@ -13,6 +13,7 @@
 mod attach;
 mod columns;
 mod domain;
+mod guards;
 mod nodes;
 mod outer;
 mod pull;
@@ -27,7 +28,7 @@ use datafusion_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion_expr::{Expr, Filter, Join, LogicalPlan, Window, WindowFrame, WindowFunctionDefinition, WindowUDF, lit};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
-pub(crate) use self::columns::{asks, outside, sided, subquery};
+pub(crate) use self::columns::{asks, of_side, outside, sided, subquery};
 use self::columns::{bound_by, inner_of};
 use self::pull::Pulled;
 use crate::logical::identity::Fresh;
@@ -86,6 +87,8 @@ impl Unnest<'_> {
         if let Some(plain) = conjunction(plain) {
             input = LogicalPlan::Filter(Filter::try_new(plain, Arc::new(input))?);
         }
+        let asking =
+            asking.into_iter().map(|condition| guards::guarded(condition, &[], &input)).collect::<Result<_>>()?;
         let (mut input, asking) = truth::kept(input, asking, self.fresh)?;
         let mut conditions = Vec::new();
         for condition in asking {
@@ -118,7 +121,9 @@ impl Unnest<'_> {
             return refused("a subquery stands where there is no row that it belongs to", columns::HINT);
         };
         let shown = plan.schema().columns();
-        let (input, exprs) = truth::kept(input, plan.expressions(), self.fresh)?;
+        let exprs = plan.expressions().into_iter().map(|expr| guards::guarded(expr, &[], &input));
+        let exprs = exprs.collect::<Result<_>>()?;
+        let (input, exprs) = truth::kept(input, exprs, self.fresh)?;
         let values =
             exprs.into_iter().map(|expr| truth::value(expr, &input, self.fresh)).collect::<Result<Vec<_>>>()?;
         let (input, exprs) = self.attach(input, values)?;
@@ -146,14 +151,18 @@ impl Unnest<'_> {
             }
             let read = columns::read(&condition)?;
             let of = |side: &LogicalPlan| read.iter().any(|column| side.schema().has_column(column));
-            let side = match (of(&left), of(&right)) {
+            let (side, stays) = match (of(&left), of(&right)) {
                 (true, true) => {
                     of_both.push(condition);
                     continue;
                 }
-                (true, false) => &mut left,
-                _ => &mut right,
+                (true, false) => (&mut left, JoinType::Left),
+                _ => (&mut right, JoinType::Right),
             };
+            let stays = [stays, JoinType::Full].contains(&join.join_type);
+            let guards: Vec<Expr> = conditions.iter().filter(|before| of_side(before, side)).cloned().collect();
+            let condition = guards::guarded(condition, &guards, side)?;
+            let condition = if stays { guards::told(condition, side)? } else { condition };
             let (kept, asking) = truth::kept(side.clone(), vec![condition], self.fresh)?;
             let asking = asking.into_iter().map(|asking| truth::truth(asking, true, &kept, self.fresh));
             let asking = asking.collect::<Result<Vec<_>>>()?;

@@ -76,7 +76,9 @@ impl Unnest<'_> {
                         true if first => {
                             let asks = split_conjunction_owned(condition).into_iter();
                             let asks = asks.map(|ask| truth::certain(ask, outer, &below.plan));
-                            drop(below.on.splice(..0, asks.collect::<Result<Vec<_>>>()?));
+                            let asks = asks.collect::<Result<Vec<_>>>()?;
+                            let guards = below.on.iter().take_while(|on| truth::is_guard(on)).count();
+                            drop(below.on.splice(guards..guards, asks));
                         }
                         true => below.on.push(condition),
                         false => own.push(condition),
@@ -186,7 +188,7 @@ impl Unnest<'_> {
     fn marked(&mut self, plan: LogicalPlan, values: &mut [Expr]) -> Result<LogicalPlan> {
         let mut exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
         if let Some((mark, last)) = exprs.pop().zip(values.last_mut()) {
-            let named = self.fresh.named(mark, "exists");
+            let named = self.fresh.named(mark, "__exists");
             *last = Expr::Column(column_of(&named));
             exprs.push(named);
         }

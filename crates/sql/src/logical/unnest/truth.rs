@@ -40,6 +40,11 @@ static FIRST: Marker = Marker {
     eval: first,
 };
 
+/// A condition on the row outside that is asked before all others.
+pub(super) fn asked_before_others(condition: Expr) -> Expr {
+    FIRST.call(vec![condition])
+}
+
 /// What a condition asks, and whether before all others.
 pub(super) fn asked_first(condition: Expr) -> (Expr, bool) {
     match FIRST.within(&condition) {
@@ -51,6 +56,11 @@ pub(super) fn asked_first(condition: Expr) -> (Expr, bool) {
 /// A condition that is not unknown, so that nothing is asked behind it where it is not true; of a key nothing is.
 pub(super) fn certain(condition: Expr, outer: &LogicalPlan, plan: &LogicalPlan) -> Result<Expr> {
     Ok(if is_key(&condition, outer, plan)? { condition } else { Expr::IsTrue(Box::new(condition)) })
+}
+
+/// Whether a condition is one on the row outside that was asked before others.
+pub(super) fn is_guard(condition: &Expr) -> bool {
+    matches!(condition, Expr::IsTrue(_)) && condition.column_refs().is_empty()
 }
 
 /// Whether what is computed of a row of a plan and the row outside may fail.
@@ -70,7 +80,7 @@ fn pair_may_fail(expr: &Expr, input: &DFSchema) -> Result<bool> {
 }
 
 /// All columns that a node can read.
-fn read_by(node: &LogicalPlan) -> DFSchema {
+pub(super) fn read_by(node: &LogicalPlan) -> DFSchema {
     let mut input = DFSchema::empty();
     node.inputs().into_iter().for_each(|below| input.merge(below.schema()));
     input
@@ -384,7 +394,7 @@ fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
 }
 
 /// An expression over the row at hand, as a subquery reads it.
-fn outer(expr: &Expr, input: &LogicalPlan) -> Result<Expr> {
+pub(super) fn outer(expr: &Expr, input: &LogicalPlan) -> Result<Expr> {
     let schema = input.schema();
     expr.clone()
         .transform(|expr| match expr {
