@@ -64,6 +64,7 @@ impl Cursor {
     }
 
     /// At another place.
+    #[cfg(any(feature = "msgpack", feature = "parquet"))]
     pub(super) fn at(&self, position: u64) -> Cursor {
         Cursor { position, ..self.clone() }
     }

@@ -19,6 +19,7 @@ pub(super) fn is_uuid(field: &Field) -> bool {
 }
 
 /// A schema that says of the columns, and of those within them, what `names` does: one for each that has nothing in it, from the left.
+#[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 pub(super) fn marked(schema: &SchemaRef, names: &[Option<&'static str>]) -> SchemaRef {
     if names.iter().all(Option::is_none) {
         return schema.clone();
@@ -27,6 +28,7 @@ pub(super) fn marked(schema: &SchemaRef, names: &[Option<&'static str>]) -> Sche
     Arc::new(Schema::new(schema.fields().iter().map(|field| mark(field, &mut names)).collect::<Fields>()))
 }
 
+#[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 fn mark(field: &FieldRef, names: &mut dyn Iterator<Item = Option<&'static str>>) -> FieldRef {
     let mut own = field.as_ref().clone();
     let inner = match field.data_type() {
@@ -46,6 +48,7 @@ fn mark(field: &FieldRef, names: &mut dyn Iterator<Item = Option<&'static str>>)
 }
 
 /// The fields of a schema as another one has them, by their names.
+#[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 pub(super) fn named_in(schema: &SchemaRef, known: &SchemaRef) -> SchemaRef {
     let known = |field: &FieldRef| {
         known.field_with_name(field.name()).map_or_else(|_| field.clone(), |known| known.clone().into())
