@@ -36,6 +36,9 @@
 //! there. [`sql`], [`engine`], [`view`] and [`time`] are what lies behind the front door, [`serve`] and [`cli`] what the binary is made of;
 //! all other rooms are private. `tests/public.txt` lists what is public.
 //!
+//! Features bring what costs to build: `gzip`, `msgpack`, `parquet`, and `serve` and `cli` what the binary is made of. By default all of these are
+//! there; with `default-features = false` it is SQL and the engine, and all that is shown here works the same.
+//!
 //! The rooms, floor by floor: those up to the engine stand in `crates/core`, [`sql`] in `crates/sql`, the log in `crates/log`. A room imports only from lower floors; `tests/architecture.rs` reads this table.
 //!
 //! | floor | rooms |

@@ -26,6 +26,41 @@ pub struct View {
 }
 
 /// What a view tells to who follows it.
+///
+/// ```
+/// use highwater::Highwater;
+/// use highwater::embed::Event;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let highwater = Highwater::builder()
+///     .sql(
+///         "CREATE SOURCE bids (auction INT) WITH ('connector' = 'http');
+///          CREATE MATERIALIZED VIEW counts AS SELECT auction, COUNT(*) AS n FROM bids GROUP BY auction;",
+///     )
+///     .start()?;
+/// highwater.source("bids")?.push_json(r#"[{"auction": 7}, {"auction": 7}]"#)?;
+///
+/// let mut held: Vec<(i32, i64)> = Vec::new();
+/// for event in highwater.view("counts")?.follow() {
+///     match event? {
+///         Event::Snapshot(snapshot) => held = snapshot.rows()?,
+///         Event::Changes(changes) => {
+///             for change in changes.rows::<(i32, i64)>()? {
+///                 match change.diff {
+///                     1.. => held.push(change.row),
+///                     _ => held.retain(|row| *row != change.row),
+///                 }
+///             }
+///         }
+///         _ => {}
+///     }
+///     if held == [(7, 2)] {
+///         break;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
