@@ -4,18 +4,16 @@
 //! dataflow, whichever processes they were sent to, at once or one after the other. What an edge has heard of it answers as
 //! a duplicate itself, also if it is late by then; it has heard of all that has arrived at the views.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use timely::container::NoopBuilder;
+use arrow_schema::SchemaRef;
 use timely::dataflow::Stream;
 use timely::dataflow::operators::probe::{Handle, Probe};
-use timely::dataflow::operators::{Capability, Operator};
 
 use super::config::Config;
 use super::source::Source;
 use crate::delta::Delta;
-use crate::operator::{Route, stateful, stateless};
+use crate::operator::{KeepsNothing, Route, Stateful, only, stateful, stateless};
 use crate::source::{Repeats, keys_schema};
 use crate::time::Epoch;
 
@@ -40,23 +38,36 @@ pub(super) fn once<'s>(
             Ok(_) => Vec::new(),
             Err(error) => unreachable!("the key and the place are there: {error}"),
         };
-        let (keys, learner, schema) = (stateless(stream.clone(), "Keys", keys), source.clone(), schema.clone());
-        let to = Route::ToWorker(process * config.workers);
-        let learnt = keys.unary_frontier::<NoopBuilder<Delta>, _, _, _>(to, "Learn", |_, _| {
-            let mut staged: BTreeMap<Epoch, (Capability<Epoch>, Vec<Delta>)> = BTreeMap::new();
-            move |(input, frontier), _output| {
-                input.for_each_time(|time, deltas| {
-                    let (_, keys) = staged.entry(*time.time()).or_insert_with(|| (time.retain(0), Vec::new()));
-                    keys.extend(deltas.map(std::mem::take));
-                });
-                // Rows that a crash may still take are not known to anybody: who sends them again is not told that they are there.
-                while let Some(first) = staged.first_entry().filter(|first| !frontier.less_equal(first.key())) {
-                    let (epoch, (_held, keys)) = first.remove_entry();
-                    learner.learn(epoch, Delta::concat(&schema, &keys).batch());
-                }
-            }
-        });
+        let keys = stateless(stream.clone(), "Keys", keys);
+        let learner = Learner { source: source.clone(), schema: schema.clone() };
+        let learnt = stateful(vec![(keys, Route::ToWorker(process * config.workers))], "Learn", Box::new(learner));
         learnt.probe_with(outputs);
     }
     stateful(vec![(stream, Route::ByColumns(vec![key]))], "Deduplicate", Box::new(repeats))
+}
+
+/// Tells an edge of the keys that other processes took, epoch by epoch.
+struct Learner {
+    source: Arc<Source>,
+    schema: SchemaRef,
+}
+
+/// What it has told is in the log, or comes again.
+impl KeepsNothing for Learner {}
+
+impl Stateful for Learner {
+    /// All of an epoch is behind the frontier, and so on the disk of who took it: who sends a row again that a crash has taken is not told
+    /// that it is there.
+    fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {
+        self.source.learn(epoch, Delta::concat(&self.schema, &only(inputs)).batch());
+        Vec::new()
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
 }
