@@ -102,7 +102,8 @@ fn history(disk: Arc<dyn Disk>, seed: u64, count: usize) {
     let append = |kind: u8, bytes: &[u8], end: Option<&Position>, appended: &mut Appended| loop {
         // In any pieces.
         let (one, other) = bytes.split_at(bytes.len().min(64));
-        let parts = if kind == frames::ROWS || log.next().0 % 3 == 0 { &[one, other][..] } else { &[bytes][..] };
+        let parts =
+            if kind == frames::ROWS || log.next().0.is_multiple_of(3) { &[one, other][..] } else { &[bytes][..] };
         match log.append(kind, parts) {
             Ok(lsn) => {
                 appended.take(lsn, kind, parts, end);
