@@ -15,13 +15,12 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from engine import PATIENCE, Engine, Keeper, Reader, Sender, free_port
-from kills import Seen, bodies_in, difference, every_epoch, letters, settle, shown, wait_until
+from kills import Seen, bodies_in, difference, every_epoch, folders, letters, settle, shown, wait_until
 from programs import PIECES, Edge, Rows, names, program, views
 from written import read, same_bytes
 
@@ -77,7 +76,7 @@ class Cluster:
 
 def killed(args, folder, text, chance, running):
     cluster = Cluster(args, folder, data=True)
-    running.append(cluster)
+    running.extend(cluster.engines)
     senders = []
     for number, engine in enumerate(cluster.engines):
         for source in SOURCES:
@@ -220,17 +219,11 @@ def main():
     args = arguments()
     print(f"seed {args.seed}, pieces {args.pieces}", flush=True)
     chance, text = random.Random(args.seed), program(args.pieces.split(","), cluster=True)
-    above = args.keep or tempfile.mkdtemp(prefix="kills")
-    for name in ("killed", "plain"):
-        os.makedirs(f"{above}/{name}")
-        with open(f"{above}/{name}/p.sql", "w") as file:
-            file.write(text)
-    running = []
-    try:
+    with folders(args, text) as (above, running):
         begun = time.monotonic()
         cluster, senders, keepers, readers, early, seen = killed(args, f"{above}/killed", text, chance, running)
         plain = Cluster(args, f"{above}/plain", data=False)
-        running.append(plain)
+        running.extend(plain.engines)
         plain.start()
         plain.serve()
         compared(args, text, cluster, senders, keepers, plain)
@@ -242,17 +235,6 @@ def main():
             f"ok: {args.kills} kills ({early} of them before both served) in {time.monotonic() - begun:.0f} s; {rows} rows, {sum(sender.again for sender in senders)} bodies sent again, {unsure} given up; "
             f"{sum(reader.events for reader in readers)} events of {len(readers[0].views)} views, resumed {sum(reader.resumed for reader in readers)} times, without a reset"
         )
-    except BaseException:
-        print(f"seed {args.seed}; what is left stands in {above}", file=sys.stderr)
-        args.keep = above
-        raise
-    finally:
-        for of in running:
-            for engine in of.engines:
-                if engine.process and engine.lives():
-                    engine.process.kill()
-        if not args.keep:
-            shutil.rmtree(above, ignore_errors=True)
 
 
 if __name__ == "__main__":

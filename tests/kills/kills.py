@@ -6,6 +6,7 @@ the same bodies that nobody has killed. A replay of the data directory gives the
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -279,17 +280,34 @@ def again(args, text, engine):
     return other
 
 
-def main():
-    args = arguments()
-    print(f"seed {args.seed}, pieces {args.pieces}", flush=True)
-    chance, text = random.Random(args.seed), program(args.pieces.split(","), behind=args.behind)
-    above = args.keep or tempfile.mkdtemp(prefix="kills")
+@contextlib.contextmanager
+def folders(args, text):
+    """A folder above those of the run that is killed and of the one that is not, with the program in each, and a list for the engines
+    that run there, which end with it. What is wrong stands there still."""
+    above, running = args.keep or tempfile.mkdtemp(prefix="kills"), []
     for name in ("killed", "plain"):
         os.makedirs(f"{above}/{name}")
         with open(f"{above}/{name}/p.sql", "w") as file:
             file.write(text)
-    running = []
     try:
+        yield above, running
+    except BaseException:
+        print(f"seed {args.seed}; what is left stands in {above}", file=sys.stderr)
+        args.keep = above
+        raise
+    finally:
+        for of in running:
+            if of.process and of.lives():
+                of.process.kill()
+        if not args.keep:
+            shutil.rmtree(above, ignore_errors=True)
+
+
+def main():
+    args = arguments()
+    print(f"seed {args.seed}, pieces {args.pieces}", flush=True)
+    chance, text = random.Random(args.seed), program(args.pieces.split(","), behind=args.behind)
+    with folders(args, text) as (above, running):
         begun = time.monotonic()
         engine, senders, keepers, reader, early, seen = killed(args, f"{above}/killed", text, chance, running)
         plain = Engine(args.binary, f"{above}/plain", ["-w", str(args.workers or 2)], data=False)
@@ -308,16 +326,6 @@ def main():
             f"ok: {args.kills} kills ({early} of them before it served) in {time.monotonic() - begun:.0f} s; {rows} rows, {sum(s.again for s in senders)} bodies sent again, {sum(s.later for s in senders) - over} taken while it started, {over} for which there was no room, "
             f"{unsure} given up; {reader.events} events of {len(reader.views)} views, resumed {reader.resumed} times, {reader.resets} resets"
         )
-    except BaseException:
-        print(f"seed {args.seed}; what is left stands in {above}", file=sys.stderr)
-        args.keep = above
-        raise
-    finally:
-        for of in running:
-            if of.process and of.lives():
-                of.process.kill()
-        if not args.keep:
-            shutil.rmtree(above, ignore_errors=True)
 
 
 if __name__ == "__main__":
