@@ -10,3 +10,19 @@ CREATE TABLE bid (
 
 CREATE SINK q0 WITH ('connector' = 'blackhole') AS
 SELECT auction, bidder, price, `dateTime`, extra FROM bid;
+
+-- test: every bid as it is, late ones not
+-- input bid
+--   auction | bidder | price | dateTime            | extra
+--   1       | 7      | 100   | 2026-01-01 12:00:10 | a
+--   2       | 8      | 200   | 2026-01-01 12:00:07 | NULL
+--   1       | 7      | 100   | 2026-01-01 12:00:10 | a
+-- watermark bid 12:00:08
+-- input bid
+--   auction | bidder | price | dateTime            | extra
+--   3       | 9      | 300   | 2026-01-01 12:00:01 | late
+-- expect q0
+--   auction | bidder | price | dateTime            | extra
+--   1       | 7      | 100   | 2026-01-01 12:00:10 | a
+--   2       | 8      | 200   | 2026-01-01 12:00:07 | NULL
+--   1       | 7      | 100   | 2026-01-01 12:00:10 | a

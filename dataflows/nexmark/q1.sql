@@ -10,3 +10,13 @@ CREATE TABLE bid (
 
 CREATE SINK q1 WITH ('connector' = 'blackhole') AS
 SELECT auction, bidder, 0.908 * price AS price, `dateTime`, extra FROM bid;
+
+-- test: a price in dollars is 0.908 in euros
+-- input bid
+--   auction | bidder | price | dateTime            | extra
+--   1       | 7      | 1000  | 2026-01-01 12:00:10 | a
+--   2       | 8      | NULL  | 2026-01-01 12:00:11 | b
+-- expect q1
+--   auction | bidder | price | dateTime            | extra
+--   1       | 7      | 908   | 2026-01-01 12:00:10 | a
+--   2       | 8      | NULL  | 2026-01-01 12:00:11 | b

@@ -14,3 +14,22 @@ SELECT bidder, COUNT(*) AS bid_count,
        SESSION_END(`dateTime`, INTERVAL '10' SECOND) AS endtime
 FROM bid
 GROUP BY bidder, SESSION(`dateTime`, INTERVAL '10' SECOND);
+
+-- test: bids with less than ten seconds between them are one session
+-- input bid
+--   bidder | dateTime
+--   7      | 2026-01-01 12:00:00
+--   7      | 2026-01-01 12:00:09
+--   7      | 2026-01-01 12:00:19
+--   8      | 2026-01-01 12:00:05
+-- # One that comes between two sessions makes them one.
+-- input bid
+--   bidder | dateTime
+--   8      | 2026-01-01 12:00:23
+--   8      | 2026-01-01 12:00:14.500
+-- end bid
+-- expect q11
+--   bidder | bid_count | starttime           | endtime
+--   7      | 2         | 2026-01-01 12:00:00 | 2026-01-01 12:00:19
+--   7      | 1         | 2026-01-01 12:00:19 | 2026-01-01 12:00:29
+--   8      | 3         | 2026-01-01 12:00:05 | 2026-01-01 12:00:33

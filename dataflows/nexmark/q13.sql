@@ -16,3 +16,21 @@ WITH ('path' = 'dataflows/nexmark/data/side_input.csv', 'format' = 'csv');
 CREATE SINK q13 WITH ('connector' = 'blackhole') AS
 SELECT B.auction, B.bidder, B.price, B.`dateTime`, S.`value`
 FROM bid AS B JOIN side_input FOR SYSTEM_TIME AS OF B.p_time AS S ON MOD(B.auction, 10000) = S.key;
+
+-- test: a bid has what the file says, and what the table says when it comes
+-- input bid
+--   auction | bidder | price | dateTime
+--   10001   | 7      | 100   | 2026-01-01 12:00:01
+-- expect q13
+--   auction | bidder | price | dateTime            | value
+--   10001   | 7      | 100   | 2026-01-01 12:00:01 | v1
+-- upsert side_input
+--   key | value
+--   1   | new
+-- input bid
+--   auction | bidder | price | dateTime
+--   1       | 8      | 200   | 2026-01-01 12:00:02
+-- expect changes q13
+--   _op    | auction | value
+--   insert | 10001   | v1
+--   insert | 1       | new

@@ -20,3 +20,19 @@ SELECT auction, bidder, 0.908 * price AS price,
        COUNT_CHAR(extra, 'c') AS c_counts
 FROM bid
 WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000;
+
+-- test: prices between a million and fifty, by the hour of the day
+-- input bid
+--   auction | bidder | price    | dateTime            | extra
+--   1       | 7      | 2000000  | 2026-01-01 08:00:00 | abcc
+--   2       | 7      | 2000000  | 2026-01-01 18:59:59 | c
+--   3       | 7      | 2000000  | 2026-01-01 19:00:00 | NULL
+--   4       | 7      | 2000000  | 2026-01-01 20:00:00 | C
+--   5       | 7      | 1000000  | 2026-01-01 20:00:00 | c
+--   6       | 7      | 60000000 | 2026-01-01 20:00:00 | c
+-- expect q14
+--   auction | price   | bid_time_type | extra | c_counts
+--   1       | 1816000 | dayTime       | abcc  | 2
+--   2       | 1816000 | dayTime       | c     | 1
+--   3       | 1816000 | otherTime     | NULL  | NULL
+--   4       | 1816000 | nightTime     | C     | 0

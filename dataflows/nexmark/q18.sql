@@ -15,3 +15,21 @@ FROM (
   FROM bid
 )
 WHERE rank_number <= 1;
+
+-- test: the last bid of a person on an auction, whatever came last
+-- input bid
+--   auction | bidder | price | dateTime
+--   1       | 7      | 100   | 2026-01-01 12:00:03
+--   1       | 7      | 200   | 2026-01-01 12:00:01
+--   1       | 8      | 300   | 2026-01-01 12:00:01
+-- expect q18
+--   auction | bidder | price | dateTime
+--   1       | 7      | 100   | 2026-01-01 12:00:03
+--   1       | 8      | 300   | 2026-01-01 12:00:01
+-- input bid
+--   auction | bidder | price | dateTime
+--   1       | 7      | 50    | 2026-01-01 12:00:04
+-- expect q18
+--   auction | bidder | price | dateTime
+--   1       | 7      | 50    | 2026-01-01 12:00:04
+--   1       | 8      | 300   | 2026-01-01 12:00:01

@@ -10,3 +10,16 @@ CREATE TABLE bid (
 
 CREATE SINK q2 WITH ('connector' = 'blackhole') AS
 SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0;
+
+-- test: auctions whose number is a multiple of 123
+-- input bid
+--   auction | price | dateTime
+--   123     | 10    | 2026-01-01 12:00:10
+--   124     | 20    | 2026-01-01 12:00:10
+--   0       | 30    | 2026-01-01 12:00:11
+--   246     | 40    | 2026-01-01 12:00:12
+-- expect q2
+--   auction | price
+--   123     | 10
+--   0       | 30
+--   246     | 40

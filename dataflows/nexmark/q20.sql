@@ -18,3 +18,21 @@ SELECT B.auction, B.bidder, B.price, B.channel, B.url, B.`dateTime` AS bid_dateT
        A.category, A.extra AS auction_extra
 FROM bid AS B INNER JOIN auction AS A ON B.auction = A.id
 WHERE A.category = 10;
+
+-- test: bids on auctions of category 10, whichever came first
+-- input bid
+--   auction | bidder | price | dateTime
+--   1       | 7      | 100   | 2026-01-01 12:00:01
+--   2       | 7      | 200   | 2026-01-01 12:00:01
+-- expect q20
+-- input auction
+--   id | itemName | category | dateTime
+--   1  | lamp     | 10       | 2026-01-01 12:00:00
+--   2  | chair    | 11       | 2026-01-01 12:00:00
+-- input bid
+--   auction | bidder | price | dateTime
+--   1       | 8      | 300   | 2026-01-01 12:00:02
+-- expect q20
+--   auction | bidder | price | bid_dateTime        | itemName | category
+--   1       | 7      | 100   | 2026-01-01 12:00:01 | lamp     | 10
+--   1       | 8      | 300   | 2026-01-01 12:00:02 | lamp     | 10

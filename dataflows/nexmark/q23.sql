@@ -26,3 +26,22 @@ SELECT B.bidder, B.price, B.channel, B.url, B.extra AS bid_extra,
 FROM auction AS A
 JOIN person AS P ON A.seller = P.id
 JOIN bid AS B ON B.bidder = P.id;
+
+-- test: bids of those who sell, once for each auction that they have opened
+-- input bid
+--   bidder | price | dateTime
+--   7      | 100   | 2026-01-01 12:00:01
+--   8      | 200   | 2026-01-01 12:00:01
+-- input person
+--   id | name | dateTime
+--   7  | ann  | 2026-01-01 12:00:00
+--   8  | bob  | 2026-01-01 12:00:00
+-- expect q23
+-- input auction
+--   itemName | seller | dateTime
+--   lamp     | 7      | 2026-01-01 12:00:02
+--   chair    | 7      | 2026-01-01 12:00:03
+-- expect q23
+--   bidder | price | name | itemName
+--   7      | 100   | ann  | lamp
+--   7      | 100   | ann  | chair

@@ -22,3 +22,27 @@ FROM (
   GROUP BY A.id, A.category
 ) Q
 GROUP BY Q.category;
+
+-- test: only bids made in the auction's time win, and a higher one moves the average
+-- input auction
+--   id | category | dateTime            | expires
+--   1  | 10       | 2026-01-01 12:00:00 | 2026-01-01 12:00:20
+--   2  | 10       | 2026-01-01 12:00:00 | 2026-01-01 12:00:05
+--   3  | 11       | 2026-01-01 12:00:00 | 2026-01-01 12:00:20
+-- input bid
+--   auction | price | dateTime
+--   1       | 100   | 2026-01-01 12:00:01
+--   2       | 300   | 2026-01-01 12:00:05
+--   2       | 900   | 2026-01-01 12:00:06
+--   3       | 50    | 2026-01-01 12:00:01
+-- expect q4
+--   category | average
+--   10       | 200
+--   11       | 50
+-- input bid
+--   auction | price | dateTime
+--   1       | 500   | 2026-01-01 12:00:20
+-- expect q4
+--   category | average
+--   10       | 400
+--   11       | 50

@@ -26,3 +26,33 @@ JOIN (
   GROUP BY starttime, endtime
 ) MaxBids
 ON AuctionBids.starttime = MaxBids.starttime AND AuctionBids.endtime = MaxBids.endtime AND AuctionBids.num >= MaxBids.maxn;
+
+-- test: of auctions that have as many bids each is hot, in every window of ten seconds
+-- input bid
+--   auction | dateTime
+--   1       | 2026-01-01 12:00:00
+--   1       | 2026-01-01 12:00:01
+--   2       | 2026-01-01 12:00:01
+--   2       | 2026-01-01 12:00:03
+-- watermark bid 12:00:02
+-- expect q5
+--   auction | num
+--   1       | 2
+-- watermark bid 12:00:04
+-- # Until 12:00:04 both have two.
+-- expect changes q5
+--   _op    | auction | num
+--   insert | 1       | 2
+--   insert | 1       | 2
+--   insert | 2       | 2
+-- watermark bid 12:00:12
+-- # Four more windows that have both, then one from 12:00:02 on.
+-- expect changes q5
+--   _op    | auction | num
+--   insert | 1       | 2
+--   insert | 1       | 2
+--   insert | 1       | 2
+--   insert | 2       | 2
+--   insert | 2       | 2
+--   insert | 2       | 2
+--   insert | 2       | 1

@@ -16,3 +16,23 @@ FROM bid B JOIN (
   GROUP BY window_start, window_end
 ) B1 ON B.price = B1.maxprice
 WHERE B.`dateTime` BETWEEN B1.`dateTime` - INTERVAL '10' SECOND AND B1.`dateTime`;
+
+-- test: the highest bids of ten seconds, all that are as high
+-- input bid
+--   auction | bidder | price | dateTime            | extra
+--   1       | 7      | 100   | 2026-01-01 12:00:01 | a
+--   2       | 8      | 300   | 2026-01-01 12:00:02 | b
+--   3       | 9      | 300   | 2026-01-01 12:00:09 | c
+--   4       | 9      | 200   | 2026-01-01 12:00:11 | d
+-- expect q7
+-- watermark bid 12:00:10
+-- expect q7
+--   auction | price | bidder | dateTime            | extra
+--   2       | 300   | 8      | 2026-01-01 12:00:02 | b
+--   3       | 300   | 9      | 2026-01-01 12:00:09 | c
+-- end bid
+-- expect changes q7
+--   _op    | auction | price
+--   insert | 2       | 300
+--   insert | 3       | 300
+--   insert | 4       | 200

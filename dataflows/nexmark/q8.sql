@@ -23,3 +23,21 @@ FROM (
   FROM TABLE(TUMBLE(TABLE auction, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
   GROUP BY seller, window_start, window_end
 ) A ON P.id = A.seller AND P.starttime = A.starttime AND P.endtime = A.endtime;
+
+-- test: who came and sold in the same ten seconds, once
+-- input person
+--   id | name | dateTime
+--   7  | ann  | 2026-01-01 12:00:01
+--   8  | bob  | 2026-01-01 12:00:02
+--   9  | cid  | 2026-01-01 12:00:11
+-- input auction
+--   seller | dateTime
+--   7      | 2026-01-01 12:00:03
+--   7      | 2026-01-01 12:00:09
+--   8      | 2026-01-01 12:00:10
+--   9      | 2026-01-01 12:00:12
+-- end
+-- expect q8
+--   id | name | starttime
+--   7  | ann  | 2026-01-01 12:00:00
+--   9  | cid  | 2026-01-01 12:00:10

@@ -22,3 +22,29 @@ FROM (
   WHERE A.id = B.auction AND B.`dateTime` BETWEEN A.`dateTime` AND A.expires
 )
 WHERE rownum <= 1;
+
+-- test: the highest bid in the auction's time wins, the earlier one of equals
+-- input auction
+--   id | itemName | seller | dateTime            | expires
+--   1  | lamp     | 7      | 2026-01-01 12:00:00 | 2026-01-01 12:00:20
+--   2  | chair    | 7      | 2026-01-01 12:00:00 | 2026-01-01 12:00:20
+-- input bid
+--   auction | bidder | price | dateTime
+--   1       | 8      | 100   | 2026-01-01 12:00:01
+--   1       | 9      | 200   | 2026-01-01 12:00:04
+--   1       | 10     | 900   | 2026-01-01 12:00:21
+-- expect changes q9
+--   _op    | id | itemName | bidder | price
+--   insert | 1  | lamp     | 9      | 200
+-- input bid
+--   auction | bidder | price | dateTime
+--   1       | 11     | 200   | 2026-01-01 12:00:18
+--   1       | 8      | 200   | 2026-01-01 12:00:19
+-- expect changes q9
+-- input bid
+--   auction | bidder | price | dateTime
+--   1       | 8      | 300   | 2026-01-01 12:00:20
+-- expect changes q9
+--   _op     | id | itemName | bidder | price
+--   retract | 1  | lamp     | 9      | 200
+--   insert  | 1  | lamp     | 8      | 300
