@@ -70,7 +70,7 @@ pub use {
     highwater_sql::{datafusion_common, datafusion_expr},
 };
 
-use highwater_core::{aggregate, delta, format, options, plan, sink, source, values};
+use highwater_core::{aggregate, delta, format, options, plan, sink, source, table, values};
 
 #[cfg(feature = "cli")]
 pub mod cli;

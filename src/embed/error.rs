@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::engine::{EngineError, Refused, UnknownName};
+use crate::engine::{EngineError, Refused, Unchanged, UnknownName};
 use crate::format::RowsError;
 use crate::source::Undecoded;
 use crate::sql::{CatalogError, SqlErrors};
@@ -43,9 +43,38 @@ pub enum Error {
         /// The views.
         views: Vec<String>,
     },
+    /// A run with a data directory is not drained: its sources would take nothing more, whenever it is started again.
+    #[error(
+        "Drain::Yes ends the sources for good, and the data directory goes on with them: shut down with Drain::No, or run without a data directory"
+    )]
+    Kept,
     /// The run has ended.
     #[error("the engine has ended")]
     Over,
+}
+
+/// Why a reference table was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// A row does not fit: it has a field that is no column, a value that its column does not take, or lacks one that is NOT NULL.
+    #[error("table '{table_name}': {error}")]
+    Rows {
+        /// The table.
+        table_name: String,
+        /// The row and its column.
+        #[source]
+        error: RowsError,
+    },
+    /// It takes no change, or none now.
+    #[error("table '{table_name}': {why}")]
+    Unchanged {
+        /// The table.
+        table_name: String,
+        /// Why.
+        #[source]
+        why: Unchanged,
+    },
 }
 
 /// Why pushed rows were not taken: none of them was.

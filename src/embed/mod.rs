@@ -1,7 +1,7 @@
 //! The front door for programs that embed the engine: SQL to a running engine, rows in, views out, as values, JSON or Arrow.
 //!
-//! [`Highwater::builder`] starts one. Handles ([`Highwater`], [`Source`], [`View`]) are cheap to clone and go to any thread; the engine
-//! runs until [`Highwater::shutdown`], or until the last of them is gone. What waits is a future that any executor runs, with a
+//! [`Highwater::builder`] starts one. Handles ([`Highwater`], [`Source`], [`Table`], [`View`]) are cheap to clone and go to any thread; the
+//! engine runs until [`Highwater::shutdown`], or until the last of them is gone. Streams of views are none: they end with the engine. What waits is a future that any executor runs, with a
 //! counterpart that blocks the thread. It is a thin shell: what it is made of is open too ([`Highwater::engine`]).
 
 mod blocking;
@@ -9,6 +9,7 @@ mod builder;
 mod error;
 mod rows;
 mod source;
+mod table;
 mod view;
 
 /// The programs of the manual.
@@ -22,11 +23,12 @@ use std::time::Duration;
 pub use futures_util::Stream;
 
 pub use self::builder::Builder;
-pub use self::error::{Error, PushError};
-pub use self::rows::{Change, Changes, Snapshot};
+pub use self::error::{ChangeError, Error, PushError};
+pub use self::rows::{Change, Changes, DeadLetter, Snapshot};
 pub use self::source::Source;
+pub use self::table::Table;
 pub use self::view::{Event, Following, View, ViewStream};
-pub use crate::engine::{EngineError, OnChange, Pushed, Refused, Summary, UnknownName};
+pub use crate::engine::{EngineError, OnChange, Pushed, Refused, Summary, Unchanged, UnknownName};
 pub use crate::format::{RowsError, from_batch};
 pub use crate::sql::{Catalog, CatalogError, SqlError, SqlErrors};
 pub use crate::time::Epoch;
@@ -43,7 +45,7 @@ pub struct Highwater {
 /// What becomes of windows that are open when an engine is shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drain {
-    /// They close, as if all input had ended: views and sinks get what they hold.
+    /// They close, as if all input had ended: views and sinks get what they hold. Not with a data directory, for its sources go on.
     Yes,
     /// They stay open: what was taken goes through as far as the watermarks let it. With a data directory the next start goes on there.
     No,
@@ -72,6 +74,37 @@ impl Highwater {
     /// There is none of that name; the error has those that there are.
     pub fn view(&self, name: &str) -> Result<View, UnknownName> {
         Ok(View { view: self.engine.view(name)?, owner: self.clone() })
+    }
+
+    /// A reference table, by its name.
+    ///
+    /// # Errors
+    /// There is none of that name; the error has those that there are.
+    pub fn table(&self, name: &str) -> Result<Table, UnknownName> {
+        let known = || self.engine.tables().iter().map(|table| table.name().to_owned()).collect();
+        let table = self.engine.table(name).cloned().ok_or_else(|| UnknownName::new("table", name, known()))?;
+        Ok(Table { table, owner: self.clone() })
+    }
+
+    /// The last dead letters of a source, of a view or of a sink, `limit` at most, the last first: rows that could not be taken, or on
+    /// which an expression failed.
+    ///
+    /// # Errors
+    /// There is nothing of that name; the error has what there is.
+    pub fn dead_letters(&self, of: &str, limit: usize) -> Result<Vec<DeadLetter>, UnknownName> {
+        if let Some(source) = self.engine.source(of) {
+            return Ok(source.dead_letters(limit).into_iter().map(DeadLetter::from).collect());
+        }
+        let all = self.engine.dead_letters();
+        let found = all.iter().find(|letters| letters.name() == of);
+        match found.or_else(|| all.iter().find(|letters| letters.name().eq_ignore_ascii_case(of))) {
+            Some(letters) => Ok(letters.latest(limit).into_iter().map(DeadLetter::from).collect()),
+            None => {
+                let sources = self.engine.sources().iter().map(|source| source.name().to_owned());
+                let known = sources.chain(all.iter().map(|letters| letters.name().to_owned())).collect();
+                Err(UnknownName::new("source, view or sink", of, known))
+            }
+        }
     }
 
     /// Several views at one epoch, in the order of their names.
@@ -118,8 +151,9 @@ impl Highwater {
     /// Ends the run, waits until all is written and its threads are gone.
     ///
     /// # Errors
-    /// Why the run failed, if it did.
+    /// Why the run failed, if it did. One with a data directory is not drained: it goes on then.
     pub async fn shutdown(&self, drain: Drain) -> Result<Summary, Error> {
+        self.may_end(drain)?;
         let engine = self.engine.clone();
         let summary = aside("shutdown", move || shut(&engine, Some(drain))).await?;
         Ok(summary?)
@@ -127,6 +161,7 @@ impl Highwater {
 
     /// As [`Highwater::shutdown`]; blocks the thread.
     pub fn shutdown_blocking(&self, drain: Drain) -> Result<Summary, Error> {
+        self.may_end(drain)?;
         Ok(shut(&self.engine, Some(drain))?)
     }
 
@@ -148,6 +183,13 @@ impl Highwater {
     /// The engine itself: metrics, tables, sinks, dead letters, units.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Whether it may be ended so.
+    fn may_end(&self, drain: Drain) -> Result<(), Error> {
+        let keeps =
+            drain == Drain::Yes && self.engine.keeps() && self.engine.sources().iter().any(|source| source.live());
+        if keeps { Err(Error::Kept) } else { Ok(()) }
     }
 
     /// Why nothing moves any more.

@@ -1,10 +1,12 @@
-//! What a view tells: its rows at an epoch, and its changes.
+//! What a view tells: its rows at an epoch, and its changes; and what is told of rows that are in none.
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use serde::de::DeserializeOwned;
 
+use crate::delta::Reject;
+use crate::engine::Letter;
 use crate::format::{JsonRows, Numbers, RowsError, from_batch};
 use crate::time::Epoch;
 use crate::view::{self, EpochChanges};
@@ -110,4 +112,37 @@ fn json(batch: &RecordBatch) -> String {
     }
     out.push(b']');
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A row that a source could not take, or that is missing in a view or sink because an expression failed on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// A short word that stays: `late`, `evaluation`, `malformed`.
+    pub reason: String,
+    /// Where it stood in what the source read, or in which operator it failed.
+    pub position: String,
+    /// What exactly is wrong.
+    pub detail: String,
+    /// What failed, as SQL writes it, of a view or sink.
+    pub expression: Option<String>,
+    /// The row as it came, of a source; else as JSON. Or its beginning.
+    pub content: String,
+    /// How often it is there.
+    pub count: u64,
+}
+
+impl From<Reject> for DeadLetter {
+    fn from(reject: Reject) -> DeadLetter {
+        let Reject { reason, position, detail, content, .. } = reject;
+        DeadLetter { reason: reason.to_owned(), position, detail, expression: None, content, count: 1 }
+    }
+}
+
+impl From<Letter> for DeadLetter {
+    fn from(letter: Letter) -> DeadLetter {
+        let Letter { reason, position, detail, expression, content, count, .. } = letter;
+        let expression = Some(expression).filter(|expression| !expression.is_empty());
+        DeadLetter { reason, position, detail, expression, content, count: count.unsigned_abs() }
+    }
 }

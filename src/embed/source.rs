@@ -53,11 +53,11 @@ impl Source {
         self.push(vec![self.fitted(batch)?])
     }
 
-    /// Pushes a JSON object, or an array of them. Rows that do not fit become dead letters, as those that clients send: the answer
-    /// counts and names them.
+    /// Pushes a JSON object, or an array of them, as clients send it: rows that do not fit, and what is no JSON, become dead letters, which the
+    /// answer counts and names; members that are no column are passed over.
     ///
     /// # Errors
-    /// The text is no JSON at all; no room now; a source that takes nothing more.
+    /// The text is no array to its end; no room now; a source that takes nothing more.
     pub fn push_json(&self, text: impl Into<Bytes>) -> Result<Pushed, PushError> {
         self.push(self.decoded(Written::Json, text.into())?)
     }

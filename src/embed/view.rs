@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::blocking::block_on;
 use super::{Changes, Error, Highwater, Snapshot};
+use crate::engine::Engine;
 use crate::format::RowsError;
 use crate::time::Epoch;
 use crate::view::{self, Subscription, TimedOut, Update};
@@ -116,7 +117,7 @@ impl View {
         self.snapshot().json()
     }
 
-    /// Its rows and then its changes, epoch by epoch, as they come; ends with the run. Who is slow holds nothing back: the view forgets old
+    /// Its rows and then its changes, epoch by epoch, as they come; ends with the run, which it does not keep alive. Who is slow holds nothing back: the view forgets old
     /// changes, and then all rows are told anew.
     pub fn stream(&self) -> ViewStream {
         let next = |mut following: Following| async move { Some((following.next_event().await?, following)) };
@@ -125,8 +126,8 @@ impl View {
 
     /// As [`View::stream`], for a thread: an iterator that blocks.
     pub fn follow(&self) -> Following {
-        let (subscription, owner) = (self.view.subscribe(), self.owner.clone());
-        Following { subscription, owner, ahead: VecDeque::new(), stands: Stands::Begins }
+        let (subscription, engine) = (self.view.subscribe(), Arc::downgrade(&self.owner.engine));
+        Following { subscription, engine, ahead: VecDeque::new(), stands: Stands::Begins }
     }
 }
 
@@ -151,7 +152,7 @@ impl Stream for ViewStream {
 #[derive(Debug)]
 pub struct Following {
     subscription: Subscription,
-    owner: Highwater,
+    engine: Weak<Engine>,
     ahead: VecDeque<Event>,
     stands: Stands,
 }
@@ -215,7 +216,7 @@ impl Following {
             None => {
                 self.stands = Stands::Over;
                 // Of a run that ended well all was told.
-                self.owner.engine.failure().map(|error| Err(error.into()))
+                self.engine.upgrade()?.failure().map(|error| Err(error.into()))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Why a test does not go on, or what it found.
 
 use std::fmt;
+use std::panic::Location;
 
 use highwater_core::engine::EngineError;
 use highwater_sql::{SqlError, SqlErrors};
@@ -43,6 +44,16 @@ pub enum TestError {
     },
 }
 
+impl TestError {
+    /// The same, with the line of the test that expected what is not there.
+    pub(super) fn expected_at(mut self, at: &'static Location<'static>) -> TestError {
+        if let TestError::Differs(difference) = &mut self {
+            difference.at = Some(at);
+        }
+        self
+    }
+}
+
 impl fmt::Display for TestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,10 +63,10 @@ impl fmt::Display for TestError {
             }
             TestError::Engine(error) => write!(f, "{error}"),
             TestError::Unknown { kind, name, known } if known.is_empty() => {
-                write!(f, "there is no {kind} '{name}': the program has none")
+                write!(f, "'{name}' is no {kind}: the program has none")
             }
             TestError::Unknown { kind, name, known } => {
-                write!(f, "there is no {kind} '{name}': there is {}", known.join(", "))
+                write!(f, "'{name}' is no {kind}: there is {}", known.join(", "))
             }
             TestError::Rows { of, row: 0, what } => write!(f, "the columns for '{of}': {what}"),
             TestError::Rows { of, row, what } => write!(f, "row {row} for '{of}': {what}"),

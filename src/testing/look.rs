@@ -1,6 +1,7 @@
 //! What a test looks at: rows, changes and dead letters, and whether they are those expected.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -96,27 +97,30 @@ impl TestDriver {
     ///
     /// # Errors
     /// They differ, and in what; or there is no such view or column.
+    #[track_caller]
     pub fn expect(&mut self, view: &str, table: &str) -> Result<(), TestError> {
-        let seen = self.look(Look::Rows, view)?;
-        self.compare(view, &seen, table)
+        let (seen, at) = (self.look(Look::Rows, view)?, Location::caller());
+        self.compare(view, &seen, table).map_err(|error| error.expected_at(at))
     }
 
     /// Compares the changes since they were last asked for ([`TestDriver::changes`]) with a [`Table`].
     ///
     /// # Errors
     /// See [`TestDriver::expect`].
+    #[track_caller]
     pub fn expect_changes(&mut self, view: &str, table: &str) -> Result<(), TestError> {
-        let seen = self.look(Look::Changes, view)?;
-        self.compare(view, &seen, table)
+        let (seen, at) = (self.look(Look::Changes, view)?, Location::caller());
+        self.compare(view, &seen, table).map_err(|error| error.expected_at(at))
     }
 
     /// Compares the dead letters ([`TestDriver::dead_letters`]) with a [`Table`].
     ///
     /// # Errors
     /// See [`TestDriver::expect`].
+    #[track_caller]
     pub fn expect_dead_letters(&mut self, of: &str, table: &str) -> Result<(), TestError> {
-        let seen = self.look(Look::DeadLetters, of)?;
-        self.compare(of, &seen, table)
+        let (seen, at) = (self.look(Look::DeadLetters, of)?, Location::caller());
+        self.compare(of, &seen, table).map_err(|error| error.expected_at(at))
     }
 
     /// Looks, and says in which columns that is.
@@ -131,7 +135,12 @@ impl TestDriver {
             Look::Changes => changes_schema(self.view(of)?.schema()),
             Look::DeadLetters => letters_schema(),
         };
-        Ok(Seen { rows, schema })
+        let what = match look {
+            Look::Rows => "rows",
+            Look::Changes => "changes",
+            Look::DeadLetters => "dead letters",
+        };
+        Ok(Seen { rows, schema, what })
     }
 
     /// Compares what was seen with a table, in the columns that this names.
@@ -143,7 +152,9 @@ impl TestDriver {
             false => cells::canonical(of, &seen.schema, &expected, self.driven.dataflow.zone)?,
         };
         let found = seen.columns(of, &expected)?;
-        found.difference(of, &expected).map_or(Ok(()), |difference| Err(TestError::Differs(Box::new(difference))))
+        let Some(mut difference) = found.difference(of, &expected) else { return Ok(()) };
+        difference.what = seen.what;
+        Err(TestError::Differs(Box::new(difference)))
     }
 }
 
@@ -160,6 +171,7 @@ pub(super) enum Look {
 pub(super) struct Seen {
     rows: Table,
     schema: SchemaRef,
+    what: &'static str,
 }
 
 impl Seen {

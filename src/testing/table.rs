@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::Location;
 
 /// A table of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,7 +81,12 @@ impl Table {
             extra.push((Mark::Extra, line(row, &widths)));
         }
         lines.extend(extra.into_iter().rev());
-        lines.iter().any(|(mark, _)| *mark != Mark::Same).then(|| Difference { of: of.to_owned(), lines })
+        lines.iter().any(|(mark, _)| *mark != Mark::Same).then(|| Difference {
+            of: of.to_owned(),
+            what: "rows",
+            at: None,
+            lines,
+        })
     }
 }
 
@@ -104,6 +110,10 @@ enum Mark {
 #[non_exhaustive]
 pub struct Difference {
     of: String,
+    /// Of what it is: rows, changes, dead letters.
+    pub(super) what: &'static str,
+    /// Which line of a test expected it.
+    pub(super) at: Option<&'static Location<'static>>,
     lines: Vec<(Mark, String)>,
 }
 
@@ -111,7 +121,11 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |wanted: Mark| self.lines.iter().filter(|(mark, _)| *mark == wanted).count();
         let (missing, extra) = (count(Mark::Missing), count(Mark::Extra));
-        write!(f, "'{}' has not the rows expected: {missing} missing (-), {extra} not expected (+)", self.of)?;
+        if let Some(at) = self.at {
+            write!(f, "{}:{}: ", at.file(), at.line())?;
+        }
+        let (of, what) = (&self.of, self.what);
+        write!(f, "'{of}' has not the {what} expected: {missing} missing (-), {extra} not expected (+)")?;
         self.lines.iter().try_for_each(|(mark, line)| {
             let mark = match mark {
                 Mark::Same => ' ',

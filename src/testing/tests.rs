@@ -58,22 +58,26 @@ fn a_script_finds_the_same_over_restarts() {
 fn a_failure_is_told_as_it_is_to_be_read() {
     let mut driver = TestDriver::new(TOTALS).unwrap();
     driver.push_table("bids", "kind | price | ts\na | 1 | 2026-01-01 12:00:01\nb | 2 | 2026-01-01 12:00:20").unwrap();
-    let error = driver.expect("totals", "kind | n\na | 2").unwrap_err();
+    let (error, line) = (driver.expect("totals", "kind | n\na | 2").unwrap_err(), line!());
     assert_eq!(
         format!("{error:?}"),
-        "'totals' has not the rows expected: 1 missing (-), 1 not expected (+)\n  kind | n\n- a    | 2\n+ a    | 1"
+        format!(
+            "{}:{line}: 'totals' has not the rows expected: 1 missing (-), 1 not expected (+)\n  kind | n\n- a    | 2\n+ a    | 1",
+            file!()
+        )
     );
     let told = |result: Result<(), TestError>, what: &str| {
         let error = result.unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     };
+    told(driver.expect_changes("totals", "_op\nretract"), "'totals' has not the changes expected");
     told(
         driver.expect("total", "n\n1"),
-        "there is no published view, sink or reference table 'total': there is dear, totals",
+        "'total' is no published view, sink or reference table: there is dear, totals",
     );
     told(driver.expect("totals", "m\n1"), "there is no column 'm': there is kind, window_end, n, total");
     told(driver.expect("totals", "n\nmany"), "row 1 for 'totals'");
-    told(driver.push_json("bid", "{}").map(drop), "there is no source that something reads 'bid': there is bids");
+    told(driver.push_json("bid", "{}").map(drop), "'bid' is no source that something reads: there is bids");
     told(driver.restart(), "Setup::keeping");
     told(TestDriver::new("CREATE VIEW v AS SELECT 1 AS").map(drop), "program.sql:1:");
 }

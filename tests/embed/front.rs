@@ -239,6 +239,78 @@ fn what_was_pushed_is_there_after_a_restart() {
         highwater.durable_blocking(&pushed).unwrap();
         highwater.visible_blocking(&pushed).unwrap();
         assert_eq!(highwater.view("totals").unwrap().rows::<Total>().unwrap(), [total(1, run as u64)]);
+        let told = highwater.shutdown_blocking(Drain::Yes).unwrap_err();
+        assert!(matches!(told, Error::Kept), "a source that ended would take nothing after the next start: {told}");
         highwater.shutdown_blocking(Drain::No).unwrap();
     }
+}
+
+#[test]
+fn who_follows_a_view_does_not_keep_the_engine() {
+    let highwater = start();
+    let (following, stream) = (highwater.view("totals").unwrap().follow(), highwater.view("totals").unwrap().stream());
+    let waiting = std::thread::spawn(move || following.map(Result::unwrap).count());
+    let pushed = highwater.source("bids").unwrap().push_rows([bid(1)]).unwrap();
+    highwater.visible_blocking(&pushed).unwrap();
+    drop(highwater);
+    assert!(waiting.join().unwrap() > 0, "it ends with the last handle");
+    assert!(stream.all(async |event| event.is_ok()).now_or_never().expect("all is there"));
+}
+
+#[test]
+fn dead_letters_are_those_of_sources_and_of_views() {
+    let highwater = Highwater::builder()
+        .sql(
+            "CREATE SOURCE s (x INT) WITH ('connector' = 'http');
+             CREATE MATERIALIZED VIEW parts AS SELECT 10 / x AS part FROM s;",
+        )
+        .start()
+        .unwrap();
+    let pushed = highwater.source("s").unwrap().push_json(r#"[{"x": 0}, {"x": "many"}, {"x": 5}, {"x": 0}]"#).unwrap();
+    highwater.visible_blocking(&pushed).unwrap();
+    let [letter] = highwater.dead_letters("S", 9).unwrap().try_into().unwrap();
+    assert_eq!((letter.reason.as_str(), letter.expression, letter.count), ("malformed", None, 1));
+    assert!(letter.content.contains("many"), "{}", letter.content);
+    let letters = highwater.dead_letters("parts", 9).unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.count).sum::<u64>(), 2);
+    assert_eq!(letters[0].expression.as_deref(), Some("10 / x"));
+    let told = highwater.dead_letters("part", 9).unwrap_err().to_string();
+    assert!(told.contains("there are 's', 'parts'"), "{told}");
+}
+
+#[test]
+fn a_table_changes_as_a_whole_or_not_at_all() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Limit {
+        page: String,
+        slow: Option<f64>,
+    }
+    let limit = |page: &str, slow: Option<f64>| Limit { page: page.to_owned(), slow };
+    let highwater = Highwater::builder()
+        .sql(
+            "CREATE TABLE limits (page VARCHAR PRIMARY KEY, slow DOUBLE);
+             CREATE MATERIALIZED VIEW sums AS SELECT COUNT(*) AS n, SUM(slow) AS slow FROM limits;",
+        )
+        .workers(2)
+        .configure(|config| config.tables_linger = true)
+        .start()
+        .unwrap();
+    let limits = highwater.table("LIMITS").unwrap();
+    let sums = || highwater.view("sums").unwrap().rows::<(u64, Option<f64>)>().unwrap();
+    let first = limits.upsert_rows_blocking([limit("/", Some(5.0)), limit("/buy", None)]).unwrap();
+    assert_eq!(sums(), [(2, Some(5.0))]);
+    let told = limits.upsert_rows_blocking([serde_json::json!({"page": "/x"}), serde_json::json!({"slow": 1.0})]);
+    assert!(told.unwrap_err().to_string().contains("page"), "a row without its key");
+    let told = limits.delete_rows_blocking([serde_json::json!({"slow": 1.0})]).unwrap_err().to_string();
+    assert!(told.starts_with("table 'limits': ") && told.contains("page"), "{told}");
+    assert_eq!(sums(), [(2, Some(5.0))], "nothing of what was refused");
+    let second = limits.delete_rows_blocking([serde_json::json!({"page": "/"})]).unwrap();
+    assert!(second > first);
+    assert_eq!(limits.rows::<Limit>().unwrap(), [limit("/buy", None)]);
+    limits.replace_rows_blocking([limit("/a", Some(1.0)), limit("/b", Some(2.0))]).unwrap();
+    assert_eq!(sums(), [(2, Some(3.0))]);
+    highwater.shutdown_blocking(Drain::No).unwrap();
+    let told = limits.upsert_rows_blocking([limit("/", None)]).unwrap_err().to_string();
+    assert!(told.contains("the run has ended"), "{told}");
+    assert!(highwater.table("limit").unwrap_err().to_string().contains("limits"));
 }

@@ -3,8 +3,84 @@
 
 use std::fs;
 
-use highwater::extend::Catalog;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{Int64Array, RecordBatch};
+use highwater::extend::{
+    Catalog, Connector, Decoded, OptionSpec, Options, Read, Reader, Replay, SourceError, SourceSpec, SplitId, Start,
+};
 use highwater::testing::conformance;
+
+/// Counts, and has nothing yet before every batch.
+#[derive(Debug)]
+struct Slow;
+
+impl Connector for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    fn help(&self) -> &str {
+        "counts to thirty, in its time"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
+    }
+
+    fn live(&self, _: &Options) -> bool {
+        false
+    }
+
+    fn check(&self, _: &SourceSpec) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn replay(&self) -> Replay {
+        Replay::Seek
+    }
+
+    fn open(&self, spec: &SourceSpec, splits: &[(SplitId, Start)]) -> Result<Vec<Box<dyn Reader>>, SourceError> {
+        let reader = |(_, start): &(SplitId, Start)| -> Box<dyn Reader> {
+            Box::new(Count { spec: spec.clone(), before: start.position().rows, waited: false })
+        };
+        Ok(splits.iter().map(reader).collect())
+    }
+}
+
+struct Count {
+    spec: SourceSpec,
+    before: u64,
+    waited: bool,
+}
+
+impl Reader for Count {
+    fn name(&self) -> &str {
+        "count"
+    }
+
+    fn read(&mut self) -> Result<Read, SourceError> {
+        self.waited = !self.waited;
+        if self.waited {
+            return Ok(Read::Wait(Duration::from_millis(1)));
+        }
+        if self.before == 30 {
+            return Ok(Read::End);
+        }
+        let rows: Int64Array = (self.before..self.before + 3).map(|n| n as i64).collect();
+        let batch = RecordBatch::try_new(self.spec.physical.clone(), vec![Arc::new(rows)]).unwrap();
+        self.before += 3;
+        Ok(Read::Rows(Decoded::rows(batch, self.before - 3)))
+    }
+}
+
+#[test]
+fn a_source_may_wait_between_its_rows() {
+    let catalog = Catalog::new().with_source(Slow).unwrap();
+    let tried = conformance::source(&catalog, "CREATE SOURCE s (n BIGINT) WITH ('connector' = 'slow')", usize::MAX);
+    assert_eq!(tried, 10, "one behind each batch");
+}
 
 #[test]
 fn the_engine_s_own_are_held_to_the_same() {

@@ -64,7 +64,20 @@ impl Script {
     /// # Errors
     /// The program is refused, and no test expects that.
     pub fn run(&self, ways: &[Way], wanted: impl Fn(&str) -> bool) -> Result<Vec<Report>, SqlErrors> {
-        let refused = compile(&self.files(), &Catalog::new()).err();
+        self.run_with(&Catalog::new(), ways, wanted)
+    }
+
+    /// As [`Script::run`], of a program that calls functions of one's own, or names connectors and formats.
+    ///
+    /// # Errors
+    /// The program is refused, and no test expects that.
+    pub fn run_with(
+        &self,
+        catalog: &Catalog,
+        ways: &[Way],
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Report>, SqlErrors> {
+        let refused = compile(&self.files(), catalog).err();
         let expected = self.tests.iter().any(|test| test.expects_error());
         if let Some(errors) = refused.as_ref().filter(|_| !expected) {
             return Err(errors.clone());
@@ -73,7 +86,7 @@ impl Script {
             .tests
             .iter()
             .filter(|test| wanted(&test.name))
-            .map(|test| self.run_test(test, refused.as_deref(), ways))
+            .map(|test| self.run_test(test, catalog, refused.as_deref(), ways))
             .collect())
     }
 
@@ -103,7 +116,7 @@ impl Script {
         vec![(self.name.clone(), self.text.clone())]
     }
 
-    fn run_test(&self, test: &Test, refused: Option<&[SqlError]>, ways: &[Way]) -> Report {
+    fn run_test(&self, test: &Test, catalog: &Catalog, refused: Option<&[SqlError]>, ways: &[Way]) -> Report {
         let mut report =
             Report { name: test.name.clone(), line: test.line, failures: Vec::new(), rewritten: Vec::new() };
         let first = ways.first().copied().unwrap_or(Way::ALL[0]);
@@ -117,7 +130,7 @@ impl Script {
             return report;
         }
         for (number, &way) in ways.iter().enumerate() {
-            self.run_once(test, way, number == 0, &mut report);
+            self.run_once(test, catalog, way, number == 0, &mut report);
             if !report.passed() {
                 break;
             }
@@ -126,9 +139,9 @@ impl Script {
     }
 
     /// Runs a test once. What is not as expected does not end it, what cannot be done does.
-    fn run_once(&self, test: &Test, way: Way, rewrites: bool, report: &mut Report) {
+    fn run_once(&self, test: &Test, catalog: &Catalog, way: Way, rewrites: bool, report: &mut Report) {
         let failed = |line: usize, error: &TestError| Failure { line, way, what: error.to_string() };
-        let mut setup = Setup::files(self.files()).workers(way.workers);
+        let mut setup = Setup::files(self.files()).catalog(catalog.clone()).workers(way.workers);
         for step in &test.steps {
             if let Act::Read(source) = &step.act {
                 setup = setup.reading(source);

@@ -101,3 +101,28 @@ fn every_step_that_is_told_of_can_be_read() {
         Script::parse("p.sql", format!("-- test: t\n-- {written}\n")).unwrap();
     }
 }
+
+#[test]
+fn who_is_idle_goes_by_the_clock_of_the_test() {
+    let script = Script::parse("idle.sql", include_str!("../idle.sql")).unwrap();
+    let reports = script.run(&Way::ALL, |_| true).unwrap();
+    assert!(reports.len() == 3 && reports.iter().all(Report::passed), "{reports:?}");
+}
+
+#[test]
+fn a_script_may_call_what_is_registered() {
+    let text = "CREATE SOURCE s (n BIGINT) WITH ('connector' = 'http');
+CREATE MATERIALIZED VIEW v AS SELECT twice(n) AS n FROM s;
+-- test: it is called
+-- input s
+--   n
+--   21
+-- expect v
+--   n
+--   42
+";
+    let script = Script::parse("p.sql", text).unwrap();
+    assert!(script.run(&Way::ALL, |_| true).is_err());
+    let catalog = highwater_sql::Catalog::new().with_function(highwater_sql::scalar("twice", |n: i64| 2 * n)).unwrap();
+    assert!(script.run_with(&catalog, &Way::ALL, |_| true).unwrap()[0].passed());
+}

@@ -24,6 +24,12 @@ pub(super) trait Apply: Send + Sync {
 }
 
 /// A closure over the values of a group: `Fn(&[A]) -> R`, of several arguments `Fn(&[A], &[B]) -> R`. `M` is its own signature.
+#[diagnostic::on_unimplemented(
+    message = "this is no function over the values of a group",
+    label = "of other types than SQL has, or not of slices",
+    note = "arguments: a slice each, as |values: &[f64]|, of bool, i8 to i64, f32, f64, String, Bytes, Timestamp, Instant or Date",
+    note = "answers: one of these, a Vec or a tuple; or an Option or a Result of one"
+)]
 pub trait AggregateFn<M>: Send + Sync + 'static {
     /// The types of the arguments, each with what fits it.
     fn arguments() -> Vec<Taken>;

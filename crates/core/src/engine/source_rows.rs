@@ -85,6 +85,8 @@ impl Source {
             let batch = decoded.batch.clone();
             let batch = self.logged.as_ref().map_or_else(|| batch.clone(), |logged| logged.columns_read(batch.clone()));
             edge.latest(&batch).into_iter().for_each(|latest| clock.follow(latest));
+            // They came when it shows that, not before.
+            partition.last_rows_ms.store(self.clock.elapsed_ms(), Ordering::Relaxed);
         }
         let now = self.clock.now_ms();
         match &self.logged {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use super::{Decoded, Position, Read, Reader, Replay, SourceSpec, SplitId, Start};
 use crate::delta::Reject;
 use crate::format;
@@ -26,6 +28,9 @@ pub fn check(spec: &SourceSpec, most: usize) -> usize {
     0
 }
 
+/// How long a source that has an end may say that there is nothing yet.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What a reader gave: rows as JSON with their record numbers, rejects, and the positions with how many of both were before.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Told {
@@ -35,18 +40,22 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Reads until the end, or `most` rows; of what never ends, until nothing comes.
-    pub(super) fn of(reader: &mut dyn Reader, most: usize) -> Told {
-        let (mut told, mut waits) = (Told::default(), 0);
-        while told.rows.len() < most && waits < 3 {
+    /// Reads until the end, or `most` rows; of what never ends, until nothing comes three times in turn.
+    pub(super) fn of(spec: &SourceSpec, reader: &mut dyn Reader, most: usize) -> Told {
+        let (mut told, mut waits, mut waited) = (Told::default(), 0, Duration::ZERO);
+        let live = spec.connector.live(&spec.options);
+        while told.rows.len() < most && !(live && waits == 3) {
             match reader.read().unwrap() {
                 Read::End => break,
                 Read::Wait(pause) => {
-                    waits += 1;
+                    (waits, waited) = (waits + 1, waited + pause);
+                    let name = reader.name();
+                    assert!(live || waited < PATIENCE, "'{name}' is not live, and neither rows nor its end come");
                     std::thread::sleep(pause);
                 }
                 Read::Begins(_) => waits = 0,
                 Read::Rows(Decoded { batch, rejects, first, numbers, end, .. }) => {
+                    (waits, waited) = (0, Duration::ZERO);
                     told.rows.extend((0..batch.num_rows()).map(|row| {
                         let number = numbers.as_ref().map_or(first + row as u64, |numbers| numbers[row]);
                         (number, format::row_as_json(batch.schema_ref(), batch.columns(), row))
@@ -66,11 +75,11 @@ pub(super) fn opened(spec: &SourceSpec, split: &SplitId, start: Start) -> Box<dy
 
 /// Reads all splits, then again from some positions of each; returns how many were tried.
 pub(super) fn holds(spec: &SourceSpec, most: usize) -> usize {
-    let splits = spec.connector.splits(spec).unwrap();
+    let (splits, live) = (spec.connector.splits(spec).unwrap(), spec.connector.live(&spec.options));
     assert_eq!(splits, spec.connector.splits(spec).unwrap(), "S1: the same splits when asked again");
     let mut tried = 0;
     for split in splits {
-        let whole = Told::of(opened(spec, &split, Start::Beginning).as_mut(), most);
+        let whole = Told::of(spec, opened(spec, &split, Start::Beginning).as_mut(), most);
         let step = whole.positions.len().div_ceil(17).max(1);
         let some =
             whole.positions.iter().enumerate().filter(|(at, _)| at % step == 0 || at + 1 == whole.positions.len());
@@ -78,19 +87,14 @@ pub(super) fn holds(spec: &SourceSpec, most: usize) -> usize {
             assert_eq!(position.rows, *rows as u64, "S4: rows before it are counted");
             let written: Position = position.to_string().parse().unwrap();
             assert_eq!(written, *position);
-            let rest = Told::of(opened(spec, &split, Start::At(written)).as_mut(), most.saturating_sub(*rows).max(1));
+            let rest =
+                Told::of(spec, opened(spec, &split, Start::At(written)).as_mut(), most.saturating_sub(*rows).max(1));
             let shown = format!("{split} from {position} behind {rows} rows, {rejects} rejects");
-            let common = if spec.connector.live(&spec.options) {
-                rest.rows.len().min(whole.rows.len() - rows)
-            } else {
-                usize::MAX
-            };
+            let common = if live { rest.rows.len().min(whole.rows.len() - rows) } else { usize::MAX };
             let expected = &whole.rows[*rows..];
             assert_eq!(rest.rows[..common.min(rest.rows.len())], expected[..common.min(expected.len())], "{shown}");
             assert_eq!(rest.rejects, whole.rejects[*rejects..], "{shown}");
-            if let (Some((end, ..)), Some((other, ..)), false) =
-                (rest.positions.last(), whole.positions.last(), spec.connector.live(&spec.options))
-            {
+            if let (Some((end, ..)), Some((other, ..)), false) = (rest.positions.last(), whole.positions.last(), live) {
                 // Blank lines at the end may stand behind it, or before it.
                 assert_eq!(end.rows, other.rows, "{shown}: it ends behind the same row");
             }

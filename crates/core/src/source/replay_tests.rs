@@ -250,12 +250,12 @@ fn s5_a_line_that_had_no_end_is_not_begun_again_when_the_file_grows() {
         std::fs::write(&path, packed(packing, head.as_bytes())).unwrap();
         let spec = of_file(&path, &[("compression", packing)]);
         let split = spec.connector.splits(&spec).unwrap().remove(0);
-        let before = Told::of(opened(&spec, &split, Start::Beginning).as_mut(), usize::MAX);
+        let before = Told::of(&spec, opened(&spec, &split, Start::Beginning).as_mut(), usize::MAX);
         assert_eq!(before.rows.len(), 2);
         let position = before.positions.last().unwrap().0.clone();
         let grown = if end.is_empty() { head.to_owned() } else { format!("{head}{end}{{\"n\":3}}\nbad\n") };
         std::fs::write(&path, packed(packing, grown.as_bytes())).unwrap();
-        let rest = Told::of(opened(&spec, &split, Start::At(position)).as_mut(), usize::MAX);
+        let rest = Told::of(&spec, opened(&spec, &split, Start::At(position)).as_mut(), usize::MAX);
         let expected = if end.is_empty() { vec![] } else { vec![(4, "{\"n\":3,\"t\":null}".to_owned())] };
         assert_eq!(rest.rows, expected, "{end:?}");
         assert!(rest.rejects.iter().all(|reject| reject.position.ends_with("x.json:5")), "{:?}", rest.rejects);
@@ -276,10 +276,10 @@ fn s6_a_watched_folder_goes_on_with_its_files_in_the_order_in_which_they_were_fo
     let splits = spec.connector.splits(&spec).unwrap();
     assert_eq!(splits, [SplitId::new(".")]);
     let mut reader = opened(&spec, &splits[0], Start::Beginning);
-    let mut whole = Told::of(reader.as_mut(), 50);
+    let mut whole = Told::of(&spec, reader.as_mut(), 50);
     // Found later, so read later, whatever its name.
     write("a.json", 200);
-    let more = Told::of(reader.as_mut(), usize::MAX);
+    let more = Told::of(&spec, reader.as_mut(), usize::MAX);
     let (rows, rejects) = (whole.rows.len(), whole.rejects.len());
     whole.positions.extend(more.positions.into_iter().map(|(at, r, b)| (at, r + rows, b + rejects)));
     whole.rows.extend(more.rows);
@@ -289,7 +289,7 @@ fn s6_a_watched_folder_goes_on_with_its_files_in_the_order_in_which_they_were_fo
     for (position, rows, rejects) in &whole.positions {
         assert_eq!(position.rows, *rows as u64, "S4: rows of all files are counted");
         let position: Position = position.to_string().parse().unwrap();
-        let rest = Told::of(opened(&spec, &splits[0], Start::At(position.clone())).as_mut(), usize::MAX);
+        let rest = Told::of(&spec, opened(&spec, &splits[0], Start::At(position.clone())).as_mut(), usize::MAX);
         assert_eq!(rest.rows, whole.rows[*rows..], "{position}");
         assert_eq!(rest.rejects, whole.rejects[*rejects..], "{position}");
     }
@@ -307,7 +307,7 @@ fn s6_the_files_of_a_changelog_without_event_time_are_one_order() {
     spec.changelog = Some(Changelog { op: 1, key: None });
     let splits = spec.connector.splits(&spec).unwrap();
     assert_eq!(splits, [SplitId::new(".")]);
-    let whole = Told::of(opened(&spec, &splits[0], Start::Beginning).as_mut(), usize::MAX);
+    let whole = Told::of(&spec, opened(&spec, &splits[0], Start::Beginning).as_mut(), usize::MAX);
     assert_eq!((whole.rows.len(), whole.rejects.len()), (200, 5));
     for (at, (name, reject)) in names.iter().zip(&whole.rejects).enumerate() {
         assert!(whole.rows[at * 40].1.contains(&format!("\"n\":{}", at * 100)), "{:?}", whole.rows[at * 40]);
@@ -315,7 +315,7 @@ fn s6_the_files_of_a_changelog_without_event_time_are_one_order() {
     }
     for (position, rows, rejects) in &whole.positions {
         let position: Position = position.to_string().parse().unwrap();
-        let rest = Told::of(opened(&spec, &splits[0], Start::At(position.clone())).as_mut(), usize::MAX);
+        let rest = Told::of(&spec, opened(&spec, &splits[0], Start::At(position.clone())).as_mut(), usize::MAX);
         assert_eq!(rest.rows, whole.rows[*rows..], "{position}");
         assert_eq!(rest.rejects, whole.rejects[*rejects..], "{position}");
     }

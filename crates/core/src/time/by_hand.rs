@@ -68,6 +68,12 @@ impl HandClock {
         self.now_ms().map_or(0, |now| now.saturating_sub(began).max(0).unsigned_abs())
     }
 
+    /// When it showed `then_ms`, as its sources count since it began; `None` before it is set.
+    pub(crate) fn since_ms(&self, then_ms: i64) -> Option<u64> {
+        self.now_ms()?;
+        Some(then_ms.saturating_sub(self.began.load(Ordering::Acquire)).max(0).unsigned_abs().saturating_add(1))
+    }
+
     /// How many ticks there were.
     pub(crate) fn ticks(&self) -> u64 {
         self.ticks.load(Ordering::Acquire)

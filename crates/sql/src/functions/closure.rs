@@ -74,6 +74,12 @@ pub fn scalar<M: 'static, F: ScalarFn<M>>(name: impl Into<String>, function: F) 
 type Answers<R> = Vec<Option<<R as Answer>::Value>>;
 
 /// A closure over values of Rust's types. `M` is its own signature.
+#[diagnostic::on_unimplemented(
+    message = "this is no function that SQL can call",
+    label = "of other types than SQL has",
+    note = "arguments: bool, i8 to i64, f32, f64, &str, String, &[u8], Bytes, Timestamp, Instant, Date, or an Option of one",
+    note = "answers: bool, i8 to i64, f32, f64, String, Bytes, Timestamp, Instant, Date, Vec, tuples; or an Option or a Result of one"
+)]
 pub trait ScalarFn<M>: Send + Sync + 'static {
     /// What it answers.
     type Answer: Answer;

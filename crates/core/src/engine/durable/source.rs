@@ -321,6 +321,10 @@ impl Source {
     ) -> Result<(), Unlike> {
         let logged = self.logged.as_ref().ok_or_else(|| self.unkept())?;
         let Reading { edge, steps, rejects, kept, .. } = reading;
+        if let Some(since) = self.clock.by_hand().and_then(|clock| clock.since_ms(now_ms)) {
+            // Such a clock goes on over a restart, and so does the time without rows.
+            self.partitions[index].last_rows_ms.store(since, Ordering::Relaxed);
+        }
         edge.accept(logged.read(decoded), now_ms, steps, rejects);
         kept.rows = true;
         self.count(&self.partitions[index], edge.counts());
