@@ -2,7 +2,8 @@
 in ON, WHERE, CASE, FILTER and as a key of a group.
 
 Where the condition does not hold nothing fails. A key that fails has no partner, and its row is there where one without is; what IN, ANY
-and ALL compare is of the row, so that fails as anything else that is computed of it; in ON it is no partner.
+and ALL compare is of the row, so that fails as anything else that is computed of it; in ON it is no partner. WHERE asks what has no
+subquery first, below AND and OR alike: of `(asks) OR t.k = 3` nothing fails on the rows with a `k` of 3.
 """
 
 from failing import Failing, Part, either
@@ -36,6 +37,10 @@ class Guarded(Failing):
         fails = either(guard.fails, f"(({guard.theirs}) IS TRUE AND {key.fails})")
         return f"COALESCE({fails}, FALSE)", f"({guard.theirs}) AND NOT COALESCE({fails}, FALSE)"
 
+    def beside(self, fails, form, written=" OR t.k = 3"):
+        """When it fails in a query of this form, of which WHERE may ask something else first."""
+        return f"({fails}) AND (t.k = 3) IS NOT TRUE" if written in form else fails
+
     def rows_of(self, fails):
         return f"SELECT COUNT(*) FROM t WHERE {fails}"
 
@@ -55,7 +60,7 @@ class Guarded(Failing):
         op, tie = self.equal(), self.one(["", "", " AND u.i > t.i", " AND u.s = t.s"])
         form = self.one(["SELECT t.ts FROM t WHERE NOT {}", "SELECT t.ts, {} AS x FROM t", "SELECT t.ts FROM t WHERE {} OR t.k = 3", "SELECT t.k, COUNT(*) FILTER (WHERE {}) AS n FROM t GROUP BY t.k"])
         write = lambda holds, key: form.format(f"EXISTS (SELECT 1 FROM u WHERE ({holds}) AND u.k {op} {key}{tie})")
-        return write(guard.ours, key.ours), write(holds, key.theirs), self.rows_of(fails)
+        return write(guard.ours, key.ours), write(holds, key.theirs), self.rows_of(self.beside(fails, form))
 
     def guarded_case(self):
         """EXISTS and a value behind WHEN: no partner; of the row is only what WHEN asks."""
@@ -76,19 +81,34 @@ class Guarded(Failing):
     def guarded_compared(self):
         guard, key = self.drawn()
         asked = self.compared(key)
-        if self.often(0.5):
-            whole = self.joined(guard, *self.one([("AND", "TRUE"), ("OR", "FALSE")]), asked)
-        else:
+        word = self.one(["AND", "OR", "CASE", "CASE"])
+        # A condition beside OR is asked before what asks a subquery, wherever it is written.
+        form = self.one(["SELECT t.ts, {} AS x FROM t{}", "SELECT t.ts FROM t WHERE (({}) OR t.k = 3){}", "SELECT t.ts FROM t WHERE (t.k = 3 OR ({})){}",
+                         "SELECT t.ts FROM t WHERE NOT (({}) AND t.k = 3){}", "SELECT {} AS x, COUNT(*) AS n FROM t{} GROUP BY 1",
+                         "SELECT t.k, COUNT(*) FILTER (WHERE {}) AS n, COUNT(*) AS m FROM t{} GROUP BY t.k"])
+        if word == "CASE":
             fails = either(guard.fails, f"(({guard.theirs}) IS TRUE AND {asked.fails})")
             whole = Part(*(f"CASE WHEN {getattr(guard, side)} THEN {getattr(asked, side)} END" for side in ("ours", "theirs")), fails)
-        fails = f"COALESCE({whole.fails}, FALSE)"
-        write = self.one([
-            lambda of, where: f"SELECT t.ts, {of} AS x FROM t{where('WHERE')}",
-            lambda of, where: f"SELECT t.ts FROM t WHERE (({of}) OR t.k = 3){where('AND')}",
-            lambda of, where: f"SELECT {of} AS x, COUNT(*) AS n FROM t{where('WHERE')} GROUP BY 1",
-            lambda of, where: f"SELECT t.k, COUNT(*) FILTER (WHERE {of}) AS n, COUNT(*) AS m FROM t{where('WHERE')} GROUP BY t.k",
-        ])
-        return write(whole.ours, lambda _: ""), write(whole.theirs, lambda word: f" {word} NOT {fails}"), self.rows_of(fails)
+        else:
+            whole = self.joined(guard, word, "TRUE" if word == "AND" else "FALSE", asked)
+        # Of a condition that is to be true, or false, nothing is asked behind what makes it neither.
+        if (word, "NOT (" in form) == ("AND", False) and "t.k = 3" in form:
+            whole.fails = either(guard.fails, f"(({guard.theirs}) IS TRUE AND {asked.fails})")
+        if (word, "NOT (" in form) == ("OR", True):
+            whole.fails = either(guard.fails, f"(({guard.theirs}) IS FALSE AND {asked.fails})")
+        fails = whole.fails
+        if "t.k = 3" in form:
+            # What is joined by the same word is one list: there the condition comes before the rest too, but behind what guards it.
+            first = "(t.k = 3) IS NOT FALSE" if "NOT (" in form else "(t.k = 3) IS NOT TRUE"
+            one_list = word == ("AND" if "NOT (" in form else "OR")
+            before = form.index("t.k = 3") < form.index("{}")
+            if one_list and not before:
+                fails = either(guard.fails, f"({first} AND {whole.fails})")
+            else:
+                fails = f"({first} AND {whole.fails})"
+        fails = f"COALESCE({fails}, FALSE)"
+        word = " AND" if "WHERE ((" in form or "WHERE (t" in form or "WHERE NOT" in form else " WHERE"
+        return form.format(whole.ours, ""), form.format(whole.theirs, f"{word} NOT {fails}"), self.rows_of(fails)
 
     def guarded_compared_in_on(self):
         guard, key = self.drawn()

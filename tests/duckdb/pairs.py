@@ -1,6 +1,8 @@
 """Random queries with subqueries of which a condition over a row of their own and the row outside fails: EXISTS, IN, ANY and ALL as
 conditions and as values, values, LATERAL; over rows that stay and groups that change.
 
+WHERE asks what has no subquery first: beside OR it is asked of the rows of which that is not true.
+
 A pair of rows fails once: of EXISTS and LATERAL each that is equal where `=` says so, of IN, ANY and ALL those of them of which the
 comparison is true or unknown; of a value and LATERAL that group, each with other values of the columns outside that are read.
 """
@@ -51,6 +53,10 @@ class Pairs(Failing):
         form = self.one(["SELECT t.k, t.i, {} AS x FROM {}", "SELECT t.k, CASE WHEN {} THEN t.i ELSE 0 END AS x FROM {}", "SELECT t.k, t.i FROM {1} WHERE {0}", "SELECT t.k, t.i FROM {1} WHERE {0} OR t.k = 3"])
         return [form.format(ask, outer) for ask in asks], not form.endswith("{0}")
 
+    def asks(self, ours):
+        """Of which rows outside it is asked."""
+        return " AND (t.k = 3) IS NOT TRUE" if ours.endswith(" OR t.k = 3") else ""
+
     def failed(self, outer, inner, tie, fails):
         return f"SELECT COUNT(*) FROM {outer} JOIN {inner} ON {tie}TRUE WHERE {fails}"
 
@@ -58,7 +64,7 @@ class Pairs(Failing):
         outer, inner, tie, conditions, fails = self.asked()
         no = self.one(["", "NOT "])
         (ours, others), _ = self.placed(outer, [f"{no}EXISTS (SELECT 1 FROM {inner} WHERE {tie}{condition})" for condition in conditions])
-        return ours, others, self.failed(outer, inner, tie, fails)
+        return ours, others, self.failed(outer, inner, tie, fails + self.asks(ours))
 
     def pairs_compared(self):
         outer, inner, tie, conditions, fails = self.asked()
@@ -80,12 +86,11 @@ class Pairs(Failing):
         elif not every:
             matters = f"({compared}) IS TRUE"
         else:
-            # Whether it is unknown is asked of the rows that are still there: those of which none makes it true, and those beside OR.
-            stays = " OR (t.k = 3) IS TRUE" if as_value else ""
+            # Whether it is unknown is asked of the rows that are still there: those of which none makes it true.
             other = f"{tie}{conditions[1]} AND ({compared}) IS TRUE".replace("y.", "z.")
             found = f"EXISTS (SELECT 1 FROM {re.sub(' y$', ' z', inner)} WHERE {other})"
-            matters = f"(({compared}) IS TRUE OR (({compared}) IS NULL AND (NOT {found}{stays})))"
-        return ours, exists(others), self.failed(outer, inner, tie, f"{fails} AND {matters}")
+            matters = f"(({compared}) IS TRUE OR (({compared}) IS NULL AND NOT {found}))"
+        return ours, exists(others), self.failed(outer, inner, tie, f"{fails} AND {matters}{self.asks(ours)}")
 
     def pairs_counted(self):
         outer, inner, tie, conditions, fails = self.asked()

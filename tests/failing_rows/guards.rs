@@ -95,3 +95,35 @@ fn what_subqueries_compare() {
     count("SELECT t.k, u.g FROM s t LEFT JOIN s u ON 10 / t.d IN (SELECT g FROM s) AND u.d = t.d", 7, 3);
     count("SELECT t.k, u.g FROM s t LEFT JOIN s u ON 10 / t.d NOT IN (SELECT g FROM s) AND u.d = t.d", 7, 3);
 }
+
+/// WHERE asks what has no subquery first, below AND, OR and NOT alike, whatever asks one: of the three rows with a `d` of 0 two are `b`.
+#[test]
+fn what_where_asks_first() {
+    for asks in [
+        "10 / d IN (SELECT g FROM s)",
+        "CASE WHEN g > -4000000000 THEN 10 / d IN (SELECT g FROM s) END",
+        "g > -4000000000 AND 10 / d IN (SELECT g FROM s)",
+        "NOT (10 / d > ALL (SELECT g FROM s))",
+        "EXISTS (SELECT 1 FROM s u WHERE u.g = 10 / t.d)",
+        "COALESCE(10 / d IN (SELECT g FROM s), FALSE)",
+        "10 / d = (SELECT MAX(g) FROM s u WHERE u.g = 2)",
+    ] {
+        for (whole, failed) in [
+            (format!("({asks}) OR k = 'b'"), 1),
+            (format!("k = 'b' OR ({asks})"), 1),
+            (format!("NOT (NOT ({asks}) AND k <> 'b')"), 1),
+            (format!("({asks}) OR (k = 'b' AND g > 0)"), 1),
+            (format!("({asks}) AND k <> 'b'"), 1),
+            (format!("(({asks}) AND k = 'b') OR k = 'a'"), 2),
+            (format!("({asks}) OR k = 'z'"), 3),
+        ] {
+            let query = format!("SELECT k FROM s AS t WHERE {whole}");
+            for (workers, tick_rows) in [(1, 1), (2, 3)] {
+                let program = format!("CREATE MATERIALIZED VIEW v AS {query}");
+                let (engine, _folder) = started(&program, workers, tick_rows);
+                engine.wait_within(Duration::from_secs(60)).expect("the input ends").unwrap();
+                assert_eq!(engine.rows_failed(), failed, "{query}");
+            }
+        }
+    }
+}

@@ -98,13 +98,31 @@ fn of_values_of_which_each_is_asked_once() {
 #[test]
 fn of_pairs_that_are_taken_back() {
     let sums = "(SELECT k, SUM(d) AS n FROM s GROUP BY k)";
-    for (asks, pairs, less) in
-        [("y.n > 10 / (t.n - 1)", 0, 0), ("y.n > 10 / (t.n - 4)", 3, 1), ("10 / (y.n - t.n) > 1", 3, 0)]
+    // WHERE does not ask of `a` what is true anyway.
+    for (asks, pairs, beside, less) in
+        [("y.n > 10 / (t.n - 1)", 0, 0, 0), ("y.n > 10 / (t.n - 4)", 3, 3, 1), ("10 / (y.n - t.n) > 1", 3, 2, 0)]
     {
         let exists = format!("EXISTS (SELECT 1 FROM {sums} AS y WHERE {asks})");
         count(&format!("SELECT t.k, {exists} AS x FROM {sums} AS t"), pairs);
-        count(&format!("SELECT t.k FROM {sums} AS t WHERE {exists} OR t.k = 'a'"), pairs);
+        count(&format!("SELECT t.k FROM {sums} AS t WHERE {exists} OR t.k = 'a'"), beside);
         let all = format!("t.n <= ALL (SELECT y.n FROM {sums} AS y WHERE {asks})");
         count(&format!("SELECT t.k, {all} AS x FROM {sums} AS t"), less);
     }
+}
+
+/// Subqueries that are equal but for the names in them are asked once; what differs is not.
+#[test]
+fn of_subqueries_that_are_equal() {
+    let counted = |alias: &str| format!("(SELECT COUNT(*) FROM s AS {alias} WHERE {alias}.g > 10 / t.d)");
+    let exists = |alias: &str, op: &str| format!("EXISTS (SELECT 1 FROM s AS {alias} WHERE {alias}.g {op} 10 / t.d)");
+    count(&format!("SELECT t.k, {} AS x, {} + 1 AS w FROM s AS t", counted("y"), counted("z")), 7);
+    count(&format!("SELECT t.k, {} AS x, NOT {} AS w FROM s AS t", exists("y", ">"), exists("z", ">")), 21);
+    count(&format!("SELECT t.k, {} AS x, {} AS w FROM s AS t", exists("y", ">"), exists("z", "<")), 42);
+    count(&format!("SELECT t.k FROM s AS t WHERE {} AND {}", exists("y", ">"), exists("z", ">")), 21);
+    count(&format!("SELECT t.k FROM s AS t WHERE {} OR {}", exists("y", ">"), exists("z", ">")), 21);
+    let any = "t.d < ANY (SELECT y.d FROM s AS y WHERE y.g > 10 / t.d)";
+    count(
+        &format!("SELECT t.k, {any} AS x, NOT ({}) AS w FROM s AS t", any.replace("y.", "z.").replace("AS y", "AS z")),
+        12,
+    );
 }

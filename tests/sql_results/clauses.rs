@@ -46,6 +46,104 @@ fn keys_in_parentheses_are_several() {
 }
 
 #[test]
+fn sets_of_keys_go_by_the_items_of_select() {
+    for (keys, expected) in [
+        ("ROLLUP (1, 2)", &["NULL NULL 4", "a NULL 4", "a false 2", "a true 2"][..]),
+        ("ROLLUP ((1, 2))", &["NULL NULL 4", "a false 2", "a true 2"]),
+        ("ROLLUP (1, v > 4)", &["NULL NULL 4", "a NULL 4", "a false 2", "a true 2"]),
+        ("CUBE (1, 2)", &["NULL NULL 4", "NULL false 2", "NULL true 2", "a NULL 4", "a false 2", "a true 2"]),
+        ("GROUPING SETS ((2), 1)", &["NULL false 2", "NULL true 2", "a NULL 4"]),
+        ("1, ROLLUP (2)", &["a NULL 4", "a false 2", "a true 2"]),
+        ("GROUPING SETS (ROLLUP (1), (1, 2))", &["NULL NULL 4", "a NULL 4", "a false 2", "a true 2"]),
+    ] {
+        gives(&format!("SELECT k, v > 4 AS big, COUNT(*) AS n FROM s WHERE k = 'a' GROUP BY {keys}"), expected);
+    }
+}
+
+#[test]
+fn semi_and_anti_joins_are_written_as_joins() {
+    let with = "(SELECT k FROM s WHERE v > 6) AS u";
+    for kind in ["LEFT SEMI", "SEMI"] {
+        gives(&format!("SELECT s.k, s.v FROM s {kind} JOIN {with} ON s.k = u.k"), &["a 1", "a 3", "a 5", "a 7", "c 9"]);
+        gives(&format!("SELECT v FROM s {kind} JOIN {with} USING (k)"), &["1", "3", "5", "7", "9"]);
+    }
+    for kind in ["LEFT ANTI", "ANTI"] {
+        gives(&format!("SELECT s.k, s.v FROM s {kind} JOIN {with} ON s.k = u.k"), &["NULL 4", "b 2", "b 6"]);
+        gives(&format!("SELECT v FROM s {kind} JOIN {with} ON s.k = u.k AND s.v < 4"), &["2", "4", "5", "6", "7", "9"]);
+    }
+    gives(
+        "SELECT * FROM (SELECT k FROM s WHERE v > 8) AS u RIGHT ANTI JOIN (SELECT v, k FROM s WHERE v > 5) AS w ON u.k = w.k",
+        &["6 b", "7 a"],
+    );
+}
+
+/// `(a, b) = (SELECT ...)`: part by part with the one row of it, and unknown where there is none.
+#[test]
+fn rows_are_compared_with_the_row_of_a_subquery() {
+    let last = "(SELECT u.k, MAX(u.v) FROM s AS u WHERE u.k = t.k GROUP BY u.k)";
+    gives(&format!("SELECT v FROM s AS t WHERE (k, v) = {last}"), &["6", "7", "9"]);
+    gives(&format!("SELECT v FROM s AS t WHERE {last} = (k, v)"), &["6", "7", "9"]);
+    gives(&format!("SELECT v FROM s AS t WHERE (k, v) <> {last}"), &["1", "2", "3", "5"]);
+    gives(&format!("SELECT v FROM s AS t WHERE (k, v) IS DISTINCT FROM {last}"), &["1", "2", "3", "4", "5"]);
+    gives("SELECT v FROM s WHERE (k, v) < (SELECT 'b', 3)", &["1", "2", "3", "5", "7"]);
+    gives("SELECT v FROM s WHERE (k, v) = (SELECT k, v FROM s WHERE v > 100)", &[]);
+    gives("SELECT (k, v) = (SELECT k, v FROM s WHERE v > 100) AS x FROM s WHERE v = 1", &["NULL"]);
+    gives("SELECT (v, k) >= (SELECT v, k FROM s ORDER BY v DESC LIMIT 1) AS x FROM s WHERE v > 6", &["false", "true"]);
+}
+
+#[test]
+fn a_ranking_stands_beside_values_of_subqueries() {
+    let ranked = |value: &str| {
+        format!(
+            "SELECT k, v, m FROM (SELECT k, v, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC) AS rn, {value} AS m FROM s AS t) AS x WHERE rn = 1"
+        )
+    };
+    gives(&ranked("(SELECT COUNT(*) FROM s AS u WHERE u.v > t.v)"), &["NULL 4 4", "a 7 1", "b 6 2", "c 9 0"]);
+    gives(
+        &ranked("(SELECT COUNT(*) FROM s AS u WHERE u.k = t.k AND u.v < t.v)"),
+        &["NULL 4 0", "a 7 3", "b 6 1", "c 9 0"],
+    );
+    gives(&ranked("(SELECT MAX(v) FROM s)"), &["NULL 4 9", "a 7 9", "b 6 9", "c 9 9"]);
+    gives(
+        &ranked("(SELECT u.v FROM s AS u WHERE u.v > t.v ORDER BY u.v LIMIT 1)"),
+        &["NULL 4 5", "a 7 9", "b 6 7", "c 9 NULL"],
+    );
+    gives(
+        &ranked("EXISTS (SELECT 1 FROM s AS u WHERE u.v > t.v + 1)"),
+        &["NULL 4 true", "a 7 true", "b 6 true", "c 9 false"],
+    );
+    gives(
+        &ranked("(SELECT MAX(u.v) FROM s AS u WHERE u.v < t.v) + (SELECT MIN(u.v) FROM s AS u WHERE u.v <> t.v)"),
+        &["NULL 4 4", "a 7 7", "b 6 6", "c 9 8"],
+    );
+}
+
+/// In WHERE of a subquery an aggregate is one of the query outside.
+#[test]
+fn a_subquery_reads_aggregates_of_the_group_outside() {
+    gives("SELECT k FROM s AS t GROUP BY k HAVING EXISTS (SELECT 1 FROM s AS u WHERE u.v = SUM(t.v))", &["NULL", "c"]);
+    gives(
+        "SELECT k, SUM(v) AS n FROM s AS t GROUP BY k HAVING EXISTS (SELECT 1 FROM s AS u WHERE u.v = SUM(t.v))",
+        &["NULL 4", "c 9"],
+    );
+    gives(
+        "SELECT k, (SELECT MAX(u.v) FROM s AS u WHERE u.v < SUM(t.v)) AS m FROM s AS t GROUP BY k",
+        &["NULL 3", "a 9", "b 7", "c 7"],
+    );
+    gives(
+        "SELECT k FROM s AS t GROUP BY k HAVING MIN(v) IN (SELECT u.v FROM s AS u WHERE u.v > COUNT(t.v))",
+        &["NULL", "c"],
+    );
+}
+
+#[test]
+fn a_mean_of_decimals_has_all_whole_digits() {
+    gives("SELECT AVG(CAST(v * 1000000 AS DECIMAL(38, 30))) AS m FROM s", &["4625000.000000000000000000000000000000"]);
+    gives("SELECT AVG(CAST(v AS DECIMAL(36, 30))) AS m FROM s", &["4.62500000000000000000000000000000"]);
+    gives("SELECT AVG(CAST(v AS DECIMAL(10, 2))) AS m FROM s", &["4.625000"]);
+}
+
+#[test]
 fn a_zero_has_no_sign_among_constants() {
     gives(
         "SELECT CAST('-0.0' AS DOUBLE) IN (0, 1.5) AS a, -0e0 NOT IN (0e0, 2e0) AS b, ARRAY[-0e0] = ARRAY[0e0] AS c,

@@ -14,8 +14,12 @@ use super::{Accumulator, Aggregate, AggregateError, Call, Signature};
 #[derive(Debug)]
 pub(super) struct Avg;
 
-/// Decimal places that the mean of decimals has more than they.
-const PLACES: i8 = 4;
+/// Decimal places that the mean of decimals has more than they, where there is room: a mean has as many whole digits as they, so that
+/// none is beyond its type.
+const PLACES: u8 = 4;
+
+/// The most digits of a DECIMAL.
+const DIGITS: u8 = 38;
 
 impl Aggregate for Avg {
     fn name(&self) -> &'static str {
@@ -28,16 +32,19 @@ impl Aggregate for Avg {
 
     fn help(&self) -> &'static str {
         "`AVG(x)`: exact mean, rounded once. Integers and floats give DOUBLE, DECIMAL(p, s) gives DECIMAL(p + 4, s + 4), \
-         at most 38 digits, rounded half away from zero"
+         of which places beyond 38 digits are left out, rounded half away from zero"
     }
 
     fn bind(&self, args: &[DataType], _literals: &[ScalarValue]) -> Result<Signature, AggregateError> {
         let [arg] = args else { return Err(AggregateError::arguments(self, args, "give it one number")) };
         match number(arg) {
-            Some(DataType::Decimal128(precision, scale)) => Ok(Signature {
-                args: vec![DataType::Decimal128(precision, scale)],
-                output: DataType::Decimal128((precision + PLACES as u8).min(38), (scale + PLACES).min(38)),
-            }),
+            Some(DataType::Decimal128(precision, scale)) => {
+                let places = PLACES.min(DIGITS.saturating_sub(precision));
+                Ok(Signature {
+                    args: vec![DataType::Decimal128(precision, scale)],
+                    output: DataType::Decimal128(precision + places, scale + places as i8),
+                })
+            }
             Some(number) => Ok(Signature { args: vec![number], output: DataType::Float64 }),
             None => Err(AggregateError::arguments(
                 self,

@@ -36,7 +36,7 @@ pub use filled::Filled;
 pub use named::{named, read_as, told_as};
 pub use plain::plain;
 pub use told::Told;
-pub use words::{Sql, WRITTEN, sql_literal};
+pub use words::{REGEXP, RLIKE, Sql, WHOLE_SECONDS, WRITTEN, operator_of, sql_literal};
 
 /// A scalar expression over the columns of a batch.
 pub type Scalar = std::sync::Arc<dyn datafusion_physical_expr::PhysicalExpr>;

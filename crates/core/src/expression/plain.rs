@@ -3,7 +3,7 @@
 //! `substr(page,Int64(2))` is `substr(page, 2)`, `Can't cast value 300 to type Int8` is `300 is beyond TINYINT`, and the engine's own columns, whose
 //! names begin with two underscores, are said in English.
 
-/// The engine's own columns.
+/// The engine's own columns, and forms of functions.
 const OWN: &[(&str, &str)] = &[
     ("__sequence", "row number"),
     ("__time", "event time"),
@@ -14,6 +14,9 @@ const OWN: &[(&str, &str)] = &[
     ("__mark", "mark"),
     ("__exists", "EXISTS (SELECT ...)"),
     ("__grouping_id", "grouping_id"),
+    ("__rlike", "regexp"),
+    ("__regexp", "regexp"),
+    ("__whole_seconds", "floor"),
 ];
 
 /// Arrow's names of types that have one word in SQL.

@@ -27,12 +27,12 @@ pub fn sql_literal(value: &ScalarValue) -> String {
         ScalarValue::Date32(Some(_)) => format!("DATE '{value}'"),
         ScalarValue::IntervalMonthDayNano(Some(interval)) if interval.months == 0 => {
             let ms = i64::from(interval.days) * 86_400_000 + interval.nanoseconds / 1_000_000;
-            format!("INTERVAL '{}'", format_duration_ms(ms))
+            of_length(&format_duration_ms(ms))
         }
         ScalarValue::IntervalMonthDayNano(Some(interval)) if (interval.days, interval.nanoseconds) == (0, 0) => {
             format!("INTERVAL '{}' MONTH", interval.months)
         }
-        ScalarValue::DurationMillisecond(Some(ms)) => format!("INTERVAL '{}'", format_duration_ms(*ms)),
+        ScalarValue::DurationMillisecond(Some(ms)) => of_length(&format_duration_ms(*ms)),
         // As short as it can be: 1e20.
         ScalarValue::Float64(Some(value)) if value.is_finite() => whole(format!("{value:?}")),
         ScalarValue::Float32(Some(value)) if value.is_finite() => whole(format!("{value:?}")),
@@ -44,6 +44,16 @@ pub fn sql_literal(value: &ScalarValue) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// An interval: of one unit as SQL writes it, `INTERVAL '10' SECOND`.
+fn of_length(text: &str) -> String {
+    const UNITS: &[(&str, &str)] = &[("s", "SECOND"), ("min", "MINUTE"), ("h", "HOUR"), ("d", "DAY")];
+    let one = text.split_once(' ').and_then(|(count, unit)| {
+        let (_, word) = UNITS.iter().find(|(short, _)| *short == unit)?;
+        Some(format!("INTERVAL '{count}' {word}"))
+    });
+    one.unwrap_or_else(|| format!("INTERVAL '{text}'"))
 }
 
 /// A number without the places that it does not have.
@@ -112,7 +122,8 @@ fn coalesced(case: &CaseExpr) -> Option<Vec<&Scalar>> {
     let values = case.when_then_expr().iter().map(|(when, then)| {
         // Where it is asked more than once it is a column.
         let asked = Sql(when).to_string();
-        (asked.trim_matches(['(', ')']) == format!("{} IS NOT NULL", Sql(then))).then_some(then)
+        let bare = asked.strip_prefix('(').and_then(|asked| asked.strip_suffix(')')).unwrap_or(&asked);
+        [asked.as_str(), bare].contains(&format!("{} IS NOT NULL", Sql(then)).as_str()).then_some(then)
     });
     let values = values.collect::<Option<Vec<_>>>()?;
     Some(values.into_iter().chain([last]).collect())
@@ -121,6 +132,19 @@ fn coalesced(case: &CaseExpr) -> Option<Vec<&Scalar>> {
 pub(super) fn listed<'a>(parts: impl IntoIterator<Item = &'a Scalar>) -> String {
     parts.into_iter().map(|part| Sql(part).to_string()).collect::<Vec<_>>().join(", ")
 }
+
+/// The function that a cast to times of whole seconds is, as in `TIMESTAMP(0)`.
+pub const WHOLE_SECONDS: &str = "__whole_seconds";
+
+/// Functions that are operators of SQL, and their words.
+const MATCHES: &[(&str, &str)] =
+    &[("like", "LIKE"), ("ilike", "ILIKE"), ("similar", "SIMILAR TO"), (RLIKE, "RLIKE"), (REGEXP, "REGEXP")];
+
+/// What the function `REGEXP` is called where it is written as an operator, `x RLIKE y`.
+pub const RLIKE: &str = "__rlike";
+
+/// The same of `x REGEXP y`.
+pub const REGEXP: &str = "__regexp";
 
 /// The name of the field that a cast of the query is to. Those that the planner puts in where types meet have none.
 pub const WRITTEN: &str = "written";
@@ -163,9 +187,53 @@ fn with_places(side: &Scalar) -> Option<Scalar> {
 /// The column of what a subquery counts, which is 0 of nothing: the planner says so by COALESCE.
 fn counted<'a>(values: &[&'a Scalar]) -> Option<&'a Scalar> {
     let [column, nothing] = values else { return None };
-    let counts = column.downcast_ref::<Column>().is_some_and(|column| column.name().starts_with("count("));
+    let column_counts = |column: &Column| column.name().trim_start_matches("(SELECT ").starts_with("count(");
+    let counts = column.downcast_ref::<Column>().is_some_and(column_counts);
     let zero = nothing.downcast_ref::<Literal>().is_some_and(|zero| *zero.value() == ScalarValue::Int64(Some(0)));
     (counts && zero).then_some(column)
+}
+
+/// A comparison of a text with a pattern, or that it is none of it, as SQL writes it; nothing if it is another expression.
+fn matched(expr: &Scalar, not: bool) -> Option<String> {
+    let operand = |side: &Scalar| match binary(side) {
+        Some((_, op, _, rank)) if rank < Operator::Plus.precedence() && op != "||" => format!("({})", Sql(side)),
+        _ => Sql(side).to_string(),
+    };
+    let (word, not, text, pattern, escape) = match expr.downcast_ref::<LikeExpr>() {
+        Some(like) => {
+            let word = if like.case_insensitive() { "ILIKE" } else { "LIKE" };
+            (word, not != like.negated(), like.expr(), like.pattern(), None)
+        }
+        None => {
+            let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
+            let [text, pattern, escape @ ..] = call.args() else { return None };
+            (operator_of(call.name())?, not, text, pattern, escape.first())
+        }
+    };
+    let not = if not { "NOT " } else { "" };
+    let escape = escape.map_or_else(String::new, |escape| format!(" ESCAPE {}", Sql(escape)));
+    Some(format!("{} {not}{word} {}{escape}", operand(text), operand(pattern)))
+}
+
+/// The operator that a function is in SQL, which compares a text with a pattern.
+pub fn operator_of(name: &str) -> Option<&'static str> {
+    MATCHES.iter().find(|(function, _)| *function == name).map(|(_, word)| *word)
+}
+
+/// A type of times cut to whole seconds.
+fn whole_seconds(of: &DataType) -> String {
+    format!("{}(0)", sql_type(of).trim_end_matches("(3)"))
+}
+
+/// A unit of time as a word.
+fn unit_word(unit: &Scalar) -> String {
+    Sql(unit).to_string().trim_matches('\'').to_uppercase()
+}
+
+/// What the query casts, if this is a cast that it writes.
+fn of_written_cast(expr: &Scalar) -> Option<&Scalar> {
+    let cast = expr.downcast_ref::<CastExpr>()?;
+    (cast.target_field().name() == WRITTEN).then(|| cast.expr())
 }
 
 /// A side of an operator: in brackets if it binds less than `least`.
@@ -216,6 +284,9 @@ impl Display for Sql<'_> {
             if let Some(said) = json_call(call) {
                 return f.write_str(&said);
             }
+            if let Some(said) = matched(self.0, false) {
+                return f.write_str(&said);
+            }
             match (call.name(), call.args()) {
                 ("array_element", [items, place]) if binary(items).is_none() => {
                     return write!(f, "{}[{}]", Sql(items), Sql(place));
@@ -231,6 +302,17 @@ impl Display for Sql<'_> {
                     write!(f, "OVERLAY({} PLACING {} FROM {}", Sql(text), Sql(part), Sql(from))?;
                     length.iter().try_for_each(|length| write!(f, " FOR {}", Sql(length)))?;
                     return f.write_str(")");
+                }
+                ("timestamp_floor" | "timestamp_ceil", [unit, time]) if unit.is::<Literal>() => {
+                    let word = if call.name() == "timestamp_floor" { "FLOOR" } else { "CEIL" };
+                    return write!(f, "{word}({} TO {})", Sql(time), unit_word(unit));
+                }
+                ("timestampadd" | "timestampdiff", [unit, rest @ ..]) if unit.is::<Literal>() => {
+                    return write!(f, "{}({}, {})", call.name(), unit_word(unit), listed(rest));
+                }
+                (WHOLE_SECONDS, [_, time]) => {
+                    let time = of_written_cast(time).unwrap_or(time);
+                    return write!(f, "CAST({} AS {})", Sql(time), whole_seconds(call.return_type()));
                 }
                 ("single", [_, _]) => return f.write_str("(SELECT ...)"),
                 ("__read" | "recast", [value]) if !is_returned(value) => {
@@ -296,10 +378,8 @@ impl Display for Sql<'_> {
             case.else_expr().map_or(Ok(()), |other| write!(f, " ELSE {}", Sql(other)))?;
             return f.write_str(" END");
         }
-        if let Some(like) = self.0.downcast_ref::<LikeExpr>() {
-            let not = if like.negated() { "NOT " } else { "" };
-            let word = if like.case_insensitive() { "ILIKE" } else { "LIKE" };
-            return write!(f, "{} {not}{word} {}", Sql(like.expr()), Sql(like.pattern()));
+        if let Some(said) = matched(self.0, false) {
+            return f.write_str(&said);
         }
         if let Some(list) = self.0.downcast_ref::<InListExpr>() {
             let not = if list.negated() { "NOT " } else { "" };
@@ -312,6 +392,9 @@ impl Display for Sql<'_> {
             };
         }
         if let Some(not) = self.0.downcast_ref::<NotExpr>() {
+            if let Some(said) = matched(not.arg(), true) {
+                return f.write_str(&said);
+            }
             return match binary(not.arg()).is_some() {
                 true => write!(f, "NOT ({})", Sql(not.arg())),
                 false => write!(f, "NOT {}", Sql(not.arg())),

@@ -3,21 +3,17 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType};
-use arrow_array::{
-    Array, ArrayAccessor, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
-    Time32MillisecondArray, TimestampMillisecondArray, builder::StringBuilder,
-};
+use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::zones::to_local;
+pub(super) use super::args::Args;
+use super::called::schema_name;
 use crate::parse::column_type::{TIME, instant, is_instant};
-use highwater_core::time::{DAY_MS, Zone};
+use highwater_core::time::Zone;
 
 /// The type of an argument or result, as users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +134,14 @@ pub(super) struct Function {
 impl Function {
     /// The function as the planner knows it, in a session in this zone.
     pub(super) fn udf(&'static self, zone: Zone) -> ScalarUDF {
+        self.called(self.name, zone)
+    }
+
+    /// The same under one of its names, which is what it is told by.
+    fn called(&'static self, name: &'static str, zone: Zone) -> ScalarUDF {
         ScalarUDF::new_from_impl(Udf {
             function: self,
+            name,
             zone,
             aliases: self.aliases.iter().map(|&alias| alias.to_owned()).collect(),
             signature: Signature::user_defined(Volatility::Immutable),
@@ -203,6 +205,8 @@ fn is_clock(data_type: &DataType) -> bool {
 #[derive(Debug)]
 struct Udf {
     function: &'static Function,
+    /// What it is called by. Under another of its names it is the same function.
+    name: &'static str,
     zone: Zone,
     aliases: Vec<String>,
     signature: Signature,
@@ -211,9 +215,16 @@ struct Udf {
 /// A function of ours in a session in this zone; others are as they are.
 pub fn in_zone(function: &Arc<ScalarUDF>, zone: Zone) -> Arc<ScalarUDF> {
     match function.inner().downcast_ref::<Udf>() {
-        Some(ours) => Arc::new(ours.function.udf(zone)),
+        Some(ours) => Arc::new(ours.function.called(ours.name, zone)),
         None => Arc::clone(function),
     }
+}
+
+/// A function of ours under one of its names; nothing if it is none of ours.
+pub(super) fn under(function: &ScalarUDF, name: &str) -> Option<ScalarUDF> {
+    let ours = function.inner().downcast_ref::<Udf>()?;
+    let name = ours.function.aliases.iter().find(|alias| **alias == name).copied().unwrap_or(ours.function.name);
+    Some(ours.function.called(name, ours.zone))
 }
 
 /// The session's zone that a function of ours knows.
@@ -237,11 +248,16 @@ impl Hash for Udf {
 
 impl ScalarUDFImpl for Udf {
     fn name(&self) -> &str {
-        self.function.name
+        self.name
     }
 
     fn aliases(&self) -> &[String] {
         &self.aliases
+    }
+
+    // Columns are found by this one, whichever name a query calls it by.
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(schema_name(self.function.name, args))
     }
 
     fn signature(&self) -> &Signature {
@@ -286,182 +302,6 @@ impl ScalarUDFImpl for Udf {
         let args = Args::new(&args.args, if constant { 1 } else { args.number_rows }, self.zone)?;
         let result = (form.eval)(&args)?;
         if constant { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(result.into()) }
-    }
-}
-
-/// The arguments of a call: columns, or constants as a column of one row.
-pub(super) struct Args {
-    columns: Vec<(ArrayRef, usize)>,
-    /// How many rows the result has.
-    pub(super) rows: usize,
-    /// The session's zone.
-    pub(super) zone: Zone,
-}
-
-impl Args {
-    fn new(args: &[ColumnarValue], rows: usize, zone: Zone) -> Result<Args> {
-        let column = |arg: &ColumnarValue| match arg {
-            ColumnarValue::Array(array) => Ok((array.clone(), 1)),
-            ColumnarValue::Scalar(scalar) => Ok((scalar.to_array()?, 0)),
-        };
-        Ok(Args { columns: args.iter().map(column).collect::<Result<_>>()?, rows, zone })
-    }
-
-    /// The same with the instants of an argument as the times that the session's clocks show.
-    pub(super) fn local(&self, index: usize) -> Args {
-        let mut columns = self.columns.clone();
-        let (array, _) = &mut columns[index];
-        *array = to_local(array.as_primitive(), self.zone);
-        Args { columns, rows: self.rows, zone: self.zone }
-    }
-
-    /// The same with the times of day of an argument as those of 1970-01-01.
-    pub(super) fn on_first_day(&self, index: usize) -> Args {
-        let mut columns = self.columns.clone();
-        let (array, _) = &mut columns[index];
-        let times = array.as_primitive::<Time32MillisecondType>();
-        *array = Arc::new(times.unary::<_, TimestampMillisecondType>(i64::from));
-        Args { columns, rows: self.rows, zone: self.zone }
-    }
-
-    /// How many arguments there are.
-    pub(super) fn count(&self) -> usize {
-        self.columns.len()
-    }
-
-    /// A text argument.
-    pub(super) fn text(&self, index: usize) -> Column<'_, StringArray> {
-        let (array, step) = &self.columns[index];
-        Column { array: array.as_string::<i32>(), step: *step }
-    }
-
-    /// A whole-number argument.
-    pub(super) fn int(&self, index: usize) -> Column<'_, Int64Array> {
-        let (array, step) = &self.columns[index];
-        Column { array: array.as_primitive::<Int64Type>(), step: *step }
-    }
-
-    /// A time argument, in ms.
-    pub(super) fn time(&self, index: usize) -> Column<'_, TimestampMillisecondArray> {
-        let (array, step) = &self.columns[index];
-        Column { array: array.as_primitive::<TimestampMillisecondType>(), step: *step }
-    }
-
-    /// A date argument, in days.
-    pub(super) fn date(&self, index: usize) -> Column<'_, Date32Array> {
-        let (array, step) = &self.columns[index];
-        Column { array: array.as_primitive::<Date32Type>(), step: *step }
-    }
-
-    /// A boolean argument.
-    pub(super) fn bool(&self, index: usize) -> Column<'_, BooleanArray> {
-        let (array, step) = &self.columns[index];
-        Column { array: array.as_boolean(), step: *step }
-    }
-
-    /// A text column, row by row: `write` appends to the text it is given, or answers `None` for NULL.
-    pub(super) fn texts(&self, mut write: impl FnMut(usize, &mut String) -> Option<()>) -> ArrayRef {
-        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
-        let mut buffer = String::new();
-        for row in 0..self.rows {
-            buffer.clear();
-            match write(row, &mut buffer) {
-                Some(()) => builder.append_value(&buffer),
-                None => builder.append_null(),
-            }
-        }
-        Arc::new(builder.finish())
-    }
-
-    /// A text column of pieces of the arguments, row by row.
-    pub(super) fn slices<'a>(&self, mut piece: impl FnMut(usize) -> Option<&'a str>) -> ArrayRef {
-        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
-        (0..self.rows).for_each(|row| builder.append_option(piece(row)));
-        Arc::new(builder.finish())
-    }
-
-    /// A whole-number column, row by row.
-    pub(super) fn ints(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
-        Arc::new((0..self.rows).map(value).collect::<Int64Array>())
-    }
-
-    /// A time column in ms, row by row.
-    pub(super) fn times(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
-        Arc::new((0..self.rows).map(value).collect::<TimestampMillisecondArray>())
-    }
-
-    /// A column of instants, row by row.
-    pub(super) fn instants(&self, value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
-        let times: TimestampMillisecondArray = (0..self.rows).map(value).collect();
-        Arc::new(times.with_data_type(instant()))
-    }
-
-    /// A column of times of day in ms, row by row; they go round at midnight.
-    pub(super) fn clocks(&self, mut value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
-        let time = |row| Some(value(row)?.rem_euclid(DAY_MS) as i32);
-        Arc::new((0..self.rows).map(time).collect::<Time32MillisecondArray>())
-    }
-
-    /// A date column in days, row by row; a day that dates do not reach is NULL.
-    pub(super) fn dates(&self, mut value: impl FnMut(usize) -> Option<i64>) -> ArrayRef {
-        let day = |row| value(row).and_then(|day| i32::try_from(day).ok());
-        Arc::new((0..self.rows).map(day).collect::<Date32Array>())
-    }
-
-    /// A number column, row by row.
-    pub(super) fn floats(&self, value: impl FnMut(usize) -> Option<f64>) -> ArrayRef {
-        Arc::new((0..self.rows).map(value).collect::<Float64Array>())
-    }
-
-    /// A boolean column, row by row.
-    pub(super) fn bools(&self, value: impl FnMut(usize) -> Option<bool>) -> ArrayRef {
-        Arc::new((0..self.rows).map(value).collect::<BooleanArray>())
-    }
-
-    /// What an evaluation by rows makes of this, or the first failure in it: `build` answers a column from what it is
-    /// handed for each row.
-    pub(super) fn trying<T>(
-        &self,
-        mut value: impl FnMut(usize) -> Result<Option<T>>,
-        build: impl FnOnce(&Args, &mut dyn FnMut(usize) -> Option<T>) -> ArrayRef,
-    ) -> Result<ArrayRef> {
-        let mut failed = Ok(());
-        let result = build(self, &mut |row| match value(row) {
-            Ok(value) => value,
-            Err(error) => {
-                failed = Err(error);
-                None
-            }
-        });
-        failed.map(|()| result)
-    }
-}
-
-/// One argument by row; a constant is the same in all.
-#[derive(Clone, Copy)]
-pub(super) struct Column<'a, A> {
-    array: &'a A,
-    step: usize,
-}
-
-impl<'a, A: Array> Column<'a, A>
-where
-    &'a A: ArrayAccessor,
-{
-    /// The value in a row.
-    pub(super) fn get(&self, row: usize) -> Option<<&'a A as ArrayAccessor>::Item> {
-        let row = row * self.step;
-        self.array.is_valid(row).then(|| self.array.value(row))
-    }
-
-    /// The value, if it is the same in all rows.
-    pub(super) fn constant(&self) -> Option<Option<<&'a A as ArrayAccessor>::Item>> {
-        (self.step == 0).then(|| self.get(0))
-    }
-
-    /// The column, one value a row.
-    pub(super) fn whole(&self) -> Option<&'a A> {
-        (self.step == 1).then_some(self.array)
     }
 }
 

@@ -6,8 +6,9 @@ use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::type_coercion::binary::type_union_resolution;
-use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
+use super::called::schema_name;
 use super::texts::TIMES;
 use crate::parse::column_type::plain;
 
@@ -69,17 +70,31 @@ pub(super) struct Call<'a> {
 
 impl Generic {
     pub(super) fn udf(&'static self) -> ScalarUDF {
+        self.called(self.name)
+    }
+
+    /// The same under one of its names, which is what it is told by.
+    fn called(&'static self, name: &'static str) -> ScalarUDF {
         ScalarUDF::new_from_impl(Udf {
             function: self,
+            name,
             aliases: self.aliases.iter().map(|&alias| alias.to_owned()).collect(),
             signature: Signature::user_defined(Volatility::Immutable),
         })
     }
 }
 
+/// A function of this kind under one of its names; nothing if it is none.
+pub(super) fn under(function: &ScalarUDF, name: &str) -> Option<ScalarUDF> {
+    let ours = function.inner().downcast_ref::<Udf>()?.function;
+    Some(ours.called(ours.aliases.iter().find(|alias| **alias == name).copied().unwrap_or(ours.name)))
+}
+
 #[derive(Debug)]
 struct Udf {
     function: &'static Generic,
+    /// What it is called by. Under another of its names it is the same function.
+    name: &'static str,
     aliases: Vec<String>,
     signature: Signature,
 }
@@ -118,11 +133,16 @@ impl Hash for Udf {
 
 impl ScalarUDFImpl for Udf {
     fn name(&self) -> &str {
-        self.function.name
+        self.name
     }
 
     fn aliases(&self) -> &[String] {
         &self.aliases
+    }
+
+    // Columns are found by this one, whichever name a query calls it by.
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(schema_name(self.function.name, args))
     }
 
     fn signature(&self) -> &Signature {

@@ -225,7 +225,7 @@ pub const MANUAL: &[Chapter] = &[
             ),
             e(
                 "TO_TIMESTAMP_LTZ(n, precision)",
-                "of seconds (0) or milliseconds (3)",
+                "of seconds (0) or milliseconds (3); beyond the times that there are the row fails",
                 "TO_TIMESTAMP_LTZ(90, 0)",
                 "1970-01-01 00:01:30",
             ),

@@ -5,12 +5,14 @@
 //! `Timestamp(ms)`, as a clock shows them; instants (TIMESTAMP_LTZ) are taken as the session's clocks show them, but where
 //! a function has a form for them; whole numbers `BIGINT`, text `Utf8`.
 
+mod args;
 mod arrays;
 mod as_text;
 pub(crate) mod attempt;
 mod bins;
 mod bytes;
 mod calendar;
+mod called;
 mod closure;
 mod decimals;
 mod elsewhere;
@@ -55,6 +57,7 @@ use highwater_core::time::Zone;
 
 pub(crate) use as_text::tried;
 pub use as_text::written;
+pub(crate) use called::called;
 pub use closure::{ScalarFn, ScalarFunction, scalar};
 pub(crate) use decimals::digits;
 pub use decimals::settled;

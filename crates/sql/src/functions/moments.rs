@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef};
-use datafusion_common::{Result, plan_err};
+use datafusion_common::{Result, exec_err, plan_err};
 
 use super::function::{Args, Form, Function, Kind};
 use super::zones::{compiled, zone};
@@ -213,7 +213,11 @@ fn of_number(args: &Args) -> Result<ArrayRef> {
             );
         }
     };
-    Ok(args.instants(|row| args.int(0).get(row)?.checked_mul(scale)))
+    let time = |number: i64| match number.checked_mul(scale) {
+        Some(ms) => Ok(ms),
+        None => exec_err!("{number} seconds since 1970 are beyond the times that there are"),
+    };
+    args.trying(|row| args.int(0).get(row).map(time).transpose(), |args, value| args.instants(value))
 }
 
 #[cfg(test)]
@@ -295,7 +299,8 @@ mod tests {
         let number = |n: i64| ColumnarValue::from(ScalarValue::Int64(Some(n)));
         assert_eq!(ms("to_timestamp_ltz", vec![number(-1), number(0)]), Some(-1_000));
         assert_eq!(ms("to_timestamp_ltz", vec![number(-1), number(3)]), Some(-1));
-        assert_eq!(ms("to_timestamp_ltz", vec![number(i64::MAX), number(0)]), None);
+        let beyond = call("to_timestamp_ltz", vec![number(i64::MAX), number(0)], 1).unwrap_err().to_string();
+        assert!(beyond.contains("9223372036854775807 seconds since 1970 are beyond"), "{beyond}");
         assert!(call("to_timestamp_ltz", vec![number(1), number(6)], 1).is_err());
         assert_eq!(int("unix_timestamp", vec![text("1969-12-31 23:59:58.500")]), Some(-2));
         assert_eq!(int("unix_timestamp", vec![text("01.01.1971"), text("dd.MM.yyyy")]), Some(31_536_000));

@@ -9,13 +9,13 @@ use datafusion_common::{Result, plan_err};
 use regex::Regex;
 
 use super::function::{Args, Form, Function, Kind};
-use highwater_core::expression::{MAX_TEXT, too_long};
+use highwater_core::expression::{MAX_TEXT, REGEXP, RLIKE, too_long};
 
 /// Every function of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "regexp",
-        aliases: &[],
+        aliases: &[RLIKE, REGEXP],
         forms: &[Form::new(&[Kind::Text, Kind::Text], Kind::Bool, matches).checked(|constants| check(constants[1], ""))],
     },
     Function {

@@ -11,6 +11,7 @@ use super::fitted::FITTED;
 use super::texts::TIMES;
 use crate::parse::column_type::lengths;
 use crate::parse::made::call;
+use highwater_core::expression::{REGEXP, RLIKE, WHOLE_SECONDS};
 
 /// Functions whose first argument is a unit of time as a bare word.
 const UNIT_FIRST: &[&str] = &["timestampadd", "timestampdiff"];
@@ -46,13 +47,16 @@ pub fn rewrite_call(expr: &mut Expr) {
                 *expr = call(TIMES, vec![right.as_ref().clone(), left.as_ref().clone()]);
             }
         }
-        Expr::RLike { negated, expr: text, pattern, .. } => *expr = matched("regexp", *negated, text, pattern, &None),
+        Expr::RLike { negated, expr: text, pattern, regexp } => {
+            let name = if *regexp { REGEXP } else { RLIKE };
+            *expr = matched(name, *negated, text, pattern, &None);
+        }
         Expr::Cast { kind: CastKind::Cast | CastKind::TryCast | CastKind::DoubleColon, data_type, .. } => {
             if let Some((name, length)) = cut(data_type) {
                 let length = Expr::value(Value::Number(length.to_string(), false));
                 *expr = call(name, vec![expr.clone(), length]);
             } else if whole_seconds(data_type) {
-                *expr = rounded("timestamp_floor", &DateTimeField::Second, expr);
+                *expr = rounded(WHOLE_SECONDS, &DateTimeField::Second, expr);
             } else if let Some(named) = cut_within(data_type) {
                 *expr = call(FITTED, vec![expr.clone(), text(&named)]);
             }
@@ -182,9 +186,9 @@ mod tests {
                 "CAST(a AS `ARRAY < VARCHAR ( 3 ) >`)",
                 "__fitted(CAST(a AS `ARRAY < VARCHAR ( 3 ) >`), 'ARRAY<VARCHAR(3)>')",
             ),
-            ("CAST(a AS TIMESTAMP(0))", "timestamp_floor('SECOND', CAST(a AS TIMESTAMP(0)))"),
-            ("CAST(a AS TIME(0))", "timestamp_floor('SECOND', CAST(a AS TIME(0)))"),
-            ("CAST(a AS TIMESTAMP_LTZ(0))", "timestamp_floor('SECOND', CAST(a AS TIMESTAMP_LTZ(0)))"),
+            ("CAST(a AS TIMESTAMP(0))", "__whole_seconds('SECOND', CAST(a AS TIMESTAMP(0)))"),
+            ("CAST(a AS TIME(0))", "__whole_seconds('SECOND', CAST(a AS TIME(0)))"),
+            ("CAST(a AS TIMESTAMP_LTZ(0))", "__whole_seconds('SECOND', CAST(a AS TIMESTAMP_LTZ(0)))"),
             ("CAST(a AS TIMESTAMP(3))", "CAST(a AS TIMESTAMP(3))"),
             ("CAST(a AS `ARRAY < VARCHAR >`)", "CAST(a AS `ARRAY < VARCHAR >`)"),
             ("f(HOUR, a)", "f(HOUR, a)"),

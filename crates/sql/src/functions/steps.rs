@@ -6,6 +6,7 @@ use arrow_array::ArrayRef;
 use datafusion_common::{Result, exec_err, plan_err};
 
 use super::function::{Args, Form, Function, Kind};
+use highwater_core::expression::WHOLE_SECONDS;
 use highwater_core::time::{Civil, DAY_MS, Zone, checked_plus_months_ms, iso_weekday, plus_months_ms};
 
 /// Every function of this family.
@@ -80,7 +81,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "timestamp_floor",
-        aliases: &[],
+        aliases: &[WHOLE_SECONDS],
         forms: &[
             Form::new(&[Kind::Unit, Kind::Instant], Kind::Instant, |args| {
                 rounded(args, args.zone, Unit::floor, |args, value| args.instants(value))

@@ -31,12 +31,14 @@ pub(crate) struct Bound {
 impl Bound {
     /// The planner's form of a function, without literals.
     pub(crate) fn udf(function: Registered<dyn Aggregate>) -> AggregateUDF {
-        Bound::with(function, Vec::new())
+        let name = function.name().to_lowercase();
+        Bound::under(function, name, Vec::new())
     }
 
-    fn with(function: Registered<dyn Aggregate>, literals: Vec<ScalarValue>) -> AggregateUDF {
+    /// The same under one of its names, lower case, by which it is told. It is the same function under each.
+    pub(crate) fn under(function: Registered<dyn Aggregate>, name: String, literals: Vec<ScalarValue>) -> AggregateUDF {
         AggregateUDF::new_from_impl(Bound {
-            name: function.name().to_lowercase(),
+            name,
             function,
             literals,
             signature: Signature::user_defined(Volatility::Immutable),
@@ -55,7 +57,7 @@ impl Bound {
     /// The function with its arguments, casts among them.
     fn called(&self, distinct: bool, args: &[Expr]) -> String {
         let args = args.iter().map(Expr::to_string).collect::<Vec<_>>().join(",");
-        format!("{}({}{args})", self.name, if distinct { "distinct " } else { "" })
+        format!("{}({}{args})", self.function.name().to_lowercase(), if distinct { "distinct " } else { "" })
     }
 
     /// A name with the literals in it, so that calls that differ in them only are apart.
@@ -66,7 +68,7 @@ impl Bound {
 
 impl PartialEq for Bound {
     fn eq(&self, other: &Self) -> bool {
-        (&self.name, &self.literals) == (&other.name, &other.literals)
+        (self.function.name(), &self.literals) == (other.function.name(), &other.literals)
     }
 }
 
@@ -74,7 +76,7 @@ impl Eq for Bound {}
 
 impl Hash for Bound {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.name, &self.literals).hash(state);
+        (self.function.name(), &self.literals).hash(state);
     }
 }
 
@@ -172,7 +174,7 @@ impl ExprPlanner for BindLiterals {
     fn plan_aggregate(&self, call: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
         let Some(bound) = Bound::of(&call.func) else { return Ok(PlannerResult::Original(call)) };
         let (function, args) = (&bound.function, call.args);
-        let (func, args) = bind_literals(function, args, call.null_treatment)?;
+        let (func, args) = bind_literals(bound, args, call.null_treatment)?;
         let order_by = if function.ordered() { call.order_by } else { Vec::new() };
         let made = expr::AggregateFunction::new_udf(func.into(), args, call.distinct, call.filter, order_by, None);
         let made = Expr::AggregateFunction(made);
@@ -199,7 +201,7 @@ impl ExprPlanner for BindLiterals {
         };
         let Some(bound) = Bound::of(udf) else { return Ok(PlannerResult::Original(call)) };
         let may_fail = bound.function.may_fail();
-        let (func, args) = bind_literals(&bound.function, call.args, call.null_treatment)?;
+        let (func, args) = bind_literals(bound, call.args, call.null_treatment)?;
         let fun = WindowFunctionDefinition::AggregateUDF(func.into());
         if may_fail {
             let RawWindowExpr { partition_by, order_by, window_frame, filter, distinct, .. } = call;
@@ -217,10 +219,11 @@ impl ExprPlanner for BindLiterals {
 
 /// A function with the trailing literals of a call bound, and the arguments that are left.
 fn bind_literals(
-    function: &Registered<dyn Aggregate>,
+    bound: &Bound,
     mut args: Vec<Expr>,
     nulls: Option<NullTreatment>,
 ) -> Result<(AggregateUDF, Vec<Expr>)> {
+    let function = &bound.function;
     if nulls == Some(NullTreatment::RespectNulls) {
         return plan_err!("'{}' passes over NULL; RESPECT NULLS is not supported", function.name());
     }
@@ -246,7 +249,7 @@ fn bind_literals(
         args.pop();
     }
     literals.reverse();
-    Ok((Bound::with(function.clone(), literals), args))
+    Ok((Bound::under(function.clone(), bound.name.clone(), literals), args))
 }
 
 /// The value of a literal, negated ones included.

@@ -1,26 +1,29 @@
 //! What a subquery reads of the query around it, where that shows other columns by then: a key that is computed, behind a grouping
-//! (`GROUP BY a + 1`); and in ORDER BY a column that SELECT does not show.
+//! (`GROUP BY a + 1`), or an aggregate of its group ([`super::outside_call`]); and in ORDER BY a column that SELECT does not show.
 
 use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion_common::{Column, DataFusionError, ExprSchema, Result};
+use datafusion_common::{Column, DataFusionError, ExprSchema, Result, internal_err};
 use datafusion_expr::expr::Sort as Order;
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{Aggregate, Expr, LogicalPlan, Projection, Sort};
 
+use super::outside_call;
 use super::unnest::{asks, outside};
+use crate::parse::error::placed;
 
 /// What a subquery writes of the query around it, and the column of the row outside that it is.
 type Read = (Expr, Expr);
 
 /// The plan in which subqueries read columns that there are where they stand. Columns still go by their names.
 pub(crate) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.transform_down_with_subqueries(|plan| {
+    let plan = plan.transform_down_with_subqueries(|plan| {
         if !plan.expressions().iter().any(asks) {
             return Ok(Transformed::no(plan));
         }
+        let plan = aggregated(plan)?;
         let below = match &plan {
             // Its expressions are over what SELECT shows.
             LogicalPlan::Sort(sort) => match sort.input.as_ref() {
@@ -37,8 +40,68 @@ pub(crate) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
             LogicalPlan::Sort(sort) => ordered(sort).map(Transformed::yes),
             plan => Ok(Transformed::yes(plan)),
         }
-    })
-    .data()
+    });
+    let plan = plan.data()?;
+    match outside_call::left(&plan)? {
+        Some(problem) => Err(placed(problem)),
+        None => Ok(plan),
+    }
+}
+
+/// The node with the aggregates of its group that subqueries in it ask for as columns.
+fn aggregated(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let Some(group) = plan.inputs().first().copied().and_then(grouping) else { return Ok(plan) };
+    let mut calls: Vec<(Expr, Expr)> = Vec::new();
+    for asked in plan.expressions().iter().map(outside_call::within).collect::<Result<Vec<_>>>()?.into_iter().flatten()
+    {
+        let written = at_hand(asked)?;
+        let known = written.column_refs().into_iter().all(|column| group.input.schema().has_column(column));
+        if let (true, Some(call)) = (known, outside_call::aggregate(&written))
+            && !calls.iter().any(|(asked, _)| *asked == written)
+        {
+            calls.push((written, call));
+        }
+    }
+    if calls.is_empty() {
+        return Ok(plan);
+    }
+    let below = with_calls(plan.inputs()[0].clone(), calls.iter().map(|(_, call)| call))?;
+    let Some(group) = grouping(&below) else { return internal_err!("a grouping stays one") };
+    let mut reads: Vec<Read> = Vec::new();
+    for (written, call) in calls {
+        let Some(at) = group.aggr_expr.iter().position(|known| *known == call) else {
+            return internal_err!("a call that was added is there");
+        };
+        let (qualifier, field) = group.schema.qualified_field(first_call(group) + at);
+        reads.push((written, outer(field, Column::new(qualifier.cloned(), field.name()))));
+    }
+    let exprs = plan.expressions();
+    reading(plan.with_new_exprs(exprs, vec![below])?, &reads)
+}
+
+/// The place of the first aggregate among the columns of a grouping.
+fn first_call(group: &Aggregate) -> usize {
+    group.schema.fields().len() - group.aggr_expr.len()
+}
+
+/// A plan whose grouping has these calls too.
+fn with_calls<'a>(plan: LogicalPlan, calls: impl Iterator<Item = &'a Expr>) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Aggregate(group) => {
+            let mut all = group.aggr_expr;
+            for call in calls {
+                if !all.contains(call) {
+                    all.push(call.clone());
+                }
+            }
+            Ok(LogicalPlan::Aggregate(Aggregate::try_new(group.input, group.group_expr, all)?))
+        }
+        plan => {
+            let exprs = plan.expressions();
+            let below = with_calls(plan.inputs()[0].clone(), calls)?;
+            plan.with_new_exprs(exprs, vec![below])
+        }
+    }
 }
 
 /// The grouping whose rows a plan passes on.

@@ -291,7 +291,7 @@ pub(super) fn without_nulls(expr: &Expr, data_type: &DataType) -> DataType {
         (Expr::Literal(value, _), _) if value.is_null() && !data_type.is_nested() => DataType::Null,
         (Expr::Alias(alias), _) => without_nulls(&alias.expr, data_type),
         (Expr::ScalarFunction(ScalarFunction { func, args }), DataType::Struct(fields))
-            if func.name() == "row" && args.len() == fields.len() =>
+            if ["row", "struct"].contains(&func.name()) && args.len() == fields.len() =>
         {
             let field = |(field, arg): (&FieldRef, &Expr)| {
                 Field::new(field.name(), without_nulls(arg, field.data_type()), true)

@@ -34,6 +34,11 @@ use crate::parse::error::{from_planner, placed};
 pub(crate) struct Fresh(usize);
 
 impl Fresh {
+    /// Qualifiers that nobody has either who began at the first.
+    pub(crate) fn far() -> Fresh {
+        Fresh(usize::MAX / 2)
+    }
+
     /// The next one; `of` is what it shows.
     pub(crate) fn qualifier(&mut self, of: &str) -> TableReference {
         self.0 += 1;

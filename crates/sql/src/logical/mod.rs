@@ -13,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod literals;
 pub(crate) mod numbered;
 pub(crate) mod once;
+pub(crate) mod outside_call;
 pub(crate) mod pattern_call;
 pub(crate) mod pattern_node;
 pub(crate) mod rank_call;

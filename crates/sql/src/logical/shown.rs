@@ -2,12 +2,13 @@
 
 use datafusion_common::Column;
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion_expr::expr::{AggregateFunction, Sort, WindowFunctionParams};
+use datafusion_expr::expr::{AggregateFunction, ScalarFunction, Sort, WindowFunctionParams};
 use datafusion_expr::{AggregateUDF, Expr, WindowFrame};
 
 use super::aggregate_call::{Bound, counts_rows};
 use super::identity::readable;
 use super::numbered;
+use highwater_core::expression::{WHOLE_SECONDS, operator_of};
 
 /// What a column of a projection is called in a plan.
 pub(super) fn called(expr: &Expr, name: &str) -> String {
@@ -32,6 +33,9 @@ pub(crate) fn shown(expr: &Expr) -> String {
                 Transformed::new(count, true, TreeNodeRecursion::Jump)
             }
             Expr::ScalarFunction(call) if let Some(asks) = numbered::within(&call) => Transformed::yes(asks),
+            Expr::ScalarFunction(call) if let Some(text) = operator(&call) => {
+                Transformed::new(Expr::Column(Column::new_unqualified(text)), true, TreeNodeRecursion::Jump)
+            }
             // A name that the planner was given to tell calls apart by.
             Expr::Alias(alias) => Transformed::yes(Expr::Column(Column::new_unqualified(readable(&alias.name)))),
             Expr::Column(Column { name, .. }) | Expr::OuterReferenceColumn(_, Column { name, .. }) => {
@@ -58,6 +62,25 @@ pub(crate) fn shown(expr: &Expr) -> String {
         Ok(bare) => bare.schema_name().to_string(),
         Err(_) => String::new(),
     }
+}
+
+/// A call of what is no function in SQL, as SQL writes it; and of a function that is called by another of its names.
+fn operator(call: &ScalarFunction) -> Option<String> {
+    let text = |arg: &Expr| shown(arg).trim_matches('\'').to_uppercase();
+    Some(match (call.func.name(), call.args.as_slice()) {
+        (WHOLE_SECONDS, [_, time]) => shown(time),
+        ("timestamp_floor", [unit, time]) => format!("FLOOR({} TO {})", shown(time), text(unit)),
+        ("timestamp_ceil", [unit, time]) => format!("CEIL({} TO {})", shown(time), text(unit)),
+        (name, [value, pattern, escape @ ..]) if let Some(word) = operator_of(name) => {
+            let escape = escape.first().map_or_else(String::new, |escape| format!(" ESCAPE {}", shown(escape)));
+            format!("{} {word} {}{escape}", shown(value), shown(pattern))
+        }
+        // One of several names of a function.
+        (name, args) if !call.func.schema_name(args).ok()?.starts_with(name) => {
+            format!("{name}({})", args.iter().map(shown).collect::<Vec<_>>().join(","))
+        }
+        _ => return None,
+    })
 }
 
 /// What a window function is over, as SQL writes it; a frame that SQL means without saying it is not said.

@@ -177,7 +177,8 @@ fn has_months(expr: &Expr) -> bool {
 
 /// Functions of the library that would read an instant as UTC's clocks show it.
 fn reads_utc(name: &str) -> bool {
-    ["date_trunc", "date_bin", "to_char", "to_date", "to_time", "to_local_time", "make_time"].contains(&name)
+    ["date_trunc", "datetrunc", "date_bin", "to_char", "to_date", "to_time", "to_local_time", "make_time"]
+        .contains(&name)
 }
 
 /// By how much an expression's value is at least ahead of its argument's, if it is a conversion of the session's.

@@ -11,6 +11,7 @@ use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Literal};
 use crate::logical::scalar::as_column;
 use crate::logical::zoned;
 use crate::parse::column_type::TIME;
+use highwater_core::expression::WHOLE_SECONDS;
 use highwater_core::plan::Scalar;
 
 const MS: i64 = 1_000_000;
@@ -57,7 +58,7 @@ pub(super) fn bound(expr: &Scalar, bounds: &[Option<i64>]) -> Option<i64> {
     }
     let step_ms = match (name, args) {
         ("date_bin", [step, _]) => interval_ms(&literal(step)?)?,
-        ("date_trunc" | "timestamp_floor", [unit, _]) => unit_ms(&literal(unit)?)?,
+        ("date_trunc" | "datetrunc" | "timestamp_floor" | WHOLE_SECONDS, [unit, _]) => unit_ms(&literal(unit)?)?,
         // What is rounded up is never before what it is of.
         ("timestamp_ceil", [_, _]) => 1,
         _ => return None,

@@ -18,6 +18,7 @@ use super::catalog::Catalog;
 use super::diagnose::NO_RELATION;
 use crate::logical::aggregate_call::{BindLiterals, Bound, Grouping};
 use crate::logical::numbered;
+use crate::logical::outside_call;
 use crate::logical::pattern_call::PatternCalls;
 use crate::logical::rank_call::{ForemostCall, RankCall, ShiftCall};
 use crate::logical::shared::{Before, Shared};
@@ -76,7 +77,7 @@ impl Context {
         let mut scalars = HashMap::new();
         for function in catalog.functions() {
             for name in std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)) {
-                scalars.insert(name.to_lowercase(), Arc::clone(function));
+                scalars.insert(name.to_lowercase(), crate::functions::called(function, &name.to_lowercase()));
             }
         }
         let udfs = [
@@ -93,9 +94,9 @@ impl Context {
         let mut aggregates: HashMap<String, Arc<AggregateUDF>> =
             calls::GROUPING.map(|name| (name.to_owned(), Arc::new(Grouping::udf()))).into();
         for function in catalog.aggregates() {
-            let udf = Arc::new(Bound::udf(function.clone()));
             for name in std::iter::once(function.name()).chain(function.aliases().iter().copied()) {
-                aggregates.insert(name.to_lowercase(), Arc::clone(&udf));
+                let name = name.to_lowercase();
+                aggregates.insert(name.clone(), Arc::new(Bound::under(function.clone(), name, Vec::new())));
             }
         }
         let named = catalog.functions().iter();
@@ -201,6 +202,9 @@ impl ContextProvider for Context {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if let Some(aggregate) = name.strip_prefix(outside_call::PREFIX) {
+            return self.aggregates.get(aggregate).map(|aggregate| Arc::new(outside_call::udf(Arc::clone(aggregate))));
+        }
         self.scalars.get(&name.to_lowercase()).cloned().or_else(|| numbered::udf(name).map(Arc::new))
     }
 

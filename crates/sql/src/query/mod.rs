@@ -41,6 +41,7 @@ use crate::logical::keys::{Keys, with_nulls};
 use crate::logical::literals::Literals;
 use crate::logical::numbered::Numbers;
 use crate::logical::once::Once;
+use crate::logical::outside_call;
 use crate::logical::select_list;
 use crate::logical::select_list::Apart;
 use crate::logical::typed::{analyze, spelled, typed, with_plain_types};
@@ -114,6 +115,7 @@ fn parsed(
     walk::query(&mut query, unnest_node::step)?;
     names::name_columns(&mut query, by_place)?;
     walk::query(&mut query, |part| forms::step(part, callable))?;
+    walk::query(&mut query, |part| outside_call::step(part, callable))?;
     walk::query(&mut query, row_in::step)?;
     walk::query(&mut query, row_compared::step)?;
     walk::query(&mut query, exact::step)?;

@@ -2,7 +2,8 @@
 
 use datafusion_sql::sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, Interval, Select, SelectItem, Spanned, Subscript, Value, ValueWithSpan,
+    FunctionArguments, GroupByExpr, Interval, JoinOperator, Select, SelectItem, Spanned, Subscript, TableFactor,
+    TableWithJoins, Value, ValueWithSpan,
 };
 
 use super::calls::{Callable, of_ordered_set};
@@ -19,6 +20,7 @@ pub(crate) fn step(part: Part<'_>, callable: &Callable) -> Flow {
     let expr = match part {
         Part::Done(expr) => expr,
         Part::Select(select) => {
+            select.from.iter_mut().for_each(of_one_side);
             of_one_group(select, callable);
             without_keys(&mut select.group_by);
             return Flow::Continue(());
@@ -60,6 +62,23 @@ fn fields_of_items(root: &Expr, chain: &mut [AccessExpr]) {
         if let AccessExpr::Dot(Expr::Identifier(field)) = access {
             let value = ValueWithSpan { value: Value::SingleQuotedString(field.value.clone()), span: field.span };
             *access = AccessExpr::Subscript(Subscript::Index { index: Expr::Value(value) });
+        }
+    }
+}
+
+/// SEMI JOIN and ANTI JOIN show the left side, as LEFT SEMI JOIN and LEFT ANTI JOIN do.
+fn of_one_side(from: &mut TableWithJoins) {
+    for join in &mut from.joins {
+        join.join_operator = match std::mem::replace(&mut join.join_operator, JoinOperator::CrossApply) {
+            JoinOperator::Semi(constraint) => JoinOperator::LeftSemi(constraint),
+            JoinOperator::Anti(constraint) => JoinOperator::LeftAnti(constraint),
+            other => other,
+        };
+    }
+    let relations = from.joins.iter_mut().map(|join| &mut join.relation).chain([&mut from.relation]);
+    for relation in relations {
+        if let TableFactor::NestedJoin { table_with_joins, .. } = relation {
+            of_one_side(table_with_joins);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The elements of GROUP BY that are made of others: `(a, b)`, `ROLLUP ((a, b), c)`, `CUBE ((a, b))`, `GROUPING SETS (a, ROLLUP (b))`.
-//! The planner takes `(a, b)` for a value, and knows ROLLUP and CUBE of single keys; what is more becomes the sets that it comes to.
+//! The planner takes `(a, b)` for a value, and knows ROLLUP and CUBE of single keys; what is more becomes the sets that it comes to. Nor does
+//! it know the numbers of SELECT's items in them, `ROLLUP (1, 2)`.
 
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Spanned,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, SelectItem, Spanned, Value,
+    ValueWithSpan,
 };
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -64,6 +66,13 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
     let Part::Select(select) = part else { return Flow::Continue(()) };
     let GroupByExpr::Expressions(keys, _) = &mut select.group_by else { return Flow::Continue(()) };
     let place = keys.first().map(Spanned::span);
+    if keys.iter().any(|key| matches!(key, Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_))) {
+        for key in keys.iter_mut() {
+            if let Err(problem) = by_item(key, &select.projection) {
+                return Flow::Break(problem);
+            }
+        }
+    }
     let mut plain = Vec::with_capacity(keys.len());
     for key in std::mem::take(keys) {
         match key {
@@ -89,6 +98,45 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
             )
             .hint("write those that are needed: GROUPING SETS ((a, b), (a), ())"),
         ),
+    }
+}
+
+/// A key with what the numbers in it stand for: the items of SELECT, from 1. The planner knows those of keys that stand alone.
+fn by_item(key: &mut Expr, items: &[SelectItem]) -> Result<(), Problem> {
+    match key {
+        Expr::Rollup(parts) | Expr::Cube(parts) | Expr::GroupingSets(parts) => {
+            parts.iter_mut().flatten().try_for_each(|part| by_item(part, items))
+        }
+        Expr::Tuple(parts) => parts.iter_mut().try_for_each(|part| by_item(part, items)),
+        Expr::Nested(inner) => by_item(inner, items),
+        Expr::Function(function) if ["rollup", "cube"].contains(&last_part(&function.name).as_str()) => {
+            let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
+            list.args.iter_mut().try_for_each(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(part)) => by_item(part, items),
+                _ => Ok(()),
+            })
+        }
+        Expr::Value(ValueWithSpan { value: Value::Number(number, _), span }) => {
+            let at = number.to_string().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            // Behind `*` nobody knows here which item it is.
+            let counted = at.filter(|at| items.iter().take(at + 1).all(|item| expression(item).is_some()));
+            match counted.and_then(|at| expression(items.get(at)?)) {
+                Some(item) => {
+                    *key = item.clone();
+                    Ok(())
+                }
+                None => Err(Problem::at(*span, format!("{number} is the number of no item of SELECT here"))
+                    .hint("write the key itself: ROLLUP (a, b)")),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn expression(item: &SelectItem) -> Option<&Expr> {
+    match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
     }
 }
 

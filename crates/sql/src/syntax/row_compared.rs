@@ -1,14 +1,15 @@
 //! `(a, b) < (c, d)`, `(a, b) IN ((1, 2), (3, 4))`: rows compared part by part, in SQL's three values. To the planner a row in
 //! parentheses is a value of its own, which is compared as values are sorted: NULL equal to NULL, and below every other.
 
-use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr, Spanned, UnaryOperator};
+use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr, Query, SelectItem, SetExpr, Spanned, UnaryOperator};
 use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::depth::tree;
+use super::row_in;
 use crate::parse::error::Problem;
 use crate::parse::walk::{self, Flow, Part};
 
-/// Takes rows that are compared with rows apart.
+/// Takes rows that are compared with rows apart, and with subqueries of one.
 pub(crate) fn step(part: Part<'_>) -> Flow {
     match part {
         Part::Done(expr) => walk::flow(rewritten(expr).map(|apart| {
@@ -22,13 +23,13 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
 
 fn rewritten(expr: &Expr) -> Result<Option<Expr>, Problem> {
     Ok(match expr {
-        Expr::BinaryOp { left, op, right } => match (row(left), row(right)) {
-            (Some(left), Some(right)) if is_comparison(op) => Some(compared(left, op, right, expr)?),
+        Expr::BinaryOp { left, op, right } => match sides(left, right, expr)? {
+            Some((left, right)) if is_comparison(op) => Some(compared(&left, op, &right, expr)?),
             _ => None,
         },
-        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => match (row(left), row(right)) {
-            (Some(left), Some(right)) => {
-                let pairs = pairs(left, right, expr)?.into_iter();
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => match sides(left, right, expr)? {
+            Some((left, right)) => {
+                let pairs = pairs(&left, &right, expr)?.into_iter();
                 Some(match expr {
                     Expr::IsDistinctFrom(..) => {
                         any(pairs.map(|(l, r)| Expr::IsDistinctFrom(l.into(), r.into())).collect())
@@ -67,6 +68,35 @@ fn rewritten(expr: &Expr) -> Result<Option<Expr>, Problem> {
     })
 }
 
+/// The rows on both sides of a comparison, of which one may be a subquery of one row.
+fn sides(left: &Expr, right: &Expr, whole: &Expr) -> Result<Option<(Vec<Expr>, Vec<Expr>)>, Problem> {
+    let asked = |row: &[Expr], query: &Query| {
+        let items = match query.body.as_ref() {
+            SetExpr::Select(select) => select.projection.as_slice(),
+            _ => &[],
+        };
+        let plain = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+        if !items.is_empty() && items.iter().all(plain) && items.len() != row.len() {
+            return Err(unequal(row.len(), items.len(), whole));
+        }
+        Ok(row_in::values(query, row.len()))
+    };
+    Ok(match (row(left), row(right)) {
+        (Some(left), Some(right)) => Some((left.to_vec(), right.to_vec())),
+        (Some(left), None) => subquery(right).map(|query| Ok((left.to_vec(), asked(left, query)?))).transpose()?,
+        (None, Some(right)) => subquery(left).map(|query| Ok((asked(right, query)?, right.to_vec()))).transpose()?,
+        (None, None) => None,
+    })
+}
+
+fn subquery(expr: &Expr) -> Option<&Query> {
+    match expr {
+        Expr::Subquery(query) => Some(query),
+        Expr::Nested(inner) => subquery(inner),
+        _ => None,
+    }
+}
+
 fn row(expr: &Expr) -> Option<&[Expr]> {
     match expr {
         Expr::Tuple(parts) => Some(parts),
@@ -82,10 +112,14 @@ fn is_comparison(op: &BinaryOperator) -> bool {
 
 fn pairs(left: &[Expr], right: &[Expr], whole: &Expr) -> Result<Vec<(Expr, Expr)>, Problem> {
     if left.len() != right.len() || left.is_empty() {
-        let message = format!("a row of {} is compared with a row of {}", left.len(), right.len());
-        return Err(Problem::at(whole.span(), message).hint("write as many values on both sides: (a, b) = (c, d)"));
+        return Err(unequal(left.len(), right.len(), whole));
     }
     Ok(left.iter().cloned().zip(right.iter().cloned()).collect())
+}
+
+fn unequal(left: usize, right: usize, whole: &Expr) -> Problem {
+    let message = format!("a row of {left} is compared with a row of {right}");
+    Problem::at(whole.span(), message).hint("write as many values on both sides: (a, b) = (c, d)")
 }
 
 fn compared(left: &[Expr], op: &BinaryOperator, right: &[Expr], whole: &Expr) -> Result<Expr, Problem> {

@@ -1,5 +1,6 @@
 //! `(a, b) IN (SELECT x, y ...)`: the planner compares one value with one column, so a row on either side is a call,
-//! `__row(a, b) IN (SELECT __row(x, y) ...)`, until the comparison is taken apart again.
+//! `__row(a, b) IN (SELECT __row(x, y) ...)`, until the comparison is taken apart again. Of `(a, b) = (SELECT x, y ...)` each part is compared
+//! with a column of the subquery's one row.
 
 use arrow_schema::DataType;
 use datafusion_common::{Result, internal_err};
@@ -39,12 +40,28 @@ pub(crate) fn step(part: Part<'_>) -> Flow {
 /// `SELECT __row(...) FROM (query) AS __rows(...)`.
 fn of_rows(query: Query, names: Vec<Ident>) -> Query {
     let parts = names.iter().cloned().map(ast::Expr::Identifier).collect();
+    over(query, names, SelectItem::ExprWithAlias { expr: call(NAME, parts), alias: Ident::new("__row") })
+}
+
+/// The columns of a subquery of one row, each as a value: `(SELECT a FROM (query) AS __rows(a, b))`.
+pub(crate) fn values(query: &Query, count: usize) -> Vec<ast::Expr> {
+    let span = query.span();
+    let names: Vec<Ident> = (0..count).map(|n| Ident::with_span(span, format!("__part{n}"))).collect();
+    let one = |name: &Ident| {
+        let item = SelectItem::UnnamedExpr(ast::Expr::Identifier(name.clone()));
+        ast::Expr::Subquery(Box::new(over(query.clone(), names.clone(), item)))
+    };
+    names.iter().map(one).collect()
+}
+
+/// `SELECT item FROM (query) AS __rows(...)`.
+fn over(query: Query, names: Vec<Ident>, item: SelectItem) -> Query {
     let columns = names.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
     let alias = TableAlias { explicit: true, name: Ident::new("__rows"), columns, at: None };
     let relation = TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias), sample: None };
     let mut rows = empty();
     if let SetExpr::Select(select) = rows.body.as_mut() {
-        select.projection = vec![SelectItem::ExprWithAlias { expr: call(NAME, parts), alias: Ident::new("__row") }];
+        select.projection = vec![item];
         select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
     }
     rows

@@ -8,6 +8,7 @@ use datafusion_expr::expr::Exists;
 use datafusion_expr::{Aggregate, Distinct, Expr, FetchType, Filter, Limit, LogicalPlan, SkipType, lit};
 
 use super::columns::{Values, asks, column_of, inner_of, is_one_row, joined, subquery};
+use super::equal::{Asked, several};
 use super::pull::Pulled;
 use super::{Unnest, refused};
 use crate::logical::scope::projected;
@@ -114,19 +115,29 @@ impl Unnest<'_> {
 
     /// The input with the answers of the subqueries in some expressions as columns, and the expressions over them.
     pub(super) fn attach(&mut self, mut input: LogicalPlan, exprs: Vec<Expr>) -> Result<(LogicalPlan, Vec<Expr>)> {
-        let mut answers: Vec<(Expr, Expr)> = Vec::new();
+        let mut answers: Vec<(Asked, Expr)> = Vec::new();
+        let several = several(&exprs)?;
         let mut done = Vec::new();
         for expr in exprs {
             let expr = expr.transform_down(|expr| {
                 if !asks(&expr) || subquery(&expr).is_none() {
                     return Ok(Transformed::no(expr));
                 }
-                let known = answers.iter().find(|(asked, _)| *asked == expr).map(|(_, answer)| answer.clone());
+                // That there is a row, and that there is none, are one question.
+                let (expr, negated) = match expr {
+                    Expr::Exists(Exists { subquery, negated }) => {
+                        (Expr::Exists(Exists { subquery, negated: false }), negated)
+                    }
+                    other => (other, false),
+                };
+                let asked = if several { Some(Asked::of(&expr)?) } else { None };
+                let known = asked.as_ref().and_then(|asked| answers.iter().find(|(known, _)| known.same(asked)));
+                let known = known.map(|(_, answer)| answer.clone());
                 let answer = match known {
                     Some(answer) => answer,
                     None => {
                         let plan = std::mem::replace(&mut input, nothing());
-                        let (plan, answer) = match expr.clone() {
+                        let (plan, answer) = match expr {
                             Expr::Exists(exists) => self.mark(plan, exists)?,
                             Expr::ScalarSubquery(subquery) => {
                                 self.scalar(plan, Arc::unwrap_or_clone(subquery.subquery))?
@@ -134,10 +145,11 @@ impl Unnest<'_> {
                             _ => return datafusion_common::internal_err!("IN is put in terms of EXISTS"),
                         };
                         input = plan;
-                        answers.push((expr, answer.clone()));
+                        answers.extend(asked.map(|asked| (asked, answer.clone())));
                         answer
                     }
                 };
+                let answer = if negated { Expr::Not(Box::new(answer)) } else { answer };
                 Ok(Transformed::new(answer, true, TreeNodeRecursion::Jump))
             });
             done.push(expr.data()?);
@@ -145,12 +157,11 @@ impl Unnest<'_> {
         Ok((input, done))
     }
 
-    /// Whether there is a row, as a column.
+    /// Whether there is a row, as a column; that there is none is not asked here.
     fn mark(&mut self, input: LogicalPlan, exists: Exists) -> Result<(LogicalPlan, Expr)> {
         let asked = asked(&exists.subquery.subquery);
-        let told = |mark: Expr| if exists.negated { Expr::Not(Box::new(mark)) } else { mark };
         if is_one(asked) {
-            return Ok((input, told(lit(true))));
+            return Ok((input, lit(true)));
         }
         let columns = input.schema().columns();
         let marked = self.matched(input, asked.clone(), JoinType::LeftMark)?;
@@ -160,7 +171,7 @@ impl Unnest<'_> {
         }
         let marked = projected(marked, exprs)?;
         match marked.schema().columns().pop() {
-            Some(mark) if marked.schema().fields().len() > columns.len() => Ok((marked, told(Expr::Column(mark)))),
+            Some(mark) if marked.schema().fields().len() > columns.len() => Ok((marked, Expr::Column(mark))),
             _ => datafusion_common::internal_err!("a mark is a column"),
         }
     }
@@ -192,6 +203,7 @@ impl Unnest<'_> {
         if is_one_row(&asked) {
             return Ok((input.clone(), inner_of(value, &input)?));
         }
+        let (asked, value) = of_subquery(asked, value)?;
         let columns = asked.schema().columns();
         let pulled = self.apart(&mut input, |unnest, input| match &asked {
             LogicalPlan::Aggregate(group) if group.group_expr.is_empty() => unnest.group(group.clone(), input),
@@ -235,6 +247,27 @@ impl Unnest<'_> {
         }
         Ok(Pulled { plan: projected(pulled.plan, exprs)?, on: pulled.on, values })
     }
+}
+
+/// The grouping that a subquery is, and a value over it, with the aggregates called as what they are beside the row outside: `(SELECT max(x) ...)`.
+fn of_subquery(asked: LogicalPlan, value: Expr) -> Result<(LogicalPlan, Expr)> {
+    let group = match asked {
+        LogicalPlan::Aggregate(group) if group.group_expr.is_empty() => group,
+        other => return Ok((other, value)),
+    };
+    let columns = group.schema.columns();
+    let called = group.aggr_expr.into_iter().map(|call| match call {
+        // What has a name of the engine's own is told in other words.
+        Expr::Alias(alias) if !alias.name.starts_with("__") => {
+            let name = format!("(SELECT {} ...)", alias.name);
+            alias.expr.alias_qualified(alias.relation, name)
+        }
+        other => other,
+    });
+    let group = Aggregate::try_new(group.input, Vec::new(), called.collect())?;
+    let named: Vec<Expr> = group.schema.columns().into_iter().map(Expr::Column).collect();
+    let value = Values::new(&columns, &named).put(value)?;
+    Ok((LogicalPlan::Aggregate(group), value))
 }
 
 fn nothing() -> LogicalPlan {

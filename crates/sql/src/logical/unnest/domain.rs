@@ -69,6 +69,22 @@ fn inside(expr: Expr, domain: &[(Column, Column)]) -> Result<Expr> {
     .data()
 }
 
+/// The rows below the numbers of a ranking in which these columns have the values that they have in a plan, if there are such: the numbers
+/// are bounded further up. All rows are asked, whichever are shown in the end.
+fn unranked<'a>(plan: &'a LogicalPlan, read: &[Column]) -> Option<&'a LogicalPlan> {
+    let has = |below: &LogicalPlan| read.iter().all(|column| below.schema().has_column(column));
+    match plan {
+        LogicalPlan::Window(window) if has(&window.input) => {
+            Some(unranked(&window.input, read).unwrap_or(&window.input))
+        }
+        LogicalPlan::Projection(projection) if has(&projection.input) => unranked(&projection.input, read),
+        LogicalPlan::Join(join) if matches!(join.join_type, JoinType::Left | JoinType::LeftMark) && has(&join.left) => {
+            unranked(&join.left, read)
+        }
+        _ => None,
+    }
+}
+
 fn nodes(plan: &LogicalPlan) -> Result<usize> {
     let mut nodes = 0;
     plan.apply(|_| {
@@ -103,6 +119,7 @@ impl Unnest<'_> {
         }
         read.retain(|column| outer.schema().has_column(column));
         self.copies = true;
+        let outer = unranked(outer, &read).unwrap_or(outer);
         self.copied += nodes(outer)?;
         if self.copied > MAX_COPIED {
             return refused(

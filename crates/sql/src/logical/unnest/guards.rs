@@ -5,6 +5,9 @@
 //! and `v <> 0 AND EXISTS (SELECT 1 FROM u WHERE u.id = 10 / v)` is, where the first is not false, `EXISTS (... WHERE v <> 0 AND ...)`.
 //! Where a condition is not true nobody looks at the answer. A condition that asks subqueries itself cannot come down; there what is
 //! compared is NULL where it fails, and fails where the answer is looked at.
+//!
+//! WHERE, HAVING and ON of inner joins ask what has no subquery first ([`plain_first`]), below AND and OR alike: `(x IN (SELECT ...)) OR k = 3`
+//! is asked as `k = 3 OR x IN (SELECT ...)`, and so nothing of a row with a `k` of 3 is computed for the subquery.
 
 use std::sync::Arc;
 
@@ -20,6 +23,7 @@ use super::truth::{asked_before_others, outer, read_by};
 use crate::functions::attempt::{TOLD, TRY};
 use crate::functions::marker::{Marker, first};
 use crate::logical::filtered::may_fail;
+use crate::syntax::depth::tree;
 use crate::syntax::row_in;
 
 /// An answer, where it is looked at beside what may fail.
@@ -33,14 +37,55 @@ static BESIDE: Marker = Marker {
     eval: first,
 };
 
-/// An expression over the rows of `input`, each of its subqueries behind what must hold before it is asked, and behind `guards`.
+/// A condition of which only matters where it is true, with what has no subquery before what has one: among the operands of AND, of OR,
+/// and of those below NOT. The order is else as it is written.
+pub(super) fn plain_first(condition: Expr) -> Expr {
+    if !asks(&condition) {
+        return condition;
+    }
+    match condition {
+        Expr::Not(inner) => Expr::Not(Box::new(plain_first(*inner))),
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
+            let (mut operands, mut open) = (Vec::new(), vec![*right, *left]);
+            while let Some(next) = open.pop() {
+                match next {
+                    Expr::BinaryExpr(BinaryExpr { left, op: same, right }) if same == op => {
+                        open.extend([*right, *left])
+                    }
+                    other => operands.push(plain_first(other)),
+                }
+            }
+            let (asking, plain): (Vec<Expr>, Vec<Expr>) = operands.into_iter().partition(asks);
+            tree(plain.into_iter().chain(asking).collect(), &|left, right| {
+                Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) })
+            })
+        }
+        other => other,
+    }
+}
+
+/// A condition, of which only matters where it is true, over the rows of `input`, each of its subqueries behind what must hold before it
+/// is asked, and behind `guards`.
+pub(super) fn guarded_condition(expr: Expr, guards: &[Expr], input: &LogicalPlan) -> Result<Expr> {
+    guarded_for(expr, Some(true), guards, input)
+}
+
+/// The same of an expression whose value matters.
 pub(super) fn guarded(expr: Expr, guards: &[Expr], input: &LogicalPlan) -> Result<Expr> {
+    guarded_for(expr, None, guards, input)
+}
+
+/// The same of either; `wanted` is what a condition is to be.
+fn guarded_for(expr: Expr, wanted: Option<bool>, guards: &[Expr], input: &LogicalPlan) -> Result<Expr> {
     if !asks(&expr) {
         return Ok(expr);
     }
-    let behind =
-        |more: Vec<Expr>, expr: Expr| guarded(expr, &guards.iter().cloned().chain(more).collect::<Vec<_>>(), input);
+    let all = |more: Vec<Expr>| guards.iter().cloned().chain(more).collect::<Vec<_>>();
+    let behind = |more: Vec<Expr>, expr: Expr| guarded(expr, &all(more), input);
     match expr {
+        Expr::Not(inner) if let Some(wanted) = wanted => {
+            Ok(Expr::Not(Box::new(guarded_for(*inner, Some(!wanted), guards, input)?)))
+        }
         Expr::Case(Case { expr: base, when_then_expr, else_expr }) => {
             let base = base.map(|base| guarded(*base, guards, input)).transpose()?;
             let (mut before, mut cases) = (Vec::new(), Vec::new());
@@ -58,11 +103,14 @@ pub(super) fn guarded(expr: Expr, guards: &[Expr], input: &LogicalPlan) -> Resul
             Ok(Expr::Case(Case { expr: base.map(Box::new), when_then_expr: cases, else_expr: other.map(Box::new) }))
         }
         Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
-            let open = match op {
-                Operator::And => Expr::IsNotFalse(left.clone()),
+            let open = match (op, wanted) {
+                (Operator::And, Some(true)) => Expr::IsTrue(left.clone()),
+                (Operator::And, _) => Expr::IsNotFalse(left.clone()),
+                (_, Some(false)) => Expr::IsFalse(left.clone()),
                 _ => Expr::IsNotTrue(left.clone()),
             };
-            let (left, right) = (guarded(*left, guards, input)?, behind(vec![open], *right)?);
+            let right = guarded_for(*right, wanted, &all(vec![open]), input)?;
+            let left = guarded_for(*left, wanted, guards, input)?;
             Ok(Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) }))
         }
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "coalesce" => {

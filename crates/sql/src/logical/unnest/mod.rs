@@ -13,6 +13,7 @@
 mod attach;
 mod columns;
 mod domain;
+mod equal;
 mod guards;
 mod nodes;
 mod outer;
@@ -88,7 +89,8 @@ impl Unnest<'_> {
             input = LogicalPlan::Filter(Filter::try_new(plain, Arc::new(input))?);
         }
         let asking =
-            asking.into_iter().map(|condition| guards::guarded(condition, &[], &input)).collect::<Result<_>>()?;
+            asking.into_iter().map(|condition| guards::guarded_condition(guards::plain_first(condition), &[], &input));
+        let asking = asking.collect::<Result<_>>()?;
         let (mut input, asking) = truth::kept(input, asking, self.fresh)?;
         let mut conditions = Vec::new();
         for condition in asking {
@@ -98,10 +100,20 @@ impl Unnest<'_> {
         if let Some(plain) = conjunction(plain) {
             input = LogicalPlan::Filter(Filter::try_new(plain, Arc::new(input))?);
         }
-        let mut others = Vec::new();
+        let (mut others, mut done): (Vec<Expr>, Vec<equal::Asked>) = (Vec::new(), Vec::new());
+        let several = equal::several(&asking)?;
         for condition in asking {
             match condition {
-                Expr::Exists(exists) => input = self.semi(input, exists)?,
+                Expr::Exists(exists) => {
+                    if several {
+                        let asked = equal::Asked::of(&Expr::Exists(exists.clone()))?;
+                        if done.iter().any(|known| known.same(&asked)) {
+                            continue;
+                        }
+                        done.push(asked);
+                    }
+                    input = self.semi(input, exists)?;
+                }
                 other => others.push(other),
             }
         }
@@ -161,7 +173,7 @@ impl Unnest<'_> {
             };
             let stays = [stays, JoinType::Full].contains(&join.join_type);
             let guards: Vec<Expr> = conditions.iter().filter(|before| of_side(before, side)).cloned().collect();
-            let condition = guards::guarded(condition, &guards, side)?;
+            let condition = guards::guarded_condition(condition, &guards, side)?;
             let condition = if stays { guards::told(condition, side)? } else { condition };
             let (kept, asking) = truth::kept(side.clone(), vec![condition], self.fresh)?;
             let asking = asking.into_iter().map(|asking| truth::truth(asking, true, &kept, self.fresh));
