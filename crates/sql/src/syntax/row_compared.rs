@@ -68,8 +68,11 @@ fn rewritten(expr: &Expr) -> Result<Option<Expr>, Problem> {
     })
 }
 
-/// The rows on both sides of a comparison, of which one may be a subquery of one row.
-fn sides(left: &Expr, right: &Expr, whole: &Expr) -> Result<Option<(Vec<Expr>, Vec<Expr>)>, Problem> {
+/// The rows on both sides of a comparison.
+type Sides = (Vec<Expr>, Vec<Expr>);
+
+/// Those of a comparison of rows, of which one may be a subquery of one row.
+fn sides(left: &Expr, right: &Expr, whole: &Expr) -> Result<Option<Sides>, Problem> {
     let asked = |row: &[Expr], query: &Query| {
         let items = match query.body.as_ref() {
             SetExpr::Select(select) => select.projection.as_slice(),
