@@ -399,7 +399,13 @@ fn every_feature_is_told_to_embedders_and_in_the_map() {
 /// The crates of others in a section of the packages' `Cargo.toml`, each once.
 fn crates(section: &str) -> Vec<String> {
     let mut found = BTreeSet::new();
-    for manifest in ["Cargo.toml", "crates/core/Cargo.toml", "crates/log/Cargo.toml", "crates/sql/Cargo.toml"] {
+    for manifest in [
+        "Cargo.toml",
+        "crates/core/Cargo.toml",
+        "crates/kafka/Cargo.toml",
+        "crates/log/Cargo.toml",
+        "crates/sql/Cargo.toml",
+    ] {
         let text = fs::read_to_string(root().join(manifest)).unwrap();
         let lines = text
             .lines()

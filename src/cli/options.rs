@@ -6,7 +6,7 @@ use super::Outcome;
 use crate::format::{DECODING_OPTIONS, FORMATS, TIME_OPTIONS};
 use crate::options::OptionSpec;
 use crate::sink::SINKS;
-use crate::source::{CONNECTORS, SOURCE_OPTIONS};
+use crate::source::{CONNECTORS, OPTIONAL, SOURCE_OPTIONS};
 
 /// What to list.
 #[derive(clap::Args, Debug)]
@@ -30,6 +30,7 @@ fn sections() -> Vec<Section> {
         (format!("{kind} {name}: {help}"), name.to_owned(), options)
     };
     sections.extend(CONNECTORS.iter().map(|c| section("Source", c.name(), c.help(), c.options().to_vec())));
+    sections.extend(OPTIONAL.iter().map(|c| section("Source", c.name, c.help, c.options.to_vec())));
     sections.extend(FORMATS.iter().map(|format| {
         let text = !format.options().is_empty();
         let common = if text { [DECODING_OPTIONS, TIME_OPTIONS].concat() } else { TIME_OPTIONS.to_vec() };

@@ -256,3 +256,23 @@ fn directories_of_other_processes_are_refused() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("it holds what process 0 of 2 took"), "{said}");
 }
+
+/// S1: a process reads the splits again that it read, though each directory has the rows of its own alone.
+#[test]
+fn s1_splits_stay_with_their_processes() {
+    let folder = place();
+    let program =
+        "CREATE SOURCE g (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '50', 'partitions' = '5');
+        CREATE MATERIALIZED VIEW v AS SELECT COUNT(*) AS n FROM g;";
+    fs::write(folder.path().join("p.sql"), program).unwrap();
+    let read = |process: &Process| process.json("/api/v1/sources/g")["partitions"].clone();
+    let processes = both(folder.path(), &[]);
+    let first = processes.each_ref().map(read);
+    assert_eq!(first.each_ref().map(|names| names.as_array().unwrap().len()), [3, 2]);
+    processes.into_iter().for_each(Process::kill);
+    for _ in 0..2 {
+        let processes = both(folder.path(), &[]);
+        assert_eq!(processes.each_ref().map(read), first);
+        processes.into_iter().for_each(Process::kill);
+    }
+}

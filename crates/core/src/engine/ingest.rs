@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use highwater_log::Lsn;
+
 use super::config::Config;
 use super::control::Control;
 use super::error::EngineError;
@@ -17,7 +19,7 @@ use super::idleness::Reach;
 use super::source::Source;
 use super::table::Table;
 use super::timepiece::Timepiece;
-use crate::source::{Read, Reader, SplitId, Start};
+use crate::source::{Position, Read, Reader, SplitId, Start};
 use crate::time::Epoch;
 
 /// By how much the last tick of a source is ahead of the clock.
@@ -78,7 +80,14 @@ pub(super) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result
 
 fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control: &Control) -> Result<(), EngineError> {
     reader.shown(source.standing(partition));
+    // What was taken and is not safe yet.
+    let mut waiting: VecDeque<(Option<Lsn>, Position)> = VecDeque::new();
     loop {
+        let mut kept = None;
+        while let Some((_, position)) = waiting.pop_front_if(|(frame, _)| source.is_safe(*frame)) {
+            kept = Some(position);
+        }
+        kept.iter().for_each(|position| reader.kept(position));
         if control.stopping() || source.is_over(partition) {
             return Ok(());
         }
@@ -92,9 +101,11 @@ fn read(source: &Source, partition: usize, mut reader: Box<dyn Reader>, control:
             Read::Wait(pause) => control.sleep(pause),
             Read::Begins(input) => source.begins(partition, &input),
             Read::Rows(decoded) => {
+                let end = decoded.end.clone();
                 if source.accept(partition, decoded).is_err() {
                     return Ok(());
                 }
+                waiting.push_back((source.last_frame(partition), end));
             }
             Read::End => {
                 source.finish(partition);

@@ -45,6 +45,7 @@ fn source(rows: usize) -> Arc<Source> {
     let parts = Parts {
         spec,
         partitions,
+        elsewhere: Vec::new(),
         config: &config,
         metrics,
         latency,

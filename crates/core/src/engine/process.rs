@@ -256,12 +256,12 @@ impl Opening<'_> {
         &self,
         spec: &SourceSpec,
         config: &Config,
-        partitions: Vec<ingest::Opened>,
+        (partitions, elsewhere): (Vec<ingest::Opened>, Vec<(usize, SplitId)>),
         (inbox, logged, rereads): (Option<Inbox>, Option<Logged>, Option<Rereads>),
     ) -> Arc<Source> {
         let (metrics, latency) = (self.metrics.clone(), self.latency.clone());
         let (spec, dead_file) = (spec.clone(), self.dead_file.cloned());
-        let parts = Parts { spec, partitions, config, metrics, latency, inbox, dead_file, logged, rereads };
+        let parts = Parts { spec, partitions, elsewhere, config, metrics, latency, inbox, dead_file, logged, rereads };
         Arc::new(Source::new(parts))
     }
 }
@@ -282,7 +282,7 @@ fn open_sources(dataflow: &Dataflow, config: &Config, opening: Opening<'_>) -> R
         let read = declared.as_ref().unwrap_or(spec);
         if let Some(durable) = replayed {
             let partitions = durable.partitions(number);
-            sources.push(opening.source(spec, config, partitions, (None, logged, None)));
+            sources.push(opening.source(spec, config, (partitions, Vec::new()), (None, logged, None)));
             all.push(Vec::new());
             continue;
         }
@@ -301,13 +301,14 @@ fn open_sources(dataflow: &Dataflow, config: &Config, opening: Opening<'_>) -> R
             known.iter().map(|(_, split)| split.clone()).filter(|split| !found.contains(split)).collect();
         found.extend(gone);
         let splits = SplitNumbers::of(known).number(found);
-        let ours = splits.into_iter().filter(|(number, _)| number % config.processes() == config.process);
+        let (ours, elsewhere): (Vec<_>, Vec<_>) =
+            splits.into_iter().partition(|(number, _)| number % config.processes() == config.process);
         let start = |split| {
             let behind = |durable: &Arc<Durable>| durable.read_on((number, split), spec.connector.replay());
             opening.durable.map_or(Start::Beginning, behind)
         };
         let (numbers, splits): (Vec<usize>, Vec<_>) =
-            ours.map(|(number, split)| (number, (split, start(number)))).unzip();
+            ours.into_iter().map(|(number, split)| (number, (split, start(number)))).unzip();
         let readers: Readers = spec.connector.open(read, &splits)?;
         let opened = numbers.into_iter().zip(splits).zip(&readers);
         let mut partitions: Vec<_> = opened
@@ -331,7 +332,7 @@ fn open_sources(dataflow: &Dataflow, config: &Config, opening: Opening<'_>) -> R
             }
             inbox = Some(Inbox::new(Intake::new(read, config.pushed_row)?, room));
         }
-        sources.push(opening.source(spec, config, partitions, (inbox, logged, rereads)));
+        sources.push(opening.source(spec, config, (partitions, elsewhere), (inbox, logged, rereads)));
         all.push(readers);
     }
     Ok((sources, all))

@@ -32,6 +32,8 @@ pub struct Source {
     pub(super) spec: SourceSpec,
     live: bool,
     pub(super) partitions: Vec<Partition>,
+    /// The splits that other processes read, with their numbers.
+    pub(super) elsewhere: Vec<(usize, SplitId)>,
     pub(super) queues: Vec<Queue>,
     /// Of a source that clients push to.
     pub(super) inbox: Option<Inbox>,
@@ -106,6 +108,8 @@ pub(super) struct Parts<'a> {
     pub(super) spec: SourceSpec,
     /// The partitions of this process.
     pub(super) partitions: Vec<Opened>,
+    /// The splits that other processes read, with their numbers.
+    pub(super) elsewhere: Vec<(usize, SplitId)>,
     pub(super) config: &'a super::Config,
     pub(super) metrics: Arc<Metrics>,
     pub(super) latency: Arc<Latency>,
@@ -124,7 +128,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Source {
     pub(super) fn new(parts: Parts<'_>) -> Source {
-        let Parts { spec, partitions, config, metrics, latency, inbox, dead_file, logged, rereads } = parts;
+        let Parts { spec, partitions, elsewhere, config, metrics, latency, inbox, dead_file, logged, rereads } = parts;
         let live = spec.connector.live(&spec.options);
         let partitions = partitions.into_iter().map(|Opened { number, split, start, name }| {
             let position = start.position();
@@ -170,6 +174,7 @@ impl Source {
         Source {
             live,
             partitions,
+            elsewhere,
             queues: (0..config.workers).map(|_| Queue::new(rows, bytes)).collect(),
             inbox,
             room: Notify::new(),

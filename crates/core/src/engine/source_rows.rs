@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use highwater_log::Lsn;
+
 use super::push::Pushed;
 use super::queue::Closed;
 use super::source::{Partition, Reading, Source, lock};
@@ -17,6 +19,16 @@ impl Source {
         let partition = &self.partitions[index];
         partition.last_rows_ms.store(self.clock.elapsed_ms(), Ordering::Relaxed);
         self.accept_into(index, &mut lock(&partition.state), decoded, &mut |_| ()).map(drop)
+    }
+
+    /// The last frame of what a partition took; `None` if nothing is kept.
+    pub(super) fn last_frame(&self, index: usize) -> Option<Lsn> {
+        self.logged.as_ref().and_then(|_| lock(&self.partitions[index].state).kept.lsn)
+    }
+
+    /// Whether what was taken up to a frame outlives a crash, or nothing would.
+    pub(super) fn is_safe(&self, frame: Option<Lsn>) -> bool {
+        self.logged.as_ref().zip(frame).is_none_or(|(logged, frame)| logged.is_durable(frame))
     }
 
     /// Takes a client's rows into a partition, all of them, without waiting and one after another.

@@ -26,8 +26,10 @@ mod http;
 mod intake;
 mod lateness;
 mod leaps;
+mod messages;
 mod monitored;
 mod nexmark;
+mod optional;
 mod packing;
 mod partition;
 mod path_values;
@@ -69,6 +71,8 @@ pub use http::Acknowledged;
 pub use intake::{Intake, Undecoded, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};
 pub use leaps::{Leap, Leaps};
+pub use messages::{KeyPart, MessageDecoding, Messages};
+pub use optional::{KAFKA, OPTIONAL, Optional};
 pub use packing::{Packing, Room, Unpackable};
 pub(crate) use partition::Place;
 pub use position::{FilesFound, Position, Replay, SplitId, SplitNumbers, Start};
@@ -427,6 +431,10 @@ pub trait Reader: Send {
 
     /// Where it may say why it waits, told before it is read.
     fn shown(&mut self, _standing: &Arc<Standing>) {}
+
+    /// What was handed on up to there is safe: it is on disk where a data directory keeps it, else it was taken. Told before it is read,
+    /// whenever that is news.
+    fn kept(&mut self, _position: &Position) {}
 
     /// The next rows, up to a few thousand.
     fn read(&mut self) -> Result<Read, SourceError>;

@@ -38,6 +38,11 @@ impl Program<'_> {
 
     /// No such connector, and those that there are.
     pub(crate) fn no_connector(&self, name: &Name, sinks_too: bool) -> Problem {
+        if let Some(left_out) = self.catalog.left_out(&name.value) {
+            let message = format!("the connector '{}' is not built in", left_out.name);
+            let hint = format!("build with the feature `{}` of the package highwater", left_out.feature);
+            return Problem::at(name.span, message).hint(hint);
+        }
         let mut names = self.catalog.connector_names();
         names.extend(self.catalog.relation_names());
         if sinks_too {

@@ -157,9 +157,10 @@ impl Program<'_> {
         };
         self.catalog.sink(&option.value.value).ok_or_else(|| {
             let wanted = &option.value.value;
-            let message = match self.catalog.connector(wanted) {
-                Some(_) => format!("the connector '{wanted}' is read only"),
-                None => format!("there is no connector '{wanted}'"),
+            let reads = self.catalog.connector(wanted).is_some() || self.catalog.left_out(wanted).is_some();
+            let message = match reads {
+                true => format!("the connector '{wanted}' is read only"),
+                false => format!("there is no connector '{wanted}'"),
             };
             let hint = suggest(wanted, self.catalog.sink_names(), "the sinks are");
             vec![Problem { hint, ..Problem::at(option.value.span, message) }]

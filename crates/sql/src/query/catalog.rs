@@ -11,7 +11,7 @@ use highwater_core::format::{Format, Formats};
 use highwater_core::plan::Relation;
 use highwater_core::registered::Registered;
 use highwater_core::sink::{SINKS, SinkConnector};
-use highwater_core::source::{CONNECTORS, Connector};
+use highwater_core::source::{CONNECTORS, Connector, OPTIONAL, Optional};
 
 use crate::functions::{ABSENT, REFUSED, ScalarFunction};
 use crate::syntax::calls;
@@ -84,10 +84,16 @@ const SINK: &str = "sink connector";
 const FORMAT: &str = "format";
 const RELATION: &str = "relation";
 
+/// The connectors of other packages that this build has.
+const PACKAGES: &[&dyn Connector] = &[
+    #[cfg(feature = "kafka")]
+    &highwater_kafka::Kafka,
+];
+
 impl Default for Catalog {
     fn default() -> Self {
         Catalog {
-            connectors: CONNECTORS.iter().copied().map(Registered::from).collect(),
+            connectors: CONNECTORS.iter().chain(PACKAGES).copied().map(Registered::from).collect(),
             sinks: SINKS.iter().copied().map(Registered::from).collect(),
             formats: Formats::default(),
             aggregates: AGGREGATES.iter().copied().map(Registered::from).collect(),
@@ -232,6 +238,12 @@ impl Catalog {
 
     pub(crate) fn connector(&self, name: &str) -> Option<Registered<dyn Connector>> {
         self.connectors.iter().find(|connector| connector.name().eq_ignore_ascii_case(name)).cloned()
+    }
+
+    /// The connector of that name that this build leaves out.
+    pub(crate) fn left_out(&self, name: &str) -> Option<&'static Optional> {
+        let known = OPTIONAL.iter().find(|known| known.name.eq_ignore_ascii_case(name));
+        known.filter(|known| self.connector(known.name).is_none())
     }
 
     pub(crate) fn connector_names(&self) -> Vec<&str> {

@@ -67,6 +67,9 @@ fn what_is_left_out_of_the_library_names_its_feature() {
         let told = highwater::Highwater::builder().sql(program).start().unwrap_err().to_string();
         assert!(told.contains("not built in") && told.contains(&format!("feature `{feature}`")), "{told}");
     }
+    let kafka = "CREATE SOURCE s (n INT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json'); CREATE MATERIALIZED VIEW v AS SELECT n FROM s;";
+    let told = highwater::Highwater::builder().sql(kafka).start().unwrap_err().to_string();
+    assert!(told.contains("not built in") && told.contains("feature `kafka`"), "{told}");
     let pushed = "CREATE SOURCE s (n INT) WITH ('connector' = 'http', 'format' = 'msgpack'); CREATE MATERIALIZED VIEW v AS SELECT n FROM s;";
     let told = highwater::Highwater::builder().sql(pushed).start().unwrap_err().to_string();
     assert!(told.contains("feature `msgpack`"), "{told}");

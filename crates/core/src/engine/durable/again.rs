@@ -78,7 +78,8 @@ impl Durable {
     ) -> Result<(), EngineError> {
         let known = self.known();
         let ours = known.splits.iter().filter(|((of, _), _)| *of == number as u32).map(|(_, split)| split);
-        let ours: Vec<(SplitId, Option<String>)> = ours.map(|known| (known.split.clone(), known.was.clone())).collect();
+        let ours = ours.map(|known| (known.split.clone(), known.is_own().then(|| known.was.clone())));
+        let ours: Vec<(SplitId, Option<Option<String>>)> = ours.collect();
         drop(known);
         if ours.is_empty() {
             return Ok(());
@@ -94,6 +95,8 @@ impl Durable {
             if !found.contains(&split) {
                 return refuse(format!("'{split}' is not there any more"));
             }
+            // What another process reads it looks at.
+            let Some(was) = was else { continue };
             let is = spec.connector.was(spec, &split)?;
             if is != was {
                 let told = |state: Option<String>| state.unwrap_or_else(|| "something else".to_owned());

@@ -30,10 +30,17 @@ pub(super) fn of_log(number: u64) -> (usize, u64) {
 pub(super) struct KnownSplit {
     /// What it reads.
     pub(super) split: SplitId,
-    /// What messages call it.
+    /// What messages call it; nothing where another process reads it.
     pub(super) name: String,
     /// What tells its input from another.
     pub(super) was: Option<String>,
+}
+
+impl KnownSplit {
+    /// Whether the process of the directory reads it.
+    pub(super) fn is_own(&self) -> bool {
+        !self.name.is_empty()
+    }
 }
 
 /// What was pushed to a partition and is not decided on.
@@ -211,7 +218,7 @@ impl Known {
     pub(super) fn beside(mut self, other: Known, log: usize) -> Known {
         self.begun.extend(other.begun);
         self.ended.extend(other.ended);
-        self.splits.extend(other.splits);
+        self.splits.extend(other.splits.into_iter().filter(|(_, split)| split.is_own()));
         self.ends.extend(other.ends);
         self.learnt.extend(other.learnt);
         self.requests.extend(other.requests.into_iter().map(|(lsn, what)| (in_log(log, lsn), what)));

@@ -234,6 +234,12 @@ impl Durable {
                 let split = frames::Split { source, partition: partition.number as u32, split, name, was };
                 self.write(frames::SPLIT, &split.bytes())?;
             }
+            // Others read them; what numbers they have is to be known when there are more (S1).
+            for (partition, split) in &source.elsewhere {
+                let (source, partition, split) = (number as u32, *partition as u32, split.to_string());
+                let split = frames::Split { source, partition, split, name: String::new(), was: None };
+                self.write(frames::SPLIT, &split.bytes())?;
+            }
         }
         Ok(())
     }

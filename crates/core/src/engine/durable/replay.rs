@@ -40,7 +40,7 @@ impl Durable {
     /// The partitions that a source had, as they are opened to be done again.
     pub(in super::super) fn partitions(&self, source: usize) -> Vec<Opened> {
         let known = self.known();
-        let ours = known.splits.iter().filter(|((of, _), _)| *of == source as u32);
+        let ours = known.splits.iter().filter(|((of, _), split)| *of == source as u32 && split.is_own());
         let opened = |((_, number), known): (&(u32, u32), &super::known::KnownSplit)| Opened {
             number: *number as usize,
             split: known.split.clone(),

@@ -139,6 +139,11 @@ impl Logged {
         Err(Box::new([part(0, half, rejects), part(half, rows - half, Vec::new())]))
     }
 
+    /// Whether a frame is on disk.
+    pub(in super::super) fn is_durable(&self, frame: Lsn) -> bool {
+        self.durable.log.as_ref().is_none_or(|log| frame < log.durable())
+    }
+
     /// The columns that the plan reads.
     pub(in super::super) fn columns_read(&self, batch: RecordBatch) -> RecordBatch {
         let Some(columns) = &self.read else { return batch };

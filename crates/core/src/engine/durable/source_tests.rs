@@ -86,6 +86,7 @@ impl Run {
         let parts = Parts {
             spec,
             partitions,
+            elsewhere: Vec::new(),
             config: &config,
             metrics,
             latency,
