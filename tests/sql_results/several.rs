@@ -113,3 +113,14 @@ fn lists_show_different_subqueries() {
     );
     gives(&format!("SELECT {MOST} UNION SELECT {LEAST} UNION ALL SELECT {MOST}"), &["1", "9", "9"]);
 }
+
+/// Equal but for the names in them, in places that tell their expressions apart by what they are.
+#[test]
+fn equal_subqueries_under_other_names_stand_beside_one_another() {
+    let most = |alias: &str| format!("(SELECT MAX({alias}.v) FROM s AS {alias} WHERE {alias}.k = s.k)");
+    let (x, y) = (most("x"), most("y"));
+    let over = "OVER (PARTITION BY k ORDER BY ts)";
+    gives(&format!("SELECT v, SUM({x}) {over} AS x, SUM({y}) {over} AS y FROM s WHERE k = 'b'"), &["2 6 6", "6 12 12"]);
+    gives(&format!("SELECT SUM({x}) AS x, SUM({y}) AS y FROM s"), &["49 49"]);
+    gives(&format!("SELECT DISTINCT {x} AS x, {y} AS y FROM s"), &["6 6", "7 7", "9 9", "NULL NULL"]);
+}

@@ -57,7 +57,10 @@ pub(crate) fn step(part: Part<'_>, callable: &Callable) -> Flow {
 fn of_outside(expr: &ast::Expr, callable: &Callable) -> Option<ast::Expr> {
     let ast::Expr::Function(function) = expr else { return None };
     let name = last_part(&function.name);
-    callable.aggregate(&name)?;
+    // What takes literals beside its argument, or fails on a group, is computed below the subquery's query.
+    if callable.aggregate(&name)?.may_fail() {
+        return None;
+    }
     let FunctionArguments::List(list) = &function.args else { return None };
     if function.over.is_some()
         || function.filter.is_some()
@@ -71,7 +74,7 @@ fn of_outside(expr: &ast::Expr, callable: &Callable) -> Option<ast::Expr> {
         _ => None,
     });
     let args: Vec<ast::Expr> = args.collect::<Option<_>>()?;
-    (!args.is_empty()).then(|| call(format!("{PREFIX}{name}").as_str(), args))
+    (args.len() == 1).then(|| call(format!("{PREFIX}{name}").as_str(), args))
 }
 
 /// The call as the planner knows it.

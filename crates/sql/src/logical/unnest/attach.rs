@@ -114,9 +114,19 @@ impl Unnest<'_> {
     }
 
     /// The input with the answers of the subqueries in some expressions as columns, and the expressions over them.
-    pub(super) fn attach(&mut self, mut input: LogicalPlan, exprs: Vec<Expr>) -> Result<(LogicalPlan, Vec<Expr>)> {
-        let mut answers: Vec<(Asked, Expr)> = Vec::new();
+    pub(super) fn attach(&mut self, input: LogicalPlan, exprs: Vec<Expr>) -> Result<(LogicalPlan, Vec<Expr>)> {
         let several = several(&exprs)?;
+        self.attached(input, exprs, several)
+    }
+
+    /// The same; `once` says that equal subqueries have one answer.
+    pub(super) fn attached(
+        &mut self,
+        mut input: LogicalPlan,
+        exprs: Vec<Expr>,
+        once: bool,
+    ) -> Result<(LogicalPlan, Vec<Expr>)> {
+        let mut answers: Vec<(Asked, Expr)> = Vec::new();
         let mut done = Vec::new();
         for expr in exprs {
             let expr = expr.transform_down(|expr| {
@@ -130,7 +140,7 @@ impl Unnest<'_> {
                     }
                     other => (other, false),
                 };
-                let asked = if several { Some(Asked::of(&expr)?) } else { None };
+                let asked = if once { Some(Asked::of(&expr)?) } else { None };
                 let known = asked.as_ref().and_then(|asked| answers.iter().find(|(known, _)| known.same(asked)));
                 let known = known.map(|(_, answer)| answer.clone());
                 let answer = match known {

@@ -138,7 +138,9 @@ impl Unnest<'_> {
         let (input, exprs) = truth::kept(input, exprs, self.fresh)?;
         let values =
             exprs.into_iter().map(|expr| truth::value(expr, &input, self.fresh)).collect::<Result<Vec<_>>>()?;
-        let (input, exprs) = self.attach(input, values)?;
+        // Calls with OVER that became equal would be one, which is no call any more where the other stands.
+        let once = !matches!(plan, LogicalPlan::Window(_)) && equal::several(&values)?;
+        let (input, exprs) = self.attached(input, values, once)?;
         let new = plan.with_new_exprs(exprs, vec![input])?;
         if new.schema().columns() == shown { Ok(new) } else { only(new, shown) }
     }
