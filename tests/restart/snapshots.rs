@@ -144,6 +144,59 @@ CREATE MATERIALIZED VIEW looked AS SELECT c.id, n.note FROM clicks c JOIN notes 
 }
 
 #[test]
+fn d5_files_of_sinks_are_gone_on_with_where_a_snapshot_says() {
+    const FORMATS: [&str; 4] = ["json", "csv", "msgpack", "arrow"];
+    let sink = |format: &str| {
+        format!(
+            "CREATE SINK of_{format} WITH ('connector' = 'filesystem', 'path' = 'out/ids.{format}', 'format' = '{format}') AS
+               SELECT id, page, ms FROM clicks;
+             CREATE SINK all_{format} WITH ('connector' = 'filesystem', 'path' = 'out/all-{format}/', 'format' = '{format}') AS
+               SELECT page, COUNT(*) AS n FROM clicks GROUP BY page;"
+        )
+    };
+    let sinks: String = FORMATS.iter().map(|format| sink(format)).collect();
+    let nowhere = "CREATE SINK nowhere WITH ('connector' = 'blackhole') AS SELECT id FROM clicks;";
+    let folder = folder(&format!("{OFTEN}{PROGRAM}{sinks}{nowhere}"));
+    let read = |format: &str| fs::read(folder.path().join(format!("out/ids.{format}"))).unwrap_or_default();
+    let (mut random, mut number) = (Random(17), 0);
+    let mut process = Process::start(folder.path(), &["-w", "2"]);
+    let mut held = FORMATS.map(|_| Vec::new());
+    for round in 0..4 {
+        fill(&process, folder.path(), &mut random, &mut number);
+        process.kill();
+        process = Process::start(folder.path(), &["-w", "2"]);
+        process.has_said("goes on from the snapshot");
+        for (held, format) in held.iter_mut().zip(FORMATS) {
+            let now = read(format);
+            assert!(now.starts_with(held) && now.len() > held.len(), "{format} in round {round}");
+            *held = now;
+        }
+    }
+    assert_eq!(process.stop().code(), Some(0));
+    // Every row once.
+    let mut ids: Vec<String> = String::from_utf8(read("json")).unwrap().lines().map(str::to_owned).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert!(all > 500 && ids.len() == all, "{all} rows, {} of them once", ids.len());
+    assert_eq!(String::from_utf8(read("csv")).unwrap().lines().count(), all + 1);
+    // A file that others cut off is refused, one that is gone is begun anew.
+    let csv = folder.path().join("out/ids.csv");
+    let whole = fs::read(&csv).unwrap();
+    fs::write(&csv, &whole[..whole.len() / 4]).unwrap();
+    let mut refused = Process::spawn(folder.path(), &["-w", "2"]);
+    assert_ne!(refused.ends().code(), Some(0));
+    let said = refused.said.join("\n");
+    assert!(said.contains("ids.csv") && said.contains("what was written is gone"), "{said}");
+    fs::remove_file(&csv).unwrap();
+    let mut process = Process::start(folder.path(), &["-w", "2"]);
+    process.has_said("was moved or removed");
+    process.complete(&send(&process, &mut random, number..number + 10));
+    assert_eq!(process.stop().code(), Some(0));
+    assert!(fs::read_to_string(&csv).unwrap().lines().count() > 1);
+}
+
+#[test]
 fn d9_a_damaged_snapshot_falls_back_to_the_older_one_and_two_are_refused() {
     let folder = often("");
     let (mut random, mut number) = (Random(3), 0);
@@ -225,7 +278,7 @@ fn all_of_the_log_is_kept_where_that_is_said_and_a_replay_reaches_it() {
 
 #[test]
 fn a_program_of_which_no_snapshots_are_taken_says_why_and_keeps_its_log() {
-    let sink = "CREATE SINK ids WITH ('connector' = 'filesystem', 'path' = 'ids.ndjson', 'format' = 'json') AS SELECT id FROM clicks;";
+    let sink = "CREATE SINK ids WITH ('connector' = 'filesystem', 'path' = 'ids/', 'format' = 'parquet') AS SELECT id FROM clicks;";
     let folder = folder(&format!("{OFTEN}{PROGRAM}{sink}"));
     let mut process = Process::start(folder.path(), &["-w", "1"]);
     process.has_said("no snapshots are taken");

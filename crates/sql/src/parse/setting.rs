@@ -234,6 +234,18 @@ mod tests {
         for (text, bytes) in [("0", 0), ("64 MiB", 64 << 20)] {
             assert_eq!(set(&format!("'log.overflow' = '{text}'")), Ok(Some(Setting::LogOverflow(bytes))));
         }
+        for (text, kept) in [
+            ("recovery", Retention::Recovery),
+            ("All", Retention::All),
+            ("7 days", Retention::Age(7 * 86_400_000)),
+            ("20 GiB", Retention::Bytes(20 << 30)),
+        ] {
+            assert_eq!(set(&format!("'log.retention' = '{text}'")), Ok(Some(Setting::LogRetention(kept))));
+        }
+        for (text, every) in [("never", None), ("5 min", Some(300_000)), ("100 ms", Some(100))] {
+            assert_eq!(set(&format!("'snapshot.interval' = '{text}'")), Ok(Some(Setting::SnapshotInterval(every))));
+        }
+        assert_eq!(set("'log.segment' = '1 MiB'"), Ok(Some(Setting::LogSegment(1 << 20))));
         for (zone, name) in [("utc", "UTC"), ("Europe/Berlin", "Europe/Berlin"), ("GMT-8", "GMT-08:00")] {
             let found = set(&format!("'table.local-time-zone' = '{zone}'"));
             assert_eq!(found, Ok(Zone::of(name).map(Setting::Zone)));
@@ -250,7 +262,12 @@ mod tests {
             ("'log.sync' = '1 min'", "'10 s'"),
             ("'log.sync' = '5'", "'1 ms'"),
             ("'log.overflow' = 'much'", "'10 GiB'"),
-            ("'log.retention' = '1 d'", "all of the log is kept"),
+            ("'log.retention' = 'much'", "'7 days'"),
+            ("'log.retention' = '0 s'", "'20 GiB'"),
+            ("'log.segment' = '1 KiB'", "'64 KiB' to '1 GiB'"),
+            ("'log.segment' = '65537'", "'64 MiB'"),
+            ("'snapshot.interval' = '1 ms'", "'100 ms' to '1 day'"),
+            ("'snapshot.interval' = 'often'", "'never'"),
             ("'what.is.this' = '1'", "leave it out"),
         ] {
             assert!(set(text).unwrap_err().hint.unwrap().contains(says), "{text}");

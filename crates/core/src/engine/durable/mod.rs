@@ -234,7 +234,11 @@ impl Durable {
         let (mark, ends) = known.ended.get(writer).cloned().unwrap_or_default();
         // A replay ends files where the run did, and writes all of them.
         let (mark, by_clock) = if self.replays() { (Mark::default(), false) } else { (mark, true) };
-        Before { begun: known.begun.contains(writer), mark, ends, by_clock }
+        let at = self.restored.as_ref().and_then(|restored| restored.sinks.get(writer).copied());
+        // Where one writer alone has begun an earlier version said of how many workers.
+        let alone = |begun: &Begun| writer.parts == 1 && begun.sink == writer.sink;
+        let begun = known.begun.contains(writer) || known.begun.iter().any(alone);
+        Before { begun, mark, ends, by_clock, at }
     }
 
     /// Files of a writer are ended behind an epoch; `files`: that is done. Returns whether it may go on from there: that is durable.

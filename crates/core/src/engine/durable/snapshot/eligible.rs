@@ -15,19 +15,18 @@ pub(super) fn not_whole(dataflow: &Dataflow, config: &Config, extended: bool) ->
         return Some("--dead-letters writes its file anew at each start".to_owned());
     }
     if dataflow.sources.is_empty() {
-        return Some("there is no source that clients push to".to_owned());
+        return Some("there is no source that goes on".to_owned());
     }
     for source in &dataflow.sources {
-        if !matches!(source.connector.pushed(source), Ok(Some(_))) {
-            let (name, connector) = (&source.name, source.connector.name());
-            return Some(format!("source '{name}' reads its rows itself ('connector' = '{connector}')"));
+        if !source.connector.live(&source.options) {
+            return Some(format!("source '{}' has an end and is read again from its beginning", source.name));
         }
         if source.changelog.is_some() {
             return Some(format!("source '{}' brings changes ('changelog')", source.name));
         }
     }
-    if let Some(sink) = dataflow.sinks.first() {
-        return Some(format!("there is a sink ('{}')", sink.spec.name));
+    if let Some(sink) = dataflow.sinks.iter().find(|sink| !sink.spec.connector.resumes(&sink.spec)) {
+        return Some(format!("the output of sink '{}' is of many files, or complete only at its end", sink.spec.name));
     }
     for (id, node) in dataflow.nodes.iter().enumerate() {
         let what = match &node.op {

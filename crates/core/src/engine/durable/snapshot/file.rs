@@ -1,6 +1,7 @@
 //! A snapshot on the disk: a pack of the log's room, whose parts are Arrow streams of the sections of operators and of the keys of
 //! partitions, and whose head says what they are, as JSON.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -10,9 +11,11 @@ use arrow_schema::ArrowError;
 use highwater_log::{Disk, Error, Pack, PackWriter};
 use serde::{Deserialize, Serialize};
 
+use super::super::super::frames::Begun;
 use super::partition::PartitionCut;
 use crate::delta::memory;
 use crate::operator::{SavedOperator, SavedSection, SavedStates};
+use crate::sink::Mark;
 use crate::time::Epoch;
 
 /// The version of what the head says.
@@ -26,6 +29,8 @@ const PART_BYTES: usize = 8 << 20;
 pub(super) struct Snapshot {
     pub(super) about: About,
     pub(super) partitions: Vec<PartitionCut>,
+    /// How long the outputs of sinks are, by their writers.
+    pub(super) sinks: BTreeMap<Begun, Mark>,
     pub(super) states: SavedStates,
 }
 
@@ -59,6 +64,8 @@ struct Head {
     about: About,
     /// Each with the part that holds its keys.
     partitions: Vec<(PartitionCut, Option<usize>)>,
+    /// Writers of sinks, each with its mark.
+    sinks: Vec<(Begun, String)>,
     operators: Vec<OperatorParts>,
 }
 
@@ -158,7 +165,8 @@ impl Snapshot {
             }
             operators.push(OperatorParts { name: name.clone(), sections });
         }
-        let head = Head { about: self.about.clone(), partitions, operators };
+        let sinks = self.sinks.iter().map(|(writer, mark)| (writer.clone(), mark.to_string())).collect();
+        let head = Head { about: self.about.clone(), partitions, sinks, operators };
         serde_json::to_vec(&head).map_err(|error| unwritten(error.to_string()))
     }
 
@@ -195,8 +203,12 @@ impl Snapshot {
             }
             operators.push(SavedOperator { name, sections });
         }
+        let mark = |(writer, mark): (Begun, String)| {
+            mark.parse().map(|mark| (writer, mark)).map_err(|why| Unusable::Unread(name.clone(), why))
+        };
+        let sinks = head.sinks.into_iter().map(mark).collect::<Result<_, _>>()?;
         let states = SavedStates { cut: head.about.cut, operators };
-        Ok(Snapshot { about: head.about, partitions, states })
+        Ok(Snapshot { about: head.about, partitions, sinks, states })
     }
 }
 

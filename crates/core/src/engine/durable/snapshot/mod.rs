@@ -29,12 +29,13 @@ pub(super) use self::partition::PartitionCut;
 pub use self::shown::{SnapshotFile, SnapshotOf, copy_snapshots, snapshots};
 use super::super::config::Config;
 use super::super::error::EngineError;
-use super::super::frames;
+use super::super::frames::{self, Begun};
 use super::super::ingest::spawn;
 use super::super::source::{Source, lock};
 use super::Durable;
 use crate::operator::{Cuts, SavedStates};
 use crate::plan::{Dataflow, LogSpec, Retention};
+use crate::sink::Mark;
 use crate::time::{Clock, Epoch, format_duration_ms, now_ms};
 
 /// How often a snapshot is taken if nothing is said, in ms, while rows come.
@@ -55,6 +56,8 @@ pub(super) struct Restored {
     pub(super) from: Lsn,
     /// What came at epochs before is in operators and tables.
     pub(super) cut: Epoch,
+    /// Where the outputs of sinks are gone on with.
+    pub(super) sinks: BTreeMap<Begun, Mark>,
 }
 
 /// See the module.
@@ -76,6 +79,9 @@ struct State {
     /// Partitions that have not come there.
     uncut: BTreeSet<(u32, u32)>,
     partitions: Vec<PartitionCut>,
+    /// The writers of sinks, and where those are that have come there.
+    writers: BTreeSet<Begun>,
+    marks: BTreeMap<Begun, Mark>,
     /// Those that are there, oldest first: number, and the first frame that it needs.
     kept: Vec<(u64, u64)>,
     /// The last one, of this run or the one that it goes on from.
@@ -123,6 +129,12 @@ impl Snapshots {
     /// How often one is taken, as it is told.
     pub(super) fn interval(&self) -> String {
         self.state().every_ms.map_or_else(|| "never".to_owned(), format_duration_ms)
+    }
+
+    /// Whether all partitions and sinks have come to where the one at hand is taken.
+    fn all_came(&self) -> bool {
+        let state = self.state();
+        state.uncut.is_empty() && state.marks.len() == state.writers.len()
     }
 
     /// The last one.
@@ -176,7 +188,7 @@ impl Durable {
         state.retention = retention.unwrap_or_default();
         drop(state);
         if let Some((snapshot, number, bytes)) = found {
-            let Snapshot { about, partitions, states } = snapshot;
+            let Snapshot { about, partitions, sinks, states } = snapshot;
             tracing::info!(
                 "data directory '{}': goes on from the snapshot of {}, from frame {} of the log on",
                 self.folder,
@@ -188,7 +200,7 @@ impl Durable {
             state.last = Some(told(&about, bytes, 0.0));
             state.kept.push((number, about.from));
             drop(state);
-            self.restored = Some(Restored { partitions, from: Lsn(about.from), cut: about.cut });
+            self.restored = Some(Restored { partitions, from: Lsn(about.from), cut: about.cut, sinks });
         }
         Ok(self)
     }
@@ -248,6 +260,16 @@ impl Durable {
         Ok(found)
     }
 
+    /// A writer of a sink is there.
+    pub(in super::super) fn writes(&self, writer: &Begun) {
+        self.snapshots.state().writers.insert(writer.clone());
+    }
+
+    /// A writer has come to where a snapshot is taken: that is where its output is then, safe on the disk.
+    pub(in super::super) fn is_marked(&self, writer: &Begun, mark: Mark) {
+        self.snapshots.state().marks.insert(writer.clone(), mark);
+    }
+
     fn passes_over(&self, error: &Unusable) -> String {
         let why = error.to_string();
         tracing::warn!("data directory '{}': a snapshot cannot be used: {why}", self.folder);
@@ -269,6 +291,17 @@ impl Durable {
     ) -> Result<(), EngineError> {
         let every_ms = self.snapshots.state().every_ms;
         let (Some(every_ms), Some(cuts)) = (every_ms, cuts.cloned()) else { return Ok(()) };
+        // Which of its dead letters are of which partition is not known.
+        if let Some(several) = sources.iter().find(|source| source.partitions.len() > 1) {
+            self.snapshots.state().every_ms = None;
+            tracing::warn!(
+                "data directory '{}': no snapshots are taken, and all of the log is kept: source '{}' has {} partitions",
+                self.folder,
+                several.name(),
+                several.partitions.len()
+            );
+            return Ok(());
+        }
         let (durable, sources) = (self.clone(), sources.to_vec());
         let thread = spawn("snapshots".to_owned(), move || {
             durable.control.guard("snapshots", process, || durable.taking(&sources, &cuts, every_ms));
@@ -305,20 +338,22 @@ impl Durable {
         let clock = Clock::start();
         self.tell_cut(sources, cuts)?;
         let states = loop {
-            let all = !self.snapshots.waits.load(Ordering::Acquire);
-            if let Some(states) = cuts.taken_if(all) {
+            if let Some(states) = cuts.taken_if(self.snapshots.all_came()) {
                 break states;
             }
             if self.snapshots.pauses(LOOK) {
                 return None;
             }
         };
-        let partitions = std::mem::take(&mut self.snapshots.state().partitions);
+        let (partitions, sinks) = {
+            let mut state = self.snapshots.state();
+            (std::mem::take(&mut state.partitions), std::mem::take(&mut state.marks))
+        };
         let upto = self.log.as_ref().map_or(0, |log| log.durable().0);
         let changes = self.appended().changes_from(states.cut).unwrap_or(upto);
         let from = partitions.iter().map(|cut| cut.lsn.min(cut.needs)).min().unwrap_or(upto).min(changes);
         let about = About::new(self.lineage(), states.cut, (from, upto), now_ms());
-        let snapshot = Snapshot { about: about.clone(), partitions, states };
+        let snapshot = Snapshot { about: about.clone(), partitions, sinks, states };
         Some(self.write_snapshot(&snapshot).map(|bytes| {
             let seconds = clock.elapsed_seconds();
             self.snapshots.state().last = Some(told(&about, bytes, seconds));
@@ -356,6 +391,7 @@ impl Durable {
         }
         let mut state = self.snapshots.state();
         state.partitions.clear();
+        state.marks.clear();
         state.cut = cut;
         state.uncut = of.keys().copied().collect();
         drop(state);

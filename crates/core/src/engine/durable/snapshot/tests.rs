@@ -29,7 +29,7 @@ fn snapshot(seed: u64) -> Snapshot {
     };
     let operators = (0..random.below(5)).map(|at| operator(&mut random, at)).collect();
     let about = About::new(u128::from(seed), cut, (seed * 7, seed * 9), 1_700_000_000_000);
-    Snapshot { about, partitions: Vec::new(), states: SavedStates { cut, operators } }
+    Snapshot { about, partitions: Vec::new(), sinks: BTreeMap::new(), states: SavedStates { cut, operators } }
 }
 
 fn same(found: &Snapshot, wanted: &Snapshot) {
