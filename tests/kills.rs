@@ -36,7 +36,7 @@ fn d1_to_d6_kills_while_more_comes_than_there_is_room_for_lose_nothing() {
 
 #[test]
 fn d1_to_d6_kills_of_runs_that_go_on_from_snapshots_lose_nothing() {
-    kills(&["--kills", "25", "--seed", "5", "--snapshots", "--workers", "0", "--pieces", ALL_BUT_FOLDERS]);
+    kills(&["--kills", "12", "--seed", "5", "--snapshots", "--workers", "0", "--pieces", ALL_BUT_FOLDERS]);
 }
 
 #[test]
