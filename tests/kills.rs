@@ -35,6 +35,11 @@ fn d1_to_d6_kills_while_more_comes_than_there_is_room_for_lose_nothing() {
 }
 
 #[test]
+fn d1_to_d6_kills_of_runs_that_go_on_from_snapshots_lose_nothing() {
+    kills(&["--kills", "12", "--seed", "5", "--snapshots", "--workers", "0", "--pieces", ALL_BUT_FOLDERS]);
+}
+
+#[test]
 fn d13_kills_while_a_log_is_written_anew_lose_nothing() {
     python("rebuilds.py", &["--kills", "10", "--seed", "1"]);
 }

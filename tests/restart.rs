@@ -28,6 +28,8 @@ mod refused;
 mod replay;
 #[path = "restart/sinks.rs"]
 mod sinks;
+#[path = "restart/snapshots.rs"]
+mod snapshots;
 #[path = "restart/tables.rs"]
 mod tables;
 #[path = "restart/told.rs"]

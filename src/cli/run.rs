@@ -83,8 +83,15 @@ fn start(args: Run) -> Result<(), Outcome> {
     }
     logging::start(settings.log_format.unwrap_or(LogFormat::Text));
     warn(&compiled);
-    let LogSpec { sync, overflow } = compiled.dataflow.log;
-    for (name, set) in [("log.sync", sync.is_some()), ("log.overflow", overflow.is_some())] {
+    let LogSpec { sync, overflow, retention, segment, snapshots } = compiled.dataflow.log;
+    let sets = [
+        ("log.sync", sync.is_some()),
+        ("log.overflow", overflow.is_some()),
+        ("log.retention", retention.is_some()),
+        ("log.segment", segment.is_some()),
+        ("snapshot.interval", snapshots.is_some()),
+    ];
+    for (name, set) in sets {
         if settings.data_dir.is_none() && set {
             tracing::warn!("SET '{name}' does nothing without --data-dir: nothing is kept on disk");
         }

@@ -49,8 +49,10 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "Log",
         "sync:string frames:integer bytes:integer waiting_frames:integer waiting_bytes:integer segments:integer \
-         disk_bytes:integer disk_full:boolean syncs:integer sync_seconds:number",
+         disk_bytes:integer disk_full:boolean syncs:integer sync_seconds:number snapshot_interval:string \
+         snapshot:Snapshot?",
     ),
+    ("Snapshot", "epoch:string taken_ms:integer bytes:integer seconds:number from_frame:integer"),
     ("PeerStats", "process:integer address:string silent_seconds:number rows:integer bytes:integer trouble:string?"),
     ("Latency", "epochs:integer p50_seconds:number p99_seconds:number max_seconds:number"),
     (

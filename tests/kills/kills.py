@@ -31,11 +31,28 @@ def arguments():
     parser.add_argument("--pieces", default=",".join(PIECES))
     parser.add_argument("--workers", type=int, default=1, help="0 draws another number at each start, for which no sink may be a folder")
     parser.add_argument("--behind", action="store_true", help="more is sent than the workers have room for: it waits in the log")
+    parser.add_argument("--snapshots", action="store_true", help="snapshots as often as can be and short files of the log, so that nearly every start goes on from one; no replay, for the log is shortened")
     parser.add_argument("--keep", help="a folder that is kept")
     parser.add_argument("--no-data", action="store_true", help="without a data directory and without kills: tries the test itself")
     args = parser.parse_args()
     args.binary = os.path.abspath(args.binary)
     return args
+
+
+OFTEN = "SET 'snapshot.interval' = '150 ms'; SET 'log.segment' = '128 KiB';\n"
+
+
+def newest(folder):
+    return max((name for name in os.listdir(f"{folder}/data") if name.startswith("snapshot-")), default="")
+
+
+def from_snapshots(engine):
+    """How many starts went on from a snapshot, which most do, and how often the log was shortened."""
+    with open(engine.path, errors="replace") as said:
+        lines = said.readlines()
+    restored, removed = (sum(what in line for line in lines) for what in ("goes on from the snapshot", "removed, which no snapshot needs"))
+    assert restored * 2 > engine.starts - 4, f"{restored} of {engine.starts} starts went on from a snapshot\n{engine.tail()}"
+    return restored, removed
 
 
 class Seen:
@@ -101,6 +118,10 @@ def killed(args, folder, text, chance, running):
             took = 0.8 * took + 0.2 * (time.monotonic() - started)
             # Or while it decides on what was pushed meanwhile.
             time.sleep(chance.random() * 0.03 if chance.random() < 0.25 else min(2.0, chance.expovariate(1 / 0.25)))
+            if args.snapshots and chance.random() < 0.6:
+                snapshots, until = newest(folder), time.monotonic() + 5
+                while newest(folder) == snapshots and time.monotonic() < until:
+                    time.sleep(0.005)
             before, until = sum(sender.over for sender in senders), time.monotonic() + 5
             while args.behind and sum(sender.over for sender in senders) == before and time.monotonic() < until:
                 time.sleep(0.005)
@@ -260,12 +281,16 @@ def difference(what, found, expected):
     raise AssertionError(f"{what}: {len(found)} rows, without a kill {len(expected)}; lacks {lacks}; has besides {more}")
 
 
-def again(args, text, engine):
-    """A replay of the log writes the same bytes, and a copy of the whole folder goes on with them."""
+def replayed(args, engine):
+    """A replay of the log writes the same bytes."""
     replayed = subprocess.run([args.binary, "replay", "data", "-w", str(args.workers or 4), "--out", "again"], cwd=engine.folder, capture_output=True, text=True)
     assert replayed.returncode == 0, f"it cannot be replayed: {replayed.stderr[-2000:]}"
     wrong = same_bytes(engine.folder, f"{engine.folder}/again")
     assert not wrong, f"a replay wrote other bytes: {wrong}"
+
+
+def again(args, text, engine):
+    """A copy of the whole folder goes on with the same bytes."""
     folder = tempfile.mkdtemp(prefix="again", dir=os.path.dirname(engine.folder))
     with open(f"{folder}/p.sql", "w") as file:
         file.write(text)
@@ -307,6 +332,8 @@ def main():
     args = arguments()
     print(f"seed {args.seed}, pieces {args.pieces}", flush=True)
     chance, text = random.Random(args.seed), program(args.pieces.split(","), behind=args.behind)
+    if args.snapshots:
+        text = OFTEN + text
     with folders(args, text) as (above, running):
         begun = time.monotonic()
         engine, senders, keepers, reader, early, seen = killed(args, f"{above}/killed", text, chance, running)
@@ -316,8 +343,11 @@ def main():
         wait_until("it serves", plain.ready, plain)
         compared(args, text, engine, senders, keepers, plain)
         seen.look()
+        if not args.no_data and not args.snapshots:
+            replayed(args, engine)
         if not args.no_data:
             running.append(again(args, text, engine))
+        restored, removed = from_snapshots(engine) if args.snapshots else (0, 0)
         over = sum(sender.over for sender in senders)
         assert over or not args.behind, "there was always room for what was sent"
         rows = sum(len(body) for sender in senders for body in sender.sent)
@@ -325,6 +355,7 @@ def main():
         print(
             f"ok: {args.kills} kills ({early} of them before it served) in {time.monotonic() - begun:.0f} s; {rows} rows, {sum(s.again for s in senders)} bodies sent again, {sum(s.later for s in senders) - over} taken while it started, {over} for which there was no room, "
             f"{unsure} given up; {reader.events} events of {len(reader.views)} views, resumed {reader.resumed} times, {reader.resets} resets"
+            + (f"; {restored} of {engine.starts} starts went on from a snapshot, the log was shortened {removed} times" if args.snapshots else "")
         )
 
 

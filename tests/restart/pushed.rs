@@ -80,7 +80,7 @@ pub(super) fn plain(rows: &[String]) -> Vec<String> {
     rows
 }
 
-fn send(process: &Process, random: &mut Random, numbers: std::ops::Range<u64>) -> Value {
+pub(super) fn send(process: &Process, random: &mut Random, numbers: std::ops::Range<u64>) -> Value {
     numbers.map(|number| process.post(EVENTS, &body(random, number))["token"].take()).last().unwrap()
 }
 
@@ -201,7 +201,7 @@ fn d4_a_stream_goes_on_by_the_id_of_before() {
     }
 }
 
-fn follow(process: &Process, id: &str) -> Stream {
+pub(super) fn follow(process: &Process, id: &str) -> Stream {
     use std::io::{BufRead, BufReader, Write};
     let mut stream = std::net::TcpStream::connect(process.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -216,7 +216,13 @@ fn follow(process: &Process, id: &str) -> Stream {
     Stream::of(reader)
 }
 
-fn read_until(stream: &mut Stream, held: &mut super::client::Held, id: &mut String, process: &Process, resumed: bool) {
+pub(super) fn read_until(
+    stream: &mut Stream,
+    held: &mut super::client::Held,
+    id: &mut String,
+    process: &Process,
+    resumed: bool,
+) {
     for _ in 0..10_000 {
         let event = stream.next().unwrap();
         assert!(!(resumed && matches!(event.name.as_str(), "reset" | "snapshot")), "{event:?}");

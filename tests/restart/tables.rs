@@ -93,6 +93,15 @@ CREATE MATERIALIZED VIEW others AS SELECT COUNT(*) AS n FROM late;
 /// Generators with a pace, and a folder that is watched, go on behind the row that was taken last.
 #[test]
 fn d3_what_the_process_reads_itself_goes_on_where_it_was() {
+    goes_on_where_it_was("");
+}
+
+#[test]
+fn d3_what_the_process_reads_itself_goes_on_from_snapshots() {
+    goes_on_where_it_was("SET 'snapshot.interval' = '100 ms'; SET 'log.segment' = '64 KiB';");
+}
+
+fn goes_on_where_it_was(settings: &str) {
     let program = "
 CREATE SOURCE made (n BIGINT, at TIMESTAMP(3), WATERMARK FOR at AS at)
   WITH ('connector' = 'datagen', 'rows-per-second' = '300', 'fields.n.kind' = 'sequence');
@@ -101,7 +110,7 @@ CREATE SOURCE files (id BIGINT, note VARCHAR, ts TIMESTAMP(3))
 CREATE MATERIALIZED VIEW made_rows AS SELECT n, COUNT(*) AS times FROM made GROUP BY n;
 CREATE MATERIALIZED VIEW read_rows AS SELECT id, COUNT(*) AS times FROM files GROUP BY id;
 ";
-    let folder = folder(program);
+    let folder = folder(&format!("{settings}{program}"));
     fs::create_dir(folder.path().join("in")).unwrap();
     let file = |number: i64| {
         let rows: String = (0..50).map(|n| format!("{{\"id\":{},\"note\":\"x\"}}\n", number * 50 + n)).collect();
@@ -114,10 +123,17 @@ CREATE MATERIALIZED VIEW read_rows AS SELECT id, COUNT(*) AS times FROM files GR
         file(round * 2);
         eventually("the file is read", || process.rows("read_rows").len() as i64 >= round * 100 + 50);
         let known: Vec<String> = process.rows("made_rows");
+        let is_snapshot = |name: std::ffi::OsString| name.to_string_lossy().starts_with("snapshot-");
+        let saved =
+            || fs::read_dir(folder.path().join("data")).unwrap().any(|file| is_snapshot(file.unwrap().file_name()));
+        eventually("a snapshot is there", || settings.is_empty() || saved());
         process.kill();
         // One comes while nobody looks.
         file(round * 2 + 1);
-        process = Process::start(folder.path(), &["-w", "1"]);
+        process = Process::start(folder.path(), &["-w", ["1", "3"][round as usize % 2]]);
+        if !settings.is_empty() {
+            process.has_said("goes on from the snapshot");
+        }
         eventually("both are read", || process.rows("read_rows").len() as i64 == round * 100 + 100);
         let now = process.rows("made_rows");
         for row in &known {

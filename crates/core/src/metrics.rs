@@ -130,6 +130,16 @@ pub struct Metrics {
     pub recovery_rows: Gauge,
     /// How long that took.
     pub recovery_seconds: Level,
+    /// Snapshots that were written.
+    pub snapshots: Counter,
+    /// Snapshots that could not be.
+    pub snapshots_failed: Counter,
+    /// How old the last one is.
+    pub snapshot_age_seconds: Level,
+    /// Bytes of it.
+    pub snapshot_bytes: Gauge,
+    /// How long it took.
+    pub snapshot_seconds: Level,
     /// Spans that found no room on their way to the collector.
     pub otlp_spans_dropped: Counter,
     /// For how long another process of the cluster has given no sign of life: `peer`.
@@ -225,6 +235,11 @@ impl Metrics {
             recovery_progress: Level::default(),
             recovery_rows: Gauge::default(),
             recovery_seconds: Level::default(),
+            snapshots: Counter::default(),
+            snapshots_failed: Counter::default(),
+            snapshot_age_seconds: Level::default(),
+            snapshot_bytes: Gauge::default(),
+            snapshot_seconds: Level::default(),
             otlp_spans_dropped: Counter::default(),
             peer_silent_seconds: Family::default(),
             peer_rows: Family::default(),
@@ -288,6 +303,11 @@ impl Metrics {
         add(ours, "recovery_progress", &self.recovery_progress);
         add(ours, "recovery_rows", &self.recovery_rows);
         add(ours, "recovery_seconds", &self.recovery_seconds);
+        add(ours, "snapshots", &self.snapshots);
+        add(ours, "snapshots_failed", &self.snapshots_failed);
+        add(ours, "snapshot_age_seconds", &self.snapshot_age_seconds);
+        add(ours, "snapshot_bytes", &self.snapshot_bytes);
+        add(ours, "snapshot_seconds", &self.snapshot_seconds);
         add(ours, "otlp_spans_dropped", &self.otlp_spans_dropped);
         add(ours, "peer_silent_seconds", &self.peer_silent_seconds);
         add(ours, "peer_rows", &self.peer_rows);

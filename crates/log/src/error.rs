@@ -88,6 +88,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk says so: what is in memory is as it was.
+    pub fn is_of_the_disk(&self) -> bool {
+        matches!(self, Error::Io { .. })
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> &'static str {
         match self {

@@ -54,6 +54,11 @@ impl Past {
         self.first
     }
 
+    /// What of its beginning is not kept, in words; `None` if it is all there.
+    pub fn gone(&self) -> Option<String> {
+        (self.first > Lsn(0)).then(|| format!("the frames before {} are gone, removed behind a snapshot", self.first))
+    }
+
     /// The number behind the last frame.
     pub fn end(&self) -> Lsn {
         self.end

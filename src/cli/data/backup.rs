@@ -1,4 +1,4 @@
-//! `highwater data backup DIR COPY`: a copy of the log that opens by itself, also of one that is being written. It is made under
+//! `highwater data backup DIR COPY`: a copy of the log, with the snapshots that it goes on from, that opens by itself, also of one that is being written. It is made under
 //! another name and gets its own when all of it is on the disk, so what has the name is whole.
 
 use std::fs::{self, File};
@@ -44,12 +44,15 @@ pub(super) fn run(args: &Backup) -> Result<(), Outcome> {
 fn make(args: &Backup, disk: &Folder, part: &Path, copy: &Path) -> Result<(), Outcome> {
     let folder = Folder::lock(part).map_err(|error| failed(part, &error))?;
     let copied = highwater_log::backup(disk, &*folder).map_err(|error| failed(&args.folder, &error))?;
+    let (snapshots, more) = highwater_core::engine::copy_snapshots(&args.folder, &folder, &copied)
+        .map_err(|error| Outcome::Failed(error.to_string()))?;
     let named =
         fs::rename(part, copy).and_then(|()| copy.parent().map_or(Ok(()), |above| File::open(above)?.sync_all()));
     named.map_err(|error| not_made(copy, &error))?;
     let segments = counted(copied.segments as u64, "segment");
     let frames = frames(copied.first.0, copied.end.0);
-    println!("copied: {frames} in {segments}, {}, to {}", size(copied.bytes), args.copy.display());
+    let snapshots = if snapshots > 0 { format!(", {}", counted(snapshots as u64, "snapshot")) } else { String::new() };
+    println!("copied: {frames} in {segments}{snapshots}, {}, to {}", size(copied.bytes + more), args.copy.display());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use highwater_core::engine::frames;
+use highwater_core::engine::{SnapshotFile, frames, snapshots};
 use highwater_core::time::format_time_ms;
 use highwater_log::{Disk, Folder, Report};
 use serde_json::json;
@@ -26,9 +26,13 @@ pub(super) struct Inspect {
 pub(super) fn run(args: &Inspect) -> Result<(), Outcome> {
     let disk = log_of(&args.folder)?;
     let report = highwater_log::inspect(&*disk).map_err(|error| failed(&args.folder, &error))?;
+    let snapshots = snapshots(&args.folder, false).map_err(|error| Outcome::Failed(error.to_string()))?;
     match args.json {
-        true => println!("{}", as_json(&report, &cut(&disk))),
-        false => tell(&args.folder, &report, &cut(&disk)),
+        true => println!("{}", as_json(&report, (&cut(&disk), &snapshots))),
+        false => {
+            tell(&args.folder, &report, &cut(&disk));
+            snapshots.iter().for_each(tell_snapshot);
+        }
     }
     Ok(())
 }
@@ -112,7 +116,22 @@ fn kind_name(kind: u8) -> String {
     name.to_owned()
 }
 
-fn as_json(report: &Report, cut: &[String]) -> serde_json::Value {
+/// A line of a snapshot.
+fn tell_snapshot(file: &SnapshotFile) {
+    match (&file.about, &file.damage) {
+        (_, Some(damage)) => println!("damaged snapshot {}: {damage}", file.name),
+        (Some(about), None) => {
+            let (taken, bytes) = (format_time_ms(about.taken_ms), size(file.bytes));
+            println!(
+                "{} of {taken}, {bytes}: a start from it reads the log from frame {} on",
+                file.name, about.from_frame
+            );
+        }
+        (None, None) => {}
+    }
+}
+
+fn as_json(report: &Report, (cut, snapshots): (&[String], &[SnapshotFile])) -> serde_json::Value {
     let (first, bytes) = extent(report);
     let segments = report.segments.iter().map(|segment| {
         json!({
@@ -133,6 +152,13 @@ fn as_json(report: &Report, cut: &[String]) -> serde_json::Value {
             "end": report.lost.end.0,
         })
     });
+    let snapshots = snapshots.iter().map(|file| {
+        let about = file.about.as_ref();
+        json!({
+            "file": file.name, "bytes": file.bytes, "epoch": about.map(|about| &about.epoch), "damage": file.damage,
+            "taken_ms": about.map(|about| about.taken_ms), "from_frame": about.map(|about| about.from_frame),
+        })
+    });
     json!({
         "lineage": report.tip.map(|tip| format!("{:032x}", tip.lineage)),
         "openings": report.tip.map(|tip| tip.incarnation),
@@ -140,6 +166,6 @@ fn as_json(report: &Report, cut: &[String]) -> serde_json::Value {
         "durable": report.tip.map(|tip| tip.durable.0),
         "first": first, "end": report.end.0, "bytes": bytes, "torn": report.torn,
         "segments": segments.collect::<Vec<_>>(), "kinds": kinds.collect::<Vec<_>>(),
-        "damage": damage, "repair_cuts": lost, "cut": cut,
+        "damage": damage, "repair_cuts": lost, "cut": cut, "snapshots": snapshots.collect::<Vec<_>>(),
     })
 }

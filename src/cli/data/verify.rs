@@ -1,4 +1,4 @@
-//! `highwater data verify DIR`: reads and checks every block, and holds summaries against the frames that they are of. Damage is code 1,
+//! `highwater data verify DIR`: reads and checks every block, and holds summaries against the frames that they are of, and reads all of its snapshots. Damage is code 1,
 //! with file and byte.
 
 use std::path::PathBuf;
@@ -23,8 +23,15 @@ pub(super) fn run(args: &Verify) -> Result<(), Outcome> {
     let summaries = summaries.map_err(|error| Outcome::Failed(error.to_string()))?;
     let (first, bytes) = extent(&report);
     let segments = counted(report.segments.len() as u64, "segment");
+    let all = highwater_core::engine::snapshots(&args.folder, true);
+    let all = all.map_err(|error| Outcome::Failed(error.to_string()))?;
+    if let Some((name, damage)) = all.iter().find_map(|file| Some((&file.name, file.damage.as_ref()?))) {
+        let remedy = "a start goes on from the older one, or from the beginning of the log if that is there; remove it";
+        return Err(Outcome::Failed(format!("{}: snapshot '{name}': {damage}; {remedy}", args.folder.display())));
+    }
+    let snapshots = if all.is_empty() { String::new() } else { format!(", {}", counted(all.len() as u64, "snapshot")) };
     let summaries = if summaries > 0 { format!(", {}", counted(summaries, "summary")) } else { String::new() };
-    println!("ok: {} in {segments}, {}{summaries}", frames(first, report.end.0), size(bytes));
+    println!("ok: {} in {segments}, {}{summaries}{snapshots}", frames(first, report.end.0), size(bytes));
     if report.torn {
         println!(
             "behind them stands a block that is being written, or that was when the process died: opening cuts it off"

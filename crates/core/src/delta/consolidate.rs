@@ -96,6 +96,11 @@ impl RowCodec {
         }
     }
 
+    /// The encodings of the rows of a batch.
+    pub(crate) fn bytes(&self, batch: &RecordBatch) -> Vec<Box<[u8]>> {
+        self.encode(batch).iter().map(|row| row.data().into()).collect()
+    }
+
     /// Nets the changes of one epoch; `None` if nothing is left. `encoded` says whether the rows' bytes are wanted too.
     pub(crate) fn net(&self, deltas: &[Delta], encoded: bool) -> Option<Netted> {
         let all = Delta::concat(&self.schema, deltas);

@@ -4,6 +4,8 @@
 //! counts are exact, and which letters are kept depends on the changes alone: the newest by epoch, then by their bytes. Of a
 //! letter that made room for others no more is known than that it is counted.
 
+mod saved;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +21,7 @@ use crate::counted::counted;
 use crate::delta::{Delta, failed_schema};
 use crate::delta::{Netted, RowCodec};
 use crate::metrics::{Metrics, label, labels};
+use crate::operator::{Saved, Section};
 use crate::plan::{Dataflow, NodeId, below, stands_in};
 use crate::time::{Clock, Epoch};
 
@@ -300,6 +303,14 @@ impl State {
 pub(super) struct ToDeadLetters(pub(super) Arc<DeadLetters>);
 
 impl Collect for ToDeadLetters {
+    fn sections(&self) -> Vec<Section> {
+        Saved::sections(self)
+    }
+
+    fn kept(&mut self) -> Option<&mut dyn Saved> {
+        Some(self)
+    }
+
     fn collect(&mut self, epochs: Vec<(Epoch, Vec<Delta>)>, as_of: Epoch) {
         for (epoch, deltas) in epochs {
             if let Some(netted) = self.0.codec.net(&deltas, true) {

@@ -1,10 +1,11 @@
 //! Brings a stream's changes to one worker and hands them on by whole epochs, in order: what views and sinks stand on.
 
+use arrow_array::RecordBatch;
 use timely::dataflow::Stream;
 use timely::dataflow::operators::probe::{Handle, Probe};
 
-use crate::delta::Delta;
-use crate::operator::{KeepsNothing, Route, Stateful, only, stateful};
+use crate::delta::{Delta, Unfit};
+use crate::operator::{Route, Saved, Saving, Section, Stateful, only, stateful};
 use crate::time::Epoch;
 
 /// Takes what a stream has brought: the complete epochs with changes, ascending, then how far it is (everything before that
@@ -12,6 +13,16 @@ use crate::time::Epoch;
 pub(super) trait Collect {
     /// See [`Collect`].
     fn collect(&mut self, epochs: Vec<(Epoch, Vec<Delta>)>, as_of: Epoch);
+
+    /// The sections of what is saved of it with the operators.
+    fn sections(&self) -> Vec<Section> {
+        Vec::new()
+    }
+
+    /// What is saved of it.
+    fn kept(&mut self) -> Option<&mut dyn Saved> {
+        None
+    }
 }
 
 /// Gathers on the worker with index `target` among all; `collect` is there on that worker only.
@@ -48,8 +59,33 @@ struct Gathered {
     told: Epoch,
 }
 
-/// Nothing: what is gathered has been handed on.
-impl KeepsNothing for Gathered {}
+impl Gathered {
+    fn kept(&mut self) -> Option<&mut dyn Saved> {
+        self.collect.as_mut().and_then(|collect| collect.kept())
+    }
+}
+
+/// What is gathered has been handed on: what is kept is what that was handed to.
+impl Saved for Gathered {
+    fn sections(&self) -> Vec<Section> {
+        self.collect.as_ref().map(|collect| collect.sections()).unwrap_or_default()
+    }
+
+    fn begin(&mut self) -> Saving {
+        self.kept().map(|kept| kept.begin()).unwrap_or_default()
+    }
+
+    fn take(&mut self, section: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        self.kept().map_or(Ok(()), |kept| kept.take(section, rows))
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        self.told = cut;
+        if let Some(kept) = self.kept() {
+            kept.loaded(cut);
+        }
+    }
+}
 
 impl Stateful for Gathered {
     fn apply(&mut self, epoch: Epoch, inputs: &mut [Vec<Delta>]) -> Vec<Delta> {

@@ -62,7 +62,10 @@ use std::time::Duration;
 pub use config::{BATCH_ROWS, Config, FIRST_PORT, OnChange};
 pub use control::State;
 pub use dead_letters::{DeadLetters, FailedFor, Letter, Owner};
-pub use durable::{Backlog, Change, LogState, Recorded, change, verify_summaries};
+pub use durable::{
+    Backlog, Change, LogState, Recorded, SnapshotFile, SnapshotOf, SnapshotState, change, copy_snapshots, snapshots,
+    verify_summaries,
+};
 pub use error::{EngineError, UnknownName};
 pub use extend::Built;
 pub use install::UnitShown;
@@ -83,6 +86,7 @@ pub use waiting::aside;
 
 use crate::delta::Rejects;
 use crate::metrics::{Metrics, Usage};
+use crate::operator::Cuts;
 use crate::plan::Dataflow;
 use crate::source::EdgeCounts;
 use crate::time::{Clock, Epoch, now_ms};
@@ -144,6 +148,8 @@ struct Inner {
     gossip: Option<Arc<gossip::Gossip>>,
     /// What came is kept there.
     durable: Option<Arc<durable::Durable>>,
+    /// Where operators are saved, if they are.
+    cuts: Option<Arc<Cuts>>,
     stopped: AtomicBool,
     /// Input was left when it was asked to end.
     left: AtomicBool,

@@ -27,6 +27,7 @@ use super::units::Units;
 use super::worker::{Work, run};
 use super::*;
 use crate::delta::Halt;
+use crate::operator::Cuts;
 use crate::plan::{self, TableSpec, show_row};
 use crate::source::{Intake, Reader, SourceSpec, SplitId, SplitNumbers, Start};
 use crate::time::Clock;
@@ -77,6 +78,7 @@ impl Recovery {
             tables.iter().for_each(|table| table.goes_on());
             durable.start(sources, config.process)?;
             durable.decide(sources, config.process)?;
+            durable.take_snapshots(sources, inner.cuts.as_ref(), config.process)?;
         }
         for (source, readers) in live {
             ingest::start(&source, readers, control, config.process)?;
@@ -112,7 +114,7 @@ pub(super) fn open(
         clash.map_or(Ok(()), |clash| Err(EngineError::Config(clash)))?;
     }
     let dead_file = DeadFile::open(config.dead_letters_file.as_deref(), config.process)?;
-    let durable = Durable::open(&dataflow, &config, &control, &metrics)?;
+    let durable = Durable::open(&dataflow, &config, &control, &metrics, extend.is_some())?;
     let opening =
         Opening { metrics: &metrics, latency: &latency, dead_file: dead_file.as_ref(), durable: durable.as_ref() };
     let (sources, readers) = open_sources(&dataflow, &config, opening)?;
@@ -148,6 +150,8 @@ pub(super) fn open(
     let stopped = control.clone();
     let rejects = rejects.halting(move |Halt { what, remedy }| stopped.fail(EngineError::Dataflow { what, remedy }));
     let gossip = (config.processes() > 1).then(|| Arc::new(Gossip::new(&config, sources.len())));
+    let saving = durable.as_ref().filter(|durable| durable.saves());
+    let cuts = saving.map(|durable| Cuts::new(config.workers, durable.states()));
     let inner = Arc::new(Inner {
         dataflow: dataflow.clone(),
         config: config.clone(),
@@ -163,6 +167,7 @@ pub(super) fn open(
         dead_file,
         gossip: gossip.clone(),
         durable: durable.clone(),
+        cuts: cuts.clone(),
         stopped: AtomicBool::new(false),
         left: AtomicBool::new(false),
         ending: AtomicBool::new(false),
@@ -173,7 +178,7 @@ pub(super) fn open(
     });
     let Peers { builders, guard, sockets, presences, .. } = peers;
     let (queues, requests) = (sources.clone(), tables.clone());
-    let (installed, words, kept) = (units.clone(), gossip.clone(), durable.clone());
+    let (installed, words, kept, kept_states) = (units.clone(), gossip.clone(), durable.clone(), durable.clone());
     control.on_stop(move || {
         queues.iter().for_each(|source| source.close());
         requests.iter().for_each(|table| table.close());
@@ -199,6 +204,8 @@ pub(super) fn open(
         metrics,
         extend,
         gossip,
+        cuts,
+        durable: kept_states,
     };
     let work = Arc::new(work);
     let (control, sources, tables, config) = shared;

@@ -48,6 +48,25 @@ impl Rejected {
         }
     }
 
+    /// Takes in a row that an earlier run took in last, which counted it.
+    pub(super) fn restore(&self, reject: Reject) {
+        let mut last = lock(&self.last);
+        last.push_back(reject);
+        while last.len() > self.limit {
+            last.pop_front();
+        }
+    }
+
+    /// Takes in how many rows of a kind an earlier run took in.
+    pub(super) fn restore_kind(&self, rows: RejectedFor) {
+        let example = &rows.example;
+        let mut kinds = lock(&self.kinds);
+        let key = (example.reason, kind(&example.detail));
+        // Those of further kinds are counted with the last of their reason, whatever its example says.
+        let key = if kinds.contains_key(&key) { (example.reason, String::new()) } else { key };
+        kinds.insert(key, rows);
+    }
+
     fn count(&self, reject: &Reject) {
         let mut kinds = lock(&self.kinds);
         let key = (reject.reason, kind(&reject.detail));

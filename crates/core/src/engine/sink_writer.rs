@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::control::Control;
@@ -19,7 +20,9 @@ use super::gather::Collect;
 use super::sink::Part;
 use crate::delta::Delta;
 use crate::delta::RowCodec;
+use crate::delta::Unfit;
 use crate::delta::relabel;
+use crate::operator::{Saved, Saving, Section};
 use crate::plan::SinkPlan;
 use crate::sink::{SinkError, Writer};
 use crate::time::Epoch;
@@ -35,9 +38,17 @@ const LOOK: Duration = Duration::from_millis(2);
 
 type Epochs = (Epoch, Vec<Delta>);
 
+/// What a worker tells the thread.
+enum Told {
+    /// An epoch is complete.
+    Epoch(Epochs),
+    /// A snapshot is taken behind all that was told: where the output is then is to be kept.
+    Cut,
+}
+
 /// The end of a sink's queue on a worker.
 pub(super) struct ToSink {
-    sender: Sender<Epochs>,
+    sender: Sender<Told>,
     columns: Vec<usize>,
     schema: arrow_schema::SchemaRef,
     part: Arc<Part>,
@@ -45,7 +56,32 @@ pub(super) struct ToSink {
     begun: bool,
 }
 
+/// Nothing but where its output is, which its thread keeps when it comes to that.
+impl Saved for ToSink {
+    fn sections(&self) -> Vec<Section> {
+        Vec::new()
+    }
+
+    fn begin(&mut self) -> Saving {
+        // See above.
+        let _ = self.sender.send(Told::Cut);
+        Saving::default()
+    }
+
+    fn take(&mut self, _: usize, _: &RecordBatch) -> Result<(), Unfit> {
+        Ok(())
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        self.part.told(cut);
+    }
+}
+
 impl Collect for ToSink {
+    fn kept(&mut self) -> Option<&mut dyn Saved> {
+        Some(self)
+    }
+
     fn collect(&mut self, epochs: Vec<Epochs>, as_of: Epoch) {
         // Where no row comes out a first watermark is a sign that all sources have brought some.
         let first = !self.begun && (!epochs.is_empty() || as_of.watermark > Epoch::MIN.watermark);
@@ -55,7 +91,7 @@ impl Collect for ToSink {
             self.part.waiting.fetch_add(1, Ordering::Relaxed);
             self.part.rows.fetch_add(deltas.iter().map(|delta| delta.len() as u64).sum(), Ordering::Relaxed);
             // The writer is gone only when it failed: then the engine is ending.
-            let _ = self.sender.send((epoch, deltas.iter().map(shown).collect()));
+            let _ = self.sender.send(Told::Epoch((epoch, deltas.iter().map(shown).collect())));
         }
         self.part.told(as_of);
     }
@@ -67,7 +103,7 @@ pub(super) struct Opened {
     writer: Box<dyn Writer>,
     /// `None` if the sink takes changes as they come.
     codec: Option<RowCodec>,
-    receiver: Receiver<Epochs>,
+    receiver: Receiver<Told>,
     part: Arc<Part>,
     /// Where it is kept that it has begun, and which files are complete.
     kept: Option<(Arc<Durable>, Begun)>,
@@ -83,7 +119,10 @@ pub(super) fn open(
     durable: Option<&Arc<Durable>>,
     goes_on: bool,
 ) -> Result<(ToSink, Opened), EngineError> {
-    let kept = durable.map(|durable| (durable.clone(), Begun { sink: plan.spec.name.clone(), part, parts }));
+    // One writer alone is the same one whatever the number of workers.
+    let of = if plan.spec.connector.per_worker(&plan.spec) { parts } else { 1 };
+    let kept = durable.map(|durable| (durable.clone(), Begun { sink: plan.spec.name.clone(), part, parts: of }));
+    kept.iter().for_each(|(durable, writer)| durable.writes(writer));
     let writer = match &kept {
         Some((durable, writer)) => plan.spec.connector.kept(&plan.spec, part, parts, durable.before(writer))?,
         None => plan.spec.connector.open(&plan.spec, part, parts)?,
@@ -135,7 +174,18 @@ impl Opened {
                 self.part.comparing.store(false, Ordering::Release);
             }
             match self.receiver.recv_timeout(if comparing { LOOK } else { FLUSH_EVERY }) {
-                Ok((epoch, deltas)) => {
+                Ok(Told::Cut) => {
+                    if begun {
+                        self.settle(control, |writer| writer.flush())?;
+                        self.settle(control, |writer| writer.secure())?;
+                        self.part.waiting.fetch_sub(std::mem::take(&mut unseen), Ordering::Relaxed);
+                    }
+                    let mark = self.writer.mark().unwrap_or_default();
+                    if control.failure().is_none() {
+                        self.kept.iter().for_each(|(durable, writer)| durable.is_marked(writer, mark));
+                    }
+                }
+                Ok(Told::Epoch((epoch, deltas))) => {
                     if !std::mem::replace(&mut begun, true) {
                         self.settle(control, |writer| writer.begin())?;
                         self.kept.iter().for_each(|(durable, writer)| durable.begins(writer.clone()));

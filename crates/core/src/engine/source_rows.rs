@@ -130,11 +130,12 @@ impl Source {
 
     /// Tells all workers how far a partition is, if that is news: at once, or when it is durable.
     pub(super) fn tell(&self, index: usize, reading: &mut Reading) {
-        let Reading { edge, told, kept, .. } = reading;
-        let (epoch, partition) = (edge.epoch(), &self.partitions[index]);
-        if epoch <= *told {
+        let (epoch, partition) = (reading.edge.epoch(), &self.partitions[index]);
+        if epoch <= reading.told {
             return;
         }
+        self.cut(index, reading, epoch);
+        let Reading { edge, told, kept, .. } = reading;
         match self.logged.as_ref().filter(|logged| logged.keeps()) {
             None => self.moved(index, Some(epoch)),
             Some(logged) if logged.moves((index, partition.number), edge, kept) => {}
@@ -151,6 +152,7 @@ impl Source {
         let partition = &self.partitions[index];
         let mut reading = lock(&partition.state);
         if !reading.ended && !reading.sealed {
+            self.cut(index, &reading, Epoch::END);
             reading.ended = true;
             // What it came to counts for those that are idle.
             partition.watermark.store(reading.edge.watermark(), Ordering::Relaxed);

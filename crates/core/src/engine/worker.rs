@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::core::Concatenate;
 use timely::dataflow::operators::probe::Handle;
@@ -18,6 +19,7 @@ use super::config::Config;
 use super::control::Control;
 use super::dead_letters::ToDeadLetters;
 use super::duplicates::once;
+use super::durable::Durable;
 use super::extend::{Built, Extend};
 use super::gather::{Collect, gather, keep};
 use super::gossip::Gossip;
@@ -33,8 +35,9 @@ use super::unit::Unit;
 use super::units::{UnitId, Units};
 use crate::delta::Netted;
 use crate::delta::relabel;
-use crate::delta::{Delta, Rejects};
+use crate::delta::{Delta, Rejects, Unfit};
 use crate::metrics::{Metrics, labels};
+use crate::operator::{Cuts, Saved, Saving, Section, Shells};
 use crate::plan::build::{Streams, build};
 use crate::time::Epoch;
 use crate::view::{View, Views};
@@ -59,6 +62,10 @@ pub(super) struct Work {
     pub(super) extend: Option<Arc<Extend>>,
     /// With other processes: what they tell of their inputs.
     pub(super) gossip: Option<Arc<Gossip>>,
+    /// Where operators are saved, if they are.
+    pub(super) cuts: Option<Arc<Cuts>>,
+    /// Where a data directory is: what was saved in it cannot be taken in.
+    pub(super) durable: Option<Arc<Durable>>,
 }
 
 /// What rows go by on a worker: of the sources, in their order, and of views and tables by their names, where their stores are
@@ -74,7 +81,15 @@ pub(super) fn run(worker: &mut Worker, work: &Work) {
     work.control.register_worker();
     work.operators.listen(worker);
     let (mut taps, followers) = (Taps::default(), Followers::default());
-    let outputs = worker.dataflow_named("highwater", |scope| assemble(scope, work, &mut taps, &followers));
+    let place = (worker.index(), worker.peers());
+    let mut build = || worker.dataflow_named("highwater", |scope| assemble(scope, work, &mut taps, &followers));
+    let (mut shells, outputs) = match &work.cuts {
+        Some(cuts) => Shells::built(cuts, place, build),
+        None => (Shells::default(), build()),
+    };
+    if let Some(why) = work.cuts.as_ref().and_then(|cuts| cuts.unfit()) {
+        work.durable.iter().for_each(|durable| durable.unfit(&why));
+    }
     work.gossip.iter().for_each(|gossip| gossip.build(worker, &work.config));
     work.control.running();
     let mut installed = Installed::new(outputs, taps, followers);
@@ -91,6 +106,7 @@ pub(super) fn run(worker: &mut Worker, work: &Work) {
             }
             break;
         }
+        shells.look();
         worker.step_or_park(Some(PARK));
     }
     work.units.close();
@@ -227,7 +243,34 @@ impl ToView {
     }
 }
 
+/// The view's store: its operator keeps nothing of its own.
+impl Saved for ToView {
+    fn sections(&self) -> Vec<Section> {
+        self.view.sections()
+    }
+
+    fn begin(&mut self) -> Saving {
+        self.view.save()
+    }
+
+    fn take(&mut self, section: usize, rows: &RecordBatch) -> Result<(), Unfit> {
+        self.view.take(section, rows)
+    }
+
+    fn loaded(&mut self, cut: Epoch) {
+        self.view.loaded(cut);
+    }
+}
+
 impl Collect for ToView {
+    fn sections(&self) -> Vec<Section> {
+        Saved::sections(self)
+    }
+
+    fn kept(&mut self) -> Option<&mut dyn Saved> {
+        Some(self)
+    }
+
     fn collect(&mut self, epochs: Vec<(Epoch, Vec<Delta>)>, as_of: Epoch) {
         let codec = self.view.codec();
         let net = |(epoch, deltas): (Epoch, Vec<Delta>)| {

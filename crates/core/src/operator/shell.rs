@@ -8,6 +8,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, Operator};
 
+use super::cuts::Shelf;
 use super::meter::Meter;
 use super::staged::Staged;
 use super::{Route, Stateful};
@@ -32,7 +33,9 @@ where
 
 /// Runs a state machine over its inputs, each with how its rows are routed. There is at least one.
 ///
-/// An epoch is complete, and a deadline due, when all inputs have passed it. One capability is held, at the earliest deadline.
+/// An epoch is complete, and a deadline due, when all inputs have passed it. One capability is held, at the earliest deadline. It is
+/// saved, and begins with what was saved, where the worker says so that builds it ([`super::Shells`]): what comes again of epochs before
+/// is left out then.
 pub fn stateful<'s>(
     inputs: Vec<(Stream<'s, Epoch, Delta>, Route)>,
     name: &str,
@@ -41,7 +44,10 @@ pub fn stateful<'s>(
     let Some((first, _)) = inputs.first() else { unreachable!("an operator that is built has an input") };
     let scope = first.scope();
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
-    let mut meter = Meter::new(scope.worker(), &builder.operator_info());
+    let info = builder.operator_info();
+    let mut meter = Meter::new(scope.worker(), &info);
+    let mut shelf = Shelf::next(name, || scope.worker().activator_for(info.address.clone()));
+    let restored = shelf.as_mut().and_then(|shelf| shelf.restore(&mut *state));
     let inputs = inputs.into_iter().map(|(stream, route)| builder.new_input(stream, route));
     let mut inputs: Vec<_> = inputs.collect();
     let (output, stream) = builder.new_output::<Delta>();
@@ -49,23 +55,28 @@ pub fn stateful<'s>(
     let mut staged = Staged::new(inputs.len());
     let starts = state.starts() && scope.index() == 0;
     builder.build(move |minted| {
-        let initial = minted.into_iter().next().filter(|_| starts);
-        if let Some(initial) = initial {
+        let initial = minted.into_iter().next();
+        let deadline = state.deadline().filter(|_| restored.is_some()).map(Epoch::at);
+        let mut held: Option<Capability<Epoch>> =
+            deadline.and_then(|next| initial.as_ref().map(|initial| initial.delayed(&next)));
+        if let Some(initial) = initial.filter(|_| starts && restored.is_none()) {
             staged.add((*initial.time(), 0), || initial, std::iter::empty());
         }
-        let mut held: Option<Capability<Epoch>> = None;
         move |frontiers| {
             for (place, input) in inputs.iter_mut().enumerate() {
-                input.for_each_time(|time, deltas| {
-                    staged.add((*time.time(), place), || time.retain(0), deltas.map(std::mem::take));
+                input.for_each_time(|time, deltas| match restored.is_some_and(|cut| *time.time() < cut) {
+                    true => deltas.map(std::mem::take).for_each(drop),
+                    false => staged.add((*time.time(), place), || time.retain(0), deltas.map(std::mem::take)),
                 });
             }
             let frontiers = frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
-            let frontier = frontiers.min().unwrap_or(Epoch::END);
+            let frontier = frontiers.min().unwrap_or(Epoch::END).max(restored.unwrap_or(Epoch::MIN));
             let (mut output, mut worked) = (output.activate(), 0);
             loop {
-                let epoch = staged.first_before(frontier);
-                let until = epoch.unwrap_or(frontier).watermark;
+                let due = shelf.as_mut().and_then(|shelf| shelf.due(frontier));
+                let bound = due.unwrap_or(frontier);
+                let epoch = staged.first_before(bound);
+                let until = epoch.unwrap_or(bound).watermark;
                 let (now, changes) = match (state.deadline().filter(|due| *due <= until), epoch) {
                     (Some(_), _) => {
                         let Some(capability) = held.take() else { unreachable!("a deadline has its capability") };
@@ -77,7 +88,14 @@ pub fn stateful<'s>(
                         worked += rows.iter().flatten().map(Delta::len).sum::<usize>();
                         (capability, vec![(epoch, state.apply(epoch, &mut rows))])
                     }
-                    (None, None) => break,
+                    (None, None) => match (&mut shelf, due) {
+                        (Some(shelf), Some(cut)) => {
+                            state.expire(cut);
+                            shelf.save(&mut *state);
+                            continue;
+                        }
+                        _ => break,
+                    },
                 };
                 for (epoch, deltas) in changes {
                     let mut deltas = deltas.into_iter().filter(|delta| !delta.is_empty()).peekable();

@@ -47,6 +47,7 @@ pub use self::chart::{CHARTS, Chart};
 pub use self::check::{Warning, check};
 pub use self::explain::{describe, explain};
 pub use self::operators::Operators;
+pub(crate) use self::operators::by_differential;
 pub use self::origin::Origin;
 pub use self::places::{CLASH_REMEDY, Clash, clash, overwritten, reader};
 pub use self::unnest::{Shown, Unnest};
@@ -99,6 +100,26 @@ pub struct LogSpec {
     pub sync: Option<SyncMode>,
     /// How many bytes may wait in it, of each source that clients push to, until the engine can take them; 0: none, they are refused.
     pub overflow: Option<u64>,
+    /// How far back it is kept.
+    pub retention: Option<Retention>,
+    /// How long its files are, in bytes.
+    pub segment: Option<u64>,
+    /// How often a snapshot is taken, in ms; within: `None`, never.
+    pub snapshots: Option<Option<i64>>,
+}
+
+/// How far back the log of a data directory is kept, beyond what a start needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retention {
+    /// No further.
+    #[default]
+    Recovery,
+    /// What came in the last so many ms.
+    Age(i64),
+    /// So many bytes, in whole segments.
+    Bytes(u64),
+    /// All of it.
+    All,
 }
 
 /// A view or reference table of another unit, as a unit reads it.

@@ -29,7 +29,7 @@ impl Operators {
 
 /// Whether a node runs on differential's operators because the program asks for it; those of a recursion always do. Rows of
 /// types that have no order have no form there.
-pub(super) fn by_differential(plan: &Dataflow, id: NodeId) -> bool {
+pub(crate) fn by_differential(plan: &Dataflow, id: NodeId) -> bool {
     let node = &plan.nodes[id];
     let ordered = |id: NodeId| Codec::new(&plan.nodes[id].schema).is_ok();
     plan.operators == Operators::Differential

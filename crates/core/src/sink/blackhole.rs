@@ -34,6 +34,11 @@ impl SinkConnector for Blackhole {
         false
     }
 
+    /// What it was handed is gone.
+    fn resumes(&self, _: &SinkSpec) -> bool {
+        true
+    }
+
     fn open(&self, spec: &SinkSpec, _: usize, _: usize) -> Result<Box<dyn Writer>, SinkError> {
         self.check(spec)?;
         Ok(Box::new(Nothing))

@@ -229,6 +229,16 @@ impl Writer for FileWriter {
         self.buffer.len() + self.encoder.held()
     }
 
+    fn secure(&mut self) -> Result<(), SinkError> {
+        if self.mark.length == 0 {
+            return Ok(());
+        }
+        self.sync()?;
+        let above = self.path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let synced = std::fs::File::open(above).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| self.failed("syncing the folder of", &self.path, error))
+    }
+
     fn flush(&mut self) -> Result<(), SinkError> {
         let waits = !self.encoder.in_rows() && self.buffer.len() < BUFFER_BYTES;
         if self.buffer.is_empty() || waits { Ok(()) } else { self.write_out() }

@@ -131,11 +131,24 @@ impl SinkConnector for Filesystem {
         if self.per_worker(spec) {
             path.push(part_name(part, 0, &*format_of(spec)?));
         }
+        if let Some(mark) = before.at.filter(|mark| mark.length > 0) {
+            if path.is_file() {
+                return self.open_at(spec, part, parts, mark);
+            }
+            let (sink, path) = (&spec.name, path.display());
+            tracing::warn!("sink '{sink}': {path} was moved or removed; what follows goes to a new file there");
+            return self.open(spec, part, parts);
+        }
         // A file that is gone is begun anew.
         match before.begun && path.is_file() {
             true => self.open_at(spec, part, parts, Mark::default()),
             false => self.open(spec, part, parts),
         }
+    }
+
+    fn resumes(&self, spec: &SinkSpec) -> bool {
+        // An output of many files has marks at the ends of files alone, and Parquet none before its end.
+        !self.in_parts(spec).unwrap_or(true) && in_rows(spec).unwrap_or(false)
     }
 
     fn open_at(&self, spec: &SinkSpec, part: usize, parts: usize, mark: Mark) -> Result<Box<dyn Writer>, SinkError> {

@@ -33,6 +33,9 @@ pub struct Before {
     pub ends: Vec<Epoch>,
     /// Files may be ended by the clock too.
     pub by_clock: bool,
+    /// Where its output is gone on with, of one that says that it can be ([`SinkConnector::resumes`](super::SinkConnector::resumes)): what
+    /// is before does not come again.
+    pub at: Option<Mark>,
 }
 
 /// A mark as JSON.

@@ -127,6 +127,11 @@ pub trait SinkConnector: Send + Sync + Debug {
         self.open(spec, part, parts)
     }
 
+    /// Whether [`SinkConnector::kept`] goes on at a mark: then what is before need not be handed over again.
+    fn resumes(&self, _spec: &SinkSpec) -> bool {
+        false
+    }
+
     /// Opens a writer where an earlier one of the same part was, as its [`Writer::mark`] said. It is handed what comes behind the
     /// mark again: what is there of it already is compared, and passed over.
     fn open_at(&self, spec: &SinkSpec, part: usize, parts: usize, mark: Mark) -> Result<Box<dyn Writer>, SinkError> {
@@ -222,6 +227,11 @@ pub trait Writer: Send {
     /// Makes all that was written visible to others. Called again after it failed for a passing reason: it then goes on
     /// where it was, and nothing is written twice.
     fn flush(&mut self) -> Result<(), SinkError>;
+
+    /// All that was written out is safe on the disk, with its name: it is not handed over again. Called again as [`Writer::flush`] is.
+    fn secure(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// Ends the output (a footer, a rename); called last, and again as [`Writer::flush`] is.
     fn close(&mut self) -> Result<(), SinkError>;

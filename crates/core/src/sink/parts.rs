@@ -116,7 +116,7 @@ impl Parts {
         parts: usize,
         before: Before,
     ) -> Result<Parts, SinkError> {
-        let Before { begun: again, mark, ends, by_clock } = before;
+        let Before { begun: again, mark, ends, by_clock, at: _ } = before;
         let fields = spec.schema.fields();
         let inside: Vec<usize> = (0..fields.len()).filter(|column| !spec.partition.contains(column)).collect();
         let schema = Arc::new(Schema::new(inside.iter().map(|&column| fields[column].clone()).collect::<Vec<_>>()));

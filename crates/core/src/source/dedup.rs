@@ -83,6 +83,17 @@ impl Dedup {
         }
     }
 
+    /// Knows these keys too, which [`Dedup::taken`] told.
+    pub(super) fn load(&mut self, keys: ArrayRef, at: &[i64]) {
+        let keys = self.keys(keys);
+        for (row, at) in at.iter().enumerate() {
+            if let Some(key) = keys.get(row) {
+                self.taken.insert(key.into(), *at);
+            }
+        }
+        self.sweep_at = FEW.max(2 * self.taken.len());
+    }
+
     /// How many keys are kept.
     pub(super) fn len(&self) -> usize {
         self.taken.len()

@@ -10,6 +10,7 @@
 mod changes;
 mod columns;
 mod rows;
+mod saved;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use arrow_schema::SchemaRef;
 
 use self::changes::{Taken, together};
 use self::rows::NO_TIME;
+pub use self::saved::SavedEdge;
 use super::changelog::{UNDATED, numbered};
 use super::dedup::Dedup;
 use super::lateness::EdgeCounts;

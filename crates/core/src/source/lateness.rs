@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::leaps::Leaps;
 
 /// Two buckets per power of two, up to 2^41 ms (70 years); the last takes all beyond.
@@ -12,7 +14,8 @@ const BUCKETS: usize = 84;
 
 /// How far rows were behind the latest event time before them, or behind the watermark if others moved it further, in
 /// exponential buckets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<u64>", try_from = "Vec<u64>")]
 pub struct LatenessHistogram {
     counts: [u64; BUCKETS],
 }
@@ -20,6 +23,23 @@ pub struct LatenessHistogram {
 impl Default for LatenessHistogram {
     fn default() -> Self {
         LatenessHistogram { counts: [0; BUCKETS] }
+    }
+}
+
+impl From<LatenessHistogram> for Vec<u64> {
+    fn from(histogram: LatenessHistogram) -> Vec<u64> {
+        histogram.counts.to_vec()
+    }
+}
+
+impl TryFrom<Vec<u64>> for LatenessHistogram {
+    type Error = String;
+
+    fn try_from(counts: Vec<u64>) -> Result<LatenessHistogram, String> {
+        let buckets = counts.len();
+        let counts =
+            counts.try_into().map_err(|_| format!("{buckets} buckets of lateness, where {BUCKETS} are kept"))?;
+        Ok(LatenessHistogram { counts })
     }
 }
 
@@ -88,7 +108,7 @@ fn upper(index: usize) -> i64 {
 }
 
 /// A row that came behind the watermark. Times in ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LateRow {
     /// Its event time.
     pub event_ms: i64,
@@ -99,7 +119,7 @@ pub struct LateRow {
 }
 
 /// The last late rows, newest last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LateRows(VecDeque<LateRow>);
 
 impl LateRows {
@@ -121,7 +141,7 @@ impl LateRows {
 }
 
 /// The counters of one partition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EdgeCounts {
     /// Rows at or after the watermark they arrived at (and all rows of a source without a watermark).
     pub on_time: u64,

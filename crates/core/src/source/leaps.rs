@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::SourceSpec;
 use crate::counted::counted;
 use crate::format::TimeUnit;
@@ -19,7 +21,7 @@ const WORTH_A_WORD: u64 = 10;
 const TODAY_MS: std::ops::Range<i64> = 1_000_000_000_000..4_000_000_000_000;
 
 /// A row that moved the watermark far.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leap {
     /// Where it stands.
     pub position: String,
@@ -63,7 +65,7 @@ fn about(ms: i64) -> String {
 }
 
 /// The last row that moved the watermark far, before anybody needs its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Suspect {
     row: u64,
     event_ms: i64,
@@ -81,7 +83,7 @@ pub(super) struct Far {
 }
 
 /// The rows that moved the watermark of a partition far, newest last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaps {
     suspect: Option<Suspect>,
     kept: VecDeque<Leap>,

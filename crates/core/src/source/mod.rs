@@ -16,6 +16,8 @@ mod datagen;
 mod dedup;
 mod edge;
 #[cfg(test)]
+mod edge_saved_tests;
+#[cfg(test)]
 mod edge_tests;
 mod filesystem;
 mod generated;
@@ -66,7 +68,7 @@ use crate::time::Zone;
 pub use arrival::Arrivals;
 pub use beside::Beside;
 pub use changelog::{Changelog, Current, Timed, Unknown};
-pub use edge::{Edge, Step};
+pub use edge::{Edge, SavedEdge, Step};
 pub use http::Acknowledged;
 pub use intake::{Intake, Undecoded, Written};
 pub use lateness::{EdgeCounts, LateRow, LateRows, LatenessHistogram};

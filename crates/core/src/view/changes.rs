@@ -1,9 +1,12 @@
 //! What a view tells: the changes of whole epochs, a ring of the last of them, and the state of a row.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::delta::Delta;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use crate::delta::{Delta, relabel};
 use crate::time::Epoch;
 
 /// Where a row stands.
@@ -18,6 +21,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// By their numbers in what is saved.
+    pub(super) const ALL: [Status; 3] = [Status::Open, Status::Final, Status::Amended];
+
     /// Its name on every surface.
     pub const fn name(self) -> &'static str {
         match self {
@@ -112,6 +118,38 @@ impl Ring {
         }
     }
 
+    /// All that it has, in order.
+    pub(super) fn epochs(&self) -> impl Iterator<Item = &Arc<EpochChanges>> {
+        self.epochs.iter()
+    }
+
+    /// The last epoch that made room.
+    pub(super) fn gone(&self) -> Option<Epoch> {
+        self.gone
+    }
+
+    /// That epoch and all before made room.
+    pub(super) fn made_room(&mut self, gone: Option<Epoch>) {
+        self.gone = self.gone.max(gone);
+    }
+
+    /// Takes more changes of the last epoch, or those of the next.
+    pub(super) fn push_more(&mut self, changes: EpochChanges) {
+        let Some(last) = self.epochs.pop_back_if(|last| last.epoch == changes.epoch) else {
+            return self.push(Arc::new(changes));
+        };
+        self.rows -= last.len();
+        self.bytes -= last.bytes();
+        let both = [last.delta.clone(), changes.delta.clone()];
+        let mut merged = EpochChanges::clone(&last);
+        merged.delta = Delta::concat(&last.delta.batch().schema(), &both);
+        merged.versions.extend(changes.versions);
+        merged.statuses.extend(changes.statuses);
+        merged.closes.extend(changes.closes);
+        merged.rows.extend(changes.rows);
+        self.push(Arc::new(merged));
+    }
+
     /// Whether all changes at `from` or later are here.
     pub(super) fn reaches(&self, from: Epoch) -> bool {
         self.gone.is_none_or(|gone| from > gone)
@@ -122,4 +160,50 @@ impl Ring {
         let start = self.epochs.partition_point(|changes| changes.epoch < from);
         self.reaches(from).then(|| self.epochs.range(start..).cloned().collect())
     }
+}
+
+/// Merges the changes of ascending epochs: what is left of them, at the last epoch.
+pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Option<EpochChanges> {
+    let last = changes.last()?;
+    // Net per row; the first retraction and the last insertion say what it was and what it is.
+    type Ends = [Option<(usize, usize)>; 2];
+    let mut netted: HashMap<Identity<'_>, (i64, Ends), foldhash::fast::FixedState> = HashMap::default();
+    for (epoch, changes) in changes.iter().enumerate() {
+        for row in 0..changes.len() {
+            let (net, places) = netted.entry(changes.identity(row)).or_insert((0, [None, None]));
+            let diff = changes.delta.diff(row);
+            *net += diff;
+            if diff > 0 {
+                places[1] = Some((epoch, row));
+            } else if places[0].is_none() {
+                places[0] = Some((epoch, row));
+            }
+        }
+    }
+    let mut left: Vec<(i64, Identity<'_>, (usize, usize))> = Vec::new();
+    for (identity, (net, places)) in netted {
+        let place = if net > 0 { places[1] } else { places[0] };
+        if let Some(place) = place.filter(|_| net != 0) {
+            left.push((net, identity, place));
+        }
+    }
+    left.sort_unstable_by_key(|(net, identity, _)| (*net > 0, *identity));
+    if left.is_empty() {
+        return None;
+    }
+    let batches: Vec<&RecordBatch> = changes.iter().map(|changes| changes.delta.batch()).collect();
+    let places: Vec<(usize, usize)> = left.iter().map(|(_, _, place)| *place).collect();
+    let batch = match arrow_select::interleave::interleave_record_batch(&batches, &places) {
+        Ok(batch) => relabel(&batch, &(0..schema.fields().len()).collect::<Vec<_>>(), schema),
+        Err(error) => unreachable!("the changes of one view share a schema: {error}"),
+    };
+    let of = |(epoch, row): (usize, usize)| (&changes[epoch], row);
+    Some(EpochChanges {
+        epoch: last.epoch,
+        delta: Delta::new(batch, Some(left.iter().map(|(net, _, _)| *net).collect())),
+        versions: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.versions[row]).collect(),
+        statuses: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.statuses[row]).collect(),
+        closes: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.closes[row]).collect(),
+        rows: left.iter().map(|(_, (bytes, ..), _)| (*bytes).into()).collect(),
+    })
 }

@@ -7,6 +7,9 @@
 mod changes;
 mod row_index;
 mod rows;
+mod saved;
+#[cfg(test)]
+mod saved_tests;
 mod step;
 #[cfg(test)]
 mod step_tests;
@@ -295,7 +298,7 @@ impl View {
     /// Merges changes of ascending epochs into one set with the last epoch, for a reader that lags: rows that came and
     /// went are gone, statuses and versions are the latest.
     pub fn compact(&self, changes: &[Arc<EpochChanges>]) -> Option<EpochChanges> {
-        rows::compact(changes, &self.schema)
+        changes::compact(changes, &self.schema)
     }
 
     /// The codec that nets and encodes its rows.

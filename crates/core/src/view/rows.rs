@@ -49,13 +49,13 @@ pub(crate) struct Limits {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Kept {
-    count: i64,
-    version: u64,
-    amended: bool,
-    closes: i64,
+pub(super) struct Kept {
+    pub(super) count: i64,
+    pub(super) version: u64,
+    pub(super) amended: bool,
+    pub(super) closes: i64,
     /// Counts the rows as they come.
-    serial: u64,
+    pub(super) serial: u64,
 }
 
 /// One row as a reader sees it.
@@ -149,6 +149,34 @@ impl Rows {
 
     pub(super) fn windows_open(&self) -> usize {
         self.open
+    }
+
+    /// The rows by their bytes, the ring, and what was counted: how many made room, how many came.
+    pub(super) fn kept(&self) -> (impl Iterator<Item = (&[u8], &Kept)>, &Ring, [u64; 2]) {
+        (self.rows.iter().map(|(bytes, kept)| (bytes.as_ref(), kept)), &self.ring, [self.evicted, self.serial])
+    }
+
+    /// Puts a row in that was there when it was saved; or nothing, if it is there already.
+    pub(super) fn restore(&mut self, bytes: &[u8], kept: Kept) {
+        if kept.count > 0 && !self.rows.contains_key(bytes) {
+            self.put(bytes, kept);
+        }
+    }
+
+    /// The ring, to put in what it held.
+    pub(super) fn ring_mut(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
+
+    /// What was counted by then.
+    pub(super) fn counted(&mut self, [evicted, serial]: [u64; 2]) {
+        (self.evicted, self.serial) = (evicted, serial);
+    }
+
+    /// All that was saved is in, as of that epoch.
+    pub(super) fn restored(&mut self, as_of: Epoch) {
+        self.as_of = as_of;
+        self.open = self.closing.range(as_of.watermark..NEVER).count();
     }
 
     /// The changes at `from` or later; `None` if some are gone.
@@ -450,50 +478,4 @@ impl Rows {
 fn show(bytes: &[u8], kept: &Kept, out: &mut Vec<Shown>) {
     let Kept { count, version, amended, closes, .. } = *kept;
     out.extend((0..count).map(|_| Shown { bytes: bytes.into(), version, amended, closes }));
-}
-
-/// Merges the changes of ascending epochs: what is left of them, at the last epoch.
-pub(super) fn compact(changes: &[Arc<EpochChanges>], schema: &SchemaRef) -> Option<EpochChanges> {
-    let last = changes.last()?;
-    // Net per row; the first retraction and the last insertion say what it was and what it is.
-    type Ends = [Option<(usize, usize)>; 2];
-    let mut netted: HashMap<Identity<'_>, (i64, Ends), foldhash::fast::FixedState> = HashMap::default();
-    for (epoch, changes) in changes.iter().enumerate() {
-        for row in 0..changes.len() {
-            let (net, places) = netted.entry(changes.identity(row)).or_insert((0, [None, None]));
-            let diff = changes.delta.diff(row);
-            *net += diff;
-            if diff > 0 {
-                places[1] = Some((epoch, row));
-            } else if places[0].is_none() {
-                places[0] = Some((epoch, row));
-            }
-        }
-    }
-    let mut left: Vec<(i64, Identity<'_>, (usize, usize))> = Vec::new();
-    for (identity, (net, places)) in netted {
-        let place = if net > 0 { places[1] } else { places[0] };
-        if let Some(place) = place.filter(|_| net != 0) {
-            left.push((net, identity, place));
-        }
-    }
-    left.sort_unstable_by_key(|(net, identity, _)| (*net > 0, *identity));
-    if left.is_empty() {
-        return None;
-    }
-    let batches: Vec<&RecordBatch> = changes.iter().map(|changes| changes.delta.batch()).collect();
-    let places: Vec<(usize, usize)> = left.iter().map(|(_, _, place)| *place).collect();
-    let batch = match arrow_select::interleave::interleave_record_batch(&batches, &places) {
-        Ok(batch) => relabel(&batch, &(0..schema.fields().len()).collect::<Vec<_>>(), schema),
-        Err(error) => unreachable!("the changes of one view share a schema: {error}"),
-    };
-    let of = |(epoch, row): (usize, usize)| (&changes[epoch], row);
-    Some(EpochChanges {
-        epoch: last.epoch,
-        delta: crate::delta::Delta::new(batch, Some(left.iter().map(|(net, _, _)| *net).collect())),
-        versions: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.versions[row]).collect(),
-        statuses: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.statuses[row]).collect(),
-        closes: places.iter().map(|&place| of(place)).map(|(changes, row)| changes.closes[row]).collect(),
-        rows: left.iter().map(|(_, (bytes, ..), _)| (*bytes).into()).collect(),
-    })
 }

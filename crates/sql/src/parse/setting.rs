@@ -10,7 +10,7 @@ use super::error::Problem;
 use super::statement::option_name;
 use super::token::Cursor;
 use highwater_core::options::parse_bytes;
-use highwater_core::plan::{Operators, SyncMode};
+use highwater_core::plan::{Operators, Retention, SyncMode};
 use highwater_core::time::{Zone, parse_duration_ms};
 
 /// Settings (or prefixes, ending in `*`) that change how Flink runs a job, and no result.
@@ -43,8 +43,6 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("table.exec.source.idle-timeout", "write 'idle-timeout' = '5 s' in the WITH of the source"),
     ("table.exec.emit.*", "write EMIT CHANGES at the end of the query, and 'lateness' in the WITH of the source"),
-    ("log.retention", "leave it out: all of the log is kept, for a start does all of it again"),
-    ("snapshot.interval", "leave it out: there are no snapshots, a start does all of the log again"),
 ];
 
 /// How many rounds the recursions behind it may take.
@@ -55,6 +53,21 @@ const LOG_SYNC: &str = "log.sync";
 
 /// How much may wait in the log until the engine can take it.
 const LOG_OVERFLOW: &str = "log.overflow";
+
+/// How far back the log is kept.
+const LOG_RETENTION: &str = "log.retention";
+
+/// How long a file of the log is.
+const LOG_SEGMENT: &str = "log.segment";
+
+/// How long one may be, in bytes.
+const SEGMENT_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 30;
+
+/// How often a snapshot is taken.
+const SNAPSHOT_INTERVAL: &str = "snapshot.interval";
+
+/// How often that may be, in ms.
+const SNAPSHOT_EVERY_MS: RangeInclusive<i64> = 100..=86_400_000;
 
 /// How often it may be synced, in ms: for so long at most nothing new is seen or answered as durable.
 const SYNC_EVERY_MS: RangeInclusive<i64> = 1..=10_000;
@@ -72,6 +85,12 @@ pub(crate) enum Setting {
     LogSync(SyncMode),
     /// How many bytes may wait there until the engine can take them.
     LogOverflow(u64),
+    /// How far back the log is kept.
+    LogRetention(Retention),
+    /// How long a file of the log is, in bytes.
+    LogSegment(u64),
+    /// How often a snapshot is taken, in ms; `None`: never.
+    SnapshotInterval(Option<i64>),
 }
 
 /// Reads what follows SET; answers what is set, if it has a meaning here.
@@ -116,6 +135,26 @@ pub(crate) fn parse(mut cursor: Cursor<'_>) -> Result<Option<Setting>, Problem> 
             Problem::at(at, format!("'{value}' is no size")).hint(hint)
         });
     }
+    if key == LOG_RETENTION {
+        return log_retention(&value).map(|kept| Some(Setting::LogRetention(kept))).ok_or_else(|| {
+            let hint = "write 'recovery' (what a start needs), for how long ('7 days'), how much ('20 GiB'), or 'all'";
+            Problem::at(at, format!("'{value}' does not say how far back the log is kept")).hint(hint)
+        });
+    }
+    if key == LOG_SEGMENT {
+        let fits = |bytes: &u64| SEGMENT_BYTES.contains(bytes) && bytes.is_multiple_of(4096);
+        return parse_bytes(&value).filter(fits).map(|bytes| Some(Setting::LogSegment(bytes))).ok_or_else(|| {
+            let hint = "write how long a file of the log is, '64 KiB' to '1 GiB' ('64 MiB' if it is not set); rows that come together \
+                        are at most as long";
+            Problem::at(at, format!("'{value}' is no length of a file of the log")).hint(hint)
+        });
+    }
+    if key == SNAPSHOT_INTERVAL {
+        return snapshot_interval(&value).map(|every| Some(Setting::SnapshotInterval(every))).ok_or_else(|| {
+            let hint = "write how often, '100 ms' to '1 day' ('5 min' if it is not set), or 'never': all of the log is kept then";
+            Problem::at(at, format!("'{value}' is no time to take snapshots at")).hint(hint)
+        });
+    }
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
         Some(prefix) => key.starts_with(prefix),
         None => key == pattern,
@@ -139,6 +178,24 @@ fn log_sync(value: &str) -> Option<SyncMode> {
             let ms = parse_duration_ms(every).ok().filter(|ms| SYNC_EVERY_MS.contains(ms))?;
             Some(SyncMode::Every(Duration::from_millis(ms.unsigned_abs())))
         }
+    }
+}
+
+fn log_retention(value: &str) -> Option<Retention> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "recovery" => Some(Retention::Recovery),
+        "all" => Some(Retention::All),
+        text => match parse_duration_ms(text) {
+            Ok(ms) => (ms > 0).then_some(Retention::Age(ms)),
+            Err(_) => parse_bytes(text).map(Retention::Bytes),
+        },
+    }
+}
+
+fn snapshot_interval(value: &str) -> Option<Option<i64>> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "never" => Some(None),
+        every => parse_duration_ms(every).ok().filter(|ms| SNAPSHOT_EVERY_MS.contains(ms)).map(Some),
     }
 }
 
@@ -177,6 +234,18 @@ mod tests {
         for (text, bytes) in [("0", 0), ("64 MiB", 64 << 20)] {
             assert_eq!(set(&format!("'log.overflow' = '{text}'")), Ok(Some(Setting::LogOverflow(bytes))));
         }
+        for (text, kept) in [
+            ("recovery", Retention::Recovery),
+            ("All", Retention::All),
+            ("7 days", Retention::Age(7 * 86_400_000)),
+            ("20 GiB", Retention::Bytes(20 << 30)),
+        ] {
+            assert_eq!(set(&format!("'log.retention' = '{text}'")), Ok(Some(Setting::LogRetention(kept))));
+        }
+        for (text, every) in [("never", None), ("5 min", Some(300_000)), ("100 ms", Some(100))] {
+            assert_eq!(set(&format!("'snapshot.interval' = '{text}'")), Ok(Some(Setting::SnapshotInterval(every))));
+        }
+        assert_eq!(set("'log.segment' = '1 MiB'"), Ok(Some(Setting::LogSegment(1 << 20))));
         for (zone, name) in [("utc", "UTC"), ("Europe/Berlin", "Europe/Berlin"), ("GMT-8", "GMT-08:00")] {
             let found = set(&format!("'table.local-time-zone' = '{zone}'"));
             assert_eq!(found, Ok(Zone::of(name).map(Setting::Zone)));
@@ -193,7 +262,12 @@ mod tests {
             ("'log.sync' = '1 min'", "'10 s'"),
             ("'log.sync' = '5'", "'1 ms'"),
             ("'log.overflow' = 'much'", "'10 GiB'"),
-            ("'log.retention' = '1 d'", "all of the log is kept"),
+            ("'log.retention' = 'much'", "'7 days'"),
+            ("'log.retention' = '0 s'", "'20 GiB'"),
+            ("'log.segment' = '1 KiB'", "'64 KiB' to '1 GiB'"),
+            ("'log.segment' = '65537'", "'64 MiB'"),
+            ("'snapshot.interval' = '1 ms'", "'100 ms' to '1 day'"),
+            ("'snapshot.interval' = 'often'", "'never'"),
             ("'what.is.this' = '1'", "leave it out"),
         ] {
             assert!(set(text).unwrap_err().hint.unwrap().contains(says), "{text}");

@@ -249,6 +249,15 @@ impl<'a> Program<'a> {
             Statement::Set(Setting::LogOverflow(bytes), span) => {
                 self.keep_log(LogSpec { overflow: Some(bytes), ..self.log }, span)
             }
+            Statement::Set(Setting::LogRetention(kept), span) => {
+                self.keep_log(LogSpec { retention: Some(kept), ..self.log }, span)
+            }
+            Statement::Set(Setting::LogSegment(bytes), span) => {
+                self.keep_log(LogSpec { segment: Some(bytes), ..self.log }, span)
+            }
+            Statement::Set(Setting::SnapshotInterval(every), span) => {
+                self.keep_log(LogSpec { snapshots: Some(every), ..self.log }, span)
+            }
             Statement::Table(table) => self.table(table),
             Statement::View(view) => {
                 if !self.declare(&view.name, "view", view.if_not_exists)? {

@@ -34,7 +34,13 @@ impl Program<'_> {
     /// The log is opened once, with the engine.
     pub(crate) fn keep_log(&mut self, log: LogSpec, span: Span) -> Result<(), Vec<Problem>> {
         if self.comes_late(self.file) {
-            let name = if log.sync == self.log.sync { "log.overflow" } else { "log.sync" };
+            let changed = [
+                (log.sync != self.log.sync, "log.sync"),
+                (log.retention != self.log.retention, "log.retention"),
+                (log.segment != self.log.segment, "log.segment"),
+                (log.snapshots != self.log.snapshots, "snapshot.interval"),
+            ];
+            let name = changed.into_iter().find(|(changed, _)| *changed).map_or("log.overflow", |(_, name)| name);
             let message = format!("the log is open already: '{name}' cannot be set any more");
             return Err(vec![Problem::at(span, message).hint("set it in the program that the engine is started with")]);
         }

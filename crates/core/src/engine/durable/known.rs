@@ -106,6 +106,14 @@ pub(super) fn is_ours(folder: &str, past: &Past) -> Result<bool, EngineError> {
     if past.end() == Lsn(0) {
         return Ok(false);
     }
+    if past.first() > Lsn(0) {
+        // Its beginning is gone: what it is stands in its last summary.
+        let format = summaries::last(folder, past)?.and_then(|(known, _)| known.start).map(|start| start.format);
+        return match format {
+            Some(FORMAT) => Ok(true),
+            _ => Err(wrong(folder, "its beginning is gone, and no summary of it is there", "restore it from a copy")),
+        };
+    }
     let mut reader = past.reader(past.first()).map_err(|error| broken(folder, &error))?;
     let frame = reader.read().map_err(|error| broken(folder, &error))?;
     match frame.map(|frame| Frame::read(frame.kind, frame.bytes)) {

@@ -13,6 +13,7 @@ mod rebuilt;
 mod recorded;
 mod recovery;
 mod replay;
+mod snapshot;
 mod source;
 mod summaries;
 mod table;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use highwater_log::{Error, Folder, Log, Lsn, Past, Refused, SyncMode};
+use highwater_log::{Disk, Error, Folder, Log, Lsn, Past, Refused, SyncMode};
 
 pub(super) use self::again::{Allowed, Rereads};
 use self::known::Known;
@@ -33,6 +34,9 @@ use self::matching::Matching;
 pub use self::rebuilt::{Change, change};
 pub use self::recorded::Recorded;
 pub(super) use self::recovery::Around;
+use self::snapshot::Restored;
+use self::snapshot::Snapshots;
+pub use self::snapshot::{SnapshotFile, SnapshotOf, SnapshotState, copy_snapshots, snapshots};
 pub(super) use self::source::{Kept, Logged};
 use self::summaries::Appended;
 pub use self::summaries::verify_summaries;
@@ -48,6 +52,7 @@ use super::frames::{self, Begun, Ended};
 use super::ingest::spawn;
 use super::queue::Closed;
 use super::source::Source;
+use crate::operator::SavedStates;
 use crate::sink::{Before, Mark};
 use crate::source::{Position, Replay, SplitId, Start};
 use crate::time::Epoch;
@@ -88,6 +93,8 @@ pub(super) struct Durable {
     files: Option<Arc<Files>>,
     /// When frames are durable.
     sync: SyncMode,
+    /// Bytes that may wait for the disk; also the longest frame.
+    waiting_bytes: usize,
     /// Bytes that may wait of a source until its edge can decide on them.
     undecided_bytes: u64,
     counts: Counts,
@@ -103,6 +110,11 @@ pub(super) struct Durable {
     known: Mutex<Known>,
     /// What it says by now.
     appended: Mutex<Appended>,
+    /// Where the log and snapshots lie.
+    disk: Option<Arc<dyn Disk>>,
+    snapshots: Snapshots,
+    /// What it goes on from, if not from the beginning.
+    restored: Option<Restored>,
 }
 
 impl std::fmt::Debug for Durable {
@@ -201,7 +213,7 @@ impl Durable {
     pub(super) fn has_room(&self, bytes: usize) -> Result<(), Refused> {
         // More than half of what may wait never fits beside others: it waits for its turn piece by piece.
         let room = match &self.log {
-            Some(log) => log.has_room(bytes.min(open::WAITING_BYTES / 2)),
+            Some(log) => log.has_room(bytes.min(self.waiting_bytes / 2)),
             None => Err(Refused::Closed),
         };
         if let Err(refused) = &room {
@@ -222,7 +234,11 @@ impl Durable {
         let (mark, ends) = known.ended.get(writer).cloned().unwrap_or_default();
         // A replay ends files where the run did, and writes all of them.
         let (mark, by_clock) = if self.replays() { (Mark::default(), false) } else { (mark, true) };
-        Before { begun: known.begun.contains(writer), mark, ends, by_clock }
+        let at = self.restored.as_ref().and_then(|restored| restored.sinks.get(writer).copied());
+        // Where one writer alone has begun an earlier version said of how many workers.
+        let alone = |begun: &Begun| writer.parts == 1 && begun.sink == writer.sink;
+        let begun = known.begun.contains(writer) || known.begun.iter().any(alone);
+        Before { begun, mark, ends, by_clock, at }
     }
 
     /// Files of a writer are ended behind an epoch; `files`: that is done. Returns whether it may go on from there: that is durable.
@@ -245,6 +261,16 @@ impl Durable {
                 let _ = log.wait_durable(lsn);
             }
         }
+    }
+
+    /// What operators begin with, once.
+    pub(super) fn states(&self) -> Option<SavedStates> {
+        self.snapshots.states()
+    }
+
+    /// Whether operators are saved.
+    pub(super) fn saves(&self) -> bool {
+        self.restored.is_some() || self.snapshots.are_taken()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -333,6 +359,7 @@ impl Durable {
     pub(super) fn stop(&self) {
         self.waiting().closed = true;
         self.came.notify_all();
+        self.snapshots.close();
         self.files.iter().for_each(|files| files.close());
     }
 

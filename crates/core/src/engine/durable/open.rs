@@ -16,16 +16,19 @@ use super::rebuilt::Change;
 use super::summaries::Appended;
 use super::told::Counts;
 use super::undecided::UNDECIDED_BYTES;
-use super::watched::{Files, Watched};
-use super::{Durable, Matching};
+use super::watched::Watched;
+use super::{Durable, Matching, Snapshots};
 use crate::metrics::Metrics;
 use crate::plan::identity::{Part, parts};
-use crate::plan::{Dataflow, SyncMode};
+use crate::plan::{Dataflow, LogSpec, SyncMode};
 use crate::source::{Replay, SourceSpec};
 use crate::time::now_ms;
 
 /// Bytes that may wait for the disk; also the longest frame. A body of the default limit fits, whatever its columns.
-pub(super) const WAITING_BYTES: usize = 32 << 20;
+const WAITING_BYTES: usize = 32 << 20;
+
+/// What a segment holds besides frames.
+const SEGMENT_HEAD: u64 = 4096;
 
 impl Durable {
     /// Opens the data directory that the configuration names, if it does.
@@ -34,6 +37,7 @@ impl Durable {
         config: &Config,
         control: &Arc<Control>,
         metrics: &Metrics,
+        extended: bool,
     ) -> Result<Option<Arc<Durable>>, EngineError> {
         if let Some(recorded) = &config.replay {
             return Durable::replay(recorded, dataflow, control, metrics).map(Some);
@@ -46,16 +50,18 @@ impl Durable {
             remedy: remedy.to_owned(),
         };
         keepable(dataflow).map_err(|what| wrong(what, "run it without --data-dir"))?;
-        let sync = dataflow.log.sync.unwrap_or(SyncMode::Commit);
+        let options = log_options(&dataflow.log);
         let broken = |error: Error| wrong(error.to_string(), error.remedy());
         let lock = Folder::lock(path).map_err(broken)?;
         let undecided_bytes = dataflow.log.overflow.unwrap_or(UNDECIDED_BYTES);
         let opened = || {
-            let opened = Durable::opened(&folder, (&lock, sync), control, metrics).map_err(broken);
+            let opened = Durable::opened(&folder, (&lock, &options), control, metrics).map_err(broken);
             opened.map(|durable| Durable { undecided_bytes, ..durable })
         };
         let durable = opened()?;
-        let Some(change) = durable.look(dataflow, config)? else { return Ok(Some(Arc::new(durable))) };
+        let Some(change) = durable.look(dataflow, config)? else {
+            return durable.with_snapshots(dataflow, config, extended).map(|durable| Some(Arc::new(durable)));
+        };
         let what = format!("it was written by another program: {}", change.difference.as_deref().unwrap_or_default());
         match (config.on_change, &change.refused) {
             (OnChange::Refuse, _) => {
@@ -69,6 +75,14 @@ impl Durable {
             }
             (OnChange::Rebuild, None) => {
                 durable.same_place(durable.known().start.as_ref(), config)?;
+                if let Some(gone) = durable.past.gone() {
+                    let remedy = "run that program again, or begin anew with --on-change fresh (what it holds is put aside); \
+                                  SET 'log.retention' = 'all' keeps what came for programs to come";
+                    return Err(wrong(
+                        format!("{what}; and what came cannot be done again with this program: {gone}"),
+                        remedy,
+                    ));
+                }
                 durable.rebuild(&lock, &change, (dataflow, config))?;
             }
             (OnChange::Fresh, _) => {
@@ -80,18 +94,21 @@ impl Durable {
         let durable = opened()?;
         // A sink with a file for each worker binds their number still.
         durable.look(dataflow, config)?;
-        Ok(Some(Arc::new(durable)))
+        durable.with_snapshots(dataflow, config, extended).map(|durable| Some(Arc::new(durable)))
     }
 
     fn opened(
         folder: &str,
-        (lock, sync): (&Arc<Folder>, SyncMode),
+        (lock, options): (&Arc<Folder>, &Options),
         control: &Arc<Control>,
         metrics: &Metrics,
     ) -> Result<Durable, Error> {
-        let (log, files) = log(lock, sync, metrics)?;
+        let (disk, files) = Watched::over(lock.clone(), metrics.log_sync_seconds.clone());
+        let log = Log::open(disk.clone(), options.clone())?;
         let durable = Durable::of(folder.to_owned(), log.past(), control, metrics);
-        Ok(Durable { log: Some(log), lock: Some(lock.clone()), files: Some(files), sync, ..durable })
+        let (log, lock, files, disk) = (Some(log), Some(lock.clone()), Some(files), Some(disk));
+        let Options { sync, waiting_bytes, .. } = *options;
+        Ok(Durable { log, lock, disk, files, sync, waiting_bytes, ..durable })
     }
 
     /// Of what a directory held, with nowhere to write to.
@@ -104,6 +121,7 @@ impl Durable {
             lock: None,
             files: None,
             sync: SyncMode::Commit,
+            waiting_bytes: WAITING_BYTES,
             undecided_bytes: UNDECIDED_BYTES,
             counts: Counts::new(metrics),
             matching: Matching::default(),
@@ -114,6 +132,9 @@ impl Durable {
             threads: Mutex::default(),
             known: Mutex::default(),
             appended: Mutex::default(),
+            disk: None,
+            snapshots: Snapshots::default(),
+            restored: None,
         }
     }
 
@@ -125,7 +146,7 @@ impl Durable {
         let (found, read) = Known::read(&self.folder, &self.past, None)?;
         let begun = self.past.segments().map_err(|error| self.broken(&error))?;
         let segments = begun.iter().filter(|first| **first > read.from).count();
-        *self.appended() = Appended::behind(found.clone(), segments);
+        *self.appended() = Appended::behind(found.clone(), segments, read.from);
         if !found.used {
             return Ok(None);
         }
@@ -256,13 +277,8 @@ fn program(dataflow: &Dataflow) -> Vec<Part> {
     parts(dataflow)
 }
 
-fn log(lock: &Arc<Folder>, sync: SyncMode, metrics: &Metrics) -> Result<(Log, Arc<Files>), Error> {
-    let (disk, files) = Watched::over(lock.clone(), metrics.log_sync_seconds.clone());
-    Ok((Log::open(disk, log_options(sync))?, files))
-}
-
 /// How a log is kept; a new one has an identity of its own.
-pub(super) fn log_options(sync: SyncMode) -> Options {
+pub(super) fn log_options(log: &LogSpec) -> Options {
     let mut lineage = [0; 16];
     // Without random numbers the time of the clock tells it from others.
     if getrandom::fill(&mut lineage).is_err() {
@@ -270,7 +286,13 @@ pub(super) fn log_options(sync: SyncMode) -> Options {
     }
     let lineage = u128::from_le_bytes(lineage);
     let now_ms = Arc::new(now_ms);
-    Options { waiting_bytes: WAITING_BYTES, sync, lineage, now_ms, ..Options::default() }
+    let defaults = Options::default();
+    let segment_bytes = log.segment.unwrap_or(defaults.segment_bytes);
+    let holds = usize::try_from(segment_bytes.saturating_sub(SEGMENT_HEAD)).unwrap_or(usize::MAX);
+    let waiting_bytes = WAITING_BYTES.min(holds);
+    let block_bytes = defaults.block_bytes.min(waiting_bytes);
+    let sync = log.sync.unwrap_or(SyncMode::Commit);
+    Options { segment_bytes, block_bytes, waiting_bytes, sync, lineage, now_ms, ..defaults }
 }
 
 /// What a data directory cannot keep of a program.

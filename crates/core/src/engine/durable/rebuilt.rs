@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use highwater_log::{Error, Folder, Log, Past, Refused, SyncMode};
+use highwater_log::{Error, Folder, Log, Options, Past, Refused, SyncMode};
 
 use super::super::config::Config;
 use super::super::error::EngineError;
@@ -165,7 +165,8 @@ impl Durable {
     ) -> Result<(u64, u64), EngineError> {
         let (first, end) = (self.past.first(), self.past.end());
         // It is synced at its end.
-        let log = Folder::lock(path).and_then(|folder| Log::open(folder, log_options(SyncMode::Os)));
+        let log = Folder::lock(path)
+            .and_then(|folder| Log::open(folder, Options { sync: SyncMode::Os, ..log_options(&dataflow.log) }));
         let log = log.map_err(|error| self.broken(&error))?;
         let mut reader = self.past.reader(first).map_err(|error| self.broken(&error))?;
         let start = Start {

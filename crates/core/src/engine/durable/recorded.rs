@@ -72,6 +72,10 @@ fn read(path: &Path, until_ms: Option<i64>) -> Result<Read, EngineError> {
     if !is_ours(&folder, &past)? {
         return Err(wrong(&folder, "it holds nothing of a run", "name the folder that --data-dir named"));
     }
+    if let Some(gone) = past.gone() {
+        let remedy = "a replay needs all that came: SET 'log.retention' = 'all' keeps it, for runs to come";
+        return Err(wrong(&folder, format!("it cannot be done again from the beginning: {gone}"), remedy));
+    }
     let (known, read) = Known::read(&folder, &past, until_ms)?;
     if known.start.is_none() {
         return Err(wrong(&folder, "nothing had come by then", "name a later time"));

@@ -10,7 +10,7 @@ use highwater_log::{Error, Lsn, Past, Reader};
 
 use super::super::config::Config;
 use super::super::error::EngineError;
-use super::super::frames::{Decided, Frame, Pushed, Unreadable};
+use super::super::frames::{self, Decided, Frame, Pushed, Unreadable};
 use super::super::gossip::{Fed, Gossip};
 use super::super::ingest::ticks;
 use super::super::sink::Sink;
@@ -27,6 +27,10 @@ const TOLD_EVERY: u64 = 256;
 
 /// How often it is looked whether the views are there.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// Frames of one partition that it has taken when it is saved behind them.
+const OF_PARTITIONS: [u8; 7] =
+    [frames::ROWS, frames::DECIDED, frames::MOVE, frames::LEASE, frames::END, frames::INPUT, frames::LEARNT];
 
 /// Frames that are read over rather than that the next one is looked for.
 pub(super) const NEAR: u64 = 1 << 16;
@@ -129,15 +133,25 @@ impl Durable {
 
     /// Hands all frames to the sources, telling how far it is; how many rows that were.
     pub(super) fn feed(&self, sources: &[Arc<Source>], tell: &dyn Fn(f64, u64)) -> Result<u64, EngineError> {
+        let restored = self.restored.as_ref();
+        let cuts: BTreeMap<(u32, u32), u64> =
+            restored.iter().flat_map(|from| &from.partitions).map(|cut| (cut.of(), cut.lsn)).collect();
         let log = |(at, past): (usize, &Past)| {
-            let reader = past.reader(past.first())?;
+            let reader = past.reader(restored.map_or(past.first(), |restored| restored.from))?;
             Ok(Following { at, reader, end: past.end(), came_ms: i64::MIN })
         };
         let logs = self.pasts().enumerate().map(log).collect::<Result<Vec<_>, Error>>();
         let mut logs = logs.map_err(|error| self.broken(&error))?;
-        let all: u64 = self.pasts().map(|past| past.end().0 - past.first().0).sum();
+        let all: u64 = logs.iter().map(|log| log.end.0.saturating_sub(log.reader.next_lsn().0)).sum();
         let (mut done, mut rows, mut behind) = (0_u64, 0, Behind::default());
         let mut leases: Vec<super::super::frames::Move> = Vec::new();
+        for cut in restored.iter().flat_map(|from| &from.partitions) {
+            let source = sources.get(cut.of().0 as usize);
+            let source = source.ok_or_else(|| Unlike::from(Unreadable("of a source that is not there".to_owned())));
+            let goes_on = source.and_then(|source| source.goes_on_from(cut));
+            goes_on.map_err(|unlike| self.unlike(Lsn(cut.lsn), unlike))?;
+            leases.extend(cut.lease());
+        }
         // Those of several processes side by side, as rows came: so no view waits long for what another log has.
         while let Some(log) =
             logs.iter_mut().filter(|log| log.reader.next_lsn() < log.end).min_by_key(|log| log.came_ms)
@@ -152,6 +166,11 @@ impl Durable {
                 tell(done as f64 / all as f64, rows);
             }
             done += 1;
+            let passed = |cut: &u64| lsn.0 < *cut && OF_PARTITIONS.contains(&frame.kind);
+            if frames::of_partition(frame.bytes).and_then(|of| cuts.get(&of)).is_some_and(passed) {
+                // It is in what was saved.
+                continue;
+            }
             let read = Frame::read(frame.kind, frame.bytes);
             *came_ms = read.as_ref().ok().and_then(Frame::came_ms).unwrap_or(*came_ms);
             let source = |number: u32| {

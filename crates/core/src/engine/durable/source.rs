@@ -11,7 +11,6 @@ use super::super::frames::{self, Beside, Learnt, Move, Rows, RowsParts, Unreadab
 use super::super::queue::Closed;
 use super::super::source::{Partition, Reading, Source, lock};
 use super::matching::Stand;
-use super::open::WAITING_BYTES;
 use super::undecided::Undecided;
 use super::{Durable, Moved};
 use crate::delta::{Reject, memory};
@@ -56,6 +55,13 @@ pub(in super::super) struct Kept {
     lease: Option<Epoch>,
     /// Its edge has taken rows that the log has not: nothing follows them there.
     pub(super) cut: bool,
+}
+
+impl Kept {
+    /// Up to where it may move without rows.
+    pub(super) fn lease(&self) -> Option<Epoch> {
+        self.lease
+    }
 }
 
 impl Logged {
@@ -122,7 +128,7 @@ impl Logged {
     /// Rows that are too many for one frame, as two.
     pub(in super::super) fn halves(&self, decoded: Decoded) -> Result<Decoded, Box<[Decoded; 2]>> {
         let rows = decoded.batch.num_rows();
-        if rows < 2 || memory(&decoded.batch) <= WAITING_BYTES / 4 {
+        if rows < 2 || memory(&decoded.batch) <= self.durable.waiting_bytes / 4 {
             return Ok(decoded);
         }
         let half = rows / 2;
@@ -399,14 +405,19 @@ impl Source {
     /// Ends a partition again.
     pub(super) fn end_again(&self, number: u32) -> Result<(), Unlike> {
         let (index, partition) = self.of_number(number)?;
-        let mut reading = lock(&partition.state);
+        self.is_at_its_end(index, &mut lock(&partition.state));
+        Ok(())
+    }
+
+    /// A partition ended in an earlier run.
+    pub(super) fn is_at_its_end(&self, index: usize, reading: &mut Reading) {
+        let partition = &self.partitions[index];
         reading.ended = true;
         partition.reaches(reading.edge.watermark());
         reading.edge.finish();
         partition.ended.store(true, Ordering::Release);
         partition.standing.ended();
         self.moved(index, None);
-        Ok(())
     }
 
     /// A partition is there: its workers are told.

@@ -77,7 +77,7 @@ impl Run {
         let config = Config { workers: 1, data_dir: Some(folder.to_owned()), ..Config::default() };
         let dataflow = Dataflow { sources: vec![spec.clone()], ..Dataflow::default() };
         let metrics = Arc::new(Metrics::new());
-        let durable = Durable::open(&dataflow, &config, &Control::new(), &metrics).unwrap().unwrap();
+        let durable = Durable::open(&dataflow, &config, &Control::new(), &metrics, false).unwrap().unwrap();
         let inbox = Inbox::new(Intake::new(&spec.declared(), config.pushed_row).unwrap(), (usize::MAX, usize::MAX));
         let (split, start) = (SplitId::new("0"), Start::Beginning);
         let partitions = vec![Opened { number: 0, split, start, name: "s".to_owned() }];

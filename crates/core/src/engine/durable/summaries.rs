@@ -33,7 +33,9 @@ const OTHER_VERSION: &str = "open it with the version that wrote it";
 pub(super) fn last(folder: &str, past: &Past) -> Result<Option<(Known, Lsn)>, EngineError> {
     let failed = |error: Error| broken(folder, &error);
     let mut end = past.end();
-    for first in past.segments().map_err(failed)?.into_iter().rev().take(LOOK_BACK) {
+    // Where the beginning is gone there is one.
+    let most = if past.first() > Lsn(0) { usize::MAX } else { LOOK_BACK };
+    for first in past.segments().map_err(failed)?.into_iter().rev().take(most) {
         let (mut reader, mut found) = (past.reader(first).map_err(failed)?, None);
         while reader.next_lsn() < end {
             let Some(frame) = reader.read().map_err(failed)? else { break };
@@ -63,10 +65,19 @@ pub fn verify_summaries(path: &Path) -> Result<u64, EngineError> {
     }
     let mut reader = past.reader(past.first()).map_err(failed)?;
     let mut said = Saying { known: Known::default(), reader: past.reader(past.first()).map_err(failed)? };
-    let mut count = 0;
+    let (mut count, mut whole) = (0, past.first() == Lsn(0));
     while let Some(frame) = reader.read().map_err(failed)? {
         let unreadable = |error| wrong(&folder, error, OTHER_VERSION);
         let Ok(Frame::Summary(Some(summary))) = Frame::read(frame.kind, frame.bytes) else { continue };
+        if !whole && Lsn(summary.upto) >= past.first() {
+            // What is gone is known from the first that is there.
+            let known = Known::summarised(Frame::Summary(Some(summary.clone()))).map_err(unreadable)?;
+            let from = past.reader(Lsn(summary.upto)).map_err(failed)?;
+            (said, whole) = (Saying { known: known.map(|(known, _)| known).unwrap_or_default(), reader: from }, true);
+        }
+        if !whole {
+            continue;
+        }
         said.read_to(Lsn(summary.upto)).map_err(failed)?.map_err(unreadable)?;
         if said.known.summary(summary.upto) != *summary {
             let what = format!("the summary in frame {} is not what the frames before {} say", frame.lsn, summary.upto);
@@ -102,14 +113,32 @@ pub(super) struct Appended {
     known: Known,
     /// Segments that have begun since the last summary.
     segments: usize,
+    /// The first frame that the last summary says nothing of.
+    upto: Option<u64>,
     /// Something that was appended is not understood: there are no more summaries.
     unreadable: Option<Unreadable>,
 }
 
 impl Appended {
-    /// What a directory says in which so many segments have begun since its last summary.
-    pub(super) fn behind(known: Known, segments: usize) -> Appended {
-        Appended { known, segments, unreadable: None }
+    /// What a directory says in which so many segments have begun since its last summary, which is of what is before a frame.
+    pub(super) fn behind(known: Known, segments: usize, upto: Lsn) -> Appended {
+        Appended { known, segments, upto: Some(upto.0), unreadable: None }
+    }
+
+    /// Where the first frame stands that was pushed to a partition and is not decided on.
+    pub(super) fn waits_from(&self, of: (u32, u32)) -> Option<u64> {
+        self.known.undecided.get(&of).filter(|waits| waits.frames > 0).map(|waits| waits.from)
+    }
+
+    /// Where the first change of a table stands that does not take effect before an epoch.
+    pub(super) fn changes_from(&self, cut: Epoch) -> Option<u64> {
+        let behind = |at: &Option<Epoch>| at.is_none_or(|at| at >= cut);
+        self.known.requests.iter().find(|(_, (_, at))| behind(at)).map(|(lsn, _)| *lsn)
+    }
+
+    /// The first frame that the last summary says nothing of: a start reads from there on what it has to know.
+    pub(super) fn said_upto(&self) -> Option<u64> {
+        self.upto
     }
 
     /// A frame was appended; of rows where their partition is read on behind them, if that is at hand.
@@ -164,10 +193,12 @@ impl Durable {
                 drop(appended);
                 if let Some(summary) = Appended::summary(&known, segments, upto) {
                     let over = || self.waiting().closed;
-                    if self.append_waiting(frames::SUMMARY, &[&summary], over).is_err() {
+                    let Ok(lsn) = self.append_waiting(frames::SUMMARY, &[&summary], over) else { return };
+                    self.appended().segments = 0;
+                    if self.wait(lsn).is_err() {
                         return;
                     }
-                    self.appended().segments = 0;
+                    self.appended().upto = Some(upto);
                 }
             }
             let Some(begun) = files.next_segment(seen) else { return };

@@ -57,6 +57,9 @@ impl Changes {
         if ours.is_empty() {
             return Ok(None);
         }
+        // What took effect before is in what the table goes on from; its frames may be gone.
+        let cut = self.durable.restored.as_ref().map_or(Epoch::MIN, |restored| restored.cut);
+        let ours = ours.into_iter().filter(|(_, epoch)| epoch.is_none_or(|epoch| epoch >= cut));
         let mut again = Again::default();
         let (mut reader, mut of): (Option<Reader>, usize) = (None, 0);
         for (number, epoch) in ours {

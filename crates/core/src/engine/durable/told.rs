@@ -6,9 +6,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use serde::Serialize;
 
 use super::super::frames::KINDS;
-use super::Durable;
+use super::{Durable, SnapshotState};
 use crate::metrics::{Level, Metrics, label};
-use crate::time::format_duration_ms;
+use crate::time::{format_duration_ms, now_ms};
 
 /// How the log of a data directory stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +33,10 @@ pub struct LogState {
     pub syncs: u64,
     /// For how many seconds together.
     pub sync_seconds: f64,
+    /// How often a snapshot is taken while rows come: `5 min`; `never` if none are, also where the program is one of which none are.
+    pub snapshot_interval: String,
+    /// The last one, of this run or the one that it goes on from.
+    pub snapshot: Option<SnapshotState>,
 }
 
 /// What it took.
@@ -45,6 +49,10 @@ pub(super) struct Counts {
     pub(super) progress: Level,
     rows: Gauge,
     seconds: Level,
+    snapshots: Counter,
+    snapshots_failed: Counter,
+    snapshot_bytes: Gauge,
+    snapshot_seconds: Level,
 }
 
 impl Counts {
@@ -56,7 +64,39 @@ impl Counts {
         }
         let (progress, rows, seconds) = (&metrics.recovery_progress, &metrics.recovery_rows, &metrics.recovery_seconds);
         let (progress, rows, seconds) = (progress.clone(), rows.clone(), seconds.clone());
-        Counts { frames, bytes: metrics.log_bytes.clone(), progress, rows, seconds }
+        Counts {
+            frames,
+            bytes: metrics.log_bytes.clone(),
+            progress,
+            rows,
+            seconds,
+            snapshots: metrics.snapshots.clone(),
+            snapshots_failed: metrics.snapshots_failed.clone(),
+            snapshot_bytes: metrics.snapshot_bytes.clone(),
+            snapshot_seconds: metrics.snapshot_seconds.clone(),
+        }
+    }
+
+    /// How many frames of these kinds it took.
+    pub(super) fn of(&self, kinds: &[u8]) -> u64 {
+        kinds.iter().filter_map(|kind| self.frames.get(usize::from(*kind))?.as_ref()).map(Counter::get).sum()
+    }
+
+    /// Bytes that it took.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// A snapshot was taken and written.
+    pub(super) fn snapshot(&self, bytes: u64, seconds: f64) {
+        self.snapshots.inc();
+        self.snapshot_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.snapshot_seconds.set(seconds);
+    }
+
+    /// One could not be written.
+    pub(super) fn snapshot_failed(&self) {
+        self.snapshots_failed.inc();
     }
 
     /// The start has done again what was kept.
@@ -100,12 +140,17 @@ impl Durable {
             disk_full: log.disk_full(),
             syncs,
             sync_seconds,
+            snapshot_interval: self.snapshots.interval(),
+            snapshot: self.snapshots.last(),
         })
     }
 
     /// Sets the gauges to what is now.
     pub(in super::super) fn refresh(&self, metrics: &Metrics) {
         let Some(state) = self.state() else { return };
+        if let Some(last) = &state.snapshot {
+            metrics.snapshot_age_seconds.set(now_ms().saturating_sub(last.taken_ms).max(0) as f64 / 1e3);
+        }
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         metrics.log_waiting_frames.set(gauge(state.waiting_frames));
         metrics.log_waiting_bytes.set(gauge(state.waiting_bytes));

@@ -17,7 +17,6 @@ use super::super::frames::{self, Decided, Frame, Pushed as PushedRows, PushedPar
 use super::super::ingest::spawn;
 use super::super::push::{FRAME_BYTES, Later, Pushed, Refused};
 use super::super::source::{Partition, Reading, Source, lock};
-use super::open::WAITING_BYTES;
 use super::source::{Logged, Unlike};
 use super::{Durable, known};
 use crate::delta::memory;
@@ -221,9 +220,9 @@ impl Logged {
 }
 
 /// A part as pieces of which each fits into a frame. The last of them has all the records, so numbers stay.
-fn pieces(part: Part, out: &mut Vec<Part>) {
+fn pieces(part: Part, most: usize, out: &mut Vec<Part>) {
     let rows = part.batch.num_rows();
-    if rows < 2 || memory(&part.batch) <= WAITING_BYTES / 4 {
+    if rows < 2 || memory(&part.batch) <= most {
         return out.push(part);
     }
     let Part { batch, numbers, records, faults, came } = part;
@@ -235,8 +234,8 @@ fn pieces(part: Part, out: &mut Vec<Part>) {
         faults,
         came: came.clone(),
     };
-    pieces(piece(0, rows / 2, 0, faults), out);
-    pieces(piece(rows / 2, rows - rows / 2, records, Vec::new()), out);
+    pieces(piece(0, rows / 2, 0, faults), most, out);
+    pieces(piece(rows / 2, rows - rows / 2, records, Vec::new()), most, out);
 }
 
 impl Source {
@@ -307,7 +306,7 @@ impl Source {
             }
             records += part.records;
             let mut all = Vec::with_capacity(1);
-            pieces(part, &mut all);
+            pieces(part, logged.durable.waiting_bytes / 4, &mut all);
             for piece in all {
                 let (lsn, bytes) = logged.wait_in_log(self, partition.number, now_ms, &piece)?;
                 undecided.frames += 1;
