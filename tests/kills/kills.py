@@ -122,6 +122,8 @@ def killed(args, folder, text, chance, running):
                 snapshots, until = newest(folder), time.monotonic() + 5
                 while newest(folder) == snapshots and time.monotonic() < until:
                     time.sleep(0.005)
+                # While the log is shortened, or then.
+                time.sleep(chance.random() * 0.2)
             before, until = sum(sender.over for sender in senders), time.monotonic() + 5
             while args.behind and sum(sender.over for sender in senders) == before and time.monotonic() < until:
                 time.sleep(0.005)

@@ -11,6 +11,10 @@ pub(super) fn not_whole(dataflow: &Dataflow, config: &Config, extended: bool) ->
     if extended {
         return Some("the program that embeds the engine has operators of its own".to_owned());
     }
+    // A run that keeps them could not go on from one without.
+    if !config.views {
+        return Some("views are not kept for readers (--no-serve)".to_owned());
+    }
     if config.dead_letters_file.is_some() {
         return Some("--dead-letters writes its file anew at each start".to_owned());
     }
