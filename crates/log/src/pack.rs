@@ -67,8 +67,16 @@ impl PackWriter {
     /// Writes the head, makes all durable, and gives the pack its name; how long it is, in bytes.
     ///
     /// # Errors
-    /// Of the disk; it may have its name then or not.
+    /// Of the disk; it may have its name then or not, and takes no room under the other.
     pub fn finish(self, name: &str, head: &[u8]) -> Result<u64, Error> {
+        let finished = self.written(name, head);
+        if finished.is_err() {
+            self.give_up();
+        }
+        finished
+    }
+
+    fn written(&self, name: &str, head: &[u8]) -> Result<u64, Error> {
         let mut directory = Vec::with_capacity(8 + ENTRY * self.entries.len() + head.len());
         directory.extend((self.entries.len() as u64).to_le_bytes());
         for Entry { offset, length, checksum } in &self.entries {
