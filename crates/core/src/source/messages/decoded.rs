@@ -288,6 +288,9 @@ impl Decodes {
         let mut order: Vec<u32> = (0..of.len() as u32).collect();
         order.sort_by_key(|&row| of[row as usize]);
         of.sort_unstable();
+        if self.wanted.fields().is_empty() {
+            return (self.batch(Vec::new(), of.len()), of);
+        }
         let all = concat_batches(&self.wanted, parts.iter().map(|(batch, _)| batch));
         match all.and_then(|all| take_record_batch(&all, &UInt32Array::from(order))) {
             Ok(batch) => (batch, of),
