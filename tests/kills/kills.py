@@ -39,7 +39,7 @@ def arguments():
     return args
 
 
-OFTEN = "SET 'snapshot.interval' = '150 ms'; SET 'log.segment' = '128 KiB';\n"
+OFTEN = "SET 'snapshot.interval' = '150 ms'; SET 'log.segment' = '128 KiB'; SET 'log.retention' = 'recovery';\n"
 
 
 def newest(folder):

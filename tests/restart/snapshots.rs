@@ -10,7 +10,8 @@ use super::pushed::{PROGRAM, Random, follow, plain, read_until, seen, send};
 const OFTEN: &str = "SET 'snapshot.interval' = '100 ms'; SET 'log.segment' = '64 KiB';";
 
 fn often(more: &str) -> tempfile::TempDir {
-    folder(&format!("{OFTEN}{more}{PROGRAM}"))
+    let kept = if more.contains("log.retention") { "" } else { "SET 'log.retention' = 'recovery';" };
+    folder(&format!("{OFTEN}{kept}{more}{PROGRAM}"))
 }
 
 fn names(folder: &Path, what: impl Fn(&str) -> bool) -> Vec<String> {

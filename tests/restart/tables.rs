@@ -98,7 +98,9 @@ fn d3_what_the_process_reads_itself_goes_on_where_it_was() {
 
 #[test]
 fn d3_what_the_process_reads_itself_goes_on_from_snapshots() {
-    goes_on_where_it_was("SET 'snapshot.interval' = '100 ms'; SET 'log.segment' = '64 KiB';");
+    goes_on_where_it_was(
+        "SET 'snapshot.interval' = '100 ms'; SET 'log.segment' = '64 KiB'; SET 'log.retention' = 'recovery';",
+    );
 }
 
 fn goes_on_where_it_was(settings: &str) {

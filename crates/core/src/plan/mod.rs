@@ -112,13 +112,13 @@ pub struct LogSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retention {
     /// No further.
-    #[default]
     Recovery,
     /// What came in the last so many ms.
     Age(i64),
     /// So many bytes, in whole segments.
     Bytes(u64),
     /// All of it.
+    #[default]
     All,
 }
 
