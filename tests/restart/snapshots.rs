@@ -9,8 +9,11 @@ use super::pushed::{PROGRAM, Random, follow, plain, read_until, seen, send};
 /// Snapshots as often as can be, and files of the log that are soon full.
 const OFTEN: &str = "SET 'snapshot.interval' = '100 ms'; SET 'log.segment' = '64 KiB';";
 
+/// Of the log only what a start needs.
+const SHORT: &str = "SET 'log.retention' = 'recovery';";
+
 fn often(more: &str) -> tempfile::TempDir {
-    let kept = if more.contains("log.retention") { "" } else { "SET 'log.retention' = 'recovery';" };
+    let kept = if more.contains("log.retention") { "" } else { SHORT };
     folder(&format!("{OFTEN}{kept}{more}{PROGRAM}"))
 }
 
@@ -114,7 +117,7 @@ fn d6_tables_and_what_meets_them_are_there_after_a_start_from_a_snapshot() {
 CREATE TABLE notes (page VARCHAR PRIMARY KEY, note VARCHAR);
 CREATE MATERIALIZED VIEW noted AS SELECT n.note, COUNT(*) AS n FROM clicks c JOIN notes n ON c.page = n.page GROUP BY n.note;
 CREATE MATERIALIZED VIEW looked AS SELECT c.id, n.note FROM clicks c JOIN notes FOR SYSTEM_TIME AS OF c.ts AS n ON c.page = n.page;";
-    let folder = folder(&format!("{OFTEN}{PROGRAM}{TABLES}"));
+    let folder = folder(&format!("{OFTEN}{SHORT}{PROGRAM}{TABLES}"));
     let (mut random, mut number) = (Random(13), 0);
     let mut process = Process::start(folder.path(), &["-w", "2"]);
     for round in 0..3 {
@@ -157,7 +160,7 @@ fn d5_files_of_sinks_are_gone_on_with_where_a_snapshot_says() {
     };
     let sinks: String = FORMATS.iter().map(|format| sink(format)).collect();
     let nowhere = "CREATE SINK nowhere WITH ('connector' = 'blackhole') AS SELECT id FROM clicks;";
-    let folder = folder(&format!("{OFTEN}{PROGRAM}{sinks}{nowhere}"));
+    let folder = folder(&format!("{OFTEN}{SHORT}{PROGRAM}{sinks}{nowhere}"));
     let read = |format: &str| fs::read(folder.path().join(format!("out/ids.{format}"))).unwrap_or_default();
     let (mut random, mut number) = (Random(17), 0);
     let mut process = Process::start(folder.path(), &["-w", "2"]);
