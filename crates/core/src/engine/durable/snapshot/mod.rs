@@ -38,9 +38,6 @@ use crate::plan::{Dataflow, LogSpec, Retention};
 use crate::sink::Mark;
 use crate::time::{Clock, Epoch, format_duration_ms, now_ms};
 
-/// How often a snapshot is taken if nothing is said, in ms, while rows come.
-const INTERVAL_MS: i64 = 300_000;
-
 /// One is taken sooner when the log has taken so many bytes since the last.
 const BYTES: u64 = 1 << 30;
 
@@ -174,9 +171,9 @@ impl Durable {
         extended: bool,
     ) -> Result<Durable, EngineError> {
         let LogSpec { retention, snapshots, .. } = dataflow.log;
-        let every_ms = snapshots.unwrap_or(Some(INTERVAL_MS));
+        let every_ms = snapshots.flatten();
         let refused = not_whole(dataflow, config, extended);
-        if let Some(why) = refused.as_ref().filter(|_| every_ms.is_some() && snapshots.is_some()) {
+        if let Some(why) = refused.as_ref().filter(|_| every_ms.is_some()) {
             tracing::warn!(
                 "data directory '{}': no snapshots are taken, and all of the log is kept: {why}",
                 self.folder
