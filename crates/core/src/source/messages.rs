@@ -221,8 +221,8 @@ impl MessageDecoding {
         let nullable = self.columns.iter().zip(self.wanted.fields());
         let nullable =
             nullable.filter(|(from, _)| matches!(from, Origin::Key(_))).all(|(_, field)| field.is_nullable());
-        for at in 0..messages.len() {
-            if rows[at].is_none() && !bad[at] && !nullable {
+        for (at, row) in rows.iter().enumerate() {
+            if row.is_none() && !bad[at] && !nullable {
                 bad[at] = true;
                 let value = String::from_utf8_lossy(messages.values.get(at).unwrap_or_default()).into_owned();
                 let detail = "the message has no key, and a column of the key is declared NOT NULL".to_owned();

@@ -201,13 +201,13 @@ impl Decodes {
         let (mut faults, mut came) = (Vec::new(), Vec::new());
         let mut parts: Vec<(RecordBatch, Vec<u32>)> = Vec::new();
         let mut seen = vec![false; messages];
-        for message in 0..messages {
+        for (message, seen) in seen.iter_mut().enumerate() {
             let Some(value) = of(message) else {
-                seen[message] = true;
+                *seen = true;
                 continue;
             };
             if value.len() > max_bytes {
-                seen[message] = true;
+                *seen = true;
                 faults.push(format::oversized(message as u64, value, max_bytes));
                 continue;
             }
@@ -215,7 +215,7 @@ impl Decodes {
                 match packed(value, max_depth, &mut together.text) {
                     true => together.ended(message),
                     false => {
-                        seen[message] = true;
+                        *seen = true;
                         faults.push(fault(message, "it is no MessagePack map".to_owned(), shown(value)));
                     }
                 }
@@ -231,14 +231,14 @@ impl Decodes {
             }
             match format::decode_text(decoding.as_ref(), value) {
                 Err(reason) => {
-                    seen[message] = true;
+                    *seen = true;
                     faults.push(fault(message, reason, shown(value)));
                 }
                 Ok(part) => {
                     let (rows, bad) = (part.batch.num_rows(), part.faults.into_iter().next());
                     let numbers = part.numbers.unwrap_or_else(|| (0..rows as u64).collect());
                     let several = numbers.first() != numbers.last();
-                    seen[message] = rows > 0 || bad.is_some();
+                    *seen = rows > 0 || bad.is_some();
                     if let Some(bad) = bad {
                         faults.push(Fault { record: message as u64, ..bad });
                     } else if several {
