@@ -110,6 +110,29 @@ fn raw_messages_are_values_as_they_are() {
     assert_eq!((made.0.len(), made.1[0].1), (1, "oversized"));
 }
 
+/// COUNT(*) asks for no column; a beginning has no messages.
+#[test]
+fn rows_of_which_nothing_is_asked_are_counted() {
+    let fields = [Arc::new(Field::new("n", DataType::Int64, true))];
+    for format in ["json", "csv", "regex"] {
+        let options = [("format", format), ("regex.pattern", "(?<n>.*)")];
+        let mut spec = spec(&Stdin, &fields, if format == "regex" { &options } else { &options[..1] });
+        spec.decode = Vec::new();
+        let mut decoding = MessageDecoding::new(&spec, &spec.options, None).unwrap();
+        let batches: [&[&str]; 3] = [&[], &["1"], &["1", "\"2\"", "3\n\n"]];
+        for values in batches {
+            let mut messages = Messages::default();
+            for (value, number) in values.iter().zip(0..) {
+                let value = if format == "json" { format!("{{\"n\":\n{value}}}") } else { (*value).to_owned() };
+                messages.push(number, None, Some(value.as_bytes()));
+            }
+            let decoded = decoding.decode(("s", "t/0"), &messages, &[], &mut 0, 9);
+            let all = decoded.batch.num_rows() + decoded.rejects.len();
+            assert_eq!((all, decoded.batch.num_columns()), (messages.len(), 0), "{format}: {:?}", decoded.rejects);
+        }
+    }
+}
+
 #[cfg(feature = "msgpack")]
 #[test]
 fn maps_of_message_pack_are_rows() {
