@@ -31,7 +31,7 @@ use crate::time::Epoch;
 /// let limits = highwater.table("limits")?;
 /// limits.upsert_rows_blocking([("/", 50.0), ("/buy", 80.0), ("/help", 900.0)])?;
 /// limits.upsert_rows_blocking([("/", 200.0)])?;
-/// limits.delete_rows_blocking([("/help",)])?;
+/// limits.delete_rows_blocking([("/help", None::<f64>)])?;
 /// assert_eq!(highwater.view("strict")?.rows::<(String,)>()?, [("/buy".to_owned(),)]);
 /// assert_eq!(limits.rows::<(String, f64)>()?.len(), 2);
 /// # Ok(())

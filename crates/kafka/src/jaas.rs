@@ -1,7 +1,10 @@
 //! Java's way to write who logs in: `org.apache.kafka...PlainLoginModule required username="ann" password="...";`.
 
 /// The module's name without its package, and its options.
-pub(crate) fn parse(text: &str) -> Result<(String, Vec<(String, String)>), &'static str> {
+type Login = (String, Vec<(String, String)>);
+
+/// Who logs in, or how that is to be written.
+pub(crate) fn parse(text: &str) -> Result<Login, &'static str> {
     const FORM: &str = "write it as org.apache.kafka.common.security.plain.PlainLoginModule required username=\"...\" password=\"...\";";
     let text = text.trim();
     let text = text.strip_suffix(';').unwrap_or(text);

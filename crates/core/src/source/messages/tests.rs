@@ -10,10 +10,13 @@ use super::super::tests::spec;
 use super::*;
 use crate::format::row_as_json;
 
+/// A message: its number, and its value.
+type Message<'a> = (u64, Option<&'a [u8]>);
+
 /// What is made of messages: rows with their numbers, rejects by number, and what each row came as.
 type Made = (Vec<(u64, String)>, Vec<(String, &'static str, String)>, Vec<Option<String>>);
 
-fn read(columns: &[(&str, DataType)], options: &[(&str, &str)], batches: &[&[(u64, Option<&[u8]>)]]) -> Made {
+fn read(columns: &[(&str, DataType)], options: &[(&str, &str)], batches: &[&[Message<'_>]]) -> Made {
     let fields: Vec<_> = columns.iter().map(|(name, kind)| Arc::new(Field::new(*name, kind.clone(), true))).collect();
     let spec = spec(&Stdin, &fields, options);
     let mut decoding = MessageDecoding::new(&spec, &spec.options, None).unwrap();
@@ -36,14 +39,14 @@ fn read(columns: &[(&str, DataType)], options: &[(&str, &str)], batches: &[&[(u6
 }
 
 /// All messages together, and each alone; both are the same.
-fn both(columns: &[(&str, DataType)], options: &[(&str, &str)], messages: &[(u64, Option<&[u8]>)]) -> Made {
-    let alone: Vec<&[(u64, Option<&[u8]>)]> = messages.chunks(1).collect();
+fn both(columns: &[(&str, DataType)], options: &[(&str, &str)], messages: &[Message<'_>]) -> Made {
+    let alone: Vec<&[Message<'_>]> = messages.chunks(1).collect();
     let made = read(columns, options, &[messages]);
     assert_eq!(made, read(columns, options, &alone));
     made
 }
 
-fn numbered<'a>(values: &[&'a str]) -> Vec<(u64, Option<&'a [u8]>)> {
+fn numbered<'a>(values: &[&'a str]) -> Vec<Message<'a>> {
     (10..).zip(values.iter().map(|value| Some(value.as_bytes()))).collect()
 }
 
@@ -78,7 +81,7 @@ fn a_message_is_one_record_whatever_stands_in_it() {
 
 #[test]
 fn offsets_have_gaps_and_rows_keep_theirs() {
-    let messages: [(u64, Option<&[u8]>); 5] =
+    let messages: [Message<'_>; 5] =
         [(3, Some(b"{\"n\":1}")), (7, Some(b"x")), (8, Some(b"{\"n\":2}")), (100, None), (101, Some(b"{\"n\":3}"))];
     let made = both(&[("n", DataType::Int64)], &[("format", "json")], &messages);
     assert_eq!(made.0.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [3, 8, 101]);
@@ -102,7 +105,7 @@ fn raw_messages_are_values_as_they_are() {
     let made = both(&[("t", DataType::Utf8)], &[("format", "raw")], &numbered(&values));
     let rows: Vec<&str> = made.0.iter().map(|(_, row)| row.as_str()).collect();
     assert_eq!(rows, ["{\"t\":\"a\\nb\\n\"}", "{\"t\":\"\"}", "{\"t\":\"c\"}"]);
-    let bad: [(u64, Option<&[u8]>); 2] = [(1, Some(b"\xff\xfe\xfd")), (2, Some(b"fine"))];
+    let bad: [Message<'_>; 2] = [(1, Some(b"\xff\xfe\xfd")), (2, Some(b"fine"))];
     let made = both(&[("t", DataType::Utf8)], &[("format", "raw")], &bad[1..]);
     assert_eq!(made.0.len(), 1);
     let long = "x".repeat(20);
@@ -136,7 +139,7 @@ fn rows_of_which_nothing_is_asked_are_counted() {
 #[cfg(feature = "msgpack")]
 #[test]
 fn maps_of_message_pack_are_rows() {
-    let messages: [(u64, Option<&[u8]>); 3] =
+    let messages: [Message<'_>; 3] =
         [(1, Some(b"\x81\xa1n\x01")), (2, Some(b"\x93\x01\x02\x03")), (3, Some(b"\x81\xa1n\x02"))];
     let made = both(&[("n", DataType::Int64)], &[("format", "msgpack")], &messages);
     assert_eq!(made.0, [(1, "{\"n\":1}".to_owned()), (3, "{\"n\":2}".to_owned())]);
